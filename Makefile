@@ -1,0 +1,44 @@
+# `make test` and `make demo` each work as the first and only command on a fresh clone:
+# they need Python 3.10 or newer with pip, and nothing else.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+.PHONY: help test lint types unit demo constraints clean
+
+help:
+	@echo "make test   set everything up, then lint, types and tests"
+	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
+	@echo "make clean  remove what the other targets made"
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (a minute or two, once) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version) if sys.version_info < (3, 10) else None'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip check --disable-pip-version-check > /dev/null
+	@touch $@
+
+test: lint types unit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
+
+demo: $(READY)
+	@$(BIN)/python scripts/demo.py
+
+constraints: $(READY)
+	$(BIN)/python -m pip freeze --exclude-editable | grep '==' | LC_ALL=C sort --ignore-case > constraints.txt
+
+clean:
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
