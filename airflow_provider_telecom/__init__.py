@@ -1,0 +1,3 @@
+"""Apache Airflow provider for five telecom vendors' HTTP APIs."""
+
+__version__ = "0.1.0"

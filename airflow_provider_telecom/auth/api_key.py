@@ -1,0 +1,22 @@
+"""A key in the `X-API-KEY` header, as KetchUp Loyalty wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from airflow_provider_telecom.calls.endpoint import Step
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import Outcome, Request
+
+
+class ApiKey:
+    """`X-API-KEY: ...`. A refusal is final."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+        """Yield the signed request and return its outcome."""
+        outcome: Outcome = yield request.with_header("X-API-KEY", self._key.reveal())
+        return outcome

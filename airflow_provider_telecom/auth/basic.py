@@ -1,0 +1,24 @@
+"""A user name and a password, as the token call of Kyivstar Open Telecom wants them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Generator
+from typing import Any
+
+from airflow_provider_telecom.calls.endpoint import Step
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import Outcome, Request
+
+
+class Basic:
+    """`Authorization: Basic ...`. A refusal is final."""
+
+    def __init__(self, user: str, password: Secret) -> None:
+        self._user, self._password = user, password
+
+    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+        """Yield the signed request and return its outcome."""
+        pair = base64.b64encode(f"{self._user}:{self._password.reveal()}".encode()).decode()
+        outcome: Outcome = yield request.with_header("Authorization", f"Basic {pair}")
+        return outcome

@@ -1,0 +1,27 @@
+"""A fixed bearer token, as NovaConnect and the token calls of SunSim want it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from airflow_provider_telecom.calls.endpoint import Step
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import Outcome, Request
+
+
+class Bearer:
+    """`Authorization: Bearer ...`. A refusal is final: there is nothing to renew."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+        """Yield the signed request and return its outcome."""
+        outcome: Outcome = yield signed(request, self._token)
+        return outcome
+
+
+def signed(request: Request, token: Secret) -> Request:
+    """Return the request with the bearer token in its header."""
+    return request.with_header("Authorization", f"Bearer {token.reveal()}")

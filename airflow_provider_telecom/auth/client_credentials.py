@@ -1,0 +1,89 @@
+"""OAuth2 client credentials, as Kyivstar Open Telecom wants them.
+
+Tokens do not kill one another, so each process keeps its own in memory, renews it early, and lets one
+caller at a time fetch it. On a 401 the token is dropped and the request repeated once.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_telecom.auth.bearer import signed
+from airflow_provider_telecom.calls.endpoint import Alone, Call, Step
+from airflow_provider_telecom.calls.errors import (
+    TelecomError,
+    TelecomNoAnswerError,
+    TelecomNotSentError,
+    TelecomServerError,
+)
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import Outcome, Request, Response
+
+_LONGEST_FETCH = 90.0
+_EARLY_SECONDS, _EARLY_SHARE = 120.0, 0.05
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """A token and the seconds for which the vendor says it lives."""
+
+    value: Secret
+    lives: float
+
+
+class ClientCredentials:
+    """Bearer tokens fetched by `fetch`, a call that returns an AccessToken."""
+
+    def __init__(
+        self, fetch: Callable[[], Call[AccessToken]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._fetch, self._clock = fetch, clock
+        self._token: Secret | None = None
+        self._renew_at = 0.0
+
+    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+        """Yield the token's fetching if need be and the signed request, once more after a 401."""
+        token = self._live() or (yield Alone(self._fetched(dead=None), _LONGEST_FETCH))
+        outcome: Outcome = yield signed(request, token)
+        if isinstance(outcome, Response) and outcome.status == 401:
+            token = yield Alone(self._fetched(dead=token), _LONGEST_FETCH)
+            outcome = yield signed(request, token)
+        return outcome
+
+    def _live(self) -> Secret | None:
+        return self._token if self._clock() < self._renew_at else None
+
+    def _fetched(self, dead: Secret | None) -> Call[Secret]:
+        live = self._live()
+        if live and live != dead:
+            return live  # another caller fetched it while this one waited
+        fetched: AccessToken = yield from without_token(self._fetch())
+        early = max(_EARLY_SECONDS, fetched.lives * _EARLY_SHARE)
+        self._renew_at = self._clock() + max(0.0, fetched.lives - early * random.uniform(1, 1.5))
+        self._token = fetched.value
+        return fetched.value
+
+
+def without_token(fetch: Call[Any]) -> Call[Any]:
+    """Return what `fetch` returns. If it fails for want of an answer, say that the call itself was not sent.
+
+    Otherwise a lost answer of the token call would pass for a lost answer of a paid one.
+    """
+    try:
+        return (yield from fetch)
+    except (TelecomNoAnswerError, TelecomServerError) as error:
+        raise _not_sent(error) from None
+
+
+def _not_sent(error: TelecomError) -> TelecomNotSentError:
+    return TelecomNotSentError(
+        f"not sent: no token could be had: {error.text}",
+        call=error.call,
+        status=error.status,
+        code=error.code,
+        retry_after=error.retry_after,
+    )

@@ -1,0 +1,138 @@
+"""Reading answers: strict, bounded, and with errors that never hold what they could not read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Hashable
+from datetime import datetime, timezone
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomAuthError,
+    TelecomError,
+    TelecomNotFoundError,
+    TelecomRedirectError,
+    TelecomRejectedError,
+    TelecomServerError,
+    TelecomThrottledError,
+)
+from airflow_provider_telecom.calls.guard import rate_limit_reset
+from airflow_provider_telecom.calls.request import Response
+
+T = TypeVar("T")
+
+
+class Complaint(NamedTuple):
+    """What a vendor's error body says: its code and its text, either of them perhaps empty."""
+
+    code: str | None = None
+    text: str = ""
+
+
+def unreadable(why: str, body: bytes, status: int | None = None) -> TelecomAnswerError:
+    """Return the error for a body that makes no sense; it names the body by length and hash."""
+    return TelecomAnswerError(why, length=len(body), sha256=hashlib.sha256(body).hexdigest(), status=status)
+
+
+def read_json(body: bytes) -> Any:
+    """Return what a JSON body holds, fractions as Decimal. Raises TelecomAnswerError.
+
+    Refused: other encodings than UTF-8, NaN and Infinity, a key given twice, nesting too deep.
+    """
+    try:
+        return json.loads(
+            body.decode("utf-8-sig"),
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_without_duplicates,
+        )
+    except (ValueError, RecursionError):
+        raise unreadable("not JSON", body) from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def as_model(model: type[T], value: object, body: bytes = b"") -> T:
+    """Return `value` as a `model`. Raises TelecomAnswerError that names fields, never their content."""
+    try:
+        adapter: TypeAdapter[T] = _adapter(cast("Hashable", model))
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        places = sorted({".".join(map(str, fault["loc"])) or "the answer" for fault in error.errors()})
+        raise unreadable(f"unexpected answer, see {', '.join(places[:5])}", body) from None
+
+
+@cache
+def _adapter(model: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", model))
+
+
+def refuse_by_status(response: Response, complaint: Callable[[], Complaint]) -> None:
+    """Raise the error that the HTTP status stands for; do nothing for a 2xx.
+
+    `complaint` reads the vendor's error body and is asked only when there is an error to explain.
+    """
+    status = response.status
+    if 200 <= status < 300:
+        return
+    kind = _error_for(status)
+    if 300 <= status < 400:
+        raise kind("the vendor's host redirects, and redirects are not followed", status=status)
+    said = complaint()
+    raise kind(
+        said.text or _DEFAULT_TEXT.get(kind, "refused"),
+        status=status,
+        code=said.code,
+        retry_after=retry_after(response) if status in (429, 503) else None,
+    )
+
+
+_DEFAULT_TEXT: dict[type[TelecomError], str] = {
+    TelecomAuthError: "credentials refused",
+    TelecomNotFoundError: "not found",
+    TelecomThrottledError: "too many requests",
+    TelecomServerError: "the vendor's server failed",
+}
+
+
+def _error_for(status: int) -> type[TelecomError]:
+    by_status: dict[int, type[TelecomError]] = {
+        401: TelecomAuthError,
+        403: TelecomAuthError,
+        404: TelecomNotFoundError,
+        429: TelecomThrottledError,
+    }
+    if status in by_status:
+        return by_status[status]
+    if status < 200 or status >= 500:
+        return TelecomServerError
+    return TelecomRedirectError if status < 400 else TelecomRejectedError
+
+
+def retry_after(response: Response) -> float | None:
+    """Return the seconds of `Retry-After` (a number or an HTTP date), else of `X-Rate-Limit-Reset`."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return rate_limit_reset(response.headers)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return max(0.0, (aware - datetime.now(timezone.utc)).total_seconds())

@@ -1,0 +1,76 @@
+"""Checks of arguments before anything is sent. Each error names the field and the rule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+
+T = TypeVar("T")
+
+_GSM_7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_7_TWICE = frozenset("^{}\\[~]|€\f")
+
+
+def within(field: str, value: int, low: int, high: int, step: int = 1) -> int:
+    """Return a whole number between `low` and `high`, `low` plus a multiple of `step`."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TelecomInputError(field, f"must be a whole number, not {type(value).__name__}")
+    if not low <= value <= high or (value - low) % step:
+        every = f" in steps of {step}" if step > 1 else ""
+        raise TelecomInputError(field, f"must be {low} to {high}{every}", shown=str(value))
+    return value
+
+
+def one_of(field: str, value: T, allowed: Collection[T]) -> T:
+    """Return a value that is allowed."""
+    if value not in allowed:
+        raise TelecomInputError(field, f"must be one of {', '.join(map(str, allowed))}")
+    return value
+
+
+def filled(field: str, value: str | None, longest: int | None = None) -> str:
+    """Return a text that is not blank and no longer than `longest` characters."""
+    if value is None or not isinstance(value, str) or not value.strip():
+        raise TelecomInputError(field, "must not be empty")
+    if longest is not None and len(value) > longest:
+        raise TelecomInputError(field, f"has {len(value)} characters; at most {longest} are allowed")
+    return value
+
+
+def matching(field: str, value: str, pattern: str, rule: str) -> str:
+    """Return a text that is made as the vendor wants it."""
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise TelecomInputError(field, rule)
+    return value
+
+
+def some(field: str, values: Sequence[T], most: int | None = None) -> Sequence[T]:
+    """Return a list that is not empty and has at most `most` entries."""
+    if isinstance(values, (str, bytes)) or not values:
+        raise TelecomInputError(field, "must be a list with at least one entry")
+    if most is not None and len(values) > most:
+        raise TelecomInputError(field, f"has {len(values)} entries; at most {most} are allowed in one call")
+    return values
+
+
+def aware(field: str, moment: datetime) -> datetime:
+    """Return a moment that knows its time zone."""
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise TelecomInputError(field, "must be a datetime with a time zone")
+    return moment
+
+
+def sms_segments(text: str) -> int:
+    """Return how many SMS a text takes: 160 or 153 characters each in GSM-7, 70 or 67 in UCS-2."""
+    if all(char in _GSM_7 or char in _GSM_7_TWICE for char in text):
+        length, alone, chained = len(text) + sum(char in _GSM_7_TWICE for char in text), 160, 153
+    else:
+        length, alone, chained = len(text.encode("utf-16-be")) // 2, 70, 67
+    return 1 if length <= alone else -(-length // chained)

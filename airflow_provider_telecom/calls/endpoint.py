@@ -1,0 +1,94 @@
+"""A call is a generator that yields what should happen next and returns its result.
+
+Two small loops drive it: `transport.blocking.Blocking.run` in a worker and
+`transport.awaited.Awaited.run` in a trigger. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+
+from airflow_provider_telecom.calls.request import Request
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait between `low` and `high` seconds; the driver rolls the dice."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Answer with the text stored under `key`, or None."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Store `value` under `key`."""
+
+    key: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Answer with the result of `call`, run while no other caller here runs one for the same account."""
+
+    call: Call[Any]
+    timeout: float
+
+
+Step = Request | Pause | Load | Store | Alone
+Call = Generator[Step, Any, T]
+
+
+class Caller(Protocol):
+    """Whatever can run a call: a hook, in the end."""
+
+    def run(self, call: Call[T], /) -> T:
+        """Drive the call to its end and return its result."""
+
+
+A = TypeVar("A", bound=Caller)
+
+
+def endpoint(describe: Callable[Concatenate[A, P], Call[T]]) -> Callable[Concatenate[A, P], T]:
+    """Make a method of a generator, as `contextlib.contextmanager` does: the caller gets the result.
+
+    The generator itself stays within reach as `__wrapped__`, which is what `hook.aio` runs.
+    """
+
+    @wraps(describe)
+    def method(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.run(describe(self, *args, **kwargs))
+
+    return method
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page. `rest` starts the call for the next page, or is None after the last one."""
+
+    items: list[T]
+    rest: Callable[[], Call[Page[T]]] | None = field(default=None, repr=False)
+
+
+def all_pages(first: Call[Page[T]]) -> Call[list[T]]:
+    """Return the items of all pages, one page after the other."""
+    items: list[T] = []
+    page = yield from first
+    while True:
+        items += page.items
+        if page.rest is None:
+            return items
+        page = yield from page.rest()

@@ -1,0 +1,111 @@
+"""What protects a vendor and our bill across calls: breaker, retry budget, rate.
+
+One guard stands per host and credential in a process. It reads a clock and keeps counts; it never
+waits: it says how long to wait, and the call yields that as a step.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
+
+Clock = Callable[[], float]
+
+_OPENS_AFTER_FAILURES = 5
+_PROBES_AFTER_SECONDS = 30.0
+_BUDGET, _REPEAT_COSTS, _SUCCESS_PAYS = 100, 5, 1
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|m|h)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_EPOCH_RATHER_THAN_SECONDS = 1_000_000_000
+
+
+def seconds_between(rate: str) -> float:
+    """Return the spacing that a rate such as `10/s`, `600/m` or `1000/h` asks for."""
+    found = _RATE.fullmatch(rate.strip())
+    if not found or float(found.group(1)) <= 0:
+        raise TelecomInputError("rate_limit", "must be like 10/s, 600/m or 1000/h")
+    return _SECONDS[found.group(2)] / float(found.group(1))
+
+
+@dataclass
+class Guard:
+    """The state shared by all calls of one account in this process. Thread-safe."""
+
+    spacing: float = 0.0
+    """Seconds between two requests; 0 for no limit."""
+    clock: Clock = time.monotonic
+    wall_clock: Clock = time.time
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _failures: int = 0
+    _opened_at: float | None = None
+    _budget: int = _BUDGET
+    _next_turn: float = 0.0
+
+    def admit(self) -> None:
+        """Raise TelecomNotSentError while the breaker is open, but let one probe through every 30 s."""
+        with self._lock:
+            if self._failures < _OPENS_AFTER_FAILURES or self._opened_at is None:
+                return
+            shut_for = self._opened_at + _PROBES_AFTER_SECONDS - self.clock()
+            if shut_for > 0:
+                raise TelecomNotSentError(
+                    f"not sent: the last {self._failures} requests failed; the next try is let through soon",
+                    retry_after=round(shut_for, 1),
+                )
+            self._opened_at = self.clock()
+
+    def turn(self) -> float:
+        """Take the next free turn and return the seconds until it comes."""
+        with self._lock:
+            now = self.clock()
+            turn = max(now, self._next_turn)
+            if self.spacing:
+                self._next_turn = turn + self.spacing
+            return turn - now
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody send for `seconds`, because the vendor said so."""
+        with self._lock:
+            self._next_turn = max(self._next_turn, self.clock() + seconds)
+
+    def succeeded(self) -> None:
+        """The vendor is alive: it answered, if only with a refusal."""
+        with self._lock:
+            self._failures, self._opened_at = 0, None
+            self._budget = min(_BUDGET, self._budget + _SUCCESS_PAYS)
+
+    def failed(self) -> None:
+        """The vendor failed or could not be reached."""
+        with self._lock:
+            self._failures += 1
+            if self._failures >= _OPENS_AFTER_FAILURES:
+                self._opened_at = self.clock()
+
+    def spend(self) -> bool:
+        """Pay for one repeat. False when the budget is used up: a vendor that is down gets no storm."""
+        with self._lock:
+            if self._budget < _REPEAT_COSTS:
+                return False
+            self._budget -= _REPEAT_COSTS
+            return True
+
+    def obey(self, headers: Mapping[str, str]) -> None:
+        """Stop in time when `X-Rate-Limit-Remaining` says that the quota is used up."""
+        if headers.get("x-rate-limit-remaining", "").strip() == "0":
+            reset = rate_limit_reset(headers, self.wall_clock)
+            if reset is not None:
+                self.hold(reset)
+
+
+def rate_limit_reset(headers: Mapping[str, str], wall_clock: Clock = time.time) -> float | None:
+    """Return the seconds until `X-Rate-Limit-Reset`, which vendors give as seconds or as a Unix time."""
+    try:
+        reset = float(headers.get("x-rate-limit-reset", ""))
+    except ValueError:
+        return None
+    return max(0.0, reset - wall_clock() if reset > _EPOCH_RATHER_THAN_SECONDS else reset)

@@ -1,0 +1,66 @@
+"""Telephone numbers: one canonical form inside, and the form that each endpoint wants on the wire.
+
+Canonical is E.164 without the plus: `380670000200`. Full-width and other digits that only look like
+0-9 are refused rather than guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.privacy import shortened
+
+# Ukrainian mobile numbers by their operator codes, and Russian ones: most of what comes. The rest is
+# for the numbering plans of `phonenumbers`, whose import and parse are slower.
+_CANONICAL = re.compile(r"\+?(380(?:39|50|63|66|67|68|73|77|91|92|93|94|95|96|97|98|99)[0-9]{7}|79[0-9]{9})")
+_WRITTEN = re.compile(r"[0-9+() .\-]{3,32}")
+
+
+def e164(number: str | int, region: str = "UA", *, field: str = "msisdn") -> str:
+    """Return a number, in any common form, as E.164 digits without the plus.
+
+    `region` (ISO 3166) is taken for numbers written without a country code. Raises TelecomInputError.
+    """
+    text = str(number).strip()
+    if canonical := _CANONICAL.fullmatch(text):
+        return canonical.group(1)
+    if not _WRITTEN.fullmatch(text):
+        raise _wrong(field, text, "may hold only the digits 0-9, a leading + and ( ) . - or blanks")
+    return _by_numbering_plan(text, region, field)
+
+
+def _by_numbering_plan(text: str, region: str, field: str) -> str:
+    import phonenumbers
+
+    for candidate in (text, f"+{text}"):  # "380..." without a plus is written in full far more often than not
+        try:
+            parsed = phonenumbers.parse(candidate, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(parsed):
+            return f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
+    raise _wrong(
+        field,
+        text,
+        f"not a number of any numbering plan ({region} is taken for those without a country code)",
+    )
+
+
+def _wrong(field: str, text: str, rule: str) -> TelecomInputError:
+    return TelecomInputError(field, rule, shown=shortened(text))
+
+
+def plus(msisdn: str) -> str:
+    """Return `380670000200` as `+380670000200`."""
+    return f"+{msisdn}"
+
+
+def ten_digits(msisdn: str) -> str:
+    """Return a Russian number without its country code: `79000000000` as `9000000000`."""
+    return msisdn[1:]
+
+
+def russian_dialled(msisdn: str) -> str:
+    """Return a number as dialled in Russia: `8` and ten digits, or `810` and the number in full abroad."""
+    return f"8{msisdn[1:]}" if msisdn.startswith("7") and len(msisdn) == 11 else f"810{msisdn}"

@@ -1,0 +1,148 @@
+"""When a request may be sent again: the one rule table, and the loop that keeps to it.
+
+| class | not sent | unknown, 5xx, unreadable 2xx | 429 |
+|---|---|---|---|
+| READ, TOKEN, KEYED | 4 requests in all | 4 (KEYED: with the same key) | 4, after Retry-After |
+| BILLED_READ | 4 | 2 | 4, after Retry-After |
+| SET_STATE, DRAFT, UNKEYED | 4 | 1: the caller gets TelecomUnknownError | 4, after Retry-After |
+
+A 401 is the auth scheme's affair (`auth/`); every other refusal is final. Three things can end the
+repeating sooner: the call's deadline, the retry budget, and a Retry-After too long for a worker.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from itertools import count
+from typing import Any, Protocol, TypeVar
+
+from airflow_provider_telecom.calls.endpoint import Call, Pause, Step
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomError,
+    TelecomNoAnswerError,
+    TelecomNotSentError,
+    TelecomServerError,
+    TelecomThrottledError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.privacy import cleaned
+from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Response, Unknown
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+REQUESTS_IN_ALL = 4
+REQUESTS_WHEN_UNKNOWN = {
+    Repeat.READ: REQUESTS_IN_ALL,
+    Repeat.TOKEN: REQUESTS_IN_ALL,
+    Repeat.KEYED: REQUESTS_IN_ALL,
+    Repeat.BILLED_READ: 2,
+    Repeat.SET_STATE: 1,
+    Repeat.DRAFT: 1,
+    Repeat.UNKEYED: 1,
+}
+LONGEST_OBEYED_WAIT = 300.0
+_FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.5, 20.0
+
+
+class Auth(Protocol):
+    """How a request proves who we are."""
+
+    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+        """Yield the signed request, and what renewing takes; return the last outcome."""
+
+
+def may_repeat(repeat: Repeat, error: TelecomError, requests_so_far: int) -> bool:
+    """Whether a request of this class may go out again after `error`. Pure: this is the rule table."""
+    if isinstance(error, (TelecomNotSentError, TelecomThrottledError)):
+        return requests_so_far < REQUESTS_IN_ALL
+    if isinstance(error, (TelecomNoAnswerError, TelecomServerError)):
+        return requests_so_far < REQUESTS_WHEN_UNKNOWN[repeat]
+    return False
+
+
+def pause_after(requests_so_far: int, retry_after: float | None) -> Pause:
+    """Return how long to wait: full jitter from nothing to a doubling bound, never less than asked for."""
+    bound = min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** (requests_so_far - 1))
+    asked = retry_after or 0.0
+    return Pause(asked, asked + bound)
+
+
+def perform(
+    request: Request, auth: Auth, read: Callable[[Response], T], guard: Guard, deadline: float
+) -> Call[T]:
+    """Send `request` until `read` makes sense of an answer or the rules say stop.
+
+    `read` turns an answer into a result or raises a TelecomError. `deadline` is in seconds for the whole
+    call; waits that the vendor asks for come on top. Errors carry the request's label.
+    """
+    ends = guard.clock() + deadline
+    for attempt in count(1):
+        guard.admit()
+        if wait := guard.turn():
+            yield Pause(wait, wait)
+            ends += wait
+        left = max(0.1, ends - guard.clock())
+        outcome = yield from auth.flow(replace(request, deadline=min(request.deadline or left, left)))
+        try:
+            result = _judged(outcome, read, guard)
+        except TelecomError as error:
+            pause = pause_after(attempt, error.retry_after)
+            if not may_repeat(request.repeat, error, attempt) or not _affordable(error, pause, guard, ends):
+                raise _final(error, request) from None
+            log.debug("%s: %s; request %d follows", request.label, type(error).__name__, attempt + 1)
+            yield pause
+            ends += pause.low
+        else:
+            return result
+    raise AssertionError("count() does not end")
+
+
+def _judged(outcome: Outcome, read: Callable[[Response], T], guard: Guard) -> T:
+    try:
+        if isinstance(outcome, NotSent):
+            raise TelecomNotSentError(f"not sent: {outcome.reason}")
+        if isinstance(outcome, Unknown):
+            raise TelecomNoAnswerError(f"no whole answer: {outcome.reason}")
+        guard.obey(outcome.headers)
+        result = read(outcome)
+    except (TelecomNotSentError, TelecomNoAnswerError, TelecomServerError):
+        guard.failed()
+        raise
+    except TelecomThrottledError as error:
+        guard.hold(min(error.retry_after or 0.0, LONGEST_OBEYED_WAIT))
+        raise
+    except TelecomError:
+        guard.succeeded()
+        raise
+    guard.succeeded()
+    return result
+
+
+def _affordable(error: TelecomError, pause: Pause, guard: Guard, ends: float) -> bool:
+    if pause.low > LONGEST_OBEYED_WAIT:
+        return False
+    in_time = bool(error.retry_after) or guard.clock() + pause.high < ends
+    return in_time and guard.spend()
+
+
+def _final(error: TelecomError, request: Request) -> TelecomError:
+    """Return what the caller gets: an effect without a clear answer becomes TelecomUnknownError."""
+    error.text = cleaned(error.text, request) if error.status or error.code else error.text
+    error.args = (error.text,)
+    unclear = isinstance(error, (TelecomNoAnswerError, TelecomServerError))
+    if unclear and request.repeat.is_effect:
+        what = "its answer cannot be read" if isinstance(error, TelecomAnswerError) else error.text
+        return TelecomUnknownError(
+            f"outcome unknown: {what}; it may or may not have happened",
+            call=request.label,
+            status=error.status,
+            code=error.code,
+            retry_after=error.retry_after,
+        )
+    error.call = error.call or request.label
+    return error

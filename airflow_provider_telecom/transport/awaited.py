@@ -1,0 +1,248 @@
+"""The awaited transport: one shared aiohttp session, for triggers.
+
+aiohttp is imported here and nowhere else, since its import takes a while. It repeats GET, PUT and
+DELETE by itself when a server closes an idle connection; that is switched off, and a test counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import random
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
+from airflow_provider_telecom.calls.errors import TelecomNotSentError
+from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Unknown
+from airflow_provider_telecom.transport.blocking import Locks
+from airflow_provider_telecom.transport.wire import (
+    CHUNK,
+    Route,
+    TokenStore,
+    UnfitBodyError,
+    prepared,
+    receiving,
+    refuse_private,
+)
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_OPEN_CONNECTIONS = 64
+
+
+class _PublicResolver(AbstractResolver):
+    """Refuses names that lead to private addresses, at the very look-up that the connection uses."""
+
+    def __init__(self, private_allowed: bool) -> None:
+        self._names, self._private_allowed = ThreadedResolver(), private_allowed
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._names.resolve(host, port, family)
+        for address in found:
+            refuse_private(address["host"], self._private_allowed)
+        return found
+
+    async def close(self) -> None:
+        await self._names.close()
+
+
+class Transport:
+    """Sends single requests to one account's vendor from one event loop."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._tls = _tls(route)
+        self._session: aiohttp.ClientSession | None = None
+
+    def _new_session(self, **connector: Any) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=self._tls,
+                limit=_OPEN_CONNECTIONS,
+                resolver=_PublicResolver(self._route.allow_private_hosts),
+                **connector,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,  # it would bring ~/.netrc in; proxies are looked up below
+        )
+        session._retry_connection = False
+        return session
+
+    @asynccontextmanager
+    async def _session_for(self, request: Request) -> AsyncIterator[aiohttp.ClientSession]:
+        """An unkeyed effect gets a connection of its own: the idle one might just have been closed."""
+        if request.repeat is Repeat.UNKEYED:
+            async with self._new_session(force_close=True) as session:
+                yield session
+            return
+        if self._session is None:
+            self._session = self._new_session()
+        yield self._session
+
+    async def send(self, request: Request) -> Outcome:
+        """Send one request once and return the answer, NotSent or Unknown."""
+        silence, in_all = self._route.patience(request)
+        limits = aiohttp.ClientTimeout(
+            total=in_all, sock_connect=self._route.connect_timeout, sock_read=silence
+        )
+        try:
+            async with self._session_for(request) as session:
+                return await self._exchanged(session, request, limits)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            return _verdict(error)
+        except UnfitBodyError as error:
+            return Unknown(str(error))
+
+    async def _exchanged(
+        self, session: aiohttp.ClientSession, request: Request, limits: aiohttp.ClientTimeout
+    ) -> Outcome:
+        wire = prepared(request, self._route.base_url)
+        url = URL(wire.url, encoded=True)
+        if url.host and _is_address(url.host):  # a resolver is not asked about those
+            refuse_private(url.host, self._route.allow_private_hosts)
+        async with session.request(
+            request.method,
+            url,
+            data=wire.content,
+            headers=wire.headers,
+            timeout=limits,
+            allow_redirects=False,
+            proxy=_proxy_for(url) if self._route.trust_env else None,
+        ) as answer:
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            with receiving(request, answer.status, headers) as intake:
+                async for piece in answer.content.iter_chunked(CHUNK):
+                    intake.take(piece)
+                return intake.finish()
+
+    async def close(self) -> None:
+        """Close the pooled connections."""
+        if self._session is not None:
+            await self._session.close()
+
+
+def _tls(route: Route) -> ssl.SSLContext | bool:
+    if route.verify is False:
+        return False
+    return ssl.create_default_context(cafile=route.verify if isinstance(route.verify, str) else None)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _proxy_for(url: URL) -> str | None:
+    return None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
+
+
+def _verdict(error: Exception) -> NotSent | Unknown:
+    """Tell a request that never left from one that the vendor may have had (found by experiment)."""
+    reason = type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return Unknown(reason)
+    never_left = (
+        aiohttp.ClientConnectorError,
+        aiohttp.ClientConnectorCertificateError,
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.InvalidURL,
+    )
+    return NotSent(reason) if isinstance(error, never_left) else Unknown(reason)
+
+
+class Awaited:
+    """Drives calls in an event loop. Made in the loop that it serves."""
+
+    def __init__(
+        self,
+        route: Route,
+        store: TokenStore | None = None,
+        host_lock: Locks | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._transport = Transport(route)
+        self._store = store or TokenStore()
+        self._host_lock = host_lock
+        self._lock = asyncio.Lock()
+        self._sleep = sleep
+
+    async def run(self, call: Call[T]) -> T:
+        """Drive the call to its end and return its result."""
+        answer: Any = None
+        failure: BaseException | None = None
+        while True:
+            try:
+                step = call.throw(failure) if failure else call.send(answer)
+            except StopIteration as done:
+                return cast("T", done.value)
+            try:
+                answer, failure = await self._take(step), None
+            except Exception as error:
+                answer, failure = None, error
+
+    async def _take(self, step: Step) -> Any:
+        match step:
+            case Request():
+                return await self._sent(step)
+            case Pause(low, high):
+                return await self._sleep(random.uniform(low, high))
+            case Load(key):
+                return await asyncio.to_thread(self._store.load, key)
+            case Store(key, value):
+                return await asyncio.to_thread(self._store.save, key, value)
+            case Alone(call, timeout):
+                return await self._alone(call, timeout)
+
+    async def _sent(self, request: Request) -> Outcome:
+        started = time.monotonic()
+        outcome = await self._transport.send(request)
+        log.debug("%s: %r in %.0f ms", request.label, outcome, (time.monotonic() - started) * 1000)
+        return outcome
+
+    async def _alone(self, call: Call[T], timeout: float) -> T:
+        try:
+            await asyncio.wait_for(self._lock.acquire(), timeout)
+        except asyncio.TimeoutError:
+            raise TelecomNotSentError(
+                "not sent: another caller has been fetching a token for too long"
+            ) from None
+        try:
+            async with self._host_locked(timeout):
+                return await self.run(call)
+        finally:
+            self._lock.release()
+
+    @asynccontextmanager
+    async def _host_locked(self, timeout: float) -> AsyncIterator[None]:
+        if self._host_lock is None:
+            yield
+            return
+        lock = self._host_lock(timeout)
+        await asyncio.to_thread(lock.__enter__)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(lock.__exit__, None, None, None)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()

@@ -1,0 +1,317 @@
+"""The blocking transport: requests, for workers, callbacks and the command line.
+
+`send` makes one request and says what became of it; `run` drives a call. No adapter retries are ever
+mounted: two of the paid calls are GETs.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol, TypeVar, cast
+
+import certifi
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
+from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Unknown
+from airflow_provider_telecom.transport.wire import (
+    CHUNK,
+    Route,
+    TokenStore,
+    UnfitBodyError,
+    prepared,
+    receiving,
+    refuse_private,
+)
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class _Exchange(threading.local):
+    """The request that this thread has under way: its cut-off, and whether private hosts are allowed."""
+
+    cutoff: _Cutoff | None = None
+    private_allowed = True
+
+
+_exchange = _Exchange()
+
+
+class _Cutoff:
+    """Ends an exchange when its time is up, wherever it hangs: requests itself has no total time-out."""
+
+    def __init__(self, seconds: float) -> None:
+        self.fired = False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def watch(self, sock: socket.socket | None) -> None:
+        self._socket = sock
+        if self.fired:
+            self._cut()
+
+    def _cut(self) -> None:
+        self.fired = True
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # the peer was quicker
+
+    def __enter__(self) -> _Cutoff:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._socket = None
+
+
+class _Watched(HTTPConnection):
+    """A connection that checks whom it reached before it says a word, and that a cut-off can end."""
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        try:
+            refuse_private(sock.getpeername()[0], _exchange.private_allowed)
+        except (OSError, TelecomInputError):
+            sock.close()
+            raise
+        return sock
+
+    def getresponse(self) -> Any:
+        if _exchange.cutoff is not None:
+            _exchange.cutoff.watch(self.sock)
+        return super().getresponse()
+
+
+class _WatchedTls(_Watched, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTls
+
+
+class _Adapter(HTTPAdapter):
+    """Pools of watched connections, one shared SSL context, no retries."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        super().__init__(pool_connections=4, pool_maxsize=64, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+def _keep_other_credentials_out(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """An explicit auth object: without one, a ~/.netrc entry replaces our Authorization header."""
+    return request
+
+
+class _Hush(logging.Filter):
+    """Strikes addresses out of urllib3's DEBUG lines for our own requests: they hold tokens and numbers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return _exchange.cutoff is None or record.levelno > logging.DEBUG
+
+
+for _chatty in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_chatty).addFilter(_Hush())
+
+
+class Transport:
+    """Sends single requests to one account's vendor."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        tls = route.base_url.startswith("https") and route.verify is True
+        self._context = urllib3.util.create_urllib3_context() if tls else None
+        if self._context is not None:
+            self._context.load_verify_locations(certifi.where())
+        self._session = self._new_session()
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = self._route.trust_env
+        session.mount("http://", _Adapter(None))
+        session.mount("https://", _Adapter(self._context))
+        return session
+
+    @contextmanager
+    def _session_for(self, request: Request) -> Iterator[requests.Session]:
+        """An unkeyed effect gets a connection of its own: the idle one might just have been closed."""
+        if request.repeat is not Repeat.UNKEYED:
+            yield self._session
+            return
+        with self._new_session() as session:
+            yield session
+
+    def send(self, request: Request) -> Outcome:
+        """Send one request once and return the answer, NotSent or Unknown."""
+        silence, in_all = self._route.patience(request)
+        with _Cutoff(in_all) as cutoff, self._session_for(request) as session:
+            _exchange.cutoff, _exchange.private_allowed = cutoff, self._route.allow_private_hosts
+            try:
+                return self._exchanged(session, request, silence, cutoff)
+            except requests.RequestException as error:
+                return Unknown("the deadline passed") if cutoff.fired else _verdict(error)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                return Unknown("the deadline passed" if cutoff.fired else _name(error))
+            except UnfitBodyError as error:
+                return Unknown(str(error))
+            finally:
+                _exchange.cutoff = None
+
+    def _exchanged(
+        self, session: requests.Session, request: Request, silence: float, cutoff: _Cutoff
+    ) -> Outcome:
+        wire = prepared(request, self._route.base_url)
+        with session.request(
+            request.method,
+            wire.url,
+            data=wire.content,
+            headers=wire.headers,
+            auth=_keep_other_credentials_out,
+            timeout=(self._route.connect_timeout, silence),
+            verify=self._route.verify,
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            with receiving(request, answer.status_code, headers) as intake:
+                while piece := answer.raw.read1(CHUNK, decode_content=False):
+                    intake.take(piece)
+                if cutoff.fired:
+                    return Unknown("the deadline passed")
+                return intake.finish()
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._session.close()
+
+
+def _verdict(error: requests.RequestException) -> NotSent | Unknown:
+    """Tell a request that never left from one that the vendor may have had."""
+    cause = error.args[0] if error.args else None
+    inner = cause.reason if isinstance(cause, MaxRetryError) else cause
+    if isinstance(inner, (NewConnectionError, ConnectTimeoutError)):
+        return NotSent(_name(inner))
+    refused_certificate = isinstance(error, requests.exceptions.SSLError) and _has_certificate_error(inner)
+    if refused_certificate or isinstance(error, requests.ConnectTimeout):
+        return NotSent("certificate refused" if refused_certificate else _name(error))
+    if isinstance(error, requests.exceptions.ProxyError) and _has(inner, NewConnectionError):
+        return NotSent("proxy not reached")
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
+        return NotSent(_name(error))
+    return Unknown(_name(inner if isinstance(inner, Exception) else error))
+
+
+def _has_certificate_error(error: object) -> bool:
+    return _has(error, ssl.SSLCertVerificationError)
+
+
+def _has(error: object, kind: type[BaseException]) -> bool:
+    """Whether `kind` is in the chain of an error's arguments and causes, which urllib3 nests."""
+    seen = 0
+    while isinstance(error, BaseException) and seen < 8:
+        if isinstance(error, kind):
+            return True
+        nested = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        error, seen = nested or error.__cause__ or error.__context__, seen + 1
+    return False
+
+
+def _name(error: BaseException) -> str:
+    """Return an error's kind as words; its text may hold an address."""
+    return type(error).__name__
+
+
+class Locks(Protocol):
+    """Gives a lock by account, held by one caller at a time."""
+
+    def __call__(self, timeout: float, /) -> AbstractContextManager[object]:
+        """Return a context manager that waits for the lock and raises TelecomNotSentError in the end."""
+
+
+class Blocking:
+    """Drives calls with a transport, a token store and, if given, a lock across processes."""
+
+    def __init__(
+        self,
+        route: Route,
+        store: TokenStore | None = None,
+        host_lock: Locks | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._transport = Transport(route)
+        self._store = store or TokenStore()
+        self._host_lock: Locks = host_lock or (lambda timeout: nullcontext())
+        self._lock = threading.Lock()
+        self._sleep = sleep
+
+    def run(self, call: Call[T]) -> T:
+        """Drive the call to its end and return its result."""
+        answer: Any = None
+        failure: BaseException | None = None
+        while True:
+            try:
+                step = call.throw(failure) if failure else call.send(answer)
+            except StopIteration as done:
+                return cast("T", done.value)
+            try:
+                answer, failure = self._take(step), None
+            except Exception as error:
+                answer, failure = None, error
+
+    def _take(self, step: Step) -> Any:
+        match step:
+            case Request():
+                return self._sent(step)
+            case Pause(low, high):
+                return self._sleep(random.uniform(low, high))
+            case Load(key):
+                return self._store.load(key)
+            case Store(key, value):
+                return self._store.save(key, value)
+            case Alone(call, timeout):
+                return self._alone(call, timeout)
+
+    def _sent(self, request: Request) -> Outcome:
+        started = time.monotonic()
+        outcome = self._transport.send(request)
+        log.debug("%s: %r in %.0f ms", request.label, outcome, (time.monotonic() - started) * 1000)
+        return outcome
+
+    def _alone(self, call: Call[T], timeout: float) -> T:
+        if not self._lock.acquire(timeout=timeout):
+            raise TelecomNotSentError("not sent: another caller has been fetching a token for too long")
+        try:
+            with self._host_lock(timeout):
+                return self.run(call)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()

@@ -1,0 +1,216 @@
+"""What both transports share: addresses, bytes to send, bytes that come back, hosts we may talk to."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import threading
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, NamedTuple
+from urllib.parse import urlencode
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, Response, Target
+
+CHUNK = 256 * 1024
+_FIRST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where an account's requests go and how long they may take. Built from an Airflow connection."""
+
+    base_url: str
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    verify: bool | str = True
+    trust_env: bool = True
+    allow_private_hosts: bool = False
+
+    @property
+    def deadline(self) -> float:
+        """Seconds for one call with all its repeats: twice the read time-out."""
+        return 2 * self.read_timeout
+
+    def patience(self, request: Request) -> tuple[float, float]:
+        """Return (seconds of silence, seconds in all) that a request gets.
+
+        An unkeyed effect may be silent for its whole time, since each needless time-out is an unknown
+        outcome; a download gets four times the silence and an hour.
+        """
+        in_all = request.deadline or self.deadline
+        if request.save:
+            return 4 * self.read_timeout, 3600.0
+        return (in_all if request.repeat is Repeat.UNKEYED else min(self.read_timeout, in_all)), in_all
+
+
+class Wire(NamedTuple):
+    """A request as it goes out."""
+
+    url: str
+    headers: dict[str, str]
+    content: bytes | None
+
+
+def prepared(request: Request, base_url: str) -> Wire:
+    """Return the address, the headers and the bytes of a request."""
+    headers = {"Accept": "*/*", "Accept-Encoding": "identity" if request.save else "gzip", **request.headers}
+    content = None
+    if isinstance(request.body, Json):
+        headers["Content-Type"] = request.body.content_type
+        content = json.dumps(request.body.value, ensure_ascii=False, separators=(",", ":")).encode()
+    elif isinstance(request.body, Form):
+        headers["Content-Type"], content = _form(request.body)
+    return Wire(request.url(base_url), headers, content)
+
+
+def _form(form: Form) -> tuple[str, bytes]:
+    if not form.multipart:
+        return "application/x-www-form-urlencoded", urlencode(form.fields).encode()
+    from urllib3.filepost import encode_multipart_formdata
+
+    content, content_type = encode_multipart_formdata(dict(form.fields), boundary=uuid.uuid4().hex)
+    return content_type, content
+
+
+def refuse_private(address: str, allowed: bool) -> None:
+    """Raise TelecomInputError for an address that is not on the public internet, unless that is allowed."""
+    if not allowed and not ipaddress.ip_address(address.split("%")[0]).is_global:
+        raise TelecomInputError(
+            "host",
+            "leads to a loopback or private address; set allow_private_hosts in the connection's extra "
+            "for a simulator or a gateway",
+        )
+
+
+class UnfitBodyError(Exception):
+    """A body that is too large, badly packed or cut short. The reason holds none of it."""
+
+
+class Unpacker:
+    """Unpacks a body piece by piece and stops at `most` bytes, however small it came packed."""
+
+    def __init__(self, headers: Mapping[str, str], most: int) -> None:
+        packing = headers.get("content-encoding", "identity").strip().lower()
+        if packing not in ("", "identity", "gzip", "x-gzip"):
+            raise UnfitBodyError("packed in a way that was not asked for")
+        self._gzip = zlib.decompressobj(wbits=31) if "gzip" in packing else None
+        self._left = most
+        self._begun = False
+
+    def unpack(self, piece: bytes) -> Iterator[bytes]:
+        """Yield the unpacked bytes of a piece, at most CHUNK at a time."""
+        if self._gzip is None:
+            yield self._counted(piece)
+            return
+        self._begun = self._begun or bool(piece)
+        while piece:
+            try:
+                yield self._counted(self._gzip.decompress(piece, CHUNK))
+            except zlib.error:
+                raise UnfitBodyError("not the gzip that it says it is") from None
+            piece = self._gzip.unconsumed_tail
+
+    def finish(self) -> None:
+        """Raise UnfitBodyError when the packing breaks off before its end."""
+        if self._gzip is not None and self._begun and not self._gzip.eof:
+            raise UnfitBodyError("the packed body breaks off")
+
+    def _counted(self, piece: bytes) -> bytes:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise UnfitBodyError("larger than allowed")
+        return piece
+
+
+@dataclass
+class Intake:
+    """Takes an answer's pieces in, into memory or into the request's target, and makes a Response.
+
+    Nothing stands under the target's name before the body is whole: it is written beside and renamed.
+    """
+
+    request: Request
+    status: int
+    headers: Mapping[str, str]
+    _body: bytearray = field(default_factory=bytearray, repr=False)
+    _file: IO[bytes] | None = field(default=None, repr=False)
+    _beside: Target | None = field(default=None, repr=False)
+    _saved: int = 0
+
+    def __post_init__(self) -> None:
+        self._unpacker = Unpacker(self.headers, self._most)
+
+    @property
+    def _most(self) -> int:
+        return self.request.max_bytes
+
+    def take(self, piece: bytes) -> None:
+        """Take one piece as it came from the network. Raises UnfitBodyError."""
+        for unpacked in self._unpacker.unpack(piece):
+            if self._file is not None:
+                self._saved += self._file.write(unpacked)
+            else:
+                self._body += unpacked
+                if len(self._body) >= _FIRST_BYTES:
+                    self._open_if_wanted()
+
+    def _open_if_wanted(self) -> None:
+        save = self.request.save
+        if save is None or self._file is not None:
+            return
+        if save.wanted(Response(self.status, self.headers, bytes(self._body[:_FIRST_BYTES]))):
+            self._beside = save.target.with_name(f".{save.target.name}.{uuid.uuid4().hex[:8]}.part")
+            self._file = self._beside.open("wb")
+            self._saved = self._file.write(self._body)
+            self._body = bytearray()
+
+    def finish(self) -> Response:
+        """Return the whole answer; a wanted file now stands under its name. Raises UnfitBodyError."""
+        self._unpacker.finish()
+        self._open_if_wanted()
+        if self._file is None or self._beside is None or self.request.save is None:
+            return Response(self.status, self.headers, bytes(self._body))
+        self._file.close()
+        self._beside.rename(self.request.save.target)
+        self._beside = None
+        return Response(self.status, self.headers, saved_bytes=self._saved)
+
+    def discard(self) -> None:
+        """Remove what was begun beside the target. Does nothing after `finish`."""
+        if self._beside is not None and self._file is not None:
+            self._file.close()
+            self._beside.unlink()
+            self._beside = None
+
+
+@contextmanager
+def receiving(request: Request, status: int, headers: Mapping[str, str]) -> Iterator[Intake]:
+    """Give an Intake, and clear away what it wrote if the body does not come whole."""
+    intake = Intake(request, status, headers)
+    try:
+        yield intake
+    finally:
+        intake.discard()
+
+
+class TokenStore:
+    """Where tokens are shared: here, the memory of this process. `hooks.store` has the Airflow Variable."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def load(self, key: str) -> str | None:
+        """Return what stands under `key`, or None."""
+        with self._lock:
+            return self._texts.get(key)
+
+    def save(self, key: str, value: str) -> None:
+        """Put `value` under `key`."""
+        with self._lock:
+            self._texts[key] = value

@@ -1,0 +1,70 @@
+"""What any connection's extra may say. Each vendor adds its own in `vendors/<vendor>/options.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.guard import seconds_between
+
+OptionsT = TypeVar("OptionsT", bound="Options")
+
+
+class Options(BaseModel):
+    """The extra fields that all five connection types take."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    default_host: ClassVar[str]
+
+    timeout_connect: float = Field(5.0, gt=0, le=120)
+    """Seconds to wait for a connection."""
+    timeout_read: float = Field(30.0, gt=0, le=600)
+    """Seconds of silence; a call with all its repeats may take twice as long."""
+    rate_limit: str | None = None
+    """Requests per time in each process, like `10/s`."""
+    verify: bool | str = True
+    """Whether to check certificates, or the path of a file with the authorities to trust."""
+    trust_env: bool = True
+    """Whether to use the proxies of the environment."""
+    allow_private_hosts: bool = False
+    """Whether a host on loopback or a private network, and plain http there, is meant."""
+    default_region: str = Field("UA", pattern=r"^[A-Z]{2}$")
+    """The country (ISO 3166) of numbers written without a country code."""
+
+    @field_validator("verify", mode="before")
+    @classmethod
+    def _words_are_truth_values(cls, value: object) -> object:
+        words: dict[object, bool] = {"true": True, "false": False}
+        return words.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _a_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            seconds_between(value)
+        return value
+
+    @property
+    def spacing(self) -> float:
+        """The seconds between two requests that `rate_limit` asks for."""
+        return seconds_between(self.rate_limit) if self.rate_limit else 0.0
+
+
+def read_options(kind: type[OptionsT], extra: Mapping[str, Any]) -> OptionsT:
+    """Return the options of a connection. Raises TelecomInputError that names the first wrong field.
+
+    Fields left empty in Airflow's form count as absent.
+    """
+    given = {name: value for name, value in extra.items() if value not in (None, "")}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        name = str(fault["loc"][0]) if fault["loc"] else "extra"
+        if fault["type"] == "extra_forbidden":
+            known = ", ".join(kind.model_fields)
+            raise TelecomInputError(f"extra.{name}", f"no such field; known are {known}") from None
+        raise TelecomInputError(f"extra.{name}", fault["msg"].removeprefix("Value error, ")) from None
