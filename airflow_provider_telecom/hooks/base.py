@@ -1,0 +1,164 @@
+"""What the five hooks stand on: a connection is read once, and its account is shared in the process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow.sdk import BaseHook
+
+from airflow_provider_telecom.calls.endpoint import Call
+from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.retry import Auth
+from airflow_provider_telecom.hooks.settings import Settings, read_settings
+from airflow_provider_telecom.transport.blocking import Blocking, Locks
+from airflow_provider_telecom.transport.wire import TokenStore
+from airflow_provider_telecom.vendors.api import Account, Api
+from airflow_provider_telecom.vendors.options import Options
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.transport.awaited import Awaited
+
+P = ParamSpec("P")
+T = TypeVar("T")
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+class Door:
+    """One account and its ways to the vendor. Kept for the process, so that tokens, limits and
+    connections are shared by all hooks of equal settings."""
+
+    def __init__(
+        self, settings: Settings[Any], account: Account, store: TokenStore, lock: Locks | None
+    ) -> None:
+        self.account = account
+        self._settings, self._store, self._lock = settings, store, lock
+        self.blocking = Blocking(settings.route, store, lock)
+        self._awaited: WeakKeyDictionary[asyncio.AbstractEventLoop, Awaited] = WeakKeyDictionary()
+
+    def awaited(self) -> Awaited:
+        """Return the way to the vendor for the running event loop."""
+        from airflow_provider_telecom.transport.awaited import Awaited
+
+        loop = asyncio.get_running_loop()
+        if loop not in self._awaited:
+            self._awaited[loop] = Awaited(self._settings.route, self._store, self._lock)
+        return self._awaited[loop]
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop."""
+        if (awaited := self._awaited.pop(asyncio.get_running_loop(), None)) is not None:
+            await awaited.close()
+
+
+_doors: dict[Hashable, Door] = {}
+_doors_lock = threading.Lock()
+os.register_at_fork(after_in_child=_doors.clear)  # sockets and locks are not for sharing across a fork
+
+
+class TelecomHook(BaseHook, Api[OptionsT]):
+    """A vendor's calls for a connection. Blocking methods for workers; `aio` awaits them in triggers."""
+
+    conn_type: ClassVar[str]
+    conn_name_attr: ClassVar[str] = "conn_id"
+    default_conn_name: ClassVar[str]
+    hook_name: ClassVar[str]
+    options_type: ClassVar[type[Options]]
+    needs_login: ClassVar[bool] = False
+
+    def __init__(self, conn_id: str | None = None) -> None:
+        super().__init__()
+        self.conn_id = conn_id or self.default_conn_name
+        self._settings: Settings[OptionsT] | None = None
+        self._door: Door | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} conn_id={self.conn_id!r}>"
+
+    def run(self, call: Call[T], /) -> T:
+        """Drive a call to its end, blocking."""
+        return self._opened().blocking.run(call)
+
+    async def aio(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Await a call: `await hook.aio(hook.get_sms, "22125")`. The shape is that of `asyncio.to_thread`."""
+        await self._aconnect()
+        describe: Callable[..., Call[T]] = method.__wrapped__  # type: ignore[attr-defined]
+        return await self._opened().awaited().run(describe(self, *args, **kwargs))
+
+    async def aclose(self) -> None:
+        """Close the connections that the running event loop holds for this account."""
+        if self._door is not None:
+            await self._door.aclose()
+
+    @property
+    def account(self) -> Account:
+        """The account that calls are made for."""
+        return self._opened().account
+
+    @property
+    def options(self) -> OptionsT:
+        """What the connection's extra says."""
+        return self._read().options
+
+    def get_conn(self) -> Account:
+        """Return the account, which is what a connection comes down to here."""
+        return self.account
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the vendor something that costs nothing and changes nothing; return success and a message."""
+        try:
+            return True, self._probe()
+        except TelecomAuthError as error:
+            return False, f"The credentials are refused. {error}"
+        except TelecomError as error:
+            return False, str(error)
+
+    def _probe(self) -> str:
+        raise NotImplementedError
+
+    def _auth(self, settings: Settings[OptionsT], guard: Guard) -> Auth:
+        """Return how requests of this connection are signed."""
+        raise NotImplementedError
+
+    def _sharing(self, settings: Settings[OptionsT]) -> tuple[TokenStore, Locks | None]:
+        """Return where tokens are shared and what keeps processes apart: nowhere and nothing by default."""
+        return TokenStore(), None
+
+    def _read(self) -> Settings[OptionsT]:
+        if self._settings is None:
+            self._settings = self._checked(self.get_connection(self.conn_id))
+        return self._settings
+
+    async def _aconnect(self) -> None:
+        if self._settings is None:
+            self._settings = self._checked(await self._aget_connection())
+
+    async def _aget_connection(self) -> Any:
+        """Read the connection without blocking; under `airflow dags test` only the blocking way works."""
+        from airflow.sdk.exceptions import AirflowNotFoundException
+
+        try:
+            return await self.aget_connection(self.conn_id)
+        except (AirflowNotFoundException, AttributeError):
+            return await asyncio.to_thread(self.get_connection, self.conn_id)
+
+    def _checked(self, connection: Any) -> Settings[OptionsT]:
+        return read_settings(connection, self.conn_type, self.options_type, self.needs_login)  # type: ignore[arg-type]
+
+    def _opened(self) -> Door:
+        if self._door is None:
+            settings = self._read()
+            key = (self.conn_type, settings)
+            with _doors_lock:
+                self._door = _doors.get(key) or _doors.setdefault(key, self._new_door(settings))
+        return self._door
+
+    def _new_door(self, settings: Settings[OptionsT]) -> Door:
+        guard = Guard(spacing=settings.options.spacing)
+        account = Account(self._auth(settings, guard), guard, settings.route.deadline)
+        return Door(settings, account, *self._sharing(settings))

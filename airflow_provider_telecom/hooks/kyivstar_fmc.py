@@ -1,0 +1,32 @@
+"""The hook of Kyivstar FMC, the virtual mobile PBX."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+import pendulum
+
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.retry import Auth
+from airflow_provider_telecom.hooks.base import TelecomHook
+from airflow_provider_telecom.hooks.settings import Settings
+from airflow_provider_telecom.vendors.kyivstar_fmc.api import KyivstarFmcApi, auth_for
+from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
+
+
+class KyivstarFmcHook(KyivstarFmcApi, TelecomHook[KyivstarFmcOptions]):
+    """Call records and originating calls, with the FMC token of a `kyivstar_fmc` connection."""
+
+    conn_type: ClassVar[str] = "kyivstar_fmc"
+    default_conn_name: ClassVar[str] = "kyivstar_fmc_default"
+    hook_name: ClassVar[str] = "Kyivstar FMC (virtual PBX)"
+    options_type = KyivstarFmcOptions
+
+    def _auth(self, settings: Settings[KyivstarFmcOptions], guard: Guard) -> Auth:
+        return auth_for(settings.credentials)
+
+    def _probe(self) -> str:
+        now = pendulum.now("UTC")
+        found = self.get_call_records(now - timedelta(minutes=5), now)
+        return f"Connected: {len(found)} calls in the last five minutes."

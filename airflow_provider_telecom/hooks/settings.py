@@ -1,0 +1,114 @@
+"""Reading an Airflow connection: strictly, and with errors that name the field."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.transport.wire import Route
+from airflow_provider_telecom.vendors.api import Credentials
+from airflow_provider_telecom.vendors.options import Options, read_options
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+class AirflowConnection(Protocol):
+    """What is read of a connection, whichever of Airflow's classes it is."""
+
+    conn_id: Any
+    conn_type: Any
+    host: Any
+    login: Any
+    password: Any
+    port: Any
+    schema: Any
+    extra: Any
+
+
+@dataclass(frozen=True)
+class Settings(Generic[OptionsT]):
+    """A connection, checked. Equal settings share tokens, limits and connections to the vendor."""
+
+    route: Route
+    credentials: Credentials
+    options: OptionsT
+
+
+def read_settings(
+    connection: AirflowConnection, conn_type: str, options: type[OptionsT], needs_login: bool
+) -> Settings[OptionsT]:
+    """Return what a connection says. Raises TelecomInputError that names the first wrong field."""
+    if connection.conn_type != conn_type:
+        raise TelecomInputError(
+            "conn_type",
+            f"the connection {connection.conn_id} must be of type {conn_type}",
+            shown=connection.conn_type,
+        )
+    chosen = read_options(options, _extra(connection.extra))
+    base_url = _base_url(connection, chosen)
+    login = _login(connection.login, needs_login)
+    if not connection.password:
+        raise TelecomInputError("password", f"the connection {connection.conn_id} holds none")
+    route = Route(
+        base_url=base_url,
+        connect_timeout=chosen.timeout_connect,
+        read_timeout=chosen.timeout_read,
+        verify=chosen.verify,
+        trust_env=chosen.trust_env,
+        allow_private_hosts=chosen.allow_private_hosts,
+    )
+    key = _fingerprint(base_url, login, connection.password)
+    return Settings(route, Credentials(login, Secret(connection.password), key), chosen)
+
+
+def _extra(text: str | None) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        raise TelecomInputError("extra", "must be a JSON object") from None
+    if not isinstance(found, dict):
+        raise TelecomInputError("extra", "must be a JSON object")
+    return found
+
+
+def _login(login: str | None, needed: bool) -> str:
+    if needed and not login:
+        raise TelecomInputError("login", "must hold the Client ID")
+    if login and ":" in login:
+        raise TelecomInputError("login", "must not hold a colon")
+    return login or ""
+
+
+def _base_url(connection: AirflowConnection, options: Options) -> str:
+    """Return the address. `host` may carry scheme, port and a path prefix, or the fields beside it do.
+
+    A connection in URI form gives its scheme as `schema` and its port apart.
+    """
+    host = (connection.host or options.default_host).strip()
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    parts = urlsplit(host)
+    try:
+        port = parts.port or connection.port
+    except ValueError:
+        raise TelecomInputError("host", "has a port that is not a number") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise TelecomInputError("host", "must be like https://host, https://host:port or https://host/prefix")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise TelecomInputError(
+            "host", "must hold no user, password, query or fragment: secrets go into password"
+        )
+    if parts.scheme == "http" and not options.allow_private_hosts:
+        raise TelecomInputError("host", "must be https; plain http is for allow_private_hosts in the extra")
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return urlunsplit((parts.scheme, f"{name}:{port}" if port else name, parts.path.rstrip("/"), "", ""))
+
+
+def _fingerprint(*parts: str) -> str:
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""Kyivstar FMC, the virtual mobile PBX: call records and originating calls."""

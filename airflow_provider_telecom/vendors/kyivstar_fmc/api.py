@@ -1,0 +1,158 @@
+"""The calls of Kyivstar FMC. Source: "API for integrating user systems" (docs/vendors/kyivstar_fmc.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal, TypeVar
+
+import pendulum
+
+from airflow_provider_telecom.auth.query_token import QueryToken
+from airflow_provider_telecom.calls.answers import Complaint, refuse_by_status
+from airflow_provider_telecom.calls.checks import aware, matching, one_of
+from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.phone import plus
+from airflow_provider_telecom.calls.request import Repeat, Request, Response, Save, Target
+from airflow_provider_telecom.vendors.api import Api, Credentials
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import READERS, CallRecord, wall_clock
+from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
+
+T = TypeVar("T")
+Format = Literal["json", "csv", "xml"]
+
+LONGEST_WINDOW = timedelta(days=7)
+OLDEST_START = timedelta(days=30)
+
+
+def auth_for(credentials: Credentials) -> QueryToken:
+    """Return how requests are signed. Raises TelecomInputError for a token that is not 64 characters long."""
+    matching("password", credentials.secret.reveal(), r"[A-Za-z0-9_]{64}", "the FMC token has 64 characters")
+    return QueryToken(credentials.secret)
+
+
+class KyivstarFmcApi(Api[KyivstarFmcOptions]):
+    """Every documented call of the virtual PBX."""
+
+    @endpoint
+    def get_call_records(
+        self,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        *,
+        format: Format = "json",
+        names: bool = False,
+        departments: bool = False,
+        ownership: bool = False,
+    ) -> Call[list[CallRecord]]:
+        """Return the calls between `start` and `end` (aware; one may be left out: 7 days from the other).
+
+        `names`, `departments` and `ownership` add columns from the PBX's address book. Only numbers with
+        the "Convergent" package have records. At most 7 days, and `start` at most 30 days ago.
+
+        Raises TelecomInputError (interval), TelecomAuthError (403: bad token), TelecomAnswerError. A read.
+        Source: "Detailed call information".
+        """
+        reader = READERS[one_of("format", format, READERS)]
+        request = self._call_records(start, end, format, names, departments, ownership)
+        return (yield from self._call(request, _read(lambda answer: reader(answer.body))))
+
+    @endpoint
+    def download_call_records(
+        self,
+        target: Target,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        *,
+        format: Format = "csv",
+        names: bool = False,
+        departments: bool = False,
+        ownership: bool = False,
+    ) -> Call[int]:
+        """Stream the calls between `start` and `end` into `target` as the vendor sends them; return bytes.
+
+        The file appears under its name when it is whole. The file name that the vendor offers holds
+        colons and is ignored. Otherwise as `get_call_records`.
+        """
+        one_of("format", format, READERS)
+        request = self._call_records(start, end, format, names, departments, ownership, target)
+        return (yield from self._call(request, _read(lambda answer: answer.saved_bytes or 0)))
+
+    def _call_records(
+        self,
+        start: datetime | None,
+        end: datetime | None,
+        format: Format,
+        names: bool,
+        departments: bool,
+        ownership: bool,
+        target: Target | None = None,
+    ) -> Request:
+        first, last = _interval(start, end)
+        flags = {"names": names, "departments": departments, "ownership": ownership}
+        return Request(
+            "GET",
+            f"/api/cdr/v1/callstat.{format}",
+            Repeat.READ,
+            query={
+                "from": wall_clock(first),
+                "to": wall_clock(last),
+                **{name: "on" for name, wanted in flags.items() if wanted},
+            },
+            save=Save(target, lambda answer: answer.status == 200) if target else None,
+            max_bytes=_LARGEST_DOWNLOAD if target else _LARGEST_ANSWER,
+        )
+
+    @endpoint
+    def originate_call(self, called_number: str, calling_number: str | None = None) -> Call[None]:
+        """Ring `calling_number` (a subscriber of the PBX) and, once it answers, connect `called_number`.
+
+        Without `calling_number` the connection's is taken. The vendor answers nothing that names the call.
+        A copy rings two phones again: after an unknown outcome the hook raises TelecomUnknownError and
+        does not repeat.
+
+        Raises TelecomInputError (numbers), TelecomAuthError (403: bad token, or the service is not
+        activated for the number), TelecomUnknownError. Source: "Phone call initiation".
+        """
+        caller = calling_number or self.options.calling_number
+        if not caller:
+            raise TelecomInputError("calling_number", "must be given here or in the connection's extra")
+        request = Request(
+            "GET",
+            "/api/onebox/v1/originate",
+            Repeat.UNKEYED,
+            query={
+                "calling_number": plus(self._msisdn(caller, "calling_number")),
+                "called_number": plus(self._msisdn(called_number, "called_number")),
+            },
+        )
+        return (yield from self._call(request, _read(lambda answer: None)))
+
+
+_LARGEST_ANSWER = 128 << 20
+_LARGEST_DOWNLOAD = 8 << 30
+
+
+def _interval(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
+    """Return both ends, which are always sent: the document says both that one may be missing and not."""
+    now: datetime = pendulum.now("UTC")
+    if start is None and end is None:
+        raise TelecomInputError("start", "must be given, or end, or both")
+    first = aware("start", start) if start else aware("end", end or now) - LONGEST_WINDOW
+    last = aware("end", end) if end else min(first + LONGEST_WINDOW, now)
+    if first >= last:
+        raise TelecomInputError("end", "must be later than start")
+    if last - first > LONGEST_WINDOW:
+        raise TelecomInputError("end", "must be at most 7 days after start")
+    if now - first > OLDEST_START:
+        raise TelecomInputError("start", "must be at most 30 days ago")
+    return first, last
+
+
+def _read(make: Callable[[Response], T]) -> Callable[[Response], T]:
+    def read(answer: Response) -> T:
+        refuse_by_status(answer, Complaint)
+        return make(answer)
+
+    return read
