@@ -1,0 +1,29 @@
+"""Driving a call by hand: the pure rooms are tested with values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_telecom.calls.endpoint import Alone, Call, Step
+
+
+def drive(call: Call[Any], answers: Iterable[Any]) -> tuple[list[Step], Any]:
+    """Answer each step with the next of `answers` (an exception is thrown in); return steps and result.
+
+    A call that is to run alone is driven in its place, with the same answers.
+    """
+    waiting = iter(answers)
+    steps: list[Step] = []
+    return steps, _driven(call, waiting, steps)
+
+
+def _driven(call: Call[Any], waiting: Any, steps: list[Step]) -> Any:
+    answer: Any = None
+    while True:
+        try:
+            step = call.throw(answer) if isinstance(answer, Exception) else call.send(answer)
+        except StopIteration as done:
+            return done.value
+        steps.append(step)
+        answer = _driven(step.call, waiting, steps) if isinstance(step, Alone) else next(waiting)

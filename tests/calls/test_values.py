@@ -1,0 +1,247 @@
+"""Requests, answers, errors, numbers and checks, by values."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_telecom.calls import checks, errors, phone
+from airflow_provider_telecom.calls.answers import as_model, read_json, refuse_by_status, retry_after
+from airflow_provider_telecom.calls.endpoint import Page, all_pages
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomInputError
+from airflow_provider_telecom.calls.guard import Guard, seconds_between
+from airflow_provider_telecom.calls.privacy import Secret, shortened
+from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, Response
+from tests.by_hand import drive
+
+
+def request(**facts: Any) -> Request:
+    return Request("GET", "/sms/{message_id}", Repeat.READ, **facts)
+
+
+def test_an_id_is_quoted_and_never_leaves_its_place() -> None:
+    assert request(ids={"message_id": "a:b+c"}).url("https://h/x/") == "https://h/x/sms/a%3Ab%2Bc"
+    assert request(ids={"message_id": 7}, query={"q": "ї&"}).url("https://h") == "https://h/sms/7?q=%D1%97%26"
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "..", ".", "a/b", "a?b", "a#b", "a b", "a\r\nb", "%2e%2e", "x" * 129, "ї"]
+)
+def test_an_id_that_could_change_the_path_is_refused(bad: str) -> None:
+    with pytest.raises(TelecomInputError, match="message_id"):
+        request(ids={"message_id": bad}).url("https://h")
+
+
+def test_requests_and_answers_do_not_show_their_content() -> None:
+    secret = "380670000200 hush"
+    shown = [
+        repr(request(ids={"message_id": secret}, query={"t": secret}, headers={"Authorization": secret})),
+        repr(Json({"text": secret})),
+        repr(Form({"text": secret})),
+        repr(Response(200, {"x": secret}, secret.encode())),
+        repr(Secret(secret)),
+    ]
+    assert not [text for text in shown if secret in text]
+
+
+def test_a_secret_is_not_pickled() -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(Secret("x"))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TelecomError)],
+)
+def test_errors_survive_pickling(kind: type[TelecomError]) -> None:
+    error = (
+        kind("field", "rule")
+        if kind is TelecomInputError
+        else kind("text", call="GET /x", status=429, code="11", retry_after=2.5)
+    )
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert (str(again), again.__dict__) == (str(error), error.__dict__)
+
+
+def test_an_input_error_is_a_value_error_that_names_field_and_rule() -> None:
+    error = TelecomInputError("days", "must be 1 to 120", shown="121")
+    assert isinstance(error, ValueError)
+    assert str(error) == "days: 121: must be 1 to 120"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b'{"a": 1, "a": 2}',
+        b'{"a": NaN}',
+        b"[Infinity]",
+        b"[" * 100_000,
+        b"1" * 5000,
+        "{}".encode("utf-16"),
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+def test_bodies_that_are_not_strict_json_are_refused_without_being_shown(body: bytes) -> None:
+    with pytest.raises(TelecomAnswerError) as caught:
+        read_json(body)
+    assert caught.value.length == len(body)
+    assert len(caught.value.sha256) == 64
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_money_is_never_a_float() -> None:
+    assert read_json(b'\xef\xbb\xbf{"price": 0.1}') == {"price": Decimal("0.1")}
+
+
+def test_a_model_error_names_fields_only() -> None:
+    with pytest.raises(TelecomAnswerError) as caught:
+        as_model(list[int], ["380670000200 secret"], b"body")
+    assert "380670000200" not in str(caught.value)
+    assert "0" in str(caught.value)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with pytest.raises(errors.TelecomRedirectError):
+        refuse_by_status(
+            Response(302, {"location": "https://evil.example"}), lambda: pytest.fail("not asked")
+        )
+
+
+def test_retry_after_reads_seconds_dates_and_the_quota_header_and_ignores_junk() -> None:
+    later = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=90), usegmt=True)
+    assert retry_after(Response(429, {"retry-after": "12"})) == 12
+    assert 85 < (retry_after(Response(429, {"retry-after": later})) or 0) <= 90
+    assert retry_after(Response(429, {"retry-after": "soon", "x-rate-limit-reset": "3"})) == 3
+    assert retry_after(Response(429, {"retry-after": "-5"})) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("380670000200", "380670000200"),
+        ("+380670000200", "380670000200"),
+        ("+380 (67) 000-02-00", "380670000200"),
+        ("0670000200", "380670000200"),
+        (380670000200, "380670000200"),
+        ("+380441111111", "380441111111"),
+        ("79000000000", "79000000000"),
+        ("+77000000000", "77000000000"),
+    ],
+)
+def test_numbers_come_in_any_common_form(written: str | int, canonical: str) -> None:
+    assert phone.e164(written) == canonical
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "38067", "３８０670000200", "38067000020O", "380670000200;1", "+380670000200000", "abc"]
+)
+def test_a_wrong_number_is_refused_by_name_and_not_shown_whole(bad: str) -> None:
+    with pytest.raises(TelecomInputError, match="^to: ") as caught:
+        phone.e164(bad, field="to")
+    assert len(bad) <= 7 or bad not in str(caught.value)
+
+
+def test_russian_numbers_are_read_in_their_region() -> None:
+    assert phone.e164("89000000000", "RU") == phone.e164("9000000000", "RU") == "79000000000"
+
+
+@given(st.integers(0, 9_999_999), st.sampled_from(["50", "67", "68", "97", "99"]))
+def test_ukrainian_numbers_round_trip_in_every_form(number: int, operator: str) -> None:
+    canonical = f"380{operator}{number:07d}"
+    assert {phone.e164(form) for form in (canonical, phone.plus(canonical), canonical[2:])} == {canonical}
+
+
+@given(st.integers(900_000_0000, 999_999_9999))
+def test_russian_numbers_round_trip_in_every_form(number: int) -> None:
+    canonical = f"7{number}"
+    forms = (phone.ten_digits(canonical), phone.russian_dialled(canonical), canonical)
+    assert {phone.e164(form, "RU") for form in forms} == {canonical}
+
+
+def test_abroad_is_dialled_with_810() -> None:
+    assert phone.russian_dialled("380670000200") == "810380670000200"
+
+
+def test_a_number_in_a_log_keeps_its_ends() -> None:
+    assert shortened("380670000267") == "38067*****67"
+    assert shortened("12345") == "*****"
+
+
+@pytest.mark.parametrize(
+    ("text", "segments"),
+    [
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("ї" * 70, 1),
+        ("ї" * 71, 2),
+        ("ї" * 135, 3),
+        ("€" * 80, 1),
+        ("€" * 81, 2),
+        ("😀" * 35, 1),
+        ("😀" * 36, 2),
+    ],
+    ids=lambda value: str(value)[:3],
+)
+def test_segments_follow_the_alphabet(text: str, segments: int) -> None:
+    assert checks.sms_segments(text) == segments
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: checks.within("days", 121, 1, 120),
+        lambda: checks.within("days", True, 1, 120),
+        lambda: checks.within("days", "7", 1, 120),  # type: ignore[arg-type]
+        lambda: checks.within("days", 16, 15, 25, 5),
+        lambda: checks.one_of("days", "x", ["a", "b"]),
+        lambda: checks.filled("days", "  "),
+        lambda: checks.filled("days", "abcd", 3),
+        lambda: checks.matching("days", "a-b", "[a-z]+", "only letters"),
+        lambda: checks.some("days", []),
+        lambda: checks.some("days", "abc"),
+        lambda: checks.some("days", [1, 2, 3], 2),
+        lambda: checks.aware("days", datetime(2026, 1, 1)),
+    ],
+)
+def test_a_check_names_the_field(wrong: Any) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        wrong()
+    assert caught.value.field == "days"
+    assert caught.value.rule
+
+
+def test_a_rate_is_spacing() -> None:
+    assert (seconds_between("10/s"), seconds_between("600/m"), seconds_between(" 2 / h ")) == (0.1, 0.1, 1800)
+    for bad in ("0/s", "10", "10/d", "-1/s", "x/s"):
+        with pytest.raises(TelecomInputError, match="rate_limit"):
+            seconds_between(bad)
+
+
+def test_turns_are_spaced_for_all_callers_together() -> None:
+    now = [100.0]
+    guard = Guard(spacing=0.1, clock=lambda: now[0])
+    assert [round(guard.turn(), 3) for _ in range(3)] == [0, 0.1, 0.2]
+    now[0] += 1
+    assert guard.turn() == 0
+
+
+def test_pages_are_walked_to_the_end() -> None:
+    def page(number: int) -> Any:
+        items = yield number
+        return Page(items, (lambda: page(number + 1)) if items else None)
+
+    _, items = drive(all_pages(page(0)), [[1, 2], [3], []])
+    assert items == [1, 2, 3]

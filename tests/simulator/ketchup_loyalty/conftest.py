@@ -1,0 +1,71 @@
+"""Fixtures: a pretend KetchUp alone in its town, and short ways to ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from ketchup_bodies import RU, look_ups, phones, viber
+
+from airflow_provider_telecom.simulator.credentials import KETCHUP_API_KEY
+from airflow_provider_telecom.simulator.ketchup_loyalty import routes
+from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+from airflow_provider_telecom.simulator.town import Town
+
+
+class Letterbox:
+    """Stands in the postman's place and keeps what is to be posted."""
+
+    def __init__(self, town: Town) -> None:
+        self.letters: list[tuple[str, Any, tuple[float, ...]]] = []
+
+    def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
+        self.letters.append((url, body, tries))
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+@pytest.fixture
+def letters(town: Town) -> list[tuple[str, Any, tuple[float, ...]]]:
+    letterbox: Letterbox = town.books("postman", Letterbox)
+    return letterbox.letters
+
+
+@pytest.fixture
+def books(town: Town) -> Books:
+    books: Books = town.books("ketchup", Books)
+    return books
+
+
+@pytest.fixture
+def client(town: Town, letters: list[Any]) -> Iterator[TestClient]:
+    app = FastAPI()
+    app.include_router(routes(town), prefix="/x")
+    with TestClient(app, base_url="http://town/x/rest/", headers={"X-API-KEY": KETCHUP_API_KEY}) as client:
+        yield client
+
+
+@pytest.fixture
+def post(client: TestClient) -> Callable[..., Any]:
+    return lambda path, body, **kwargs: client.post(path, json=body, **kwargs).json()
+
+
+@pytest.fixture
+def get(client: TestClient) -> Callable[..., Any]:
+    return lambda path: client.get(path).json()
+
+
+@pytest.fixture
+def sent(post: Any) -> list[int]:
+    """An SMS that arrived, one that did not, a look-up and a Viber message."""
+    first, second = post("sms/create", phones(1, 9))["result"]
+    (look_up,) = post("hlr/create", look_ups(2, msisdn=RU.format(2)))["result"]
+    options = {"viber": {"img": "https://site/image.png", "caption": "Join us!"}}
+    (viber_answer,) = post("viber/create", viber(3, options=options))
+    return [int(item["id"]) for item in (first, second, look_up, viber_answer["messages"][0])]

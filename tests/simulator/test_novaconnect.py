@@ -1,0 +1,510 @@
+"""The pretend NovaConnect: signing in, SIMs, and the queues that their operations go through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from airflow_provider_telecom.simulator.credentials import NOVACONNECT_TOKEN, NOVACONNECT_USER_TOKEN
+from airflow_provider_telecom.simulator.novaconnect import Books, routes
+from airflow_provider_telecom.simulator.novaconnect.records import Sim
+from airflow_provider_telecom.simulator.novaconnect.routes import METHODS
+from airflow_provider_telecom.simulator.town import Town
+
+HOOK = "http://127.0.0.1:9/hook"
+SMS = {"params": {"text": "Hello"}}
+LIMIT = {"params": {"type": "month1", "value": 500}}
+TARIFF = {"params": {"value": 20480, "auto_package": True}}
+
+
+class Letters:
+    """Keeps what the town's postman would deliver."""
+
+    def __init__(self, town: Town) -> None:
+        self.posted: list[tuple[str, Any]] = []
+
+    def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
+        self.posted.append((url, body))
+
+
+class Desk:
+    """A customer at NovaConnect's counter."""
+
+    def __init__(self) -> None:
+        self.town = Town()
+        self.letters: Letters = self.town.books("postman", Letters)
+        app = FastAPI()
+        app.include_router(routes(self.town), prefix="/x")
+        self.client = TestClient(app)
+
+    @property
+    def books(self) -> Books:
+        books: Books = self.town.books("novaconnect", Books)
+        return books
+
+    def ask(self, path: str, body: Any, token: str = NOVACONNECT_TOKEN, lang: str = "en") -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = self.client.post(f"/x/api/{path}?lang={lang}", json=body, headers=headers)
+        assert answer.status_code == 200
+        parsed: dict[str, Any] = answer.json()
+        return parsed
+
+    def code(self, path: str, body: Any, token: str = NOVACONNECT_TOKEN) -> int:
+        return int(self.ask(path, body, token)["code"])
+
+    def order(self, path: str, sims: list[Sim], **more: Any) -> str:
+        answer = self.ask(f"sim/{path}", {"items": [sim.id for sim in sims], **more})
+        assert answer["code"] == 200, answer
+        assert set(answer) == {"code", "message", "result"}
+        return str(answer["result"]["item"]["queue_id"])
+
+    def sim(self, profile: str, block: str = "n") -> Sim:
+        return next(one for one in self.books.sims.values() if (one.profile, one.block) == (profile, block))
+
+    def effects(self, kind: str | None = None) -> list[dict[str, Any]]:
+        return [effect.facts for effect in self.town.ledger.of("novaconnect", kind)]
+
+    def bodies(self) -> list[Any]:
+        return [body for _, body in self.letters.posted]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+# --- signing in and the envelope
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "Bearer nope", f"Basic {NOVACONNECT_TOKEN}", NOVACONNECT_TOKEN]
+)
+def test_a_bad_token_is_401_by_status_and_by_code(desk: Desk, authorization: str | None) -> None:
+    headers = {"Authorization": authorization} if authorization else {}
+    answer = desk.client.post("/x/api/sim/list", json={}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, 401)
+
+
+def test_a_token_in_the_query_is_for_downloads_only(desk: Desk) -> None:
+    answer = desk.client.post(f"/x/api/sim/list?token={NOVACONNECT_TOKEN}", json={})
+    assert answer.status_code == 401
+
+
+def test_the_user_of_an_inactive_account_is_shut_out(desk: Desk) -> None:
+    desk.books.users[102].active = False
+    headers = {"Authorization": f"Bearer {NOVACONNECT_USER_TOKEN}"}
+    assert desk.client.post("/x/api/sim/list", json={}, headers=headers).status_code == 401
+
+
+ADMIN_ONLY = sorted(path for path, method in METHODS.items() if method.admin)
+
+
+def test_what_is_the_administrators_is_as_documented() -> None:
+    assert set(ADMIN_ONLY) == {
+        *("sim/block", "sim/unblock", "sim/reconnect", "sim/disconnect", "sim/ping", "sim/sms", "sim/limit"),
+        *("sim/tariff", "sim/repackage", "sim/edit", "sim/group", "user/create", "user/remove"),
+        *("group/create", "group/edit", "group/remove"),
+    }
+
+
+@pytest.mark.parametrize("path", ADMIN_ONLY)
+def test_a_plain_user_is_403_with_http_200(desk: Desk, path: str) -> None:
+    assert desk.code(path, {}, NOVACONNECT_USER_TOKEN) == 403
+    assert desk.effects() == []
+
+
+@pytest.mark.parametrize("token", [NOVACONNECT_TOKEN, NOVACONNECT_USER_TOKEN])
+@pytest.mark.parametrize("path", ["sim/list", "bill/list", "report/day", "user/get", "company/get"])
+def test_reads_are_for_every_role(desk: Desk, path: str, token: str) -> None:
+    assert desk.code(path, {}, token) == 200
+
+
+def test_the_http_status_follows_the_code_on_request(desk: Desk) -> None:
+    desk.books.quirks.add("http_status")
+    headers = {"Authorization": f"Bearer {NOVACONNECT_USER_TOKEN}"}
+    answer = desk.client.post("/x/api/sim/block", json={"items": [1001]}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, 403)
+
+
+def test_messages_come_in_two_languages(desk: Desk) -> None:
+    assert desk.ask("user/get", {}, lang="en")["message"] == "Success"
+    assert desk.ask("user/get", {}, lang="ru")["message"] == "Успешно"
+    assert desk.ask("group/create", {}, lang="ru")["message"] == "Не передано обязательное поле: name"
+    assert desk.ask("user/get", {}, lang="kk")["code"] == 400
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null"])
+def test_a_body_that_is_no_json_object_is_400(desk: Desk, content: bytes) -> None:
+    headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}", "Content-Type": "application/json"}
+    assert desk.client.post("/x/api/user/get", content=content, headers=headers).json()["code"] == 400
+
+
+def test_a_form_is_400(desk: Desk) -> None:
+    headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
+    assert desk.client.post("/x/api/user/get", data={"a": "b"}, headers=headers).json()["code"] == 400
+
+
+def test_unknown_methods_and_verbs_are_refused(desk: Desk) -> None:
+    assert desk.code("sim/explode", {}) == 404
+    assert desk.client.get("/x/api/sim/list").json()["code"] == 405
+    assert desk.client.post("/x/api/bill/download/501", json={}).json()["code"] == 405
+
+
+def test_an_unknown_query_parameter_is_400(desk: Desk) -> None:
+    headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
+    assert desk.client.post("/x/api/user/get?page=1", json={}, headers=headers).json()["code"] == 400
+
+
+# --- sim/list
+
+
+def test_a_sim_has_the_documented_fields(desk: Desk) -> None:
+    answer = desk.ask("sim/list", {"page": 0, "size": 2})
+    assert (answer["count"], answer["all_count"]) == (2, 60)
+    first, second = answer["items"]
+    assert first["iccid"] == "8999700000000000000"
+    assert first["number"] == "77000000000"
+    assert "queue_status" not in first
+    assert "added" not in second["groups"][0]
+    assert set(first) == {
+        *("id", "iccid", "number", "external_number", "name", "balance", "currency", "msu_value"),
+        *("profile", "block", "comment", "groups", "limit", "tariff"),
+    }
+    assert set(first["limit"]) == {"type", "value", "used", "updated", "created"}
+    assert set(first["tariff"]) == {"id", "name", "change_lock", "package_auto"}
+
+
+def test_pages_begin_at_0_and_end_empty(desk: Desk) -> None:
+    pages = [desk.ask("sim/list", {"page": page, "size": 25})["items"] for page in range(4)]
+    assert [len(page) for page in pages] == [25, 25, 10, 0]
+    assert len({sim["id"] for page in pages for sim in page}) == 60
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        ({"profile": "TD"}, 40),
+        ({"profile": "TC", "blocked": True}, 8),
+        ({"blocked": False}, 32),
+        ({"msu_block": True}, 2),
+        ({"query": "77000000059"}, 1),
+        ({"query": "tracker 2"}, 8),
+    ],
+)
+def test_filters(desk: Desk, wanted: dict[str, Any], count: int) -> None:
+    answer = desk.ask("sim/list", {"filter": wanted, "size": 1})
+    assert (answer["count"], answer["all_count"]) == (1, count)
+
+
+def test_sorting(desk: Desk) -> None:
+    by_id = desk.ask("sim/list", {"sort": {"id": "DESC"}, "size": 60})["items"]
+    assert [sim["id"] for sim in by_id] == sorted(desk.books.sims, reverse=True)
+    mixed = desk.ask("sim/list", {"sort": {"profile": "ASC", "name": "ASC"}, "size": 60})["items"]
+    keys = [(sim["profile"], sim["name"] is None, sim["name"] or "") for sim in mixed]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"pages": 0},
+        {"page": -1},
+        {"page": "0"},
+        {"size": 0},
+        {"size": True},
+        {"filter": []},
+        {"filter": {"profile": "XX"}},
+        {"filter": {"blocked": "true"}},
+        {"filter": {"iccid": "1"}},
+        {"sort": {"id": "UP"}},
+        {"sort": {"limit": "ASC"}},
+    ],
+)
+def test_a_wrong_list_request_is_400(desk: Desk, body: dict[str, Any]) -> None:
+    assert desk.code("sim/list", body) == 400
+
+
+def test_quirks_of_a_sims_types(desk: Desk) -> None:
+    desk.books.quirks |= {"limit_float", "change_lock_bool"}
+    sim = desk.ask("sim/list", {"filter": {"profile": "TD"}, "size": 1})["items"][0]
+    assert isinstance(sim["limit"]["used"], float)
+    assert sim["tariff"]["change_lock"] is False
+
+
+def test_a_fleet_of_thousands(desk: Desk) -> None:
+    added = desk.books.add_sims(5000)
+    assert len({sim.number for sim in desk.books.sims.values()}) == 5060
+    desk.order("block", added)
+    assert len(desk.effects("block")) == 5000
+    with pytest.raises(ValueError, match="10000"):
+        desk.books.add_sims(5000)
+
+
+# --- blocks
+
+
+@pytest.mark.parametrize(
+    ("path", "profile", "before", "after", "status", "effects"),
+    [
+        ("block", "TD", "n", "u", "success", 1),
+        ("block", "TD", "u", "u", "success", 0),
+        ("block", "TD", "p", "p", "error", 0),
+        ("block", "TC", "m", "m", "error", 0),
+        ("unblock", "TD", "u", "n", "success", 1),
+        ("unblock", "TD", "n", "n", "success", 0),
+        ("unblock", "TD", "p", "p", "error", 0),
+        ("unblock", "TC", "m", "m", "error", 0),
+        ("unblock", "TC", "g", "g", "error", 0),
+        ("unblock", "TC", "f", "f", "error", 0),
+        ("repackage", "TD", "p", "n", "success", 1),
+        ("repackage", "TD", "f", "f", "success", 1),
+    ],
+)
+def test_what_happens_to_each_block(
+    desk: Desk, path: str, profile: str, before: str, after: str, status: str, effects: int
+) -> None:
+    sim = desk.sim(profile, before)
+    queue_id = desk.order(path, [sim])
+    assert sim.block == after
+    assert desk.books.queues[queue_id].statuses == [status]
+    assert [facts["queue_id"] for facts in desk.effects(path)] == [queue_id] * effects
+
+
+# --- the other operations
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "wrong_profile"),
+    [
+        ("ping", {}, "TC"),
+        ("sms", SMS, "TC"),
+        ("tariff", TARIFF, "TC"),
+        ("repackage", {}, "TC"),
+        ("limit", LIMIT, "TD"),
+    ],
+)
+def test_a_sim_of_the_wrong_profile_fails_alone(
+    desk: Desk, path: str, more: dict[str, Any], wrong_profile: str
+) -> None:
+    right = desk.sim("TD" if wrong_profile == "TC" else "TC")
+    queue_id = desk.order(path, [desk.sim(wrong_profile), right], **more)
+    assert desk.books.queues[queue_id].statuses == ["error", "success"]
+    assert [facts["msisdn"] for facts in desk.effects()] == [right.number]
+
+
+@pytest.mark.parametrize("path", ["reconnect", "disconnect"])
+def test_reconnect_is_disconnect(desk: Desk, path: str) -> None:
+    sims = [desk.sim("TD"), desk.sim("TC")]
+    desk.order(path, sims)
+    assert [facts["id"] for facts in desk.effects("disconnect")] == [sim.id for sim in sims]
+    assert len(desk.effects()) == 2
+
+
+def test_sms_is_sent_once_and_reported_the_next_day(desk: Desk) -> None:
+    sim = desk.sim("TD")
+    desk.order("sms", [sim], params={"text": "я" * 70})
+    assert [(facts["msisdn"], facts["text"]) for facts in desk.effects("sms")] == [(sim.number, "я" * 70)]
+    today = desk.town.clock.now().strftime("%d-%m-%Y")
+    report = {"filter": {"start": today, "end": today}, "select": [f"s_{sim.id}"]}
+    assert desk.ask("report/call_sms", report)["result"]["items"] == []
+    desk.town.clock.advance(86400)
+    rows = desk.ask("report/call_sms", report)["result"]["items"]
+    assert [(row["type"], row["to_number"]) for row in rows] == [("in_sms", sim.number)]
+
+
+def test_limit_is_set_and_lifted(desk: Desk) -> None:
+    sim = desk.sim("TC")
+    desk.order("limit", [sim], **LIMIT)
+    assert (sim.limit.type, sim.limit.value) == ("month1", 500)
+    desk.order("limit", [sim], params={"type": "off", "value": 0})
+    assert (sim.limit.type, sim.limit.value) == ("off", None)
+    assert [facts["limit_mb"] for facts in desk.effects("limit")] == [500, 0]
+
+
+def test_tariff_changes_the_package_and_locks_itself(desk: Desk) -> None:
+    sim = desk.sim("TD")
+    desk.order("tariff", [sim], params={**TARIFF["params"], "all_world": True})
+    assert (sim.limit.type, sim.limit.value, sim.limit.used) == ("p_unlim", 20, 0)
+    assert (sim.tariff.name, sim.tariff.package_auto) == ("TD_Mega", True)
+    queue_id = desk.order("tariff", [sim], **TARIFF)
+    assert desk.books.queues[queue_id].statuses == ["error"]
+    desk.town.clock.advance(31 * 86400)
+    desk.order("tariff", [sim], params={"value": 102400, "auto_package": False})
+    assert (sim.limit.type, sim.limit.value, sim.tariff.name) == ("p_lim", 100, "TD")
+    assert len(desk.effects("tariff")) == 2
+
+
+def test_edit_renames_at_once(desk: Desk) -> None:
+    answer = desk.ask("sim/edit", {"id": 1001, "name": "Pump 7"})
+    assert answer["result"]["item"] == {"id": 1001, "name": "Pump 7"}
+    assert [facts["name"] for facts in desk.effects("rename")] == ["Pump 7"]
+
+
+def test_groups_are_set_by_id_and_by_name(desk: Desk) -> None:
+    sim, (first, second, *_) = desk.sim("TD"), desk.books.groups.values()
+    desk.order("group", [sim], group=[first.id], new_group=["Fresh", second.name])
+    names = [desk.books.groups[one].name for one in sim.groups]
+    assert names == [first.name, "Fresh", second.name]
+    desk.order("group", [sim], new_group=["Fresh"])
+    assert [desk.books.groups[one].name for one in sim.groups] == ["Fresh"]
+    assert [facts["name"] for facts in desk.effects("group_created")] == ["Fresh"]
+    assert len(desk.effects("group")) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("block", {}),
+        ("block", {"items": []}),
+        ("block", {"items": ["1001"]}),
+        ("block", {"items": 1001}),
+        ("block", {"items": [1001], "callback_url": HOOK}),
+        ("block", {"items": [1001], "callbackUrl": 5}),
+        ("block", {"items": [1001], "callbackUrl": None}),
+        ("ping", {"items": [1001], "params": {}}),
+        ("sms", {"items": [1001]}),
+        ("sms", {"items": [1001], "text": "Hello"}),
+        ("sms", {"items": [1001], "params": {}}),
+        ("sms", {"items": [1001], "params": {"text": ""}}),
+        ("sms", {"items": [1001], "params": {"text": "x" * 71}}),
+        ("limit", {"items": [1041], "params": {"type": "month1"}}),
+        ("limit", {"items": [1041], "params": {"value": 5}}),
+        ("limit", {"items": [1041], "params": {"type": "month1", "value": -1}}),
+        ("limit", {"items": [1041], "params": {"type": "p_lim", "value": 5}}),
+        ("tariff", {"items": [1001], "params": {"value": 20480}}),
+        ("tariff", {"items": [1001], "params": {"value": 10240, "auto_package": True}}),
+        ("tariff", {"items": [1001], "params": {"value": 15361, "auto_package": True}}),
+        ("tariff", {"items": [1001], "params": {"value": 107520, "auto_package": True}}),
+        ("tariff", {"items": [1001], "params": {"value": 20480, "auto_package": 1}}),
+        ("edit", {"id": 1001}),
+        ("edit", {"id": 1001, "name": None}),
+        ("edit", {"id": 1001, "name": "a", "callbackUrl": HOOK}),
+        ("group", {"items": [1001]}),
+        ("group", {"items": [1001], "new_group": [5]}),
+        ("group", {"items": [1001], "group": ["Almaty"]}),
+    ],
+)
+def test_a_wrong_operation_is_400_without_effect(desk: Desk, path: str, body: dict[str, Any]) -> None:
+    assert desk.code(f"sim/{path}", body) == 400
+    assert desk.effects() == []
+    assert not desk.books.queues
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("block", {"items": [1001, 9]}),
+        ("edit", {"id": 9, "name": "a"}),
+        ("group", {"items": [9], "new_group": ["Fresh"]}),
+        ("group", {"items": [1001], "group": [9]}),
+    ],
+)
+def test_an_unknown_id_is_404_without_effect(desk: Desk, path: str, body: dict[str, Any]) -> None:
+    assert desk.code(f"sim/{path}", body) == 404
+    assert desk.effects() == []
+    assert not desk.books.queues
+
+
+# --- queues and call-backs
+
+
+def test_the_callback_is_as_documented(desk: Desk) -> None:
+    queue_id = desk.order("block", [desk.sim("TD"), desk.sim("TC", "m")], callbackUrl=HOOK)
+    [(url, body)] = desk.letters.posted
+    assert url == HOOK
+    items = body.pop("items")
+    assert [(sim["block"], sim["queue_status"]) for sim in items] == [("u", "success"), ("m", "error")]
+    assert abs(body.pop("added") - desk.books.now()) <= 2
+    assert body == {
+        "qid": queue_id,
+        "queue": "block",
+        "handler": HOOK,
+        "user": {"id": 101, "first_name": "Aigul", "last_name": "Admin", "company_id": 77},
+        "status": {"count": 2, "process": 2, "percentage": 100},
+    }
+
+
+def test_without_a_callback_address_nothing_is_posted(desk: Desk) -> None:
+    desk.order("ping", [desk.sim("TD")])
+    assert desk.letters.posted == []
+
+
+def test_queues_ripen_by_the_clock_sim_by_sim(desk: Desk) -> None:
+    desk.town.set_ripeness("novaconnect.queue", "seconds", 10)
+    sims = [sim for sim in desk.books.sims.values() if sim.block == "n"][:3]
+    queue_id = desk.order("block", sims, callbackUrl=HOOK)
+    assert [sim.block for sim in sims] == ["n", "n", "n"]
+    desk.town.clock.advance(20)
+    ids = [sim.id for sim in sims]
+    shown = {sim["id"]: sim["block"] for sim in desk.ask("sim/list", {"size": 60})["items"]}
+    assert [shown[one] for one in ids] == ["u", "u", "n"]
+    assert desk.letters.posted == []
+    assert not desk.books.queues[queue_id].finished
+    desk.town.clock.advance(10)
+    desk.books.settle()
+    assert len(desk.effects("block")) == 3
+    assert len(desk.letters.posted) == 1
+    desk.books.settle()
+    assert len(desk.effects("block")) == 3
+    assert len(desk.letters.posted) == 1
+
+
+def test_queues_ripen_by_looks_and_settling_is_none(desk: Desk) -> None:
+    desk.town.set_ripeness("novaconnect.queue", "looks", 2)
+    sim = desk.sim("TD")
+    desk.order("block", [sim])
+    desk.books.settle()
+    seen = [desk.ask("sim/list", {"size": 1})["items"][0]["block"] for _ in range(2)]
+    assert (sim.id, seen) == (1001, ["n", "u"])
+
+
+def test_the_older_queue_goes_first(desk: Desk) -> None:
+    desk.town.set_ripeness("novaconnect.queue", "seconds", 10)
+    sim = desk.sim("TD")
+    desk.order("block", [sim])
+    desk.order("unblock", [sim])
+    desk.town.clock.advance(10)
+    desk.books.settle()
+    assert sim.block == "n"
+    assert [effect.kind for effect in desk.town.ledger.effects] == ["block", "unblock"]
+
+
+def test_progress_callbacks(desk: Desk) -> None:
+    desk.books.quirks.add("progress_callbacks")
+    sims = list(desk.books.sims.values())[:10]
+    desk.order("disconnect", sims, callbackUrl=HOOK)
+    assert [body["status"]["process"] for body in desk.bodies()] == [3, 6, 9, 10]
+    assert desk.bodies()[0]["status"] == {"count": 10, "process": 3, "percentage": 30}
+    assert [sim["queue_status"] for sim in desk.bodies()[0]["items"]] == ["success"] * 3 + ["wait"] * 7
+
+
+def test_single_item_callbacks(desk: Desk) -> None:
+    desk.books.quirks.add("single_item")
+    sims = list(desk.books.sims.values())[:2]
+    desk.order("disconnect", sims, callbackUrl=HOOK)
+    assert [body["items"]["id"] for body in desk.bodies()] == [sim.id for sim in sims]
+    assert [body["status"]["percentage"] for body in desk.bodies()] == [50, 100]
+
+
+def test_count_as_an_object(desk: Desk) -> None:
+    desk.books.quirks.add("count_object")
+    desk.order("disconnect", [desk.sim("TD")], callbackUrl=HOOK)
+    assert desk.bodies()[0]["status"] == {
+        "count": {"value": 1},
+        "process": {"value": 1},
+        "percentage": {"value": 100},
+    }
+
+
+def test_two_towns_of_one_seed_are_alike() -> None:
+    one, two = Town(3), Town(3)
+    two.clock.set(one.clock.now())
+    first, second = Books(one), Books(two)
+    assert [vars(sim.tariff) for sim in first.sims.values()] == [
+        vars(sim.tariff) for sim in second.sims.values()
+    ]
+    assert [row.value for row in first.sessions] == [row.value for row in second.sessions]
+    assert [row.value for row in first.sessions] != [row.value for row in Books(Town(4)).sessions]

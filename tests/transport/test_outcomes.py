@@ -1,0 +1,288 @@
+"""Was it sent? Each way in which an exchange can end, seen by both transports, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Response, Save, Unknown
+from airflow_provider_telecom.transport import awaited, blocking
+from airflow_provider_telecom.transport.wire import Route
+from tests.transport import scripted as on
+from tests.transport.scripted import Script, scripted
+
+Send = Callable[..., Outcome]
+
+
+@pytest.fixture(params=["blocking", "awaited"])
+def send(request: pytest.FixtureRequest) -> Send:
+    """Return a function that sends one request by the one or the other transport."""
+
+    def block(base_url: str, what: Request, **route: Any) -> Outcome:
+        transport = blocking.Transport(_route(base_url, route))
+        try:
+            return transport.send(what)
+        finally:
+            transport.close()
+
+    def wait(base_url: str, what: Request, **route: Any) -> Outcome:
+        async def once() -> Outcome:
+            transport = awaited.Transport(_route(base_url, route))
+            try:
+                return await transport.send(what)
+            finally:
+                await transport.close()
+
+        return asyncio.run(once())
+
+    return block if request.param == "blocking" else wait
+
+
+def _route(base_url: str, route: dict[str, Any]) -> Route:
+    return Route(
+        base_url, **{"read_timeout": 0.5, "allow_private_hosts": True, "connect_timeout": 0.5, **route}
+    )
+
+
+def get(repeat: Repeat = Repeat.READ, **facts: Any) -> Request:
+    return Request("GET", "/x", repeat, **facts)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_refused_was_not_sent(send: Send) -> None:
+    assert isinstance(send(f"http://127.0.0.1:{free_port()}", get()), NotSent)
+
+
+def test_an_unknown_name_was_not_sent(send: Send) -> None:
+    assert isinstance(send("http://no-such-host.invalid", get(), trust_env=False), NotSent)
+
+
+def test_a_connection_that_does_not_come_was_not_sent(send: Send) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for queued in waiting:  # fill the queue of connections that nobody accepts
+            queued.setblocking(False)
+            queued.connect_ex(address)
+        try:
+            assert isinstance(send(f"http://127.0.0.1:{address[1]}", get()), NotSent)
+        finally:
+            for queued in waiting:
+                queued.close()
+
+
+UNCLEAR: dict[str, Script] = {
+    "hung up": on.hang_up,
+    "reset": on.reset,
+    "silent": on.stay_silent,
+    "not HTTP": on.say(b"NOT-HTTP\r\n\r\n", close=True),
+    "half a body": on.say(on.answer(b'{"a":', length=100), close=True),
+    "half a chunk": on.say(on.chunked(b'{"a":', whole=False), close=True),
+    "a body that stalls": on.say(on.answer(b'{"a":', length=100)),
+    "not the gzip that it says": on.say(on.answer(b"plain", "Content-Encoding: gzip")),
+    "half a gzip": on.say(on.answer(b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "Content-Encoding: gzip")),
+    "packed otherwise": on.say(on.answer(b"plain", "Content-Encoding: br")),
+}
+
+
+@pytest.mark.parametrize("repeat", [Repeat.READ, Repeat.UNKEYED])
+@pytest.mark.parametrize("how", UNCLEAR)
+def test_what_the_server_read_is_unknown_and_was_sent_once(send: Send, how: str, repeat: Repeat) -> None:
+    with scripted(UNCLEAR[how]) as server:
+        outcome = send(server.url, get(repeat))
+        assert isinstance(outcome, Unknown), outcome
+        assert server.seen == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+def test_no_library_repeats_by_itself_on_an_idle_connection(send: Send, method: str) -> None:
+    """An idle connection that the server closes is what aiohttp repeats GET, PUT and DELETE after."""
+    answers = iter([on.say(on.answer(b"{}")), on.hang_up, on.hang_up])
+    with scripted(lambda peer: next(answers)(peer)) as server:
+        what = Request(method, "/x", Repeat.SET_STATE)
+        assert _twice(send, server.url, what) == ["Response", "Unknown"]
+        assert server.seen == 2
+
+
+def _twice(send: Send, base_url: str, what: Request) -> list[str]:
+    """Send twice over one transport, so that the second goes out on the first one's connection."""
+    if send.__name__ == "block":
+        transport = blocking.Transport(_route(base_url, {}))
+        return [type(transport.send(what)).__name__ for _ in range(2)]
+
+    async def run() -> list[str]:
+        transport = awaited.Transport(_route(base_url, {}))
+        names = [type(await transport.send(what)).__name__ for _ in range(2)]
+        await transport.close()
+        return names
+
+    return asyncio.run(run())
+
+
+def test_a_whole_answer_comes_back(send: Send) -> None:
+    with scripted(on.say(on.answer(b'{"a": 1}', "X-Thing: Yes"))) as server:
+        outcome = send(server.url, get())
+    assert isinstance(outcome, Response)
+    assert (outcome.status, outcome.body, outcome.headers["x-thing"]) == (200, b'{"a": 1}', "Yes")
+
+
+def test_a_chunked_answer_comes_back(send: Send) -> None:
+    with scripted(on.say(on.chunked(b'{"a"', b": 1}"))) as server:
+        outcome = send(server.url, get())
+    assert isinstance(outcome, Response)
+    assert outcome.body == b'{"a": 1}'
+
+
+@pytest.mark.parametrize("what", ["the head", "the body"])
+def test_a_drip_ends_at_the_deadline(send: Send, what: str) -> None:
+    slow = on.answer(b"x" * 60)
+    head, _, body = slow.partition(b"\r\n\r\n")
+    script = (
+        on.drip(slow, 0.05)
+        if what == "the head"
+        else lambda peer: (peer.sendall(head + b"\r\n\r\n"), on.drip(body, 0.1)(peer))[0]
+    )
+    with scripted(script) as server:
+        started = time.monotonic()
+        outcome = send(server.url, get(deadline=1.0))
+        assert isinstance(outcome, Unknown)
+        assert 0.9 < time.monotonic() - started < 2.0
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(send: Send) -> None:
+    with scripted(on.say(on.answer(b"{}"))) as other:
+        there = f"HTTP/1.1 302 Found\r\nLocation: {other.url}/steal\r\nContent-Length: 0\r\n\r\n".encode()
+        with scripted(on.say(there)) as server:
+            outcome = send(server.url, get(headers={"Authorization": "Bearer canary"}))
+            assert isinstance(outcome, Response)
+            assert outcome.status == 302
+            assert other.seen == 0
+
+
+def test_netrc_and_cookies_do_not_reach_the_vendor(send: Send, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with scripted(on.say(on.answer(b"{}", "Set-Cookie: a=b; Path=/"))) as server:
+        send(server.url, get(headers={"Authorization": "Bearer ours"}))
+        send(server.url, get(headers={"X-API-KEY": "ours"}))
+        assert b"Bearer ours" in server.heads[0]
+        assert b"uthorization" not in server.heads[1]
+        assert _cookie_free(server.heads)
+
+
+def _cookie_free(heads: list[bytes]) -> bool:
+    return not any(b"ookie" in head for head in heads)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])
+def test_private_hosts_are_refused_before_a_word_is_said(send: Send, address: str) -> None:
+    with scripted(on.say(on.answer(b"{}"))) as server:
+        with pytest.raises(TelecomInputError, match="host: leads to a loopback or private address"):
+            send(f"http://{address}:{server.port}", get(), allow_private_hosts=False, trust_env=False)
+        assert server.seen == 0
+
+
+def test_a_certificate_that_nobody_vouches_for_was_not_sent(send: Send, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_certificate(tmp_path))
+    with context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True) as listener:
+        threading.Thread(target=_accept_and_drop, args=(listener,), daemon=True).start()
+        assert isinstance(send(f"https://127.0.0.1:{listener.getsockname()[1]}", get()), NotSent)
+
+
+def _accept_and_drop(listener: socket.socket) -> None:
+    while True:
+        try:
+            listener.accept()
+        except ssl.SSLError:
+            continue
+        except OSError:
+            return
+
+
+def _certificate(folder: Path) -> Path:
+    from datetime import datetime, timedelta, timezone
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509
+        .CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def test_a_download_stands_under_its_name_when_it_is_whole(send: Send, tmp_path: Path) -> None:
+    target = tmp_path / "calls.csv"
+    body = b"a,b\n" * 100_000
+    with scripted(on.say(on.answer(body))) as server:
+        outcome = send(server.url, get(save=Save(target, lambda answer: answer.status == 200)))
+    assert isinstance(outcome, Response)
+    assert (outcome.saved_bytes, outcome.body) == (len(body), b"")
+    assert target.read_bytes() == body
+    assert [path.name for path in tmp_path.iterdir()] == ["calls.csv"]
+
+
+def test_half_a_download_leaves_what_was_there(send: Send, tmp_path: Path) -> None:
+    target = tmp_path / "calls.csv"
+    target.write_text("old")
+    with scripted(on.say(on.answer(b"x" * 300_000, length=400_000), close=True)) as server:
+        outcome = send(server.url, get(save=Save(target, lambda answer: True)))
+    assert isinstance(outcome, Unknown)
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["calls.csv"]
+
+
+def test_an_error_in_place_of_a_file_is_not_kept(send: Send, tmp_path: Path) -> None:
+    target = tmp_path / "calls.csv"
+    wanted = Save(target, lambda answer: not answer.body.startswith(b"{"))
+    with scripted(on.say(on.answer(b'{"error": "91"}'))) as server:
+        outcome = send(server.url, get(save=wanted))
+    assert isinstance(outcome, Response)
+    assert outcome.body == b'{"error": "91"}'
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("most", [10, 100_000])
+def test_an_answer_larger_than_allowed_is_given_up(send: Send, most: int) -> None:
+    with scripted(on.say(on.answer(b"x" * (most + 1)))) as server:
+        assert send(server.url, get(max_bytes=most)) == Unknown("larger than allowed")
+    with scripted(on.say(on.answer(b"x" * most))) as server:
+        assert isinstance(send(server.url, get(max_bytes=most)), Response)
