@@ -108,7 +108,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Json | Form | None = None
     save: Save | None = None
-    max_bytes: int = 32 * MEGABYTE
+    max_bytes: int = 16 * MEGABYTE
     deadline: float | None = None
     """Seconds that this request may take in all; the retry loop sets what is left of the call's."""
 

@@ -18,6 +18,8 @@ from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, 
 
 CHUNK = 256 * 1024
 _FIRST_BYTES = 64 * 1024
+# Tables of records pack some 10 to 50 times; what packs more than this is made to fill memory.
+_HONEST_RATIO, _TOO_SMALL_TO_JUDGE = 200, 4 << 20
 
 
 @dataclass(frozen=True)
@@ -99,31 +101,34 @@ class Unpacker:
         if packing not in ("", "identity", "gzip", "x-gzip"):
             raise UnfitBodyError("packed in a way that was not asked for")
         self._gzip = zlib.decompressobj(wbits=31) if "gzip" in packing else None
-        self._left = most
-        self._begun = False
+        self._most, self._packed, self._unpacked = most, 0, 0
 
     def unpack(self, piece: bytes) -> Iterator[bytes]:
         """Yield the unpacked bytes of a piece, at most CHUNK at a time."""
         if self._gzip is None:
+            self._packed += len(piece)
             yield self._counted(piece)
             return
-        self._begun = self._begun or bool(piece)
         while piece:
             try:
-                yield self._counted(self._gzip.decompress(piece, CHUNK))
+                unpacked = self._gzip.decompress(piece, CHUNK)
             except zlib.error:
                 raise UnfitBodyError("not the gzip that it says it is") from None
+            self._packed += len(piece) - len(self._gzip.unconsumed_tail)
             piece = self._gzip.unconsumed_tail
+            yield self._counted(unpacked)
 
     def finish(self) -> None:
         """Raise UnfitBodyError when the packing breaks off before its end."""
-        if self._gzip is not None and self._begun and not self._gzip.eof:
+        if self._gzip is not None and self._packed and not self._gzip.eof:
             raise UnfitBodyError("the packed body breaks off")
 
     def _counted(self, piece: bytes) -> bytes:
-        self._left -= len(piece)
-        if self._left < 0:
+        self._unpacked += len(piece)
+        if self._unpacked > self._most:
             raise UnfitBodyError("larger than allowed")
+        if self._unpacked > max(_TOO_SMALL_TO_JUDGE, _HONEST_RATIO * self._packed):
+            raise UnfitBodyError("packed to fill memory")
         return piece
 
 
@@ -143,11 +148,7 @@ class Intake:
     _saved: int = 0
 
     def __post_init__(self) -> None:
-        self._unpacker = Unpacker(self.headers, self._most)
-
-    @property
-    def _most(self) -> int:
-        return self.request.max_bytes
+        self._unpacker = Unpacker(self.headers, self.request.max_bytes)
 
     def take(self, piece: bytes) -> None:
         """Take one piece as it came from the network. Raises UnfitBodyError."""

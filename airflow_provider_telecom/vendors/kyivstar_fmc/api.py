@@ -130,7 +130,7 @@ class KyivstarFmcApi(Api[KyivstarFmcOptions]):
         return (yield from self._call(request, _read(lambda answer: None)))
 
 
-_LARGEST_ANSWER = 128 << 20
+_LARGEST_ANSWER = 64 << 20
 _LARGEST_DOWNLOAD = 8 << 30
 
 

@@ -1,0 +1,117 @@
+"""Bombs: refused early, in little memory. Each runs in a process of its own, whose peak memory counts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+import zlib
+
+import pytest
+
+from airflow_provider_telecom.calls.answers import read_json
+from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.transport.wire import UnfitBodyError, Unpacker
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import records_of_csv, records_of_xml
+from tests.transport import scripted as on
+from tests.transport.scripted import scripted
+
+MOST_GROWTH_KB = 30 * 1024
+
+PROGRAM = """
+import asyncio, json, resource, sys
+from airflow_provider_telecom.calls.request import Repeat, Request
+from airflow_provider_telecom.transport import {transport} as room
+from airflow_provider_telecom.transport.wire import Route
+
+async def awaited(url):
+    transport = room.Transport(Route(url, read_timeout=5, allow_private_hosts=True))
+    outcome = await transport.send(Request("GET", "/x", Repeat.READ))
+    await transport.close()
+    return outcome
+
+def blocking(url):
+    route = Route(url, read_timeout=5, allow_private_hosts=True)
+    return room.Transport(route).send(Request("GET", "/x", Repeat.READ))
+
+def send(url):
+    return asyncio.run(awaited(url)) if "{transport}" == "awaited" else blocking(url)
+
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+send(sys.argv[1])
+before = peak()
+outcome = send(sys.argv[2])
+print(json.dumps([type(outcome).__name__, getattr(outcome, "reason", ""), peak() - before]))
+"""
+
+
+def _bomb(unpacked: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=31)
+    piece = b"\0" * (1 << 20)
+    return b"".join(packer.compress(piece) for _ in range(unpacked >> 20)) + packer.flush()
+
+
+@pytest.mark.parametrize("transport", ["blocking", "awaited"])
+def test_200_kb_that_unpack_to_200_mb_are_given_up_in_little_memory(transport: str) -> None:
+    bomb = _bomb(200 << 20)
+    assert len(bomb) < 250_000
+    with (
+        scripted(on.say(on.answer(b"{}"))) as tame,
+        scripted(on.say(on.answer(bomb, "Content-Encoding: gzip"))) as wild,
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(transport=transport), tame.url, wild.url],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    kind, reason, growth_kb = json.loads(done.stdout)
+    assert (kind, reason) == ("Unknown", "packed to fill memory")
+    assert growth_kb < MOST_GROWTH_KB
+
+
+def test_gzip_comes_out_whole_and_in_pieces() -> None:
+    body = json.dumps(list(range(100_000))).encode()
+    packed = gzip.compress(body)
+    unpacker = Unpacker({"content-encoding": "gzip"}, len(body))
+    pieces = [packed[start : start + 1000] for start in range(0, len(packed), 1000)]
+    assert b"".join(part for piece in pieces for part in unpacker.unpack(piece)) == body
+    unpacker.finish()
+
+
+def test_an_unpacker_stops_at_its_cap() -> None:
+    parts = Unpacker({"content-encoding": "gzip"}, 1 << 20).unpack(_bomb(200 << 20))
+    taken = [next(parts) for _ in range(4)]
+    with pytest.raises(UnfitBodyError, match="larger than allowed"):
+        next(parts)
+    assert sum(map(len, taken)) == 1 << 20
+
+
+LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE c [<!ENTITY a "haha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
+<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]><calls><call><start_timestamp>&c;</start_timestamp></call></calls>"""
+OUTSIDE = b"""<?xml version="1.0"?><!DOCTYPE c [<!ENTITY a SYSTEM "file:///etc/passwd">]>
+<calls><call><start_timestamp>&a;</start_timestamp></call></calls>"""
+BROKEN = b"<calls><call><start_timestamp>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [LAUGHS, OUTSIDE, BROKEN, b"", b"\xff\xfe\x00"],
+    ids=["bomb", "outside", "broken", "empty", "bytes"],
+)
+def test_xml_with_a_document_type_is_refused(body: bytes) -> None:
+    with pytest.raises(TelecomAnswerError) as caught:
+        records_of_xml(body)
+    assert "root:" not in str(caught.value)
+
+
+def test_deep_json_is_refused() -> None:
+    with pytest.raises(TelecomAnswerError):
+        read_json(b'{"a":' * 10_000 + b"1" + b"}" * 10_000)
+
+
+def test_a_csv_row_with_too_many_cells_is_refused() -> None:
+    with pytest.raises(TelecomAnswerError):
+        records_of_csv(b"start_timestamp,end_timestamp\na,b,c\n")
