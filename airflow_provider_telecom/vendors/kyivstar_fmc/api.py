@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import pendulum
 
 from airflow_provider_telecom.auth.query_token import QueryToken
-from airflow_provider_telecom.calls.answers import Complaint, refuse_by_status
+from airflow_provider_telecom.calls.answers import Complaint, read_json, refuse_by_status
 from airflow_provider_telecom.calls.checks import aware, matching, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -127,7 +127,7 @@ class KyivstarFmcApi(Api[KyivstarFmcOptions]):
                 "called_number": plus(self._msisdn(called_number, "called_number")),
             },
         )
-        return (yield from self._call(request, _read(lambda answer: None)))
+        return (yield from self._call(request, _read(_nothing)))
 
 
 _LARGEST_ANSWER = 64 << 20
@@ -148,6 +148,12 @@ def _interval(start: datetime | None, end: datetime | None) -> tuple[datetime, d
     if now - first > OLDEST_START:
         raise TelecomInputError("start", "must be at most 30 days ago")
     return first, last
+
+
+def _nothing(answer: Response) -> None:
+    """The document shows no body. A page that is not even JSON is not the vendor's word that it did it."""
+    if answer.body.strip():
+        read_json(answer.body)
 
 
 def _read(make: Callable[[Response], T]) -> Callable[[Response], T]:

@@ -1,0 +1,37 @@
+"""`airflow telecom ...`: what the provider adds to Airflow's command line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand
+
+
+def get_telecom_commands() -> list[CLICommand]:
+    """Return the commands. Called by Airflow when it builds its parser."""
+    from airflow_provider_telecom.simulator.__main__ import DEFAULT_PORT, ripe
+
+    arguments = (
+        _argument("--port", type=int, default=DEFAULT_PORT, help="port on 127.0.0.1 (0: any free one)"),
+        _argument("--seed", type=int, default=0, help="seed of the pretend world"),
+        _argument("--ripe", type=ripe, action="append", help="how long states take: ketchup.sms=seconds:2"),
+    )
+    simulator = ActionCommand(
+        name="simulator",
+        help="Start the simulator of all five vendors on this machine",
+        func=run_simulator,
+        args=arguments,
+    )
+    return [GroupCommand(name="telecom", help="The telecom provider", subcommands=[simulator])]
+
+
+def _argument(flag: str, **facts: Any) -> Arg:
+    return Arg((flag,), **facts)  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+
+
+def run_simulator(args: argparse.Namespace) -> None:
+    """Run the simulator until it is told to end."""
+    from airflow_provider_telecom.simulator.__main__ import run
+
+    raise SystemExit(run(args.port, args.seed, args.ripe or []))

@@ -1,0 +1,71 @@
+"""`telecom-simulator`: the five pretend vendors on a port of this machine."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from airflow_provider_telecom.simulator.town import MODES, Ripeness
+
+DEFAULT_PORT = 8090
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the simulator until it is told to end; return the exit code."""
+    parser = argparse.ArgumentParser(prog="telecom-simulator", description=__doc__)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port on 127.0.0.1 (0: any free one)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the pretend world")
+    parser.add_argument(
+        "--ripe",
+        type=ripe,
+        action="append",
+        default=[],
+        metavar="KIND=MODE:COUNT",
+        help="how long states take: ketchup.sms=seconds:2, novaconnect=looks:3 (may be given again)",
+    )
+    given = parser.parse_args(argv)
+    return run(given.port, given.seed, given.ripe)
+
+
+def ripe(text: str) -> tuple[str, Ripeness]:
+    """Read `ketchup.sms=seconds:2`."""
+    kind, _, rest = text.partition("=")
+    word, _, count = rest.partition(":")
+    mode = next((mode for mode in MODES if mode == word), None)
+    if not kind or mode is None:
+        raise argparse.ArgumentTypeError("must be like ketchup.sms=seconds:2, =looks:3 or =at_once")
+    try:
+        return kind, Ripeness(mode, float(count or 0))
+    except ValueError:
+        raise argparse.ArgumentTypeError("the count after the colon must be a number") from None
+
+
+def run(port: int, seed: int, ripeness: Sequence[tuple[str, Ripeness]]) -> int:
+    """Start the simulator, say how to use it, and wait for SIGINT or SIGTERM."""
+    from airflow_provider_telecom.simulator.server import HOST, Simulator
+
+    simulator = Simulator(port, seed)
+    try:
+        simulator.start()
+    except OSError as error:
+        print(f"telecom-simulator: port {port} on {HOST} cannot be used: {error.strerror}", file=sys.stderr)
+        return 1
+    for kind, how in ripeness:
+        simulator.town.set_ripeness(kind, how.mode, how.count)
+    print(f"The simulator is at {simulator.url} and ends with Ctrl-C. Point Airflow at it with:\n")
+    for name, value in simulator.environment().items():
+        print(f"export {name}='{value}'")
+    sys.stdout.flush()
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+    simulator.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The control desk at /_town: what tests and people may look at and change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.town import Fault, FaultKind, Town
+
+
+class _Order(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class FaultOrder(_Order):
+    """A fault to come; see `town.Fault`."""
+
+    kind: FaultKind
+    vendor: str | None = None
+    method: str | None = None
+    path: str = ""
+    times: int = Field(1, ge=1)
+    status: int = 503
+    headers: dict[str, str] = {}
+    body: str = ""
+    seconds: float = Field(1.0, ge=0)
+    size: int = Field(200_000_000, ge=0)
+
+
+class RipenessOrder(_Order):
+    """How long states of a kind take, such as `ketchup.sms`, or `ketchup` for all of a vendor's."""
+
+    kind: str
+    mode: Literal["at_once", "looks", "seconds"]
+    count: float = Field(0, ge=0)
+
+
+class ClockOrder(_Order):
+    """Move the clock ahead by seconds, or set it."""
+
+    advance: float | None = None
+    set: datetime | None = None
+
+
+class ResetOrder(_Order):
+    """Make the town new, from a seed."""
+
+    seed: int = 0
+
+
+class RefuseOrder(_Order):
+    """Refuse connections for a while."""
+
+    seconds: float = Field(1.0, gt=0, le=600)
+
+
+def routes(town: Town, refuse: Callable[[float], None] | None) -> APIRouter:
+    """Return the desk's routes."""
+    router = APIRouter()
+
+    @router.get("/health")
+    async def health() -> dict[str, Any]:
+        return {"ok": True, "now": town.clock.now(), "effects": len(town.ledger.effects)}
+
+    @router.get("/ledger")
+    async def ledger(vendor: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:
+        return [asdict(effect) for effect in town.ledger.of(vendor, kind)]
+
+    @router.get("/requests")
+    async def requests() -> list[dict[str, Any]]:
+        return [asdict(seen) for seen in town.requests]
+
+    @router.get("/callbacks")
+    async def callbacks() -> list[dict[str, Any]]:
+        return [asdict(posted) for posted in town.books("postman", Postman).log]
+
+    @router.post("/faults")
+    async def add_faults(orders: FaultOrder | list[FaultOrder]) -> dict[str, int]:
+        for order in orders if isinstance(orders, list) else [orders]:
+            town.faults.append(Fault(**order.model_dump()))
+        return {"faults": len(town.faults)}
+
+    @router.delete("/faults")
+    async def remove_faults() -> dict[str, int]:
+        town.faults.clear()
+        return {"faults": 0}
+
+    @router.post("/ripeness")
+    async def ripeness(order: RipenessOrder) -> dict[str, bool]:
+        town.set_ripeness(order.kind, order.mode, order.count)
+        return {"ok": True}
+
+    @router.post("/clock")
+    async def clock(order: ClockOrder) -> dict[str, Any]:
+        if (order.advance is None) == (order.set is None):
+            raise HTTPException(422, "give either advance or set")
+        if order.set is not None:
+            if order.set.tzinfo is None:
+                raise HTTPException(422, "set must have a time zone")
+            town.clock.set(order.set)
+        town.clock.advance(order.advance or 0)
+        return {"now": town.clock.now()}
+
+    @router.post("/reset")
+    async def reset(order: ResetOrder) -> dict[str, bool]:
+        town.reset(order.seed)
+        return {"ok": True}
+
+    @router.post("/refuse")
+    async def refuse_connections(order: RefuseOrder) -> dict[str, bool]:
+        if refuse is None:
+            raise HTTPException(409, "only a running server can refuse connections")
+        refuse(order.seconds)
+        return {"ok": True}
+
+    return router

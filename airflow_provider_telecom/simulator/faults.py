@@ -1,0 +1,182 @@
+"""Plays faults: between the vendor's answer and the client, down to the bytes on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from airflow_provider_telecom.simulator.town import VENDORS, Fault, Seen, Town
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+WITHOUT_EFFECT = frozenset({
+    "status",
+    "reset_before",
+    "close_before",
+    "html",
+    "gzip_bomb",
+    "redirect",
+    "body",
+})
+
+
+class OpenConnections:
+    """The transports of all open connections, by the client's address."""
+
+    def __init__(self) -> None:
+        self.by_peer: dict[Any, asyncio.Transport] = {}
+
+    def of(self, scope: Scope) -> asyncio.Transport:
+        """Return the connection that a request came through."""
+        return self.by_peer[tuple(scope["client"])]
+
+    def drop(self) -> None:
+        """Close them all."""
+        for transport in list(self.by_peer.values()):
+            transport.abort()
+
+    def protocol(self) -> type[H11Protocol]:
+        """Return uvicorn's protocol, keeping account of its connections here."""
+        by_peer = self.by_peer
+
+        class Accounted(H11Protocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                by_peer[transport.get_extra_info("peername")] = transport
+                super().connection_made(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                by_peer.pop(self.transport.get_extra_info("peername"), None)
+                super().connection_lost(exc)
+
+        return Accounted
+
+
+@dataclass
+class Answer:
+    """What an app would have sent."""
+
+    status: int = 200
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytes = b""
+
+    async def take(self, message: Message) -> None:
+        """Receive one ASGI message."""
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], list(message["headers"])
+        else:
+            self.body += message.get("body", b"")
+
+    async def send(self, send: Send) -> None:
+        """Send it on, with a length that is true."""
+        headers = [pair for pair in self.headers if pair[0].lower() != b"content-length"]
+        headers.append((b"content-length", str(len(self.body)).encode()))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+    def head(self) -> bytes:
+        """Return the status line and the headers as bytes, with the whole body's length."""
+        kept = [
+            pair for pair in self.headers if pair[0].lower() not in (b"content-length", b"transfer-encoding")
+        ]
+        lines = [b"HTTP/1.1 %d OK" % self.status, b"content-length: %d" % len(self.body)]
+        return b"\r\n".join([*lines, *(name + b": " + value for name, value in kept)]) + b"\r\n\r\n"
+
+
+class Faults:
+    """ASGI middleware: counts every vendor request as seen, and plays the fault that is meant for it."""
+
+    def __init__(self, app: App, town: Town, connections: OpenConnections) -> None:
+        self._app, self._town, self._connections = app, town, connections
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        vendor, _, path = scope.get("path", "/").lstrip("/").partition("/")
+        if scope["type"] != "http" or vendor not in VENDORS:
+            await self._app(scope, receive, send)
+            return
+        seen = Seen(vendor, scope["method"], f"/{path}")
+        self._town.requests.append(seen)
+        fault = self._town.take_fault(seen)
+        if fault is None:
+            await self._app(scope, receive, send)
+            return
+        answer = await self._answered(fault, scope, receive)
+        await self._play(fault, answer, self._connections.of(scope), send)
+
+    async def _answered(self, fault: Fault, scope: Scope, receive: Receive) -> Answer:
+        answer = Answer()
+        if fault.kind in WITHOUT_EFFECT:
+            while (await receive()).get("more_body"):
+                pass
+        else:
+            await self._app(scope, receive, answer.take)
+        return answer
+
+    async def _play(self, fault: Fault, answer: Answer, transport: asyncio.Transport, send: Send) -> None:
+        match fault.kind:
+            case "reset_before" | "reset_after":
+                _reset(transport)
+            case "close_before" | "close_after":
+                transport.close()
+            case "bad_status_line":
+                transport.write(b"NOT-HTTP\r\n\r\n")
+                transport.close()
+            case "half_body":
+                transport.write(answer.head() + answer.body[: len(answer.body) // 2])
+                transport.close()
+            case "drip":
+                await _drip(transport, answer.head() + answer.body, fault.seconds)
+            case _:
+                await self._replace(fault, answer, send)
+
+    async def _replace(self, fault: Fault, answer: Answer, send: Send) -> None:
+        given = [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
+        json = [(b"content-type", b"application/json")]
+        match fault.kind:
+            case "silence":
+                await asyncio.sleep(fault.seconds)
+            case "status" | "status_after":
+                answer = Answer(fault.status, [*json, *given], fault.body.encode())
+            case "body":
+                answer = Answer(200, [*json, *given], fault.body.encode())
+            case "html":
+                answer = Answer(200, [(b"content-type", b"text/html")], b"<html><h1>Maintenance</h1></html>")
+            case "garbage":
+                answer = Answer(200, json, b'{"error": "0", ]')
+            case "redirect":
+                answer = Answer(302, given)
+            case "gzip_bomb":
+                answer = Answer(200, [*json, (b"content-encoding", b"gzip")], _zeros(fault.size))
+        await answer.send(send)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
+    transport.abort()
+
+
+async def _drip(transport: asyncio.Transport, data: bytes, pause: float) -> None:
+    for byte in data:
+        if transport.is_closing():
+            return
+        transport.write(bytes([byte]))
+        await asyncio.sleep(pause)
+
+
+def _zeros(size: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=31)
+    piece = b"\0" * (1 << 20)
+    return b"".join(packer.compress(piece) for _ in range(size >> 20)) + packer.flush()

@@ -1,0 +1,163 @@
+"""How KetchUp words an answer: its error codes, and the quirks that its document shows here and there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+DESCRIPTIONS = {
+    1: "Invalid API key",
+    2: "Not enough parameters",
+    3: "User is blocked",
+    4: "Requested function is not supported",
+    5: "Unknown error",
+    6: "Invalid tariff code",
+    7: "Invalid parameters",
+    8: "Not enough money",
+    9: "Tariff is not active",
+    10: "Invalid sending time",
+    11: "Maximum number of simultaneously processed messages exceeded",
+    12: "Maximum message package size exceeded",
+    20: "SMS not found",
+    21: "Incorrect msisdn",
+    22: "Missing reference",
+    23: "SMS already exists",
+    24: "Invalid request payload",
+    25: "Invalid originator",
+    26: "Empty or too long text",
+    27: "Invalid reference",
+    28: "Invalid validity",
+    29: "Invalid task id",
+    30: "Task not found",
+    31: "Phone already in use",
+    32: "Sender not allowed",
+    40: "Message not found",
+    41: "Incorrect msisdn",
+    43: "External ID already exists",
+    44: "Invalid request payload",
+    45: "Sender is not registered",
+    46: "Empty or too long text",
+    47: "Invalid external ID",
+    48: "Invalid validity",
+    49: "Invalid options",
+    51: "Phone already in use",
+    60: "HLR not found",
+    61: "Incorrect msisdn",
+    62: "Missing reference",
+    63: "HLR already exists",
+    64: "Incorrect payload",
+    65: "Invalid reference",
+    66: "Phone already in use",
+    80: "Invalid message_id",
+    81: "Invalid message_type",
+    82: "Invalid source_type",
+    83: "Invalid status",
+    84: "Invalid country_name",
+    85: "Invalid sl_clicks_comp",
+    86: "Invalid time frame",
+    90: "File not found",
+    91: "File not ready",
+    92: "Maximum count of exports reached",
+    93: "File is empty",
+}
+
+HLR_EXAMPLE_CODES = {60: 10, 61: 11, 63: 13, 64: 14}  # in the document's samples, against its appendix
+
+
+class Refusal(Exception):  # noqa: N818 - an answer of the vendor, not a fault of the simulator
+    """An error answer, of a request or of one of its recipients; `facts` go into it too."""
+
+    def __init__(self, code: int, text: str | None = None, **facts: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.text = text or DESCRIPTIONS[code]
+        self.facts = facts
+
+    def body(self, quirks: set[str]) -> dict[str, Any]:
+        """Return the answer's JSON."""
+        code = HLR_EXAMPLE_CODES.get(self.code, self.code) if "hlr_example_codes" in quirks else self.code
+        return {**self.facts, "error": str(code), "errorDescription": self.text}
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The error codes that SMS, HLR and Viber each number in their own way."""
+
+    not_found: int
+    msisdn: int
+    no_reference: int
+    exists: int
+    payload: int
+    reference: int
+    repeated: int
+
+
+SMS = Codes(20, 21, 22, 23, 24, 27, 31)
+HLR = Codes(60, 61, 62, 63, 64, 65, 66)
+VIBER = Codes(40, 41, 47, 43, 44, 47, 51)  # a Viber message needs no reference
+
+
+def single(created: dict[str, Any], quirks: set[str]) -> dict[str, Any]:
+    """Return the answer to the creation of one object."""
+    return {"error": "0", "result": created} if "single_result" in quirks else created
+
+
+def shaped(body: Any, quirks: set[str]) -> Any:
+    """Return an answer with the quirks that are switched on."""
+    for quirk, change in _CHANGES.items():
+        if quirk in quirks:
+            body = _changed(body, change)
+    return body
+
+
+Change = Callable[[str, Any], tuple[str, Any]]
+
+
+def _changed(value: Any, change: Change) -> Any:
+    if isinstance(value, list):
+        return [_changed(item, change) for item in value]
+    if isinstance(value, dict):
+        return dict(change(key, _changed(item, change)) for key, item in value.items())
+    return value
+
+
+def _with_blanks(key: str, value: Any) -> tuple[str, Any]:
+    if key == "status":
+        value = f" {value} "
+    elif key in {"country", "mcc"}:
+        value = f" {value}"
+    return {"errorDescription": " errorDescription", "originator": "originator "}.get(key, key), value
+
+
+def _as_number(key: str, value: Any) -> tuple[str, Any]:
+    if key in _NUMBERS and isinstance(value, str):
+        return key, int(value) if value.isdigit() else float(value)
+    return key, value
+
+
+def _as_messages(key: str, value: Any) -> tuple[str, Any]:
+    return {"result": "messages", "messages": "result"}.get(key, key), value
+
+
+def _alone(key: str, value: Any) -> tuple[str, Any]:
+    lonely = key in {"result", "messages"} and isinstance(value, list) and len(value) == 1
+    return key, value[0] if lonely else value
+
+
+def _capital(key: str, value: Any) -> tuple[str, Any]:
+    return key, value.capitalize() if key == "status" and "-" not in value else value
+
+
+_NUMBERS = frozenset((
+    *("error", "price", "totalprice", "total_price"),
+    *("sent", "delivered", "undeliverable", "expired", "unknown"),
+))
+
+_CHANGES: dict[str, Change] = {
+    "capital_status": _capital,
+    "stray_blanks": _with_blanks,
+    "numbers": _as_number,
+    "single_result": _alone,
+    "messages_key": _as_messages,
+}

@@ -1,0 +1,96 @@
+"""The rows of a statistics file, and its three formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Message
+from airflow_provider_telecom.simulator.ketchup_loyalty.filters import statistics_status
+from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
+from airflow_provider_telecom.simulator.ketchup_loyalty.reports import hlr_details
+
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def row(books: Books, message: Message) -> dict[str, Any]:
+    """Return what a file says of a message, as it stands now."""
+    country, delivery = message.country, message.delivery
+    facts = {
+        "message_ID": int(message.id),
+        "message_type": message.module,
+        "msisdn": int(message.msisdn),
+        "Country_name": country.name,
+        "brand_name": f"{country.brand} - {country.operator}",
+        "mcc": int(country.mcc),
+        "mnc": country.mnc,
+        "originator": message.originator,
+        "price": f"{message.price:.7f} {CURRENCY}",
+        "Incoming date": books.naive(message.created),
+        "Sending date": books.naive(delivery.start) if delivery.started else None,
+        "DLR Date": books.naive(delivery.settled),
+        "Status": statistics_status(message),
+        "body": _network(message) if message.module == "hlr" else message.text,
+    }
+    options = {"img": "img", "caption": "Caption", "action": "Action"}
+    return facts | {options[name]: value for name, value in message.options.items()}
+
+
+def _network(message: Message) -> dict[str, Any]:
+    """Return what a look-up found, as its row's body."""
+    country, status = message.country, message.delivery.stage
+    ported, roaming = hlr_details(message, status)
+    return {
+        "Country_name": country.name,
+        "Brand": country.brand,
+        "Operator": country.operator,
+        "MCC": int(country.mcc),
+        "MNC": country.mnc,
+        "Status": status.capitalize(),
+        "IMSI": int(country.mcc + country.mnc + message.msisdn[-9:]),
+        "Ported": int(ported),
+        "Roaming": int(roaming),
+    }
+
+
+def as_json(rows: list[dict[str, Any]], typographic_quotes: bool) -> str:
+    """Return the rows as JSON, or as the document's sample, which no strict parser reads."""
+    text = json.dumps({"error": 0, "message_data": rows}, ensure_ascii=False)
+    if not typographic_quotes:
+        return text
+    return _STRING.sub(r"“\1”", text).replace(", “message_data”: ", "\n", 1)
+
+
+def as_xml(rows: list[dict[str, Any]]) -> str:
+    """Return the rows as XML; blanks in names become underscores."""
+    root = ET.Element("response")
+    ET.SubElement(root, "error").text = "0"
+    data = ET.SubElement(root, "message_data")
+    for facts in rows:
+        _fill(ET.SubElement(data, "message"), facts)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
+
+
+def _fill(element: ET.Element, facts: dict[str, Any]) -> None:
+    for name, value in facts.items():
+        child = ET.SubElement(element, name.replace(" ", "_"))
+        if isinstance(value, dict):
+            _fill(child, value)
+        elif value is not None:
+            child.text = str(value)
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """Return the rows as CSV with a heading; a look-up's body is JSON in its cell."""
+    target = io.StringIO()
+    names = list(dict.fromkeys(name for facts in rows for name in facts))
+    writer = csv.DictWriter(target, names, restval="")
+    writer.writeheader()
+    for facts in rows:
+        body = facts["body"]
+        writer.writerow(facts | {"body": json.dumps(body) if isinstance(body, dict) else body})
+    return target.getvalue()

@@ -1,0 +1,135 @@
+"""Which messages a statistics request is about. A null is the same as a field that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_telecom.simulator.ketchup_loyalty.answers import Refusal
+from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Message
+from airflow_provider_telecom.simulator.ketchup_loyalty.fields import only
+from airflow_provider_telecom.simulator.ketchup_loyalty.prices import COUNTRIES
+
+Test = Callable[[Message], bool]
+
+FIELDS = {
+    *("message_id", "msisdn", "originator", "source_type", "message_type", "country_name", "operator_id"),
+    *("time_in_from", "time_in_to", "time_sent_from", "time_sent_to", "status", "callback_url"),
+    *("sl_clicks", "sl_clicks_comp", "sl_clicks_count"),
+}
+STATUSES = {
+    "delivered": "Delivered",
+    "scheduled": "Scheduled",
+    "accepted": "Accepted",
+    "sent": "Sent",
+    "expired": "Expired",
+    "undeliverable": "Undelivered",
+    "unknown": "Unknown",
+    "read": "Read",
+    "failed": "Failed",
+    "not-viber-user": "not-viber-user",
+    "active": "Delivered",  # a look-up is delivered once the network has answered
+    "absent": "Delivered",
+}
+_CHOICES = {
+    "message_type": (81, {"sms", "hlr", "viber"}),
+    "source_type": (82, {"api", "web", "smpp", "xml", "http", "json"}),
+    "status": (83, {*STATUSES.values(), "Rejected", "Moderation", "Sending"}),
+    "country_name": (84, {country.name for country in COUNTRIES}),
+    "sl_clicks_comp": (85, {"<", ">", "="}),
+}
+_MOST_IDS = 300
+
+
+def statistics_status(message: Message) -> str:
+    """Return the status as statistics write it."""
+    return STATUSES[message.delivery.stage]
+
+
+def chosen(books: Books, body: dict[str, Any]) -> list[Message]:
+    """Return the messages that are asked for; a list of ids overrides all else."""
+    only(body, FIELDS, 7)
+    given = {name: value for name, value in body.items() if value is not None}
+    if by_id(given):
+        ids = _message_ids(given["message_id"])
+        return [books.messages[key] for key in ids if key in books.messages]
+    tests = [*_windows(books, given), *_choices(given), *_values(given), *_clicks(given)]
+    return [message for message in books.messages.values() if all(test(message) for test in tests)]
+
+
+def by_id(body: dict[str, Any]) -> bool:
+    """Return whether messages are asked for by id: an empty list, or what is no list, does not count."""
+    return isinstance(body.get("message_id"), list) and bool(body["message_id"])
+
+
+def _message_ids(ids: list[Any]) -> list[str]:
+    texts = [str(key) for key in ids]
+    if len(texts) > _MOST_IDS or not all(text.isascii() and text.isdigit() for text in texts):
+        raise Refusal(80)
+    return list(dict.fromkeys(texts))
+
+
+def _windows(books: Books, given: dict[str, Any]) -> Iterator[Test]:
+    """Yield the tests of the two windows; that of arrival is required."""
+    if "time_in_from" not in given and "time_in_to" not in given:
+        raise Refusal(2)
+    since, until = (_moment(books, given.get(name)) for name in ("time_in_from", "time_in_to"))
+    if since > until:
+        raise Refusal(86)
+    yield lambda message: since <= message.created.replace(microsecond=0) <= until
+    if "time_sent_from" in given:
+        earliest = _moment(books, given["time_sent_from"])
+        yield lambda message: message.delivery.start.replace(microsecond=0) >= earliest
+    if "time_sent_to" in given:
+        latest = _moment(books, given["time_sent_to"])
+        yield (
+            lambda message: (
+                message.delivery.started and (message.delivery.start.replace(microsecond=0) <= latest)
+            )
+        )
+
+
+def _moment(books: Books, text: Any) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=books.zone)
+    except (TypeError, ValueError):
+        raise Refusal(86) from None
+
+
+def _choices(given: dict[str, Any]) -> Iterator[Test]:
+    """Yield the tests of the fields that have a fixed set of values. What is sent here came by the API."""
+    for name, (code, allowed) in _CHOICES.items():
+        if name in given and (not isinstance(given[name], str) or given[name] not in allowed):
+            raise Refusal(code)
+    if "message_type" in given:
+        yield lambda message: message.module == given["message_type"]
+    if "source_type" in given:
+        yield lambda message: given["source_type"] == "api"
+    if "status" in given:
+        yield lambda message: statistics_status(message) == given["status"]
+    if "country_name" in given:
+        yield lambda message: message.country.name == given["country_name"]
+
+
+def _values(given: dict[str, Any]) -> Iterator[Test]:
+    if not isinstance(given.get("originator", ""), str) or not isinstance(given.get("callback_url", ""), str):
+        raise Refusal(7)
+    if "originator" in given:
+        yield lambda message: message.originator == given["originator"]
+    if isinstance(given.get("msisdn"), list) and given["msisdn"]:
+        numbers = {str(msisdn) for msisdn in given["msisdn"]}
+        yield lambda message: message.msisdn in numbers
+    if "operator_id" in given and "country_name" in given:
+        operator = str(given["operator_id"])
+        yield lambda message: message.country.mcc + message.country.mnc == operator
+
+
+def _clicks(given: dict[str, Any]) -> Iterator[Test]:
+    """Yield the test of short links' clicks; here nobody ever clicks."""
+    count = given.get("sl_clicks_count", 0)
+    if type(count) is not int or not 0 <= count <= 999_999 or given.get("sl_clicks", 0) not in (0, 1):
+        raise Refusal(7)
+    if given.get("sl_clicks") and "sl_clicks_comp" in given:
+        passes = {"<": count > 0, ">": count < 0, "=": count == 0}[given["sl_clicks_comp"]]
+        yield lambda message: passes

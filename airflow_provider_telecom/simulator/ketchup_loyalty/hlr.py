@@ -1,0 +1,180 @@
+"""KetchUp's HLR look-ups: one by a multipart form, many by a JSON array; status, prices, reports."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from fastapi import HTTPException, Request
+
+from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
+from airflow_provider_telecom.simulator.ketchup_loyalty.answers import HLR, Refusal, single
+from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Delivery, Message
+from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
+
+_FIELDS = {"msisdn", "reference", "tariff", "callback_url"}
+
+
+@dataclass(slots=True)
+class Draft:
+    """One look-up that can be made as it is asked for."""
+
+    msisdn: str
+    reference: str
+    tariff: int
+    country: Country
+    callback_url: str | None
+
+    @property
+    def price(self) -> Decimal:
+        """What it costs, in EUR."""
+        return self.country.hlr
+
+
+async def create(books: Books, request: Request) -> dict[str, Any]:
+    """Look up one number (a form with its fields) or many (a JSON array, bare or as the form's payload)."""
+    if (await request.body()).lstrip()[:1] in {b"[", b"{"}:
+        return _many(books, await fields.json_body(request, HLR.payload))
+    form = await _form(request)
+    if form.keys() == {"payload"}:
+        try:
+            return _many(books, json.loads(form["payload"]))
+        except ValueError:
+            raise Refusal(HLR.payload) from None
+    return _one(books, form)
+
+
+async def by_id(books: Books, request: Request) -> dict[str, Any]:
+    """Return a look-up by its id."""
+    return _found(books, books.by_id("hlr", request.path_params["key"]))
+
+
+async def by_reference(books: Books, request: Request) -> dict[str, Any]:
+    """Return a look-up by its reference."""
+    return _found(books, books.by_reference("hlr", request.path_params["key"]))
+
+
+async def prices(books: Books, request: Request) -> dict[str, Any]:
+    """Return the price list."""
+    return fields.prices(books, "hlr", request.path_params.get("tariff"))
+
+
+def _found(books: Books, message: Message | None) -> dict[str, Any]:
+    if message is None:
+        raise Refusal(HLR.not_found)
+    return reports.read(books, message)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Return the text fields of a multipart form; the document wants that content type and no other."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise Refusal(HLR.payload)
+    try:
+        async with request.form() as content:
+            pairs = content.multi_items()
+    except HTTPException:
+        raise Refusal(HLR.payload) from None
+    form = {name: value for name, value in pairs if isinstance(value, str)}
+    if len(form) != len(pairs):
+        raise Refusal(HLR.payload)
+    return form
+
+
+def _one(books: Books, form: dict[str, str]) -> dict[str, Any]:
+    fields.only(form, _FIELDS, HLR.payload)
+    item: dict[str, Any] = dict(form)
+    if form.get("tariff", "").isdecimal():
+        item["tariff"] = int(form["tariff"])
+    draft = _draft(books, item, fields.Recipients(HLR, books.references["hlr"]))
+    books.admit(1)
+    books.pay(draft.price)
+    message = _look_up(books, draft)
+    created = {"error": "0", "id": message.id, "price": str(message.price), "currency": CURRENCY}
+    return single(created, books.quirks)
+
+
+def _many(books: Books, payload: Any) -> dict[str, Any]:
+    items = fields.entries(payload, _FIELDS, HLR.payload)
+    if any("msisdn" not in item for item in items):
+        raise Refusal(HLR.payload, "Incorrect payload: missing msisdn")
+    recipients = fields.Recipients(HLR, books.references["hlr"])
+    lines = [_line(books, item, recipients) for item in items]
+    total = sum((line.price for line in lines if isinstance(line, Draft)), Decimal(0))
+    books.admit(len(lines))
+    books.pay(total)
+    result = [
+        line.body(books.quirks) if isinstance(line, Refusal) else _created(_look_up(books, line))
+        for line in lines
+    ]
+    return {"result": result, "error": "0", "totalprice": str(total), "currency": CURRENCY}
+
+
+def _line(books: Books, item: dict[str, Any], recipients: fields.Recipients) -> Draft | Refusal:
+    try:
+        return _draft(books, item, recipients)
+    except Refusal as refusal:
+        return fields.about(refusal, item.get("reference"))
+
+
+def _draft(books: Books, item: dict[str, Any], recipients: fields.Recipients) -> Draft:
+    tariff = fields.tariff(books, item.get("tariff", 0))
+    reference = item.get("reference")
+    try:
+        country = recipients.check(item.get("msisdn"), reference)
+    except Refusal as refusal:
+        if refusal.code == HLR.exists and reference in books.references["hlr"]:
+            refusal.facts = {"id": books.references["hlr"][reference].id}
+        raise
+    return Draft(item["msisdn"], str(reference), tariff, country, _callback_url(books, item))
+
+
+def _callback_url(books: Books, item: dict[str, Any]) -> str | None:
+    """Return where to report to. A wrong URL is no error: the account's own takes its place."""
+    url = item.get("callback_url")
+    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else books.callback_url
+
+
+def _created(message: Message) -> dict[str, Any]:
+    return {
+        "reference": message.reference,
+        "id": message.id,
+        "error": "0",
+        "price": str(message.price),
+        "currency": CURRENCY,
+    }
+
+
+def _look_up(books: Books, draft: Draft) -> Message:
+    now = books.town.clock.now()
+    message = Message(
+        id=books.new_id(),
+        module="hlr",
+        msisdn=draft.msisdn,
+        country=draft.country,
+        price=draft.price,
+        created=now,
+        delivery=Delivery(books.town, "ketchup.hlr", ("sent", _outcome(draft.msisdn)), now),
+        reference=draft.reference,
+        callback_url=draft.callback_url,
+    )
+    books.add(message, tariff=draft.tariff)
+    reports.promise(books, message)
+    return message
+
+
+def _outcome(msisdn: str) -> str:
+    """Return how a look-up ends: a number in 9 is absent, in 88 failed, in another 8 unknown, else active."""
+    if msisdn.endswith("88"):
+        return "failed"
+    return {"9": "absent", "8": "unknown"}.get(msisdn[-1], "active")
+
+
+ROUTES = (
+    (("PUT", "POST"), "/rest/hlr/create", create),
+    (("GET",), "/rest/hlr/prices", prices),
+    (("GET",), "/rest/hlr/prices/{tariff}", prices),
+    (("GET",), "/rest/hlr/reference/{key}", by_reference),
+    (("GET",), "/rest/hlr/{key}", by_id),
+)

@@ -1,0 +1,82 @@
+"""What is told of a message, when asked for and, if a URL is given, unasked: KetchUp's delivery reports."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.ketchup_loyalty.answers import shaped
+from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Message
+from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
+
+TRIES = (0, 60, 360, 3_600, 43_200, 86_400)  # at once, then the document's five repeats
+
+
+def read(books: Books, message: Message) -> dict[str, Any]:
+    """Return what KetchUp answers about a message. Reading is a look: it may ripen the message."""
+    status = message.delivery.look()
+    if message.delivery.final:
+        _post(books, message, message.delivery.settled)
+    return _shown(books, message, status, message.delivery.settled)
+
+
+def promise(books: Books, message: Message) -> None:
+    """See to it that a new message is reported when it comes to its end."""
+    settling = message.delivery.settling()
+    if settling is not None:
+        _post(books, message, settling)
+
+
+def _post(books: Books, message: Message, settled: datetime | None) -> None:
+    """Post the final report, once, if somebody wants it. Viber's want a reference too."""
+    if message.callback_url is None or message.reported or message.reference is None:
+        return
+    message.reported = True
+    now = books.town.clock.now()
+    delay = max(0.0, ((settled or now) - now).total_seconds())
+    body = shaped(_shown(books, message, message.delivery.outcome, settled), books.quirks)
+    postman = books.town.books("postman", Postman)
+    postman.post(message.callback_url, body, tuple(delay + seconds for seconds in TRIES))
+
+
+def _shown(books: Books, message: Message, status: str, settled: datetime | None) -> dict[str, Any]:
+    if message.module == "hlr":
+        return _hlr(message, status, settled)
+    facts: dict[str, Any] = {"error": "0"}
+    if message.module == "sms" and "numbers" in books.quirks:
+        facts["errorDescription"] = "No errors"
+    if message.module == "sms" and "no_id" not in books.quirks:
+        facts["id"] = message.id
+    facts["msisdn"] = message.msisdn
+    if message.reference is not None:
+        facts["reference"] = message.reference
+    return facts | {
+        "time_in": books.naive(message.created),
+        "time_sent": None if status in {"scheduled", "accepted"} else books.naive(message.delivery.start),
+        "time_dr": books.naive(settled),
+        "status": status,
+        "price": str(message.price),
+        "currency": CURRENCY,
+    }
+
+
+def _hlr(message: Message, status: str, settled: datetime | None) -> dict[str, Any]:
+    ported, roaming = hlr_details(message, status)
+    known = status in {"active", "absent"}
+    return {
+        "id": message.id,
+        "reference": message.reference,
+        "msisdn": message.msisdn,
+        "network": message.country.mcc + message.country.mnc if known else "unknown",
+        "status": status,
+        "details": {"ported": ported, "roaming": roaming},
+        "createdDatetime": message.created.isoformat(timespec="seconds"),
+        "statusDatetime": (settled or message.created).isoformat(timespec="seconds"),
+    }
+
+
+def hlr_details(message: Message, status: str) -> tuple[str, str]:
+    """Return "1" or "0" for ported and roaming: an active number that ends in 1 is ported, in 2 it roams."""
+    active = status == "active"
+    return str(int(active and message.msisdn[-1] == "1")), str(int(active and message.msisdn[-1] == "2"))

@@ -1,0 +1,272 @@
+"""KetchUp's SMS: to one phone, one text to many, a text of its own to each; status, tasks, prices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from fastapi import Request
+
+from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
+from airflow_provider_telecom.simulator.ketchup_loyalty.answers import SMS, Refusal, single
+from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Delivery, Message, Task
+from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country, segments
+
+_WHOLE = {"destination", "validity", "tariff"}
+_FIELDS = {
+    "phone": _WHOLE | {"originator", "body", "msisdn", "reference", "send_time"},
+    "phones": _WHOLE | {"originator", "body", "phones", "send_time"},
+    "individual": _WHOLE | {"phones", "scheduledDatetime"},
+}
+_ENTRY_FIELDS = {
+    "phones": {"msisdn", "reference"},
+    "individual": {"msisdn", "reference", "originator", "body"},
+}
+_LONGEST_ORIGINATOR = 14
+_MOST_SEGMENTS = 10
+_OUTCOMES = {"9": "undeliverable", "8": "expired"}  # by the number's last digit
+_BY_NETWORK = ("sent", "delivered", "undeliverable", "expired", "unknown")
+
+
+@dataclass(slots=True)
+class Draft:
+    """One SMS that can be sent as it is asked for."""
+
+    msisdn: str
+    reference: str
+    originator: str
+    text: str
+    country: Country
+    price: Decimal
+
+
+@dataclass
+class Order:
+    """A request to send or to price. Of its recipients, some may be refused."""
+
+    destination: str
+    validity: int
+    tariff: int
+    send_at: datetime | None
+    lines: list[Draft | Refusal]
+
+    @property
+    def total(self) -> Decimal:
+        """The price of all that can be sent, in EUR."""
+        return sum((line.price for line in self.lines if isinstance(line, Draft)), Decimal(0))
+
+
+async def create(books: Books, request: Request) -> dict[str, Any]:
+    """Send to one phone or to many."""
+    order = _order(books, await fields.json_object(request, SMS.payload), books.references["sms"])
+    if order.destination == "phone" and isinstance(order.lines[0], Refusal):
+        raise order.lines[0]
+    books.admit(len(order.lines))
+    books.pay(order.total)
+    if order.destination == "phone":
+        return _send_one(books, order)
+    return _send_many(books, order)
+
+
+async def price(books: Books, request: Request) -> dict[str, Any]:
+    """Return what a sending would cost, without it. Recipients that would be refused cost nothing."""
+    order = _order(books, await fields.json_object(request, SMS.payload), known={})
+    drafts = [line for line in order.lines if isinstance(line, Draft)]
+    if not drafts and isinstance(order.lines[0], Refusal):
+        raise order.lines[0]
+    return {"error": "0", "totalprice": str(order.total), "currency": CURRENCY}
+
+
+async def by_any_id(books: Books, request: Request) -> dict[str, Any]:
+    """Return an SMS by its id or reference, else a task by its id."""
+    key = request.path_params["key"]
+    message = books.by_id("sms", key) or books.by_reference("sms", key)
+    if message is not None:
+        return reports.read(books, message)
+    if key in books.tasks:
+        return _counts(books.tasks[key])
+    raise Refusal(SMS.not_found)
+
+
+async def by_reference(books: Books, request: Request) -> dict[str, Any]:
+    """Return an SMS by its reference."""
+    message = books.by_reference("sms", request.path_params["key"])
+    if message is None:
+        raise Refusal(SMS.not_found)
+    return reports.read(books, message)
+
+
+async def task(books: Books, request: Request) -> dict[str, Any]:
+    """Return how far a mass sending has come."""
+    key = request.path_params["key"]
+    if not (key.isascii() and key.isdigit()):
+        raise Refusal(29)
+    if key not in books.tasks:
+        raise Refusal(30)
+    return _counts(books.tasks[key])
+
+
+async def prices(books: Books, request: Request) -> dict[str, Any]:
+    """Return the price list."""
+    return fields.prices(books, "sms", request.path_params.get("tariff"))
+
+
+def _order(books: Books, body: dict[str, Any], known: dict[str, Message]) -> Order:
+    destination = body.get("destination")
+    if destination == "addresbook":
+        raise Refusal(4)  # announced by the document for the future, in this spelling
+    if not isinstance(destination, str) or destination not in _FIELDS:
+        raise Refusal(SMS.payload)
+    fields.only(body, _FIELDS[destination], SMS.payload)
+    items = [body]
+    if destination != "phone":
+        items = fields.entries(body.get("phones"), _ENTRY_FIELDS[destination], SMS.payload)
+    return Order(
+        destination,
+        fields.validity(body.get("validity", 72), 1, 72, 28),
+        fields.tariff(books, body.get("tariff", 0)),
+        fields.sending_time(books, body, "scheduledDatetime" if destination == "individual" else "send_time"),
+        _lines(books, body, items, fields.Recipients(SMS, known)),
+    )
+
+
+def _lines(
+    books: Books, body: dict[str, Any], items: list[dict[str, Any]], recipients: fields.Recipients
+) -> list[Draft | Refusal]:
+    """Return a line for each recipient. A wrong text for all refuses the request, one's own only that one."""
+    if body["destination"] == "individual":
+        return [_line(books, item, recipients) for item in items]
+    originator, text = _originator(books, body), body.get("body")
+    count = _segments(text)
+    return [_draft(item, originator, text, count, recipients) for item in items]
+
+
+def _line(books: Books, item: dict[str, Any], recipients: fields.Recipients) -> Draft | Refusal:
+    text = item.get("body")
+    try:
+        return _draft(item, _originator(books, item), text, _segments(text), recipients)
+    except Refusal as refusal:
+        return fields.about(refusal, item.get("reference"))
+
+
+def _draft(
+    item: dict[str, Any], originator: str, text: Any, count: int, recipients: fields.Recipients
+) -> Draft | Refusal:
+    msisdn, reference = item.get("msisdn"), item.get("reference")
+    try:
+        country = recipients.check(msisdn, reference)
+    except Refusal as refusal:
+        return refusal if "destination" in item else fields.about(refusal, reference)
+    return Draft(str(msisdn), str(reference), originator, text, country, country.sms * count)
+
+
+def _originator(books: Books, item: dict[str, Any]) -> str:
+    originator = item.get("originator")
+    if not isinstance(originator, str) or not 1 <= len(originator) <= _LONGEST_ORIGINATOR:
+        raise Refusal(25)
+    if originator in books.refused_senders:
+        raise Refusal(32)
+    return originator
+
+
+def _segments(text: Any) -> int:
+    if not isinstance(text, str) or not text:
+        raise Refusal(26)
+    count = segments(text)
+    if count > _MOST_SEGMENTS:
+        raise Refusal(26)
+    return count
+
+
+def _send_one(books: Books, order: Order) -> dict[str, Any]:
+    (draft,) = (line for line in order.lines if isinstance(line, Draft))
+    message = _send(books, order, draft, None)
+    created = {"error": "0", "id": message.id, "reference": message.reference}
+    return single(created | {"price": str(message.price), "currency": CURRENCY}, books.quirks)
+
+
+def _send_many(books: Books, order: Order) -> dict[str, Any]:
+    task_id = books.new_id()
+    result: list[dict[str, Any]] = []
+    messages: list[Message] = []
+    for line in order.lines:
+        if isinstance(line, Refusal):
+            result.append(line.body(books.quirks))
+            continue
+        message = _send(books, order, line, task_id)
+        messages.append(message)
+        result.append({
+            "reference": message.reference,
+            "id": message.id,
+            "error": "0",
+            "price": str(message.price),
+            "currency": CURRENCY,
+        })
+    answer = {"result": result, "error": "0", "totalprice": str(order.total), "currency": CURRENCY}
+    if messages:
+        books.tasks[task_id] = _task(task_id, order, messages)
+        answer["task_id"] = task_id
+    return answer
+
+
+def _task(task_id: str, order: Order, messages: list[Message]) -> Task:
+    """Return the task of a mass sending. Individual SMS have no originator and text in common: both empty."""
+    shared = order.destination == "phones"
+    originator, text = (messages[0].originator, messages[0].text) if shared else ("", "")
+    return Task(task_id, originator, text, order.validity, messages)
+
+
+def _send(books: Books, order: Order, draft: Draft, task_id: str | None) -> Message:
+    now = books.town.clock.now()
+    stages = ("accepted", "sent", _OUTCOMES.get(draft.msisdn[-1], "delivered"))
+    message = Message(
+        id=books.new_id(),
+        module="sms",
+        msisdn=draft.msisdn,
+        country=draft.country,
+        price=draft.price,
+        created=now,
+        delivery=Delivery(books.town, "ketchup.sms", stages, order.send_at or now),
+        reference=draft.reference,
+        originator=draft.originator,
+        text=draft.text,
+    )
+    books.add(
+        message,
+        originator=draft.originator,
+        text=draft.text,
+        task_id=task_id,
+        tariff=order.tariff,
+        validity_hours=order.validity,
+        send_at=order.send_at,
+    )
+    return message
+
+
+def _counts(mailing: Task) -> dict[str, Any]:
+    """Return a task's answer. `sent` counts all that the network took, whatever came of them."""
+    counts = Counter(message.delivery.look() for message in mailing.messages)
+    counts["sent"] = sum(counts[status] for status in _BY_NETWORK)
+    return {
+        "error": "0",
+        "originator": mailing.originator,
+        "body": mailing.text,
+        "validity": mailing.validity,
+        **{status: str(counts[status]) for status in _BY_NETWORK},
+        "totalprice": str(sum((message.price for message in mailing.messages), Decimal(0))),
+        "currency": CURRENCY,
+    }
+
+
+ROUTES = (
+    (("PUT", "POST"), "/rest/sms/create", create),
+    (("PUT", "POST"), "/rest/sms/price", price),
+    (("GET",), "/rest/sms/prices", prices),
+    (("GET",), "/rest/sms/prices/{tariff}", prices),
+    (("GET",), "/rest/sms/reference/{key}", by_reference),
+    (("GET",), "/rest/sms/task/{key}", task),
+    (("GET",), "/rest/sms/{key}", by_any_id),
+)

@@ -1,0 +1,158 @@
+"""SMS and Viber messages: each accepted one is paid for, and nothing keeps a copy from being sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import (
+    NO_MESSAGE_STATUS,
+    RefusedError,
+    wrong,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books, Channel, Message
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
+    Field,
+    between,
+    check,
+    is_alpha_name,
+    is_msisdn,
+    is_text,
+    is_url,
+    msisdn,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
+
+MOST_SEGMENTS = 6
+LONGEST_VIBER_TEXT = 1000
+_GSM_7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_7_DOUBLE = frozenset("^{}\\[~]|€\f")
+
+
+def segments(text: str) -> int:
+    """Return how many SMS a text takes: 160 or 70 characters in one, 153 or 67 in each of many."""
+    if _GSM_7.union(_GSM_7_DOUBLE).issuperset(text):
+        units, alone, joined = len(text) + sum(one in _GSM_7_DOUBLE for one in text), 160, 153
+    else:
+        units, alone, joined = len(text.encode("utf-16-le")) // 2, 70, 67
+    return 1 if units <= alone else -(-units // joined)
+
+
+def check_sender(books: Books, sender: str) -> None:
+    """Refuse an alpha name that was not agreed on."""
+    if sender in books.refused_senders:
+        raise wrong("from", "the alpha name is not agreed on")
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a UTC time as RFC 3339 with milliseconds."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def send_sms(call: Call) -> dict[str, Any]:
+    """Accept an SMS, however often it is sent."""
+    check_sender(call.books, call.body["from"])
+    needed = segments(call.body["text"])
+    if needed > call.body.get("maxSegments", MOST_SEGMENTS):
+        raise wrong("text", f"takes {needed} segments")
+    message = _accept(call, "sms", ["accepted", "delivered"], "sms", segments=needed)
+    return {"reqId": call.request_id, "msgId": message.id, "reservedSmsSegments": needed}
+
+
+def send_transaction(call: Call) -> dict[str, Any]:
+    """Accept a Viber message. One that fits no agreed template is charged as advertising."""
+    fits = any(re.fullmatch(template, call.body["text"]) for template in call.books.viber_templates)
+    return _viber(call, "viber_transaction", charged="transaction" if fits else "promotion")
+
+
+def send_promotion(call: Call) -> dict[str, Any]:
+    """Accept a Viber advertisement: a text, a picture, or a text with a picture and a button."""
+    extended = call.body.get("contentExtended", {})
+    check(extended, _EXTENDED, "contentExtended.")
+    if "text" not in call.body and "img" not in extended:
+        raise wrong("text", "required without a picture")
+    if ("caption" in extended) != ("action" in extended):
+        raise wrong("contentExtended", "a button takes both caption and action")
+    return _viber(call, "viber_promotion", charged="promotion", content_extended=extended)
+
+
+def _viber(call: Call, kind: str, **facts: Any) -> dict[str, Any]:
+    check_sender(call.books, call.body["from"])
+    message = _accept(call, "viber", ["accepted", "delivered", "seen"], kind, **facts)
+    return {"reqId": call.request_id, "mid": message.id}
+
+
+def _accept(call: Call, channel: Channel, stages: Sequence[str], kind: str, **facts: Any) -> Message:
+    books, number = call.books, msisdn(call.body["to"]) or ""
+    now = books.town.clock.now()
+    way = books.town.ripen(f"kyivstar.{channel}", stages[:1] if number in books.unreachable else stages)
+    message = Message(books.message_id(call.environment, number), call.environment, way, "accepted", now)
+    books.messages[channel][message.id] = message
+    facts |= {"sender": call.body["from"], "text": call.body.get("text")}
+    call.record(kind, id=message.id, msisdn=number, **facts)
+    return message
+
+
+def sms_status(call: Call) -> dict[str, Any]:
+    """Answer an SMS's status: accepted or delivered."""
+    return _status(call, "sms", "msgId")
+
+
+def viber_status(call: Call) -> dict[str, Any]:
+    """Answer a Viber message's status: accepted, delivered or seen."""
+    return _status(call, "viber", "mid")
+
+
+def _status(call: Call, channel: Channel, id_field: str) -> dict[str, Any]:
+    message = call.books.messages[channel].get(call.path["message_id"])
+    if message is None or message.environment != call.environment:
+        raise _no_status()
+    status = message.way.look()
+    if status != message.status:
+        message.status, message.changed = status, call.books.town.clock.now()
+    if "late_status" in call.books.quirks and status == "accepted":
+        raise _no_status()
+    date = rfc3339(message.changed)
+    return {"reqId": call.request_id, id_field: message.id, "status": status, "date": date}
+
+
+def _no_status() -> RefusedError:
+    return RefusedError(404, NO_MESSAGE_STATUS, "The message does not exist or is not delivered yet")
+
+
+def _is_viber_text(value: Any) -> bool:
+    return is_text(value) and len(value) <= LONGEST_VIBER_TEXT
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_SMS = {
+    "from": Field(is_alpha_name, True),
+    "to": Field(is_msisdn, True),
+    "text": Field(is_text, True),
+    "maxSegments": Field(between(1, MOST_SEGMENTS)),
+    "messageTtlSec": Field(between(0, 86_400)),
+}
+_TRANSACTION = {
+    "from": Field(is_text, True),
+    "to": Field(is_msisdn, True),
+    "text": Field(_is_viber_text, True),
+    "messageTtlSec": Field(between(30, 1_209_600)),
+}
+_PROMOTION = {**_TRANSACTION, "text": Field(_is_viber_text), "contentExtended": Field(_is_object)}
+_EXTENDED = {"img": Field(is_url), "caption": Field(is_text), "action": Field(is_url)}
+
+METHODS = (
+    Method("POST", "/sms", send_sms, _SMS),
+    Method("GET", "/sms/{message_id}", sms_status),
+    Method("POST", "/viber/transaction", send_transaction, _TRANSACTION),
+    Method("POST", "/viber/promotion", send_promotion, _PROMOTION),
+    Method("GET", "/viber/status/{message_id}", viber_status),
+)

@@ -1,0 +1,58 @@
+"""The list of mailings: filtered by start, sorted, and cut into pages from number 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Promo
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import Field, digits_between, one_of
+
+_SORT_KEYS: dict[str, Callable[[Promo], str]] = {
+    "id": lambda promo: promo.id,
+    "status": lambda promo: promo.status,
+    "startDate": lambda promo: promo.start.isoformat(),
+    "endDate": lambda promo: promo.end.isoformat() if promo.end else "",
+}
+
+
+def moment(text: str) -> datetime | None:
+    """Return an ISO 8601 day or time, in UTC if it has no offset; None if it is neither."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+
+
+def _is_moment(value: Any) -> bool:
+    return moment(value) is not None
+
+
+LIST_QUERY = {
+    "pageSize": Field(digits_between(1, 999_999_999), True),
+    "pageNumber": Field(digits_between(0, 999_999_999), True),
+    "startDateFrom": Field(_is_moment),
+    "startDateTo": Field(_is_moment),
+    "sortBy": Field(one_of(*_SORT_KEYS)),
+    "sortDirection": Field(one_of("ASC", "DESC", "asc", "desc")),
+}
+
+
+def page(promos: Sequence[Promo], query: Mapping[str, str]) -> tuple[list[Promo], dict[str, int]]:
+    """Return the page that the query asks for, and the numbers that go with it."""
+    first, last = moment(query.get("startDateFrom", "")), moment(query.get("startDateTo", ""))
+    chosen = [one for one in promos if (not first or one.start >= first) and (not last or one.start <= last)]
+    if "sortBy" in query:
+        chosen.sort(key=_SORT_KEYS[query["sortBy"]])
+    if query.get("sortDirection", "").upper() == "DESC":
+        chosen.reverse()
+    size, number = int(query["pageSize"]), int(query["pageNumber"])
+    numbers = {
+        "totalPages": -(-len(chosen) // size),
+        "totalElements": len(chosen),
+        "number": number,
+        "size": size,
+    }
+    return chosen[number * size : (number + 1) * size], numbers

@@ -1,0 +1,203 @@
+"""Mailings: a draft, its audience in chunks, and a state that the client and the vendor move in turn."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import (
+    BAD_PROMO_STATUS,
+    NO_PROMO,
+    TOO_LARGE,
+    RefusedError,
+    wrong,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books, Promo
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
+    Field,
+    is_alpha_name,
+    is_text,
+    msisdn,
+    one_of,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.messages import check_sender, rfc3339, segments
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.promo_list import LIST_QUERY, page
+
+LARGEST_CHUNK = 20_000
+NEXT_STATUSES = {
+    "DRAFT": ["WAITING"],
+    "WAITING": ["ACTIVE", "SUSPENDED"],
+    "ACTIVE": ["COMPLETED", "SUSPENDED"],
+    "SUSPENDED": ["WAITING"],
+    "COMPLETED": [],
+}
+SETTABLE = ("WAITING", "SUSPENDED")
+AUTHOR = "sim_author"
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Make a draft of an SMS mailing. Its text may hold ${1}, ${2} and so on."""
+    check_sender(call.books, call.body["from"])
+    promo = Promo(
+        call.books.new_id(),
+        call.environment,
+        sender=call.body["from"],
+        text=call.body["text"],
+        param_count=len(set(re.findall(r"\$\{([0-9]+)\}", call.body["text"]))),
+        start=call.books.town.clock.now(),
+    )
+    call.books.promos[promo.id] = promo
+    call.record("promo_draft", id=promo.id, sender=promo.sender, text=promo.text)
+    return shown(promo)
+
+
+def list_all(call: Call) -> dict[str, Any]:
+    """Answer one page of this server's mailings."""
+    mine = [promo for promo in call.books.promos.values() if promo.environment == call.environment]
+    for promo in mine:
+        settle(call.books, promo, looking=True)
+    promos, numbers = page(mine, call.query)
+    return {"reqId": call.request_id, "promos": [shown(promo) for promo in promos], **numbers}
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer one mailing with its present state."""
+    promo = _found(call)
+    settle(call.books, promo, looking=True)
+    return shown(promo)
+
+
+def add_audience(call: Call) -> dict[str, Any]:
+    """Append recipients to a draft, 20,000 at most in one request. A copy of a request appends a copy."""
+    promo = _found(call)
+    if promo.status != "DRAFT":
+        raise RefusedError(422, BAD_PROMO_STATUS, "The audience of a mailing that is no draft is closed")
+    entries = call.body["audience"]
+    if len(entries) > LARGEST_CHUNK:
+        raise RefusedError(413, TOO_LARGE, f"At most {LARGEST_CHUNK} records in one request")
+    promo.audience += [_recipient(entry, promo.param_count) for entry in entries]
+    name = f"audience-{call.books.new_id()}"
+    call.record("promo_audience", id=promo.id, name=name, count=len(entries))
+    return {"reqId": call.request_id, "name": name}
+
+
+def _recipient(entry: Any, param_count: int) -> tuple[str, tuple[str, ...]]:
+    if not isinstance(entry, dict) or not entry.keys() <= {"phoneNumber", "params"}:
+        raise wrong("audience", "each record has phoneNumber and params")
+    number, params = msisdn(entry.get("phoneNumber")), entry.get("params", [])
+    if number is None:
+        raise wrong("audience.phoneNumber")
+    if not isinstance(params, list) or not all(isinstance(param, str) for param in params):
+        raise wrong("audience.params")
+    if len(params) != param_count:
+        raise wrong("audience.params", f"the text has {param_count} parameters")
+    return number, tuple(params)
+
+
+def set_status(call: Call) -> dict[str, Any]:
+    """Put a mailing into the queue, or stop it."""
+    promo, wanted = _found(call), call.path["status"]
+    settle(call.books, promo)
+    if wanted not in SETTABLE or wanted not in NEXT_STATUSES[promo.status]:
+        raise RefusedError(422, BAD_PROMO_STATUS, f"Cannot go from {promo.status} to {wanted}")
+    if not promo.audience:
+        raise RefusedError(422, BAD_PROMO_STATUS, "The audience is empty")
+    promo.status = wanted
+    if wanted == "SUSPENDED":
+        promo.way = None
+        call.record("promo_suspended", id=promo.id)
+    else:
+        promo.way = call.books.town.ripen("kyivstar.promo", ["WAITING", "ACTIVE", "COMPLETED"])
+    answer = shown(promo)
+    settle(call.books, promo)
+    return answer
+
+
+def settle(books: Books, promo: Promo, looking: bool = False) -> None:
+    """Bring a queued mailing to the stage that is due, and record once that it has begun to send."""
+    if promo.way is None:
+        return
+    stage = promo.way.look() if looking else promo.way.stage
+    if promo.status == "WAITING" and stage != "WAITING":
+        left = len(promo.audience) - promo.sent
+        promo.start = books.town.clock.now()
+        books.town.record("kyivstar", "promo_started", environment=promo.environment, id=promo.id, count=left)
+    promo.status = stage
+    if stage == "ACTIVE":
+        promo.sent = max(promo.sent, len(promo.audience) // 2)
+    if stage == "COMPLETED":
+        promo.sent, promo.end, promo.way = len(promo.audience), books.town.clock.now(), None
+
+
+def statistics(call: Call) -> dict[str, Any]:
+    """Answer how many messages went out and what became of them."""
+    promo = _found(call)
+    settle(call.books, promo)
+    undelivered = sum(number in call.books.unreachable for number, _ in promo.audience[: promo.sent])
+    delivered = promo.sent - undelivered
+    portions = delivered * segments(promo.text)
+    counts = dict.fromkeys(_ZERO_COUNTS, 0)
+    return counts | {
+        "sentCount": promo.sent,
+        "deliveriesCount": delivered,
+        "deliveriesPortionsCount": portions,
+        "deliveriesInternalPortionsCount": portions,
+        "undeliveredCount": undelivered,
+        "wasNotSent": len(promo.audience) - promo.sent,
+    }
+
+
+def _found(call: Call) -> Promo:
+    promo = call.books.promos.get(call.path["promo_id"])
+    if promo is None or promo.environment != call.environment:
+        raise RefusedError(404, NO_PROMO, "Not Found")
+    return promo
+
+
+def shown(promo: Promo) -> dict[str, Any]:
+    """Return a mailing as the vendor shows it."""
+    return {
+        "id": promo.id,
+        "authorUsername": AUTHOR,
+        "status": promo.status,
+        "startDate": rfc3339(promo.start),
+        "endDate": promo.end and rfc3339(promo.end),
+        "textToSend": promo.text,
+        "nextAvailableStatuses": NEXT_STATUSES[promo.status],
+        "messageContent": {
+            "messageParamCount": promo.param_count,
+            "smsContent": {"text": promo.text, "sourceNumber": promo.sender},
+        },
+    }
+
+
+def _is_filled(value: Any) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+_ZERO_COUNTS = (
+    "unmatchedCount",
+    "deliveriesUnmatchedPortionsCount",
+    "deliveriesExternalPortionsCount",
+    "unknownStatusCount",
+    "canceledByContactPolicyCount",
+    "seenCount",
+    "blacklistedCount",
+    "declinedCount",
+    "expiredCount",
+)
+_DRAFT = {
+    "from": Field(is_alpha_name, True),
+    "text": Field(is_text, True),
+    "campaignType": Field(one_of("SMS"), True),
+}
+
+METHODS = (
+    Method("POST", "/promo", create, _DRAFT),
+    Method("GET", "/promo", list_all, query=LIST_QUERY),
+    Method("GET", "/promo/{promo_id}", get),
+    Method("POST", "/promo/{promo_id}/audience", add_audience, {"audience": Field(_is_filled, True)}),
+    Method("PUT", "/promo/{promo_id}/status/{status}", set_status, {}),
+    Method("GET", "/promo/{promo_id}/statistics", statistics),
+)

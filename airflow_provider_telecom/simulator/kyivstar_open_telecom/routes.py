@@ -1,0 +1,100 @@
+"""Kyivstar's HTTP face: the token endpoint, and every method on the live, mock and sandbox servers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import messages, promos, subscribers
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import NOT_JSON, RefusedError, wrong
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import (
+    Books,
+    Environment,
+    TurnRefusedError,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import check
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.tokens import token_endpoint
+from airflow_provider_telecom.simulator.town import Town
+
+METHODS = (*subscribers.METHODS, *messages.METHODS, *promos.METHODS)
+PREFIXES: dict[Environment, str] = {
+    "live": "/rest/v1beta",
+    "mock": "/mock/rest/v1beta",
+    "sandbox": "/sandbox/rest/v1beta",
+}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def routes(town: Town) -> APIRouter:
+    """Return the vendor's router."""
+    router = APIRouter()
+    router.add_api_route("/idp/oauth2/token", token_endpoint(town), methods=["POST"])
+    for environment, prefix in PREFIXES.items():
+        for method in METHODS:
+            endpoint = _endpoint(town, environment, method)
+            router.add_api_route(prefix + method.path, endpoint, methods=[method.verb])
+    return router
+
+
+def _endpoint(town: Town, environment: Environment, method: Method) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        raw = await request.body()
+        books: Books = town.books("kyivstar", Books)
+        request_id = books.new_id()
+        headers = {"X-Request-Id": request_id}
+        try:
+            books.enter(environment, _bearer(request))
+            headers |= books.take_turn(environment)
+            answer = method.answer(_call(books, environment, method, request_id, request, raw))
+        except TurnRefusedError as refusal:
+            return JSONResponse(refusal.body(request_id), refusal.status, headers | refusal.headers)
+        except RefusedError as refusal:
+            return JSONResponse(refusal.body(request_id), refusal.status, headers)
+        if "resource" in books.quirks:
+            answer = _wrapped(answer, request_id, books.new_id())
+        return JSONResponse(answer, headers=headers)
+
+    return endpoint
+
+
+def _wrapped(answer: dict[str, Any], request_id: str, correlation_id: str) -> dict[str, Any]:
+    resource = {name: value for name, value in answer.items() if name != "reqId"}
+    return {"reqId": request_id, "cid": correlation_id, "resource": resource}
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _call(
+    books: Books, environment: Environment, method: Method, request_id: str, request: Request, raw: bytes
+) -> Call:
+    query = dict(request.query_params)
+    if len(query) != len(request.query_params.multi_items()):
+        raise wrong("query", "a parameter comes twice")
+    check(query, method.query)
+    body = _body(method, raw)
+    if method.fields is not None:
+        check(body, method.fields)
+    return Call(books, environment, request_id, request.path_params, query, body)
+
+
+def _body(method: Method, raw: bytes) -> dict[str, Any]:
+    if not raw and not method.fields:
+        return {}
+    if method.fields is None:
+        raise RefusedError(400, NOT_JSON, "No body is expected")
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise RefusedError(400, NOT_JSON, "The body is not JSON") from None
+    if not isinstance(body, dict):
+        raise RefusedError(400, NOT_JSON, "The body is not a JSON object")
+    return body

@@ -1,0 +1,107 @@
+"""NovaConnect's state, and the few things that a test does to it from outside."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import uuid
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.novaconnect.notices import notice
+from airflow_provider_telecom.simulator.novaconnect.queues import Queue, advance
+from airflow_provider_telecom.simulator.novaconnect.records import Action, Bill, Group, Session, Sim, User
+from airflow_provider_telecom.simulator.novaconnect.seed import COMPANY, grow_sim, plant
+from airflow_provider_telecom.simulator.town import Effect, Town
+
+ADMIN_ID, PLAIN_ID = 101, 102  # whom the two tokens belong to
+
+
+class Books:
+    """A company with its SIMs, groups, users, bills, report rows and queues, each by its id.
+
+    `quirks` may hold: `http_status` (an error's HTTP status equals its code), `progress_callbacks`,
+    `single_item` and `count_object` (forms of the call-back), `limit_float` and `change_lock_bool`
+    (types inside a SIM).
+    """
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.random = random.Random(f"novaconnect-{town.seed}")
+        self.ids = itertools.count(900001)
+        self.quirks: set[str] = set()
+        self.company: dict[str, Any] = dict(COMPANY)
+        self.sims: dict[int, Sim] = {}
+        self.groups: dict[int, Group] = {}
+        self.users: dict[int, User] = {}
+        self.bills: dict[int, Bill] = {}
+        self.sessions: list[Session] = []
+        self.actions: list[Action] = []
+        self.queues: dict[str, Queue] = {}
+        plant(self)
+
+    def now(self) -> int:
+        """Return the town's time in Unix seconds."""
+        return int(self.town.clock.now().timestamp())
+
+    def record(self, kind: str, **facts: Any) -> Effect:
+        """Write an effect of NovaConnect into the town's ledger."""
+        return self.town.record("novaconnect", kind, **facts)
+
+    def show_sim(self, sim: Sim) -> dict[str, Any]:
+        """Return a SIM's JSON object as the quirks will have it."""
+        return sim.shown(self.groups, self.quirks)
+
+    def add_sims(self, count: int) -> list[Sim]:
+        """Add `count` unblocked SIMs, two of profile TD to one of TC, without groups or report rows."""
+        return [grow_sim(self, "TD" if place % 3 else "TC") for place in range(count)]
+
+    def add_group(self, name: str) -> Group:
+        """Add a group."""
+        group = Group(next(self.ids), name, self.now())
+        self.groups[group.id] = group
+        return group
+
+    def new_group(self, name: str) -> Group:
+        """Add a group on a customer's behalf: the ledger says so."""
+        group = self.add_group(name)
+        self.record("group_created", id=group.id, name=group.name)
+        return group
+
+    def month_before(self, moment: int) -> str:
+        """Return the month before that of `moment`, as MM-YYYY: what a bill of that day is for."""
+        first = datetime.fromtimestamp(moment, timezone.utc).replace(day=1)
+        return (first - timedelta(days=1)).strftime("%m-%Y")
+
+    def enqueue(
+        self, code: str, sims: list[int], params: dict[str, Any], user: User, callback_url: str | None
+    ) -> Queue:
+        """Queue an operation for SIMs; what ripens at once has happened when this returns."""
+        stages = [str(done) for done in range(len(sims) + 1)]
+        ripening = self.town.ripen("novaconnect.queue", stages)
+        queue_id = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        queue = Queue(queue_id, code, list(sims), params, user, self.now(), ripening, callback_url)
+        self.queues[queue_id] = queue
+        self.settle()
+        return queue
+
+    def settle(self, looking: bool = False) -> None:
+        """Let every queue do what is due by now, the oldest first, and send its call-backs.
+
+        A request settles by itself, with a look; from outside there is none.
+        """
+        for queue in [queue for queue in self.queues.values() if not queue.finished]:
+            advance(self, queue, looking)
+
+    def post(self, url: str, body: dict[str, Any]) -> None:
+        """Hand a body to the town's postman."""
+        self.town.books("postman", Postman).post(url, body)
+
+    def notify(self, kind: str, url: str) -> None:
+        """Post a documented account notice, such as `package_empty` or `unpaid_bill_3`.
+
+        The notice changes nothing: no SIM is blocked by `unpaid_bill_6`. Raises ValueError if there
+        is no such type.
+        """
+        self.post(url, notice(self, kind))

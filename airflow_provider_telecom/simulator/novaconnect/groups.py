@@ -1,0 +1,59 @@
+"""Groups: group/list, create, edit and remove."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from airflow_provider_telecom.simulator.novaconnect.answers import find
+from airflow_provider_telecom.simulator.novaconnect.fields import (
+    REQUIRED_PAGES,
+    Field,
+    is_int,
+    is_name,
+    is_object,
+    is_text,
+)
+from airflow_provider_telecom.simulator.novaconnect.method import Call, Method, item, listing
+
+_ID = {"id": Field(is_int, True)}
+_NAME = {"name": Field(is_name, True)}
+_FILTER = {"filter": Field(is_object, inner={"name": Field(is_text)})}
+
+
+def group_list(call: Call) -> dict[str, Any]:
+    """Answer group/list: all groups whose name holds `filter.name`, in any case of letters."""
+    part = call.body.get("filter", {}).get("name", "").casefold()
+    found = [group for group in call.books.groups.values() if part in group.name.casefold()]
+    return listing(call, found, asdict)
+
+
+def group_create(call: Call) -> dict[str, Any]:
+    """Answer group/create. Nothing stops a second group of the same name."""
+    return item(asdict(call.books.new_group(call.body["name"])))
+
+
+def group_edit(call: Call) -> dict[str, Any]:
+    """Answer group/edit: another name."""
+    group = find(call.books.groups, call.body["id"], "id")
+    group.name = call.body["name"]
+    call.books.record("group_edited", id=group.id, name=group.name)
+    return item(asdict(group))
+
+
+def group_remove(call: Call) -> dict[str, Any]:
+    """Answer group/remove: its SIMs stay, without it."""
+    group = find(call.books.groups, call.body["id"], "id")
+    del call.books.groups[group.id]
+    for sim in call.books.sims.values():
+        sim.groups = [one for one in sim.groups if one != group.id]
+    call.books.record("group_removed", id=group.id, name=group.name)
+    return item(asdict(group))
+
+
+METHODS = {
+    "group/list": Method(group_list, {**REQUIRED_PAGES, **_FILTER}),
+    "group/create": Method(group_create, _NAME, admin=True),
+    "group/edit": Method(group_edit, {**_ID, **_NAME}, admin=True),
+    "group/remove": Method(group_remove, _ID, admin=True),
+}

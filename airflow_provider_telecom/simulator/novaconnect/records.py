@@ -1,0 +1,133 @@
+"""What NovaConnect keeps, and the JSON object that it shows of each. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+ADMIN, PLAIN = "admin", "user"
+
+
+@dataclass
+class Group:
+    """A named set of SIMs."""
+
+    id: int
+    name: str
+    added: int
+
+
+@dataclass
+class User:
+    """A person of the company."""
+
+    id: int
+    first_name: str
+    last_name: str
+    phone: str
+    email: str
+    password: str
+    role: str = PLAIN
+    active: bool = True
+
+    def shown(self) -> dict[str, Any]:
+        """Return the document's user object, which holds no password."""
+        return {name: value for name, value in asdict(self).items() if name != "password"}
+
+
+@dataclass
+class Limit:
+    """A SIM's traffic limit or package; `value` and `used` are in megabytes."""
+
+    type: str
+    value: int | None = None
+    used: int | None = None
+    updated: int | None = None
+    created: int | None = None
+
+
+@dataclass
+class Tariff:
+    """A SIM's tariff. Until `change_lock` it cannot be changed."""
+
+    id: int
+    name: str
+    change_lock: int | None = None
+    package_auto: bool = False
+
+
+@dataclass
+class Sim:
+    """A SIM. `profile` is TD or TC; `block` is n, u, m, p, f or g; `groups` holds ids."""
+
+    id: int
+    iccid: str
+    number: str
+    profile: str
+    limit: Limit
+    tariff: Tariff
+    external_number: str = ""
+    name: str | None = None
+    balance: float = 0.0
+    currency: str = "EUR"
+    msu_value: int | None = None
+    block: str = "n"
+    comment: str | None = None
+    groups: list[int] = field(default_factory=list)
+
+    def shown(self, groups: Mapping[int, Group], quirks: Collection[str]) -> dict[str, Any]:
+        """Return the document's SIM object. Quirks `limit_float` and `change_lock_bool` bend its types."""
+        shown = asdict(self)
+        shown["groups"] = [{"id": one, "name": groups[one].name} for one in self.groups if one in groups]
+        if "limit_float" in quirks and self.limit.used is not None:
+            shown["limit"]["used"] = self.limit.used + 0.25
+        if "change_lock_bool" in quirks:
+            shown["tariff"]["change_lock"] = self.tariff.change_lock is not None
+        return shown
+
+
+@dataclass
+class Bill:
+    """A monthly bill: `cost` in EUR, `valute_cost` in `currency`; `paided` is 0 until it is paid."""
+
+    id: int
+    period: str
+    added: int
+    paided: int
+    cost: float
+    valute_course: float
+    bid: str
+    country: str = "KZ"
+    currency: str = "KZT"
+
+    def shown(self) -> dict[str, Any]:
+        """Return the document's bill object."""
+        return {**asdict(self), "valute_cost": round(self.cost * self.valute_course, 2)}
+
+
+@dataclass(frozen=True)
+class Session:
+    """A data session of a SIM: `value` is its traffic in bytes, `cost` is in EUR."""
+
+    sid: int
+    sim: int
+    start: int
+    end: int
+    country: str
+    operator: str
+    operator_code: int
+    value: int
+    cost: float
+
+
+@dataclass(frozen=True)
+class Action:
+    """A call, SMS or USSD request of a SIM; `type` is call, in_sms, out_sms or ussd."""
+
+    sid: int
+    sim: int
+    date: int
+    type: str
+    to_number: str
+    cost: float

@@ -1,0 +1,143 @@
+"""Reports: report/sessions, report/day and report/call_sms.
+
+NovaConnect learns of a day's traffic from the operators in the night after it, so no report shows today.
+Days are those of UTC; rows come newest first, in pages without a count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError, find
+from airflow_provider_telecom.simulator.novaconnect.fields import PAGES, Field, is_date, is_names, is_object
+from airflow_provider_telecom.simulator.novaconnect.method import Call, Method, cut
+from airflow_provider_telecom.simulator.novaconnect.records import Action, Session
+
+DAY = 86400
+
+_FIELDS = {
+    **PAGES,
+    "select": Field(lambda value: is_names(value) and bool(value)),
+    "filter": Field(is_object, inner={"start": Field(is_date), "end": Field(is_date)}),
+}
+
+
+def report_sessions(call: Call) -> dict[str, Any]:
+    """Answer report/sessions: the data sessions that began in the window."""
+    return _report(call, [(one.start, one.sid, one) for one in call.books.sessions], _session_row)
+
+
+def report_day(call: Call) -> dict[str, Any]:
+    """Answer report/day: each session's traffic of each day, so one `sid` may stand on several days."""
+    rows = [(day, one.sid, part) for one in call.books.sessions for day, part in _days(one)]
+    return _report(call, rows, _day_row)
+
+
+def report_call_sms(call: Call) -> dict[str, Any]:
+    """Answer report/call_sms: calls, messages and USSD requests."""
+    return _report(call, [(one.date, one.sid, one) for one in call.books.actions], _action_row)
+
+
+def _report(
+    call: Call, rows: list[tuple[int, int, Any]], show: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any]:
+    start, end = _window(call)
+    sims = _selected(call)
+    kept = [row for row in rows if start <= row[0] < end and row[2].sim in sims]
+    kept.sort(key=lambda row: row[:2], reverse=True)
+    return {"result": {"items": [{**show(row[2]), **_of_sim(call, row[2].sim)} for row in cut(call, kept)]}}
+
+
+def _window(call: Call) -> tuple[int, int]:
+    bounds = call.body.get("filter", {})
+    today = call.books.now() // DAY * DAY
+    start = _unix(bounds["start"]) if "start" in bounds else 0
+    end = _unix(bounds["end"]) + DAY if "end" in bounds else today
+    if "start" in bounds and "end" in bounds and start >= end:
+        raise RefusedError(400, "bad_value", "filter.end")
+    return start, min(end, today)
+
+
+def _unix(day: str) -> int:
+    return int(datetime.strptime(day, "%d-%m-%Y").replace(tzinfo=timezone.utc).timestamp())
+
+
+def _selected(call: Call) -> set[int]:
+    chosen: set[int] = set()
+    for word in call.body.get("select", ["all"]):
+        chosen |= _sims_of(call, word)
+    return chosen
+
+
+def _sims_of(call: Call, word: str) -> set[int]:
+    sims = call.books.sims
+    if word == "all":
+        return set(sims)
+    if re.fullmatch(r"[sg]_[0-9]{1,18}", word) is None:
+        raise RefusedError(400, "bad_value", "select")
+    number = int(word[2:])
+    if word.startswith("s"):
+        return {find(sims, number, "select").id}
+    group = find(call.books.groups, number, "select")
+    return {sim.id for sim in sims.values() if group.id in sim.groups}
+
+
+def _days(session: Session) -> Iterator[tuple[int, Session]]:
+    """Cut a session at midnights; the parts add up to its traffic."""
+    begun, length = session.start, session.end - session.start
+    start = begun
+    while start < session.end:
+        day = start // DAY * DAY
+        end = min(session.end, day + DAY)
+        value = session.value * (end - begun) // length - session.value * (start - begun) // length
+        cost = round(session.cost * (end - start) / length, 4)
+        yield day, replace(session, start=day, value=value, cost=cost)
+        start = end
+
+
+def _session_row(session: Session) -> dict[str, Any]:
+    return {
+        "sid": session.sid,
+        "start": session.start,
+        "end": session.end,
+        "country_name": session.country,
+        "operator_name": session.operator,
+        "operator_code": session.operator_code,
+        "session_cost": session.cost,
+        "value": str(session.value),
+    }
+
+
+def _day_row(session: Session) -> dict[str, Any]:
+    return {
+        "sid": session.sid,
+        "day": session.start,
+        "session_cost": session.cost,
+        "value": str(session.value),
+    }
+
+
+def _action_row(action: Action) -> dict[str, Any]:
+    return {
+        "sid": action.sid,
+        "date": action.date,
+        "type": action.type,
+        "to_number": action.to_number,
+        "session_cost": action.cost,
+    }
+
+
+def _of_sim(call: Call, sim_id: int) -> dict[str, Any]:
+    sim = call.books.sims[sim_id]
+    return {"id": sim.id, "original_number": sim.number, "iccid": sim.iccid, "name": sim.name}
+
+
+METHODS = {
+    "report/sessions": Method(report_sessions, _FIELDS),
+    "report/day": Method(report_day, _FIELDS),
+    "report/call_sms": Method(report_call_sms, _FIELDS),
+}

@@ -1,0 +1,146 @@
+"""NovaConnect's HTTP face: who asks, in which language, for what; and the envelope around the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.novaconnect import bills, groups, people, reports, sims
+from airflow_provider_telecom.simulator.novaconnect.answers import LANGS, RefusedError, find, message
+from airflow_provider_telecom.simulator.novaconnect.books import ADMIN_ID, PLAIN_ID, Books
+from airflow_provider_telecom.simulator.novaconnect.fields import check
+from airflow_provider_telecom.simulator.novaconnect.method import Call, Method
+from airflow_provider_telecom.simulator.novaconnect.records import ADMIN, User
+from airflow_provider_telecom.simulator.town import Town
+
+METHODS: dict[str, Method] = {
+    **sims.METHODS,
+    **bills.METHODS,
+    **reports.METHODS,
+    **people.METHODS,
+    **groups.METHODS,
+}
+OWNERS = {credentials.NOVACONNECT_TOKEN: ADMIN_ID, credentials.NOVACONNECT_USER_TOKEN: PLAIN_ID}
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def routes(town: Town) -> APIRouter:
+    """Return the vendor's router; all its paths begin with /api."""
+    router = APIRouter()
+    for path, method in METHODS.items():
+        router.add_api_route(f"/api/{path}", _endpoint(town, method), methods=["POST"])
+    router.add_api_route("/api/bill/download/{bill_id}", _download(town), methods=["GET"])
+    verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    router.add_api_route("/api/{path:path}", _stray(town), methods=verbs, include_in_schema=False)
+    return router
+
+
+def _endpoint(town: Town, method: Method) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        raw = await request.body()
+        books: Books = town.books("novaconnect", Books)
+        try:
+            user = _enter(books, request, _bearer(request), {"lang"})
+            body = _body(request, raw)
+            if method.admin and user.role != ADMIN:
+                raise RefusedError(403, "admin_only")
+            check(body, method.fields)
+            return _accepted(request, method.answer(Call(books, user, body)))
+        except RefusedError as refusal:
+            return _refused(books, request, refusal)
+
+    return endpoint
+
+
+def _download(town: Town) -> Endpoint:
+    async def download(request: Request) -> Response:
+        books: Books = town.books("novaconnect", Books)
+        try:
+            token = _bearer(request) or request.query_params.get("token", "")
+            _enter(books, request, token, {"lang", "token", "mode"})
+            return _bill_file(books, request)
+        except RefusedError as refusal:
+            return _refused(books, request, refusal)
+
+    return download
+
+
+def _bill_file(books: Books, request: Request) -> Response:
+    number, mode = request.path_params["bill_id"], request.query_params.get("mode")
+    if mode not in (None, "transcript"):
+        raise RefusedError(400, "bad_value", "mode")
+    if re.fullmatch(r"[0-9]{1,18}", number) is None:
+        raise RefusedError(404, "not_found", "id")
+    bill = find(books.bills, int(number), "id")
+    if mode:
+        return _file(bills.transcript_xlsx(books, bill), XLSX, f"{bill.bid}.xlsx")
+    return _file(bills.bill_pdf(bill), "application/pdf", f"{bill.bid}.pdf")
+
+
+def _file(body: bytes, media_type: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _stray(town: Town) -> Endpoint:
+    async def stray(request: Request) -> Response:
+        path = request.path_params["path"]
+        known = path in METHODS or path.startswith("bill/download/")
+        refusal = RefusedError(405, "http_method", path) if known else RefusedError(404, "no_method", path)
+        return _refused(town.books("novaconnect", Books), request, refusal)
+
+    return stray
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _enter(books: Books, request: Request, token: str, parameters: set[str]) -> User:
+    """Return whose token it is, after the queues have done what is due."""
+    user = books.users.get(OWNERS.get(token, 0))
+    if user is None or not user.active:
+        raise RefusedError(401, "unauthorized")
+    for name in request.query_params:
+        if name not in parameters:
+            raise RefusedError(400, "unknown_field", name)
+    if request.query_params.get("lang", "ru") not in LANGS:
+        raise RefusedError(400, "bad_value", "lang")
+    books.settle(looking=True)
+    return user
+
+
+def _body(request: Request, raw: bytes) -> dict[str, Any]:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise RefusedError(400, "not_json", "Content-Type")
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        raise RefusedError(400, "not_json") from None
+    if not isinstance(body, dict):
+        raise RefusedError(400, "not_json")
+    return body
+
+
+def _lang(request: Request) -> str:
+    lang = request.query_params.get("lang", "ru")
+    return lang if lang in LANGS else "ru"
+
+
+def _accepted(request: Request, answer: dict[str, Any]) -> Response:
+    return JSONResponse({"code": 200, "message": message("ok", _lang(request)), **answer})
+
+
+def _refused(books: Books, request: Request, refusal: RefusedError) -> Response:
+    text = message(refusal.text, _lang(request), refusal.detail)
+    by_status = refusal.code == 401 or "http_status" in books.quirks
+    return JSONResponse({"code": refusal.code, "message": text}, refusal.code if by_status else 200)

@@ -1,0 +1,127 @@
+"""The small world that NovaConnect begins with: the same for the same seed of the town."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_telecom.simulator.novaconnect.records import (
+    ADMIN,
+    PLAIN,
+    Action,
+    Bill,
+    Limit,
+    Session,
+    Sim,
+    Tariff,
+    User,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.simulator.novaconnect.books import Books
+
+DAY = 86400
+REPORTED_DAYS = 40
+SIM_LIMIT = 10_000  # numbers of the form 7700000xxxx end there
+COMPANY = {
+    "id": 77,
+    "name": "Steppe Telemetry LLP",
+    "unique_id": "000000000077",
+    "contract": "NC-77/2024",
+    "country": "KZ",
+    "billing_type": 0,
+    "assigned": 0,
+    "overdraft": "100000.00 ₸",
+    "balance": "152300.50 ₸",
+    "preliminary_balance": "-4210.75 ₸",
+}
+GROUP_NAMES = ("Almaty", "Astana", "Trucks", "Meters", "Spare")
+PEOPLE = (
+    ("Aigul", "Admin", ADMIN),
+    ("Ivan", "User", PLAIN),
+    ("Olga", "Second", ADMIN),
+    ("Timur", "Idle", PLAIN),
+)
+TD_BLOCKS = "nnnununpfg"
+TC_BLOCKS = "nnunmnfngn"
+OPERATORS = (
+    ("Kazakhstan", "Beeline KZ", 40101),
+    ("Kazakhstan", "Kcell", 40102),
+    ("Russia", "MTS RUS", 25001),
+)
+
+
+def plant(books: Books) -> None:
+    """Fill new books: 60 SIMs, 5 groups, 4 users, 6 bills and 40 days of reports."""
+    for name in GROUP_NAMES:
+        books.add_group(name)
+    for place in range(40):
+        grow_sim(books, "TD", TD_BLOCKS[place % 10])
+    for place in range(20):
+        grow_sim(books, "TC", TC_BLOCKS[place % 10])
+    for place, sim in enumerate(books.sims.values()):
+        sim.groups = [list(books.groups)[place % 4]] if place % 3 else []
+        sim.name = f"Tracker {place + 1}" if place % 4 else None
+    _plant_users(books)
+    _plant_bills(books)
+    for days_ago in range(REPORTED_DAYS, 0, -1):
+        _plant_day(books, books.now() // DAY * DAY - days_ago * DAY, days_ago > 1)
+
+
+def grow_sim(books: Books, profile: str, block: str = "n") -> Sim:
+    """Add a SIM of the profile; raise ValueError when the fake numbers are used up."""
+    place = len(books.sims)
+    if place >= SIM_LIMIT:
+        raise ValueError(f"no more than {SIM_LIMIT} SIMs")
+    limit, tariff = _package(books) if profile == "TD" else (Limit("off"), Tariff(3, "TC"))
+    sim = Sim(1001 + place, str(8999700000000000000 + place), f"7700000{place:04d}", profile, limit, tariff)
+    sim.block = block
+    if profile == "TC":
+        sim.external_number = f"7700001{place:04d}"
+        sim.balance, sim.msu_value = round(books.random.uniform(0, 50), 2), books.random.randrange(1000)
+    if block == "g":
+        sim.comment = "Обратитесь в поддержку NovaConnect"
+    books.sims[sim.id] = sim
+    return sim
+
+
+def _package(books: Books) -> tuple[Limit, Tariff]:
+    auto, now = books.random.random() < 0.5, books.now()
+    size, bought = books.random.choice((15, 50, 100)), now - 10 * DAY
+    limit = Limit("p_unlim" if auto else "p_lim", size, books.random.randrange(size), now - DAY, bought)
+    return limit, Tariff(1, "TD", None, auto)
+
+
+def _plant_users(books: Books) -> None:
+    for place, (first, last, role) in enumerate(PEOPLE):
+        email, phone = f"{first.lower()}@example.kz", f"770000090{place:02d}"
+        books.users[101 + place] = User(101 + place, first, last, phone, email, f"sim_password_{place}", role)
+    books.users[104].active = False
+
+
+def _plant_bills(books: Books) -> None:
+    for place in range(6):
+        added = books.now() - (5 - place) * 30 * DAY - 2 * DAY
+        paided = added + 3 * DAY if place < 4 else 0
+        period = books.month_before(added)
+        cost = round(books.random.uniform(80, 400), 2)
+        books.bills[501 + place] = Bill(501 + place, period, added, paided, cost, 515.5, f"NC-{501 + place}")
+
+
+def _plant_day(books: Books, midnight: int, past_midnight: bool) -> None:
+    for sim in books.sims.values():
+        if books.random.random() < 0.8:
+            books.sessions.append(_session(books, sim, midnight, past_midnight))
+    for kind in ("call", "in_sms", "out_sms", "ussd"):
+        sim = books.random.choice(list(books.sims.values()))
+        target = {"in_sms": sim.number, "ussd": "*100#"}.get(kind, "77000009999")
+        date, cost = midnight + books.random.randrange(DAY), round(books.random.uniform(0, 0.2), 4)
+        books.actions.append(Action(next(books.ids), sim.id, date, kind, target, cost))
+
+
+def _session(books: Books, sim: Sim, midnight: int, past_midnight: bool) -> Session:
+    start = midnight + books.random.randrange(DAY)
+    end = start + books.random.randrange(60, 4 * 3600)
+    end = end if past_midnight else min(end, midnight + DAY - 1)
+    cost = round(books.random.uniform(0.01, 2), 4) if sim.profile == "TC" else 0.0
+    place = books.random.choice(OPERATORS)
+    return Session(next(books.ids), sim.id, start, end, *place, books.random.randrange(10**4, 10**10), cost)

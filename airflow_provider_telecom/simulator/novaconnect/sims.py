@@ -1,0 +1,144 @@
+"""SIMs: sim/list, sim/edit, and the operations that are only queued here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError, find
+from airflow_provider_telecom.simulator.novaconnect.fields import (
+    PAGES,
+    Field,
+    is_bool,
+    is_ids,
+    is_int,
+    is_name,
+    is_names,
+    is_natural,
+    is_object,
+    is_some_ids,
+    is_text,
+    is_url,
+    one_of,
+)
+from airflow_provider_telecom.simulator.novaconnect.method import Call, Method, item, listing
+from airflow_provider_telecom.simulator.novaconnect.records import Sim
+
+SORTABLE = (
+    "id",
+    "iccid",
+    "number",
+    "external_number",
+    "name",
+    "balance",
+    "currency",
+    "msu_value",
+    "profile",
+    "block",
+    "comment",
+)
+SMS_CHARACTERS = 70
+PACKAGES_KB = range(15360, 102400 + 1, 5120)
+
+_FILTER = {
+    "profile": Field(one_of("TD", "TC")),
+    "msu_block": Field(is_bool),
+    "blocked": Field(is_bool),
+    "query": Field(is_text),
+}
+_SORT = {name: Field(one_of("ASC", "DESC")) for name in SORTABLE}
+_LIST = {**PAGES, "filter": Field(is_object, inner=_FILTER), "sort": Field(is_object, inner=_SORT)}
+_QUEUED = {"items": Field(is_some_ids, True), "callbackUrl": Field(is_url)}
+_SMS = {"text": Field(lambda value: is_name(value) and len(value) <= SMS_CHARACTERS, True)}
+_LIMIT = {"value": Field(is_natural, True), "type": Field(one_of("off", "month1"), True)}
+_TARIFF = {
+    "value": Field(lambda value: is_int(value) and value in PACKAGES_KB, True),
+    "auto_package": Field(is_bool, True),
+    "all_world": Field(is_bool),
+}
+
+
+def sim_list(call: Call) -> dict[str, Any]:
+    """Answer sim/list: filtered, sorted, in pages; `all_count` counts all that pass the filter."""
+    wanted = call.body.get("filter", {})
+    found = [sim for sim in call.books.sims.values() if _passes(sim, wanted)]
+    for name, direction in reversed(list(call.body.get("sort", {}).items())):
+        found.sort(key=lambda sim: _rank(getattr(sim, name)), reverse=direction == "DESC")
+    return listing(call, found, call.books.show_sim)
+
+
+def _passes(sim: Sim, wanted: Mapping[str, Any]) -> bool:
+    return (
+        wanted.get("profile", sim.profile) == sim.profile
+        and wanted.get("msu_block", sim.block == "m") == (sim.block == "m")
+        and wanted.get("blocked", sim.block != "n") == (sim.block != "n")
+        and _mentions(sim, wanted.get("query", ""))
+    )
+
+
+def _mentions(sim: Sim, query: str) -> bool:
+    texts = (sim.iccid, sim.number, sim.external_number, sim.name or "", sim.comment or "")
+    return any(query.strip().casefold() in text.casefold() for text in texts)
+
+
+def _rank(value: Any) -> tuple[bool, Any]:
+    """Let nulls be compared with each other, behind everything else."""
+    return value is None, 0 if value is None else value
+
+
+def sim_edit(call: Call) -> dict[str, Any]:
+    """Answer sim/edit: another name, at once; by the document this one has no call-back."""
+    sim = find(call.books.sims, call.body["id"], "id")
+    sim.name = call.body["name"]
+    call.books.record("rename", id=sim.id, iccid=sim.iccid, msisdn=sim.number, name=sim.name)
+    return item({"id": sim.id, "name": sim.name})
+
+
+def sim_group(call: Call) -> dict[str, Any]:
+    """Answer sim/group: queue the groups, made now where `new_group` has a name that no group bears."""
+    if "group" not in call.body and "new_group" not in call.body:
+        raise RefusedError(400, "missing_field", "group")
+    for one in call.body["items"]:
+        find(call.books.sims, one, "items")
+    ids = [find(call.books.groups, one, "group").id for one in call.body.get("group", [])]
+    ids += [_bound(call, name) for name in call.body.get("new_group", [])]
+    return _enqueue(call, "group", {"groups": list(dict.fromkeys(ids))})
+
+
+def _bound(call: Call, name: str) -> int:
+    for group in call.books.groups.values():
+        if group.name == name:
+            return group.id
+    return call.books.new_group(name).id
+
+
+def _enqueue(call: Call, code: str, params: dict[str, Any]) -> dict[str, Any]:
+    for one in call.body["items"]:
+        find(call.books.sims, one, "items")
+    queue = call.books.enqueue(code, call.body["items"], params, call.user, call.body.get("callbackUrl"))
+    return item({"queue_id": queue.id})
+
+
+def _queued(code: str, params: Mapping[str, Field] | None = None) -> Method:
+    fields = dict(_QUEUED)
+    if params is not None:
+        fields["params"] = Field(is_object, True, params)
+    return Method(lambda call: _enqueue(call, code, call.body.get("params", {})), fields, admin=True)
+
+
+METHODS = {
+    "sim/list": Method(sim_list, _LIST),
+    "sim/block": _queued("block"),
+    "sim/unblock": _queued("unblock"),
+    "sim/reconnect": _queued("disconnect"),
+    "sim/disconnect": _queued("disconnect"),
+    "sim/ping": _queued("ping"),
+    "sim/sms": _queued("sms", _SMS),
+    "sim/limit": _queued("limit", _LIMIT),
+    "sim/tariff": _queued("tariff", _TARIFF),
+    "sim/repackage": _queued("repackage"),
+    "sim/edit": Method(sim_edit, {"id": Field(is_int, True), "name": Field(is_text, True)}, admin=True),
+    "sim/group": Method(
+        sim_group, {**_QUEUED, "group": Field(is_ids), "new_group": Field(is_names)}, admin=True
+    ),
+}

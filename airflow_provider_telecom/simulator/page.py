@@ -1,0 +1,101 @@
+"""The town's page: what it does not imitate comes first, then what it has to offer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.town import Town
+
+NOT_IMITATED = (
+    "Nothing is delivered: no message, call or mail leaves this machine.",
+    "Prices, scores, delivery rates and waiting times are made up.",
+    "What the vendors' documents leave open is a guess, and the vendors may do otherwise.",
+    "No TLS, no load limits of a real host, no memory over a restart.",
+    "Only its own test credentials are taken; a live one is refused.",
+)
+_VENDORS = (
+    (
+        "Kyivstar Open Telecom",
+        "kyivstar",
+        f"{credentials.KYIVSTAR_CLIENT_ID} / {credentials.KYIVSTAR_CLIENT_SECRET}",
+    ),
+    ("KetchUp Loyalty", "ketchup", credentials.KETCHUP_API_KEY),
+    ("Kyivstar FMC", "fmc", credentials.FMC_TOKEN),
+    ("SunSim", "sunsim", credentials.SUNSIM_AUTHORIZATION_TOKEN),
+    ("NovaConnect", "novaconnect", credentials.NOVACONNECT_TOKEN),
+)
+_CONTROLS = (
+    ("what really happened", "curl {url}/_town/ledger?vendor=ketchup"),
+    ("requests seen", "curl {url}/_town/requests"),
+    (
+        "a fault to come",
+        """curl -H 'content-type: application/json' {url}/_town/faults \\
+     -d '{{"kind": "reset_after", "vendor": "ketchup", "path": "/sms/create"}}'""",
+    ),
+    (
+        "states that take 2 s",
+        """curl -H 'content-type: application/json' {url}/_town/ripeness \\
+     -d '{{"kind": "ketchup.sms", "mode": "seconds", "count": 2}}'""",
+    ),
+    (
+        "an hour later",
+        """curl -H 'content-type: application/json' {url}/_town/clock -d '{{"advance": 3600}}'""",
+    ),
+    ("make it new", """curl -H 'content-type: application/json' {url}/_town/reset -d '{{"seed": 7}}'"""),
+)
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #0a7d5a; }
+@media (prefers-color-scheme: dark) { :root { --accent: #4fd1a5; } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2.5rem auto; padding: 0 1.5rem; }
+h1 { margin: 0; letter-spacing: -.02em; } h2 { margin-top: 2rem; font-size: 1.1rem; }
+.note { border-left: 4px solid var(--accent); background: var(--soft); padding: .6rem 1.2rem; margin: 1.2rem 0; }
+.note ul { margin: .3rem 0; padding-left: 1.2rem; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; padding: .45rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+code, pre { font: 13px/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
+pre { margin: 0; white-space: pre-wrap; } .number { text-align: right; font-variant-numeric: tabular-nums; }
+"""
+
+
+def routes(town: Town) -> APIRouter:
+    """Return the page's route."""
+    router = APIRouter()
+
+    @router.get("/", response_class=HTMLResponse)
+    async def page(request: Request) -> str:
+        return _page(town, str(request.base_url).rstrip("/"))
+
+    return router
+
+
+def _page(town: Town, url: str) -> str:
+    counts = Counter((effect.vendor, effect.kind) for effect in town.ledger.effects)
+    limits = "".join(f"<li>{escape(text)}</li>" for text in NOT_IMITATED)
+    vendors = "".join(
+        f"<tr><td>{escape(name)}</td><td><code>{url}/{short}</code></td><td><code>{escape(secret)}</code></td>"
+        f"<td>{_effects(counts, short)}</td></tr>"
+        for name, short, secret in _VENDORS
+    )
+    controls = "".join(
+        f"<tr><td>{escape(what)}</td><td><pre>{escape(command.format(url=url))}</pre></td></tr>"
+        for what, command in _CONTROLS
+    )
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>telecom-simulator</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>
+<h1>telecom-simulator</h1>
+<div class="note"><strong>What this does not imitate</strong><ul>{limits}</ul></div>
+<p>Five pretend vendors on 127.0.0.1. It is {town.clock.now():%Y-%m-%d %H:%M:%S} UTC here;
+{len(town.requests):,} requests so far.</p>
+<h2>Vendors</h2>
+<table><tr><th>Vendor</th><th>Base URL</th><th>Test credentials</th><th>Effects so far</th></tr>{vendors}</table>
+<h2>Control</h2><table>{controls}</table></body></html>"""
+
+
+def _effects(counts: Counter[tuple[str, str]], vendor: str) -> str:
+    found = [f"{escape(kind)} {count:,}" for (name, kind), count in sorted(counts.items()) if name == vendor]
+    return "<br>".join(found) or "none"

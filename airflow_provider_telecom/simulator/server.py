@@ -1,0 +1,205 @@
+"""The town on a port: uvicorn in a thread of this process, on 127.0.0.1 and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.app import build
+from airflow_provider_telecom.simulator.faults import Faults, OpenConnections
+from airflow_provider_telecom.simulator.town import Fault, FaultKind, Town
+
+HOST = "127.0.0.1"
+SHORT_NAMES = {
+    "kyivstar_open_telecom": "kyivstar",
+    "ketchup_loyalty": "ketchup",
+    "kyivstar_fmc": "fmc",
+    "sunsim": "sunsim",
+    "novaconnect": "novaconnect",
+}
+_LOGINS = {"kyivstar_open_telecom": credentials.KYIVSTAR_CLIENT_ID}
+_SECRETS = {
+    "kyivstar_open_telecom": credentials.KYIVSTAR_CLIENT_SECRET,
+    "ketchup_loyalty": credentials.KETCHUP_API_KEY,
+    "kyivstar_fmc": credentials.FMC_TOKEN,
+    "sunsim": credentials.SUNSIM_AUTHORIZATION_TOKEN,
+    "novaconnect": credentials.NOVACONNECT_TOKEN,
+}
+_EXTRAS: dict[str, dict[str, Any]] = {
+    "kyivstar_open_telecom": {"sender": "messagedesk"},
+    "ketchup_loyalty": {"originator": "test"},
+}
+_PATIENCE_SECONDS = 10.0
+
+
+class Simulator:
+    """The running town. `town` is its state, which tests may read and change directly."""
+
+    def __init__(self, port: int = 0, seed: int = 0) -> None:
+        self.town = Town(seed)
+        self.port = port
+        self._connections = OpenConnections()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The town's address."""
+        return f"http://{HOST}:{self.port}"
+
+    def start(self) -> None:
+        """Open the door. Raises OSError when the port is taken."""
+        listener = _listener(self.port)
+        self.port = listener.getsockname()[1]
+        app = Faults(build(self.town, self.refuse_for), self.town, self._connections)
+        config = uvicorn.Config(
+            app,
+            http=self._connections.protocol(),
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, args=(listener,), name="simulator", daemon=True)
+        self._thread.start()
+        self._wait_until_open()
+
+    def _serve(self, listener: socket.socket) -> None:
+        async def serve() -> None:
+            assert self._server is not None  # noqa: S101 - start() made it
+            self._loop = asyncio.get_running_loop()
+            await self._server.serve(sockets=[listener])
+
+        asyncio.run(serve())
+        listener.close()
+
+    def _wait_until_open(self) -> None:
+        for _ in range(int(_PATIENCE_SECONDS * 200)):
+            if self._server and self._server.started:
+                return
+            threading.Event().wait(0.005)
+        raise TimeoutError("the simulator did not start")
+
+    def stop(self) -> None:
+        """Close the door and end the thread."""
+        if self._server is None or self._thread is None:
+            return
+        self.town.reset()
+        self._server.should_exit = True
+        self._call(self._connections.drop)
+        self._thread.join(_PATIENCE_SECONDS)
+        self._server = self._thread = None
+
+    def refuse(self) -> None:
+        """Refuse new connections and drop the open ones: the operating system answers for us."""
+        self._call(self._close_listeners)
+
+    def accept(self) -> None:
+        """Open the door again, on the same port."""
+        if self._loop is not None and self._server is not None and not self._server.servers:
+            asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(_PATIENCE_SECONDS)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Refuse connections for the length of a block."""
+        self.refuse()
+        try:
+            yield
+        finally:
+            self.accept()
+
+    def refuse_for(self, seconds: float) -> None:
+        """Refuse connections, and accept again after `seconds` of real time."""
+        timer = threading.Timer(seconds, self.accept)
+        timer.daemon = True
+        timer.start()
+        if self._loop is not None:  # called from a request: let its answer go out first
+            self._loop.call_later(0.05, self._close_listeners)
+
+    def _close_listeners(self) -> None:
+        if self._server is not None:
+            for server in self._server.servers:
+                server.close()
+            self._server.servers = []
+        self._connections.drop()
+
+    async def _listen(self) -> None:
+        server = self._server
+        if server is None or self._loop is None:
+            return
+        config = server.config
+
+        def protocol() -> asyncio.Protocol:
+            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=server.server_state, app_state={}
+            )
+            return made
+
+        server.servers = [await self._loop.create_server(protocol, sock=_listener(self.port))]
+
+    def _call(self, what: Any) -> None:
+        """Run `what` in the server's loop and wait for it."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        done = threading.Event()
+
+        def run() -> None:
+            what()
+            done.set()
+
+        self._loop.call_soon_threadsafe(run)
+        done.wait(_PATIENCE_SECONDS)
+
+    def reset(self, seed: int = 0) -> None:
+        """Make the town new, and open its door."""
+        self.accept()
+        self.town.reset(seed)
+
+    def fault(self, kind: FaultKind, vendor: str | None = None, **options: Any) -> Fault:
+        """Let something go wrong: `fault("reset_after", "ketchup", path="/sms/create")`. See town.Fault."""
+        fault = Fault(kind, SHORT_NAMES.get(vendor or "", vendor), **options)
+        self.town.faults.append(fault)
+        return fault
+
+    def base(self, vendor: str) -> str:
+        """Return a vendor's base URL, by its connection type or its short name."""
+        return f"{self.url}/{SHORT_NAMES.get(vendor, vendor)}"
+
+    def connection(self, conn_type: str) -> dict[str, Any]:
+        """Return the fields of an Airflow connection of this type that points here."""
+        return {
+            "conn_type": conn_type,
+            "host": self.base(conn_type),
+            "login": _LOGINS.get(conn_type),
+            "password": _SECRETS[conn_type],
+            "extra": {"allow_private_hosts": True, **_EXTRAS.get(conn_type, {})},
+        }
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make the five default connections point here."""
+        return {
+            f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT": json.dumps(self.connection(conn_type))
+            for conn_type in SHORT_NAMES
+        }
+
+
+def _listener(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,93 @@
+"""SunSim's own state: the live pair of tokens, the contract's numbers, their calls and settings."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any, Literal
+
+from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.sunsim.answers import UnauthorizedError
+from airflow_provider_telecom.simulator.sunsim.calls import PhoneCall, seed_calls
+from airflow_provider_telecom.simulator.sunsim.seed import VIP_PROFILES, settings_of
+from airflow_provider_telecom.simulator.sunsim.tokens import ACCESS_LIFE, REFRESH_LIFE, Token, jwt
+from airflow_provider_telecom.simulator.town import Town
+
+NUMBERS = ("9000000000", "9000000001", "9000000002")
+
+
+class Books:
+    """SunSim's state, and the switches by which a test makes it behave in one way or another.
+
+    `zone` is that of all times without an offset. `recordings` holds MP3 bytes by callRecordId; a test may
+    put its own there. `settings` is what Vats/settings/get shows for each number. `quirks` may hold:
+    dotted_dates (token ends as dd.mm.yyyy HH:MM:SS), opaque_tokens (tokens that are no JWT),
+    hostile_file_name (a recording's name climbs out of its folder), plain_redirects (redirect numbers are
+    kept as ten digits, in whatever form they came).
+    """
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.quirks: set[str] = set()
+        self.zone: tzinfo = timezone.utc
+        self.authorization_token = credentials.SUNSIM_AUTHORIZATION_TOKEN
+        self.access: Token | None = None
+        self.refresh: Token | None = None
+        self.numbers = NUMBERS
+        self.recordings: dict[str, bytes] = {}
+        self.calls: dict[str, list[PhoneCall]] = {number: seed_calls(self, number) for number in NUMBERS}
+        self.vip_profiles = set(VIP_PROFILES)
+        self.settings: dict[str, dict[str, Any]] = {
+            number: settings_of(number, place) for place, number in enumerate(NUMBERS)
+        }
+        self._parent_id = self.new_id()
+
+    def new_id(self) -> str:
+        """Return a UUID that the town's seed decides."""
+        return str(uuid.UUID(int=self.town.random.getrandbits(128), version=4))
+
+    def local(self, moment: datetime) -> datetime:
+        """Return a time as the vendor's clocks show it."""
+        return moment.astimezone(self.zone)
+
+    def kill_access(self) -> None:
+        """Make the live access token dead; the refresh token lives on."""
+        self.access = None
+
+    def press_portal_button(self) -> None:
+        """Change the authorization token, as the button in the portal does: every token is dead."""
+        self.authorization_token = f"sim_{self.town.random.getrandbits(128):032x}"
+        self.access = self.refresh = None
+
+    def enter(self, bearer: str, wanted: Literal["authorization", "refresh", "access"]) -> None:
+        """Refuse a bearer that is not the live token of the wanted kind."""
+        if wanted == "authorization":
+            alive = bearer == self.authorization_token
+        else:
+            token = self.access if wanted == "access" else self.refresh
+            alive = token is not None and token.value == bearer and self.town.clock.now() < token.expires
+        if not alive:
+            raise UnauthorizedError
+
+    def mint(self, via: Literal["create", "refresh"]) -> dict[str, str]:
+        """Make a new pair, which kills the one before, and return it as the vendor shows it."""
+        self.access = self._token("access", ACCESS_LIFE)
+        self.refresh = self._token("refresh", REFRESH_LIFE)
+        self.town.record("sunsim", "token", via=via)
+        return {
+            "accessToken": self.access.value,
+            "accessTokenExpiredIn": self._written(self.access.expires),
+            "refreshToken": self.refresh.value,
+            "refreshTokenExpiredIn": self._written(self.refresh.expires),
+        }
+
+    def _token(self, kind: Literal["access", "refresh"], life: timedelta) -> Token:
+        expires, token_id = self.town.clock.now() + life, self.new_id()
+        if "opaque_tokens" in self.quirks:
+            return Token(f"sim_{self.town.random.getrandbits(256):064x}", expires)
+        return Token(jwt(kind, (token_id, self._parent_id), expires, self.town.random), expires)
+
+    def _written(self, moment: datetime) -> str:
+        if "dotted_dates" in self.quirks:
+            return self.local(moment).strftime("%d.%m.%Y %H:%M:%S")
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,185 @@
+"""Phone calls: those of the past by seed, callbacks as they are ordered, and their recordings.
+
+The vendor documents neither the rows of a call list nor the answer to an ordered callback.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_telecom.simulator.sunsim.answers import (
+    BAD_PERIOD,
+    BAD_VALUE,
+    NOT_FOUND,
+    NOT_YOUR_NUMBER,
+    RefusedError,
+)
+from airflow_provider_telecom.simulator.sunsim.fields import (
+    Field,
+    between,
+    is_national_number,
+    is_numbers,
+    is_own_number,
+    is_text,
+    one_of,
+)
+from airflow_provider_telecom.simulator.town import Ripening
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.simulator.sunsim.books import Books
+
+OUTGOING, INCOMING = 1, 2
+MONTH = timedelta(days=31)
+SEEDED_CALLS = 12
+HOSTILE_NAME = "../../../tmp/записывай: меня?.mp3"
+_TIME = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True)
+class PhoneCall:
+    """One call of a number of the contract. `duration` is in seconds; `way` ends when the call is listed."""
+
+    id: str
+    at: datetime
+    number_from: str
+    number_to: str
+    direction: int
+    duration: int
+    record_id: str | None = None
+    is_read: int | None = None
+    way: Ripening | None = None
+
+
+def seed_calls(books: Books, number: str) -> list[PhoneCall]:
+    """Return a number's calls of the last four weeks, oldest first. Two of three have a recording."""
+    chance = random.Random(f"{books.town.seed}:{number}")
+    days = sorted((chance.uniform(0.1, 27.0) for _ in range(SEEDED_CALLS)), reverse=True)
+    return [_made_up(books, chance, number, place, ago) for place, ago in enumerate(days)]
+
+
+def _made_up(books: Books, chance: random.Random, number: str, place: int, days_ago: float) -> PhoneCall:
+    other, outgoing = f"8900000{chance.randrange(1000, 10_000)}", place % 2 == 0
+    record_id = books.new_id() if place % 3 else None
+    if record_id:
+        books.recordings[record_id] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + chance.randbytes(2048)
+    return PhoneCall(
+        books.new_id(),
+        books.town.clock.now() - timedelta(days=days_ago),
+        number if outgoing else other,
+        other if outgoing else number,
+        OUTGOING if outgoing else INCOMING,
+        chance.randrange(0, 600),
+        record_id,
+        None if outgoing else place % 4 // 2,
+    )
+
+
+def create_callback(books: Books, query: dict[str, Any]) -> dict[str, Any]:
+    """Ring PhoneFrom and connect it with PhoneTo, however often it is ordered."""
+    number, other = query["PhoneFrom"], query["PhoneTo"]
+    check_owned(books, [number])
+    call = PhoneCall(
+        books.new_id(),
+        books.town.clock.now(),
+        number,
+        other,
+        INCOMING,
+        books.town.random.randrange(1, 300),
+        way=books.town.ripen("sunsim.callback", ["ringing", "listed"]),
+    )
+    books.calls[number].append(call)
+    books.town.record("sunsim", "callback", id=call.id, phone_from=number, phone_to=other)
+    return {}
+
+
+def list_calls(books: Books, body: dict[str, Any]) -> dict[str, Any]:
+    """Answer the calls of the numbers within a period of a month at most, not older than a month."""
+    check_owned(books, body["nums"])
+    start, end = _moment(books, body["periodStart"]), _moment(books, body["periodEnd"])
+    oldest = books.local(books.town.clock.now() - MONTH).date()
+    if end < start or end - start > MONTH or books.local(start).date() < oldest:
+        raise RefusedError(BAD_PERIOD, "the period is limited to one month, and to the last month")
+    return {"calls": [_row(books, call) for call in _chosen(books, body, start, end)]}
+
+
+def _chosen(books: Books, body: dict[str, Any], start: datetime, end: datetime) -> Iterator[PhoneCall]:
+    direction, is_read = body.get("direction") or None, body.get("isRead")
+    shortest, longest = body.get("durationFrom"), body.get("durationTo")
+    for number in dict.fromkeys(body["nums"]):
+        for call in books.calls[number]:
+            if (
+                start <= call.at.replace(microsecond=0) <= end
+                and direction in (None, call.direction)
+                and (shortest is None or call.duration >= shortest)
+                and (longest is None or call.duration <= longest)
+                and (call.record_id or not body.get("isCallRecord"))
+                and is_read in (None, call.is_read)
+                and (call.way is None or call.way.look() == "listed")
+            ):
+                yield call
+
+
+def _row(books: Books, call: PhoneCall) -> dict[str, Any]:
+    return {
+        "callId": call.id,
+        "callDate": books.local(call.at).strftime(_TIME),
+        "numFrom": call.number_from,
+        "numTo": call.number_to,
+        "direction": call.direction,
+        "duration": call.duration,
+        "callRecordId": call.record_id,
+        "isRead": call.is_read,
+    }
+
+
+def recording(books: Books, query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the `result` and the outer part of the answer that holds a recording."""
+    record_id = query["recordFileId"]
+    if record_id not in books.recordings:
+        raise RefusedError(NOT_FOUND, "no such recording")
+    name = HOSTILE_NAME if "hostile_file_name" in books.quirks else f"{record_id}.mp3"
+    content = base64.b64encode(books.recordings[record_id]).decode()
+    return {"file_NAME": name}, {"fileContent": content}
+
+
+def check_owned(books: Books, numbers: list[str]) -> None:
+    """Refuse numbers that are not on the contract."""
+    for number in numbers:
+        if number not in books.numbers:
+            raise RefusedError(NOT_YOUR_NUMBER, f"the number {number} is not on the contract")
+
+
+def _moment(books: Books, text: str) -> datetime:
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", text):
+        try:
+            return datetime.strptime(text, _TIME).replace(tzinfo=books.zone)
+        except ValueError:
+            pass
+    raise RefusedError(BAD_VALUE, "a time is written yyyy-mm-dd hh:mm:ss")
+
+
+_SECONDS = between(0, 10**9)
+
+
+def _is_limit(value: Any) -> bool:
+    return value is None or _SECONDS(value)
+
+
+CALLBACK = {"PhoneTo": Field(is_national_number), "PhoneFrom": Field(is_own_number)}
+CALL_LIST = {
+    "nums": Field(is_numbers),
+    "periodStart": Field(is_text),
+    "periodEnd": Field(is_text),
+    "direction": Field(one_of(None, 0, 1, 2), required=False),
+    "durationFrom": Field(_is_limit, required=False),
+    "durationTo": Field(_is_limit, required=False),
+    "isCallRecord": Field(one_of(None, 0, 1), required=False),
+    "isRead": Field(one_of(None, 0, 1), required=False),
+}
+RECORDING = {"recordFileId": Field(is_text)}

@@ -1,0 +1,127 @@
+"""SunSim's HTTP face: who asks with which token, and the envelope around the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from airflow_provider_telecom.simulator.sunsim import calls, settings
+from airflow_provider_telecom.simulator.sunsim.answers import (
+    NOT_JSON,
+    UNKNOWN_FIELD,
+    RefusedError,
+    UnauthorizedError,
+    error,
+    service,
+)
+from airflow_provider_telecom.simulator.sunsim.books import Books
+from airflow_provider_telecom.simulator.sunsim.fields import Field, check
+from airflow_provider_telecom.simulator.town import Town
+
+BASE = "/api/v1"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the API: what it takes (GET by query, POST as JSON) and what gives its `result`.
+
+    An answer that is a pair has, beside the `result`, fields for the envelope itself.
+    """
+
+    verb: Literal["GET", "POST"]
+    path: str
+    answer: Callable[[Books, dict[str, Any]], dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]]
+    fields: Mapping[str, Field]
+
+
+METHODS = (
+    Method("GET", "callback/create", calls.create_callback, calls.CALLBACK),
+    Method("POST", "request/getcalllist", calls.list_calls, calls.CALL_LIST),
+    Method("GET", "request/getcallrecordfile", calls.recording, calls.RECORDING),
+    Method("POST", "Vats/settings/get", settings.get_settings, settings.GET),
+    Method("POST", "Vats/settings/set", settings.set_settings, settings.SET),
+)
+
+
+def routes(town: Town) -> APIRouter:
+    """Return the vendor's router; all its paths begin with /api/v1."""
+    router = APIRouter()
+    for via in ("create", "refresh"):
+        path = f"{BASE}/auth/integrationapi/{via}"
+        router.add_api_route(path, _minting(town, via), methods=["GET"])
+    for method in METHODS:
+        router.add_api_route(f"{BASE}/{method.path}", _endpoint(town, method), methods=[method.verb])
+    return router
+
+
+def _minting(town: Town, via: Literal["create", "refresh"]) -> Endpoint:
+    async def minting(request: Request) -> Response:
+        books: Books = town.books("sunsim", Books)
+        try:
+            books.enter(_bearer(request), "authorization" if via == "create" else "refresh")
+            check(request.query_params, {})
+            return JSONResponse(books.mint(via))
+        except RefusedError as refusal:
+            return _refused(books, f"auth/integrationapi/{via}", refusal)
+
+    return minting
+
+
+def _endpoint(town: Town, method: Method) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        raw = await request.body()
+        books: Books = town.books("sunsim", Books)
+        try:
+            books.enter(_bearer(request), "access")
+            values = _values(method, request, raw)
+            check(values, method.fields)
+            answer = method.answer(books, values)
+        except RefusedError as refusal:
+            return _refused(books, method.path, refusal)
+        return _accepted(books, method.path, answer)
+
+    return endpoint
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _values(method: Method, request: Request, raw: bytes) -> dict[str, Any]:
+    query = dict(request.query_params)
+    if method.verb == "GET":
+        if len(query) != len(request.query_params.multi_items()) or raw:
+            raise RefusedError(UNKNOWN_FIELD, "a parameter comes twice, or there is a body")
+        return query
+    check(query, {})
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise RefusedError(NOT_JSON, "the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise RefusedError(NOT_JSON, "the body is not a JSON object")
+    return body
+
+
+def _accepted(
+    books: Books, api_name: str, answer: dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]
+) -> Response:
+    result, outer = answer if isinstance(answer, tuple) else (answer, {})
+    about = service(api_name, books.local(books.town.clock.now()))
+    envelope = {"error": error(), "result": about | result, "code": 0, "requestHash": books.new_id()}
+    return JSONResponse(envelope | outer)
+
+
+def _refused(books: Books, api_name: str, refusal: RefusedError) -> Response:
+    if isinstance(refusal, UnauthorizedError):
+        return JSONResponse({"error": error(refusal.code, refusal.text)}, 401, {"WWW-Authenticate": "Bearer"})
+    about = service(api_name, books.local(books.town.clock.now()))
+    return JSONResponse({"error": error(refusal.code, refusal.text), "result": about, "code": refusal.code})

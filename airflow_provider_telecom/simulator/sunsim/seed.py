@@ -1,0 +1,60 @@
+"""The settings of the virtual PBX as they are before anybody edits them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_telecom.simulator.sunsim.tokens import CONTRACT
+
+DAY_SECONDS = 86_400
+DIAL_MODES = {1: "Последовательный", 2: "Параллельный", 21: "Равномерная нагрузка"}
+VIP_PROFILES = (32,)
+"""Profiles for callers of the list of VIP contacts. Here the third number has one."""
+
+_OPENING, _CLOSING = 9 * 3600, 18 * 3600
+_WORK = [(_OPENING, _CLOSING)]
+_REST = [(0, _OPENING), (_CLOSING, DAY_SECONDS)]
+_ALL_DAY = [(0, DAY_SECONDS)]
+
+
+def settings_of(number: str, place: int) -> dict[str, Any]:
+    """Return the settings of a number of the contract; `place` is which one it is, from 0."""
+    numbers = [(place + 1) * 10 + 1]
+    numbers += [one for one in VIP_PROFILES if one // 10 == place + 1]
+    return {
+        "profiles": [_profile(profile_id) for profile_id in numbers],
+        "contractNum": CONTRACT,
+        "num": number,
+        "vatsModeCode": 1,
+        "vatsModeTerm": "Переадресация по расписанию",
+    }
+
+
+def _profile(profile_id: int) -> dict[str, Any]:
+    blocks = [
+        _block(profile_id * 10 + 1, "Рабочее время", {day: _WORK if day <= 5 else [] for day in range(1, 8)}),
+        _block(
+            profile_id * 10 + 2,
+            "Нерабочее время",
+            {day: _REST if day <= 5 else _ALL_DAY for day in range(1, 8)},
+        ),
+    ]
+    return {"scheduleBlocks": blocks, "id": profile_id, "isUseCalendar": 0, "workdayDefDay": 0}
+
+
+def _block(block_id: int, name: str, hours: dict[int, list[tuple[int, int]]]) -> dict[str, Any]:
+    days = {
+        str(day): {"times": [{"time_start": start, "time_end": end} for start, end in times]}
+        for day, times in hours.items()
+    }
+    redirect = {"id": block_id, "num": 9000000101, "name": "Офис", "isActive": 1, "isMlp": 0, "dialTime": 30}
+    return {
+        "scheduleJson": {"schedule": {"days": days}},
+        "redirectNums": [redirect],
+        "id": block_id,
+        "typTerm": name,
+        "isActive": 1,
+        "nameTerm": name,
+        "dialModeCode": 1,
+        "dialModeTerm": DIAL_MODES[1],
+    }

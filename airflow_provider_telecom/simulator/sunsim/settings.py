@@ -1,0 +1,165 @@
+"""The settings of the virtual PBX: read as a whole, edited, and written back as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_telecom.simulator.sunsim.answers import (
+    BAD_SCHEDULE,
+    BAD_VALUE,
+    NOT_EDITABLE,
+    RefusedError,
+)
+from airflow_provider_telecom.simulator.sunsim.calls import check_owned
+from airflow_provider_telecom.simulator.sunsim.fields import (
+    Field,
+    between,
+    is_filled,
+    is_flag,
+    is_list,
+    is_numbers,
+    is_object,
+    is_own_number,
+    is_redirect_number,
+    is_text,
+    one_of,
+)
+from airflow_provider_telecom.simulator.sunsim.seed import DAY_SECONDS, DIAL_MODES
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.simulator.sunsim.books import Books
+
+Settings = dict[str, Any]
+
+WEEKDAYS = tuple(str(day) for day in range(1, 8))
+_FIXED = ("contractNum", "vatsModeCode")
+_NEW_REDIRECT = 0
+_SECONDS = between(0, DAY_SECONDS)
+_ID = between(0, 10**9)
+
+_TIMES = {"time_start": Field(_SECONDS), "time_end": Field(_SECONDS)}
+_DAYS = {day: Field(is_object, inner={"times": Field(is_list, each=_TIMES)}) for day in WEEKDAYS}
+_SCHEDULE = {"schedule": Field(is_object, inner={"days": Field(is_object, inner=_DAYS)})}
+_REDIRECT = {
+    "id": Field(_ID),
+    "num": Field(is_redirect_number),
+    "name": Field(is_text),
+    "isActive": Field(is_flag),
+    "isMlp": Field(is_flag),
+    "dialTime": Field(between(0, 90)),
+}
+_BLOCK = {
+    "scheduleJson": Field(is_object, inner=_SCHEDULE),
+    "redirectNums": Field(is_list, each=_REDIRECT),
+    "id": Field(_ID),
+    "typTerm": Field(is_text),
+    "isActive": Field(is_flag),
+    "nameTerm": Field(is_text),
+    "dialModeCode": Field(one_of(*DIAL_MODES)),
+    "dialModeTerm": Field(is_text),
+}
+_PROFILE = {
+    "scheduleBlocks": Field(is_filled, each=_BLOCK),
+    "id": Field(_ID),
+    "isUseCalendar": Field(is_flag),
+    "workdayDefDay": Field(between(0, 7)),
+}
+_NUMBER = {
+    "profiles": Field(is_filled, each=_PROFILE),
+    "contractNum": Field(is_text),
+    "num": Field(is_own_number),
+    "vatsModeCode": Field(_ID),
+    "vatsModeTerm": Field(is_text),
+}
+GET = {"nums": Field(is_numbers)}
+SET = {"vatsSettings": Field(is_filled, each=_NUMBER)}
+
+
+def get_settings(books: Books, body: dict[str, Any]) -> dict[str, Any]:
+    """Answer the settings of the numbers."""
+    check_owned(books, body["nums"])
+    return {"vatsSettings": [books.settings[number] for number in dict.fromkeys(body["nums"])]}
+
+
+def set_settings(books: Books, body: dict[str, Any]) -> dict[str, Any]:
+    """Take edited settings, all of them or none. Whoever writes last wins."""
+    edited: list[Settings] = body["vatsSettings"]
+    numbers = [one["num"] for one in edited]
+    check_owned(books, numbers)
+    if len(set(numbers)) < len(numbers):
+        raise RefusedError(BAD_VALUE, "a number comes twice")
+    for one in edited:
+        _check_number(books, books.settings[one["num"]], one)
+    for one in edited:
+        _keep(books, books.settings[one["num"]], one)
+    books.town.record("sunsim", "settings", nums=numbers)
+    return {}
+
+
+def _check_number(books: Books, old: Settings, new: Settings) -> None:
+    for name in _FIXED:
+        if new[name] != old[name]:
+            raise RefusedError(NOT_EDITABLE, f"{name} cannot be edited")
+    for profile, before in _paired(old["profiles"], new["profiles"], "profile"):
+        if before["id"] in books.vip_profiles:
+            if profile != before:
+                raise RefusedError(NOT_EDITABLE, "the profile of a list of VIP contacts cannot be edited")
+        else:
+            _check_profile(before, profile)
+
+
+def _paired(old: Sequence[Settings], new: Sequence[Settings], what: str) -> list[tuple[Settings, Settings]]:
+    """Return each new thing with the old one of the same id; every old one must be there, and no other."""
+    known = {one["id"]: one for one in old}
+    if sorted(one["id"] for one in new) != sorted(known):
+        raise RefusedError(NOT_EDITABLE, f"a {what} cannot be added, removed or renumbered")
+    return [(one, known[one["id"]]) for one in new]
+
+
+def _check_profile(old: Settings, new: Settings) -> None:
+    if new["isUseCalendar"]:
+        if new["workdayDefDay"] == 0:
+            raise RefusedError(BAD_VALUE, "workdayDefDay is a weekday, 1 to 7")
+    elif new["workdayDefDay"] not in (0, old["workdayDefDay"]):
+        raise RefusedError(NOT_EDITABLE, "workdayDefDay takes isUseCalendar")
+    for block, before in _paired(old["scheduleBlocks"], new["scheduleBlocks"], "block"):
+        _check_redirects(before, block)
+    for day in WEEKDAYS:
+        _check_day(day, [block["scheduleJson"]["schedule"] for block in new["scheduleBlocks"]])
+
+
+def _check_redirects(old: Settings, new: Settings) -> None:
+    known = {redirect["id"] for redirect in old["redirectNums"]}
+    ids = [redirect["id"] for redirect in new["redirectNums"] if redirect["id"] != _NEW_REDIRECT]
+    if not known.issuperset(ids) or len(set(ids)) < len(ids):
+        raise RefusedError(NOT_EDITABLE, "redirectNums.id is not one of this block's; a new number has 0")
+
+
+def _check_day(day: str, schedules: list[Settings]) -> None:
+    times = [time for schedule in schedules for time in schedule["days"][day]["times"]]
+    spans = sorted((time["time_start"], time["time_end"]) for time in times)
+    if any(start >= end for start, end in spans):
+        raise RefusedError(BAD_SCHEDULE, f"day {day}: a time ends before it starts")
+    edges = [(0, 0), *spans, (DAY_SECONDS, DAY_SECONDS)]
+    if any(before[1] != after[0] for before, after in pairwise(edges)):
+        raise RefusedError(BAD_SCHEDULE, f"day {day}: times overlap or leave a gap")
+
+
+def _keep(books: Books, old: Settings, new: Settings) -> None:
+    """Put the new settings in the old one's place. Texts that stand for a code are the vendor's own."""
+    terms = {block["id"]: block["typTerm"] for one in old["profiles"] for block in one["scheduleBlocks"]}
+    for profile in new["profiles"]:
+        for block in profile["scheduleBlocks"]:
+            block["typTerm"] = terms[block["id"]]
+            block["dialModeTerm"] = DIAL_MODES[block["dialModeCode"]]
+            for redirect in block["redirectNums"]:
+                _keep_redirect(books, redirect)
+    books.settings[new["num"]] = new | {"vatsModeTerm": old["vatsModeTerm"]}
+
+
+def _keep_redirect(books: Books, redirect: Settings) -> None:
+    redirect["id"] = redirect["id"] or 1 + books.town.random.getrandbits(29)
+    if "plain_redirects" in books.quirks:
+        redirect["num"] = int(str(redirect["num"])[-10:])

@@ -1,0 +1,215 @@
+"""The town's shared ground: one clock, one ledger, one bag of faults, and states that ripen.
+
+The vendors (one module each) keep their own books; everything that a test wants to move or to read
+across vendors stands here. Nothing in this package imports the client, and the client never imports
+this package: a wrong field name must not be wrong on both sides.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+VENDORS = ("kyivstar", "ketchup", "fmc", "sunsim", "novaconnect")
+
+
+class Clock:
+    """The town's time. It runs with the real one and can be moved ahead."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the town's time, aware, in UTC."""
+        return datetime.now(timezone.utc) + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Move the town's time by `seconds`."""
+        self._offset += timedelta(seconds=seconds)
+
+    def set(self, moment: datetime) -> None:
+        """Make it `moment` (aware) now; time runs on from there."""
+        self._offset = moment - datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Something that costs money, rings a phone or changes a state at a vendor."""
+
+    vendor: str
+    kind: str
+    at: datetime
+    facts: dict[str, Any]
+
+
+@dataclass
+class Ledger:
+    """What really happened, in order. Tests compare this with what the client believes."""
+
+    effects: list[Effect] = field(default_factory=list)
+
+    def of(self, vendor: str | None = None, kind: str | None = None, **facts: Any) -> list[Effect]:
+        """Return the effects of a vendor and kind whose facts hold all that is given."""
+        return [
+            effect
+            for effect in list(self.effects)
+            if vendor in (None, effect.vendor)
+            and kind in (None, effect.kind)
+            and all(effect.facts.get(name) == value for name, value in facts.items())
+        ]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request that reached the town, faulted or not."""
+
+    vendor: str
+    method: str
+    path: str
+
+
+Mode = Literal["at_once", "looks", "seconds"]
+MODES: tuple[Mode, ...] = ("at_once", "looks", "seconds")
+
+
+@dataclass(frozen=True)
+class Ripeness:
+    """How long a state takes to become final: at once, after N looks, or after N seconds."""
+
+    mode: Mode = "at_once"
+    count: float = 0
+
+
+class Ripening:
+    """A state on its way through `stages`; each stage takes one step of its ripeness."""
+
+    def __init__(self, town: Town, kind: str, stages: Sequence[str]) -> None:
+        self._town, self._kind, self._stages = town, kind, tuple(stages)
+        self._born, self._looks = town.clock.now(), 0
+
+    def look(self) -> str:
+        """Return the present stage. Looking may ripen it."""
+        self._looks += 1
+        return self.stage
+
+    @property
+    def stage(self) -> str:
+        """The present stage, without a look."""
+        ripeness = self._town.ripeness(self._kind)
+        last = len(self._stages) - 1
+        if ripeness.mode == "at_once" or not ripeness.count:
+            return self._stages[last]
+        if ripeness.mode == "looks":
+            return self._stages[min(last, int(self._looks / ripeness.count))]
+        age = (self._town.clock.now() - self._born).total_seconds()
+        return self._stages[min(last, max(0, int(age / ripeness.count)))]
+
+    @property
+    def final(self) -> bool:
+        """Whether the last stage is reached."""
+        return self.stage == self._stages[-1]
+
+
+FaultKind = Literal[
+    "status",  # answer with `status`, `headers` and `body`, without effect
+    "status_after",  # the same, but the effect has happened
+    "reset_before",  # read the request, then reset the connection: no effect
+    "reset_after",  # the effect happens, then the connection is reset
+    "close_before",  # read the request, then close cleanly without an answer: no effect
+    "close_after",  # the effect happens, then a clean close without an answer
+    "half_body",  # the effect happens; the answer breaks off in its middle
+    "drip",  # the effect happens; the answer comes at a byte per `seconds`
+    "silence",  # the effect happens; the answer comes only after `seconds`
+    "html",  # 200 with an HTML page, without effect
+    "garbage",  # the effect happens; 200 with a body that is not JSON
+    "bad_status_line",  # the effect happens; what comes back is not HTTP
+    "gzip_bomb",  # 200 with `size` bytes of gzip-packed zeros
+    "redirect",  # 302 to `headers["location"]`
+    "body",  # 200 with `body` as given, without effect
+]
+
+
+@dataclass
+class Fault:
+    """Something that goes wrong `times` times with requests that match."""
+
+    kind: FaultKind
+    vendor: str | None = None
+    method: str | None = None
+    path: str = ""
+    times: int = 1
+    status: int = 503
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    seconds: float = 1.0
+    size: int = 200_000_000
+
+    def matches(self, seen: Seen) -> bool:
+        """Whether this fault is meant for the request. `path` is a regular expression, searched."""
+        return (
+            self.times > 0
+            and self.vendor in (None, seen.vendor)
+            and self.method in (None, seen.method)
+            and re.search(self.path, seen.path) is not None
+        )
+
+
+class Town:
+    """Everything the vendors share. `reset` makes it new."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.lock = threading.RLock()
+        self.reset(seed)
+
+    def reset(self, seed: int = 0) -> None:
+        """Forget everything: ledger, faults, requests, time, and each vendor's books."""
+        with self.lock:
+            self.seed = seed
+            self.random = random.Random(seed)
+            self.clock = Clock()
+            self.ledger = Ledger()
+            self.requests: list[Seen] = []
+            self.faults: list[Fault] = []
+            self.started = time.monotonic()
+            self._ripeness: dict[str, Ripeness] = {}
+            self._books: dict[str, Any] = {}
+
+    def books(self, vendor: str, new: type[Any]) -> Any:
+        """Return the vendor's own state, made by `new(town)` when first asked for after a reset."""
+        with self.lock:
+            if vendor not in self._books:
+                self._books[vendor] = new(self)
+            return self._books[vendor]
+
+    def record(self, vendor: str, kind: str, **facts: Any) -> Effect:
+        """Write an effect into the ledger."""
+        effect = Effect(vendor, kind, self.clock.now(), facts)
+        self.ledger.effects.append(effect)
+        return effect
+
+    def ripen(self, kind: str, stages: Sequence[str]) -> Ripening:
+        """Begin a state, such as `ripen("ketchup.sms", ["accepted", "sent", "delivered"])`."""
+        return Ripening(self, kind, stages)
+
+    def set_ripeness(self, kind: str, mode: Mode, count: float = 0) -> None:
+        """Say how states of `kind` ripen; a kind such as `ketchup` speaks for all that begin with it."""
+        self._ripeness[kind] = Ripeness(mode, count)
+
+    def ripeness(self, kind: str) -> Ripeness:
+        """Return how `kind` ripens: its own rule, else its vendor's, else at once."""
+        return self._ripeness.get(kind) or self._ripeness.get(kind.split(".")[0]) or Ripeness()
+
+    def take_fault(self, seen: Seen) -> Fault | None:
+        """Return the first fault meant for the request, and use it up once."""
+        with self.lock:
+            for fault in self.faults:
+                if fault.matches(seen):
+                    fault.times -= 1
+                    return fault
+            return None

@@ -1,0 +1,323 @@
+"""The pretend SunSim's tokens, callbacks, call lists and recordings."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.simulator.sunsim import Books, answers
+from airflow_provider_telecom.simulator.town import Town
+from tests.simulator.sunsim_vendor import NUMBER, Vendor, accepted, refused, unauthorized, written
+
+FILE = "request/getcallrecordfile"
+
+
+@pytest.fixture
+def vendor() -> Vendor:
+    vendor = Vendor()
+    vendor.create()
+    return vendor
+
+
+def claims(token: str) -> dict[str, Any]:
+    """Return what a JWT says, without looking at its signature."""
+    part = token.split(".")[1]
+    parsed: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return parsed
+
+
+class TestTokens:
+    def test_a_pair(self, vendor: Vendor) -> None:
+        assert list(vendor.pair) == [
+            "accessToken",
+            "accessTokenExpiredIn",
+            "refreshToken",
+            "refreshTokenExpiredIn",
+        ]
+        access, refresh = claims(vendor.pair["accessToken"]), claims(vendor.pair["refreshToken"])
+        assert {"token_id", "p_token_id", "roles", "sub", "contract", "exp"} <= set(access)
+        assert access["token_id"] != refresh["token_id"]
+        assert access["p_token_id"] == refresh["p_token_id"]
+        assert refresh["exp"] - access["exp"] == 3600
+        left = access["exp"] - vendor.town.clock.now().timestamp()
+        assert abs(left - 24 * 3600) < 5
+        (effect,) = vendor.effects("token")
+        assert effect.facts == {"via": "create"}
+
+    def test_ends_are_iso(self, vendor: Vendor) -> None:
+        end = datetime.strptime(vendor.pair["accessTokenExpiredIn"], "%Y-%m-%dT%H:%M:%S.%fZ")
+        exp = claims(vendor.pair["accessToken"])["exp"]
+        assert int(end.replace(tzinfo=timezone.utc).timestamp()) == exp
+
+    def test_dotted_dates_and_opaque_tokens(self, vendor: Vendor) -> None:
+        vendor.books.quirks |= {"dotted_dates", "opaque_tokens"}
+        vendor.books.zone = timezone(timedelta(hours=3))
+        vendor.create()
+        assert "." not in vendor.pair["accessToken"]
+        end = datetime.strptime(vendor.pair["accessTokenExpiredIn"], "%d.%m.%Y %H:%M:%S")
+        expected = vendor.town.clock.now() + timedelta(hours=24)
+        assert abs(end.replace(tzinfo=vendor.books.zone) - expected) < timedelta(seconds=5)
+        assert vendor.callback().status_code == 200
+
+    @pytest.mark.parametrize("mint", ["create", "refresh"])
+    def test_a_new_pair_kills_the_old_one(self, vendor: Vendor, mint: str) -> None:
+        old = vendor.pair
+        new = vendor.create().json() if mint == "create" else vendor.refresh().json()
+        vendor.pair = old
+        assert unauthorized(vendor.callback())
+        assert unauthorized(vendor.refresh())
+        vendor.pair = new
+        assert vendor.callback().status_code == 200
+        assert len(vendor.effects("callback")) == 1
+        assert [effect.facts["via"] for effect in vendor.effects("token")] == ["create", mint]
+
+    def test_lives(self, vendor: Vendor) -> None:
+        vendor.town.clock.advance(24 * 3600 - 5)
+        assert vendor.callback().status_code == 200
+        vendor.town.clock.advance(10)
+        assert unauthorized(vendor.callback())
+        assert vendor.refresh().status_code == 200
+
+    def test_the_refresh_token_ends_an_hour_later(self, vendor: Vendor) -> None:
+        vendor.town.clock.advance(25 * 3600 + 5)
+        assert unauthorized(vendor.refresh())
+        assert vendor.create().status_code == 200
+        assert len(vendor.effects("token")) == 2
+
+    def test_killed_access(self, vendor: Vendor) -> None:
+        vendor.books.kill_access()
+        assert unauthorized(vendor.callback())
+        assert vendor.refresh().status_code == 200
+
+    def test_portal_button(self, vendor: Vendor) -> None:
+        old = vendor.books.authorization_token
+        vendor.books.press_portal_button()
+        assert unauthorized(vendor.callback())
+        assert unauthorized(vendor.refresh())
+        assert unauthorized(vendor.create(old))
+        assert vendor.books.authorization_token.startswith("sim_")
+        assert vendor.create(vendor.books.authorization_token).status_code == 200
+
+    def test_each_token_has_its_use(self, vendor: Vendor) -> None:
+        access, refresh = vendor.pair["accessToken"], vendor.pair["refreshToken"]
+        assert unauthorized(vendor.create(access))
+        assert unauthorized(vendor.create(refresh))
+        assert unauthorized(vendor.refresh(access))
+        assert unauthorized(vendor.refresh(vendor.books.authorization_token))
+        assert unauthorized(vendor.ask("GET", "callback/create", refresh))
+        assert unauthorized(vendor.ask("GET", "callback/create", vendor.books.authorization_token))
+        assert len(vendor.effects("token")) == 1
+
+    @pytest.mark.parametrize("header", [{}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer"}])
+    @pytest.mark.parametrize(
+        ("verb", "path"),
+        [
+            ("GET", "auth/integrationapi/create"),
+            ("GET", "auth/integrationapi/refresh"),
+            ("GET", "callback/create"),
+            ("GET", "request/getcallrecordfile"),
+            ("POST", "request/getcalllist"),
+            ("POST", "Vats/settings/get"),
+            ("POST", "Vats/settings/set"),
+        ],
+    )
+    def test_no_token(self, vendor: Vendor, header: dict[str, str], verb: str, path: str) -> None:
+        assert unauthorized(vendor.http.request(verb, f"/x/api/v1/{path}", headers=header))
+
+    def test_a_parameter_too_many(self, vendor: Vendor) -> None:
+        token = vendor.books.authorization_token
+        answer = vendor.ask("GET", "auth/integrationapi/create", token, force="1")
+        assert refused(answer) == answers.UNKNOWN_FIELD
+        assert len(vendor.effects("token")) == 1
+
+
+class TestCallback:
+    def test_ordered(self, vendor: Vendor) -> None:
+        accepted(vendor.callback(), "callback/create")
+        (effect,) = vendor.effects("callback")
+        assert (effect.facts["phone_from"], effect.facts["phone_to"]) == (NUMBER, "89000001234")
+
+    def test_each_copy_rings(self, vendor: Vendor) -> None:
+        vendor.callback()
+        vendor.callback()
+        assert len(vendor.effects("callback")) == 2
+
+    def test_abroad(self, vendor: Vendor) -> None:
+        accepted(vendor.callback(PhoneTo="810380670000200"), "callback/create")
+
+    def test_listed_when_it_is_over(self, vendor: Vendor) -> None:
+        vendor.town.set_ripeness("sunsim.callback", "seconds", 60)
+        vendor.callback()
+        (effect,) = vendor.effects("callback")
+        assert effect.facts["id"] not in [row["callId"] for row in vendor.calls()]
+        vendor.town.clock.advance(60)
+        (row,) = [row for row in vendor.calls() if row["callId"] == effect.facts["id"]]
+        assert (row["numFrom"], row["numTo"]) == (NUMBER, "89000001234")
+
+    @pytest.mark.parametrize(
+        ("changes", "code"),
+        [
+            ({"PhoneTo": "9000001234"}, answers.BAD_VALUE),
+            ({"PhoneTo": "+79000001234"}, answers.BAD_VALUE),
+            ({"PhoneTo": "380670000200"}, answers.BAD_VALUE),
+            ({"PhoneFrom": "89000000000"}, answers.BAD_VALUE),
+            ({"PhoneFrom": "9000000009"}, answers.NOT_YOUR_NUMBER),
+            ({"phoneTo": "89000001234"}, answers.UNKNOWN_FIELD),
+            ({"PhoneTo": ["89000001234", "89000001235"]}, answers.UNKNOWN_FIELD),
+        ],
+    )
+    def test_wrong_parameters(self, vendor: Vendor, changes: dict[str, Any], code: int) -> None:
+        assert refused(vendor.callback(**changes)) == code
+        assert vendor.effects("callback") == []
+
+    @pytest.mark.parametrize("missing", ["PhoneTo", "PhoneFrom"])
+    def test_missing_parameters(self, vendor: Vendor, missing: str) -> None:
+        query = {"PhoneTo": "89000001234", "PhoneFrom": NUMBER}
+        del query[missing]
+        assert refused(vendor.get("callback/create", **query)) == answers.MISSING_FIELD
+
+
+class TestCallList:
+    def test_rows(self, vendor: Vendor) -> None:
+        rows = vendor.calls()
+        assert len(rows) == 12
+        assert set(rows[0]) == {
+            "callId",
+            "callDate",
+            "numFrom",
+            "numTo",
+            "direction",
+            "duration",
+            "callRecordId",
+            "isRead",
+        }
+        assert [row["callDate"] for row in rows] == sorted(row["callDate"] for row in rows)
+        assert all(row["numFrom" if row["direction"] == 1 else "numTo"] == NUMBER for row in rows)
+
+    def test_same_seed_same_calls(self, vendor: Vendor) -> None:
+        durations = [call.duration for call in vendor.books.calls[NUMBER]]
+        assert [call.duration for call in Books(Town()).calls[NUMBER]] == durations
+        assert [call.duration for call in Books(Town(1)).calls[NUMBER]] != durations
+
+    def test_two_numbers(self, vendor: Vendor) -> None:
+        rows = vendor.calls(nums=[NUMBER, "9000000001", NUMBER])
+        assert len({row["callId"] for row in rows}) == len(rows) == 24
+
+    def test_period(self, vendor: Vendor) -> None:
+        rows = vendor.calls()
+        middle = rows[5]["callDate"]
+        assert vendor.calls(periodStart=middle)[0] == rows[5]
+        assert vendor.calls(periodEnd=middle)[-1] == rows[5]
+
+    def test_zone(self, vendor: Vendor) -> None:
+        utc = vendor.calls()
+        vendor.books.zone = timezone(timedelta(hours=3))
+        shift = timedelta(hours=3)
+        end = vendor.town.clock.now() + shift + timedelta(minutes=1)
+        local = vendor.calls(periodStart=written(end - timedelta(days=30)), periodEnd=written(end))
+        assert [row["callDate"] for row in local] == [
+            written(datetime.strptime(row["callDate"], "%Y-%m-%d %H:%M:%S") + shift) for row in utc
+        ]
+
+    @pytest.mark.parametrize("direction", [1, 2])
+    def test_direction(self, vendor: Vendor, direction: int) -> None:
+        chosen = vendor.calls(direction=direction)
+        assert chosen == [row for row in vendor.calls() if row["direction"] == direction] != []
+
+    @pytest.mark.parametrize("name", ["direction", "durationFrom", "durationTo", "isCallRecord", "isRead"])
+    def test_null_is_no_limit(self, vendor: Vendor, name: str) -> None:
+        assert vendor.calls(**{name: None}) == vendor.calls()
+
+    def test_duration(self, vendor: Vendor) -> None:
+        rows = vendor.calls()
+        middle = sorted(row["duration"] for row in rows)[6]
+        assert vendor.calls(durationFrom=middle) == [row for row in rows if row["duration"] >= middle]
+        assert vendor.calls(durationTo=middle) == [row for row in rows if row["duration"] <= middle]
+        assert vendor.calls(durationTo=0) == [row for row in rows if row["duration"] == 0]
+
+    def test_recorded(self, vendor: Vendor) -> None:
+        assert vendor.calls(isCallRecord=1) == [row for row in vendor.calls() if row["callRecordId"]] != []
+        assert vendor.calls(isCallRecord=0) == vendor.calls()
+
+    @pytest.mark.parametrize("read", [0, 1])
+    def test_read(self, vendor: Vendor, read: int) -> None:
+        assert vendor.calls(isRead=read) == [row for row in vendor.calls() if row["isRead"] == read] != []
+
+    @pytest.mark.parametrize(
+        ("changes", "code"),
+        [
+            ({"nums": []}, answers.BAD_VALUE),
+            ({"nums": NUMBER}, answers.BAD_VALUE),
+            ({"nums": [9000000000]}, answers.BAD_VALUE),
+            ({"nums": ["89000000000"]}, answers.BAD_VALUE),
+            ({"nums": ["9000000009"]}, answers.NOT_YOUR_NUMBER),
+            ({"periodStart": "2024-01-01T00:00:00"}, answers.BAD_VALUE),
+            ({"periodStart": "2024-02-30 00:00:00"}, answers.BAD_VALUE),
+            ({"periodEnd": None}, answers.BAD_VALUE),
+            ({"direction": 3}, answers.BAD_VALUE),
+            ({"direction": "1"}, answers.BAD_VALUE),
+            ({"direction": True}, answers.BAD_VALUE),
+            ({"durationFrom": -1}, answers.BAD_VALUE),
+            ({"durationTo": "10"}, answers.BAD_VALUE),
+            ({"isCallRecord": 2}, answers.BAD_VALUE),
+            ({"isRead": False}, answers.BAD_VALUE),
+            ({"page": 1}, answers.UNKNOWN_FIELD),
+        ],
+    )
+    def test_wrong_body(self, vendor: Vendor, changes: dict[str, Any], code: int) -> None:
+        assert refused(vendor.post("request/getcalllist", vendor.period() | changes)) == code
+
+    @pytest.mark.parametrize("missing", ["nums", "periodStart", "periodEnd"])
+    def test_missing_fields(self, vendor: Vendor, missing: str) -> None:
+        body = vendor.period()
+        del body[missing]
+        assert refused(vendor.post("request/getcalllist", body)) == answers.MISSING_FIELD
+
+    def test_one_month(self, vendor: Vendor) -> None:
+        now = vendor.town.clock.now()
+        periods = [
+            (now - timedelta(days=33), now - timedelta(days=32)),
+            (now - timedelta(days=20), now + timedelta(days=12)),
+            (now, now - timedelta(seconds=1)),
+        ]
+        for start, end in periods:
+            body = {"nums": [NUMBER], "periodStart": written(start), "periodEnd": written(end)}
+            assert refused(vendor.post("request/getcalllist", body)) == answers.BAD_PERIOD
+
+    @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff"])
+    def test_no_json(self, vendor: Vendor, raw: bytes) -> None:
+        answer = vendor.ask("POST", "request/getcalllist", body=raw)
+        assert refused(answer) == answers.NOT_JSON
+
+
+class TestRecording:
+    def recorded(self, vendor: Vendor) -> str:
+        record_id: str = vendor.calls(isCallRecord=1)[0]["callRecordId"]
+        return record_id
+
+    def test_file(self, vendor: Vendor) -> None:
+        record_id = self.recorded(vendor)
+        answer = vendor.get(FILE, recordFileId=record_id)
+        assert accepted(answer, FILE)["file_NAME"] == f"{record_id}.mp3"
+        content = base64.b64decode(answer.json()["fileContent"], validate=True)
+        assert content == vendor.books.recordings[record_id]
+        assert content.startswith(b"ID3")
+
+    def test_of_our_own(self, vendor: Vendor) -> None:
+        vendor.books.recordings["big"] = b"ID3" + bytes(5_000_000)
+        answer = vendor.get(FILE, recordFileId="big")
+        assert len(base64.b64decode(answer.json()["fileContent"])) == 5_000_003
+
+    def test_hostile_name(self, vendor: Vendor) -> None:
+        vendor.books.quirks.add("hostile_file_name")
+        answer = vendor.get(FILE, recordFileId=self.recorded(vendor))
+        assert accepted(answer, FILE)["file_NAME"].startswith("../")
+
+    def test_wrong_requests(self, vendor: Vendor) -> None:
+        assert refused(vendor.get(FILE, recordFileId="none")) == answers.NOT_FOUND
+        assert refused(vendor.get(FILE)) == answers.MISSING_FIELD
+        assert refused(vendor.get(FILE, recordFileId="none", id="none")) == answers.UNKNOWN_FIELD
