@@ -1,0 +1,71 @@
+"""Provider info against the JSON schemas that Airflow ships, and against what the hooks accept."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from airflow_provider_telecom.provider_info import get_provider_info
+from tests.conftest import HOOKS
+
+INFO = get_provider_info()
+TYPES = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
+
+
+def airflow_schema(name: str) -> dict[str, Any]:
+    import airflow
+
+    schema: dict[str, Any] = json.loads((Path(airflow.__path__[0]) / name).read_text())
+    return schema
+
+
+def test_it_fits_the_schema_that_airflow_holds_installed_providers_against() -> None:
+    jsonschema.validate(INFO, airflow_schema("provider_info.schema.json"))
+
+
+@pytest.mark.parametrize("conn_type", HOOKS)
+def test_the_forms_fit_the_schema_of_declared_forms(conn_type: str) -> None:
+    schema = airflow_schema("provider.yaml.schema.json")["properties"]["connection-types"]
+    jsonschema.validate([TYPES[conn_type]], schema)
+
+
+def test_airflows_own_provider_manager_takes_all_five_without_importing_a_hook() -> None:
+    from airflow.providers_manager import ProvidersManager
+
+    found = {
+        meta.connection_type: meta for meta in ProvidersManager().iter_connection_type_hook_ui_metadata()
+    }
+    assert set(HOOKS) <= set(found)
+    for conn_type, hook in HOOKS.items():
+        assert found[conn_type].hook_class_name == f"airflow_provider_telecom.hooks.{conn_type}.{hook}"
+        assert found[conn_type].hook_name
+
+
+@pytest.mark.parametrize(("conn_type", "name"), HOOKS.items())
+def test_the_form_and_the_hook_know_the_same_fields(conn_type: str, name: str) -> None:
+    hook = getattr(import_module(f"airflow_provider_telecom.hooks.{conn_type}"), name)
+    assert set(TYPES[conn_type]["conn-fields"]) == set(hook.options_type.model_fields)
+    assert (hook.conn_type, hook.default_conn_name) == (conn_type, f"{conn_type}_default")
+    assert hook.hook_name == TYPES[conn_type]["hook-name"]
+    assert hook.options_type.default_host == TYPES[conn_type]["ui-field-behaviour"]["placeholders"]["host"]
+    assert hook.needs_login is ("login" not in TYPES[conn_type]["ui-field-behaviour"]["hidden-fields"])
+
+
+@pytest.mark.parametrize("conn_type", HOOKS)
+def test_drop_downs_and_defaults_are_what_the_hook_takes(conn_type: str) -> None:
+    hook = getattr(import_module(f"airflow_provider_telecom.hooks.{conn_type}"), HOOKS[conn_type])
+    for field, declared in TYPES[conn_type]["conn-fields"].items():
+        for value in declared["schema"].get("enum", [declared["schema"].get("default")]):
+            if value is not None:
+                assert getattr(hook.options_type.model_validate({field: value}), field) == value
+
+
+def test_secrets_have_no_place_in_extra() -> None:
+    for entry in TYPES.values():
+        assert "password" in entry["ui-field-behaviour"]["relabeling"]
+        assert not [name for name in entry["conn-fields"] if "secret" in name or "password" in name]
