@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Some packages have newer releases for Python 3.11 and up only.
+CONSTRAINTS := constraints$(shell $(PYTHON) -c 'import sys; print("-3.10" if sys.version_info < (3, 11) else "")').txt
 WORKERS ?= 2
 
 .PHONY: help test lint types unit demo constraints clean
@@ -14,11 +16,11 @@ help:
 	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
 	@echo "make clean  remove what the other targets made"
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml $(CONSTRAINTS)
 	@echo "Setting up $(VENV) (a minute or two, once) ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version) if sys.version_info < (3, 10) else None'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev]'
 	@$(BIN)/python -m pip check --disable-pip-version-check > /dev/null
 	@touch $@
 
@@ -38,7 +40,7 @@ demo: $(READY)
 	@$(BIN)/python scripts/demo.py
 
 constraints: $(READY)
-	$(BIN)/python -m pip freeze --exclude-editable | grep '==' | LC_ALL=C sort --ignore-case > constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable | grep '==' | LC_ALL=C sort --ignore-case > $(CONSTRAINTS)
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
