@@ -16,6 +16,7 @@ _GSM_7 = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _GSM_7_TWICE = frozenset("^{}\\[~]|€\f")
+_HALF_A_PAIR = re.compile(r"[\ud800-\udfff]")
 
 
 def within(field: str, value: int, low: int, high: int, step: int = 1) -> int:
@@ -41,6 +42,15 @@ def filled(field: str, value: str | None, longest: int | None = None) -> str:
         raise TelecomInputError(field, "must not be empty")
     if longest is not None and len(value) > longest:
         raise TelecomInputError(field, f"has {len(value)} characters; at most {longest} are allowed")
+    return encodable(field, value)
+
+
+def encodable(field: str, value: str) -> str:
+    """Return a text that UTF-8 can carry: half of a surrogate pair, as a cut emoji leaves, it cannot."""
+    if not isinstance(value, str):
+        raise TelecomInputError(field, f"must be a text, not {type(value).__name__}")
+    if _HALF_A_PAIR.search(value):
+        raise TelecomInputError(field, "holds half of a surrogate pair")
     return value
 
 

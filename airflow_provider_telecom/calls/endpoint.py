@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import wraps
+from inspect import Signature, signature
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from airflow_provider_telecom.calls.request import Request
@@ -72,7 +73,19 @@ def endpoint(describe: Callable[Concatenate[A, P], Call[T]]) -> Callable[Concate
     def method(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.run(describe(self, *args, **kwargs))
 
+    described = signature(describe)
+    method.__signature__ = described.replace(return_annotation=_result(described))  # type: ignore[attr-defined]
     return method
+
+
+def _result(described: Signature) -> object:
+    """Return what the caller gets, for `help()`: `SmsStatus` where the description says `Call[SmsStatus]`."""
+    said = str(described.return_annotation)
+    return (
+        said.removeprefix("Call[").removesuffix("]")
+        if said.startswith("Call[")
+        else described.return_annotation
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,270 @@
+"""All 82 endpoints of the five vendors: what class each is, and what the vendor sees when something fails.
+
+`seen` holds whole numbers: how many requests reach the endpoint when the failure happens once,
+in the order of FAILURES. A request that is refused a connection reaches nobody, hence the 1 there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+FAILURES = ("not_sent", "unknown", "429", "5xx", "401")
+
+# requests seen after:      not_sent unknown 429 5xx
+_SAFE = (1, 2, 2, 2)  # reads, billed reads, tokens, keyed effects
+_ONCE = (1, 1, 2, 1)  # states, drafts, unkeyed effects
+_SEEN = {"R": _SAFE, "RB": _SAFE, "T": _SAFE, "K": _SAFE, "S": _ONCE, "D": _ONCE, "X": _ONCE}
+
+PHONE, OTHER_PHONE = "380670000201", "380670000202"
+Arguments = Callable[[Any, Path], tuple[tuple[Any, ...], dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One endpoint. `prepare` may use the vendor first, and returns what the method is called with."""
+
+    vendor: str
+    http: str
+    path: str
+    """As the vendor documents it; `pattern` is what its requests look like to the simulator."""
+    cls: str
+    method: str
+    prepare: Arguments = field(repr=False)
+    pattern: str
+    renews: bool = False
+    one_shot: bool = False
+
+    @property
+    def seen(self) -> dict[str, int]:
+        """The requests that the endpoint sees, by failure."""
+        counts = _ONCE if self.one_shot else _SEEN[self.cls]
+        return dict(zip(FAILURES, (*counts, 2 if self.renews else 1), strict=True))
+
+    def __str__(self) -> str:
+        return f"{self.vendor}-{self.method}-{self.path.split('/')[-1]}"
+
+
+def _with(*args: Any, **kwargs: Any) -> Arguments:
+    return lambda hook, folder: (args, kwargs)
+
+
+def _row(
+    vendor: str,
+    renews: bool,
+    http: str,
+    path: str,
+    cls: str,
+    method: str,
+    prepare: Arguments,
+    pattern: str = "",
+    **facts: Any,
+) -> Row:
+    return Row(vendor, http, path, cls, method, prepare, pattern or path + "$", renews, **facts)
+
+
+def _kyivstar(
+    http: str, path: str, cls: str, method: str, prepare: Arguments, pattern: str, **facts: Any
+) -> Row:
+    return _row(
+        "kyivstar_open_telecom", facts.pop("renews", True), http, path, cls, method, prepare, pattern, **facts
+    )
+
+
+def _sms_id(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.send_sms(PHONE, "Hi").message_id,), {}
+
+
+def _viber_id(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.send_viber_promotion(PHONE, "Hi").message_id,), {}
+
+
+def _promo(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.create_promo("Hi").id,), {}
+
+
+def _filled_promo(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    promo_id = hook.create_promo("Hi").id
+    hook.add_promo_audience(promo_id, [PHONE])
+    return (promo_id,), {}
+
+
+def _waiting_promo(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    args, _ = _filled_promo(hook, folder)
+    hook.start_promo(*args)
+    return args, {}
+
+
+def _promo_and_audience(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    (promo_id,), _ = _promo(hook, folder)
+    return (promo_id, [PHONE, OTHER_PHONE]), {}
+
+
+KYIVSTAR = [
+    _kyivstar("POST", "/idp/oauth2/token", "T", "fetch_token", _with(), "/idp/oauth2/token$", renews=False),
+    _kyivstar("POST", "/subscribers/{p}/verify-sim", "RB", "verify_sim", _with(PHONE, 48), "/verify-sim$"),
+    _kyivstar(
+        "POST",
+        "/subscribers/{p}/check-sim-count",
+        "RB",
+        "check_sim_count",
+        _with(PHONE, 30),
+        "/check-sim-count$",
+    ),
+    _kyivstar(
+        "GET",
+        "/subscribers/{p}/device-check",
+        "RB",
+        "check_device",
+        _with(PHONE, days_period=30),
+        "/device-check$",
+    ),
+    _kyivstar(
+        "POST", "/subscribers/{p}/lifetime-check", "RB", "check_lifetime", _with(PHONE), "/lifetime-check$"
+    ),
+    _kyivstar("GET", "/subscribers/{p}/score", "RB", "get_score", _with(PHONE), "/score$"),
+    _kyivstar("POST", "/sms", "X", "send_sms", _with(PHONE, "Hi"), "/sms$"),
+    _kyivstar("GET", "/sms/{msgId}", "R", "get_sms", _sms_id, "/sms/.+"),
+    _kyivstar(
+        "POST", "/viber/transaction", "X", "send_viber_transaction", _with(PHONE, "Hi"), "/viber/transaction$"
+    ),
+    _kyivstar(
+        "POST", "/viber/promotion", "X", "send_viber_promotion", _with(PHONE, "Hi"), "/viber/promotion$"
+    ),
+    _kyivstar("GET", "/viber/status/{mid}", "R", "get_viber", _viber_id, "/viber/status/"),
+    _kyivstar("POST", "/promo", "D", "create_promo", _with("Hi"), "/promo$"),
+    _kyivstar("GET", "/promo", "R", "list_promos", _with(), "/promo$"),
+    _kyivstar("GET", "/promo/{id}", "R", "get_promo", _promo, "/promo/[^/]+$"),
+    _kyivstar("POST", "/promo/{id}/audience", "D", "add_promo_audience", _promo_and_audience, "/audience$"),
+    _kyivstar("PUT", "/promo/{id}/status/WAITING", "S", "start_promo", _filled_promo, "/status/WAITING$"),
+    _kyivstar(
+        "PUT", "/promo/{id}/status/SUSPENDED", "S", "suspend_promo", _waiting_promo, "/status/SUSPENDED$"
+    ),
+    _kyivstar("GET", "/promo/{id}/statistics", "R", "get_promo_statistics", _filled_promo, "/statistics$"),
+]
+
+
+def _ketchup(http: str, path: str, cls: str, method: str, prepare: Arguments, pattern: str = "") -> Row:
+    return _row("ketchup_loyalty", False, http, path, cls, method, prepare, pattern or f"{path}$")
+
+
+def _ketchup_sms(hook: Any) -> Any:
+    return hook.send_sms(PHONE, "Hi", reference="r1")
+
+
+def _message(msisdn: str, reference: str) -> Any:
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms
+
+    return IndividualSms(msisdn=msisdn, text="Hi", originator="test", reference=reference)
+
+
+def _recipients(*pairs: tuple[str, str]) -> Any:
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import Recipient
+
+    return [Recipient(msisdn=msisdn, reference=reference) for msisdn, reference in pairs]
+
+
+TWO = ((PHONE, "r1"), (OTHER_PHONE, "r2"))
+KETCHUP: list[Row] = []
+
+
+def _fmc(http: str, path: str, cls: str, method: str, prepare: Arguments) -> Row:
+    return _row("kyivstar_fmc", False, http, path, cls, method, prepare)
+
+
+def _week(hook: Any, folder: Path) -> tuple[datetime, datetime]:
+    now = datetime.now(timezone.utc)
+    return now - timedelta(days=6), now
+
+
+FMC = [
+    *(
+        _fmc(
+            "GET",
+            f"/api/cdr/v1/callstat.{format}",
+            "R",
+            "get_call_records",
+            lambda hook, folder, format=format: (_week(hook, folder), {"format": format}),
+        )  # type: ignore[misc]
+        for format in ("csv", "json", "xml")
+    ),
+    _fmc("GET", "/api/onebox/v1/originate", "X", "originate_call", _with(PHONE, OTHER_PHONE)),
+]
+
+SUNSIM: list[Row] = []
+
+
+def _nova(path: str, cls: str, method: str, prepare: Arguments, http: str = "POST", pattern: str = "") -> Row:
+    return _row("novaconnect", False, http, path, cls, method, prepare, pattern or f"/{path}$")
+
+
+def _created_user(hook: Any) -> int:
+    made: int = hook.create_user("Olena", "Example", "olena@example.com", PHONE).id
+    return made
+
+
+def _created_group(hook: Any) -> int:
+    made: int = hook.create_group("Taxis").id
+    return made
+
+
+TD, TC = [1001, 1002], [1041, 1042]
+NOVA = [
+    _nova("sim/list", "R", "list_sims", _with()),
+    _nova("bill/list", "R", "list_bills", _with()),
+    _nova("user/list", "R", "list_users", _with()),
+    _nova("group/list", "R", "list_groups", _with()),
+    _nova("user/get", "R", "get_user", _with()),
+    _nova("company/get", "R", "get_company", _with()),
+    _nova("report/sessions", "R", "report_sessions", _with()),
+    _nova("report/day", "R", "report_days", _with()),
+    _nova("report/call_sms", "R", "report_calls_and_sms", _with()),
+    _nova(
+        "bill/download/{id}",
+        "R",
+        "download_bill",
+        lambda hook, folder: ((501, folder / "bill.pdf"), {}),
+        "GET",
+        "/bill/download/501$",
+    ),
+    _nova(
+        "bill/download/{id}?mode=transcript",
+        "R",
+        "download_bill_transcript",
+        lambda hook, folder: ((501, folder / "bill.xlsx"), {}),
+        "GET",
+        "/bill/download/501$",
+    ),
+    _nova("sim/block", "S", "block_sims", _with(TD)),
+    _nova("sim/unblock", "S", "unblock_sims", _with(TD)),
+    _nova("sim/limit", "S", "set_limit", _with(TC, 500)),
+    _nova("sim/edit", "S", "rename_sim", _with(TD[0], "Taxi 7")),
+    _nova("sim/group", "S", "set_groups", _with(TD, (), ("Taxis",))),
+    _nova(
+        "user/edit",
+        "S",
+        "edit_other_user",
+        lambda hook, folder: ((_created_user(hook),), {"first_name": "Ivan"}),
+    ),
+    _nova("user/edit (self)", "S", "edit_user", _with(first_name="Ivan"), pattern="/user/edit$"),
+    _nova("user/remove", "S", "remove_user", lambda hook, folder: ((_created_user(hook),), {})),
+    _nova("group/edit", "S", "edit_group", lambda hook, folder: ((_created_group(hook), "Vans"), {})),
+    _nova("group/remove", "S", "remove_group", lambda hook, folder: ((_created_group(hook),), {})),
+    _nova("group/create", "D", "create_group", _with("Taxis")),
+    _nova("sim/reconnect", "X", "reconnect_sims", _with(TD)),
+    _nova("sim/disconnect", "X", "disconnect_sims", _with(TD)),
+    _nova("sim/ping", "X", "ping_sims", _with(TD)),
+    _nova("sim/sms", "X", "send_sms", _with(TD, "Hi")),
+    _nova("sim/tariff", "X", "set_tariff", _with(TD, 15360, True)),
+    _nova("sim/repackage", "X", "repackage_sims", _with(TD)),
+    _nova("user/create", "X", "create_user", _with("Olena", "Example", "olena@example.com", PHONE)),
+    _nova("user/password", "X", "change_password", _with("sim_password_0", "new-password-2")),
+]
+
+
+def rows() -> list[Row]:
+    """Return all rows."""
+    return [*KYIVSTAR, *KETCHUP, *FMC, *SUNSIM, *NOVA]

@@ -1,0 +1,122 @@
+"""One walk over all endpoints: each has a method with a docstring, a repeat class, a route and its tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.request import Request
+from tests.conftest import HOOKS
+from tests.endpoints import Row, rows
+
+DOCS = Path(__file__).parent.parent / "docs" / "vendors"
+# Methods that are made of other endpoints, or ask one of them in another form.
+COMPOSED = {"download_call_records", "get_statistics", "price_sms_to_many", "price_individual_sms"}
+
+
+def hook_class(vendor: str) -> Any:
+    return getattr(import_module(f"airflow_provider_telecom.hooks.{vendor}"), HOOKS[vendor])
+
+
+def endpoints_of(vendor: str) -> set[str]:
+    kind = hook_class(vendor)
+    names = (name for name in dir(kind) if not name.startswith("_"))
+    return {name for name in names if hasattr(getattr(kind, name), "__wrapped__")}
+
+
+@pytest.mark.parametrize("row", rows(), ids=str)
+def test_each_endpoint_is_whole(
+    row: Row, hook_for: Callable[..., Any], call: Callable[..., Any], telecom_simulator: Any, tmp_path: Path
+) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.promo", "seconds", 3600)
+    hook = hook_for(row.vendor)
+    args, kwargs = row.prepare(hook, tmp_path)
+    telecom_simulator.town.requests.clear()
+    sent = _recorded(hook)
+    call(getattr(hook, row.method), *args, **kwargs)
+    request = sent[-1]
+    assert request.repeat.value == ("X" if row.one_shot else row.cls)
+    assert request.method in row.http.split("/")
+    document = getattr(hook_class(row.vendor), row.method).__doc__
+    assert "Source:" in document, "the docstring must name its source in the vendor's document"
+    page = (DOCS / f"{row.vendor}.md").read_text()
+    assert f"`{row.method}" in page, f"docs/vendors/{row.vendor}.md must describe {row.method}"
+
+
+def _recorded(hook: Any) -> list[Request]:
+    """Return a list that fills with the requests that go out, by whichever transport."""
+    sent: list[Request] = []
+    door = hook._opened()
+    block, new = door.blocking._transport.send, door.awaited
+
+    def blocking(request: Request) -> Any:
+        sent.append(request)
+        return block(request)
+
+    def awaited() -> Any:
+        made = new()
+        wait = made._transport.send
+
+        async def send(request: Request) -> Any:
+            sent.append(request)
+            return await wait(request)
+
+        made._transport.send = send
+        return made
+
+    door.blocking._transport.send, door.awaited = blocking, awaited
+    return sent
+
+
+@pytest.mark.parametrize("vendor", HOOKS)
+def test_no_method_is_left_out_of_the_table(vendor: str) -> None:
+    listed = {row.method for row in rows() if row.vendor == vendor}
+    others = {name for name in endpoints_of(vendor) - listed if not name.startswith("all_")}
+    assert others <= COMPOSED
+
+
+@pytest.mark.parametrize("vendor", HOOKS)
+def test_every_method_says_what_it_does(vendor: str) -> None:
+    kind = hook_class(vendor)
+    silent = [name for name in endpoints_of(vendor) if not (getattr(kind, name).__doc__ or "").strip()]
+    assert silent == []
+
+
+@pytest.mark.parametrize("vendor", HOOKS)
+def test_help_shows_results_and_not_generators(vendor: str) -> None:
+    import inspect
+
+    kind = hook_class(vendor)
+    shown = {
+        name: str(inspect.signature(getattr(kind, name)).return_annotation) for name in endpoints_of(vendor)
+    }
+    assert not {name: text for name, text in shown.items() if "Call[" in text}
+
+
+@pytest.mark.parametrize("vendor", HOOKS)
+def test_the_connection_test_costs_and_changes_nothing(
+    vendor: str, hook_for: Callable[..., Any], telecom_simulator: Any
+) -> None:
+    worked, message = hook_for(vendor).test_connection()
+    assert message
+    assert worked or vendor == "sunsim"
+    effects = [effect.kind for effect in telecom_simulator.town.ledger.effects]
+    assert effects == (["token"] if vendor == "kyivstar_open_telecom" else [])
+
+
+@pytest.mark.parametrize("vendor", [vendor for vendor in HOOKS if vendor != "sunsim"])
+def test_the_connection_test_says_when_credentials_are_refused(
+    vendor: str, hook_for: Callable[..., Any], telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = telecom_simulator.connection(vendor)
+    connection["password"] = "x" * 64
+    monkeypatch.setenv(f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT", json.dumps(connection))
+    worked, message = hook_class(vendor)().test_connection()
+    assert not worked
+    assert "credentials are refused" in message
+    assert "x" * 64 not in message

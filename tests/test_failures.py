@@ -1,0 +1,125 @@
+"""82 endpoints, five failures, two transports: what the vendor sees, and what the caller gets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls import retry
+from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomUnknownError
+from airflow_provider_telecom.calls.request import Repeat
+from tests.endpoints import FAILURES, Row, rows
+
+# What "unknown" can look like; each row meets one of them, after its effect has happened.
+UNKNOWNS = ("reset_after", "close_after", "bad_status_line")
+FAULTS: dict[str, dict[str, Any]] = {
+    "429": {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}},
+    "5xx": {"kind": "status", "status": 503},
+    "401": {"kind": "status", "status": 401},
+}
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "_FIRST_BACK_OFF", 0.01)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("row", rows(), ids=str)
+def test_what_the_vendor_sees(
+    row: Row,
+    failure: str,
+    hook_for: Callable[..., Any],
+    call: Callable[..., Any],
+    telecom_simulator: Any,
+    tmp_path: Path,
+) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.promo", "seconds", 3600)
+    hook = hook_for(row.vendor)
+    args, kwargs = row.prepare(hook, tmp_path)
+    _have_a_token(hook, row)
+    telecom_simulator.town.requests.clear()
+    effects_before = len(telecom_simulator.town.ledger.effects)
+    with _failing(failure, row, hook, telecom_simulator):
+        outcome = _outcome(call, getattr(hook, row.method), args, kwargs)
+    assert _seen(telecom_simulator, row) == row.seen[failure]
+    assert type(outcome) is _expected(row, failure), outcome
+    if Repeat(row.cls) in (Repeat.UNKEYED, Repeat.KEYED):
+        assert len(_effects(telecom_simulator, effects_before)) <= _copies(row, args)
+
+
+def test_all_82_are_here() -> None:
+    assert len(rows()) == 82
+    assert len({(row.vendor, row.http, row.path, row.method) for row in rows()}) == 82
+
+
+@contextmanager
+def _failing(failure: str, row: Row, hook: Any, simulator: Any) -> Iterator[None]:
+    """Arm one failure of a row's endpoint: a fault in the simulator, or a shut door until the first wait."""
+    if failure == "not_sent":
+        _open_at_the_first_wait(hook, simulator)
+        with simulator.refusing():
+            yield
+        return
+    how = FAULTS.get(failure) or {"kind": UNKNOWNS[len(row.path) % len(UNKNOWNS)]}
+    simulator.fault(**how, vendor=row.vendor, path=row.pattern, method=row.http.split("/")[-1])
+    yield
+
+
+def _open_at_the_first_wait(hook: Any, simulator: Any) -> None:
+    door = hook._opened()
+    new = door.awaited
+
+    async def accept(seconds: float) -> None:
+        simulator.accept()
+
+    def awaited() -> Any:
+        made = new()
+        made._sleep = accept
+        return made
+
+    door.awaited = awaited
+    door.blocking._sleep = lambda seconds: simulator.accept()
+
+
+def _have_a_token(hook: Any, row: Row) -> None:
+    """Fetch a token first, so that the failure meets the endpoint and not the token call."""
+    if row.vendor == "kyivstar_open_telecom":
+        hook.list_promos()
+    elif row.vendor == "sunsim":
+        hook.get_vats_settings(["9000000000"])
+
+
+def _outcome(call: Callable[..., Any], method: Any, args: Any, kwargs: Any) -> object:
+    try:
+        call(method, *args, **kwargs)
+    except TelecomError as error:
+        return error
+    return None
+
+
+def _seen(simulator: Any, row: Row) -> int:
+    methods, pattern = row.http.split("/"), re.compile(row.pattern)
+    requests = simulator.town.requests
+    return sum(seen.method in methods and pattern.search(seen.path) is not None for seen in requests)
+
+
+def _expected(row: Row, failure: str) -> type:
+    if failure == "401" and not row.renews:
+        return TelecomAuthError
+    lost = failure in ("unknown", "5xx") and row.seen[failure] == 1
+    return TelecomUnknownError if lost else type(None)
+
+
+def _effects(simulator: Any, before: int) -> list[Any]:
+    return [effect for effect in simulator.town.ledger.effects[before:] if effect.kind != "token"]
+
+
+def _copies(row: Row, args: Any) -> int:
+    """How many effects one call stands for: one for each SIM or recipient."""
+    return max([1, *(len(arg) for arg in args if isinstance(arg, list))])

@@ -1,0 +1,138 @@
+"""Canaries: tokens, a number and a text that must not show in any log or error, whatever goes wrong."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_telecom.calls import retry
+from airflow_provider_telecom.calls.errors import TelecomError
+from tests.conftest import HOOKS
+
+PHONE, RUSSIAN_PHONE = "380670000277", "79000000277"
+TEXT = "canary-text-їжак-7f3a"
+PASSWORD = "canary-password-51"
+
+CALLS: dict[str, Callable[[Any], tuple[Any, tuple[Any, ...], dict[str, Any]]]] = {
+    "kyivstar sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {}),
+    "kyivstar check": lambda hook: (hook.verify_sim, (PHONE, 48), {}),
+    "ketchup sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {"reference": "r1"}),
+    "fmc call": lambda hook: (hook.originate_call, (PHONE, "380670000201"), {}),
+    "sunsim call-back": lambda hook: (hook.create_callback, (RUSSIAN_PHONE, "79000000000"), {}),
+    "novaconnect sms": lambda hook: (hook.send_sms, ([1001], TEXT), {}),
+    "novaconnect user": lambda hook: (
+        hook.create_user,
+        ("Olena", TEXT, "olena@example.com", PHONE),
+        {"password": PASSWORD},
+    ),
+}
+VENDORS = dict(zip(("kyivstar", "ketchup", "fmc", "sunsim", "novaconnect"), HOOKS, strict=True))
+ECHO = (
+    f'{{"error": "21", "errorDescription": "{PHONE} {TEXT} %s", "errorCode": 7,'
+    f' "errorMsg": "{PHONE} {TEXT} %s", "code": 400, "message": "{PHONE} {TEXT} %s"}}'
+)
+
+FAILURES: dict[str, dict[str, Any]] = {
+    "refused": {},
+    "reset before": {"kind": "reset_before"},
+    "reset after": {"kind": "reset_after"},
+    "closed": {"kind": "close_after"},
+    "half a body": {"kind": "half_body"},
+    "silence": {"kind": "silence", "seconds": 1.0},
+    "drip": {"kind": "drip", "seconds": 0.4},
+    "html": {"kind": "html"},
+    "garbage": {"kind": "garbage"},
+    "not http": {"kind": "bad_status_line"},
+    "bomb": {"kind": "gzip_bomb", "size": 50_000_000},
+    "redirect": {"kind": "redirect", "headers": {"location": "http://127.0.0.1:1/elsewhere"}},
+    "400 with echo": {"kind": "status", "status": 400, "body": ECHO},
+    "200 with echo": {"kind": "body", "body": ECHO},
+    "401": {"kind": "status", "status": 401, "body": ECHO},
+    "403": {"kind": "status", "status": 403, "body": ECHO},
+    "429": {"kind": "status", "status": 429, "headers": {"Retry-After": "999"}, "body": ECHO},
+    "500": {"kind": "status", "status": 500, "body": ECHO},
+}
+
+
+def canaries(hook: Any, simulator: Any) -> list[str]:
+    """Return all that must not show: secrets, minted tokens, the number and the text, in all forms."""
+    settings = hook._read()
+    secret = settings.credentials.secret.reveal()
+    secrets = [secret, f"{settings.credentials.login}:{secret}", *minted(simulator)]
+    encoded = [base64.b64encode(each.encode()).decode().rstrip("=") for each in secrets]
+    numbers = [PHONE, PHONE[2:], RUSSIAN_PHONE, RUSSIAN_PHONE[1:]]
+    texts = [TEXT, quote(TEXT), TEXT.encode("unicode_escape").decode(), PASSWORD]
+    return [*secrets, *map(quote, secrets), *encoded, *numbers, *texts]
+
+
+def minted(simulator: Any) -> list[str]:
+    from airflow_provider_telecom.simulator import kyivstar_open_telecom, sunsim
+
+    books = simulator.town.books
+    tokens = [*books("kyivstar", kyivstar_open_telecom.Books).tokens, books("sunsim", sunsim.Books).access]
+    return [token for token in tokens if token]
+
+
+@pytest.fixture
+def everything_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setattr(retry, "_FIRST_BACK_OFF", 0.01)
+    for name in ("urllib3", "urllib3.connectionpool", "aiohttp", "asyncio", "airflow_provider_telecom"):
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+    with caplog.at_level(logging.DEBUG):
+        yield caplog
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("name", CALLS)
+def test_nothing_shows(
+    name: str,
+    failure: str,
+    hook_for: Callable[..., Any],
+    call: Callable[..., Any],
+    telecom_simulator: Any,
+    everything_logged: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    vendor = VENDORS[name.split()[0]]
+    hook = hook_for(vendor, timeout_read=0.4)
+    method, args, kwargs = CALLS[name](hook)
+    secrets = canaries(hook, telecom_simulator)
+    arm(failure, vendor, secrets[0], telecom_simulator)
+    shown = ""
+    try:
+        call(method, *args, **kwargs)
+    except TelecomError as error:
+        shown = everything_shown(error)
+    finally:
+        telecom_simulator.accept()
+    logged = "\n".join([*everything_logged.messages, everything_logged.text, *capfd.readouterr()])
+    secrets = [*secrets, *canaries(hook, telecom_simulator)]
+    assert not [canary for canary in secrets if canary in shown]
+    assert not [canary for canary in secrets if canary in logged]
+    assert "airflow_provider_telecom" in everything_logged.text, "the test must see the log it looks through"
+
+
+def arm(failure: str, vendor: str, secret: str, simulator: Any) -> None:
+    how = dict(FAILURES[failure])
+    if not how:
+        simulator.refuse()
+        return
+    how["body"] = how.get("body", "").replace("%s", secret)
+    simulator.fault(**how, vendor=vendor, path="^(?!.*(oauth2|integrationapi))", times=9)
+
+
+def everything_shown(error: BaseException) -> str:
+    """Return all that a person, a log or a database could get to see of an error."""
+    lines = [str(error), repr(error), repr(error.args), repr(error.__dict__)]
+    lines += traceback.format_exception(error)
+    lines.append(pickle.dumps(error).decode("latin-1"))
+    chained = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    assert chained is None or isinstance(chained, TelecomError), "a library's own error holds addresses"
+    return "\n".join(lines) + (everything_shown(chained) if chained else "")
