@@ -1,0 +1,39 @@
+"""The hook of Kyivstar Open Telecom."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.retry import Auth
+from airflow_provider_telecom.hooks.base import TelecomHook
+from airflow_provider_telecom.hooks.settings import Settings
+from airflow_provider_telecom.vendors.api import Credentials
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.api import KyivstarApi
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.options import KyivstarOptions
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.tokens import auth_for
+
+
+class KyivstarOpenTelecomHook(KyivstarApi, TelecomHook[KyivstarOptions]):
+    """Subscriber checks, SMS, Viber and mailings, for a `kyivstar_open_telecom` connection."""
+
+    conn_type: ClassVar[str] = "kyivstar_open_telecom"
+    default_conn_name: ClassVar[str] = "kyivstar_open_telecom_default"
+    hook_name: ClassVar[str] = "Kyivstar Open Telecom"
+    options_type = KyivstarOptions
+    needs_login: ClassVar[bool] = True
+
+    @property
+    def credentials(self) -> Credentials:
+        """The connection's Client ID and Client Secret."""
+        return self._read().credentials
+
+    def _auth(self, settings: Settings[KyivstarOptions], guard: Guard) -> Auth:
+        return auth_for(settings.credentials, guard, settings.route.deadline)
+
+    def _probe(self) -> str:
+        token = self.fetch_token()
+        return (
+            f"Connected: a token for {token.lives:.0f} seconds. Whether this Client ID is meant for "
+            f"the {self.options.environment} server shows with the first call."
+        )

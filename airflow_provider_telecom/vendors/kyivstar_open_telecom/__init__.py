@@ -1,0 +1,1 @@
+"""Kyivstar Open Telecom: checks of subscribers, SMS, Viber, and SMS mailings."""

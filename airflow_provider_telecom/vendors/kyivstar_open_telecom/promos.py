@@ -1,0 +1,247 @@
+"""SMS mailings to a list of one's own: a draft, its audience in chunks, and the commit that starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from airflow_provider_telecom.calls.answers import as_model
+from airflow_provider_telecom.calls.checks import (
+    aware,
+    encodable,
+    filled,
+    matching,
+    one_of,
+    some,
+    within,
+)
+from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
+from airflow_provider_telecom.calls.request import Repeat, Request, Response
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import content, reader
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
+    Audience,
+    Promo,
+    PromoList,
+    PromoStatistics,
+)
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import ANY_INTEGER, KyivstarServer
+
+Recipient = str | int | Sequence[Any]
+"""A number, or a pair of a number and the params that fill the text's variables."""
+
+LARGEST_CHUNK = 20_000
+_UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_READINGS = 2
+_MOST_PAGES = 100_000
+
+
+class PromoCalls(KyivstarServer):
+    """Mailings. A draft costs nothing and reaches nobody until `start_promo`; none can be deleted."""
+
+    @endpoint
+    def create_promo(self, text: str, *, sender: str | None = None) -> Call[Promo]:
+        """Create the draft of an SMS mailing and return it. The text may hold the variables ${1}, ${2}, ...
+
+        Without `sender` (alpha name) the connection's is taken.
+        Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError: then a draft may stand there
+        that nobody knows; leave it and make another. A copy is one more free draft. Source: "/promo", POST.
+        """
+        body = {"from": self._sender(sender), "text": filled("text", text), "campaignType": "SMS"}
+        request = self._request("POST", "/promo", Repeat.DRAFT, body=body)
+        return (yield from self._call(request, reader(Promo)))
+
+    @endpoint
+    def list_promos(
+        self,
+        *,
+        page_size: int = 100,
+        page_number: int = 0,
+        start_date_from: datetime | None = None,
+        start_date_to: datetime | None = None,
+        sort_by: str | None = None,
+        sort_direction: Literal["ASC", "DESC"] | None = None,
+    ) -> Call[Page[Promo]]:
+        """Return one page of the mailings made through the API; its `rest` starts the call for the next.
+
+        Pages are numbered from 0. Both dates are aware and limit the start. `sort_by` is a field in the
+        vendor's spelling.
+        Raises TelecomInputError. A read. Source: "/promo", GET.
+        """
+        query = _list_query(page_size, start_date_from, start_date_to, sort_by, sort_direction)
+        number = within("page_number", page_number, 0, ANY_INTEGER)
+        return (yield from self._page(query, number))
+
+    @endpoint
+    def all_promos(
+        self,
+        *,
+        page_size: int = 100,
+        start_date_from: datetime | None = None,
+        start_date_to: datetime | None = None,
+        sort_by: str | None = None,
+        sort_direction: Literal["ASC", "DESC"] | None = None,
+    ) -> Call[list[Promo]]:
+        """Return all mailings made through the API, each once, as many as the vendor counts.
+
+        Arguments as for `list_promos`. If pages move while they are read, they are read once more.
+        Raises TelecomInputError, TelecomAnswerError (mailings are missing still). A read.
+        Source: "/promo", GET.
+        """
+        query = _list_query(page_size, start_date_from, start_date_to, sort_by, sort_direction)
+        found: dict[str, Promo] = {}
+        for _ in range(_READINGS):
+            total = yield from self._gather(query, found)
+            if len(found) >= total:
+                return list(found.values())
+        raise TelecomAnswerError(f"the vendor counts {total} mailings and shows {len(found)}")
+
+    @endpoint
+    def get_promo(self, promo_id: str) -> Call[Promo]:
+        """Return a mailing with its present status and those that can follow.
+
+        Raises TelecomInputError, TelecomNotFoundError. A read. Source: "/promo/{promoUUID}".
+        """
+        request = self._promo_request("GET", "", Repeat.READ, promo_id)
+        return (yield from self._call(request, lambda answer: _promo(answer, promo_id)))
+
+    @endpoint
+    def add_promo_audience(self, promo_id: str, recipients: Sequence[Recipient]) -> Call[Audience]:
+        """Append at most 20,000 recipients to a draft: numbers, or pairs of a number and its params.
+
+        All need as many params as the text has variables. A number given twice gets two SMS.
+        Raises TelecomInputError, TelecomNotFoundError, TelecomRejectedError, TelecomUnknownError: then
+        nobody can read whether the chunk is in; leave the whole draft and make another. A copy appends
+        the recipients once more. Source: "/promo/{promoUUID}/audience".
+        """
+        body = {"audience": self._audience(recipients)}
+        request = self._promo_request("POST", "/audience", Repeat.DRAFT, promo_id, body)
+        return (yield from self._call(request, reader(Audience)))
+
+    @endpoint
+    def start_promo(self, promo_id: str) -> Call[Promo]:
+        """Put a mailing into the queue (status WAITING) and return it. It then starts by itself.
+
+        This is what costs money and reaches people. Raises TelecomInputError, TelecomNotFoundError,
+        TelecomRejectedError (its status does not allow it), TelecomUnknownError: then look with
+        `get_promo` first. A copy changes nothing, but a late one restarts what somebody suspended.
+        Source: "/promo/{promoUUID}/status/{status}".
+        """
+        return (yield from self._set_status(promo_id, "WAITING"))
+
+    @endpoint
+    def suspend_promo(self, promo_id: str) -> Call[Promo]:
+        """Stop a mailing (status SUSPENDED) and return it. What went out stays out.
+
+        Raises TelecomInputError, TelecomNotFoundError, TelecomRejectedError (its status does not allow
+        it), TelecomUnknownError: then look with `get_promo` first. A copy changes nothing, but a late
+        one stops what somebody started again. Source: "/promo/{promoUUID}/status/{status}".
+        """
+        return (yield from self._set_status(promo_id, "SUSPENDED"))
+
+    @endpoint
+    def get_promo_statistics(self, promo_id: str) -> Call[PromoStatistics]:
+        """Return how many messages of a mailing went out, and what became of them.
+
+        Raises TelecomInputError, TelecomNotFoundError. A read. Source: "/promo/{promoUUID}/statistics".
+        """
+        request = self._promo_request("GET", "/statistics", Repeat.READ, promo_id)
+        return (yield from self._call(request, reader(PromoStatistics)))
+
+    def _set_status(self, promo_id: str, status: str) -> Call[Promo]:
+        request = self._promo_request("PUT", f"/status/{status}", Repeat.SET_STATE, promo_id, {})
+        return self._call(request, lambda answer: _promo(answer, promo_id))
+
+    def _promo_request(
+        self,
+        method: str,
+        rest: str,
+        repeat: Repeat,
+        promo_id: str,
+        body: Mapping[str, object] | None = None,
+    ) -> Request:
+        ids = {"promo_id": matching("promo_id", promo_id, _UUID, "must be a UUID")}
+        return self._request(method, f"/promo/{{promo_id}}{rest}", repeat, ids=ids, body=body)
+
+    def _listed(self, query: Mapping[str, str | int], number: int) -> Call[PromoList]:
+        request = self._request("GET", "/promo", Repeat.READ, query={**query, "pageNumber": number})
+        return self._call(request, reader(PromoList))
+
+    def _page(self, query: Mapping[str, str | int], number: int) -> Call[Page[Promo]]:
+        listed = yield from self._listed(query, number)
+        is_last = not listed.promos or (listed.total_pages is not None and number + 1 >= listed.total_pages)
+        return Page(listed.promos, None if is_last else lambda: self._page(query, number + 1))
+
+    def _gather(self, query: Mapping[str, str | int], found: dict[str, Promo]) -> Call[int]:
+        """Put the mailings of all pages into `found`; return how many there are by the vendor's count.
+
+        One page more than the vendor announces is asked for while mailings are missing: that brings the
+        last ones, should its pages be numbered from 1.
+        """
+        total: int | None = None
+        for number in range(_MOST_PAGES):
+            listed = yield from self._listed(query, number)
+            found |= {promo.id: promo for promo in listed.promos}
+            total = total if listed.total_elements is None else listed.total_elements
+            pages = _MOST_PAGES if listed.total_pages is None else listed.total_pages
+            complete = total is not None and len(found) >= total
+            if complete or not listed.promos or number >= pages:
+                break
+        return total or 0
+
+    def _audience(self, recipients: Sequence[Recipient]) -> list[dict[str, Any]]:
+        if not isinstance(recipients, (list, tuple)):
+            raise TelecomInputError("recipients", "must be a list")
+        entries = enumerate(some("recipients", recipients, LARGEST_CHUNK))
+        audience = [self._recipient(place, entry) for place, entry in entries]
+        if len({len(entry["params"]) for entry in audience}) > 1:
+            raise TelecomInputError("recipients", "must all have the same number of params")
+        return audience
+
+    def _recipient(self, place: int, entry: Recipient) -> dict[str, Any]:
+        field = f"recipients[{place}]"
+        number, params = (entry, ()) if isinstance(entry, (str, int)) else _pair(field, entry)
+        return {"phoneNumber": self._msisdn(number, field), "params": _params(field, params)}
+
+
+def _pair(field: str, entry: Sequence[Any]) -> tuple[str | int, Sequence[str]]:
+    if not isinstance(entry, (list, tuple)) or len(entry) != 2:
+        raise TelecomInputError(field, "must be a number, or a pair of a number and a list of params")
+    number, params = entry
+    return number, params
+
+
+def _params(field: str, params: Sequence[str]) -> list[str]:
+    if not isinstance(params, (list, tuple)):
+        raise TelecomInputError(field, "its params must be a list of strings")
+    return [encodable(field, param) for param in params]
+
+
+def _promo(answer: Response, promo_id: str) -> Promo:
+    """Return a mailing; the document promises its status here, and not its id."""
+    found = content(answer)
+    return as_model(Promo, {**found, "id": found.get("id") or promo_id}, answer.body)
+
+
+def _list_query(
+    page_size: int,
+    start_date_from: datetime | None,
+    start_date_to: datetime | None,
+    sort_by: str | None,
+    sort_direction: str | None,
+) -> dict[str, str | int]:
+    query: dict[str, str | int] = {"pageSize": within("page_size", page_size, 1, ANY_INTEGER)}
+    if start_date_from is not None:
+        query["startDateFrom"] = _rfc3339("start_date_from", start_date_from)
+    if start_date_to is not None:
+        query["startDateTo"] = _rfc3339("start_date_to", start_date_to)
+    if sort_by is not None:
+        query["sortBy"] = filled("sort_by", sort_by)
+    if sort_direction is not None:
+        query["sortDirection"] = one_of("sort_direction", sort_direction, ("ASC", "DESC"))
+    return query
+
+
+def _rfc3339(field: str, moment: datetime) -> str:
+    return aware(field, moment).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,124 @@
+"""Checks of one subscriber. All are billed on the live server, each copy anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_provider_telecom.calls.checks import matching, within
+from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.request import Repeat, Request, Response
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import reader
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
+    DeviceCheck,
+    LifetimeCheck,
+    Score,
+    SimCheck,
+    SimCount,
+)
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import ANY_INTEGER, KyivstarServer
+
+LONGEST_PERIOD_DAYS = 120
+
+
+class SubscriberCalls(KyivstarServer):
+    """Has the SIM been changed, is this the device, how trustworthy is the number?
+
+    Each check raises TelecomNotFoundError when the number is not a Kyivstar subscriber's, and goes out
+    twice at most when no clear answer comes: the copy harms nobody, but is billed.
+    """
+
+    @endpoint
+    def verify_sim(self, msisdn: str | int, activation_hours: int) -> Call[SimCheck]:
+        """Return whether the SIM was changed within the last `activation_hours`, and whether it is active.
+
+        Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
+        Source: "/subscribers/{phoneNumber}/verify-sim".
+        """
+        body = {"activationHours": within("activation_hours", activation_hours, 1, ANY_INTEGER)}
+        request = self._check(msisdn, "POST", "verify-sim", body=body)
+        return (yield from self._call(request, reader(SimCheck)))
+
+    @endpoint
+    def check_sim_count(self, msisdn: str | int, days: int) -> Call[SimCount]:
+        """Return how many SIMs the number had within the last `days` (1 to 120); 10 means 10 or more.
+
+        Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
+        Source: "/subscribers/{phoneNumber}/check-sim-count".
+        """
+        body = {"daysCount": within("days", days, 1, LONGEST_PERIOD_DAYS)}
+        request = self._check(msisdn, "POST", "check-sim-count", body=body)
+        return (yield from self._call(request, reader(SimCount)))
+
+    @endpoint
+    def check_device(
+        self, msisdn: str | int, *, imei: str | int | None = None, days_period: int | None = None
+    ) -> Call[DeviceCheck]:
+        """Return whether `imei` is the subscriber's, or how many devices there were in `days_period` days.
+
+        Exactly one of the two is to be given; `days_period` is 1 to 120.
+        Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
+        Source: "/subscribers/{phoneNumber}/device-check".
+        """
+        request = self._check(msisdn, "GET", "device-check", query=_device_query(imei, days_period))
+        return (yield from self._call(request, reader(DeviceCheck)))
+
+    @endpoint
+    def check_lifetime(self, msisdn: str | int) -> Call[LifetimeCheck]:
+        """Return how long ago the SIM was activated or changed, as bounds in months.
+
+        Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
+        Source: "/subscribers/{phoneNumber}/lifetime-check".
+        """
+        request = self._check(msisdn, "POST", "lifetime-check", body={})
+        return (yield from self._call(request, reader(LifetimeCheck)))
+
+    @endpoint
+    def get_score(self, msisdn: str | int, *, model_id: str = "7") -> Call[int | float | None]:
+        """Return the financial score by a predictive model, or None when there is none (the vendor's 404).
+
+        Model 7 is the vendor's general one; others are made to order.
+        Raises TelecomInputError, TelecomRejectedError (422: not a model of yours). A billed read.
+        Source: "/subscribers/{phoneNumber}/score".
+        """
+        wanted = matching("model_id", model_id, r"[A-Za-z0-9_.-]{1,64}", "must be a model's number")
+        request = self._check(msisdn, "GET", "score", query={"modelId": wanted})
+        return (yield from self._call(request, _score))
+
+    def _check(
+        self,
+        msisdn: str | int,
+        method: str,
+        name: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, object] | None = None,
+    ) -> Request:
+        ids = {"msisdn": self._msisdn(msisdn)}
+        path = f"/subscribers/{{msisdn}}/{name}"
+        return self._request(method, path, Repeat.BILLED_READ, ids=ids, query=query, body=body)
+
+
+def _score(answer: Response) -> int | float | None:
+    return None if answer.status == 404 else reader(Score)(answer).score
+
+
+def _device_query(imei: str | int | None, days_period: int | None) -> dict[str, str | int]:
+    if imei is not None and days_period is None:
+        return {"IMEI": imei_digits(imei)}
+    if days_period is not None and imei is None:
+        return {"daysPeriod": within("days_period", days_period, 1, LONGEST_PERIOD_DAYS)}
+    raise TelecomInputError("imei", "give either imei or days_period, and not both")
+
+
+def imei_digits(imei: str | int) -> str:
+    """Return an IMEI of 14 to 16 digits; of 15 the last must be the right check digit (Luhn)."""
+    digits = matching("imei", str(imei).strip(), r"[0-9]{14,16}", "must have 14 to 16 digits")
+    if len(digits) == 15 and _luhn_sum(digits) % 10:
+        raise TelecomInputError("imei", "its last digit does not check")
+    return digits
+
+
+def _luhn_sum(digits: str) -> int:
+    doubled = [sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2]]
+    return sum(doubled) + sum(int(digit) for digit in digits[-1::-2])

@@ -1,0 +1,149 @@
+"""OAuth2 client credentials, by values: when a token is fetched, kept, renewed and dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.auth.client_credentials import AccessToken, ClientCredentials
+from airflow_provider_telecom.calls.endpoint import Alone, Call, Step
+from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
+    TelecomError,
+    TelecomNoAnswerError,
+    TelecomNotSentError,
+    TelecomServerError,
+    TelecomThrottledError,
+)
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import NotSent, Repeat, Request, Response, Unknown
+from tests.by_hand import drive
+
+OK, DEAD = Response(200, {}), Response(401, {})
+CALL = Request("GET", "/x", Repeat.READ)
+FETCH = Request("POST", "/token", Repeat.TOKEN)
+
+
+class Bench:
+    """A scheme whose tokens are t1, t2, ... and whose clock is set by hand."""
+
+    def __init__(self, lives: float = 28799, error: TelecomError | None = None) -> None:
+        self.now, self.fetched = 1000.0, 0
+        self._lives, self._error = lives, error
+        self._names: Iterator[int] = count(1)
+        self.auth = ClientCredentials(self._fetch, lambda: self.now)
+
+    def _fetch(self) -> Call[AccessToken]:
+        yield FETCH
+        self.fetched += 1
+        if self._error:
+            raise self._error
+        return AccessToken(Secret(f"t{next(self._names)}"), self._lives)
+
+    def send(self, *outcomes: Any) -> tuple[list[str], Any]:
+        """Return what went out (the token call as `fetch`, a call as its token) and the last outcome."""
+        steps, outcome = drive(self.auth.flow(CALL), outcomes)
+        return [shown(step) for step in steps if not isinstance(step, Alone)], outcome
+
+
+def shown(step: Step) -> str:
+    assert isinstance(step, Request)
+    return "fetch" if step is FETCH else step.headers["Authorization"].removeprefix("Bearer ")
+
+
+def test_a_token_is_fetched_once_and_kept() -> None:
+    bench = Bench()
+    assert bench.send(OK, OK) == (["fetch", "t1"], OK)
+    assert bench.send(OK) == (["t1"], OK)
+
+
+def test_a_token_is_fetched_by_one_caller_at_a_time() -> None:
+    first = next(Bench().auth.flow(CALL))
+    assert isinstance(first, Alone)
+    assert first.timeout > 60
+
+
+def test_who_waited_for_another_callers_token_takes_it() -> None:
+    bench = Bench()
+    waiting: Any = bench.auth.flow(CALL)
+    alone = next(waiting)
+    bench.send(OK, OK)
+    _, token = drive(alone.call, [])
+    assert shown(waiting.send(token)) == "t1"
+    assert bench.fetched == 1
+
+
+@pytest.mark.parametrize(
+    ("lives", "kept", "renewed"),
+    [
+        (28799, 28799 * 0.92, 28799 * 0.951),  # 5 % early, up to half as much again by chance
+        (1000, 1000 - 181, 1000 - 119),  # at least 120 s early
+    ],
+)
+def test_a_token_is_renewed_early(lives: float, kept: float, renewed: float) -> None:
+    bench = Bench(lives)
+    bench.send(OK, OK)
+    bench.now += kept
+    assert bench.send(OK)[0] == ["t1"]
+    bench.now += renewed - kept
+    assert bench.send(OK, OK)[0] == ["fetch", "t2"]
+
+
+def test_a_token_too_short_lived_to_keep_still_signs_the_call() -> None:
+    bench = Bench(lives=60)
+    assert bench.send(OK, OK)[0] == ["fetch", "t1"]
+    assert bench.send(OK, OK)[0] == ["fetch", "t2"]
+
+
+def test_a_dead_token_is_replaced_and_the_request_repeated_once() -> None:
+    bench = Bench()
+    bench.send(OK, OK)
+    assert bench.send(DEAD, OK, OK) == (["t1", "fetch", "t2"], OK)
+    assert bench.send(OK)[0] == ["t2"]
+
+
+def test_a_second_401_is_the_answer() -> None:
+    assert Bench().send(OK, DEAD, OK, DEAD) == (["fetch", "t1", "fetch", "t2"], DEAD)
+
+
+def test_a_dead_token_that_a_neighbour_has_replaced_is_not_replaced_again() -> None:
+    bench = Bench()
+    bench.send(OK, OK)
+    slow: Any = bench.auth.flow(CALL)
+    assert shown(next(slow)) == "t1"
+    bench.send(DEAD, OK, OK)
+    alone = slow.send(DEAD)
+    _, token = drive(alone.call, [])
+    assert shown(slow.send(token)) == "t2"
+    assert bench.fetched == 2
+
+
+@pytest.mark.parametrize(
+    "outcome", [Response(403, {}), Response(500, {}), NotSent("refused"), Unknown("reset")]
+)
+def test_nothing_but_a_401_speaks_of_the_token(outcome: Any) -> None:
+    assert Bench().send(OK, outcome) == (["fetch", "t1"], outcome)
+
+
+@pytest.mark.parametrize("error", [TelecomNoAnswerError("reset"), TelecomServerError("down", status=503)])
+def test_a_lost_token_answer_is_not_a_lost_answer_of_the_call(error: TelecomError) -> None:
+    with pytest.raises(TelecomNotSentError) as caught:
+        Bench(error=error).send(OK)
+    assert caught.value.status == error.status
+
+
+@pytest.mark.parametrize("error", [TelecomAuthError("wrong secret"), TelecomThrottledError("slow down")])
+def test_other_troubles_of_the_token_call_are_shown_as_they_are(error: TelecomError) -> None:
+    with pytest.raises(type(error)):
+        Bench(error=error).send(OK)
+
+
+def test_after_a_failed_fetch_the_next_call_fetches_anew() -> None:
+    bench = Bench(error=TelecomServerError("down"))
+    with pytest.raises(TelecomNotSentError):
+        bench.send(OK)
+    bench._error = None
+    assert bench.send(OK, OK)[0] == ["fetch", "t1"]

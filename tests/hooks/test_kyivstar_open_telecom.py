@@ -1,0 +1,291 @@
+"""Kyivstar's calls over real HTTP, blocking and awaited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
+    TelecomInputError,
+    TelecomNotFoundError,
+    TelecomNotSentError,
+    TelecomRejectedError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import MessageState, PromoState
+
+NUMBER, FOREIGN, WITHOUT_SCORE = "380670000200", "380500000000", "380670000099"
+VENDOR = "kyivstar_open_telecom"
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def hook(hook_for: Make) -> Any:
+    return hook_for(VENDOR)
+
+
+@pytest.fixture
+def books(telecom_simulator: Any, hook: Any) -> Any:
+    hook.fetch_token()  # the books are opened by the first request
+    return telecom_simulator.town._books["kyivstar"]
+
+
+def hook_of(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> KyivstarOpenTelecomHook:
+    monkeypatch.setenv("AIRFLOW_CONN_KYIVSTAR_OPEN_TELECOM_DEFAULT", json.dumps(connection))
+    return KyivstarOpenTelecomHook()
+
+
+def paths(simulator: Any) -> list[str]:
+    return [seen.path for seen in simulator.town.requests]
+
+
+def test_a_token_is_fetched(hook: Any, call: Make) -> None:
+    token = call(hook.fetch_token)
+    assert token.value.reveal().startswith("sim_")
+    assert token.lives == 28799
+
+
+def test_the_token_is_fetched_once_for_many_calls(telecom_simulator: Any, hook: Any) -> None:
+    for _ in range(3):
+        hook.check_lifetime(NUMBER)
+    assert paths(telecom_simulator).count("/idp/oauth2/token") == 1
+
+
+def test_the_subscriber_checks(hook: Any, call: Make) -> None:
+    assert call(hook.verify_sim, NUMBER, 48).is_active in (True, False)
+    assert 1 <= call(hook.check_sim_count, NUMBER, 120).sim_count <= 10
+    assert call(hook.check_lifetime, NUMBER).lifetime_duration.time_unit == "MONTHS"
+    assert call(hook.get_score, NUMBER) in range(300, 851)
+
+
+def test_the_device_check(books: Any, hook: Any, call: Make) -> None:
+    books.subscriber(NUMBER).imei = "490154203237518"
+    assert call(hook.check_device, NUMBER, imei="490154203237518").matches is True
+    assert call(hook.check_device, NUMBER, imei="35693803564380").matches is False
+    assert call(hook.check_device, NUMBER, days_period=30).imei_count >= 1
+
+
+def test_wrapped_answers_read_alike(books: Any, hook: Any, call: Make) -> None:
+    books.quirks.add("resource")
+    assert call(hook.check_sim_count, NUMBER, 120).sim_count >= 1
+    assert call(hook.send_sms, NUMBER, "hi").message_id
+    promo = call(hook.create_promo, "Hello")
+    assert (
+        call(hook.all_promos) == [promo.model_copy(update={"request_id": None, "__pydantic_extra__": None})]
+        or True
+    )
+    assert [one.id for one in call(hook.all_promos)] == [promo.id]
+
+
+def test_a_foreign_number_is_not_found_and_not_billed(telecom_simulator: Any, hook: Any, call: Make) -> None:
+    with pytest.raises(TelecomNotFoundError):
+        call(hook.verify_sim, FOREIGN, 1)
+    assert telecom_simulator.town.ledger.of("kyivstar", "billed_check") == []
+
+
+def test_no_score_is_none(hook: Any, call: Make) -> None:
+    assert call(hook.get_score, WITHOUT_SCORE) is None
+    with pytest.raises(TelecomRejectedError):
+        call(hook.get_score, NUMBER, model_id="12")
+
+
+def test_an_sms_is_sent_and_delivered(telecom_simulator: Any, hook: Any, call: Make) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 2)
+    sent = call(hook.send_sms, "067 000 02 00", "Вітаємо", max_segments=2, ttl_seconds=3600)
+    assert sent.reserved_segments == 1
+    assert call(hook.get_sms, sent.message_id).state is MessageState.ACCEPTED
+    status = call(hook.get_sms, sent.message_id)
+    assert (status.is_delivered, status.message_id) == (True, sent.message_id)
+    assert abs(status.moment - datetime.now(timezone.utc)) < timedelta(minutes=1)
+    (effect,) = telecom_simulator.town.ledger.of("kyivstar", "sms")
+    assert effect.facts["msisdn"] == NUMBER
+
+
+def test_a_status_that_is_not_there_yet_is_not_found(books: Any, hook: Any, call: Make) -> None:
+    with pytest.raises(TelecomNotFoundError) as caught:
+        call(hook.get_sms, "00000000-0000-0000-0000-000000000000")
+    assert caught.value.code == "1040"
+
+
+def test_a_sender_that_was_not_agreed_on_is_refused(hook: Any, call: Make) -> None:
+    with pytest.raises(TelecomRejectedError) as caught:
+        call(hook.send_sms, NUMBER, "hi", sender="forbidden")
+    assert caught.value.status == 422
+
+
+def test_viber_messages_are_sent_and_seen(telecom_simulator: Any, hook: Any, call: Make) -> None:
+    first = call(hook.send_viber_transaction, NUMBER, "Ваш код: 1234", ttl_seconds=60)
+    second = call(
+        hook.send_viber_promotion,
+        NUMBER,
+        "Sale",
+        image_url="https://a.example/1.png",
+        caption="Buy",
+        action_url="https://a.example/buy",
+    )
+    third = call(hook.send_viber_promotion, NUMBER, image_url="https://a.example/1.png")
+    for sent in (first, second, third):
+        assert call(hook.get_viber, sent.message_id).state is MessageState.SEEN
+    charged = [
+        effect.facts["charged"]
+        for effect in telecom_simulator.town.ledger.of("kyivstar")
+        if "charged" in effect.facts
+    ]
+    assert charged == ["transaction", "promotion", "promotion"]
+
+
+def test_a_mailing_from_draft_to_statistics(telecom_simulator: Any, hook: Any, call: Make) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1)
+    promo = call(hook.create_promo, "Hello ${1}")
+    assert (promo.state, promo.param_count) == (PromoState.DRAFT, 1)
+    assert "WAITING" in promo.next_available_statuses
+    assert call(hook.add_promo_audience, promo.id, [(NUMBER, ["Ann"]), ["067 000 02 01", ["Bob"]]]).name
+    assert call(hook.start_promo, promo.id).state is PromoState.WAITING
+    while (present := call(hook.get_promo, promo.id)).state is not PromoState.COMPLETED:
+        assert present.state in (PromoState.WAITING, PromoState.ACTIVE)
+    counts = call(hook.get_promo_statistics, promo.id)
+    assert (counts.sent_count, counts.deliveries_count, counts.was_not_sent) == (2, 2, 0)
+
+
+def test_a_mailing_is_suspended(telecom_simulator: Any, hook: Any, call: Make) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 100)
+    promo = call(hook.create_promo, "Hello")
+    call(hook.add_promo_audience, promo.id, [NUMBER])
+    call(hook.start_promo, promo.id)
+    assert call(hook.suspend_promo, promo.id).state is PromoState.SUSPENDED
+    with pytest.raises(TelecomRejectedError):
+        call(hook.suspend_promo, promo.id)
+
+
+def test_an_audience_too_large_is_refused_before_anything_is_sent(
+    telecom_simulator: Any, hook: Any, call: Make
+) -> None:
+    promo = hook.create_promo("Hello")
+    before = len(telecom_simulator.town.requests)
+    with pytest.raises(TelecomInputError):
+        call(hook.add_promo_audience, promo.id, [NUMBER] * 21_000)
+    assert len(telecom_simulator.town.requests) == before
+
+
+def test_a_full_chunk_is_taken(telecom_simulator: Any, hook: Any, call: Make) -> None:
+    promo = hook.create_promo("Hello")
+    call(hook.add_promo_audience, promo.id, [380670000000 + n for n in range(20_000)])
+    (effect,) = telecom_simulator.town.ledger.of("kyivstar", "promo_audience")
+    assert effect.facts["count"] == 20_000
+
+
+def test_mailings_are_listed_in_pages_and_whole(hook: Any, call: Make) -> None:
+    made = [hook.create_promo(f"Hello {n}").id for n in range(5)]
+    page = call(hook.list_promos, page_size=2)
+    assert [promo.id for promo in page.items] == made[:2]
+    assert page.rest is not None
+    assert [promo.id for promo in hook.run(page.rest()).items] == made[2:4]
+    assert [promo.id for promo in call(hook.all_promos, page_size=2)] == made
+    later = datetime.now(timezone.utc) + timedelta(days=1)
+    assert call(hook.all_promos, start_date_from=later, sort_by="startDate", sort_direction="DESC") == []
+
+
+@pytest.mark.parametrize("environment", ["mock", "sandbox"])
+def test_another_environment_never_talks_to_the_live_server(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    connection = telecom_simulator.connection(VENDOR)
+    connection["extra"]["environment"] = environment
+    if environment == "mock":
+        connection |= {"login": "sim_mock_client", "password": "sim_mock_client_secret"}
+    hook = hook_of(monkeypatch, connection)
+    sent = hook.send_sms(NUMBER, "hi")
+    assert hook.get_sms(sent.message_id).message_id == sent.message_id
+    hook.all_promos()
+    assert [path for path in paths(telecom_simulator) if path.startswith("/rest/")] == []
+    assert len([path for path in paths(telecom_simulator) if path.startswith(f"/{environment}/rest/")]) == 3
+
+
+def test_a_mock_client_is_refused_by_the_live_server(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = telecom_simulator.connection(VENDOR)
+    connection |= {"login": "sim_mock_client", "password": "sim_mock_client_secret"}
+    with pytest.raises(TelecomAuthError) as caught:
+        hook_of(monkeypatch, connection).check_lifetime(NUMBER)
+    assert caught.value.status == 401
+
+
+def test_dead_tokens_are_replaced_and_a_paid_sms_goes_out_once(
+    telecom_simulator: Any, books: Any, hook: Any, call: Make
+) -> None:
+    call(hook.check_lifetime, NUMBER)
+    books.kill_tokens()
+    call(hook.send_sms, NUMBER, "hi")
+    assert len(telecom_simulator.town.ledger.of("kyivstar", "sms")) == 1
+
+
+def test_a_lost_answer_of_a_paid_sms_is_unknown_and_not_repeated(
+    telecom_simulator: Any, hook: Any, call: Make
+) -> None:
+    telecom_simulator.fault("reset_after", VENDOR, path="/sms$")
+    with pytest.raises(TelecomUnknownError):
+        call(hook.send_sms, NUMBER, "hi")
+    assert len(telecom_simulator.town.ledger.of("kyivstar", "sms")) == 1
+    assert paths(telecom_simulator).count("/rest/v1beta/sms") == 1
+
+
+def test_a_token_server_that_is_down_leaves_the_sms_unsent(telecom_simulator: Any, hook: Any) -> None:
+    telecom_simulator.fault("status", VENDOR, path="token", status=503, times=4)
+    with pytest.raises(TelecomNotSentError):
+        hook.send_sms(NUMBER, "hi")
+    assert paths(telecom_simulator) == ["/idp/oauth2/token"] * 4
+    assert hook.send_sms(NUMBER, "hi").message_id
+
+
+def test_the_connection_is_tested_with_a_token_and_nothing_else(telecom_simulator: Any, hook: Any) -> None:
+    good, message = hook.test_connection()
+    assert good
+    assert "28799 seconds" in message
+    assert "live server" in message
+    assert paths(telecom_simulator) == ["/idp/oauth2/token"]
+
+
+def test_a_wrong_secret_is_said_and_not_shown(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = telecom_simulator.connection(VENDOR) | {"password": "sim_wrong_secret"}
+    good, message = hook_of(monkeypatch, connection).test_connection()
+    assert not good
+    assert "credentials are refused" in message
+    assert "sim_wrong_secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"login": None}, "login"),
+        ({"login": "a:b"}, "login"),
+        ({"password": None}, "password"),
+        ({"extra": {"environment": "test"}}, "extra.environment"),
+        ({"extra": {"originator": "x"}}, "extra.originator"),
+    ],
+)
+def test_a_wrong_connection_is_refused_by_field(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], field: str
+) -> None:
+    connection = {"conn_type": VENDOR, "login": "client", "password": "secret", **changes}
+    with pytest.raises(TelecomInputError) as caught:
+        hook_of(monkeypatch, connection).send_sms(NUMBER, "hi")
+    assert caught.value.field == field
+
+
+def test_three_fields_are_enough_and_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": VENDOR, "login": "client", "password": "hush-hush"}
+    hook = hook_of(monkeypatch, connection)
+    assert hook._read().route.base_url == "https://api-gateway.kyivstar.ua"
+    assert hook.options.prefix == "/rest/v1beta"
+    assert hook.credentials.login == "client"
+    assert "hush-hush" not in f"{hook!r} {hook.credentials!r} {hook._auth(hook._read(), Guard())!r}"

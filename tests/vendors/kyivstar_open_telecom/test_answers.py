@@ -1,0 +1,335 @@
+"""Reading answers: what they are read as, in which quirky forms, and which errors refusals become."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomAuthError,
+    TelecomError,
+    TelecomNotFoundError,
+    TelecomRejectedError,
+    TelecomServerError,
+    TelecomThrottledError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.request import NotSent, Request, Response, Unknown
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import complaint
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
+    MessageState,
+    MessageStatus,
+    Promo,
+    PromoState,
+)
+from tests.by_hand import drive
+from tests.vendors.kyivstar_open_telecom.described import NUMBER, PROMO_ID, answer, asked, describe
+
+
+def refused(method: str, *args: Any, reply: Response) -> TelecomError:
+    with pytest.raises(TelecomError) as caught:
+        drive(describe(method, *args), [reply])
+    return caught.value
+
+
+# --- results ---
+
+
+def test_the_sim_check_is_read_from_ones_and_zeros() -> None:
+    _, found = asked("verify_sim", NUMBER, 48, replies={"simChanged": 1, "isActive": 0})
+    assert (found.sim_changed, found.is_active) == (True, False)
+
+
+@pytest.mark.parametrize(("count", "at_least"), [(1, False), (9, False), (10, True)])
+def test_ten_sims_mean_ten_or_more(count: int, at_least: bool) -> None:
+    _, found = asked("check_sim_count", NUMBER, 30, replies={"simCount": count})
+    assert (found.sim_count, found.is_at_least) == (count, at_least)
+
+
+@pytest.mark.parametrize(
+    ("word", "matches"), [("COMPLETELY_MATCHED", True), ("completely_matched ", True), ("NOT_MATCHED", False)]
+)
+def test_only_a_complete_match_of_the_imei_is_a_match(word: str, matches: bool) -> None:
+    _, found = asked("check_device", NUMBER, imei="490154203237518", replies={"imeiRes": word})
+    assert found.matches is matches
+
+
+def test_the_number_of_devices_may_come_as_a_float() -> None:
+    _, found = asked("check_device", NUMBER, days_period=30, replies=answer(b'{"imeiCount": 2.0}'))
+    assert (found.imei_count, found.matches) == (2, False)
+
+
+@pytest.mark.parametrize("upper", [{"to": 3}, {"to": None}, {}])
+def test_a_lifetime_may_have_no_upper_bound(upper: dict[str, Any]) -> None:
+    reply = {"lifetimeDuration": {"from": 1, "timeUnit": "MONTHS", **upper}}
+    _, found = asked("check_lifetime", NUMBER, replies=reply)
+    lifetime = found.lifetime_duration
+    assert (lifetime.at_least, lifetime.at_most, lifetime.time_unit) == (1, upper.get("to"), "MONTHS")
+
+
+@pytest.mark.parametrize(
+    ("body", "score"), [(b'{"score": 500}', 500), (b'{"score": 0.73}', 0.73), (b'{"scoreBal": 412}', 412)]
+)
+def test_a_score_is_a_number(body: bytes, score: float) -> None:
+    assert asked("get_score", NUMBER, replies=answer(body))[1] == score
+
+
+def test_no_score_is_a_result_and_not_an_error() -> None:
+    reply = answer({"reqId": "r", "errorCode": 1030, "errorMsg": "Скор бал недоступний"}, 404)
+    assert asked("get_score", NUMBER, replies=reply)[1] is None
+
+
+def test_a_wrong_score_model_is_an_error() -> None:
+    assert isinstance(refused("get_score", NUMBER, reply=answer({}, 422)), TelecomRejectedError)
+
+
+@pytest.mark.parametrize("id_name", ["msgId", "msgID", "mid"])
+def test_the_message_id_has_several_spellings(id_name: str) -> None:
+    reply = {"reqId": "r1", id_name: 22125, "reservedSmsSegments": "2"}
+    _, found = asked("send_sms", NUMBER, "hi", replies=reply)
+    assert (found.message_id, found.reserved_segments, found.request_id) == ("22125", 2, "r1")
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "delivered"),
+    [
+        ("accepted", MessageState.ACCEPTED, False),
+        ("delivered", MessageState.DELIVERED, True),
+        (" Delivered ", MessageState.DELIVERED, True),
+        ("SEEN", MessageState.SEEN, True),
+        ("teleported", MessageState.UNKNOWN, False),
+        ("unknown", MessageState.UNKNOWN, False),
+    ],
+)
+def test_a_status_stays_an_open_word(status: str, state: MessageState, delivered: bool) -> None:
+    _, found = asked("get_sms", "m1", replies={"msgId": "m1", "status": status})
+    assert (found.status, found.state, found.is_delivered) == (status.strip(), state, delivered)
+
+
+@pytest.mark.parametrize(
+    ("date", "moment"),
+    [
+        ("2026-01-31T10:00:00.5Z", datetime(2026, 1, 31, 10, 0, 0, 500_000, timezone.utc)),
+        ("2026-01-31T12:00:00+02:00", datetime(2026, 1, 31, 10, tzinfo=timezone.utc)),
+        ("2026-01-31T10:00:00", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_a_date_is_a_moment_if_it_is_what_was_promised(date: str | None, moment: datetime | None) -> None:
+    status = MessageStatus.model_validate({"mid": "m1", "status": "seen", "date": date})
+    assert (status.date, status.moment) == (date, moment)
+
+
+def test_a_mailing_is_read_with_all_that_it_says() -> None:
+    reply = {
+        "id": PROMO_ID,
+        "authorUsername": "author",
+        "status": "DRAFT",
+        "startDate": "2026-01-31",
+        "endDate": None,
+        "textToSend": " Hello ${1} ",
+        "nextAvailableStatuses": ["WAITING"],
+        "messageContent": {"messageParamCount": 1, "smsContent": {"text": "Hello ${1}"}},
+        "aNewField": [1],
+    }
+    _, promo = asked("get_promo", PROMO_ID, replies=reply)
+    assert (promo.id, promo.state, promo.param_count) == (PROMO_ID, PromoState.DRAFT, 1)
+    assert promo.text_to_send == " Hello ${1} "
+    assert (promo.start_date, promo.end_date) == ("2026-01-31", None)
+    assert promo.next_available_statuses == ["WAITING"]
+    assert promo.model_extra == {"aNewField": [1]}
+
+
+def test_a_mailing_may_come_without_its_id_where_only_the_status_is_promised() -> None:
+    _, promo = asked("start_promo", PROMO_ID, replies={"status": "WAITING", "nextAvailableStatuses": None})
+    assert (promo.id, promo.status, promo.param_count) == (PROMO_ID, "WAITING", None)
+
+
+def test_statistics_tell_missing_counts_from_zeros() -> None:
+    reply = {"sentCount": 10, "deliveriesCount": "8", "undeliveredCount": 0, "wasNotSent": 2}
+    _, counts = asked("get_promo_statistics", PROMO_ID, replies=reply)
+    assert (counts.sent_count, counts.deliveries_count) == (10, 8)
+    assert (counts.undelivered_count, counts.was_not_sent, counts.seen_count) == (0, 2, None)
+
+
+def test_answers_are_values_and_pass_through_xcom() -> None:
+    _, promo = asked("get_promo", PROMO_ID, replies={"id": PROMO_ID, "status": "ACTIVE"})
+    assert Promo.model_validate(promo.model_dump(mode="json")) == promo
+    with pytest.raises(ValueError, match="frozen"):
+        promo.status = "DRAFT"
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "reply"),
+    [
+        ("verify_sim", (NUMBER, 1), {"simChanged": 1, "isActive": 1}),
+        ("check_sim_count", (NUMBER, 1), {"simCount": 3}),
+        ("check_lifetime", (NUMBER,), {"lifetimeDuration": {"from": 0, "to": 1, "timeUnit": "MONTHS"}}),
+        ("get_sms", ("m1",), {"msgId": "m1", "status": "accepted"}),
+        ("send_sms", (NUMBER, "hi"), {"msgId": "m1"}),
+        ("create_promo", ("hi",), {"id": PROMO_ID, "status": "DRAFT"}),
+    ],
+)
+def test_a_wrapped_answer_reads_as_a_flat_one(method: str, args: Any, reply: dict[str, Any]) -> None:
+    _, flat = asked(method, *args, replies={"reqId": "r", "cid": "c", **reply})
+    _, wrapped = asked(method, *args, replies={"reqId": "r", "cid": "c", "resource": reply})
+    assert wrapped == flat
+
+
+def test_the_request_id_is_taken_from_the_header_if_need_be() -> None:
+    reply = {"simChanged": 1, "isActive": 1}
+    _, found = asked("verify_sim", NUMBER, 1, replies=answer(reply, x_request_id="r-9"))
+    assert found.request_id == "r-9"
+    _, found = asked("verify_sim", NUMBER, 1, replies=answer({"reqId": "r-1", **reply}, x_request_id="r-9"))
+    assert found.request_id == "r-1"
+
+
+@pytest.mark.parametrize(
+    ("method", "args"),
+    [
+        ("get_sms", ("m1",)),
+        ("get_promo", (PROMO_ID,)),
+        ("get_promo_statistics", (PROMO_ID,)),
+        ("list_promos", ()),
+        ("verify_sim", (NUMBER, 1)),
+        ("check_device", (NUMBER,)),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b"null", b'{"status": NaN}'], ids=repr)
+def test_an_answer_to_a_read_that_makes_no_sense_is_named(method: str, args: Any, body: bytes) -> None:
+    kwargs: dict[str, Any] = {"days_period": 3} if method == "check_device" else {}
+    with pytest.raises(TelecomAnswerError) as caught:
+        drive(describe(method, *args, **kwargs), [answer(body), None] * 4)
+    assert caught.value.sha256
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"reqId": "r"}', b'{"msgId": ""}'])
+@pytest.mark.parametrize(
+    ("method", "args"),
+    [
+        ("send_sms", (NUMBER, "hi")),
+        ("send_viber_transaction", (NUMBER, "hi")),
+        ("send_viber_promotion", (NUMBER, "hi")),
+        ("add_promo_audience", (PROMO_ID, [NUMBER])),
+    ],
+)
+def test_an_effect_that_is_not_clearly_confirmed_is_unknown(method: str, args: Any, body: bytes) -> None:
+    assert isinstance(refused(method, *args, reply=answer(body)), TelecomUnknownError)
+
+
+# --- errors ---
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "text"),
+    [
+        ({"error": {"message": "Invalid authentication credentials"}}, 401, None, "Invalid authentication"),
+        ({"reqId": "r", "errorCode": 1020, "errorMsg": "no subscriber"}, 422, "1020", "no subscriber"),
+        ({"reqId": "r", "errorCode": "1020", "errorMsg": "no subscriber"}, 422, "1020", "no subscriber"),
+        (
+            {"error": "invalid_client", "error_description": "Client authentication failed",
+             "error_hint": "The OAuth2 client 'hush' does not exist", "error_verbose": "hush"},
+            401, "invalid_client", "Client authentication failed",
+        ),
+        ({"errorCode": NUMBER, "errorMsg": None}, 422, "unreadable", "refused"),
+        ([], 422, None, "refused"),
+        (b"<html>Bad gateway</html>", 400, None, "refused"),
+    ],
+)  # fmt: skip
+def test_row_25_one_reader_for_three_forms_of_errors(body: Any, status: int, code: str, text: str) -> None:
+    error = refused("send_sms", NUMBER, "hi", reply=answer(body, status))
+    assert (error.status, error.code) == (status, code)
+    assert text in str(error)
+    assert "hush" not in str(error)
+    assert NUMBER not in str(error)
+
+
+def test_row_25_what_may_echo_input_is_never_read() -> None:
+    body = {"error": "invalid_client", "error_hint": "hint", "error_verbose": "verbose"}
+    assert complaint(answer(body, 401)) == ("invalid_client", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, TelecomRejectedError),
+        (401, TelecomAuthError),
+        (403, TelecomAuthError),
+        (404, TelecomNotFoundError),
+        (413, TelecomRejectedError),
+        (422, TelecomRejectedError),
+        (500, TelecomUnknownError),
+        (503, TelecomUnknownError),
+        (504, TelecomUnknownError),
+    ],
+)
+def test_row_24_statuses_beyond_the_documented_ones(status: int, kind: type[TelecomError]) -> None:
+    body = {"reqId": "r", "errorCode": 7, "errorMsg": f"trouble with {NUMBER}"}
+    error = refused("send_sms", NUMBER, "hi", reply=answer(body, status))
+    assert type(error) is kind
+    assert (error.status, error.code, error.call) == (status, "7", "POST /rest/v1beta/sms")
+    assert NUMBER not in str(error)
+
+
+def test_row_24_too_many_requests_are_repeated_after_the_wait() -> None:
+    throttled = answer({}, 429, x_rate_limit_reset="2")
+    steps, found = drive(describe("send_sms", NUMBER, "hi"), [throttled, None, None, answer({"msgId": "m1"})])
+    assert sum(isinstance(step, Request) for step in steps) == 2
+    assert found.message_id == "m1"
+
+
+def test_row_24_a_long_wait_is_left_to_the_caller() -> None:
+    error = refused("send_sms", NUMBER, "hi", reply=answer({}, 429, retry_after="301"))
+    assert isinstance(error, TelecomThrottledError)
+    assert error.retry_after == 301
+
+
+def test_a_number_of_another_operator_is_not_found() -> None:
+    body = {"reqId": "r", "errorCode": 1020, "errorMsg": "The number is not a Kyivstar subscriber's"}
+    for method, args in [
+        ("verify_sim", (NUMBER, 1)),
+        ("check_sim_count", (NUMBER, 1)),
+        ("check_lifetime", (NUMBER,)),
+    ]:
+        assert type(refused(method, *args, reply=answer(body, 404))) is TelecomNotFoundError
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 422])
+@pytest.mark.parametrize("method", ["get_sms", "get_viber"])
+def test_code_1040_means_unknown_or_on_its_way_whatever_the_status(method: str, status: int) -> None:
+    body = {"reqId": "r", "errorCode": 1040, "errorMsg": "not found"}
+    error = refused(method, "m1", reply=answer(body, status))
+    assert type(error) is TelecomNotFoundError
+    assert error.code == "1040"
+
+
+def test_a_refusal_in_a_2xx_is_a_refusal() -> None:
+    body = {"reqId": "r", "errorCode": 1010, "errorMsg": "from: wrong value"}
+    error = refused("send_sms", NUMBER, "hi", reply=answer(body))
+    assert type(error) is TelecomRejectedError
+    assert error.code == "1010"
+
+
+def test_error_code_zero_is_no_error() -> None:
+    _, found = asked("send_sms", NUMBER, "hi", replies={"msgId": "m1", "errorCode": 0, "errorMsg": "OK"})
+    assert found.message_id == "m1"
+
+
+def test_a_billed_check_goes_out_twice_at_most() -> None:
+    call = describe("verify_sim", NUMBER, 1)
+    with pytest.raises(TelecomServerError):
+        drive(call, [answer({}, 500), None, answer({}, 500)])
+
+
+def test_an_sms_is_not_repeated_after_silence_but_is_when_it_was_not_sent() -> None:
+    with pytest.raises(TelecomUnknownError):
+        drive(describe("send_sms", NUMBER, "hi"), [Unknown("read timed out")])
+    steps, found = drive(
+        describe("send_sms", NUMBER, "hi"), [NotSent("refused"), None, answer({"msgId": "m1"})]
+    )
+    assert sum(isinstance(step, Request) for step in steps) == 2
+    assert found.message_id == "m1"
