@@ -1,0 +1,28 @@
+"""The hook of NovaConnect."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.retry import Auth
+from airflow_provider_telecom.hooks.base import TelecomHook
+from airflow_provider_telecom.hooks.settings import Settings
+from airflow_provider_telecom.vendors.novaconnect.api import NovaConnectApi, auth_for
+from airflow_provider_telecom.vendors.novaconnect.options import NovaConnectOptions
+
+
+class NovaConnectHook(NovaConnectApi, TelecomHook[NovaConnectOptions]):
+    """SIMs, bills, reports, people and groups, with the token of a `novaconnect` connection."""
+
+    conn_type: ClassVar[str] = "novaconnect"
+    default_conn_name: ClassVar[str] = "novaconnect_default"
+    hook_name: ClassVar[str] = "NovaConnect"
+    options_type = NovaConnectOptions
+
+    def _auth(self, settings: Settings[NovaConnectOptions], guard: Guard) -> Auth:
+        return auth_for(settings.credentials)
+
+    def _probe(self) -> str:
+        user = self.get_user()
+        return f"Connected: the token is a user's with the role {user.role or 'of no name'}."

@@ -1,0 +1,1 @@
+"""NovaConnect: a fleet of SIMs, its bills, reports and people."""

@@ -1,0 +1,22 @@
+"""The calls of NovaConnect. Source: "Руководство разработчика" (docs/vendors/novaconnect.md)."""
+
+from __future__ import annotations
+
+from airflow_provider_telecom.auth.bearer import Bearer
+from airflow_provider_telecom.calls.checks import matching
+from airflow_provider_telecom.vendors.api import Credentials
+from airflow_provider_telecom.vendors.novaconnect.bills import BillCalls
+from airflow_provider_telecom.vendors.novaconnect.groups import GroupCalls
+from airflow_provider_telecom.vendors.novaconnect.people import PeopleCalls
+from airflow_provider_telecom.vendors.novaconnect.reports import ReportCalls
+from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
+
+
+def auth_for(credentials: Credentials) -> Bearer:
+    """Return how requests are signed. Raises TelecomInputError for a token that no header can carry."""
+    matching("password", credentials.secret.reveal(), r"[!-~]+", "must be the token alone, without blanks")
+    return Bearer(credentials.secret)
+
+
+class NovaConnectApi(SimCalls, BillCalls, ReportCalls, PeopleCalls, GroupCalls):
+    """Every documented call."""

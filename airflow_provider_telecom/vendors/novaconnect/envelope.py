@@ -1,0 +1,109 @@
+"""Reading answers: NovaConnect wraps each in an envelope with a `code` of its own.
+
+Its document gives the envelope of a success only. So nothing counts as one but HTTP 2xx with `code` 200:
+a refusal may come as HTTP 200 with `code` 403.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from airflow_provider_telecom.calls.answers import (
+    Complaint,
+    as_model,
+    read_json,
+    refuse_by_status,
+    retry_after,
+    unreadable,
+)
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomAuthError,
+    TelecomError,
+    TelecomNotFoundError,
+    TelecomRejectedError,
+    TelecomServerError,
+    TelecomThrottledError,
+)
+from airflow_provider_telecom.calls.request import Response
+
+T = TypeVar("T")
+_SUCCESS = 200
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_ERROR_BY_CODE: dict[int, type[TelecomError]] = {
+    401: TelecomAuthError,
+    403: TelecomAuthError,
+    404: TelecomNotFoundError,
+    429: TelecomThrottledError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The envelope of a success, and the bytes it was read from."""
+
+    fields: Mapping[str, Any] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def item(self, model: type[T]) -> T:
+        """Return the one thing that the answer is about. Raises TelecomAnswerError."""
+        return as_model(model, self._part("item"), self.body)
+
+    def items(self, rows: type[list[T]]) -> list[T]:
+        """Return the rows of a list or a report. Raises TelecomAnswerError."""
+        return as_model(rows, self._part("items"), self.body)
+
+    def total(self) -> int | None:
+        """Return how many rows there are on all pages, or None when the answer does not say."""
+        return _number(self.fields.get("all_count"))
+
+    def _part(self, name: str) -> object:
+        """Return `result.<name>` or, since tables and samples disagree, `<name>` itself."""
+        result = self.fields.get("result")
+        for place in (result, self.fields):
+            if isinstance(place, Mapping) and name in place:
+                return place[name]
+        raise unreadable(f"an answer without {name}", self.body)
+
+
+def accepted(answer: Response) -> Envelope:
+    """Return the envelope of a success. Raises the TelecomError that anything else stands for."""
+    refuse_by_status(answer, lambda: _complaint(answer.body))
+    fields = read_json(answer.body)
+    code = _number(fields.get("code")) if isinstance(fields, dict) else None
+    if code is None:
+        raise unreadable("an answer without code", answer.body)
+    if code != _SUCCESS:
+        raise _refusal(code, fields, answer)
+    return Envelope(fields, answer.body)
+
+
+def _refusal(code: int, fields: Mapping[str, Any], answer: Response) -> TelecomError:
+    kind = TelecomServerError if 500 <= code < 600 else _ERROR_BY_CODE.get(code, TelecomRejectedError)
+    wait = retry_after(answer) if kind is TelecomThrottledError else None
+    return kind(_text(fields) or "refused", status=answer.status, code=str(code), retry_after=wait)
+
+
+def _complaint(body: bytes) -> Complaint:
+    try:
+        fields = read_json(body)
+    except TelecomAnswerError:
+        return Complaint()
+    if not isinstance(fields, dict):
+        return Complaint()
+    code = _number(fields.get("code"))
+    return Complaint(None if code is None else str(code), _text(fields))
+
+
+def _text(fields: Mapping[str, Any]) -> str:
+    message = fields.get("message")
+    return message if isinstance(message, str) else ""
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, bool) or not _WHOLE_NUMBER.fullmatch(str(value).strip()):
+        return None
+    return int(str(value))

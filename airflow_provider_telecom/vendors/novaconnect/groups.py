@@ -1,0 +1,70 @@
+"""The calls for groups of SIMs. Source: the last "Группы" of the vendor's document."""
+
+from __future__ import annotations
+
+from airflow_provider_telecom.calls.checks import filled
+from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.request import Repeat
+from airflow_provider_telecom.vendors.novaconnect import arguments
+from airflow_provider_telecom.vendors.novaconnect.envelope import Envelope
+from airflow_provider_telecom.vendors.novaconnect.models import Group
+from airflow_provider_telecom.vendors.novaconnect.posting import PAGE_SIZE, Listing, Posting
+
+
+class GroupCalls(Posting):
+    """Listing groups and changing them, for which one has to be an administrator."""
+
+    @endpoint
+    def list_groups(
+        self, page: int = 0, size: int = PAGE_SIZE, *, name: str | None = None
+    ) -> Call[Listing[Group]]:
+        """Return one page of groups, the first being 0, whose name holds `name`.
+
+        Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. A read. Source: "Список".
+        """
+        return self._listed("group/list", list[Group], _named(name), page, size)
+
+    @endpoint
+    def all_groups(self, *, name: str | None = None, size: int = PAGE_SIZE) -> Call[list[Group]]:
+        """Return all groups whose name holds `name`, each once, in pages of `size`.
+
+        Raises TelecomAnswerError as well when rows went missing between pages in two readings.
+        """
+        return self._whole_list("group/list", list[Group], _named(name), size)
+
+    @endpoint
+    def create_group(self, name: str) -> Call[Group]:
+        """Create a group and return it.
+
+        A copy is a second group of that name, free and removable: after TelecomUnknownError look for the
+        name in `all_groups` first. Raises TelecomInputError, TelecomAuthError. Source: "Создание".
+        """
+        return self._post("group/create", Repeat.DRAFT, {"name": filled("name", name)}, _group)
+
+    @endpoint
+    def edit_group(self, group_id: int, name: str) -> Call[Group]:
+        """Give a group another name and return it.
+
+        A copy is free, but a late one undoes a newer name. Raises TelecomInputError,
+        TelecomNotFoundError, TelecomUnknownError. Source: "Изменение".
+        """
+        body = {"name": filled("name", name), "id": arguments.one_id("group_id", group_id)}
+        return self._post("group/edit", Repeat.SET_STATE, body, _group)
+
+    @endpoint
+    def remove_group(self, group_id: int) -> Call[Group]:
+        """Remove a group and return it; its SIMs stay.
+
+        A copy is free: it raises TelecomNotFoundError, which after an unknown outcome means "done".
+        Raises TelecomInputError, TelecomAuthError, TelecomUnknownError. Source: "Удаление".
+        """
+        body = {"id": arguments.one_id("group_id", group_id)}
+        return self._post("group/remove", Repeat.SET_STATE, body, _group)
+
+
+def _group(envelope: Envelope) -> Group:
+    return envelope.item(Group)
+
+
+def _named(name: str | None) -> dict[str, object]:
+    return {} if name is None else {"filter": {"name": filled("name", name)}}

@@ -1,0 +1,82 @@
+"""Numbers and times as NovaConnect writes them.
+
+Its document types one field differently in table and sample (int and float, int and object, bigint and
+string), and shows a company's balance as a text with a currency sign.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import pendulum
+from pydantic import BeforeValidator
+
+_SPACE_IN_NUMBER = re.compile(r"(?<=\d)[\s'’](?=\d{3}(?!\d))")
+_MARKED = re.compile(r"[^\d.,-]*(-?)[^\d.,-]*(\d+(?:[.,]\d+)*)[^\d-]*")
+_LAST_SECOND = 253_402_300_799  # of the year 9999
+
+
+def moment(seconds: int | None) -> datetime | None:
+    """Return a Unix time as an aware moment in UTC; None for 0, which stands for "not yet", and nonsense."""
+    if seconds is None or not 0 < seconds <= _LAST_SECOND:
+        return None
+    return pendulum.from_timestamp(seconds)
+
+
+def amount_in(text: str | None) -> Decimal | None:
+    """Return the amount in a text such as `-4 210.75 ₸`.
+
+    None when the text holds no single number, or when one separator before three digits (`1,234`) could
+    mean a fraction as well as thousands.
+    """
+    joined = _SPACE_IN_NUMBER.sub("", (text or "").replace("−", "-"))
+    found = _MARKED.fullmatch(joined)
+    plain = _plain(found.group(2)) if found else None
+    return Decimal(f"{found.group(1)}{plain}") if found and plain else None
+
+
+def _plain(number: str) -> str | None:
+    """Return a number with a dot before its fraction and no other separator."""
+    whole, separator, fraction = _cut_at_last_separator(number)
+    if not separator:
+        return number
+    if separator in whole:
+        return _ungrouped(number) if not {".", ","} <= set(number) else None
+    if len(fraction) == 3 and not {".", ","} & set(whole) and whole != "0":
+        return None
+    return f"{_ungrouped(whole)}.{fraction}"
+
+
+def _cut_at_last_separator(number: str) -> tuple[str, str, str]:
+    place = max(number.rfind("."), number.rfind(","))
+    return (number[:place], number[place], number[place + 1 :]) if place >= 0 else (number, "", "")
+
+
+def _ungrouped(number: str) -> str:
+    return number.replace(".", "").replace(",", "")
+
+
+def _bare(value: object) -> object:
+    """Take a number out of an object that holds nothing else; read a blank as None."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        value = next(iter(value.values()))
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _amount(value: object) -> object:
+    value = _bare(value)
+    if not isinstance(value, str):
+        return value
+    try:
+        return Decimal(value.strip())
+    except InvalidOperation:
+        found: Any = amount_in(value)
+        return value if found is None else found
+
+
+Whole = Annotated[int | None, BeforeValidator(_bare)]
+Amount = Annotated[Decimal | None, BeforeValidator(_amount)]

@@ -1,0 +1,253 @@
+"""The calls for SIMs. Source: "Сим-карты" of the vendor's document.
+
+All operations but renaming are only put into a queue: `Queued` says that they wait there, not that they
+are done. Its end is told to `callback_url`, and shows in the SIMs; no call asks for a queue. They need
+the role of an administrator (else TelecomAuthError).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from airflow_provider_telecom.calls.checks import filled, one_of, within
+from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.request import Repeat
+from airflow_provider_telecom.vendors.novaconnect import arguments
+from airflow_provider_telecom.vendors.novaconnect.models import Queued, RenamedSim, Sim
+from airflow_provider_telecom.vendors.novaconnect.posting import PAGE_SIZE, Listing, Posting, given
+
+Profile = Literal["TD", "TC"]
+
+LONGEST_SMS = 70
+SMALLEST_PACKAGE_KB, LARGEST_PACKAGE_KB, PACKAGE_STEP_KB = 15_360, 102_400, 5_120
+_LARGEST_LIMIT_MB = 2**31 - 1
+
+
+class SimCalls(Posting):
+    """Listing SIMs, and what can be done to them."""
+
+    @endpoint
+    def list_sims(
+        self,
+        page: int = 0,
+        size: int = PAGE_SIZE,
+        *,
+        profile: Profile | None = None,
+        msu_block: bool | None = None,
+        blocked: bool | None = None,
+        query: str | None = None,
+        sort: Mapping[str, str] | None = None,
+    ) -> Call[Listing[Sim]]:
+        """Return one page of SIMs, the first being 0, by rising id unless `sort` says else.
+
+        `blocked` keeps SIMs with any block (or with none), `msu_block` those blocked for MSU, `query`
+        is the vendor's search, `sort` is like `{"name": "DESC"}`.
+
+        Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. A read. Source: "Список сим-карт".
+        """
+        wanted = _wanted(profile, msu_block, blocked, query, sort)
+        return self._listed("sim/list", list[Sim], wanted, page, size)
+
+    @endpoint
+    def all_sims(
+        self,
+        *,
+        profile: Profile | None = None,
+        msu_block: bool | None = None,
+        blocked: bool | None = None,
+        query: str | None = None,
+        sort: Mapping[str, str] | None = None,
+        size: int = PAGE_SIZE,
+    ) -> Call[list[Sim]]:
+        """Return all SIMs that `list_sims` would find, each once, in pages of `size`.
+
+        Raises TelecomAnswerError as well when rows went missing between pages in two readings.
+        """
+        wanted = _wanted(profile, msu_block, blocked, query, sort)
+        return self._whole_list("sim/list", list[Sim], wanted, size)
+
+    @endpoint
+    def block_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
+        """Queue the voluntary block of SIMs. A copy is free, but a late one undoes a newer unblocking.
+
+        Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Блокировка".
+        """
+        return self._queue("block", Repeat.SET_STATE, sim_ids, callback_url)
+
+    @endpoint
+    def unblock_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
+        """Queue the lifting of the voluntary block. A copy is free, but a late one undoes a newer blocking.
+
+        Blocks m, g and f are not ours to lift; p ends with `repackage_sims`. Raises TelecomInputError,
+        TelecomRejectedError, TelecomUnknownError. Source: "Разблокировка".
+        """
+        return self._queue("unblock", Repeat.SET_STATE, sim_ids, callback_url)
+
+    @endpoint
+    def reconnect_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
+        """Queue the reset of SIMs' data sessions, which the vendor now does as `disconnect_sims`.
+
+        A copy drops a live session once more. Raises TelecomInputError, TelecomRejectedError,
+        TelecomUnknownError. Source: "Перезагрузка".
+        """
+        return self._queue("reconnect", Repeat.UNKEYED, sim_ids, callback_url)
+
+    @endpoint
+    def disconnect_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
+        """Queue the disconnection of SIMs from the network (Cancel Location).
+
+        A copy drops a live session once more. Raises TelecomInputError, TelecomRejectedError,
+        TelecomUnknownError. Source: "Отключение".
+        """
+        return self._queue("disconnect", Repeat.UNKEYED, sim_ids, callback_url)
+
+    @endpoint
+    def ping_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
+        """Queue an SMS with the text PING to SIMs of profile TD.
+
+        A copy sends a second SMS to each. Raises TelecomInputError, TelecomRejectedError,
+        TelecomUnknownError. Source: "Пинг".
+        """
+        return self._queue("ping", Repeat.UNKEYED, sim_ids, callback_url)
+
+    @endpoint
+    def send_sms(self, sim_ids: Sequence[int], text: str, *, callback_url: str | None = None) -> Call[Queued]:
+        """Queue an SMS of at most 70 characters to SIMs of profile TD.
+
+        A copy sends a second SMS to each; the report shows what was sent only the next day. Raises
+        TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "СМС".
+        """
+        params = {"text": _short_text(text)}
+        return self._queue("sms", Repeat.UNKEYED, sim_ids, callback_url, params=params)
+
+    @endpoint
+    def set_limit(
+        self,
+        sim_ids: Sequence[int],
+        limit_mb: int,
+        limit_type: Literal["off", "month1"] = "month1",
+        *,
+        callback_url: str | None = None,
+    ) -> Call[Queued]:
+        """Queue a traffic limit in megabytes per calendar month (`month1`), or none (`off`), for TC SIMs.
+
+        The vendor wants `limit_mb` with `off` too. A copy is free, but a late one undoes a newer limit.
+        Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Установка лимита".
+        """
+        params = {
+            "value": within("limit_mb", limit_mb, 0, _LARGEST_LIMIT_MB),
+            "type": one_of("limit_type", limit_type, ("off", "month1")),
+        }
+        return self._queue("limit", Repeat.SET_STATE, sim_ids, callback_url, params=params)
+
+    @endpoint
+    def set_tariff(
+        self,
+        sim_ids: Sequence[int],
+        package_kb: int,
+        auto_package: bool,
+        all_world: bool | None = None,
+        *,
+        callback_url: str | None = None,
+    ) -> Call[Queued]:
+        """Queue another package for SIMs of profile TD: 15360 to 102400 kilobytes in steps of 5120.
+
+        `auto_package` buys the package anew when it is used up; `all_world` adds roaming everywhere
+        (tariff TD_Mega). A copy may buy twice, and a change may lock the tariff for a time. Raises
+        TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Изменение тарификации".
+        """
+        size = within("package_kb", package_kb, SMALLEST_PACKAGE_KB, LARGEST_PACKAGE_KB, PACKAGE_STEP_KB)
+        world = None if all_world is None else arguments.flag("all_world", all_world)
+        auto = arguments.flag("auto_package", auto_package)
+        params = given(value=size, auto_package=auto, all_world=world)
+        return self._queue("tariff", Repeat.UNKEYED, sim_ids, callback_url, params=params)
+
+    @endpoint
+    def repackage_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
+        """Queue the purchase of the same package anew for SIMs of profile TD.
+
+        A copy buys a second one. Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError.
+        Source: "Переподключение пакета".
+        """
+        return self._queue("repackage", Repeat.UNKEYED, sim_ids, callback_url)
+
+    @endpoint
+    def rename_sim(self, sim_id: int, name: str) -> Call[RenamedSim]:
+        """Give a SIM another name, and return what the vendor says it is now.
+
+        A copy is free, but a late one undoes a newer name. Raises TelecomInputError,
+        TelecomNotFoundError, TelecomUnknownError. Source: "Переименование".
+        """
+        body = {"id": arguments.one_id("sim_id", sim_id), "name": filled("name", name)}
+        return self._post("sim/edit", Repeat.SET_STATE, body, lambda envelope: envelope.item(RenamedSim))
+
+    @endpoint
+    def set_groups(
+        self,
+        sim_ids: Sequence[int],
+        group_ids: Sequence[int] = (),
+        new_group_names: Sequence[str] = (),
+        *,
+        callback_url: str | None = None,
+    ) -> Call[Queued]:
+        """Queue groups for SIMs: existing ones by id, others by name (made unless a group bears it).
+
+        At least one of both must be given: what empty lists would do, the document does not say.
+        A copy is free, but a late one undoes a newer choice. Raises TelecomInputError,
+        TelecomRejectedError, TelecomUnknownError. Source: "Сим-карты", "Группы".
+        """
+        existing = arguments.unique_ids("group_ids", group_ids)
+        new = arguments.names("new_group_names", new_group_names)
+        if not existing and not new:
+            raise TelecomInputError("group_ids", "must be given, or new_group_names, or both")
+        groups = given(group=existing or None, new_group=new or None)
+        return self._queue("group", Repeat.SET_STATE, sim_ids, callback_url, **groups)
+
+    def _queue(
+        self,
+        operation: str,
+        repeat: Repeat,
+        sim_ids: Sequence[int],
+        callback_url: str | None,
+        **more: object,
+    ) -> Call[Queued]:
+        body = {
+            "items": arguments.ids("sim_ids", sim_ids),
+            **given(callbackUrl=None if callback_url is None else arguments.callback_url(callback_url)),
+            **more,
+        }
+        return self._post(f"sim/{operation}", repeat, body, lambda envelope: envelope.item(Queued))
+
+
+def _wanted(
+    profile: Profile | None,
+    msu_block: bool | None,
+    blocked: bool | None,
+    query: str | None,
+    sort: Mapping[str, str] | None,
+) -> dict[str, object]:
+    wanted = given(
+        profile=None if profile is None else one_of("profile", profile, ("TD", "TC")),
+        msu_block=None if msu_block is None else arguments.flag("msu_block", msu_block),
+        blocked=None if blocked is None else arguments.flag("blocked", blocked),
+        query=None if query is None else filled("query", query),
+    )
+    return {**({"filter": wanted} if wanted else {}), "sort": _order(sort)}
+
+
+def _order(sort: Mapping[str, str] | None) -> dict[str, str]:
+    order = dict(sort or {"id": "ASC"})
+    for name, direction in order.items():
+        filled("sort", name)
+        one_of("sort", direction, ("ASC", "DESC"))
+    return order
+
+
+def _short_text(text: str) -> str:
+    """Return a text that fits into one SMS; a character beyond the basic plane, as emoji are, takes two."""
+    places = len(filled("text", text).encode("utf-16-le", "surrogatepass")) // 2
+    if places > LONGEST_SMS:
+        raise TelecomInputError("text", f"has {places} characters; at most {LONGEST_SMS} are allowed")
+    return text
