@@ -194,7 +194,47 @@ FMC = [
     _fmc("GET", "/api/onebox/v1/originate", "X", "originate_call", _with(PHONE, OTHER_PHONE)),
 ]
 
-SUNSIM: list[Row] = []
+
+def _sunsim(http: str, path: str, cls: str, method: str, prepare: Arguments, **facts: Any) -> Row:
+    return _row("sunsim", facts.pop("renews", True), http, path, cls, method, prepare, **facts)
+
+
+def _refresh_token(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.create_tokens().refresh_token,), {}
+
+
+def _last_hour(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    return (["79000000000"], now - timedelta(hours=1), now), {}
+
+
+def _recording(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    calls = hook.list_calls(["79000000000"], now - timedelta(days=20), now, only_recorded=True).calls
+    return (calls[0].record_id,), {}
+
+
+def _same_settings(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.get_vats_settings(["79000000000"]).settings,), {}
+
+
+SUNSIM = [
+    _sunsim("GET", "/auth/integrationapi/create", "T", "create_tokens", _with(), renews=False),
+    _sunsim(
+        "GET",
+        "/auth/integrationapi/refresh",
+        "T",
+        "refresh_tokens",
+        _refresh_token,
+        renews=False,
+        one_shot=True,
+    ),
+    _sunsim("GET", "/callback/create", "X", "create_callback", _with("79000000201", "79000000000")),
+    _sunsim("POST", "/request/getcalllist", "R", "list_calls", _last_hour),
+    _sunsim("GET", "/request/getcallrecordfile", "R", "get_call_record_file", _recording),
+    _sunsim("POST", "/Vats/settings/get", "R", "get_vats_settings", _with(["79000000000"])),
+    _sunsim("POST", "/Vats/settings/set", "S", "set_vats_settings", _same_settings),
+]
 
 
 def _nova(path: str, cls: str, method: str, prepare: Arguments, http: str = "POST", pattern: str = "") -> Row:

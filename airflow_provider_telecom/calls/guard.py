@@ -42,6 +42,7 @@ class Guard:
     wall_clock: Clock = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _failures: int = 0
+    _last_failure: float = float("-inf")
     _opened_at: float | None = None
     _budget: int = _BUDGET
     _next_turn: float = 0.0
@@ -79,12 +80,19 @@ class Guard:
             self._failures, self._opened_at = 0, None
             self._budget = min(_BUDGET, self._budget + _SUCCESS_PAYS)
 
-    def failed(self) -> None:
-        """The vendor failed or could not be reached."""
+    def failed(self, began: float) -> None:
+        """The vendor failed or could not be reached, with a request that began at `began` by the clock.
+
+        Requests that fail side by side count as one failure: when a host drops its idle connections,
+        all threads see it at once.
+        """
         with self._lock:
+            if began < self._last_failure:
+                return
             self._failures += 1
+            self._last_failure = self.clock()
             if self._failures >= _OPENS_AFTER_FAILURES:
-                self._opened_at = self.clock()
+                self._opened_at = self._last_failure
 
     def spend(self) -> bool:
         """Pay for one repeat. False when the budget is used up: a vendor that is down gets no storm."""

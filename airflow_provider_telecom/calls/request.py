@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import IO, Protocol
+from typing import IO, Any, Literal, Protocol
 from urllib.parse import quote, urlencode
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -62,13 +62,13 @@ class Target(Protocol):
     def name(self) -> str:
         """The last part of the path."""
 
-    def with_name(self, name: str, /) -> Target:
+    def with_name(self, name: str, /) -> Any:
         """Return a neighbour of that name."""
 
-    def open(self, mode: str, /) -> IO[bytes]:
+    def open(self, mode: Literal["wb"], /) -> IO[bytes]:
         """Open it."""
 
-    def rename(self, target: Target, /) -> object:
+    def rename(self, target: Any, /) -> object:
         """Move it there, replacing what stood there."""
 
     def unlink(self) -> None:

@@ -87,9 +87,10 @@ def perform(
             yield Pause(wait, wait)
             ends += wait
         left = max(0.1, ends - guard.clock())
+        began = guard.clock()
         outcome = yield from auth.flow(replace(request, deadline=min(request.deadline or left, left)))
         try:
-            result = _judged(outcome, read, guard)
+            result = _judged(outcome, read, guard, began)
         except TelecomError as error:
             pause = pause_after(attempt, error.retry_after)
             if not may_repeat(request.repeat, error, attempt) or not _affordable(error, pause, guard, ends):
@@ -102,7 +103,7 @@ def perform(
     raise AssertionError("count() does not end")
 
 
-def _judged(outcome: Outcome, read: Callable[[Response], T], guard: Guard) -> T:
+def _judged(outcome: Outcome, read: Callable[[Response], T], guard: Guard, began: float) -> T:
     try:
         if isinstance(outcome, NotSent):
             raise TelecomNotSentError(f"not sent: {outcome.reason}")
@@ -111,7 +112,7 @@ def _judged(outcome: Outcome, read: Callable[[Response], T], guard: Guard) -> T:
         guard.obey(outcome.headers)
         result = read(outcome)
     except (TelecomNotSentError, TelecomNoAnswerError, TelecomServerError):
-        guard.failed()
+        guard.failed(began)
         raise
     except TelecomThrottledError as error:
         guard.hold(min(error.retry_after or 0.0, LONGEST_OBEYED_WAIT))

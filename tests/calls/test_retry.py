@@ -184,6 +184,20 @@ def test_the_breaker_lets_one_probe_through_and_refuses_before_anything_is_sent(
     assert attempt(Repeat.UNKEYED, [OK], guard) == (1, {})
 
 
+def test_requests_that_fail_side_by_side_are_one_failure_to_the_breaker() -> None:
+    clock = Clock()
+    guard = Guard(clock=clock)
+    clock.now = 10.0
+    for began in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0):
+        guard.failed(began)
+    guard.admit()
+    for began in (10.0, 11.0, 12.0, 13.0):
+        clock.now = began
+        guard.failed(began)
+    with pytest.raises(TelecomNotSentError):
+        guard.admit()
+
+
 def test_refusals_never_open_the_breaker() -> None:
     guard = Guard(clock=Clock())
     for _ in range(20):
