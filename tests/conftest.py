@@ -43,6 +43,17 @@ def _fresh_doors() -> Iterator[None]:
     base._doors.clear()
 
 
+@pytest.fixture(autouse=True)
+def _quick_token_sharing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep SunSim's protocol and shorten its waits: alone in a process there is nothing to wait for."""
+    from dataclasses import replace
+
+    from airflow_provider_telecom.hooks.sunsim import SunSimHook
+
+    quick = replace(SunSimHook.pace, settle=(0.0, 0.01), after_repeated_401=(0.0, 0.01))
+    monkeypatch.setattr(SunSimHook, "pace", quick)
+
+
 @pytest.fixture
 def hook_for(telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return a function that makes a hook for the simulator: `hook_for("sunsim", timeout_read=1)`."""

@@ -76,8 +76,11 @@ def minted(simulator: Any) -> list[str]:
     from airflow_provider_telecom.simulator import kyivstar_open_telecom, sunsim
 
     books = simulator.town.books
-    tokens = [*books("kyivstar", kyivstar_open_telecom.Books).tokens, books("sunsim", sunsim.Books).access]
-    return [token for token in tokens if token]
+    sunsim_token = books("sunsim", sunsim.Books).access
+    return [
+        *books("kyivstar", kyivstar_open_telecom.Books).tokens,
+        *([sunsim_token.value] if sunsim_token else []),
+    ]
 
 
 @pytest.fixture

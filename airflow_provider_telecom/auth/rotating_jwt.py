@@ -6,76 +6,91 @@ has no compare-and-swap, hence the lease is written, left to settle, and read ba
 
     on a 401 with token b, one caller at a time in this process and, by the driver, on this host:
       1  the store holds another token than b      -> use it
-      2  somebody's lease runs                     -> wait, go to 1
+      2  somebody's lease stands                   -> wait, go to 1; unchanged for too long: it is dead
       3  write a lease, wait, read it back         -> not mine: go to 1; the token changed: use it
-      4  mint; publish unless a younger token stands there; end the lease
+      4  mint; publish unless a younger token stands there, read back; end the lease
 
 Two leaders are possible when a write takes longer than the settling, or when one stalls beyond its
-lease; then one token dies, its callers meet one more 401 and read the other's. Clocks are only used to
-renew early and to let a dead leader's lease run out: what is true is decided by the 401.
+lease; then one token dies, its callers meet one more 401 and read the other's. Wall clocks are only used
+to renew early and to recognise a token that died young; a lease is timed by whoever waits for it. What is
+true is decided by the 401, which therefore must come before any effect.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
 import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from airflow_provider_telecom.auth.bearer import signed
 from airflow_provider_telecom.auth.client_credentials import without_token
 from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
-from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomNotSentError
+from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request, Response
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RotatingToken:
-    """An access token with its expiry and the time we minted it, both as Unix times in seconds."""
+    """An access token with its expiry and the time we minted it, both as Unix times in seconds.
+
+    `refresh` is the refresh token that came with it, where that is to be kept.
+    """
 
     access: Secret
     expires: float
     minted: float
+    refresh: Secret | None = None
 
 
 @dataclass(frozen=True)
 class Pace:
-    """The protocol's times in seconds. Tests shorten them."""
+    """The protocol's times in seconds, and its counts."""
 
     lease: float = 15.0
+    """A lease unchanged for so long is a dead leader's. 0: no leases, the driver's lock is enough."""
     settle: tuple[float, float] = (0.5, 1.0)
     wait_for_leader: tuple[float, float] = (0.3, 1.0)
     patience: float = 60.0
     renew_early: float = 1800.0
+    """Renewed between this and twice this before its end, rolled anew by each call."""
     after_repeated_401: tuple[float, float] = (1.0, 5.0)
     rounds: int = 3
+    """How often one request has its token replaced."""
     died_young: float = 60.0
     """A token that dies sooner than this after our own minting was killed by somebody else's minting."""
     young_deaths: int = 5
-    """So many of them within `young_deaths_within` open the circuit."""
+    """One more of them within `young_deaths_within` says that somebody else uses the account."""
     young_deaths_within: float = 600.0
-    after_young_death: float = 30.0
-    """The least time between two mintings by one process when tokens die young."""
+    forgiven_deaths: int = 2
+    """So many young deaths are replaced at once: a hand at work rather than another system."""
+    between_mintings: float = 30.0
+    """The least time between two mintings by one process, after that or when renewing early."""
 
 
 @dataclass
 class RotatingJwt:
     """Signs with the newest shared token and replaces it when it dies.
 
-    `mint` is a call that returns a new RotatingToken, `key` names the token in the store.
+    `mint` is given the dead token, or None, and is a call that returns a new one. `key` names the token
+    in the store. `clock` tells the time of day, `ticks` never jumps.
     """
 
-    mint: Callable[[], Call[RotatingToken]]
+    mint: Callable[[RotatingToken | None], Call[RotatingToken]]
     key: str
     pace: Pace = Pace()
     clock: Callable[[], float] = time.time
+    ticks: Callable[[], float] = time.monotonic
     me: str = field(default_factory=lambda: uuid.uuid4().hex)
-    _token: RotatingToken | None = field(default=None, repr=False)
-    _last_minted: float = field(default=0.0, repr=False)
+    _token: RotatingToken | None = field(default=None, init=False, repr=False)
+    _tried_at: float = field(default=float("-inf"), init=False, repr=False)
 
     @property
     def lease_key(self) -> str:
@@ -84,13 +99,14 @@ class RotatingJwt:
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
         """Yield what having a live token takes, and the signed request, again after each 401 (3 rounds)."""
-        token = yield from self._present()
+        token, first_401 = (yield from self._present()), None
         for left in reversed(range(self.pace.rounds + 1)):
             outcome: Outcome = yield signed(request, token.access)
             if not (isinstance(outcome, Response) and outcome.status == 401) or not left:
                 return outcome
-            if left < self.pace.rounds:
-                yield Pause(*self.pace.after_repeated_401)
+            if first_401 is not None and token.minted >= first_401:
+                yield Pause(*self.pace.after_repeated_401)  # somebody mints as we do: step out of the way
+            first_401 = first_401 or self.clock()
             token = yield Alone(self._replaced(token), 2 * self.pace.patience)
         raise AssertionError("the last round returns")
 
@@ -102,35 +118,45 @@ class RotatingJwt:
 
     def _present(self) -> Call[RotatingToken]:
         token = yield from self.stored()
-        ageing = token and token.expires - self.clock() < self.pace.renew_early * random.uniform(1, 2)
-        if token is None or ageing:
-            token = yield Alone(self._replaced(token, early=bool(ageing)), 2 * self.pace.patience)
-        return cast("RotatingToken", token)
+        if token is None:
+            first: RotatingToken = yield Alone(self._replaced(None), 2 * self.pace.patience)
+            return first
+        if not self._is_ageing(token):
+            return token
+        try:
+            younger: RotatingToken = yield Alone(self._replaced(token, early=True), self.pace.patience)
+        except TelecomError as error:
+            log.warning("renewing a token early failed and will be tried again: %s", type(error).__name__)
+            return token
+        return younger
+
+    def _is_ageing(self, token: RotatingToken) -> bool:
+        just_tried = self.ticks() - self._tried_at < self.pace.between_mintings
+        left = token.expires - self.clock()
+        return left < self.pace.renew_early * random.uniform(1, 2) and not just_tried
 
     def _replaced(self, dead: RotatingToken | None, early: bool = False) -> Call[RotatingToken]:
         """Return another token than `dead`: a neighbour's, or one of our own minting.
 
         With `early` set the old token still works: while somebody else renews it, it is returned as is.
         """
-        waited_until = self.clock() + self.pace.patience
-        while self.clock() < waited_until:
+        died_at, gives_up = self.clock(), self.ticks() + self.pace.patience
+        lease, seen_since = None, 0.0
+        while self.ticks() < gives_up:
             if other := (yield from self._other_than(dead)):
                 return other
-            if (yield from self._somebody_leads()):
-                if early and dead:
-                    return dead
+            deaths = yield from self._young_deaths(None if early else dead, died_at)
+            found = yield from self._lease_of_another()
+            if found != lease:
+                lease, seen_since = found, self.ticks()
+            led = lease is not None and self.ticks() - seen_since < self.pace.lease
+            if led and early and dead:
+                return dead
+            if led or self._must_rest(deaths, died_at):
                 yield Pause(*self.pace.wait_for_leader)
-                continue
-            deaths = yield from self._young_deaths(dead, early)
-            yield Store(self.lease_key, json.dumps({"me": self.me, "until": self.clock() + self.pace.lease}))
-            yield Pause(*self.pace.settle)
-            if not (yield from self._leading()):
-                continue
-            if other := (yield from self._other_than(dead)):
-                yield Store(self.lease_key, "{}")
-                return other
-            return (yield from self._mint(dead, deaths))
-        raise TelecomNotSentError("not sent: another worker has been renewing the SunSim token for too long")
+            elif (yield from self._leads()):
+                return (yield from self._new(dead, deaths))
+        raise TelecomNotSentError("not sent: another worker has been renewing the token for too long")
 
     def _other_than(self, dead: RotatingToken | None) -> Call[RotatingToken | None]:
         if self._token and not _same(self._token, dead):
@@ -141,43 +167,76 @@ class RotatingJwt:
             return shared
         return None
 
-    def _somebody_leads(self) -> Call[bool]:
-        lease = _mapping((yield Load(self.lease_key)))
-        return lease.get("me") not in (None, self.me) and float(lease.get("until", 0)) > self.clock()
+    def _young_deaths(self, dead: RotatingToken | None, died_at: float) -> Call[list[float]]:
+        """Return the times of recent young deaths with this one. Raises TelecomAuthError for too many."""
+        known = _mapping((yield Load(self.key))).get("young_deaths")
+        times = (
+            [float(one) for one in known if isinstance(one, (int, float))] if isinstance(known, list) else []
+        )
+        recent = [one for one in times if abs(died_at - one) < self.pace.young_deaths_within]
+        if dead is None or abs(died_at - dead.minted) > self.pace.died_young:
+            return recent
+        if len(recent) >= self.pace.young_deaths:
+            raise TelecomAuthError(
+                "another system uses this authorization token: our tokens die as soon as they are minted"
+            )
+        return [*recent, died_at]
 
-    def _leading(self) -> Call[bool]:
-        lease = _mapping((yield Load(self.lease_key)))
-        return bool(lease.get("me") == self.me)
+    def _must_rest(self, deaths: list[float], died_at: float) -> bool:
+        too_many = died_at in deaths and len(deaths) > self.pace.forgiven_deaths
+        return too_many and self.ticks() - self._tried_at < self.pace.between_mintings
 
-    def _mint(self, dead: RotatingToken | None, deaths: list[float]) -> Call[RotatingToken]:
-        new: RotatingToken = yield from without_token(self.mint())
-        self._last_minted = self.clock()
-        shared = _parsed((yield Load(self.key)))
-        if shared and not _same(shared, dead) and shared.expires > new.expires:
-            new = shared  # a leader that overtook us minted later; ours is the dead one
-        else:
+    def _lease_of_another(self) -> Call[str | None]:
+        if not self.pace.lease:
+            return None
+        lease: str | None = yield Load(self.lease_key)
+        return lease if _mapping(lease).get("me") not in (None, self.me) else None
+
+    def _leads(self) -> Call[bool]:
+        """Take the lease and say whether it is still ours when writes have settled."""
+        if not self.pace.lease:
+            return True
+        mine = json.dumps({"me": self.me, "at": self.clock()})
+        yield Store(self.lease_key, mine)
+        yield Pause(*self.pace.settle)
+        return bool((yield Load(self.lease_key)) == mine)
+
+    def _end_lease(self) -> Call[None]:
+        if self.pace.lease and _mapping((yield Load(self.lease_key))).get("me") == self.me:
+            yield Store(self.lease_key, "{}")
+
+    def _new(self, dead: RotatingToken | None, deaths: list[float]) -> Call[RotatingToken]:
+        """Mint and publish, unless the leader before us has just done so. Ends the lease."""
+        try:
+            token = yield from self._other_than(dead)
+            if token is None:
+                self._tried_at = self.ticks()
+                token = self._token = yield from without_token(self.mint(dead))
+                token = self._token = yield from self._published(token, dead, deaths)
+        except TelecomError:
+            yield from self._end_lease()
+            raise
+        yield from self._end_lease()
+        return token
+
+    def _published(
+        self, new: RotatingToken, dead: RotatingToken | None, deaths: list[float]
+    ) -> Call[RotatingToken]:
+        """Store a new token and read it back. Return the younger one if another leader was quicker."""
+        for _ in ("write", "read back"):
+            shared = _parsed((yield Load(self.key)))
+            if shared and _same(shared, new):
+                break
+            if shared and not _same(shared, dead) and shared.expires > new.expires:
+                return shared  # it was minted after ours and has killed it
             yield Store(self.key, _written(new, deaths))
-        self._token = new
-        yield Store(self.lease_key, "{}")
         return new
 
-    def _young_deaths(self, dead: RotatingToken | None, early: bool) -> Call[list[float]]:
-        """Return the times of recent young deaths; wait or raise when they come too often."""
-        now = self.clock()
-        known = _mapping((yield Load(self.key))).get("young_deaths", [])
-        recent = [float(death) for death in known if now - float(death) < self.pace.young_deaths_within]
-        if early or dead is None or now - dead.minted > self.pace.died_young:
-            return recent
-        recent.append(now)
-        if len(recent) > self.pace.young_deaths:
-            raise TelecomAuthError(
-                "another system uses this SunSim authorization token: "
-                "our tokens die as soon as they are minted"
-            )
-        rest = self._last_minted + self.pace.after_young_death - now
-        if rest > 0:
-            yield Pause(rest, rest)
-        return recent
+
+def secrets_in(text: str | None) -> list[str]:
+    """Return the secrets that a stored text holds, for whoever hides them in logs."""
+    found = _mapping(text)
+    return [found[name] for name in ("access", "refresh") if isinstance(found.get(name), str)]
 
 
 def _same(one: RotatingToken, other: RotatingToken | None) -> bool:
@@ -187,7 +246,7 @@ def _same(one: RotatingToken, other: RotatingToken | None) -> bool:
 def _mapping(text: str | None) -> dict[str, Any]:
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -195,15 +254,15 @@ def _mapping(text: str | None) -> dict[str, Any]:
 def _parsed(text: str | None) -> RotatingToken | None:
     found = _mapping(text)
     try:
-        return RotatingToken(Secret(str(found["access"])), float(found["expires"]), float(found["minted"]))
+        refresh = Secret(str(found["refresh"])) if found.get("refresh") else None
+        return RotatingToken(
+            Secret(str(found["access"])), float(found["expires"]), float(found["minted"]), refresh
+        )
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def _written(token: RotatingToken, young_deaths: list[float]) -> str:
-    return json.dumps({
-        "access": token.access.reveal(),
-        "expires": token.expires,
-        "minted": token.minted,
-        "young_deaths": young_deaths,
-    })
+    kept = {"access": token.access.reveal(), "expires": token.expires, "minted": token.minted}
+    refresh = {"refresh": token.refresh.reveal()} if token.refresh else {}
+    return json.dumps({**kept, **refresh, "young_deaths": young_deaths})

@@ -2,51 +2,89 @@
 
 Workers and triggers read and write Variables through Airflow's API; there is no compare-and-swap, which
 is what the lease in `auth.rotating_jwt` is for. Without a Fernet key a Variable would hold the token in
-clear text, so it stays in this process's memory, and the log says so once.
+clear text, so it stays in this process's memory, and the log says so.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from airflow_provider_telecom.calls.errors import TelecomNotSentError
+from airflow_provider_telecom.auth.rotating_jwt import secrets_in
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.transport.wire import TokenStore
 
 log = logging.getLogger(__name__)
 
+_UNSET_FERNET_KEYS = ("", "{FERNET_KEY}")  # the second is what Airflow's own template holds without a file
 
-class VariableStore(TokenStore):
-    """Texts in Airflow Variables."""
+
+class ProcessStore(TokenStore):
+    """Texts in this process's memory. Tokens in them are masked in Airflow's logs."""
+
+    def save(self, key: str, value: str) -> None:
+        """Put `value` under `key`."""
+        _mask(value)
+        super().save(key, value)
+
+
+class VariableStore(ProcessStore):
+    """Texts in Airflow Variables, and in memory where they cannot be written: outside tasks and triggers.
+
+    Both methods block, and raise TelecomNotSentError when Airflow's API does not answer.
+    """
 
     def load(self, key: str) -> str | None:
-        """Return the Variable's text, or None. The text is masked in logs from then on."""
+        """Return the Variable's text, else what stands in memory, or None."""
         from airflow.sdk import Variable
+        from airflow.sdk.exceptions import AirflowRuntimeError
 
-        text: str | None = Variable.get(key, default=None)
-        return text
+        try:
+            text: str | None = Variable.get(key, default=None)
+        except AirflowRuntimeError:
+            raise TelecomNotSentError("not sent: Airflow's Variables cannot be read") from None
+        _mask(text)
+        return text or super().load(key)
 
     def save(self, key: str, value: str) -> None:
         """Write the Variable."""
         from airflow.sdk import Variable
+        from airflow.sdk.exceptions import AirflowRuntimeError
 
-        Variable.set(key, value, description="Kept by airflow-provider-telecom; may be deleted at any time.")
+        _mask(value)  # before the first line of a log could show it
+        try:
+            Variable.set(
+                key, value, description="Kept by airflow-provider-telecom; may be deleted at any time."
+            )
+        except ImportError:  # Airflow's way of saying that no supervisor runs this process
+            super().save(key, value)
+        except AirflowRuntimeError:
+            raise TelecomNotSentError("not sent: Airflow's Variables cannot be written") from None
 
 
 def shared_store() -> TokenStore:
     """Return the Variable store, or this process's memory when Airflow has no Fernet key."""
     from airflow.sdk.configuration import conf
 
-    if conf.get("core", "fernet_key", fallback=""):
+    if conf.get("core", "fernet_key", fallback="") not in _UNSET_FERNET_KEYS:
         return VariableStore()
     log.warning(
-        "Airflow has no Fernet key, so the SunSim token is kept in this process only: "
-        "every other worker that mints one ends it. Set [core] fernet_key."
+        "Airflow has no Fernet key here, so the SunSim token is kept in this process only: "
+        "every other worker that mints one ends it. Set [core] fernet_key, on workers too."
     )
-    return TokenStore()
+    return ProcessStore()
+
+
+def _mask(text: str | None) -> None:
+    from airflow.sdk.log import mask_secret
+
+    for secret in secrets_in(text):
+        mask_secret(secret)
 
 
 class HostLock:
@@ -60,18 +98,24 @@ class HostLock:
         """Hold the lock. Raises TelecomNotSentError when it cannot be had in time."""
         from filelock import FileLock, Timeout
 
+        lock = FileLock(self._path, timeout=timeout, thread_local=False, mode=0o600)
         try:
-            with FileLock(self._path, timeout=timeout, thread_local=False, mode=0o600):
-                yield
+            lock.acquire()
         except Timeout:
             raise TelecomNotSentError(
                 "not sent: another process has been renewing the token for too long"
             ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def _private_directory() -> Path:
-    import getpass
-
-    folder = Path(tempfile.gettempdir()) / f"airflow-provider-telecom-{getpass.getuser()}"
+    """Return a directory of this user's own. Raises TelecomInputError if somebody else made it first."""
+    folder = Path(tempfile.gettempdir()) / f"airflow-provider-telecom-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise TelecomInputError("lock", f"{folder} must be a directory of this user alone")
     return folder

@@ -28,7 +28,7 @@ def test_eight_parallel_tasks_share_one_token(telecom_simulator: Any, tmp_path: 
             while len(telecom_simulator.town.ledger.of("sunsim", "callback")) < (kill + 1) * 20:
                 if ended.wait(0.05):
                     return
-            tokens.append(books("sunsim", Books).access)
+            tokens.append(books("sunsim", Books).access.value)
             books("sunsim", Books).kill_access()
 
     ended = threading.Event()
@@ -42,7 +42,9 @@ def test_eight_parallel_tasks_share_one_token(telecom_simulator: Any, tmp_path: 
         key = next(name for name in _variables(airflow) if "lease" not in name)
         stored = airflow.variable_text(key)
     assert state == "success", logs[-3000:]
-    calls = Counter(effect.facts["phone_to"] for effect in telecom_simulator.town.ledger.of("sunsim", "callback"))
+    calls = Counter(
+        effect.facts["phone_to"] for effect in telecom_simulator.town.ledger.of("sunsim", "callback")
+    )
     assert len(calls) == TASKS * CALLS_EACH
     assert set(calls.values()) == {1}
     mints = len(telecom_simulator.town.ledger.of("sunsim", "token"))

@@ -1,0 +1,79 @@
+"""The hook of SunSim."""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast
+
+from airflow_provider_telecom.auth.bearer import Bearer
+from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
+from airflow_provider_telecom.calls.endpoint import Call
+from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomRejectedError
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.request import Repeat, Request
+from airflow_provider_telecom.calls.retry import Auth, perform
+from airflow_provider_telecom.hooks.base import TelecomHook
+from airflow_provider_telecom.hooks.settings import Settings
+from airflow_provider_telecom.hooks.store import HostLock, shared_store
+from airflow_provider_telecom.transport.blocking import Locks
+from airflow_provider_telecom.transport.wire import TokenStore
+from airflow_provider_telecom.vendors.api import Credentials
+from airflow_provider_telecom.vendors.sunsim.answers import envelope
+from airflow_provider_telecom.vendors.sunsim.api import SunSimApi
+from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
+from airflow_provider_telecom.vendors.sunsim.tokens import auth_for
+
+NO_RECORDING = "00000000-0000-0000-0000-000000000000"
+
+
+class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
+    """Callbacks, call lists, recordings and settings of the virtual PBX, for a `sunsim` connection.
+
+    All hooks of one authorization token share one live access token, through an Airflow Variable. One
+    authorization token is for one Airflow deployment. `pace` holds the times of that sharing.
+    """
+
+    conn_type: ClassVar[str] = "sunsim"
+    default_conn_name: ClassVar[str] = "sunsim_default"
+    hook_name: ClassVar[str] = "SunSim"
+    options_type = SunSimOptions
+    pace: ClassVar[Pace] = Pace()
+
+    @property
+    def credentials(self) -> Credentials:
+        """The connection's authorization token."""
+        return self._read().credentials
+
+    def _auth(self, settings: Settings[SunSimOptions], guard: Guard) -> Auth:
+        return auth_for(settings.credentials, settings.options, guard, settings.route.deadline, self.pace)
+
+    def _sharing(self, settings: Settings[SunSimOptions]) -> tuple[TokenStore, Locks | None]:
+        return shared_store(), HostLock(settings.credentials.key)
+
+    def _probe(self) -> str:
+        """Ask with the token that is stored, if any, for a recording that is not there.
+
+        A new token would end the live one for everybody, so none is made; success is only claimed when
+        the vendor has answered to a live token.
+        """
+        token = self.run(cast("RotatingJwt", self.account.auth).stored())
+        if token is None:
+            raise TelecomError(
+                "not verified: no token is stored, and making one would end the token that others may use. "
+                "The first call makes it."
+            )
+        try:
+            self.run(self._look_with(token))
+        except TelecomRejectedError:
+            return "Connected: the stored token is alive."
+        except TelecomAuthError:
+            raise TelecomError(
+                "not verified: the stored token has died; the next call makes a new one"
+            ) from None
+        return "Connected: the stored token is alive."
+
+    def _look_with(self, token: RotatingToken) -> Call[object]:
+        query = {"recordFileId": NO_RECORDING}
+        path = f"{self.options.api_path}/request/getcallrecordfile"
+        request = Request("GET", path, Repeat.READ, query=query)
+        account = self.account
+        return perform(request, Bearer(token.access), envelope, account.guard, account.deadline)

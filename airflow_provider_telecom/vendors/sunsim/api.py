@@ -1,0 +1,230 @@
+"""The calls of SunSim. Source: the vendor's "Интеграционные API" (docs/vendors/sunsim.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from airflow_provider_telecom.calls.checks import matching, one_of, some, within
+from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.errors import (
+    TelecomInputError,
+    TelecomRejectedError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.phone import russian_dialled, ten_digits
+from airflow_provider_telecom.calls.privacy import Secret, shortened
+from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request
+from airflow_provider_telecom.vendors.api import Api, Credentials
+from airflow_provider_telecom.vendors.sunsim.models import (
+    LARGEST_RECORDING,
+    Answer,
+    CallList,
+    CallRecording,
+    TokenPair,
+    VatsSettings,
+    read_calls,
+    read_receipt,
+    read_recording,
+    read_settings,
+)
+from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
+from airflow_provider_telecom.vendors.sunsim.period import period
+from airflow_provider_telecom.vendors.sunsim.settings import checked, numbers_of
+from airflow_provider_telecom.vendors.sunsim.tokens import TokenDesk
+
+Direction = Literal["outgoing", "incoming"]
+
+_DIRECTIONS: Mapping[str, int] = {"outgoing": 1, "incoming": 2}
+_LONGEST_SECONDS = 2**31 - 1
+_LARGEST_LIST = 64 * MEGABYTE
+
+
+class SunSimApi(Api[SunSimOptions]):
+    """Every documented call."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """The authorization token that pairs of tokens are created with."""
+        raise self._nobody()
+
+    @endpoint
+    def create_tokens(self) -> Call[TokenPair]:
+        """Return a new pair of tokens. The pair before it dies at once, for everybody.
+
+        Calls make their own tokens; this is for other systems. A pair that another call makes later ends
+        this one. Raises TelecomAuthError (wrong authorization token). Repeated after a lost answer: a
+        copy makes one more pair, and costs nothing. Source: "GET auth/integrationapi/create".
+        """
+        return (yield from self._desk().create(self.credentials.secret))
+
+    @endpoint
+    def refresh_tokens(self, refresh_token: str | Secret) -> Call[TokenPair]:
+        """Return a new pair for a live refresh token. The pair before it dies at once, for everybody.
+
+        Raises TelecomAuthError (dead refresh token), TelecomUnknownError: a refresh token works once, so
+        after a lost answer the new pair is lost as well, and `create_tokens` is the way out.
+        Source: "GET auth/integrationapi/refresh".
+        """
+        token = refresh_token.reveal() if isinstance(refresh_token, Secret) else refresh_token
+        rule = "must be the refresh token, without blanks"
+        matching("refresh_token", token, r"[\x21-\x7e]{1,8192}", rule)
+        return (yield from self._desk().refresh(Secret(token)))
+
+    @endpoint
+    def create_callback(self, phone_to: str, phone_from: str) -> Call[Answer]:
+        """Ring `phone_from` (a number of the contract) and connect it with `phone_to`, any number.
+
+        Charged as an incoming call on `phone_from`. The answer is not documented and names no call. A
+        copy rings two phones again: after an unknown outcome the hook raises TelecomUnknownError and does
+        not repeat. `list_calls` may then prove that it happened, never that it did not.
+
+        Raises TelecomInputError (numbers), TelecomAuthError, TelecomRejectedError, TelecomUnknownError.
+        Source: "GET /api/v1/callback/create".
+        """
+        query = {
+            "PhoneTo": russian_dialled(self._msisdn(phone_to, "phone_to")),
+            "PhoneFrom": self._own_number(phone_from, "phone_from"),
+        }
+        request = self._request("GET", "/callback/create", Repeat.UNKEYED, query=query)
+        return (yield from self._call(request, read_receipt))
+
+    @endpoint
+    def list_calls(
+        self,
+        numbers: Sequence[str],
+        start: datetime,
+        end: datetime,
+        *,
+        direction: Direction | None = None,
+        duration_from_seconds: int | None = None,
+        duration_to_seconds: int | None = None,
+        only_recorded: bool = False,
+        is_read: bool | None = None,
+    ) -> Call[CallList]:
+        """Return the calls of numbers of the contract between `start` and `end`.
+
+        With `vendor_timezone` in the connection's extra the ends are aware; without it they are naive, in
+        the vendor's own time. The period is one month at most and begins at most one month ago.
+        `is_read` is about voice mail: True for what was listened to, False for what was not, None for all
+        calls. A limit that is left out is none; a `duration_to_seconds` of 0 asks for calls of 0 seconds.
+
+        Raises TelecomInputError, TelecomAuthError, TelecomRejectedError (a number that is not on the
+        contract), TelecomAnswerError. A read. Source: "POST /api/v1/request/getcalllist".
+        """
+        first, last = period(start, end, self.options.vendor_timezone)
+        shortest = _seconds("duration_from_seconds", duration_from_seconds)
+        longest = _seconds("duration_to_seconds", duration_to_seconds)
+        if shortest is not None and longest is not None and shortest > longest:
+            raise TelecomInputError("duration_to_seconds", "must not be less than duration_from_seconds")
+        body = {
+            "nums": self._own_numbers(numbers),
+            "periodStart": first,
+            "periodEnd": last,
+            "direction": None
+            if direction is None
+            else _DIRECTIONS[one_of("direction", direction, _DIRECTIONS)],
+            "durationFrom": shortest,
+            "durationTo": longest,
+            "isCallRecord": 1 if only_recorded else None,
+            "isRead": None if is_read is None else int(one_of("is_read", is_read, (True, False))),
+        }
+        request = self._request("POST", "/request/getcalllist", body=body, max_bytes=_LARGEST_LIST)
+        return (yield from self._call(request, read_calls))
+
+    @endpoint
+    def get_call_record_file(self, record_id: str) -> Call[CallRecording]:
+        """Return the recording of a call by the `record_id` of its row in `list_calls`: MP3, 200 MB at most.
+
+        Raises TelecomInputError (id), TelecomRejectedError (no such recording), TelecomAnswerError (not an
+        MP3 file). A read. Source: "GET /api/v1/request/getcallrecordfile", whose heading the document lost.
+        """
+        rule = "must be 1 to 64 of the characters A-Z a-z 0-9 and -"
+        query = {"recordFileId": matching("record_id", record_id, r"[A-Za-z0-9-]{1,64}", rule)}
+        most = LARGEST_RECORDING * 4 // 3 + MEGABYTE
+        request = self._request("GET", "/request/getcallrecordfile", query=query, max_bytes=most)
+        return (yield from self._call(request, read_recording))
+
+    @endpoint
+    def get_vats_settings(self, numbers: Sequence[str]) -> Call[VatsSettings]:
+        """Return the settings of the virtual PBX for numbers of the contract, to be edited and set.
+
+        Raises TelecomInputError, TelecomAuthError, TelecomRejectedError (a number that is not on the
+        contract), TelecomAnswerError. A read. Source: the request before "POST /api/v1/Vats/settings/set",
+        whose heading the document lost.
+        """
+        return (yield from self._vats_settings(self._own_numbers(numbers)))
+
+    @endpoint
+    def set_vats_settings(
+        self, settings: Sequence[Mapping[str, Any]], *, expected_hash: str | None = None
+    ) -> Call[Answer]:
+        """Set edited settings, as a whole, of the numbers they are about.
+
+        `settings` is the `settings` of `get_vats_settings`, edited. The vendor keeps no version, so
+        whoever writes last wins. With `expected_hash` (the `hash` of what was edited) the settings are
+        read once more just before, and refused when they have changed since; the moment between that
+        read and the write stays open. Only with it can an unknown outcome be settled by reading, and the
+        request repeated once if nothing has happened; without it TelecomUnknownError is raised.
+
+        Raises TelecomInputError that names number, profile and day (times of a profile's blocks must
+        cover each day from 0 to 86400 once; dialTime 0 to 90; dialModeCode 1, 2 or 21; isActive, isMlp,
+        isUseCalendar 0 or 1; workdayDefDay only with isUseCalendar = 1; redirect numbers Russian),
+        TelecomAuthError, TelecomRejectedError, TelecomUnknownError. A copy sets the same state again; a
+        late one can undo a newer change. Source: "POST /api/v1/Vats/settings/set".
+        """
+        wanted = checked(settings, self.options.default_region)
+        setting = self._request("POST", "/Vats/settings/set", Repeat.SET_STATE, body={"vatsSettings": wanted})
+        if expected_hash is None:
+            return (yield from self._call(setting, read_receipt))
+        if (yield from self._vats_settings(numbers_of(wanted))).hash != expected_hash:
+            raise TelecomRejectedError(
+                "the settings have changed since they were read: read them again and repeat the edit"
+            )
+        try:
+            return (yield from self._call(setting, read_receipt))
+        except TelecomUnknownError:
+            now = yield from self._vats_settings(numbers_of(wanted))
+            if now.hash == expected_hash:
+                return (yield from self._call(setting, read_receipt))
+            if now.hash != VatsSettings(settings=wanted).hash:
+                raise
+            return Answer(result=now.result)
+
+    def _vats_settings(self, nums: list[str]) -> Call[VatsSettings]:
+        # The document lost this call's heading; its name is taken from that of its sister.
+        return self._call(self._request("POST", "/Vats/settings/get", body={"nums": nums}), read_settings)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        repeat: Repeat = Repeat.READ,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        max_bytes: int = 16 * MEGABYTE,
+    ) -> Request:
+        content = None if body is None else Json(body)
+        address = f"{self.options.api_path}{path}"
+        return Request(method, address, repeat, query=query or {}, body=content, max_bytes=max_bytes)
+
+    def _desk(self) -> TokenDesk:
+        account = self.account
+        return TokenDesk(self.options, account.guard, account.deadline)
+
+    def _own_numbers(self, numbers: Sequence[str]) -> list[str]:
+        return [self._own_number(number, "numbers") for number in some("numbers", numbers)]
+
+    def _own_number(self, number: str, field: str) -> str:
+        msisdn = self._msisdn(number, field)
+        if not (msisdn.startswith("7") and len(msisdn) == 11):
+            raise TelecomInputError(
+                field, "must be a Russian number of the contract", shown=shortened(msisdn)
+            )
+        return ten_digits(msisdn)
+
+
+def _seconds(field: str, value: int | None) -> int | None:
+    return None if value is None else within(field, value, 0, _LONGEST_SECONDS)

@@ -1,0 +1,206 @@
+"""What SunSim answers. What its document is silent about is kept as it came.
+
+The document shows neither the rows of a call list nor the answer to an ordered callback. Times come
+without a zone and stay as they come.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pendulum
+from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_provider_telecom.calls.answers import unreadable
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import MEGABYTE, Response
+from airflow_provider_telecom.vendors.sunsim.answers import envelope, plain, result_of
+from airflow_provider_telecom.vendors.sunsim.settings import settings_hash
+
+LARGEST_RECORDING = 200 * MEGABYTE
+ACCESS_HOURS, REFRESH_HOURS = 24, 25
+_ABOUT_THE_REQUEST = frozenset({"apiName", "apiVersion", "callTime", "responseDuration"})
+_FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]{1,8192}")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*( ?[+-]\d\d:?\d\d)?")
+_DOTTED = re.compile(r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d")
+_LATEST_YEAR_10000 = 253_402_300_800
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """An access and a refresh token, which do not show themselves, and when each ends (aware)."""
+
+    access: Secret
+    access_expires: datetime
+    refresh: Secret
+    refresh_expires: datetime
+
+
+class Answer(BaseModel):
+    """What all answers share: `result` as the vendor sent it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    result: dict[str, Any] = Field(default_factory=dict)
+
+
+class CallRecord(BaseModel):
+    """One row of a call list, as it came. `record_id` is there when the call was recorded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    row: dict[str, Any]
+    record_id: str | None = None
+
+    def mentions(self, number: str) -> bool:
+        """Whether any field of the row is this number, in whatever form its last ten digits are written."""
+        wanted = re.sub(r"\D", "", number)[-10:]
+        return any(re.sub(r"\D", "", str(value))[-10:] == wanted for value in self.row.values())
+
+
+class CallList(Answer):
+    """The calls of a period, in the vendor's order. `result` is what came beside them."""
+
+    calls: list[CallRecord]
+
+
+class CallRecording(Answer):
+    """The recording of a call: MP3 bytes. `file_name` is the vendor's; never use it as a path."""
+
+    content: bytes = Field(repr=False)
+    file_name: str | None = None
+
+
+class VatsSettings(Answer):
+    """The settings of the virtual PBX, one entry a number, in the vendor's own form, to edit and set.
+
+    `hash` tells these settings from others: hand it to `set_vats_settings` as `expected_hash`.
+    """
+
+    settings: list[dict[str, Any]]
+
+    @property
+    def hash(self) -> str:
+        """The hash of these settings as they stand."""
+        return settings_hash(self.settings)
+
+
+def read_pair(answer: Response, zone: str | None, now: datetime) -> TokenPair:
+    """Return the pair of tokens that an answer holds. `zone` is that of times without one, UTC by default."""
+    body = envelope(answer)
+    access, refresh = body.get("accessToken"), body.get("refreshToken")
+    for value in (access, refresh):
+        if not isinstance(value, str) or not _FIT_FOR_A_HEADER.fullmatch(value):
+            raise unreadable("an answer without tokens", answer.body, answer.status)
+    return TokenPair(
+        Secret(str(access)),
+        _end_of(str(access), body.get("accessTokenExpiredIn"), zone) or _after(now, ACCESS_HOURS),
+        Secret(str(refresh)),
+        _end_of(str(refresh), body.get("refreshTokenExpiredIn"), zone) or _after(now, REFRESH_HOURS),
+    )
+
+
+def _after(now: datetime, hours: int) -> datetime:
+    return pendulum.instance(now).add(hours=hours)
+
+
+def _end_of(token: str, written: object, zone: str | None) -> datetime | None:
+    """Return when a token ends: its own `exp` claim before the text beside it, whose form is not documented.
+
+    Nobody relies on it: the signature is not checked, and a 401 is what tells a dead token.
+    """
+    return _claimed_end(token) or _written_end(written, zone)
+
+
+def _claimed_end(token: str) -> datetime | None:
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, RecursionError):
+        return None
+    end = claims.get("exp") if isinstance(claims, dict) else None
+    if isinstance(end, bool) or not isinstance(end, (int, float)) or not 0 < end < _LATEST_YEAR_10000:
+        return None
+    return pendulum.from_timestamp(end)
+
+
+def _written_end(written: object, zone: str | None) -> datetime | None:
+    text = written.strip() if isinstance(written, str) else ""
+    try:
+        if _DOTTED.fullmatch(text):
+            return pendulum.from_format(text, "DD.MM.YYYY HH:mm:ss", tz=zone or "UTC")
+        if _ISO.fullmatch(text):
+            found = pendulum.parse(text, tz=zone or "UTC")
+            return found if isinstance(found, datetime) else None
+    except ValueError:
+        return None
+    return None
+
+
+def read_receipt(answer: Response) -> Answer:
+    """Return what a callback answers. It is not documented, so nothing at all is a success as well."""
+    body = envelope(answer) if answer.body.strip() or answer.status >= 300 else {}
+    result = body.get("result")
+    return Answer(result=result if isinstance(result, dict) else {})
+
+
+def read_calls(answer: Response) -> CallList:
+    """Return the calls. Their list's name is not documented: it is the one list there is in `result`."""
+    result = result_of(envelope(answer), answer)
+    lists = {name: value for name, value in result.items() if isinstance(value, list)}
+    if len(lists) > 1:
+        raise unreadable("several lists where one of calls was expected", answer.body, answer.status)
+    name, rows = next(iter(lists.items()), (None, []))
+    others = {key: value for key, value in result.items() if key != name}
+    if name is None and any(
+        value is not None for key, value in others.items() if key not in _ABOUT_THE_REQUEST
+    ):
+        raise unreadable("no list of calls", answer.body, answer.status)
+    if not all(isinstance(row, dict) for row in rows):
+        raise unreadable("a call that is no object", answer.body, answer.status)
+    return CallList(calls=[_record(row) for row in rows], result=others)
+
+
+def _record(row: Mapping[str, Any]) -> CallRecord:
+    found = next((value for name, value in row.items() if name.casefold() == "callrecordid"), None)
+    return CallRecord(row=dict(row), record_id=str(found).strip() or None if found is not None else None)
+
+
+def read_recording(answer: Response) -> CallRecording:
+    """Return a recording. Raises TelecomAnswerError for what is not strict base64 of an MP3 file."""
+    body = envelope(answer)
+    result = body["result"] if isinstance(body.get("result"), dict) else {}
+    encoded = body.get("fileContent", result.get("fileContent"))
+    try:
+        content = base64.b64decode(encoded if isinstance(encoded, str) else "", validate=True)
+    except (binascii.Error, ValueError):
+        raise unreadable("a recording that is not base64", answer.body, answer.status) from None
+    if not _is_mp3(content):
+        raise unreadable("a recording that is not MP3", answer.body, answer.status)
+    if len(content) > LARGEST_RECORDING:
+        raise unreadable("a recording larger than 200 MB", answer.body, answer.status)
+    name = result.get("file_NAME")
+    kept = {key: value for key, value in result.items() if key != "fileContent"}
+    return CallRecording(result=kept, content=content, file_name=name if isinstance(name, str) else None)
+
+
+def _is_mp3(content: bytes) -> bool:
+    return content.startswith(b"ID3") or (content[:1] == b"\xff" and content[1:2] >= b"\xe0")
+
+
+def read_settings(answer: Response) -> VatsSettings:
+    """Return settings. The document writes `vatsSettings` in its samples and `vatssettings` in its text."""
+    result = result_of(envelope(answer), answer)
+    name = next((key for key in result if key.casefold() == "vatssettings"), None)
+    found = result.get(name) if name else None
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise unreadable("no list of settings", answer.body, answer.status)
+    others = {key: value for key, value in result.items() if key != name}
+    return VatsSettings(settings=plain(found), result=others)

@@ -1,0 +1,96 @@
+"""Minting access tokens. Source: "GET auth/integrationapi/create" and "refresh" of the vendor's document."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pendulum
+
+from airflow_provider_telecom.auth.bearer import Bearer
+from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
+from airflow_provider_telecom.calls.endpoint import Call
+from airflow_provider_telecom.calls.errors import TelecomError
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import Repeat, Request, Response
+from airflow_provider_telecom.calls.retry import perform
+from airflow_provider_telecom.vendors.api import Credentials
+from airflow_provider_telecom.vendors.sunsim.models import ACCESS_HOURS, TokenPair, read_pair
+from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
+
+log = logging.getLogger(__name__)
+
+_TELLING_SKEW_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class TokenDesk:
+    """Where pairs of tokens are made: one host, guarded, with so many seconds for a call."""
+
+    options: SunSimOptions
+    guard: Guard
+    deadline: float
+
+    def create(self, authorization: Secret) -> Call[TokenPair]:
+        """Return a new pair. The one before dies."""
+        return self._pair("create", Repeat.TOKEN, authorization)
+
+    def refresh(self, refresh: Secret) -> Call[TokenPair]:
+        """Return a new pair for a live refresh token, which dies of it."""
+        # Not Repeat.TOKEN: if the answer is lost the refresh token is used up and the pair lost with it.
+        # A copy can only be refused; the way out is create.
+        return self._pair("refresh", Repeat.UNKEYED, refresh)
+
+    def _pair(self, what: str, repeat: Repeat, token: Secret) -> Call[TokenPair]:
+        request = Request("GET", f"{self.options.api_path}/auth/integrationapi/{what}", repeat)
+        return perform(request, Bearer(token), self._read, self.guard, self.deadline)
+
+    def _read(self, answer: Response) -> TokenPair:
+        return read_pair(answer, self.options.vendor_timezone, pendulum.now("UTC"))
+
+
+def auth_for(
+    credentials: Credentials, options: SunSimOptions, guard: Guard, deadline: float, pace: Pace
+) -> RotatingJwt:
+    """Return how requests are signed.
+
+    The token calls have a breaker of their own. A call that probes a shut breaker may need a token first,
+    and the same breaker would refuse that, each time anew.
+    """
+    own = Guard(clock=guard.clock, wall_clock=guard.wall_clock)
+    desk = TokenDesk(options, own, deadline)
+    return RotatingJwt(
+        _minting(desk, credentials.secret),
+        f"__telecom_sunsim_token__{credentials.key}",
+        pace if options.lock == "variable" else replace(pace, lease=0),
+    )
+
+
+def _minting(desk: TokenDesk, authorization: Secret) -> Callable[[RotatingToken | None], Call[RotatingToken]]:
+    keeps_refresh = desk.options.token_strategy == "refresh"  # noqa: S105 - a choice
+
+    def mint(dead: RotatingToken | None) -> Call[RotatingToken]:
+        pair = yield from _refreshed_or_created(desk, authorization, dead)
+        now = pendulum.now("UTC").timestamp()
+        ends = pair.access_expires.timestamp()
+        if abs(ends - now - ACCESS_HOURS * 3600) > _TELLING_SKEW_SECONDS:
+            log.warning(
+                "SunSim's new token ends in %.1f h, not 24: is this host's clock right?", (ends - now) / 3600
+            )
+        return RotatingToken(pair.access, ends, now, pair.refresh if keeps_refresh else None)
+
+    return mint
+
+
+def _refreshed_or_created(
+    desk: TokenDesk, authorization: Secret, dead: RotatingToken | None
+) -> Call[TokenPair]:
+    """Try the refresh token, if one is kept; whatever comes of it, `create` needs nothing but ours."""
+    if dead is not None and dead.refresh:
+        try:
+            return (yield from desk.refresh(dead.refresh))
+        except TelecomError as error:
+            log.info("refreshing SunSim's token failed, so a pair is created: %s", type(error).__name__)
+    return (yield from desk.create(authorization))

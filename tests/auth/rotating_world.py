@@ -1,0 +1,187 @@
+"""A small world for the rotating token: one vendor, one store, workers on hosts of their own, one clock.
+
+A worker takes one step at a time. A test either says who takes the next step, or lets time decide.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
+from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import Repeat, Request, Response
+
+KEY, LEASE = "token", "token_lease"
+CREATE = Request("GET", "/create", Repeat.TOKEN)
+CALLBACK = Request("GET", "/callback", Repeat.UNKEYED)
+PACE = Pace()
+
+
+class World:
+    """The vendor, the store and the time of day."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.now = 1_800_000_000.0
+        self.store: dict[str, str] = {}
+        self.chance = random.Random(seed)
+        self.live: str | None = None
+        self.mints = self.callbacks = 0
+        self.create_fails: list[Exception] = []
+        self.step_takes = 0.01
+
+    def mint(self) -> str:
+        """Make a new token. The one before is dead."""
+        if self.create_fails:
+            raise self.create_fails.pop(0)
+        self.mints += 1
+        self.live = f"T{self.mints}"
+        return self.live
+
+    def answer(self, request: Request) -> Any:
+        """Serve one request: authorization comes before any effect."""
+        if request.path == "/create":
+            return self.mint()
+        if request.headers["Authorization"] != f"Bearer {self.live}":
+            return Response(401, {})
+        self.callbacks += 1
+        return Response(200, {}, b"{}")
+
+
+class Worker:
+    """One process on a host of its own, making one call."""
+
+    def __init__(self, world: World, name: str = "A", pace: Pace = PACE, skew: float = 0.0) -> None:
+        self.world, self.wakes = world, world.now
+        self.jwt = RotatingJwt(
+            self._mint, KEY, pace, clock=lambda: world.now + skew, ticks=lambda: world.now, me=name
+        )
+        self.lives = 24 * 3600.0
+        self.unauthorized = 0
+        self.result: Any = None
+        self.steps: list[Step] = []
+        self._stack: list[Call[Any]] = []
+        self._next: Step | None = None
+
+    def _mint(self, dead: RotatingToken | None) -> Call[RotatingToken]:
+        access: str = yield CREATE
+        now = self.jwt.clock()
+        return RotatingToken(Secret(access), now + self.lives, now)
+
+    def begin(self, request: Request = CALLBACK) -> Worker:
+        """Begin a call; its first step is taken by `step`."""
+        self.result, self._stack, self.steps = None, [self.jwt.flow(request)], []
+        self.wakes = self.world.now
+        self._go(None)
+        return self
+
+    @property
+    def coming(self) -> Step | None:
+        """The step that the next `step` takes; None when the call has ended."""
+        return self._next
+
+    def step(self) -> None:
+        """Take the step that is coming, and wake when it is over."""
+        step, self.wakes = self._next, self.world.now + self.world.step_takes
+        assert step is not None
+        self.steps.append(step)
+        match step:
+            case Request():
+                self._answer(step)
+            case Pause(low, high):
+                self.wakes = self.world.now + self.world.chance.uniform(low, high)
+                self._go(None)
+            case Load(key):
+                self._go(self.world.store.get(key))
+            case Store(key, value):
+                self.world.store[key] = value
+                self._go(None)
+
+    def _answer(self, request: Request) -> None:
+        try:
+            answer = self.world.answer(request)
+        except Exception as error:
+            self._go(error)
+            return
+        self.unauthorized += isinstance(answer, Response) and answer.status == 401
+        self._go(answer)
+
+    def _go(self, answer: Any) -> None:
+        """Hand an answer (or an error) in and find the next step. What runs alone here runs in its place."""
+        while self._stack:
+            call = self._stack[-1]
+            try:
+                found = call.throw(answer) if isinstance(answer, Exception) else call.send(answer)
+            except StopIteration as done:
+                self._stack.pop()
+                answer = done.value
+            except Exception as error:
+                self._stack.pop()
+                answer = error
+            else:
+                if not isinstance(found, Alone):
+                    self._next = found
+                    return
+                self._stack.append(found.call)
+                answer = None
+        self._next, self.result = None, answer
+
+    def until(self, reached: Callable[[Step], bool]) -> Worker:
+        """Take steps, and the time that they need, until the coming one is what is waited for."""
+        while self._next is not None and not reached(self._next):
+            self.world.now = max(self.world.now, self.wakes)
+            self.step()
+        return self
+
+    def finish(self) -> Any:
+        """Take all steps to the end and return the call's outcome; raise its error."""
+        self.until(lambda step: False)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def run_together(world: World, workers: list[Worker]) -> None:
+    """Let time decide who takes the next step, until all calls have ended."""
+    while waiting := [worker for worker in workers if worker.coming is not None]:
+        first = min(waiting, key=lambda worker: (worker.wakes, world.chance.random()))
+        world.now = max(world.now, first.wakes)
+        first.step()
+
+
+def with_a_dead_token(world: World, *workers: Worker) -> None:
+    """Give all workers the same token, stored long ago, which has died since."""
+    token = RotatingToken(Secret("T0"), world.now + 12 * 3600, world.now - 12 * 3600)
+    for worker in workers:
+        worker.jwt._token = token
+    world.store[KEY] = stored("T0", token.expires, token.minted)
+
+
+def stored(access: str, expires: float, minted: float, **more: Any) -> str:
+    """Return a token as it stands in the store."""
+    import json
+
+    return json.dumps({"access": access, "expires": expires, "minted": minted, "young_deaths": [], **more})
+
+
+def is_store(key: str) -> Callable[[Step], bool]:
+    """Whether a step stores under `key`."""
+    return lambda step: isinstance(step, Store) and step.key == key
+
+
+def is_load(key: str) -> Callable[[Step], bool]:
+    """Whether a step loads `key`."""
+    return lambda step: isinstance(step, Load) and step.key == key
+
+
+def is_create(step: Step) -> bool:
+    """Whether a step mints."""
+    return isinstance(step, Request) and step.path == "/create"
+
+
+def quick(**changes: Any) -> Pace:
+    """Return the usual pace with changes."""
+    return replace(PACE, **changes)

@@ -1,0 +1,454 @@
+"""The rotating token: each race, driven by hand or by chance against a store without compare-and-swap."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.auth.rotating_jwt import RotatingJwt, secrets_in
+from airflow_provider_telecom.calls.endpoint import Alone, Pause
+from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
+    TelecomNoAnswerError,
+    TelecomNotSentError,
+)
+from airflow_provider_telecom.calls.request import Response
+from tests.auth.rotating_world import (
+    CALLBACK,
+    KEY,
+    LEASE,
+    PACE,
+    Worker,
+    World,
+    is_create,
+    is_load,
+    is_store,
+    quick,
+    run_together,
+    stored,
+    with_a_dead_token,
+)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def access(world: World) -> str:
+    found: str = json.loads(world.store[KEY])["access"]
+    return found
+
+
+def pauses(worker: Worker) -> list[Pause]:
+    return [step for step in worker.steps if isinstance(step, Pause)]
+
+
+class TestAlone:
+    def test_the_first_call_mints_and_publishes(self, world: World) -> None:
+        assert Worker(world).begin().finish().status == 200
+        assert (world.mints, access(world), world.store[LEASE]) == (1, "T1", "{}")
+
+    def test_the_next_call_takes_the_token_from_memory(self, world: World) -> None:
+        worker = Worker(world)
+        worker.begin().finish()
+        assert worker.begin().finish().status == 200
+        assert len(worker.steps) == 1
+
+    def test_another_worker_takes_it_from_the_store(self, world: World) -> None:
+        Worker(world, "A").begin().finish()
+        other = Worker(world, "B").begin()
+        assert other.finish().status == 200
+        assert (len(other.steps), world.mints) == (2, 1)
+
+    def test_a_paid_call_that_meets_a_401_is_executed_once(self, world: World) -> None:
+        worker = Worker(world)
+        with_a_dead_token(world, worker)
+        assert worker.begin().finish().status == 200
+        assert (world.callbacks, worker.unauthorized, world.mints) == (1, 1, 1)
+
+    def test_a_token_in_the_store_that_is_not_the_dead_one_is_used_before_minting(self, world: World) -> None:
+        worker = Worker(world)
+        with_a_dead_token(world, worker)
+        world.store[KEY] = stored(world.mint(), world.now + 86_400, world.now)
+        assert worker.begin().finish().status == 200
+        assert (world.mints, pauses(worker)) == (1, [])
+
+    def test_what_runs_alone_may_take_longer_than_it_waits_for_a_leader(self, world: World) -> None:
+        first = Worker(world).jwt.flow(CALLBACK)
+        next(first)
+        later = Worker(world).jwt.flow(CALLBACK)
+        next(later)
+        later.send(stored("T0", world.now + 86_400, world.now))
+        for step in (first.send(None), later.send(Response(401, {}))):
+            assert isinstance(step, Alone)
+            assert step.timeout > PACE.patience
+
+    def test_a_dead_token_in_memory_and_another_in_the_store_take_no_pause(self, world: World) -> None:
+        worker = Worker(world)
+        with_a_dead_token(world, worker)
+        world.store[KEY] = stored("T0b", world.now + 3700, world.now - 100)
+        assert worker.begin().finish().status == 200
+        assert (worker.unauthorized, pauses(worker)) == (2, [Pause(*PACE.settle)])
+
+    def test_a_caller_that_waited_its_turn_takes_what_the_one_before_it_fetched(self, world: World) -> None:
+        first, second = Worker(world), Worker(world)
+        with_a_dead_token(world, first)
+        second.jwt = first.jwt
+        second.begin()
+        first.begin().finish()
+        assert second.finish().status == 200
+        assert len(second.steps) == 2
+        assert world.mints == 1
+
+    def test_a_lease_of_its_own_left_over_is_not_waited_for(self, world: World) -> None:
+        worker = Worker(world, "A")
+        world.store[LEASE] = json.dumps({"me": "A", "at": world.now})
+        worker.begin().finish()
+        assert pauses(worker) == [Pause(*PACE.settle)]
+
+    @pytest.mark.parametrize("text", ["", "nonsense", "[]", '"x"', '{"access": "x"}', '{"young_deaths": 7}'])
+    def test_junk_in_the_store_is_no_token(self, world: World, text: str) -> None:
+        world.store = {KEY: text, LEASE: text}
+        assert Worker(world).begin().finish().status == 200
+        assert access(world) == "T1"
+
+    def test_junk_among_the_young_deaths_is_left_out(self, world: World) -> None:
+        worker = Worker(world)
+        with_a_dead_token(world, worker)
+        world.store[KEY] = stored("T0", world.now, 0, young_deaths=["x", None, 5])
+        assert worker.begin().finish().status == 200
+
+    def test_stored_never_mints(self, world: World) -> None:
+        worker = Worker(world)
+        look = worker.jwt.stored()
+        next(look)
+        with pytest.raises(StopIteration) as done:
+            look.send(None)
+        assert done.value.value is None
+        assert world.mints == 0
+
+    def test_a_refusal_that_stays_is_given_back_after_three_rounds(self, world: World) -> None:
+        worker = Worker(world, pace=quick(young_deaths=99, forgiven_deaths=99))
+        with_a_dead_token(world, worker)
+        world.answer = self.refusing_all_but_create(world)  # type: ignore[method-assign]
+        assert worker.begin().finish().status == 401
+        assert (worker.unauthorized, world.mints) == (4, 3)
+        assert pauses(worker).count(Pause(*PACE.after_repeated_401)) == 2
+
+    @staticmethod
+    def refusing_all_but_create(world: World) -> Any:
+        return lambda request: world.mint() if request.path == "/create" else Response(401, {})
+
+    def test_without_leases_nothing_but_the_token_is_stored(self, world: World) -> None:
+        worker = Worker(world, pace=quick(lease=0))
+        with_a_dead_token(world, worker)
+        assert worker.begin().finish().status == 200
+        assert set(world.store) == {KEY}
+        assert pauses(worker) == []
+
+
+class TestEarly:
+    def ageing(self, world: World, worker: Worker) -> Worker:
+        token = worker.world.mint()
+        world.store[KEY] = stored(token, world.now + 600, world.now - 85_800)
+        return worker
+
+    def test_an_ageing_token_is_renewed_before_it_dies(self, world: World) -> None:
+        worker = self.ageing(world, Worker(world))
+        assert worker.begin().finish().status == 200
+        assert (world.mints, worker.unauthorized, access(world)) == (2, 0, "T2")
+
+    def test_while_somebody_else_renews_it_the_old_one_is_used(self, world: World) -> None:
+        worker = self.ageing(world, Worker(world))
+        world.store[LEASE] = json.dumps({"me": "B", "at": world.now})
+        assert worker.begin().finish().status == 200
+        assert (world.mints, pauses(worker)) == (1, [])
+
+    def test_if_renewing_fails_the_call_goes_on_and_the_next_does_not_try_at_once(self, world: World) -> None:
+        worker = self.ageing(world, Worker(world))
+        world.create_fails = [TelecomNoAnswerError("read timed out"), TelecomNoAnswerError("again")]
+        assert worker.begin().finish().status == 200
+        assert worker.begin().finish().status == 200
+        assert len(world.create_fails) == 1
+        assert world.store[LEASE] == "{}"
+        world.now += PACE.between_mintings
+        worker.begin().finish()
+        assert world.create_fails == []
+
+    def test_renewing_early_is_no_young_death(self, world: World) -> None:
+        worker = Worker(world, pace=quick(between_mintings=0))
+        worker.lives = 1000
+        for _ in range(9):
+            assert worker.begin().finish().status == 200
+        assert world.mints == 9
+        assert json.loads(world.store[KEY])["young_deaths"] == []
+
+    def test_a_fresh_token_is_left_alone(self, world: World) -> None:
+        worker = Worker(world)
+        world.store[KEY] = stored(world.mint(), world.now + 3601, world.now)
+        worker.begin().finish()
+        assert world.mints == 1
+
+
+class TestRaces:
+    def pair(self, world: World) -> tuple[Worker, Worker]:
+        a, b = Worker(world, "A"), Worker(world, "B")
+        with_a_dead_token(world, a, b)
+        return a.begin(), b.begin()
+
+    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("count", [2, 20])
+    def test_all_see_a_401_and_one_rotates(self, seed: int, count: int) -> None:
+        world = World(seed)
+        workers = [Worker(world, f"W{number}") for number in range(count)]
+        with_a_dead_token(world, *workers)
+        began = world.now
+        for worker in workers:
+            worker.begin()
+        run_together(world, workers)
+        assert [worker.result.status for worker in workers] == [200] * count
+        assert (world.mints, world.callbacks) == (1, count)
+        assert world.now - began < 5
+
+    def test_both_write_the_lease_at_once_and_the_last_writer_leads(self, world: World) -> None:
+        a, b = self.pair(world)
+        a.until(is_store(LEASE))
+        b.until(is_store(LEASE))
+        a.step()
+        b.step()
+        a.until(is_load(LEASE)).step()  # reads B's
+        assert b.finish().status == 200
+        assert a.finish().status == 200
+        assert world.mints == 1
+
+    def test_a_write_slower_than_the_settling_makes_two_leaders_and_heals(self, world: World) -> None:
+        a, b = self.pair(world)
+        a.until(is_store(LEASE))
+        b.until(is_create)  # A's write has not arrived when B reads back
+        a.until(is_create)
+        b.finish()
+        assert a.finish().status == 200
+        assert (world.mints, world.live) == (2, "T2")
+        assert b.begin().finish().status == 200
+        assert (b.unauthorized, world.mints, world.callbacks) == (2, 2, 3)
+
+    def test_a_leader_stalls_beyond_its_lease_and_mints_all_the_same(self, world: World) -> None:
+        a, b = self.pair(world)
+        a.until(is_create)
+        assert b.finish().status == 200  # waits for the lease to run out, then leads
+        assert a.finish().status == 200  # wakes, mints, and kills B's token
+        assert (world.mints, access(world)) == (2, "T2")
+        assert b.begin().finish().status == 200
+        assert (world.mints, b.unauthorized) == (2, 2)
+
+    def test_a_leader_that_wakes_does_not_end_the_lease_of_the_next(self, world: World) -> None:
+        a, b = self.pair(world)
+        a.until(is_create)
+        b.until(is_create)
+        a.until(lambda step: getattr(step, "path", "") == "/callback")
+        assert json.loads(world.store[LEASE])["me"] == "B"
+
+    def test_a_leader_dies_before_publishing_and_the_next_waits_for_its_lease_only(
+        self, world: World
+    ) -> None:
+        a, b = self.pair(world)
+        a.until(is_create).step()  # T1 exists and nobody will know it
+        died = world.now
+        assert b.finish().status == 200
+        assert (world.mints, access(world)) == (2, "T2")
+        assert world.now - died < PACE.lease + 2 * PACE.settle[1] + PACE.wait_for_leader[1] + 1
+
+    def test_the_older_of_two_new_tokens_is_not_published_over_the_younger(self, world: World) -> None:
+        a, b = self.pair(world)
+        a.until(is_create).step()  # A mints T1 and stalls
+        b.finish()  # B mints T2 and publishes
+        assert access(world) == "T2"
+        assert a.finish().status == 200
+        assert (a.unauthorized, access(world), world.mints) == (1, "T2", 2)
+
+    def test_two_new_tokens_of_the_same_second_heal_by_one_more_rotation(self, world: World) -> None:
+        a, b = self.pair(world)
+        a.until(is_create).step()
+        expires = world.now + 86_400
+        b.finish()
+        world.store[KEY] = stored("T2", expires, world.now)
+        assert a.finish().status == 200
+        assert (a.unauthorized, world.mints) == (2, 3)
+        assert b.begin().finish().status == 200
+        assert world.mints == 3
+
+    def test_a_token_that_changes_while_the_lease_is_taken_is_used(self, world: World) -> None:
+        a, b = self.pair(world)
+        a.until(is_store(LEASE))
+        b.finish()
+        assert a.finish().status == 200
+        assert (world.mints, world.store[LEASE]) == (1, "{}")
+
+    def test_reading_back_finds_an_older_token_written_over_ours(self, world: World) -> None:
+        a, b = self.pair(world)
+        a.until(is_create).step()
+        b.until(is_create).step()  # T2, after A's T1
+        a.until(is_store(KEY))  # A has looked, and is about to write T1
+        b.until(is_store(KEY)).step()
+        a.step()
+        assert access(world) == "T1"
+        assert b.finish().status == 200
+        assert access(world) == "T2"
+        assert a.finish().status == 200
+        assert world.mints == 2
+
+    def test_the_lost_answer_of_create_is_made_good_by_the_next_call(self, world: World) -> None:
+        worker = Worker(world)
+        with_a_dead_token(world, worker)
+        world.create_fails = [TelecomNoAnswerError("read timed out")]
+        with pytest.raises(TelecomNotSentError, match="no token could be had"):
+            worker.begin().finish()
+        assert world.store[LEASE] == "{}"
+        assert worker.begin().finish().status == 200
+        assert (world.mints, world.callbacks) == (1, 1)
+
+    def test_a_dead_authorization_token_fails_at_once_and_holds_nobody_up(self, world: World) -> None:
+        a, b = self.pair(world)
+        world.create_fails = [TelecomAuthError("HTTP 401"), TelecomAuthError("HTTP 401")]
+        with pytest.raises(TelecomAuthError):
+            a.finish()
+        began = world.now
+        with pytest.raises(TelecomAuthError):
+            b.finish()
+        assert world.now - began < 2
+        assert world.create_fails == []
+
+    @pytest.mark.parametrize("skew", [-7200.0, 7200.0])
+    def test_a_skewed_clock_costs_nothing_but_time(self, skew: float) -> None:
+        world = World()
+        workers = [Worker(world, f"W{number}", skew=skew * (number % 2)) for number in range(6)]
+        with_a_dead_token(world, *workers)
+        for worker in workers:
+            worker.begin()
+        run_together(world, workers)
+        assert [worker.result.status for worker in workers] == [200] * 6
+        assert world.mints == 1
+
+    @pytest.mark.parametrize("skew", [-7200.0, 7200.0])
+    def test_the_lease_of_a_dead_leader_with_a_skewed_clock_runs_out_in_time(self, skew: float) -> None:
+        world = World()
+        a, b = Worker(world, "A", skew=skew), Worker(world, "B")
+        with_a_dead_token(world, a, b)
+        a.begin().until(is_create)
+        b.begin().finish()
+        assert world.now - b.jwt._tried_at < 1
+        assert PACE.lease <= b.jwt._tried_at - 1_800_000_000.0 < PACE.lease + 5
+
+    def test_a_leader_that_never_ends_is_not_waited_for_without_end(self, world: World) -> None:
+        worker = Worker(world)
+        with_a_dead_token(world, worker)
+        worker.begin()
+        while worker.until(is_load(LEASE)).coming:
+            world.store[LEASE] = json.dumps({"me": "B", "at": world.now})
+            worker.step()
+        with pytest.raises(TelecomNotSentError, match="too long"):
+            worker.finish()
+        assert world.callbacks == 0
+        assert PACE.patience <= world.now - 1_800_000_000.0 < PACE.patience + 5
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_200_workers_whose_leaders_stall_and_die_all_get_through(self, seed: int) -> None:
+        world = World(seed)
+        workers = [Worker(world, f"W{number}") for number in range(200)]
+        with_a_dead_token(world, *workers)
+        for worker in workers:
+            worker.begin()
+            worker.wakes += world.chance.uniform(0, 2)
+        stalls = 0
+        while waiting := [worker for worker in workers if worker.coming is not None]:
+            first = min(waiting, key=lambda worker: worker.wakes)
+            world.now = max(world.now, first.wakes)
+            if is_create(first.coming) and stalls < 2:  # type: ignore[arg-type]
+                stalls += 1
+                first.wakes += world.chance.uniform(1, 40)
+                continue
+            first.step()
+        assert {worker.result.status for worker in workers} == {200}
+        assert world.callbacks == 200
+        assert world.mints <= 4
+        assert max(worker.unauthorized for worker in workers) <= 3
+
+
+class TestSomebodyElse:
+    """Two systems with one authorization token end each other's tokens without end; that is told."""
+
+    def fight(self, world: World, worker: Worker, kills: int) -> None:
+        for _ in range(kills):
+            world.mint()
+            worker.begin().finish()
+            world.now += 5
+
+    def test_five_young_deaths_are_borne_and_the_sixth_is_told(self, world: World) -> None:
+        worker = Worker(world)
+        worker.begin().finish()
+        self.fight(world, worker, 5)
+        with pytest.raises(TelecomAuthError, match="another system uses this authorization token"):
+            self.fight(world, worker, 1)
+
+    def test_the_count_is_shared(self, world: World) -> None:
+        a, b = Worker(world, "A"), Worker(world, "B")
+        a.begin().finish()
+        self.fight(world, a, 3)
+        self.fight(world, b, 2)
+        with pytest.raises(TelecomAuthError, match="another system"):
+            self.fight(world, b, 1)
+
+    def test_a_few_are_replaced_at_once_and_then_it_slows_down(self, world: World) -> None:
+        worker = Worker(world)
+        worker.begin().finish()
+        began = world.now
+        self.fight(world, worker, 2)
+        assert world.now - began < 15
+        self.fight(world, worker, 1)
+        assert world.now - began > PACE.between_mintings
+
+    def test_while_it_rests_a_neighbours_token_is_noticed(self, world: World) -> None:
+        worker = Worker(world)
+        worker.begin().finish()
+        self.fight(world, worker, 2)
+        world.mint()
+        worker.begin().until(lambda step: step == Pause(*PACE.wait_for_leader))
+        world.store[KEY] = stored(world.mint(), world.now + 86_400, world.now)
+        mints, began = world.mints, world.now
+        assert worker.finish().status == 200
+        assert world.mints == mints
+        assert world.now - began < 2
+
+    def test_deaths_of_old_tokens_and_of_long_ago_do_not_count(self, world: World) -> None:
+        worker = Worker(world)
+        worker.begin().finish()
+        for _ in range(12):
+            world.now += PACE.died_young + 1
+            self.fight(world, worker, 1)
+        self.fight(world, worker, 3)
+        world.now += PACE.young_deaths_within
+        self.fight(world, worker, 1)
+        assert len(json.loads(world.store[KEY])["young_deaths"]) <= 1
+
+    def test_the_limits_can_be_set(self, world: World) -> None:
+        worker = Worker(world, pace=quick(young_deaths=50, forgiven_deaths=50))
+        worker.begin().finish()
+        self.fight(world, worker, 20)
+        assert worker.result.status == 200
+
+
+def test_the_secrets_of_a_stored_text() -> None:
+    assert secrets_in(stored("a", 1, 1, refresh="r")) == ["a", "r"]
+    assert secrets_in(stored("a", 1, 1)) == ["a"]
+    assert secrets_in("{}") == secrets_in(None) == secrets_in("junk") == []
+
+
+def test_it_does_not_show_its_token(world: World) -> None:
+    worker = Worker(world)
+    worker.begin().finish()
+    assert "T1" not in repr(worker.jwt)
+    assert "T1" not in "".join(map(repr, worker.steps))
+    assert isinstance(worker.jwt, RotatingJwt)

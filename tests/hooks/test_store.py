@@ -1,0 +1,193 @@
+"""Where a token is shared: Variables through Airflow's own client, memory without them, the host's lock."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
+from airflow_provider_telecom.hooks.store import HostLock, ProcessStore, VariableStore, shared_store
+
+KEY = "__telecom_sunsim_token__abcd1234"
+TOKEN, REFRESH = "sim_access_0123456789", "sim_refresh_0123456789"
+TEXT = json.dumps({"access": TOKEN, "refresh": REFRESH, "expires": 1, "minted": 1})
+
+
+class Supervisor:
+    """The process that runs a task, as the task sees it: it keeps Variables and secrets to be masked."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, str] = {}
+        self.masked: list[Any] = []
+        self.broken = False
+
+    def send(self, message: Any) -> Any:
+        from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+        from airflow.sdk.execution_time import comms
+
+        match message:
+            case comms.MaskSecret():
+                self.masked.append(message.value)
+            case comms.PutVariable() if self.broken:
+                raise AirflowRuntimeError(comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+            case comms.PutVariable():
+                self.variables[message.key] = message.value
+            case comms.GetVariable():
+                found = self.variables.get(message.key)
+                if found is not None:
+                    return comms.VariableResult(key=message.key, value=found)
+                return comms.ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND, detail={})
+        return None
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    from airflow.sdk.execution_time import task_runner
+
+    made = Supervisor()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", made, raising=False)
+    return made
+
+
+class TestVariables:
+    def test_what_one_saves_another_loads(self, supervisor: Supervisor) -> None:
+        VariableStore().save(KEY, TEXT)
+        assert supervisor.variables == {KEY: TEXT}
+        assert VariableStore().load(KEY) == TEXT
+        assert VariableStore().load("__telecom_another") is None
+
+    def test_tokens_are_masked_when_they_are_saved(self, supervisor: Supervisor) -> None:
+        VariableStore().save(KEY, TEXT)
+        assert {TOKEN, REFRESH} <= set(supervisor.masked)
+        assert _redacted(f"with {TOKEN}, then {REFRESH}") == "with ***, then ***"
+
+    def test_tokens_are_masked_when_they_are_loaded(self, supervisor: Supervisor) -> None:
+        supervisor.variables[KEY] = TEXT.replace("0123456789", "9876543210")
+        VariableStore().load(KEY)
+        assert _redacted("with sim_access_9876543210") == "with ***"
+        assert "sim_refresh_9876543210" in supervisor.masked
+
+    def test_if_they_cannot_be_written_the_call_was_not_sent(self, supervisor: Supervisor) -> None:
+        supervisor.broken = True
+        with pytest.raises(TelecomNotSentError, match="cannot be written") as caught:
+            VariableStore().save(KEY, TEXT)
+        assert TOKEN not in str(caught.value)
+
+    def test_outside_tasks_and_triggers_memory_takes_their_place(self) -> None:
+        store = VariableStore()
+        assert store.load(KEY) is None
+        store.save(KEY, TEXT)
+        assert store.load(KEY) == TEXT
+        assert VariableStore().load(KEY) is None
+
+
+def _redacted(text: str) -> Any:
+    from airflow.sdk.log import redact
+
+    return redact(text)
+
+
+class TestWithoutFernetKey:
+    @pytest.mark.parametrize("key", ["", "{FERNET_KEY}"])
+    def test_the_token_stays_in_memory_and_that_is_told(
+        self, key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", key)
+        assert type(shared_store()) is ProcessStore
+        assert "no Fernet key" in caplog.text
+
+    def test_with_a_key_it_goes_into_a_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "A" * 43 + "=")
+        assert type(shared_store()) is VariableStore
+
+    def test_memory_masks_as_well(self) -> None:
+        ProcessStore().save(KEY, TEXT.replace("0123456789", "5555555555"))
+        assert _redacted("with sim_access_5555555555") == "with ***"
+
+
+def _hold(folder: str, held: Any, let_go: Any) -> None:
+    tempfile.tempdir = folder
+    with HostLock("abcd1234")(5):
+        held.set()
+        let_go.wait(10)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+class TestHostLock:
+    def test_one_process_at_a_time(self, folder: Path) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        held, let_go = spawn.Event(), spawn.Event()
+        other = spawn.Process(target=_hold, args=(str(folder), held, let_go))
+        other.start()
+        try:
+            assert held.wait(30)
+            with pytest.raises(TelecomNotSentError, match="another process"), HostLock("abcd1234")(0.1):
+                pass
+            with HostLock("another")(0.1):
+                pass
+        finally:
+            let_go.set()
+            other.join()
+        with HostLock("abcd1234")(5):
+            assert other.exitcode == 0
+
+    def test_one_thread_at_a_time(self, folder: Path) -> None:
+        lock, refused = HostLock("abcd1234"), []
+
+        def try_it() -> None:
+            try:
+                with lock(0.05):
+                    refused.append(False)
+            except TelecomNotSentError:
+                refused.append(True)
+
+        with lock(1):
+            thread = threading.Thread(target=try_it)
+            thread.start()
+            thread.join()
+        try_it()
+        assert refused == [True, False]
+
+    def test_it_is_let_go_after_an_error(self, folder: Path) -> None:
+        lock = HostLock("abcd1234")
+        with pytest.raises(KeyError), lock(1):
+            raise KeyError
+        with lock(0.1):
+            assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o700]
+
+    def test_it_may_be_let_go_by_another_thread(self, folder: Path) -> None:
+        held = HostLock("abcd1234")(1)
+        for part in (held.__enter__, lambda: held.__exit__(None, None, None)):
+            thread = threading.Thread(target=part)
+            thread.start()
+            thread.join()
+        with HostLock("abcd1234")(0.1):
+            pass
+
+    def test_a_directory_that_others_can_reach_is_refused(self, folder: Path) -> None:
+        HostLock("abcd1234")
+        (made,) = folder.iterdir()
+        made.chmod(0o755)
+        with pytest.raises(TelecomInputError, match="must be a directory of this user alone"):
+            HostLock("abcd1234")
+
+    def test_a_link_in_the_directorys_place_is_refused(self, folder: Path, tmp_path: Path) -> None:
+        HostLock("abcd1234")
+        (made,) = folder.iterdir()
+        made.rmdir()
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir(mode=0o700)
+        made.symlink_to(elsewhere)
+        with pytest.raises(TelecomInputError, match="this user alone"):
+            HostLock("abcd1234")

@@ -1,0 +1,271 @@
+"""Settings of the virtual PBX: what may be sent, how changes are noticed, how doubts are settled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomInputError,
+    TelecomRejectedError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.request import Repeat, Unknown
+from airflow_provider_telecom.vendors.sunsim.models import read_settings
+from airflow_provider_telecom.vendors.sunsim.settings import checked, settings_hash
+from tests.vendors.sunsim.paper import ABOUT, BASE, Paper, answer, asked, enveloped, sent, vats
+
+Edit = Callable[[dict[str, Any]], Any]
+READ, SET = "/api/v1/Vats/settings/get", "/api/v1/Vats/settings/set"
+
+
+def profile(entry: dict[str, Any]) -> Any:
+    return entry["profiles"][0]
+
+
+def block(entry: dict[str, Any], place: int = 0) -> Any:
+    return profile(entry)["scheduleBlocks"][place]
+
+
+def redirect(entry: dict[str, Any]) -> Any:
+    return block(entry)["redirectNums"][0]
+
+
+def times(entry: dict[str, Any], day: str, place: int = 0) -> Any:
+    return block(entry, place)["scheduleJson"]["schedule"]["days"][day]["times"]
+
+
+def edited(edit: Edit) -> list[dict[str, Any]]:
+    entry = vats()
+    edit(entry)
+    return [entry]
+
+
+def shown(*entries: dict[str, Any]) -> Any:
+    return enveloped(vatsSettings=list(entries))
+
+
+class TestRead:
+    def test_what_is_sent(self) -> None:
+        (request,), found = asked(Paper().get_vats_settings(["+79000000000"]), shown(vats()))
+        assert (request.method, request.url(BASE), sent(request)) == (
+            "POST",
+            f"{BASE}{READ}",
+            {"nums": ["9000000000"]},
+        )
+        assert request.repeat is Repeat.READ
+        assert (found.settings, found.result) == ([vats()], ABOUT)
+        assert found.hash == settings_hash([vats()])
+
+    def test_row_32_the_key_is_written_in_two_ways(self) -> None:
+        assert read_settings(enveloped(vatssettings=[vats()])).settings == [vats()]
+
+    def test_row_32_unknown_fields_stay_and_fractions_can_be_sent_back(self) -> None:
+        body = json.dumps({"result": {"vatsSettings": [{**vats(), "new": {"rate": 0.5}}]}})
+        found = read_settings(answer(body.encode())).settings
+        assert json.loads(json.dumps(checked(found, "RU")))[0]["new"] == {"rate": 0.5}
+
+    @pytest.mark.parametrize("result", [{}, {"vatsSettings": {"profiles": {}}}, {"vatsSettings": [1]}])
+    def test_row_32_lists_are_lists(self, result: Any) -> None:
+        """The document writes `{ {` where a list is meant."""
+        with pytest.raises(TelecomAnswerError, match="no list of settings"):
+            read_settings(enveloped(**result))
+
+    @pytest.mark.parametrize("numbers", [[], "9000000000", ["1"]])
+    def test_wrong_numbers(self, numbers: Any) -> None:
+        with pytest.raises(TelecomInputError, match="numbers"):
+            next(Paper().get_vats_settings(numbers))
+
+
+class TestChecks:
+    def test_settings_as_they_were_read_are_fit_and_stay_as_they_are(self) -> None:
+        before = [vats(), vats("9000000001")]
+        kept = deepcopy(before)
+        assert checked(before, "RU") == kept
+        assert before == kept
+
+    @pytest.mark.parametrize(
+        ("given", "sent_as"),
+        [
+            ("9001234567", "9001234567"),
+            ("89001234567", "9001234567"),
+            ("+79001234567", "9001234567"),
+            ("+7 900 123-45-67", "9001234567"),
+            (9001234567, 9001234567),
+            (89001234567, 9001234567),
+        ],
+    )
+    def test_row_33_redirect_numbers_come_in_three_forms_and_leave_in_one(
+        self, given: Any, sent_as: Any
+    ) -> None:
+        before = edited(lambda entry: redirect(entry).update(num=given))
+        assert redirect(checked(before, "RU")[0])["num"] == sent_as
+        assert redirect(before[0])["num"] == given
+
+    @pytest.mark.parametrize(
+        ("edit", "told"),
+        [
+            (
+                lambda e: times(e, "1")[0].update(time_start=32_399),
+                "day 1: times overlap between 32399 and 32400",
+            ),
+            (
+                lambda e: times(e, "2")[0].update(time_start=32_401),
+                "day 2: times leave a gap between 32400 and",
+            ),
+            (lambda e: times(e, "6", 1).clear(), "day 6: times leave a gap between 0 and 86400"),
+            (lambda e: times(e, "7", 1)[0].update(time_end=86_399), "day 7: times leave a gap between 86399"),
+            (lambda e: times(e, "7", 1)[0].update(time_start=1), "day 7: times leave a gap between 0 and 1"),
+            (lambda e: times(e, "6").append({"time_start": 0, "time_end": 86_400}), "day 6: times overlap"),
+            (lambda e: times(e, "5")[0].update(time_end=32_400), "day 5: the time 32400-32400 ends before"),
+            (
+                lambda e: times(e, "5")[0].update(time_end=86_401),
+                "day 5: time_end: 86401: must be 0 to 86400",
+            ),
+            (lambda e: times(e, "5")[0].update(time_start=-1), "day 5: time_start"),
+            (lambda e: times(e, "5")[0].update(time_start="0"), "day 5: time_start"),
+            (lambda e: times(e, "5")[0].pop("time_start"), "day 5: time_start"),
+            (lambda e: times(e, "5").append([0, 1]), "day 5: times: must be an object"),
+            (lambda e: block(e).update(scheduleJson="x"), "day 1: scheduleJson: must be an object"),
+            (lambda e: block(e).update(dialModeCode=3), "block 1: dialModeCode: must be one of 1, 2, 21"),
+            (lambda e: block(e).update(dialModeCode="1"), "dialModeCode: must be a whole number"),
+            (lambda e: block(e).update(isActive=2), "block 1: isActive: must be one of 0, 1"),
+            (lambda e: block(e).update(isActive=True), "isActive: must be a whole number, not bool"),
+            (lambda e: block(e).update(redirectNums={}), None),
+            (lambda e: block(e).update(redirectNums={"id": 1}), "redirectNums: must be a list"),
+            (lambda e: redirect(e).update(isActive=2), "isActive"),
+            (lambda e: redirect(e).update(isMlp=-1), "isMlp"),
+            (lambda e: redirect(e).update(dialTime=91), "dialTime: 91: must be 0 to 90"),
+            (lambda e: redirect(e).update(dialTime=90), None),
+            (lambda e: redirect(e).update(dialTime=0), None),
+            (lambda e: redirect(e).update(dialTime=1.5), "dialTime: must be a whole number"),
+            (lambda e: redirect(e).update(num="+380670000200"), "redirectNums.num: must be a Russian number"),
+            (lambda e: redirect(e).update(num="123"), "redirectNums.num"),
+            (lambda e: redirect(e).update(num=0), "redirectNums.num"),
+            (lambda e: redirect(e).update(num=None), "redirectNums.num"),
+            (lambda e: profile(e).update(isUseCalendar=2), "profile 11: isUseCalendar"),
+            (lambda e: profile(e).update(isUseCalendar=1, workdayDefDay=7), None),
+            (
+                lambda e: profile(e).update(isUseCalendar=1, workdayDefDay=8),
+                "workdayDefDay: 8: must be 1 to 7",
+            ),
+            (
+                lambda e: profile(e).update(isUseCalendar=1, workdayDefDay=0),
+                "workdayDefDay: 0: must be 1 to 7",
+            ),
+            (
+                lambda e: profile(e).update(workdayDefDay=1),
+                "workdayDefDay: may be set only with isUseCalendar",
+            ),
+            (lambda e: profile(e).pop("workdayDefDay"), None),
+            (lambda e: profile(e).update(scheduleBlocks=[]), "scheduleBlocks: must be a list with at least"),
+            (lambda e: profile(e).update(scheduleBlocks={}), "scheduleBlocks: must be a list"),
+            (lambda e: e.update(profiles=[]), "profiles: must be a list with at least"),
+            (lambda e: e.update(profiles={}), "profiles: must be a list"),
+            (lambda e: e.update(num=None), "an entry without num"),
+        ],
+    )
+    def test_rules(self, edit: Edit, told: str | None) -> None:
+        settings = edited(edit)
+        if told is None:
+            assert len(checked(settings, "RU")) == 1
+            return
+        with pytest.raises(TelecomInputError) as caught:
+            checked(settings, "RU")
+        assert told in str(caught.value)
+        assert "9000000000" not in str(caught.value)
+
+    def test_the_error_names_number_profile_and_day(self) -> None:
+        with pytest.raises(TelecomInputError) as caught:
+            checked(edited(lambda entry: times(entry, "6", 1).clear()), "RU")
+        assert caught.value.field == "number 90000***00, profile 11, day 6"
+
+    @pytest.mark.parametrize("settings", [[], "x", {}, [1], [vats(), vats()]])
+    def test_what_is_no_list_of_settings(self, settings: Any) -> None:
+        with pytest.raises(TelecomInputError, match="settings"):
+            next(Paper().set_vats_settings(settings))
+
+    @given(st.lists(st.integers(1, 86_399), unique=True, max_size=20), st.integers(0, 1))
+    def test_any_cut_of_a_day_into_two_blocks_covers_it_once(self, cuts: list[int], first: int) -> None:
+        edges = [0, *sorted(cuts), 86_400]
+        spans = [{"time_start": a, "time_end": b} for a, b in pairwise(edges)]
+        entry = vats()
+        for place in (0, 1):
+            times(entry, "3", place)[:] = spans[(place + first) % 2 :: 2]
+        assert checked([entry], "RU")
+        dropped = times(entry, "3", 0) or times(entry, "3", 1)
+        dropped.pop()
+        with pytest.raises(TelecomInputError, match="gap"):
+            checked([entry], "RU")
+
+
+class TestHash:
+    def test_the_order_of_fields_does_not_matter_and_everything_else_does(self) -> None:
+        turned = json.loads(json.dumps(vats()), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+        assert settings_hash([turned]) == settings_hash([vats()])
+        assert settings_hash(edited(lambda entry: redirect(entry).update(dialTime=31))) != settings_hash([
+            vats()
+        ])
+        assert settings_hash([vats(), vats("9000000001")]) != settings_hash([vats("9000000001"), vats()])
+
+
+class TestSet:
+    hash = settings_hash([vats()])
+    new = edited(lambda entry: redirect(entry).update(dialTime=45))
+
+    def outcome(self, *answers: Any, **given: Any) -> tuple[list[str], Any]:
+        requests, result = asked(Paper().set_vats_settings(self.new, **given), *answers)
+        return [request.path for request in requests], result
+
+    def test_what_is_sent(self) -> None:
+        (request,), done = asked(Paper().set_vats_settings(self.new), enveloped())
+        assert (request.method, request.path, sent(request)) == ("POST", SET, {"vatsSettings": self.new})
+        assert request.repeat is Repeat.SET_STATE
+        assert done.result == ABOUT
+
+    def test_without_a_hash_an_unknown_outcome_stays_one(self) -> None:
+        call = Paper().set_vats_settings(self.new)
+        next(call)
+        with pytest.raises(TelecomUnknownError):
+            call.send(Unknown("reset"))
+
+    def test_with_a_hash_they_are_read_first(self) -> None:
+        requests, _ = asked(
+            Paper().set_vats_settings(self.new, expected_hash=self.hash), shown(vats()), enveloped()
+        )
+        assert [request.path for request in requests] == [READ, SET]
+        assert sent(requests[0]) == {"nums": ["9000000000"]}
+
+    def test_settings_that_have_changed_since_are_refused_before_anything_is_set(self) -> None:
+        call = Paper().set_vats_settings(self.new, expected_hash=self.hash)
+        next(call)
+        with pytest.raises(TelecomRejectedError, match="have changed since they were read"):
+            call.send(shown(*self.new))
+
+    def test_unknown_and_nothing_has_happened_so_it_is_repeated_once(self) -> None:
+        lost = (shown(vats()), Unknown("reset"), shown(vats()), enveloped())
+        paths, done = self.outcome(*lost, expected_hash=self.hash)
+        assert (paths, done.result) == ([READ, SET, READ, SET], ABOUT)
+
+    def test_unknown_and_it_has_happened(self) -> None:
+        lost = (shown(vats()), Unknown("reset"), shown(*self.new))
+        paths, done = self.outcome(*lost, expected_hash=self.hash)
+        assert (paths, done.result) == ([READ, SET, READ], ABOUT)
+
+    def test_unknown_and_something_else_stands_there(self) -> None:
+        other = edited(lambda entry: redirect(entry).update(dialTime=1))
+        with pytest.raises(TelecomUnknownError):
+            self.outcome(shown(vats()), Unknown("reset"), shown(*other), expected_hash=self.hash)
+
+    def test_unknown_twice(self) -> None:
+        lost = (shown(vats()), Unknown("reset"), shown(vats()), Unknown("reset"))
+        with pytest.raises(TelecomUnknownError):
+            self.outcome(*lost, expected_hash=self.hash)

@@ -1,0 +1,187 @@
+"""Pairs of tokens: how they are asked for, when they end, and how a dead one is replaced."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.auth.bearer import Bearer
+from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomAuthError,
+    TelecomInputError,
+    TelecomNotSentError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import Repeat, Request, Response, Unknown
+from airflow_provider_telecom.calls.retry import perform
+from airflow_provider_telecom.vendors.api import Credentials
+from airflow_provider_telecom.vendors.sunsim.models import read_pair
+from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
+from airflow_provider_telecom.vendors.sunsim.tokens import auth_for
+from tests.by_hand import drive
+from tests.vendors.sunsim.paper import BASE, PAIR, Paper, answer, asked, jwt
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
+EXP = int(datetime(2026, 3, 2, 11, 0, tzinfo=timezone.utc).timestamp())
+
+
+def pair(zone: str | None = None, **changes: Any) -> Any:
+    return read_pair(answer({**PAIR, **changes}), zone, NOW)
+
+
+def test_create_is_signed_with_the_authorization_token_and_may_be_repeated() -> None:
+    requests, made = asked(Paper().create_tokens(), answer(PAIR))
+    (request,) = requests
+    assert (request.method, request.url(BASE)) == ("GET", f"{BASE}/api/v1/auth/integrationapi/create")
+    assert request.headers == {"Authorization": "Bearer sim.authorization"}
+    assert request.repeat is Repeat.TOKEN
+    assert (made.access.reveal(), made.refresh.reveal()) == ("sim.access", "sim.refresh")
+    assert "sim." not in repr(made)
+
+
+def test_row_30_refresh_is_signed_with_the_refresh_token() -> None:
+    """The document names the authorization token as the parameter; its comment, the refresh token."""
+    for given in ("sim.old-refresh", Secret("sim.old-refresh")):
+        (request,), made = asked(Paper().refresh_tokens(given), answer(PAIR))
+        assert request.url(BASE) == f"{BASE}/api/v1/auth/integrationapi/refresh"
+        assert request.headers == {"Authorization": "Bearer sim.old-refresh"}
+        assert made.refresh.reveal() == "sim.refresh"
+
+
+def test_refresh_is_never_repeated() -> None:
+    call = Paper().refresh_tokens("sim.refresh")
+    assert next(call).repeat is Repeat.UNKEYED
+    with pytest.raises(TelecomUnknownError):
+        call.send(Unknown("read timed out"))
+
+
+@pytest.mark.parametrize("bad", ["", " ", "a b", "a\r\nX: y", "ї"])
+def test_a_refresh_token_must_fit_into_a_header(bad: str) -> None:
+    with pytest.raises(TelecomInputError, match="refresh_token"):
+        next(Paper().refresh_tokens(bad))
+
+
+def test_the_api_path_may_be_another() -> None:
+    assert next(Paper(api_path="/v2/").create_tokens()).path == "/v2/auth/integrationapi/create"
+    assert next(Paper(api_path="/").create_tokens()).path == "/auth/integrationapi/create"
+
+
+class TestRow31Ends:
+    """`*ExpiredIn` is a string of unknown form."""
+
+    def test_row_31_the_tokens_own_claim_comes_first(self) -> None:
+        made = pair(accessToken=jwt(exp=EXP), accessTokenExpiredIn="2030-01-01T00:00:00Z")
+        assert made.access_expires.timestamp() == EXP
+
+    @pytest.mark.parametrize(
+        "token", ["opaque", "a.b.c", "a.e30.c", jwt(exp="soon"), jwt(exp=True), jwt(exp=-1), jwt(exp=1e300)]
+    )
+    def test_row_31_then_the_text_in_either_form(self, token: str) -> None:
+        iso = pair(accessToken=token, accessTokenExpiredIn="2026-03-02T14:00:00.000+03:00")
+        dotted = pair("Europe/Moscow", accessToken=token, accessTokenExpiredIn="02.03.2026 14:00:00")
+        plain = pair("Europe/Moscow", accessToken=token, accessTokenExpiredIn="2026-03-02 14:00:00")
+        assert {made.access_expires.timestamp() for made in (iso, dotted, plain)} == {EXP}
+
+    def test_row_31_without_a_zone_it_is_taken_for_utc(self) -> None:
+        assert pair(accessTokenExpiredIn="02.03.2026 11:00:00").access_expires.timestamp() == EXP
+
+    @pytest.mark.parametrize(
+        "text", ["string", "", None, 7, "99.99.2026 25:00:00", "2026-13-45 00:00:00", "P1D"]
+    )
+    def test_row_31_then_a_day_from_now(self, text: Any) -> None:
+        made = pair(accessTokenExpiredIn=text, refreshTokenExpiredIn=text)
+        assert made.access_expires == NOW + timedelta(hours=24)
+        assert made.refresh_expires == NOW + timedelta(hours=25)
+
+
+@pytest.mark.parametrize("changes", [{"accessToken": ""}, {"accessToken": None}, {"refreshToken": "a\r\nb"}])
+def test_an_answer_without_usable_tokens_is_unreadable(changes: dict[str, Any]) -> None:
+    with pytest.raises(TelecomAnswerError, match="without tokens") as caught:
+        pair(**changes)
+    assert "sim." not in str(caught.value)
+
+
+def rotating(**options: Any) -> RotatingJwt:
+    credentials = Credentials("", Secret("sim.authorization"), "abcd1234")
+    return auth_for(credentials, SunSimOptions(**options), Guard(), 60, Pace())
+
+
+def old(refresh: str | None = None) -> RotatingToken:
+    return RotatingToken(Secret("sim.dead"), 0, 0, Secret(refresh) if refresh else None)
+
+
+def minted(jwt_auth: RotatingJwt, dead: RotatingToken | None, *answers: Any) -> tuple[list[str], Any]:
+    steps, token = drive(jwt_auth.mint(dead), answers)
+    signed = [step.headers["Authorization"] for step in steps if isinstance(step, Request)]
+    return signed, token
+
+
+def test_the_stored_token_is_named_after_the_account() -> None:
+    assert rotating().key == "__telecom_sunsim_token__abcd1234"
+
+
+def test_the_lock_decides_about_leases() -> None:
+    assert rotating().pace.lease == Pace().lease
+    assert rotating(lock="host").pace.lease == 0
+
+
+def test_by_default_a_token_is_created_and_no_refresh_token_is_kept() -> None:
+    signed, token = minted(rotating(), old(), answer(PAIR))
+    assert signed == ["Bearer sim.authorization"]
+    assert (token.access.reveal(), token.refresh) == ("sim.access", None)
+
+
+class TestRefreshStrategy:
+    auth = rotating(token_strategy="refresh")
+
+    def test_the_first_pair_is_created_and_its_refresh_token_kept(self) -> None:
+        signed, token = minted(self.auth, None, answer(PAIR))
+        assert signed == ["Bearer sim.authorization"]
+        assert token.refresh.reveal() == "sim.refresh"
+
+    def test_the_next_is_refreshed(self) -> None:
+        signed, token = minted(self.auth, old("sim.r0"), answer(PAIR))
+        assert signed == ["Bearer sim.r0"]
+        assert token.refresh.reveal() == "sim.refresh"
+
+    @pytest.mark.parametrize(
+        "lost", [Unknown("reset"), Response(401, {}), Response(503, {}), answer(b"<html>")], ids=repr
+    )
+    def test_whatever_goes_wrong_create_is_the_way_out(self, lost: Any) -> None:
+        signed, token = minted(self.auth, old("sim.r0"), lost, answer(PAIR))
+        assert signed == ["Bearer sim.r0", "Bearer sim.authorization"]
+        assert token.access.reveal() == "sim.access"
+
+
+def test_a_dead_authorization_token_is_told() -> None:
+    with pytest.raises(TelecomAuthError):
+        minted(rotating(), None, Response(401, {}))
+
+
+def test_a_clock_that_is_wrong_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    tomorrow = datetime.now(timezone.utc) + timedelta(hours=24)
+    with caplog.at_level(logging.WARNING):
+        minted(rotating(), None, answer({**PAIR, "accessToken": jwt(exp=tomorrow.timestamp())}))
+        assert caplog.messages == []
+        minted(rotating(), None, answer({**PAIR, "accessToken": jwt(exp=tomorrow.timestamp() + 7200)}))
+    assert "is this host's clock right?" in caplog.messages[0]
+
+
+def test_tokens_have_a_breaker_of_their_own() -> None:
+    guard = Guard()
+    for _ in range(5):
+        call = perform(Request("GET", "/x", Repeat.UNKEYED), Bearer(Secret("x")), len, guard, 60)  # type: ignore[arg-type]
+        next(call)
+        with pytest.raises(TelecomUnknownError):
+            call.send(Unknown("down"))
+    with pytest.raises(TelecomNotSentError):
+        guard.admit()
+    auth = auth_for(Credentials("", Secret("x"), "k"), SunSimOptions(), guard, 60, Pace())
+    assert minted(auth, None, answer(PAIR))[0] == ["Bearer x"]
