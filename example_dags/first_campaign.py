@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import time
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-HERE = Path(__file__).parent
+AUDIENCE = str(Path(__file__).parent / "data" / "recipients.csv")
 CHUNK = 500
 
 
@@ -33,8 +35,8 @@ def reference(run_id: str, msisdn: str, text: str) -> str:
 @dag(
     schedule=None,
     params={
-        "audience": Param(str(HERE / "data" / "recipients.csv"), type="string", description="CSV: msisdn, name"),
-        "text": Param("{name}, дякуємо, що ви з нами! Ваш подарунок чекає у найближчій крамниці.", type="string"),
+        "audience": Param(AUDIENCE, type="string", description="CSV: msisdn, name"),
+        "text": Param("{name}, дякуємо, що ви з нами! Ваш подарунок чекає.", type="string"),
         "originator": Param("test", type="string", description="Sender, at most 14 characters"),
     },
     tags=["telecom", "ketchup"],
@@ -43,8 +45,8 @@ def first_campaign() -> None:
     """Send a personal SMS to everybody in a CSV file through KetchUp and report what became of them."""
 
     @task
-    def send() -> list[str]:
-        """Send in chunks of 500 and return the ids of KetchUp's tasks."""
+    def send() -> dict[str, Any]:
+        """Send in chunks of 500; return how many were accepted and the ids of KetchUp's tasks."""
         from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms
 
@@ -68,20 +70,19 @@ def first_campaign() -> None:
                     )
                 )
             batch = hook.send_individual_sms(messages)
-            tasks.append(batch.task_id)
+            tasks += [batch.task_id] if batch.task_id else []
             accepted += sum(result.accepted for result in batch.results)
             say(f"sent {start + len(messages):,} of {len(people):,}, accepted {accepted:,}")
-        return tasks
+        return {"accepted": accepted, "tasks": tasks}
 
-    @task
-    def wait(tasks: list[str]) -> dict[str, str]:
+    @task(execution_timeout=timedelta(hours=1))
+    def wait(sent: dict[str, Any]) -> dict[str, str]:
         """Ask every second until every accepted message has its final receipt; return the counts."""
         from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
 
-        hook = KetchUpHook()
+        hook, accepted = KetchUpHook(), sent["accepted"]
         while True:
-            states = [hook.get_sms_task(task_id) for task_id in tasks]
-            accepted = sum(state.sent for state in states)
+            states = [hook.get_sms_task(task_id) for task_id in sent["tasks"]]
             final = sum(state.final for state in states)
             say(f"final receipts: {final:,} of {accepted:,}")
             if final >= accepted:
@@ -89,7 +90,7 @@ def first_campaign() -> None:
                     "accepted": f"{accepted:,}",
                     "delivered": f"{sum(state.delivered for state in states):,}",
                     "undelivered": f"{sum(state.undelivered for state in states):,}",
-                    "price": f"{sum(state.total_price for state in states)} {states[0].currency}",
+                    "price": f"{sum(state.total_price for state in states)} {states[0].currency if states else ''}",
                 }
             time.sleep(1)
 

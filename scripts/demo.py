@@ -54,9 +54,12 @@ def environment(connections: dict[str, str]) -> dict[str, str]:
 def airflow(*words: str, env: dict[str, str], deadline: float) -> int:
     """Run an Airflow command; its lines go to the log, the campaign's own lines are shown."""
     command = [sys.executable, "-m", "airflow", *words]
-    with LOG.open("a", encoding="utf-8") as log, subprocess.Popen(
-        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
-    ) as process:
+    with (
+        LOG.open("a", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
             for line in process.stdout:
@@ -95,7 +98,8 @@ def main() -> int:
         step("2/2  Running the Dag first_campaign: 1,000 recipients, an individual SMS each ...")
         if airflow("dags", "test", "first_campaign", env=env, deadline=deadline):
             return failed("the campaign failed")
-    print(f"\nDone in {time.monotonic() - started:.0f} s. The Dag: example_dags/first_campaign.py; Airflow's log: .demo/airflow.log")
+    print(f"\nDone in {time.monotonic() - started:.0f} s.")
+    print("The Dag is example_dags/first_campaign.py, Airflow's log .demo/airflow.log")
     return 0
 
 

@@ -168,7 +168,171 @@ def _recipients(*pairs: tuple[str, str]) -> Any:
 
 
 TWO = ((PHONE, "r1"), (OTHER_PHONE, "r2"))
-KETCHUP: list[Row] = []
+
+
+def _queries() -> Any:
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery
+
+    return [HlrQuery(msisdn, reference) for msisdn, reference in TWO]
+
+
+def _viber_recipients(keyed: bool = True) -> Any:
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
+
+    return [ViberRecipient(msisdn, reference if keyed else None) for msisdn, reference in TWO]
+
+
+def _ketchup_task(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.send_sms_to_many(_recipients(*TWO), "Hi").task_id,), {}
+
+
+def _looked_up(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.create_hlr(PHONE, reference="r1").id,), {}
+
+
+def _sent_viber(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.send_viber(_viber_recipients(), "Hi", sender="Shop").results[0].id,), {}
+
+
+def _today() -> dict[str, Any]:
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    return {"time_in_from": now - timedelta(days=1), "time_in_to": now + timedelta(minutes=1)}
+
+
+def _export(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    _ketchup_sms(hook)
+    return (hook.create_statistics_export(**_today()),), {}
+
+
+def _later(prepare: Arguments, *args: Any, **kwargs: Any) -> Arguments:
+    """Use the vendor first, then call with these arguments."""
+
+    def run(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        prepare(hook, folder)
+        return args, kwargs
+
+    return run
+
+
+def _sent_sms(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (_ketchup_sms(hook).id,), {}
+
+
+def _lazy(*makers: Callable[[], Any], **kwargs: Any) -> Arguments:
+    return lambda hook, folder: (tuple(make() if callable(make) else make for make in makers), kwargs)
+
+
+def _two_recipients() -> Any:
+    return _recipients(*TWO)
+
+
+def _two_messages() -> Any:
+    return [_message(*pair) for pair in TWO]
+
+
+def _hi() -> str:
+    return "Hi"
+
+
+KETCHUP = [
+    _ketchup(
+        "PUT/POST", "/hlr/create (one, form)", "K", "create_hlr", _with(PHONE, reference="r1"), "/hlr/create$"
+    ),
+    _ketchup("PUT/POST", "/hlr/create (many, JSON)", "K", "create_hlrs", _lazy(_queries), "/hlr/create$"),
+    _ketchup("GET", "/hlr/prices/{tariff}", "R", "list_hlr_prices", _with(), "/hlr/prices/9$"),
+    _ketchup("GET", "/hlr/{id}", "R", "get_hlr", _looked_up, "/hlr/[0-9]+$"),
+    _ketchup(
+        "GET",
+        "/hlr/reference/{reference}",
+        "R",
+        "get_hlr_by_reference",
+        _later(_looked_up, "r1"),
+        "/hlr/reference/r1$",
+    ),
+    _ketchup("GET", "/sms/{id}", "R", "get_sms", _sent_sms, "/sms/[0-9]+$"),
+    _ketchup(
+        "GET",
+        "/sms/reference/{reference}",
+        "R",
+        "get_sms_by_reference",
+        _later(_sent_sms, "r1"),
+        "/sms/reference/r1$",
+    ),
+    _ketchup("GET", "/sms/task/{task_id}", "R", "get_sms_task", _ketchup_task, "/sms/task/[0-9]+$"),
+    _ketchup("GET", "/sms/prices/{tariff}", "R", "list_sms_prices", _with(), "/sms/prices/0$"),
+    _ketchup("GET", "/viber/{id}", "R", "get_viber", _sent_viber, "/viber/[0-9]+$"),
+    _ketchup(
+        "GET",
+        "/viber/reference/{reference}",
+        "R",
+        "get_viber_by_reference",
+        _later(_sent_viber, "r1"),
+        "/viber/reference/r1$",
+    ),
+    _ketchup("GET", "/viber/prices/{tariff}", "R", "list_viber_prices", _with(), "/viber/prices/0$"),
+    _ketchup(
+        "PUT/POST", "/sms/create (phone)", "K", "send_sms", _with(PHONE, "Hi", reference="r1"), "/sms/create$"
+    ),
+    _ketchup(
+        "PUT/POST",
+        "/sms/create (phones)",
+        "K",
+        "send_sms_to_many",
+        _lazy(_two_recipients, _hi),
+        "/sms/create$",
+    ),
+    _ketchup(
+        "PUT/POST",
+        "/sms/create (individual)",
+        "K",
+        "send_individual_sms",
+        _lazy(_two_messages),
+        "/sms/create$",
+    ),
+    _ketchup("PUT/POST", "/sms/price", "R", "price_sms", _with(PHONE, "Hi"), "/sms/price$"),
+    _ketchup(
+        "PUT/POST",
+        "/viber/price",
+        "R",
+        "price_viber",
+        _lazy(_viber_recipients, _hi, sender="Shop"),
+        "/viber/price$",
+    ),
+    _ketchup(
+        "PUT/POST",
+        "/viber/create (with external_id)",
+        "K",
+        "send_viber",
+        _lazy(_viber_recipients, _hi, sender="Shop"),
+        "/viber/create$",
+    ),
+    _ketchup(
+        "PUT/POST",
+        "/viber/create (without)",
+        "X",
+        "send_viber",
+        _lazy(lambda: _viber_recipients(False), _hi, sender="Shop", unkeyed=True),
+        "/viber/create$",
+    ),
+    _ketchup(
+        "POST",
+        "/stat/create",
+        "D",
+        "create_statistics_export",
+        lambda hook, folder: ((), _today()),
+        "/stat/create$",
+    ),
+    _ketchup(
+        "GET",
+        "/stat/file/id/{k}/format/{f}",
+        "R",
+        "download_statistics",
+        lambda hook, folder: ((*_export(hook, folder)[0], folder / "statistics.json", "json"), {}),
+        "/stat/file/id/.+/format/json$",
+    ),
+    _ketchup("GET", "/stat/list", "R", "list_statistics_exports", _with(), "/stat/list$"),
+    _ketchup("DELETE", "/message/list/{k}", "S", "delete_statistics_export", _export, "/message/list/"),
+]
 
 
 def _fmc(http: str, path: str, cls: str, method: str, prepare: Arguments) -> Row:
@@ -200,7 +364,7 @@ def _sunsim(http: str, path: str, cls: str, method: str, prepare: Arguments, **f
 
 
 def _refresh_token(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (hook.create_tokens().refresh_token,), {}
+    return (hook.create_tokens().refresh,), {}
 
 
 def _last_hour(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:

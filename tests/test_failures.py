@@ -41,8 +41,8 @@ def test_what_the_vendor_sees(
 ) -> None:
     telecom_simulator.town.set_ripeness("kyivstar.promo", "seconds", 3600)
     hook = hook_for(row.vendor)
-    args, kwargs = row.prepare(hook, tmp_path)
     _have_a_token(hook, row)
+    args, kwargs = row.prepare(hook, tmp_path)
     telecom_simulator.town.requests.clear()
     effects_before = len(telecom_simulator.town.ledger.effects)
     with _failing(failure, row, hook, telecom_simulator):

@@ -143,12 +143,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """A whole answer. Header names are in lower case; `body` is unpacked, and empty if it was saved."""
+    """A whole answer. Header names are in lower case; `body` is unpacked, and empty if it was saved.
+
+    `request` is the signed request that it answers, so that errors can be cleaned of what it echoes.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
     saved_bytes: int | None = None
+    request: Request | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"

@@ -94,7 +94,7 @@ def perform(
         except TelecomError as error:
             pause = pause_after(attempt, error.retry_after)
             if not may_repeat(request.repeat, error, attempt) or not _affordable(error, pause, guard, ends):
-                raise _final(error, request) from None
+                raise _final(error, request, outcome) from None
             log.debug("%s: %s; request %d follows", request.label, type(error).__name__, attempt + 1)
             yield pause
             ends += pause.low
@@ -131,10 +131,11 @@ def _affordable(error: TelecomError, pause: Pause, guard: Guard, ends: float) ->
     return in_time and guard.spend()
 
 
-def _final(error: TelecomError, request: Request) -> TelecomError:
-    """Return what the caller gets: an effect without a clear answer becomes TelecomUnknownError."""
-    error.text = cleaned(error.text, request) if error.status or error.code else error.text
-    error.args = (error.text,)
+def _final(error: TelecomError, request: Request, outcome: Outcome) -> TelecomError:
+    """Return what the caller gets: cleaned, and an effect without a clear answer as TelecomUnknownError."""
+    if isinstance(outcome, Response):
+        error.text = cleaned(error.text, outcome.request or request)
+        error.args = (error.text,)
     unclear = isinstance(error, (TelecomNoAnswerError, TelecomServerError))
     if unclear and request.repeat.is_effect:
         what = "its answer cannot be read" if isinstance(error, TelecomAnswerError) else error.text

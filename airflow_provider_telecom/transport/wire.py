@@ -175,11 +175,11 @@ class Intake:
         self._unpacker.finish()
         self._open_if_wanted()
         if self._file is None or self._beside is None or self.request.save is None:
-            return Response(self.status, self.headers, bytes(self._body))
+            return Response(self.status, self.headers, bytes(self._body), request=self.request)
         self._file.close()
         self._beside.rename(self.request.save.target)
         self._beside = None
-        return Response(self.status, self.headers, saved_bytes=self._saved)
+        return Response(self.status, self.headers, saved_bytes=self._saved, request=self.request)
 
     def discard(self) -> None:
         """Remove what was begun beside the target. Does nothing after `finish`."""

@@ -208,7 +208,7 @@ def test_refusals_never_open_the_breaker() -> None:
 def test_a_used_up_quota_holds_everybody() -> None:
     guard = Guard(clock=Clock(), wall_clock=lambda: 2_000_000_000.0)
     used_up = Response(200, {"x-rate-limit-remaining": "0", "x-rate-limit-reset": "2000000012"}, b"{}")
-    steps, _ = drive(perform(Request("GET", "/x", Repeat.READ), Plain(), read, guard, 60), [used_up])
+    drive(perform(Request("GET", "/x", Repeat.READ), Plain(), read, guard, 60), [used_up])
     assert guard.turn() == 12
 
 

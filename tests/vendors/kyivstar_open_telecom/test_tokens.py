@@ -69,7 +69,7 @@ def test_a_shut_breaker_lets_a_probe_fetch_its_token() -> None:
     guard = Guard(clock=lambda: now[0])
     auth = auth_for(CREDENTIALS, guard, 60)
     for _ in range(5):
-        guard.failed()
+        guard.failed(guard.clock())
 
     def call() -> Call[Response]:
         request = Request("POST", "/x", Repeat.UNKEYED)

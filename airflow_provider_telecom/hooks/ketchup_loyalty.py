@@ -1,0 +1,28 @@
+"""The hook of KetchUp Loyalty."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.retry import Auth
+from airflow_provider_telecom.hooks.base import TelecomHook
+from airflow_provider_telecom.hooks.settings import Settings
+from airflow_provider_telecom.vendors.ketchup_loyalty.api import KetchUpApi, auth_for
+from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
+
+
+class KetchUpHook(KetchUpApi, TelecomHook[KetchUpOptions]):
+    """SMS, Viber, HLR look-ups, prices and statistics, with the API key of a `ketchup_loyalty` connection."""
+
+    conn_type: ClassVar[str] = "ketchup_loyalty"
+    default_conn_name: ClassVar[str] = "ketchup_loyalty_default"
+    hook_name: ClassVar[str] = "KetchUp Loyalty"
+    options_type = KetchUpOptions
+
+    def _auth(self, settings: Settings[KetchUpOptions], guard: Guard) -> Auth:
+        return auth_for(settings.credentials)
+
+    def _probe(self) -> str:
+        found = self.list_sms_prices()
+        return f"Connected: SMS prices for {len(found)} countries."

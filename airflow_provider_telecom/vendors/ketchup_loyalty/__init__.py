@@ -1,0 +1,1 @@
+"""KetchUp Loyalty: SMS, Viber, HLR look-ups, prices, statistics exports."""

@@ -1,0 +1,112 @@
+"""HLR look-ups: whether a number is active, in which network, ported, roaming. Each is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_telecom.calls.checks import matching, some
+from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.request import Form, Json, Repeat
+from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    BatchResult,
+    CountryPrice,
+    HlrQuery,
+    HlrStatus,
+    SendResult,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
+    KetchUpRequests,
+    numeric_id,
+    reference_of,
+    without_twins,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many, sent_one
+
+BEST_QUALITY_TARIFF = 9
+
+
+class HlrCalls(KetchUpRequests):
+    """HLR calls. Each look-up carries our key, so that a copy is recognised and not charged again."""
+
+    @endpoint
+    def create_hlr(
+        self,
+        msisdn: str | int,
+        *,
+        reference: str,
+        tariff: int | None = None,
+        callback_url: str | None = None,
+    ) -> Call[SendResult]:
+        """Look one number up under our key and return the look-up's id and price; the result comes later.
+
+        `callback_url` gets the result; without it the account's own is used, if it has one. The body is a
+        multipart form, as the document demands for one look-up; the connection's `hlr_body` changes it.
+
+        Raises TelecomInputError, TelecomRejectedError, TelecomFundsError. A copy under the same key costs
+        nothing and gives the id of the first. Source: "Отправка HLR запроса", variant 1.
+        """
+        fields = self._fields(HlrQuery(str(msisdn), reference, tariff, callback_url))
+        body: Form | Json = Json(fields)
+        if self.options.hlr_body == "multipart":
+            body = Form({name: str(value) for name, value in fields.items()}, multipart=True)
+        request = self._request("POST", "/hlr/create", Repeat.KEYED, body=body)
+        return (yield from self._call(request, sent_one(reference)))
+
+    @endpoint
+    def create_hlrs(self, queries: Sequence[HlrQuery]) -> Call[BatchResult]:
+        """Look many numbers up and return a result for each, in order.
+
+        Single look-ups may be refused while the whole succeeds. A number or a key that stands twice is
+        refused here; code 64 (14) means that nothing of the package was done. Otherwise as `create_hlr`.
+        Source: "Отправка HLR запроса", variant 2.
+        """
+        body = [self._fields(query) for query in some("queries", queries)]
+        without_twins((item["msisdn"] for item in body), (item["reference"] for item in body))
+        request = self._post("/hlr/create", Repeat.KEYED, body)
+        return (yield from self._call(request, sent_many([query.reference for query in queries])))
+
+    @endpoint
+    def get_hlr(self, hlr_id: str | int) -> Call[HlrStatus]:
+        """Return a look-up and its result by the vendor's id.
+
+        Raises TelecomNotFoundError (code 60 or 10; right after the order it is not final). A read.
+        Source: "Получение информации об HLR запросе".
+        """
+        request = self._get("/hlr/{hlr_id}", hlr_id=numeric_id("hlr_id", hlr_id))
+        return (yield from self._call(request, one(HlrStatus)))
+
+    @endpoint
+    def get_hlr_by_reference(self, reference: str) -> Call[HlrStatus]:
+        """Return a look-up and its result by our key. Otherwise as `get_hlr`.
+
+        Source: "Получение информации об HLR запросе", GET /hlr/reference/{reference}.
+        """
+        request = self._get("/hlr/reference/{reference}", reference=reference_of(reference))
+        return (yield from self._call(request, one(HlrStatus)))
+
+    @endpoint
+    def list_hlr_prices(self, tariff: int | None = None) -> Call[list[CountryPrice]]:
+        """Return the look-up prices of all countries in a tariff (default 9, "Best quality").
+
+        Raises TelecomRejectedError (code 6: no such tariff). A read.
+        Source: "Получение таблицы цен HLR-запросов".
+        """
+        chosen = self._tariff(tariff, BEST_QUALITY_TARIFF)
+        return (yield from self._call(self._get("/hlr/prices/{tariff}", tariff=str(chosen)), price_table))
+
+    def _fields(self, query: HlrQuery) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "msisdn": self._msisdn(query.msisdn),
+            "reference": reference_of(query.reference),
+            "tariff": self._tariff(query.tariff),
+        }
+        if query.callback_url is not None:
+            fields["callback_url"] = callback("callback_url", query.callback_url)
+        return fields
+
+
+def callback(field: str, url: str) -> str:
+    """Return an address that the vendor is to post to. A wrong one it would overlook in silence."""
+    return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")

@@ -1,0 +1,35 @@
+"""What the extra of a `ketchup_loyalty` connection may say."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from airflow_provider_telecom.vendors.clock import ZoneName
+from airflow_provider_telecom.vendors.options import Options
+
+
+class KetchUpOptions(Options):
+    """Defaults for senders and tariff, and switches for what the document leaves open."""
+
+    default_host: ClassVar[str] = "https://api.smsketchuployalty.com.ua"
+
+    base_path: str = Field("/rest", pattern=r"^(/|(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?)$")
+    originator: str | None = Field(None, min_length=1, max_length=14)
+    """The SMS sender unless a call names one."""
+    viber_sender: str | None = Field(None, min_length=1)
+    """The alpha name of Viber messages unless a call names one."""
+    tariff: int | None = Field(None, ge=0, le=9)
+    """The tariff unless a call names one; without it the document's default for each call."""
+    viber_key: Literal["external_id", "reference", "both"] = "external_id"
+    """The field that carries our key for a Viber message. The document says `external_id`."""
+    hlr_body: Literal["multipart", "json"] = "multipart"
+    """How one HLR look-up is posted. The document says multipart."""
+    vendor_timezone: ZoneName | None = None
+    """The zone of the vendor's times, which the document does not name."""
+
+    @field_validator("base_path")
+    @classmethod
+    def _without_last_slash(cls, value: str) -> str:
+        return value.rstrip("/")

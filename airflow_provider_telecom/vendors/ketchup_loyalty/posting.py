@@ -1,0 +1,70 @@
+"""What the groups of calls share: the base path, senders, tariffs, keys and times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_telecom.calls.checks import aware, filled, matching, within
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.privacy import shortened
+from airflow_provider_telecom.calls.request import Json, Repeat, Request
+from airflow_provider_telecom.vendors.api import Api
+from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
+
+LONGEST_ORIGINATOR = 14
+REFERENCE = r"[A-Za-z0-9]{1,32}"
+
+
+class KetchUpRequests(Api[KetchUpOptions]):
+    """Requests below the connection's base path."""
+
+    def _request(self, method: str, path: str, repeat: Repeat, **facts: Any) -> Request:
+        return Request(method, f"{self.options.base_path}{path}", repeat, **facts)
+
+    def _get(self, path: str, **ids: str) -> Request:
+        return self._request("GET", path, Repeat.READ, ids=ids)
+
+    def _post(self, path: str, repeat: Repeat, body: Mapping[str, Any] | Sequence[Any]) -> Request:
+        return self._request("POST", path, repeat, body=Json(body))
+
+    def _tariff(self, tariff: int | None, default: int = 0) -> int:
+        """Return the tariff to send: the call's, the connection's, or the document's default."""
+        chosen = tariff if tariff is not None else self.options.tariff
+        return within("tariff", default if chosen is None else chosen, 0, 9)
+
+    def _originator(self, originator: str | None) -> str:
+        chosen = originator if originator is not None else self.options.originator
+        if chosen is None:
+            raise TelecomInputError("originator", "must be given here or in the connection's extra")
+        return filled("originator", chosen, LONGEST_ORIGINATOR)
+
+
+def reference_of(value: str, field: str = "reference") -> str:
+    """Return our key for a message, as the vendor wants it."""
+    return matching(field, value, REFERENCE, "must be 1 to 32 of the characters a-z A-Z 0-9")
+
+
+def numeric_id(field: str, value: str | int) -> str:
+    """Return an id of the vendor's. In a shared path a word would be read as a reference."""
+    return matching(field, str(value), r"[0-9]{1,32}", "must be the vendor's own number")
+
+
+def moment(field: str, at: datetime) -> str:
+    """Return an aware moment as ISO 8601 with its offset."""
+    return aware(field, at).isoformat(timespec="seconds")
+
+
+def without_twins(numbers: Iterable[str], references: Iterable[str | None]) -> None:
+    """Raise TelecomInputError when a number or a key stands twice: the vendor would drop one of them."""
+    seen: set[str] = set()
+    for number in numbers:
+        if number in seen:
+            raise TelecomInputError("msisdn", "stands twice in one call", shown=shortened(number))
+        seen.add(number)
+    keys: set[str] = set()
+    for key in references:
+        if key is not None and key in keys:
+            raise TelecomInputError("reference", "stands twice in one call", shown=key)
+        keys.add(key or "")

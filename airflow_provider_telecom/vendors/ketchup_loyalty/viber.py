@@ -1,0 +1,239 @@
+"""Viber messages. With a key of ours a copy is recognised; without one it is a second message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_telecom.calls.answers import unreadable
+from airflow_provider_telecom.calls.checks import filled, some, within
+from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.request import Repeat, Response
+from airflow_provider_telecom.vendors.ketchup_loyalty.answers import code_of, content, items_of, one, refuse
+from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import callback
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    BatchResult,
+    CountryPrice,
+    MessageStatus,
+    Price,
+    SendResult,
+    ViberRecipient,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
+    KetchUpRequests,
+    moment,
+    numeric_id,
+    reference_of,
+    without_twins,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.results import money, price_table, result_of
+
+SHORTEST_VALIDITY, LONGEST_VALIDITY = 15, 86_400
+LIKELY_MEANT_IN_HOURS = 60
+
+
+class ViberCalls(KetchUpRequests):
+    """Viber calls."""
+
+    @endpoint
+    def send_viber(
+        self,
+        recipients: Sequence[ViberRecipient],
+        text: str,
+        *,
+        sender: str | None = None,
+        promotional: bool = False,
+        image_url: str | None = None,
+        caption: str | None = None,
+        action_url: str | None = None,
+        validity_seconds: int = LONGEST_VALIDITY,
+        allow_short_validity: bool = False,
+        tariff: int | None = None,
+        callback_url: str | None = None,
+        schedule_at: datetime | None = None,
+        unkeyed: bool = False,
+    ) -> Call[BatchResult]:
+        """Send a Viber message to one or many and return a result for each.
+
+        Each recipient needs an `external_id`, our key; with it a copy costs nothing. `unkeyed=True` permits
+        recipients without one: they get no delivery report, and after a time-out nobody can know whether
+        the message went out, so it is not repeated. If the vendor does not give our key back, the result
+        is marked `keyed=False`.
+
+        `validity_seconds` is 15 to 86400; less than 60 is most likely meant in hours, as in the document's
+        own sample, and needs `allow_short_validity`. `sender` (alpha name) and `tariff` come from the
+        connection when left out. Picture and button: `image_url`, `caption`, `action_url`.
+
+        Raises TelecomInputError, TelecomRejectedError, TelecomFundsError, TelecomUnknownError.
+        Source: "Отправка Viber-сообщения".
+        """
+        keyed = _all_keyed(recipients, unkeyed)
+        message = self._message(recipients, text, sender, promotional, callback_url, schedule_at)
+        _add_extras(message, image_url, caption, action_url)
+        body = self._package(message, validity_seconds, allow_short_validity, tariff)
+        request = self._post("/viber/create", Repeat.KEYED if keyed else Repeat.UNKEYED, body)
+        return (yield from self._call(request, _sent([one.external_id for one in recipients])))
+
+    @endpoint
+    def price_viber(
+        self,
+        recipients: Sequence[ViberRecipient],
+        text: str,
+        *,
+        sender: str | None = None,
+        promotional: bool = False,
+        image_url: str | None = None,
+        caption: str | None = None,
+        action_url: str | None = None,
+        validity_seconds: int = LONGEST_VALIDITY,
+        allow_short_validity: bool = False,
+        tariff: int | None = None,
+    ) -> Call[Price]:
+        """Return what `send_viber` with these arguments would cost. A read: nothing is sent.
+
+        Source: "Получение цены Viber-сообщения".
+        """
+        message = self._message(recipients, text, sender, promotional, None, None)
+        _add_extras(message, image_url, caption, action_url)
+        body = self._package(message, validity_seconds, allow_short_validity, tariff)
+        return (yield from self._call(self._post("/viber/price", Repeat.READ, body), one(Price)))
+
+    @endpoint
+    def get_viber(self, message_id: str | int) -> Call[MessageStatus]:
+        """Return a Viber message and its status by the vendor's id.
+
+        Raises TelecomNotFoundError (code 40; right after sending it is not final). A read.
+        Source: "Получение статусов Viber-сообщения".
+        """
+        request = self._get("/viber/{message_id}", message_id=numeric_id("message_id", message_id))
+        return (yield from self._call(request, one(MessageStatus)))
+
+    @endpoint
+    def get_viber_by_reference(self, reference: str) -> Call[MessageStatus]:
+        """Return a Viber message and its status by our key. Otherwise as `get_viber`.
+
+        Source: "Получение статусов Viber-сообщения", GET /viber/reference/{reference}.
+        """
+        request = self._get("/viber/reference/{reference}", reference=viber_key(reference))
+        return (yield from self._call(request, one(MessageStatus)))
+
+    @endpoint
+    def list_viber_prices(self, tariff: int | None = None) -> Call[list[CountryPrice]]:
+        """Return the Viber prices of all countries in a tariff (default 0, "Global").
+
+        Raises TelecomRejectedError (code 6: no such tariff). A read. Source: "Получение таблицы цен Viber".
+        """
+        request = self._get("/viber/prices/{tariff}", tariff=str(self._tariff(tariff)))
+        return (yield from self._call(request, price_table))
+
+    def _message(
+        self,
+        recipients: Sequence[ViberRecipient],
+        text: str,
+        sender: str | None,
+        promotional: bool,
+        callback_url: str | None,
+        schedule_at: datetime | None,
+    ) -> dict[str, Any]:
+        to = [self._recipient(recipient) for recipient in some("recipients", recipients)]
+        without_twins((item["msisdn"] for item in to), (one.external_id for one in recipients))
+        message: dict[str, Any] = {
+            "to": to,
+            "text": filled("text", text),
+            "alpha_name": self._alpha_name(sender),
+            "is_promotional": bool(promotional),
+        }
+        if callback_url is not None:
+            message["callback_url"] = callback("callback_url", callback_url)
+        if schedule_at is not None:
+            message["scheduledDatetime"] = moment("schedule_at", schedule_at)
+        return message
+
+    def _recipient(self, recipient: ViberRecipient) -> dict[str, str]:
+        fields = {"msisdn": self._msisdn(recipient.msisdn)}
+        if recipient.external_id is not None:
+            names = {"both": ("external_id", "reference")}.get(
+                self.options.viber_key, (self.options.viber_key,)
+            )
+            fields |= dict.fromkeys(names, viber_key(recipient.external_id, "external_id"))
+        return fields
+
+    def _alpha_name(self, sender: str | None) -> str:
+        chosen = sender if sender is not None else self.options.viber_sender
+        if chosen is None:
+            raise TelecomInputError(
+                "sender", "must be given here or as viber_sender in the connection's extra"
+            )
+        return filled("sender", chosen)
+
+    def _package(
+        self, message: dict[str, Any], validity_seconds: int, short: bool, tariff: int | None
+    ) -> dict[str, Any]:
+        validity = within("validity_seconds", validity_seconds, SHORTEST_VALIDITY, LONGEST_VALIDITY)
+        if validity < LIKELY_MEANT_IN_HOURS and not short:
+            raise TelecomInputError(
+                "validity_seconds",
+                "is less than a minute, which needs allow_short_validity=True",
+                shown=str(validity),
+            )
+        return {"tariff": self._tariff(tariff), "validity": validity, "messages": [message]}
+
+
+def viber_key(value: str, field: str = "reference") -> str:
+    """Return our key for a Viber message. The document's own samples have an underscore, so it may too."""
+    return reference_of(value.replace("_", "") or value, field) and value
+
+
+def _all_keyed(recipients: Sequence[ViberRecipient], unkeyed: bool) -> bool:
+    keyed = all(recipient.external_id is not None for recipient in recipients)
+    if not keyed and not unkeyed:
+        raise TelecomInputError("external_id", "must be given for each recipient, or unkeyed=True")
+    return keyed
+
+
+def _add_extras(
+    message: dict[str, Any], image_url: str | None, caption: str | None, action_url: str | None
+) -> None:
+    extras = {
+        "img": image_url and callback("image_url", image_url),
+        "caption": caption and filled("caption", caption),
+        "action": action_url and callback("action_url", action_url),
+    }
+    if given := {name: value for name, value in extras.items() if value}:
+        message["options"] = {"viber": given}
+
+
+def _sent(keys: Sequence[str | None]) -> Callable[[Response], BatchResult]:
+    """Return a reader of what became of a message's recipients, in the order asked.
+
+    Results are found by our key; those without one come in the order of the recipients.
+    """
+
+    def read(answer: Response) -> BatchResult:
+        found = content(answer)
+        package = found[0] if isinstance(found, list) and len(found) == 1 else found
+        if not isinstance(package, dict):
+            raise unreadable("an answer that is not one package", answer.body, answer.status)
+        items = items_of(package, answer) if {"messages", "result"} & set(package) else [package]
+        if (code := code_of(package)) and items != [package]:
+            refuse(package, code, answer.status)
+        results = _by_key(keys, [result_of(item, None, answer) for item in items], answer)
+        total = package.get("total_price", package.get("totalprice"))
+        return BatchResult(results, money(total, answer), package.get("currency"))
+
+    return read
+
+
+def _by_key(keys: Sequence[str | None], results: list[SendResult], answer: Response) -> list[SendResult]:
+    if len(results) != len(keys):
+        raise unreadable("results that do not match what was sent", answer.body, answer.status)
+    asked = {key for key in keys if key is not None}
+    named = {result.reference: result for result in results if result.reference in asked}
+    nameless = iter([result for result in results if result.reference not in asked])
+    return [
+        named.pop(key) if key in named else replace(next(nameless), reference=key, keyed=False)
+        for key in keys
+    ]
