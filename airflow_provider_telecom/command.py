@@ -10,10 +10,10 @@ from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand
 
 def get_telecom_commands() -> list[CLICommand]:
     """Return the commands. Called by Airflow when it builds its parser."""
-    from airflow_provider_telecom.simulator.__main__ import DEFAULT_PORT, ripe
+    from airflow_provider_telecom.simulator.__main__ import DEFAULT_PORT, port, ripe
 
     arguments = (
-        _argument("--port", type=int, default=DEFAULT_PORT, help="port on 127.0.0.1 (0: any free one)"),
+        _argument("--port", type=port, default=DEFAULT_PORT, help="port on 127.0.0.1 (0: any free one)"),
         _argument("--seed", type=int, default=0, help="seed of the pretend world"),
         _argument("--ripe", type=ripe, action="append", help="how long states take: ketchup.sms=seconds:2"),
     )

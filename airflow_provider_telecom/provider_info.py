@@ -32,7 +32,13 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": name, "python-modules": [f"{_PACKAGE}.hooks.{vendor}"]}
             for vendor, name in _NAMES.items()
         ],
-        "connection-types": [_kyivstar_open_telecom(), _ketchup(), _kyivstar_fmc(), _sunsim(), _novaconnect()],
+        "connection-types": [
+            _kyivstar_open_telecom(),
+            _ketchup(),
+            _kyivstar_fmc(),
+            _sunsim(),
+            _novaconnect(),
+        ],
         "cli": [f"{_PACKAGE}.command.get_telecom_commands"],
     }
 
@@ -108,7 +114,9 @@ def _ketchup() -> dict[str, Any]:
         host="https://api.smsketchuployalty.com.ua",
         password="API key (X-API-KEY)",  # noqa: S106 - a label
         fields={
-            "base_path": _field("Base path", "What stands before /sms, /hlr, /viber and /stat. Default /rest."),
+            "base_path": _field(
+                "Base path", "What stands before /sms, /hlr, /viber and /stat. Default /rest."
+            ),
             "originator": _field("Originator", "SMS sender, at most 14 characters.", maxLength=14),
             "viber_sender": _field("Viber sender", "Alpha name of Viber messages."),
             "tariff": _field("Tariff", "Tariff number, 0 to 9.", "integer", minimum=0, maximum=9),
@@ -119,7 +127,10 @@ def _ketchup() -> dict[str, Any]:
                 "external_id",
             ),
             "hlr_body": _choice(
-                "HLR body", "How one HLR look-up is posted; the document says multipart.", ["multipart", "json"], "multipart"
+                "HLR body",
+                "How one HLR look-up is posted; the document says multipart.",
+                ["multipart", "json"],
+                "multipart",
             ),
             "vendor_timezone": _field("Vendor time zone", _ZONE),
         },
@@ -134,7 +145,8 @@ def _kyivstar_fmc() -> dict[str, Any]:
         password="FMC token (64 characters)",  # noqa: S106 - a label
         fields={
             "calling_number": _field(
-                "Calling number", "The PBX subscriber on whose behalf calls start unless a task names another."
+                "Calling number",
+                "The PBX subscriber on whose behalf calls start unless a task names another.",
             ),
         },
     )
@@ -173,7 +185,9 @@ def _novaconnect() -> dict[str, Any]:
 
 def _shared_fields(region: str) -> dict[str, Any]:
     return {
-        "timeout_connect": _field("Connect time-out", "Seconds. Default 5.", "number", minimum=0.1, maximum=120),
+        "timeout_connect": _field(
+            "Connect time-out", "Seconds. Default 5.", "number", minimum=0.1, maximum=120
+        ),
         "timeout_read": _field(
             "Read time-out",
             "Seconds of silence; a call with its repeats may take twice as long. Default 30.",
@@ -182,7 +196,9 @@ def _shared_fields(region: str) -> dict[str, Any]:
             maximum=600,
         ),
         "rate_limit": _field("Rate limit", "Requests per time in each process, like 10/s, 600/m or 1000/h."),
-        "verify": _field("Verify certificates", "true, false, or the path of a file of authorities. Default true."),
+        "verify": _field(
+            "Verify certificates", "true, false, or the path of a file of authorities. Default true."
+        ),
         "trust_env": _field("Use the environment's proxies", "Default true.", "boolean", default=True),
         "allow_private_hosts": _field(
             "Allow private hosts",

@@ -81,16 +81,19 @@ def first_campaign() -> None:
         from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
 
         hook, accepted = KetchUpHook(), sent["accepted"]
+        if not accepted:
+            raise ValueError("KetchUp accepted none of the messages")
         while True:
             states = [hook.get_sms_task(task_id) for task_id in sent["tasks"]]
             final = sum(state.final for state in states)
             say(f"final receipts: {final:,} of {accepted:,}")
             if final >= accepted:
+                price, currency = sum(state.total_price for state in states), states[0].currency
                 return {
                     "accepted": f"{accepted:,}",
                     "delivered": f"{sum(state.delivered for state in states):,}",
                     "undelivered": f"{sum(state.undelivered for state in states):,}",
-                    "price": f"{sum(state.total_price for state in states)} {states[0].currency if states else ''}",
+                    "price": f"{price} {currency}",
                 }
             time.sleep(1)
 

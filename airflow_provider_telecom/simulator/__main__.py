@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 
-from airflow_provider_telecom.simulator.town import MODES, Ripeness
+from airflow_provider_telecom.simulator.town import MODES, VENDORS, Ripeness
 
 DEFAULT_PORT = 8090
 
@@ -16,7 +17,7 @@ DEFAULT_PORT = 8090
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the simulator until it is told to end; return the exit code."""
     parser = argparse.ArgumentParser(prog="telecom-simulator", description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port on 127.0.0.1 (0: any free one)")
+    parser.add_argument("--port", type=port, default=DEFAULT_PORT, help="port on 127.0.0.1 (0: any free one)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the pretend world")
     parser.add_argument(
         "--ripe",
@@ -30,17 +31,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(given.port, given.seed, given.ripe)
 
 
+def port(text: str) -> int:
+    """Read a port's number."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
+    return int(text)
+
+
 def ripe(text: str) -> tuple[str, Ripeness]:
     """Read `ketchup.sms=seconds:2`."""
     kind, _, rest = text.partition("=")
     word, _, count = rest.partition(":")
     mode = next((mode for mode in MODES if mode == word), None)
-    if not kind or mode is None:
+    if mode is None:
         raise argparse.ArgumentTypeError("must be like ketchup.sms=seconds:2, =looks:3 or =at_once")
-    try:
-        return kind, Ripeness(mode, float(count or 0))
-    except ValueError:
-        raise argparse.ArgumentTypeError("the count after the colon must be a number") from None
+    if kind.split(".")[0] not in VENDORS:
+        raise argparse.ArgumentTypeError(f"must begin with one of {', '.join(VENDORS)}")
+    if mode == "at_once":
+        return kind, Ripeness()
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", count):
+        raise argparse.ArgumentTypeError("the count after the colon must be a number")
+    return kind, Ripeness(mode, float(count))
 
 
 def run(port: int, seed: int, ripeness: Sequence[tuple[str, Ripeness]]) -> int:
@@ -53,15 +64,15 @@ def run(port: int, seed: int, ripeness: Sequence[tuple[str, Ripeness]]) -> int:
     except OSError as error:
         print(f"telecom-simulator: port {port} on {HOST} cannot be used: {error.strerror}", file=sys.stderr)
         return 1
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     for kind, how in ripeness:
         simulator.town.set_ripeness(kind, how.mode, how.count)
     print(f"The simulator is at {simulator.url} and ends with Ctrl-C. Point Airflow at it with:\n")
     for name, value in simulator.environment().items():
         print(f"export {name}='{value}'")
     sys.stdout.flush()
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
     ended.wait()
     simulator.stop()
     return 0

@@ -89,7 +89,7 @@ class Postman:
     def _deliver(self, client: httpx.Client, letter: _Letter) -> None:
         try:
             verdict = str(client.post(letter.url, json=letter.body).status_code)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:  # the last two: no JSON
             verdict = type(error).__name__
         self.log.append(Posted(letter.url, self._town.clock.now(), verdict))
         if not verdict.startswith("2") and letter.later:
@@ -101,8 +101,8 @@ class Postman:
 
 
 def _on_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
     try:
+        host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from airflow_provider_telecom.simulator.callbacks import Postman
-from airflow_provider_telecom.simulator.town import Fault, FaultKind, Town
+from airflow_provider_telecom.simulator.town import VENDORS, Fault, FaultKind, Town
 
 
 class _Order(BaseModel):
@@ -26,7 +25,7 @@ class FaultOrder(_Order):
     method: str | None = None
     path: str = ""
     times: int = Field(1, ge=1)
-    status: int = 503
+    status: int = Field(503, ge=200, le=599)
     headers: dict[str, str] = {}
     body: str = ""
     seconds: float = Field(1.0, ge=0)
@@ -36,16 +35,16 @@ class FaultOrder(_Order):
 class RipenessOrder(_Order):
     """How long states of a kind take, such as `ketchup.sms`, or `ketchup` for all of a vendor's."""
 
-    kind: str
+    kind: str = Field(pattern=rf"^({'|'.join(VENDORS)})(\.\w+)?$")
     mode: Literal["at_once", "looks", "seconds"]
     count: float = Field(0, ge=0)
 
 
 class ClockOrder(_Order):
-    """Move the clock ahead by seconds, or set it."""
+    """Move the clock ahead by seconds, or set it to a moment with a time zone."""
 
-    advance: float | None = None
-    set: datetime | None = None
+    advance: float | None = Field(None, ge=0, le=1e9)
+    set: AwareDatetime | None = None
 
 
 class ResetOrder(_Order):
@@ -82,8 +81,11 @@ def routes(town: Town, refuse: Callable[[float], None] | None) -> APIRouter:
 
     @router.post("/faults")
     async def add_faults(orders: FaultOrder | list[FaultOrder]) -> dict[str, int]:
-        for order in orders if isinstance(orders, list) else [orders]:
-            town.faults.append(Fault(**order.model_dump()))
+        listed = orders if isinstance(orders, list) else [orders]
+        try:
+            town.faults += [Fault(**order.model_dump()) for order in listed]
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
         return {"faults": len(town.faults)}
 
     @router.delete("/faults")
@@ -101,8 +103,6 @@ def routes(town: Town, refuse: Callable[[float], None] | None) -> APIRouter:
         if (order.advance is None) == (order.set is None):
             raise HTTPException(422, "give either advance or set")
         if order.set is not None:
-            if order.set.tzinfo is None:
-                raise HTTPException(422, "set must have a time zone")
             town.clock.set(order.set)
         town.clock.advance(order.advance or 0)
         return {"now": town.clock.now()}

@@ -29,6 +29,15 @@ WITHOUT_EFFECT = frozenset({
     "redirect",
     "body",
 })
+ON_THE_WIRE = frozenset({
+    "reset_before",
+    "reset_after",
+    "close_before",
+    "close_after",
+    "half_body",
+    "drip",
+    "bad_status_line",
+})
 
 
 class OpenConnections:
@@ -84,12 +93,23 @@ class Answer:
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
-    def head(self) -> bytes:
-        """Return the status line and the headers as bytes, with the whole body's length."""
+    def half(self) -> bytes:
+        """Return the answer up to the middle of its body. One that has none promises a byte."""
+        return self._head(len(self.body) or 1) + self.body[: len(self.body) // 2]
+
+    def whole(self) -> bytes:
+        """Return the answer as it goes over the wire."""
+        return self._head(len(self.body)) + self.body
+
+    def _head(self, length: int) -> bytes:
         kept = [
             pair for pair in self.headers if pair[0].lower() not in (b"content-length", b"transfer-encoding")
         ]
-        lines = [b"HTTP/1.1 %d OK" % self.status, b"content-length: %d" % len(self.body)]
+        lines = [
+            b"HTTP/1.1 %d OK" % self.status,
+            b"connection: close",
+            b"content-length: %d" % length,
+        ]
         return b"\r\n".join([*lines, *(name + b": " + value for name, value in kept)]) + b"\r\n\r\n"
 
 
@@ -112,7 +132,12 @@ class Faults:
             await self._app(scope, receive, send)
             return
         answer = await self._answered(fault, scope, receive)
-        await self._play(fault, answer, self._connections.of(scope), send)
+        if fault.kind in ON_THE_WIRE:
+            await _play(fault, answer, self._connections.of(scope))
+            while (await receive())["type"] != "http.disconnect":  # else uvicorn would say 500 after us
+                pass
+        else:
+            await _replace(fault, answer, send)
 
     async def _answered(self, fault: Fault, scope: Scope, receive: Receive) -> Answer:
         answer = Answer()
@@ -123,42 +148,40 @@ class Faults:
             await self._app(scope, receive, answer.take)
         return answer
 
-    async def _play(self, fault: Fault, answer: Answer, transport: asyncio.Transport, send: Send) -> None:
-        match fault.kind:
-            case "reset_before" | "reset_after":
-                _reset(transport)
-            case "close_before" | "close_after":
-                transport.close()
-            case "bad_status_line":
-                transport.write(b"NOT-HTTP\r\n\r\n")
-                transport.close()
-            case "half_body":
-                transport.write(answer.head() + answer.body[: len(answer.body) // 2])
-                transport.close()
-            case "drip":
-                await _drip(transport, answer.head() + answer.body, fault.seconds)
-            case _:
-                await self._replace(fault, answer, send)
 
-    async def _replace(self, fault: Fault, answer: Answer, send: Send) -> None:
-        given = [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
-        json = [(b"content-type", b"application/json")]
-        match fault.kind:
-            case "silence":
-                await asyncio.sleep(fault.seconds)
-            case "status" | "status_after":
-                answer = Answer(fault.status, [*json, *given], fault.body.encode())
-            case "body":
-                answer = Answer(200, [*json, *given], fault.body.encode())
-            case "html":
-                answer = Answer(200, [(b"content-type", b"text/html")], b"<html><h1>Maintenance</h1></html>")
-            case "garbage":
-                answer = Answer(200, json, b'{"error": "0", ]')
-            case "redirect":
-                answer = Answer(302, given)
-            case "gzip_bomb":
-                answer = Answer(200, [*json, (b"content-encoding", b"gzip")], _zeros(fault.size))
-        await answer.send(send)
+async def _play(fault: Fault, answer: Answer, transport: asyncio.Transport) -> None:
+    """Do to the connection itself what no web application can do; it is over after that."""
+    match fault.kind:
+        case "reset_before" | "reset_after":
+            _reset(transport)
+        case "bad_status_line":
+            transport.write(b"NOT-HTTP\r\n\r\n")
+        case "half_body":
+            transport.write(answer.half())
+        case "drip":
+            await _drip(transport, answer.whole(), fault.seconds)
+    transport.close()
+
+
+async def _replace(fault: Fault, answer: Answer, send: Send) -> None:
+    given = [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
+    json = [(b"content-type", b"application/json")]
+    match fault.kind:
+        case "silence":
+            await asyncio.sleep(fault.seconds)
+        case "status" | "status_after":
+            answer = Answer(fault.status, [*json, *given], fault.body.encode())
+        case "body":
+            answer = Answer(200, [*json, *given], fault.body.encode())
+        case "html":
+            answer = Answer(200, [(b"content-type", b"text/html")], b"<html><h1>Maintenance</h1></html>")
+        case "garbage":
+            answer = Answer(200, json, b'{"error": "0", ]')
+        case "redirect":
+            answer = Answer(302, given)
+        case "gzip_bomb":
+            answer = Answer(200, [*json, (b"content-encoding", b"gzip")], _zeros(fault.size))
+    await answer.send(send)
 
 
 def _reset(transport: asyncio.Transport) -> None:
@@ -179,4 +202,5 @@ async def _drip(transport: asyncio.Transport, data: bytes, pause: float) -> None
 def _zeros(size: int) -> bytes:
     packer = zlib.compressobj(9, wbits=31)
     piece = b"\0" * (1 << 20)
-    return b"".join(packer.compress(piece) for _ in range(size >> 20)) + packer.flush()
+    whole = b"".join(packer.compress(piece) for _ in range(size >> 20))
+    return whole + packer.compress(piece[: size % len(piece)]) + packer.flush()

@@ -9,6 +9,7 @@ import math
 import random
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -24,7 +25,8 @@ from airflow_provider_telecom.simulator.town import Town
 KYIV = ZoneInfo("Europe/Kyiv")
 _WINDOW, _KEPT = timedelta(days=7), timedelta(days=30)
 _FLAGS = {"names": ("calling_name", "called_name"), "departments": ("department",), "ownership": ("own",)}
-_NUMBER = re.compile(r"0\d{9}|380\d{9}|\+380\d{9}")
+_TIMESTAMP = re.compile(r"20[0-9]{2}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}")
+_NUMBER = re.compile(r"(0|\+?380)[0-9]{9}")
 _SEEDED_CALLS = 300
 _TYPES = {"csv": "text/csv", "json": "application/json", "xml": "application/xml"}
 
@@ -65,8 +67,14 @@ class Books:
         return call
 
     def between(self, first: datetime, last: datetime) -> list[Call]:
-        """Return the calls whose wall-clock start lies in an interval of naive Kyiv times."""
-        return [call for call in self.calls if first <= _wall_clock(call.start) <= last]
+        """Return the ended calls whose wall-clock start lies in an interval of naive Kyiv times."""
+        now = self.town.clock.now()
+        return [
+            call
+            for call in self.calls
+            if first <= _wall_clock(call.start) <= last
+            and call.start + timedelta(seconds=call.seconds) <= now
+        ]
 
 
 def _subscriber(dice: random.Random) -> str:
@@ -157,10 +165,10 @@ def _interval(given: dict[str, str], now: datetime) -> tuple[datetime, datetime]
 
 
 def _moment(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")
-    except ValueError:
-        raise _ParameterError("a timestamp must be YYYY-MM-DDTHH:MM:SS") from None
+    if _TIMESTAMP.fullmatch(text):
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+    raise _ParameterError("a timestamp must be YYYY-MM-DDTHH:MM:SS")
 
 
 def _row(call: Call, flags: Sequence[str]) -> dict[str, Any]:

@@ -53,7 +53,8 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --accent: #4fd1a5; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2.5rem auto; padding: 0 1.5rem; }
 h1 { margin: 0; letter-spacing: -.02em; } h2 { margin-top: 2rem; font-size: 1.1rem; }
-.note { border-left: 4px solid var(--accent); background: var(--soft); padding: .6rem 1.2rem; margin: 1.2rem 0; }
+.note { border-left: 4px solid var(--accent); background: var(--soft); }
+.note { padding: .6rem 1.2rem; margin: 1.2rem 0; }
 .note ul { margin: .3rem 0; padding-left: 1.2rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .45rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -77,8 +78,8 @@ def _page(town: Town, url: str) -> str:
     counts = Counter((effect.vendor, effect.kind) for effect in town.ledger.effects)
     limits = "".join(f"<li>{escape(text)}</li>" for text in NOT_IMITATED)
     vendors = "".join(
-        f"<tr><td>{escape(name)}</td><td><code>{url}/{short}</code></td><td><code>{escape(secret)}</code></td>"
-        f"<td>{_effects(counts, short)}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td><code>{escape(url)}/{short}</code></td>"
+        f"<td><code>{escape(secret)}</code></td><td>{_effects(counts, short)}</td></tr>"
         for name, short, secret in _VENDORS
     )
     controls = "".join(
@@ -92,7 +93,8 @@ def _page(town: Town, url: str) -> str:
 <p>Five pretend vendors on 127.0.0.1. It is {town.clock.now():%Y-%m-%d %H:%M:%S} UTC here;
 {len(town.requests):,} requests so far.</p>
 <h2>Vendors</h2>
-<table><tr><th>Vendor</th><th>Base URL</th><th>Test credentials</th><th>Effects so far</th></tr>{vendors}</table>
+<table><tr><th>Vendor</th><th>Base URL</th><th>Test credentials</th><th>Effects so far</th></tr>
+{vendors}</table>
 <h2>Control</h2><table>{controls}</table></body></html>"""
 
 

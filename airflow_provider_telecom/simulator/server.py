@@ -38,6 +38,7 @@ _EXTRAS: dict[str, dict[str, Any]] = {
     "ketchup_loyalty": {"originator": "test"},
 }
 _PATIENCE_SECONDS = 10.0
+_ANSWER_GOES_OUT_SECONDS = 0.05
 
 
 class Simulator:
@@ -50,6 +51,7 @@ class Simulator:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._planned: list[asyncio.TimerHandle] = []
 
     @property
     def url(self) -> str:
@@ -106,7 +108,7 @@ class Simulator:
 
     def accept(self) -> None:
         """Open the door again, on the same port."""
-        if self._loop is not None and self._server is not None and not self._server.servers:
+        if self._loop is not None and self._server is not None:
             asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(_PATIENCE_SECONDS)
 
     @contextmanager
@@ -120,11 +122,24 @@ class Simulator:
 
     def refuse_for(self, seconds: float) -> None:
         """Refuse connections, and accept again after `seconds` of real time."""
-        timer = threading.Timer(seconds, self.accept)
-        timer.daemon = True
-        timer.start()
-        if self._loop is not None:  # called from a request: let its answer go out first
-            self._loop.call_later(0.05, self._close_listeners)
+        if self._loop is not None:  # not waited for: a request in this very loop may have asked
+            self._loop.call_soon_threadsafe(self._plan, seconds)
+
+    def _plan(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._forget_plans()
+        self._planned = [
+            loop.call_later(_ANSWER_GOES_OUT_SECONDS, self._close_listeners),
+            loop.call_later(
+                _ANSWER_GOES_OUT_SECONDS + seconds,
+                lambda: asyncio.run_coroutine_threadsafe(self._listen(), loop),
+            ),
+        ]
+
+    def _forget_plans(self) -> None:
+        for planned in self._planned:
+            planned.cancel()
+        self._planned = []
 
     def _close_listeners(self) -> None:
         if self._server is not None:
@@ -134,8 +149,9 @@ class Simulator:
         self._connections.drop()
 
     async def _listen(self) -> None:
+        self._forget_plans()
         server = self._server
-        if server is None or self._loop is None:
+        if server is None or self._loop is None or server.servers:
             return
         config = server.config
 
@@ -149,15 +165,16 @@ class Simulator:
 
     def _call(self, what: Any) -> None:
         """Run `what` in the server's loop and wait for it."""
-        if self._loop is None or self._loop.is_closed():
+        loop = self._loop
+        if loop is None or loop.is_closed():
             return
         done = threading.Event()
 
         def run() -> None:
             what()
-            done.set()
+            loop.call_soon(done.set)  # a dropped connection closes in the loop's next round
 
-        self._loop.call_soon_threadsafe(run)
+        loop.call_soon_threadsafe(run)
         done.wait(_PATIENCE_SECONDS)
 
     def reset(self, seed: int = 0) -> None:

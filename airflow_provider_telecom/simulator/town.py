@@ -150,6 +150,15 @@ class Fault:
     seconds: float = 1.0
     size: int = 200_000_000
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a fault that could never match, or that would break each request."""
+        if self.vendor is not None and self.vendor not in VENDORS:
+            raise ValueError(f"vendor must be one of {', '.join(VENDORS)}")
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"path is not a regular expression: {error}") from None
+
     def matches(self, seen: Seen) -> bool:
         """Whether this fault is meant for the request. `path` is a regular expression, searched."""
         return (

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.guard import seconds_between
 
 OptionsT = TypeVar("OptionsT", bound="Options")
+
+
+PathPrefix = Annotated[
+    str,
+    Field(pattern=r"^(/|(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?)$"),
+    AfterValidator(lambda path: path.rstrip("/")),
+]
+"""What stands between the host and each call, like `/api/v1`; `/` for nothing."""
 
 
 class Options(BaseModel):

@@ -1,4 +1,4 @@
-"""A real Airflow on loopback: api-server, scheduler, dag-processor, LocalExecutor, SQLite.
+"""A real Airflow on loopback: api-server, scheduler, dag-processor, triggerer, LocalExecutor, SQLite.
 
 Each component is a process of its own, started and ended here: `airflow standalone` leaves children behind.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 READY_WITHIN_SECONDS = 180
 
 
@@ -98,6 +99,7 @@ def running_airflow(home: Path, dags: Path, **extra: str) -> Iterator[RunningAir
     url = f"http://127.0.0.1:{port}"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+        "PYTHONPATH": str(ROOT),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -119,7 +121,7 @@ def running_airflow(home: Path, dags: Path, **extra: str) -> Iterator[RunningAir
     deployment = RunningAirflow(home, environment, url)
     deployment.airflow("db", "migrate")
     with ExitStack() as stack:
-        for component in ("api-server", "scheduler", "dag-processor"):
+        for component in ("api-server", "scheduler", "dag-processor", "triggerer"):
             stack.enter_context(_component(deployment, component))
         _wait_until_ready(deployment)
         yield deployment

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from airflow_provider_telecom.vendors.clock import ZoneName
-from airflow_provider_telecom.vendors.options import Options
+from airflow_provider_telecom.vendors.options import Options, PathPrefix
 
 
 class KetchUpOptions(Options):
@@ -15,7 +15,7 @@ class KetchUpOptions(Options):
 
     default_host: ClassVar[str] = "https://api.smsketchuployalty.com.ua"
 
-    base_path: str = Field("/rest", pattern=r"^(/|(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?)$")
+    base_path: PathPrefix = "/rest"
     originator: str | None = Field(None, min_length=1, max_length=14)
     """The SMS sender unless a call names one."""
     viber_sender: str | None = Field(None, min_length=1)
@@ -28,8 +28,3 @@ class KetchUpOptions(Options):
     """How one HLR look-up is posted. The document says multipart."""
     vendor_timezone: ZoneName | None = None
     """The zone of the vendor's times, which the document does not name."""
-
-    @field_validator("base_path")
-    @classmethod
-    def _without_last_slash(cls, value: str) -> str:
-        return value.rstrip("/")

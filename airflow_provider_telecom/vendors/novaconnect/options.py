@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
-
-from airflow_provider_telecom.vendors.options import Options
+from airflow_provider_telecom.vendors.options import Options, PathPrefix
 
 
 class NovaConnectOptions(Options):
@@ -14,10 +12,5 @@ class NovaConnectOptions(Options):
 
     default_host: ClassVar[str] = "https://api.novaconnect.kz"
 
-    api_path: str = Field("/api", pattern=r"^(/|(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?)$")
+    api_path: PathPrefix = "/api"
     lang: Literal["ru", "en"] | None = None
-
-    @field_validator("api_path")
-    @classmethod
-    def _without_last_slash(cls, value: str) -> str:
-        return value.rstrip("/")

@@ -6,26 +6,8 @@ from datetime import datetime
 
 import pendulum
 
-from airflow_provider_telecom.calls.checks import aware
 from airflow_provider_telecom.calls.errors import TelecomInputError
-
-
-def wall_clock(field: str, moment: datetime, zone: str | None) -> pendulum.DateTime:
-    """Return a moment as the vendor's clocks show it, without a zone.
-
-    With the vendor's `zone` known the moment must be aware. Without it nobody can convert, so the moment
-    must be naive: it is the vendor's own time. Raises TelecomInputError.
-    """
-    if zone is not None:
-        local = aware(field, moment).astimezone(pendulum.timezone(zone))
-        return pendulum.instance(local).naive()
-    if not isinstance(moment, datetime) or moment.tzinfo is not None:
-        raise TelecomInputError(
-            field,
-            "must be a datetime without a time zone, in the vendor's own time, "
-            "unless the connection's extra names vendor_timezone",
-        )
-    return pendulum.instance(moment).naive()
+from airflow_provider_telecom.vendors.clock import wall_clock
 
 
 def period(start: datetime, end: datetime, zone: str | None) -> tuple[str, str]:

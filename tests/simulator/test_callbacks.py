@@ -1,0 +1,209 @@
+"""The town's post: letters by the town's clock, to loopback only."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.town import Town
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes letters, and answers with the next of `answers`, the last of them for good."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = [200]
+        self.letters: list[Any] = []
+        self.types: list[str | None] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.server.letters.append(json.loads(self.rfile.read(length)))
+        self.server.types.append(self.headers["Content-Type"])
+        answers = self.server.answers
+        self.send_response(answers.pop(0) if len(answers) > 1 else answers[0])
+        self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Listen on loopback."""
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.fixture
+def town() -> Iterator[Town]:
+    """Make a town, whose postman goes home in the end."""
+    made = Town()
+    yield made
+    made.reset()
+
+
+def postman_of(town: Town) -> Postman:
+    postman: Postman = town.books("postman", Postman)
+    return postman
+
+
+def soon(happened: Callable[[], bool]) -> bool:
+    """Wait for something that the background does, at most five seconds."""
+    ends = time.monotonic() + 5
+    while not happened() and time.monotonic() < ends:
+        time.sleep(0.01)
+    return happened()
+
+
+def verdicts(postman: Postman) -> list[str]:
+    return [posted.verdict for posted in postman.log]
+
+
+def test_a_letter_comes_as_json_and_is_logged(town: Town, receiver: Receiver) -> None:
+    postman = postman_of(town)
+    postman.post(receiver.url, {"status": "доставлено"})
+    assert soon(lambda: verdicts(postman) == ["200"])
+    assert receiver.letters == [{"status": "доставлено"}]
+    assert receiver.types == ["application/json"]
+    assert postman.log[0].url == receiver.url
+    assert postman.waiting == 0
+
+
+def test_a_letter_for_later_waits_for_the_towns_clock(town: Town, receiver: Receiver) -> None:
+    postman = postman_of(town)
+    postman.post(receiver.url, 1, (60,))
+    time.sleep(0.2)
+    assert (receiver.letters, postman.waiting) == ([], 1)
+    town.clock.advance(61)
+    assert soon(lambda: receiver.letters == [1])
+
+
+def test_letters_come_in_the_order_in_which_they_are_due(town: Town, receiver: Receiver) -> None:
+    postman = postman_of(town)
+    for number, delay in enumerate([30, 10, 20, 10]):
+        postman.post(receiver.url, number, (delay,))
+    town.clock.advance(60)
+    assert soon(lambda: len(receiver.letters) == 4)
+    assert receiver.letters == [1, 3, 2, 0]
+
+
+def test_a_try_that_failed_is_repeated_when_its_time_comes(town: Town, receiver: Receiver) -> None:
+    receiver.answers = [500, 404, 200]
+    postman = postman_of(town)
+    postman.post(receiver.url, "a", (0, 60, 360, 3600))
+    assert soon(lambda: verdicts(postman) == ["500"])
+    time.sleep(0.2)
+    assert verdicts(postman) == ["500"]
+    town.clock.advance(61)
+    assert soon(lambda: verdicts(postman) == ["500", "404"])
+    town.clock.advance(300)
+    assert soon(lambda: verdicts(postman) == ["500", "404", "200"])
+    town.clock.advance(86_400)
+    time.sleep(0.2)
+    assert receiver.letters == ["a"] * 3
+    assert postman.waiting == 0
+    first, second, third = (posted.at for posted in postman.log)
+    assert 60 <= (second - first).total_seconds() < 70
+    assert 299 <= (third - second).total_seconds() < 310
+
+
+def test_after_the_last_try_a_letter_is_given_up(town: Town, receiver: Receiver) -> None:
+    receiver.answers = [503]
+    postman = postman_of(town)
+    postman.post(receiver.url, "a", (0, 60))
+    town.clock.advance(3600)
+    assert soon(lambda: verdicts(postman) == ["503", "503"])
+    time.sleep(0.2)
+    assert (len(receiver.letters), postman.waiting) == (2, 0)
+
+
+def test_a_redirect_is_not_followed_and_counts_as_failed(town: Town, receiver: Receiver) -> None:
+    receiver.answers = [302, 200]
+    postman = postman_of(town)
+    postman.post(receiver.url, "a", (0, 0))
+    assert soon(lambda: verdicts(postman) == ["302", "200"])
+
+
+def test_nobody_at_home_is_a_failed_try(town: Town, receiver: Receiver) -> None:
+    postman = postman_of(town)
+    postman.post("http://127.0.0.1:1/", "a", (0, 0))
+    assert soon(lambda: verdicts(postman) == ["ConnectError", "ConnectError"])
+    postman.post(receiver.url, "b")
+    assert soon(lambda: receiver.letters == ["b"])
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "http://127.0.0.1:1/\x00", "http://127.0.0.1:99999/"])
+def test_an_address_that_cannot_be_does_not_end_the_post(town: Town, receiver: Receiver, url: str) -> None:
+    postman = postman_of(town)
+    postman.post(url, "a")
+    postman.post(receiver.url, "b")
+    assert soon(lambda: receiver.letters == ["b"])
+    assert len(postman.log) == 2
+    assert not verdicts(postman)[0].startswith("2")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://192.0.2.1/",
+        "http://0.0.0.0/",
+        "http://10.0.0.1/",
+        "http://[2001:db8::1]/",
+        "http://example.com/",
+        "http://localhost.example.com/",
+        "http://127.0.0.1@example.com/",
+        "http://[::1",
+        "//",
+        "127.0.0.1",
+        "",
+    ],
+)
+def test_letters_go_to_loopback_only(town: Town, url: str) -> None:
+    postman = postman_of(town)
+    postman.post(url, {})
+    assert verdicts(postman) == ["refused: not a loopback address"]
+    assert postman.waiting == 0
+
+
+def test_loopback_has_a_name_too(town: Town, receiver: Receiver) -> None:
+    postman = postman_of(town)
+    postman.post(receiver.url.replace("127.0.0.1", "localhost"), "a")
+    assert soon(lambda: receiver.letters == ["a"])
+
+
+def test_a_reset_ends_the_old_postman_and_his_letters(town: Town, receiver: Receiver) -> None:
+    old = postman_of(town)
+    old.post(receiver.url, "old", (0.5,))
+    walking = old._round
+    assert walking is not None
+    town.reset()
+    walking.join(5)
+    assert not walking.is_alive()
+    new = postman_of(town)
+    assert new is not old
+    town.clock.advance(60)
+    new.post(receiver.url, "new")
+    assert soon(lambda: receiver.letters == ["new"])
+    assert (old.log, verdicts(new)) == ([], ["200"])

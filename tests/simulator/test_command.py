@@ -1,0 +1,203 @@
+"""The commands: `telecom-simulator` and `airflow telecom simulator`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from airflow_provider_telecom.command import get_telecom_commands
+from airflow_provider_telecom.simulator.__main__ import port, ripe
+from airflow_provider_telecom.simulator.town import Ripeness
+
+MODULE = [sys.executable, "-m", "airflow_provider_telecom.simulator"]
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [*MODULE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def exports(process: subprocess.Popen[str]) -> dict[str, str]:
+    """Read what the command prints, and let a shell's rules take the exports apart."""
+    assert process.stdout is not None
+    found: dict[str, str] = {}
+    while len(found) < 5:
+        line = process.stdout.readline()
+        assert line, "the command ended early"
+        if line.startswith("export "):
+            name, _, value = shlex.split(line)[1].partition("=")
+            found[name] = value
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_prints_exports_answers_and_ends_when_told(number: signal.Signals) -> None:
+    with running("--port", "0", "--ripe", "ketchup.sms=seconds:2") as process:
+        found = exports(process)
+        assert sorted(found) == [
+            "AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT",
+            "AIRFLOW_CONN_KYIVSTAR_FMC_DEFAULT",
+            "AIRFLOW_CONN_KYIVSTAR_OPEN_TELECOM_DEFAULT",
+            "AIRFLOW_CONN_NOVACONNECT_DEFAULT",
+            "AIRFLOW_CONN_SUNSIM_DEFAULT",
+        ]
+        host = json.loads(found["AIRFLOW_CONN_KYIVSTAR_FMC_DEFAULT"])["host"]
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/fmc", host)
+        assert httpx.get(f"{host}/api/onebox/v1/originate").status_code == 400
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_it_may_be_told_to_end_as_soon_as_it_speaks() -> None:
+    with running("--port", "0") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_ripeness_reaches_the_town() -> None:
+    with running("--port", "0", "--ripe", "ketchup.sms=seconds:60") as process:
+        ketchup = json.loads(exports(process)["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
+        headers = {"X-API-KEY": ketchup["password"]}
+        order = {
+            "destination": "phone",
+            "originator": "test",
+            "body": "Hello",
+            "msisdn": "380670000200",
+            "reference": "t1",
+        }
+        httpx.post(f"{ketchup['host']}/rest/sms/create", json=order, headers=headers).raise_for_status()
+        status = httpx.get(f"{ketchup['host']}/rest/sms/t1", headers=headers).json()
+        assert status["status"] == "accepted"
+
+
+def test_a_busy_port_is_told_in_one_friendly_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        number = busy.getsockname()[1]
+        done = subprocess.run(
+            [*MODULE, "--port", str(number)], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    expected = f"telecom-simulator: port {number} on 127.0.0.1 cannot be used: Address already in use\n"
+    assert done.stderr == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (["--ripe", "ketchup.sms"], "argument --ripe: must be like ketchup.sms=seconds:2"),
+        (["--port", "99999"], "argument --port: must be a number from 0 to 65535"),
+        (["--seed", "x"], "argument --seed"),
+    ],
+)
+def test_a_wrong_argument_is_refused_by_name(arguments: list[str], rule: str) -> None:
+    done = subprocess.run([*MODULE, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert rule in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("ketchup.sms=seconds:2", ("ketchup.sms", Ripeness("seconds", 2))),
+        ("novaconnect=looks:3", ("novaconnect", Ripeness("looks", 3))),
+        ("kyivstar=at_once", ("kyivstar", Ripeness())),
+        ("sunsim.callback=seconds:0.5", ("sunsim.callback", Ripeness("seconds", 0.5))),
+    ],
+)
+def test_ripeness_is_read(text: str, read: tuple[str, Ripeness]) -> None:
+    assert ripe(text) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "must be like"),
+        ("ketchup.sms=slowly:2", "must be like"),
+        ("=seconds:2", "must begin with one of kyivstar, ketchup"),
+        ("ketchpu.sms=seconds:2", "must begin with one of kyivstar, ketchup"),
+        ("ketchup.sms=seconds", "must be a number"),
+        ("ketchup.sms=seconds:soon", "must be a number"),
+        ("ketchup.sms=seconds:-1", "must be a number"),
+        ("ketchup.sms=seconds:nan", "must be a number"),
+    ],
+)
+def test_ripeness_that_cannot_be_is_refused(text: str, rule: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=rule):
+        ripe(text)
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("8090", 8090), ("65535", 65535)])
+def test_ports(text: str, number: int) -> None:
+    assert port(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "-1", "65536", "http", "80.5"])
+def test_what_is_no_port(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        port(text)
+
+
+def test_airflow_gets_one_group_with_the_simulator() -> None:
+    (group,) = get_telecom_commands()
+    assert group.name == "telecom"
+    (simulator,) = group.subcommands
+    assert simulator.name == "simulator"
+    assert [argument.flags for argument in simulator.args] == [("--port",), ("--seed",), ("--ripe",)]
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {**os.environ, "AIRFLOW_HOME": str(tmp_path), "COLUMNS": "120"}
+
+
+def test_airflow_knows_the_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "telecom", "simulator", "--help"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage: airflow telecom simulator" in done.stdout
+    assert all(flag in done.stdout for flag in ("--port", "--seed", "--ripe"))
+
+
+def test_airflow_runs_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "airflow", "telecom", "simulator", "--port", "0"]
+    with subprocess.Popen(
+        command, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            host = json.loads(exports(process)["AIRFLOW_CONN_SUNSIM_DEFAULT"])["host"]
+            assert httpx.get(host.removesuffix("/sunsim") + "/_town/health").json()["ok"] is True
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()

@@ -1,0 +1,102 @@
+"""The town's page: its limits first, then what it has to offer."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import httpx
+import pytest
+
+from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.page import NOT_IMITATED
+from airflow_provider_telecom.simulator.server import Simulator
+
+
+def page(simulator: Simulator, **headers: str) -> str:
+    answer = httpx.get(simulator.url + "/", headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return answer.text
+
+
+def row(html: str, vendor: str) -> str:
+    return next(row for row in re.findall(r"<tr>.*?</tr>", html, re.DOTALL) if f"<td>{vendor}</td>" in row)
+
+
+def test_it_begins_with_what_is_not_imitated(telecom_simulator: Simulator) -> None:
+    html = page(telecom_simulator)
+    limits = [unescape(text) for text in re.findall(r"<li>(.*?)</li>", html)]
+    assert limits == list(NOT_IMITATED)
+    assert "Nothing is delivered" in limits[0]
+    assert html.index("What this does not imitate") < html.index("<p>") < html.index("<h2>Vendors</h2>")
+
+
+@pytest.mark.parametrize(
+    ("name", "short", "credential"),
+    [
+        ("Kyivstar Open Telecom", "kyivstar", credentials.KYIVSTAR_CLIENT_SECRET),
+        ("KetchUp Loyalty", "ketchup", credentials.KETCHUP_API_KEY),
+        ("Kyivstar FMC", "fmc", credentials.FMC_TOKEN),
+        ("SunSim", "sunsim", credentials.SUNSIM_AUTHORIZATION_TOKEN),
+        ("NovaConnect", "novaconnect", credentials.NOVACONNECT_TOKEN),
+    ],
+)
+def test_each_vendor_has_an_address_and_credentials(
+    telecom_simulator: Simulator, name: str, short: str, credential: str
+) -> None:
+    found = row(page(telecom_simulator), name)
+    assert f"<code>{telecom_simulator.base(short)}</code>" in found
+    assert credential in found
+    assert "none" in found
+
+
+def test_effects_and_requests_are_counted(telecom_simulator: Simulator) -> None:
+    for kind in ("sms", "sms", "hlr"):
+        telecom_simulator.town.record("ketchup", kind)
+    for _ in range(3):
+        httpx.get(telecom_simulator.base("fmc") + "/x")
+    html = page(telecom_simulator)
+    assert "hlr 1<br>sms 2" in row(html, "KetchUp Loyalty")
+    assert "none" in row(html, "SunSim")
+    assert "3 requests so far" in html
+
+
+def test_it_tells_the_towns_time(telecom_simulator: Simulator) -> None:
+    from datetime import datetime, timezone
+
+    telecom_simulator.town.clock.set(datetime(2031, 5, 6, 7, 8, tzinfo=timezone.utc))
+    assert "It is 2031-05-06 07:08:" in page(telecom_simulator)
+
+
+def test_what_comes_from_elsewhere_is_escaped(telecom_simulator: Simulator) -> None:
+    telecom_simulator.town.record("fmc", "<b>call</b>")
+    html = page(telecom_simulator, Host="town&<script>x</script>")
+    assert "&lt;b&gt;call&lt;/b&gt; 1" in row(html, "Kyivstar FMC")
+    assert "<b>" not in html
+    assert "<script>" not in html
+
+
+def test_it_loads_nothing_from_elsewhere(telecom_simulator: Simulator) -> None:
+    html = page(telecom_simulator)
+    assert not re.findall(r"(?:src|href)=|@import|url\(", html)
+    assert set(re.findall(r"https?://[^/<\s]+", html)) == {telecom_simulator.url}
+
+
+def test_its_commands_work(telecom_simulator: Simulator) -> None:
+    """The bodies that the page shows are sent to the desk as they stand."""
+    commands = [
+        unescape(text) for text in re.findall(r"<pre>(.*?)</pre>", page(telecom_simulator), re.DOTALL)
+    ]
+    assert len(commands) == 6
+    for command in commands:
+        found = re.search(r"http\S+", command)
+        assert found is not None
+        body = re.search(r"-d '(.*)'", command)
+        answer = (
+            httpx.post(found[0], content=body[1], headers={"content-type": "application/json"})
+            if body
+            else httpx.get(found[0])
+        )
+        assert answer.status_code == 200, command
+    assert telecom_simulator.town.seed == 7

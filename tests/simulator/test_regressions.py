@@ -1,0 +1,62 @@
+"""What a review of the simulator found: each of these failed once."""
+
+from __future__ import annotations
+
+import socket
+import time
+from datetime import timedelta
+
+import httpx
+
+from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV
+from airflow_provider_telecom.simulator.server import Simulator
+
+ANSWERED = b'"effects"'
+
+
+def _kept(simulator: Simulator) -> socket.socket:
+    """Return a connection that has had one whole answer and stays open."""
+    peer = socket.create_connection(("127.0.0.1", simulator.port), timeout=5)
+    peer.sendall(b"GET /_town/health HTTP/1.1\r\nHost: town\r\n\r\n")
+    received = b""
+    while ANSWERED not in received:
+        received += peer.recv(65536)
+    return peer
+
+
+def test_kept_connections_are_closed_when_refuse_returns(telecom_simulator: Simulator) -> None:
+    """Else a request may still go out on one, and end as unknown in place of not sent."""
+    for _ in range(60):
+        with _kept(telecom_simulator) as peer:
+            telecom_simulator.refuse()
+            peer.setblocking(False)
+            assert peer.recv(1) == b""  # BlockingIOError: it is still open
+        telecom_simulator.accept()
+
+
+def test_a_call_is_in_the_records_only_when_it_has_ended(telecom_simulator: Simulator) -> None:
+    town, base = telecom_simulator.town, telecom_simulator.base("fmc")
+    numbers = {"calling_number": "0670000201", "called_number": "0670000202"}
+    token = {"token": credentials.FMC_TOKEN}
+    since = f"{town.clock.now().astimezone(KYIV) - timedelta(minutes=5):%Y-%m-%dT%H:%M:%S}"
+
+    def told() -> int:
+        answer = httpx.get(f"{base}/api/cdr/v1/callstat.json", params={**token, "from": since})
+        return len(answer.json()["calls"])
+
+    assert httpx.get(f"{base}/api/onebox/v1/originate", params={**token, **numbers}).status_code == 200
+    assert told() == 0
+    town.clock.advance(60)
+    assert told() == 1
+
+
+def test_a_letter_that_is_no_json_does_not_end_the_post(telecom_simulator: Simulator) -> None:
+    postman: Postman = telecom_simulator.town.books("postman", Postman)
+    postman.post("http://127.0.0.1:9/", {"price": float("nan")})
+    postman.post("http://127.0.0.1:9/", {})
+    end = time.monotonic() + 5
+    while len(postman.log) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert [posted.verdict for posted in postman.log] == ["ValueError", "ConnectError"]

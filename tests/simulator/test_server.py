@@ -1,0 +1,273 @@
+"""The town on a port: opening, closing, refusing, and what points at it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from airflow_provider_telecom.simulator.server import SHORT_NAMES, Simulator
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Run a simulator of its own for a test."""
+    running = Simulator()
+    running.start()
+    yield running
+    running.stop()
+
+
+def health(simulator: Simulator) -> int:
+    return httpx.get(f"{simulator.url}/_town/health", timeout=5).status_code
+
+
+def refused(simulator: Simulator) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", simulator.port), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def wait_until_open(simulator: Simulator, seconds: float = 5) -> float:
+    """Return how long it took."""
+    started = time.monotonic()
+    while refused(simulator):
+        assert time.monotonic() - started < seconds, "the door stays shut"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_opening_and_closing_leaves_nothing_behind() -> None:
+    first = Simulator()
+    first.start()
+    health(first)
+    first.stop()
+    threads, files = set(threading.enumerate()), open_files()
+    for _ in range(3):
+        one = Simulator()
+        one.start()
+        health(one)
+        one.refuse_for(60)
+        one.stop()
+    assert set(threading.enumerate()) <= threads
+    assert open_files() <= files
+    assert refused(one)
+
+
+def test_closing_is_quick_even_in_the_middle_of_a_silence(simulator: Simulator) -> None:
+    simulator.fault("silence", "fmc", seconds=60)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(httpx.get, simulator.base("fmc") + "/x", timeout=30)
+        while not simulator.town.requests:
+            time.sleep(0.01)
+        started = time.monotonic()
+        simulator.stop()
+        assert time.monotonic() - started < 2
+        assert isinstance(waiting.exception(5), httpx.TransportError)
+
+
+def test_closing_twice_and_before_opening_is_no_error() -> None:
+    never = Simulator()
+    never.stop()
+    never.refuse()
+    never.accept()
+    never.refuse_for(1)
+    assert never.port == 0
+
+
+def test_it_opens_again_on_the_same_port_and_is_new(simulator: Simulator) -> None:
+    simulator.town.record("fmc", "call")
+    port = simulator.port
+    simulator.stop()
+    simulator.start()
+    assert simulator.port == port
+    assert health(simulator) == 200
+    assert simulator.town.ledger.effects == []
+
+
+def test_a_busy_port_is_an_error_and_leaves_the_other_alone(simulator: Simulator) -> None:
+    files = open_files()
+    with pytest.raises(OSError, match="in use"):
+        Simulator(port=simulator.port).start()
+    assert open_files() == files
+    assert health(simulator) == 200
+
+
+def test_it_listens_on_loopback_only(simulator: Simulator) -> None:
+    listening = [
+        line.split()[1]
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for line in Path(table).read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and line.split()[1].endswith(f":{simulator.port:04X}")
+    ]
+    assert listening == [f"0100007F:{simulator.port:04X}"]
+    assert simulator.url == f"http://127.0.0.1:{simulator.port}"
+
+
+def test_refusing_drops_kept_connections_and_takes_no_new_one(simulator: Simulator) -> None:
+    with socket.create_connection(("127.0.0.1", simulator.port), timeout=2) as kept:
+        kept.sendall(b"GET /_town/health HTTP/1.1\r\nHost: town\r\n\r\n")
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200")
+        simulator.refuse()
+        assert kept.recv(65536) == b""
+    assert refused(simulator)
+    with pytest.raises(httpx.ConnectError):
+        health(simulator)
+    assert simulator.town.requests == []
+    simulator.accept()
+    assert health(simulator) == 200
+
+
+def test_refusing_for_a_block_ends_with_it_even_by_an_error(simulator: Simulator) -> None:
+    def fail() -> None:
+        with simulator.refusing():
+            assert refused(simulator)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert health(simulator) == 200
+
+
+def test_orders_to_the_door_may_be_repeated(simulator: Simulator) -> None:
+    simulator.accept()
+    simulator.refuse()
+    simulator.refuse()
+    assert refused(simulator)
+    simulator.accept()
+    simulator.accept()
+    assert health(simulator) == 200
+
+
+def test_after_refusing_faults_and_drops_still_work(simulator: Simulator) -> None:
+    with simulator.refusing():
+        pass
+    simulator.fault("reset_before", "fmc")
+    with pytest.raises(httpx.ReadError):
+        httpx.get(simulator.base("fmc") + "/x")
+    with httpx.Client() as client:
+        assert client.get(f"{simulator.url}/_town/health").status_code == 200
+        simulator.refuse()
+        with pytest.raises(httpx.TransportError):
+            client.get(f"{simulator.url}/_town/health")
+
+
+def test_a_refusal_for_a_while_ends_by_itself(simulator: Simulator) -> None:
+    simulator.refuse_for(0.4)
+    time.sleep(0.15)
+    assert refused(simulator)
+    assert wait_until_open(simulator) > 0.1
+    assert health(simulator) == 200
+
+
+def test_the_desk_answers_before_it_refuses(simulator: Simulator) -> None:
+    answer = httpx.post(f"{simulator.url}/_town/refuse", json={"seconds": 0.3})
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    time.sleep(0.15)
+    assert refused(simulator)
+    wait_until_open(simulator)
+
+
+def test_a_reset_opens_the_door_for_good(simulator: Simulator) -> None:
+    simulator.refuse_for(30)
+    simulator.reset()
+    time.sleep(0.15)
+    assert health(simulator) == 200
+    simulator.refuse()
+    simulator.reset()
+    assert health(simulator) == 200
+
+
+def test_a_reset_makes_all_new(simulator: Simulator) -> None:
+    simulator.fault("status", times=5)
+    simulator.town.record("fmc", "call")
+    simulator.town.clock.advance(3600)
+    simulator.town.set_ripeness("ketchup", "looks", 3)
+    httpx.get(simulator.base("fmc") + "/x")
+    simulator.reset(seed=7)
+    town = simulator.town
+    assert (town.faults, town.requests, town.ledger.effects, town.seed) == ([], [], [], 7)
+    assert town.ripeness("ketchup.sms").mode == "at_once"
+    assert abs(town.clock.now().timestamp() - time.time()) < 5
+
+
+def test_the_same_seed_gives_the_same_world(simulator: Simulator) -> None:
+    def numbers(seed: int) -> list[str]:
+        from airflow_provider_telecom.simulator.kyivstar_fmc import Books
+
+        simulator.reset(seed)
+        return [call.calling for call in simulator.town.books("fmc", Books).calls]
+
+    assert numbers(1) == numbers(1) != numbers(2)
+
+
+def test_hundreds_of_connections_at_once_are_taken(simulator: Simulator) -> None:
+    peers = [socket.create_connection(("127.0.0.1", simulator.port), timeout=5) for _ in range(300)]
+    try:
+        assert health(simulator) == 200
+    finally:
+        for peer in peers:
+            peer.close()
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "short", "login"),
+    [
+        ("kyivstar_open_telecom", "kyivstar", "sim_client"),
+        ("ketchup_loyalty", "ketchup", None),
+        ("kyivstar_fmc", "fmc", None),
+        ("sunsim", "sunsim", None),
+        ("novaconnect", "novaconnect", None),
+    ],
+)
+def test_a_connection_points_here(
+    simulator: Simulator, conn_type: str, short: str, login: str | None
+) -> None:
+    connection = simulator.connection(conn_type)
+    assert connection["conn_type"] == conn_type
+    assert connection["host"] == f"http://127.0.0.1:{simulator.port}/{short}"
+    assert connection["host"] == simulator.base(conn_type) == simulator.base(short)
+    assert connection["login"] == login
+    assert connection["password"].startswith("sim_")
+    assert connection["extra"]["allow_private_hosts"] is True
+
+
+def test_a_connection_of_no_vendor_is_an_error(simulator: Simulator) -> None:
+    with pytest.raises(KeyError):
+        simulator.connection("http")
+
+
+def test_the_environment_holds_the_five_default_connections(simulator: Simulator) -> None:
+    environment = simulator.environment()
+    assert set(environment) == {f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT" for conn_type in SHORT_NAMES}
+    assert len(environment) == 5
+    for conn_type in SHORT_NAMES:
+        text = environment[f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT"]
+        assert json.loads(text) == simulator.connection(conn_type)
+        assert "'" not in text  # it stands between single quotes in a shell
+
+
+@pytest.mark.parametrize("conn_type", list(SHORT_NAMES))
+def test_airflow_reads_the_environment(
+    simulator: Simulator, conn_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk import BaseHook
+
+    for name, value in simulator.environment().items():
+        monkeypatch.setenv(name, value)
+    connection = BaseHook.get_connection(f"{conn_type}_default")
+    assert (connection.conn_type, connection.host) == (conn_type, simulator.base(conn_type))
+    assert connection.password == simulator.connection(conn_type)["password"]
