@@ -51,7 +51,7 @@ _CONTROLS = (
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #0a7d5a; }
 @media (prefers-color-scheme: dark) { :root { --accent: #4fd1a5; } }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2.5rem auto; padding: 0 1.5rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2.5rem auto; padding: 0 1.5rem; }
 h1 { margin: 0; letter-spacing: -.02em; } h2 { margin-top: 2rem; font-size: 1.1rem; }
 .note { border-left: 4px solid var(--accent); background: var(--soft); }
 .note { padding: .6rem 1.2rem; margin: 1.2rem 0; }
@@ -59,6 +59,7 @@ h1 { margin: 0; letter-spacing: -.02em; } h2 { margin-top: 2rem; font-size: 1.1r
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .45rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 code, pre { font: 13px/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
+td:nth-child(2) code { white-space: nowrap; }
 pre { margin: 0; white-space: pre-wrap; } .number { text-align: right; font-variant-numeric: tabular-nums; }
 """
 
@@ -91,7 +92,7 @@ def _page(town: Town, url: str) -> str:
 <h1>telecom-simulator</h1>
 <div class="note"><strong>What this does not imitate</strong><ul>{limits}</ul></div>
 <p>Five pretend vendors on 127.0.0.1. It is {town.clock.now():%Y-%m-%d %H:%M:%S} UTC here;
-{len(town.requests):,} requests so far.</p>
+requests so far: {len(town.requests):,}.</p>
 <h2>Vendors</h2>
 <table><tr><th>Vendor</th><th>Base URL</th><th>Test credentials</th><th>Effects so far</th></tr>
 {vendors}</table>

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sqlite3
 import threading
 from collections import Counter
@@ -12,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import HOOKS
 from tests.system.dags.sunsim_parallel import CALLS_EACH, TASKS
-from tests.system.running import RunningAirflow, running_airflow
+from tests.system.running import ROOT, RunningAirflow, running_airflow
 
 DAGS = Path(__file__).parent / "dags"
+README = ROOT / "README.md"
 KILLS = 3
 pytestmark = pytest.mark.xdist_group("airflow")
 
@@ -24,8 +28,11 @@ pytestmark = pytest.mark.xdist_group("airflow")
 def airflow(
     telecom_simulator_server: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningAirflow]:
-    home = tmp_path_factory.mktemp("airflow")
-    with running_airflow(home, DAGS, **telecom_simulator_server.environment()) as deployment:
+    home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
+    for path in DAGS.glob("*.py"):
+        shutil.copy(path, dags)
+    (dags / "from_the_readme.py").write_text(README.read_text().split("```python")[1].split("```")[0])
+    with running_airflow(home, dags, **telecom_simulator_server.environment()) as deployment:
         yield deployment
 
 
@@ -61,6 +68,34 @@ def test_all_five_hooks_work_under_dags_test(airflow: RunningAirflow, telecom_si
         or "dagrunfinished" in shown.replace(" ", "").lower()
     )
     _all_five_were_asked(telecom_simulator)
+
+
+def test_the_readmes_dag_works_as_it_stands(airflow: RunningAirflow, telecom_simulator: Any) -> None:
+    assert airflow.run_to_end("thank_you", "once", 120) == "success", airflow.task_logs()[-3000:]
+    (sent,) = telecom_simulator.town.ledger.of("ketchup", "sms")
+    assert (sent.facts["msisdn"], sent.facts["text"]) == ("380670000200", "Thank you!")
+
+
+def test_airflow_shows_the_five_forms(airflow: RunningAirflow) -> None:
+    forms = {form["connection_type"]: form for form in airflow.ask("/ui/connections/hook_meta")}
+    for conn_type in HOOKS:
+        form = forms[conn_type]
+        assert form["hook_name"]
+        assert form["standard_fields"]["password"]["title"]
+        assert form["standard_fields"]["host"]["placeholder"].startswith("https://")
+        assert "timeout_read" in form["extra_fields"]
+    environment = forms["kyivstar_open_telecom"]["extra_fields"]["environment"]
+    assert environment["schema"]["enum"] == ["live", "mock", "sandbox", None]
+
+
+@pytest.mark.parametrize("conn_type", HOOKS)
+def test_airflows_test_button(airflow: RunningAirflow, telecom_simulator: Any, conn_type: str) -> None:
+    connection = telecom_simulator.connection(conn_type)
+    body = {**connection, "connection_id": "from_the_form", "extra": json.dumps(connection["extra"])}
+    found = airflow.ask("/api/v2/connections/test", body)
+    assert found["status"] is (conn_type != "sunsim"), found
+    assert "not verified" in found["message"] or found["message"].startswith("Connected")
+    assert connection["password"] not in found["message"]
 
 
 def _all_five_were_asked(simulator: Any) -> None:

@@ -47,7 +47,7 @@ class BillCalls(Posting):
     def download_bill_transcript(self, bill_id: int, target: Target) -> Call[int]:
         """Stream the transcript of a bill (XLSX) into `target` and return its bytes.
 
-        Otherwise as `download_bill`.
+        Otherwise as `download_bill`. Source: "Файлы счёта и расшифровки", "Расшифровка счёта".
         """
         return self._download(bill_id, target, _XLSX, {"mode": "transcript"})
 

@@ -1,0 +1,38 @@
+"""`make demo` as a stranger sees it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MOST_SECONDS = 180
+
+
+@pytest.mark.xdist_group("airflow")
+def test_the_demo_shows_its_progress_and_a_table_and_leaves_nothing_behind() -> None:
+    started = time.monotonic()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "demo.py")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        shown, complaints = demo.communicate(timeout=MOST_SECONDS)
+    assert demo.returncode == 0, complaints
+    assert time.monotonic() - started < MOST_SECONDS
+    assert "sent 500 of 1,000, accepted 500" in shown
+    assert shown.count("final receipts:") >= 2
+    rows = [line.strip(" |").split() for line in shown.splitlines() if line.strip().startswith("| ")]
+    table = {words[0]: words[2] for words in rows}
+    assert table == {"accepted": "1,000", "delivered": "800", "undelivered": "200", "price": "20.00"}
+    with pytest.raises(ProcessLookupError):
+        os.killpg(demo.pid, 0)
