@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,9 @@ from airflow_provider_telecom.calls.request import Request
 from tests.conftest import HOOKS
 from tests.endpoints import Row, rows
 
-DOCS = Path(__file__).parent.parent / "docs" / "vendors"
+TESTS = Path(__file__).parent
+DOCS = TESTS.parent / "docs" / "vendors"
+CONTRADICTIONS = TESTS.parent / "docs" / "contradictions.md"
 # Methods that are made of other endpoints, or ask one of them in another form.
 COMPOSED = {"download_call_records", "get_statistics", "price_sms_to_many", "price_individual_sms"}
 
@@ -120,3 +123,14 @@ def test_the_connection_test_says_when_credentials_are_refused(
     assert not worked
     assert "credentials are refused" in message
     assert "x" * 64 not in message
+
+
+def test_every_contradiction_that_is_listed_has_a_test() -> None:
+    listed = {int(number) for number in re.findall(r"^\| (\d+) \|", CONTRADICTIONS.read_text(), re.MULTILINE)}
+    tested = {
+        int(number)
+        for path in TESTS.rglob("test_*.py")
+        for number in re.findall(r"^def test_row_(\d+)_", path.read_text(), re.MULTILINE)
+    }
+    assert listed == set(range(1, 42))
+    assert listed <= tested
