@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol, TypeVar, cast
 
 import certifi
@@ -154,6 +155,7 @@ class Transport:
     def _new_session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = self._route.trust_env
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.mount("http://", _Adapter(None))
         session.mount("https://", _Adapter(self._context))
         return session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -15,8 +16,8 @@ Script = Callable[[socket.socket], None]
 class Scripted:
     """Listens on loopback, counts the requests that it read, and plays a script to each."""
 
-    def __init__(self, script: Script) -> None:
-        self._script = script
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
+        self._script, self._tls = script, tls
         self.heads: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -36,6 +37,8 @@ class Scripted:
             threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
 
     def _talk(self, peer: socket.socket) -> None:
+        if self._tls is not None:
+            peer = self._tls.wrap_socket(peer, server_side=True)
         with peer:
             while head := _head(peer):
                 self.heads.append(head)
@@ -64,8 +67,8 @@ def _head(peer: socket.socket) -> bytes:
 
 
 @contextmanager
-def scripted(script: Script) -> Iterator[Scripted]:
-    server = Scripted(script)
+def scripted(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
+    server = Scripted(script, tls)
     try:
         yield server
     finally:
