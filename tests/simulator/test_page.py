@@ -59,7 +59,7 @@ def test_effects_and_requests_are_counted(telecom_simulator: Simulator) -> None:
     html = page(telecom_simulator)
     assert "hlr 1<br>sms 2" in row(html, "KetchUp Loyalty")
     assert "none" in row(html, "SunSim")
-    assert "3 requests so far" in html
+    assert "requests so far: 3." in html
 
 
 def test_it_tells_the_towns_time(telecom_simulator: Simulator) -> None:

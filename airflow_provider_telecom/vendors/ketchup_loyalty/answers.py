@@ -33,8 +33,13 @@ from airflow_provider_telecom.calls.request import Response
 T = TypeVar("T")
 
 DUPLICATE = frozenset({"23", "43", "63"})
-NOT_READY, GONE, NO_MORE_EXPORTS, EMPTY = "91", "90", "92", "93"
-_NO_ERROR = "0"
+NOT_SUPPORTED, GONE, NOT_READY, EMPTY = "4", "90", "91", "93"
+
+
+class KetchUpNotReadyError(TelecomRejectedError):
+    """The statistics file is not ready yet (code 91). Ask again later."""
+
+
 _KINDS: dict[str, type[TelecomError]] = {
     "1": TelecomAuthError,
     "3": TelecomAuthError,
@@ -46,14 +51,14 @@ _KINDS: dict[str, type[TelecomError]] = {
     "40": TelecomNotFoundError,
     "60": TelecomNotFoundError,
     GONE: TelecomNotFoundError,
+    NOT_READY: KetchUpNotReadyError,
+    EMPTY: TelecomRejectedError,
 }
 _ABOUT_A_NUMBER = re.compile(r"msisdn|phone|номер", re.IGNORECASE)
-_EXISTS = re.compile(r"exist|уже|присутствует", re.IGNORECASE)
-_TEXTS = frozenset({"body", "text"})
-
-
-class KetchUpNotReadyError(TelecomRejectedError):
-    """The statistics file is not ready yet (code 91). Ask again later."""
+_EXISTS = re.compile(r"already|уже|присутствует", re.IGNORECASE)
+_CODE = re.compile(r"[0-9]{1,6}|[A-Za-z_]{1,32}")
+_TEXTS = frozenset({"body", "text", "caption"})
+_LISTS = ("result", "messages")
 
 
 def tidy(value: Any, key: str = "") -> Any:
@@ -62,18 +67,26 @@ def tidy(value: Any, key: str = "") -> Any:
         return {str(name).strip(): tidy(inner, str(name).strip()) for name, inner in value.items()}
     if isinstance(value, list):
         return [tidy(inner, key) for inner in value]
-    return value.strip() if isinstance(value, str) and key not in _TEXTS else value
+    return value.strip() if isinstance(value, str) and key.casefold() not in _TEXTS else value
+
+
+def parsed(answer: Response) -> Any:
+    """Return an answer's JSON, tidy, whatever its status and its code say. Raises TelecomAnswerError."""
+    try:
+        return tidy(read_json(answer.body))
+    except RecursionError:
+        raise unreadable("nested too deep", answer.body, answer.status) from None
 
 
 def code_of(item: dict[str, Any]) -> str | None:
-    """Return the error code that stands in an answer or one of its items, or None for none."""
-    code = str(item.get("error", _NO_ERROR)).strip()
-    return None if code in (_NO_ERROR, "") else code
+    """Return the error code that stands in an answer or one of its items, or None for none.
 
-
-def is_duplicate(code: str | None, text: str) -> bool:
-    """Whether an error says that our key is known already. The HLR examples use 13 for it."""
-    return code in DUPLICATE or (code == "13" and _EXISTS.search(text) is not None)
+    Whatever is no code is an error all the same; it is not shown, since it may be a text with a number.
+    """
+    code = str(item.get("error") or "").strip().lstrip("0")
+    if not code:
+        return None
+    return code if _CODE.fullmatch(code) else "unreadable"
 
 
 def text_of(item: dict[str, Any]) -> str:
@@ -82,25 +95,51 @@ def text_of(item: dict[str, Any]) -> str:
     return text if isinstance(text, str) else ""
 
 
-def refuse(item: dict[str, Any], code: str, status: int = 200) -> NoReturn:
-    """Raise the error that a code stands for. Codes that nobody knows are final."""
-    text = text_of(item)
-    kind = _KINDS.get(code, TelecomRejectedError)
+def is_duplicate(code: str | None, text: str) -> bool:
+    """Whether an error says that our key is known already. The HLR examples use 13 for it."""
+    return code in DUPLICATE or (code == "13" and _EXISTS.search(text) is not None)
+
+
+def kind_of(code: str, text: str) -> type[TelecomError]:
+    """Return the error that a code stands for. Codes that nobody knows are final."""
     if code == "11" and _ABOUT_A_NUMBER.search(text):
-        kind = TelecomRejectedError  # the examples' "Incorrect msisdn"
+        return TelecomRejectedError  # the examples' "Incorrect msisdn"; 11 is "too many at once" otherwise
     if code == "10" and "not found" in text.lower():
-        kind = TelecomNotFoundError  # the examples' "HLR not found"; 10 is a wrong sending time otherwise
-    if code == NOT_READY:
-        kind = KetchUpNotReadyError
-    raise kind(text or "refused", status=status, code=code)
+        return TelecomNotFoundError  # the examples' "HLR not found"; 10 is a wrong sending time otherwise
+    return _KINDS.get(code, TelecomRejectedError)
+
+
+def refuse(item: dict[str, Any], code: str, status: int = 200) -> NoReturn:
+    """Raise the error that a code stands for."""
+    text = text_of(item)
+    raise kind_of(code, text)(text or "refused", status=status, code=code)
+
+
+def checked(answer: Response) -> Any:
+    """Return the JSON of an answer that its HTTP status does not refuse; its code may still do so.
+
+    The document says no status for errors. Beside a 4xx a code that we know says more than the status,
+    but for those that speak of credentials and of haste.
+    """
+    if not (400 <= answer.status < 500 and answer.status not in _CLEAR and _says_something(answer)):
+        refuse_by_status(answer, lambda: complaint(answer))
+    found = parsed(answer)
+    if not isinstance(found, (dict, list)):
+        raise unreadable("neither an object nor a list", answer.body, answer.status)
+    return found
+
+
+_CLEAR = (401, 403, 429)
+
+
+def _says_something(answer: Response) -> bool:
+    said = complaint(answer)
+    return said.code in _KINDS or is_duplicate(said.code, said.text)
 
 
 def content(answer: Response) -> Any:
     """Return an answer as tidy JSON. Raises the error that its status or its code stands for."""
-    refuse_by_status(answer, lambda: complaint(answer))
-    found = tidy(read_json(answer.body))
-    if not isinstance(found, (dict, list)):
-        raise unreadable("neither an object nor a list", answer.body, answer.status)
+    found = checked(answer)
     if isinstance(found, dict) and (code := code_of(found)):
         refuse(found, code, answer.status)
     return found
@@ -109,7 +148,7 @@ def content(answer: Response) -> Any:
 def complaint(answer: Response) -> Complaint:
     """Return what an error body says, if it can be read."""
     try:
-        found = tidy(read_json(answer.body))
+        found = parsed(answer)
     except TelecomAnswerError:
         return Complaint()
     return Complaint(code_of(found), text_of(found)) if isinstance(found, dict) else Complaint()
@@ -120,32 +159,37 @@ def one(model: type[T]) -> Callable[[Response], T]:
 
     def read(answer: Response) -> T:
         found = content(answer)
-        while isinstance(found, list) and len(found) == 1:
-            found = found[0]
-        if isinstance(found, dict) and isinstance(found.get("result"), dict):
-            found = found["result"]
-            if code := code_of(found):
-                refuse(found, code, answer.status)
+        for _ in range(2):
+            if isinstance(found, list) and len(found) == 1:
+                found = found[0]
+            elif isinstance(found, dict) and isinstance(found.get("result"), (dict, list)):
+                found = found["result"]
+        if isinstance(found, dict) and (code := code_of(found)):
+            refuse(found, code, answer.status)
         return as_model(model, found, answer.body)
 
     return read
 
 
-def items_of(found: Any, answer: Response) -> list[dict[str, Any]]:
-    """Return the items of an answer, which stand under `result` or `messages`, one alone or in a list."""
-    inside = found
-    if isinstance(found, dict):
-        inside = found.get("result", found.get("messages"))
+def package(answer: Response, size: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what an answer says of `size` orders as a whole, and of each of them.
+
+    Each stands under `result` or `messages`, in a list or alone; a single one may be the whole answer.
+    Raises the error of the whole. That a single order's key is known already is for its reader to judge.
+    """
+    found = checked(answer)
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    whole: dict[str, Any] = found if isinstance(found, dict) else {}
+    inside = next((whole[name] for name in _LISTS if name in whole), found)
+    alone = size == 1 and inside is whole
+    if (code := code_of(whole)) and not (alone and is_duplicate(code, text_of(whole))):
+        refuse(whole, code, answer.status)
     items = [inside] if isinstance(inside, dict) else inside
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise unreadable("an answer without results", answer.body, answer.status)
-    return items
+    if not isinstance(items, list) or len(items) != size or not all(map(_is_item, items)):
+        raise unreadable("results that do not match what was sent", answer.body, answer.status)
+    return whole, items
 
 
-_ERROR_HEAD = re.compile(rb'\s*\{\s*"\s*error\s*"\s*:\s*"?\s*([0-9]+)')
-
-
-def is_error_head(head: bytes) -> bool:
-    """Whether a body begins like an error in place of a file, judged by its first bytes."""
-    found = _ERROR_HEAD.match(head.removeprefix(b"\xef\xbb\xbf"))
-    return found is not None and int(found.group(1)) != 0
+def _is_item(item: object) -> bool:
+    return isinstance(item, dict) and not any(name in item for name in _LISTS)

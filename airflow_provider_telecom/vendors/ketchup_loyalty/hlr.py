@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_telecom.calls.checks import matching, some
+from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.request import Form, Json, Repeat
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
@@ -19,6 +19,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
 from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
     KetchUpRequests,
     numeric_id,
+    orders,
     reference_of,
     without_twins,
 )
@@ -62,7 +63,7 @@ class HlrCalls(KetchUpRequests):
         refused here; code 64 (14) means that nothing of the package was done. Otherwise as `create_hlr`.
         Source: "Отправка HLR запроса", variant 2.
         """
-        body = [self._fields(query) for query in some("queries", queries)]
+        body = [self._fields(query) for query in orders("queries", queries, HlrQuery)]
         without_twins((item["msisdn"] for item in body), (item["reference"] for item in body))
         request = self._post("/hlr/create", Repeat.KEYED, body)
         return (yield from self._call(request, sent_many([query.reference for query in queries])))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from airflow_provider_telecom.calls.checks import aware, filled, matching, within
+from airflow_provider_telecom.calls.checks import aware, filled, matching, some, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import shortened
 from airflow_provider_telecom.calls.request import Json, Repeat, Request
 from airflow_provider_telecom.vendors.api import Api
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
+
+T = TypeVar("T")
 
 LONGEST_ORIGINATOR = 14
 REFERENCE = r"[A-Za-z0-9]{1,32}"
@@ -54,6 +56,13 @@ def numeric_id(field: str, value: str | int) -> str:
 def moment(field: str, at: datetime) -> str:
     """Return an aware moment as ISO 8601 with its offset."""
     return aware(field, at).isoformat(timespec="seconds")
+
+
+def orders(field: str, values: Sequence[T], kind: type[T]) -> Sequence[T]:
+    """Return a list of at least one order, all of one kind. An iterator will not do: it is walked twice."""
+    if not isinstance(some(field, values), Sequence) or not all(isinstance(one, kind) for one in values):
+        raise TelecomInputError(field, f"must be a list of {kind.__name__}")
+    return values
 
 
 def without_twins(numbers: Iterable[str], references: Iterable[str | None]) -> None:

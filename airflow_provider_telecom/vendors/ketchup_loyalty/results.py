@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from airflow_provider_telecom.calls.answers import as_model, read_json, refuse_by_status, unreadable
+from airflow_provider_telecom.calls.answers import as_model, unreadable
+from airflow_provider_telecom.calls.errors import TelecomThrottledError
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
     code_of,
-    complaint,
     content,
     is_duplicate,
-    items_of,
+    kind_of,
+    package,
     refuse,
     text_of,
-    tidy,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult, CountryPrice, SendResult
 
@@ -25,73 +26,79 @@ def sent_one(reference: str) -> Callable[[Response], SendResult]:
     """Return a reader of what became of one message. That its key is known already is success."""
 
     def read(answer: Response) -> SendResult:
-        found = _lenient(answer)
-        items = [found] if not isinstance(found, dict) or "result" not in found else found["result"]
-        while isinstance(items, list) and len(items) == 1:
-            items = items[0]
-        if not isinstance(items, dict):
-            raise unreadable("an answer that is not one result", answer.body, answer.status)
-        result = result_of(items, reference, answer)
-        if not result.accepted and result.code:
-            refuse(items, result.code, answer.status)
-        return result
+        _, (item,) = package(answer, 1)
+        result = _result_of(item, answer)
+        if result.code and not result.duplicate:
+            refuse(item, result.code, answer.status)
+        return replace(result, reference=reference, keyed=result.reference in (None, reference))
 
     return read
 
 
-def sent_many(references: Sequence[str]) -> Callable[[Response], BatchResult]:
+def sent_many(keys: Sequence[str | None]) -> Callable[[Response], BatchResult]:
     """Return a reader of what became of many messages: one result for each key, in the order asked."""
 
     def read(answer: Response) -> BatchResult:
-        found = content(answer)
-        by_key: dict[str, SendResult] = {}
-        for item in items_of(found, answer):
-            result = result_of(item, None, answer)
-            if result.reference is not None:
-                by_key[result.reference] = result
-        if set(by_key) != set(references):
-            raise unreadable("results that do not match what was sent", answer.body, answer.status)
-        top = found if isinstance(found, dict) else {}
-        task_id = top.get("task_id")
+        whole, items = package(answer, len(keys))
+        total = whole.get("totalprice", whole.get("total_price"))
         return BatchResult(
-            [by_key[reference] for reference in references],
-            money(top.get("totalprice", top.get("total_price")), answer),
-            top.get("currency"),
-            str(task_id) if task_id not in (None, "") else None,
+            _in_order(keys, [_result_of(item, answer) for item in items], answer),
+            _money(total, answer),
+            _text(whole.get("currency")),
+            _text(whole.get("task_id")),
         )
 
     return read
 
 
-def _lenient(answer: Response) -> Any:
-    """Return the content, also when all that its error says is that our key is known already."""
-    refuse_by_status(answer, lambda: complaint(answer))
-    found = tidy(read_json(answer.body))
-    known = isinstance(found, dict) and is_duplicate(code_of(found), text_of(found))
-    return found if known else content(answer)
+def _in_order(keys: Sequence[str | None], results: list[SendResult], answer: Response) -> list[SendResult]:
+    """Return a result for each key. Those that do not give our key back stand where their message stood."""
+    asked = {key for key in keys if key is not None}
+    named = {result.reference: result for result in results if result.reference in asked}
+    found: list[SendResult] = []
+    for key, result in zip(keys, results, strict=True):
+        if key in named:
+            found.append(named[key])
+        elif result.reference in asked:
+            raise unreadable("results that do not match what was sent", answer.body, answer.status)
+        else:
+            found.append(replace(result, reference=key, keyed=False))
+    return found
 
 
-def result_of(item: dict[str, Any], reference: str | None, answer: Response) -> SendResult:
-    code, given = code_of(item), item.get("reference")
-    identity = item.get("id")
+def _result_of(item: dict[str, Any], answer: Response) -> SendResult:
+    code, text = code_of(item), text_of(item)
+    message_id = _text(item.get("id"))
+    if code is None and message_id is None and "error" not in item:
+        raise unreadable("a result without an id", answer.body, answer.status)
+    duplicate = is_duplicate(code, text)
     return SendResult(
-        reference=str(given) if given not in (None, "") else reference,
-        id=str(identity) if identity not in (None, "") else None,
-        price=money(item.get("price"), answer),
-        currency=item.get("currency"),
+        reference=_text(item.get("reference")),
+        id=message_id,
+        price=_money(item.get("price"), answer),
+        currency=_text(item.get("currency")),
         code=code,
-        duplicate=is_duplicate(code, text_of(item)),
+        duplicate=duplicate,
+        throttled=code is not None and not duplicate and kind_of(code, text) is TelecomThrottledError,
     )
 
 
-def money(value: Any, answer: Response) -> Decimal | None:
+def _text(value: object) -> str | None:
+    is_text = isinstance(value, (str, int, Decimal)) and not isinstance(value, bool) and value != ""
+    return str(value) if is_text else None
+
+
+def _money(value: object, answer: Response) -> Decimal | None:
     """Return an amount, which comes as a number or as a string. Never a float."""
     if value in (None, ""):
         return None
     try:
-        return Decimal(str(value))
+        amount = Decimal(str(value))
     except InvalidOperation:
-        raise unreadable("an amount that is not a number", answer.body, answer.status) from None
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise unreadable("an amount that is not a number", answer.body, answer.status)
+    return amount
 
 
 def price_table(answer: Response) -> list[CountryPrice]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_telecom.calls.checks import filled, some, within
+from airflow_provider_telecom.calls.checks import filled, within
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.request import Repeat
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
@@ -24,6 +24,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
     KetchUpRequests,
     moment,
     numeric_id,
+    orders,
     reference_of,
     without_twins,
 )
@@ -199,7 +200,7 @@ class SmsCalls(KetchUpRequests):
             "originator": self._originator(originator),
             "body": filled("text", text),
             **self._terms(validity_hours, tariff),
-            **({"send_time": moment("schedule_at", schedule_at)} if schedule_at else {}),
+            **({"send_time": moment("schedule_at", schedule_at)} if schedule_at is not None else {}),
         }
 
     def _many(
@@ -213,7 +214,7 @@ class SmsCalls(KetchUpRequests):
     ) -> dict[str, Any]:
         phones = [
             {"msisdn": self._msisdn(one.msisdn), "reference": reference_of(one.reference)}
-            for one in some("recipients", recipients)
+            for one in orders("recipients", recipients, Recipient)
         ]
         _no_twins(phones)
         return {
@@ -222,7 +223,7 @@ class SmsCalls(KetchUpRequests):
             "originator": self._originator(originator),
             "body": filled("text", text),
             **self._terms(validity_hours, tariff),
-            **({"send_time": moment("schedule_at", schedule_at)} if schedule_at else {}),
+            **({"send_time": moment("schedule_at", schedule_at)} if schedule_at is not None else {}),
         }
 
     def _individual(
@@ -239,7 +240,7 @@ class SmsCalls(KetchUpRequests):
                 "originator": self._originator(one.originator),
                 "body": filled("text", one.text),
             }
-            for one in some("messages", messages)
+            for one in orders("messages", messages, IndividualSms)
         ]
         _no_twins(phones)
         # The document's field list says "phones" here, its sample "individual"; the latter is meant. The
@@ -248,7 +249,7 @@ class SmsCalls(KetchUpRequests):
             "destination": "individual",
             "phones": phones,
             **self._terms(validity_hours, tariff),
-            **({"scheduledDatetime": moment("schedule_at", schedule_at)} if schedule_at else {}),
+            **({"scheduledDatetime": moment("schedule_at", schedule_at)} if schedule_at is not None else {}),
         }
 
     def _terms(self, validity_hours: int, tariff: int | None) -> dict[str, Any]:

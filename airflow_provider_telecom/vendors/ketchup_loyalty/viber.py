@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_telecom.calls.answers import unreadable
-from airflow_provider_telecom.calls.checks import filled, some, within
+from airflow_provider_telecom.calls.checks import filled, matching, within
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.request import Repeat, Response
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import code_of, content, items_of, one, refuse
+from airflow_provider_telecom.calls.request import Repeat
+from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
 from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import callback
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
     CountryPrice,
     MessageStatus,
     Price,
-    SendResult,
     ViberRecipient,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
     KetchUpRequests,
     moment,
     numeric_id,
-    reference_of,
+    orders,
     without_twins,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.results import money, price_table, result_of
+from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many
 
 SHORTEST_VALIDITY, LONGEST_VALIDITY = 15, 86_400
 LIKELY_MEANT_IN_HOURS = 60
@@ -75,7 +72,7 @@ class ViberCalls(KetchUpRequests):
         _add_extras(message, image_url, caption, action_url)
         body = self._package(message, validity_seconds, allow_short_validity, tariff)
         request = self._post("/viber/create", Repeat.KEYED if keyed else Repeat.UNKEYED, body)
-        return (yield from self._call(request, _sent([one.external_id for one in recipients])))
+        return (yield from self._call(request, sent_many([one.external_id for one in recipients])))
 
     @endpoint
     def price_viber(
@@ -138,7 +135,7 @@ class ViberCalls(KetchUpRequests):
         callback_url: str | None,
         schedule_at: datetime | None,
     ) -> dict[str, Any]:
-        to = [self._recipient(recipient) for recipient in some("recipients", recipients)]
+        to = [self._recipient(one) for one in orders("recipients", recipients, ViberRecipient)]
         without_twins((item["msisdn"] for item in to), (one.external_id for one in recipients))
         message: dict[str, Any] = {
             "to": to,
@@ -184,11 +181,11 @@ class ViberCalls(KetchUpRequests):
 
 def viber_key(value: str, field: str = "reference") -> str:
     """Return our key for a Viber message. The document's own samples have an underscore, so it may too."""
-    return reference_of(value.replace("_", "") or value, field) and value
+    return matching(field, value, r"[A-Za-z0-9_]{1,32}", "must be 1 to 32 of the characters a-z A-Z 0-9 _")
 
 
 def _all_keyed(recipients: Sequence[ViberRecipient], unkeyed: bool) -> bool:
-    keyed = all(recipient.external_id is not None for recipient in recipients)
+    keyed = all(one.external_id is not None for one in orders("recipients", recipients, ViberRecipient))
     if not keyed and not unkeyed:
         raise TelecomInputError("external_id", "must be given for each recipient, or unkeyed=True")
     return keyed
@@ -198,42 +195,9 @@ def _add_extras(
     message: dict[str, Any], image_url: str | None, caption: str | None, action_url: str | None
 ) -> None:
     extras = {
-        "img": image_url and callback("image_url", image_url),
-        "caption": caption and filled("caption", caption),
-        "action": action_url and callback("action_url", action_url),
+        "img": None if image_url is None else callback("image_url", image_url),
+        "caption": None if caption is None else filled("caption", caption),
+        "action": None if action_url is None else callback("action_url", action_url),
     }
-    if given := {name: value for name, value in extras.items() if value}:
+    if given := {name: value for name, value in extras.items() if value is not None}:
         message["options"] = {"viber": given}
-
-
-def _sent(keys: Sequence[str | None]) -> Callable[[Response], BatchResult]:
-    """Return a reader of what became of a message's recipients, in the order asked.
-
-    Results are found by our key; those without one come in the order of the recipients.
-    """
-
-    def read(answer: Response) -> BatchResult:
-        found = content(answer)
-        package = found[0] if isinstance(found, list) and len(found) == 1 else found
-        if not isinstance(package, dict):
-            raise unreadable("an answer that is not one package", answer.body, answer.status)
-        items = items_of(package, answer) if {"messages", "result"} & set(package) else [package]
-        if (code := code_of(package)) and items != [package]:
-            refuse(package, code, answer.status)
-        results = _by_key(keys, [result_of(item, None, answer) for item in items], answer)
-        total = package.get("total_price", package.get("totalprice"))
-        return BatchResult(results, money(total, answer), package.get("currency"))
-
-    return read
-
-
-def _by_key(keys: Sequence[str | None], results: list[SendResult], answer: Response) -> list[SendResult]:
-    if len(results) != len(keys):
-        raise unreadable("results that do not match what was sent", answer.body, answer.status)
-    asked = {key for key in keys if key is not None}
-    named = {result.reference: result for result in results if result.reference in asked}
-    nameless = iter([result for result in results if result.reference not in asked])
-    return [
-        named.pop(key) if key in named else replace(next(nameless), reference=key, keyed=False)
-        for key in keys
-    ]

@@ -1,0 +1,153 @@
+"""Reading statistics exports: their keys, their list, and their files in three formats."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from airflow_provider_telecom.calls.answers import read_csv, read_xml, refuse_by_status, unreadable
+from airflow_provider_telecom.calls.request import Response
+from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
+    EMPTY,
+    checked,
+    code_of,
+    complaint,
+    content,
+    refuse,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
+
+Format = Literal["json", "xml", "csv"]
+FORMATS: tuple[Format, ...] = ("json", "xml", "csv")
+
+_JSON_ERROR = re.compile(rb'error\s*(?:"|\xe2\x80.)\s*:\s*(?:"|\xe2\x80.)?\s*0*[1-9]')
+_XML_ERROR = re.compile(rb"<\s*error\s*>\s*0*[1-9]", re.IGNORECASE)
+_HTML = re.compile(rb"<\s*(!doctype|html)", re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"message_id", re.IGNORECASE)
+
+
+def read_key(answer: Response) -> str:
+    """Return the key of a new export: a string (as the text says), or an object (as the sample) with one."""
+    found = content(answer)
+    key = _key_in(found.get("key")) if isinstance(found, dict) else None
+    if key is None:
+        raise unreadable("an answer without a key", answer.body, answer.status)
+    return key
+
+
+def read_exports(answer: Response) -> list[StatisticsExport]:
+    """Return the exports of an answer that the document does not show: a list, or objects by any name."""
+    found = content(answer)
+    if isinstance(found, dict):
+        rest = [inner for name, inner in found.items() if name not in ("error", "errorDescription") and inner]
+        found = rest[0] if len(rest) == 1 else rest
+    items = list(found.values()) if isinstance(found, dict) else found
+    keys = [_key_in(item) for item in items] if isinstance(items, list) else [None]
+    if None in keys:
+        raise unreadable("an export without a key", answer.body, answer.status)
+    return [StatisticsExport(str(key), item) for key, item in zip(keys, items, strict=True)]
+
+
+def _key_in(item: Any) -> str | None:
+    """Return the key in an item, which is a string or an object that names it."""
+    if isinstance(item, dict):
+        item = next((item[name] for name in ("file_key", "key", "id", "name") if item.get(name)), None)
+    return str(item) if isinstance(item, (str, int)) and not isinstance(item, bool) and item != "" else None
+
+
+def read_deleted(answer: Response) -> None:
+    """Read the answer to a deletion, which the document does not show: nothing, or one without an error."""
+    if answer.body.strip():
+        content(answer)
+    else:
+        refuse_by_status(answer, lambda: complaint(answer))
+
+
+def is_file(format: Format) -> Callable[[Response], bool]:
+    """Return what tells a file, by its first bytes, from an error or a page that came in its place."""
+
+    def judge(head: Response) -> bool:
+        body = head.body.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if head.status != 200 or not body:
+            return False
+        if format == "xml":
+            return body.startswith(b"<") and not _HTML.match(body) and not _XML_ERROR.search(body)
+        if format == "csv":
+            return not body.startswith((b"{", b"[", b"<"))
+        return body.startswith((b"{", b"[")) and not _JSON_ERROR.search(body.partition(b"[")[0])
+
+    return judge
+
+
+def file_saved(answer: Response) -> int:
+    """Return the bytes that were saved, or 0 for an export that is empty. Raises the error that came."""
+    if answer.saved_bytes is not None:
+        return answer.saved_bytes
+    _refuse_unless_empty(answer)
+    return 0
+
+
+def rows_of(format: Format) -> Callable[[Response], list[dict[str, Any]]]:
+    """Return a reader of a file's rows."""
+    rows = {"json": _json_rows, "xml": _xml_rows, "csv": _csv_rows}[format]
+
+    def read(answer: Response) -> list[dict[str, Any]]:
+        if not is_file(format)(answer):
+            _refuse_unless_empty(answer)
+            return []
+        try:
+            return rows(answer)
+        except (RecursionError, csv.Error):
+            raise unreadable("no file that can be read", answer.body, answer.status) from None
+
+    return read
+
+
+def _refuse_unless_empty(answer: Response) -> None:
+    if not _says_empty(checked(answer), answer):
+        raise unreadable("neither a file nor an error", answer.body, answer.status)
+
+
+def _says_empty(found: Any, answer: Response) -> bool:
+    code = code_of(found) if isinstance(found, dict) else None
+    if code not in (None, EMPTY):
+        refuse(found, code, answer.status)
+    return code == EMPTY
+
+
+def _json_rows(answer: Response) -> list[dict[str, Any]]:
+    found = checked(answer)
+    if _says_empty(found, answer):
+        return []
+    if isinstance(found, dict):
+        found = next((inner for inner in found.values() if isinstance(inner, list)), None)
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise unreadable("statistics without rows", answer.body, answer.status)
+    return found
+
+
+def _csv_rows(answer: Response) -> list[dict[str, Any]]:
+    return [dict(row) for row in read_csv(answer.body)]
+
+
+def _xml_rows(answer: Response) -> list[dict[str, Any]]:
+    root = read_xml(answer.body)
+    rows = [_fields(message) for message in _messages(root)]
+    if not rows and any(len(child) for child in root):
+        raise unreadable("XML without messages", answer.body, answer.status)
+    return rows
+
+
+def _messages(element: Any) -> Iterator[Any]:
+    """Yield the elements that are messages, but not the SMS that stands within a Viber message."""
+    if any(_MESSAGE_ID.fullmatch(cell.tag) for cell in element):
+        yield element
+        return
+    for inner in element:
+        yield from _messages(inner)
+
+
+def _fields(element: Any) -> dict[str, Any]:
+    return {cell.tag: _fields(cell) if len(cell) else cell.text or "" for cell in element}

@@ -1,0 +1,525 @@
+"""What is made of KetchUp's answers: results, statuses, prices, error codes, and their quirks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomAuthError,
+    TelecomError,
+    TelecomFundsError,
+    TelecomNotFoundError,
+    TelecomRejectedError,
+    TelecomServerError,
+    TelecomThrottledError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.request import NotSent, Repeat, Response, Unknown
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    BatchResult,
+    HlrQuery,
+    HlrState,
+    MessageState,
+    Recipient,
+    SendResult,
+    ViberRecipient,
+)
+from tests.vendors.ketchup_loyalty.paper import FINE, KEY, A, B, Paper, answer, asked, result_of
+
+TWO = [Recipient(A, "r1"), Recipient(B, "r2")]
+VIBERS = [ViberRecipient(A, "r1"), ViberRecipient(B, "r2")]
+QUERIES = [HlrQuery(A, "r1"), HlrQuery(B, "r2")]
+STATUS = {"error": "0", "msisdn": A, "reference": "r1", "status": "delivered"}
+FIRST = {"reference": "r1", "id": "12345", "error": "0", "price": "0.02", "currency": "EUR"}
+SECOND = {"reference": "r2", "id": "12346", "error": "0", "price": "0.02", "currency": "EUR"}
+BATCH = {
+    "result": [FIRST, SECOND],
+    "error": "0",
+    "totalprice": "0.04",
+    "currency": "EUR",
+    "task_id": "21902",
+}
+
+
+def sms(*answers: Any) -> Any:
+    return result_of(Paper().send_sms(A, "Hi", reference="r1"), *answers)
+
+
+def many(*answers: Any) -> BatchResult:
+    batch: BatchResult = result_of(Paper().send_sms_to_many(TWO, "Hi"), *answers)
+    return batch
+
+
+def viber(*answers: Any, unkeyed: bool = False) -> BatchResult:
+    recipients = [ViberRecipient(A), ViberRecipient(B)] if unkeyed else VIBERS
+    batch: BatchResult = result_of(Paper().send_viber(recipients, "Hi", unkeyed=unkeyed), *answers)
+    return batch
+
+
+def error(code: Any, text: str = "") -> dict[str, Any]:
+    return {"error": code, "errorDescription": text}
+
+
+# --- results of sending
+
+
+def test_one_sms_is_accepted() -> None:
+    assert sms(FINE) == SendResult("r1", "22125", Decimal("0.02"), "EUR")
+
+
+def test_many_come_in_the_order_asked() -> None:
+    batch = many({**BATCH, "result": [SECOND, FIRST]})
+    assert [(one.reference, one.id) for one in batch.results] == [("r1", "12345"), ("r2", "12346")]
+    assert (batch.total_price, batch.currency, batch.task_id) == (Decimal("0.04"), "EUR", "21902")
+
+
+def test_single_recipients_are_refused_while_the_whole_succeeds() -> None:
+    refused = {"reference": "r2", **error("21", "Incorrect msisdn")}
+    batch = many({**BATCH, "result": [FIRST, refused], "totalprice": "0.02"})
+    good, bad = batch.results
+    assert good.accepted
+    assert (bad.accepted, bad.code, bad.id, bad.duplicate, bad.throttled) == (False, "21", None, False, False)
+
+
+def test_a_recipient_that_meets_too_much_haste_may_be_sent_later() -> None:
+    late = {"reference": "r2", **error("11", "Maximum number of messages exceeded")}
+    assert many({**BATCH, "result": [FIRST, late]}).results[1].throttled
+    wrong = {"reference": "r2", **error("11", "Incorrect msisdn")}
+    assert not many({**BATCH, "result": [FIRST, wrong]}).results[1].throttled
+
+
+def test_results_without_a_key_stand_where_their_recipient_stood() -> None:
+    batch = many({**BATCH, "result": [FIRST, error("21", "Incorrect msisdn")]})
+    assert [(one.reference, one.code) for one in batch.results] == [("r1", None), ("r2", "21")]
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [],
+        [FIRST],
+        [FIRST, SECOND, FIRST],
+        [FIRST, FIRST],
+        [{"error": "0", "id": "1"}, FIRST],
+        ["12345", "12346"],
+        [FIRST, {"reference": "r2"}],
+        [FIRST, {**SECOND, "price": "cheap"}],
+        [FIRST, {**SECOND, "price": "NaN"}],
+        [FIRST, {"result": [SECOND]}],
+        None,
+    ],
+)
+def test_results_that_do_not_match_are_an_unknown_outcome(results: Any) -> None:
+    call = Paper().send_sms_to_many(TWO, "Hi")
+    body = {**BATCH, "result": results}
+    with pytest.raises(TelecomUnknownError, match="its answer cannot be read"):
+        asked(call, body, None, body, None, body, None, body)
+
+
+@pytest.mark.parametrize("body", [{}, [], "{}", '"ok"', "", "<html></html>", {"message": "Maintenance"}])
+def test_row_10_an_answer_without_what_is_expected_is_no_success(body: Any) -> None:
+    with pytest.raises(TelecomUnknownError):
+        sms(*[body, None] * 3, body)
+    with pytest.raises(TelecomAnswerError):
+        result_of(Paper().get_sms(1), *[body, None] * 3, body)
+    with pytest.raises(TelecomAnswerError):
+        result_of(Paper().get_sms_task(1), *[body, None] * 3, body)
+    with pytest.raises(TelecomAnswerError):
+        result_of(Paper().price_sms(A, "Hi"), *[body, None] * 3, body)
+
+
+def test_row_10_a_read_needs_no_error_field() -> None:
+    bare = {name: value for name, value in STATUS.items() if name != "error"}
+    assert result_of(Paper().get_sms(1), bare).state is MessageState.DELIVERED
+    assert sms({"id": "22125"}).accepted
+
+
+@pytest.mark.parametrize("none", [None, "", 0, "0", " 0 ", "00", False, 0.0])
+def test_row_09_many_spellings_of_no_error(none: Any) -> None:
+    assert sms({**FINE, "error": none}).accepted
+    assert result_of(Paper().get_sms(1), {**STATUS, "error": none}).status == "delivered"
+
+
+@pytest.mark.parametrize("code", [32, "32", " 32 ", "032"])
+def test_row_09_codes_are_numbers_or_strings(code: Any) -> None:
+    with pytest.raises(TelecomRejectedError) as caught:
+        sms(error(code, "sender not allowed"))
+    assert caught.value.code == "32"
+
+
+def test_row_09_money_is_decimal_whatever_it_was() -> None:
+    for price in ("0.23", 0.23, " 0.23 "):
+        assert sms({**FINE, "price": price}).price == Decimal("0.23")
+        assert result_of(Paper().get_sms(1), {**STATUS, "price": price}).price == Decimal("0.23")
+    assert isinstance(sms({**FINE, "price": 2}).price, Decimal)
+    assert result_of(Paper().get_sms(1), {**STATUS, "price": ""}).price is None
+
+
+def test_row_09_counts_are_whole_numbers_whatever_they_were() -> None:
+    counts = {"sent": "2", "delivered": 1, "undeliverable": "1", "expired": 0, "unknown": "0"}
+    task = result_of(Paper().get_sms_task(1), {"error": "0", **counts, "totalprice": 0.04})
+    assert (task.sent, task.delivered, task.undelivered, task.final) == (2, 1, 1, 2)
+    assert task.total_price == Decimal("0.04")
+
+
+def test_row_11_stray_blanks_in_keys_and_values() -> None:
+    body = {" error ": " 0", "msisdn ": A, " reference": " r1 ", "status": " delivered ", "price": " 0.02"}
+    status = result_of(Paper().get_sms(1), body)
+    assert (status.state, status.reference, status.price) == (MessageState.DELIVERED, "r1", Decimal("0.02"))
+    refused = {"reference": "r2", "error": " 23", " errorDescription": "SMS already exists"}
+    assert many({**BATCH, "result": [FIRST, refused]}).results[1].duplicate
+
+
+def test_row_11_message_texts_keep_their_blanks() -> None:
+    counts = {"sent": 0, "delivered": 0, "undeliverable": 0, "expired": 0, "unknown": 0}
+    body = {"originator ": " test ", "body": "  Hi \n", "totalprice": "0", **counts}
+    task = result_of(Paper().get_sms_task(1), body)
+    assert (task.originator, task.body) == ("test", "  Hi \n")
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "final"),
+    [
+        ("delivered", MessageState.DELIVERED, True),
+        ("Delivered", MessageState.DELIVERED, True),
+        (" READ ", MessageState.READ, True),
+        ("not-viber-user", MessageState.NOT_VIBER_USER, True),
+        ("Undelivered", MessageState.UNDELIVERED, True),
+        ("undeliverable", MessageState.UNDELIVERABLE, True),
+        ("expired", MessageState.EXPIRED, True),
+        ("Scheduled", MessageState.SCHEDULED, False),
+        ("sent", MessageState.SENT, False),
+        ("unknown", MessageState.UNKNOWN, False),
+        ("Teleported", MessageState.UNKNOWN, False),
+        ("", MessageState.UNKNOWN, False),
+    ],
+)
+def test_row_12_status_words_of_any_case(word: str, state: MessageState, final: bool) -> None:
+    status = result_of(Paper().get_viber(1), {**STATUS, "status": word})
+    assert status.state is state
+    assert status.state.is_final is final
+    assert status.status == word.strip()
+
+
+SHAPES: list[Any] = [
+    {"error": "0", "result": [FIRST, SECOND], "totalprice": "0.04", "currency": "EUR"},
+    {"error": 0, "messages": [FIRST, SECOND], "total_price": 0.04, "currency": "EUR"},
+    [{"error": "0", "messages": [FIRST, SECOND], "total_price": "0.04", "currency": "EUR"}],
+    [{"error": "0", "result": [FIRST, SECOND], "totalprice": "0.04", "currency": "EUR"}],
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("send", [many, viber])
+def test_row_13_lists_by_any_name_and_totals_in_any_spelling(
+    shape: Any, send: Callable[[Any], BatchResult]
+) -> None:
+    batch = send(shape)
+    assert [one.id for one in batch.results] == ["12345", "12346"]
+    assert all(one.keyed for one in batch.results)
+    assert (batch.total_price, batch.currency) == (Decimal("0.04"), "EUR")
+
+
+def test_row_13_a_bare_list() -> None:
+    assert [one.id for one in many([FIRST, SECOND]).results] == ["12345", "12346"]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [FINE, [FINE], {"error": "0", "result": FINE}, {"error": 0, "result": [FINE]}, [{"messages": [FINE]}]],
+)
+def test_row_13_a_single_result_nested_or_not(shape: Any) -> None:
+    assert sms(shape).id == "22125"
+    batch = result_of(Paper().send_sms_to_many(TWO[:1], "Hi"), shape)
+    assert [one.id for one in batch.results] == ["22125"]
+
+
+def test_row_13_a_nested_refusal_of_one_is_a_refusal() -> None:
+    with pytest.raises(TelecomRejectedError, match="vendor code 25"):
+        sms({"error": "0", "result": error("25", "Invalid originator")})
+    with pytest.raises(TelecomNotFoundError):
+        result_of(Paper().get_sms(1), {"result": error("20", "SMS not found")})
+
+
+@pytest.mark.parametrize("shape", [STATUS, [STATUS], {"error": 0, "result": STATUS}, {"result": [STATUS]}])
+def test_row_13_a_status_nested_or_not(shape: Any) -> None:
+    assert result_of(Paper().get_sms(1), shape).msisdn == A
+
+
+def test_row_13_a_price_in_either_spelling() -> None:
+    for name in ("totalprice", "total_price"):
+        body = {"error": "0", name: "0.004", "currency": "EUR"}
+        assert result_of(Paper().price_viber(VIBERS, "Hi"), body).total_price == Decimal("0.004")
+
+
+# --- keys
+
+
+@pytest.mark.parametrize(("code", "text"), [("23", ""), ("63", ""), ("13", "HLR already exists"), (43, "")])
+def test_a_key_that_is_known_already_is_success(code: Any, text: str) -> None:
+    result = sms(error(code, text))
+    assert (result.accepted, result.duplicate, result.code) == (True, True, str(code))
+    assert result.reference == "r1"
+    batch = many({**BATCH, "result": [FIRST, {"reference": "r2", **error(code, text)}]})
+    assert [one.duplicate for one in batch.results] == [False, True]
+    assert all(one.accepted for one in batch.results)
+
+
+def test_a_known_look_up_gives_its_id() -> None:
+    known = {"reference": "r1", "id": "12345", "error": "13", " errorDescription": "HLR already exists"}
+    batch = result_of(Paper().create_hlrs(QUERIES), {"result": [known, SECOND], "error": "0"})
+    assert [(one.id, one.duplicate) for one in batch.results] == [("12345", True), ("12346", False)]
+
+
+def test_code_13_that_does_not_speak_of_existence_is_a_refusal() -> None:
+    with pytest.raises(TelecomRejectedError, match="vendor code 13"):
+        sms(error("13", "Forbidden"))
+
+
+def test_one_viber_recipient_that_is_known_already() -> None:
+    """As a twin of the vendor's API answers it: one object, no id."""
+    known = {"error": 43, "errorDescription": "External ID already exists", "reference": "r1"}
+    batch = result_of(Paper().send_viber(VIBERS[:1], "Hi"), known)
+    assert [(one.reference, one.duplicate, one.keyed) for one in batch.results] == [("r1", True, True)]
+    with pytest.raises(TelecomRejectedError, match="vendor code 43"):
+        viber(known)
+
+
+def test_row_14_an_echoed_key_is_a_key() -> None:
+    assert [one.keyed for one in viber([{"error": "0", "messages": [FIRST, SECOND]}]).results] == [True, True]
+
+
+@pytest.mark.parametrize("echo", [{}, {"reference": "theirs"}, {"reference": None}, {"reference": ""}])
+def test_row_14_without_the_echo_a_message_is_not_keyed(echo: dict[str, Any]) -> None:
+    package = {"error": "0", "messages": [{"id": "7", **echo}, SECOND]}
+    first, second = viber([package]).results
+    assert (first.reference, first.id, first.keyed, first.accepted) == ("r1", "7", False, True)
+    assert second.keyed
+
+
+def test_unkeyed_messages_come_in_the_order_sent() -> None:
+    batch = viber([{"error": "0", "messages": [{"id": "1"}, {"id": "2"}]}], unkeyed=True)
+    assert [(one.id, one.reference, one.keyed) for one in batch.results] == [
+        ("1", None, False),
+        ("2", None, False),
+    ]
+
+
+# --- error codes
+
+
+KINDS: list[tuple[str, str, type[TelecomError]]] = [
+    ("1", "Invalid API key", TelecomAuthError),
+    ("3", "User is blocked", TelecomAuthError),
+    ("2", "Not enough parameters", TelecomRejectedError),
+    ("4", "Not supported", TelecomRejectedError),
+    ("6", "Invalid tariff code", TelecomRejectedError),
+    ("7", "Invalid parameters", TelecomRejectedError),
+    ("8", "Not enough money", TelecomFundsError),
+    ("9", "Tariff is not active", TelecomRejectedError),
+    ("10", "Invalid sending time", TelecomRejectedError),
+    ("12", "Maximum message package size exceeded", TelecomRejectedError),
+    ("14", "Incorrect payload: missing msisdn", TelecomRejectedError),
+    ("20", "SMS not found", TelecomNotFoundError),
+    ("30", "Task not found", TelecomNotFoundError),
+    ("40", "Message not found", TelecomNotFoundError),
+    ("60", "HLR not found", TelecomNotFoundError),
+    *((str(code), "", TelecomRejectedError) for code in (21, 22, *range(24, 30), 31, 32)),
+    *((str(code), "", TelecomRejectedError) for code in (41, *range(44, 50), 51, 61, 62, 64, 65, 66)),
+    ("777", "Never heard of", TelecomRejectedError),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "kind"), KINDS)
+def test_what_each_code_means(code: str, text: str, kind: type[TelecomError]) -> None:
+    with pytest.raises(kind) as caught:
+        result_of(Paper().price_sms(A, "Hi"), error(code, text))
+    assert type(caught.value) is kind
+    assert (caught.value.code, caught.value.status) == (code, 200)
+    assert caught.value.call == "POST /rest/sms/price"
+
+
+@pytest.mark.parametrize("text", ["Incorrect msisdn", "Wrong phone", "Неверный номер телефона"])
+def test_row_01_code_11_about_a_number_is_final(text: str) -> None:
+    with pytest.raises(TelecomRejectedError) as caught:
+        sms(error("11", text))
+    assert caught.value.code == "11"
+
+
+@pytest.mark.parametrize("text", ["Maximum number of messages exceeded", "превышено максимальное число", ""])
+def test_row_01_code_11_otherwise_is_haste_and_is_repeated(text: str) -> None:
+    haste = error("11", text)
+    requests, result = asked(Paper().send_sms(A, "Hi", reference="r1"), haste, None, haste, None, FINE)
+    assert result.accepted
+    assert len({str(request.body) for request in requests}) == 1
+    assert len(requests) == 3
+    with pytest.raises(TelecomThrottledError):
+        sms(*[haste, None] * 3, haste)
+
+
+def test_row_01_code_10_about_a_look_up_is_not_found() -> None:
+    with pytest.raises(TelecomNotFoundError):
+        result_of(Paper().get_hlr(1), error("10", "HLR not found"))
+
+
+def test_row_01_the_examples_codes_of_hlr() -> None:
+    with pytest.raises(TelecomRejectedError, match="vendor code 14"):
+        result_of(Paper().create_hlrs(QUERIES), error("14", "Incorrect payload: missing msisdn"))
+    assert result_of(Paper().create_hlr(A, reference="r1"), error("13", "HLR already exists")).duplicate
+
+
+def test_row_19_code_60_of_statistics_is_not_found_too() -> None:
+    with pytest.raises(TelecomNotFoundError) as caught:
+        result_of(Paper().get_statistics("abc"), error("60", "Message_id do not exist"))
+    assert caught.value.code == "60"
+
+
+def test_an_unknown_error_of_theirs_is_repeated_with_the_same_key() -> None:
+    trouble = error("5", "Unknown error")
+    requests, result = asked(Paper().send_sms(A, "Hi", reference="r1"), trouble, None, FINE)
+    assert (len(requests), result.id) == (2, "22125")
+    assert {request.repeat for request in requests} == {Repeat.KEYED}
+    with pytest.raises(TelecomUnknownError, match="vendor code 5"):
+        sms(*[trouble, None] * 3, trouble)
+    with pytest.raises(TelecomUnknownError):
+        viber(trouble, unkeyed=True)
+    with pytest.raises(TelecomServerError):
+        result_of(Paper().get_sms(1), *[trouble, None] * 3, trouble)
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_key() -> None:
+    known = error("23", "SMS already exists")
+    requests, result = asked(
+        Paper().send_sms(A, "Hi", reference="r1"), NotSent("refused"), None, Unknown("reset"), None, known
+    )
+    assert len({str(request.body.value) for request in requests}) == 1  # type: ignore[union-attr]
+    assert (len(requests), result.accepted, result.duplicate) == (3, True, True)
+
+
+def test_an_unkeyed_message_is_asked_for_once() -> None:
+    for lost in (Unknown("reset"), Response(500, {}), Response(200, {}, b"<html>")):
+        with pytest.raises(TelecomUnknownError):
+            viber(lost, unkeyed=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, error("21", "Incorrect msisdn"), TelecomRejectedError),
+        (400, error("8", "Not enough money"), TelecomFundsError),
+        (401, error("1", "Invalid API key"), TelecomAuthError),
+        (403, {}, TelecomAuthError),
+        (404, error("20", "SMS not found"), TelecomNotFoundError),
+        (404, "<html>", TelecomNotFoundError),
+        (422, error("11", "Incorrect msisdn"), TelecomRejectedError),
+        (413, "too large", TelecomRejectedError),
+    ],
+)
+def test_refusals_by_status(status: int, body: Any, kind: type[TelecomError]) -> None:
+    with pytest.raises(kind) as caught:
+        sms(answer(body, status))
+    assert type(caught.value) is kind
+    assert caught.value.status == status
+
+
+def test_a_duplicate_is_success_beside_a_409_too() -> None:
+    assert sms(answer(error("23", "SMS already exists"), 409)).duplicate
+    with pytest.raises(TelecomRejectedError):
+        sms(answer(error("24", "SMS already exists"), 409))
+
+
+def test_errors_hold_neither_key_nor_number_nor_text() -> None:
+    said = error("21", f"Incorrect msisdn {A} in 'a secret text' by {KEY}")
+    call: Any = Paper().send_sms(A, "a secret text", reference="r1")
+    request = next(call)
+    body = json.dumps(said).encode()
+    with pytest.raises(TelecomRejectedError) as caught:
+        call.send(Response(200, {}, body, request=request))
+    assert not [word for word in (A, "secret", KEY) if word in str(caught.value)]
+
+
+# --- statuses and prices
+
+
+def test_row_17_times_without_a_zone_stay_as_they_are() -> None:
+    body = {**STATUS, "time_in": "2016-01-01 00:00:01", "time_dr": "2016-01-01 00:01:01"}
+    status = result_of(Paper().get_sms(1), body)
+    assert (status.time_in, status.time_sent) == ("2016-01-01 00:00:01", None)
+    told = status.delivered_at("Europe/Kyiv")
+    assert told == datetime(2015, 12, 31, 22, 1, 1, tzinfo=timezone.utc)
+    assert status.delivered_at(None) is None
+    assert result_of(Paper().get_sms(1), {**STATUS, "time_dr": ""}).delivered_at("Europe/Kyiv") is None
+    zero = {**STATUS, "time_dr": "0000-00-00 00:00:00"}
+    assert result_of(Paper().get_sms(1), zero).delivered_at("Europe/Kyiv") is None
+
+
+def hlr(**changes: Any) -> Any:
+    body = {"id": 34298934543, "reference": "1234567", "msisdn": A, "network": "25503", "status": "active"}
+    return result_of(Paper().get_hlr(1), {**body, **changes})
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "final"),
+    [
+        ("sent", HlrState.SENT, False),
+        ("Active", HlrState.ACTIVE, True),
+        ("absent", HlrState.ABSENT, True),
+        ("unknown", HlrState.UNKNOWN, True),
+        ("failed", HlrState.FAILED, True),
+        ("resting", HlrState.OTHER, False),
+    ],
+)
+def test_states_of_a_look_up(word: str, state: HlrState, final: bool) -> None:
+    found = hlr(status=word)
+    assert (found.state, found.is_final, found.id) == (state, final, "34298934543")
+
+
+@pytest.mark.parametrize(
+    ("details", "ported", "roaming"),
+    [
+        ({"ported": "1", "roaming": "0"}, True, False),
+        ({"ported": 0, "roaming": True}, False, True),
+        ({"ported": "", "roaming": None}, None, None),
+        ([], None, None),
+        (None, None, None),
+        ({}, None, None),
+    ],
+)
+def test_details_of_a_look_up(details: Any, ported: bool | None, roaming: bool | None) -> None:
+    found = hlr(details=details).details
+    assert (found.ported, found.roaming) == (ported, roaming)
+
+
+def test_row_17_times_of_a_look_up_have_a_zone() -> None:
+    told = datetime(2015, 8, 4, 6, 50, 19, tzinfo=timezone.utc)
+    assert hlr(statusDatetime="2015-08-04T06:50:19+00:00").status_at == told
+    assert hlr(statusDatetime="2015-08-04T06:50:19Z").status_at == told
+    for text in ("2015-08-04 06:50:19", "", None, "soon"):
+        assert hlr(statusDatetime=text).status_at is None
+    assert hlr(statusDatetime="2015-08-04 06:50:19").status_datetime == "2015-08-04 06:50:19"
+
+
+def test_row_11_blanks_in_a_price_list() -> None:
+    row = {"type": " viber ", "country": " AE", "country_name": "UAE", "mcc": " 424", "price": "0.01"}
+    body = {"error": "0", "prices": [{**row, "currency": "EUR"}, {**row, "mcc": None, "currency": "EUR"}]}
+    first, second = result_of(Paper().list_viber_prices(), body)
+    assert (first.type, first.country, first.mcc, first.price) == ("viber", "AE", "424", Decimal("0.01"))
+    assert second.mcc is None
+
+
+def test_fields_that_nobody_knows_do_no_harm() -> None:
+    assert result_of(Paper().get_sms(1), {**STATUS, "alt_route": {"sms": 1}}).status == "delivered"
+    assert sms({**FINE, "new": [1]}).id == "22125"
+
+
+def test_answers_nested_too_deep_are_unreadable() -> None:
+    deep = "[" * 700 + "]" * 700
+    with pytest.raises(TelecomAnswerError):
+        result_of(Paper().list_statistics_exports(), *[deep, None] * 3, deep)

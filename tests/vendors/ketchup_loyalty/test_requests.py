@@ -1,0 +1,322 @@
+"""What each of KetchUp's calls asks for: method, path, class, and where its arguments go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.request import Form, Json, Repeat, Response
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    HlrQuery,
+    IndividualSms,
+    Recipient,
+    ViberRecipient,
+)
+from tests.vendors.ketchup_loyalty.paper import KEY, A, B, Paper, answer, asked, first_request, sent
+
+KYIV = timezone(timedelta(hours=3))
+AT = datetime(2026, 7, 1, 12, 30, tzinfo=KYIV)
+TWO = [Recipient(A, "r1"), Recipient(B, "r2")]
+TEXTS = [IndividualSms(A, "Hi A", "r1"), IndividualSms(B, "Hi B", "r2", originator="other")]
+QUERIES = [HlrQuery(A, "r1"), HlrQuery(B, "r2", tariff=3, callback_url="https://a.example/cb?id=1")]
+VIBERS = [ViberRecipient(A, "r1"), ViberRecipient(B, "r2")]
+PHONES = [{"msisdn": A, "reference": "r1"}, {"msisdn": B, "reference": "r2"}]
+NAIVE = datetime(2026, 7, 1), datetime(2026, 7, 2)
+
+ONE_SMS = {
+    "destination": "phone",
+    "msisdn": A,
+    "reference": "r1",
+    "originator": "test",
+    "body": "Hi",
+    "validity": 72,
+    "tariff": 0,
+}
+MANY_SMS = {
+    "destination": "phones",
+    "phones": PHONES,
+    "originator": "test",
+    "body": "Hi",
+    "validity": 72,
+    "tariff": 0,
+}
+OWN_SMS = {
+    "destination": "individual",
+    "phones": [
+        {"msisdn": A, "reference": "r1", "originator": "test", "body": "Hi A"},
+        {"msisdn": B, "reference": "r2", "originator": "other", "body": "Hi B"},
+    ],
+    "validity": 72,
+    "tariff": 0,
+}
+VIBER = {
+    "tariff": 0,
+    "validity": 86400,
+    "messages": [
+        {
+            "to": [{"msisdn": A, "external_id": "r1"}, {"msisdn": B, "external_id": "r2"}],
+            "text": "Hi",
+            "alpha_name": "Shop",
+            "is_promotional": False,
+        }
+    ],
+}
+Make = Callable[[Paper], Any]
+CALLS: list[tuple[str, Make, str, str, Repeat, Any]] = [
+    ("hlrs", lambda k: k.create_hlrs(QUERIES), "POST", "/hlr/create", Repeat.KEYED, [
+        {"msisdn": A, "reference": "r1", "tariff": 0},
+        {"msisdn": B, "reference": "r2", "tariff": 3, "callback_url": "https://a.example/cb?id=1"}]),
+    ("hlr", lambda k: k.get_hlr("12123"), "GET", "/hlr/12123", Repeat.READ, None),
+    ("hlr by", lambda k: k.get_hlr_by_reference("r1"), "GET", "/hlr/reference/r1", Repeat.READ, None),
+    ("hlr prices", lambda k: k.list_hlr_prices(), "GET", "/hlr/prices/9", Repeat.READ, None),
+    ("hlr prices 0", lambda k: k.list_hlr_prices(0), "GET", "/hlr/prices/0", Repeat.READ, None),
+    ("sms", lambda k: k.send_sms(A, "Hi", reference="r1"), "POST", "/sms/create", Repeat.KEYED, ONE_SMS),
+    ("many", lambda k: k.send_sms_to_many(TWO, "Hi"), "POST", "/sms/create", Repeat.KEYED, MANY_SMS),
+    ("own", lambda k: k.send_individual_sms(TEXTS), "POST", "/sms/create", Repeat.KEYED, OWN_SMS),
+    ("price", lambda k: k.price_sms(A, "Hi", reference="r1"), "POST", "/sms/price", Repeat.READ, ONE_SMS),
+    ("price many", lambda k: k.price_sms_to_many(TWO, "Hi"), "POST", "/sms/price", Repeat.READ, MANY_SMS),
+    ("price own", lambda k: k.price_individual_sms(TEXTS), "POST", "/sms/price", Repeat.READ, OWN_SMS),
+    ("get", lambda k: k.get_sms(22125), "GET", "/sms/22125", Repeat.READ, None),
+    ("get by", lambda k: k.get_sms_by_reference("r1"), "GET", "/sms/reference/r1", Repeat.READ, None),
+    ("task", lambda k: k.get_sms_task("21902"), "GET", "/sms/task/21902", Repeat.READ, None),
+    ("sms prices", lambda k: k.list_sms_prices(), "GET", "/sms/prices/0", Repeat.READ, None),
+    ("viber", lambda k: k.send_viber(VIBERS, "Hi"), "POST", "/viber/create", Repeat.KEYED, VIBER),
+    ("viber price", lambda k: k.price_viber(VIBERS, "Hi"), "POST", "/viber/price", Repeat.READ, VIBER),
+    ("viber get", lambda k: k.get_viber("22125"), "GET", "/viber/22125", Repeat.READ, None),
+    ("viber by", lambda k: k.get_viber_by_reference("example_12"), "GET", "/viber/reference/example_12",
+     Repeat.READ, None),
+    ("viber prices", lambda k: k.list_viber_prices(4), "GET", "/viber/prices/4", Repeat.READ, None),
+    ("ids", lambda k: k.create_statistics_export(message_ids=["1530913625", 1530913626]), "POST",
+     "/stat/create", Repeat.DRAFT, {"message_id": ["1530913625", "1530913626"]}),
+    ("file", lambda k: k.get_statistics("abc", "csv"), "GET", "/stat/file/id/abc/format/csv", Repeat.READ,
+     None),
+    ("download", lambda k: k.download_statistics("abc", Path("x"), "xml"), "GET",
+     "/stat/file/id/abc/format/xml", Repeat.READ, None),
+    ("exports", lambda k: k.list_statistics_exports(), "GET", "/stat/list", Repeat.READ, None),
+    ("delete", lambda k: k.delete_statistics_export("abc"), "DELETE", "/message/list/abc",
+     Repeat.SET_STATE, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", CALLS, ids=lambda row: row[0])
+def test_a_call_asks_for_what_the_document_says(row: Any) -> None:
+    _, make, verb, path, repeat, body = row
+    request = first_request(make(Paper()))
+    assert request.method == verb
+    assert request.url("https://host") == f"https://host/rest{path}"
+    assert request.repeat is repeat
+    assert (request.body.value if isinstance(request.body, Json) else request.body) == body
+    assert request.headers == {"X-API-KEY": KEY}
+
+
+@pytest.mark.parametrize("row", CALLS, ids=lambda row: row[0])
+def test_row_02_another_base_path(row: Any) -> None:
+    _, make, _, path, *_ = row
+    assert first_request(make(Paper(base_path="/"))).url("https://host") == f"https://host{path}"
+    assert first_request(make(Paper(base_path="/v2/rest/"))).url("https://h") == f"https://h/v2/rest{path}"
+
+
+def test_row_03_one_look_up_is_a_multipart_form_unless_json_is_asked_for() -> None:
+    def call(paper: Paper) -> Any:
+        return first_request(paper.create_hlr(A, reference="r1", tariff=9, callback_url="https://a.example"))
+
+    fields = {"msisdn": A, "reference": "r1", "tariff": 9, "callback_url": "https://a.example"}
+    form = call(Paper())
+    assert form.url("https://h") == "https://h/rest/hlr/create"
+    assert form.repeat is Repeat.KEYED
+    assert form.body == Form({name: str(value) for name, value in fields.items()}, multipart=True)
+    assert call(Paper(hlr_body="json")).body == Json(fields)
+
+
+def test_row_03_many_look_ups_are_a_json_array() -> None:
+    assert isinstance(sent(Paper().create_hlrs(QUERIES)), list)
+
+
+def test_row_04_bodies_are_sent_as_application_json() -> None:
+    body = first_request(Paper().send_sms_to_many(TWO, "Hi")).body
+    assert isinstance(body, Json)
+    assert body.content_type == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "message"),
+    [
+        (lambda k: k.send_sms(A, "Hi", reference="r1", schedule_at=AT), "send_time", False),
+        (lambda k: k.price_sms(A, "Hi", schedule_at=AT), "send_time", False),
+        (lambda k: k.send_sms_to_many(TWO, "Hi", schedule_at=AT), "send_time", False),
+        (lambda k: k.price_sms_to_many(TWO, "Hi", schedule_at=AT), "send_time", False),
+        (lambda k: k.send_individual_sms(TEXTS, schedule_at=AT), "scheduledDatetime", False),
+        (lambda k: k.price_individual_sms(TEXTS, schedule_at=AT), "scheduledDatetime", False),
+        (lambda k: k.send_viber(VIBERS, "Hi", schedule_at=AT), "scheduledDatetime", True),
+    ],
+)
+def test_row_07_the_sending_time_has_a_name_by_destination(make: Make, name: str, message: bool) -> None:
+    body = sent(make(Paper()))
+    place = body["messages"][0] if message else body
+    assert place[name] == "2026-07-01T12:30:00+03:00"
+    assert len({"send_time", "scheduledDatetime"} & (set(place) | set(body))) == 1
+
+
+def test_row_08_individual_texts_are_called_individual() -> None:
+    assert sent(Paper().send_individual_sms(TEXTS))["destination"] == "individual"
+
+
+@pytest.mark.parametrize(
+    ("option", "fields"),
+    [
+        ("external_id", {"external_id": "r1"}),
+        ("reference", {"reference": "r1"}),
+        ("both", {"external_id": "r1", "reference": "r1"}),
+    ],
+)
+def test_row_14_the_field_of_a_viber_key_is_an_option(option: str, fields: dict[str, str]) -> None:
+    (message,) = sent(Paper(viber_key=option).send_viber([ViberRecipient(A, "r1")], "Hi"))["messages"]
+    assert message["to"] == [{"msisdn": A, **fields}]
+
+
+def test_row_14_without_keys_a_viber_message_is_unkeyed() -> None:
+    recipients = [ViberRecipient(A), ViberRecipient(B, "r2")]
+    request = first_request(Paper().send_viber(recipients, "Hi", unkeyed=True))
+    assert request.repeat is Repeat.UNKEYED
+    assert isinstance(request.body, Json)
+    (message,) = request.body.value["messages"]  # type: ignore[index]
+    assert message["to"] == [{"msisdn": A}, {"msisdn": B, "external_id": "r2"}]
+    keyed = first_request(Paper().send_viber(VIBERS, "Hi", unkeyed=True))
+    assert keyed.repeat is Repeat.KEYED
+
+
+def test_row_16_the_tariff_is_always_said() -> None:
+    paper, other = Paper(), Paper(tariff=5)
+    assert sent(paper.send_sms(A, "Hi", reference="r1"))["tariff"] == 0
+    assert sent(other.send_sms(A, "Hi", reference="r1"))["tariff"] == 5
+    assert sent(other.send_sms(A, "Hi", reference="r1", tariff=0))["tariff"] == 0
+    assert sent(other.send_viber(VIBERS, "Hi"))["tariff"] == 5
+    assert [query["tariff"] for query in sent(other.create_hlrs(QUERIES))] == [5, 3]
+    assert first_request(paper.list_hlr_prices()).ids == {"tariff": "9"}
+    assert first_request(other.list_hlr_prices()).ids == {"tariff": "5"}
+    assert first_request(other.list_viber_prices()).ids == {"tariff": "5"}
+
+
+def test_senders_come_from_the_connection_or_the_call() -> None:
+    assert sent(Paper().send_sms(A, "Hi", reference="r1", originator="other"))["originator"] == "other"
+    (message,) = sent(Paper().send_viber(VIBERS, "Hi", sender="Other"))["messages"]
+    assert message["alpha_name"] == "Other"
+
+
+def test_a_picture_and_a_button() -> None:
+    call = Paper().send_viber(
+        VIBERS,
+        "Hi",
+        promotional=True,
+        image_url="http://a.example/logo.png",
+        caption="Join us!",
+        action_url="http://a.example",
+        validity_seconds=3600,
+        callback_url="https://a.example/viber-dlr",
+    )
+    body = sent(call)
+    (message,) = body["messages"]
+    assert body["validity"] == 3600
+    assert message["is_promotional"] is True
+    assert message["callback_url"] == "https://a.example/viber-dlr"
+    assert message["options"] == {
+        "viber": {"img": "http://a.example/logo.png", "caption": "Join us!", "action": "http://a.example"}
+    }
+
+
+def test_an_export_of_a_period() -> None:
+    call = Paper().create_statistics_export(
+        time_in_from=NAIVE[0],
+        time_in_to=NAIVE[1],
+        time_sent_from=NAIVE[0],
+        msisdns=["067 000 02 01", B],
+        originator="test",
+        source_type="api",
+        message_type="sms",
+        country_name="Ukraine",
+        operator_id=25503,
+        status="not-viber-user",
+        clicks=(">", 0),
+        callback_url="https://a.example/report",
+    )
+    assert sent(call) == {
+        "time_in_from": "2026-07-01 00:00:00",
+        "time_in_to": "2026-07-02 00:00:00",
+        "time_sent_from": "2026-07-01 00:00:00",
+        "msisdn": [A, B],
+        "originator": "test",
+        "source_type": "api",
+        "message_type": "sms",
+        "country_name": "Ukraine",
+        "operator_id": 25503,
+        "status": "not-viber-user",
+        "sl_clicks": True,
+        "sl_clicks_comp": ">",
+        "sl_clicks_count": 0,
+        "callback_url": "https://a.example/report",
+    }
+
+
+def test_row_22_what_only_some_accounts_have_is_left_out_unless_asked_for() -> None:
+    body = sent(Paper().create_statistics_export(time_in_from=NAIVE[0], time_in_to=NAIVE[1]))
+    assert body == {"time_in_from": "2026-07-01 00:00:00", "time_in_to": "2026-07-02 00:00:00"}
+
+
+def test_row_17_times_of_an_export_are_in_the_vendors_zone() -> None:
+    paper = Paper(vendor_timezone="Europe/Kyiv")
+    utc = datetime(2026, 7, 1, tzinfo=timezone.utc)
+    body = sent(paper.create_statistics_export(time_in_from=utc, time_in_to=AT))
+    assert body == {"time_in_from": "2026-07-01 03:00:00", "time_in_to": "2026-07-01 12:30:00"}
+
+
+@pytest.mark.parametrize("written", ["0670000201", "+38 (067) 000-02-01", "380670000201", 380670000201])
+def test_row_33_numbers_in_any_form_are_sent_in_one(written: Any) -> None:
+    paper = Paper()
+    assert sent(paper.send_sms(written, "Hi", reference="r1"))["msisdn"] == A
+    assert sent(paper.send_sms_to_many([Recipient(written, "r1")], "Hi"))["phones"][0]["msisdn"] == A
+    own = sent(paper.send_individual_sms([IndividualSms(written, "Hi", "r1")]))
+    assert own["phones"][0]["msisdn"] == A
+    assert sent(paper.create_hlrs([HlrQuery(written, "r1")]))[0]["msisdn"] == A
+    form = first_request(paper.create_hlr(written, reference="r1")).body
+    assert isinstance(form, Form)
+    assert form.fields["msisdn"] == A
+    (viber,) = sent(paper.send_viber([ViberRecipient(written, "r1")], "Hi"))["messages"]
+    assert viber["to"][0]["msisdn"] == A
+
+
+def test_row_21_a_deletion_falls_back_when_the_documents_path_is_not_there() -> None:
+    call = Paper().delete_statistics_export("abc")
+    requests, result = asked(call, Response(404, {}, b"<html>Not Found</html>"), {"error": 0})
+    assert result is None
+    assert [request.url("") for request in requests] == ["/rest/message/list/abc", "/rest/stat/list/abc"]
+    assert all((one.method, one.repeat) == ("DELETE", Repeat.SET_STATE) for one in requests)
+
+
+def test_row_21_a_function_that_is_not_supported_is_not_there() -> None:
+    unsupported = {"error": "4", "errorDescription": "Requested function is not supported"}
+    requests, _ = asked(Paper().delete_statistics_export("abc"), unsupported, {"error": 0})
+    assert len(requests) == 2
+
+
+def test_a_package_of_500_takes_no_time() -> None:
+    """Numbers in canonical form are not parsed by the numbering plans: that would take half a second."""
+    recipients = [Recipient(f"380670{number:06d}", f"r{number}") for number in range(500)]
+    results = [{"reference": one.reference, "id": "1", "error": "0"} for one in recipients]
+    vendor = answer({"error": "0", "result": results})
+    asked(Paper().send_sms_to_many(recipients, "Hi"), vendor)
+    began = time.perf_counter()
+    _, batch = asked(Paper().send_sms_to_many(recipients, "Hi"), vendor)
+    assert time.perf_counter() - began < 0.15
+    assert len(batch.results) == 500
+
+
+def test_neither_key_nor_number_nor_text_shows_in_a_request() -> None:
+    request = first_request(Paper().send_sms(A, "a secret text", reference="r1"))
+    assert repr(request) == "<Request POST /rest/sms/create>"
+    assert "secret" not in repr(request.body)
+    assert A not in repr(request.body)

@@ -1,0 +1,270 @@
+"""The calls of Kyivstar FMC by values: what is asked, and what is made of each answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomAuthError,
+    TelecomError,
+    TelecomInputError,
+    TelecomRejectedError,
+    TelecomServerError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.request import NotSent, Repeat, Request, Response, Unknown
+from airflow_provider_telecom.vendors.api import Account, Credentials
+from airflow_provider_telecom.vendors.kyivstar_fmc.api import KyivstarFmcApi, auth_for
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import KYIV, wall_clock
+from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
+from tests.by_hand import drive
+
+TOKEN = "sim_" + "0" * 60
+A, B = "380670000201", "380670000202"
+NOTHING, NO_CALLS = Response(200, {}), Response(200, {}, b'{"calls": []}')
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+class Described(KyivstarFmcApi):
+    """The calls, with an account but nobody who runs them."""
+
+    def __init__(self, **extra: Any) -> None:
+        self._extra = extra
+
+    @property
+    def account(self) -> Account:
+        return Account(auth_for(Credentials("", Secret(TOKEN), "key")), Guard(), 60)
+
+    @property
+    def options(self) -> KyivstarFmcOptions:
+        return KyivstarFmcOptions(**self._extra)
+
+
+def asked(
+    method: str, answers: list[Any], *args: Any, extra: dict[str, Any] | None = None, **kwargs: Any
+) -> tuple[list[Request], Any]:
+    """Return the requests of a call and its result; None among the answers is for a pause."""
+    describe: Any = getattr(KyivstarFmcApi, method).__wrapped__
+    steps, result = drive(describe(Described(**(extra or {})), *args, **kwargs), answers)
+    return [step for step in steps if isinstance(step, Request)], result
+
+
+def query_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    """Return the query of a request for call records."""
+    (request,), found = asked("get_call_records", [NO_CALLS], *args, **kwargs)
+    assert found == []
+    return dict(request.query)
+
+
+@pytest.mark.parametrize("format", ["json", "csv", "xml"])
+def test_records_are_asked_for_as_the_document_says(format: str) -> None:
+    start, end = now() - timedelta(days=2), now() - timedelta(days=1)
+    empty = Response(200, {}, {"json": b'{"calls": []}', "csv": b"", "xml": b"<calls/>"}[format])
+    (request,), found = asked("get_call_records", [empty], start, end, format=format)
+    assert found == []
+    assert (request.method, request.path) == ("GET", f"/api/cdr/v1/callstat.{format}")
+    assert request.repeat is Repeat.READ
+    assert request.query == {"from": wall_clock(start), "to": wall_clock(end), "token": TOKEN}
+
+
+def test_flags_are_on_or_left_out() -> None:
+    start = now() - timedelta(days=1)
+    flags = {"names": True, "departments": False, "ownership": True}
+    assert set(query_of(start, **flags)) == {"from", "to", "token", "names", "ownership"}
+    assert query_of(start, departments=True)["departments"] == "on"
+
+
+def test_row_27_both_bounds_are_always_sent() -> None:
+    end = now() - timedelta(days=1)
+    assert query_of(end=end)["from"] == wall_clock(end - timedelta(days=7))
+    start = now() - timedelta(days=20)
+    assert query_of(start)["to"] == wall_clock(start + timedelta(days=7))
+    before = wall_clock(now())
+    assert before <= query_of(now() - timedelta(days=1))["to"] <= wall_clock(now())
+
+
+@pytest.mark.parametrize("zone", [timezone.utc, KYIV, timezone(timedelta(hours=-5))])
+def test_row_17_any_zone_is_told_in_kyivs(zone: Any) -> None:
+    start = now() - timedelta(days=2)
+    assert query_of(start.astimezone(zone))["from"] == wall_clock(start)
+    assert query_of(pendulum.instance(start).in_tz("Asia/Tokyo"))["from"] == wall_clock(start)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "field", "rule"),
+    [
+        (None, None, "start", "must be given, or end, or both"),
+        (timedelta(days=1), timedelta(days=1), "end", "later than start"),
+        (timedelta(days=1), timedelta(days=2), "end", "later than start"),
+        (timedelta(days=9), timedelta(days=2, seconds=-1), "end", "at most 7 days"),
+        (timedelta(days=30, seconds=5), timedelta(days=29), "start", "at most 30 days ago"),
+        (None, timedelta(days=23, seconds=5), "start", "at most 30 days ago"),
+        (timedelta(days=-1), None, "end", "later than start"),
+    ],
+)
+def test_intervals_that_the_vendor_would_refuse(
+    start: timedelta | None, end: timedelta | None, field: str, rule: str
+) -> None:
+    """Each bound is given as its age."""
+    bounds = [now() - age if age is not None else None for age in (start, end)]
+    with pytest.raises(TelecomInputError, match=rule) as caught:
+        asked("get_call_records", [], *bounds)
+    assert caught.value.field == field
+
+
+def test_intervals_at_the_edge_are_sent() -> None:
+    assert query_of(now() - timedelta(days=9), now() - timedelta(days=2))
+    assert query_of(now() - timedelta(days=30, seconds=-30))
+
+
+@pytest.mark.parametrize("bound", ["start", "end"])
+def test_a_moment_without_a_zone_is_refused(bound: str) -> None:
+    with pytest.raises(TelecomInputError, match=f"{bound}: must be a datetime with a time zone"):
+        asked("get_call_records", [], **{bound: datetime(2026, 7, 1)})
+
+
+@pytest.mark.parametrize("format", ["pdf", "JSON", ""])
+def test_an_unknown_format_is_refused(format: str) -> None:
+    for method, target in (("get_call_records", ()), ("download_call_records", (Path("calls"),))):
+        with pytest.raises(TelecomInputError, match="format: must be one of json, csv, xml"):
+            asked(method, [], *target, now() - timedelta(days=1), format=format)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "requests"),
+    [
+        (400, TelecomRejectedError, 1),
+        (403, TelecomAuthError, 1),
+        (401, TelecomAuthError, 1),
+        (500, TelecomServerError, 4),
+    ],
+)
+def test_what_each_status_means_for_a_read(status: int, error: type[TelecomError], requests: int) -> None:
+    answers: list[Any] = [Response(status, {}, b'{"error": "x"}'), None] * (requests - 1)
+    with pytest.raises(error) as caught:
+        asked("get_call_records", [*answers, Response(status, {})], now() - timedelta(days=1))
+    assert caught.value.status == status
+    assert caught.value.call == "GET /api/cdr/v1/callstat.json"
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_read_is_repeated() -> None:
+    answers = [NotSent("refused"), None, Unknown("reset"), None, Response(502, {}), None, NO_CALLS]
+    requests, found = asked("get_call_records", answers, now() - timedelta(days=1))
+    assert found == []
+    assert len(requests) == 4
+    assert len({str(request.query) for request in requests}) == 1
+
+
+def test_row_29_a_download_goes_where_it_is_told_and_nowhere_else(tmp_path: Path) -> None:
+    offered = {"content-disposition": 'attachment; filename="../callstat_2017-04-29T14:25:00.csv"'}
+    target = tmp_path / "mine.csv"
+    answer = Response(200, offered, saved_bytes=123)
+    (request,), size = asked("download_call_records", [answer], target, now() - timedelta(days=1))
+    assert size == 123
+    assert request.path == "/api/cdr/v1/callstat.csv"
+    assert request.save is not None
+    assert request.save.target == target
+    assert request.save.wanted(Response(200, offered, b"end_timestamp"))
+    assert not request.save.wanted(Response(403, {}, b"{}"))
+
+
+def test_originating_is_an_unkeyed_effect() -> None:
+    (request,), result = asked("originate_call", [NOTHING], B, A)
+    assert result is None
+    assert (request.method, request.path) == ("GET", "/api/onebox/v1/originate")
+    assert request.repeat is Repeat.UNKEYED
+    assert request.query == {"calling_number": f"+{A}", "called_number": f"+{B}", "token": TOKEN}
+    assert "called_number=%2B380670000202" in request.url("https://pbx.example")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["0670000202", "380670000202", "+380670000202", "067 000-02-02", "+38 (067) 000 02 02", 380670000202],
+)
+def test_row_33_numbers_in_any_form_go_out_in_one(written: str | int) -> None:
+    (request,), _ = asked("originate_call", [NOTHING], written, A)
+    assert request.query["called_number"] == "+380670000202"
+    (request,), _ = asked("originate_call", [NOTHING], B, written)
+    assert request.query["calling_number"] == "+380670000202"
+
+
+def test_row_33_the_connections_region_is_taken_for_short_numbers() -> None:
+    (request,), _ = asked("originate_call", [NOTHING], "89000000000", A, extra={"default_region": "RU"})
+    assert request.query["called_number"] == "+79000000000"
+
+
+@pytest.mark.parametrize("number", ["", "12", "call me", "０670000202", "+380670000202,+380670000203"])
+@pytest.mark.parametrize("field", ["called_number", "calling_number"])
+def test_what_is_no_number_is_refused_by_name(field: str, number: str) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        asked("originate_call", [], **{"called_number": B, "calling_number": A, field: number})
+    assert caught.value.field == field
+
+
+def test_the_caller_may_stand_in_the_connection() -> None:
+    extra = {"calling_number": "0670000203"}
+    (request,), _ = asked("originate_call", [NOTHING], B, extra=extra)
+    assert request.query["calling_number"] == "+380670000203"
+    (request,), _ = asked("originate_call", [NOTHING], B, A, extra=extra)
+    assert request.query["calling_number"] == f"+{A}"
+    with pytest.raises(TelecomInputError, match="calling_number: must be given here or in the connection"):
+        asked("originate_call", [], B)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Unknown("reset"),
+        Response(500, {}),
+        Response(503, {"retry-after": "1"}),
+        Response(200, {}, b"<html><h1>Maintenance</h1></html>"),
+        Response(200, {}, b'{"error": "0", ]'),
+    ],
+)
+def test_an_unclear_answer_is_unknown_and_rings_nobody_again(answer: Any) -> None:
+    with pytest.raises(TelecomUnknownError, match="it may or may not have happened") as caught:
+        asked("originate_call", [answer], B, A)
+    assert not [secret for secret in (TOKEN, A, B) if secret in str(caught.value)]
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"{}"])
+def test_an_empty_answer_is_the_vendors_yes(body: bytes) -> None:
+    assert asked("originate_call", [Response(200, {}, body)], B, A)[1] is None
+
+
+def test_what_did_not_reach_the_vendor_is_sent_again() -> None:
+    answers = [NotSent("refused"), None, Response(429, {"retry-after": "1"}), None, None, NOTHING]
+    requests, _ = asked("originate_call", answers, B, A)
+    assert len(requests) == 3
+
+
+@pytest.mark.parametrize(("status", "error"), [(400, TelecomRejectedError), (403, TelecomAuthError)])
+def test_a_refusal_is_final(status: int, error: type[TelecomError]) -> None:
+    with pytest.raises(error):
+        asked("originate_call", [Response(status, {}, b'{"error": "no"}')], B, A)
+
+
+@pytest.mark.parametrize("token", ["", "0" * 63, "0" * 65, "0" * 63 + "&", "0" * 63 + "\n"])
+def test_a_token_has_64_characters(token: str) -> None:
+    with pytest.raises(TelecomInputError, match="password: the FMC token has 64 characters") as caught:
+        auth_for(Credentials("", Secret(token), "key"))
+    assert not token or token not in str(caught.value)
+
+
+def test_records_that_cannot_be_read_are_an_error_without_their_content() -> None:
+    broken = Response(200, {}, b'{"calls": [{"calling_number": "0670000201"}]}')
+    with pytest.raises(TelecomAnswerError) as caught:
+        asked("get_call_records", [broken, None] * 3 + [broken], now() - timedelta(days=1))
+    assert "0670000201" not in str(caught.value)
