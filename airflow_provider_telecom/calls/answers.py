@@ -82,7 +82,10 @@ def read_csv(body: bytes) -> list[dict[str, str]]:
     except UnicodeDecodeError:
         raise unreadable("not UTF-8", body) from None
     separator = ";" if ";" in text.partition("\n")[0] else ","
-    rows: list[dict[Any, Any]] = list(csv.DictReader(io.StringIO(text), delimiter=separator))
+    try:
+        rows: list[dict[Any, Any]] = list(csv.DictReader(io.StringIO(text), delimiter=separator))
+    except csv.Error:
+        raise unreadable("not CSV", body) from None
     if any(None in row or None in row.values() for row in rows):
         raise unreadable("a CSV row with more or fewer cells than its header", body)
     return rows

@@ -18,6 +18,7 @@ from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, 
 
 CHUNK = 256 * 1024
 _FIRST_BYTES = 64 * 1024
+_LARGEST_IN_A_FILES_PLACE = 1 << 20
 # Tables of records pack some 10 to 50 times; what packs more than this is made to fill memory.
 _HONEST_RATIO, _TOO_SMALL_TO_JUDGE = 200, 4 << 20
 
@@ -155,10 +156,11 @@ class Intake:
         for unpacked in self._unpacker.unpack(piece):
             if self._file is not None:
                 self._saved += self._file.write(unpacked)
-            else:
-                self._body += unpacked
-                if len(self._body) >= _FIRST_BYTES:
-                    self._open_if_wanted()
+                continue
+            self._body += unpacked
+            if len(self._body) >= _FIRST_BYTES:
+                self._open_if_wanted()
+                self._refuse_endless_refusals()
 
     def _open_if_wanted(self) -> None:
         save = self.request.save
@@ -169,6 +171,11 @@ class Intake:
             self._file = self._beside.open("wb")
             self._saved = self._file.write(self._body)
             self._body = bytearray()
+
+    def _refuse_endless_refusals(self) -> None:
+        """What came in place of a file is kept in memory, where a file's own limit is far too high."""
+        if self.request.save is not None and len(self._body) > _LARGEST_IN_A_FILES_PLACE:
+            raise UnfitBodyError("not the file, and too large for an error")
 
     def finish(self) -> Response:
         """Return the whole answer; a wanted file now stands under its name. Raises UnfitBodyError."""

@@ -293,6 +293,13 @@ def test_an_error_in_place_of_a_file_is_not_kept(send: Send, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_comes_in_a_files_place_is_given_up_when_it_does_not_end(send: Send, tmp_path: Path) -> None:
+    nothing_is_wanted = Save(tmp_path / "calls.csv", lambda answer: False)
+    with scripted(on.say(on.answer(b"<" * (2 << 20)))) as server:
+        outcome = send(server.url, get(save=nothing_is_wanted, max_bytes=8 << 30))
+    assert outcome == Unknown("not the file, and too large for an error")
+
+
 @pytest.mark.parametrize("most", [10, 100_000])
 def test_an_answer_larger_than_allowed_is_given_up(send: Send, most: int) -> None:
     with scripted(on.say(on.answer(b"x" * (most + 1)))) as server:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -99,7 +98,7 @@ def rows_of(format: Format) -> Callable[[Response], list[dict[str, Any]]]:
             return []
         try:
             return rows(answer)
-        except (RecursionError, csv.Error):
+        except RecursionError:
             raise unreadable("no file that can be read", answer.body, answer.status) from None
 
     return read
