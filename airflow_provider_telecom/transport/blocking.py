@@ -6,6 +6,7 @@ mounted: two of the paid calls are GETs.
 
 from __future__ import annotations
 
+import http.client
 import logging
 import random
 import socket
@@ -83,8 +84,39 @@ class _Cutoff:
         self._socket = None
 
 
+class _LastLine:
+    """A stream that remembers the last line read: an empty one is a stream at its end."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.last = stream, b"?"
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self.stream.readline(limit)
+        return self.last
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+class _WholeHead(http.client.HTTPResponse):
+    """An answer whose headers came to their end: http.client takes a head that breaks off for a whole one."""
+
+    def begin(self) -> None:
+        stream = self.fp
+        watched: Any = _LastLine(stream)
+        self.fp = watched
+        try:
+            super().begin()
+        finally:
+            self.fp = stream if self.fp is watched else self.fp
+        if not watched.last:
+            raise http.client.IncompleteRead(b"")
+
+
 class _Watched(HTTPConnection):
     """A connection that checks whom it reached before it says a word, and that a cut-off can end."""
+
+    response_class = _WholeHead
 
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()

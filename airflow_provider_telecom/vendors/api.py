@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from airflow_provider_telecom.calls.endpoint import Call
@@ -34,6 +34,8 @@ class Account:
     auth: Auth
     guard: Guard
     deadline: float
+    learned: set[str] = field(default_factory=set)
+    """What calls have found out about the vendor and others of this process had better know."""
 
 
 class Api(Generic[OptionsT_co]):

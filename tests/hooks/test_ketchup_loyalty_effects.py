@@ -397,3 +397,16 @@ def test_row_17_a_window_means_the_vendors_own_hours(
     assert [row["body"] for row in call(hook.get_statistics, key)] == ["Hi"]
     with pytest.raises(TelecomInputError, match="time_in_from"):
         call(hook_for("ketchup_loyalty").create_statistics_export, **window)
+
+
+def test_row_14_keys_that_do_not_come_back_end_the_repeating(
+    hook_for: Any, call: Any, telecom_simulator: Any
+) -> None:
+    telecom_simulator.town.books("ketchup", Books).quirks.add("viber_reference")
+    hook = hook_for("ketchup_loyalty", viber_sender="Shop")
+    first = call(hook.send_viber, [ViberRecipient("380670000201", "first")], "Hi")
+    assert not first.results[0].keyed
+    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create")
+    with pytest.raises(TelecomUnknownError):
+        call(hook.send_viber, [ViberRecipient("380670000202", "second")], "Hi")
+    assert len(telecom_simulator.town.ledger.of("ketchup", "viber")) == 2

@@ -10,11 +10,12 @@ from typing import Any
 
 from fastapi import Request
 
-from airflow_provider_telecom.simulator.ketchup_loyalty.answers import Codes, Refusal
+from airflow_provider_telecom.simulator.ketchup_loyalty.answers import VIBER, Codes, Refusal
 from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Message
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import Country, Module, country_of, table
 
 _REFERENCE = re.compile(r"[a-zA-Z0-9]{1,32}")
+_VIBER_KEY = re.compile(r"[a-zA-Z0-9_]{1,32}")  # the document's own sample is example_12
 _ISO_8601 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?:(Z)|([+-]\d\d):?(\d\d))", re.ASCII)
 
 
@@ -99,6 +100,7 @@ class Recipients:
     def __init__(self, codes: Codes, known: dict[str, Message]) -> None:
         """`known` are the references that have been used before."""
         self._codes, self._known = codes, known
+        self._pattern = _VIBER_KEY if codes is VIBER else _REFERENCE
         self._phones: set[str] = set()
         self._references: set[str] = set()
 
@@ -119,7 +121,7 @@ class Recipients:
     def _check_reference(self, reference: Any) -> None:
         if reference is None or not reference:
             raise Refusal(self._codes.no_reference)
-        if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
+        if not isinstance(reference, str) or not self._pattern.fullmatch(reference):
             raise Refusal(self._codes.reference)
         if reference in self._known or reference in self._references:
             raise Refusal(self._codes.exists)

@@ -29,6 +29,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many
 
 SHORTEST_VALIDITY, LONGEST_VALIDITY = 15, 86_400
+NO_KEYS_BACK = "viber messages get no key back"
 LIKELY_MEANT_IN_HOURS = 60
 
 
@@ -58,7 +59,7 @@ class ViberCalls(KetchUpRequests):
         Each recipient needs an `external_id`, our key; with it a copy costs nothing. `unkeyed=True` permits
         recipients without one: they get no delivery report, and after a time-out nobody can know whether
         the message went out, so it is not repeated. If the vendor does not give our key back, the result
-        is marked `keyed=False`.
+        is marked `keyed=False`, and from then on this process treats messages with a key as unkeyed too.
 
         `validity_seconds` is 15 to 86400; less than 60 is most likely meant in hours, as in the document's
         own sample, and needs `allow_short_validity`. `sender` (alpha name) and `tariff` come from the
@@ -71,8 +72,12 @@ class ViberCalls(KetchUpRequests):
         message = self._message(recipients, text, sender, promotional, callback_url, schedule_at)
         _add_extras(message, image_url, caption, action_url)
         body = self._package(message, validity_seconds, allow_short_validity, tariff)
-        request = self._post("/viber/create", Repeat.KEYED if keyed else Repeat.UNKEYED, body)
-        return (yield from self._call(request, sent_many([one.external_id for one in recipients])))
+        repeat = Repeat.KEYED if keyed and NO_KEYS_BACK not in self.account.learned else Repeat.UNKEYED
+        request = self._post("/viber/create", repeat, body)
+        batch = yield from self._call(request, sent_many([one.external_id for one in recipients]))
+        if keyed and not all(result.keyed for result in batch.results):
+            self.account.learned.add(NO_KEYS_BACK)
+        return batch
 
     @endpoint
     def price_viber(

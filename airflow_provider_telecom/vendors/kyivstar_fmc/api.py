@@ -16,13 +16,13 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import plus
 from airflow_provider_telecom.calls.request import Repeat, Request, Response, Save, Target
 from airflow_provider_telecom.vendors.api import Api, Credentials
-from airflow_provider_telecom.vendors.kyivstar_fmc.models import READERS, CallRecord, wall_clock
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import READERS, CallRecord, kyiv, wall_clock
 from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
 
 T = TypeVar("T")
 Format = Literal["json", "csv", "xml"]
 
-LONGEST_WINDOW = timedelta(days=7)
+LONGEST_DAYS = 7
 OLDEST_START = timedelta(days=30)
 
 
@@ -139,12 +139,12 @@ def _interval(start: datetime | None, end: datetime | None) -> tuple[datetime, d
     now: datetime = pendulum.now("UTC")
     if start is None and end is None:
         raise TelecomInputError("start", "must be given, or end, or both")
-    first = aware("start", start) if start else aware("end", end or now) - LONGEST_WINDOW
-    last = aware("end", end) if end else min(first + LONGEST_WINDOW, now)
+    first = aware("start", start) if start else kyiv(aware("end", end or now)).subtract(days=LONGEST_DAYS)
+    last = aware("end", end) if end else min(kyiv(first).add(days=LONGEST_DAYS), now)
     if first >= last:
         raise TelecomInputError("end", "must be later than start")
-    if last - first > LONGEST_WINDOW:
-        raise TelecomInputError("end", "must be at most 7 days after start")
+    if kyiv(last).naive() > kyiv(first).naive().add(days=LONGEST_DAYS):
+        raise TelecomInputError("end", "must be at most 7 days after start, by the clocks of Kyiv")
     if now - first > OLDEST_START:
         raise TelecomInputError("start", "must be at most 30 days ago")
     return first, last

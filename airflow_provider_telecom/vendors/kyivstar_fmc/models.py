@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.answers import as_model, read_csv, read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 
 KYIV = pendulum.timezone("Europe/Kyiv")
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"?|\s+|[^"\s]', re.DOTALL)
+_STRING_OR_TRAILING_COMMA = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))|,(?=\s*[}\]])', re.DOTALL)
 
 
 class CallRecord(BaseModel):
@@ -53,7 +53,12 @@ def _moment(text: str) -> datetime:
 
 def wall_clock(moment: datetime) -> str:
     """Return an aware moment as the vendor wants it: Europe/Kyiv, `2017-04-29T14:25:00`."""
-    return moment.astimezone(KYIV).strftime("%Y-%m-%dT%H:%M:%S")
+    return kyiv(moment).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def kyiv(moment: datetime) -> pendulum.DateTime:
+    """Return an aware moment in Europe/Kyiv."""
+    return pendulum.instance(moment).in_timezone(KYIV)
 
 
 def records_of_json(body: bytes) -> list[CallRecord]:
@@ -65,23 +70,10 @@ def records_of_json(body: bytes) -> list[CallRecord]:
     try:
         found = read_json(body)
     except TelecomAnswerError:
-        found = read_json(_without_trailing_commas(body))
+        found = read_json(_STRING_OR_TRAILING_COMMA.sub(lambda hit: hit.group(1) or b"", body))
     if not isinstance(found, dict) or "calls" not in found:
         raise unreadable("an answer without calls", body)
     return as_model(list[CallRecord], found["calls"], body)
-
-
-def _without_trailing_commas(body: bytes) -> bytes:
-    """Return JSON without commas before a closing brace or bracket, in one pass, strings left alone."""
-    kept: list[bytes] = []
-    comma_at: int | None = None
-    for token in _TOKEN.findall(body):
-        if token in (b"}", b"]") and comma_at is not None:
-            kept[comma_at] = b""
-        if not token.isspace():
-            comma_at = len(kept) if token == b"," else None
-        kept.append(token)
-    return b"".join(kept)
 
 
 def records_of_csv(body: bytes) -> list[CallRecord]:
