@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,8 +17,8 @@ from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError
 from airflow_provider_telecom.calls.guard import Guard
 from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.settings import Settings, read_settings
-from airflow_provider_telecom.transport.blocking import Blocking, Locks
-from airflow_provider_telecom.transport.wire import TokenStore
+from airflow_provider_telecom.transport.blocking import Blocking
+from airflow_provider_telecom.transport.wire import Locks, TokenStore
 from airflow_provider_telecom.vendors.api import Account, Api
 from airflow_provider_telecom.vendors.options import Options
 
@@ -61,7 +62,7 @@ _doors_lock = threading.Lock()
 os.register_at_fork(after_in_child=_doors.clear)  # sockets and locks are not for sharing across a fork
 
 
-class TelecomHook(BaseHook, Api[OptionsT]):
+class TelecomHook(BaseHook, Api[OptionsT], ABC):
     """A vendor's calls for a connection. Blocking methods for workers; `aio` awaits them in triggers."""
 
     conn_type: ClassVar[str]
@@ -118,12 +119,13 @@ class TelecomHook(BaseHook, Api[OptionsT]):
         except TelecomError as error:
             return False, str(error)
 
+    @abstractmethod
     def _probe(self) -> str:
-        raise NotImplementedError
+        """Ask the vendor something that costs and changes nothing, and return what to tell of it."""
 
+    @abstractmethod
     def _auth(self, settings: Settings[OptionsT], guard: Guard) -> Auth:
         """Return how requests of this connection are signed."""
-        raise NotImplementedError
 
     def _sharing(self, settings: Settings[OptionsT]) -> tuple[TokenStore, Locks | None]:
         """Return where tokens are shared and what keeps processes apart: nowhere and nothing by default."""

@@ -14,8 +14,7 @@ from airflow_provider_telecom.calls.retry import Auth, perform
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
 from airflow_provider_telecom.hooks.store import HostLock, shared_store
-from airflow_provider_telecom.transport.blocking import Locks
-from airflow_provider_telecom.transport.wire import TokenStore
+from airflow_provider_telecom.transport.wire import Locks, TokenStore
 from airflow_provider_telecom.vendors.api import Credentials
 from airflow_provider_telecom.vendors.sunsim.answers import envelope
 from airflow_provider_telecom.vendors.sunsim.api import SunSimApi

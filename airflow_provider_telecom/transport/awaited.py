@@ -26,9 +26,9 @@ from yarl import URL
 from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Unknown
-from airflow_provider_telecom.transport.blocking import Locks
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
+    Locks,
     Route,
     TokenStore,
     UnfitBodyError,

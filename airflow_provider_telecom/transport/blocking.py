@@ -6,171 +6,42 @@ mounted: two of the paid calls are GETs.
 
 from __future__ import annotations
 
-import http.client
 import logging
 import random
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import certifi
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
+from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Unknown
+from airflow_provider_telecom.transport.connections import (
+    Adapter,
+    Cutoff,
+    exchange,
+    keep_other_credentials_out,
+)
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
+    Locks,
     Route,
     TokenStore,
     UnfitBodyError,
     prepared,
     receiving,
-    refuse_private,
 )
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-
-class _Exchange(threading.local):
-    """The request that this thread has under way: its cut-off, and whether private hosts are allowed."""
-
-    cutoff: _Cutoff | None = None
-    private_allowed = True
-
-
-_exchange = _Exchange()
-
-
-class _Cutoff:
-    """Ends an exchange when its time is up, wherever it hangs: requests itself has no total time-out."""
-
-    def __init__(self, seconds: float) -> None:
-        self.fired = False
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def watch(self, sock: socket.socket | None) -> None:
-        self._socket = sock
-        if self.fired:
-            self._cut()
-
-    def _cut(self) -> None:
-        self.fired = True
-        if self._socket is not None:
-            try:
-                self._socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # the peer was quicker
-
-    def __enter__(self) -> _Cutoff:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        self._socket = None
-
-
-class _LastLine:
-    """A stream that remembers the last line read: an empty one is a stream at its end."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream, self.last = stream, b"?"
-
-    def readline(self, limit: int = -1) -> bytes:
-        self.last = self.stream.readline(limit)
-        return self.last
-
-    def close(self) -> None:
-        self.stream.close()
-
-
-class _WholeHead(http.client.HTTPResponse):
-    """An answer whose headers came to their end: http.client takes a head that breaks off for a whole one."""
-
-    def begin(self) -> None:
-        stream = self.fp
-        watched: Any = _LastLine(stream)
-        self.fp = watched
-        try:
-            super().begin()
-        finally:
-            self.fp = stream if self.fp is watched else self.fp
-        if not watched.last:
-            raise http.client.IncompleteRead(b"")
-
-
-class _Watched(HTTPConnection):
-    """A connection that checks whom it reached before it says a word, and that a cut-off can end."""
-
-    response_class = _WholeHead
-
-    def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        try:
-            refuse_private(sock.getpeername()[0], _exchange.private_allowed)
-        except (OSError, TelecomInputError):
-            sock.close()
-            raise
-        return sock
-
-    def getresponse(self) -> Any:
-        if _exchange.cutoff is not None:
-            _exchange.cutoff.watch(self.sock)
-        return super().getresponse()
-
-
-class _WatchedTls(_Watched, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
-
-
-class _Adapter(HTTPAdapter):
-    """Pools of watched connections, one shared SSL context, no retries."""
-
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        self._context = context
-        super().__init__(pool_connections=4, pool_maxsize=64, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-
-def _keep_other_credentials_out(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An explicit auth object: without one, a ~/.netrc entry replaces our Authorization header."""
-    return request
-
-
-class _Hush(logging.Filter):
-    """Strikes addresses out of urllib3's DEBUG lines for our own requests: they hold tokens and numbers."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return _exchange.cutoff is None or record.levelno > logging.DEBUG
-
-
-for _chatty in ("urllib3.connectionpool", "urllib3.util.retry"):
-    logging.getLogger(_chatty).addFilter(_Hush())
 
 
 class Transport:
@@ -188,8 +59,8 @@ class Transport:
         session = requests.Session()
         session.trust_env = self._route.trust_env
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.mount("http://", _Adapter(None))
-        session.mount("https://", _Adapter(self._context))
+        session.mount("http://", Adapter(None))
+        session.mount("https://", Adapter(self._context))
         return session
 
     @contextmanager
@@ -204,8 +75,8 @@ class Transport:
     def send(self, request: Request) -> Outcome:
         """Send one request once and return the answer, NotSent or Unknown."""
         silence, in_all = self._route.patience(request)
-        with _Cutoff(in_all) as cutoff, self._session_for(request) as session:
-            _exchange.cutoff, _exchange.private_allowed = cutoff, self._route.allow_private_hosts
+        with Cutoff(in_all) as cutoff, self._session_for(request) as session:
+            exchange.cutoff, exchange.private_allowed = cutoff, self._route.allow_private_hosts
             try:
                 return self._exchanged(session, request, silence, cutoff)
             except requests.RequestException as error:
@@ -215,10 +86,10 @@ class Transport:
             except UnfitBodyError as error:
                 return Unknown(str(error))
             finally:
-                _exchange.cutoff = None
+                exchange.cutoff = None
 
     def _exchanged(
-        self, session: requests.Session, request: Request, silence: float, cutoff: _Cutoff
+        self, session: requests.Session, request: Request, silence: float, cutoff: Cutoff
     ) -> Outcome:
         wire = prepared(request, self._route.base_url)
         with session.request(
@@ -226,7 +97,7 @@ class Transport:
             wire.url,
             data=wire.content,
             headers=wire.headers,
-            auth=_keep_other_credentials_out,
+            auth=keep_other_credentials_out,
             timeout=(self._route.connect_timeout, silence),
             verify=self._route.verify,
             allow_redirects=False,
@@ -279,13 +150,6 @@ def _has(error: object, kind: type[BaseException]) -> bool:
 def _name(error: BaseException) -> str:
     """Return an error's kind as words; its text may hold an address."""
     return type(error).__name__
-
-
-class Locks(Protocol):
-    """Gives a lock by account, held by one caller at a time."""
-
-    def __call__(self, timeout: float, /) -> AbstractContextManager[object]:
-        """Return a context manager that waits for the lock and raises TelecomNotSentError in the end."""
 
 
 class Blocking:

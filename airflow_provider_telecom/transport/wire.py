@@ -8,9 +8,9 @@ import threading
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -222,3 +222,10 @@ class TokenStore:
         """Put `value` under `key`."""
         with self._lock:
             self._texts[key] = value
+
+
+class Locks(Protocol):
+    """Gives a lock by account, held by one caller at a time."""
+
+    def __call__(self, timeout: float, /) -> AbstractContextManager[object]:
+        """Return a context manager that waits for the lock and raises TelecomNotSentError in the end."""

@@ -67,7 +67,11 @@ def test_refused_was_not_sent(send: Send) -> None:
     assert isinstance(send(f"http://127.0.0.1:{free_port()}", get()), NotSent)
 
 
-def test_an_unknown_name_was_not_sent(send: Send) -> None:
+def test_an_unknown_name_was_not_sent(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # no look-up leaves this machine
     assert isinstance(send("http://no-such-host.invalid", get(), trust_env=False), NotSent)
 
 

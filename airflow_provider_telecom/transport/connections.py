@@ -1,0 +1,152 @@
+"""Connections of the blocking transport: whom they may reach, how long, and when an answer is whole.
+
+requests and urllib3 stand on http.client, which has no total time-out, takes a head that breaks off for a
+whole one, and logs addresses. What is done about each stands here.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import socket
+import ssl
+import threading
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.transport.wire import refuse_private
+
+
+class Exchange(threading.local):
+    """The request that this thread has under way: its cut-off, and whether private hosts are allowed."""
+
+    cutoff: Cutoff | None = None
+    private_allowed = True
+
+
+exchange = Exchange()
+
+
+class Cutoff:
+    """Ends an exchange when its time is up, wherever it hangs: requests itself has no total time-out."""
+
+    def __init__(self, seconds: float) -> None:
+        self.fired = False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def watch(self, sock: socket.socket | None) -> None:
+        self._socket = sock
+        if self.fired:
+            self._cut()
+
+    def _cut(self) -> None:
+        self.fired = True
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # the peer was quicker
+
+    def __enter__(self) -> Cutoff:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._socket = None
+
+
+class LastLine:
+    """A stream that remembers the last line read: an empty one is a stream at its end."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.last = stream, b"?"
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self.stream.readline(limit)
+        return self.last
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+class WholeHead(http.client.HTTPResponse):
+    """An answer whose headers came to their end: http.client takes a head that breaks off for a whole one."""
+
+    def begin(self) -> None:
+        stream = self.fp
+        watched: Any = LastLine(stream)
+        self.fp = watched
+        try:
+            super().begin()
+        finally:
+            self.fp = stream if self.fp is watched else self.fp
+        if not watched.last:
+            raise http.client.IncompleteRead(b"")
+
+
+class _Watched(HTTPConnection):
+    """A connection that checks whom it reached before it says a word, and that a cut-off can end."""
+
+    response_class = WholeHead
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        try:
+            refuse_private(sock.getpeername()[0], exchange.private_allowed)
+        except (OSError, TelecomInputError):
+            sock.close()
+            raise
+        return sock
+
+    def getresponse(self) -> Any:
+        if exchange.cutoff is not None:
+            exchange.cutoff.watch(self.sock)
+        return super().getresponse()
+
+
+class _WatchedTls(_Watched, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTls
+
+
+class Adapter(HTTPAdapter):
+    """Pools of watched connections, one shared SSL context, no retries."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        super().__init__(pool_connections=4, pool_maxsize=64, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+def keep_other_credentials_out(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """An explicit auth object: without one, a ~/.netrc entry replaces our Authorization header."""
+    return request
+
+
+class Hush(logging.Filter):
+    """Strikes addresses out of urllib3's DEBUG lines for our own requests: they hold tokens and numbers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return exchange.cutoff is None or record.levelno > logging.DEBUG
+
+
+for _chatty in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_chatty).addFilter(Hush())
