@@ -22,8 +22,10 @@ from airflow_provider_telecom.calls.endpoint import Call, Pause, Step
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomError,
+    TelecomFundsError,
     TelecomNoAnswerError,
     TelecomNotSentError,
+    TelecomRejectedError,
     TelecomServerError,
     TelecomThrottledError,
     TelecomUnknownError,
@@ -81,20 +83,25 @@ def perform(
     call; waits that the vendor asks for come on top. Errors carry the request's label.
     """
     ends = guard.clock() + deadline
+    in_doubt = False  # whether an earlier copy may have arrived
     for attempt in count(1):
-        guard.admit()
-        if wait := guard.turn():
-            yield Pause(wait, wait)
-            ends += wait
-        left = max(0.1, ends - guard.clock())
-        began = guard.clock()
-        outcome = yield from auth.flow(replace(request, deadline=min(request.deadline or left, left)))
+        try:
+            guard.admit()
+            if wait := guard.turn():
+                yield Pause(wait, wait)
+                ends += wait
+            left = max(0.1, ends - guard.clock())
+            began = guard.clock()
+            outcome = yield from auth.flow(replace(request, deadline=min(request.deadline or left, left)))
+        except TelecomError as error:
+            raise _final(error, request, None, in_doubt) from None
         try:
             result = _judged(outcome, read, guard, began)
         except TelecomError as error:
             pause = pause_after(attempt, error.retry_after)
             if not may_repeat(request.repeat, error, attempt) or not _affordable(error, pause, guard, ends):
-                raise _final(error, request, outcome) from None
+                raise _final(error, request, outcome, in_doubt) from None
+            in_doubt = in_doubt or _is_unclear(error)
             log.debug("%s: %s; request %d follows", request.label, type(error).__name__, attempt + 1)
             yield pause
             ends += pause.low
@@ -131,13 +138,21 @@ def _affordable(error: TelecomError, pause: Pause, guard: Guard, ends: float) ->
     return in_time and guard.spend()
 
 
-def _final(error: TelecomError, request: Request, outcome: Outcome) -> TelecomError:
-    """Return what the caller gets: cleaned, and an effect without a clear answer as TelecomUnknownError."""
+def _is_unclear(error: TelecomError) -> bool:
+    return isinstance(error, (TelecomNoAnswerError, TelecomServerError))
+
+
+def _final(error: TelecomError, request: Request, outcome: Outcome | None, in_doubt: bool) -> TelecomError:
+    """Return what the caller gets: cleaned, and an effect without a clear answer as TelecomUnknownError.
+
+    When an earlier copy may have arrived, that the last one did not, or came too fast, or could not be
+    paid for, settles nothing. A refusal for what the request says does: it holds for all copies.
+    """
     if isinstance(outcome, Response):
         error.text = cleaned(error.text, outcome.request or request)
         error.args = (error.text,)
-    unclear = isinstance(error, (TelecomNoAnswerError, TelecomServerError))
-    if unclear and request.repeat.is_effect:
+    settled = isinstance(error, TelecomRejectedError) and not isinstance(error, TelecomFundsError)
+    if request.repeat.is_effect and (_is_unclear(error) or (in_doubt and not settled)):
         what = "its answer cannot be read" if isinstance(error, TelecomAnswerError) else error.text
         return TelecomUnknownError(
             f"outcome unknown: {what}; it may or may not have happened",

@@ -129,6 +129,34 @@ def test_a_keyed_effect_that_stays_unclear_is_unknown_and_a_read_is_not() -> Non
     assert isinstance(attempt(Repeat.READ, [Response(200, {}, b"[")] * 4)[1], TelecomAnswerError)
 
 
+@pytest.mark.parametrize(
+    "later",
+    [NotSent("refused"), Response(429, {"retry-after": "999"}), Response(401, {})],
+    ids=repr,
+)
+def test_a_first_copy_in_doubt_is_not_settled_by_a_later_one_that_did_not_arrive(later: Outcome) -> None:
+    assert isinstance(attempt(Repeat.KEYED, [Unknown("reset"), *[later] * 3])[1], TelecomUnknownError)
+    assert not isinstance(attempt(Repeat.KEYED, [later] * 4)[1], TelecomUnknownError)
+    assert not isinstance(attempt(Repeat.READ, [Unknown("reset"), *[later] * 3])[1], TelecomUnknownError)
+
+
+def test_a_first_copy_in_doubt_is_settled_by_a_refusal_of_what_it_says() -> None:
+    assert type(attempt(Repeat.KEYED, [Unknown("reset"), Response(422, {})])[1]) is TelecomRejectedError
+
+
+def test_a_breaker_that_opens_between_two_copies_does_not_say_that_nothing_was_sent() -> None:
+    clock = Clock()
+    guard = Guard(clock=clock)
+    call = perform(Request("POST", "/x", Repeat.KEYED), Plain(), read, guard, 60)
+    assert isinstance(next(call), Request)
+    assert isinstance(call.send(Unknown("reset")), Pause)
+    for began in range(1, 6):
+        clock.now = float(began)
+        guard.failed(clock.now)
+    with pytest.raises(TelecomUnknownError):
+        call.send(None)
+
+
 def test_a_wait_too_long_for_a_worker_is_left_to_the_caller() -> None:
     sent, error = attempt(Repeat.READ, [Response(429, {"retry-after": "301"}), OK])
     assert (sent, type(error), error.retry_after) == (1, TelecomThrottledError, 301)
