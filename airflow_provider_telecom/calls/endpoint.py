@@ -78,6 +78,12 @@ def endpoint(describe: Callable[Concatenate[A, P], Call[T]]) -> Callable[Concate
     return method
 
 
+def call_of(method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+    """Return the call that an endpoint's method would run: `yield from call_of(api.get_sms, "22125")`."""
+    call: Call[T] = method.__wrapped__(method.__self__, *args, **kwargs)  # type: ignore[attr-defined]
+    return call
+
+
 def _result(described: Signature) -> object:
     """Return what the caller gets, for `help()`: `SmsStatus` where the description says `Call[SmsStatus]`."""
     said = str(described.return_annotation)

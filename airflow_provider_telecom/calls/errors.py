@@ -21,6 +21,7 @@ They survive pickling, and they are raised `from None`, since the libraries' own
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -119,3 +120,22 @@ class TelecomNoAnswerError(TelecomError):
 
 class TelecomUnknownError(TelecomError):
     """The effect may have happened, and no answer says so. Repeating it may do it twice."""
+
+
+def told(error: TelecomError) -> dict[str, Any]:
+    """Return an error as JSON, to cross Airflow's database."""
+    return {"kind": type(error).__name__, **error.__dict__}
+
+
+def retold(facts: dict[str, Any]) -> TelecomError:
+    """Return the error that `told` told of, or a plain TelecomError for a kind unknown here."""
+    state = dict(facts)
+    name = state.pop("kind")
+    kinds = {kind.__name__: kind for kind in _family(TelecomError)}
+    return _revive(kinds.get(name, TelecomError), state)
+
+
+def _family(kind: type[TelecomError]) -> Iterator[type[TelecomError]]:
+    yield kind
+    for inner in kind.__subclasses__():
+        yield from _family(inner)

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_telecom.calls.endpoint import Call
+from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError
 from airflow_provider_telecom.calls.guard import Guard
 from airflow_provider_telecom.calls.retry import Auth
@@ -87,9 +87,12 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
 
     async def aio(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Await a call: `await hook.aio(hook.get_sms, "22125")`. The shape is that of `asyncio.to_thread`."""
+        return await self.arun(call_of(method, *args, **kwargs))
+
+    async def arun(self, call: Call[T], /) -> T:
+        """Drive a call to its end, awaiting."""
         await self._aconnect()
-        describe: Callable[..., Call[T]] = method.__wrapped__  # type: ignore[attr-defined]
-        return await self._opened().awaited().run(describe(self, *args, **kwargs))
+        return await self._opened().awaited().run(call)
 
     async def aclose(self) -> None:
         """Close the connections that the running event loop holds for this account."""

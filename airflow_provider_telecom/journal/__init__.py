@@ -1,0 +1,1 @@
+"""What has been asked and paid for: the intent-first send journal."""

@@ -1,0 +1,176 @@
+"""What all operators stand on: a connection, private fields, a retry policy, the journal, and waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.configuration import conf
+
+from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, check_on_unknown
+from airflow_provider_telecom.journal.reference import Namer, fingerprint
+from airflow_provider_telecom.operators.private import hidden, revealed
+from airflow_provider_telecom.operators.retry import POLICY
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context, RetryPolicy
+
+DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
+"""Whether to wait in the triggerer unless an operator says else."""
+
+
+class TelecomOperator(BaseOperator):
+    """A task about one connection.
+
+    `private_fields` are template fields whose rendered values must not reach Airflow's database: numbers
+    and texts. Read them with `self.revealed("msisdn")`.
+    """
+
+    template_fields: Sequence[str] = ("conn_id",)
+    private_fields: ClassVar[Sequence[str]] = ()
+    default_conn_id: ClassVar[str]
+
+    def __init__(
+        self, *, conn_id: str | None = None, retry_policy: RetryPolicy | None = POLICY, **kwargs: Any
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
+        self.conn_id = conn_id or self.default_conn_id
+
+    def revealed(self, field: str) -> Any:
+        """Return the value of a field, private or not."""
+        return revealed(getattr(self, field))
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Any,
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        """Render, then hide. Airflow calls this for mapped tasks too, and stores the fields right after."""
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        if parent is self:
+            for field in self.private_fields:
+                setattr(self, field, hidden(getattr(self, field)))
+
+
+class UnkeyedOperator(TelecomOperator):
+    """A task with an effect of which the vendor cannot tell a copy: paid, or seen by somebody.
+
+    :param on_unknown: what to do when nobody can know whether it happened, after a lost answer or a killed
+        task: `fail` (default; never twice), `resend` (never zero; perhaps twice) or `assume_sent` (go on
+        without an id).
+    :param dedupe_key: another one sends the same once more in the same run, after "Clear" for example;
+        with the same one a cleared task sends nothing that is done already.
+    """
+
+    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "dedupe_key")
+
+    def __init__(self, *, on_unknown: OnUnknown = "fail", dedupe_key: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.on_unknown = check_on_unknown(on_unknown)
+        self.dedupe_key = dedupe_key
+
+    def _once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
+        """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
+        journal = Journal(context["task_state_store"])
+        return journal.unkeyed(f"sent.{self.dedupe_key}", fingerprint(content), send, self.on_unknown)
+
+
+class KeyedOperator(TelecomOperator):
+    """A task with an effect that the vendor does once for each of our keys.
+
+    :param dedupe_key: goes into the keys; another one sends the same once more in the same run. Without
+        it a cleared or retried task sends nothing twice, as long as the vendor remembers its keys.
+    """
+
+    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "dedupe_key")
+
+    def __init__(self, *, dedupe_key: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dedupe_key = dedupe_key
+
+    def _namer(self, context: Context) -> Namer:
+        """Return what derives our keys in this task of this run."""
+        ti = context["ti"]
+        return Namer(ti.dag_id, ti.run_id, ti.task_id, self.dedupe_key)
+
+    def _once(
+        self, context: Context, content: Mapping[str, Any], reference: str, send: Callable[[], Facts]
+    ) -> Facts:
+        """Send `content` by `send` under `reference`, and return its facts (see `journal.journal`)."""
+        journal = Journal(context["task_state_store"])
+        return journal.keyed(f"sent.{self.dedupe_key}", fingerprint(content), reference, send)
+
+
+class AwaitingOperator(TelecomOperator):
+    """A task that starts something and can wait until it is done.
+
+    :param wait_for_completion: whether to wait.
+    :param deferrable: wait in the triggerer, without a worker slot; the default is Airflow's
+        `[operators] default_deferrable`.
+    :param poll_interval: seconds between two looks.
+    :param wait_timeout: seconds after which the task gives up waiting, and fails.
+    :param tolerated_errors: how many errors in a row that may pass are borne while waiting.
+    """
+
+    hook_path: ClassVar[str]
+    """Import path of the hook to look with."""
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = False,
+        deferrable: bool = DEFERRABLE,
+        poll_interval: float = 30.0,
+        wait_timeout: float = 86_400.0,
+        tolerated_errors: int = 5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion, self.deferrable = wait_for_completion, deferrable
+        self.poll_interval, self.wait_timeout = poll_interval, wait_timeout
+        self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)
+
+    def _completed(  # noqa: RET503 - defer() does not return
+        self, started: Facts, watch: str, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return what was started, once the watch at the import path `watch` says that it is done.
+
+        Without `wait_for_completion` that is at once.
+        """
+        if not self.wait_for_completion:
+            return dict(started)
+        from airflow_provider_telecom.triggers.waiting import Waiting, wait
+
+        waiting = Waiting(
+            self.hook_path, watch, self.conn_id, arguments, self.poll_interval, self.tolerated_errors
+        )
+        if not self.deferrable:
+            return {**started, **wait(waiting, self.wait_timeout)}
+        from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
+
+        self.defer(
+            trigger=TelecomPollTrigger.of(waiting),
+            method_name="execute_complete",
+            kwargs={"started": dict(started)},
+            timeout=timedelta(seconds=self.wait_timeout),
+        )
+
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any], started: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return what the triggerer has seen, or raise as waiting here would have done."""
+        from airflow_provider_telecom.triggers.waiting import facts_of
+
+        return {**started, **facts_of(event)}
+
+
+def is_literal(value: Any) -> bool:
+    """Whether an argument is known when the Dag is parsed: no template, no XCom."""
+    return isinstance(value, (int, float, bool)) or (isinstance(value, str) and "{{" not in value)

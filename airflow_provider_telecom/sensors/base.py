@@ -1,0 +1,131 @@
+"""What all sensors stand on: one watch, looked at in a worker or in the triggerer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+
+from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.operators.base import DEFERRABLE
+from airflow_provider_telecom.operators.retry import POLICY
+from airflow_provider_telecom.sensors.starting import startable
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, RetryPolicy
+
+    from airflow_provider_telecom.triggers.waiting import Patience, Waiting
+
+TOLERATED_ERRORS = 5
+
+
+class TelecomSensor(BaseSensorOperator):
+    """Waits for something at a vendor, and returns what has become of it as small JSON.
+
+    Raises TelecomMissedError when it ended for good in another way: no retry will help, so none is made.
+
+    :param deferrable: wait in the triggerer, without a worker slot; the default is Airflow's
+        `[operators] default_deferrable`.
+    :param start_from_trigger: go to the triggerer at once, without a worker first. An XCom of one task
+        and templates may be given. What cannot be rendered there (an XCom of a mapped task,
+        an XCom that is mapped or zipped, `xcom_pull` without `map_indexes`) makes the sensor start in a
+        worker and defer.
+    :param tolerated_errors: how many errors in a row that may pass (no answer, 5xx, 429, not known yet)
+        are borne. In mode `reschedule` each look counts anew.
+    """
+
+    hook: ClassVar[str]
+    """Import path of the hook."""
+    watch: ClassVar[str]
+    """Import path of the watch, whose arguments are the fields named in `watched`."""
+    watched: ClassVar[Sequence[str]]
+    default_conn_id: ClassVar[str]
+    template_fields: Sequence[str] = ("conn_id",)
+
+    def __init__(
+        self,
+        *,
+        conn_id: str | None = None,
+        deferrable: bool = DEFERRABLE,
+        tolerated_errors: int = TOLERATED_ERRORS,
+        retry_policy: RetryPolicy | None = POLICY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
+        self.conn_id = conn_id or self.default_conn_id
+        self.deferrable = deferrable
+        self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)
+        if deferrable and self.silent_fail:
+            raise TelecomInputError("silent_fail", "is for waiting in a worker; use tolerated_errors")
+        self._patience: Patience | None = None
+
+    def execute(self, context: Context) -> Any:  # noqa: RET503 - defer() does not return
+        """Wait here, or hand over to the triggerer."""
+        if not self.deferrable:
+            return super().execute(context)
+        from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
+
+        trigger = TelecomPollTrigger.of(self._waiting())
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once."""
+        from airflow_provider_telecom.triggers.waiting import Patience
+
+        waiting = self._waiting()
+        self._patience = self._patience or Patience(waiting)
+        found, _ = self._patience.look(waiting.new_hook())
+        return PokeReturnValue(found is not None, found)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the triggerer has seen, or raise as waiting here would have done."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from airflow_provider_telecom.triggers.waiting import facts_of
+
+        try:
+            return facts_of(event)
+        except TelecomError as error:
+            if self.never_fail:
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+            raise
+
+    def _waiting(self) -> Waiting:
+        return self._waiting_for({name: getattr(self, name) for name in self.watched}, str(self.conn_id))
+
+    def _waiting_for(self, arguments: Mapping[str, Any], conn_id: str) -> Waiting:
+        from airflow_provider_telecom.triggers.waiting import Waiting
+
+        return Waiting(
+            hook=self.hook,
+            watch=self.watch,
+            conn_id=conn_id,
+            arguments=arguments,
+            poll_interval=float(self.poke_interval),
+            tolerated_errors=self.tolerated_errors,
+            exponential_backoff=bool(self.exponential_backoff),
+            max_interval=self.max_wait.total_seconds() if self.max_wait else None,
+        )
+
+    def _start_from_trigger(self, wanted: bool) -> None:
+        """Arrange the start from the trigger, if it is wanted and safe. Each sensor's last word."""
+        if not wanted:
+            return
+        found = {name: startable(getattr(self, name)) for name in ("conn_id", *self.watched)}
+        if any(value is None and getattr(self, name) is not None for name, value in found.items()):
+            return
+        from airflow.triggers.base import StartTriggerArgs
+
+        from airflow_provider_telecom.triggers.poll import PATH, kwargs_of
+
+        conn_id = found.pop("conn_id")
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls=PATH,
+            trigger_kwargs=kwargs_of(self._waiting_for(found, conn_id)),
+            next_method="execute_complete",
+            timeout=timedelta(seconds=self.timeout),
+        )
+        self.start_from_trigger = True

@@ -1,0 +1,91 @@
+"""The one trigger: it looks at a vendor until what is waited for is there, or will never be."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import asdict, fields
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_telecom.calls.errors import TelecomError
+from airflow_provider_telecom.triggers.waiting import Patience, Waiting, event_of
+from airflow_provider_telecom.vendors.progress import Progress, Stage
+
+_SPREAD_SECONDS = 10.0
+_SETTINGS = tuple(field.name for field in fields(Waiting) if field.name not in ("arguments", "conn_id"))
+
+
+class TelecomPollTrigger(BaseTrigger):
+    """Looks with one vendor's watch at jittered intervals and ends with one event.
+
+    The watch's arguments and `conn_id` are attributes of the trigger, under their own names: so Airflow
+    renders templates in them when a task starts from the trigger. One HTTP client and one token serve all
+    triggers of a connection in this process. The first looks of many triggers are spread over ten
+    seconds at most.
+    """
+
+    def __init__(self, *, conn_id: str, settings: dict[str, Any], **arguments: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.conn_id, self.settings = conn_id, settings
+        self._names = tuple(arguments)
+        for name, value in arguments.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def of(cls, waiting: Waiting) -> TelecomPollTrigger:
+        """Return the trigger that waits so."""
+        return cls(**kwargs_of(waiting))
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of this class, and what makes an equal trigger."""
+        return PATH, {
+            "conn_id": self.conn_id,
+            "settings": self.settings,
+            **self._arguments(),
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until there is something to tell, and tell it."""
+        waiting = Waiting(conn_id=self.conn_id, arguments=self._arguments(), **self.settings)
+        patience, hook = Patience(waiting), waiting.new_hook()
+        await asyncio.sleep(random.uniform(0, min(_SPREAD_SECONDS, waiting.poll_interval)))
+        while True:
+            asked = None
+            try:
+                progress = await hook.arun(patience.call(hook))
+            except TelecomError as error:
+                try:
+                    patience.bear(error)
+                except TelecomError as last:
+                    yield _event(last)
+                    return
+                asked = error.retry_after
+            else:
+                patience.seen(progress)
+                if progress.stage is not Stage.WAITING:
+                    yield _event(progress)
+                    return
+            await asyncio.sleep(patience.pause(asked))
+
+    def _arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._names}
+
+
+def kwargs_of(waiting: Waiting) -> dict[str, Any]:
+    """Return what a trigger that waits so is made of."""
+    whole = asdict(waiting)
+    return {
+        "conn_id": waiting.conn_id,
+        "settings": {name: whole[name] for name in _SETTINGS},
+        **waiting.arguments,
+    }
+
+
+def _event(ended: Progress | TelecomError) -> TriggerEvent:
+    return TriggerEvent(event_of(ended))  # type: ignore[no-untyped-call]
+
+
+PATH = f"{TelecomPollTrigger.__module__}.{TelecomPollTrigger.__qualname__}"

@@ -1,0 +1,161 @@
+"""Waiting for something at a vendor: how often to look, which errors to bear, how it ends.
+
+Sensors and operators wait in a worker by `wait`, or in the triggerer by `triggers.poll`; both keep to
+what stands here.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
+
+from airflow_provider_telecom.calls.endpoint import Call
+from airflow_provider_telecom.calls.errors import (
+    TelecomError,
+    TelecomNoAnswerError,
+    TelecomNotFoundError,
+    TelecomNotSentError,
+    TelecomServerError,
+    TelecomThrottledError,
+    retold,
+    told,
+)
+from airflow_provider_telecom.vendors.progress import Progress, Stage
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.hooks.base import TelecomHook
+
+Watch = Callable[..., Call[Progress]]
+
+_PASSING = (
+    TelecomNotSentError,
+    TelecomThrottledError,
+    TelecomServerError,
+    TelecomNoAnswerError,
+    TelecomNotFoundError,
+)
+_JITTER = 0.1
+_LONGEST_INTERVAL = 3600.0
+
+
+class TelecomMissedError(AirflowFailException):
+    """What was waited for ended in another way, for good: looking again would show the same."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is waited for, and how. All of it is JSON: it crosses Airflow's database.
+
+    `hook` and `watch` are import paths, of a hook class and of one of a vendor's watches. `arguments` are
+    the watch's. Times are in seconds. Up to `tolerated_errors` errors in a row that may pass are borne.
+    """
+
+    hook: str
+    watch: str
+    conn_id: str
+    arguments: Mapping[str, Any]
+    poll_interval: float
+    tolerated_errors: int
+    exponential_backoff: bool = False
+    max_interval: float | None = None
+
+    def new_hook(self) -> TelecomHook[Any]:
+        """Return the hook to look with."""
+        hook: TelecomHook[Any] = _imported(self.hook)(self.conn_id)
+        return hook
+
+
+class Patience:
+    """One waiting, in one process: what it has borne, and what it looks for next."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+        self._watch: Watch = _imported(waiting.watch)
+        self._arguments = dict(waiting.arguments)
+        self._errors = self._looks = 0
+
+    def call(self, hook: TelecomHook[Any]) -> Call[Progress]:
+        """Return the call of the next look."""
+        return self._watch(hook, **self._arguments)
+
+    def look(self, hook: TelecomHook[Any]) -> tuple[dict[str, Any] | None, float]:
+        """Look once, blocking. Return the facts if it is there, and how long to pause if not.
+
+        Raises TelecomMissedError and errors that are not borne.
+        """
+        try:
+            progress = hook.run(self.call(hook))
+        except TelecomError as error:
+            self.bear(error)
+            return None, self.pause(error.retry_after)
+        self.seen(progress)
+        found = None if progress.stage is Stage.WAITING else facts_of(event_of(progress))
+        return found, self.pause()
+
+    def seen(self, progress: Progress) -> None:
+        """Take in what a look has shown."""
+        self._errors = 0
+        self._looks += 1
+        self._arguments |= progress.rest
+
+    def bear(self, error: TelecomError) -> None:
+        """Bear an error, or raise it: when it will not pass, or when there were too many in a row."""
+        self._errors += 1
+        if not isinstance(error, _PASSING) or self._errors > self._waiting.tolerated_errors:
+            raise error
+
+    def pause(self, asked: float | None = None) -> float:
+        """Return the seconds until the next look, spread by a tenth, and never less than `asked`."""
+        interval = self._waiting.poll_interval
+        if self._waiting.exponential_backoff:
+            most = self._waiting.max_interval or max(interval, _LONGEST_INTERVAL)
+            interval = min(interval * 2.0 ** min(self._looks, 32), most)
+        return max(asked or 0.0, interval * random.uniform(1 - _JITTER, 1 + _JITTER))
+
+
+def wait(waiting: Waiting, timeout: float) -> dict[str, Any]:
+    """Look until what is waited for is there, and return its facts. Blocks.
+
+    Raises TelecomMissedError (it will never come), AirflowSensorTimeout after `timeout` seconds, and
+    errors that are not borne.
+    """
+    ends = time.monotonic() + timeout
+    patience, hook = Patience(waiting), waiting.new_hook()
+    while True:
+        found, pause = patience.look(hook)
+        if found is not None:
+            return found
+        if time.monotonic() + pause > ends:
+            raise AirflowSensorTimeout(f"still waiting after {timeout:g} s")
+        time.sleep(pause)
+
+
+def event_of(ended: Progress | TelecomError) -> dict[str, Any]:
+    """Return how a waiting ended, as JSON."""
+    if isinstance(ended, Progress):
+        return {"stage": ended.stage.value, "facts": dict(ended.facts)}
+    return {"error": told(ended)}
+
+
+def facts_of(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a waiting that ended well.
+
+    Raises TelecomMissedError when it ended otherwise, and the error that ended it.
+    """
+    if "error" in event:
+        raise retold(dict(event["error"]))
+    facts = dict(event["facts"])
+    if Stage(event["stage"]) is Stage.MISSED:
+        raise TelecomMissedError(", ".join(f"{name}: {value}" for name, value in facts.items()))
+    return facts
+
+
+def _imported(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)

@@ -1,0 +1,109 @@
+"""What all operators share, shown on an unkeyed one: nothing twice, nothing silent, nothing shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError, TelecomUnknownError
+from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendSmsOperator
+from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsDeliveredSensor
+from tests.tasks import Run
+
+NUMBER, TEXT = "+380 67 000 02 00", "Your code is 1234"
+
+
+@pytest.fixture
+def sms(hook_for: Callable[..., Any]) -> Callable[..., KyivstarSendSmsOperator]:
+    hook_for("kyivstar_open_telecom")
+
+    def make(**arguments: Any) -> KyivstarSendSmsOperator:
+        return KyivstarSendSmsOperator(**{"task_id": "tell", "msisdn": NUMBER, "text": TEXT, **arguments})
+
+    return make
+
+
+def paid(simulator: Any) -> int:
+    return len(simulator.town.ledger.of("kyivstar", "sms"))
+
+
+def test_a_retried_task_sends_nothing_twice(telecom_simulator: Any, sms: Any) -> None:
+    run = Run()
+    first = run.execute(sms())
+    assert first["message_id"]
+    assert run.execute(sms()) == first
+    assert paid(telecom_simulator) == 1
+
+
+def test_an_unknown_outcome_fails_loudly_and_stays_so(telecom_simulator: Any, sms: Any) -> None:
+    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+    run = Run()
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknownError, match="on_unknown='assume_sent'") as caught:
+            run.execute(sms())
+        assert isinstance(caught.value, AirflowFailException)
+    assert paid(telecom_simulator) == 1
+
+
+def test_resend_sends_again(telecom_simulator: Any, sms: Any) -> None:
+    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(sms(on_unknown="resend"))
+    assert run.execute(sms(on_unknown="resend"))["message_id"]
+    assert paid(telecom_simulator) == 2
+
+
+def test_assume_sent_goes_on_without_an_id(telecom_simulator: Any, sms: Any) -> None:
+    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+    assert Run().execute(sms(on_unknown="assume_sent", wait_for_completion=True)) == {"assumed_sent": True}
+    assert paid(telecom_simulator) == 1
+
+
+def test_what_was_not_sent_is_sent_by_the_next_try(telecom_simulator: Any, sms: Any) -> None:
+    run = Run()
+    with telecom_simulator.refusing(), pytest.raises(TelecomNotSentError):
+        run.execute(sms())
+    assert run.execute(sms())["message_id"]
+    assert paid(telecom_simulator) == 1
+
+
+def test_a_changed_text_is_not_taken_for_the_one_that_was_sent(telecom_simulator: Any, sms: Any) -> None:
+    run = Run()
+    run.execute(sms())
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(sms(text="Another text"))
+    assert run.execute(sms(text="Another text", dedupe_key="2"))["message_id"]
+    assert paid(telecom_simulator) == 2
+
+
+def test_airflow_stores_neither_number_nor_text(telecom_simulator: Any, sms: Any) -> None:
+    from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+
+    operator, run = sms(text="{{ params.what }}"), Run()
+    run.execute(operator, params={"what": TEXT})
+    shown = str(_serialize_rendered_fields(operator)) + str(run.stores["tell"].texts)
+    assert "0000200" not in shown
+    assert "1234" not in shown
+    assert telecom_simulator.town.ledger.of("kyivstar", "sms")[0].facts["text"] == TEXT
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_waiting_for_the_receipt(telecom_simulator: Any, sms: Any, deferrable: bool) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 1)
+    operator = sms(wait_for_completion=True, deferrable=deferrable, poll_interval=0.01)
+    assert Run().execute(operator)["status"] == "delivered"
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_sensor(telecom_simulator: Any, hook_for: Callable[..., Any], deferrable: bool) -> None:
+    hook_for("ketchup_loyalty").send_sms("380670000200", "Hi", reference="a1")
+    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 1)
+    sensor = KetchUpSmsDeliveredSensor(
+        task_id="wait", reference="a1", deferrable=deferrable, poke_interval=0.01
+    )
+    assert Run().execute(sensor)["status"] == "delivered"
