@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context, RetryPolicy
 
+    from airflow_provider_telecom.triggers.waiting import Waiting
+
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 """Whether to wait in the triggerer unless an operator says else."""
 
@@ -55,8 +57,11 @@ class TelecomOperator(BaseOperator):
         """Render, then hide. Airflow calls this for mapped tasks too, and stores the fields right after."""
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
         if parent is self:
-            for field in self.private_fields:
-                setattr(self, field, hidden(getattr(self, field)))
+            self._hide()
+
+    def _hide(self) -> None:
+        for field in self.private_fields:
+            setattr(self, field, hidden(getattr(self, field)))
 
 
 class UnkeyedOperator(TelecomOperator):
@@ -136,22 +141,38 @@ class AwaitingOperator(TelecomOperator):
         self.wait_for_completion, self.deferrable = wait_for_completion, deferrable
         self.poll_interval, self.wait_timeout = poll_interval, wait_timeout
         self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)
+        self._waiting: Waiting | None = None
+
+    def on_kill(self) -> None:
+        """End at the vendor what is waited for, if that can be done."""
+        if self._waiting is not None:
+            hook = self._waiting.new_hook()
+            if (call := self._waiting.stopping(hook)) is not None:
+                hook.run(call)
 
     def _completed(  # noqa: RET503 - defer() does not return
-        self, started: Facts, watch: str, arguments: Mapping[str, Any]
+        self, started: Facts, watch: str, arguments: Mapping[str, Any], stop: str | None = None
     ) -> dict[str, Any]:
         """Return what was started, once the watch at the import path `watch` says that it is done.
 
-        Without `wait_for_completion` that is at once.
+        Without `wait_for_completion` that is at once. The call at the import path `stop` ends it at the
+        vendor when a person ends the waiting task.
         """
         if not self.wait_for_completion:
             return dict(started)
         from airflow_provider_telecom.triggers.waiting import Waiting, wait
 
         waiting = Waiting(
-            self.hook_path, watch, self.conn_id, arguments, self.poll_interval, self.tolerated_errors
+            hook=self.hook_path,
+            watch=watch,
+            conn_id=self.conn_id,
+            arguments=arguments,
+            poll_interval=self.poll_interval,
+            tolerated_errors=self.tolerated_errors,
+            stop=stop,
         )
         if not self.deferrable:
+            self._waiting = waiting
             return {**started, **wait(waiting, self.wait_timeout)}
         from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
 

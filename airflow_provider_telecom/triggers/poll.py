@@ -49,7 +49,7 @@ class TelecomPollTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is something to tell, and tell it."""
-        waiting = Waiting(conn_id=self.conn_id, arguments=self._arguments(), **self.settings)
+        waiting = self._waiting()
         patience, hook = Patience(waiting), waiting.new_hook()
         await asyncio.sleep(random.uniform(0, min(_SPREAD_SECONDS, waiting.poll_interval)))
         while True:
@@ -69,6 +69,16 @@ class TelecomPollTrigger(BaseTrigger):
                     yield _event(progress)
                     return
             await asyncio.sleep(patience.pause(asked))
+
+    async def on_kill(self) -> None:
+        """End it at the vendor: Airflow calls this when a person ends the task, and not on a restart."""
+        waiting = self._waiting()
+        hook = waiting.new_hook()
+        if (call := waiting.stopping(hook)) is not None:
+            await hook.arun(call)
+
+    def _waiting(self) -> Waiting:
+        return Waiting(conn_id=self.conn_id, arguments=self._arguments(), **self.settings)
 
     def _arguments(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names}

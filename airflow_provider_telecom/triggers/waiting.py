@@ -54,6 +54,8 @@ class Waiting:
 
     `hook` and `watch` are import paths, of a hook class and of one of a vendor's watches. `arguments` are
     the watch's. Times are in seconds. Up to `tolerated_errors` errors in a row that may pass are borne.
+    `stop` is the import path of what ends it at the vendor, given the same arguments, when a person
+    ends the task.
     """
 
     hook: str
@@ -64,11 +66,17 @@ class Waiting:
     tolerated_errors: int
     exponential_backoff: bool = False
     max_interval: float | None = None
+    stop: str | None = None
 
     def new_hook(self) -> TelecomHook[Any]:
         """Return the hook to look with."""
         hook: TelecomHook[Any] = _imported(self.hook)(self.conn_id)
         return hook
+
+
+    def stopping(self, hook: TelecomHook[Any]) -> Call[Any] | None:
+        """Return the call that ends it at the vendor, if there is one."""
+        return _imported(self.stop)(hook, **self.arguments) if self.stop else None
 
 
 class Patience:

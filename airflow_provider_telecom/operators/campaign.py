@@ -1,0 +1,99 @@
+"""What operators that send to many have in common: where recipients come from, and how many there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
+
+from airflow_provider_telecom.calls.checks import filled, one_of, within
+from airflow_provider_telecom.operators.base import TelecomOperator
+from airflow_provider_telecom.operators.private import hidden
+from airflow_provider_telecom.operators.recipients import Audience, Layout, OnBadRows, gather
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+_MOST = 10**12
+
+
+class CampaignOperator(TelecomOperator):
+    """A task that sends to many.
+
+    :param recipients: a list (numbers, or mappings with the column of the number and those that the text
+        needs), `task.output` of a task that returned one, or the path or URL of a file that Airflow's object
+        storage can open: CSV with a header (`,`, `;` or tab; UTF-8), or JSON lines. A file is streamed; a
+        million recipients take about 70 MB of memory, for finding duplicates.
+    :param text: what to send.
+    :param msisdn_column: the column of the number.
+    :param on_bad_rows: `fail` (default): one bad row and nothing is sent; the error names the first rows.
+        `skip`: the good ones are sent.
+    :param rejects_path: where bad rows and duplicates are written, as CSV.
+    :param max_recipients: refuse more than that before anything is sent.
+    :param dry_run: check everything, send nothing.
+    :param dedupe_key: another one sends the same once more in the same run.
+    """
+
+    template_fields: Sequence[str] = (
+        *TelecomOperator.template_fields,
+        "recipients",
+        "text",
+        "rejects_path",
+        "dedupe_key",
+    )
+    private_fields: ClassVar[Sequence[str]] = ("text",)
+
+    def __init__(
+        self,
+        *,
+        recipients: Any,
+        text: str,
+        msisdn_column: str = "msisdn",
+        on_bad_rows: OnBadRows = "fail",
+        rejects_path: str | None = None,
+        max_recipients: int | None = None,
+        dry_run: bool = False,
+        dedupe_key: str = "",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.recipients, self.text = recipients, text
+        self.msisdn_column = filled("msisdn_column", msisdn_column)
+        self.on_bad_rows = one_of("on_bad_rows", on_bad_rows, get_args(OnBadRows))
+        self.rejects_path = rejects_path
+        if max_recipients is not None:
+            within("max_recipients", max_recipients, 1, _MOST)
+        self.max_recipients = max_recipients
+        self.rehearsal = dry_run  # Airflow's operators have a method called dry_run
+        self.dedupe_key = dedupe_key
+
+    def _hide(self) -> None:
+        """Hide a list of recipients; a path may be seen."""
+        super()._hide()
+        if not isinstance(self.recipients, (str, PathLike)):
+            self.recipients = hidden(self.recipients)
+
+    def _gathered(self, columns: Sequence[str], region: str) -> Audience:
+        """Read and check all recipients. Raises TelecomInputError before anything is sent."""
+        return gather(
+            self.revealed("recipients"),
+            Layout(self.msisdn_column, columns, region),
+            on_bad_rows=self.on_bad_rows,
+            max_recipients=self.max_recipients,
+            rejects=path_of(self.rejects_path),
+        )
+
+    def _counts(self, audience: Audience) -> dict[str, Any]:
+        return {
+            "recipients": audience.count,
+            "duplicates": audience.duplicates,
+            "bad_rows": audience.bad,
+            "rejects": self.rejects_path if audience.bad or audience.duplicates else None,
+        }
+
+
+def path_of(path: str | None) -> ObjectStoragePath | None:
+    """Return a path in object storage, or None for none."""
+    from airflow.sdk import ObjectStoragePath
+
+    return ObjectStoragePath(path) if path else None

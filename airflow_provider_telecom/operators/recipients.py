@@ -1,0 +1,293 @@
+"""Recipients of a campaign: read from a list or a file, checked, each number once, kept on local disk.
+
+All rows are looked at before anything is sent. What is fit goes into an unnamed temporary file, so that a
+million recipients take little memory, and what is sent is what was checked. Only the set of numbers
+that finds duplicates grows.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import PurePath
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from airflow_provider_telecom.calls.checks import encodable
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.phone import e164
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+OnBadRows = Literal["fail", "skip"]
+Line = tuple[int, Sequence[Any] | Exception]
+Entry = tuple[str, ...]
+"""A canonical number and the values of the wanted columns."""
+
+NAMED_BAD_ROWS = 20
+_BATCH = 5_000
+_DELIMITERS = (",", ";", "\t")
+_CSV, _JSON_LINES = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json")
+_VALUES_APART = "\x1f"
+_UNFIT = re.compile("[\x1f\n]")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns are wanted: that of the number, and those that fill a text."""
+
+    msisdn: str = "msisdn"
+    values: Sequence[str] = ()
+    region: str = "UA"
+
+
+@dataclass
+class Audience:
+    """Recipients that are fit to be sent to. A context manager: leaving it removes them from the disk."""
+
+    spool: IO[bytes]
+    count: int = 0
+    duplicates: int = 0
+    bad: int = 0
+    named: list[str] = field(default_factory=list)
+    """The first bad rows, fit for a log: numbers are shortened."""
+    sha256: str = ""
+
+    def __enter__(self) -> Audience:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.spool.close()
+
+    def entries(self, skip: int = 0) -> Iterator[Entry]:
+        """Return the recipients in their order, without the first `skip`."""
+        self.spool.seek(0)
+        for line in islice(self.spool, skip, None):
+            yield tuple(line[:-1].decode().split(_VALUES_APART))
+
+
+def gather(
+    source: Any,
+    layout: Layout,
+    *,
+    on_bad_rows: OnBadRows = "fail",
+    max_recipients: int | None = None,
+    rejects: ObjectStoragePath | None = None,
+) -> Audience:
+    """Read and check all recipients, and return them.
+
+    `source` is a list (numbers, or mappings with the layout's columns), or the path of a CSV file with a
+    header or of JSON lines. Bad rows and duplicates go to `rejects` as CSV (line, reason, row); duplicates
+    are no error. Raises TelecomInputError: on bad rows, naming the first of them; on more than
+    `max_recipients`; on none at all; on a file that cannot be read.
+    """
+    audience = Audience(tempfile.TemporaryFile())  # noqa: SIM115 - the audience closes it
+    try:
+        with _Rejects(rejects) as refused:
+            _fill(audience, _lines(source, layout), layout, refused, max_recipients)
+        _judge(audience, on_bad_rows, rejects)
+    except BaseException:
+        audience.spool.close()
+        raise
+    return audience
+
+
+def _fill(
+    audience: Audience, lines: Iterable[Line], layout: Layout, rejects: _Rejects, most: int | None
+) -> None:
+    seen: set[int] = set()
+    digest = hashlib.sha256()
+    batch: list[str] = []
+
+    def flush() -> None:
+        content = "".join(batch).encode()
+        digest.update(content)
+        audience.spool.write(content)
+        batch.clear()
+
+    for number, row in lines:
+        try:
+            msisdn, *values = _checked(row, layout)
+        except TelecomInputError as error:
+            audience.bad += 1
+            if audience.bad <= NAMED_BAD_ROWS:
+                audience.named.append(f"line {number}: {error.text}")
+            rejects.add(number, error.text, row)
+            continue
+        if (key := int(msisdn)) in seen:
+            audience.duplicates += 1
+            rejects.add(number, "the number stands in an earlier row", row)
+            continue
+        seen.add(key)
+        audience.count += 1
+        if most is not None and audience.count > most:
+            raise TelecomInputError("recipients", f"are more than max_recipients={most}")
+        batch.append(f"{_VALUES_APART.join((msisdn, *values))}\n")
+        if len(batch) == _BATCH:
+            flush()
+    flush()
+    audience.sha256 = digest.hexdigest()
+
+
+def _judge(audience: Audience, on_bad_rows: OnBadRows, rejects: ObjectStoragePath | None) -> None:
+    if audience.bad and on_bad_rows == "fail":
+        unnamed = audience.bad - len(audience.named)
+        where = f"all are in {rejects}" if rejects else "rejects_path= puts them all into a file"
+        more = f"; and {unnamed} more" if unnamed else ""
+        raise TelecomInputError(
+            "recipients",
+            f"{audience.bad} bad rows, so nothing was sent: {'; '.join(audience.named)}{more} ({where}; "
+            "on_bad_rows='skip' sends to the others)",
+        )
+    if not audience.count:
+        raise TelecomInputError("recipients", "are none")
+
+
+def _checked(row: Sequence[Any] | Exception, layout: Layout) -> Sequence[str]:
+    if isinstance(row, Exception):
+        raise TelecomInputError("row", str(row))
+    msisdn = e164(_number(row[0]), layout.region)
+    if len(row) == 1:
+        return (msisdn,)
+    return (msisdn, *(_value(name, value) for name, value in zip(layout.values, row[1:], strict=True)))
+
+
+def _number(value: Any) -> str | int:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise TelecomInputError("msisdn", "is missing" if value is None else "must be a text or whole number")
+    return value
+
+
+def _value(name: str, value: Any) -> str:
+    if value is None or isinstance(value, (dict, list, bool)):
+        raise TelecomInputError(name, "is missing" if value is None else "must be a text or a number")
+    text = value if isinstance(value, str) else str(value)
+    if _UNFIT.search(text):
+        raise TelecomInputError(name, "holds a line break or a control character")
+    return encodable(name, text)
+
+
+# Reading: each source gives pairs of a line number and a row: the number's cell, then the values'.
+
+
+def _lines(source: Any, layout: Layout) -> Iterator[Line]:
+    if isinstance(source, (list, tuple)):
+        return _from_list(source, layout)
+    if not isinstance(source, (str, PurePath)) and not hasattr(source, "open"):
+        raise TelecomInputError("recipients", f"must be a list or a path, not {type(source).__name__}")
+    from airflow.sdk import ObjectStoragePath
+
+    path = source if hasattr(source, "open") else ObjectStoragePath(source)
+    read = _reader_for(str(path))
+    if not path.is_file():
+        raise TelecomInputError("recipients", f"there is no file {path}")
+    return _from_file(path, read, layout)
+
+
+def _reader_for(name: str) -> Callable[[IO[str], Layout], Iterator[Line]]:
+    lowered = name.lower()
+    if lowered.endswith(_CSV):
+        return _from_csv
+    if lowered.endswith(_JSON_LINES):
+        return _from_json_lines
+    known = ", ".join((*_CSV, *_JSON_LINES))
+    raise TelecomInputError(
+        "recipients",
+        f"must be a list, or a path that ends in {known}; a list from an XCom is passed as `task.output`, "
+        "not as a template",
+    )
+
+
+def _from_list(source: Sequence[Any], layout: Layout) -> Iterator[Line]:
+    wanted = (layout.msisdn, *layout.values)
+    for place, row in enumerate(source, 1):
+        if isinstance(row, Mapping):
+            yield place, [row.get(name) for name in wanted]
+        else:
+            yield place, [row, *(None for _ in layout.values)]
+
+
+def _from_file(
+    path: Any, read: Callable[[IO[str], Layout], Iterator[Line]], layout: Layout
+) -> Iterator[Line]:
+    with path.open("r", encoding="utf-8-sig", newline="") as file:
+        try:
+            yield from read(file, layout)
+        except UnicodeDecodeError:
+            raise TelecomInputError("recipients", f"{path} is not UTF-8 throughout") from None
+
+
+def _from_csv(file: IO[str], layout: Layout) -> Iterator[Line]:
+    first = file.readline()
+    delimiter = max(_DELIMITERS, key=first.count)
+    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    places = [_place(header, name) for name in (layout.msisdn, *layout.values)]
+    reader, width = csv.reader(file, delimiter=delimiter, strict=True), len(header)
+    alone = places[0] if len(places) == 1 else None
+    while True:
+        try:
+            for row in reader:
+                if len(row) != width:
+                    if row:  # a blank line is none
+                        yield reader.line_num + 1, ValueError(f"has {len(row)} cells in place of {width}")
+                elif alone is not None:
+                    yield reader.line_num + 1, (row[alone],)
+                else:
+                    yield reader.line_num + 1, [row[place] for place in places]
+        except csv.Error as error:
+            yield reader.line_num + 1, ValueError(f"is no CSV: {error}")
+        else:
+            return
+
+
+def _place(header: Sequence[str], name: str) -> int:
+    if header.count(name) != 1:
+        rule = "stands twice" if name in header else f"is missing; there are {', '.join(header) or 'none'}"
+        raise TelecomInputError("recipients", f"the column {name} {rule}")
+    return header.index(name)
+
+
+def _from_json_lines(file: IO[str], layout: Layout) -> Iterator[Line]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            yield number, ValueError("is no JSON")
+            continue
+        for _, cells in _from_list([row], layout):
+            yield number, cells
+
+
+class _Rejects:
+    """The file of rows that are not sent to; made when there is the first."""
+
+    def __init__(self, path: ObjectStoragePath | None) -> None:
+        self._path = path
+        self._file: Any = None
+        self._writer: Any = None
+
+    def __enter__(self) -> _Rejects:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, line: int, reason: str, row: Sequence[Any] | Exception) -> None:
+        if self._path is None:
+            return
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("w", encoding="utf-8", newline="")
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(("line", "reason", "row"))
+        cells = [] if isinstance(row, Exception) else [str(cell) for cell in row]
+        self._writer.writerow((line, reason, json.dumps(cells, ensure_ascii=False)))
