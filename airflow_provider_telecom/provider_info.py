@@ -28,10 +28,10 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": name, "external-doc-url": url, "tags": ["service"]}
             for name, url in zip(_NAMES.values(), _SITES, strict=True)
         ],
-        "hooks": [
-            {"integration-name": name, "python-modules": [f"{_PACKAGE}.hooks.{vendor}"]}
-            for vendor, name in _NAMES.items()
-        ],
+        "hooks": _modules("hooks", *_NAMES),
+        "operators": _modules("operators", *_NAMES),
+        "sensors": _modules("sensors", "kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"),
+        "notifications": [f"{_PACKAGE}.notifications.{name}" for name in _NOTIFIERS],
         "connection-types": [
             _kyivstar_open_telecom(),
             _ketchup(),
@@ -43,6 +43,13 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
+_NOTIFIERS = (
+    "kyivstar_open_telecom.KyivstarSmsNotifier",
+    "ketchup_loyalty.KetchUpSmsNotifier",
+    "ketchup_loyalty.KetchUpViberNotifier",
+    "kyivstar_fmc.KyivstarFmcCallNotifier",
+    "novaconnect.NovaConnectSmsNotifier",
+)
 _SITES = (
     "https://api-market.kyivstar.ua",
     "https://api.smsketchuployalty.com.ua",
@@ -50,6 +57,13 @@ _SITES = (
     "https://webapi.sunsim.ru:4432/docs",
     "https://kb.novaconnect.kz",
 )
+
+
+def _modules(room: str, *vendors: str) -> list[dict[str, Any]]:
+    return [
+        {"integration-name": _NAMES[vendor], "python-modules": [f"{_PACKAGE}.{room}.{vendor}"]}
+        for vendor in vendors
+    ]
 
 
 def _connection_type(

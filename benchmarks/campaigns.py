@@ -1,0 +1,158 @@
+"""A million recipients through the bulk operator and the promo operator: memory and time.
+
+The vendors are a simulator in a process of its own; memory is that of the task's process alone.
+Prints a JSON line for each campaign. `--recipients` says how many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+EACH = 100_000
+
+
+def write_audience(path: Path, count: int) -> None:
+    """Write a CSV file of distinct made-up numbers in random order, with a name each."""
+    numbers = random.Random(1).sample(range(380_670_000_000, 380_670_000_000 + max(10_000_000, count)), count)
+    with path.open("w", encoding="utf-8") as file:
+        file.write("msisdn,name\n")
+        file.writelines(f"{number},Name {number % 1000}\n" for number in numbers)
+
+
+@contextmanager
+def simulator() -> Iterator[None]:
+    """Run the simulator as a process, with connections in the environment that point at it."""
+    program = (
+        "import json, sys; from airflow_provider_telecom.simulator.server import Simulator;"
+        "town = Simulator(); town.start();"
+        "print(json.dumps(town.environment()), flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        os.environ.update(json.loads(process.stdout.readline()))
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+class Watched:
+    """Takes the time after each so many recipients, as seen by the operator's calls."""
+
+    def __init__(self) -> None:
+        self.marks = [(0, time.monotonic(), time.process_time())]
+        self.count = 0
+
+    def counting(self, call: Callable[..., Any], size_of: Callable[..., int]) -> Callable[..., Any]:
+        """Return the call, counted."""
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            result = call(*args, **kwargs)
+            self.count += size_of(*args)
+            if self.count - self.marks[-1][0] >= EACH:
+                self.marks.append((self.count, time.monotonic(), time.process_time()))
+            return result
+
+        return counted
+
+    def seconds_per_each(self) -> list[float]:
+        """Return the wall seconds that each hundred thousand took, without the first."""
+        pairs = zip(self.marks[1:], self.marks[2:], strict=False)
+        return [round((b[1] - a[1]) * EACH / (b[0] - a[0]), 2) for a, b in pairs]
+
+
+def megabytes() -> float:
+    """Return the memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def measured(name: str, count: int, operator: Any, watched: Watched) -> dict[str, Any]:
+    """Run the operator, and return its figures."""
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    from tests.tasks import Run
+
+    gc.collect()
+    idle, wall, cpu = megabytes(), time.monotonic(), time.process_time()
+    facts = Run().execute(operator)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    each = watched.seconds_per_each()
+    return {
+        "bench": name,
+        "recipients": count,
+        "sent": facts.get("accepted", facts["recipients"]),
+        "wall_s": round(time.monotonic() - wall, 1),
+        "cpu_s": round(time.process_time() - cpu, 1),
+        "peak_over_idle_mb": round(peak - idle, 1),
+        "s_per_100k": each,
+        "slowest_to_fastest": round(max(each) / min(each), 2) if each else None,
+    }
+
+
+def bulk(audience: Path, results: Path) -> tuple[Any, Watched]:
+    """Return the bulk operator with personal texts, watched."""
+    from airflow_provider_telecom.operators.ketchup_bulk import KetchUpSendBulkSmsOperator
+
+    operator, watched = KetchUpSendBulkSmsOperator(
+        task_id="bulk", recipients=str(audience), text="Hello {name}", results_path=str(results)
+    ), Watched()
+    operator.hook.get_conn()
+    operator.hook.send_individual_sms = watched.counting(operator.hook.send_individual_sms, len)  # type: ignore[method-assign]
+    return operator, watched
+
+
+def promo(audience: Path, results: Path) -> tuple[Any, Watched]:
+    """Return the promo operator with numbers alone, watched."""
+    from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarCreatePromoOperator
+
+    operator, watched = KyivstarCreatePromoOperator(
+        task_id="promo", recipients=str(audience), text="Hello", start=True
+    ), Watched()
+    operator.hook.get_conn()
+    counted = watched.counting(operator.hook.add_promo_audience, lambda _, people: len(people))
+    operator.hook.add_promo_audience = counted  # type: ignore[method-assign]
+    return operator, watched
+
+
+CAMPAIGNS = {"bulk_sms": bulk, "promo": promo}
+
+
+def main() -> None:
+    """Print the figures of both campaigns, each from a process of its own."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--recipients", type=int, default=1_000_000)
+    arguments.add_argument("--only", choices=CAMPAIGNS)
+    chosen = arguments.parse_args()
+    if chosen.only is None:
+        for name in CAMPAIGNS:
+            command = [sys.executable, __file__, "--recipients", str(chosen.recipients), "--only", name]
+            subprocess.run(command, check=True)
+        return
+    with tempfile.TemporaryDirectory() as folder, simulator():
+        audience = Path(folder) / "audience.csv"
+        subprocess.run([sys.executable, "-c", _WRITE, str(audience), str(chosen.recipients)], check=True)
+        operator, watched = CAMPAIGNS[chosen.only](audience, Path(folder) / "results.jsonl")
+        print(json.dumps(measured(chosen.only, chosen.recipients, operator, watched)), flush=True)
+
+
+_WRITE = (
+    "import sys; from pathlib import Path; sys.path.insert(0, 'benchmarks');"
+    "from campaigns import write_audience; write_audience(Path(sys.argv[1]), int(sys.argv[2]))"
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Every operator, sensor and notifier: there under its name, cheap to import, alike in manners."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseNotifier, BaseOperator
+from airflow.serialization.serialized_objects import DagSerialization
+
+from airflow_provider_telecom.operators.base import (
+    AwaitingOperator,
+    KeyedOperator,
+    TelecomOperator,
+    UnkeyedOperator,
+)
+from airflow_provider_telecom.operators.retry import TelecomRetryPolicy
+from airflow_provider_telecom.sensors.base import TelecomSensor
+
+PACKAGE = "airflow_provider_telecom"
+OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
+    "kyivstar_open_telecom": {
+        "KyivstarSendSmsOperator": {"msisdn": "380670000200", "text": "Hi"},
+        "KyivstarSendViberOperator": {"msisdn": "380670000200", "text": "Hi", "kind": "promotion"},
+        "KyivstarCreatePromoOperator": {"recipients": ["380670000200"], "text": "Hi"},
+        "KyivstarStartPromoOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
+        "KyivstarSuspendPromoOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
+        "KyivstarPromoStatisticsOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
+        "KyivstarVerifySimOperator": {"msisdn": "380670000200", "activation_hours": 48},
+        "KyivstarCheckSimCountOperator": {"msisdn": "380670000200", "days": 30},
+        "KyivstarCheckDeviceOperator": {"msisdn": "380670000200", "imei": "490154203237518"},
+        "KyivstarCheckLifetimeOperator": {"msisdn": "380670000200"},
+        "KyivstarScoreOperator": {"msisdn": "380670000200"},
+    },
+    "ketchup_loyalty": {
+        "KetchUpSendSmsOperator": {"msisdn": "380670000200", "text": "Hi"},
+        "KetchUpSendBulkSmsOperator": {"recipients": ["380670000200"], "text": "Hi"},
+        "KetchUpSendViberOperator": {"recipients": ["380670000200"], "text": "Hi"},
+        "KetchUpHlrLookupOperator": {"msisdns": ["380670000200"]},
+        "KetchUpPriceOperator": {},
+        "KetchUpCreateStatExportOperator": {},
+        "KetchUpDeleteStatExportOperator": {"file_key": "a1"},
+    },
+    "kyivstar_fmc": {
+        "KyivstarFmcOriginateCallOperator": {"called_number": "380670000200"},
+    },
+    "sunsim": {
+        "SunSimCreateCallbackOperator": {"phone_to": "79000000001", "phone_from": "79000000000"},
+        "SunSimGetVatsSettingsOperator": {"numbers": ["79000000000"]},
+        "SunSimSetVatsSettingsOperator": {},
+    },
+    "novaconnect": {
+        "NovaConnectBlockSimsOperator": {"sim_ids": [1]},
+        "NovaConnectUnblockSimsOperator": {"sim_ids": [1]},
+        "NovaConnectDisconnectSimsOperator": {"sim_ids": [1], "confirm": True},
+        "NovaConnectReconnectSimsOperator": {"sim_ids": [1], "confirm": True},
+        "NovaConnectPingSimsOperator": {"sim_ids": [1]},
+        "NovaConnectSendSmsOperator": {"sim_ids": [1], "text": "Hi"},
+        "NovaConnectSetLimitOperator": {"sim_ids": [1], "limit_mb": 10},
+        "NovaConnectSetTariffOperator": {
+            "sim_ids": [1],
+            "package_kb": 15360,
+            "auto_package": False,
+            "confirm": True,
+        },
+        "NovaConnectRepackageOperator": {"sim_ids": [1], "confirm": True},
+        "NovaConnectRenameSimOperator": {"sim_id": 1, "name": "A"},
+        "NovaConnectSetGroupsOperator": {"sim_ids": [1], "group_ids": [1]},
+        "NovaConnectListSimsOperator": {},
+    },
+}
+SENSORS: dict[str, dict[str, dict[str, Any]]] = {
+    "kyivstar_open_telecom": {
+        "KyivstarSmsDeliveredSensor": {"message_id": "a"},
+        "KyivstarViberDeliveredSensor": {"message_id": "a"},
+        "KyivstarPromoFinishedSensor": {"promo_id": "00000000-0000-0000-0000-000000000001"},
+    },
+    "ketchup_loyalty": {
+        "KetchUpSmsDeliveredSensor": {"message_id": "1"},
+        "KetchUpSmsTaskFinishedSensor": {"sms_task_ids": "1"},
+        "KetchUpViberDeliveredSensor": {"message_id": "1"},
+        "KetchUpHlrFinishedSensor": {"hlr_ids": ["1"]},
+        "KetchUpStatFileReadySensor": {"file_key": "a1"},
+    },
+    "novaconnect": {
+        "NovaConnectQueueDoneSensor": {"operation": "block", "sim_ids": [1]},
+    },
+}
+NOTIFIERS: dict[str, dict[str, dict[str, Any]]] = {
+    "kyivstar_open_telecom": {"KyivstarSmsNotifier": {"msisdn": "380670000200"}},
+    "ketchup_loyalty": {
+        "KetchUpSmsNotifier": {"msisdn": "380670000200"},
+        "KetchUpViberNotifier": {"msisdn": "380670000200"},
+    },
+    "kyivstar_fmc": {"KyivstarFmcCallNotifier": {"called_number": "380670000200"}},
+    "novaconnect": {"NovaConnectSmsNotifier": {"sim_ids": [1]}},
+}
+
+
+def members(room: str, names: dict[str, dict[str, dict[str, Any]]]) -> Iterator[Any]:
+    for vendor, found in names.items():
+        for name, arguments in found.items():
+            yield pytest.param(f"{PACKAGE}.{room}.{vendor}", name, arguments, id=name)
+
+
+HEAVY = ("requests", "aiohttp", "phonenumbers", "airflow.triggers.base")
+TASKS = [*members("operators", OPERATORS), *members("sensors", SENSORS)]
+MODULES = [
+    f"{PACKAGE}.{room}.{vendor}"
+    for room, names in (("operators", OPERATORS), ("sensors", SENSORS))
+    for vendor in names
+]
+
+
+def made(module: str, name: str, arguments: dict[str, Any], **more: Any) -> Any:
+    return getattr(import_module(module), name)(task_id="task", **arguments, **more)
+
+
+@pytest.mark.parametrize(("module", "name", "arguments"), TASKS)
+def test_it_has_the_manners_of_the_house(module: str, name: str, arguments: dict[str, Any]) -> None:
+    task = made(module, name, arguments)
+    assert isinstance(task, (TelecomOperator, TelecomSensor))
+    assert task.conn_id == f"{module.rsplit('.', 1)[1]}_default"
+    assert isinstance(task.retry_policy, TelecomRetryPolicy)
+    assert made(module, name, arguments, retry_policy=None).retry_policy is None
+    assert made(module, name, arguments, conn_id="another").conn_id == "another"
+    assert task.__doc__
+    assert "Source:" in task.__doc__
+    for field in task.template_fields:
+        assert hasattr(task, field), f"{field} is no attribute"
+    private = getattr(task, "private_fields", ())
+    assert set(private) <= set(task.template_fields)
+    numbers = {"msisdn", "text", "called_number", "phone_to", "phone_from"}
+    assert numbers & set(task.template_fields) <= set(private)
+    kinds = {parameter.kind for parameter in inspect.signature(type(task).__init__).parameters.values()}
+    assert kinds <= {
+        inspect.Parameter.KEYWORD_ONLY,
+        inspect.Parameter.VAR_KEYWORD,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    }
+    assert isinstance(task, BaseOperator)
+
+
+@pytest.mark.parametrize(("module", "name", "arguments"), TASKS)
+def test_it_crosses_airflows_database_and_can_be_mapped(
+    module: str, name: str, arguments: dict[str, Any]
+) -> None:
+    with DAG("family", schedule=None) as dag:
+        made(module, name, arguments)
+        kind = getattr(import_module(module), name)
+        first = next(iter(arguments), "conn_id")
+        rest = {key: value for key, value in arguments.items() if key != first}
+        kind.partial(task_id="mapped", **rest).expand(**{first: [arguments.get(first, "a_connection")]})
+    read = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    assert {task.task_id for task in read.tasks} == {"task", "mapped"}
+
+
+@pytest.mark.parametrize(("module", "name", "arguments"), [*members("operators", OPERATORS)])
+def test_an_effect_says_how_it_is_kept_from_happening_twice(
+    module: str, name: str, arguments: dict[str, Any]
+) -> None:
+    task = made(module, name, arguments)
+    if isinstance(task, UnkeyedOperator):
+        assert task.on_unknown == "fail"
+        with pytest.raises(ValueError, match="on_unknown"):
+            made(module, name, arguments, on_unknown="hope")
+    if isinstance(task, (UnkeyedOperator, KeyedOperator)):
+        assert "dedupe_key" in task.template_fields
+    if isinstance(task, AwaitingOperator):
+        assert task.wait_for_completion is False
+
+
+@pytest.mark.parametrize(("module", "name", "arguments"), [*members("notifications", NOTIFIERS)])
+def test_a_notifier_has_both_doors(module: str, name: str, arguments: dict[str, Any]) -> None:
+    notifier = getattr(import_module(module), name)(**arguments)
+    assert isinstance(notifier, BaseNotifier)
+    for door in ("notify", "async_notify"):
+        assert getattr(type(notifier), door) is not getattr(BaseNotifier, door)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_importing_it_costs_next_to_nothing(module: str) -> None:
+    """At most 15 ms and 1 MB on top of airflow.sdk, and nothing that belongs to running."""
+    program = (
+        "import airflow.sdk, resource, sys, time; airflow.sdk.BaseOperator, airflow.sdk.BaseSensorOperator;"
+        "cpu, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        f"import {module};"
+        "print(time.process_time() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory,"
+        f"[name for name in {HEAVY} if name in sys.modules])"
+    )
+    best = min(_figures(program) for _ in range(3))
+    seconds, kilobytes, heavy = best
+    assert heavy == "[]"
+    assert float(kilobytes) < 1024
+    assert float(seconds) < 0.030  # twice the measured bound: tests run side by side
+
+
+def _figures(program: str) -> tuple[str, str, str]:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    seconds, kilobytes, heavy = done.stdout.strip().split(" ", 2)
+    return seconds, kilobytes, heavy
