@@ -1,0 +1,100 @@
+"""The operator that builds a Kyivstar promo, an SMS mailing to a list of one's own, and may start it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.calls.checks import filled, within
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.journal import Entry, Journal, State
+from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.operators.base import AwaitingOperator
+from airflow_provider_telecom.operators.campaign import CampaignOperator
+from airflow_provider_telecom.operators.kyivstar_campaign import LARGEST_CHUNK, build_draft, check_variables
+from airflow_provider_telecom.operators.kyivstar_operator import KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_promo_status import may_have_started, start_promo
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.operators.recipients import Audience
+
+_WATCHES = "airflow_provider_telecom.vendors.kyivstar_open_telecom.watches"
+
+
+class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOperator):
+    """Build an SMS mailing with its whole audience, and start it if asked to.
+
+    Two phases. The draft and its audience, in chunks, cost nothing and reach nobody; if anything of it is
+    in doubt or the task dies, that draft is left behind and another one is built (none can be deleted). Only
+    a draft that is whole is put into the queue, once; what a person suspends stays suspended. Returns
+
+        {"promo_id", "recipients", "duplicates", "bad_rows", "started", "rejects"}
+
+    and with `wait_for_completion` what became of the mailing. Further parameters are those of the classes
+    that it stands on.
+
+    :param text: the text; `${1}`, `${2}`, ... stand for the recipient's values of `param_columns`.
+    :param param_columns: the columns that fill the text's variables, in their order.
+    :param sender: the alpha name; the connection's without it.
+    :param start: put the mailing into the queue (status WAITING). This is what costs money.
+    :param chunk_size: recipients in one call, at most 20,000.
+    :param suspend_on_kill: suspend a mailing that was started here when a person ends the waiting task.
+
+    Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomUnknownError (three drafts
+    in a row were in doubt; Airflow may retry). Source: "/promo" and the calls below it.
+    """
+
+    template_fields: Sequence[str] = (*CampaignOperator.template_fields, "sender")
+    private_fields: ClassVar[Sequence[str]] = CampaignOperator.private_fields
+
+    def __init__(
+        self,
+        *,
+        param_columns: Sequence[str] = (),
+        sender: str | None = None,
+        start: bool = False,
+        chunk_size: int = LARGEST_CHUNK,
+        suspend_on_kill: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.param_columns, self.sender, self.start = param_columns, sender, start
+        self.chunk_size = within("chunk_size", chunk_size, 1, LARGEST_CHUNK)
+        self.suspend_on_kill = suspend_on_kill
+        if self.wait_for_completion and not start:
+            raise TelecomInputError("wait_for_completion", "is for a mailing that is started: start=True")
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check all recipients, build the draft, and start it."""
+        text = filled("text", self.revealed("text"))
+        check_variables(text, self.param_columns)
+        journal = Journal(context["task_state_store"])
+        with self._gathered(self.param_columns, self.hook.options.default_region) as audience:
+            counts = self._counts(audience)
+            if self.rehearsal:
+                return {**counts, "dry_run": True}
+            promo_id = self._draft(journal, audience, text)
+        if self.start:
+            start_promo(self.hook, journal, promo_id)
+        facts = {"promo_id": promo_id, "started": self.start, **counts}
+        stop = f"{_WATCHES}.stop_promo" if self.suspend_on_kill else None
+        return self._completed(facts, f"{_WATCHES}.promo", {"promo_id": promo_id}, stop)
+
+    def _draft(self, journal: Journal, audience: Audience, text: str) -> str:
+        """Return the id of the whole draft: this task's earlier one, or a new one."""
+        name = f"promo.{self.dedupe_key}"
+        body = fingerprint({"recipients": audience.sha256, "text": text, "sender": self.sender})
+        entry = journal.read(name)
+        if entry and entry.body == body:
+            return str(entry.facts["promo_id"])
+        if entry and may_have_started(journal, str(entry.facts["promo_id"])):
+            raise TelecomInputError(
+                "dedupe_key",
+                "this task may have started another mailing in this run: the recipients or the text have "
+                "changed since. Another dedupe_key builds and starts this as well",
+            )
+        promo_id = build_draft(self.hook, audience, text, self.sender, self.chunk_size)
+        journal.write(name, Entry(State.DONE, body, {"promo_id": promo_id}))
+        return promo_id
