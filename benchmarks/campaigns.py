@@ -54,7 +54,8 @@ def simulator() -> Iterator[None]:
 class Watched:
     """Takes the time after each so many recipients, as seen by the operator's calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, each: int) -> None:
+        self.each = each
         self.marks = [(0, time.monotonic(), time.process_time())]
         self.count = 0
 
@@ -64,14 +65,14 @@ class Watched:
         def counted(*args: Any, **kwargs: Any) -> Any:
             result = call(*args, **kwargs)
             self.count += size_of(*args)
-            if self.count - self.marks[-1][0] >= EACH:
+            if self.count - self.marks[-1][0] >= self.each:
                 self.marks.append((self.count, time.monotonic(), time.process_time()))
             return result
 
         return counted
 
     def seconds_per_each(self) -> list[float]:
-        """Return the wall seconds that each hundred thousand took, without the first."""
+        """Return the wall seconds for each hundred thousand, mark by mark, without the first."""
         pairs = zip(self.marks[1:], self.marks[2:], strict=False)
         return [round((b[1] - a[1]) * EACH / (b[0] - a[0]), 2) for a, b in pairs]
 
@@ -103,29 +104,34 @@ def measured(name: str, count: int, operator: Any, watched: Watched) -> dict[str
     }
 
 
-def bulk(audience: Path, results: Path) -> tuple[Any, Watched]:
+def bulk(audience: Path, results: Path, watched: Watched) -> Any:
     """Return the bulk operator with personal texts, watched."""
-    from airflow_provider_telecom.operators.ketchup_bulk import KetchUpSendBulkSmsOperator
+    from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 
-    operator, watched = KetchUpSendBulkSmsOperator(
+    operator = KetchUpSendBulkSmsOperator(
         task_id="bulk", recipients=str(audience), text="Hello {name}", results_path=str(results)
-    ), Watched()
+    )
     operator.hook.get_conn()
-    operator.hook.send_individual_sms = watched.counting(operator.hook.send_individual_sms, len)  # type: ignore[method-assign]
-    return operator, watched
+    counted = watched.counting(operator.hook.send_individual_sms, len)
+    operator.hook.send_individual_sms = counted  # type: ignore[method-assign]
+    return operator
 
 
-def promo(audience: Path, results: Path) -> tuple[Any, Watched]:
+def promo(audience: Path, results: Path, watched: Watched) -> Any:
     """Return the promo operator with numbers alone, watched."""
     from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarCreatePromoOperator
 
-    operator, watched = KyivstarCreatePromoOperator(
-        task_id="promo", recipients=str(audience), text="Hello", start=True
-    ), Watched()
+    operator = KyivstarCreatePromoOperator(
+        task_id="promo",
+        recipients=str(audience),
+        text="Hello",
+        start=True,
+        chunk_size=min(20_000, watched.each),
+    )
     operator.hook.get_conn()
     counted = watched.counting(operator.hook.add_promo_audience, lambda _, people: len(people))
     operator.hook.add_promo_audience = counted  # type: ignore[method-assign]
-    return operator, watched
+    return operator
 
 
 CAMPAIGNS = {"bulk_sms": bulk, "promo": promo}
@@ -135,23 +141,26 @@ def main() -> None:
     """Print the figures of both campaigns, each from a process of its own."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--recipients", type=int, default=1_000_000)
+    arguments.add_argument("--each", type=int, default=EACH, help="how many recipients between two marks")
     arguments.add_argument("--only", choices=CAMPAIGNS)
     chosen = arguments.parse_args()
     if chosen.only is None:
         for name in CAMPAIGNS:
-            command = [sys.executable, __file__, "--recipients", str(chosen.recipients), "--only", name]
+            command = [sys.executable, __file__, *sys.argv[1:], "--only", name]
             subprocess.run(command, check=True)
         return
     with tempfile.TemporaryDirectory() as folder, simulator():
         audience = Path(folder) / "audience.csv"
-        subprocess.run([sys.executable, "-c", _WRITE, str(audience), str(chosen.recipients)], check=True)
-        operator, watched = CAMPAIGNS[chosen.only](audience, Path(folder) / "results.jsonl")
+        write = [sys.executable, "-c", _WRITE, str(Path(__file__).parent), str(audience)]
+        subprocess.run([*write, str(chosen.recipients)], check=True)
+        watched = Watched(chosen.each)
+        operator = CAMPAIGNS[chosen.only](audience, Path(folder) / "results.jsonl", watched)
         print(json.dumps(measured(chosen.only, chosen.recipients, operator, watched)), flush=True)
 
 
 _WRITE = (
-    "import sys; from pathlib import Path; sys.path.insert(0, 'benchmarks');"
-    "from campaigns import write_audience; write_audience(Path(sys.argv[1]), int(sys.argv[2]))"
+    "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
+    "from campaigns import write_audience; write_audience(Path(sys.argv[2]), int(sys.argv[3]))"
 )
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from airflow_provider_telecom.calls.checks import filled, matching, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import Secret
 
+LONGEST_SMS = 70
+SMALLEST_PACKAGE_KB, LARGEST_PACKAGE_KB, PACKAGE_STEP_KB = 15_360, 102_400, 5_120
+_LARGEST_LIMIT_MB = 2**31 - 1
 _LARGEST = 2**63 - 1
 
 
@@ -49,6 +52,24 @@ def flag(field: str, value: bool) -> bool:
     if not isinstance(value, bool):
         raise TelecomInputError(field, "must be True or False")
     return value
+
+
+def sms_text(value: str) -> str:
+    """Return a text that fits into one SMS; a character beyond the basic plane, as emoji are, takes two."""
+    places = len(filled("text", value).encode("utf-16-le", "surrogatepass")) // 2
+    if places > LONGEST_SMS:
+        raise TelecomInputError("text", f"has {places} characters; at most {LONGEST_SMS} are allowed")
+    return value
+
+
+def limit_mb(value: int) -> int:
+    """Return a traffic limit in megabytes."""
+    return within("limit_mb", value, 0, _LARGEST_LIMIT_MB)
+
+
+def package_kb(value: int) -> int:
+    """Return the size of a package in kilobytes."""
+    return within("package_kb", value, SMALLEST_PACKAGE_KB, LARGEST_PACKAGE_KB, PACKAGE_STEP_KB)
 
 
 def email(field: str, value: str) -> str:

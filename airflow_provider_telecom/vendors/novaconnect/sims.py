@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from airflow_provider_telecom.calls.checks import filled, one_of, within
+from airflow_provider_telecom.calls.checks import filled, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Repeat
@@ -19,10 +19,6 @@ from airflow_provider_telecom.vendors.novaconnect.models import Queued, RenamedS
 from airflow_provider_telecom.vendors.novaconnect.posting import PAGE_SIZE, Listing, Posting, given
 
 Profile = Literal["TD", "TC"]
-
-LONGEST_SMS = 70
-SMALLEST_PACKAGE_KB, LARGEST_PACKAGE_KB, PACKAGE_STEP_KB = 15_360, 102_400, 5_120
-_LARGEST_LIMIT_MB = 2**31 - 1
 
 
 class SimCalls(Posting):
@@ -119,7 +115,7 @@ class SimCalls(Posting):
         A copy sends a second SMS to each; the report shows what was sent only the next day. Raises
         TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "СМС".
         """
-        params = {"text": _short_text(text)}
+        params = {"text": arguments.sms_text(text)}
         return self._queue("sms", Repeat.UNKEYED, sim_ids, callback_url, params=params)
 
     @endpoint
@@ -137,7 +133,7 @@ class SimCalls(Posting):
         Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Установка лимита".
         """
         params = {
-            "value": within("limit_mb", limit_mb, 0, _LARGEST_LIMIT_MB),
+            "value": arguments.limit_mb(limit_mb),
             "type": one_of("limit_type", limit_type, ("off", "month1")),
         }
         return self._queue("limit", Repeat.SET_STATE, sim_ids, callback_url, params=params)
@@ -158,7 +154,7 @@ class SimCalls(Posting):
         (tariff TD_Mega). A copy may buy twice, and a change may lock the tariff for a time. Raises
         TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Изменение тарификации".
         """
-        size = within("package_kb", package_kb, SMALLEST_PACKAGE_KB, LARGEST_PACKAGE_KB, PACKAGE_STEP_KB)
+        size = arguments.package_kb(package_kb)
         world = None if all_world is None else arguments.flag("all_world", all_world)
         auto = arguments.flag("auto_package", auto_package)
         params = given(value=size, auto_package=auto, all_world=world)
@@ -243,11 +239,3 @@ def _order(sort: Mapping[str, str] | None) -> dict[str, str]:
         filled("sort", name)
         one_of("sort", direction, ("ASC", "DESC"))
     return order
-
-
-def _short_text(text: str) -> str:
-    """Return a text that fits into one SMS; a character beyond the basic plane, as emoji are, takes two."""
-    places = len(filled("text", text).encode("utf-16-le", "surrogatepass")) // 2
-    if places > LONGEST_SMS:
-        raise TelecomInputError("text", f"has {places} characters; at most {LONGEST_SMS} are allowed")
-    return text

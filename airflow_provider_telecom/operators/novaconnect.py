@@ -1,0 +1,37 @@
+"""Operators of NovaConnect."""
+
+from airflow_provider_telecom.operators.novaconnect_effects import (
+    NovaConnectDisconnectSimsOperator,
+    NovaConnectPingSimsOperator,
+    NovaConnectReconnectSimsOperator,
+    NovaConnectRepackageOperator,
+    NovaConnectSendSmsOperator,
+    NovaConnectSetTariffOperator,
+)
+from airflow_provider_telecom.operators.novaconnect_sims import (
+    NovaConnectListSimsOperator,
+    NovaConnectOperator,
+)
+from airflow_provider_telecom.operators.novaconnect_states import (
+    NovaConnectBlockSimsOperator,
+    NovaConnectRenameSimOperator,
+    NovaConnectSetGroupsOperator,
+    NovaConnectSetLimitOperator,
+    NovaConnectUnblockSimsOperator,
+)
+
+__all__ = [
+    "NovaConnectBlockSimsOperator",
+    "NovaConnectDisconnectSimsOperator",
+    "NovaConnectListSimsOperator",
+    "NovaConnectOperator",
+    "NovaConnectPingSimsOperator",
+    "NovaConnectReconnectSimsOperator",
+    "NovaConnectRenameSimOperator",
+    "NovaConnectRepackageOperator",
+    "NovaConnectSendSmsOperator",
+    "NovaConnectSetGroupsOperator",
+    "NovaConnectSetLimitOperator",
+    "NovaConnectSetTariffOperator",
+    "NovaConnectUnblockSimsOperator",
+]

@@ -1,0 +1,175 @@
+"""Which SIMs a task of NovaConnect is about, and what is left to do: read before anything is sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_telecom.calls.checks import filled, one_of
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.operators.base import is_literal
+from airflow_provider_telecom.vendors.novaconnect import targets
+from airflow_provider_telecom.vendors.novaconnect.arguments import flag
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
+    from airflow_provider_telecom.vendors.novaconnect.models import Sim
+
+SELECTABLE = ("profile", "group", "query", "blocked", "msu_block")
+_NAMED_IDS = 20
+_UNKNOWN = "no such SIM"
+_GONE = "it is not in the list of SIMs any more"
+_MOVED = "somebody else has changed it since the first try"
+
+
+def is_known(value: Any) -> bool:
+    """Whether an argument, and all that is in it, is known when the Dag is parsed."""
+    if isinstance(value, Mapping):
+        return is_known(list(value.values()))
+    return all(map(is_known, value)) if isinstance(value, (list, tuple)) else is_literal(value)
+
+
+def check_select(select: Any) -> Mapping[str, Any]:
+    """Return a choice of SIMs. Raises TelecomInputError."""
+    if not isinstance(select, Mapping) or not select:
+        raise TelecomInputError("select", f"must name at least one of {', '.join(SELECTABLE)}")
+    for name, value in select.items():
+        one_of("select", name, SELECTABLE)
+        if name == "profile":
+            one_of("select.profile", value, ("TD", "TC"))
+        elif name == "query":
+            filled("select.query", value)
+        elif name == "group":
+            filled("select.group", str(value) if type(value) is int else value)
+        else:
+            flag(f"select.{name}", value)
+    return select
+
+
+def selected(hook: NovaConnectHook, select: Mapping[str, Any]) -> list[Sim]:
+    """Return the SIMs of a choice. Raises TelecomInputError when there is no such group."""
+    wanted = dict(check_select(select))
+    if "group" not in wanted:
+        return hook.all_sims(**wanted)
+    group_id = _group_id(hook, wanted.pop("group"))
+    return [sim for sim in hook.all_sims(**wanted) if any(one.id == group_id for one in sim.groups or ())]
+
+
+def _group_id(hook: NovaConnectHook, group: int | str) -> int:
+    """Return the id of a group, given by it or by name; what a template has made of an id is one too."""
+    groups = hook.all_groups()
+    for one in groups:
+        if one.name == group:
+            return one.id
+    if (number := targets.rendered(group)) in {one.id for one in groups}:
+        return int(number)
+    raise TelecomInputError("select.group", "there is no such group")
+
+
+def by_ids(hook: NovaConnectHook, sim_ids: Sequence[int]) -> tuple[list[Sim], list[int]]:
+    """Return the SIMs with these ids, and the ids that no SIM has."""
+    found = {sim.id: sim for sim in hook.all_sims()}
+    return [found[one] for one in sim_ids if one in found], [one for one in sim_ids if one not in found]
+
+
+@dataclass
+class Plan:
+    """What is left to do. All of it is JSON, and goes into the journal before anything is sent.
+
+    `before` holds the SIMs that are to be changed, with a hash of the state that they are in; `changed`
+    those that an earlier try has changed.
+    """
+
+    before: dict[str, str] = field(default_factory=dict)
+    changed: list[int] = field(default_factory=list)
+    unchanged: list[int] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def sim_ids(self) -> list[int]:
+        """The SIMs to send the operation for."""
+        return sorted(map(int, self.before))
+
+    @property
+    def intent(self) -> dict[str, Any]:
+        """What the journal keeps until it is done."""
+        return {"before": self.before, "unchanged": self.unchanged, "skipped": self.skipped}
+
+    def outcome(self, queue_id: str | None) -> dict[str, Any]:
+        """Return what has become of each SIM: the task's XCom."""
+        return {
+            "queue_id": queue_id,
+            "changed": sorted([*self.changed, *self.sim_ids]),
+            "unchanged": sorted(self.unchanged),
+            "skipped": self.skipped,
+        }
+
+    def skip(self, sim_id: int, reason: str) -> None:
+        """Leave a SIM out, and say why."""
+        self.skipped.append({"sim_id": sim_id, "reason": reason})
+
+    def guard(self, max_changes: int | None) -> None:
+        """Refuse to change more SIMs than are allowed."""
+        if max_changes is not None and len(self.before) > max_changes:
+            raise TelecomInputError(
+                "max_changes",
+                f"{len(self.before)} SIMs would be changed, at most {max_changes} are allowed; "
+                "nothing was sent",
+            )
+
+
+def plan_for(operation: str, target: targets.Target, sims: Iterable[Sim], unknown: Iterable[int]) -> Plan:
+    """Sort SIMs into those that are to be changed, those that are so already, and those left out."""
+    plan, now = Plan(), time.time()
+    for sim_id in unknown:
+        plan.skip(sim_id, _UNKNOWN)
+    for sim in sims:
+        if targets.reached(operation, target, sim):
+            plan.unchanged.append(sim.id)
+        elif why := targets.obstacle(operation, sim, now):
+            plan.skip(sim.id, why)
+        else:
+            plan.before[str(sim.id)] = _trace(operation, sim)
+    return plan
+
+
+def plan_again(operation: str, target: targets.Target, sims: Iterable[Sim], intent: Facts) -> Plan:
+    """Return what is left of an earlier try's plan, of which nobody knows whether it was done.
+
+    A SIM that stands where it should counts as changed; one that still stands where it stood is sent again;
+    one that stands elsewhere has been changed by somebody, which a copy would undo.
+    """
+    found = {sim.id: sim for sim in sims}
+    plan, now = Plan(unchanged=list(intent["unchanged"]), skipped=list(intent["skipped"])), time.time()
+    for key, before in intent["before"].items():
+        sim = found.get(int(key))
+        if sim is None:
+            plan.skip(int(key), _GONE)
+        elif targets.reached(operation, target, sim):
+            plan.changed.append(sim.id)
+        elif why := targets.obstacle(operation, sim, now):
+            plan.skip(sim.id, why)
+        elif _trace(operation, sim) != before:
+            plan.skip(sim.id, _MOVED)
+        else:
+            plan.before[key] = before
+    return plan
+
+
+def refuse_unknown(unknown: Sequence[int]) -> None:
+    """Raise TelecomInputError when there are unknown SIMs, naming the first of them."""
+    if unknown:
+        shown = ", ".join(map(str, unknown[:_NAMED_IDS])) + (", ..." if len(unknown) > _NAMED_IDS else "")
+        raise TelecomInputError(
+            "sim_ids",
+            f"{len(unknown)} unknown SIMs, so nothing was sent: {shown} "
+            "(on_unknown_sims='skip' leaves them out)",
+        )
+
+
+def _trace(operation: str, sim: Sim) -> str:
+    return fingerprint(targets.state(operation, sim))[:16]

@@ -1,0 +1,217 @@
+"""What NovaConnect's operators stand on: the connection, a choice of SIMs, and the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_telecom.calls.checks import one_of, within
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.operators.base import AwaitingOperator, TelecomOperator
+from airflow_provider_telecom.operators.novaconnect_plan import (
+    Plan,
+    by_ids,
+    check_select,
+    is_known,
+    plan_for,
+    refuse_unknown,
+    selected,
+)
+from airflow_provider_telecom.vendors.novaconnect import arguments, targets
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
+    from airflow_provider_telecom.vendors.novaconnect.models import Sim
+
+_WATCH = "airflow_provider_telecom.vendors.novaconnect.watches.sims"
+_MOST = 10_000_000
+
+
+class NovaConnectOperator(TelecomOperator):
+    """A task about a `novaconnect` connection."""
+
+    default_conn_id: ClassVar[str] = "novaconnect_default"
+    hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.novaconnect.NovaConnectHook"
+
+    @cached_property
+    def hook(self) -> NovaConnectHook:
+        """The hook of the connection."""
+        from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
+
+        return NovaConnectHook(self.conn_id)
+
+
+class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
+    """An operation on some SIMs. It is sent only for those that are not yet what it makes of them.
+
+    The list of SIMs is read first. Returned is what has become of each SIM:
+
+        {"queue_id": "...", "changed": [1001], "unchanged": [1002],
+         "skipped": [{"sim_id": 1008, "reason": "blocked for unpaid bills (f)"}]}
+
+    `changed` are those that the operation was sent for; the vendor puts it into a queue. When there are none,
+    nothing is sent and `queue_id` is None.
+
+    :param sim_ids: the vendor's ids of the SIMs, as a list or (from a template) its JSON text. A list that
+        turns out to be empty when the task runs is no error.
+    :param select: in place of ids: which SIMs, resolved when the task runs; all of what is given must hold:
+        `profile` (TD or TC), `group` (id or name), `query` (the vendor's search), `blocked` and `msu_block`
+        (True or False). Never shown, since a query may be a number.
+    :param on_unknown_sims: what to do about ids that no SIM has: `fail` (default; nothing is sent) or `skip`.
+    :param max_changes: refuse, before anything is sent, when more SIMs than this would be changed; None
+        allows any number.
+    :param callback_url: where the vendor tells the end of the operation, an https address. Never shown.
+    :param wait_for_completion: wait until the SIMs show it. Only for what does show: block, unblock, limit,
+        tariff and groups; the task fails when a SIM is gone or can never be so, naming it.
+    """
+
+    operation: ClassVar[str]
+    template_fields: Sequence[str] = (
+        *TelecomOperator.template_fields,
+        "sim_ids",
+        "select",
+        "callback_url",
+        "dedupe_key",
+    )
+    private_fields: ClassVar[Sequence[str]] = ("select", "callback_url")
+
+    def __init__(
+        self,
+        *,
+        sim_ids: Any = None,
+        select: Any = None,
+        on_unknown_sims: Literal["fail", "skip"] = "fail",
+        max_changes: int | None = 100,
+        callback_url: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sim_ids, self.select, self.callback_url = sim_ids, select, callback_url
+        self.on_unknown_sims = one_of("on_unknown_sims", on_unknown_sims, ("fail", "skip"))
+        self.max_changes = None if max_changes is None else within("max_changes", max_changes, 1, _MOST)
+        if (sim_ids is None) == (select is None):
+            raise TelecomInputError("sim_ids", "either sim_ids or select must be given, and not both")
+        if is_known(sim_ids):
+            targets.some_ids("sim_ids", sim_ids)
+        if is_known(select):
+            check_select(select)
+        if is_known(callback_url):
+            arguments.callback_url(str(callback_url))
+        if self.wait_for_completion and self.operation not in targets.SHOWN:
+            raise TelecomInputError(
+                "wait_for_completion",
+                f"the end of {self.operation} shows in no SIM, and no call asks for a queue: "
+                "only the vendor's call-back tells (callback_url)",
+            )
+
+    def _target(self) -> dict[str, Any]:
+        """Return what the SIMs are to be brought to. Raises TelecomInputError."""
+        return {}
+
+    def _check_target(self, *made_of: Any) -> None:
+        """Check the target when the Dag is parsed, if what it is made of is known then."""
+        if all(value is None or is_known(value) for value in made_of):
+            self._target()
+
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str | None:
+        """Send the operation for these SIMs, and return the id of its queue."""
+        raise NotImplementedError
+
+    def _content(self) -> dict[str, Any]:
+        """Return what tells this operation from another one in the journal; all arguments are fit then.
+
+        Raises TelecomInputError.
+        """
+        if url := self.revealed("callback_url"):
+            arguments.callback_url(url)
+        if self.sim_ids is None:
+            sims: Any = check_select(self.revealed("select"))
+        else:
+            sims = sorted(targets.ids("sim_ids", self.sim_ids))
+        return {"operation": self.operation, "sims": sims, **self._target()}
+
+    def _planned(self) -> Plan:
+        sims, unknown = self._chosen()
+        if self.on_unknown_sims == "fail":
+            refuse_unknown(unknown)
+        plan = plan_for(self.operation, self._target(), sims, unknown)
+        plan.guard(self.max_changes)
+        self._tell(plan)
+        return plan
+
+    def _chosen(self) -> tuple[list[Sim], list[int]]:
+        if self.sim_ids is None:
+            return selected(self.hook, self.revealed("select")), []
+        return by_ids(self.hook, targets.ids("sim_ids", self.sim_ids))
+
+    def _tell(self, plan: Plan) -> None:
+        self.log.info("%s: for %d SIMs; %d are so", self.operation, len(plan.before), len(plan.unchanged))
+        for one in plan.skipped:
+            self.log.warning("%s: SIM %d is left out: %s", self.operation, one["sim_id"], one["reason"])
+
+    def _finished(self, started: Facts) -> dict[str, Any]:
+        """Return the outcome, once the SIMs that were changed show it if that is waited for."""
+        if not started.get("changed"):
+            return dict(started)
+        arguments = {
+            "operation": self.operation,
+            "sim_ids": started["changed"],
+            "target": self._target(),
+            "queue_id": started["queue_id"],
+        }
+        return self._completed(started, _WATCH, arguments)
+
+
+class NovaConnectListSimsOperator(NovaConnectOperator):
+    """Find SIMs and return `{"count", "sim_ids"}`, and with `fields` also `"sims"`: one object each.
+
+    :param select: which SIMs, as in the other operators; all of them without it.
+    :param fields: what else to return of each SIM, by the vendor's names: iccid, number, external_number,
+        name, balance, currency, msu_value, profile, block, comment, groups, limit, tariff. XComs stand in
+        Airflow's database in clear text: iccid, number, external_number, name and comment may say who uses
+        a SIM.
+    :param max_sims: refuse to return more SIMs than this; nothing is ever cut off.
+
+    A read. Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. Source: "Список сим-карт".
+    """
+
+    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "select")
+    private_fields: ClassVar[Sequence[str]] = ("select",)
+    FIELDS: ClassVar[Sequence[str]] = (
+        *("iccid", "number", "external_number", "name", "balance", "currency", "msu_value", "profile"),
+        *("block", "comment", "groups", "limit", "tariff"),
+    )
+
+    def __init__(
+        self, *, select: Any = None, fields: Sequence[str] = (), max_sims: int = 10_000, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.select, self.max_sims = select, within("max_sims", max_sims, 1, _MOST)
+        self.fields = [one_of("fields", name, self.FIELDS) for name in _listed(fields)]
+        if is_known(select):
+            check_select(select)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Find them."""
+        select = self.revealed("select")
+        found = self.hook.all_sims() if select is None else selected(self.hook, select)
+        if len(found) > self.max_sims:
+            raise TelecomInputError(
+                "max_sims",
+                f"{len(found)} SIMs were found, which is more than {self.max_sims}; none is returned",
+            )
+        listed = {"count": len(found), "sim_ids": [sim.id for sim in found]}
+        return {**listed, "sims": [self._shown(sim) for sim in found]} if self.fields else listed
+
+    def _shown(self, sim: Sim) -> dict[str, Any]:
+        return {"id": sim.id, **sim.model_dump(mode="json", include=set(self.fields))}
+
+
+def _listed(fields: Sequence[str]) -> Sequence[str]:
+    if isinstance(fields, str):
+        raise TelecomInputError("fields", "must be a list of names")
+    return fields

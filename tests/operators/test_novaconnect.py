@@ -1,0 +1,441 @@
+"""NovaConnect's set-state operators: compared first, sent for the rest, settled by looking again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
+    TelecomInputError,
+    TelecomNotSentError,
+    TelecomRejectedError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.operators.novaconnect import (
+    NovaConnectBlockSimsOperator,
+    NovaConnectListSimsOperator,
+    NovaConnectRenameSimOperator,
+    NovaConnectSetGroupsOperator,
+    NovaConnectSetLimitOperator,
+    NovaConnectUnblockSimsOperator,
+)
+from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.novaconnect import Books
+from airflow_provider_telecom.triggers.waiting import TelecomMissedError
+from tests.tasks import Run, Store
+
+# The town's first SIMs: of TD 1001 n, 1002 n, 1003 n, 1004 u, 1008 p, 1009 f, 1010 g; of TC 1041 n, 1042 n,
+# 1043 u, 1045 m.
+
+
+@pytest.fixture(autouse=True)
+def _connected(hook_for: Callable[..., Any]) -> None:
+    hook_for("novaconnect")
+
+
+@pytest.fixture
+def books(telecom_simulator: Any) -> Any:
+    return telecom_simulator.town.books("novaconnect", Books)
+
+
+@pytest.fixture
+def done_to(telecom_simulator: Any) -> Callable[[str], list[int]]:
+    """Return a function that tells which SIMs an operation was really done to, in order."""
+    return lambda kind: [
+        effect.facts["id"] for effect in telecom_simulator.town.ledger.of("novaconnect", kind)
+    ]
+
+
+@pytest.fixture
+def asked(telecom_simulator: Any) -> Callable[[str], int]:
+    """Return a function that counts the requests for a path."""
+    return lambda path: sum(seen.path.endswith(path) for seen in telecom_simulator.town.requests)
+
+
+def block(**arguments: Any) -> NovaConnectBlockSimsOperator:
+    return NovaConnectBlockSimsOperator(task_id="block", **arguments)
+
+
+def limit(**arguments: Any) -> NovaConnectSetLimitOperator:
+    return NovaConnectSetLimitOperator(task_id="limit", **arguments)
+
+
+# --- what is sent
+
+
+def test_only_what_is_not_so_is_changed_and_each_sim_is_told_of(done_to: Any) -> None:
+    outcome = Run().execute(block(sim_ids=[1004, 1002, 1001, 1008, 1009, 1010, 1045]))
+    assert outcome.pop("queue_id")
+    skipped = {one["sim_id"]: one["reason"] for one in outcome.pop("skipped")}
+    assert outcome == {"changed": [1001, 1002], "unchanged": [1004]}
+    assert set(skipped) == {1008, 1009, 1010, 1045}
+    assert "package" in skipped[1008]
+    assert "unpaid" in skipped[1009]
+    assert "operator" in skipped[1010]
+    assert "MSU" in skipped[1045]
+    assert done_to("block") == [1001, 1002]
+
+
+def test_unblocking_lifts_our_block_only(done_to: Any) -> None:
+    outcome = Run().execute(
+        NovaConnectUnblockSimsOperator(task_id="unblock", sim_ids=[1001, 1004, 1008, 1009, 1010, 1045])
+    )
+    assert (outcome["changed"], outcome["unchanged"]) == ([1004], [1001])
+    assert [one["sim_id"] for one in outcome["skipped"]] == [1008, 1009, 1010, 1045]
+    assert done_to("unblock") == [1004]
+
+
+def test_when_all_is_so_nothing_is_sent(asked: Any) -> None:
+    outcome = Run().execute(block(sim_ids=[1004, 1006], wait_for_completion=True))
+    assert outcome == {"queue_id": None, "changed": [], "unchanged": [1004, 1006], "skipped": []}
+    assert asked("sim/block") == 0
+
+
+def test_a_limit_is_for_tc_and_compared_by_its_megabytes(books: Any, done_to: Any) -> None:
+    books.sims[1042].limit.type, books.sims[1042].limit.value = "month1", 500
+    books.sims[1043].limit.type, books.sims[1043].limit.value = "month1", 499
+    outcome = Run().execute(
+        limit(sim_ids=[1041, 1042, 1043, 1001], limit_mb="{{ params.mb }}"), params={"mb": 500}
+    )
+    assert (outcome["changed"], outcome["unchanged"]) == ([1041, 1043], [1042])
+    assert outcome["skipped"] == [{"sim_id": 1001, "reason": "profile TD: limit is for TC only"}]
+    assert done_to("limit") == [1041, 1043]
+    off = NovaConnectSetLimitOperator(task_id="off", sim_ids=[1041, 1044], limit_type="off")
+    assert Run().execute(off)["changed"] == [1041]
+
+
+def test_groups_are_compared_by_id_and_name(books: Any, done_to: Any) -> None:
+    almaty, astana = list(books.groups)[:2]
+    books.sims[1001].groups, books.sims[1002].groups, books.sims[1003].groups = [almaty], [almaty, astana], []
+
+    def group(**arguments: Any) -> dict[str, Any]:
+        operator = NovaConnectSetGroupsOperator(task_id="group", sim_ids=[1001, 1002, 1003], **arguments)
+        outcome: dict[str, Any] = Run().execute(operator)
+        return outcome
+
+    assert group(group_ids=[almaty])["changed"] == [1002, 1003]
+    assert done_to("group") == [1002, 1003]
+    assert group(new_group_names=["Almaty"])["unchanged"] == [1001, 1002, 1003]
+    books.sims[1002].groups = [almaty, astana]
+    assert group(group_ids=[almaty], exact=False)["changed"] == []
+    assert group(group_ids=[almaty], new_group_names=["New one"])["changed"] == [1001, 1002, 1003]
+    assert {name.name for name in books.groups.values()} >= {"New one"}
+
+
+def test_renaming_one_sim(books: Any, done_to: Any) -> None:
+    def rename() -> NovaConnectRenameSimOperator:
+        return NovaConnectRenameSimOperator(
+            task_id="rename", sim_id="{{ params.sim }}", name="{{ params.who }}"
+        )
+
+    values = {"sim": 1001, "who": "Truck of Test Person"}
+    run, operator = Run(), rename()
+    outcome = run.execute(operator, params=values)
+    assert outcome == {"queue_id": None, "changed": [1001], "unchanged": [], "skipped": []}
+    assert run.execute(rename(), params=values) == outcome
+    assert books.sims[1001].name == "Truck of Test Person"
+    assert done_to("rename") == [1001]
+    assert Run().execute(rename(), params=values)["unchanged"] == [1001]
+    assert "Person" not in str(_serialize_rendered_fields(operator)) + str(run.stores["rename"].texts)
+
+
+def test_a_list_that_turns_out_empty_is_no_error(asked: Any) -> None:
+    assert Run().execute(block(sim_ids="{{ params.found }}"), params={"found": []})["changed"] == []
+    assert asked("sim/block") == 0
+
+
+# --- which SIMs
+
+
+def test_sims_by_profile_group_and_query(books: Any) -> None:
+    group = books.add_group("Chosen")
+    for sim_id in (1001, 1004, 1041):
+        books.sims[sim_id].groups = [group.id]
+    by_name = {"group": "Chosen", "profile": "TD"}
+    assert Run().execute(block(select=by_name))["changed"] == [1001]
+    by_id = {"group": "{{ params.group }}", "blocked": False}
+    assert Run().execute(block(select=by_id), params={"group": group.id})["changed"] == [1041]
+    assert Run().execute(block(select={"query": books.sims[1002].iccid}))["changed"] == [1002]
+    operator = block(select={"query": "{{ params.number }}"})
+    assert Run().execute(operator, params={"number": "77000000002"})["changed"] == [1003]
+    assert "77000000002" not in str(_serialize_rendered_fields(operator))
+    with pytest.raises(TelecomInputError, match="no such group"):
+        Run().execute(block(select={"group": "Chose"}))
+
+
+@pytest.mark.parametrize("given", ["[1001, 1002]", ["1001", "{{ params.second }}"], [1001, 1002]])
+def test_ids_from_templates(given: Any) -> None:
+    assert Run().execute(block(sim_ids=given), params={"second": 1002})["changed"] == [1001, 1002]
+
+
+def test_unknown_sims_are_refused_unless_they_may_be_skipped(done_to: Any) -> None:
+    with pytest.raises(TelecomInputError, match="2 unknown SIMs, so nothing was sent: 9001, 9002"):
+        Run().execute(block(sim_ids=[9001, 1001, 9002]))
+    assert done_to("block") == []
+    outcome = Run().execute(block(sim_ids=[9001, 1001], on_unknown_sims="skip"))
+    assert outcome["changed"] == [1001]
+    assert outcome["skipped"] == [{"sim_id": 9001, "reason": "no such SIM"}]
+
+
+def test_too_many_changes_are_refused_before_anything_is_sent(done_to: Any) -> None:
+    sims = [1001, 1002, 1003, 1004]
+    with pytest.raises(TelecomInputError, match="3 SIMs would be changed, at most 2 are allowed"):
+        Run().execute(block(sim_ids=sims, max_changes=2))
+    assert done_to("block") == []
+    assert len(Run().execute(block(sim_ids=sims, max_changes=3))["changed"]) == 3
+
+
+# --- tries
+
+
+def test_a_later_try_sends_nothing_again(books: Any, done_to: Any, asked: Any) -> None:
+    run = Run()
+    first = run.execute(block(sim_ids=[1001, 1004]))
+    books.sims[1001].block = "n"  # somebody lifts it
+    lists = asked("sim/list")
+    assert run.execute(block(sim_ids=[1004, 1001])) == first
+    assert (done_to("block"), asked("sim/list")) == ([1001], lists)
+    assert run.execute(block(sim_ids=[1004, 1001], dedupe_key="2"))["changed"] == [1001]
+    assert run.execute(block(sim_ids=[1002]))["changed"] == [1002]
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "half_body", "garbage", "status_after"])
+def test_after_an_unknown_outcome_what_has_happened_is_seen(
+    telecom_simulator: Any, done_to: Any, asked: Any, fault: str
+) -> None:
+    telecom_simulator.fault(fault, "novaconnect", path="sim/block")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(block(select={"blocked": False, "profile": "TC"}))
+    changed = done_to("block")
+    assert changed
+    outcome = run.execute(block(select={"blocked": False, "profile": "TC"}))
+    assert outcome == {"queue_id": None, "changed": changed, "unchanged": [], "skipped": []}
+    assert (done_to("block"), asked("sim/block")) == (changed, 1)
+    assert run.execute(block(select={"blocked": False, "profile": "TC"})) == outcome
+
+
+def test_what_never_arrived_is_sent_by_the_next_try(telecom_simulator: Any, done_to: Any) -> None:
+    telecom_simulator.fault("reset_before", "novaconnect", path="sim/limit")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(limit(sim_ids=[1041, 1042], limit_mb=5))
+    assert done_to("limit") == []
+    assert run.execute(limit(sim_ids=[1041, 1042], limit_mb=5))["changed"] == [1041, 1042]
+    assert done_to("limit") == [1041, 1042]
+
+
+def test_the_next_try_sends_for_the_rest_and_leaves_alone_what_others_have_changed(
+    telecom_simulator: Any, books: Any, done_to: Any
+) -> None:
+    telecom_simulator.fault("reset_before", "novaconnect", path="sim/limit")
+    sims, run = [1041, 1042, 1043, 1044, 1046], Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(limit(sim_ids=sims, limit_mb=5))
+    for sim_id, megabytes in ((1041, 5), (1042, 7)):
+        books.sims[sim_id].limit.type, books.sims[sim_id].limit.value = "month1", megabytes
+    del books.sims[1043]
+    outcome = run.execute(limit(sim_ids=sims, limit_mb=5))
+    assert outcome["changed"] == [1041, 1044, 1046]
+    assert [one["sim_id"] for one in outcome["skipped"]] == [1042, 1043]
+    assert done_to("limit") == [1044, 1046]
+    assert books.sims[1042].limit.value == 7
+
+
+class Deadly(Store):
+    """A store that the task does not live to write to for the `last` time."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__()
+        self.last = last
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        if self.writes + 1 == self.last:
+            self.last = 0
+            raise KeyboardInterrupt
+        super().set(key, value)
+
+
+@pytest.mark.parametrize("last", [1, 2])
+def test_a_killed_try_is_settled_by_the_next(done_to: Any, asked: Any, last: int) -> None:
+    run = Run()
+    run.stores["block"] = Deadly(last)
+    with pytest.raises(KeyboardInterrupt):
+        run.execute(block(sim_ids=[1001, 1002]))
+    assert run.execute(block(sim_ids=[1001, 1002]))["changed"] == [1001, 1002]
+    assert done_to("block") == [1001, 1002]
+    assert asked("sim/block") == 1
+
+
+def test_what_was_not_sent_is_sent_by_the_next_try(telecom_simulator: Any, done_to: Any) -> None:
+    run = Run()
+    with telecom_simulator.refusing(), pytest.raises(TelecomNotSentError):
+        run.execute(block(sim_ids=[1001]))
+    assert run.execute(block(sim_ids=[1001]))["changed"] == [1001]
+    assert done_to("block") == [1001]
+
+
+def test_a_user_who_is_no_administrator_is_refused(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, done_to: Any
+) -> None:
+    import json
+
+    connection = telecom_simulator.connection("novaconnect")
+    connection["password"] = credentials.NOVACONNECT_USER_TOKEN
+    monkeypatch.setenv("AIRFLOW_CONN_PLAIN", json.dumps(connection))
+    with pytest.raises(TelecomAuthError):
+        Run().execute(block(sim_ids=[1001], conn_id="plain"))
+    assert done_to("block") == []
+
+
+def test_an_unknown_group_is_refused_by_the_vendor(done_to: Any) -> None:
+    operator = NovaConnectSetGroupsOperator(task_id="group", sim_ids=[1001], group_ids=[1])
+    with pytest.raises(TelecomRejectedError):
+        Run().execute(operator)
+    assert done_to("group") == []
+
+
+# --- waiting
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_waiting_until_the_sims_show_it(telecom_simulator: Any, asked: Any, deferrable: bool) -> None:
+    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    operator = block(
+        sim_ids=[1001, 1002, 1004], wait_for_completion=True, deferrable=deferrable, poll_interval=0.01
+    )
+    outcome = Run().execute(operator)
+    assert (outcome["changed"], outcome["unchanged"], outcome["reached"]) == ([1001, 1002], [1004], 2)
+    assert outcome["queue_id"]
+    assert asked("sim/list") > 2
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_waiting_ends_when_a_sim_will_never_be_so(
+    telecom_simulator: Any, books: Any, deferrable: bool
+) -> None:
+    telecom_simulator.town.set_ripeness("novaconnect.queue", "seconds", 3600)
+    run, arguments = Run(), {"sim_ids": [1001, 1002], "deferrable": deferrable, "poll_interval": 0.01}
+    run.execute(block(**arguments))
+    books.sims[1002].block = "f"
+    with pytest.raises(TelecomMissedError, match=r"missed: \{'1002': 'blocked for unpaid bills"):
+        run.execute(block(**arguments, wait_for_completion=True))
+
+
+def test_a_try_after_a_lost_wait_waits_on_and_sends_nothing(
+    telecom_simulator: Any, done_to: Any, asked: Any
+) -> None:
+    run = Run()
+    run.execute(limit(sim_ids=[1041], limit_mb=5))
+    outcome = run.execute(limit(sim_ids=[1041], limit_mb=5, wait_for_completion=True, poll_interval=0.01))
+    assert outcome["reached"] == 1
+    assert asked("sim/limit") == 1
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({}, "sim_ids"),
+        ({"sim_ids": [1], "select": {"profile": "TD"}}, "sim_ids"),
+        ({"sim_ids": []}, "sim_ids"),
+        ({"sim_ids": [1, 1]}, "sim_ids"),
+        ({"sim_ids": ["one"]}, "sim_ids"),
+        ({"sim_ids": "1001 1002"}, "sim_ids"),
+        ({"select": {}}, "select"),
+        ({"select": {"id": 1}}, "select"),
+        ({"select": {"profile": "XX"}}, "select.profile"),
+        ({"select": {"blocked": "no"}}, "select.blocked"),
+        ({"select": {"group": " "}}, "select.group"),
+        ({"select": {"group": True}}, "select.group"),
+        ({"sim_ids": [1], "max_changes": 0}, "max_changes"),
+        ({"sim_ids": [1], "on_unknown_sims": "ignore"}, "on_unknown_sims"),
+        ({"sim_ids": [1], "callback_url": "http://example.com/told"}, "callback_url"),
+    ],
+)
+def test_bad_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        block(**arguments)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: limit(sim_ids=[1]), "limit_mb"),
+        (lambda: limit(sim_ids=[1], limit_mb=-1), "limit_mb"),
+        (lambda: limit(sim_ids=[1], limit_mb=1, limit_type="day"), "limit_type"),
+        (lambda: NovaConnectSetGroupsOperator(task_id="t", sim_ids=[1]), "group_ids"),
+        (lambda: NovaConnectSetGroupsOperator(task_id="t", sim_ids=[1], group_ids=[0]), "group_ids"),
+        (lambda: NovaConnectRenameSimOperator(task_id="t", sim_id=1, name=" "), "name"),
+        (lambda: NovaConnectRenameSimOperator(task_id="t", sim_id=0, name="A"), "sim_ids"),
+        (
+            lambda: NovaConnectRenameSimOperator(task_id="t", sim_id=1, name="A", select={"query": "a"}),
+            "select",
+        ),
+        (
+            lambda: NovaConnectRenameSimOperator(task_id="t", sim_id=1, name="A", wait_for_completion=True),
+            "wait_for_completion",
+        ),
+    ],
+)
+def test_bad_targets_are_refused_when_the_dag_is_parsed(make: Callable[[], Any], field: str) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        make()
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("rendered", ["", "None", "many", "-1"])
+def test_a_limit_from_a_template_is_checked_before_anything_is_asked(
+    telecom_simulator: Any, rendered: str
+) -> None:
+    with pytest.raises(TelecomInputError, match="limit_mb"):
+        Run().execute(limit(sim_ids=[1041], limit_mb="{{ params.mb }}"), params={"mb": rendered})
+    assert telecom_simulator.town.requests == []
+
+
+def test_a_callback_from_a_template_is_checked_first_and_never_shown(telecom_simulator: Any) -> None:
+    operator = block(sim_ids=[1001], callback_url="{{ params.url }}")
+    with pytest.raises(TelecomInputError, match="callback_url"):
+        Run().execute(operator, params={"url": "http://example.com/x"})
+    assert telecom_simulator.town.requests == []
+    operator, run = block(sim_ids=[1001], callback_url="{{ params.url }}"), Run()
+    run.execute(operator, params={"url": "https://example.com/hidden-path"})
+    assert "hidden-path" not in str(_serialize_rendered_fields(operator)) + str(run.stores["block"].texts)
+
+
+# --- the list
+
+
+def listed(**arguments: Any) -> Any:
+    return Run().execute(NovaConnectListSimsOperator(task_id="list", **arguments))
+
+
+def test_a_list_holds_ids_and_what_is_asked_for(books: Any) -> None:
+    assert listed() == {"count": 60, "sim_ids": list(range(1001, 1061))}
+    found = listed(select={"profile": "TC", "blocked": True}, fields=("block", "limit"))
+    assert found["count"] == len(found["sim_ids"]) == len(found["sims"])
+    assert found["sims"][0]["id"] == 1043
+    assert set(found["sims"][0]) == {"id", "block", "limit"}
+    assert "89997" not in str(found)
+    import json
+
+    json.dumps(listed(fields=NovaConnectListSimsOperator.FIELDS))
+
+
+def test_a_list_that_is_too_long_is_refused_whole() -> None:
+    with pytest.raises(TelecomInputError, match="60 SIMs were found, which is more than 59"):
+        listed(max_sims=59)
+    assert listed(max_sims=60)["count"] == 60
+
+
+@pytest.mark.parametrize("fields", ["iccid", ["token"], ["id"]])
+def test_fields_that_there_are_not(fields: Any) -> None:
+    with pytest.raises(TelecomInputError, match="fields"):
+        listed(fields=fields)

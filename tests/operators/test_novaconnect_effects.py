@@ -1,0 +1,283 @@
+"""NovaConnect's effects that cannot be taken back: confirmed, sent once, never twice with `fail`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError, TelecomUnknownError
+from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.operators.novaconnect import (
+    NovaConnectDisconnectSimsOperator,
+    NovaConnectPingSimsOperator,
+    NovaConnectReconnectSimsOperator,
+    NovaConnectRepackageOperator,
+    NovaConnectSendSmsOperator,
+    NovaConnectSetTariffOperator,
+)
+from airflow_provider_telecom.simulator.novaconnect import Books
+from tests.tasks import Run
+
+TEXT = "Restart at 21:37"
+PACKAGE = {"package_kb": 20480, "auto_package": True, "confirm": True}
+EFFECTS: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "disconnect": (NovaConnectDisconnectSimsOperator, {"confirm": True}, "disconnect"),
+    "reconnect": (NovaConnectReconnectSimsOperator, {"confirm": True}, "disconnect"),
+    "ping": (NovaConnectPingSimsOperator, {}, "ping"),
+    "sms": (NovaConnectSendSmsOperator, {"text": TEXT}, "sms"),
+    "tariff": (NovaConnectSetTariffOperator, PACKAGE, "tariff"),
+    "repackage": (NovaConnectRepackageOperator, {"confirm": True}, "repackage"),
+}
+every_effect = pytest.mark.parametrize("name", EFFECTS)
+EACH_SIM = {"sim_ids": [1001, 1002]}
+
+
+@pytest.fixture(autouse=True)
+def _connected(hook_for: Callable[..., Any]) -> None:
+    hook_for("novaconnect")
+
+
+@pytest.fixture
+def books(telecom_simulator: Any) -> Any:
+    return telecom_simulator.town.books("novaconnect", Books)
+
+
+@pytest.fixture
+def done_to(telecom_simulator: Any) -> Callable[[str], list[int]]:
+    def of(name: str) -> list[int]:
+        return [
+            effect.facts["id"] for effect in telecom_simulator.town.ledger.of("novaconnect", EFFECTS[name][2])
+        ]
+
+    return of
+
+
+def made(name: str, **arguments: Any) -> Any:
+    kind, needed, _ = EFFECTS[name]
+    return kind(task_id=name, **{**EACH_SIM, **needed, **arguments})
+
+
+@every_effect
+def test_it_is_done_once_in_a_run(done_to: Any, name: str) -> None:
+    run = Run()
+    first = run.execute(made(name))
+    assert first.pop("queue_id")
+    assert first == {"changed": [1001, 1002], "unchanged": [], "skipped": []}
+    assert run.execute(made(name))["changed"] == [1001, 1002]
+    assert done_to(name) == [1001, 1002]
+
+
+@every_effect
+def test_an_unknown_outcome_is_never_followed_by_a_copy(
+    telecom_simulator: Any, done_to: Any, name: str
+) -> None:
+    telecom_simulator.town.set_ripeness("novaconnect.queue", "seconds", 3600)  # the SIMs show nothing yet
+    telecom_simulator.fault("reset_after", "novaconnect", path=f"sim/{name}$")
+    run = Run()
+    for _ in range(3):
+        with pytest.raises(OutcomeUnknownError) as caught:
+            run.execute(made(name))
+        assert isinstance(caught.value, AirflowFailException)
+    telecom_simulator.town.clock.advance(7201)
+    telecom_simulator.town.books("novaconnect", Books).settle()
+    assert done_to(name) == [1001, 1002]
+    assert sum(seen.path.endswith(f"sim/{name}") for seen in telecom_simulator.town.requests) == 1
+
+
+@every_effect
+def test_resend_sends_again(telecom_simulator: Any, done_to: Any, name: str) -> None:
+    telecom_simulator.fault("reset_before", "novaconnect", path=f"sim/{name}$")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(made(name, on_unknown="resend"))
+    assert done_to(name) == []
+    assert run.execute(made(name, on_unknown="resend"))["changed"] == [1001, 1002]
+    assert done_to(name) == [1001, 1002]
+
+
+@every_effect
+def test_assume_sent_goes_on_without_an_id(telecom_simulator: Any, done_to: Any, name: str) -> None:
+    telecom_simulator.fault("reset_after", "novaconnect", path=f"sim/{name}$")
+    assert Run().execute(made(name, on_unknown="assume_sent")) == {"assumed_sent": True}
+    assert done_to(name) == [1001, 1002]
+
+
+@every_effect
+def test_what_did_not_leave_is_sent_by_the_next_try(telecom_simulator: Any, done_to: Any, name: str) -> None:
+    run = Run()
+    with telecom_simulator.refusing(), pytest.raises(TelecomNotSentError):
+        run.execute(made(name))
+    assert run.execute(made(name))["changed"] == [1001, 1002]
+    assert done_to(name) == [1001, 1002]
+
+
+@every_effect
+def test_a_list_that_cannot_be_read_leaves_nothing_in_doubt(
+    telecom_simulator: Any, done_to: Any, name: str
+) -> None:
+    telecom_simulator.fault("status", "novaconnect", path="sim/list", status=400)
+    run = Run()
+    with pytest.raises(Exception, match="sim/list"):
+        run.execute(made(name))
+    assert run.execute(made(name))["changed"] == [1001, 1002]
+    assert done_to(name) == [1001, 1002]
+
+
+@every_effect
+def test_unknown_sims_and_too_many_are_refused(done_to: Any, name: str) -> None:
+    with pytest.raises(TelecomInputError, match="1 unknown SIMs"):
+        Run().execute(made(name, sim_ids=[1001, 9001]))
+    with pytest.raises(TelecomInputError, match="2 SIMs would be changed, at most 1"):
+        Run().execute(made(name, max_changes=1))
+    assert done_to(name) == []
+
+
+@pytest.mark.parametrize("name", ["ping", "sms", "tariff", "repackage"])
+def test_sims_of_profile_tc_are_skipped(done_to: Any, name: str) -> None:
+    outcome = Run().execute(made(name, sim_ids=[1001, 1041]))
+    assert outcome["changed"] == done_to(name) == [1001]
+    assert outcome["skipped"] == [{"sim_id": 1041, "reason": f"profile TC: {name} is for TD only"}]
+    assert Run().execute(made(name, sim_ids=[1042]))["queue_id"] is None
+
+
+@pytest.mark.parametrize("name", ["disconnect", "reconnect", "tariff", "repackage"])
+@pytest.mark.parametrize("word", [False, "yes", 1, None])
+def test_what_cannot_be_undone_needs_the_authors_word(name: str, word: Any) -> None:
+    with pytest.raises(TelecomInputError, match="confirm: must be True"):
+        made(name, confirm=word)
+
+
+@pytest.mark.parametrize("name", ["disconnect", "reconnect", "ping", "sms", "repackage"])
+def test_what_shows_in_no_sim_cannot_be_waited_for(name: str) -> None:
+    with pytest.raises(TelecomInputError, match="wait_for_completion: the end of"):
+        made(name, wait_for_completion=True)
+
+
+# --- texts
+
+
+def test_a_text_reaches_the_sims_and_nothing_else(telecom_simulator: Any) -> None:
+    operator, run = made("sms", text="{{ params.what }}"), Run()
+    outcome = run.execute(operator, params={"what": TEXT})
+    assert {one.facts["text"] for one in telecom_simulator.town.ledger.of("novaconnect", "sms")} == {TEXT}
+    assert "21:37" not in f"{outcome}{_serialize_rendered_fields(operator)}{run.stores['sms'].texts}"
+
+
+def test_another_text_needs_another_key(done_to: Any) -> None:
+    run = Run()
+    run.execute(made("sms"))
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(made("sms", text="Another"))
+    run.execute(made("sms", text="Another", dedupe_key="2"))
+    assert len(done_to("sms")) == 4
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 71, "😀" * 36])
+def test_texts_that_do_not_fit(telecom_simulator: Any, text: str) -> None:
+    with pytest.raises(TelecomInputError, match="text"):
+        made("sms", text=text)
+    with pytest.raises(TelecomInputError, match="text"):
+        Run().execute(made("sms", text="{{ params.what }}"), params={"what": text})
+    assert telecom_simulator.town.requests == []
+
+
+# --- tariff and package
+
+
+def test_a_tariff_that_is_so_is_left_alone_and_a_locked_one_skipped(books: Any, done_to: Any) -> None:
+    locked_until = int(time.time()) + 86_400
+    books.sims[1001].limit.value, books.sims[1001].limit.type = 20, "p_unlim"
+    books.sims[1001].tariff.package_auto, books.sims[1001].tariff.change_lock = True, locked_until
+    books.sims[1002].tariff.change_lock = locked_until
+    books.sims[1003].tariff.change_lock = int(time.time()) - 60
+    outcome = Run().execute(made("tariff", sim_ids=[1001, 1002, 1003]))
+    assert (outcome["changed"], outcome["unchanged"]) == ([1003], [1001])
+    (skipped,) = outcome["skipped"]
+    assert skipped["sim_id"] == 1002
+    assert "locked until 20" in skipped["reason"]
+    assert done_to("tariff") == [1003]
+
+
+def test_a_lock_without_a_date(books: Any, done_to: Any) -> None:
+    books.quirks.add("change_lock_bool")
+    books.sims[1002].tariff.change_lock = 1
+    outcome = Run().execute(made("tariff"))
+    assert outcome["changed"] == done_to("tariff") == [1001]
+    assert outcome["skipped"] == [
+        {"sim_id": 1002, "reason": "its tariff is locked; the vendor names no date"}
+    ]
+
+
+@pytest.mark.parametrize("changed", [{"package_kb": 25600}, {"auto_package": False}, {"all_world": True}])
+def test_each_part_of_a_tariff_counts(done_to: Any, telecom_simulator: Any, changed: dict[str, Any]) -> None:
+    Run().execute(made("tariff"))
+    telecom_simulator.town.books("novaconnect", Books).sims[1001].tariff.change_lock = None
+    outcome = Run().execute(made("tariff", sim_ids=[1001], **changed))
+    assert outcome["changed"] == [1001]
+    assert done_to("tariff") == [1001, 1002, 1001]
+
+
+def test_a_tariff_of_unknown_outcome_is_settled_by_a_look(telecom_simulator: Any, done_to: Any) -> None:
+    telecom_simulator.fault("reset_after", "novaconnect", path="sim/tariff")
+    run = Run()
+    with pytest.raises(OutcomeUnknownError):
+        run.execute(made("tariff"))
+    assert run.execute(made("tariff"))["unchanged"] == [1001, 1002]
+    assert done_to("tariff") == [1001, 1002]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_tariff_can_be_waited_for(telecom_simulator: Any, deferrable: bool) -> None:
+    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    operator = made("tariff", wait_for_completion=True, deferrable=deferrable, poll_interval=0.01)
+    assert Run().execute(operator)["reached"] == 2
+
+
+def test_a_package_is_not_bought_for_sims_that_could_not_use_it(books: Any, done_to: Any) -> None:
+    outcome = Run().execute(made("repackage", sim_ids=[1001, 1008, 1009, 1010]))
+    assert outcome["changed"] == done_to("repackage") == [1001, 1008]
+    assert [one["sim_id"] for one in outcome["skipped"]] == [1009, 1010]
+    assert books.sims[1008].block == "n"
+
+
+def test_only_packages_that_are_used_up(books: Any, done_to: Any) -> None:
+    books.sims[1001].limit.used = books.sims[1001].limit.value
+    books.sims[1002].limit.used = books.sims[1002].limit.value - 1
+    outcome = Run().execute(made("repackage", sim_ids=[1001, 1002, 1008], only_used_up=True))
+    assert (outcome["changed"], outcome["unchanged"]) == ([1001, 1008], [1002])
+    assert done_to("repackage") == [1001, 1008]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"package_kb": 15361}, "package_kb"),
+        ({"package_kb": 107520}, "package_kb"),
+        ({"auto_package": "yes"}, "auto_package"),
+        ({"all_world": 1}, "all_world"),
+        ({"on_unknown": "hope"}, "on_unknown"),
+    ],
+)
+def test_bad_tariffs_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        made("tariff", **arguments)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("name", ["ping", "repackage"])
+def test_in_doubt_the_sims_are_not_asked_when_they_cannot_tell(
+    telecom_simulator: Any, books: Any, done_to: Any, name: str
+) -> None:
+    telecom_simulator.fault("reset_after", "novaconnect", path=f"sim/{name}$")
+    run = Run()
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknownError):
+            run.execute(made(name))
+        books.sims.clear()  # a look would find no SIM that is left to be done
+    assert sum(seen.path.endswith("sim/list") for seen in telecom_simulator.town.requests) == 1
+    assert done_to(name) == [1001, 1002]
