@@ -109,6 +109,11 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         """What the connection's extra says."""
         return self._read().options
 
+    @property
+    def account_key(self) -> str:
+        """What names the account, and salts what is derived from it, without telling it."""
+        return self._read().credentials.key
+
     def get_conn(self) -> Account:
         """Return the account, which is what a connection comes down to here."""
         return self.account

@@ -88,7 +88,7 @@ def _mask(text: str | None) -> None:
 
 
 class HostLock:
-    """One renewal at a time on this host, across processes."""
+    """One at a time on this host, across processes: a renewal of a token, a change of a Variable."""
 
     def __init__(self, key: str) -> None:
         self._path = _private_directory() / f"{key}.lock"
@@ -103,7 +103,7 @@ class HostLock:
             lock.acquire()
         except Timeout:
             raise TelecomNotSentError(
-                "not sent: another process has been renewing the token for too long"
+                "not sent: another process of this host has been at it for too long"
             ) from None
         try:
             yield

@@ -1,0 +1,79 @@
+"""Notifiers of KetchUp Loyalty. The key of what is told is the message's reference, so the vendor, too,
+sends it once, even where two hosts tell it at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.notifications.base import Notice
+from airflow_provider_telecom.notifications.fitting import THOUSAND, Frame
+from airflow_provider_telecom.notifications.kinds import NumberNotifier, TextNotifier
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.calls.endpoint import Call
+    from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+
+
+class KetchUpNotifier(NumberNotifier, TextNotifier):
+    """Tell it through a `ketchup_loyalty` connection."""
+
+    template_fields: Sequence[str] = (
+        *dict.fromkeys((*NumberNotifier.template_fields, *TextNotifier.template_fields)),
+    )
+    default_conn_id: ClassVar[str] = "ketchup_loyalty_default"
+
+    def _hook(self, conn_id: str) -> KetchUpHook:
+        from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+
+        return KetchUpHook(conn_id)
+
+
+class KetchUpSmsNotifier(KetchUpNotifier):
+    """Tell it by SMS, one paid segment a recipient: 160 characters of GSM-7, or 70 of any alphabet.
+
+    :param originator: the sender, at most 14 characters; the connection's without it.
+
+    See `TelecomNotifier`, `TextNotifier` and `NumberNotifier` for the rest. Source: "Отправка SMS".
+    """
+
+    template_fields: Sequence[str] = (*KetchUpNotifier.template_fields, "originator")
+
+    def __init__(self, *, originator: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.originator = originator
+
+    def _call(self, hook: KetchUpHook, recipient: str, notice: Notice, withheld: int, key: str) -> Call[Any]:
+        from airflow_provider_telecom.calls.endpoint import call_of
+
+        text, originator = self._text(notice, withheld), notice.fields["originator"]
+        return call_of(hook.send_sms, recipient, text, reference=key, originator=originator)
+
+
+class KetchUpViberNotifier(KetchUpNotifier):
+    """Tell it by a Viber message of at most 1000 characters; who has no Viber is not told.
+
+    :param sender: the alpha name; the connection's `viber_sender` without it.
+
+    See `TelecomNotifier`, `TextNotifier` and `NumberNotifier` for the rest.
+    Source: "Отправка Viber-сообщения".
+    """
+
+    template_fields: Sequence[str] = (*KetchUpNotifier.template_fields, "sender")
+    frame: ClassVar[Frame] = THOUSAND
+
+    def __init__(self, *, sender: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sender = sender
+
+    def _call(self, hook: KetchUpHook, recipient: str, notice: Notice, withheld: int, key: str) -> Call[Any]:
+        from airflow_provider_telecom.calls.endpoint import call_of
+        from airflow_provider_telecom.calls.errors import TelecomRejectedError
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
+
+        to, text = [ViberRecipient(recipient, external_id=key)], self._text(notice, withheld)
+        batch = yield from call_of(hook.send_viber, to, text, sender=notice.fields["sender"])
+        (result,) = batch.results
+        if not result.accepted:
+            raise TelecomRejectedError("the recipient was refused", code=result.code)
+        return batch

@@ -1,0 +1,42 @@
+"""Notifiers of Kyivstar FMC, the virtual mobile PBX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.notifications.base import Notice
+from airflow_provider_telecom.notifications.kinds import NumberNotifier
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.calls.endpoint import Call
+    from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
+
+
+class KyivstarFmcCallNotifier(NumberNotifier):
+    """Ring: a subscriber of the PBX first and, once they answer, `msisdn`. Nothing is said or written.
+
+    :param calling_number: the subscriber of the PBX who is rung first; the connection's without it.
+
+    Events that are withheld are rung for by no later call; the log counts them. See `TelecomNotifier` and
+    `NumberNotifier` for the rest. Source: "Phone call initiation".
+    """
+
+    template_fields: Sequence[str] = (*NumberNotifier.template_fields, "calling_number")
+    default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
+
+    def __init__(self, *, calling_number: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.calling_number = calling_number
+
+    def _hook(self, conn_id: str) -> KyivstarFmcHook:
+        from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
+
+        return KyivstarFmcHook(conn_id)
+
+    def _call(
+        self, hook: KyivstarFmcHook, recipient: str, notice: Notice, withheld: int, key: str
+    ) -> Call[Any]:
+        from airflow_provider_telecom.calls.endpoint import call_of
+
+        return call_of(hook.originate_call, recipient, notice.fields["calling_number"])

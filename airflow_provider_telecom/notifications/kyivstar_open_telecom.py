@@ -1,0 +1,45 @@
+"""Notifiers of Kyivstar Open Telecom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.notifications.base import Notice
+from airflow_provider_telecom.notifications.kinds import NumberNotifier, TextNotifier
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.calls.endpoint import Call
+    from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
+
+
+class KyivstarSmsNotifier(NumberNotifier, TextNotifier):
+    """Tell it by SMS, one paid segment a recipient: 160 characters of GSM-7, or 70 of any alphabet.
+
+    :param sender: the alpha name; the connection's without it.
+
+    See `TelecomNotifier`, `TextNotifier` and `NumberNotifier` for the rest. Source: "/sms", POST.
+    """
+
+    template_fields: Sequence[str] = (
+        *dict.fromkeys((*NumberNotifier.template_fields, *TextNotifier.template_fields)),
+        "sender",
+    )
+    default_conn_id: ClassVar[str] = "kyivstar_open_telecom_default"
+
+    def __init__(self, *, sender: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sender = sender
+
+    def _hook(self, conn_id: str) -> KyivstarOpenTelecomHook:
+        from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
+
+        return KyivstarOpenTelecomHook(conn_id)
+
+    def _call(
+        self, hook: KyivstarOpenTelecomHook, recipient: str, notice: Notice, withheld: int, key: str
+    ) -> Call[Any]:
+        from airflow_provider_telecom.calls.endpoint import call_of
+
+        text = self._text(notice, withheld)
+        return call_of(hook.send_sms, recipient, text, sender=notice.fields["sender"], max_segments=1)

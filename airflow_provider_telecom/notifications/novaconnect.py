@@ -1,0 +1,57 @@
+"""Notifiers of NovaConnect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.notifications.base import Notice
+from airflow_provider_telecom.notifications.fitting import SEVENTY, Frame
+from airflow_provider_telecom.notifications.kinds import TextNotifier
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.calls.endpoint import Call
+    from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
+
+
+class NovaConnectSmsNotifier(TextNotifier):
+    """Tell it by SMS of at most 70 characters to SIMs of profile TD.
+
+    :param sim_ids: whom: the id of a SIM, or up to 10, as a list or with commas between them.
+
+    See `TelecomNotifier` and `TextNotifier` for the rest. Source: "СМС".
+    """
+
+    template_fields: Sequence[str] = (*TextNotifier.template_fields, "sim_ids")
+    default_conn_id: ClassVar[str] = "novaconnect_default"
+    recipients_field: ClassVar[str] = "sim_ids"
+    frame: ClassVar[Frame] = SEVENTY
+
+    def __init__(self, *, sim_ids: int | str | Sequence[int | str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sim_ids = sim_ids
+        self._check_literal(sim_ids)
+
+    def _check_one(self, written: Any) -> None:
+        _sim_id(written)
+
+    def _hook(self, conn_id: str) -> NovaConnectHook:
+        from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
+
+        return NovaConnectHook(conn_id)
+
+    def _recipient(self, hook: Any, written: Any) -> str:
+        return str(_sim_id(written))
+
+    def _call(
+        self, hook: NovaConnectHook, recipient: str, notice: Notice, withheld: int, key: str
+    ) -> Call[Any]:
+        from airflow_provider_telecom.calls.endpoint import call_of
+
+        return call_of(hook.send_sms, [int(recipient)], self._text(notice, withheld))
+
+
+def _sim_id(written: Any) -> int:
+    from airflow_provider_telecom.calls.checks import matching
+
+    return int(matching("sim_ids", str(written).strip(), r"[1-9][0-9]{0,18}", "must be ids of SIMs"))

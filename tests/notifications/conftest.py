@@ -1,0 +1,65 @@
+"""What tests of notifiers share: contexts as Airflow makes them, Variables, and a memory that is new."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.hooks.store import ProcessStore, VariableStore
+from airflow_provider_telecom.simulator import credentials
+from tests.hooks.test_store import Supervisor
+from tests.notifications.ground import BASE_URL
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_provider_telecom.notifications import memory
+
+    monkeypatch.setattr(memory, "_variables", VariableStore())
+    monkeypatch.setattr(memory, "_process", ProcessStore())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def _known_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE_URL)
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    from airflow.sdk.execution_time import task_runner
+
+    made = Supervisor()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", made, raising=False)
+    return made
+
+
+@pytest.fixture
+def every_hook(hook_for: Callable[..., Any]) -> None:
+    """Let all default connections lead to the simulator."""
+    hook_for("kyivstar_open_telecom")
+    hook_for("ketchup_loyalty", viber_sender="Airflow")
+    hook_for("kyivstar_fmc", calling_number="+380670000100")
+    hook_for("novaconnect")
+
+
+@pytest.fixture(autouse=True)
+def _no_numbers_in_logs(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> Iterator[None]:
+    """Fail a test that leaves a number or a credential in a log, be it ours or Airflow's own."""
+    caplog.set_level(logging.DEBUG, logger="airflow_provider_telecom")
+    yield
+    ours = [record.getMessage() + str(record.exc_info or "") for record in caplog.get_records("call")]
+    logged = "\n".join([*ours, *capsys.readouterr()])
+    for secret in (
+        "67000",
+        "67 000",
+        *(vars(credentials)[name] for name in dir(credentials) if name.isupper()),
+    ):
+        assert secret not in logged

@@ -1,0 +1,79 @@
+"""What is made of the three contexts that Airflow gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.notifications.event import Event, event_in
+from tests.notifications.ground import BASE_URL, RUN_ID, a_dag, in_worker, of_deadline
+
+
+@pytest.mark.parametrize(
+    ("context", "summary"),
+    [
+        (in_worker(), f"Airflow: nightly.load failed (try 1) in run {RUN_ID}"),
+        (
+            in_worker(state="up_for_retry", try_number=2),
+            f"Airflow: nightly.load failed (try 2) in run {RUN_ID}",
+        ),
+        (
+            in_worker(state="success", map_index=3),
+            f"Airflow: nightly.load[3] succeeded (try 1) in run {RUN_ID}",
+        ),
+        (in_worker(state="skipped"), f"Airflow: nightly.load was skipped (try 1) in run {RUN_ID}"),
+        (
+            {**in_worker(), "reason": "task_failure"},
+            f"Airflow: nightly failed (task_failure) in run {RUN_ID}",
+        ),
+        (
+            {"dag": a_dag(), "run_id": RUN_ID, "reason": "timed_out"},
+            f"Airflow: nightly failed (timed_out) in run {RUN_ID}",
+        ),
+        (
+            {"dag": a_dag(), "run_id": RUN_ID, "reason": "success"},
+            f"Airflow: nightly succeeded in run {RUN_ID}",
+        ),
+        (of_deadline(), f"Airflow: nightly missed its deadline in run {RUN_ID}"),
+        ({}, "Airflow: a callback was called without a run"),
+    ],
+)
+def test_summaries(context: dict[str, Any], summary: str) -> None:
+    assert event_in(context).summary == summary
+
+
+def test_links_of_tasks_and_runs() -> None:
+    run = f"{BASE_URL}/dags/nightly/runs/{RUN_ID}"
+    assert event_in(in_worker()).links(BASE_URL + "/") == [f"{run}/tasks/load", run]
+    assert event_in(in_worker(map_index=3)).links(BASE_URL)[0] == f"{run}/tasks/load/mapped/3"
+    assert event_in(of_deadline()).links(BASE_URL) == [run]
+
+
+def test_no_link_without_an_address_or_a_run() -> None:
+    assert event_in(in_worker()).links(None) == []
+    assert event_in(in_worker()).links("") == []
+    assert event_in({}).links(BASE_URL) == []
+
+
+def test_links_are_ascii() -> None:
+    (link,) = Event("failed", "нічний", "a b/c").links(BASE_URL)
+    assert link.isascii()
+    assert link.endswith("/runs/a%20b%2Fc")
+
+
+def test_what_makes_an_event_another_one() -> None:
+    first = event_in(in_worker()).identity(each_try=False)
+    assert event_in(in_worker(try_number=2)).identity(each_try=False) == first
+    assert event_in(in_worker(try_number=2)).identity(each_try=True) != event_in(in_worker()).identity(True)
+    assert event_in(in_worker(map_index=1)).identity(each_try=False) != first
+    assert event_in(in_worker(state="up_for_retry")).identity(each_try=False) != first
+    assert event_in(of_deadline()).identity(False) != event_in(of_deadline(deadline_id="d2")).identity(False)
+    assert event_in({}).identity(False) != event_in({}).identity(False)
+
+
+@pytest.mark.parametrize(
+    ("tries", "most", "kind"), [(1, 1, "up_for_retry"), (2, 1, "failed"), (1, None, "failed")]
+)
+def test_without_a_state_the_tries_tell_a_retry(tries: int, most: int | None, kind: str) -> None:
+    assert event_in(in_worker(state=None, try_number=tries, max_tries=most)).kind == kind
