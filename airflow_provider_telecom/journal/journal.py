@@ -109,6 +109,8 @@ class Journal:
             _same(entry, body)
             return entry.facts
         if entry and entry.state in (State.INTENT, State.UNKNOWN) and on_unknown != "resend":
+            if on_unknown == "assume_sent":
+                _same(entry, body)
             return self._unsettled(name, entry.body, on_unknown, "an earlier try may have sent it")
         try:
             return self._sent(name, Entry(State.INTENT, body), send)
@@ -165,8 +167,8 @@ def _same(entry: Entry, body: str) -> None:
     if entry.body != body:
         raise TelecomInputError(
             "dedupe_key",
-            "this task has already sent something else in this run: the number or the text has changed "
-            "since. Another dedupe_key sends this as well",
+            "this task has already sent something else in this run, or may have: the number or the text has "
+            "changed since. Another dedupe_key sends this as well",
         )
 
 

@@ -64,34 +64,11 @@ class TelecomOperator(BaseOperator):
             setattr(self, field, hidden(getattr(self, field)))
 
 
-class UnkeyedOperator(TelecomOperator):
-    """A task with an effect of which the vendor cannot tell a copy: paid, or seen by somebody.
+class OnceOperator(TelecomOperator):
+    """A task whose effect is to happen once in a run, whatever tries there are.
 
-    :param on_unknown: what to do when nobody can know whether it happened, after a lost answer or a killed
-        task: `fail` (default; never twice), `resend` (never zero; perhaps twice) or `assume_sent` (go on
-        without an id).
-    :param dedupe_key: another one sends the same once more in the same run, after "Clear" for example;
-        with the same one a cleared task sends nothing that is done already.
-    """
-
-    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "dedupe_key")
-
-    def __init__(self, *, on_unknown: OnUnknown = "fail", dedupe_key: str = "", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.on_unknown = check_on_unknown(on_unknown)
-        self.dedupe_key = dedupe_key
-
-    def _once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
-        """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
-        journal = Journal(context["task_state_store"])
-        return journal.unkeyed(f"sent.{self.dedupe_key}", fingerprint(content), send, self.on_unknown)
-
-
-class KeyedOperator(TelecomOperator):
-    """A task with an effect that the vendor does once for each of our keys.
-
-    :param dedupe_key: goes into the keys; another one sends the same once more in the same run. Without
-        it a cleared or retried task sends nothing twice, as long as the vendor remembers its keys.
+    :param dedupe_key: another one does the same once more in the same run, after "Clear" for example; with
+        the same one a cleared or retried task does nothing that is done already.
     """
 
     template_fields: Sequence[str] = (*TelecomOperator.template_fields, "dedupe_key")
@@ -100,17 +77,52 @@ class KeyedOperator(TelecomOperator):
         super().__init__(**kwargs)
         self.dedupe_key = dedupe_key
 
+    def _hide(self) -> None:
+        super()._hide()
+        self.dedupe_key = hidden(self.dedupe_key)  # people make keys of numbers
+
+    def _entry_name(self, kind: str) -> str:
+        """Return the name of the journal's entry for this effect."""
+        key = self.revealed("dedupe_key")
+        return f"{kind}.{fingerprint(key)[:16]}" if key else kind
+
+
+class UnkeyedOperator(OnceOperator):
+    """A task with an effect of which the vendor cannot tell a copy: paid, or seen by somebody.
+
+    :param on_unknown: what to do when nobody can know whether it happened, after a lost answer or a killed
+        task: `fail` (default; never twice), `resend` (never zero; perhaps twice) or `assume_sent` (go on
+        without an id).
+    """
+
+    def __init__(self, *, on_unknown: OnUnknown = "fail", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.on_unknown = check_on_unknown(on_unknown)
+
+    def _once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
+        """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
+        journal = Journal(context["task_state_store"])
+        return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
+
+
+class KeyedOperator(OnceOperator):
+    """A task with an effect that the vendor does once for each of our keys.
+
+    The `dedupe_key` goes into the keys: without another one nothing happens twice, as long as the vendor
+    remembers its keys.
+    """
+
     def _namer(self, context: Context) -> Namer:
         """Return what derives our keys in this task of this run."""
         ti = context["ti"]
-        return Namer(ti.dag_id, ti.run_id, ti.task_id, self.dedupe_key)
+        return Namer(ti.dag_id, ti.run_id, ti.task_id, self.revealed("dedupe_key"))
 
     def _once(
         self, context: Context, content: Mapping[str, Any], reference: str, send: Callable[[], Facts]
     ) -> Facts:
         """Send `content` by `send` under `reference`, and return its facts (see `journal.journal`)."""
         journal = Journal(context["task_state_store"])
-        return journal.keyed(f"sent.{self.dedupe_key}", fingerprint(content), reference, send)
+        return journal.keyed(self._entry_name("sent"), fingerprint(content), reference, send)
 
 
 class AwaitingOperator(TelecomOperator):
@@ -144,7 +156,10 @@ class AwaitingOperator(TelecomOperator):
         self._waiting: Waiting | None = None
 
     def on_kill(self) -> None:
-        """End at the vendor what is waited for, if that can be done."""
+        """End at the vendor what is waited for, if that can be done.
+
+        Airflow calls it when a person ends the task, at `execution_timeout`, and when a worker is shut down.
+        """
         if self._waiting is not None:
             hook = self._waiting.new_hook()
             if (call := self._waiting.stopping(hook)) is not None:
@@ -156,7 +171,7 @@ class AwaitingOperator(TelecomOperator):
         """Return what was started, once the watch at the import path `watch` says that it is done.
 
         Without `wait_for_completion` that is at once. The call at the import path `stop` ends it at the
-        vendor when a person ends the waiting task.
+        vendor when the waiting task is ended.
         """
         if not self.wait_for_completion:
             return dict(started)
@@ -191,7 +206,18 @@ class AwaitingOperator(TelecomOperator):
 
         return {**started, **facts_of(event)}
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the triggerer; a wait that took too long ends as it would have done in a worker."""
+        from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
+
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            raise AirflowSensorTimeout(f"still waiting after {self.wait_timeout:g} s") from None
+
 
 def is_literal(value: Any) -> bool:
     """Whether an argument is known when the Dag is parsed: no template, no XCom."""
-    return isinstance(value, (int, float, bool)) or (isinstance(value, str) and "{{" not in value)
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value
+    return isinstance(value, (int, float, bool))

@@ -7,7 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from airflow_provider_telecom.calls.checks import filled, one_of, within
-from airflow_provider_telecom.operators.base import TelecomOperator
+from airflow_provider_telecom.operators.base import OnceOperator
 from airflow_provider_telecom.operators.private import hidden
 from airflow_provider_telecom.operators.recipients import Audience, Layout, OnBadRows, gather
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MOST = 10**12
 
 
-class CampaignOperator(TelecomOperator):
+class CampaignOperator(OnceOperator):
     """A task that sends to many.
 
     :param recipients: a list (numbers, or mappings with the column of the number and those that the text
@@ -31,15 +31,13 @@ class CampaignOperator(TelecomOperator):
     :param rejects_path: where bad rows and duplicates are written, as CSV.
     :param max_recipients: refuse more than that before anything is sent.
     :param dry_run: check everything, send nothing.
-    :param dedupe_key: another one sends the same once more in the same run.
     """
 
     template_fields: Sequence[str] = (
-        *TelecomOperator.template_fields,
+        *OnceOperator.template_fields,
         "recipients",
         "text",
         "rejects_path",
-        "dedupe_key",
     )
     private_fields: ClassVar[Sequence[str]] = ("text",)
 
@@ -53,7 +51,6 @@ class CampaignOperator(TelecomOperator):
         rejects_path: str | None = None,
         max_recipients: int | None = None,
         dry_run: bool = False,
-        dedupe_key: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,7 +62,6 @@ class CampaignOperator(TelecomOperator):
             within("max_recipients", max_recipients, 1, _MOST)
         self.max_recipients = max_recipients
         self.rehearsal = dry_run  # Airflow's operators have a method called dry_run
-        self.dedupe_key = dedupe_key
 
     def _hide(self) -> None:
         """Hide a list of recipients; a path may be seen."""

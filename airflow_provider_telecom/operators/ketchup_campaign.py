@@ -146,9 +146,7 @@ class Campaign:
         return [*self._in_pieces(entries[:half], call), *self._in_pieces(entries[half:], call)]
 
     def _send(self, entries: Sequence[Entry]) -> BatchResult:
-        batch: BatchResult = self._asked(
-            entries, self._hook.send_sms_to_many, self._hook.send_individual_sms
-        )
+        batch: BatchResult = self._asked(entries, self._hook.send_sms_to_many, self._hook.send_individual_sms)
         return batch
 
     def _price(self, entries: Sequence[Entry]) -> Any:

@@ -40,7 +40,10 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOp
     :param sender: the alpha name; the connection's without it.
     :param start: put the mailing into the queue (status WAITING). This is what costs money.
     :param chunk_size: recipients in one call, at most 20,000.
-    :param suspend_on_kill: suspend a mailing that was started here when a person ends the waiting task.
+    :param suspend_on_kill: with `wait_for_completion`: suspend the mailing when the waiting task is ended.
+        Airflow does that when a person marks or clears it; to a task that waits in a worker also at
+        `execution_timeout` and when the worker is shut down. A suspended mailing stays so until a person,
+        or `KyivstarStartPromoOperator(resume_suspended=True)`, starts it again.
 
     Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomUnknownError (three drafts
     in a row were in doubt; Airflow may retry). Source: "/promo" and the calls below it.
@@ -84,7 +87,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOp
 
     def _draft(self, journal: Journal, audience: Audience, text: str) -> str:
         """Return the id of the whole draft: this task's earlier one, or a new one."""
-        name = f"promo.{self.dedupe_key}"
+        name = self._entry_name("promo")
         body = fingerprint({"recipients": audience.sha256, "text": text, "sender": self.sender})
         entry = journal.read(name)
         if entry and entry.body == body:

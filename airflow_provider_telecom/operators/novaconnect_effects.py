@@ -37,7 +37,7 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, UnkeyedOperator):
 
     def _is_settled(self, context: Context) -> bool:
         """Whether the journal decides alone, without a look at the SIMs."""
-        entry = Journal(context["task_state_store"]).read(f"sent.{self.dedupe_key}")
+        entry = Journal(context["task_state_store"]).read(self._entry_name("sent"))
         if entry is None or entry.state in (State.PLANNED, State.REJECTED):
             return False
         return entry.state is State.DONE or not (self._tells_itself or self.on_unknown == "resend")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.operators.base import OnceOperator
 from airflow_provider_telecom.operators.novaconnect_plan import Plan, plan_again
 from airflow_provider_telecom.operators.novaconnect_sims import NovaConnectSimsOperator
 from airflow_provider_telecom.vendors.novaconnect import targets
@@ -16,27 +17,21 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class NovaConnectStateOperator(NovaConnectSimsOperator):
+class NovaConnectStateOperator(NovaConnectSimsOperator, OnceOperator):
     """An operation that brings SIMs into a state.
 
     What was sent in a run is not sent again by a later try. When nobody knows whether it happened (no answer,
     a killed task), the next try looks at the SIMs again: those that are there count as changed, the operation
     is sent once more for those that still stand as before, and those that somebody has changed meanwhile are
     skipped.
-
-    :param dedupe_key: another one does it anew in the same run, after "Clear" for example.
     """
-
-    def __init__(self, *, dedupe_key: str = "", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.dedupe_key = dedupe_key
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it for the SIMs that are not there yet, and wait if that is wanted."""
         return self._finished(self._settled(Journal(context["task_state_store"])))
 
     def _settled(self, journal: Journal) -> Facts:
-        name, body = f"sent.{self.dedupe_key}", fingerprint(self._content())
+        name, body = self._entry_name("sent"), fingerprint(self._content())
         entry = journal.read(name)
         begun = entry if entry and entry.body == body else None
         if begun and begun.state is State.DONE:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Any
 
-from airflow_provider_telecom.calls.privacy import shortened
-
 
 class Private:
     """A rendered field. Airflow stores what `serialize` returns in place of it."""
@@ -21,12 +19,9 @@ class Private:
         return self._value
 
     def serialize(self) -> str:
-        """Return what may be shown: the ends of a number, and of anything else its kind and size."""
-        value = self._value
-        if isinstance(value, (str, int)) and str(value).lstrip("+").isdigit():
-            return shortened(str(value).lstrip("+"))
-        size = f" of {len(value)}" if isinstance(value, Sized) else ""
-        return f"*** ({type(value).__name__}{size})"
+        """Return what may be shown: the kind and the size."""
+        size = f" of {len(self._value)}" if isinstance(self._value, Sized) else ""
+        return f"*** ({type(self._value).__name__}{size})"
 
     def __repr__(self) -> str:
         return self.serialize()

@@ -286,7 +286,7 @@ class _Rejects:
             return
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w", encoding="utf-8", newline="")
+            self._file = self._path.open("w", encoding="utf-8", newline="")  # type: ignore[no-untyped-call]
             self._writer = csv.writer(self._file)
             self._writer.writerow(("line", "reason", "row"))
         cells = [] if isinstance(row, Exception) else [str(cell) for cell in row]

@@ -46,7 +46,7 @@ class Results:
     def finish(self) -> None:
         """Join the parts to the one file: written beside it, then renamed."""
         beside = self.path.with_name(f"{self.path.name}.part")
-        with beside.open("wb") as whole:
+        with beside.open("wb") as whole:  # type: ignore[no-untyped-call]
             for part in self._listed():
                 with part.open("rb") as file:
                     copyfileobj(file, whole, 1024 * 1024)

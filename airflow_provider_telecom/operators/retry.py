@@ -23,6 +23,7 @@ _PASSING = (
     TelecomNoAnswerError,
     TelecomUnknownError,
 )
+_FIRST_SECONDS = 5.0
 
 
 class TelecomRetryPolicy(RetryPolicy):
@@ -44,9 +45,16 @@ class TelecomRetryPolicy(RetryPolicy):
         if exception.retry_after is None:
             return RetryDecision.default()
         return RetryDecision.retry(
-            timedelta(seconds=exception.retry_after),
+            timedelta(seconds=max(exception.retry_after, _least(try_number, context))),
             reason=f"{kind}: the vendor asks for {exception.retry_after:g} s",
         )
+
+
+def _least(try_number: int, context: Any) -> float:
+    """Return the seconds to wait at least, 5, 10, 20, ...: a vendor that asks for 0 uses up no retries."""
+    growing = _FIRST_SECONDS * 2.0 ** min(try_number - 1, 16)
+    task = (context or {}).get("task")
+    return growing if task is None else min(growing, task.retry_delay.total_seconds())
 
 
 POLICY = TelecomRetryPolicy()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
@@ -90,6 +90,41 @@ def test_airflow_stores_neither_number_nor_text(telecom_simulator: Any, sms: Any
     assert "0000200" not in shown
     assert "1234" not in shown
     assert telecom_simulator.town.ledger.of("kyivstar", "sms")[0].facts["text"] == TEXT
+
+
+@pytest.mark.parametrize("text", ["48151623", "380670000999"])
+def test_a_text_of_digits_is_not_shown_either(sms: Any, text: str) -> None:
+    from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+
+    operator, run = sms(text=text, dedupe_key=text), Run()
+    run.execute(operator)
+    shown = str(_serialize_rendered_fields(operator)) + str(run.stores["tell"].texts)
+    assert text[:5] not in shown
+
+
+def test_a_text_that_changed_is_not_assumed_to_have_been_sent(telecom_simulator: Any, sms: Any) -> None:
+    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+    run = Run()
+    with pytest.raises(OutcomeUnknownError):
+        run.execute(sms())
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(sms(text="Another text", on_unknown="assume_sent"))
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_waiting_too_long_ends_alike(telecom_simulator: Any, sms: Any, deferrable: bool) -> None:
+    """A worker's own time-out, and Airflow's for a trigger, which arrives as a failure to resume with."""
+    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 10_000)
+    operator = sms(wait_for_completion=True, poll_interval=0.05, wait_timeout=0.1)
+    failed: dict[str, Any] = {"error": "Trigger timeout"}
+
+    def too_long() -> Any:
+        if deferrable:
+            return operator.resume_execution("__fail__", failed, {})
+        return Run().execute(operator)
+
+    with pytest.raises(AirflowSensorTimeout, match="still waiting after"):
+        too_long()
 
 
 @pytest.mark.parametrize("deferrable", [False, True])

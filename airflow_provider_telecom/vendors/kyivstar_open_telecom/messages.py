@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from airflow_provider_telecom.calls.checks import filled, matching, sms_segments, within
+from airflow_provider_telecom.calls.checks import filled
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
+from airflow_provider_telecom.calls.errors import TelecomNotFoundError
 from airflow_provider_telecom.calls.request import Repeat, Response
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import complaint, reader
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
+    opaque_id,
+    promotion_parts,
+    sms_text,
+    sms_ttl,
+    viber_ttl,
+    web_address,
+)
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Accepted, MessageStatus
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import KyivstarServer, opaque_id
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import KyivstarServer
 
-MOST_SEGMENTS = 6
-LONGEST_SMS_TTL = 86_400
-SHORTEST_VIBER_TTL, LONGEST_VIBER_TTL = 30, 1_209_600
 UNKNOWN_OR_ON_ITS_WAY = "1040"
 
 
@@ -44,12 +49,12 @@ class MessageCalls(KyivstarServer):
         body: dict[str, object] = {
             "from": self._sender(sender),
             "to": self._msisdn(msisdn),
-            "text": _text_within(text, max_segments),
+            "text": sms_text(text, max_segments),
         }
         if max_segments is not None:
             body["maxSegments"] = max_segments
         if ttl_seconds is not None:
-            body["messageTtlSec"] = within("ttl_seconds", ttl_seconds, 0, LONGEST_SMS_TTL)
+            body["messageTtlSec"] = sms_ttl(ttl_seconds)
         request = self._request("POST", "/sms", Repeat.UNKEYED, body=body)
         return (yield from self._call(request, reader(Accepted)))
 
@@ -118,7 +123,7 @@ class MessageCalls(KyivstarServer):
         if text is not None:
             body["text"] = text
         if ttl_seconds is not None:
-            body["messageTtlSec"] = within("ttl_seconds", ttl_seconds, SHORTEST_VIBER_TTL, LONGEST_VIBER_TTL)
+            body["messageTtlSec"] = viber_ttl(ttl_seconds)
         return body
 
     def _status(self, path: str, message_id: str) -> Call[MessageStatus]:
@@ -126,36 +131,19 @@ class MessageCalls(KyivstarServer):
         return self._call(self._request("GET", path, Repeat.READ, ids=ids), _read_status)
 
 
-def _text_within(text: str, max_segments: int | None) -> str:
-    most = MOST_SEGMENTS if max_segments is None else within("max_segments", max_segments, 1, MOST_SEGMENTS)
-    needed = sms_segments(filled("text", text))
-    if needed > most:
-        raise TelecomInputError("text", f"takes {needed} SMS; at most {most} are allowed")
-    return text
-
-
 def _extended(
     text: str | None, image_url: str | None, caption: str | None, action_url: str | None
 ) -> dict[str, str]:
     """Return what a promotion holds beside its text."""
-    if text is None and image_url is None:
-        raise TelecomInputError("text", "give a text, an image_url, or both")
-    if (caption is None) != (action_url is None):
-        raise TelecomInputError("caption", "a button takes both caption and action_url")
-    if caption is not None and text is None:
-        raise TelecomInputError("text", "must be given with a button")
+    promotion_parts(text, image_url, caption, action_url)
     if text is not None:
         filled("text", text)
     extended = {}
     if image_url is not None:
-        extended["img"] = _url("image_url", image_url)
+        extended["img"] = web_address("image_url", image_url)
     if caption is not None and action_url is not None:
-        extended |= {"caption": filled("caption", caption), "action": _url("action_url", action_url)}
+        extended |= {"caption": filled("caption", caption), "action": web_address("action_url", action_url)}
     return extended
-
-
-def _url(field: str, url: str) -> str:
-    return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")
 
 
 def _read_status(answer: Response) -> MessageStatus:

@@ -11,7 +11,6 @@ from airflow_provider_telecom.calls.checks import (
     aware,
     encodable,
     filled,
-    matching,
     one_of,
     some,
     within,
@@ -20,19 +19,19 @@ from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.request import Repeat, Request, Response
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import content, reader
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import ANY_INTEGER, promo_uuid
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     Audience,
     Promo,
     PromoList,
     PromoStatistics,
 )
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import ANY_INTEGER, KyivstarServer
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import KyivstarServer
 
 Recipient = str | int | Sequence[Any]
 """A number, or a pair of a number and the params that fill the text's variables."""
 
 LARGEST_CHUNK = 20_000
-_UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _READINGS = 2
 _MOST_PAGES = 100_000
 
@@ -161,7 +160,7 @@ class PromoCalls(KyivstarServer):
         promo_id: str,
         body: Mapping[str, object] | None = None,
     ) -> Request:
-        ids = {"promo_id": matching("promo_id", promo_id, _UUID, "must be a UUID")}
+        ids = {"promo_id": promo_uuid(promo_id)}
         return self._request(method, f"/promo/{{promo_id}}{rest}", repeat, ids=ids, body=body)
 
     def _listed(self, query: Mapping[str, str | int], number: int) -> Call[PromoList]:

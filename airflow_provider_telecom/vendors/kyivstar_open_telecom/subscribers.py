@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_provider_telecom.calls.checks import matching, within
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Repeat, Request, Response
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import reader
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
+    days_back,
+    hours_back,
+    imei_digits,
+    imei_or_period,
+    score_model,
+)
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     DeviceCheck,
     LifetimeCheck,
@@ -16,9 +21,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     SimCheck,
     SimCount,
 )
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import ANY_INTEGER, KyivstarServer
-
-LONGEST_PERIOD_DAYS = 120
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import KyivstarServer
 
 
 class SubscriberCalls(KyivstarServer):
@@ -35,7 +38,7 @@ class SubscriberCalls(KyivstarServer):
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
         Source: "/subscribers/{phoneNumber}/verify-sim".
         """
-        body = {"activationHours": within("activation_hours", activation_hours, 1, ANY_INTEGER)}
+        body = {"activationHours": hours_back(activation_hours)}
         request = self._check(msisdn, "POST", "verify-sim", body=body)
         return (yield from self._call(request, reader(SimCheck)))
 
@@ -46,7 +49,7 @@ class SubscriberCalls(KyivstarServer):
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
         Source: "/subscribers/{phoneNumber}/check-sim-count".
         """
-        body = {"daysCount": within("days", days, 1, LONGEST_PERIOD_DAYS)}
+        body = {"daysCount": days_back("days", days)}
         request = self._check(msisdn, "POST", "check-sim-count", body=body)
         return (yield from self._call(request, reader(SimCount)))
 
@@ -81,7 +84,7 @@ class SubscriberCalls(KyivstarServer):
         Raises TelecomInputError, TelecomRejectedError (422: not a model of yours). A billed read.
         Source: "/subscribers/{phoneNumber}/score".
         """
-        wanted = matching("model_id", model_id, r"[A-Za-z0-9_.-]{1,64}", "must be a model's number")
+        wanted = score_model(model_id)
         request = self._check(msisdn, "GET", "score", query={"modelId": wanted})
         return (yield from self._call(request, _score))
 
@@ -104,21 +107,7 @@ def _score(answer: Response) -> int | float | None:
 
 
 def _device_query(imei: str | int | None, days_period: int | None) -> dict[str, str | int]:
-    if imei is not None and days_period is None:
+    imei_or_period(imei, days_period)
+    if imei is not None:
         return {"IMEI": imei_digits(imei)}
-    if days_period is not None and imei is None:
-        return {"daysPeriod": within("days_period", days_period, 1, LONGEST_PERIOD_DAYS)}
-    raise TelecomInputError("imei", "give either imei or days_period, and not both")
-
-
-def imei_digits(imei: str | int) -> str:
-    """Return an IMEI of 14 to 16 digits; of 15 the last must be the right check digit (Luhn)."""
-    digits = matching("imei", str(imei).strip(), r"[0-9]{14,16}", "must have 14 to 16 digits")
-    if len(digits) == 15 and _luhn_sum(digits) % 10:
-        raise TelecomInputError("imei", "its last digit does not check")
-    return digits
-
-
-def _luhn_sum(digits: str) -> int:
-    doubled = [sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2]]
-    return sum(doubled) + sum(int(digit) for digit in digits[-1::-2])
+    return {"daysPeriod": days_back("days_period", days_period or 0)}

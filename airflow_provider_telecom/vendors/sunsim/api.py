@@ -17,6 +17,12 @@ from airflow_provider_telecom.calls.phone import russian_dialled, ten_digits
 from airflow_provider_telecom.calls.privacy import Secret, shortened
 from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request
 from airflow_provider_telecom.vendors.api import Api, Credentials
+from airflow_provider_telecom.vendors.sunsim.edits import (
+    check_workdays,
+    differences,
+    told,
+    unedited_as_read,
+)
 from airflow_provider_telecom.vendors.sunsim.models import (
     LARGEST_RECORDING,
     Answer,
@@ -31,7 +37,7 @@ from airflow_provider_telecom.vendors.sunsim.models import (
 )
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
 from airflow_provider_telecom.vendors.sunsim.period import period
-from airflow_provider_telecom.vendors.sunsim.settings import checked, numbers_of
+from airflow_provider_telecom.vendors.sunsim.settings import Settings, checked, numbers_of
 from airflow_provider_telecom.vendors.sunsim.tokens import TokenDesk
 
 Direction = Literal["outgoing", "incoming"]
@@ -165,32 +171,52 @@ class SunSimApi(Api[SunSimOptions]):
         `settings` is the `settings` of `get_vats_settings`, edited. The vendor keeps no version, so
         whoever writes last wins. With `expected_hash` (the `hash` of what was edited) the settings are
         read once more just before, and refused when they have changed since; the moment between that
-        read and the write stays open. Only with it can an unknown outcome be settled by reading, and the
-        request repeated once if nothing has happened; without it TelecomUnknownError is raised.
+        read and the write stays open. Only with it nothing is sent when they are so already, profiles
+        that were not edited go back to the letter, a refusal names what was edited, and an unknown outcome
+        is settled by reading, and the request repeated once if nothing has happened; without it
+        TelecomUnknownError is raised.
 
         Raises TelecomInputError that names number, profile and day (times of a profile's blocks must
         cover each day from 0 to 86400 once; dialTime 0 to 90; dialModeCode 1, 2 or 21; isActive, isMlp,
-        isUseCalendar 0 or 1; workdayDefDay only with isUseCalendar = 1; redirect numbers Russian),
+        isUseCalendar 0 or 1; workdayDefDay set only with isUseCalendar = 1; redirect numbers Russian),
         TelecomAuthError, TelecomRejectedError, TelecomUnknownError. A copy sets the same state again; a
         late one can undo a newer change. Source: "POST /api/v1/Vats/settings/set".
         """
         wanted = checked(settings, self.options.default_region)
-        setting = self._request("POST", "/Vats/settings/set", Repeat.SET_STATE, body={"vatsSettings": wanted})
-        if expected_hash is None:
-            return (yield from self._call(setting, read_receipt))
-        if (yield from self._vats_settings(numbers_of(wanted))).hash != expected_hash:
+        if expected_hash is not None:
+            return (yield from self._set_edited(wanted, expected_hash))
+        check_workdays(wanted)
+        return (yield from self._set(wanted))
+
+    def _set_edited(self, wanted: list[Settings], expected_hash: str) -> Call[Answer]:
+        read = yield from self._vats_settings(numbers_of(wanted))
+        if not (edits := differences(wanted, read.settings)):
+            return Answer(result=read.result)
+        if read.hash != expected_hash:
             raise TelecomRejectedError(
                 "the settings have changed since they were read: read them again and repeat the edit"
             )
+        check_workdays(wanted, read.settings)
+        wanted = unedited_as_read(wanted, read.settings)
         try:
-            return (yield from self._call(setting, read_receipt))
+            return (yield from self._set(wanted))
         except TelecomUnknownError:
-            now = yield from self._vats_settings(numbers_of(wanted))
-            if now.hash == expected_hash:
-                return (yield from self._call(setting, read_receipt))
-            if now.hash != VatsSettings(settings=wanted).hash:
+            found = yield from self._vats_settings(numbers_of(wanted))
+            if found.hash == expected_hash:
+                return (yield from self._set(wanted))
+            if differences(wanted, found.settings):
                 raise
-            return Answer(result=now.result)
+            return Answer(result=found.result)
+        except TelecomRejectedError as error:
+            error.text = f"{error.text}; edited were {told(edits)}"
+            error.args = (error.text,)
+            raise
+
+    def _set(self, wanted: list[Settings]) -> Call[Answer]:
+        body = {"vatsSettings": wanted}
+        return self._call(
+            self._request("POST", "/Vats/settings/set", Repeat.SET_STATE, body=body), read_receipt
+        )
 
     def _vats_settings(self, nums: list[str]) -> Call[VatsSettings]:
         # The document lost this call's heading; its name is taken from that of its sister.

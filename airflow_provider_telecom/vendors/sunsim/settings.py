@@ -77,10 +77,8 @@ def _check_profile(number: str, profile: Settings, region: str) -> None:
 def _check_calendar(place: str, profile: Settings) -> None:
     uses = _choice(place, profile, "isUseCalendar", _FLAG)
     workday = profile.get("workdayDefDay")
-    if uses == 1 and workday is not None:
-        within(f"{place}: workdayDefDay", workday, 1, 7)
-    elif not uses and workday not in (None, 0):
-        raise TelecomInputError(f"{place}: workdayDefDay", "may be set only with isUseCalendar = 1; else 0")
+    if workday is not None:
+        within(f"{place}: workdayDefDay", workday, 1 if uses else 0, 7)
 
 
 def _check_block(place: str, block: Settings, region: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.subscribers import imei_digits
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import imei_digits
 from tests.vendors.kyivstar_open_telecom.described import NUMBER, PROMO_ID, describe
 
 PICTURE = "https://a.example/1.png"

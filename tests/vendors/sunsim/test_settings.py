@@ -19,6 +19,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.request import Repeat, Unknown
+from airflow_provider_telecom.vendors.sunsim.edits import differences, told
 from airflow_provider_telecom.vendors.sunsim.models import read_settings
 from airflow_provider_telecom.vendors.sunsim.settings import checked, settings_hash
 from tests.vendors.sunsim.paper import ABOUT, BASE, Paper, answer, asked, enveloped, sent, vats
@@ -161,10 +162,8 @@ class TestChecks:
                 lambda e: profile(e).update(isUseCalendar=1, workdayDefDay=0),
                 "workdayDefDay: 0: must be 1 to 7",
             ),
-            (
-                lambda e: profile(e).update(workdayDefDay=1),
-                "workdayDefDay: may be set only with isUseCalendar",
-            ),
+            (lambda e: profile(e).update(workdayDefDay=8), "workdayDefDay: 8: must be 0 to 7"),
+            (lambda e: profile(e).update(workdayDefDay=7), None),
             (lambda e: profile(e).pop("workdayDefDay"), None),
             (lambda e: profile(e).update(scheduleBlocks=[]), "scheduleBlocks: must be a list with at least"),
             (lambda e: profile(e).update(scheduleBlocks={}), "scheduleBlocks: must be a list"),
@@ -217,6 +216,89 @@ class TestHash:
         assert settings_hash([vats(), vats("9000000001")]) != settings_hash([vats("9000000001"), vats()])
 
 
+class TestWorkday:
+    """workdayDefDay may be set only with isUseCalendar = 1; what the vendor has there may stay."""
+
+    def test_without_a_read_it_cannot_be_told_from_an_edit(self) -> None:
+        with pytest.raises(TelecomInputError, match="profile 11: workdayDefDay: may be set only with"):
+            next(Paper().set_vats_settings(edited(lambda entry: profile(entry).update(workdayDefDay=1))))
+
+    @pytest.mark.parametrize(
+        ("workday", "uses", "fits"), [(3, 0, True), (0, 0, True), (4, 0, False), (4, 1, True)]
+    )
+    def test_after_a_read_it_can(self, workday: int, uses: int, fits: bool) -> None:
+        before, new = vats(workdayDefDay=3), vats(workdayDefDay=workday, isUseCalendar=uses)
+        redirect(new).update(dialTime=45)
+        call = Paper().set_vats_settings([new], expected_hash=settings_hash([before]))
+        if fits:
+            assert [request.path for request in asked(call, shown(before), enveloped())[0]] == [READ, SET]
+            return
+        with pytest.raises(TelecomInputError, match="number 90000\\*\\*\\*00, profile 11: workdayDefDay"):
+            asked(call, shown(before))
+
+
+def with_vip() -> dict[str, Any]:
+    """Return settings with a second profile, in which a number is written in another form."""
+    entry = vats()
+    entry["profiles"].append(deepcopy({**profile(entry), "id": 12, "workdayDefDay": 3}))
+    for each in entry["profiles"][1]["scheduleBlocks"]:
+        each["redirectNums"][0]["num"] = "89001234567"
+    return entry
+
+
+class TestDifferences:
+    @pytest.mark.parametrize(
+        ("edit", "where"),
+        [
+            (lambda e: redirect(e).update(num=9001234568), "profile 11, block 1, redirect 1: num"),
+            (lambda e: redirect(e).update(name="x"), "profile 11, block 1, redirect 1: name"),
+            (lambda e: redirect(e).update(id=2), "profile 11, block 1, redirect 1: id"),
+            (lambda e: block(e)["redirectNums"].clear(), "profile 11, block 1: redirectNums"),
+            (lambda e: block(e)["redirectNums"].append({}), "profile 11, block 1: redirectNums"),
+            (lambda e: block(e).update(dialModeCode=2), "profile 11, block 1: dialModeCode"),
+            (lambda e: times(e, "6", 1).clear(), "profile 11, block 2, day 6: times"),
+            (lambda e: times(e, "1")[0].update(time_end=1), "profile 11, block 1, day 1: times"),
+            (lambda e: block(e).update(scheduleJson=None), "profile 11, block 1: scheduleJson"),
+            (lambda e: profile(e).update(isUseCalendar=1), "profile 11: isUseCalendar"),
+            (lambda e: profile(e)["scheduleBlocks"].pop(), "profile 11: scheduleBlocks"),
+            (lambda e: e.update(new={"a": 1}), ", new: a"),
+            (lambda e: e["profiles"].clear(), ": profiles"),
+            (lambda e: e.update(num="9000000001"), ": profiles"),
+        ],
+    )
+    def test_each_is_named(self, edit: Edit, where: str) -> None:
+        wanted = {**vats(), "new": {"a": 2}}
+        (found,) = edited(edit)
+        assert any(place.endswith(where) for place in differences([wanted], [{"new": {"a": 2}, **found}]))
+        assert "9000000000" not in str(differences([wanted], [found]))
+
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            lambda e: redirect(e).update(num="+79001234567"),
+            lambda e: block(e).update(dialModeTerm="x"),
+            lambda e: e.update(vatsModeTerm="x", new=1),
+            lambda e: times(e, "1", 1).reverse(),
+            lambda e: profile(e)["scheduleBlocks"].reverse(),
+        ],
+    )
+    def test_the_vendors_own_ways_are_none(self, edit: Edit) -> None:
+        assert differences([vats()], edited(edit)) == []
+
+    def test_a_new_redirect_number_gets_an_id_from_the_vendor(self) -> None:
+        wanted = edited(lambda entry: redirect(entry).update(id=0))
+        assert differences(wanted, [vats()]) == []
+        assert differences([vats()], wanted) != []
+
+    def test_numbers_are_told_apart(self) -> None:
+        both = [vats(), vats("9000000001")]
+        assert differences(both, both[::-1]) == []
+        assert differences(both, both[:1])
+
+    def test_many_are_told_shortly(self) -> None:
+        assert told([f"p{place}" for place in range(12)]).endswith("p9 and 2 more")
+
+
 class TestSet:
     hash = settings_hash([vats()])
     new = edited(lambda entry: redirect(entry).update(dialTime=45))
@@ -247,8 +329,37 @@ class TestSet:
     def test_settings_that_have_changed_since_are_refused_before_anything_is_set(self) -> None:
         call = Paper().set_vats_settings(self.new, expected_hash=self.hash)
         next(call)
+        other = edited(lambda entry: redirect(entry).update(dialTime=1))
         with pytest.raises(TelecomRejectedError, match="have changed since they were read"):
-            call.send(shown(*self.new))
+            call.send(shown(*other))
+
+    def test_nothing_is_sent_when_they_are_so_already(self) -> None:
+        already = deepcopy(self.new)
+        block(already[0]).update(dialModeTerm="another text for the same code")
+        paths, done = self.outcome(shown(*already), expected_hash=self.hash)
+        assert (paths, done.result) == ([READ], ABOUT)
+
+    def test_a_refusal_names_what_was_edited(self) -> None:
+        refused = answer({"error": {"errorMessage": "VIP", "errorCode": 12}, "result": ABOUT})
+        with pytest.raises(TelecomRejectedError) as caught:
+            self.outcome(shown(vats()), refused, expected_hash=self.hash)
+        assert "VIP; edited were number 90000***00, profile 11, block 1, redirect 1: dialTime" in str(
+            caught.value
+        )
+        assert caught.value.code == "12"
+
+    def test_profiles_that_were_not_edited_go_back_to_the_letter(self) -> None:
+        before = with_vip()
+        new = deepcopy(before)
+        redirect(new).update(dialTime=45)
+        requests, _ = asked(
+            Paper().set_vats_settings([new], expected_hash=settings_hash([before])),
+            shown(before),
+            enveloped(),
+        )
+        first, vip = sent(requests[1])["vatsSettings"][0]["profiles"]
+        assert first["scheduleBlocks"][0]["redirectNums"][0]["dialTime"] == 45
+        assert vip == before["profiles"][1]
 
     def test_unknown_and_nothing_has_happened_so_it_is_repeated_once(self) -> None:
         lost = (shown(vats()), Unknown("reset"), shown(vats()), enveloped())
@@ -264,6 +375,13 @@ class TestSet:
         other = edited(lambda entry: redirect(entry).update(dialTime=1))
         with pytest.raises(TelecomUnknownError):
             self.outcome(shown(vats()), Unknown("reset"), shown(*other), expected_hash=self.hash)
+
+    def test_unknown_and_the_vendor_writes_it_in_its_own_way(self) -> None:
+        theirs = deepcopy(self.new)
+        block(theirs[0]).update(dialModeTerm="their text")
+        redirect(theirs[0]).update(num="+79001234567")
+        paths, _ = self.outcome(shown(vats()), Unknown("reset"), shown(*theirs), expected_hash=self.hash)
+        assert paths == [READ, SET, READ]
 
     def test_unknown_twice(self) -> None:
         lost = (shown(vats()), Unknown("reset"), shown(vats()), Unknown("reset"))

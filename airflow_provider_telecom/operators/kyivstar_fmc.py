@@ -1,0 +1,57 @@
+"""Operators of Kyivstar FMC, the virtual mobile PBX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.operators.base import UnkeyedOperator
+from airflow_provider_telecom.operators.proof import CallOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
+
+
+class KyivstarFmcOriginateCallOperator(CallOperator):
+    """Ring a subscriber of the PBX and, once they answer, connect them with a number.
+
+    Returns `{"started": True}`: the vendor answers nothing that names the call. Nothing tells a copy from
+    a second call, and a copy rings two phones again: `on_unknown` says what to do when no answer came.
+
+    :param called_number: whom to connect with, in any common form.
+    :param calling_number: the subscriber who is rung first; the connection's without it.
+
+    Raises TelecomInputError (numbers), TelecomAuthError (bad token, or the service is not activated for
+    the subscriber), OutcomeUnknownError. Source: "Phone call initiation" of the vendor's document.
+    """
+
+    template_fields: Sequence[str] = (*UnkeyedOperator.template_fields, "called_number", "calling_number")
+    private_fields: ClassVar[Sequence[str]] = ("called_number", "calling_number")
+    default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
+    hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.kyivstar_fmc.KyivstarFmcHook"
+    watch: ClassVar[str] = "airflow_provider_telecom.vendors.kyivstar_fmc.watches.call_record"
+
+    def __init__(
+        self, *, called_number: str | int, calling_number: str | int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.called_number, self.calling_number = called_number, calling_number
+
+    @cached_property
+    def hook(self) -> KyivstarFmcHook:
+        """The hook of the connection."""
+        from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
+
+        return KyivstarFmcHook(self.conn_id)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Ring, once."""
+        call = {
+            "called_number": self.revealed("called_number"),
+            "calling_number": self.revealed("calling_number") or None,
+        }
+        ring = partial(self.hook.originate_call, **call)
+        return dict(self._once(context, call, lambda: self._or_proven(ring, call)))

@@ -1,0 +1,69 @@
+"""Proof that something without a key has happened after all: the vendor's records, where they show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any, ClassVar
+
+from airflow.sdk.exceptions import AirflowSensorTimeout
+
+from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomUnknownError
+from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.operators.base import UnkeyedOperator
+
+_LONGEST_SECONDS = 6 * 3600
+_SLOWEST_LOOKS = 15.0
+_TOLERATED_ERRORS = 3
+
+
+class CallOperator(UnkeyedOperator):
+    """A task that rings two phones, of which the vendor's call records tell once the call has ended.
+
+    :param look_for_proof_seconds: after a lost answer, look so long (0 to 21600) in the call records for a
+        call of the two numbers that began since it was asked for, and hold the worker meanwhile. A hit
+        proves that it happened, and the task succeeds; a call that the two had by themselves in that time
+        is taken for it. A miss proves nothing: `on_unknown` decides. Calls appear when they have ended, so
+        this should be longer than they last; 0 (default): do not look. A killed worker does not look.
+    """
+
+    hook_path: ClassVar[str]
+    watch: ClassVar[str]
+    """Import path of the watch for the record; it is given the arguments and `since`."""
+
+    def __init__(self, *, look_for_proof_seconds: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.look_for_proof_seconds = within(
+            "look_for_proof_seconds", look_for_proof_seconds, 0, _LONGEST_SECONDS
+        )
+
+    def _or_proven(self, call: Callable[[], object], arguments: Mapping[str, Any]) -> Facts:
+        """Ask for the call; when nobody knows what came of it, look for proof. Return `{"started": True}`."""
+        since = datetime.now(timezone.utc).replace(microsecond=0)
+        try:
+            call()
+        except TelecomUnknownError as error:
+            if not self.look_for_proof_seconds or not self._proven({**arguments, "since": since.isoformat()}):
+                raise
+            self.log.warning("%s; the call records prove that it happened", error)
+            return {"started": True, "proven_by_records": True}
+        return {"started": True}
+
+    def _proven(self, arguments: Mapping[str, Any]) -> bool:
+        from airflow_provider_telecom.triggers.waiting import Waiting, wait
+
+        waiting = Waiting(
+            hook=self.hook_path,
+            watch=self.watch,
+            conn_id=self.conn_id,
+            arguments=arguments,
+            poll_interval=min(_SLOWEST_LOOKS, self.look_for_proof_seconds / 10),
+            tolerated_errors=_TOLERATED_ERRORS,
+        )
+        try:
+            wait(waiting, self.look_for_proof_seconds)
+        except (TelecomError, AirflowSensorTimeout) as nothing:
+            self.log.warning("no proof in the call records: %s", nothing)
+            return False
+        return True

@@ -1,0 +1,199 @@
+"""Operators of SunSim."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.calls.checks import matching
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.operators.base import TelecomOperator, UnkeyedOperator, is_literal
+from airflow_provider_telecom.operators.campaign import path_of
+from airflow_provider_telecom.operators.proof import CallOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.hooks.sunsim import SunSimHook
+    from airflow_provider_telecom.vendors.sunsim.models import VatsSettings
+
+
+class SunSimOperator(TelecomOperator):
+    """A task about a `sunsim` connection."""
+
+    default_conn_id: ClassVar[str] = "sunsim_default"
+    hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.sunsim.SunSimHook"
+
+    @cached_property
+    def hook(self) -> SunSimHook:
+        """The hook of the connection."""
+        from airflow_provider_telecom.hooks.sunsim import SunSimHook
+
+        return SunSimHook(self.conn_id)
+
+
+class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
+    """Ring a number of the contract and connect it with any other; charged as an incoming call on the first.
+
+    Returns `{"started": True}`: the answer is not documented and names no call. Nothing tells a copy from
+    a second call, and a copy rings two phones again: `on_unknown` says what to do when no answer came.
+    `look_for_proof_seconds` takes `vendor_timezone` in the connection's extra.
+
+    :param phone_to: whom to connect with, in any common form.
+    :param phone_from: the number of the contract that is rung first.
+
+    Raises TelecomInputError (numbers), TelecomAuthError, TelecomRejectedError, OutcomeUnknownError.
+    Source: "GET /api/v1/callback/create" of the vendor's document.
+    """
+
+    template_fields: Sequence[str] = (*UnkeyedOperator.template_fields, "phone_to", "phone_from")
+    private_fields: ClassVar[Sequence[str]] = ("phone_to", "phone_from")
+    watch: ClassVar[str] = "airflow_provider_telecom.vendors.sunsim.watches.callback"
+
+    def __init__(self, *, phone_to: str | int, phone_from: str | int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.phone_to, self.phone_from = phone_to, phone_from
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Ring, once."""
+        if self.look_for_proof_seconds and self.hook.options.vendor_timezone is None:
+            raise TelecomInputError(
+                "look_for_proof_seconds", "takes vendor_timezone in the connection's extra"
+            )
+        call = {"phone_to": self.revealed("phone_to"), "phone_from": self.revealed("phone_from")}
+        ring = partial(self.hook.create_callback, **call)
+        return dict(self._once(context, call, lambda: self._or_proven(ring, call)))
+
+
+class SunSimGetVatsSettingsOperator(SunSimOperator):
+    """Read the settings of the virtual PBX; return `{"hash", "numbers", "profiles", "path"}`.
+
+    `hash` is for `SunSimSetVatsSettingsOperator`, `numbers` how many there are, `profiles` the ids of each
+    number's profiles, in the order of the vendor's list. The settings themselves hold telephone numbers:
+    they stay out of Airflow's database unless `return_settings` asks for them.
+
+    :param numbers: numbers of the contract, in any common form.
+    :param path: a file to write the settings to, as the JSON list that can be edited and set, where
+        Airflow's object storage can write. It holds numbers.
+    :param return_settings: put `settings` into the XCom as well, numbers and all.
+
+    Raises TelecomInputError, TelecomAuthError, TelecomRejectedError (a number that is not on the contract),
+    TelecomAnswerError. A read: a copy costs nothing. Source: the request before
+    "POST /api/v1/Vats/settings/set" of the vendor's document, whose heading is lost.
+    """
+
+    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "numbers", "path")
+    private_fields: ClassVar[Sequence[str]] = ("numbers",)
+
+    def __init__(
+        self,
+        *,
+        numbers: Sequence[str | int],
+        path: str | None = None,
+        return_settings: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.numbers, self.path, self.return_settings = numbers, path, return_settings
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read them, and write them where they are wanted."""
+        found = self.hook.get_vats_settings(self.revealed("numbers"))
+        self._write(found)
+        return {
+            "hash": found.hash,
+            "numbers": len(found.settings),
+            "profiles": [[one.get("id") for one in entry.get("profiles") or []] for entry in found.settings],
+            "path": self.path or None,
+            **({"settings": found.settings} if self.return_settings else {}),
+        }
+
+    def _write(self, found: VatsSettings) -> None:
+        if (path := path_of(self.path)) is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f"{path.name}.part")
+        beside.write_text(json.dumps(found.settings, ensure_ascii=False, indent=2), encoding="utf-8")
+        beside.rename(path)
+
+
+class SunSimSetVatsSettingsOperator(SunSimOperator):
+    """Set edited settings of the virtual PBX, as a whole; return `{"changed", "hash", "numbers"}`.
+
+    Nothing is sent when they are so already, so a retried task changes nothing twice, and the outcome of
+    a lost answer is read from the vendor. Afterwards they are read back and compared. Profiles that were
+    not edited go back to the letter, those of VIP lists above all: the vendor refuses an edit of those,
+    and the error names number, profile and field.
+
+        read = SunSimGetVatsSettingsOperator(task_id="read", numbers=[...], path="s3://bucket/vats.json")
+        # edit the file, then
+        SunSimSetVatsSettingsOperator(
+            task_id="set", path="s3://bucket/vats.json",
+            expected_hash="{{ ti.xcom_pull(task_ids='read')['hash'] }}",
+        )
+
+    :param settings: the settings, a list in the vendor's own form as they were read, edited: from
+        `task.output` of a task that returned it.
+    :param path: or the file with that JSON list.
+    :param expected_hash: `hash` of the read that was edited. The settings are refused when they have
+        changed since: somebody else's edit would be lost. Without it they are set whatever has changed.
+
+    Raises TelecomInputError that names number, profile and day (see `set_vats_settings` of the hook for
+    the rules), TelecomRejectedError (changed since; refused; not what was sent when read back),
+    TelecomAuthError, TelecomUnknownError. Source: "POST /api/v1/Vats/settings/set" of the vendor's document.
+    """
+
+    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "settings", "path", "expected_hash")
+    private_fields: ClassVar[Sequence[str]] = ("settings",)
+
+    def __init__(
+        self,
+        *,
+        settings: Sequence[Mapping[str, Any]] | None = None,
+        path: str | None = None,
+        expected_hash: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if settings is not None and path is not None:
+            raise TelecomInputError("settings", "or path must be given, not both")
+        if is_literal(expected_hash):
+            _check_hash(expected_hash)
+        self.settings, self.path, self.expected_hash = settings, path, expected_hash
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check, compare, set, and compare again."""
+        from airflow_provider_telecom.vendors.sunsim.edits import differences, told
+        from airflow_provider_telecom.vendors.sunsim.settings import checked, numbers_of
+
+        if self.expected_hash is not None:
+            _check_hash(self.expected_hash)
+        wanted = checked(self._wanted(), self.hook.options.default_region)
+        numbers = [f"7{number[-10:]}" for number in numbers_of(wanted)]
+        expected = self.expected_hash or self.hook.get_vats_settings(numbers).hash
+        self.hook.set_vats_settings(wanted, expected_hash=expected)
+        found = self.hook.get_vats_settings(numbers)
+        if others := differences(wanted, found.settings):
+            raise TelecomRejectedError(
+                f"the vendor has taken the settings, and does not show what was sent: {told(others)}"
+            )
+        return {"changed": found.hash != expected, "hash": found.hash, "numbers": len(numbers)}
+
+    def _wanted(self) -> Any:
+        settings, path = self.revealed("settings"), path_of(self.path)
+        if (settings is None) == (path is None):
+            raise TelecomInputError("settings", "or path must be given, and one of them only")
+        if path is None:
+            return settings
+        if not path.is_file():
+            raise TelecomInputError("path", f"there is no file {path}")
+        try:
+            return json.loads(path.read_text(encoding="utf-8-sig"))
+        except ValueError:
+            raise TelecomInputError("path", f"{path} does not hold JSON") from None
+
+
+def _check_hash(value: Any) -> None:
+    matching("expected_hash", value, r"[0-9a-f]{64}", "must be the hash of a read: 64 characters 0-9 and a-f")

@@ -1,0 +1,123 @@
+"""Sensors of Kyivstar Open Telecom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_telecom.calls.checks import one_of
+from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
+from airflow_provider_telecom.operators.base import is_literal
+from airflow_provider_telecom.sensors.base import TelecomSensor
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import opaque_id, percent, promo_uuid
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperatorLink
+
+_WATCHES = "airflow_provider_telecom.vendors.kyivstar_open_telecom.watches"
+
+
+class KyivstarSensor(TelecomSensor):
+    """Waits for something at a `kyivstar_open_telecom` connection."""
+
+    default_conn_id: ClassVar[str] = "kyivstar_open_telecom_default"
+    hook: ClassVar[str] = "airflow_provider_telecom.hooks.kyivstar_open_telecom.KyivstarOpenTelecomHook"
+    operator_extra_links: Sequence[BaseOperatorLink] = (KyivstarConsoleLink(),)
+
+
+class KyivstarSmsDeliveredSensor(KyivstarSensor):
+    """Wait until an SMS is delivered; return `{"status", "date"}`.
+
+    The vendor names no state in which an SMS is lost, and does not tell an unknown id from an SMS on its
+    way: both are waited for until `timeout`. The id is not returned or logged: one of the mock server
+    holds the phone number.
+
+    :param message_id: the vendor's id of the SMS.
+
+    Source: "/sms/{msgId}" of the vendor's document.
+    """
+
+    watch: ClassVar[str] = f"{_WATCHES}.sms"
+    watched: ClassVar[Sequence[str]] = ("message_id",)
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id")
+
+    def __init__(self, *, message_id: str, start_from_trigger: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.message_id = message_id
+        if is_literal(message_id):
+            opaque_id("message_id", message_id)
+        self._start_from_trigger(start_from_trigger)
+
+
+class KyivstarViberDeliveredSensor(KyivstarSensor):
+    """Wait until a Viber message is delivered, or seen; return `{"status", "date"}`.
+
+    As with `KyivstarSmsDeliveredSensor`, one that never arrives is waited for until `timeout`; so is one
+    that nobody ever opens, with `until="seen"`.
+
+    :param message_id: the vendor's id of the message.
+    :param until: `delivered` (default), or `seen`.
+
+    Source: "/viber/status/{mid}" of the vendor's document.
+    """
+
+    watch: ClassVar[str] = f"{_WATCHES}.viber"
+    watched: ClassVar[Sequence[str]] = ("message_id", "until")
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id")
+
+    def __init__(
+        self,
+        *,
+        message_id: str,
+        until: Literal["delivered", "seen"] = "delivered",
+        start_from_trigger: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.message_id = message_id
+        if is_literal(message_id):
+            opaque_id("message_id", message_id)
+        self.until = one_of("until", until, ("delivered", "seen"))
+        self._start_from_trigger(start_from_trigger)
+
+
+class KyivstarPromoFinishedSensor(KyivstarSensor):
+    """Wait until a mailing is COMPLETED; return `{"status"}` and the counts of its statistics.
+
+    These are `sent_count`, `deliveries_count`, `undelivered_count` and whatever else the vendor counts.
+    While somebody keeps it SUSPENDED the sensor waits on, and notes so in the log.
+
+    Raises TelecomMissedError when it is completed and too few messages are delivered, or on SUSPENDED if
+    asked to.
+
+    :param promo_id: the mailing's id.
+    :param fail_on_suspended: whether SUSPENDED ends the waiting.
+    :param min_delivered_percent: how many of the messages that were sent must be delivered, 0 to 100,
+        when the mailing is COMPLETED. Receipts that come later do not count.
+
+    Source: "/promo/{promoUUID}" and "/promo/{promoUUID}/statistics" of the vendor's document.
+    """
+
+    watch: ClassVar[str] = f"{_WATCHES}.promo"
+    watched: ClassVar[Sequence[str]] = ("promo_id", "fail_on_suspended", "min_delivered_percent")
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, "promo_id")
+
+    def __init__(
+        self,
+        *,
+        promo_id: str,
+        fail_on_suspended: bool = False,
+        min_delivered_percent: str | float | None = None,
+        start_from_trigger: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.promo_id, self.fail_on_suspended = promo_id, fail_on_suspended
+        if is_literal(promo_id):
+            promo_uuid(promo_id)
+        self.min_delivered_percent = (
+            None
+            if min_delivered_percent is None
+            else str(percent("min_delivered_percent", min_delivered_percent))
+        )
+        self._start_from_trigger(start_from_trigger)

@@ -1,0 +1,113 @@
+"""What the arguments of Kyivstar's calls must be. Each error names the field and the rule."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from airflow_provider_telecom.calls.checks import filled, matching, sms_segments, within
+from airflow_provider_telecom.calls.errors import TelecomInputError
+
+ANY_INTEGER = 2**31 - 1
+"""The upper bound where the document gives none: what fits into its `integer`."""
+MOST_SEGMENTS = 6
+LONGEST_PERIOD_DAYS = 120
+_LONGEST_SMS_TTL = 86_400
+_SHORTEST_VIBER_TTL, _LONGEST_VIBER_TTL = 30, 1_209_600
+_UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+
+
+def opaque_id(field: str, value: str) -> str:
+    """Return an id of the vendor's that can stand in a path."""
+    rule = "must be 1 to 128 of the characters A-Z a-z 0-9 _ . : + -"
+    return matching(field, value, r"(?!\.+$)[A-Za-z0-9_.:+-]{1,128}", rule)
+
+
+def promo_uuid(promo_id: str) -> str:
+    """Return a mailing's id."""
+    return matching("promo_id", promo_id, _UUID, "must be a UUID")
+
+
+def segments_allowed(max_segments: int | None) -> int:
+    """Return how many SMS a text may take."""
+    return MOST_SEGMENTS if max_segments is None else within("max_segments", max_segments, 1, MOST_SEGMENTS)
+
+
+def sms_text(text: str, max_segments: int | None) -> str:
+    """Return a text that takes no more SMS than allowed."""
+    most = segments_allowed(max_segments)
+    needed = sms_segments(filled("text", text))
+    if needed > most:
+        raise TelecomInputError("text", f"takes {needed} SMS; at most {most} are allowed")
+    return text
+
+
+def sms_ttl(ttl_seconds: int) -> int:
+    """Return how long the vendor tries to deliver an SMS."""
+    return within("ttl_seconds", ttl_seconds, 0, _LONGEST_SMS_TTL)
+
+
+def viber_ttl(ttl_seconds: int) -> int:
+    """Return how long the vendor tries to deliver a Viber message."""
+    return within("ttl_seconds", ttl_seconds, _SHORTEST_VIBER_TTL, _LONGEST_VIBER_TTL)
+
+
+def promotion_parts(
+    text: object | None, image_url: object | None, caption: object | None, action_url: object | None
+) -> None:
+    """Check that the parts of a Viber advertisement go together, whatever they hold."""
+    if text is None and image_url is None:
+        raise TelecomInputError("text", "give a text, an image_url, or both")
+    if (caption is None) != (action_url is None):
+        raise TelecomInputError("caption", "a button takes both caption and action_url")
+    if caption is not None and text is None:
+        raise TelecomInputError("text", "must be given with a button")
+
+
+def web_address(field: str, url: str) -> str:
+    """Return an address of a picture, or of what a button opens."""
+    return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")
+
+
+def score_model(model_id: str) -> str:
+    """Return the number of a predictive model."""
+    return matching("model_id", model_id, r"[A-Za-z0-9_.-]{1,64}", "must be a model's number")
+
+
+def hours_back(activation_hours: int) -> int:
+    """Return a number of hours to look back."""
+    return within("activation_hours", activation_hours, 1, ANY_INTEGER)
+
+
+def days_back(field: str, count: int) -> int:
+    """Return a number of days to look back."""
+    return within(field, count, 1, LONGEST_PERIOD_DAYS)
+
+
+def percent(field: str, value: str | float) -> Decimal:
+    """Return a share of 0 to 100, as it was written."""
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if isinstance(value, bool) or not found.is_finite() or not 0 <= found <= 100:
+        raise TelecomInputError(field, "must be a number of 0 to 100")
+    return found
+
+
+def imei_or_period(imei: object | None, days_period: object | None) -> None:
+    """Check that exactly one of the two is given."""
+    if (imei is None) == (days_period is None):
+        raise TelecomInputError("imei", "give either imei or days_period, and not both")
+
+
+def imei_digits(imei: str | int) -> str:
+    """Return an IMEI of 14 to 16 digits; of 15 the last must be the right check digit (Luhn)."""
+    digits = matching("imei", str(imei).strip(), r"[0-9]{14,16}", "must have 14 to 16 digits")
+    if len(digits) == 15 and _luhn_sum(digits) % 10:
+        raise TelecomInputError("imei", "its last digit does not check")
+    return digits
+
+
+def _luhn_sum(digits: str) -> int:
+    doubled = [sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2]]
+    return sum(doubled) + sum(int(digit) for digit in digits[-1::-2])

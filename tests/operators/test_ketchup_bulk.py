@@ -1,0 +1,252 @@
+"""SMS to many: chunks, halves, slowness, money, results, and tries that go on where the last one stopped."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import ObjectStoragePath
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomFundsError,
+    TelecomInputError,
+    TelecomRejectedError,
+    TelecomThrottledError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.operators.ketchup_bulk import KetchUpSendBulkSmsOperator
+from tests.tasks import Run
+
+PEOPLE = [{"msisdn": str(380670000000 + place), "name": f"N{place}"} for place in range(25)]
+NUMBERS = [person["msisdn"] for person in PEOPLE]
+
+
+@pytest.fixture
+def bulk(hook_for: Callable[..., Any]) -> Callable[..., KetchUpSendBulkSmsOperator]:
+    hook_for("ketchup_loyalty")
+
+    def make(**arguments: Any) -> KetchUpSendBulkSmsOperator:
+        defaults = {"task_id": "send", "recipients": PEOPLE, "text": "Hi {name}", "chunk_size": 10}
+        return KetchUpSendBulkSmsOperator(**{**defaults, **arguments})
+
+    return make
+
+
+def sent(simulator: Any) -> Counter[str]:
+    return Counter(effect.facts["msisdn"] for effect in simulator.town.ledger.of("ketchup", "sms"))
+
+
+def requests(simulator: Any, path: str) -> int:
+    return sum(path in seen.path for seen in simulator.town.requests)
+
+
+def test_personal_texts_in_chunks(telecom_simulator: Any, bulk: Any, tmp_path: Path) -> None:
+    results = tmp_path / "out" / "results.jsonl"
+    facts = Run().execute(bulk(results_path=str(results)))
+    ledger = telecom_simulator.town.ledger.of("ketchup", "sms")
+    assert {effect.facts["msisdn"]: effect.facts["text"] for effect in ledger} == {
+        person["msisdn"]: f"Hi {person['name']}" for person in PEOPLE
+    }
+    assert (facts["recipients"], facts["accepted"], facts["refused"]) == (25, 25, {})
+    assert len(facts["task_ids"]) == 3
+    assert Decimal(facts["price"]) > 0
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [line["msisdn"] for line in lines] == NUMBERS
+    assert {line["state"] for line in lines} == {"accepted"}
+    assert {line["task_id"] for line in lines} == set(facts["task_ids"])
+    assert sorted(path.name for path in results.parent.iterdir()) == ["results.jsonl"]
+    assert not any(number in json.dumps(facts) for number in NUMBERS)
+
+
+def test_one_text(telecom_simulator: Any, bulk: Any) -> None:
+    assert Run().execute(bulk(recipients=NUMBERS, text="Hi"))["accepted"] == 25
+    assert set(sent(telecom_simulator).values()) == {1}
+
+
+def test_a_package_that_is_too_large_is_halved_and_stays_so(telecom_simulator: Any, bulk: Any) -> None:
+    telecom_simulator.fault(
+        "status",
+        "ketchup",
+        path="/sms/create",
+        status=200,
+        body='{"error": "12", "errorDescription": "Too large"}',
+        times=2,
+    )
+    assert Run().execute(bulk(chunk_size=20))["accepted"] == 25
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+    # 20 and 10 refused, then 5, 5, 10 and what is left of the chunk in ... fives
+    assert requests(telecom_simulator, "/sms/create") >= 6
+
+
+def test_too_many_at_once_is_waited_out(telecom_simulator: Any, bulk: Any) -> None:
+    throttled = {"result": [{"reference": None, "error": "11", "errorDescription": "Too many simultaneous"}]}
+    operator = bulk(recipients=NUMBERS[:1], text="Hi")
+    telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body=json.dumps(throttled))
+    assert Run().execute(operator)["accepted"] == 1
+
+
+def test_a_lost_answer_is_no_second_sms(telecom_simulator: Any, bulk: Any) -> None:
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=2)
+    facts = Run().execute(bulk())
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+    assert (facts["accepted"], facts["known_before"]) == (15, 10)
+
+
+def test_the_next_try_goes_on(telecom_simulator: Any, bulk: Any, tmp_path: Path) -> None:
+    run, results = Run(), tmp_path / "results.jsonl"
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    with pytest.raises(TelecomUnknownError):
+        run.execute(bulk(results_path=str(results)))
+    facts = run.execute(bulk(results_path=str(results)))
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+    assert facts["accepted"] + facts["known_before"] == 25
+    assert [json.loads(line)["msisdn"] for line in results.read_text().splitlines()] == NUMBERS
+    again = run.execute(bulk(results_path=str(results)))
+    assert again == facts
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
+def test_progress_before_a_failure_is_kept(telecom_simulator: Any, bulk: Any, tmp_path: Path) -> None:
+    run, results = Run(), tmp_path / "results.jsonl"
+    operator = bulk(results_path=str(results))
+    telecom_simulator.fault(
+        "status", "ketchup", path="/sms/create", status=200, body='{"error": "8"}', times=1
+    )
+    with pytest.raises(TelecomFundsError):
+        run.execute(operator)
+    before = requests(telecom_simulator, "/sms/create")
+    assert run.execute(bulk(results_path=str(results)))["accepted"] == 25
+    assert requests(telecom_simulator, "/sms/create") - before == 3
+
+
+def test_out_of_money_stops_and_goes_on_once_there_is_some(telecom_simulator: Any, bulk: Any) -> None:
+    from airflow_provider_telecom.simulator.ketchup_loyalty import Books
+
+    books, run = telecom_simulator.town.books("ketchup", Books), Run()
+    books.balance = Decimal(run.execute(bulk(dry_run=True))["price"]) / 2
+    with pytest.raises(TelecomFundsError):
+        run.execute(bulk())
+    assert sum(sent(telecom_simulator).values()) == 10
+    books.balance = Decimal(1000)
+    assert run.execute(bulk())["accepted"] == 25
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
+def test_a_changed_list_begins_anew_and_doubles_nobody(telecom_simulator: Any, bulk: Any) -> None:
+    run = Run()
+    run.execute(bulk(recipients=PEOPLE[:20]))
+    facts = run.execute(bulk(recipients=PEOPLE[::-1]))
+    assert (facts["accepted"], facts["known_before"]) == (5, 20)
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
+def test_another_dedupe_key_sends_again(telecom_simulator: Any, bulk: Any) -> None:
+    run = Run()
+    run.execute(bulk())
+    run.execute(bulk(dedupe_key="again"))
+    assert set(sent(telecom_simulator).values()) == {2}
+
+
+def test_max_cost_is_asked_for_before_the_first_sms(telecom_simulator: Any, bulk: Any) -> None:
+    with pytest.raises(TelecomInputError, match=r"max_cost: 0.01: is less than what it would cost"):
+        Run().execute(bulk(max_cost="0.01"))
+    assert not sent(telecom_simulator)
+    assert Run().execute(bulk(max_cost="1000"))["accepted"] == 25
+
+
+def test_a_dry_run_prices_and_sends_nothing(telecom_simulator: Any, bulk: Any) -> None:
+    run = Run()
+    facts = run.execute(bulk(dry_run=True))
+    assert (facts["dry_run"], facts["recipients"], facts["currency"]) == (True, 25, "EUR")
+    assert not sent(telecom_simulator)
+    assert Decimal(run.execute(bulk())["price"]) == Decimal(facts["price"])
+
+
+def test_refused_ones_are_counted_and_may_fail_the_task(telecom_simulator: Any, bulk: Any) -> None:
+    bad = {"result": [{"reference": None, "error": "21", "errorDescription": "Bad"}]}
+    for count in range(2):
+        telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body=json.dumps(bad))
+        run = Run(f"run {count}")
+        with pytest.raises(TelecomRejectedError, match="1 of 1 messages were refused \\(code 21: 1\\)"):
+            run.execute(bulk(recipients=NUMBERS[:1], text="Hi"))
+        assert run.execute(bulk(recipients=NUMBERS[:1], text="Hi"))["accepted"] == 1
+
+
+def test_bad_rows_send_nothing(telecom_simulator: Any, bulk: Any, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.csv"
+    people = [*PEOPLE, {"msisdn": "123", "name": "x"}]
+    with pytest.raises(TelecomInputError, match="1 bad rows, so nothing was sent: line 26: msisdn"):
+        Run().execute(bulk(recipients=people, rejects_path=str(rejects)))
+    assert not telecom_simulator.town.requests
+    facts = Run().execute(bulk(recipients=people, rejects_path=str(rejects), on_bad_rows="skip"))
+    assert (facts["accepted"], facts["bad_rows"], facts["rejects"]) == (25, 1, str(rejects))
+    assert "123" in ObjectStoragePath(str(rejects)).read_text()
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_waiting_for_the_receipts(telecom_simulator: Any, bulk: Any, deferrable: bool) -> None:
+    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 2)
+    facts = Run().execute(
+        bulk(wait_for_completion=True, deferrable=deferrable, poll_interval=0.01, min_delivered_percent=95)
+    )
+    assert facts["accepted"] == 25
+    assert facts["delivered"] == 25
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"chunk_size": 0}, "chunk_size"),
+        ({"on_bad_rows": "guess"}, "on_bad_rows"),
+        ({"max_recipients": 0}, "max_recipients"),
+        ({"msisdn_column": ""}, "msisdn_column"),
+    ],
+)
+def test_wrong_arguments_are_refused_when_the_dag_is_parsed(
+    bulk: Any, wrong: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(TelecomInputError, match=f"^{rule}: "):
+        bulk(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"max_cost": 0.1}, "max_cost: must be an amount"),
+        ({"max_cost": "much"}, "max_cost: must be an amount"),
+        ({"text": "Hi {surname}"}, "recipients: 25 bad rows"),
+        ({"text": " "}, "text: must not be empty"),
+        ({"originator": "a name that is too long"}, "originator: has"),
+        ({"max_recipients": 3}, "recipients: are more than"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_the_first_request(
+    telecom_simulator: Any, bulk: Any, wrong: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        Run().execute(bulk(**wrong))
+    assert rule in str(caught.value)
+    assert not telecom_simulator.town.requests
+
+
+def test_still_too_many_at_once_is_told(telecom_simulator: Any, bulk: Any) -> None:
+    from airflow_provider_telecom.journal.reference import Namer
+    from airflow_provider_telecom.operators.ketchup_campaign import Campaign, Message, Tally
+    from airflow_provider_telecom.operators.personal import PersonalText
+    from airflow_provider_telecom.operators.recipients import Layout, gather
+
+    throttled = {"result": [{"reference": None, "error": "11", "errorDescription": "Too many simultaneous"}]}
+    telecom_simulator.fault(
+        "status", "ketchup", path="/sms/create", status=200, body=json.dumps(throttled), times=50
+    )
+    waits: list[float] = []
+    message = Message(PersonalText("Hi"), "test", {})
+    campaign = Campaign(bulk().hook, message, Namer("d", "r", "t"), 10, waits.append)
+    with gather(NUMBERS[:1], Layout()) as audience, pytest.raises(TelecomThrottledError):
+        list(campaign.send(audience, Tally()))
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]

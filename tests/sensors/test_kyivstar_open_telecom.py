@@ -1,0 +1,212 @@
+"""Kyivstar's sensors, in a worker and in the triggerer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowSensorTimeout
+
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.sensors.kyivstar_open_telecom import (
+    KyivstarPromoFinishedSensor,
+    KyivstarSmsDeliveredSensor,
+    KyivstarViberDeliveredSensor,
+)
+from airflow_provider_telecom.triggers.waiting import TelecomMissedError
+from tests.tasks import Run
+
+NUMBER = "380670000200"
+PROMO_ID = "00000000-0000-4000-8000-000000000000"
+both_ways = pytest.mark.parametrize("deferrable", [False, True])
+
+
+@pytest.fixture
+def hook(hook_for: Callable[..., Any]) -> Any:
+    return hook_for("kyivstar_open_telecom")
+
+
+@pytest.fixture
+def promo(hook: Any) -> str:
+    made: str = hook.create_promo("Hello").id
+    hook.add_promo_audience(made, [f"38067000020{digit}" for digit in range(8)])
+    return made
+
+
+def waiting(kind: Any, deferrable: bool, **arguments: Any) -> Any:
+    return kind(task_id="wait", deferrable=deferrable, poke_interval=0.01, **arguments)
+
+
+def books(simulator: Any) -> Any:
+    return simulator.town._books["kyivstar"]
+
+
+@both_ways
+def test_an_sms_is_waited_for(telecom_simulator: Any, hook: Any, deferrable: bool) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 2)
+    message_id, run = hook.send_sms(NUMBER, "Hi").message_id, Run()
+    found = run.execute(waiting(KyivstarSmsDeliveredSensor, deferrable, message_id=message_id))
+    assert found["status"] == "delivered"
+    assert found["date"]
+    assert message_id not in str(run.events)
+
+
+@both_ways
+def test_code_1040_means_wait(telecom_simulator: Any, hook: Any, deferrable: bool) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 2)
+    message_id = hook.send_sms(NUMBER, "Hi").message_id
+    books(telecom_simulator).quirks.add("late_status")
+    sensor = waiting(KyivstarSmsDeliveredSensor, deferrable, message_id=message_id, tolerated_errors=0)
+    assert Run().execute(sensor)["status"] == "delivered"
+
+
+def test_one_that_never_arrives_times_out(telecom_simulator: Any, hook: Any) -> None:
+    books_of = hook.fetch_token() and books(telecom_simulator)
+    books_of.unreachable.add(NUMBER)
+    message_id = hook.send_sms(NUMBER, "Hi").message_id
+    with pytest.raises(AirflowSensorTimeout):
+        Run().execute(waiting(KyivstarSmsDeliveredSensor, False, message_id=message_id, timeout=0.05))
+
+
+@both_ways
+@pytest.mark.parametrize("until", ["delivered", "seen"])
+def test_a_viber_message_is_waited_for(
+    telecom_simulator: Any, hook: Any, until: str, deferrable: bool
+) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.viber", "looks", 1)
+    message_id = hook.send_viber_transaction(NUMBER, "Your code is 1").message_id
+    found = Run().execute(
+        waiting(KyivstarViberDeliveredSensor, deferrable, message_id=message_id, until=until)
+    )
+    assert found["status"] == until
+
+
+@both_ways
+def test_a_promo_is_waited_for(telecom_simulator: Any, hook: Any, promo: str, deferrable: bool) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1)
+    hook.start_promo(promo)
+    books(telecom_simulator).unreachable.add(NUMBER)
+    found = Run().execute(waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo))
+    assert found["status"] == "COMPLETED"
+    assert (found["sent_count"], found["deliveries_count"], found["undelivered_count"]) == (8, 7, 1)
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("least", "enough"),
+    [(87.5, True), ("87.5", True), (87, True), ("87.50000000000000000001", False), (88, False)],
+)
+def test_the_threshold_is_exact(
+    telecom_simulator: Any, hook: Any, promo: str, least: Any, enough: bool, deferrable: bool
+) -> None:
+    hook.start_promo(promo)
+    books(telecom_simulator).unreachable.add(NUMBER)
+    sensor = waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo, min_delivered_percent=least)
+    if enough:
+        assert Run().execute(sensor)["deliveries_count"] == 7
+    else:
+        with pytest.raises(TelecomMissedError, match="deliveries_count: 7"):
+            Run().execute(sensor)
+
+
+def test_a_suspended_promo_is_waited_for(
+    telecom_simulator: Any, hook: Any, promo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1_000_000)
+    hook.start_promo(promo)
+    hook.suspend_promo(promo)
+    with caplog.at_level("INFO"), pytest.raises(AirflowSensorTimeout):
+        Run().execute(waiting(KyivstarPromoFinishedSensor, False, promo_id=promo, timeout=0.05))
+    assert "suspended; waiting until it goes on" in caplog.text
+
+
+@both_ways
+def test_a_suspended_promo_ends_the_waiting_if_asked_to(
+    hook: Any, telecom_simulator: Any, promo: str, deferrable: bool
+) -> None:
+    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1_000_000)
+    hook.start_promo(promo)
+    hook.suspend_promo(promo)
+    sensor = waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo, fail_on_suspended=True)
+    with pytest.raises(TelecomMissedError, match="SUSPENDED"):
+        Run().execute(sensor)
+
+
+@both_ways
+def test_a_passing_error_is_borne_and_a_refusal_is_not(
+    telecom_simulator: Any, hook: Any, promo: str, deferrable: bool
+) -> None:
+    hook.start_promo(promo)
+    telecom_simulator.fault("reset_after", "kyivstar", path=f"/promo/{promo}$")
+    assert Run().execute(waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo))["sent_count"] == 8
+    telecom_simulator.fault("status", "kyivstar", path="/statistics", status=422)
+    with pytest.raises(TelecomRejectedError):
+        Run().execute(waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo))
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "arguments"),
+    [
+        (KyivstarViberDeliveredSensor, "until", {"message_id": "a", "until": "read"}),
+        (
+            KyivstarPromoFinishedSensor,
+            "min_delivered_percent",
+            {"promo_id": PROMO_ID, "min_delivered_percent": 101},
+        ),
+        (
+            KyivstarPromoFinishedSensor,
+            "min_delivered_percent",
+            {"promo_id": PROMO_ID, "min_delivered_percent": "most"},
+        ),
+        (
+            KyivstarPromoFinishedSensor,
+            "min_delivered_percent",
+            {"promo_id": PROMO_ID, "min_delivered_percent": True},
+        ),
+        (KyivstarPromoFinishedSensor, "promo_id", {"promo_id": "7"}),
+    ],
+)
+def test_wrong_arguments_are_refused_when_the_dag_is_parsed(
+    kind: Any, field: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        kind(task_id="wait", **arguments)
+    assert caught.value.field == field
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (KyivstarSmsDeliveredSensor, "message_id"),
+        (KyivstarViberDeliveredSensor, "message_id"),
+        (KyivstarPromoFinishedSensor, "promo_id"),
+    ],
+)
+def test_a_rendered_id_is_checked_before_anything_is_asked(
+    telecom_simulator: Any, hook: Any, kind: Any, name: str, deferrable: bool
+) -> None:
+    sensor = waiting(kind, deferrable, **{name: "{{ params.id }}"})
+    with pytest.raises(TelecomInputError, match=name):
+        Run().execute(sensor, params={"id": "../token"})
+    assert telecom_simulator.town.requests == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        (KyivstarSmsDeliveredSensor, {"message_id": "{{ params.id }}"}),
+        (KyivstarViberDeliveredSensor, {"message_id": "{{ params.id }}", "until": "seen"}),
+        (KyivstarPromoFinishedSensor, {"promo_id": "{{ params.id }}", "min_delivered_percent": 95}),
+    ],
+)
+def test_starting_from_the_trigger(kind: Any, arguments: dict[str, Any]) -> None:
+    with DAG("dag", schedule=None):
+        sensor = kind(task_id="wait", start_from_trigger=True, **arguments)
+    assert sensor.start_from_trigger
+    kwargs = sensor.start_trigger_args.trigger_kwargs
+    assert {name: kwargs[name] for name in arguments} == {
+        name: str(value) if name == "min_delivered_percent" else value for name, value in arguments.items()
+    }

@@ -1,0 +1,152 @@
+"""Which states are final, and what is fit to be logged; and what an agreed Viber template lets through."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import watches
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber_template import check_fits
+from airflow_provider_telecom.vendors.progress import Progress, Stage
+
+PROMO_ID = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def hook(hook_for: Callable[..., Any]) -> Any:
+    return hook_for("kyivstar_open_telecom")
+
+
+def says(simulator: Any, path: str, body: str) -> None:
+    simulator.fault("body", "kyivstar", path=path, body=body)
+
+
+@pytest.mark.parametrize(
+    ("watch", "status", "stage"),
+    [
+        (watches.sms, "accepted", Stage.WAITING),
+        (watches.sms, "Delivered", Stage.REACHED),
+        (watches.sms, "seen", Stage.REACHED),
+        (watches.sms, "rejected", Stage.WAITING),
+        (watches.viber, "accepted", Stage.WAITING),
+        (watches.viber, "delivered", Stage.REACHED),
+    ],
+)
+def test_which_message_has_arrived(
+    telecom_simulator: Any, hook: Any, watch: Callable[..., Any], status: str, stage: Stage
+) -> None:
+    message_id = "20200000-0000-0000-0000-380670000200"
+    says(telecom_simulator, message_id, f'{{"mid": "{message_id}", "status": "{status}", "date": "x"}}')
+    assert hook.run(watch(hook, message_id=message_id)) == Progress(stage, {"status": status, "date": "x"})
+
+
+@pytest.mark.parametrize(("status", "stage"), [("delivered", Stage.WAITING), ("seen", Stage.REACHED)])
+def test_until_it_is_seen(telecom_simulator: Any, hook: Any, status: str, stage: Stage) -> None:
+    says(telecom_simulator, "/viber/status/a", f'{{"mid": "a", "status": "{status}"}}')
+    assert hook.run(watches.viber(hook, message_id="a", until="seen")).stage is stage
+
+
+@pytest.mark.parametrize(
+    ("status", "fails", "stage"),
+    [
+        ("DRAFT", True, Stage.WAITING),
+        ("WAITING", True, Stage.WAITING),
+        ("ACTIVE", True, Stage.WAITING),
+        ("PAUSED", True, Stage.WAITING),
+        ("SUSPENDED", False, Stage.WAITING),
+        ("SUSPENDED", True, Stage.MISSED),
+    ],
+)
+def test_which_promo_is_over(
+    telecom_simulator: Any, hook: Any, status: str, fails: bool, stage: Stage
+) -> None:
+    says(telecom_simulator, "/promo/", f'{{"status": "{status}"}}')
+    progress = hook.run(watches.promo(hook, PROMO_ID, fail_on_suspended=fails))
+    assert (progress.stage, progress.facts["status"]) == (stage, status)
+    assert ("note" in progress.facts) == (status == "SUSPENDED")
+
+
+@pytest.mark.parametrize(("least", "stage"), [(None, Stage.REACHED), (0, Stage.REACHED), (1, Stage.MISSED)])
+def test_of_nothing_sent_nothing_is_delivered(
+    telecom_simulator: Any, hook: Any, least: Any, stage: Stage
+) -> None:
+    says(telecom_simulator, f"/promo/{PROMO_ID}$", '{"status": "COMPLETED"}')
+    says(telecom_simulator, "/statistics", '{"sentCount": 0, "deliveriesCount": 0, "newCount": 380670000200}')
+    progress = hook.run(watches.promo(hook, PROMO_ID, min_delivered_percent=least))
+    assert progress.stage is stage
+    assert "380670000200" not in str(progress.facts)  # only counts that are known
+
+
+@pytest.mark.parametrize(
+    ("status", "puts"), [("DRAFT", 0), ("WAITING", 1), ("ACTIVE", 1), ("COMPLETED", 0), ("SUSPENDED", 0)]
+)
+def test_stopping_suspends_only_what_runs(telecom_simulator: Any, hook: Any, status: str, puts: int) -> None:
+    promo_id = hook.create_promo("Hello").id
+    hook.add_promo_audience(promo_id, ["380670000200"])
+    found = telecom_simulator.town._books["kyivstar"].promos[promo_id]
+    found.status = status
+    hook.run(watches.stop_promo(hook, promo_id=promo_id, fail_on_suspended=False))
+    assert sum(seen.method == "PUT" for seen in telecom_simulator.town.requests) == puts
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("Your code is {digits}", "Your code is 1"),
+        ("{word}, hello", "Ann-Marie, hello"),
+        ("Order {word} is {text}.", "Order A/7 is on its way. Soon."),
+        ("Замовлення {word} готове", "Замовлення №7 готове"),
+        ("{digits}{digits}", "12"),
+        ("a.b", "a.b"),
+        ("{text}", " "),
+    ],
+)
+def test_a_text_that_fits(template: str, text: str) -> None:
+    check_fits(text, template)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("Your code is {digits}", "Your code is "),
+        ("Your code is {digits}", "Your code is 12 "),
+        ("Your code is {digits}", "your code is 12"),
+        ("Your code is {digits}", "Your code is ١٢"),
+        ("Your code is {digits}", "Your code is 1\n"),
+        ("{word}!", "two words!"),
+        ("{word}!", "no\u00a0blank!"),
+        ("{text}!", "two\nlines!"),
+        ("{text}!", "two\u2028lines!"),
+        ("{digits}{digits}", "1"),
+        ("a.b", "axb"),
+    ],
+)
+def test_a_text_that_does_not_fit(template: str, text: str) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        check_fits(text, template)
+    assert caught.value.field == "text"
+
+
+@given(st.lists(st.sampled_from(["{digits}", "{word}", "{text}", "a", ". ", "1"]), min_size=1), st.data())
+def test_whatever_a_template_says_fits_it(parts: list[str], data: st.DataObject) -> None:
+    values = {"{digits}": "0123456789", "{word}": "ab1.é", "{text}": "ab1. é"}
+    text = "".join(data.draw(st.text(values[part], min_size=1)) if part in values else part for part in parts)
+    template = "".join(parts)
+    if not template.strip():
+        return
+    check_fits(text, template)
+    with pytest.raises(TelecomInputError):
+        check_fits(f"{text}\n", template)
+
+
+def test_no_text_takes_long() -> None:
+    began = time.perf_counter()
+    with pytest.raises(TelecomInputError):
+        check_fits("a" * 2_000, "{text}" * 50 + "!")
+    assert time.perf_counter() - began < 2
