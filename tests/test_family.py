@@ -35,7 +35,7 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
         "KyivstarCheckSimCountOperator": {"msisdn": "380670000200", "days": 30},
         "KyivstarCheckDeviceOperator": {"msisdn": "380670000200", "imei": "490154203237518"},
         "KyivstarCheckLifetimeOperator": {"msisdn": "380670000200"},
-        "KyivstarScoreOperator": {"msisdn": "380670000200"},
+        "KyivstarScoreOperator": {"msisdn": "380670000200", "min_score": 500},
     },
     "ketchup_loyalty": {
         "KetchUpSendSmsOperator": {"msisdn": "380670000200", "text": "Hi"},
@@ -52,7 +52,7 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
     "sunsim": {
         "SunSimCreateCallbackOperator": {"phone_to": "79000000001", "phone_from": "79000000000"},
         "SunSimGetVatsSettingsOperator": {"numbers": ["79000000000"]},
-        "SunSimSetVatsSettingsOperator": {},
+        "SunSimSetVatsSettingsOperator": {"path": "settings.json"},
     },
     "novaconnect": {
         "NovaConnectBlockSimsOperator": {"sim_ids": [1]},
@@ -97,7 +97,7 @@ NOTIFIERS: dict[str, dict[str, dict[str, Any]]] = {
         "KetchUpSmsNotifier": {"msisdn": "380670000200"},
         "KetchUpViberNotifier": {"msisdn": "380670000200"},
     },
-    "kyivstar_fmc": {"KyivstarFmcCallNotifier": {"called_number": "380670000200"}},
+    "kyivstar_fmc": {"KyivstarFmcCallNotifier": {"msisdn": "380670000200"}},
     "novaconnect": {"NovaConnectSmsNotifier": {"sim_ids": [1]}},
 }
 

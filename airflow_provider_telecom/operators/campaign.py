@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow_provider_telecom.calls.checks import filled, one_of, within
 from airflow_provider_telecom.operators.base import OnceOperator
 from airflow_provider_telecom.operators.private import hidden
-from airflow_provider_telecom.operators.recipients import Audience, Layout, OnBadRows, gather
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_provider_telecom.operators.recipients import Audience
+
+OnBadRows = Literal["fail", "skip"]
 _MOST = 10**12
 
 
@@ -71,6 +73,8 @@ class CampaignOperator(OnceOperator):
 
     def _gathered(self, columns: Sequence[str], region: str) -> Audience:
         """Read and check all recipients. Raises TelecomInputError before anything is sent."""
+        from airflow_provider_telecom.operators.recipients import Layout, gather
+
         return gather(
             self.revealed("recipients"),
             Layout(self.msisdn_column, columns, region),

@@ -40,9 +40,9 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
          "price", "currency", "task_ids", "results", "rejects"}
 
     where `price` is that of the accepted ones, `known_before` counts messages of an earlier try whose
-    answer was lost, and `task_ids` are for `KetchUpSmsTaskFinishedSensor`. With `wait_for_completion`:
-    and what became of them. Further parameters are those of the classes that it stands on. A cleared task that
-    is done sends nothing; messages that were refused stand in `results`.
+    answer was lost, and `task_ids` are for `KetchUpSmsTaskFinishedSensor`; and what became of them with
+    `wait_for_completion`. A cleared task that is done sends nothing; messages that were refused stand in
+    `results`. Further parameters are those of the classes that it stands on.
 
     :param text: the text, in which `{column}` stands for a recipient's own value.
     :param originator: the sender, at most 14 characters; the connection's without it.

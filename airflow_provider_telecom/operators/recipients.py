@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePath
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.checks import encodable
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -25,7 +25,6 @@ from airflow_provider_telecom.calls.phone import e164
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-OnBadRows = Literal["fail", "skip"]
 Line = tuple[int, Sequence[Any] | Exception]
 Entry = tuple[str, ...]
 """A canonical number and the values of the wanted columns."""
@@ -76,7 +75,7 @@ def gather(
     source: Any,
     layout: Layout,
     *,
-    on_bad_rows: OnBadRows = "fail",
+    on_bad_rows: str = "fail",
     max_recipients: int | None = None,
     rejects: ObjectStoragePath | None = None,
 ) -> Audience:
@@ -135,7 +134,7 @@ def _fill(
     audience.sha256 = digest.hexdigest()
 
 
-def _judge(audience: Audience, on_bad_rows: OnBadRows, rejects: ObjectStoragePath | None) -> None:
+def _judge(audience: Audience, on_bad_rows: str, rejects: ObjectStoragePath | None) -> None:
     if audience.bad and on_bad_rows == "fail":
         unnamed = audience.bad - len(audience.named)
         where = f"all are in {rejects}" if rejects else "rejects_path= puts them all into a file"

@@ -1,0 +1,124 @@
+"""Every sensor and every operator that can wait, in a worker and in the triggerer: they come to the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.operators.base import AwaitingOperator
+from tests.tasks import Run
+from tests.test_family import OPERATORS, PACKAGE, SENSORS
+
+KYIVSTAR, KETCHUP, NOVA = "kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"
+NUMBER = "380670000200"
+Row = tuple[str, dict[str, Any], str, str]
+"""A task's name, its arguments, the kind of state it waits for, and the path of its looks."""
+
+
+def rows(hooks: Callable[[str], Any]) -> dict[str, dict[str, Row]]:
+    """Return what each waits for, by vendor. Called in a new town, it always makes the same ids."""
+    return {KYIVSTAR: kyivstar(hooks(KYIVSTAR)), KETCHUP: ketchup(hooks(KETCHUP)), NOVA: nova(hooks(NOVA))}
+
+
+def kyivstar(hook: Any) -> dict[str, Row]:
+    sms = hook.send_sms(NUMBER, "Hi").message_id
+    viber = hook.send_viber_transaction(NUMBER, "Hi").message_id
+    promo = hook.create_promo("Hi").id
+    hook.add_promo_audience(promo, [NUMBER])
+    hook.start_promo(promo)
+    to_one = {"msisdn": NUMBER, "text": "Hi"}
+    return {
+        "KyivstarSmsDeliveredSensor": ("sensors", {"message_id": sms}, "kyivstar.sms", "/sms/"),
+        "KyivstarViberDeliveredSensor": ("sensors", {"message_id": viber}, "kyivstar.viber", "/viber/status"),
+        "KyivstarPromoFinishedSensor": ("sensors", {"promo_id": promo}, "kyivstar.promo", "/promo/.*-"),
+        "KyivstarSendSmsOperator": ("operators", to_one, "kyivstar.sms", "/sms/"),
+        "KyivstarSendViberOperator": (
+            "operators",
+            {**to_one, "kind": "transaction"},
+            "kyivstar.viber",
+            "/viber/status",
+        ),
+        "KyivstarCreatePromoOperator": (
+            "operators",
+            {"recipients": [NUMBER], "text": "Hi", "start": True},
+            "kyivstar.promo",
+            "/statistics",
+        ),
+    }
+
+
+def ketchup(hook: Any) -> dict[str, Row]:
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import Recipient, ViberRecipient
+
+    sms = hook.send_sms(NUMBER, "Hi", reference="a1").id
+    task = hook.send_sms_to_many([Recipient(NUMBER, "a2")], "Hi").task_id
+    viber = hook.send_viber([ViberRecipient(NUMBER, "v1")], "Hi", sender="Shop").results[0].id
+    hlr = hook.create_hlr(NUMBER, reference="h1").id
+    export = hook.create_stat_export().key
+    return {
+        "KetchUpSmsDeliveredSensor": ("sensors", {"message_id": sms}, "ketchup.sms", "/sms/"),
+        "KetchUpSmsTaskFinishedSensor": ("sensors", {"sms_task_ids": [task]}, "ketchup.sms", "/sms/task"),
+        "KetchUpViberDeliveredSensor": ("sensors", {"message_id": viber}, "ketchup.viber", "/viber/"),
+        "KetchUpHlrFinishedSensor": ("sensors", {"hlr_ids": [hlr]}, "ketchup.hlr", "/hlr/"),
+        "KetchUpStatFileReadySensor": ("sensors", {"file_key": export}, "ketchup.stat", "/stat/file"),
+    }
+
+
+def nova(hook: Any) -> dict[str, Row]:
+    hook.block_sims([1001])
+    return {
+        "NovaConnectQueueDoneSensor": (
+            "sensors",
+            {"operation": "block", "sim_ids": [1001]},
+            "novaconnect.queue",
+            "/sim/list",
+        ),
+        "NovaConnectBlockSimsOperator": ("operators", {"sim_ids": [1002]}, "novaconnect.queue", "/sim/list"),
+    }
+
+
+ALL = sorted(
+    (vendor, name)
+    for family in (OPERATORS, SENSORS)
+    for vendor, members in family.items()
+    for name in members
+    if family is SENSORS
+    or issubclass(getattr(import_module(f"{PACKAGE}.operators.{vendor}"), name), AwaitingOperator)
+)
+
+
+def outcome(make: Callable[[], Any]) -> tuple[str, str]:
+    """Return what a task returned, or the kind and text of the error that it raised, as text."""
+    try:
+        return "result", json.dumps(Run().execute(make()), sort_keys=True)
+    except Exception as error:
+        return type(error).__name__, str(error)
+
+
+@pytest.mark.parametrize("fault", [None, "refused", "borne"])
+@pytest.mark.parametrize(("vendor", "name"), ALL)
+def test_both_ways_come_to_the_same(
+    telecom_simulator: Any, hook_for: Callable[..., Any], vendor: str, name: str, fault: str | None
+) -> None:
+    found = []
+    for deferrable in (False, True):
+        telecom_simulator.reset()
+        room, arguments, kind, looks = rows(hook_for)[vendor][name]
+        telecom_simulator.town.set_ripeness(kind, "looks", 2)
+        if fault == "refused":
+            telecom_simulator.fault("status", vendor, path=looks, status=403, times=9)
+        if fault == "borne":
+            telecom_simulator.fault("status", vendor, path=looks, status=404, times=2)
+        waits = (
+            {"poke_interval": 0.01}
+            if room == "sensors"
+            else {"wait_for_completion": True, "poll_interval": 0.01}
+        )
+        kind_of_task = getattr(import_module(f"{PACKAGE}.{room}.{vendor}"), name)
+        found.append(outcome(lambda: kind_of_task(task_id="t", deferrable=deferrable, **arguments, **waits)))  # noqa: B023
+    assert found[0] == found[1]
+    assert (found[0][0] == "result") is (fault != "refused"), found[0]
