@@ -217,7 +217,11 @@ class AwaitingOperator(TelecomOperator):
 
 
 def is_literal(value: Any) -> bool:
-    """Whether an argument is known when the Dag is parsed: no template, no XCom."""
+    """Whether an argument, and all that is in it, is known when the Dag is parsed: no template, no XCom."""
     if isinstance(value, str):
         return "{{" not in value and "{%" not in value
+    if isinstance(value, Mapping):
+        return all(map(is_literal, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(is_literal, value))
     return isinstance(value, (int, float, bool))

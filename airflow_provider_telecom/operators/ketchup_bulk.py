@@ -14,16 +14,16 @@ from airflow_provider_telecom.journal.cursor import Cursor
 from airflow_provider_telecom.journal.journal import Journal
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
-from airflow_provider_telecom.operators.campaign import CampaignOperator, path_of
+from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, path_of
+from airflow_provider_telecom.operators.campaigns.personal import PersonalText
 from airflow_provider_telecom.operators.ketchup_campaign import Campaign, Message, Tally, line_of
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpOperator
-from airflow_provider_telecom.operators.personal import PersonalText
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.operators.recipients import Audience
-    from airflow_provider_telecom.operators.results import Results
+    from airflow_provider_telecom.operators.campaigns.recipients import Audience
+    from airflow_provider_telecom.operators.campaigns.results import Results
 
 _WATCH = "airflow_provider_telecom.vendors.ketchup_loyalty.watches.sms_tasks"
 _LARGEST_CHUNK = 10_000
@@ -91,7 +91,7 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all, then send to all."""
-        from airflow_provider_telecom.operators.results import Results
+        from airflow_provider_telecom.operators.campaigns.results import Results
 
         message, most = self._message(), _amount(self.max_cost)
         results = Results(path) if (path := path_of(self.results_path)) else None

@@ -17,8 +17,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
 )
 from airflow_provider_telecom.journal.reference import Namer
-from airflow_provider_telecom.operators.personal import PersonalText
-from airflow_provider_telecom.operators.recipients import Audience, Entry
+from airflow_provider_telecom.operators.campaigns.personal import PersonalText
+from airflow_provider_telecom.operators.campaigns.recipients import Audience, Entry
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.operators.base import TelecomOperator, UnkeyedOperator, is_literal
-from airflow_provider_telecom.operators.campaign import path_of
+from airflow_provider_telecom.operators.campaigns.operator import path_of
 from airflow_provider_telecom.operators.proof import CallOperator
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_telecom.operators.base import is_literal
-from airflow_provider_telecom.operators.novaconnect_plan import is_known
 from airflow_provider_telecom.sensors.base import TelecomSensor
 from airflow_provider_telecom.vendors.novaconnect import targets
 
@@ -47,10 +46,10 @@ class NovaConnectQueueDoneSensor(TelecomSensor):
     ) -> None:
         super().__init__(**kwargs)
         self.operation, self.sim_ids, self.target, self.queue_id = operation, sim_ids, target, queue_id
-        if is_known(sim_ids):
+        if is_literal(sim_ids):
             targets.some_ids("sim_ids", sim_ids)
         if is_literal(operation):
             targets.check_shown(operation)
-            if target is None or is_known(target):
+            if target is None or is_literal(target):
                 targets.checked(operation, target)
         self._start_from_trigger(start_from_trigger)

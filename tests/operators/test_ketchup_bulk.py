@@ -236,9 +236,9 @@ def test_wrong_arguments_are_refused_before_the_first_request(
 
 def test_still_too_many_at_once_is_told(telecom_simulator: Any, bulk: Any) -> None:
     from airflow_provider_telecom.journal.reference import Namer
+    from airflow_provider_telecom.operators.campaigns.personal import PersonalText
+    from airflow_provider_telecom.operators.campaigns.recipients import Layout, gather
     from airflow_provider_telecom.operators.ketchup_campaign import Campaign, Message, Tally
-    from airflow_provider_telecom.operators.personal import PersonalText
-    from airflow_provider_telecom.operators.recipients import Layout, gather
 
     throttled = {"result": [{"reference": None, "error": "11", "errorDescription": "Too many simultaneous"}]}
     telecom_simulator.fault(

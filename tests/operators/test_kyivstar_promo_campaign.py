@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
-from airflow_provider_telecom.operators.kyivstar_create_promo import KyivstarCreatePromoOperator
-from airflow_provider_telecom.operators.kyivstar_promo_status import PromoStateError
+from airflow_provider_telecom.operators.kyivstar_open_telecom.create_promo import KyivstarCreatePromoOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import PromoStateError
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books
 from tests.tasks import Run
 

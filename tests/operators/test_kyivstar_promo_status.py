@@ -22,7 +22,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarStartPromoOperator,
     KyivstarSuspendPromoOperator,
 )
-from airflow_provider_telecom.operators.kyivstar_promo_status import PromoStateError
+from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import PromoStateError
 from tests.tasks import Run, Store, again
 
 NUMBERS = ["380670000200", "380670000201"]

@@ -23,7 +23,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarScoreOperator,
     KyivstarVerifySimOperator,
 )
-from airflow_provider_telecom.operators.kyivstar_subscribers import SubscriberCheckError
+from airflow_provider_telecom.operators.kyivstar_open_telecom.subscribers import SubscriberCheckError
 from tests.tasks import Run
 
 NUMBER, FOREIGN, WITHOUT_SCORE = "+380 67 000 02 00", "380500000000", "380670000099"

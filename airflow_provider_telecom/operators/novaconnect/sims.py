@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_telecom.calls.checks import one_of, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.base import AwaitingOperator, TelecomOperator
-from airflow_provider_telecom.operators.novaconnect_plan import (
+from airflow_provider_telecom.operators.base import AwaitingOperator, TelecomOperator, is_literal
+from airflow_provider_telecom.operators.novaconnect.plan import (
     Plan,
     by_ids,
     check_select,
-    is_known,
     plan_for,
     refuse_unknown,
     selected,
@@ -95,11 +94,11 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
         self.max_changes = None if max_changes is None else within("max_changes", max_changes, 1, _MOST)
         if (sim_ids is None) == (select is None):
             raise TelecomInputError("sim_ids", "either sim_ids or select must be given, and not both")
-        if is_known(sim_ids):
+        if is_literal(sim_ids):
             targets.some_ids("sim_ids", sim_ids)
-        if is_known(select):
+        if is_literal(select):
             check_select(select)
-        if is_known(callback_url):
+        if is_literal(callback_url):
             arguments.callback_url(str(callback_url))
         if self.wait_for_completion and self.operation not in targets.SHOWN:
             raise TelecomInputError(
@@ -114,7 +113,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
 
     def _check_target(self, *made_of: Any) -> None:
         """Check the target when the Dag is parsed, if what it is made of is known then."""
-        if all(value is None or is_known(value) for value in made_of):
+        if all(value is None or is_literal(value) for value in made_of):
             self._target()
 
     def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str | None:
@@ -192,7 +191,7 @@ class NovaConnectListSimsOperator(NovaConnectOperator):
         super().__init__(**kwargs)
         self.select, self.max_sims = select, within("max_sims", max_sims, 1, _MOST)
         self.fields = [one_of("fields", name, self.FIELDS) for name in _listed(fields)]
-        if is_known(select):
+        if is_literal(select):
             check_select(select)
 
     def execute(self, context: Context) -> dict[str, Any]:

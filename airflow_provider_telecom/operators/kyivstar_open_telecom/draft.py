@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.errors import (
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
-    from airflow_provider_telecom.operators.recipients import Audience, Entry
+    from airflow_provider_telecom.operators.campaigns.recipients import Audience, Entry
 
 log = logging.getLogger(__name__)
 

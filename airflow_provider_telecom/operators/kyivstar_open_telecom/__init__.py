@@ -1,17 +1,17 @@
 """Operators of Kyivstar Open Telecom."""
 
-from airflow_provider_telecom.operators.kyivstar_create_promo import KyivstarCreatePromoOperator
-from airflow_provider_telecom.operators.kyivstar_messages import (
+from airflow_provider_telecom.operators.kyivstar_open_telecom.create_promo import KyivstarCreatePromoOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.messages import (
     KyivstarSendSmsOperator,
     KyivstarSendViberOperator,
 )
-from airflow_provider_telecom.operators.kyivstar_operator import KyivstarOperator
-from airflow_provider_telecom.operators.kyivstar_promos import (
+from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.promos import (
     KyivstarPromoStatisticsOperator,
     KyivstarStartPromoOperator,
     KyivstarSuspendPromoOperator,
 )
-from airflow_provider_telecom.operators.kyivstar_subscribers import (
+from airflow_provider_telecom.operators.kyivstar_open_telecom.subscribers import (
     KyivstarCheckDeviceOperator,
     KyivstarCheckLifetimeOperator,
     KyivstarCheckSimCountOperator,

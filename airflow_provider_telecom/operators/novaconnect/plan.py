@@ -11,7 +11,6 @@ from airflow_provider_telecom.calls.checks import filled, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import is_literal
 from airflow_provider_telecom.vendors.novaconnect import targets
 from airflow_provider_telecom.vendors.novaconnect.arguments import flag
 
@@ -24,13 +23,6 @@ _NAMED_IDS = 20
 _UNKNOWN = "no such SIM"
 _GONE = "it is not in the list of SIMs any more"
 _MOVED = "somebody else has changed it since the first try"
-
-
-def is_known(value: Any) -> bool:
-    """Whether an argument, and all that is in it, is known when the Dag is parsed."""
-    if isinstance(value, Mapping):
-        return is_known(list(value.values()))
-    return all(map(is_known, value)) if isinstance(value, (list, tuple)) else is_literal(value)
 
 
 def check_select(select: Any) -> Mapping[str, Any]:

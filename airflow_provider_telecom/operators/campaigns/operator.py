@@ -13,7 +13,7 @@ from airflow_provider_telecom.operators.private import hidden
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_telecom.operators.recipients import Audience
+    from airflow_provider_telecom.operators.campaigns.recipients import Audience
 
 OnBadRows = Literal["fail", "skip"]
 _MOST = 10**12
@@ -73,7 +73,7 @@ class CampaignOperator(OnceOperator):
 
     def _gathered(self, columns: Sequence[str], region: str) -> Audience:
         """Read and check all recipients. Raises TelecomInputError before anything is sent."""
-        from airflow_provider_telecom.operators.recipients import Layout, gather
+        from airflow_provider_telecom.operators.campaigns.recipients import Layout, gather
 
         return gather(
             self.revealed("recipients"),

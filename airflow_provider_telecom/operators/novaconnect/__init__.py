@@ -1,6 +1,6 @@
 """Operators of NovaConnect."""
 
-from airflow_provider_telecom.operators.novaconnect_effects import (
+from airflow_provider_telecom.operators.novaconnect.effects import (
     NovaConnectDisconnectSimsOperator,
     NovaConnectPingSimsOperator,
     NovaConnectReconnectSimsOperator,
@@ -8,11 +8,11 @@ from airflow_provider_telecom.operators.novaconnect_effects import (
     NovaConnectSendSmsOperator,
     NovaConnectSetTariffOperator,
 )
-from airflow_provider_telecom.operators.novaconnect_sims import (
+from airflow_provider_telecom.operators.novaconnect.sims import (
     NovaConnectListSimsOperator,
     NovaConnectOperator,
 )
-from airflow_provider_telecom.operators.novaconnect_states import (
+from airflow_provider_telecom.operators.novaconnect.states import (
     NovaConnectBlockSimsOperator,
     NovaConnectRenameSimOperator,
     NovaConnectSetGroupsOperator,

@@ -26,7 +26,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_telecom.calls.checks import one_of, within
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.operators.base import TelecomOperator, is_literal
-from airflow_provider_telecom.operators.kyivstar_operator import KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import KyivstarOperator
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
     ANY_INTEGER,
     days_back,

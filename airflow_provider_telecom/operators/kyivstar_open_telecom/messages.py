@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_telecom.calls.checks import filled, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.base import AwaitingOperator, UnkeyedOperator, is_literal
-from airflow_provider_telecom.operators.kyivstar_operator import WATCHES, KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import WATCHES, KyivstarOperator
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
     promotion_parts,
     segments_allowed,

@@ -9,8 +9,8 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import OnceOperator
-from airflow_provider_telecom.operators.novaconnect_plan import Plan, plan_again
-from airflow_provider_telecom.operators.novaconnect_sims import NovaConnectSimsOperator
+from airflow_provider_telecom.operators.novaconnect.plan import Plan, plan_again
+from airflow_provider_telecom.operators.novaconnect.sims import NovaConnectSimsOperator
 from airflow_provider_telecom.vendors.novaconnect import targets
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts, Journal, State
 from airflow_provider_telecom.operators.base import UnkeyedOperator
-from airflow_provider_telecom.operators.novaconnect_sims import NovaConnectSimsOperator
+from airflow_provider_telecom.operators.novaconnect.sims import NovaConnectSimsOperator
 from airflow_provider_telecom.vendors.novaconnect import arguments, targets
 
 if TYPE_CHECKING:

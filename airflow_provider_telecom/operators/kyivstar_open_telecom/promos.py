@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.journal.journal import Journal
 from airflow_provider_telecom.operators.base import AwaitingOperator, TelecomOperator, is_literal
-from airflow_provider_telecom.operators.kyivstar_operator import WATCHES, KyivstarOperator
-from airflow_provider_telecom.operators.kyivstar_promo_status import start_promo, suspend_promo
+from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import WATCHES, KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import start_promo, suspend_promo
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import promo_uuid
 
 if TYPE_CHECKING:

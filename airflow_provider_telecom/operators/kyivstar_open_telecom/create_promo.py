@@ -10,17 +10,22 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import AwaitingOperator
-from airflow_provider_telecom.operators.campaign import CampaignOperator
-from airflow_provider_telecom.operators.kyivstar_campaign import LARGEST_CHUNK, build_draft, check_variables
-from airflow_provider_telecom.operators.kyivstar_operator import KyivstarOperator
-from airflow_provider_telecom.operators.kyivstar_promo_status import may_have_started, start_promo
+from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.draft import (
+    LARGEST_CHUNK,
+    build_draft,
+    check_variables,
+)
+from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import WATCHES, KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import (
+    may_have_started,
+    start_promo,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.operators.recipients import Audience
-
-_WATCHES = "airflow_provider_telecom.vendors.kyivstar_open_telecom.watches"
+    from airflow_provider_telecom.operators.campaigns.recipients import Audience
 
 
 class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOperator):
@@ -79,11 +84,10 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOp
             if self.rehearsal:
                 return {**counts, "dry_run": True}
             promo_id = self._draft(journal, audience, text)
-        if self.start:
-            start_promo(self.hook, journal, promo_id)
+        ours = self.start and start_promo(self.hook, journal, promo_id)["changed"]
         facts = {"promo_id": promo_id, "started": self.start, **counts}
-        stop = f"{_WATCHES}.stop_promo" if self.suspend_on_kill else None
-        return self._completed(facts, f"{_WATCHES}.promo", {"promo_id": promo_id}, stop)
+        stop = f"{WATCHES}.stop_promo" if ours and self.suspend_on_kill else None
+        return self._completed(facts, f"{WATCHES}.promo", {"promo_id": promo_id}, stop)
 
     def _draft(self, journal: Journal, audience: Audience, text: str) -> str:
         """Return the id of the whole draft: this task's earlier one, or a new one."""

@@ -1,0 +1,1 @@
+"""Sending to many: recipients, texts with their values, and what became of each."""
