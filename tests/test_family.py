@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -204,3 +205,11 @@ def _figures(program: str) -> tuple[str, str, str]:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     seconds, kilobytes, heavy = done.stdout.strip().split(" ", 2)
     return seconds, kilobytes, heavy
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for family in (OPERATORS, SENSORS, NOTIFIERS) for names in family.values() for name in names],
+)
+def test_the_docs_name_it(name: str) -> None:
+    assert f"`{name}`" in (Path(__file__).parent.parent / "docs" / "tasks.md").read_text()
