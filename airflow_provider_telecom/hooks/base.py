@@ -6,7 +6,8 @@ import asyncio
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,6 +24,8 @@ from airflow_provider_telecom.vendors.api import Account, Api
 from airflow_provider_telecom.vendors.options import Options
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from airflow_provider_telecom.transport.awaited import Awaited
 
 P = ParamSpec("P")
@@ -41,6 +44,7 @@ class Door:
         self._settings, self._store, self._lock = settings, store, lock
         self.blocking = Blocking(settings.route, store, lock)
         self._awaited: WeakKeyDictionary[asyncio.AbstractEventLoop, Awaited] = WeakKeyDictionary()
+        self._waiters: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
 
     def awaited(self) -> Awaited:
         """Return the way to the vendor for the running event loop."""
@@ -50,6 +54,18 @@ class Door:
         if loop not in self._awaited:
             self._awaited[loop] = Awaited(self._settings.route, self._store, self._lock)
         return self._awaited[loop]
+
+    @asynccontextmanager
+    async def awaiting(self) -> AsyncIterator[None]:
+        """Keep the connections of the running event loop for as long as anybody is in here."""
+        loop = asyncio.get_running_loop()
+        self._waiters[loop] = self._waiters.get(loop, 0) + 1
+        try:
+            yield
+        finally:
+            self._waiters[loop] -= 1
+            if not self._waiters[loop]:
+                await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
@@ -93,6 +109,13 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         """Drive a call to its end, awaiting."""
         await self._aconnect()
         return await self._opened().awaited().run(call)
+
+    @asynccontextmanager
+    async def awaiting(self) -> AsyncIterator[Self]:
+        """Make calls in here: `async with hook.awaiting():` closes what they opened, unless others use it."""
+        await self._aconnect()
+        async with self._opened().awaiting():
+            yield self
 
     async def aclose(self) -> None:
         """Close the connections that the running event loop holds for this account."""

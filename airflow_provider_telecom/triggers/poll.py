@@ -6,13 +6,16 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.triggers.waiting import Patience, Waiting, event_of
 from airflow_provider_telecom.vendors.progress import Progress, Stage
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.hooks.base import TelecomHook
 
 _SPREAD_SECONDS = 10.0
 _SETTINGS = tuple(field.name for field in fields(Waiting) if field.name not in ("arguments", "conn_id"))
@@ -50,32 +53,21 @@ class TelecomPollTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is something to tell, and tell it."""
         waiting = self._waiting()
-        patience, hook = Patience(waiting), waiting.new_hook()
         await asyncio.sleep(random.uniform(0, min(_SPREAD_SECONDS, waiting.poll_interval)))
-        while True:
-            asked = None
-            try:
-                progress = await hook.arun(patience.call(hook))
-            except TelecomError as error:
-                try:
-                    patience.bear(error)
-                except TelecomError as last:
-                    yield _event(last)
-                    return
-                asked = error.retry_after
-            else:
-                patience.seen(progress)
-                if progress.stage is not Stage.WAITING:
-                    yield _event(progress)
-                    return
-            await asyncio.sleep(patience.pause(asked))
+        ended: Progress | TelecomError
+        try:
+            async with waiting.new_hook().awaiting() as hook:
+                ended = await _awaited(hook, Patience(waiting))
+        except TelecomError as error:
+            ended = error
+        yield TriggerEvent(event_of(ended))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """End it at the vendor: Airflow calls this when a person ends the task, and not on a restart."""
         waiting = self._waiting()
-        hook = waiting.new_hook()
-        if (call := waiting.stopping(hook)) is not None:
-            await hook.arun(call)
+        async with waiting.new_hook().awaiting() as hook:
+            if (call := waiting.stopping(hook)) is not None:
+                await hook.arun(call)
 
     def _waiting(self) -> Waiting:
         return Waiting(conn_id=self.conn_id, arguments=self._arguments(), **self.settings)
@@ -94,8 +86,20 @@ def kwargs_of(waiting: Waiting) -> dict[str, Any]:
     }
 
 
-def _event(ended: Progress | TelecomError) -> TriggerEvent:
-    return TriggerEvent(event_of(ended))  # type: ignore[no-untyped-call]
+async def _awaited(hook: TelecomHook[Any], patience: Patience) -> Progress:
+    """Look until there is something to tell. Raises errors that are not borne."""
+    while True:
+        asked = None
+        try:
+            progress = await hook.arun(patience.call(hook))
+        except TelecomError as error:
+            patience.bear(error)
+            asked = error.retry_after
+        else:
+            patience.seen(progress)
+            if progress.stage is not Stage.WAITING:
+                return progress
+        await asyncio.sleep(patience.pause(asked))
 
 
 PATH = f"{TelecomPollTrigger.__module__}.{TelecomPollTrigger.__qualname__}"

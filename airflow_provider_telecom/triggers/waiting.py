@@ -73,7 +73,6 @@ class Waiting:
         hook: TelecomHook[Any] = _imported(self.hook)(self.conn_id)
         return hook
 
-
     def stopping(self, hook: TelecomHook[Any]) -> Call[Any] | None:
         """Return the call that ends it at the vendor, if there is one."""
         return _imported(self.stop)(hook, **self.arguments) if self.stop else None
