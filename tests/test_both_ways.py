@@ -19,16 +19,12 @@ Row = tuple[str, dict[str, Any], str, str]
 """A task's name, its arguments, the kind of state it waits for, and the path of its looks."""
 
 
-def rows(hooks: Callable[[str], Any]) -> dict[str, dict[str, Row]]:
-    """Return what each waits for, by vendor. Called in a new town, it always makes the same ids."""
-    return {KYIVSTAR: kyivstar(hooks(KYIVSTAR)), KETCHUP: ketchup(hooks(KETCHUP)), NOVA: nova(hooks(NOVA))}
-
-
 def kyivstar(hook: Any) -> dict[str, Row]:
     sms = hook.send_sms(NUMBER, "Hi").message_id
     viber = hook.send_viber_transaction(NUMBER, "Hi").message_id
-    promo = hook.create_promo("Hi").id
-    hook.add_promo_audience(promo, [NUMBER])
+    promo, draft = hook.create_promo("Hi").id, hook.create_promo("Hi").id
+    for each in (promo, draft):
+        hook.add_promo_audience(each, [NUMBER])
     hook.start_promo(promo)
     to_one = {"msisdn": NUMBER, "text": "Hi"}
     return {
@@ -42,6 +38,7 @@ def kyivstar(hook: Any) -> dict[str, Row]:
             "kyivstar.viber",
             "/viber/status",
         ),
+        "KyivstarStartPromoOperator": ("operators", {"promo_id": draft}, "kyivstar.promo", "/statistics"),
         "KyivstarCreatePromoOperator": (
             "operators",
             {"recipients": [NUMBER], "text": "Hi", "start": True},
@@ -58,8 +55,19 @@ def ketchup(hook: Any) -> dict[str, Row]:
     task = hook.send_sms_to_many([Recipient(NUMBER, "a2")], "Hi").task_id
     viber = hook.send_viber([ViberRecipient(NUMBER, "v1")], "Hi", sender="Shop").results[0].id
     hlr = hook.create_hlr(NUMBER, reference="h1").id
-    export = hook.create_stat_export().key
+    export = hook.create_statistics_export(message_ids=[sms])
+
+    def row(kind: str, path: str, **arguments: Any) -> Row:
+        return ("operators", arguments, f"ketchup.{kind}", path)
+
     return {
+        "KetchUpSendSmsOperator": row("sms", r"/sms/\d", msisdn=NUMBER, text="Hi"),
+        "KetchUpSendBulkSmsOperator": row("sms", "/sms/task", recipients=[NUMBER], text="Hi"),
+        "KetchUpSendViberOperator": row(
+            "viber", "/viber/.*[0-9]", recipients=NUMBER, text="Hi", sender="Shop"
+        ),
+        "KetchUpHlrLookupOperator": row("hlr", "/hlr/.*[0-9]", msisdns=NUMBER),
+        "KetchUpCreateStatExportOperator": row("stat", "/stat/file", message_ids=[sms]),
         "KetchUpSmsDeliveredSensor": ("sensors", {"message_id": sms}, "ketchup.sms", "/sms/"),
         "KetchUpSmsTaskFinishedSensor": ("sensors", {"sms_task_ids": [task]}, "ketchup.sms", "/sms/task"),
         "KetchUpViberDeliveredSensor": ("sensors", {"message_id": viber}, "ketchup.viber", "/viber/"),
@@ -70,6 +78,10 @@ def ketchup(hook: Any) -> dict[str, Row]:
 
 def nova(hook: Any) -> dict[str, Row]:
     hook.block_sims([1001])
+
+    def row(**arguments: Any) -> Row:
+        return ("operators", arguments, "novaconnect.queue", "/sim/list")
+
     return {
         "NovaConnectQueueDoneSensor": (
             "sensors",
@@ -77,11 +89,20 @@ def nova(hook: Any) -> dict[str, Row]:
             "novaconnect.queue",
             "/sim/list",
         ),
-        "NovaConnectBlockSimsOperator": ("operators", {"sim_ids": [1002]}, "novaconnect.queue", "/sim/list"),
+        "NovaConnectBlockSimsOperator": row(sim_ids=[1002]),
+        "NovaConnectUnblockSimsOperator": row(sim_ids=[1004]),
+        "NovaConnectSetLimitOperator": row(sim_ids=[1041], limit_mb=5),
+        "NovaConnectSetGroupsOperator": row(sim_ids=[1002], new_group_names=["New"]),
+        "NovaConnectSetTariffOperator": row(
+            sim_ids=[1002], package_kb=20480, auto_package=True, confirm=True
+        ),
     }
 
 
-ALL = sorted(
+ROWS = {KYIVSTAR: kyivstar, KETCHUP: ketchup, NOVA: nova}
+SHOWS_NOWHERE = {"Disconnect", "Reconnect", "Ping", "SendSms", "Repackage", "Rename"}
+"""NovaConnect's operations whose end shows in no SIM."""
+CAN_WAIT = sorted(
     (vendor, name)
     for family in (OPERATORS, SENSORS)
     for vendor, members in family.items()
@@ -89,12 +110,30 @@ ALL = sorted(
     if family is SENSORS
     or issubclass(getattr(import_module(f"{PACKAGE}.operators.{vendor}"), name), AwaitingOperator)
 )
+BLIND = [
+    (vendor, name)
+    for vendor, name in CAN_WAIT
+    if vendor == NOVA and any(word in name for word in SHOWS_NOWHERE)
+]
+ALL = [each for each in CAN_WAIT if each not in BLIND]
+
+
+@pytest.mark.parametrize(("vendor", "name"), BLIND)
+def test_what_shows_nowhere_is_not_waited_for(vendor: str, name: str) -> None:
+    kind = getattr(import_module(f"{PACKAGE}.operators.{vendor}"), name)
+    with pytest.raises(ValueError, match="wait_for_completion"):
+        kind(task_id="t", wait_for_completion=True, **OPERATORS[vendor][name])
+
+
+MADE_UP = ("message_id", "promo_id", "date")
+"""What the simulator makes anew each time."""
 
 
 def outcome(make: Callable[[], Any]) -> tuple[str, str]:
     """Return what a task returned, or the kind and text of the error that it raised, as text."""
     try:
-        return "result", json.dumps(Run().execute(make()), sort_keys=True)
+        facts = Run().execute(make())
+        return "result", json.dumps({name: fact for name, fact in facts.items() if name not in MADE_UP})
     except Exception as error:
         return type(error).__name__, str(error)
 
@@ -107,12 +146,14 @@ def test_both_ways_come_to_the_same(
     found = []
     for deferrable in (False, True):
         telecom_simulator.reset()
-        room, arguments, kind, looks = rows(hook_for)[vendor][name]
+        room, arguments, kind, looks = ROWS[vendor](hook_for(vendor))[name]
         telecom_simulator.town.set_ripeness(kind, "looks", 2)
         if fault == "refused":
             telecom_simulator.fault("status", vendor, path=looks, status=403, times=9)
         if fault == "borne":
-            telecom_simulator.fault("status", vendor, path=looks, status=404, times=2)
+            telecom_simulator.fault(
+                "status", vendor, path=looks, status=503 if vendor == NOVA else 404, times=2
+            )
         waits = (
             {"poke_interval": 0.01}
             if room == "sensors"

@@ -209,7 +209,8 @@ class TelecomNotifier(BaseNotifier, ABC):
         dag = known.get("dag")
         known.setdefault("var", _variables())
         known.setdefault("params", dict(dag.params) if dag else {})  # not the run's own, but better than none
-        env = self.get_template_env(dag=dag)
+        # The Dag that `airflow dags test` gives is a serialized one, which has no environment.
+        env = self.get_template_env(dag=dag if hasattr(dag, "get_template_env") else None)
         fields = {name: self._rendered(name, known, env) for name in self.template_fields if name != "text"}
         return Notice(event, fields, self._worded(known, env, event.summary), links)
 

@@ -17,7 +17,7 @@ from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOpera
 from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, path_of
 from airflow_provider_telecom.operators.campaigns.personal import PersonalText
 from airflow_provider_telecom.operators.ketchup_campaign import Campaign, Message, Tally, line_of
-from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_operator import KetchUpOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -1,25 +1,23 @@
 """Operators of KetchUp Loyalty."""
 
-from __future__ import annotations
+from airflow_provider_telecom.operators.ketchup_bulk import KetchUpSendBulkSmsOperator
+from airflow_provider_telecom.operators.ketchup_exports import (
+    KetchUpCreateStatExportOperator,
+    KetchUpDeleteStatExportOperator,
+)
+from airflow_provider_telecom.operators.ketchup_hlr import KetchUpHlrLookupOperator
+from airflow_provider_telecom.operators.ketchup_operator import KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_price import KetchUpPriceOperator
+from airflow_provider_telecom.operators.ketchup_sms import KetchUpSendSmsOperator
+from airflow_provider_telecom.operators.ketchup_viber import KetchUpSendViberOperator
 
-from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
-
-from airflow_provider_telecom.operators.base import TelecomOperator
-
-if TYPE_CHECKING:
-    from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
-
-
-class KetchUpOperator(TelecomOperator):
-    """A task about a `ketchup_loyalty` connection."""
-
-    default_conn_id: ClassVar[str] = "ketchup_loyalty_default"
-    hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.ketchup_loyalty.KetchUpHook"
-
-    @cached_property
-    def hook(self) -> KetchUpHook:
-        """The hook of the connection."""
-        from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
-
-        return KetchUpHook(self.conn_id)
+__all__ = [
+    "KetchUpCreateStatExportOperator",
+    "KetchUpDeleteStatExportOperator",
+    "KetchUpHlrLookupOperator",
+    "KetchUpOperator",
+    "KetchUpPriceOperator",
+    "KetchUpSendBulkSmsOperator",
+    "KetchUpSendSmsOperator",
+    "KetchUpSendViberOperator",
+]

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from airflow_provider_telecom.calls.checks import matching, one_of
+from airflow_provider_telecom.operators.base import is_literal
 from airflow_provider_telecom.sensors.base import TelecomSensor
+from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
+    FILE_KEY,
+    VIBER_ENDS,
+    either,
+    listed,
+    percent,
+    perhaps_count,
+)
 
 _WATCHES = "airflow_provider_telecom.vendors.ketchup_loyalty.watches"
 
@@ -41,5 +51,150 @@ class KetchUpSmsDeliveredSensor(KetchUpSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        either(message_id=message_id, reference=reference)
         self.message_id, self.reference = message_id, reference
+        self._start_from_trigger(start_from_trigger)
+
+
+class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
+    """Wait until the SMS of one or many batches have their final receipts, and enough are delivered.
+
+    Returns
+
+        {"tasks", "sent", "delivered", "undeliverable", "expired", "unknown", "undelivered", "price",
+         "currency"}
+
+    where `sent` counts what went out, whatever came of it, `undelivered` is the undeliverable and the expired
+    ones, and `price` is a string. Raises TelecomMissedError when fewer than `min_delivered_percent` were
+    delivered, or no longer can be.
+
+    :param sms_task_ids: the vendor's ids of batches: one, a list, or the text of a list.
+    :param expected: how many SMS the batches have in all, as the sending operator counted them (`accepted`).
+        A batch does not say it: without it one that is still going out may seem finished.
+    :param min_delivered_percent: how many of them must be delivered, 0 to 100. With `expected` the sensor
+        ends as soon as so many are, or no longer can be; without it, it judges at the end.
+    :param min_final_percent: what share must have final receipts before it ends, 100 unless given. Messages
+        of unknown state never get one, perhaps: with less than 100 they are not waited for.
+
+    Source: "Получение статусов смс", GET /sms/task/{id}, of the vendor's document.
+    """
+
+    watch: ClassVar[str] = f"{_WATCHES}.finished_sms_tasks"
+    watched: ClassVar[Sequence[str]] = (
+        "sms_task_ids",
+        "expected",
+        "min_delivered_percent",
+        "min_final_percent",
+    )
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, "sms_task_ids", "expected")
+
+    def __init__(
+        self,
+        *,
+        sms_task_ids: Sequence[str | int] | str | int,
+        expected: int | str | None = None,
+        min_delivered_percent: str | float | None = None,
+        min_final_percent: str | float = 100,
+        start_from_trigger: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sms_task_ids, self.expected = sms_task_ids, expected
+        if is_literal(sms_task_ids):
+            listed("sms_task_ids", sms_task_ids)
+        if is_literal(expected):
+            perhaps_count("expected", expected)
+        self.min_delivered_percent = (
+            None
+            if min_delivered_percent is None
+            else str(percent("min_delivered_percent", min_delivered_percent))
+        )
+        self.min_final_percent = str(percent("min_final_percent", min_final_percent))
+        self._start_from_trigger(start_from_trigger)
+
+
+class KetchUpViberDeliveredSensor(KetchUpSensor):
+    """Wait until a Viber message is delivered; return `{"message_id", "status", "price", "currency"}`.
+
+    Raises TelecomMissedError when it ended otherwise: the number is not at Viber (`not-viber-user`), or
+    the message expired or failed.
+
+    :param message_id: the vendor's id of the message.
+    :param reference: our key of it, in place of the id.
+    :param until: `delivered` (default), or `read`; one that nobody opens is waited for until `timeout`.
+
+    Source: "Получение статусов Viber-сообщения" of the vendor's document.
+    """
+
+    watch: ClassVar[str] = f"{_WATCHES}.viber"
+    watched: ClassVar[Sequence[str]] = ("message_id", "reference", "until")
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id", "reference")
+
+    def __init__(
+        self,
+        *,
+        message_id: str | int | None = None,
+        reference: str | None = None,
+        until: Literal["delivered", "read"] = "delivered",
+        start_from_trigger: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        either(message_id=message_id, reference=reference)
+        self.message_id, self.reference = message_id, reference
+        self.until = one_of("until", until, VIBER_ENDS)
+        self._start_from_trigger(start_from_trigger)
+
+
+class KetchUpHlrFinishedSensor(KetchUpSensor):
+    """Wait until one or many HLR look-ups have a result; return `{"statuses", "results"}`.
+
+    `statuses` counts the results by their states: active, absent, unknown, failed; each of these is one.
+    `results` has `{"id", "status", "network", "ported", "roaming"}` for each look-up, in the order asked,
+    and no numbers.
+
+    :param hlr_ids: the vendor's ids of look-ups: one, a list, or the text of a list.
+    :param references: our keys of them, in place of the ids.
+
+    Source: "Получение информации об HLR запросе" of the vendor's document.
+    """
+
+    watch: ClassVar[str] = f"{_WATCHES}.hlr"
+    watched: ClassVar[Sequence[str]] = ("hlr_ids", "references")
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *watched)
+
+    def __init__(
+        self,
+        *,
+        hlr_ids: Sequence[str | int] | str | int | None = None,
+        references: Sequence[str] | str | None = None,
+        start_from_trigger: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        either(hlr_ids=hlr_ids, references=references)
+        self.hlr_ids, self.references = hlr_ids, references
+        self._start_from_trigger(start_from_trigger)
+
+
+class KetchUpStatFileReadySensor(KetchUpSensor):
+    """Wait until the file of a statistics export can be fetched; return `{"file_key", "empty"}`.
+
+    An export without rows is ready too: `empty` is true then, and there is no file. One that is gone, or
+    was never there, raises TelecomNotFoundError once `tolerated_errors` are used up.
+
+    :param file_key: the export's key.
+
+    Source: "Получение запрошенной информации о сообщениях" of the vendor's document.
+    """
+
+    watch: ClassVar[str] = f"{_WATCHES}.stat_file"
+    watched: ClassVar[Sequence[str]] = ("file_key",)
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *watched)
+
+    def __init__(self, *, file_key: str, start_from_trigger: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.file_key = file_key
+        if is_literal(file_key):
+            matching("file_key", file_key, FILE_KEY, "must be a key that the vendor gave")
         self._start_from_trigger(start_from_trigger)

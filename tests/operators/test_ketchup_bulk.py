@@ -19,7 +19,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.operators.ketchup_bulk import KetchUpSendBulkSmsOperator
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
+from airflow_provider_telecom.triggers.waiting import TelecomMissedError
 from tests.tasks import Run
 
 PEOPLE = [{"msisdn": str(380670000000 + place), "name": f"N{place}"} for place in range(25)]
@@ -192,10 +193,15 @@ def test_bad_rows_send_nothing(telecom_simulator: Any, bulk: Any, tmp_path: Path
 def test_waiting_for_the_receipts(telecom_simulator: Any, bulk: Any, deferrable: bool) -> None:
     telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 2)
     facts = Run().execute(
-        bulk(wait_for_completion=True, deferrable=deferrable, poll_interval=0.01, min_delivered_percent=95)
+        bulk(wait_for_completion=True, deferrable=deferrable, poll_interval=0.01, min_delivered_percent=80)
     )
     assert facts["accepted"] == 25
-    assert facts["delivered"] == 25
+    assert facts["delivered"] + facts["undelivered"] == 25
+
+
+def test_fewer_delivered_than_wanted_fail_the_task(telecom_simulator: Any, bulk: Any) -> None:
+    with pytest.raises(TelecomMissedError, match="delivered: 21"):
+        Run().execute(bulk(wait_for_completion=True, poll_interval=0.01, min_delivered_percent=95))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomReje
 from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request, Save, Target
 from airflow_provider_telecom.vendors.clock import wall_clock
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import GONE, NOT_SUPPORTED
+from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import FILE_KEY, SOURCES, STATUSES, TYPES
 from airflow_provider_telecom.vendors.ketchup_loyalty.exports import (
     FORMATS,
     Format,
@@ -26,17 +27,10 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import callback
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
 from airflow_provider_telecom.vendors.ketchup_loyalty.posting import KetchUpRequests, numeric_id
 
-SOURCES = ("api", "web", "smpp", "xml", "http", "json")
-TYPES = ("sms", "hlr", "viber")
-STATUSES = (
-    *("Delivered", "Rejected", "Scheduled", "Moderation", "Accepted", "Sending", "Sent"),
-    *("Expired", "Failed", "Undelivered", "Unknown", "Read", "not-viber-user"),
-)
 MOST_IDS = 300
 MOST_CLICKS = 999_999
 _LARGEST_ANSWER = 64 * MEGABYTE
 _LARGEST_DOWNLOAD = 8 << 30
-_FILE_KEY = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}"
 
 
 class StatisticsCalls(KetchUpRequests):
@@ -195,7 +189,7 @@ def _clicks(clicks: tuple[str, int] | None) -> dict[str, Any]:
 
 
 def _file_key(value: str) -> str:
-    return matching("file_key", value, _FILE_KEY, "must be a key that the vendor gave")
+    return matching("file_key", value, FILE_KEY, "must be a key that the vendor gave")
 
 
 def _is_elsewhere(error: TelecomRejectedError) -> bool:

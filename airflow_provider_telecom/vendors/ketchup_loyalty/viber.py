@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_telecom.calls.checks import filled, matching, within
+from airflow_provider_telecom.calls.checks import filled, matching
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Repeat
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
+from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
+    LONGEST_VALIDITY_SECONDS,
+    viber_validity,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import callback
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
@@ -28,9 +32,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many
 
-SHORTEST_VALIDITY, LONGEST_VALIDITY = 15, 86_400
 NO_KEYS_BACK = "viber messages get no key back"
-LIKELY_MEANT_IN_HOURS = 60
 
 
 class ViberCalls(KetchUpRequests):
@@ -47,7 +49,7 @@ class ViberCalls(KetchUpRequests):
         image_url: str | None = None,
         caption: str | None = None,
         action_url: str | None = None,
-        validity_seconds: int = LONGEST_VALIDITY,
+        validity_seconds: int = LONGEST_VALIDITY_SECONDS,
         allow_short_validity: bool = False,
         tariff: int | None = None,
         callback_url: str | None = None,
@@ -90,7 +92,7 @@ class ViberCalls(KetchUpRequests):
         image_url: str | None = None,
         caption: str | None = None,
         action_url: str | None = None,
-        validity_seconds: int = LONGEST_VALIDITY,
+        validity_seconds: int = LONGEST_VALIDITY_SECONDS,
         allow_short_validity: bool = False,
         tariff: int | None = None,
     ) -> Call[Price]:
@@ -174,13 +176,7 @@ class ViberCalls(KetchUpRequests):
     def _package(
         self, message: dict[str, Any], validity_seconds: int, short: bool, tariff: int | None
     ) -> dict[str, Any]:
-        validity = within("validity_seconds", validity_seconds, SHORTEST_VALIDITY, LONGEST_VALIDITY)
-        if validity < LIKELY_MEANT_IN_HOURS and not short:
-            raise TelecomInputError(
-                "validity_seconds",
-                "is less than a minute, which needs allow_short_validity=True",
-                shown=str(validity),
-            )
+        validity = viber_validity(validity_seconds, short)
         return {"tariff": self._tariff(tariff), "validity": validity, "messages": [message]}
 
 

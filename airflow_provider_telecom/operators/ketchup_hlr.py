@@ -1,0 +1,137 @@
+"""The operator that looks one or many numbers up through KetchUp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.calls.errors import TelecomRejectedError
+from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
+from airflow_provider_telecom.operators.ketchup_operator import WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_results import (
+    TOO_LARGE,
+    judge,
+    looked_up,
+    raise_what_passes,
+    summed,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, SendResult
+
+_CALL = "POST /hlr/create"
+_LARGEST_CHUNK = 10_000
+
+
+class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
+    """Look one or many numbers up in the networks' registers (HLR). Each look-up is paid for. Returns
+
+        {"numbers", "duplicates", "accepted", "known_before", "refused": {code: count}, "price", "currency",
+         "hlr_ids", "refused_at"}
+
+    `hlr_ids` are the vendor's ids of the look-ups in the order of the numbers, those that stood twice left
+    out; `refused_at` are the places (from 0) of the numbers that have none. `price` is that of the accepted
+    ones. Each look-up goes under a key derived from run, task and number, so a retried or killed task pays
+    for none twice (`known_before` counts those of an earlier try).
+
+    With `wait_for_completion` the task waits until each has a result, and returns as well
+
+        {"statuses": {status: count}, "results": [{"id", "status", "network", "ported", "roaming"}]}
+
+    in the order of `hlr_ids`. No number is returned. All of it is one XCom: of more than a few thousand
+    numbers make several tasks.
+
+    :param msisdns: one number or a list (or the text of a list), in any common form.
+    :param tariff: the tariff's number, 0 to 9; the connection's without it.
+    :param callback_url: where the vendor posts results to; the account's own without it.
+    :param chunk_size: look-ups in one call; halved by itself when the vendor says that it is too large.
+    :param max_rejected: fail the task when more numbers than that were refused; without it only when all
+        were.
+
+    Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomFundsError,
+    TelecomThrottledError. Source: "Отправка HLR запроса" of the vendor's document.
+    """
+
+    template_fields: Sequence[str] = (*KeyedOperator.template_fields, "msisdns", "callback_url")
+    private_fields: ClassVar[Sequence[str]] = ("msisdns", "callback_url")
+
+    def __init__(
+        self,
+        *,
+        msisdns: Sequence[str | int] | str | int,
+        tariff: int | None = None,
+        callback_url: str | None = None,
+        chunk_size: int = 500,
+        max_rejected: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.msisdns, self.callback_url = msisdns, callback_url
+        self.tariff = arguments.tariff(tariff)
+        self.chunk_size = within("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
+        self.max_rejected = max_rejected
+        if max_rejected is not None:
+            within("max_rejected", max_rejected, 0, 1_000_000)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Look them up, each once."""
+        numbers = self._canonical("msisdns")
+        namer = self._namer(context)
+        keys = {number: namer(number) for number in dict.fromkeys(numbers)}
+        counts = {"numbers": len(keys), "duplicates": len(numbers) - len(keys)}
+        content = {"numbers": list(keys), "tariff": self.tariff}
+        started = self._once(
+            context, content, next(iter(keys.values())), lambda: {**counts, **self._look_up(keys)}
+        )
+        started = {
+            name: fact for name, fact in started.items() if name != "reference"
+        }  # only the first one's
+        most = len(keys) - 1 if self.max_rejected is None else self.max_rejected
+        judge(started["refused"], len(keys), most, _CALL)
+        return self._completed(started, f"{WATCHES}.hlr", {"hlr_ids": started["hlr_ids"]})
+
+    def _look_up(self, keys: Mapping[str, str]) -> Facts:
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery
+
+        url = self.revealed("callback_url")
+        queries = [HlrQuery(number, key, self.tariff, url) for number, key in keys.items()]
+        results: list[SendResult] = []
+        for start in range(0, len(queries), self.chunk_size):
+            results += self._created(queries[start : start + self.chunk_size])
+        raise_what_passes(results, _CALL)
+        facts = summed(results)
+        judge(facts["refused"], len(results), len(results) - 1, _CALL)
+        return {
+            **facts,
+            "hlr_ids": [self._id_of(result) for result in results if result.accepted],
+            "refused_at": [place for place, result in enumerate(results) if not result.accepted],
+        }
+
+    def _created(self, queries: Sequence[HlrQuery]) -> list[SendResult]:
+        if len(queries) == 1:
+            (one,) = queries
+            return [self._created_alone(one)]
+        try:
+            return list(self.hook.create_hlrs(queries).results)
+        except TelecomRejectedError as error:
+            if error.code != TOO_LARGE:
+                raise
+        half = len(queries) // 2
+        return [*self._created(queries[:half]), *self._created(queries[half:])]
+
+    def _created_alone(self, query: HlrQuery) -> SendResult:
+        """One look-up is another form of the call, which refuses as a whole."""
+        return self.hook.create_hlr(
+            query.msisdn, reference=query.reference, tariff=query.tariff, callback_url=query.callback_url
+        )
+
+    def _id_of(self, result: SendResult) -> str:
+        if result.id is not None:
+            return result.id
+        reference = str(result.reference)
+        return looked_up(lambda: self.hook.get_hlr_by_reference(reference)).id

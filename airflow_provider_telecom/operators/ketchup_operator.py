@@ -1,0 +1,44 @@
+"""What the operators of KetchUp Loyalty stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.operators.base import TelecomOperator, is_literal
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+
+WATCHES = "airflow_provider_telecom.vendors.ketchup_loyalty.watches"
+
+
+class KetchUpOperator(TelecomOperator):
+    """A task about a `ketchup_loyalty` connection."""
+
+    default_conn_id: ClassVar[str] = "ketchup_loyalty_default"
+    hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.ketchup_loyalty.KetchUpHook"
+
+    @cached_property
+    def hook(self) -> KetchUpHook:
+        """The hook of the connection."""
+        from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+
+        return KetchUpHook(self.conn_id)
+
+    def _canonical(self, field: str) -> list[str]:
+        """Return the numbers of a field, which has one or many, in the canonical form and with twins."""
+        from airflow_provider_telecom.calls.checks import some
+        from airflow_provider_telecom.calls.phone import e164
+        from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import listed
+
+        region = self.hook.options.default_region
+        numbers = some(field, listed(field, self.revealed(field)))
+        return [e164(number, region, field=field) for number in numbers]
+
+
+def when_literal(value: Any, check: Callable[[Any], object]) -> None:
+    """Check an argument if it is known when the Dag is parsed."""
+    if is_literal(value):
+        check(value)

@@ -1,0 +1,135 @@
+"""The operator that sends one SMS through KetchUp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.calls.checks import filled, within
+from airflow_provider_telecom.calls.errors import (
+    TelecomInputError,
+    TelecomNotFoundError,
+    TelecomRejectedError,
+)
+from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
+from airflow_provider_telecom.operators.ketchup_operator import WATCHES, KetchUpOperator, when_literal
+from airflow_provider_telecom.operators.ketchup_results import looked_up
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus
+
+
+class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
+    """Send one SMS and return `{"message_id", "reference", "price", "currency", "known_before"}`.
+
+    It goes under a key (`reference`) derived from run, task, number, sender and text, so a retried or
+    killed task sends nothing twice: KetchUp recognises the key, and the id is looked up by it
+    (`known_before` is true then). The id may be None where the vendor does not give it with a status;
+    the key will do. With `wait_for_completion` the task succeeds once the SMS is delivered, and returns its
+    `status` as well.
+
+    :param msisdn: whom to, in any common form.
+    :param text: what to say.
+    :param originator: the sender, at most 14 characters; the connection's without it.
+    :param validity_hours: how long the vendor tries, 1 to 72.
+    :param tariff: the tariff's number, 0 to 9; the connection's without it.
+    :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
+
+    Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomFundsError (top up and
+    clear the task), TelecomThrottledError. Source: "Отправка SMS" of the vendor's document.
+    """
+
+    template_fields: Sequence[str] = (
+        *KeyedOperator.template_fields,
+        "msisdn",
+        "text",
+        "originator",
+        "schedule_at",
+    )
+    private_fields: ClassVar[Sequence[str]] = ("msisdn", "text")
+
+    def __init__(
+        self,
+        *,
+        msisdn: str | int,
+        text: str,
+        originator: str | None = None,
+        validity_hours: int = arguments.LONGEST_VALIDITY_HOURS,
+        tariff: int | None = None,
+        schedule_at: datetime | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.msisdn, self.text, self.originator = msisdn, text, originator
+        self.validity_hours = within("validity_hours", validity_hours, 1, arguments.LONGEST_VALIDITY_HOURS)
+        self.tariff, self.schedule_at = arguments.tariff(tariff), schedule_at
+        when_literal(text, lambda literal: filled("text", literal))
+        when_literal(originator, lambda literal: filled("originator", literal, arguments.LONGEST_ORIGINATOR))
+        when_literal(schedule_at, lambda literal: arguments.perhaps_moment("schedule_at", literal))
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Send it, once."""
+        message = self._message()
+        reference = self._namer(context)(message["msisdn"], message["originator"], message["text"])
+        started = self._once(context, message, reference, lambda: self._send(message, reference))
+        message_id = started["message_id"]
+        name = {"reference": reference} if message_id is None else {"message_id": message_id}
+        return self._completed(started, f"{WATCHES}.sms", name)
+
+    def _message(self) -> dict[str, Any]:
+        from airflow_provider_telecom.calls.phone import e164
+
+        options = self.hook.options
+        originator = self.originator if self.originator is not None else options.originator
+        if originator is None:
+            raise TelecomInputError("originator", "must be given here or in the connection's extra")
+        return {
+            "msisdn": e164(self.revealed("msisdn"), options.default_region),
+            "text": filled("text", self.revealed("text")),
+            "originator": filled("originator", originator, arguments.LONGEST_ORIGINATOR),
+            "validity_hours": self.validity_hours,
+            "tariff": self.tariff,
+            "schedule_at": arguments.perhaps_moment("schedule_at", self.schedule_at),
+        }
+
+    def _send(self, message: Mapping[str, Any], reference: str) -> Facts:
+        try:
+            result = self.hook.send_sms(**message, reference=reference)
+        except TelecomRejectedError:
+            # The time of a scheduled SMS may pass between two tries, and the vendor then complains of it.
+            if message["schedule_at"] is None or (found := self._perhaps_known(reference)) is None:
+                raise
+            return found
+        if result.duplicate or result.id is None:
+            return self._known(reference)
+        return _facts(reference, result.id, result.price, result.currency, known_before=False)
+
+    def _known(self, reference: str) -> Facts:
+        return _known_facts(reference, looked_up(lambda: self.hook.get_sms_by_reference(reference)))
+
+    def _perhaps_known(self, reference: str) -> Facts | None:
+        try:
+            return _known_facts(reference, self.hook.get_sms_by_reference(reference))
+        except TelecomNotFoundError:
+            return None
+
+
+def _known_facts(reference: str, status: MessageStatus) -> Facts:
+    return _facts(reference, status.id, status.price, status.currency, known_before=True)
+
+
+def _facts(
+    reference: str, message_id: str | None, price: object, currency: str | None, known_before: bool
+) -> Facts:
+    return {
+        "message_id": message_id,
+        "reference": reference,
+        "price": None if price is None else str(price),
+        "currency": currency,
+        "known_before": known_before,
+    }

@@ -1,0 +1,200 @@
+"""The operator that sends a Viber message to one or several through KetchUp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.calls.checks import filled, within
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, check_on_unknown
+from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
+from airflow_provider_telecom.operators.ketchup_operator import WATCHES, KetchUpOperator, when_literal
+from airflow_provider_telecom.operators.ketchup_results import judge, raise_what_passes, summed
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
+
+_EXTRAS = ("image_url", "caption", "action_url")
+
+
+class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
+    """Send a Viber message to one or several recipients in one call, each under a key of its own. Returns
+
+        {"recipients", "duplicates", "accepted", "known_before", "refused": {code: count}, "price",
+         "currency", "keyed", "messages": [{"message_id", "reference", "code"}]}
+
+    with a message for each recipient in the order given, numbers that stood twice left out, and `code` the
+    vendor's where it refused one. `price` is that of the accepted ones.
+
+    The document names our key `external_id` and gives it back as `reference`. If the vendor does not give
+    keys back, nothing tells a copy from a second message: `keyed` is false then, and the log warns. Say
+    `keyed=False` from then on, so that nothing is repeated and `on_unknown` decides after a lost answer.
+
+    With `wait_for_completion` the task waits until all are final, returns `{"delivered", "statuses"}` as
+    well, and fails when fewer than `min_delivered_percent` are delivered (or none, without it).
+
+    :param recipients: one number or a list (or the text of a list), in any common form.
+    :param text: what to say.
+    :param sender: the alpha name; the connection's `viber_sender` without it.
+    :param promotional: whether it is an advertisement.
+    :param image_url: the picture.
+    :param caption: what stands on the button.
+    :param action_url: what the button opens.
+    :param validity_seconds: how long the vendor tries, 15 to 86400.
+    :param allow_short_validity: permit less than 60 seconds, which is most likely meant in hours.
+    :param tariff: the tariff's number, 0 to 9; the connection's without it.
+    :param callback_url: where the vendor posts delivery reports to.
+    :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
+    :param max_rejected: fail the task when more recipients than that were refused; without it only when
+        all were.
+    :param keyed: whether the vendor gives keys back.
+    :param on_unknown: what to do when nobody can know whether unkeyed messages went out: `fail`, `resend` or
+        `assume_sent` (see `UnkeyedOperator`).
+    :param min_delivered_percent: 0 to 100.
+
+    Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomFundsError,
+    TelecomThrottledError, OutcomeUnknownError. Source: "Отправка Viber-сообщения" of the vendor's document.
+    """
+
+    template_fields: Sequence[str] = (
+        *KeyedOperator.template_fields,
+        "recipients",
+        "text",
+        "sender",
+        *_EXTRAS,
+        "callback_url",
+        "schedule_at",
+    )
+    private_fields: ClassVar[Sequence[str]] = ("recipients", "text", *_EXTRAS, "callback_url")
+
+    def __init__(
+        self,
+        *,
+        recipients: Sequence[str | int] | str | int,
+        text: str,
+        sender: str | None = None,
+        promotional: bool = False,
+        image_url: str | None = None,
+        caption: str | None = None,
+        action_url: str | None = None,
+        validity_seconds: int = arguments.LONGEST_VALIDITY_SECONDS,
+        allow_short_validity: bool = False,
+        tariff: int | None = None,
+        callback_url: str | None = None,
+        schedule_at: datetime | str | None = None,
+        max_rejected: int | None = None,
+        keyed: bool = True,
+        on_unknown: OnUnknown = "fail",
+        min_delivered_percent: str | float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.recipients, self.text, self.sender, self.promotional = recipients, text, sender, promotional
+        self.image_url, self.caption, self.action_url = image_url, caption, action_url
+        self.validity_seconds, self.allow_short_validity = validity_seconds, allow_short_validity
+        self.tariff, self.callback_url, self.schedule_at = arguments.tariff(tariff), callback_url, schedule_at
+        self.max_rejected, self.keyed = max_rejected, keyed
+        self.on_unknown = check_on_unknown(on_unknown)
+        self.min_delivered_percent = min_delivered_percent
+        self._check()
+
+    def _check(self) -> None:
+        arguments.viber_validity(self.validity_seconds, self.allow_short_validity)
+        if self.max_rejected is not None:
+            within("max_rejected", self.max_rejected, 0, 1_000_000)
+        arguments.perhaps_percent("min_delivered_percent", self.min_delivered_percent)
+        when_literal(self.text, lambda literal: filled("text", literal))
+        when_literal(self.sender, lambda literal: filled("sender", literal))
+        when_literal(self.schedule_at, lambda literal: arguments.perhaps_moment("schedule_at", literal))
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Send it to all, once."""
+        message, numbers = self._message(), self._canonical("recipients")
+        once = list(dict.fromkeys(numbers))
+        keys = self._keys(context, once, message)
+        counts = {"recipients": len(once), "duplicates": len(numbers) - len(once)}
+        started = self._sent(context, message, dict(zip(once, keys, strict=True)), counts)
+        started = {
+            name: fact for name, fact in started.items() if name != "reference"
+        }  # only the first one's
+        if "messages" not in started:
+            return started
+        most = len(once) - 1 if self.max_rejected is None else self.max_rejected
+        judge(started["refused"], len(once), most, "POST /viber/create")
+        return self._completed(started, f"{WATCHES}.viber_messages", self._awaited(started))
+
+    def _message(self) -> dict[str, Any]:
+        sender = self.sender if self.sender is not None else self.hook.options.viber_sender
+        if sender is None:
+            raise TelecomInputError(
+                "sender", "must be given here or as viber_sender in the connection's extra"
+            )
+        return {
+            "text": filled("text", self.revealed("text")),
+            "sender": filled("sender", sender),
+            "promotional": self.promotional,
+            **{name: self.revealed(name) for name in (*_EXTRAS, "callback_url")},
+            "validity_seconds": self.validity_seconds,
+            "allow_short_validity": self.allow_short_validity,
+            "tariff": self.tariff,
+            "schedule_at": arguments.perhaps_moment("schedule_at", self.schedule_at),
+        }
+
+    def _keys(self, context: Context, numbers: Sequence[str], message: Mapping[str, Any]) -> list[str]:
+        namer, extras = self._namer(context), [f"{name}={message[name]}" for name in _EXTRAS if message[name]]
+        return [namer(number, message["sender"], message["text"], *extras) for number in numbers]
+
+    def _sent(
+        self,
+        context: Context,
+        message: Mapping[str, Any],
+        keys: Mapping[str, str],
+        counts: Mapping[str, int],
+    ) -> Facts:
+        from airflow_provider_telecom.vendors.ketchup_loyalty.viber import NO_KEYS_BACK
+
+        learned, content = self.hook.account.learned, {**message, "recipients": list(keys)}
+        if not self.keyed:
+            learned.add(NO_KEYS_BACK)
+        keyed = NO_KEYS_BACK not in learned
+
+        def send() -> Facts:
+            return {**counts, **self._send(message, keys)}
+
+        if keyed:
+            return self._once(context, content, next(iter(keys.values())), send)
+        journal = Journal(context["task_state_store"])
+        return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
+
+    def _send(self, message: Mapping[str, Any], keys: Mapping[str, str]) -> Facts:
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
+
+        people = [ViberRecipient(number, key) for number, key in keys.items()]
+        results = self.hook.send_viber(people, **message).results
+        keyed = self.keyed and all(result.keyed for result in results if result.accepted)
+        if keyed:
+            raise_what_passes(results, "POST /viber/create")
+        else:
+            self.log.warning(
+                "KetchUp does not give the keys of Viber messages back: nothing tells a copy from a second "
+                "message. Set keyed=False"
+            )
+        facts = summed(results)
+        judge(facts["refused"], len(results), len(results) - 1, "POST /viber/create")
+        return {**facts, "keyed": keyed, "messages": [_facts(result) for result in results]}
+
+    def _awaited(self, started: Facts) -> dict[str, Any]:
+        least = self.min_delivered_percent
+        accepted = [message for message in started["messages"] if message["code"] is None]
+        return {"messages": accepted, "min_delivered_percent": None if least is None else str(least)}
+
+
+def _facts(result: SendResult) -> dict[str, str | None]:
+    code = None if result.accepted else result.code
+    return {"message_id": result.id, "reference": result.reference, "code": code}

@@ -1,0 +1,402 @@
+"""The journal in every schedule of kills, lost messages and refusals: nothing twice, nothing lost in silence.
+
+The real `Journal`, `Cursor`, `Namer` and retry policy run against a model of the store, of the vendor and of
+Airflow's tries (`world`). Journals that are broken on purpose show that the model would tell.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+import pytest
+from greenlet import getcurrent, greenlet
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomNotSentError,
+    TelecomRejectedError,
+    TelecomThrottledError,
+)
+from airflow_provider_telecom.journal.cursor import EVERY_SECONDS, Cursor
+from airflow_provider_telecom.journal.journal import (
+    Entry,
+    Facts,
+    Journal,
+    OnUnknown,
+    OutcomeUnknownError,
+    State,
+)
+from airflow_provider_telecom.journal.reference import Namer, fingerprint
+from tests.journal.world import (
+    GET,
+    RETURN,
+    SEND,
+    SET,
+    Ended,
+    KilledError,
+    Process,
+    Schedule,
+    StoreError,
+    World,
+    airflow,
+    one_try,
+    walk,
+)
+
+FAULTS = {"get": GET, "set": SET, "send": SEND, "return": RETURN}
+FEWER = {"set": ("right", "killed before", "killed after"), "send": SEND, "return": RETURN}
+POLICIES: tuple[OnUnknown, ...] = ("fail", "resend", "assume_sent")
+BODY = fingerprint({"msisdn": "380670000200", "text": "Hi"})
+TRIES = 3
+Broken = Callable[[Any], Journal]
+
+
+def reference(process: Process) -> str:
+    return Namer("dag", "run", "task")("380670000200", "Hi")
+
+
+def unkeyed(policy: OnUnknown, journal: Broken = Journal) -> Callable[[Process], Facts]:
+    return lambda process: journal(process).unkeyed("sent", BODY, lambda: process.send("it"), policy)
+
+
+def keyed(journal: Broken = Journal, key: Callable[[Process], str] = reference) -> Callable[[Process], Facts]:
+    def task(process: Process) -> Facts:
+        name = key(process)
+        return journal(process).keyed("sent", BODY, name, lambda: process.send(name))
+
+    return task
+
+
+def broken_laws(kind: str, world: World, ended: Ended) -> set[str]:
+    """Return what should not have happened."""
+    happened, facts, laws = len(world.effects), ended.facts, set()
+    if happened > 1 and kind != "resend":
+        laws.add("double")
+    if facts is not None and not happened and not (kind == "assume_sent" and "assumed_sent" in facts):
+        laws.add("lost")
+    if facts is not None and happened and facts.get("message_id") is None and "assumed_sent" not in facts:
+        laws.add("no id")
+    if isinstance(ended.error, OutcomeUnknownError) and not world.in_doubt:
+        laws.add("false alarm")
+    if kind == "fail" and happened and isinstance(ended.error, _CALM):
+        laws.add("false calm")
+    return laws
+
+
+_CALM = (TelecomRejectedError, TelecomNotSentError, TelecomThrottledError)
+
+
+def walked(
+    kind: str, task: Callable[[Process], Facts], tries: int = TRIES, faults: Any = FAULTS
+) -> Counter[str]:
+    """Go through all schedules; count how they ended and which laws they broke."""
+    counts: Counter[str] = Counter()
+
+    def play(schedule: Schedule) -> None:
+        world = World(remembers_keys=kind == "keyed")
+        ended = airflow(world, schedule, task, tries, faults)
+        counts["schedules"] += 1
+        counts[type(ended.error).__name__ if ended.error else "success"] += 1
+        counts[f"{min(len(world.effects), 2)} effects"] += 1
+        counts.update(broken_laws(kind, world, ended))
+
+    for _ in walk(play):
+        pass
+    return counts
+
+
+def test_a_keyed_effect_happens_once_and_none_is_lost() -> None:
+    counts = walked("keyed", keyed())
+    assert counts["schedules"] > 20_000
+    assert not _laws(counts)
+    assert counts["success"]
+    assert not counts["2 effects"]
+
+
+def test_fail_never_does_it_twice_and_never_says_done_of_what_is_not() -> None:
+    counts = walked("fail", unkeyed("fail"))
+    assert counts["schedules"] > 8_000
+    assert not _laws(counts)
+    assert counts["OutcomeUnknownError"]
+    assert not counts["2 effects"]
+
+
+def test_resend_never_does_it_zero_times_and_can_do_it_twice() -> None:
+    counts = walked("resend", unkeyed("resend"))
+    assert counts["schedules"] > 40_000
+    assert not _laws(counts)
+    assert counts["2 effects"]
+
+
+def test_assume_sent_never_does_it_twice() -> None:
+    counts = walked("assume_sent", unkeyed("assume_sent"))
+    assert counts["schedules"] > 9_000
+    assert not _laws(counts)
+    assert not counts["2 effects"]
+
+
+@pytest.mark.parametrize("policy", ["fail", "assume_sent"])
+def test_four_tries_end_as_three_do(policy: OnUnknown) -> None:
+    counts = walked(policy, unkeyed(policy), tries=4, faults=FEWER)
+    assert counts["schedules"] > 5_000
+    assert not _laws(counts)
+    assert not counts["2 effects"]
+
+
+def test_somebody_who_asks_the_vendor_and_clears_gets_exactly_one() -> None:
+    cleared = 0
+
+    def play(schedule: Schedule) -> None:
+        nonlocal cleared
+        world = World(remembers_keys=False)
+        if airflow(world, schedule, unkeyed("fail"), 2, FAULTS).error is None:
+            return
+        cleared += 1
+        answer: OnUnknown = "assume_sent" if world.effects else "resend"
+        again = airflow(world, Schedule(), unkeyed(answer), 1, {})
+        assert again.facts
+        assert world.effects == ["it"]
+
+    for _ in walk(play):
+        pass
+    assert cleared > 600
+
+
+# What shows that the model can fail.
+
+
+class IntentAfterSending(Journal):
+    def _sent(self, name: str, intent: Entry, send: Callable[[], Facts]) -> Facts:
+        facts = send()
+        self.write(name, intent)
+        self.write(name, Entry(State.DONE, intent.body, {**intent.facts, **facts}))
+        return facts
+
+
+class Rewriting(Journal):
+    """A journal whose states are other ones in the store."""
+
+    wrong: ClassVar[dict[State, State]] = {}
+
+    def write(self, name: str, entry: Entry) -> None:
+        super().write(name, Entry(self.wrong.get(entry.state, entry.state), entry.body, entry.facts))
+
+
+class DoneIsNotWritten(Journal):
+    def write(self, name: str, entry: Entry) -> None:
+        if entry.state is not State.DONE:
+            super().write(name, entry)
+
+
+class NoIntent(Journal):
+    def write(self, name: str, entry: Entry) -> None:
+        if entry.state is not State.INTENT:
+            super().write(name, entry)
+
+
+class UnknownIsPlanned(Rewriting):
+    wrong: ClassVar[dict[State, State]] = {State.UNKNOWN: State.PLANNED}
+
+
+class IntentIsDone(Rewriting):
+    wrong: ClassVar[dict[State, State]] = {State.INTENT: State.DONE}
+
+
+class PlannedIsDone(Rewriting):
+    wrong: ClassVar[dict[State, State]] = {State.PLANNED: State.DONE}
+
+
+class PlannedIsUnknown(Rewriting):
+    wrong: ClassVar[dict[State, State]] = {State.PLANNED: State.UNKNOWN}
+
+
+class WritesAreTried(Journal):
+    """Goes on when the store refuses a write."""
+
+    def write(self, name: str, entry: Entry) -> None:
+        try:
+            super().write(name, entry)
+        except StoreError:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("journal", "law"),
+    [
+        (IntentAfterSending, "double"),
+        (NoIntent, "double"),
+        (DoneIsNotWritten, "false alarm"),
+        (UnknownIsPlanned, "double"),
+        (IntentIsDone, "lost"),
+        (PlannedIsDone, "lost"),
+        (PlannedIsUnknown, "false alarm"),
+        (WritesAreTried, "double"),
+    ],
+)
+def test_a_broken_journal_is_found_out(journal: type[Journal], law: str) -> None:
+    assert walked("fail", unkeyed("fail", journal), tries=2)[law]
+
+
+@pytest.mark.parametrize("journal", [IntentIsDone, PlannedIsDone])
+def test_a_broken_journal_of_keyed_effects_is_found_out(journal: type[Journal]) -> None:
+    assert walked("keyed", keyed(journal), tries=2)["lost"]
+
+
+def test_a_key_that_is_another_one_in_each_try_is_found_out() -> None:
+    def each_try_its_own(process: Process) -> str:
+        return Namer("dag", f"run {process.number}", "task")("380670000200", "Hi")
+
+    assert walked("keyed", keyed(key=each_try_its_own), tries=2)["double"]
+
+
+def _laws(counts: Counter[str]) -> list[str]:
+    return [law for law in ("double", "lost", "no id", "false alarm", "false calm") if counts[law]]
+
+
+# Two processes of one task: Airflow has given the first up for dead, and it is not.
+
+
+class Slow(Process):
+    """A process that somebody else may run in the middle of."""
+
+    has_intent = False
+    sent_without_intent = False
+
+    def turn(self) -> None:
+        getcurrent().parent.switch()
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        super().set(key, value, retention=retention)
+        self.has_intent = True
+
+    def send(self, key: str) -> dict[str, Any]:
+        self.sent_without_intent |= not self.has_intent
+        return super().send(key)
+
+
+def overlapping(
+    world: World, schedule: Schedule, task: Callable[[Process], Facts]
+) -> tuple[list[Slow], Ended]:
+    """Run a try, and at some moment the next one beside it, in any interleaving."""
+    faults = {"send": ("right", "answer lost", "not sent", "throttled")}
+    ended: dict[int, Ended] = {}
+    processes: list[Slow] = []
+    running: dict[int, greenlet] = {}
+
+    def start() -> None:
+        process = Slow(world, schedule, faults)
+        processes.append(process)
+        running[process.number] = greenlet(lambda: ended.update({process.number: one_try(process, task)}))
+
+    start()
+    while running:
+        chosen = schedule.pick([*running, *(["next try"] if len(processes) == 1 else [])])
+        if chosen == "next try":
+            start()
+            continue
+        running[cast(int, chosen)].switch()
+        running = {number: one for number, one in running.items() if not one.dead}
+    return processes, ended[len(processes)]
+
+
+def zombies(kind: str, task: Callable[[Process], Facts]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+
+    def play(schedule: Schedule) -> None:
+        world = World(remembers_keys=kind == "keyed")
+        processes, ended = overlapping(world, schedule, task)
+        world.in_doubt |= len(processes) > 1
+        counts["schedules"] += 1
+        counts.update(broken_laws(kind, world, ended) - {"false calm"})
+        counts["unannounced"] += any(process.sent_without_intent for process in processes)
+        counts["both sent"] += all(process.has_sent for process in processes) and len(processes) > 1
+
+    for _ in walk(play):
+        pass
+    return counts
+
+
+@pytest.mark.parametrize("kind", ["keyed", *POLICIES])
+def test_a_process_that_was_given_up_does_no_harm(kind: Any) -> None:
+    counts = zombies(kind, keyed() if kind == "keyed" else unkeyed(kind))
+    assert counts["schedules"] > 100
+    assert not _laws(counts)
+    assert not counts["unannounced"]
+    assert bool(counts["both sent"]) == (kind in ("keyed", "resend"))
+
+
+def test_a_process_that_does_not_mind_being_given_up_is_found_out() -> None:
+    counts = zombies("fail", unkeyed("fail", WritesAreTried))
+    assert counts["double"]
+
+
+# A long keyed send.
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+MESSAGES = ("one", "two", "three")
+
+
+def bulk(schedule: Schedule, is_too_early: bool = False) -> Callable[[Process], int]:
+    """Return a task that sends messages one after the other, some of them slowly."""
+
+    def task(process: Process) -> int:
+        clock = Clock()
+        cursor = Cursor(Journal(process), "bulk", BODY, clock)
+        done, facts = cursor.begin({"rows": 0})
+        rows = facts["rows"]
+        for message in MESSAGES[rows:] if not done else ():
+            clock.now += schedule.pick((0.0, EVERY_SECONDS))
+            if is_too_early and cursor.is_due:
+                cursor.advance({"rows": rows + 1})
+            process.send(message)
+            rows += 1
+            if cursor.is_due:
+                cursor.advance({"rows": rows})
+        cursor.finish({"rows": rows})
+        return int(rows)
+
+    return task
+
+
+def bulk_sends(is_too_early: bool = False) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    faults = {
+        "set": ("right", "killed before", "killed after"),
+        "send": ("right", "killed before", "killed after", "not sent"),
+        "return": RETURN,
+    }
+
+    def play(schedule: Schedule) -> None:
+        world = World(remembers_keys=True)
+        ended = airflow(world, schedule, bulk(schedule, is_too_early), 2, faults)
+        counts["schedules"] += 1
+        counts["double"] += len(set(world.effects)) < len(world.effects)
+        counts["lost"] += ended.error is None and world.effects != list(MESSAGES)
+        counts["success"] += ended.error is None
+        counts["killed"] += isinstance(ended.error, KilledError)
+
+    for _ in walk(play):
+        pass
+    return counts
+
+
+def test_a_long_send_reaches_everybody_once() -> None:
+    counts = bulk_sends()
+    assert counts["schedules"] > 2_000
+    assert counts["success"]
+    assert counts["killed"]
+    assert not counts["double"]
+    assert not counts["lost"]
+
+
+def test_a_cursor_that_runs_ahead_is_found_out() -> None:
+    assert bulk_sends(is_too_early=True)["lost"]

@@ -1,0 +1,220 @@
+"""KetchUp's operator for one SMS: once, whatever happens to answers and workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomFundsError,
+    TelecomInputError,
+    TelecomNotFoundError,
+    TelecomNotSentError,
+    TelecomRejectedError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOperator
+from airflow_provider_telecom.operators.ketchup_results import looked_up
+from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+from airflow_provider_telecom.triggers.waiting import TelecomMissedError
+from tests.operators.ketchup_ground import killed, paid, shown
+from tests.tasks import Run
+
+WAIT = {"wait_for_completion": True, "deferrable": True, "poll_interval": 0.01}
+NUMBER, TEXT = "+380 67 000 02 01", "Your code is 1234"
+
+
+def sms(**arguments: Any) -> KetchUpSendSmsOperator:
+    return KetchUpSendSmsOperator(**{"task_id": "tell", "msisdn": NUMBER, "text": TEXT, **arguments})
+
+
+@pytest.fixture(autouse=True)
+def hook(hook_for: Callable[..., Any]) -> Any:
+    return hook_for("ketchup_loyalty", originator="test")
+
+
+def books(simulator: Any) -> Books:
+    found: Books = simulator.town.books("ketchup", Books)
+    return found
+
+
+def test_one_sms_and_what_is_returned_of_it(telecom_simulator: Any) -> None:
+    found = Run().execute(sms(originator="other", validity_hours=5, tariff=3))
+    (message,) = paid(telecom_simulator, "sms")
+    assert found == {
+        "message_id": message["id"],
+        "reference": message["reference"],
+        "price": "0.02",
+        "currency": "EUR",
+        "known_before": False,
+    }
+    assert message["msisdn"] == "380670000201"
+    assert (message["originator"], message["tariff"], message["validity_hours"]) == ("other", 3, 5)
+
+
+def test_a_retried_task_sends_nothing_twice(telecom_simulator: Any) -> None:
+    run = Run()
+    first = run.execute(sms())
+    telecom_simulator.town.requests.clear()
+    assert run.execute(sms()) == {**first}
+    assert telecom_simulator.town.requests == []
+    assert run.execute(sms(dedupe_key="2"))["reference"] != first["reference"]
+    assert len(paid(telecom_simulator, "sms")) == 2
+
+
+def test_a_killed_task_finds_what_it_has_sent(telecom_simulator: Any) -> None:
+    run = Run()
+    first = run.execute(sms())
+    killed(run, "tell")
+    assert run.execute(sms()) == {**first, "known_before": True}
+    assert len(paid(telecom_simulator, "sms")) == 1
+
+
+def test_the_key_is_of_the_message_and_not_of_the_way_it_is_written(telecom_simulator: Any) -> None:
+    run = Run()
+    first = run.execute(sms())
+    assert run.execute(sms(msisdn="0670000201")) == first
+    references = {Run("2").execute(sms())["reference"], run.execute(sms(text="Another"))["reference"]}
+    references |= {run.execute(sms(msisdn="380670000202"))["reference"], first["reference"]}
+    references.add(run.execute(sms(originator="other"))["reference"])
+    assert len(references) == 5
+
+
+def test_a_lost_answer_is_asked_for_by_the_key(telecom_simulator: Any) -> None:
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create")
+    telecom_simulator.fault(
+        "body", "ketchup", path="/sms/reference", body='{"error": 20, "errorDescription": "SMS not found"}'
+    )
+    found = Run().execute(sms())
+    (message,) = paid(telecom_simulator, "sms")
+    assert found["message_id"] == message["id"]
+    assert found["known_before"] is True
+    assert found["price"] == "0.02"
+
+
+def test_answers_that_never_come_leave_the_task_to_a_later_try(telecom_simulator: Any) -> None:
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(sms())
+    assert run.execute(sms())["known_before"] is True
+    assert len(paid(telecom_simulator, "sms")) == 1
+
+
+def test_what_was_not_sent_is_sent_by_the_next_try(telecom_simulator: Any) -> None:
+    run = Run()
+    with telecom_simulator.refusing(), pytest.raises(TelecomNotSentError):
+        run.execute(sms())
+    assert run.execute(sms())["known_before"] is False
+    assert len(paid(telecom_simulator, "sms")) == 1
+
+
+def test_a_status_without_an_id_will_do(telecom_simulator: Any) -> None:
+    books(telecom_simulator).quirks.add("no_id")
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create")
+    found = Run().execute(sms(wait_for_completion=True, poll_interval=0.01))
+    assert found["message_id"] is None
+    assert found["status"] == "delivered"
+
+
+def test_what_the_vendor_has_but_does_not_show_is_an_error_in_the_end() -> None:
+    looks = []
+
+    def look() -> None:
+        looks.append(1)
+        raise TelecomNotFoundError("SMS not found", code="20")
+
+    with pytest.raises(TelecomNotFoundError):
+        looked_up(look, seconds=1.0)
+    assert len(looks) == 2
+
+
+def test_a_scheduled_sms_whose_time_passes_between_two_tries(telecom_simulator: Any) -> None:
+    at = datetime.now(timezone.utc) + timedelta(hours=1)
+    run = Run()
+    first = run.execute(sms(schedule_at="{{ params.at }}"), params={"at": at})
+    assert paid(telecom_simulator, "sms")[0]["send_at"] == at.replace(microsecond=0)
+    killed(run, "tell")
+    telecom_simulator.town.clock.advance(7200)
+    telecom_simulator.fault("body", "ketchup", path="/sms/create", body='{"error": 10}')
+    assert run.execute(sms(schedule_at=at)) == {**first, "known_before": True}
+    with pytest.raises(TelecomRejectedError, match="vendor code 10"):
+        Run("2").execute(sms(schedule_at=at))
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("text", {"text": " "}),
+        ("originator", {"originator": "x" * 15}),
+        ("validity_hours", {"validity_hours": 73}),
+        ("tariff", {"tariff": 10}),
+        ("tariff", {"tariff": "1"}),
+        ("schedule_at", {"schedule_at": "tomorrow"}),
+    ],
+)
+def test_what_is_refused_when_the_dag_is_parsed(field: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        sms(**arguments)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("text", {"text": "{{ params.what }}"}),
+        ("originator", {"originator": "{{ params.what }}"}),
+        ("msisdn", {"msisdn": "{{ params.what }}"}),
+        ("schedule_at", {"schedule_at": "{{ params.what }}"}),
+        ("schedule_at", {"schedule_at": "2126-01-01T00:00:00"}),
+    ],
+)
+def test_what_is_refused_before_anything_is_sent(
+    telecom_simulator: Any, field: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        Run().execute(sms(**arguments), params={"what": " "})
+    assert caught.value.field == field
+    assert telecom_simulator.town.requests == []
+
+
+def test_without_a_sender_nothing_is_sent(telecom_simulator: Any, hook_for: Callable[..., Any]) -> None:
+    hook_for("ketchup_loyalty", originator=None)
+    with pytest.raises(TelecomInputError, match="originator"):
+        Run().execute(sms())
+    assert telecom_simulator.town.requests == []
+
+
+def test_a_refusal_is_final_and_leaves_no_doubt(telecom_simulator: Any) -> None:
+    run = Run()
+    with pytest.raises(TelecomRejectedError, match="vendor code 32"):
+        run.execute(sms(originator="forbidden"))
+    books(telecom_simulator).balance *= 0
+    with pytest.raises(TelecomFundsError):
+        run.execute(sms())
+    books(telecom_simulator).balance += 1
+    assert run.execute(sms())["known_before"] is False
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_waiting_for_the_receipt(telecom_simulator: Any, deferrable: bool) -> None:
+    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 1)
+    wait = {"wait_for_completion": True, "deferrable": deferrable, "poll_interval": 0.01}
+    found = Run().execute(sms(**wait))
+    assert found["status"] == "delivered"
+    assert found["reference"]
+    with pytest.raises(TelecomMissedError, match="undeliverable"):
+        Run().execute(sms(**wait, msisdn="380670000209"))
+
+
+def test_airflow_stores_neither_number_nor_text(telecom_simulator: Any) -> None:
+    operator, run = sms(text="{{ params.what }}", **WAIT), Run()
+    found = run.execute(operator, params={"what": TEXT})
+    for private in ("0000201", "67 000", "1234"):
+        assert private not in shown(operator, run, found)
+    assert paid(telecom_simulator, "sms")[0]["text"] == TEXT
+    assert json.loads(json.dumps(found)) == found

@@ -1,0 +1,233 @@
+"""KetchUp's Viber operator: keyed where the vendor gives keys back, careful where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomFundsError,
+    TelecomInputError,
+    TelecomRejectedError,
+    TelecomThrottledError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendViberOperator
+from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+from airflow_provider_telecom.triggers.waiting import TelecomMissedError
+from tests.operators.ketchup_ground import killed, paid, shown
+from tests.tasks import Run
+
+A, B, AWAY = "380670000201", "380670000202", "380670000209"
+PICTURE, SHOP = "https://example.com/cat.png", "https://example.com/shop"
+
+
+def viber(**arguments: Any) -> KetchUpSendViberOperator:
+    given = {"task_id": "tell", "recipients": [A, B], "text": "Your code is 1234", **arguments}
+    return KetchUpSendViberOperator(**given)
+
+
+@pytest.fixture(autouse=True)
+def hook(hook_for: Callable[..., Any]) -> Any:
+    return hook_for("ketchup_loyalty", viber_sender="Shop")
+
+
+@pytest.fixture
+def no_keys(telecom_simulator: Any) -> None:
+    """A vendor that overlooks `external_id`, as it wants `reference`: there are no keys."""
+    books: Books = telecom_simulator.town.books("ketchup", Books)
+    books.quirks.add("viber_reference")
+
+
+def test_each_recipient_has_a_key(telecom_simulator: Any) -> None:
+    found = Run().execute(viber(recipients=["+380 67 000 02 01", B, A]))
+    messages = paid(telecom_simulator, "viber")
+    assert [message["msisdn"] for message in messages] == [A, B]
+    assert found == {
+        "recipients": 2,
+        "duplicates": 1,
+        "accepted": 2,
+        "known_before": 0,
+        "refused": {},
+        "price": "0.02",
+        "currency": "EUR",
+        "keyed": True,
+        "messages": [
+            {"message_id": message["id"], "reference": message["reference"], "code": None}
+            for message in messages
+        ],
+    }
+    assert len({message["reference"] for message in messages}) == 2
+
+
+def test_an_advertisement_with_all_its_parts(telecom_simulator: Any) -> None:
+    parts = {"image_url": "{{ params.at }}", "caption": "Go", "action_url": SHOP}
+    operator = viber(
+        recipients="{{ params.whom }}",
+        promotional=True,
+        sender="Other",
+        tariff=2,
+        validity_seconds=30,
+        allow_short_validity=True,
+        schedule_at="2126-01-01T00:00:00Z",
+        **parts,
+    )
+    Run().execute(operator, params={"at": PICTURE, "whom": [A]})
+    (message,) = paid(telecom_simulator, "viber")
+    assert message["options"] == {"img": PICTURE, "caption": "Go", "action": SHOP}
+    assert (message["originator"], message["promotional"], message["tariff"]) == ("Other", True, 2)
+    assert message["validity_seconds"] == 30
+    assert message["send_at"].year == 2126
+
+
+def test_nothing_goes_out_twice(telecom_simulator: Any) -> None:
+    run = Run()
+    first = run.execute(viber())
+    assert run.execute(viber()) == first
+    killed(run, "tell")
+    found = run.execute(viber())
+    assert (found["accepted"], found["known_before"], found["keyed"]) == (0, 2, True)
+    assert [one["reference"] for one in found["messages"]] == [one["reference"] for one in first["messages"]]
+    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create", times=4)
+    with pytest.raises(TelecomUnknownError):
+        run.execute(viber(text="Another"))
+    assert run.execute(viber(text="Another"))["known_before"] == 2
+    assert len(paid(telecom_simulator, "viber")) == 4
+
+
+def test_another_picture_is_another_message(telecom_simulator: Any) -> None:
+    run = Run()
+    run.execute(viber(image_url=PICTURE))
+    run.execute(viber(image_url=SHOP))
+    assert len(paid(telecom_simulator, "viber")) == 4
+
+
+def test_some_may_be_refused(telecom_simulator: Any) -> None:
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
+
+    abroad = "4915123456789"  # no country of the simulator
+    run = Run()
+    found = run.execute(viber(recipients=[A, abroad]))
+    assert (found["accepted"], found["refused"]) == (1, {"41": 1})
+    assert [one["code"] for one in found["messages"]] == [None, "41"]
+    for _ in range(2):
+        with pytest.raises(TelecomRejectedError, match=r"1 of 2 were refused \(code 41: 1\)"):
+            run.execute(viber(recipients=[A, abroad], max_rejected=0, dedupe_key="2"))
+    with pytest.raises(TelecomRejectedError, match="1 of 1 were refused"):
+        run.execute(viber(recipients=[abroad], max_rejected=5))
+    assert len(paid(telecom_simulator, "viber")) == 2
+    assert ViberRecipient(abroad).external_id is None
+
+
+@pytest.mark.parametrize(("code", "error"), [(11, TelecomThrottledError), (8, TelecomFundsError)])
+def test_what_is_refused_for_now_goes_out_with_the_next_try(
+    telecom_simulator: Any, code: int, error: type[Exception]
+) -> None:
+    operator, run = viber(recipients=[A]), Run()
+    body = f'[{{"error": 0, "messages": [{{"error": {code}}}]}}]'
+    telecom_simulator.fault("body", "ketchup", path="/viber/create", body=body)
+    with pytest.raises(error):
+        run.execute(operator)
+    assert run.execute(viber(recipients=[A]))["accepted"] == 1
+    assert len(paid(telecom_simulator, "viber")) == 1
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_keys_that_do_not_come_back_are_told_of(
+    telecom_simulator: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run()
+    found = run.execute(viber())
+    assert found["keyed"] is False
+    assert "Set keyed=False" in capsys.readouterr().out
+    assert run.execute(viber()) == found
+    assert len(paid(telecom_simulator, "viber")) == 2
+
+
+@pytest.mark.usefixtures("no_keys")
+@pytest.mark.parametrize("known_by", ["argument", "earlier message"])
+def test_without_keys_an_unknown_outcome_is_not_repeated(telecom_simulator: Any, known_by: str) -> None:
+    keyed, run = known_by != "argument", Run()
+    if keyed:
+        run.execute(viber(recipients=[B], keyed=True, dedupe_key="first"))
+    before = len(paid(telecom_simulator, "viber"))
+    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create", times=9)
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknownError):
+            run.execute(viber(recipients=[A], keyed=keyed))
+    assert len(paid(telecom_simulator, "viber")) == before + 1
+    assumed = run.execute(
+        viber(recipients=[A], keyed=keyed, on_unknown="assume_sent", wait_for_completion=True)
+    )
+    assert assumed == {"assumed_sent": True}
+    assert len(paid(telecom_simulator, "viber")) == before + 1
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_resend_sends_again(telecom_simulator: Any) -> None:
+    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create")
+    run, again = Run(), {"keyed": False, "on_unknown": "resend", "recipients": [A]}
+    with pytest.raises(TelecomUnknownError):
+        run.execute(viber(**again))
+    assert run.execute(viber(**again))["accepted"] == 1
+    assert len(paid(telecom_simulator, "viber")) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("text", {"text": ""}),
+        ("sender", {"sender": " "}),
+        ("validity_seconds", {"validity_seconds": 24}),
+        ("validity_seconds", {"validity_seconds": 86_401}),
+        ("tariff", {"tariff": -1}),
+        ("schedule_at", {"schedule_at": "soon"}),
+        ("max_rejected", {"max_rejected": -1}),
+        ("on_unknown", {"on_unknown": "hope"}),
+        ("min_delivered_percent", {"min_delivered_percent": 101}),
+    ],
+)
+def test_what_is_refused_when_the_dag_is_parsed(field: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        viber(**arguments)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("recipients", {"recipients": []}),
+        ("recipients", {"recipients": [A, "12"]}),
+        ("recipients", {"recipients": "{{ params.none }}"}),
+        ("text", {"text": "{{ params.none }}"}),
+        ("image_url", {"image_url": "cat.png"}),
+    ],
+)
+def test_what_is_refused_before_anything_is_sent(
+    telecom_simulator: Any, field: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        Run().execute(viber(**arguments), params={"none": ""})
+    assert caught.value.field == field
+    assert telecom_simulator.town.requests == []
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_waiting_until_all_are_final(telecom_simulator: Any, deferrable: bool) -> None:
+    telecom_simulator.town.set_ripeness("ketchup.viber", "looks", 1)
+    wait = {"wait_for_completion": True, "deferrable": deferrable, "poll_interval": 0.01}
+    found = Run().execute(viber(**wait, recipients=[A, B, AWAY], min_delivered_percent=66))
+    assert found["delivered"] == 2
+    assert found["statuses"] == {"delivered": 2, "not-viber-user": 1}
+    with pytest.raises(TelecomMissedError, match="not-viber-user"):
+        Run().execute(viber(**wait, recipients=AWAY))
+
+
+def test_airflow_stores_neither_number_nor_content(telecom_simulator: Any) -> None:
+    operator, run = viber(image_url=PICTURE, caption="Push", action_url=SHOP, callback_url=SHOP), Run()
+    found = run.execute(operator)
+    for private in ("0000201", "1234", "cat.png", "shop", "Push"):
+        assert private not in shown(operator, run, found)
