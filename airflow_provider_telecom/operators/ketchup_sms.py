@@ -106,21 +106,19 @@ class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
                 raise
             return found
         if result.duplicate or result.id is None:
-            return self._known(reference)
+            status = looked_up(lambda: self.hook.get_sms_by_reference(reference))
+            return _known_facts(reference, status, result.duplicate)
         return _facts(reference, result.id, result.price, result.currency, known_before=False)
-
-    def _known(self, reference: str) -> Facts:
-        return _known_facts(reference, looked_up(lambda: self.hook.get_sms_by_reference(reference)))
 
     def _perhaps_known(self, reference: str) -> Facts | None:
         try:
-            return _known_facts(reference, self.hook.get_sms_by_reference(reference))
+            return _known_facts(reference, self.hook.get_sms_by_reference(reference), known_before=True)
         except TelecomNotFoundError:
             return None
 
 
-def _known_facts(reference: str, status: MessageStatus) -> Facts:
-    return _facts(reference, status.id, status.price, status.currency, known_before=True)
+def _known_facts(reference: str, status: MessageStatus, known_before: bool) -> Facts:
+    return _facts(reference, status.id, status.price, status.currency, known_before)
 
 
 def _facts(

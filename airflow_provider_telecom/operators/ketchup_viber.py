@@ -180,7 +180,7 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         keyed = self.keyed and all(result.keyed for result in results if result.accepted)
         if keyed:
             raise_what_passes(results, "POST /viber/create")
-        else:
+        elif self.keyed:
             self.log.warning(
                 "KetchUp does not give the keys of Viber messages back: nothing tells a copy from a second "
                 "message. Set keyed=False"

@@ -121,6 +121,17 @@ def test_a_status_without_an_id_will_do(telecom_simulator: Any) -> None:
     assert found["status"] == "delivered"
 
 
+def test_an_answer_without_an_id_is_no_copy(telecom_simulator: Any, hook: Any) -> None:
+    run = Run()
+    reference = run.execute(sms())["reference"]
+    body = f'{{"error": 0, "reference": "{reference}"}}'
+    telecom_simulator.fault("body", "ketchup", path="/sms/create", body=body)
+    run.stores.clear()
+    found = run.execute(sms())
+    assert found["known_before"] is False
+    assert found["message_id"] == paid(telecom_simulator, "sms")[0]["id"]
+
+
 def test_what_the_vendor_has_but_does_not_show_is_an_error_in_the_end() -> None:
     looks = []
 
