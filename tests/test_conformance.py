@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.request import Request
+from airflow_provider_telecom.hooks.base import TelecomHook
 from tests.conftest import HOOKS
 from tests.endpoints import Row, rows
 
@@ -28,7 +29,7 @@ def hook_class(vendor: str) -> Any:
 
 def endpoints_of(vendor: str) -> set[str]:
     kind = hook_class(vendor)
-    names = (name for name in dir(kind) if not name.startswith("_"))
+    names = (name for name in set(dir(kind)) - set(dir(TelecomHook)) if not name.startswith("_"))
     return {name for name in names if hasattr(getattr(kind, name), "__wrapped__")}
 
 

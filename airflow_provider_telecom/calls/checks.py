@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -75,6 +76,17 @@ def aware(field: str, moment: datetime) -> datetime:
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
         raise TelecomInputError(field, "must be a datetime with a time zone")
     return moment
+
+
+def percent(field: str, value: str | float | Decimal) -> Decimal:
+    """Return a share of 0 to 100, as it was written."""
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if isinstance(value, bool) or not found.is_finite() or not 0 <= found <= 100:
+        raise TelecomInputError(field, "must be a number of 0 to 100")
+    return found
 
 
 def sms_segments(text: str) -> int:

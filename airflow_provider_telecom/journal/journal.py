@@ -139,8 +139,9 @@ class Journal:
             if (state := _state_after(error)) is not None:
                 self.write(name, Entry(state, intent.body, {"code": error.code or error.status}))
             raise
-        self.write(name, Entry(State.DONE, intent.body, {**intent.facts, **facts}))
-        return facts
+        done = Entry(State.DONE, intent.body, {**intent.facts, **facts})
+        self.write(name, done)
+        return done.facts
 
     def _unsettled(self, name: str, body: str, on_unknown: OnUnknown, why: str) -> Facts:
         if on_unknown == "assume_sent":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from airflow_provider_telecom.calls.checks import matching, one_of
+from airflow_provider_telecom.calls.checks import matching, one_of, percent
 from airflow_provider_telecom.operators.base import is_literal
 from airflow_provider_telecom.sensors.base import TelecomSensor
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
@@ -13,7 +13,6 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     VIBER_ENDS,
     either,
     listed,
-    percent,
     perhaps_count,
 )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_telecom.calls.checks import one_of
+from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
 from airflow_provider_telecom.operators.base import is_literal
 from airflow_provider_telecom.sensors.base import TelecomSensor
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import opaque_id, percent, promo_uuid
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import opaque_id, promo_uuid
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink

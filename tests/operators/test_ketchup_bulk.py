@@ -244,7 +244,7 @@ def test_still_too_many_at_once_is_told(telecom_simulator: Any, bulk: Any) -> No
     from airflow_provider_telecom.journal.reference import Namer
     from airflow_provider_telecom.operators.campaigns.personal import PersonalText
     from airflow_provider_telecom.operators.campaigns.recipients import Layout, gather
-    from airflow_provider_telecom.operators.ketchup_campaign import Campaign, Message, Tally
+    from airflow_provider_telecom.operators.ketchup_loyalty.campaign import Campaign, Message, Tally
 
     throttled = {"result": [{"reference": None, "error": "11", "errorDescription": "Too many simultaneous"}]}
     telecom_simulator.fault(

@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOperator
-from airflow_provider_telecom.operators.ketchup_results import looked_up
+from airflow_provider_telecom.operators.ketchup_loyalty.results import looked_up
 from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
 from airflow_provider_telecom.triggers.waiting import TelecomMissedError
 from tests.operators.ketchup_ground import killed, paid, shown

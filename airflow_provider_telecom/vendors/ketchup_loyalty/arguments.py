@@ -8,10 +8,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.calls.checks import percent, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
 SOURCES = ("api", "web", "smpp", "xml", "http", "json")
@@ -63,17 +63,6 @@ def either(**given: Any) -> None:
     first, second = given
     if (given[first] is None) == (given[second] is None):
         raise TelecomInputError(first, f"give either {first} or {second}, and not both")
-
-
-def percent(field: str, value: Any) -> Decimal:
-    """Return a share of 0 to 100, as it was written."""
-    try:
-        found = Decimal(str(value).strip())
-    except InvalidOperation:
-        found = Decimal("NaN")
-    if isinstance(value, bool) or not found.is_finite() or not 0 <= found <= 100:
-        raise TelecomInputError(field, "must be a number of 0 to 100")
-    return found
 
 
 def perhaps_percent(field: str, value: Any) -> Decimal | None:

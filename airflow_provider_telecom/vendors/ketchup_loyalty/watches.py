@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
-from airflow_provider_telecom.calls.checks import one_of
+from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
@@ -24,7 +24,6 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     VIBER_ENDS,
     distinct,
     either,
-    percent,
     perhaps_count,
     perhaps_percent,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-
 from airflow_provider_telecom.calls.checks import filled, matching, sms_segments, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
@@ -81,17 +79,6 @@ def hours_back(activation_hours: int) -> int:
 def days_back(field: str, count: int) -> int:
     """Return a number of days to look back."""
     return within(field, count, 1, LONGEST_PERIOD_DAYS)
-
-
-def percent(field: str, value: str | float) -> Decimal:
-    """Return a share of 0 to 100, as it was written."""
-    try:
-        found = Decimal(str(value).strip())
-    except InvalidOperation:
-        found = Decimal("NaN")
-    if isinstance(value, bool) or not found.is_finite() or not 0 <= found <= 100:
-        raise TelecomInputError(field, "must be a number of 0 to 100")
-    return found
 
 
 def imei_or_period(imei: object | None, days_period: object | None) -> None:

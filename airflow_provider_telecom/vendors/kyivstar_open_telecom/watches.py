@@ -9,10 +9,9 @@ import logging
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_telecom.calls.checks import one_of
+from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import TelecomNotFoundError
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import percent
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.messages import MessageCalls
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     MessageState,

@@ -16,8 +16,8 @@ from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
 from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, path_of
 from airflow_provider_telecom.operators.campaigns.personal import PersonalText
-from airflow_provider_telecom.operators.ketchup_campaign import Campaign, Message, Tally, line_of
-from airflow_provider_telecom.operators.ketchup_operator import KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.campaign import Campaign, Message, Tally, line_of
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -109,7 +109,11 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
                     campaign.cost(audience, most)
                 self._send(campaign, audience, tally, cursor, results)
         self._judge(tally)
-        return self._completed(self._summary(audience, tally), _WATCH, self._awaited(tally))
+        summary = self._summary(audience, tally)
+        if self.wait_for_completion and not tally.task_ids:
+            self.log.warning("The ids of all sends were lost with their answers; nothing can be waited for")
+            return summary
+        return self._completed(summary, _WATCH, self._awaited(tally))
 
     def _send(
         self, campaign: Campaign, audience: Audience, tally: Tally, cursor: Cursor, results: Results | None

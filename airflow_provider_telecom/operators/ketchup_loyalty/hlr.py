@@ -9,8 +9,8 @@ from airflow_provider_telecom.calls.checks import within
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
-from airflow_provider_telecom.operators.ketchup_operator import WATCHES, KetchUpOperator
-from airflow_provider_telecom.operators.ketchup_results import (
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     TOO_LARGE,
     judge,
     looked_up,

@@ -1,0 +1,23 @@
+"""Operators of KetchUp Loyalty."""
+
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk import KetchUpSendBulkSmsOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.exports import (
+    KetchUpCreateStatExportOperator,
+    KetchUpDeleteStatExportOperator,
+)
+from airflow_provider_telecom.operators.ketchup_loyalty.hlr import KetchUpHlrLookupOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.price import KetchUpPriceOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.sms import KetchUpSendSmsOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.viber import KetchUpSendViberOperator
+
+__all__ = [
+    "KetchUpCreateStatExportOperator",
+    "KetchUpDeleteStatExportOperator",
+    "KetchUpHlrLookupOperator",
+    "KetchUpOperator",
+    "KetchUpPriceOperator",
+    "KetchUpSendBulkSmsOperator",
+    "KetchUpSendSmsOperator",
+    "KetchUpSendViberOperator",
+]
