@@ -32,6 +32,9 @@ def get_provider_info() -> dict[str, Any]:
         "operators": _modules("operators", *_NAMES),
         "sensors": _modules("sensors", "kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"),
         "notifications": [f"{_PACKAGE}.notifications.{name}" for name in _NOTIFIERS],
+        "extra-links": [
+            f"{_PACKAGE}.links.consoles.{name}" for name in ("KyivstarConsoleLink", "KyivstarFmcConsoleLink")
+        ],
         "connection-types": [
             _kyivstar_open_telecom(),
             _ketchup(),

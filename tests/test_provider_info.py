@@ -28,6 +28,35 @@ def test_it_fits_the_schema_that_airflow_holds_installed_providers_against() -> 
     jsonschema.validate(INFO, airflow_schema("provider_info.schema.json"))
 
 
+def test_all_that_it_names_is_there() -> None:
+    named = [*INFO["notifications"], *INFO["extra-links"]]
+    named += [
+        path
+        for room in ("operators", "sensors", "hooks")
+        for each in INFO[room]
+        for path in each["python-modules"]
+    ]
+    for path in named:
+        module, _, name = path.rpartition(".")
+        assert hasattr(import_module(module), name) or import_module(path)
+
+
+@pytest.mark.parametrize("room", ["operators", "sensors", "hooks"])
+def test_it_names_every_vendor_of_a_room(room: str) -> None:
+    modules = {path.rsplit(".", 1)[1] for each in INFO[room] for path in each["python-modules"]}
+    folder = Path(__file__).parent.parent / "airflow_provider_telecom" / room
+    assert modules == {path.stem for path in folder.iterdir() if path.stem in HOOKS}
+
+
+def test_links_lead_to_fixed_https_addresses() -> None:
+    for path in INFO["extra-links"]:
+        module, _, name = path.rpartition(".")
+        link = getattr(import_module(module), name)()
+        address = link.get_link(None, ti_key=None)
+        assert address.startswith("https://")
+        assert not set("?#@") & set(address)
+
+
 @pytest.mark.parametrize("conn_type", HOOKS)
 def test_the_forms_fit_the_schema_of_declared_forms(conn_type: str) -> None:
     schema = airflow_schema("provider.yaml.schema.json")["properties"]["connection-types"]

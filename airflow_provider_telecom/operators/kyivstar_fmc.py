@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_telecom.links.consoles import KyivstarFmcConsoleLink
 from airflow_provider_telecom.operators.base import UnkeyedOperator
 from airflow_provider_telecom.operators.proof import CallOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
 
@@ -30,6 +31,7 @@ class KyivstarFmcOriginateCallOperator(CallOperator):
 
     template_fields: Sequence[str] = (*UnkeyedOperator.template_fields, "called_number", "calling_number")
     private_fields: ClassVar[Sequence[str]] = ("called_number", "calling_number")
+    operator_extra_links: Sequence[BaseOperatorLink] = (KyivstarFmcConsoleLink(),)
     default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
     hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.kyivstar_fmc.KyivstarFmcHook"
     watch: ClassVar[str] = "airflow_provider_telecom.vendors.kyivstar_fmc.watches.call_record"
