@@ -211,6 +211,8 @@ def test_fewer_delivered_than_wanted_fail_the_task(telecom_simulator: Any, bulk:
         ({"on_bad_rows": "guess"}, "on_bad_rows"),
         ({"max_recipients": 0}, "max_recipients"),
         ({"msisdn_column": ""}, "msisdn_column"),
+        ({"validity_hours": 73}, "validity_hours"),
+        ({"tariff": 10}, "tariff"),
     ],
 )
 def test_wrong_arguments_are_refused_when_the_dag_is_parsed(
@@ -227,6 +229,10 @@ def test_wrong_arguments_are_refused_when_the_dag_is_parsed(
         ({"max_cost": "much"}, "max_cost: must be an amount"),
         ({"text": "Hi {surname}"}, "recipients: 25 bad rows"),
         ({"text": " "}, "text: must not be empty"),
+        (
+            {"text": "{name}", "recipients": [{"msisdn": NUMBERS[0], "name": " "}]},
+            "line 1: text: would be empty",
+        ),
         ({"originator": "a name that is too long"}, "originator: has"),
         ({"max_recipients": 3}, "recipients: are more than"),
     ],

@@ -71,13 +71,13 @@ class CampaignOperator(OnceOperator):
         if not isinstance(self.recipients, (str, PathLike)):
             self.recipients = hidden(self.recipients)
 
-    def _gathered(self, columns: Sequence[str], region: str) -> Audience:
+    def _gathered(self, columns: Sequence[str], region: str, some_value: bool = False) -> Audience:
         """Read and check all recipients. Raises TelecomInputError before anything is sent."""
         from airflow_provider_telecom.operators.campaigns.recipients import Layout, gather
 
         return gather(
             self.revealed("recipients"),
-            Layout(self.msisdn_column, columns, region),
+            Layout(self.msisdn_column, columns, region, some_value),
             on_bad_rows=self.on_bad_rows,
             max_recipients=self.max_recipients,
             rejects=path_of(self.rejects_path),

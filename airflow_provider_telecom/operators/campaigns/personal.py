@@ -28,6 +28,11 @@ class PersonalText:
             (before, None if column is None else self.columns.index(column)) for before, column, _, _ in parts
         ]
 
+    @property
+    def is_blank_alone(self) -> bool:
+        """Whether nothing is left of it without the values."""
+        return not "".join(before for before, _ in self._parts).strip()
+
     def fill(self, values: Sequence[str]) -> str:
         """Return the text for one recipient, from the values of `columns`."""
         return "".join(before if place is None else before + values[place] for before, place in self._parts)

@@ -39,11 +39,15 @@ _UNFIT = re.compile("[\x1f\n]")
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns are wanted: that of the number, and those that fill a text."""
+    """Which columns are wanted: that of the number, and those that fill a text.
+
+    `some_value`: the text consists of values alone, so one of them must not be blank.
+    """
 
     msisdn: str = "msisdn"
     values: Sequence[str] = ()
     region: str = "UA"
+    some_value: bool = False
 
 
 @dataclass
@@ -154,7 +158,10 @@ def _checked(row: Sequence[Any] | Exception, layout: Layout) -> Sequence[str]:
     msisdn = e164(_number(row[0]), layout.region)
     if len(row) == 1:
         return (msisdn,)
-    return (msisdn, *(_value(name, value) for name, value in zip(layout.values, row[1:], strict=True)))
+    values = [_value(name, value) for name, value in zip(layout.values, row[1:], strict=True)]
+    if layout.some_value and not "".join(values).strip():
+        raise TelecomInputError("text", "would be empty")
+    return (msisdn, *values)
 
 
 def _number(value: Any) -> str | int:

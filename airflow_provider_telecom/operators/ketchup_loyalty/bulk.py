@@ -18,6 +18,7 @@ from airflow_provider_telecom.operators.campaigns.operator import CampaignOperat
 from airflow_provider_telecom.operators.campaigns.personal import PersonalText
 from airflow_provider_telecom.operators.ketchup_loyalty.campaign import Campaign, Message, Tally, line_of
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -87,7 +88,8 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
         self.chunk_size = within("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
         self.max_cost, self.max_rejected = max_cost, max_rejected
         self.min_delivered_percent = min_delivered_percent
-        self.validity_hours, self.tariff, self.schedule_at = validity_hours, tariff, schedule_at
+        self.validity_hours = within("validity_hours", validity_hours, 1, 72)
+        self.tariff, self.schedule_at = arguments.tariff(tariff), schedule_at
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all, then send to all."""
@@ -95,7 +97,8 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
 
         message, most = self._message(), _amount(self.max_cost)
         results = Results(path) if (path := path_of(self.results_path)) else None
-        with self._gathered(message.text.columns, self.hook.options.default_region) as audience:
+        text, region = message.text, self.hook.options.default_region
+        with self._gathered(text.columns, region, text.is_blank_alone) as audience:
             campaign = Campaign(self.hook, message, self._namer(context), self.chunk_size)
             if self.rehearsal:
                 return self._rehearsed(campaign, audience)
