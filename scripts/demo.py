@@ -1,26 +1,37 @@
-"""`make demo`: a first SMS campaign, in real Airflow, against the simulator, on this machine alone.
+"""`make demo`: an SMS campaign, in real Airflow, against the simulator, on this machine alone.
 
-Starts the simulator, gives Airflow a home of its own with SQLite, runs the Dag `first_campaign`, shows its
-progress and its table, and ends every process that it started.
+Starts the simulator, gives Airflow a home of its own with SQLite, runs the Dag `example_ketchup_messaging`,
+shows how it goes and its table, and ends every process that it started.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.simulator.town import Town
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".demo"
 DAGS = ROOT / "example_dags"
+DAG_ID = "example_ketchup_messaging"
 LOG = HOME / "airflow.log"
-MARK = "[campaign] "
 SECONDS_FOR_ALL = 170
+STARTING = "[DAG TEST] starting task_id="
+TASKS = {
+    "price": "price: reading the recipients, asking what it will cost",
+    "send": "send: an SMS of their own to each, 500 in a call",
+    "wait_for_receipts": "wait_for_receipts: until at least 75 % are delivered",
+    "report": "report:",
+}
 
 
 @contextmanager
@@ -28,13 +39,30 @@ def simulator() -> Iterator[dict[str, str]]:
     """Run the simulator in this process and give the AIRFLOW_CONN_* variables that point at it."""
     from airflow_provider_telecom.simulator.server import Simulator
 
-    town = Simulator()
-    town.start()
+    running, ended = Simulator(), threading.Event()
+    running.start()
+    watching = threading.Thread(target=tell_progress, args=(running.town, ended))
     try:
-        town.town.set_ripeness("ketchup.sms", "seconds", 2)
-        yield town.environment()
+        running.town.set_ripeness("ketchup.sms", "looks", 1)
+        watching.start()
+        yield running.environment()
     finally:
-        town.stop()
+        ended.set()
+        watching.join()
+        running.stop()
+
+
+def tell_progress(town: Town, ended: threading.Event) -> None:
+    """Say what the vendor has got and delivered, whenever that has changed."""
+    from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+
+    told = (0, 0)
+    while not ended.wait(0.2):
+        messages = list(town.books("ketchup", Books).messages.values())
+        found = len(messages), sum(message.delivery.final for message in messages)
+        if found != told:
+            show(f"  the vendor has {found[0]:,} messages, {found[1]:,} of them with a final receipt")
+        told = found
 
 
 def environment(connections: dict[str, str]) -> dict[str, str]:
@@ -53,7 +81,7 @@ def environment(connections: dict[str, str]) -> dict[str, str]:
 
 
 def airflow(*words: str, env: dict[str, str], deadline: float) -> int:
-    """Run an Airflow command; its lines go to the log, the campaign's own lines are shown."""
+    """Run an Airflow command; its lines go to the log, and those that tell how it goes are shown."""
     command = [sys.executable, "-m", "airflow", *words]
     with (
         LOG.open("a", encoding="utf-8") as log,
@@ -62,22 +90,27 @@ def airflow(*words: str, env: dict[str, str], deadline: float) -> int:
         ) as process,
     ):
         assert process.stdout is not None
+        alarm = threading.Timer(deadline - time.monotonic(), process.kill)
+        alarm.start()
         try:
             for line in process.stdout:
                 log.write(line)
-                if MARK in line:
-                    show(line.split(MARK, 1)[1])
-                if time.monotonic() > deadline:
-                    raise TimeoutError("the demo took too long")
+                if STARTING in line:
+                    task_id = line.split(STARTING, 1)[1].split()[0]
+                    show(TASKS.get(task_id, task_id))
+                elif line.startswith(("| ", "+-")):
+                    show(f"  {line.rstrip()}")
             return process.wait()
         except BaseException:
             process.kill()
             raise
+        finally:
+            alarm.cancel()
 
 
 def show(text: str) -> None:
-    """Print a line of the campaign without Airflow's own trailing facts."""
-    print("  " + re.sub(r" +\[[\w.]+\]( \w+=.*)?$", "", text.rstrip()), flush=True)
+    """Print a line of the campaign."""
+    print(f"  {text}", flush=True)
 
 
 def step(text: str) -> None:
@@ -96,11 +129,13 @@ def main() -> int:
         step("1/2  Preparing Airflow's database (SQLite, in .demo) ...")
         if airflow("db", "migrate", env=env, deadline=deadline):
             return failed("Airflow's database could not be prepared")
-        step("2/2  Running the Dag first_campaign: 1,000 recipients, an individual SMS each ...")
-        if airflow("dags", "test", "first_campaign", env=env, deadline=deadline):
+        step(f"2/2  Running the Dag {DAG_ID}: 1,000 recipients ...")
+        if airflow("dags", "test", DAG_ID, env=env, deadline=deadline):
             return failed("the campaign failed")
     print(f"\nDone in {time.monotonic() - started:.0f} s.")
-    print("The Dag is example_dags/first_campaign.py, Airflow's log .demo/airflow.log")
+    print(
+        f"The Dag is example_dags/{DAG_ID}.py, Airflow's log .demo/airflow.log, the results in .demo/telecom."
+    )
     return 0
 
 

@@ -1,0 +1,45 @@
+"""Fail, and tell the person on call: through KetchUp of the task, and through Kyivstar of the whole run.
+
+Needs the connections `ketchup_loyalty_default` and `kyivstar_open_telecom_default`. Each run costs one SMS at
+each of them. The same failure is told once, at most ten are told in an hour, and what goes wrong while
+telling becomes a line in the log: an alert never makes things worse.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import Param, dag, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_telecom.notifications.ketchup_loyalty import KetchUpSmsNotifier
+from airflow_provider_telecom.notifications.kyivstar_open_telecom import KyivstarSmsNotifier
+
+ON_CALL = "{{ params.on_call }}"
+
+
+@dag(
+    schedule=None,
+    tags=["telecom", "alert"],
+    params={
+        "on_call": Param("380670000200", type="string", description="Who is told"),
+        "originator": Param("test", type="string", description="Sender of KetchUp's SMS"),
+        "sender": Param("messagedesk", type="string", description="Alpha name of Kyivstar's SMS"),
+    },
+    on_failure_callback=KyivstarSmsNotifier(msisdn=ON_CALL, sender="{{ params.sender }}"),
+    doc_md=__doc__,
+)
+def example_alert_on_failure() -> None:
+    @task(
+        on_failure_callback=KetchUpSmsNotifier(
+            msisdn=ON_CALL,
+            originator="{{ params.originator }}",
+            text="{{ ti.task_id }} failed: {{ exception }}",
+        )
+    )
+    def load() -> None:
+        """Fail, as this example is meant to."""
+        raise AirflowFailException("the source is empty")
+
+    load()
+
+
+example_alert_on_failure()

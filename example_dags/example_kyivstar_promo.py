@@ -1,0 +1,71 @@
+"""Write to everybody in a CSV file by a Kyivstar mailing ("promo"), wait for its end, and report.
+
+Needs the connection `kyivstar_open_telecom_default`. The draft and its audience cost nothing and reach
+nobody; `start` is what costs one SMS or more for each recipient on the vendor's live server.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+from airflow_provider_telecom.operators.kyivstar_open_telecom import (
+    KyivstarCreatePromoOperator,
+    KyivstarPromoStatisticsOperator,
+    KyivstarStartPromoOperator,
+)
+from airflow_provider_telecom.sensors.kyivstar_open_telecom import KyivstarPromoFinishedSensor
+
+RECIPIENTS = str(Path(__file__).parent / "data" / "recipients.csv")
+
+
+@dag(
+    schedule=None,
+    tags=["telecom", "kyivstar", "campaign"],
+    params={
+        "recipients": Param(RECIPIENTS, type="string", description="CSV with msisdn and name; a path or URL"),
+        "text": Param("${1}, дякуємо, що ви з нами!", type="string", description="${1} is the name"),
+        "sender": Param("messagedesk", type="string", description="Alpha name agreed with the vendor"),
+    },
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    doc_md=__doc__,
+)
+def example_kyivstar_promo() -> None:
+    draft = KyivstarCreatePromoOperator(
+        task_id="draft",
+        recipients="{{ params.recipients }}",
+        text="{{ params.text }}",
+        param_columns=["name"],
+        sender="{{ params.sender }}",
+        max_recipients=10_000,
+        multiple_outputs=True,
+    )
+    promo_id: Any = draft.output["promo_id"]
+    # A good place for somebody's approval: until here nothing was paid for.
+    start = KyivstarStartPromoOperator(task_id="start", promo_id=promo_id)
+    finished = KyivstarPromoFinishedSensor(
+        task_id="wait_until_finished",
+        promo_id=promo_id,
+        min_delivered_percent=50,
+        deferrable=True,
+        poke_interval=1,
+        exponential_backoff=True,
+        max_wait=timedelta(minutes=5),
+        timeout=timedelta(days=1),
+    )
+    count = KyivstarPromoStatisticsOperator(task_id="count", promo_id=promo_id)
+
+    @task
+    def report(counts: dict[str, Any]) -> None:
+        """Print the counts into the task's log."""
+        for name, value in counts.items():
+            print(f"{name:<30} {value}")
+
+    start >> finished >> count
+    report(count.output)
+
+
+example_kyivstar_promo()

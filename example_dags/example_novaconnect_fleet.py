@@ -1,0 +1,92 @@
+"""Look after a fleet of NovaConnect SIMs: list, limit, block and unblock, rename, group, and wait for each.
+
+Needs the connection `novaconnect_default` with an administrator's token. Nothing here is paid for. The vendor
+puts operations into a queue; each task first looks at the SIMs and asks only for those that are not there
+yet, so a retry does nothing twice. Blocked SIMs are offline until they are unblocked again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param, chain, dag, task
+
+from airflow_provider_telecom.operators.novaconnect import (
+    NovaConnectBlockSimsOperator,
+    NovaConnectListSimsOperator,
+    NovaConnectRenameSimOperator,
+    NovaConnectSetGroupsOperator,
+    NovaConnectSetLimitOperator,
+    NovaConnectUnblockSimsOperator,
+)
+from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
+
+SIM_IDS = "{{ params.sim_ids }}"
+
+
+@dag(
+    schedule=None,
+    tags=["telecom", "novaconnect"],
+    params={
+        "sim_ids": Param(
+            [1041, 1042], type="array", items={"type": "integer"}, description="SIMs of profile TC"
+        ),
+        "limit_mb": Param(500, type="integer", minimum=1, description="Megabytes in a calendar month"),
+        "sim_name": Param("Spare tracker", type="string", description="New name of the first SIM"),
+        "group": Param("Spare", type="string", description="The SIMs' group; made if there is none"),
+    },
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    doc_md=__doc__,
+)
+def example_novaconnect_fleet() -> None:
+    waiting: dict[str, Any] = {
+        "deferrable": True,
+        "poke_interval": 1,
+        "exponential_backoff": True,
+        "max_wait": timedelta(minutes=1),
+        "timeout": timedelta(hours=1),
+    }
+    find = NovaConnectListSimsOperator(task_id="list", select={"profile": "TC"})
+    limit = NovaConnectSetLimitOperator(task_id="limit", sim_ids=SIM_IDS, limit_mb="{{ params.limit_mb }}")
+    limited = NovaConnectQueueDoneSensor(
+        task_id="wait_until_limited",
+        operation="limit",
+        sim_ids=SIM_IDS,
+        target={"limit_mb": "{{ params.limit_mb }}", "limit_type": "month1"},
+        **waiting,
+    )
+    block = NovaConnectBlockSimsOperator(task_id="block", sim_ids=SIM_IDS, max_changes=10)
+    blocked = NovaConnectQueueDoneSensor(
+        task_id="wait_until_blocked", operation="block", sim_ids=SIM_IDS, **waiting
+    )
+    unblock = NovaConnectUnblockSimsOperator(task_id="unblock", sim_ids=SIM_IDS, max_changes=10)
+    unblocked = NovaConnectQueueDoneSensor(
+        task_id="wait_until_unblocked", operation="unblock", sim_ids=SIM_IDS, **waiting
+    )
+    rename = NovaConnectRenameSimOperator(
+        task_id="rename", sim_id="{{ params.sim_ids[0] }}", name="{{ params.sim_name }}"
+    )
+    group = NovaConnectSetGroupsOperator(
+        task_id="group", sim_ids=SIM_IDS, new_group_names=["{{ params.group }}"]
+    )
+    grouped = NovaConnectQueueDoneSensor(
+        task_id="wait_until_grouped",
+        operation="group",
+        sim_ids=SIM_IDS,
+        target={"new_group_names": ["{{ params.group }}"]},
+        **waiting,
+    )
+
+    @task
+    def report(found: dict[str, Any], limited: dict[str, Any], blocked: dict[str, Any]) -> None:
+        """Print what was changed, and what was left out and why."""
+        print(f"{found['count']} SIMs in the fleet")
+        for name, outcome in (("limit", limited), ("block", blocked)):
+            print(f"{name}: changed {outcome['changed']}, left out {outcome['skipped']}")
+
+    chain(find, limit, limited, block, blocked, unblock, unblocked, rename, group, grouped)
+    grouped >> report(find.output, limit.output, block.output)
+
+
+example_novaconnect_fleet()

@@ -1,0 +1,220 @@
+"""`make up`: Airflow in the browser, with the simulator, connections to it, and the example Dags.
+
+Airflow's home is `.up`, or what is given as the one argument: what you do there is still there next time.
+Everything listens on 127.0.0.1 only, anybody on this machine who finds the port is an administrator, and
+Ctrl-C ends all that was started.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / ".up"
+COMPONENTS = ("api-server", "scheduler --skip-serve-logs", "dag-processor", "triggerer --skip-serve-logs")
+"""Logs are read from their files: Airflow's log servers would listen on more than 127.0.0.1."""
+READY_WITHIN_SECONDS = 300
+PATIENCE_SECONDS = 15
+RIPENESS = {"kyivstar": 3, "ketchup": 3, "novaconnect": 3}
+
+
+def main() -> int:
+    """Serve until Ctrl-C or SIGTERM; return the exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    HOME.mkdir(exist_ok=True, mode=0o700)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(alone())
+            say(f"Starting the simulator and Airflow (half a minute or so; the logs are in {HOME}) ...")
+            town, connections = stack.enter_context(simulator())
+            url, env = settings(connections)
+            migrate(env)
+            started = {name: stack.enter_context(component(name, env)) for name in COMPONENTS}
+            wait_until_ready(url, started)
+            say(f"\nAirflow       {url}\nthe simulator {town}\n")
+            say("Unpause or trigger an example Dag there. Ctrl-C ends everything.")
+            watch(started)
+    except KeyboardInterrupt:
+        say("\nAll has ended.")
+        return 0
+    except RuntimeError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal."""
+    print(text, flush=True)
+
+
+def _stop(number: int, frame: object) -> None:
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)  # ending takes some seconds, and must come to its end
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep this home to one `make up` at a time. Raises RuntimeError."""
+    with (HOME / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RuntimeError("another `make up` is running here") from None
+        yield
+
+
+@contextmanager
+def simulator() -> Iterator[tuple[str, dict[str, str]]]:
+    """Run the simulator in this process; give its address and the variables of the connections."""
+    from airflow_provider_telecom.simulator.server import Simulator
+
+    running = Simulator()
+    running.start()
+    for kind, seconds in RIPENESS.items():
+        running.town.set_ripeness(kind, "seconds", seconds)
+    try:
+        yield running.url, running.environment()
+    finally:
+        running.stop()
+
+
+def settings(connections: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Return Airflow's address and environment."""
+    port, health_port = free_ports(2)
+    url = f"http://127.0.0.1:{port}"
+    return url, {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+        **connections,
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+        "AIRFLOW_HOME": str(HOME),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__FERNET_KEY": kept_secret("fernet.key"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": kept_secret("jwt.key"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(health_port),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        # A worker may see so late that its task has ended; what is resumed meanwhile loses a try.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Return different free ports of 127.0.0.1."""
+    with ExitStack() as stack:
+        doors = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [door.getsockname()[1] for door in doors]
+
+
+def kept_secret(name: str) -> str:
+    """Return a secret of this home, made when it is first asked for: a restart can read what was written."""
+    path = HOME / name
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
+    return path.read_text()
+
+
+def migrate(env: dict[str, str]) -> None:
+    """Make the database, or bring it up to date. Raises RuntimeError."""
+    with component("db migrate", env) as process:
+        if process.wait():
+            raise RuntimeError(f"Airflow's database could not be prepared:\n{end_of_log('db migrate')}")
+
+
+@contextmanager
+def component(name: str, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run an Airflow command in a process group of its own, and end the whole group afterwards."""
+    command = [sys.executable, "-m", "airflow", *name.split()]
+    with log_of(name).open("wb") as log:
+        process = subprocess.Popen(
+            command, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process group to end, and end it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_SECONDS)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_until_ready(url: str, started: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Return once all parts of Airflow say that they are healthy. Raises RuntimeError."""
+    ends = time.monotonic() + READY_WITHIN_SECONDS
+    while not is_healthy(url):
+        check(started)
+        if time.monotonic() > ends:
+            raise RuntimeError(f"Airflow did not become healthy; its logs are in {HOME}")
+        time.sleep(0.5)
+
+
+def is_healthy(url: str) -> bool:
+    """Whether Airflow says of all its parts that they are healthy."""
+    try:
+        with urlopen(f"{url}/api/v2/monitor/health", timeout=5) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError):
+        return False
+    return all(found[part]["status"] == "healthy" for part in ("scheduler", "dag_processor", "triggerer"))
+
+
+def watch(started: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Wait until something ends by itself, which it should not. Raises RuntimeError."""
+    while True:
+        check(started)
+        time.sleep(1)
+
+
+def check(started: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Raise RuntimeError if a part of Airflow has ended."""
+    for name, process in started.items():
+        if process.poll() is not None:
+            raise RuntimeError(f"Airflow's {name} has ended:\n{end_of_log(name)}")
+
+
+def log_of(name: str) -> Path:
+    """Return where the output of a part of Airflow goes."""
+    return HOME / f"{name.partition(' --')[0].replace(' ', '-')}.log"
+
+
+def end_of_log(name: str) -> str:
+    """Return the last lines of a log."""
+    return "\n".join(log_of(name).read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
