@@ -175,7 +175,7 @@ class AwaitingOperator(TelecomOperator):
         """
         if not self.wait_for_completion:
             return dict(started)
-        from airflow_provider_telecom.triggers.waiting import Waiting, wait
+        from airflow_provider_telecom.triggers.waiting import Waiting, after_the_worker, wait
 
         waiting = Waiting(
             hook=self.hook_path,
@@ -185,6 +185,8 @@ class AwaitingOperator(TelecomOperator):
             poll_interval=self.poll_interval,
             tolerated_errors=self.tolerated_errors,
             stop=stop,
+            started=started,
+            first_look=after_the_worker(),
         )
         if not self.deferrable:
             self._waiting = waiting
@@ -194,17 +196,14 @@ class AwaitingOperator(TelecomOperator):
         self.defer(
             trigger=TelecomPollTrigger.of(waiting),
             method_name="execute_complete",
-            kwargs={"started": dict(started)},
             timeout=timedelta(seconds=self.wait_timeout),
         )
 
-    def execute_complete(
-        self, context: Context, event: Mapping[str, Any], started: dict[str, Any]
-    ) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the triggerer has seen, or raise as waiting here would have done."""
-        from airflow_provider_telecom.triggers.waiting import facts_of
+        from airflow_provider_telecom.triggers.waiting import facts_of, started_of
 
-        return {**started, **facts_of(event)}
+        return {**started_of(event), **facts_of(event)}
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the triggerer; a wait that took too long ends as it would have done in a worker."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,10 +30,10 @@ class TelecomSensor(BaseSensorOperator):
 
     :param deferrable: wait in the triggerer, without a worker slot; the default is Airflow's
         `[operators] default_deferrable`.
-    :param start_from_trigger: go to the triggerer at once, without a worker first. An XCom of one task
-        and templates may be given. What cannot be rendered there (an XCom of a mapped task,
-        an XCom that is mapped or zipped, `xcom_pull` without `map_indexes`) makes the sensor start in a
-        worker and defer.
+    :param start_from_trigger: go to the triggerer at once, without a worker first; this implies
+        `deferrable`. An XCom of one task and templates may be given. What cannot be rendered there (an XCom
+        of a mapped task, an XCom that is mapped or zipped, `xcom_pull` without `map_indexes`) makes the
+        sensor start in a worker and defer.
     :param tolerated_errors: how many errors in a row that may pass (no answer, 5xx, 429, not known yet)
         are borne. In mode `reschedule` each look counts anew.
     """
@@ -58,18 +59,29 @@ class TelecomSensor(BaseSensorOperator):
         self.conn_id = conn_id or self.default_conn_id
         self.deferrable = deferrable
         self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)
-        if deferrable and self.silent_fail:
-            raise TelecomInputError("silent_fail", "is for waiting in a worker; use tolerated_errors")
+        self._check_silent_fail()
         self._patience: Patience | None = None
 
     def execute(self, context: Context) -> Any:  # noqa: RET503 - defer() does not return
         """Wait here, or hand over to the triggerer."""
         if not self.deferrable:
-            return super().execute(context)
+            return self._execute_here(context)
         from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
+        from airflow_provider_telecom.triggers.waiting import after_the_worker
 
-        trigger = TelecomPollTrigger.of(self._waiting())
+        trigger = TelecomPollTrigger.of(replace(self._waiting(), first_look=after_the_worker()))
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
+
+    def _execute_here(self, context: Context) -> Any:
+        """Wait here. With `never_fail` a time-out is skipped, as Airflow does after a deferral."""
+        from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as error:
+            if self.never_fail:
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+            raise
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
@@ -93,6 +105,21 @@ class TelecomSensor(BaseSensorOperator):
                 raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
             raise
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the triggerer. A trigger that broke is no `soft_fail`: in a worker it would be none."""
+        from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralError
+
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException as skipped:
+            if self.soft_fail and isinstance(skipped.__cause__, TaskDeferralError):
+                raise skipped.__cause__ from None
+            raise
+
+    def _check_silent_fail(self) -> None:
+        if self.deferrable and self.silent_fail:
+            raise TelecomInputError("silent_fail", "is for waiting in a worker; use tolerated_errors")
+
     def _waiting(self) -> Waiting:
         return self._waiting_for({name: getattr(self, name) for name in self.watched}, str(self.conn_id))
 
@@ -114,6 +141,8 @@ class TelecomSensor(BaseSensorOperator):
         """Arrange the start from the trigger, if it is wanted and safe. Each sensor's last word."""
         if not wanted:
             return
+        self.deferrable = True  # where it cannot start from the trigger, it starts in a worker and defers
+        self._check_silent_fail()
         found = {name: startable(getattr(self, name)) for name in ("conn_id", *self.watched)}
         if any(value is None and getattr(self, name) is not None for name, value in found.items()):
             return

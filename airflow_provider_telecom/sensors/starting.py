@@ -23,11 +23,11 @@ def startable(value: Any) -> Any:
     The triggerer resolves no XCom references, and never answers most of what templates may ask for:
     `xcom_pull` without one `map_indexes`, for example. So only templates known to work are taken.
     """
-    from airflow.sdk.definitions.xcom_arg import PlainXComArg, XComArg
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
     if isinstance(value, PlainXComArg):
         return _template_of(value)
-    if isinstance(value, XComArg) or callable(value):
+    if hasattr(value, "iter_references") or callable(value):  # other XComs, arguments of mapped groups
         return None
     if isinstance(value, str):
         return value if all(map(_is_known, _TEMPLATE.finditer(value))) else None
@@ -45,7 +45,8 @@ def _is_known(template: re.Match[str]) -> bool:
 def _template_of(value: Any) -> str | None:
     if getattr(value.operator, "is_mapped", False) or _in_mapped_group(value.operator):
         return None
-    return f"{{{{ ti.xcom_pull(task_ids={value.operator.task_id!r}, key={value.key!r}, map_indexes=-1) }}}}"
+    pull = f"ti.xcom_pull(task_ids={value.operator.task_id!r}, key={value.key!r}, map_indexes=-1, default='')"
+    return f"{{{{ {pull} }}}}"  # without its default, an XCom that is not there would be an id "None"
 
 
 def _in_mapped_group(operator: Any) -> bool:

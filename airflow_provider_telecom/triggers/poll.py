@@ -53,14 +53,16 @@ class TelecomPollTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is something to tell, and tell it."""
         waiting = self._waiting()
-        await asyncio.sleep(random.uniform(0, min(_SPREAD_SECONDS, waiting.poll_interval)))
+        spread = random.uniform(0, min(_SPREAD_SECONDS, waiting.poll_interval))
+        await asyncio.sleep(waiting.first_look + spread)
         ended: Progress | TelecomError
         try:
-            async with waiting.new_hook().awaiting() as hook:
-                ended = await _awaited(hook, Patience(waiting))
+            new_hook, patience = await asyncio.to_thread(_loaded, waiting)
+            async with new_hook.awaiting() as hook:
+                ended = await _awaited(hook, patience)
         except TelecomError as error:
             ended = error
-        yield TriggerEvent(event_of(ended))  # type: ignore[no-untyped-call]
+        yield TriggerEvent(event_of(ended, waiting.started))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """End it at the vendor: Airflow calls this when a person ends the task, and not on a restart."""
@@ -84,6 +86,11 @@ def kwargs_of(waiting: Waiting) -> dict[str, Any]:
         "settings": {name: whole[name] for name in _SETTINGS},
         **waiting.arguments,
     }
+
+
+def _loaded(waiting: Waiting) -> tuple[TelecomHook[Any], Patience]:
+    """Import the vendor's modules, which takes longer than the loop of all triggers may stand still."""
+    return waiting.new_hook(), Patience(waiting)
 
 
 async def _awaited(hook: TelecomHook[Any], patience: Patience) -> Progress:

@@ -6,13 +6,16 @@ what stands here.
 
 from __future__ import annotations
 
+import json
 import random
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.endpoint import Call
@@ -55,7 +58,8 @@ class Waiting:
     `hook` and `watch` are import paths, of a hook class and of one of a vendor's watches. `arguments` are
     the watch's. Times are in seconds. Up to `tolerated_errors` errors in a row that may pass are borne.
     `stop` is the import path of what ends it at the vendor, given the same arguments, when a person
-    ends the task.
+    ends the task. `started` is what an operator has started; it comes back with the event. In the
+    triggerer the first look is `first_look` seconds after the task is deferred, or later.
     """
 
     hook: str
@@ -67,6 +71,8 @@ class Waiting:
     exponential_backoff: bool = False
     max_interval: float | None = None
     stop: str | None = None
+    started: Mapping[str, Any] = field(default_factory=dict)
+    first_look: float = 0.0
 
     def new_hook(self) -> TelecomHook[Any]:
         """Return the hook to look with."""
@@ -143,11 +149,31 @@ def wait(waiting: Waiting, timeout: float) -> dict[str, Any]:
         time.sleep(pause)
 
 
-def event_of(ended: Progress | TelecomError) -> dict[str, Any]:
-    """Return how a waiting ended, as JSON."""
+def after_the_worker() -> float:
+    """Return the seconds after which a task that defers now may be resumed.
+
+    A worker notices the end of its task up to a heartbeat later. In Airflow 3.3 a trigger that fires before
+    that costs the task a try ("finished, but queued").
+    """
+    heartbeat: float = conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
+    return 1.2 * heartbeat
+
+
+def event_of(ended: Progress | TelecomError, started: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return how a waiting ended, as JSON.
+
+    What was started goes along unreadable: the triggerer logs events, and some ids hold a number.
+    """
+    along = {"started": b64encode(json.dumps(started).encode()).decode()} if started else {}
     if isinstance(ended, Progress):
-        return {"stage": ended.stage.value, "facts": dict(ended.facts)}
-    return {"error": told(ended)}
+        return {"stage": ended.stage.value, "facts": dict(ended.facts), **along}
+    return {"error": told(ended), **along}
+
+
+def started_of(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what had been started before the waiting."""
+    found: dict[str, Any] = json.loads(b64decode(event["started"])) if "started" in event else {}
+    return found
 
 
 def facts_of(event: Mapping[str, Any]) -> dict[str, Any]:
