@@ -8,6 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -114,6 +115,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
     async def awaiting(self) -> AsyncIterator[Self]:
         """Make calls in here: `async with hook.awaiting():` closes what they opened, unless others use it."""
         await self._aconnect()
+        await asyncio.to_thread(import_module, "airflow_provider_telecom.transport.awaited")  # takes 0.1 s
         async with self._opened().awaiting():
             yield self
 

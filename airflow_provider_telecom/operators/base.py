@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
 from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import Namer, fingerprint
 from airflow_provider_telecom.operators.private import hidden, revealed
@@ -151,7 +153,8 @@ class AwaitingOperator(TelecomOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.wait_for_completion, self.deferrable = wait_for_completion, deferrable
-        self.poll_interval, self.wait_timeout = poll_interval, wait_timeout
+        self.poll_interval = _seconds("poll_interval", poll_interval)
+        self.wait_timeout = _seconds("wait_timeout", wait_timeout)
         self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)
         self._waiting: Waiting | None = None
 
@@ -213,6 +216,12 @@ class AwaitingOperator(TelecomOperator):
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
             raise AirflowSensorTimeout(f"still waiting after {self.wait_timeout:g} s") from None
+
+
+def _seconds(field: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise TelecomInputError(field, "must be a number of seconds, more than 0")
+    return value
 
 
 def is_literal(value: Any) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
@@ -61,6 +61,7 @@ class TelecomSensor(BaseSensorOperator):
         self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)
         self._check_silent_fail()
         self._patience: Patience | None = None
+        self._pause = 0.0
 
     def execute(self, context: Context) -> Any:  # noqa: RET503 - defer() does not return
         """Wait here, or hand over to the triggerer."""
@@ -89,8 +90,15 @@ class TelecomSensor(BaseSensorOperator):
 
         waiting = self._waiting()
         self._patience = self._patience or Patience(waiting)
-        found, _ = self._patience.look(waiting.new_hook())
+        found, self._pause = self._patience.look(waiting.new_hook())
         return PokeReturnValue(found is not None, found)
+
+    def _get_next_poke_interval(
+        self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
+    ) -> float:
+        """Return Airflow's pause, or a longer one if the vendor has asked for it, within the time-out."""
+        asked = min(self._pause, max(0.0, self.timeout - run_duration()))
+        return max(super()._get_next_poke_interval(started_at, run_duration, poke_count), asked)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the triggerer has seen, or raise as waiting here would have done."""

@@ -31,6 +31,15 @@ def paid(simulator: Any) -> int:
     return len(simulator.town.ledger.of("kyivstar", "sms"))
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"poll_interval": 0}, {"poll_interval": -1}, {"wait_timeout": float("inf")}, {"wait_timeout": "1"}],
+)
+def test_wrong_times_are_refused_when_the_dag_is_parsed(sms: Any, wrong: dict[str, Any]) -> None:
+    with pytest.raises(TelecomInputError, match=next(iter(wrong))):
+        sms(wait_for_completion=True, **wrong)
+
+
 def test_a_retried_task_sends_nothing_twice(telecom_simulator: Any, sms: Any) -> None:
     run = Run()
     first = run.execute(sms())

@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DAG = "/api/v2/dags/example_kyivstar_sms"
-pytestmark = [pytest.mark.xdist_group("airflow"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("airflow"), pytest.mark.system]
 
 
 @dataclass

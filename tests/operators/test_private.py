@@ -1,0 +1,194 @@
+"""Numbers and texts are used and never shown: not by Airflow's pages, nor by its database, nor in logs."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+
+from airflow_provider_telecom.operators.base import OnceOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendSmsOperator
+from airflow_provider_telecom.operators.private import Private, hidden, revealed
+from tests.tasks import Run
+
+NUMBER, TEXT = "380670000200", "Your code is 48151623"
+
+
+class Telling(OnceOperator):
+    """An operator that returns what it was given."""
+
+    default_conn_id = "other_default"
+    template_fields = (*OnceOperator.template_fields, "msisdns", "text", "rows")
+    private_fields: ClassVar[tuple[str, ...]] = ("msisdns", "text", "rows")
+
+    def __init__(self, *, msisdns: Any = None, text: Any = None, rows: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.msisdns, self.text, self.rows = msisdns, text, rows
+
+    def execute(self, context: Any) -> Any:
+        return [self.revealed(name) for name in self.private_fields]
+
+
+# The value itself.
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (TEXT, "*** (str of 21)"),
+        ([NUMBER], "*** (list of 1)"),
+        ({"msisdn": NUMBER}, "*** (dict of 1)"),
+        (380670000200, "*** (int)"),
+        ((NUMBER, TEXT), "*** (tuple of 2)"),
+    ],
+)
+def test_what_is_shown_of_it(value: Any, shown: str) -> None:
+    private = Private(value)
+    forms = [str(private), repr(private), f"{private}", f"{private!r}", "%s" % private, f"{[private]}"]  # noqa: UP031
+    assert {form.strip("[]") for form in forms} == {shown}
+    assert private.serialize() == shown
+    assert private.reveal() is value
+
+
+def test_it_is_not_pickled_nor_looked_into() -> None:
+    private = Private(TEXT)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match="not pickled"):
+            pickle.dumps(private, protocol)
+    with pytest.raises(TypeError):
+        json.dumps(private)
+    with pytest.raises(TypeError):
+        vars(private)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_what_is_not_given_is_shown_as_it_is(value: Any) -> None:
+    assert hidden(value) is value
+
+
+@pytest.mark.parametrize("value", [0, False, [], {}, " ", TEXT, [NUMBER]])
+def test_what_is_hidden_can_be_revealed(value: Any) -> None:
+    private = hidden(value)
+    assert isinstance(private, Private)
+    assert revealed(private) is value
+    assert hidden(private) is private
+    assert revealed(value) is value
+
+
+# A task.
+
+GIVEN: dict[str, Any] = {
+    "msisdns": [NUMBER],
+    "text": TEXT,
+    "rows": [{"msisdn": NUMBER, "name": TEXT}, (NUMBER,)],
+    "dedupe_key": NUMBER,
+}
+
+
+def shown(operator: Any) -> str:
+    """Return all that Airflow would store or log of a rendered task."""
+    fields = _serialize_rendered_fields(operator)
+    assert set(fields) == set(operator.template_fields)
+    return json.dumps(fields) + repr(operator) + str({name: getattr(operator, name) for name in fields})
+
+
+def hides(text: str) -> bool:
+    return not any(part in text for part in (NUMBER, NUMBER[3:], "48151623", "code"))
+
+
+def rendered(operator: Any, **context: Any) -> Any:
+    found = Run().execute(operator, **context)
+    assert hides(shown(operator))
+    return found
+
+
+def test_a_task_uses_them_and_shows_nothing() -> None:
+    assert rendered(Telling(task_id="tell", **GIVEN)) == [GIVEN[name] for name in Telling.private_fields]
+
+
+def test_templates_are_rendered_first() -> None:
+    templates = {
+        "msisdns": ["{{ params.to }}"],
+        "text": "{{ params.text }}",
+        "rows": {"a": "{{ params.to }}"},
+    }
+    operator = Telling(task_id="tell", dedupe_key="{{ params.to }}", **templates)
+    found = rendered(operator, params={"to": NUMBER, "text": TEXT})
+    assert found == [[NUMBER], TEXT, {"a": NUMBER}]
+    assert operator.revealed("dedupe_key") == NUMBER
+
+
+def test_xcoms_are_rendered_first() -> None:
+    class Resolving(Run):
+        def context(self, operator: Any, **more: Any) -> dict[str, Any]:
+            context = super().context(operator, **more)
+            context["ti"].xcom_pull = lambda **_: [NUMBER]
+            return context
+
+    with DAG("dag", schedule=None):
+        first = Telling(task_id="first")
+        operator = Telling(task_id="tell", msisdns=first.output)
+    found = Resolving().execute(operator)
+    assert found[0] == [NUMBER]
+    assert hides(shown(operator))
+
+
+def test_a_second_rendering_changes_nothing() -> None:
+    operator = Telling(task_id="tell", **GIVEN)
+    assert rendered(operator) == rendered(operator)
+
+
+def test_what_is_public_is_shown() -> None:
+    operator = Telling(task_id="tell", conn_id="{{ params.conn }}")
+    rendered(operator, params={"conn": "mine"})
+    fields = _serialize_rendered_fields(operator)
+    assert fields["conn_id"] == "mine"
+    assert fields["text"] is None
+    assert fields["dedupe_key"] == ""
+
+
+@pytest.mark.parametrize("expanded", ["msisdns", "text", "rows"])
+def test_a_mapped_task_shows_nothing_either(expanded: str) -> None:
+    constant = {name: value for name, value in GIVEN.items() if name != expanded}
+    with DAG("dag", schedule=None):
+        mapped = Telling.partial(task_id="tell", **constant).expand(**{expanded: [GIVEN[expanded]]})
+    operator = unmapped(mapped)
+    assert isinstance(operator, Telling)
+    assert operator.execute({}) == [GIVEN[name] for name in Telling.private_fields]
+    assert hides(shown(operator))
+
+
+def test_a_mapped_tasks_templates_are_rendered_first() -> None:
+    with DAG("dag", schedule=None, params={"to": NUMBER, "text": TEXT}):
+        mapped = Telling.partial(task_id="tell", text="{{ params.text }}").expand_kwargs([
+            {"msisdns": ["{{ params.to }}"]}
+        ])
+    operator = unmapped(mapped)
+    assert operator.execute({}) == [[NUMBER], TEXT, None]
+    assert hides(shown(operator))
+
+
+def unmapped(mapped: Any) -> Any:
+    """Render a mapped task as the task runner does: it makes an operator of its own, and keeps that."""
+    context = Run().context(mapped, task=mapped, dag=mapped.dag, dag_run=SimpleNamespace(conf={}))
+    context["ti"].map_index = 0
+    context["ti"].get_template_context = lambda: context
+    mapped.render_template_fields(context)
+    return context["ti"].task
+
+
+# What is stored elsewhere.
+
+
+def test_a_copy_of_a_task_hides_as_well(hook_for: Callable[..., Any], telecom_simulator: Any) -> None:
+    hook_for("kyivstar_open_telecom")
+    operator = copy.deepcopy(KyivstarSendSmsOperator(task_id="tell", msisdn=NUMBER, text=TEXT))
+    rendered(operator)
+    assert telecom_simulator.town.ledger.of("kyivstar", "sms")[0].facts["text"] == TEXT

@@ -1,0 +1,168 @@
+"""Many triggers in one loop: one token, few connections, no stalls, and nothing left when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.hooks import base
+from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
+from tests.triggers.ground import KETCHUP, events, waiting
+
+KYIVSTAR = "airflow_provider_telecom.hooks.kyivstar_open_telecom.KyivstarOpenTelecomHook"
+SMS = "airflow_provider_telecom.vendors.kyivstar_open_telecom.watches.sms"
+KETCHUP_SMS = "airflow_provider_telecom.vendors.ketchup_loyalty.watches.sms"
+MANY = 200
+HEART_BEAT = 0.005
+log = logging.getLogger(__name__)
+
+
+def kyivstar(message_id: str, **settings: Any) -> TelecomPollTrigger:
+    arguments = {"message_id": message_id}
+    conn_id = "kyivstar_open_telecom_default"
+    return TelecomPollTrigger.of(
+        waiting(SMS, hook=KYIVSTAR, conn_id=conn_id, arguments=arguments, **settings)
+    )
+
+
+def ketchup(reference: str, **settings: Any) -> TelecomPollTrigger:
+    return TelecomPollTrigger.of(
+        waiting(KETCHUP_SMS, hook=KETCHUP, arguments={"reference": reference}, **settings)
+    )
+
+
+class Observed:
+    """What a loop and the simulator go through: how late the loop's beats come, and open connections."""
+
+    def __init__(self, simulator: Any) -> None:
+        self._simulator = simulator
+        self.late: list[float] = []
+        self.connections: list[int] = []
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._beat())
+        yield
+        task.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(HEART_BEAT)
+            self.late.append(time.perf_counter() - before - HEART_BEAT)
+            self.connections.append(len(self._simulator._connections.by_peer))
+
+    def told(self) -> tuple[int, float, float]:
+        """Return what there is to say of it."""
+        return max(self.connections), self.late_in(0.99), max(self.late)
+
+    def late_in(self, share: float) -> float:
+        """Return how late the beats of a share are at most."""
+        return sorted(self.late)[int(len(self.late) * share) - 1]
+
+
+def test_many_triggers_share_a_token_and_connections_and_never_stall(
+    telecom_simulator: Any, hook_for: Callable[..., Any]
+) -> None:
+    sent = hook_for("kyivstar_open_telecom").send_sms("380670000200", "Hi").message_id
+    base._doors.clear()  # the triggerer is another process
+    telecom_simulator.town.requests.clear()
+    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", MANY // 2)  # two stages: after 200 looks
+    observed = Observed(telecom_simulator)
+
+    async def triggerer() -> list[Any]:
+        triggers = [kyivstar(sent, poll_interval=2.0) for _ in range(MANY)]
+        async with observed.watching():
+            return await asyncio.gather(*(events(each) for each in triggers))
+
+    found = asyncio.run(triggerer())
+    assert [event["facts"]["status"] for (event,) in found] == ["delivered"] * MANY
+    paths = [seen.path for seen in telecom_simulator.town.requests]
+    assert sum("token" in path for path in paths) == 1
+    assert len(paths) > MANY + 50
+    log.info("%d connections; late: %.4f s, at most %.4f s", *observed.told())
+    assert max(observed.connections) <= 40
+    assert observed.late_in(0.99) < 0.05
+    assert max(observed.late) < 1.0  # the first trigger of a process imports its HTTP library
+
+
+# Ending them.
+
+
+def test_cancelled_while_it_pauses_or_asks_it_leaves_nothing(
+    telecom_simulator: Any, hook_for: Callable[..., Any]
+) -> None:
+    hook_for("ketchup_loyalty").send_sms("380670000200", "Hi", reference="a1")
+    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 10_000)
+    telecom_simulator.town.requests.clear()
+
+    async def triggerer() -> None:
+        tasks = [asyncio.create_task(events(ketchup("a1", poll_interval=0.5))) for _ in range(10)]
+        await until(lambda: len(telecom_simulator.town.requests) >= 10)
+        telecom_simulator.fault("silence", "ketchup", times=10, seconds=2.0)
+        seen = len(telecom_simulator.town.requests)
+        await until(lambda: len(telecom_simulator.town.requests) > seen)  # some ask, others pause
+        for task in tasks:
+            task.cancel("user-action")
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(each) for each in found] == [asyncio.CancelledError] * 10
+        assert all(not len(door._awaited) for door in base._doors.values())
+
+    ends_without_a_warning(triggerer)
+
+
+def test_one_that_is_cancelled_does_not_take_the_others_connections(
+    telecom_simulator: Any, hook_for: Callable[..., Any]
+) -> None:
+    hook_for("ketchup_loyalty").send_sms("380670000200", "Hi", reference="a1")
+    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 10)
+    telecom_simulator.town.requests.clear()
+
+    async def triggerer() -> None:
+        first, second = (asyncio.create_task(events(ketchup("a1", poll_interval=0.05))) for _ in range(2))
+        await until(lambda: len(telecom_simulator.town.requests) >= 4)
+        first.cancel()
+        (event,) = await second
+        assert event["facts"]["status"] == "delivered"
+        with suppress(asyncio.CancelledError):
+            await first
+
+    ends_without_a_warning(triggerer)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.001, 0.01, 0.05])
+def test_cancelled_while_it_begins_it_leaves_nothing(hook_for: Callable[..., Any], after: float) -> None:
+    hook_for("ketchup_loyalty").send_sms("380670000200", "Hi", reference="a1")
+
+    async def triggerer() -> None:
+        tasks = [asyncio.create_task(events(ketchup("a1", poll_interval=0.01))) for _ in range(20)]
+        await asyncio.sleep(after)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    ends_without_a_warning(triggerer)
+
+
+def ends_without_a_warning(triggerer: Callable[[], Any]) -> None:
+    """Run it, then look for sessions and sockets that nobody closed."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(triggerer())
+        gc.collect()
+    assert not [str(each.message) for each in caught if issubclass(each.category, ResourceWarning)]
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.005)

@@ -1,0 +1,254 @@
+"""The trigger crosses Airflow's database whole, looks, and ends with one event."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_telecom import vendors
+from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
+    TelecomError,
+    TelecomInputError,
+    TelecomNoAnswerError,
+    TelecomNotFoundError,
+    TelecomNotSentError,
+    TelecomRejectedError,
+    TelecomServerError,
+    TelecomThrottledError,
+)
+from airflow_provider_telecom.triggers.poll import PATH, TelecomPollTrigger, kwargs_of
+from airflow_provider_telecom.triggers.waiting import (
+    Patience,
+    TelecomMissedError,
+    Waiting,
+    facts_of,
+    started_of,
+    wait,
+)
+from tests.triggers import ground
+from tests.triggers.ground import DELIVERED, EXPIRED, WAITING, events, script, waiting
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcї"), inner, max_size=3),
+    max_leaves=6,
+)
+ARGUMENTS = st.dictionaries(st.sampled_from(["message_id", "task_ids", "до", "reference"]), JSON, max_size=3)
+
+
+@pytest.fixture(autouse=True)
+def _connection(hook_for: Callable[..., Any]) -> None:
+    hook_for("ketchup_loyalty")
+
+
+def run(trigger: TelecomPollTrigger) -> list[Any]:
+    return asyncio.run(events(trigger))
+
+
+# Crossing the database.
+
+
+@settings(deadline=None)  # Airflow is imported by the first one
+@given(ARGUMENTS, st.floats(0.1, 1e6), st.none() | st.floats(1, 1e6), st.none() | st.text(max_size=5))
+def test_it_crosses_the_database_whole(
+    arguments: Any, interval: float, most: float | None, stop: Any
+) -> None:
+    whole = Waiting(
+        "hooks.Hook",
+        "watches.watch",
+        "Ключ",
+        arguments,
+        interval,
+        7,
+        bool(stop),
+        max_interval=most,
+        stop=stop,
+    )
+    trigger = TelecomPollTrigger.of(whole)
+    for again in (ground.deferred(trigger), ground.started(PATH, kwargs_of(whole))):
+        assert type(again) is TelecomPollTrigger
+        assert again.serialize() == trigger.serialize()
+        assert again._waiting() == whole
+
+
+@settings(deadline=None)
+@given(ARGUMENTS)
+def test_an_event_crosses_the_database_whole(facts: Any) -> None:
+    event = {"stage": "reached", "facts": facts}
+    assert ground.told_to_the_worker(event) == event
+
+
+def watches() -> list[Any]:
+    """Return all watches there are."""
+    found = []
+    for vendor in iter_modules(vendors.__path__):
+        if vendor.ispkg:
+            module = import_module(f"{vendors.__name__}.{vendor.name}.watches")
+            found += [
+                each for _, each in inspect.getmembers(module, inspect.isfunction) if _is_watch(each, module)
+            ]
+    return found
+
+
+def _is_watch(function: Any, module: Any) -> bool:
+    return function.__module__ == module.__name__ and not function.__name__.startswith("_")
+
+
+def test_no_argument_of_a_watch_hides_an_attribute_of_the_trigger() -> None:
+    """They are attributes of the trigger, so that Airflow can render them."""
+    taken = set(dir(TelecomPollTrigger(conn_id="", settings={})))
+    assert len(watches()) > 8
+    for watch in watches():
+        names = list(inspect.signature(watch).parameters)[1:]
+        assert not taken & set(names), watch
+
+
+# Looking.
+
+
+def test_it_looks_until_it_is_there() -> None:
+    with script(WAITING, WAITING, DELIVERED):
+        (event,) = run(TelecomPollTrigger.of(waiting(started={"id": "1"})))
+    assert (event["stage"], event["facts"]) == ("reached", {"status": "delivered"})
+    assert started_of(ground.told_to_the_worker(event)) == {"id": "1"}
+    assert len(ground.looks) == 3
+
+
+def test_what_a_look_leaves_is_asked_for_next() -> None:
+    rest = WAITING.__class__(WAITING.stage, {}, {"task_ids": ["2"]})
+    with script(rest, DELIVERED):
+        run(TelecomPollTrigger.of(waiting(arguments={"task_ids": ["1", "2"], "least": 3})))
+    assert [arguments for _, arguments in ground.looks] == [
+        {"task_ids": ["1", "2"], "least": 3},
+        {"task_ids": ["2"], "least": 3},
+    ]
+
+
+def test_it_looks_with_jitter() -> None:
+    patience = Patience(waiting(poll_interval=100.0))
+    pauses = [patience.pause() for _ in range(200)]
+    assert all(90 <= pause <= 110 for pause in pauses)
+    assert max(pauses) - min(pauses) > 10
+
+
+def test_many_do_not_look_first_at_the_same_time() -> None:
+    async def first_looks() -> None:
+        triggers = [TelecomPollTrigger.of(waiting(poll_interval=1.0)) for _ in range(40)]
+        await asyncio.gather(*(events(trigger) for trigger in triggers))
+
+    with script(DELIVERED):
+        asyncio.run(first_looks())
+    times = sorted(when for when, _ in ground.looks)
+    assert len(times) == 40
+    assert 0.5 < times[-1] - times[0] < 2
+    assert sum(gap > 0.2 for gap in ground.gaps()) < 5
+
+
+@pytest.mark.parametrize("how", ["awaited", "blocking"])
+def test_it_obeys_retry_after(how: str) -> None:
+    with script(TelecomThrottledError("slow", retry_after=0.4), DELIVERED):
+        ended(how, waiting())
+    assert ground.gaps()[0] >= 0.4
+
+
+def test_back_off_grows_to_its_bound() -> None:
+    patience = Patience(waiting(poll_interval=10, exponential_backoff=True, max_interval=60))
+    pauses = []
+    for _ in range(5):
+        pauses.append(patience.pause())
+        patience.seen(WAITING)
+    assert [round(pause / 10) for pause in pauses][:2] == [1, 2]
+    assert all(54 <= pause <= 66 for pause in pauses[3:])
+
+
+# Errors.
+
+
+def ended(how: str, whole: Waiting) -> dict[str, Any]:
+    """Wait, and return the facts or raise, as a task does in a worker or after the triggerer."""
+    if how == "blocking":
+        return wait(whole, 60)
+    (payload,) = run(ground.deferred(TelecomPollTrigger.of(whole)))
+    return facts_of(ground.told_to_the_worker(payload))
+
+
+PASSING = [
+    TelecomNotSentError,
+    TelecomThrottledError,
+    TelecomServerError,
+    TelecomNoAnswerError,
+    TelecomNotFoundError,
+]
+
+
+@pytest.mark.parametrize("how", ["awaited", "blocking"])
+@pytest.mark.parametrize("kind", PASSING)
+def test_it_bears_so_many_errors_in_a_row(how: str, kind: type[TelecomError]) -> None:
+    error = kind("no")
+    with script(error, error, error, WAITING, error, error, error, DELIVERED):
+        assert ended(how, waiting(tolerated_errors=3)) == {"status": "delivered"}
+    assert len(ground.looks) == 8
+
+
+@pytest.mark.parametrize("how", ["awaited", "blocking"])
+@pytest.mark.parametrize("tolerated", [0, 1, 3])
+def test_it_bears_no_more(how: str, tolerated: int) -> None:
+    error = TelecomServerError("no", call="GET /sms", status=503, code="7")
+    with script(error), pytest.raises(TelecomServerError) as caught:
+        ended(how, waiting(tolerated_errors=tolerated))
+    assert len(ground.looks) == tolerated + 1
+    assert str(caught.value) == str(error)
+
+
+@pytest.mark.parametrize("how", ["awaited", "blocking"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        TelecomInputError("message_id", "is empty"),
+        TelecomRejectedError("no", call="GET /sms", status=400, code="21"),
+        TelecomAuthError("no", call="GET /sms", status=403),
+    ],
+)
+def test_what_does_not_pass_ends_it_at_once_and_typed(how: str, error: TelecomError) -> None:
+    with script(WAITING, error), pytest.raises(type(error)) as caught:
+        ended(how, waiting())
+    assert len(ground.looks) == 2
+    assert type(caught.value) is type(error)
+    assert caught.value.__dict__ == error.__dict__
+
+
+@pytest.mark.parametrize("how", ["awaited", "blocking"])
+def test_what_ended_otherwise_is_missed(how: str) -> None:
+    with script(WAITING, EXPIRED), pytest.raises(TelecomMissedError, match="status: expired"):
+        ended(how, waiting())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [({"conn_id": "nobody"}, Exception), ({"watch": "tests.triggers.ground.nothing"}, AttributeError)],
+)
+def test_what_is_not_there_ends_it_loudly(wrong: Any, kind: type[Exception]) -> None:
+    with script(DELIVERED), pytest.raises(kind):
+        ended("awaited", waiting(**wrong))
+
+
+def test_a_person_who_ends_the_task_ends_it_at_the_vendor() -> None:
+    with script(DELIVERED):
+        trigger = TelecomPollTrigger.of(waiting(arguments={"queue_id": 1}, stop=f"{ground.HERE}.scripted"))
+        asyncio.run(ground.deferred(trigger).on_kill())
+        assert [arguments for _, arguments in ground.looks] == [{"queue_id": 1}]
+        asyncio.run(TelecomPollTrigger.of(waiting()).on_kill())
+    assert len(ground.looks) == 1
