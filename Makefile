@@ -5,15 +5,20 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_SYSTEM := $(VENV)/.ready-system
 # Some packages have newer releases for Python 3.11 and up only.
 CONSTRAINTS := constraints$(shell $(PYTHON) -c 'import sys; print("-3.10" if sys.version_info < (3, 11) else "")').txt
 WORKERS ?= 2
 
-.PHONY: help test lint types unit demo constraints clean
+.PHONY: help test lint types unit test-system bench demo up constraints clean
 
 help:
 	@echo "make test   set everything up, then lint, types and tests"
+	@echo "make test-system   also install PostgreSQL and Redis where missing, then the tests that need them: kills,"
+	@echo "            thousands of sensors, the example Dags under two executors (a quarter of an hour)"
+	@echo "make bench  a million recipients through both campaign operators: figures as JSON lines"
 	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
+	@echo "make up     set everything up, then Airflow in the browser, with the simulator and the example Dags"
 	@echo "make clean  remove what the other targets made"
 
 $(READY): pyproject.toml $(CONSTRAINTS)
@@ -36,11 +41,25 @@ types: $(READY)
 unit: $(READY)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
 
+test-system: $(READY_SYSTEM)
+	scripts/install_services.sh
+	$(BIN)/pytest tests/system -m system --durations 0 --durations-min 5
+
+$(READY_SYSTEM): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev,system]'
+	@touch $@
+
+bench: $(READY)
+	@$(BIN)/python benchmarks/campaigns.py
+
 demo: $(READY)
 	@$(BIN)/python scripts/demo.py
 
-constraints: $(READY)
+up: $(READY)
+	@$(BIN)/python scripts/up.py
+
+constraints: $(READY_SYSTEM)
 	$(BIN)/python -m pip freeze --exclude-editable | grep '==' | LC_ALL=C sort --ignore-case > $(CONSTRAINTS)
 
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .demo .up .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""A real Airflow on loopback: api-server, scheduler, dag-processor, triggerer, LocalExecutor, SQLite.
+"""A real Airflow on loopback: api-server, scheduler, dag-processor, triggerer, and a Celery worker if wanted.
 
 Each component is a process of its own, started and ended here: `airflow standalone` leaves children behind.
 """
@@ -10,20 +10,61 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import psutil
+
+from tests.system.services import free_port
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY_WITHIN_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a deployment is built. Without a `database` it has SQLite; a `broker` makes Celery its executor."""
+
+    database: str | None = None
+    broker: str | None = None
+    parallelism: int = 8
+    triggers: int = 1000
+    """How many triggers the triggerer takes on."""
+    api_workers: int = 1
+
+    @property
+    def components(self) -> Sequence[Sequence[str]]:
+        """The processes, as words after `airflow`."""
+        words = [("api-server",), ("scheduler",), ("dag-processor",), ("triggerer",)]
+        worker = ("celery", "worker", "--concurrency", str(self.parallelism), "--skip-serve-logs")
+        return [*words, worker] if self.broker else words
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """Return what tells Airflow about it."""
+        database = self.database or f"sqlite:///{home}/airflow.db"
+        settings = {
+            "CORE__EXECUTOR": "CeleryExecutor" if self.broker else "LocalExecutor",
+            "CORE__PARALLELISM": str(self.parallelism),
+            "DATABASE__SQL_ALCHEMY_CONN": database,
+            "TRIGGERER__CAPACITY": str(self.triggers),
+            "API__WORKERS": str(self.api_workers),
+        }
+        if self.broker:
+            settings["CELERY__BROKER_URL"] = self.broker
+            settings["CELERY__RESULT_BACKEND"] = f"db+{database.replace('+psycopg2', '')}"
+        return {f"AIRFLOW__{name}": value for name, value in settings.items()}
 
 
 @dataclass
@@ -33,6 +74,13 @@ class RunningAirflow:
     home: Path
     environment: dict[str, str]
     url: str
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    """The components, by name."""
+
+    @property
+    def executor(self) -> str:
+        """What runs the tasks."""
+        return self.environment["AIRFLOW__CORE__EXECUTOR"]
 
     def airflow(self, *words: str) -> str:
         """Run an Airflow command and return what it prints."""
@@ -49,73 +97,101 @@ class RunningAirflow:
 
     def run_to_end(self, dag_id: str, run_id: str, seconds: float) -> str:
         """Start a Dag run, wait for it, and return its state."""
+        self.start_run(dag_id, run_id)
+        ended = self.wait_until(lambda: self.state(dag_id, run_id) in ("success", "failed"), seconds)
+        if not ended:
+            raise TimeoutError(f"{dag_id} is still {self.state(dag_id, run_id)}; {self.logs()}")
+        return self.state(dag_id, run_id)
+
+    def start_run(self, dag_id: str, run_id: str, **conf: Any) -> None:
+        """Start a Dag run, once the Dag is known."""
         self._once_known(dag_id)
-        self.airflow("dags", "trigger", dag_id, "--run-id", run_id, "--output", "json")
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            state = self.state(dag_id, run_id)
-            if state in ("success", "failed"):
-                return state
-            time.sleep(0.5)
-        raise TimeoutError(f"{dag_id} is still {state}; {self.logs()}")
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        self.ask(f"/api/v2/dags/{dag_id}/dagRuns", body)
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask Airflow's own API, as its pages do."""
-        with urlopen(f"{self.url}/auth/token", timeout=30) as answer:
-            token = json.load(answer)["access_token"]
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         with urlopen(Request(f"{self.url}{path}", data, headers), timeout=60) as answer:
             return json.load(answer)
 
+    @cached_property
+    def _token(self) -> str:
+        with urlopen(f"{self.url}/auth/token", timeout=30) as answer:
+            return str(json.load(answer)["access_token"])
+
     def _once_known(self, dag_id: str) -> None:
-        ends = time.monotonic() + READY_WITHIN_SECONDS
-        while time.monotonic() < ends:
-            if self._value("select count(*) from serialized_dag where dag_id = ?", dag_id):
-                self.airflow("dags", "unpause", dag_id, "--yes")
-                return
-            time.sleep(0.5)
-        raise TimeoutError(f"{dag_id} was not parsed; {self.logs()}")
+        query = "select count(*) from serialized_dag where dag_id = :dag_id"
+        if not self.wait_until(lambda: self.value(query, dag_id=dag_id), READY_WITHIN_SECONDS):
+            raise TimeoutError(f"{dag_id} was not parsed; {self.logs()}")
+
+    @staticmethod
+    def wait_until(condition: Callable[[], Any], seconds: float, every: float = 0.5) -> bool:
+        """Wait until a condition holds; return whether it came to hold in time."""
+        ends = time.monotonic() + seconds
+        while not (holds := bool(condition())) and time.monotonic() < ends:
+            time.sleep(every)
+        return holds
 
     def state(self, dag_id: str, run_id: str) -> str:
         """Return a Dag run's state."""
-        return str(self._value("select state from dag_run where dag_id = ? and run_id = ?", dag_id, run_id))
+        query = "select state from dag_run where dag_id = :dag_id and run_id = :run_id"
+        return str(self.value(query, dag_id=dag_id, run_id=run_id))
 
     def variable_text(self, key: str) -> str:
         """Return a Variable as the database holds it."""
-        return str(self._value("select val from variable where key = ?", key))
+        return str(self.value("select val from variable where key = :key", key=key))
 
-    def _value(self, query: str, *values: str) -> object:
-        import sqlite3
+    def value(self, query: str, **values: object) -> Any:
+        """Return the first value that the metadata database gives for a query, or None."""
+        rows = self.rows(query, **values)
+        return rows[0][0] if rows else None
 
-        with sqlite3.connect(f"file:{self.home}/airflow.db?mode=ro", uri=True, timeout=10) as database:
-            row = database.execute(query, values).fetchone()
-        database.close()
-        return row[0] if row else None
+    def rows(self, query: str, **values: object) -> list[tuple[Any, ...]]:
+        """Return the rows that the metadata database gives for a query."""
+        from sqlalchemy import text
 
-    def task_logs(self) -> str:
-        """Return all task logs."""
-        return "\n".join(path.read_text() for path in sorted((self.home / "logs").rglob("attempt=*.log")))
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query), values)]
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from sqlalchemy import create_engine
+        from sqlalchemy.pool import NullPool
+
+        return create_engine(self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], poolclass=NullPool)
+
+    def task_logs(self, dag_id: str = "*", run_id: str = "*") -> str:
+        """Return all task logs, or those of a Dag or a run."""
+        folders = (self.home / "logs").glob(f"dag_id={dag_id}/run_id={run_id}")
+        paths = sorted(path for folder in folders for path in folder.rglob("attempt=*.log"))
+        return "\n".join(path.read_text() for path in paths)
+
+    def log(self, component: str) -> str:
+        """Return the log of a component."""
+        return (self.home / f"{component}.out").read_text(errors="replace")
 
     def logs(self) -> str:
         """Return the end of each component's log."""
-        return "\n".join(f"{path.name}: {path.read_text()[-1500:]}" for path in self.home.glob("*.out"))
+        return "\n".join(f"{name}: {self.log(name)[-1500:]}" for name in self.processes)
 
 
 @contextmanager
-def running_airflow(home: Path, dags: Path, **extra: str) -> Iterator[RunningAirflow]:
+def running_airflow(
+    home: Path, dags: Path, shape: Shape | None = None, **extra: str
+) -> Iterator[RunningAirflow]:
     """Run Airflow with the Dags of a folder and further environment variables."""
-    port = _free_port()
+    shape, port = shape or Shape(), free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         "PYTHONPATH": str(ROOT),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "8",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
@@ -123,65 +199,82 @@ def running_airflow(home: Path, dags: Path, **extra: str) -> Iterator[RunningAir
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__BASE_URL": url,
-        "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(_free_port()),
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        **shape.environment(home),
         **extra,
     }
     deployment = RunningAirflow(home, environment, url)
     deployment.airflow("db", "migrate")
     with ExitStack() as stack:
-        for component in ("api-server", "scheduler", "dag-processor", "triggerer"):
-            stack.enter_context(_component(deployment, component))
+        for words in shape.components:
+            stack.enter_context(_component(deployment, words))
         _wait_until_ready(deployment)
         yield deployment
+    left = [process.cmdline() for process in _processes_of(deployment)]
+    assert not left, left
 
 
 @contextmanager
-def _component(deployment: RunningAirflow, name: str) -> Iterator[None]:
+def _component(deployment: RunningAirflow, words: Sequence[str]) -> Iterator[None]:
+    name = " ".join(words[:2]) if words[0] == "celery" else words[0]
     with (deployment.home / f"{name}.out").open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "airflow", name],
+            [sys.executable, "-m", "airflow", *words],
             env=deployment.environment,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        try:
-            yield
-        finally:
-            _end(process)
+    deployment.processes[name] = process
+    try:
+        yield
+    finally:
+        _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a component and the workers of its own process group."""
-    os.killpg(process.pid, signal.SIGTERM)
+    """End a component and all of its session: tasks have process groups of their own."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(15)
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    left = [other for other in psutil.process_iter() if _session(other.pid) == process.pid]
+    for other in left:
+        with suppress(psutil.NoSuchProcess):
+            other.kill()
+    psutil.wait_procs(left, timeout=15)
     process.wait(15)
 
 
+def _session(pid: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return None
+
+
+def _processes_of(deployment: RunningAirflow) -> list[psutil.Process]:
+    """Return the processes that were started with this deployment's home."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("AIRFLOW_HOME") == str(deployment.home):
+                found.append(process)
+    return found
+
+
 def _wait_until_ready(deployment: RunningAirflow) -> None:
-    ends = time.monotonic() + READY_WITHIN_SECONDS
-    while time.monotonic() < ends:
-        try:
-            with urlopen(f"{deployment.url}/api/v2/monitor/health", timeout=5) as answer:
-                health = json.load(answer)
-            if all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor")):
-                return
-        except (URLError, OSError, KeyError, ValueError):
-            pass
-        time.sleep(0.5)
-    raise TimeoutError(deployment.logs())
+    if not deployment.wait_until(lambda: _is_ready(deployment), READY_WITHIN_SECONDS):
+        raise TimeoutError(deployment.logs())
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+def _is_ready(deployment: RunningAirflow) -> bool:
+    try:
+        with urlopen(f"{deployment.url}/api/v2/monitor/health", timeout=5) as answer:
+            health = json.load(answer)
+        return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
+    except (URLError, OSError, KeyError, ValueError):
+        return False

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs what `make test-system` runs beside Airflow, where it is missing: Redis and PostgreSQL, from the
+# distribution. They are programs to be started by the tests: no service of the system is started.
+set -eu
+
+missing=""
+command -v redis-server > /dev/null || missing="redis-server"
+command -v postgres > /dev/null || ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || missing="$missing postgresql"
+[ -z "$missing" ] && exit 0
+
+if ! command -v apt-get > /dev/null; then
+    echo "Please install: $missing" >&2
+    exit 1
+fi
+as_root=""
+[ "$(id -u)" = 0 ] || as_root="sudo"
+
+echo "Installing $missing ..."
+policy=/usr/sbin/policy-rc.d # Debian asks it whether a service may be started
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" > /dev/null
+    $as_root chmod 755 "$policy"
+    trap '$as_root rm -f "$policy"' EXIT
+fi
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # several packages
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $missing > /dev/null

@@ -1,0 +1,78 @@
+"""Every example Dag, as it stands, under a real scheduler: with local workers, and with Celery's."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.examples.test_examples import EFFECTS
+from tests.system.running import ROOT, RunningAirflow, Shape, running_airflow
+from tests.system.services import Postgres
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
+EXAMPLES = ROOT / "example_dags"
+DAG_IDS = sorted(path.stem for path in EXAMPLES.glob("example_*.py"))
+MEANT_TO_FAIL = {"example_alert_on_failure"}
+
+
+@pytest.fixture(params=["LocalExecutor", "CeleryExecutor"])
+def airflow(
+    request: pytest.FixtureRequest, telecom_simulator: Any, postgres: Postgres, tmp_path: Path
+) -> Iterator[RunningAirflow]:
+    """An Airflow whose metadata, and Celery's results, are in PostgreSQL, and Celery's queue in Redis."""
+    name = str(request.param)
+    broker = request.getfixturevalue("redis") if name == "CeleryExecutor" else None
+    shape = Shape(database=postgres.new_database(name.lower()), broker=broker, parallelism=4)
+    with running_airflow(tmp_path, EXAMPLES, shape, **telecom_simulator.environment()) as deployment:
+        yield deployment
+
+
+def test_all_examples_run_to_their_end(
+    airflow: RunningAirflow, telecom_simulator: Any, hook_for: Callable[..., Any], tell: Callable[[str], None]
+) -> None:
+    for vendor in ("kyivstar", "ketchup", "novaconnect"):
+        telecom_simulator.town.set_ripeness(vendor, "looks", 1)
+    before = hook_for("ketchup_loyalty").send_sms("380670000200", "Thank you", reference="before")
+    assert before.accepted  # the statistics have a message to tell of
+    started = time.monotonic()
+    for dag_id in DAG_IDS:
+        airflow.start_run(dag_id, "once")
+    airflow.wait_until(lambda: _states(airflow).keys() <= {"success", "failed"}, 600)
+    took = time.monotonic() - started
+    ended = {dag_id: airflow.state(dag_id, "once") for dag_id in DAG_IDS}
+    expected = {dag_id: "failed" if dag_id in MEANT_TO_FAIL else "success" for dag_id in DAG_IDS}
+    wrong = [dag_id for dag_id in DAG_IDS if ended[dag_id] != expected[dag_id]]
+    assert not wrong, "\n".join([
+        str(ended),
+        *(airflow.task_logs(one)[-5000:] for one in wrong),
+        airflow.logs(),
+    ])
+    by_celery = _done_by_celery(airflow)
+    tell(f"{airflow.executor}: {len(DAG_IDS)} Dags in {took:.0f} s, {by_celery} tasks by Celery's workers")
+    assert (by_celery > 0) is (airflow.executor == "CeleryExecutor")
+    wanted = sum((Counter(EFFECTS.get(dag_id, {})) for dag_id in DAG_IDS), Counter())
+    assert airflow.wait_until(lambda: _happened(telecom_simulator) == wanted, 60), _happened(
+        telecom_simulator
+    )
+
+
+def _states(airflow: RunningAirflow) -> Counter[str]:
+    return Counter(state for (state,) in airflow.rows("select state from dag_run"))
+
+
+def _done_by_celery(airflow: RunningAirflow) -> int:
+    tables = {name for (name,) in airflow.rows("select tablename from pg_tables")}
+    if "celery_taskmeta" not in tables:
+        return 0
+    return int(airflow.value("select count(*) from celery_taskmeta where status = 'SUCCESS'"))
+
+
+def _happened(simulator: Any) -> Counter[str]:
+    """Return what happened at the vendors; tokens are fetched by each process anew."""
+    ledger = simulator.town.ledger.effects
+    return Counter(f"{effect.vendor} {effect.kind}" for effect in ledger if "token" not in effect.kind)

@@ -1,0 +1,166 @@
+"""Two thousand sensors wait in one triggerer, as they would for the receipts of a campaign.
+
+None has a worker before it is done; together they hold one token and a few connections, and never keep the
+triggerer's event loop to themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import psutil
+import pytest
+
+from airflow_provider_telecom.simulator.server import Simulator
+from tests.system.running import RunningAirflow, Shape, running_airflow
+from tests.system.sensors.waiting import LOOK_EVERY_SECONDS, SENSORS
+from tests.system.services import Postgres, free_port
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
+RUNS = 200
+WAITING_SECONDS = 2 * LOOK_EVERY_SECONDS
+A_FEW_CONNECTIONS = 16
+MINUTES_AT_MOST = 4
+RESUMED = 40
+NEVER = 1_000_000_000
+NO_COLLECTIONS = "import gc\n\ngc.disable()\n"
+"""Airflow keeps a copy of the Dag for each such sensor, and a full collection of all these stops the loop for
+half a second and more. What is looked for here is whether our triggers do."""
+
+
+@dataclass
+class Town:
+    """The simulator in a process of its own, so that it does not share its time with the test."""
+
+    process: psutil.Process
+    address: Simulator
+    """One that does not run, for its words of where things are."""
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        with urlopen(Request(f"{self.address.url}/_town{path}", data, headers), timeout=30) as answer:
+            return json.load(answer)
+
+    def open_connections(self) -> int:
+        connections = self.process.net_connections("tcp")
+        return sum(connection.status == psutil.CONN_ESTABLISHED for connection in connections)
+
+    def paths(self) -> Counter[str]:
+        """Return how often each path was asked for, ids left out."""
+        return Counter(re.sub(r"/sms/.*", "/sms/...", seen["path"]) for seen in self.ask("/requests"))
+
+    def asked_about(self) -> int:
+        """Return how many messages somebody has looked for."""
+        paths = {seen["path"] for seen in self.ask("/requests") if seen["method"] == "GET"}
+        return sum("/sms/" in path for path in paths)
+
+
+@pytest.fixture
+def town() -> Iterator[Town]:
+    port = free_port()
+    words = ["--port", str(port), "--ripe", f"kyivstar.sms=seconds:{NEVER}"]
+    command = [sys.executable, "-m", "airflow_provider_telecom.simulator", *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        found = Town(psutil.Process(process.pid), Simulator(port))
+        try:
+            assert RunningAirflow.wait_until(lambda: _answers(found), 60)
+            yield found
+        finally:
+            process.terminate()
+
+
+def test_two_thousand_sensors_in_one_triggerer(
+    town: Town, postgres: Postgres, tmp_path: Path, monkeypatch: Any, tell: Callable[[str], None]
+) -> None:
+    for name, value in town.address.environment().items():
+        monkeypatch.setenv(name, value)
+    ids = _sent(RUNS * SENSORS)
+    dags, home = tmp_path / "dags", tmp_path / "home"
+    dags.mkdir()
+    home.mkdir()
+    (home / "config").mkdir()
+    (home / "config" / "airflow_local_settings.py").write_text(NO_COLLECTIONS)
+    shutil.copy(Path(__file__).parent / "sensors" / "waiting.py", dags)
+    shape = Shape(database=postgres.new_database("sensors"), parallelism=4, triggers=2_500)
+    with running_airflow(home, dags, shape, **town.address.environment()) as airflow:
+        before, started = town.paths(), time.monotonic()
+        for run in range(RUNS):
+            airflow.start_run("waiting", str(run), ids=ids[run * SENSORS : (run + 1) * SENSORS])
+        assert airflow.wait_until(lambda: town.asked_about() >= len(ids), 600, every=5), airflow.logs()
+        tell(f"{len(ids)} sensors are waiting {time.monotonic() - started:.0f} s after the first run began")
+        calm = any(_waited(airflow, town, tell) for _ in range(MINUTES_AT_MOST))
+        assert calm, _blocked(airflow)[-20:]
+        looks = town.paths() - before
+        assert looks["/idp/oauth2/token"] == 1, looks
+        assert looks["/rest/v1beta/sms/..."] >= 2 * len(ids), looks
+        assert _states(airflow) == {"deferred": len(ids)}
+        town.ask("/ripeness", {"kind": "kyivstar.sms", "mode": "at_once"})
+        assert airflow.wait_until(lambda: _states(airflow)["success"] >= RESUMED, 300), airflow.logs()
+        assert not _states(airflow)["failed"]
+
+
+def _waited(airflow: RunningAirflow, town: Town, tell: Callable[[str], None]) -> bool:
+    """Let the sensors wait for a while and tell what that takes; return whether the loop was free throughout
+    and had few connections.
+
+    Other processes may stop it as well, and then many looks are due at once; so one calm while proves that
+    the sensors do not.
+    """
+    triggerer = psutil.Process(airflow.processes["triggerer"].pid)
+    processes = [triggerer, *triggerer.children(recursive=True)]
+    used, blocked, connections = [_cpu(one) for one in processes], len(_blocked(airflow)), []
+    began = time.monotonic()
+    while time.monotonic() - began < WAITING_SECONDS:
+        connections.append(town.open_connections())
+        time.sleep(0.2)
+    share = [
+        100 * (_cpu(one) - before) / WAITING_SECONDS for one, before in zip(processes, used, strict=True)
+    ]
+    memory = sum(process.memory_info().rss for process in processes) / 1e6
+    new = len(_blocked(airflow)) - blocked
+    tell(
+        f"{WAITING_SECONDS} s, a look every {LOOK_EVERY_SECONDS} s: triggerer {sum(share):.0f} % of a core "
+        f"(the triggers' own process {share[-1]:.0f} %), {memory:.0f} MB; connections: "
+        f"{sorted(connections)[len(connections) // 2]} in the middle, {max(connections)} at most; "
+        f"loop blocked {new} times, {blocked} before"
+    )
+    return not new and max(connections) <= A_FEW_CONNECTIONS
+
+
+def _sent(count: int) -> list[str]:
+    from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
+
+    hook = KyivstarOpenTelecomHook()
+    return [hook.send_sms("380670000200", "Hi").message_id for _ in range(count)]
+
+
+def _blocked(airflow: RunningAirflow) -> list[str]:
+    return [line for line in airflow.log("triggerer").splitlines() if "blocked for" in line]
+
+
+def _states(airflow: RunningAirflow) -> Counter[str]:
+    query = "select state, count(*) from task_instance group by state"
+    return Counter({str(state): count for state, count in airflow.rows(query)})
+
+
+def _cpu(process: psutil.Process) -> float:
+    return sum(process.cpu_times()[:2])
+
+
+def _answers(town: Town) -> bool:
+    try:
+        return bool(town.ask("/health")["ok"])
+    except OSError:
+        return False
