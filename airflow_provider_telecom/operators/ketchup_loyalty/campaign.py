@@ -19,12 +19,12 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.journal.reference import Namer
 from airflow_provider_telecom.operators.campaigns.personal import PersonalText
 from airflow_provider_telecom.operators.campaigns.recipients import Audience, Entry
+from airflow_provider_telecom.operators.ketchup_loyalty.results import NO_FUNDS, TOO_LARGE, VENDOR_FAILED
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult, SendResult
 
-TOO_LARGE, NO_FUNDS, VENDOR_FAILED = "12", "8", "5"
 _ROUNDS = 8
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
