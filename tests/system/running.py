@@ -63,7 +63,7 @@ class Shape:
         }
         if self.broker:
             settings["CELERY__BROKER_URL"] = self.broker
-            settings["CELERY__RESULT_BACKEND"] = f"db+{database.replace('+psycopg2', '')}"
+            settings["CELERY__RESULT_BACKEND"] = f"db+{database}"
         return {f"AIRFLOW__{name}": value for name, value in settings.items()}
 
 
@@ -126,13 +126,15 @@ class RunningAirflow:
         if not self.wait_until(lambda: self.value(query, dag_id=dag_id), READY_WITHIN_SECONDS):
             raise TimeoutError(f"{dag_id} was not parsed; {self.logs()}")
 
-    @staticmethod
-    def wait_until(condition: Callable[[], Any], seconds: float, every: float = 0.5) -> bool:
-        """Wait until a condition holds; return whether it came to hold in time."""
-        ends = time.monotonic() + seconds
-        while not (holds := bool(condition())) and time.monotonic() < ends:
-            time.sleep(every)
-        return holds
+    def wait_until(self, condition: Callable[[], Any], seconds: float, every: float = 0.5) -> bool:
+        """Wait until a condition holds, all components being alive; return whether it did in time."""
+
+        def holds() -> bool:
+            ended = [name for name, process in self.processes.items() if process.poll() is not None]
+            assert not ended, f"{ended} ended; {self.logs()}"
+            return bool(condition())
+
+        return wait_until(holds, seconds, every)
 
     def state(self, dag_id: str, run_id: str) -> str:
         """Return a Dag run's state."""
@@ -175,6 +177,14 @@ class RunningAirflow:
     def logs(self) -> str:
         """Return the end of each component's log."""
         return "\n".join(f"{name}: {self.log(name)[-1500:]}" for name in self.processes)
+
+
+def wait_until(condition: Callable[[], Any], seconds: float, every: float = 0.5) -> bool:
+    """Wait until a condition holds; return whether it came to hold in time."""
+    ends = time.monotonic() + seconds
+    while not (holds := bool(condition())) and time.monotonic() < ends:
+        time.sleep(every)
+    return holds
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.examples.test_examples import EFFECTS
+from tests.examples.test_examples import EFFECTS, TABLES, secrets
 from tests.system.running import ROOT, RunningAirflow, Shape, running_airflow
 from tests.system.services import Postgres
 
@@ -42,7 +42,8 @@ def test_all_examples_run_to_their_end(
     started = time.monotonic()
     for dag_id in DAG_IDS:
         airflow.start_run(dag_id, "once")
-    airflow.wait_until(lambda: _states(airflow).keys() <= {"success", "failed"}, 600)
+    seen: set[str] = set()
+    airflow.wait_until(lambda: _ended(airflow, seen), 600)
     took = time.monotonic() - started
     ended = {dag_id: airflow.state(dag_id, "once") for dag_id in DAG_IDS}
     expected = {dag_id: "failed" if dag_id in MEANT_TO_FAIL else "success" for dag_id in DAG_IDS}
@@ -59,6 +60,17 @@ def test_all_examples_run_to_their_end(
     assert airflow.wait_until(lambda: _happened(telecom_simulator) == wanted, 60), _happened(
         telecom_simulator
     )
+    left = {table: str(airflow.rows(f"select * from {table}")) for table in TABLES}
+    left |= {"triggers": "".join(seen), "task logs": airflow.task_logs()}
+    assert seen, "no trigger was seen"
+    for secret in secrets(telecom_simulator):
+        assert not [place for place, text in left.items() if secret in text], secret
+
+
+def _ended(airflow: RunningAirflow, seen: set[str]) -> bool:
+    """Look at the triggers that there are just now, and whether all runs have ended."""
+    seen |= {str(row) for row in airflow.rows("select * from trigger")}
+    return _states(airflow).keys() <= {"success", "failed"}
 
 
 def _states(airflow: RunningAirflow) -> Counter[str]:

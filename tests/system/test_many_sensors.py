@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from airflow_provider_telecom.simulator.server import Simulator
-from tests.system.running import RunningAirflow, Shape, running_airflow
+from tests.system.running import RunningAirflow, Shape, running_airflow, wait_until
 from tests.system.sensors.waiting import LOOK_EVERY_SECONDS, SENSORS
 from tests.system.services import Postgres, free_port
 
@@ -75,7 +75,7 @@ def town() -> Iterator[Town]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         found = Town(psutil.Process(process.pid), Simulator(port))
         try:
-            assert RunningAirflow.wait_until(lambda: _answers(found), 60)
+            assert wait_until(lambda: _answers(found), 60)
             yield found
         finally:
             process.terminate()
