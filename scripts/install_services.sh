@@ -8,12 +8,12 @@ command -v redis-server > /dev/null || missing="redis-server"
 command -v postgres > /dev/null || ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 
-if ! command -v apt-get > /dev/null; then
+as_root=""
+[ "$(id -u)" = 0 ] || as_root="sudo"
+if ! command -v apt-get > /dev/null || { [ -n "$as_root" ] && ! command -v sudo > /dev/null; }; then
     echo "Please install: $missing" >&2
     exit 1
 fi
-as_root=""
-[ "$(id -u)" = 0 ] || as_root="sudo"
 
 echo "Installing $missing ..."
 policy=/usr/sbin/policy-rc.d # Debian asks it whether a service may be started
