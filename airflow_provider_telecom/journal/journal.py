@@ -107,7 +107,7 @@ class Journal:
         entry = self.read(name)
         if entry and entry.state is State.DONE:
             _same(entry, body)
-            return entry.facts
+            return _without_mark(entry.facts)
         if entry and entry.state in (State.INTENT, State.UNKNOWN) and on_unknown != "resend":
             if on_unknown == "assume_sent":
                 _same(entry, body)
@@ -120,16 +120,20 @@ class Journal:
                 raise
             return self._unsettled(name, body, on_unknown, str(error))
 
-    def keyed(self, name: str, body: str, reference: str, send: Callable[[], Facts]) -> Facts:
+    def keyed(self, name: str, body: str, reference: str, send: Callable[[], Facts], to: str = "") -> Facts:
         """Send what the vendor does once under our key, and return its facts.
 
-        After an unknown outcome the next try sends it again under the same key. An entry about something
-        else does no harm here: that has a key of its own.
+        After an unknown outcome the next try sends it again under the same key. Under another key the vendor
+        would not recognise it: so, with the same `to` as before, a mark of whom it is for, another key is
+        refused by TelecomInputError. With another `to` it is for somebody else, and goes out.
         """
         entry = self.read(name)
         if entry and entry.state is State.DONE and entry.body == body:
-            return entry.facts
-        return self._sent(name, Entry(State.INTENT, body, {"reference": reference}), send)
+            return _without_mark(entry.facts)
+        if entry and to and entry.facts.get("to") == to and entry.facts["reference"] != reference:
+            raise _changed()
+        intent = {"reference": reference, **({"to": to} if to else {})}
+        return _without_mark(self._sent(name, Entry(State.INTENT, body, intent), send))
 
     def _sent(self, name: str, intent: Entry, send: Callable[[], Facts]) -> Facts:
         self.write(name, intent)
@@ -166,11 +170,19 @@ def _state_after(error: TelecomError) -> State | None:
 
 def _same(entry: Entry, body: str) -> None:
     if entry.body != body:
-        raise TelecomInputError(
-            "dedupe_key",
-            "this task has already sent something else in this run, or may have: the number or the text has "
-            "changed since. Another dedupe_key sends this as well",
-        )
+        raise _changed()
+
+
+def _changed() -> TelecomInputError:
+    return TelecomInputError(
+        "dedupe_key",
+        "this task has already sent something else in this run, or may have: the number or the text has "
+        "changed since. Another dedupe_key sends this as well",
+    )
+
+
+def _without_mark(facts: Facts) -> Facts:
+    return {name: fact for name, fact in facts.items() if name != "to"}
 
 
 def _key(name: str) -> str:

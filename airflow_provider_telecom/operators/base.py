@@ -120,11 +120,19 @@ class KeyedOperator(OnceOperator):
         return Namer(ti.dag_id, ti.run_id, ti.task_id, self.revealed("dedupe_key"))
 
     def _once(
-        self, context: Context, content: Mapping[str, Any], reference: str, send: Callable[[], Facts]
+        self,
+        context: Context,
+        content: Mapping[str, Any],
+        reference: str,
+        send: Callable[[], Facts],
+        to: Any = None,
     ) -> Facts:
-        """Send `content` by `send` under `reference`, and return its facts (see `journal.journal`)."""
-        journal = Journal(context["task_state_store"])
-        return journal.keyed(self._entry_name("sent"), fingerprint(content), reference, send)
+        """Send `content` by `send` under `reference`, and return its facts (see `journal.journal`).
+
+        `to` is for whom: the journal gets 16 bits of its hash, too few to find a number by.
+        """
+        journal, mark = Journal(context["task_state_store"]), "" if to is None else fingerprint(to)[:4]
+        return journal.keyed(self._entry_name("sent"), fingerprint(content), reference, send, mark)
 
 
 class AwaitingOperator(TelecomOperator):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendSmsOperator
 from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsDeliveredSensor
 from tests.tasks import Run
@@ -99,6 +101,28 @@ def test_airflow_stores_neither_number_nor_text(telecom_simulator: Any, sms: Any
     assert "0000200" not in shown
     assert "1234" not in shown
     assert telecom_simulator.town.ledger.of("kyivstar", "sms")[0].facts["text"] == TEXT
+
+
+@pytest.mark.parametrize("lost", [0, 4])
+def test_a_keyed_sms_whose_text_changes_between_tries_is_not_a_second_one(
+    telecom_simulator: Any, hook_for: Callable[..., Any], lost: int
+) -> None:
+    """Another text has another key: the vendor would not recognise it. Another number is somebody else's."""
+    hook_for("ketchup_loyalty")
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=lost) if lost else None
+
+    def sms(number: str, text: str) -> Any:
+        return KetchUpSendSmsOperator(task_id="tell", msisdn=number, text=text)
+
+    run = Run()
+    with suppress(TelecomUnknownError):
+        run.execute(sms(NUMBER, TEXT))
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(sms(NUMBER, "Another text"))
+    run.execute(sms(NUMBER, TEXT))
+    run.execute(sms("380670000201", "Another text"))
+    told = [effect.facts["msisdn"] for effect in telecom_simulator.town.ledger.of("ketchup", "sms")]
+    assert told == ["380670000200", "380670000201"]
 
 
 @pytest.mark.parametrize("text", ["48151623", "380670000999"])

@@ -146,6 +146,29 @@ def test_a_changed_list_begins_anew_and_doubles_nobody(telecom_simulator: Any, b
     assert sent(telecom_simulator) == Counter(NUMBERS)
 
 
+@pytest.mark.parametrize("changed", [{"text": "Hello {name}"}, {"originator": "another"}])
+def test_a_changed_text_is_no_second_sms_to_everybody(
+    telecom_simulator: Any, bulk: Any, changed: dict[str, str]
+) -> None:
+    run = Run()
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    with pytest.raises(TelecomUnknownError):
+        run.execute(bulk())
+    with pytest.raises(TelecomInputError, match="dedupe_key: this task may have sent another text"):
+        run.execute(bulk(**changed))
+    run.execute(bulk())
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
+def test_a_text_that_nobody_got_may_be_changed(telecom_simulator: Any, bulk: Any) -> None:
+    bad = {"result": [{"reference": None, "error": "21", "errorDescription": "Bad"}]}
+    telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body=json.dumps(bad))
+    run = Run()
+    with pytest.raises(TelecomRejectedError):
+        run.execute(bulk(recipients=NUMBERS[:1], text="Hi"))
+    assert run.execute(bulk(recipients=NUMBERS[:1], text="Hello"))["accepted"] == 1
+
+
 def test_another_dedupe_key_sends_again(telecom_simulator: Any, bulk: Any) -> None:
     run = Run()
     run.execute(bulk())

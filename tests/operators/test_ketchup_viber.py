@@ -91,17 +91,22 @@ def test_nothing_goes_out_twice(telecom_simulator: Any) -> None:
     found = run.execute(viber())
     assert (found["accepted"], found["known_before"], found["keyed"]) == (0, 2, True)
     assert [one["reference"] for one in found["messages"]] == [one["reference"] for one in first["messages"]]
-    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create", times=4)
-    with pytest.raises(TelecomUnknownError):
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
         run.execute(viber(text="Another"))
-    assert run.execute(viber(text="Another"))["known_before"] == 2
+    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create", times=4)
+    another = Run()
+    with pytest.raises(TelecomUnknownError):
+        another.execute(viber(text="Another"))
+    assert another.execute(viber(text="Another"))["known_before"] == 2
     assert len(paid(telecom_simulator, "viber")) == 4
 
 
 def test_another_picture_is_another_message(telecom_simulator: Any) -> None:
     run = Run()
     run.execute(viber(image_url=PICTURE))
-    run.execute(viber(image_url=SHOP))
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(viber(image_url=SHOP))
+    Run().execute(viber(image_url=SHOP))
     assert len(paid(telecom_simulator, "viber")) == 4
 
 

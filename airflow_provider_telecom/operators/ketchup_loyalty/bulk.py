@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_telecom.calls.checks import filled, within
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.journal.cursor import Cursor
-from airflow_provider_telecom.journal.journal import Journal
+from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
 from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, path_of
@@ -110,13 +110,30 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
             if not done:
                 if most is not None and not tally.rows:
                     campaign.cost(audience, most)
+                self._note_text(context, message)
                 self._send(campaign, audience, tally, cursor, results)
+                if not tally.accepted + tally.known_before:
+                    self._note_text(context, message, State.PLANNED)
         self._judge(tally)
         summary = self._summary(audience, tally)
         if self.wait_for_completion and not tally.task_ids:
             self.log.warning("The ids of all sends were lost with their answers; nothing can be waited for")
             return summary
         return self._completed(summary, _WATCH, self._awaited(tally))
+
+    def _note_text(self, context: Context, message: Message, state: State = State.INTENT) -> None:
+        """Refuse another text or sender than earlier tries had: it has other keys, so all would get both."""
+        journal, name = Journal(context["task_state_store"]), self._entry_name("text")
+        body = fingerprint({"text": self.revealed("text"), "originator": message.originator})
+        entry = journal.read(name)
+        if entry and entry.state is State.INTENT and entry.body != body:
+            raise TelecomInputError(
+                "dedupe_key",
+                "this task may have sent another text, or from another sender, in this run; another "
+                "dedupe_key sends this to everybody as well",
+            )
+        if entry != Entry(state, body):
+            journal.write(name, Entry(state, body))
 
     def _send(
         self, campaign: Campaign, audience: Audience, tally: Tally, cursor: Cursor, results: Results | None

@@ -168,7 +168,7 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
             return {**counts, **self._send(message, keys)}
 
         if keyed:
-            return self._once(context, content, next(iter(keys.values())), send)
+            return self._once(context, content, next(iter(keys.values())), send, list(keys))
         journal = Journal(context["task_state_store"])
         return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
 
