@@ -112,8 +112,9 @@ class Journal:
             if on_unknown == "assume_sent":
                 _same(entry, body)
             return self._unsettled(name, entry.body, on_unknown, "an earlier try may have sent it")
+        in_doubt = entry is not None and entry.state in (State.INTENT, State.UNKNOWN)
         try:
-            return self._sent(name, Entry(State.INTENT, body), send)
+            return self._sent(name, Entry(State.INTENT, body), send, in_doubt)
         except TelecomUnknownError as error:
             self.write(name, Entry(State.UNKNOWN, body))
             if on_unknown == "resend":
@@ -135,12 +136,13 @@ class Journal:
         intent = {"reference": reference, **({"to": to} if to else {})}
         return _without_mark(self._sent(name, Entry(State.INTENT, body, intent), send))
 
-    def _sent(self, name: str, intent: Entry, send: Callable[[], Facts]) -> Facts:
+    def _sent(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool = False) -> Facts:
+        """Send between intent and outcome. That this copy was refused settles no earlier one `in_doubt`."""
         self.write(name, intent)
         try:
             facts = send()
         except TelecomError as error:
-            if (state := _state_after(error)) is not None:
+            if (state := State.UNKNOWN if in_doubt else _state_after(error)) is not None:
                 self.write(name, Entry(state, intent.body, {"code": error.code or error.status}))
             raise
         done = Entry(State.DONE, intent.body, {**intent.facts, **facts})

@@ -168,7 +168,7 @@ def test_somebody_who_asks_the_vendor_and_clears_gets_exactly_one() -> None:
 
 
 class IntentAfterSending(Journal):
-    def _sent(self, name: str, intent: Entry, send: Callable[[], Facts]) -> Facts:
+    def _sent(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool = False) -> Facts:
         facts = send()
         self.write(name, intent)
         self.write(name, Entry(State.DONE, intent.body, {**intent.facts, **facts}))

@@ -69,6 +69,18 @@ def test_resend_sends_again(telecom_simulator: Any, sms: Any) -> None:
     assert paid(telecom_simulator) == 2
 
 
+def test_a_resent_sms_that_does_not_leave_settles_nothing(telecom_simulator: Any, sms: Any) -> None:
+    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(sms(on_unknown="resend"))
+    with telecom_simulator.refusing(), pytest.raises(TelecomNotSentError):
+        run.execute(sms(on_unknown="resend"))
+    with pytest.raises(OutcomeUnknownError):
+        run.execute(sms())
+    assert paid(telecom_simulator) == 1
+
+
 def test_assume_sent_goes_on_without_an_id(telecom_simulator: Any, sms: Any) -> None:
     telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
     assert Run().execute(sms(on_unknown="assume_sent", wait_for_completion=True)) == {"assumed_sent": True}
