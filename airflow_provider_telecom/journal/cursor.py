@@ -15,7 +15,7 @@ EVERY_SECONDS = 5.0
 
 
 class Cursor:
-    """The entry of one bulk send. `plan` is the SHA-256 of what is to be sent and in which chunks."""
+    """The entry of one bulk send. `plan` is the SHA-256 of what is to be sent, and to whom."""
 
     def __init__(
         self, journal: Journal, name: str, plan: str, clock: Callable[[], float] = time.monotonic
