@@ -31,6 +31,14 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": _modules("hooks", *_NAMES),
         "operators": _modules("operators", *_NAMES),
         "sensors": _modules("sensors", "kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"),
+        "transfers": [
+            {
+                "source-integration-name": _NAMES[vendor],
+                "target-integration-name": "Object storage",
+                "python-module": f"{_PACKAGE}.transfers.{vendor}_to_object_storage",
+            }
+            for vendor in _TRANSFERS
+        ],
         "notifications": [f"{_PACKAGE}.notifications.{name}" for name in _NOTIFIERS],
         "extra-links": [
             f"{_PACKAGE}.links.consoles.{name}" for name in ("KyivstarConsoleLink", "KyivstarFmcConsoleLink")
@@ -46,6 +54,7 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
+_TRANSFERS = ("kyivstar_fmc", "ketchup_loyalty", "sunsim", "novaconnect")
 _NOTIFIERS = (
     "kyivstar_open_telecom.KyivstarSmsNotifier",
     "ketchup_loyalty.KetchUpSmsNotifier",

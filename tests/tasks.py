@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow.serialization.serialized_objects import BaseSerialization
 
 
@@ -40,6 +41,7 @@ class Run:
         self.run_id, self.xcoms = run_id, xcoms
         self.stores: dict[str, Store] = {}
         self.events: list[Any] = []
+        self.outlet_events = OutletEventAccessors()
 
     def context(self, operator: Any, **more: Any) -> dict[str, Any]:
         """Return what a try of the task is given."""
@@ -58,6 +60,7 @@ class Run:
             "run_id": self.run_id,
             "params": {},
             "task_state_store": store,
+            "outlet_events": self.outlet_events,
             **more,
         }
 

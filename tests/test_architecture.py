@@ -24,6 +24,7 @@ ARROWS = {
     "links": {"vendors"},
     "operators": {"hooks", "journal", "triggers", "links", "vendors", "calls"},
     "sensors": {"operators", "triggers", "links", "vendors", "calls"},
+    "transfers": {"operators", "hooks", "journal", "vendors", "calls"},
     "notifications": {"hooks", "journal", "vendors", "calls"},
     "simulator": set(),
     "provider_info": set(),

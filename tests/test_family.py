@@ -93,6 +93,36 @@ SENSORS: dict[str, dict[str, dict[str, Any]]] = {
         "NovaConnectQueueDoneSensor": {"operation": "block", "sim_ids": [1]},
     },
 }
+TRANSFERS: dict[str, dict[str, dict[str, Any]]] = {
+    "kyivstar_fmc": {
+        "KyivstarFmcCallsToObjectStorageOperator": {
+            "start": "2026-10-25T00:00:00Z",
+            "end": "2026-10-26T00:00:00Z",
+        },
+    },
+    "ketchup_loyalty": {
+        "KetchUpStatsToObjectStorageOperator": {
+            "time_in_from": "2026-10-25T00:00:00",
+            "time_in_to": "2026-10-25T23:59:59",
+        },
+    },
+    "sunsim": {
+        "SunSimCallsToObjectStorageOperator": {
+            "numbers": ["79000000000"],
+            "start": "2026-10-25T00:00:00",
+            "end": "2026-10-26T00:00:00",
+        },
+        "SunSimRecordingsToObjectStorageOperator": {"record_ids": ["a1"]},
+    },
+    "novaconnect": {
+        "NovaConnectReportToObjectStorageOperator": {
+            "report": "sessions",
+            "start": "2026-10-25",
+            "end": "2026-10-25",
+        },
+        "NovaConnectBillToObjectStorageOperator": {"bill_ids": [1]},
+    },
+}
 NOTIFIERS: dict[str, dict[str, dict[str, Any]]] = {
     "kyivstar_open_telecom": {"KyivstarSmsNotifier": {"msisdn": "380670000200"}},
     "ketchup_loyalty": {
@@ -110,13 +140,20 @@ def members(room: str, names: dict[str, dict[str, dict[str, Any]]]) -> Iterator[
             yield pytest.param(f"{PACKAGE}.{room}.{vendor}", name, arguments, id=name)
 
 
+def transfers() -> Iterator[Any]:
+    for vendor, found in TRANSFERS.items():
+        for name, arguments in found.items():
+            module = f"{PACKAGE}.transfers.{vendor}_to_object_storage"
+            yield pytest.param(module, name, {"path": "lake", **arguments}, id=name)
+
+
 HEAVY = ("requests", "aiohttp", "phonenumbers", "airflow.triggers.base")
-TASKS = [*members("operators", OPERATORS), *members("sensors", SENSORS)]
+TASKS = [*members("operators", OPERATORS), *members("sensors", SENSORS), *transfers()]
 MODULES = [
     f"{PACKAGE}.{room}.{vendor}"
     for room, names in (("operators", OPERATORS), ("sensors", SENSORS))
     for vendor in names
-]
+] + [f"{PACKAGE}.transfers.{vendor}_to_object_storage" for vendor in TRANSFERS]
 
 
 def made(module: str, name: str, arguments: dict[str, Any], **more: Any) -> Any:
@@ -127,7 +164,7 @@ def made(module: str, name: str, arguments: dict[str, Any], **more: Any) -> Any:
 def test_it_has_the_manners_of_the_house(module: str, name: str, arguments: dict[str, Any]) -> None:
     task = made(module, name, arguments)
     assert isinstance(task, (TelecomOperator, TelecomSensor))
-    assert task.conn_id == f"{module.rsplit('.', 1)[1]}_default"
+    assert task.conn_id == f"{module.rsplit('.', 1)[1].removesuffix('_to_object_storage')}_default"
     assert isinstance(task.retry_policy, TelecomRetryPolicy)
     assert made(module, name, arguments, retry_policy=None).retry_policy is None
     assert made(module, name, arguments, conn_id="another").conn_id == "another"
@@ -162,7 +199,7 @@ def test_it_crosses_airflows_database_and_can_be_mapped(
     assert {task.task_id for task in read.tasks} == {"task", "mapped"}
 
 
-@pytest.mark.parametrize(("module", "name", "arguments"), [*members("operators", OPERATORS)])
+@pytest.mark.parametrize(("module", "name", "arguments"), [*members("operators", OPERATORS), *transfers()])
 def test_an_effect_says_how_it_is_kept_from_happening_twice(
     module: str, name: str, arguments: dict[str, Any]
 ) -> None:
@@ -212,7 +249,12 @@ def _figures(program: str) -> tuple[float, int, str]:
 
 @pytest.mark.parametrize(
     "name",
-    [name for family in (OPERATORS, SENSORS, NOTIFIERS) for names in family.values() for name in names],
+    [
+        name
+        for family in (OPERATORS, SENSORS, TRANSFERS, NOTIFIERS)
+        for names in family.values()
+        for name in names
+    ],
 )
 def test_the_docs_name_it(name: str) -> None:
     assert f"`{name}`" in (Path(__file__).parent.parent / "docs" / "tasks.md").read_text()

@@ -36,6 +36,7 @@ def test_all_that_it_names_is_there() -> None:
         for each in INFO[room]
         for path in each["python-modules"]
     ]
+    named += [each["python-module"] for each in INFO["transfers"]]
     for path in named:
         module, _, name = path.rpartition(".")
         assert hasattr(import_module(module), name) or import_module(path)

@@ -78,6 +78,16 @@ def aware(field: str, moment: datetime) -> datetime:
     return moment
 
 
+def moment(field: str, value: datetime | str) -> datetime:
+    """Return a moment that may come as its ISO 8601 text, which is what a template makes of it."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise TelecomInputError(field, "must be a datetime, or its text like 2026-01-31T08:00:00") from None
+
+
 def percent(field: str, value: str | float | Decimal) -> Decimal:
     """Return a share of 0 to 100, as it was written."""
     try:

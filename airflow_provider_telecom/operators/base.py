@@ -241,3 +241,9 @@ def is_literal(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(map(is_literal, value))
     return isinstance(value, (int, float, bool))
+
+
+def when_literal(value: Any, check: Callable[[Any], object]) -> None:
+    """Check an argument if it is known when the Dag is parsed."""
+    if is_literal(value):
+        check(value)

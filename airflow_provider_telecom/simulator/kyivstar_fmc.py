@@ -8,10 +8,11 @@ import json
 import math
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
@@ -66,15 +67,15 @@ class Books:
         self.calls.append(call)
         return call
 
-    def between(self, first: datetime, last: datetime) -> list[Call]:
-        """Return the ended calls whose wall-clock start lies in an interval of naive Kyiv times."""
+    def between(self, first: datetime, last: datetime) -> Iterator[Call]:
+        """Yield the ended calls whose wall-clock start lies in an interval of naive Kyiv times."""
         now = self.town.clock.now()
-        return [
+        return (
             call
             for call in self.calls
             if first <= _wall_clock(call.start) <= last
             and call.start + timedelta(seconds=call.seconds) <= now
-        ]
+        )
 
 
 def _subscriber(dice: random.Random) -> str:
@@ -109,7 +110,7 @@ def routes(town: Town) -> APIRouter:
         text = _written(books.between(first, last), suffix, flags, books.quirks)
         name = f"callstat_{first:%Y-%m-%dT%H:%M:%S}_{last:%Y-%m-%dT%H:%M:%S}.{suffix}"
         return StreamingResponse(
-            iter([text.encode()]),
+            _in_larger_pieces(text),
             media_type=f"{_TYPES[suffix]}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
@@ -182,18 +183,44 @@ def _row(call: Call, flags: Sequence[str]) -> dict[str, Any]:
     return row | {field: getattr(call, field) for flag in flags for field in _FLAGS[flag]}
 
 
-def _written(calls: Sequence[Call], suffix: str, flags: Sequence[str], quirks: set[str]) -> str:
-    rows = [_row(call, flags) for call in calls]
+def _written(calls: Iterable[Call], suffix: str, flags: Sequence[str], quirks: set[str]) -> Iterator[str]:
+    """Yield the pieces of a list, so that one of millions takes no memory."""
+    rows = (_row(call, flags) for call in calls)
     if suffix == "json":
-        text = json.dumps({"calls": rows}, ensure_ascii=False)
-        return re.sub(r"\}(?=[,\]])", ",}", text) if "trailing_comma" in quirks else text
+        return _json(rows, "trailing_comma" in quirks)
     if suffix == "csv":
-        out = io.StringIO()
-        columns = list(_row(Call(datetime.now(timezone.utc), 0, "", ""), flags))
-        writer = csv.DictWriter(out, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-        return out.getvalue()
-    cells = ("".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in row.items()) for row in rows)
-    calls_xml = "".join(f"<call>{cell}</call>" for cell in cells)
-    return f'<?xml version="1.0" encoding="UTF-8"?><calls>{calls_xml}</calls>'
+        return _csv(rows, list(_row(Call(datetime.now(timezone.utc), 0, "", ""), flags)))
+    return _xml(rows)
+
+
+def _json(rows: Iterable[dict[str, Any]], trailing_comma: bool) -> Iterator[str]:
+    yield '{"calls": ['
+    for place, row in enumerate(rows):
+        text = json.dumps(row, ensure_ascii=False)
+        yield (", " if place else "") + (text[:-1] + ",}" if trailing_comma else text)
+    yield "]}"
+
+
+def _csv(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> Iterator[str]:
+    line = io.StringIO()
+    writer = csv.DictWriter(line, columns)
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(row)
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+    yield line.getvalue()
+
+
+def _xml(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield '<?xml version="1.0" encoding="UTF-8"?><calls>'
+    for row in rows:
+        cells = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in row.items())
+        yield f"<call>{cells}</call>"
+    yield "</calls>"
+
+
+def _in_larger_pieces(texts: Iterator[str]) -> Iterator[bytes]:
+    while piece := "".join(islice(texts, 1000)):
+        yield piece.encode()

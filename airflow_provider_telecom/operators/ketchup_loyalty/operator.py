@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from airflow_provider_telecom.operators.base import TelecomOperator, is_literal
+from airflow_provider_telecom.operators.base import TelecomOperator
+from airflow_provider_telecom.operators.base import when_literal as when_literal
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
@@ -36,9 +36,3 @@ class KetchUpOperator(TelecomOperator):
         region = self.hook.options.default_region
         numbers = some(field, listed(field, self.revealed(field)))
         return [e164(number, region, field=field) for number in numbers]
-
-
-def when_literal(value: Any, check: Callable[[Any], object]) -> None:
-    """Check an argument if it is known when the Dag is parsed."""
-    if is_literal(value):
-        check(value)

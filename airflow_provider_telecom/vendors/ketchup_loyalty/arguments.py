@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_telecom.calls.checks import percent, within
+from airflow_provider_telecom.calls.checks import moment, percent, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
 SOURCES = ("api", "web", "smpp", "xml", "http", "json")
@@ -85,12 +85,7 @@ def tariff(value: Any) -> int | None:
 
 def perhaps_moment(field: str, value: Any) -> datetime | None:
     """Return a moment, which a template makes ISO 8601 of, or None where none is wanted."""
-    if value is None or isinstance(value, datetime):
-        return value
-    try:
-        return datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
-    except ValueError:
-        raise TelecomInputError(field, "must be a datetime, or its text like 2026-01-31T08:00:00") from None
+    return None if value is None else moment(field, value)
 
 
 def viber_validity(seconds: int, short: bool) -> int:

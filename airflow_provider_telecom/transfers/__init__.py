@@ -1,0 +1,1 @@
+"""Vendors' records to object storage, one file a vendor."""

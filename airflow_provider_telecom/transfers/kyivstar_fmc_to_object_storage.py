@@ -1,0 +1,152 @@
+"""Call records of Kyivstar FMC, the virtual mobile PBX, to object storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from functools import cached_property, partial
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.calls.checks import moment, one_of
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.transfers.base import RecordsOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.calls.rows import Line
+    from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
+    from airflow_provider_telecom.transfers.dataset import Dataset
+    from airflow_provider_telecom.transfers.progress import Progress
+    from airflow_provider_telecom.vendors.kyivstar_fmc.times import Window
+
+FORMATS = ("csv", "json", "xml")
+ENCODINGS = ("utf-8", "cp1251")
+
+
+class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
+    """Bring the calls that began in an interval, each exactly once, to `date=YYYY-MM-DD/calls.jsonl`.
+
+    Days are those of Kyiv. The interval is cut into windows that the vendor allows. Records carry the
+    vendor's wall-clock times beside UTC; in the hour that happens twice in autumn `time_ambiguous` is true.
+    Records have no id: equal ones are different calls, and all are kept. Only numbers with the "Convergent"
+    package have records, and a call has one only when it has ended. So load each day again the night after:
+    an interval of the last two days replaces both, with calls that were under way at midnight.
+
+    :param start: the interval's start, at most 30 days ago: an aware datetime, or its ISO 8601 text.
+    :param end: its end, not included; not in the future.
+    :param source_format: in which format the vendor is asked: `csv` (default), `json` or `xml`.
+    :param names: add subscribers' names from the PBX's address book.
+    :param departments: add their departments.
+    :param ownership: add whether they are of the enterprise.
+    :param encoding: of csv: `utf-8` (default) or `cp1251`; the document does not say.
+
+    The XCom has `windows`, how many requests were made, besides what all have.
+
+    Raises TelecomInputError (interval, target), TelecomAuthError (bad token), TelecomAnswerError (records that
+    cannot be read). Reads only, nothing is paid for. Source: "Detailed call information" of the document.
+    """
+
+    template_fields: Sequence[str] = (*RecordsOperator.template_fields, "start", "end")
+    default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
+    data_set: ClassVar[str] = "calls"
+
+    def __init__(
+        self,
+        *,
+        start: datetime | str,
+        end: datetime | str,
+        source_format: str = "csv",
+        names: bool = False,
+        departments: bool = False,
+        ownership: bool = False,
+        encoding: str = "utf-8",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.start, self.end = start, end
+        self.source_format = one_of("source_format", source_format, FORMATS)
+        self.encoding = one_of("encoding", encoding, ENCODINGS)
+        if encoding != "utf-8" and source_format != "csv":
+            raise TelecomInputError("encoding", "is about csv; json and xml are UTF-8")
+        self.flags = {"names": names, "departments": departments, "ownership": ownership}
+        for name, value in self.flags.items():
+            one_of(name, value, (True, False))
+        for field in ("start", "end"):
+            when_literal(getattr(self, field), partial(moment, field))
+
+    @cached_property
+    def hook(self) -> KyivstarFmcHook:
+        """The hook of the connection."""
+        from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
+
+        return KyivstarFmcHook(self.conn_id)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Load the interval."""
+        import pendulum
+
+        from airflow_provider_telecom.transfers.parts import parts_by_day
+        from airflow_provider_telecom.transfers.progress import Progress
+        from airflow_provider_telecom.vendors.kyivstar_fmc.table import COLUMNS
+        from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, windows
+
+        start, end = moment("start", self.start), moment("end", self.end)
+        wanted = windows(start, end, pendulum.now("UTC"))
+        progress = Progress(self.log, windows=len(wanted))
+        with self._dataset(COLUMNS, parts_by_day(start, end, KYIV), _run(start, end)) as dataset:
+            for number, window in enumerate(wanted, 1):
+                self._load(dataset, window, f"window {number}", progress)
+                progress.add(windows=1)
+            summary = dataset.publish()
+        return self._announced(context, {**summary, "windows": len(wanted)})
+
+    def _load(self, dataset: Dataset, window: Window, name: str, progress: Progress) -> None:
+        file = dataset.spool / "answer"
+        self.hook.download_call_records(
+            progress.watching(file),
+            window.first,
+            window.last,
+            format=self.source_format,
+            **self.flags,  # type: ignore[arg-type]
+        )
+        with file.open("rb") as answer:
+            for line, record in self._records(answer):
+                self._take(dataset, window, f"{name}, {_counted(self.source_format)} {line}", record)
+                progress.add(rows=1)
+        dataset.check()
+
+    def _records(self, answer: IO[bytes]) -> Iterator[Line]:
+        from airflow_provider_telecom.vendors.kyivstar_fmc.models import lines_of
+
+        return lines_of(answer, self.source_format, self.encoding)
+
+    def _take(self, dataset: Dataset, window: Window, place: str, record: Any) -> None:
+        from airflow_provider_telecom.calls.rows import BadRow
+        from airflow_provider_telecom.vendors.columns import json_text
+        from airflow_provider_telecom.vendors.kyivstar_fmc.table import understood
+
+        if isinstance(record, BadRow):
+            dataset.add_bad(place, record.reason, record.raw)
+            return
+        try:
+            row = understood(record, self.hook.options.default_region)
+            if window.holds(row["start_utc"]):
+                dataset.add(row, _day(row))
+        except TelecomInputError as error:
+            dataset.add_bad(place, error.text, json_text(record))
+
+
+def _run(start: datetime, end: datetime) -> str:
+    return "-".join(f"{one.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}" for one in (start, end))
+
+
+def _day(row: Mapping[str, Any]) -> Any:
+    return datetime.fromisoformat(row["start_timestamp"]).date()
+
+
+def _counted(source_format: str) -> str:
+    return "record" if source_format == "json" else "line"

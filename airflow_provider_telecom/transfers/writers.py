@@ -1,0 +1,166 @@
+"""Writing tables to local files: CSV, JSON lines, Parquet. A row is a mapping by column names."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from airflow_provider_telecom.calls.checks import encodable
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.vendors.columns import Column, Kind, decimal_text, json_text, moment_text
+
+Row = Mapping[str, Any]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_DIGITS, _AFTER_THE_POINT = 38, 9
+
+
+class Writer(Protocol):
+    """Writes one file of rows."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write rows."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+class CsvWriter:
+    """A header, and a line a row. Nothing is an empty cell; truth values are true and false.
+
+    `safe` puts a ' before every text that a spreadsheet would take for a formula.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[Column], safe: bool = False) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file)
+        self._cells = [(column.name, _cell_of(column.kind, safe)) for column in columns]
+        self._writer.writerow([column.name for column in columns])
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write rows."""
+        self._writer.writerows(
+            [None if (value := row.get(name)) is None else cell(value) for name, cell in self._cells]
+            for row in rows
+        )
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+
+class JsonLinesWriter:
+    """A JSON object a line. Decimals are texts, so that no reader makes floats of money."""
+
+    def __init__(self, path: Path, columns: Sequence[Column], safe: bool = False) -> None:
+        self._file = path.open("w", encoding="utf-8")
+        self._plain = [column.name for column in columns if column.kind is not Kind.JSON]
+        self._json = [column.name for column in columns if column.kind is Kind.JSON]
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write rows."""
+        self._file.writelines(self._line(row) for row in rows)
+
+    def _line(self, row: Row) -> str:
+        inner = "".join(f',"{name}":{row.get(name) or "null"}' for name in self._json)
+        return f"{json_text({name: row.get(name) for name in self._plain})[:-1]}{inner}}}\n"
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+
+class ParquetWriter:
+    """Columns with types; each one's meaning, unit and whether it is assumed stand in its metadata."""
+
+    def __init__(self, path: Path, columns: Sequence[Column], safe: bool = False) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        self._pyarrow = pyarrow
+        kinds = {
+            Kind.TEXT: pyarrow.string(),
+            Kind.WHOLE: pyarrow.int64(),
+            Kind.DECIMAL: pyarrow.decimal128(_DIGITS, _AFTER_THE_POINT),
+            Kind.TRUTH: pyarrow.bool_(),
+            Kind.MOMENT: pyarrow.timestamp("us", tz="UTC"),
+            Kind.JSON: pyarrow.string(),
+        }
+        self._schema = pyarrow.schema([
+            pyarrow.field(column.name, kinds[column.kind], metadata=_metadata(column)) for column in columns
+        ])
+        self._writer = pyarrow.parquet.ParquetWriter(path, self._schema, compression="zstd")
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write rows, as one row group."""
+        arrays = [
+            self._pyarrow.array([row.get(field.name) for row in rows], type=field.type)
+            for field in self._schema
+        ]
+        self._writer.write_table(self._pyarrow.Table.from_arrays(arrays, schema=self._schema))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+
+
+WRITERS: Mapping[str, Callable[[Path, Sequence[Column], bool], Writer]] = {
+    "csv": CsvWriter,
+    "jsonl": JsonLinesWriter,
+    "parquet": ParquetWriter,
+}
+
+
+def check_available(output_format: str) -> None:
+    """Raise TelecomInputError for a format whose library is not installed."""
+    if output_format == "parquet":
+        try:
+            import pyarrow.parquet  # noqa: F401
+        except ImportError:
+            rule = "parquet needs the extra: pip install 'airflow-provider-telecom[parquet]'"
+            raise TelecomInputError("output_format", rule) from None
+
+
+def check_fits(column: Column, value: Any) -> None:
+    """Raise TelecomInputError for a value that a column cannot hold to the last digit."""
+    if value is None:
+        return
+    if column.kind is Kind.WHOLE and not -(2**63) <= value < 2**63:
+        raise TelecomInputError(column.name, "has more than 64 bits")
+    if column.kind is Kind.DECIMAL and not _fits(value):
+        raise TelecomInputError(column.name, "has more than 29 digits before or 9 after the point")
+    if column.kind in (Kind.TEXT, Kind.JSON) and not value.isascii():
+        encodable(column.name, value)
+
+
+def _fits(value: Decimal) -> bool:
+    if not value.is_finite():
+        return False
+    _, digits, exponent = value.normalize().as_tuple()
+    return isinstance(exponent, int) and exponent >= -_AFTER_THE_POINT and len(digits) + exponent <= 29
+
+
+def _cell_of(kind: Kind, safe: bool) -> Callable[[Any], Any]:
+    return {
+        Kind.TEXT: _without_formula if safe else str,
+        Kind.WHOLE: str,
+        Kind.DECIMAL: decimal_text,
+        Kind.TRUTH: lambda value: "true" if value else "false",
+        Kind.MOMENT: moment_text,
+        Kind.JSON: str,
+    }[kind]
+
+
+def _without_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _metadata(column: Column) -> dict[str, str]:
+    facts = {
+        "meaning": column.meaning,
+        "unit": column.unit,
+        "assumed": "yes" if column.assumed else "",
+    }
+    return {name: text for name, text in facts.items() if text}

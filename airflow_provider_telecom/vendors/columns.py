@@ -1,0 +1,61 @@
+"""Tables of records, as they are written for a warehouse: columns with types, units and meanings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+
+class Kind(Enum):
+    """What a column holds; every column may also hold nothing (None)."""
+
+    TEXT = "text"
+    WHOLE = "whole number"
+    """64 bits, signed."""
+    DECIMAL = "decimal"
+    """A `Decimal` of up to 29 digits before and 9 after the point: money is never a float."""
+    TRUTH = "truth value"
+    MOMENT = "moment"
+    """An aware datetime, to the microsecond, written in UTC."""
+    JSON = "JSON"
+    """A text that is JSON (see `json_text`). In JSON lines it stands as what it is, elsewhere as text."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `assumed`: the vendor's document does not show it, and it may be called otherwise."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    unit: str = ""
+    assumed: bool = False
+
+
+RAW = Column("raw", Kind.JSON, "the record as the vendor sent it")
+"""The last column of every table."""
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON: fractions as texts, so that nobody makes floats of money; moments in UTC."""
+    return json.dumps(value, ensure_ascii=False, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: Any) -> str:
+    return moment_text(value) if isinstance(value, datetime) else decimal_text(value)
+
+
+def moment_text(moment: datetime) -> str:
+    """Return a moment in UTC, as ISO 8601 writes it: `2026-10-25T00:30:00Z`."""
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return a decimal as it is read, without an exponent."""
+    if not isinstance(value, Decimal):
+        raise TypeError(f"a {type(value).__name__} in a record")
+    return f"{value:f}"

@@ -1,0 +1,88 @@
+"""Call records (CDR) as a table. Source: "Detailed call information" of the vendor's document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.phone import e164
+from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
+from airflow_provider_telecom.vendors.kyivstar_fmc.times import read_times
+
+_BOOK = "from the PBX's address book, if asked for"
+COLUMNS = (
+    Column("start_utc", Kind.MOMENT, "when the call began, as read from start_timestamp", "UTC"),
+    Column("end_utc", Kind.MOMENT, "when it ended, as read from end_timestamp", "UTC"),
+    Column(
+        "time_ambiguous",
+        Kind.TRUTH,
+        "the hour of start_timestamp happens twice, as the clocks are put back; start_utc is the moment that "
+        "fits the duration or, if both do, the later",
+    ),
+    Column("start_timestamp", Kind.TEXT, "the vendor's own words", "wall clock of Europe/Kyiv"),
+    Column("end_timestamp", Kind.TEXT, "the vendor's own words", "wall clock of Europe/Kyiv"),
+    Column("duration_seconds", Kind.WHOLE, "the vendor's `duration`, which it rounds up", "seconds"),
+    Column("calling_msisdn", Kind.TEXT, "calling_number as E.164 without the plus; none for short numbers"),
+    Column("called_msisdn", Kind.TEXT, "called_number as E.164 without the plus; none for short numbers"),
+    Column("calling_number", Kind.TEXT, "who called, as the vendor writes it"),
+    Column("called_number", Kind.TEXT, "who was called, as the vendor writes it"),
+    Column("calling_name", Kind.TEXT, f"name of who called, {_BOOK} (`names`)", assumed=True),
+    Column("called_name", Kind.TEXT, f"name of who was called, {_BOOK} (`names`)", assumed=True),
+    Column("department", Kind.TEXT, f"department, {_BOOK} (`departments`)", assumed=True),
+    Column("own", Kind.TEXT, "whether the subscriber is of the enterprise (`ownership`)", assumed=True),
+    RAW,
+)
+_MOST_SECONDS = 10**9
+
+
+def understood(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
+    """Return a record as a row. Raises TelecomInputError, which holds nothing of it."""
+    duration = _seconds(record)
+    start, end = _text(record, "start_timestamp"), _text(record, "end_timestamp")
+    calling, called = _text(record, "calling_number"), _text(record, "called_number")
+    times = read_times(start, end, duration)
+    return {
+        "start_utc": times.start,
+        "end_utc": times.end,
+        "time_ambiguous": times.ambiguous,
+        "start_timestamp": start,
+        "end_timestamp": end,
+        "duration_seconds": duration,
+        "calling_msisdn": _msisdn(calling, region),
+        "called_msisdn": _msisdn(called, region),
+        "calling_number": calling,
+        "called_number": called,
+        **{name: _perhaps(record.get(name)) for name in ("calling_name", "called_name", "department", "own")},
+        "raw": json_text(record),
+    }
+
+
+def _seconds(record: Mapping[str, Any]) -> int:
+    text = _text(record, "duration").strip()
+    if not (text.isascii() and text.isdigit()) or int(text) > _MOST_SECONDS:
+        raise TelecomInputError("duration", "must be a whole number of seconds")
+    return int(text)
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+        raise TelecomInputError(name, "is missing" if value in (None, "") else "must be a text")
+    return str(value)
+
+
+def _perhaps(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value or None
+    return json_text(value)
+
+
+@lru_cache(maxsize=100_000)
+def _msisdn(number: str, region: str) -> str | None:
+    """Return a number as E.164; None for extensions and short codes, which are no numbers of a plan."""
+    try:
+        return e164(number, region)
+    except TelecomInputError:
+        return None
