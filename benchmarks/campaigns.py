@@ -7,19 +7,17 @@ Prints a JSON line for each campaign. `--recipients` says how many.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
-import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from measuring import idle_megabytes, megabytes, simulator
 
 EACH = 100_000
 
@@ -30,25 +28,6 @@ def write_audience(path: Path, count: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write("msisdn,name\n")
         file.writelines(f"{number},Name {number % 1000}\n" for number in numbers)
-
-
-@contextmanager
-def simulator() -> Iterator[None]:
-    """Run the simulator as a process, with connections in the environment that point at it."""
-    program = (
-        "import json, sys; from airflow_provider_telecom.simulator.server import Simulator;"
-        "town = Simulator(); town.start();"
-        "print(json.dumps(town.environment()), flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        os.environ.update(json.loads(process.stdout.readline()))
-        try:
-            yield
-        finally:
-            process.kill()
 
 
 class Watched:
@@ -77,20 +56,12 @@ class Watched:
         return [round((b[1] - a[1]) * EACH / (b[0] - a[0]), 2) for a, b in pairs]
 
 
-def megabytes(what: str) -> float:
-    """Return the memory of this process: VmRSS now, VmHWM at its peak (getrusage's is the parent's too)."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(rf"{what}:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
-
-
 def measured(name: str, count: int, operator: Any, watched: Watched) -> dict[str, Any]:
     """Run the operator, and return its figures."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
     from tests.tasks import Run
 
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # begin the peak anew
-    idle, wall, cpu = megabytes("VmRSS"), time.monotonic(), time.process_time()
+    idle, wall, cpu = idle_megabytes(), time.monotonic(), time.process_time()
     facts = Run().execute(operator)
     peak = megabytes("VmHWM")
     each = watched.seconds_per_each()

@@ -46,8 +46,8 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
 
     The XCom has `windows`, how many requests were made, besides what all have.
 
-    Raises TelecomInputError (interval, target), TelecomAuthError (bad token), TelecomAnswerError (records that
-    cannot be read). Reads only, nothing is paid for. Source: "Detailed call information" of the document.
+    Raises TelecomInputError (interval, target), TelecomAuthError (bad token), TelecomAnswerError (records
+    that cannot be read). Reads only: nothing is paid for. Source: "Detailed call information".
     """
 
     template_fields: Sequence[str] = (*RecordsOperator.template_fields, "start", "end")

@@ -1,0 +1,114 @@
+"""Long call lists to disk: memory and time of the transfer of FMC's call records.
+
+The vendor is a simulator in a process of its own that makes calls up as it tells of them; memory is that of
+the task's process alone. Prints a JSON line for each list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from measuring import idle_megabytes, megabytes, simulator
+
+LISTS = {
+    "csv": ("csv", "jsonl"),
+    "json": ("json", "jsonl"),
+    "xml": ("xml", "jsonl"),
+    "parquet": ("csv", "parquet"),
+}
+"""How each list is asked for, and what it is written as."""
+BYTES_OF_A_ROW = {"csv": 206, "json": 335, "xml": 435}
+_DAYS = 6
+_PREPARE = "sys.path.insert(0, sys.argv[1]); import records; records.fill(town, {count})"
+
+
+def fill(town: Any, count: int) -> None:
+    """Make the simulator's books tell of `count` calls, evenly over six days."""
+    from airflow_provider_telecom.simulator.kyivstar_fmc import Books, Call
+
+    books: Any = town.town.books("fmc", Books)
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    start = now - timedelta(days=_DAYS + 1)
+
+    def between(first: datetime, last: datetime) -> Any:
+        for number in range(count):
+            yield Call(
+                start + timedelta(seconds=number * _DAYS * 86400 // count),
+                13,
+                f"067000{number % 10_000:04d}",
+                f"067000{number // 7 % 10_000:04d}",
+                f"A name as long as names are, {number}",
+                "Another name, just as long as it",
+                f"Department {number % 50}",
+            )
+
+    books.between = between
+
+
+def load(source_format: str, output_format: str, folder: str) -> dict[str, Any]:
+    """Load six days and return the summary."""
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
+        KyivstarFmcCallsToObjectStorageOperator,
+    )
+    from tests.tasks import Run
+
+    now = datetime.now(timezone.utc)
+    operator = KyivstarFmcCallsToObjectStorageOperator(
+        task_id="load",
+        path=folder,
+        start=now - timedelta(days=_DAYS + 1, minutes=5),
+        end=now - timedelta(minutes=5),
+        source_format=source_format,
+        output_format=output_format,
+        names=True,
+        departments=True,
+    )
+    operator.hook.get_conn()
+    found: dict[str, Any] = Run().execute(operator)
+    return found
+
+
+def main() -> None:
+    """Print the figures of each list, each from a process of its own."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--megabytes", type=int, default=300, help="how long the vendor's lists are")
+    arguments.add_argument("--rows", type=int, default=1_000_000, help="how many calls go to Parquet")
+    arguments.add_argument("--only", choices=LISTS)
+    chosen = arguments.parse_args()
+    if chosen.only is None:
+        for name in LISTS:
+            subprocess.run([sys.executable, __file__, *sys.argv[1:], "--only", name], check=True)
+        return
+    source_format, output_format = LISTS[chosen.only]
+    count = chosen.rows
+    if output_format != "parquet":
+        count = chosen.megabytes * 1_000_000 // BYTES_OF_A_ROW[source_format]
+    with tempfile.TemporaryDirectory() as folder, simulator(_PREPARE.format(count=count)):
+        import pendulum  # noqa: F401 - what every task has loaded
+
+        idle, wall, cpu = idle_megabytes(), time.monotonic(), time.process_time()
+        summary = load(source_format, output_format, folder)
+        print(
+            json.dumps({
+                "bench": f"records_{chosen.only}",
+                "rows": summary["rows"],
+                "windows": summary["windows"],
+                "wall_s": round(time.monotonic() - wall, 1),
+                "cpu_s": round(time.process_time() - cpu, 1),
+                "peak_over_idle_mb": round(megabytes("VmHWM") - idle, 1),
+            }),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The clocks of Kyiv: what wall-clock times mean, and which windows are asked for."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, read_times, windows
+
+UTC = timezone.utc
+NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
+DAYS = timedelta(days=1)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "duration", "began", "ended", "ambiguous"),
+    [
+        (
+            "2026-10-24 21:39:35",
+            "2026-10-24 21:39:48",
+            14,
+            "2026-10-24T18:39:35",
+            "2026-10-24T18:39:48",
+            False,
+        ),
+        # the hour that happens twice: nothing tells, so the later
+        (
+            "2026-10-25 03:10:00",
+            "2026-10-25 03:20:00",
+            600,
+            "2026-10-25T01:10:00",
+            "2026-10-25T01:20:00",
+            True,
+        ),
+        # it began before the hour and ended in its first pass
+        (
+            "2026-10-25 02:50:00",
+            "2026-10-25 03:10:00",
+            1200,
+            "2026-10-24T23:50:00",
+            "2026-10-25T00:10:00",
+            False,
+        ),
+        # ... or in its second
+        (
+            "2026-10-25 02:50:00",
+            "2026-10-25 03:10:00",
+            4800,
+            "2026-10-24T23:50:00",
+            "2026-10-25T01:10:00",
+            False,
+        ),
+        # it began in the first pass, since it lasted beyond the second
+        (
+            "2026-10-25 03:50:00",
+            "2026-10-25 04:10:00",
+            4800,
+            "2026-10-25T00:50:00",
+            "2026-10-25T02:10:00",
+            True,
+        ),
+        (
+            "2026-10-25 03:50:00",
+            "2026-10-25 04:10:00",
+            1200,
+            "2026-10-25T01:50:00",
+            "2026-10-25T02:10:00",
+            True,
+        ),
+        # the clocks were put back while it went on: it ended before it began, on the wall
+        (
+            "2026-10-25 03:59:50",
+            "2026-10-25 03:00:20",
+            31,
+            "2026-10-25T00:59:50",
+            "2026-10-25T01:00:20",
+            True,
+        ),
+        (
+            "2027-03-28 02:59:50",
+            "2027-03-28 04:00:20",
+            30,
+            "2027-03-28T00:59:50",
+            "2027-03-28T01:00:20",
+            False,
+        ),
+    ],
+)
+def test_what_a_record_says(
+    start: str, end: str, duration: int, began: str, ended: str, ambiguous: bool
+) -> None:
+    times = read_times(start, end, duration)
+    assert (times.start, times.end, times.ambiguous) == (at(began), at(ended), ambiguous)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("2027-03-28 03:30:00", "does not exist"),
+        ("2026-02-30 03:30:00", "must be a time"),
+        ("2026-10-25", "must be a time"),
+        ("2026-10-25 03:30:00+03:00", "must be a time"),
+        ("tomorrow", "must be a time"),
+        (None, "must be a time"),
+    ],
+)
+def test_a_time_that_is_none_is_refused(text: str, rule: str) -> None:
+    with pytest.raises(TelecomInputError, match=f"^start_timestamp: {rule}"):
+        read_times(text, "2026-10-25 10:00:00", 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.datetimes(datetime(2026, 10, 12), datetime(2026, 11, 9)),
+    st.integers(1, 30 * 86400),
+)
+def test_windows_cut_an_interval_and_are_fit_to_be_asked_for(start: datetime, seconds: int) -> None:
+    first = start.replace(microsecond=0, tzinfo=UTC)
+    end = min(first + timedelta(seconds=seconds), NOW)
+    found = windows(first, end, NOW)
+    assert (found[0].start, found[-1].end) == (first, end)
+    assert all(one.end == other.start for one, other in pairwise(found))
+    for window in found:
+        from_, to = (one.astimezone(KYIV).replace(tzinfo=None) for one in (window.first, window.last))
+        assert to - from_ <= 7 * DAYS
+        assert window.first >= NOW - 30 * DAYS
+        for moment in (window.start, window.end - timedelta(seconds=1)):
+            assert from_ <= moment.astimezone(KYIV).replace(tzinfo=None) <= to
+
+
+@pytest.mark.parametrize("change", ["2026-10-25T01:00:00", "2027-03-28T01:00:00"])
+def test_every_call_across_a_change_is_asked_for_and_is_one_windows(change: str) -> None:
+    """By brute force: all intervals whose ends are quarters of the hours around the change."""
+    middle = at(change)
+    quarters = [middle + timedelta(minutes=15 * n) for n in range(-14, 15)]
+    dice = random.Random(3)
+    calls = [middle + timedelta(seconds=dice.randint(-14 * 900, 14 * 900)) for _ in range(200)]
+    lengths = [dice.choice((1, 20, 600, 4000)) for _ in calls]
+    for now in (middle + 20 * DAYS, None):
+        for place, start in enumerate(quarters):
+            for end in quarters[place + 1 :]:
+                _check_interval(start, end, now or end, calls, lengths)
+
+
+def _check_interval(
+    start: datetime, end: datetime, now: datetime, calls: list[datetime], lengths: list[int]
+) -> None:
+    for window in windows(start, end, now):
+        asked = [one.astimezone(KYIV).replace(tzinfo=None) for one in (window.first, window.last)]
+        for call, length in zip(calls, lengths, strict=True):
+            wall, over = (
+                one.astimezone(KYIV).replace(tzinfo=None) for one in (call, call + timedelta(seconds=length))
+            )
+            read = read_times(str(wall), str(over), length)
+            if window.holds(read.start) and call + timedelta(seconds=length) <= now:
+                assert asked[0] <= wall <= asked[1]
+
+
+def test_a_call_of_the_doubled_hour_is_never_looked_for_before_it_can_have_happened() -> None:
+    for minute in range(60):
+        wall = datetime(2026, 10, 25, 3, minute)
+        second_pass = wall.replace(tzinfo=ZoneInfo("Europe/Kyiv"), fold=1).astimezone(UTC)
+        read = read_times(str(wall), str(wall + timedelta(seconds=5)), 5)
+        assert read.start >= second_pass
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "rule"),
+    [
+        (NOW - DAYS, NOW - DAYS, "end: must be later than start"),
+        (NOW - DAYS, NOW - 2 * DAYS, "end: must be later than start"),
+        (NOW - 31 * DAYS, NOW, "start: must be at most 30 days ago"),
+        (NOW - DAYS, NOW + DAYS, "end: must not be in the future"),
+        (datetime(2026, 11, 9), NOW, "start: must be a datetime with a time zone"),
+    ],
+)
+def test_a_wrong_interval_is_refused(start: datetime, end: datetime, rule: str) -> None:
+    with pytest.raises(TelecomInputError, match=f"^{rule}"):
+        windows(start, end, NOW)
