@@ -1,7 +1,9 @@
-"""Fetch yesterday's calls of a Kyivstar FMC virtual PBX to a file, and ring two phones together.
+"""Load the calls of a Kyivstar FMC virtual PBX into Parquet, ask them a question in SQL, and ring two phones.
 
-Needs the connection `kyivstar_fmc_default`. Fetching costs nothing. The call rings `calling_number`, a
-subscriber of the PBX, and once they answer `called_number`; it costs what a call costs.
+Needs the connection `kyivstar_fmc_default`, and for files and question `pyarrow` and `duckdb`. Loading costs
+nothing: yesterday and the day before are loaded anew each night, since a call is listed only when it has
+ended. The call rings `calling_number`, a subscriber of the PBX, and once they answer `called_number`; it
+costs what a call costs.
 """
 
 from __future__ import annotations
@@ -12,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pendulum
-from airflow.sdk import ObjectStoragePath, Param, dag, task
+from airflow.sdk import Param, chain, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
+from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
+    KyivstarFmcCallsToObjectStorageOperator,
+)
 
 OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "telecom")
 
@@ -24,7 +30,7 @@ OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "t
     tags=["telecom", "fmc"],
     params={
         "output": Param(
-            OUTPUT, type="string", description="Folder of the file; a path, or a URL like s3://..."
+            OUTPUT, type="string", description="Folder of the files; a path, or a URL like s3://..."
         ),
         "called_number": Param("380670000200", type="string", description="Who is called"),
         "calling_number": Param(
@@ -32,22 +38,51 @@ OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "t
         ),
     },
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    user_defined_filters={
+        "kyiv": lambda at: pendulum.instance(at).in_timezone("Europe/Kyiv").start_of("day")
+    },
     doc_md=__doc__,
 )
 def example_fmc_calls() -> None:
-    @task
-    def fetch_yesterday(params: Any = None, dag_run: Any = None) -> dict[str, Any]:
-        """Stream the calls as CSV, as the vendor sends them. The file holds numbers; the XCom does not."""
-        from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
-
+    @task(multiple_outputs=True)
+    def last_two_days(dag_run: Any = None) -> dict[str, str]:
+        """Return the bounds of yesterday and the day before, by the clocks of Kyiv."""
         today = pendulum.instance(dag_run.run_after).in_timezone("Europe/Kyiv").start_of("day")
-        yesterday = today.subtract(days=1)
-        file = ObjectStoragePath(params["output"]) / f"calls-{yesterday:YYYY-MM-DD}.csv"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return {
-            "bytes": KyivstarFmcHook().download_call_records(file, yesterday, today),
-            "path": str(file),
-        }
+        return {"start": today.subtract(days=2).isoformat(), "end": today.isoformat()}
+
+    days: Any = last_two_days()
+    load = KyivstarFmcCallsToObjectStorageOperator(
+        task_id="load",
+        path="{{ params.output }}/fmc_calls",
+        start=days["start"],
+        end=days["end"],
+        source_format="csv",
+        names=True,
+        output_format="parquet",
+    )
+
+    @task
+    def ask(loaded: dict[str, Any]) -> list[dict[str, Any]]:
+        """Count calls and minutes of each day. The answer holds no numbers, so it may go to an XCom."""
+        try:
+            import duckdb
+        except ImportError:
+            raise AirflowSkipException("to ask in SQL, install duckdb") from None
+        query = """
+            SELECT strftime(date, '%Y-%m-%d') AS day,
+                   count(*)::INTEGER AS calls,
+                   count(DISTINCT calling_number)::INTEGER AS callers,
+                   ceil(sum(duration_seconds) / 60)::INTEGER AS minutes
+            FROM read_parquet($files, hive_partitioning = true)
+            GROUP BY date
+            ORDER BY date
+        """
+        files = [file["path"] for file in loaded["files"]]
+        result = duckdb.execute(query, {"files": files})
+        names = [column[0] for column in result.description]
+        days = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        print(*days, sep="\n")
+        return days
 
     call = KyivstarFmcOriginateCallOperator(
         task_id="call",
@@ -55,7 +90,7 @@ def example_fmc_calls() -> None:
         calling_number="{{ params.calling_number }}",
         on_unknown="fail",  # a copy would ring both phones again
     )
-    fetch_yesterday() >> call
+    chain(load, [ask(load.output), call])
 
 
 example_fmc_calls()

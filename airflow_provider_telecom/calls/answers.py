@@ -55,9 +55,9 @@ def read_json(body: bytes) -> Any:
             body.decode("utf-8-sig"),
             parse_float=Decimal,
             parse_constant=_refuse_constant,
-            object_pairs_hook=_without_duplicates,
+            object_pairs_hook=without_duplicates,
         )
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         raise unreadable("not JSON", body) from None
 
 
@@ -65,7 +65,8 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return pairs as a dict. Raises ValueError when a key stands twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key stands twice")

@@ -40,7 +40,8 @@ class TransferOperator(TelecomOperator):
     def __init__(self, *, path: str, storage_conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.path, self.storage_conn_id = path, storage_conn_id
-        self.outlets = [*self.outlets, self._outlet()]
+        self._told = self._outlet()
+        self.outlets = [*self.outlets, self._told]
         self._written_to: str | None = None
 
     def _outlet(self) -> Asset | AssetAlias:
@@ -59,11 +60,10 @@ class TransferOperator(TelecomOperator):
         self._written_to = _uri(summary["path"])
         extra: dict[str, JsonValue] = {"rows": summary.get("rows"), "bytes": summary.get("bytes")}
         events = context["outlet_events"]
-        outlet = self._outlet()
-        if isinstance(outlet, Asset):
-            events[outlet].extra = extra
+        if isinstance(self._told, Asset):
+            events[self._told].extra = extra
         else:
-            events[outlet].add(Asset(self._written_to), extra=extra)
+            events[self._told].add(Asset(self._written_to), extra=extra)
         return summary
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:

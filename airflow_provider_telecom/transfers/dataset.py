@@ -95,7 +95,9 @@ class Dataset:
         file.held.append(row)
         file.rows += 1
         self._held += 1
-        if self._held >= _HELD:
+        if len(file.held) >= file.writer.batch:
+            self._write(file)
+        elif self._held >= _HELD:
             self._write(max(self._files.values(), key=lambda other: len(other.held)))
 
     def add_bad(self, place: str, reason: str, raw: str) -> None:

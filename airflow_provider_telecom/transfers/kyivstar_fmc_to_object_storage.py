@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cached_property, partial
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import moment, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -13,11 +13,8 @@ from airflow_provider_telecom.operators.base import when_literal
 from airflow_provider_telecom.transfers.base import RecordsOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.calls.rows import Line
     from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.progress import Progress
@@ -105,6 +102,8 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         return self._announced(context, {**summary, "windows": len(wanted)})
 
     def _load(self, dataset: Dataset, window: Window, name: str, progress: Progress) -> None:
+        from airflow_provider_telecom.vendors.kyivstar_fmc.table import records_in
+
         file = dataset.spool / "answer"
         self.hook.download_call_records(
             progress.watching(file),
@@ -114,15 +113,10 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
             **self.flags,  # type: ignore[arg-type]
         )
         with file.open("rb") as answer:
-            for line, record in self._records(answer):
+            for line, record in records_in(answer, self.source_format, self.encoding):
                 self._take(dataset, window, f"{name}, {_counted(self.source_format)} {line}", record)
                 progress.add(rows=1)
         dataset.check()
-
-    def _records(self, answer: IO[bytes]) -> Iterator[Line]:
-        from airflow_provider_telecom.vendors.kyivstar_fmc.models import lines_of
-
-        return lines_of(answer, self.source_format, self.encoding)
 
     def _take(self, dataset: Dataset, window: Window, place: str, record: Any) -> None:
         from airflow_provider_telecom.calls.rows import BadRow
@@ -137,7 +131,8 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
             if window.holds(row["start_utc"]):
                 dataset.add(row, _day(row))
         except TelecomInputError as error:
-            dataset.add_bad(place, error.text, json_text(record))
+            if not window.surely_lacks(record.get("start_timestamp")):
+                dataset.add_bad(place, error.text, json_text(record))
 
 
 def _run(start: datetime, end: datetime) -> str:

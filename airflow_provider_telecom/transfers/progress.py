@@ -24,7 +24,8 @@ class Progress:
 
     def add(self, **counts: int) -> None:
         """Count, and tell if it is time to."""
-        self._done.update(counts)
+        for name, count in counts.items():
+            self._done[name] += count
         if time.monotonic() >= self._next:
             self.tell()
 

@@ -18,7 +18,9 @@ _DIGITS, _AFTER_THE_POINT = 38, 9
 
 
 class Writer(Protocol):
-    """Writes one file of rows."""
+    """Writes one file of rows. `batch` is how many it likes to be given at once."""
+
+    batch: int
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows."""
@@ -32,6 +34,8 @@ class CsvWriter:
 
     `safe` puts a ' before every text that a spreadsheet would take for a formula.
     """
+
+    batch = 500
 
     def __init__(self, path: Path, columns: Sequence[Column], safe: bool = False) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
@@ -54,6 +58,8 @@ class CsvWriter:
 class JsonLinesWriter:
     """A JSON object a line. Decimals are texts, so that no reader makes floats of money."""
 
+    batch = 500
+
     def __init__(self, path: Path, columns: Sequence[Column], safe: bool = False) -> None:
         self._file = path.open("w", encoding="utf-8")
         self._plain = [column.name for column in columns if column.kind is not Kind.JSON]
@@ -74,6 +80,8 @@ class JsonLinesWriter:
 
 class ParquetWriter:
     """Columns with types; each one's meaning, unit and whether it is assumed stand in its metadata."""
+
+    batch = 20_000
 
     def __init__(self, path: Path, columns: Sequence[Column], safe: bool = False) -> None:
         import pyarrow

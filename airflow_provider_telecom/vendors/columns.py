@@ -36,17 +36,21 @@ class Column:
     assumed: bool = False
 
 
+_READABLE = 40
 RAW = Column("raw", Kind.JSON, "the record as the vendor sent it")
 """The last column of every table."""
 
 
 def json_text(value: Any) -> str:
     """Return a value as JSON: fractions as texts, so that nobody makes floats of money; moments in UTC."""
-    return json.dumps(value, ensure_ascii=False, default=_plain, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _plain(value: Any) -> str:
     return moment_text(value) if isinstance(value, datetime) else decimal_text(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain, separators=(",", ":"))
 
 
 def moment_text(moment: datetime) -> str:
@@ -55,7 +59,7 @@ def moment_text(moment: datetime) -> str:
 
 
 def decimal_text(value: Decimal) -> str:
-    """Return a decimal as it is read, without an exponent."""
+    """Return a decimal as it is read, without an exponent unless it would have hundreds of digits."""
     if not isinstance(value, Decimal):
         raise TypeError(f"a {type(value).__name__} in a record")
-    return f"{value:f}"
+    return f"{value:f}" if abs(value.adjusted()) < _READABLE else str(value)

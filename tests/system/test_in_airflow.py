@@ -76,6 +76,20 @@ def test_the_readmes_dag_works_as_it_stands(airflow: RunningAirflow, telecom_sim
     assert (sent.facts["msisdn"], sent.facts["text"]) == ("380670000200", "Thank you!")
 
 
+def test_dags_start_when_calls_were_loaded(airflow: RunningAirflow, telecom_simulator: Any) -> None:
+    assert airflow.run_to_end("loading", "once", 120) == "success", airflow.task_logs("loading")[-3000:]
+    query = "select state from dag_run where dag_id = :dag_id"
+    for dag_id in ("after_the_folder", "after_the_alias"):
+        ended = airflow.wait_until(lambda dag_id=dag_id: airflow.value(query, dag_id=dag_id) == "success", 60)
+        assert ended, (dag_id, airflow.rows("select * from asset_event"), airflow.task_logs(dag_id))
+    told = airflow.rows("select value from xcom where task_id = 'tell' and key = 'return_value'")
+    loaded = sum(
+        len(file.read_text().splitlines()) for file in airflow.home.glob("lake/calls/date=*/calls*.jsonl")
+    )
+    assert loaded > 0
+    assert [json.loads(value)["rows"] for (value,) in told] == [loaded, loaded]
+
+
 def test_airflow_shows_the_five_forms(airflow: RunningAirflow) -> None:
     forms = {form["connection_type"]: form for form in airflow.ask("/ui/connections/hook_meta")}
     for conn_type in HOOKS:

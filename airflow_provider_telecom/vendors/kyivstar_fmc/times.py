@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_telecom.calls.checks import aware
@@ -38,6 +39,14 @@ class Window:
     def holds(self, moment: datetime) -> bool:
         """Return whether a call that began at `moment` is this window's."""
         return self.start <= moment < self.end
+
+    def surely_lacks(self, start: object) -> bool:
+        """Return whether a record that cannot be read is another window's, if at least its start can."""
+        try:
+            readings = _readings("start_timestamp", start)
+        except TelecomInputError:
+            return False
+        return not any(map(self.holds, readings))
 
 
 def windows(start: datetime, end: datetime, now: datetime) -> list[Window]:
@@ -103,7 +112,7 @@ def _fits(start: datetime, ends: Sequence[datetime], length: timedelta) -> bool:
     return any(timedelta(0) <= length - (end - start) <= _SECOND for end in ends)
 
 
-def _readings(field: str, text: str) -> list[datetime]:
+def _readings(field: str, text: Any) -> list[datetime]:
     """Return the moments that a wall-clock time can mean, the later first."""
     try:
         naive = datetime.fromisoformat(text)
