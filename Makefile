@@ -16,7 +16,7 @@ help:
 	@echo "make test   set everything up, then lint, types and tests"
 	@echo "make test-system   also install PostgreSQL and Redis where missing, then the tests that need them: kills,"
 	@echo "            thousands of sensors, the example Dags under two executors (a quarter of an hour)"
-	@echo "make bench  a million recipients through both campaign operators: figures as JSON lines"
+	@echo "make bench  a million recipients through both campaign operators, long call lists to disk: figures as JSON lines"
 	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
 	@echo "make up     set everything up, then Airflow in the browser, with the simulator and the example Dags"
 	@echo "make clean  remove what the other targets made"
@@ -51,6 +51,7 @@ $(READY_SYSTEM): $(READY)
 
 bench: $(READY)
 	@$(BIN)/python benchmarks/campaigns.py
+	@$(BIN)/python benchmarks/records.py
 
 demo: $(READY)
 	@$(BIN)/python scripts/demo.py

@@ -7,16 +7,19 @@ are two calls. Times come without a zone and mean Europe/Kyiv.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import IO
 
 import pendulum
 from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_provider_telecom.calls.answers import as_model, read_csv, read_json, read_xml, unreadable
+from airflow_provider_telecom.calls.answers import as_model
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.calls.rows import Line, all_rows, csv_rows, json_rows, xml_facts, xml_rows
 
 KYIV = pendulum.timezone("Europe/Kyiv")
-_STRING_OR_TRAILING_COMMA = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))|,(?=\s*[}\]])', re.DOTALL)
+_START = re.compile("start_timestamp")
 
 
 class CallRecord(BaseModel):
@@ -61,37 +64,33 @@ def kyiv(moment: datetime) -> pendulum.DateTime:
     return pendulum.instance(moment).in_timezone(KYIV)
 
 
-def records_of_json(body: bytes) -> list[CallRecord]:
-    """Return the records of a JSON answer.
+def lines_of(file: IO[bytes], format: str, encoding: str = "utf-8") -> Iterator[Line]:
+    """Yield the records of an answer in `file`, one at a time, as they come. `encoding` is that of csv.
 
-    The document's own sample has a comma before a closing brace. Strict reading comes first; only for
-    this read-only answer is it repeated without such commas.
+    In JSON a comma before a closing bracket is overlooked: the document's own sample has one. CSV without a
+    line, and XML with an empty root, have no calls.
     """
-    try:
-        found = read_json(body)
-    except TelecomAnswerError:
-        found = read_json(_STRING_OR_TRAILING_COMMA.sub(lambda hit: hit.group(1) or b"", body))
-    if not isinstance(found, dict) or "calls" not in found:
-        raise unreadable("an answer without calls", body)
-    return as_model(list[CallRecord], found["calls"], body)
+    if format == "json":
+        return json_rows(file, "calls", stray_commas=True)
+    return csv_rows(file, encoding=encoding, marker=_START) if format == "csv" else _xml_lines(file)
 
 
-def records_of_csv(body: bytes) -> list[CallRecord]:
-    """Return the records of a CSV answer, whose first line names the columns. No line: no calls."""
-    text = body.removeprefix(b"\xef\xbb\xbf").strip()
-    if text and b"start_timestamp" not in text.partition(b"\n")[0]:
-        raise unreadable("CSV without a header", body)
-    return as_model(list[CallRecord], read_csv(body), body)
+def _xml_lines(file: IO[bytes]) -> Iterator[Line]:
+    found = False
+    for line in xml_rows(file, _START):
+        found = True
+        yield line
+    if not found and xml_facts(file):
+        raise TelecomAnswerError("XML without calls")
 
 
-def records_of_xml(body: bytes) -> list[CallRecord]:
-    """Return the records of an XML answer."""
-    root = read_xml(body)
-    calls = [element for element in root.iter() if element.find("start_timestamp") is not None]
-    rows = [{cell.tag: cell.text or "" for cell in call} for call in calls]
-    if not rows and (len(root) or (root.text or "").strip()):
-        raise unreadable("XML without calls", body)
-    return as_model(list[CallRecord], rows, body)
+def _reader(format: str) -> Callable[[bytes], list[CallRecord]]:
+    def read(body: bytes) -> list[CallRecord]:
+        rows = all_rows(body, lambda file: lines_of(file, format))
+        return as_model(list[CallRecord], rows, body)
+
+    return read
 
 
-READERS = {"json": records_of_json, "csv": records_of_csv, "xml": records_of_xml}
+READERS = {format: _reader(format) for format in ("json", "csv", "xml")}
+records_of_json, records_of_csv, records_of_xml = READERS.values()
