@@ -1,4 +1,4 @@
-"""A tenth of `make bench`, and less: what is long stays small in memory, and does not slow down as it goes on."""
+"""A tenth of `make bench`, or less: what is long stays small in memory, and does not slow down."""
 
 from __future__ import annotations
 
