@@ -1,8 +1,10 @@
-"""Order the statistics of yesterday's and today's SMS from KetchUp, wait for the file, download, delete it.
+"""Bring the statistics of yesterday's and today's messages from KetchUp to a folder, a file a day.
 
-Needs the connection `ketchup_loyalty_default`. Nothing here is paid for, but the vendor keeps five exports at
-most: this one is deleted whatever becomes of the download. Days are the vendor's own; with `vendor_timezone`
-in the connection the two times below need a zone as well (+02:00).
+Needs the connection `ketchup_loyalty_default`. Nothing here is paid for. `load` does all in one: it orders an
+export of SMS, waits for its file without a worker, writes the messages by day, and deletes the export, of which
+an account has five at most. The other steps do the same with a sensor, for Viber; that export is deleted
+whatever becomes of it. Days are the vendor's own; with `vendor_timezone` in the connection the times below
+need a zone as well (+02:00).
 """
 
 from __future__ import annotations
@@ -12,15 +14,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import ObjectStoragePath, Param, chain, dag, task
+from airflow.sdk import Param, chain, dag, task
 
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpCreateStatExportOperator,
     KetchUpDeleteStatExportOperator,
 )
 from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpStatFileReadySensor
+from airflow_provider_telecom.transfers.ketchup_loyalty_to_object_storage import (
+    KetchUpStatsToObjectStorageOperator,
+)
 
 OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "telecom")
+
+FOLDER = "{{ params.output }}/ketchup_messages"
+TWO_DAYS: dict[str, Any] = {
+    "time_in_from": "{{ macros.ds_add(dag_run.run_after | ds, -1) }}T00:00:00",
+    "time_in_to": "{{ dag_run.run_after | ds }}T23:59:59",
+}
 
 
 @dag(
@@ -28,19 +39,25 @@ OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "t
     tags=["telecom", "ketchup"],
     params={
         "output": Param(
-            OUTPUT, type="string", description="Folder of the file; a path, or a URL like s3://..."
+            OUTPUT, type="string", description="Folder of the files; a path, or a URL like s3://..."
         ),
     },
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
 )
 def example_ketchup_statistics() -> None:
-    create = KetchUpCreateStatExportOperator(
-        task_id="create",
-        time_in_from="{{ macros.ds_add(dag_run.run_after | ds, -1) }}T00:00:00",
-        time_in_to="{{ dag_run.run_after | ds }}T23:59:59",
+    load = KetchUpStatsToObjectStorageOperator(
+        task_id="load",
+        path=FOLDER,
+        **TWO_DAYS,
         message_type="sms",
-        multiple_outputs=True,
+        output_format="csv",
+        deferrable=True,
+        poll_interval=1,
+    )
+
+    create = KetchUpCreateStatExportOperator(
+        task_id="create", **TWO_DAYS, message_type="viber", multiple_outputs=True
     )
     file_key: Any = create.output["file_key"]
     ready = KetchUpStatFileReadySensor(
@@ -52,18 +69,18 @@ def example_ketchup_statistics() -> None:
         max_wait=timedelta(minutes=1),
         timeout=timedelta(hours=6),
     )
+    load_viber = KetchUpStatsToObjectStorageOperator(
+        task_id="load_viber", path=FOLDER, file_key=file_key, **TWO_DAYS, message_type="viber"
+    )
+    delete = KetchUpDeleteStatExportOperator(task_id="delete", file_key=file_key, missing_ok=True)
+    chain(create, ready, load_viber, delete.as_teardown(setups=create))
 
     @task
-    def download(key: str, params: Any = None, run_id: Any = None) -> dict[str, Any]:
-        """Stream the file. It holds numbers and texts; the XCom does not. An empty export has no file."""
-        from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+    def report(sms: dict[str, Any], viber: dict[str, Any]) -> None:
+        """Print how many messages there were. They themselves are in the files, with numbers and texts."""
+        print(f"{sms['rows']} SMS, {viber['rows']} Viber messages in {len(sms['files'])} days")
 
-        file = ObjectStoragePath(params["output"]) / run_id / "statistics.csv"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return {"bytes": KetchUpHook().download_statistics(key, file, "csv"), "path": str(file)}
-
-    delete = KetchUpDeleteStatExportOperator(task_id="delete", file_key=file_key, missing_ok=True)
-    chain(create, ready, download(file_key), delete.as_teardown(setups=create))
+    report(load.output, load_viber.output)
 
 
 example_ketchup_statistics()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias
 
@@ -92,7 +92,7 @@ class RecordsOperator(TransferOperator):
         `quarantine` (they go to `_quarantine/`, with the reason, and the others where they belong).
     """
 
-    data_set: ClassVar[str]
+    data_set: str
     """What the files are called."""
 
     def __init__(

@@ -49,7 +49,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
 
     template_fields: Sequence[str] = (*RecordsOperator.template_fields, "start", "end")
     default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
-    data_set: ClassVar[str] = "calls"
+    data_set = "calls"
 
     def __init__(
         self,

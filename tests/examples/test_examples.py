@@ -32,7 +32,7 @@ EFFECTS = {
     },
     "example_kyivstar_fraud_check": {"kyivstar billed_check": 5},
     "example_ketchup_messaging": {"ketchup sms": 1000},
-    "example_ketchup_statistics": {"ketchup sms": 1, "ketchup stat_export": 1, "ketchup stat_delete": 1},
+    "example_ketchup_statistics": {"ketchup sms": 1, "ketchup stat_export": 2, "ketchup stat_delete": 2},
     "example_fmc_calls": {"fmc call": 1},
     "example_sunsim_telephony": {"sunsim callback": 1, "sunsim settings": 1},
     "example_novaconnect_fleet": {
@@ -49,7 +49,7 @@ NUMBERS = re.compile(r"67000\d{4}|90000000\d\d")
 """All that stand in the examples."""
 FILES = {
     "example_ketchup_messaging": ("*/results.jsonl", '"state": "accepted"', 1000),
-    "example_ketchup_statistics": ("*/statistics.csv", "380670000200", 1),
+    "example_ketchup_statistics": ("ketchup_messages/date=*/_messages_*.json", '"sha256"', 1),
     "example_fmc_calls": ("fmc_calls/date=*/_calls.parquet.json", '"rows": ', 1),
     "example_sunsim_telephony": ("*/settings.json", '"dialTime": 45', 2),
 }

@@ -25,8 +25,11 @@ from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+
 _ALL_TAKEN, _GONE = "92", "90"
 _OURS = "exports"
+STAT_FILE = f"{WATCHES}.stat_file"
 _MOMENTS = ("time_in_from", "time_in_to", "time_sent_from", "time_sent_to")
 _WORDS = {
     "source_type": arguments.SOURCES,
@@ -126,15 +129,26 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, OnceOperator, AwaitingOpe
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Order it, once."""
-        chosen = self._chosen()
-        journal, name = Journal(context["task_state_store"]), self._entry_name("export")
-        body, entry = fingerprint(chosen), journal.read(name)
-        mine = entry if entry and entry.body == body else None
+        started = self._export(context)
+        return self._completed(started, STAT_FILE, {"file_key": started["file_key"]})
+
+    def _export(self, context: Context) -> Facts:
+        """Return this task's export of this run; it is ordered unless an earlier try did that."""
+        mine = self._earlier(context)
         if mine and mine.state is State.DONE:
-            started = mine.facts
-        else:
-            started = self._ordered(journal, name, body, mine, chosen)
-        return self._completed(started, f"{WATCHES}.stat_file", {"file_key": started["file_key"]})
+            return mine.facts
+        chosen, journal = self._chosen(), Journal(context["task_state_store"])
+        return self._ordered(journal, self._entry_name("export"), fingerprint(chosen), mine, chosen)
+
+    def _earlier(self, context: Context) -> Entry | None:
+        """Return how far earlier tries have come with this export."""
+        entry = Journal(context["task_state_store"]).read(self._entry_name("export"))
+        return entry if entry and entry.body == fingerprint(self._chosen()) else None
+
+    def _forget_export(self, context: Context) -> None:
+        """Let the next try order another one: this one is there no more."""
+        entry = Entry(State.PLANNED, fingerprint(self._chosen()))
+        Journal(context["task_state_store"]).write(self._entry_name("export"), entry)
 
     def _chosen(self) -> dict[str, Any]:
         """Return the filters that are given, as the hook wants them."""
@@ -261,18 +275,28 @@ class KetchUpDeleteStatExportOperator(KetchUpOperator):
     def _deleted(self, tried: bool) -> bool:
         """Return whether it was this task that deleted it."""
         try:
-            self.hook.delete_statistics_export(self.file_key)
+            cleared(self.hook, self.file_key)
         except TelecomNotFoundError as error:
             if error.code != _GONE or not (tried or self.missing_ok):
                 raise
             return tried
-        except TelecomUnknownError:
-            if self._may_be_there():
-                raise
         return True
 
-    def _may_be_there(self) -> bool:
-        try:
-            return any(export.key == self.file_key for export in self.hook.list_statistics_exports())
-        except TelecomError:
-            return True
+
+def cleared(hook: KetchUpHook, file_key: str) -> None:
+    """Delete an export; where no answer came, the list shows whether that was done.
+
+    Raises TelecomNotFoundError (there was none), TelecomUnknownError (nobody can know).
+    """
+    try:
+        hook.delete_statistics_export(file_key)
+    except TelecomUnknownError:
+        if _may_be_there(hook, file_key):
+            raise
+
+
+def _may_be_there(hook: KetchUpHook, file_key: str) -> bool:
+    try:
+        return any(export.key == file_key for export in hook.list_statistics_exports())
+    except TelecomError:
+        return True

@@ -37,7 +37,22 @@ def row(books: Books, message: Message) -> dict[str, Any]:
         "body": _network(message) if message.module == "hlr" else message.text,
     }
     options = {"img": "img", "caption": "Caption", "action": "Action"}
-    return facts | {options[name]: value for name, value in message.options.items()}
+    facts |= {options[name]: value for name, value in message.options.items()}
+    if "alternative_sms" in books.quirks and message.delivery.stage == "not-viber-user":
+        facts["alternativeSMS"] = _alternative(facts, message)
+    return facts
+
+
+def _alternative(viber: dict[str, Any], message: Message) -> dict[str, Any]:
+    """Return the SMS that went out in place of a Viber message, as the document nests it."""
+    shared = {name: value for name, value in viber.items() if name not in ("img", "Caption", "Action")}
+    return shared | {
+        "message_ID": int(f"9{message.id}"),
+        "message_type": "sms",
+        "price": f"{message.country.sms:.7f} {CURRENCY}",
+        "Status": "Delivered",
+        "body": f"SMS: {message.text}",
+    }
 
 
 def _network(message: Message) -> dict[str, Any]:
@@ -85,12 +100,14 @@ def _fill(element: ET.Element, facts: dict[str, Any]) -> None:
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as CSV with a heading; a look-up's body is JSON in its cell."""
+    """Return the rows as CSV with a heading; what is nested is JSON in its cell."""
     target = io.StringIO()
     names = list(dict.fromkeys(name for facts in rows for name in facts))
     writer = csv.DictWriter(target, names, restval="")
     writer.writeheader()
     for facts in rows:
-        body = facts["body"]
-        writer.writerow(facts | {"body": json.dumps(body) if isinstance(body, dict) else body})
+        writer.writerow({
+            name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+            for name, value in facts.items()
+        })
     return target.getvalue()

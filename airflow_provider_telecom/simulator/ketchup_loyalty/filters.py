@@ -74,25 +74,28 @@ def _windows(books: Books, given: dict[str, Any]) -> Iterator[Test]:
     """Yield the tests of the two windows; that of arrival is required."""
     if "time_in_from" not in given and "time_in_to" not in given:
         raise Refusal(2)
-    since, until = (_moment(books, given.get(name)) for name in ("time_in_from", "time_in_to"))
+    since, until = (_moment(given.get(name)) for name in ("time_in_from", "time_in_to"))
     if since > until:
         raise Refusal(86)
-    yield lambda message: since <= message.created.replace(microsecond=0) <= until
+    yield lambda message: since <= _on_the_wall(books, message.created) <= until
     if "time_sent_from" in given:
-        earliest = _moment(books, given["time_sent_from"])
-        yield lambda message: message.delivery.start.replace(microsecond=0) >= earliest
+        earliest = _moment(given["time_sent_from"])
+        yield lambda message: _on_the_wall(books, message.delivery.start) >= earliest
     if "time_sent_to" in given:
-        latest = _moment(books, given["time_sent_to"])
+        latest = _moment(given["time_sent_to"])
         yield (
-            lambda message: (
-                message.delivery.started and (message.delivery.start.replace(microsecond=0) <= latest)
-            )
+            lambda message: message.delivery.started and _on_the_wall(books, message.delivery.start) <= latest
         )
 
 
-def _moment(books: Books, text: Any) -> datetime:
+def _on_the_wall(books: Books, moment: datetime) -> datetime:
+    """Return a moment as a database sees it that knows no zones: of an hour that comes twice, it has both."""
+    return moment.astimezone(books.zone).replace(microsecond=0, tzinfo=None)
+
+
+def _moment(text: Any) -> datetime:
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=books.zone)
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
     except (TypeError, ValueError):
         raise Refusal(86) from None
 

@@ -54,6 +54,23 @@ _KINDS: dict[str, type[TelecomError]] = {
     NOT_READY: KetchUpNotReadyError,
     EMPTY: TelecomRejectedError,
 }
+_MEANINGS = {
+    "80": "invalid message_id: not a number",
+    "81": "invalid message_type",
+    "82": "invalid source_type",
+    "83": "invalid status",
+    "84": "invalid country_name",
+    "85": "invalid sl_clicks_comp",
+    "86": "invalid time frame",
+    "87": "reserved for future use",
+    "88": "reserved for future use",
+    "89": "reserved for future use",
+    GONE: "file not found: exports live a month, and this one is older, was deleted, or never was",
+    NOT_READY: "file not ready",
+    "92": "Maximum count of exports reached: an account has five, and one must be deleted first",
+    EMPTY: "File is empty",
+}
+"""What the document's appendix says of statistics; their codes are nobody else's."""
 _ABOUT_A_NUMBER = re.compile(r"msisdn|phone|номер", re.IGNORECASE)
 _EXISTS = re.compile(r"already|уже|присутствует", re.IGNORECASE)
 _CODE = re.compile(r"[0-9]{1,6}|[A-Za-z_]{1,32}")
@@ -95,6 +112,14 @@ def text_of(item: dict[str, Any]) -> str:
     return text if isinstance(text, str) else ""
 
 
+def worded(code: str | None, text: str) -> str:
+    """Return the text of an error, with the document's words for its code unless it has them already."""
+    meaning = _MEANINGS.get(code or "", "")
+    if text.casefold() in meaning.casefold():
+        return meaning or text
+    return f"{meaning}: {text}" if meaning else text
+
+
 def is_duplicate(code: str | None, text: str) -> bool:
     """Whether an error says that our key is known already. The HLR examples use 13 for it."""
     return code in DUPLICATE or (code == "13" and _EXISTS.search(text) is not None)
@@ -112,7 +137,7 @@ def kind_of(code: str, text: str) -> type[TelecomError]:
 def refuse(item: dict[str, Any], code: str, status: int = 200) -> NoReturn:
     """Raise the error that a code stands for."""
     text = text_of(item)
-    raise kind_of(code, text)(text or "refused", status=status, code=code)
+    raise kind_of(code, text)(worded(code, text) or "refused", status=status, code=code)
 
 
 def checked(answer: Response) -> Any:
@@ -151,7 +176,10 @@ def complaint(answer: Response) -> Complaint:
         found = parsed(answer)
     except TelecomAnswerError:
         return Complaint()
-    return Complaint(code_of(found), text_of(found)) if isinstance(found, dict) else Complaint()
+    if not isinstance(found, dict):
+        return Complaint()
+    code = code_of(found)
+    return Complaint(code, worded(code, text_of(found)))
 
 
 def one(model: type[T]) -> Callable[[Response], T]:
