@@ -1,8 +1,8 @@
 """Bring the statistics of yesterday's and today's messages from KetchUp to a folder, a file a day.
 
 Needs the connection `ketchup_loyalty_default`. Nothing here is paid for. `load` does all in one: it orders an
-export of SMS, waits for its file without a worker, writes the messages by day, and deletes the export, of which
-an account has five at most. The other steps do the same with a sensor, for Viber; that export is deleted
+export of SMS, waits for its file without a worker, writes the messages by day, and deletes the export: an
+account has five at most. The other steps do the same with a sensor, for Viber; that export is deleted
 whatever becomes of it. Days are the vendor's own; with `vendor_timezone` in the connection the times below
 need a zone as well (+02:00).
 """

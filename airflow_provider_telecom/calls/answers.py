@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Callable, Hashable
 from datetime import datetime, timezone
@@ -13,8 +11,6 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_telecom.calls.errors import (
@@ -71,36 +67,6 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice")
     return found
-
-
-def read_csv(body: bytes) -> list[dict[str, str]]:
-    """Return the rows of a CSV body, whose first line names the columns and shows the separator.
-
-    Raises TelecomAnswerError for another encoding than UTF-8 and for a row with other cells than the header.
-    """
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise unreadable("not UTF-8", body) from None
-    separator = ";" if ";" in text.partition("\n")[0] else ","
-    try:
-        rows: list[dict[Any, Any]] = list(csv.DictReader(io.StringIO(text), delimiter=separator))
-    except csv.Error:
-        raise unreadable("not CSV", body) from None
-    if any(None in row or None in row.values() for row in rows):
-        raise unreadable("a CSV row with more or fewer cells than its header", body)
-    return rows
-
-
-def read_xml(body: bytes) -> Any:
-    """Return the root element of an XML body.
-
-    Raises TelecomAnswerError, also for a document type declaration: it can be a bomb, or ask for files.
-    """
-    try:
-        return ElementTree.fromstring(body, forbid_dtd=True)
-    except (ElementTree.ParseError, DefusedXmlException, ValueError):
-        raise unreadable("not XML, or XML with a document type declaration", body) from None
 
 
 def as_model(model: type[T], value: object, body: bytes = b"") -> T:

@@ -102,7 +102,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         return self._announced(context, {**summary, "windows": len(wanted)})
 
     def _load(self, dataset: Dataset, window: Window, name: str, progress: Progress) -> None:
-        from airflow_provider_telecom.vendors.kyivstar_fmc.table import records_in
+        from airflow_provider_telecom.vendors.kyivstar_fmc.models import lines_of
 
         file = dataset.spool / "answer"
         self.hook.download_call_records(
@@ -113,7 +113,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
             **self.flags,  # type: ignore[arg-type]
         )
         with file.open("rb") as answer:
-            for line, record in records_in(answer, self.source_format, self.encoding):
+            for line, record in lines_of(answer, self.source_format, self.encoding):
                 self._take(dataset, window, f"{name}, {_counted(self.source_format)} {line}", record)
                 progress.add(rows=1)
         dataset.check()

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
-from airflow_provider_telecom.calls.answers import read_csv, read_xml, refuse_by_status, unreadable
+from airflow_provider_telecom.calls.answers import refuse_by_status, unreadable
 from airflow_provider_telecom.calls.request import Response
+from airflow_provider_telecom.calls.rows import (
+    BadRow,
+    Line,
+    all_rows,
+    csv_rows,
+    json_facts,
+    json_rows,
+    xml_facts,
+    xml_rows,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
     EMPTY,
     checked,
@@ -15,6 +25,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
     complaint,
     content,
     refuse,
+    tidy,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
 
@@ -74,7 +85,8 @@ def is_file(format: Format) -> Callable[[Response], bool]:
         if format == "xml":
             return body.startswith(b"<") and not _HTML.match(body) and not _XML_ERROR.search(body)
         if format == "csv":
-            return not body.startswith((b"{", b"[", b"<"))
+            separated = any(one in body.partition(b"\n")[0] for one in (b",", b";", b"\t"))
+            return separated and not body.startswith((b"{", b"[", b"<"))
         return body.startswith((b"{", b"[")) and not _JSON_ERROR.search(body.partition(b"[")[0])
 
     return judge
@@ -90,63 +102,35 @@ def file_saved(answer: Response) -> int:
 
 def rows_of(format: Format) -> Callable[[Response], list[dict[str, Any]]]:
     """Return a reader of a file's rows."""
-    rows = {"json": _json_rows, "xml": _xml_rows, "csv": _csv_rows}[format]
 
     def read(answer: Response) -> list[dict[str, Any]]:
-        if not is_file(format)(answer):
-            _refuse_unless_empty(answer)
-            return []
-        try:
-            return rows(answer)
-        except RecursionError:
-            raise unreadable("no file that can be read", answer.body, answer.status) from None
+        if is_file(format)(answer):
+            return all_rows(answer.body, lambda file: _lines(file, format))
+        _refuse_unless_empty(answer)
+        return []
 
     return read
 
 
+def _lines(file: IO[bytes], format: Format) -> Iterator[Line]:
+    """Yield a file's rows. Raises the error that stands beside them."""
+    if format == "csv":
+        yield from csv_rows(file)
+        return
+    facts = tidy(json_facts(file) if format == "json" else xml_facts(file))
+    if _says_empty(facts):
+        return
+    for place, row in json_rows(file) if format == "json" else xml_rows(file, _MESSAGE_ID):
+        yield place, row if format == "xml" or isinstance(row, BadRow) else tidy(row)
+
+
 def _refuse_unless_empty(answer: Response) -> None:
-    if not _says_empty(checked(answer), answer):
+    if not _says_empty(checked(answer), answer.status):
         raise unreadable("neither a file nor an error", answer.body, answer.status)
 
 
-def _says_empty(found: Any, answer: Response) -> bool:
+def _says_empty(found: Any, status: int = 200) -> bool:
     code = code_of(found) if isinstance(found, dict) else None
     if code not in (None, EMPTY):
-        refuse(found, code, answer.status)
+        refuse(found, code, status)
     return code == EMPTY
-
-
-def _json_rows(answer: Response) -> list[dict[str, Any]]:
-    found = checked(answer)
-    if _says_empty(found, answer):
-        return []
-    if isinstance(found, dict):
-        found = next((inner for inner in found.values() if isinstance(inner, list)), None)
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise unreadable("statistics without rows", answer.body, answer.status)
-    return found
-
-
-def _csv_rows(answer: Response) -> list[dict[str, Any]]:
-    return [dict(row) for row in read_csv(answer.body)]
-
-
-def _xml_rows(answer: Response) -> list[dict[str, Any]]:
-    root = read_xml(answer.body)
-    rows = [_fields(message) for message in _messages(root)]
-    if not rows and any(len(child) for child in root):
-        raise unreadable("XML without messages", answer.body, answer.status)
-    return rows
-
-
-def _messages(element: Any) -> Iterator[Any]:
-    """Yield the elements that are messages, but not the SMS that stands within a Viber message."""
-    if any(_MESSAGE_ID.fullmatch(cell.tag) for cell in element):
-        yield element
-        return
-    for inner in element:
-        yield from _messages(inner)
-
-
-def _fields(element: Any) -> dict[str, Any]:
-    return {cell.tag: _fields(cell) if len(cell) else cell.text or "" for cell in element}

@@ -85,6 +85,8 @@ def _xml_lines(file: IO[bytes]) -> Iterator[Line]:
 
 
 def _reader(format: str) -> Callable[[bytes], list[CallRecord]]:
+    """Return what reads an answer that is held whole, and refuses it if a record cannot be read."""
+
     def read(body: bytes) -> list[CallRecord]:
         rows = all_rows(body, lambda file: lines_of(file, format))
         return as_model(list[CallRecord], rows, body)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import IO, Any
+from typing import Any
 
-from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
-from airflow_provider_telecom.calls.rows import Line, csv_rows, json_rows, xml_facts, xml_rows
 from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import read_times
 
@@ -37,25 +35,6 @@ COLUMNS = (
     RAW,
 )
 _MOST_SECONDS = 10**9
-_MARKER = re.compile("start_timestamp")
-
-
-def records_in(file: IO[bytes], source_format: str, encoding: str = "utf-8") -> Iterator[Line]:
-    """Yield the records of an answer in one of the vendor's three formats. Raises TelecomAnswerError."""
-    if source_format == "csv":
-        return csv_rows(file, encoding=encoding, marker=_MARKER)
-    if source_format == "json":
-        return json_rows(file, "calls", stray_commas=True)  # as the document's sample has them
-    return _xml_records(file)
-
-
-def _xml_records(file: IO[bytes]) -> Iterator[Line]:
-    found = False
-    for line in xml_rows(file, _MARKER):
-        found = True
-        yield line
-    if not found and xml_facts(file):
-        raise TelecomAnswerError("XML without calls")
 
 
 def understood(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:

@@ -1,0 +1,170 @@
+"""Records of CSV files."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from typing import IO
+
+from airflow_provider_telecom.calls.checks import one_of
+from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.calls.rows.record import (
+    BOM,
+    LARGEST_RAW,
+    LARGEST_RECORD,
+    PIECE,
+    BadRow,
+    Line,
+    bad,
+)
+
+ENCODINGS = ("utf-8", "cp1251")
+MOST_COLUMNS = 1000
+
+
+def csv_rows(
+    file: IO[bytes], *, encoding: str = "utf-8", marker: re.Pattern[str] | None = None
+) -> Iterator[Line]:
+    """Yield the records of a CSV file, all cells as texts, under the names in its first line.
+
+    That line shows the separator: the one of `,` `;` and tab that it holds most. With a `marker`, one of its
+    names must match it. `encoding` is utf-8 or cp1251. Blank lines are no records.
+
+    A BadRow: other cells than the header, wrong quotation marks, bytes that are not of the encoding, NUL, a
+    line of more than 1 MB, a cell larger than `csv.field_size_limit()`. Raises TelecomAnswerError for a
+    header with a name that is empty, stands twice or cannot be read, and for quotation marks that do not
+    close within 1 MB or before the file ends: nobody knows which lines they hold.
+    """
+    one_of("encoding", encoding, ENCODINGS)
+    separator = _separator(file)
+    lines = _Lines(file, encoding)
+    records = _cells(lines, separator)
+    header = _header(next(records, None), marker)
+    for line, cells in records:
+        if isinstance(cells, BadRow):
+            yield line, cells
+        elif len(cells) != len(header):
+            yield line, lines.bad(f"{len(cells)} cells under {len(header)} names")
+        else:
+            yield line, dict(zip(header, cells, strict=True))
+
+
+def _separator(file: IO[bytes]) -> str:
+    file.seek(0)
+    while (line := file.readline(LARGEST_RECORD)) and not line.removeprefix(BOM).strip():
+        pass
+    return max(",;\t", key=lambda one: line.count(one.encode()))
+
+
+def _header(record: tuple[int, list[str] | BadRow] | None, marker: re.Pattern[str] | None) -> list[str]:
+    if record is None:
+        return []
+    line, cells = record
+    if isinstance(cells, BadRow):
+        raise TelecomAnswerError(f"line {line}: a header with {cells.reason}")
+    names = [cell.strip() for cell in cells]
+    if "" in names or len(set(names)) != len(names):
+        raise TelecomAnswerError(f"line {line}: a header in which a name is empty or stands twice")
+    if len(names) > MOST_COLUMNS:
+        raise TelecomAnswerError(f"line {line}: a header of more than {MOST_COLUMNS} names")
+    if marker and not any(map(marker.fullmatch, names)):
+        raise TelecomAnswerError(f"line {line}: not the header that was looked for")
+    return names
+
+
+def _cells(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str] | BadRow]]:
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        lines.begin()
+        cells: list[str] | BadRow
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except _TooLongError:
+            cells = lines.bad(f"a line larger than {LARGEST_RECORD} bytes")
+        except csv.Error as error:
+            lines.refuse_if_open(limit="limit" in str(error))
+            cells = lines.bad("quotation marks that are wrong, or too large a cell")
+        if lines.fault:
+            cells = lines.bad(lines.fault)
+        if cells and not lines.blank:
+            yield lines.number, cells
+
+
+class _TooLongError(Exception):
+    """A line is too long to be held."""
+
+
+class _Lines:
+    """The lines of a file as csv.reader asks for them. It keeps those of the present record."""
+
+    def __init__(self, file: IO[bytes], encoding: str) -> None:
+        file.seek(0)
+        self._file, self._encoding = file, encoding
+        self.number, self._ended = 0, False
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the record."""
+        self._texts: list[str] = []
+        self._begun = self.number + 1
+        self._size, self.fault = 0, ""
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(LARGEST_RECORD + 1)
+        if not line:
+            self._ended = True
+            raise StopIteration
+        self.number += 1
+        self._size += len(line)
+        if self._size > LARGEST_RECORD:
+            self._skip(line)
+            raise _TooLongError
+        if self.number == 1 and self._encoding == "utf-8":
+            line = line.removeprefix(BOM)
+        try:
+            text = line.decode(self._encoding)
+        except UnicodeDecodeError:
+            self.fault = f"bytes that are not {self._encoding}"
+            text = line.decode(self._encoding, "surrogateescape")
+        self._texts.append(text)
+        if "\0" in text:
+            self.fault = "a NUL character"
+            return text.replace("\0", " ")  # older readers would stop in the middle of the record
+        return text
+
+    def _skip(self, line: bytes) -> None:
+        """Go to the end of a line that is too long. Refuse the file if a quotation mark is open there."""
+        if self._texts:
+            raise self._never_closes()
+        self._texts = [line[:LARGEST_RAW].decode(self._encoding, "surrogateescape")]
+        quotes = line.count(b'"')
+        while not line.endswith(b"\n") and (line := self._file.readline(PIECE)):
+            quotes += line.count(b'"')
+        if quotes % 2:
+            raise self._never_closes()
+
+    def refuse_if_open(self, *, limit: bool) -> None:
+        """Raise TelecomAnswerError when csv.reader gave up within quotation marks: where do they end?"""
+        if self._ended or (limit and "".join(self._texts).count('"') % 2):
+            raise self._never_closes()
+
+    def _never_closes(self) -> TelecomAnswerError:
+        return TelecomAnswerError(f"line {self._begun}: quotation marks that close too late or never")
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is nothing in the line."""
+        return not self.fault and len(self._texts) == 1 and not self._texts[0].strip(" \r\n")
+
+    def bad(self, reason: str) -> BadRow:
+        """Return the record as a bad one."""
+        raw = "".join(self._texts).rstrip("\r\n")
+        shown = raw.encode(self._encoding, "surrogateescape").decode(self._encoding, "backslashreplace")
+        spans = f", over {len(self._texts)} lines" if len(self._texts) > 1 else ""
+        return bad(reason + spans, shown)
