@@ -211,7 +211,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         return fingerprint([key, self.path, self.output_format, self.csv_safe, self._chosen()])
 
     def _read(self, dataset: Dataset, wanted: _Wanted, file: Path, progress: Progress) -> None:
-        from airflow_provider_telecom.vendors.ketchup_loyalty.table import records_in
+        from airflow_provider_telecom.vendors.ketchup_loyalty.exports import records_in
 
         counted = "record" if self._format() == "json" else "line"
         take = partial(_take, dataset, wanted, self._zone(), self.hook.options.default_region)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow_provider_telecom.calls.checks import moment, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.transfers.progress import Progress
     from airflow_provider_telecom.vendors.kyivstar_fmc.times import Window
 
-FORMATS = ("csv", "json", "xml")
+Format = Literal["csv", "json", "xml"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 ENCODINGS = ("utf-8", "cp1251")
 
 
@@ -56,7 +57,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         *,
         start: datetime | str,
         end: datetime | str,
-        source_format: str = "csv",
+        source_format: Format = "csv",
         names: bool = False,
         departments: bool = False,
         ownership: bool = False,
@@ -110,7 +111,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
             window.first,
             window.last,
             format=self.source_format,
-            **self.flags,  # type: ignore[arg-type]
+            **self.flags,
         )
         with file.open("rb") as answer:
             for line, record in lines_of(answer, self.source_format, self.encoding):

@@ -808,7 +808,7 @@ def test_the_documents_own_json_is_none_and_another_format_is_recommended(
 ) -> None:
     sent.quirks.add("typographic_quotes")
     run = Run()
-    with pytest.raises(TelecomAnswerError, match="source_format xml, or csv with a message_type") as caught:
+    with pytest.raises(TelecomAnswerError, match="ask for xml, or for csv with a message_type") as caught:
         load(run, **WEEK)
     assert "380670000" not in str(caught.value)
     assert files_in(tmp_path / "lake") == {}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, Literal
 
 from airflow_provider_telecom.calls.answers import refuse_by_status, unreadable
+from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.rows import (
     BadRow,
@@ -35,7 +36,7 @@ FORMATS: tuple[Format, ...] = ("json", "xml", "csv")
 _JSON_ERROR = re.compile(rb'error\s*(?:"|\xe2\x80.)\s*:\s*(?:"|\xe2\x80.)?\s*0*[1-9]')
 _XML_ERROR = re.compile(rb"<\s*error\s*>\s*0*[1-9]", re.IGNORECASE)
 _HTML = re.compile(rb"<\s*(!doctype|html)", re.IGNORECASE)
-_MESSAGE_ID = re.compile(r"message_id", re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"message[\s_]*id", re.IGNORECASE)
 
 
 def read_key(answer: Response) -> str:
@@ -105,23 +106,48 @@ def rows_of(format: Format) -> Callable[[Response], list[dict[str, Any]]]:
 
     def read(answer: Response) -> list[dict[str, Any]]:
         if is_file(format)(answer):
-            return all_rows(answer.body, lambda file: _lines(file, format))
+            return all_rows(answer.body, lambda file: _tidy_lines(file, format))
         _refuse_unless_empty(answer)
         return []
 
     return read
 
 
-def _lines(file: IO[bytes], format: Format) -> Iterator[Line]:
-    """Yield a file's rows. Raises the error that stands beside them."""
+def records_in(file: IO[bytes], format: str) -> Iterator[Line]:
+    """Yield the records of an export's file, one at a time, as they come.
+
+    Raises TelecomAnswerError for what is no such file, and the error that stands in it beside the records.
+    """
     if format == "csv":
-        yield from csv_rows(file)
-        return
-    facts = tidy(json_facts(file) if format == "json" else xml_facts(file))
-    if _says_empty(facts):
-        return
-    for place, row in json_rows(file) if format == "json" else xml_rows(file, _MESSAGE_ID):
-        yield place, row if format == "xml" or isinstance(row, BadRow) else tidy(row)
+        return csv_rows(file, marker=_MESSAGE_ID)
+    return _json_records(file) if format == "json" else _beside_no_error(xml_facts, _xml_records, file)
+
+
+def _json_records(file: IO[bytes]) -> Iterator[Line]:
+    try:
+        yield from _beside_no_error(json_facts, json_rows, file)
+    except TelecomAnswerError as error:
+        advice = "ask for xml, or for csv with a message_type: the document's own sample is no JSON"
+        raise TelecomAnswerError(f"{error.text}; {advice}") from None
+
+
+def _xml_records(file: IO[bytes]) -> Iterator[Line]:
+    return xml_rows(file, _MESSAGE_ID)
+
+
+def _beside_no_error(
+    facts: Callable[[IO[bytes]], Mapping[str, Any]],
+    rows: Callable[[IO[bytes]], Iterator[Line]],
+    file: IO[bytes],
+) -> Iterator[Line]:
+    """Yield the rows, unless an error stands beside them, be it before or after."""
+    if not _says_empty(tidy(dict(facts(file)))):
+        yield from rows(file)
+
+
+def _tidy_lines(file: IO[bytes], format: Format) -> Iterator[Line]:
+    for place, row in records_in(file, format):
+        yield place, tidy(row) if format == "json" and not isinstance(row, BadRow) else row
 
 
 def _refuse_unless_empty(answer: Response) -> None:

@@ -7,18 +7,16 @@ count. Stray blanks are taken off all values but texts. What is empty, is nothin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone, tzinfo
 from decimal import Decimal
 from functools import lru_cache
-from typing import IO, Any
+from typing import Any
 
 from airflow_provider_telecom.calls.answers import read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
-from airflow_provider_telecom.calls.rows import Line, csv_rows, json_facts, json_rows, xml_facts, xml_rows
 from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import EMPTY, code_of, refuse, tidy
 
 _CLOCK = "wall clock of the vendor"
 _ZONE = "as read with vendor_timezone; none without it. In an hour that happens twice, the later"
@@ -66,41 +64,10 @@ _SPELT = {
         *("body", "caption", "alternative_sms"),
     )
 }
-_MESSAGE_ID = re.compile(r"message[\s_]*id", re.IGNORECASE)
 _BLANKS = re.compile(r"[\s_]+")
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}")
 _MONEY = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]{3})?")
 _TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
-
-
-def records_in(file: IO[bytes], source_format: str) -> Iterator[Line]:
-    """Yield the records of an export's file in one of the vendor's three formats.
-
-    Raises TelecomAnswerError for what is no such file, and the error that stands in it beside the records.
-    """
-    if source_format == "csv":
-        return csv_rows(file, marker=_MESSAGE_ID)
-    if source_format == "json":
-        return _json_records(file)
-    _check(xml_facts(file))
-    return xml_rows(file, _MESSAGE_ID)
-
-
-def _json_records(file: IO[bytes]) -> Iterator[Line]:
-    try:
-        _check(json_facts(file))
-        yield from json_rows(file)
-    except TelecomAnswerError as error:
-        advice = "ask for source_format xml, or csv with a message_type: the document's own sample is no JSON"
-        raise TelecomAnswerError(f"{error.text}; {advice}") from None
-
-
-def _check(facts: Mapping[str, Any]) -> None:
-    """Raise the error that stands at the top of a file, wherever it stands."""
-    top = tidy(dict(facts))
-    code = code_of(top)
-    if code not in (None, EMPTY):
-        refuse(top, code)
 
 
 def understood(record: Mapping[str, Any], zone: tzinfo | None = None, region: str = "UA") -> dict[str, Any]:

@@ -190,7 +190,7 @@ SAMPLE = """{“error”: 0
 
 
 def test_row_06_a_typographic_export_fails_by_name_and_is_not_repaired() -> None:
-    with pytest.raises(TelecomAnswerError, match=r"not JSON .a body of") as caught:
+    with pytest.raises(TelecomAnswerError, match=r"not JSON; ask for xml.*a body of") as caught:
         rows("json", SAMPLE)
     assert "testing" not in str(caught.value)
     assert wanted("json", SAMPLE)
