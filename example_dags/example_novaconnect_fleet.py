@@ -1,13 +1,16 @@
-"""Look after a fleet of NovaConnect SIMs: list, limit, block and unblock, rename, group, and wait for each.
+"""Look after a fleet of NovaConnect SIMs: limit, block, rename, group; file its sessions and the newest bill.
 
 Needs the connection `novaconnect_default` with an administrator's token. Nothing here is paid for. The vendor
 puts operations into a queue; each task first looks at the SIMs and asks only for those that are not there
-yet, so a retry does nothing twice. Blocked SIMs are offline until they are unblocked again.
+yet, so a retry does nothing twice. Blocked SIMs are offline until they are unblocked again. The vendor learns
+of a day in the night after it, so the sessions of the last two days are loaded.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
@@ -21,7 +24,12 @@ from airflow_provider_telecom.operators.novaconnect import (
     NovaConnectUnblockSimsOperator,
 )
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
+from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
+    NovaConnectBillToObjectStorageOperator,
+    NovaConnectReportToObjectStorageOperator,
+)
 
+OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "telecom")
 SIM_IDS = "{{ params.sim_ids }}"
 
 
@@ -35,6 +43,9 @@ SIM_IDS = "{{ params.sim_ids }}"
         "limit_mb": Param(500, type="integer", minimum=1, description="Megabytes in a calendar month"),
         "sim_name": Param("Spare tracker", type="string", description="New name of the first SIM"),
         "group": Param("Spare", type="string", description="The SIMs' group; made if there is none"),
+        "output": Param(
+            OUTPUT, type="string", description="Folder of the files; a path, or a URL like s3://..."
+        ),
     },
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
@@ -78,6 +89,19 @@ def example_novaconnect_fleet() -> None:
         **waiting,
     )
 
+    sessions = NovaConnectReportToObjectStorageOperator(
+        task_id="load_sessions",
+        path="{{ params.output }}/novaconnect_sessions",
+        report="sessions",
+        start="{{ macros.ds_add(dag_run.run_after | ds, -2) }}",
+        end="{{ macros.ds_add(dag_run.run_after | ds, -1) }}",
+        output_format="csv",
+        csv_safe=True,  # for people with spreadsheets
+    )
+    bill = NovaConnectBillToObjectStorageOperator(
+        task_id="load_bill", path="{{ params.output }}/novaconnect_bills", newest=True
+    )
+
     @task
     def report(found: dict[str, Any], limited: dict[str, Any], blocked: dict[str, Any]) -> None:
         """Print what was changed, and what was left out and why."""
@@ -86,7 +110,7 @@ def example_novaconnect_fleet() -> None:
             print(f"{name}: changed {outcome['changed']}, left out {outcome['skipped']}")
 
     chain(find, limit, limited, block, blocked, unblock, unblocked, rename, group, grouped)
-    grouped >> report(find.output, limit.output, block.output)
+    [grouped, sessions, bill] >> report(find.output, limit.output, block.output)
 
 
 example_novaconnect_fleet()

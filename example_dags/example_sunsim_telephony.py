@@ -1,7 +1,8 @@
-"""Call back through SunSim, list a week's calls to a file, and edit settings of the virtual PBX.
+"""Call back through SunSim, load a week's calls and recordings, and edit settings of the virtual PBX.
 
 Needs the connection `sunsim_default`. The call-back is charged as an incoming call on `number`; everything
-else costs nothing. The settings are read, edited in a file, and set only if nobody has changed them since.
+else costs nothing. Calls go to a file a day; recordings that are there already are not fetched again. The
+settings are read, edited in a file, and set only if nobody has changed them since.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pendulum
 from airflow.sdk import ObjectStoragePath, Param, chain, dag, task
 
 from airflow_provider_telecom.operators.sunsim import (
     SunSimCreateCallbackOperator,
     SunSimGetVatsSettingsOperator,
     SunSimSetVatsSettingsOperator,
+)
+from airflow_provider_telecom.transfers.sunsim_to_object_storage import (
+    SunSimCallsToObjectStorageOperator,
+    SunSimRecordingsToObjectStorageOperator,
 )
 
 OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "telecom")
@@ -40,28 +44,27 @@ SETTINGS = "{{ params.output }}/{{ run_id }}/settings.json"
     doc_md=__doc__,
 )
 def example_sunsim_telephony() -> None:
-    call_back = SunSimCreateCallbackOperator(
+    SunSimCreateCallbackOperator(
         task_id="call_back",
         phone_from="{{ params.number }}",
         phone_to="{{ params.phone_to }}",
         on_unknown="fail",  # a copy would ring both phones again
     )
 
-    @task
-    def list_calls(params: Any = None, dag_run: Any = None) -> dict[str, Any]:
-        """Write the calls of a week as JSON lines. The file holds numbers; the XCom does not."""
-        from airflow_provider_telecom.hooks.sunsim import SunSimHook
-
-        hook = SunSimHook()
-        zone = hook.options.vendor_timezone  # without it the vendor wants its own time, and says not which
-        end = pendulum.instance(dag_run.run_after).in_timezone(zone or "Europe/Moscow")
-        end = end if zone else end.naive()
-        found = hook.list_calls([params["number"]], end.subtract(weeks=1), end)
-        file = ObjectStoragePath(params["output"]) / f"calls-{end:YYYY-MM-DD}.jsonl"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("w", encoding="utf-8") as lines:
-            lines.writelines(json.dumps(call.row, ensure_ascii=False) + "\n" for call in found.calls)
-        return {"calls": len(found.calls), "path": str(file)}
+    week: dict[str, Any] = {  # by the vendor's clocks; with `vendor_timezone` in the connection add a zone
+        "numbers": ["{{ params.number }}"],
+        "start": "{{ macros.ds_add(dag_run.run_after | ds, -7) }}T00:00:00",
+        "end": "{{ dag_run.run_after | ds }}T00:00:00",
+    }
+    calls = SunSimCallsToObjectStorageOperator(
+        task_id="load_calls", path="{{ params.output }}/sunsim_calls", **week
+    )
+    recordings = SunSimRecordingsToObjectStorageOperator(
+        task_id="load_recordings",
+        path="{{ params.output }}/sunsim_recordings",
+        **week,
+        on_missing="report",  # what is missing stands in the index
+    )
 
     read = SunSimGetVatsSettingsOperator(
         task_id="read_settings",
@@ -84,7 +87,7 @@ def example_sunsim_telephony() -> None:
     set_ = SunSimSetVatsSettingsOperator(
         task_id="set_settings", path=SETTINGS, expected_hash=read.output["hash"]
     )
-    chain(call_back, list_calls())
+    chain(calls, recordings)
     chain(read, edit_settings(read.output["path"]), set_)
 
 

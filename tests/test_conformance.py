@@ -20,7 +20,14 @@ TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs" / "vendors"
 CONTRADICTIONS = TESTS.parent / "docs" / "contradictions.md"
 # Methods that are made of other endpoints, or ask one of them in another form.
-COMPOSED = {"download_call_records", "get_statistics", "price_sms_to_many", "price_individual_sms"}
+COMPOSED = {
+    "download_call_record_file",
+    "download_call_records",
+    "get_statistics",
+    "list_call_rows",
+    "price_individual_sms",
+    "price_sms_to_many",
+}
 
 
 def hook_class(vendor: str) -> Any:

@@ -52,6 +52,7 @@ FILES = {
     "example_ketchup_statistics": ("ketchup_messages/date=*/_messages_*.json", '"sha256"', 1),
     "example_fmc_calls": ("fmc_calls/date=*/_calls.parquet.json", '"rows": ', 1),
     "example_sunsim_telephony": ("*/settings.json", '"dialTime": 45', 2),
+    "example_novaconnect_fleet": ("novaconnect_sessions/date=*/sessions.csv", "sid,start_utc", 1),
 }
 """The files that examples leave, what stands in them, and how often at least."""
 pytestmark = [pytest.mark.xdist_group("examples")]

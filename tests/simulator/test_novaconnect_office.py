@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from airflow_provider_telecom.simulator.credentials import NOVACONNECT_TOKEN, NOVACONNECT_USER_TOKEN
 from airflow_provider_telecom.simulator.novaconnect import Books, routes
+from airflow_provider_telecom.simulator.novaconnect.seed import REPORTED_DAYS
 from airflow_provider_telecom.simulator.town import Town
 
 NEW_USER = {"first_name": "Dana", "last_name": "New", "email": "dana@example.kz", "phone": "77000009050"}
@@ -313,7 +314,7 @@ def test_days_add_up_to_sessions(office: Office) -> None:
 def test_calls_and_messages(office: Office) -> None:
     rows = office.rows("call_sms")
     assert {row["type"] for row in rows} == {"call", "in_sms", "out_sms", "ussd"}
-    assert len(rows) == 160
+    assert len(rows) == 4 * REPORTED_DAYS
     assert set(rows[0]) == {
         *("sid", "date", "type", "to_number", "session_cost", "id", "original_number", "iccid", "name")
     }

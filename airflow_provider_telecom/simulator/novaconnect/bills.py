@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.simulator.novaconnect.fields import PAGES
@@ -27,11 +28,27 @@ def bill_pdf(bill: Bill) -> bytes:
 
 def transcript_xlsx(books: Books, bill: Bill) -> bytes:
     """Return the bill's transcript: a row for each SIM, whose costs in EUR make up the bill."""
-    share, rest = divmod(round(bill.cost * 100), len(books.sims))
+    if bill.id in books.transcripts:
+        return books.transcripts[bill.id]
     rows: list[list[str | float]] = [["ICCID", "Number", "Cost, EUR"]]
-    for place, sim in enumerate(books.sims.values()):
-        rows.append([sim.iccid, sim.number, (share + (place < rest)) / 100])
+    rows += [[sim.iccid, sim.number, bill.charges.get(sim.id, 0) / 10_000] for sim in books.sims.values()]
     return xlsx(rows)
+
+
+def usage_of(books: Books, period: str) -> dict[int, int]:
+    """Return what each SIM has used in a month (MM-YYYY), as a bill's charges: all that reports show."""
+    month, year = map(int, period.split("-"))
+    first, last = (
+        int(datetime(*begin, 1, tzinfo=timezone.utc).timestamp()) - books.utc_offset
+        for begin in ((year, month), (year + month // 12, month % 12 + 1))
+    )
+    costs = [(one.sim, one.start, one.cost) for one in books.sessions]
+    costs += [(one.sim, one.date, one.cost) for one in books.actions]
+    charges: dict[int, int] = {}
+    for sim, moment, cost in costs:
+        if first <= moment < last:
+            charges[sim] = charges.get(sim, 0) + round(cost * 10_000)
+    return charges
 
 
 METHODS = {"bill/list": Method(bill_list, PAGES)}

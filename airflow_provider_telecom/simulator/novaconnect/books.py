@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.novaconnect.bills import usage_of
 from airflow_provider_telecom.simulator.novaconnect.notices import notice
 from airflow_provider_telecom.simulator.novaconnect.queues import Queue, advance
 from airflow_provider_telecom.simulator.novaconnect.records import Action, Bill, Group, Session, Sim, User
@@ -23,7 +26,10 @@ class Books:
 
     `quirks` may hold: `http_status` (an error's HTTP status equals its code), `progress_callbacks`,
     `single_item` and `count_object` (forms of the call-back), `limit_float` and `change_lock_bool`
-    (types inside a SIM).
+    (types inside a SIM). No page holds more than `most_rows`, whatever is asked for; the days of reports and
+    bills begin `utc_offset` seconds before those of UTC. `after_pages` are done one by one, each after the
+    next page of a report: so rows can move while somebody reads. `last_report` is what one was asked for.
+    `transcripts` holds files, by a bill's id, that are served in place of those made of the books.
     """
 
     def __init__(self, town: Town) -> None:
@@ -31,6 +37,11 @@ class Books:
         self.random = random.Random(f"novaconnect-{town.seed}")
         self.ids = itertools.count(900001)
         self.quirks: set[str] = set()
+        self.most_rows = sys.maxsize
+        self.utc_offset = 0
+        self.after_pages: list[Callable[[], Any]] = []
+        self.last_report: dict[str, Any] = {}
+        self.transcripts: dict[int, bytes] = {}
         self.company: dict[str, Any] = dict(COMPANY)
         self.sims: dict[int, Sim] = {}
         self.groups: dict[int, Group] = {}
@@ -73,6 +84,13 @@ class Books:
         """Return the month before that of `moment`, as MM-YYYY: what a bill of that day is for."""
         first = datetime.fromtimestamp(moment, timezone.utc).replace(day=1)
         return (first - timedelta(days=1)).strftime("%m-%Y")
+
+    def make_bill(self, period: str) -> Bill:
+        """Make the bill of a month (MM-YYYY) out of what reports show of it."""
+        number, charges = max(self.bills, default=500) + 1, usage_of(self, period)
+        cost = round(sum(charges.values()) / 10_000, 2)
+        self.bills[number] = Bill(number, period, self.now(), 0, cost, 515.5, f"NC-{number}", charges=charges)
+        return self.bills[number]
 
     def enqueue(
         self, code: str, sims: list[int], params: dict[str, Any], user: User, callback_url: str | None

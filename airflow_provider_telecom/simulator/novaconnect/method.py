@@ -40,7 +40,7 @@ def item(thing: dict[str, Any]) -> dict[str, Any]:
 
 def cut(call: Call, things: Sequence[Any]) -> list[Any]:
     """Return the page of `things` that the call asks for."""
-    size = call.body.get("size", DEFAULT_SIZE)
+    size = min(call.body.get("size", DEFAULT_SIZE), call.books.most_rows)
     start = call.body.get("page", 0) * size
     return list(things[start : start + size])
 

@@ -40,7 +40,7 @@ def _pdf_file(objects: Sequence[str]) -> bytes:
     table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
     size = len(objects) + 1
     trailer = f"trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{len(body)}\n%%EOF\n"
-    return f"{body}xref\n0 {size}\n0000000000 65535 f \n{table}{trailer}".encode("ascii")
+    return f"{body}xref\n0 {size}\n0000000000 65535 f \n{table}{trailer}".encode("ascii", "replace")
 
 
 def xlsx(rows: Sequence[Sequence[str | float]]) -> bytes:

@@ -89,7 +89,10 @@ class Sim:
 
 @dataclass
 class Bill:
-    """A monthly bill: `cost` in EUR, `valute_cost` in `currency`; `paided` is 0 until it is paid."""
+    """A monthly bill: `cost` in EUR, `valute_cost` in `currency`; `paided` is 0 until it is paid.
+
+    `charges` are what it is made of: by a SIM's id, in ten thousandths of EUR.
+    """
 
     id: int
     period: str
@@ -100,10 +103,12 @@ class Bill:
     bid: str
     country: str = "KZ"
     currency: str = "KZT"
+    charges: dict[int, int] = field(default_factory=dict)
 
     def shown(self) -> dict[str, Any]:
         """Return the document's bill object."""
-        return {**asdict(self), "valute_cost": round(self.cost * self.valute_course, 2)}
+        shown = {name: value for name, value in asdict(self).items() if name != "charges"}
+        return {**shown, "valute_cost": round(self.cost * self.valute_course, 2)}
 
 
 @dataclass(frozen=True)

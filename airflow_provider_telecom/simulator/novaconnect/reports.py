@@ -1,7 +1,7 @@
 """Reports: report/sessions, report/day and report/call_sms.
 
 NovaConnect learns of a day's traffic from the operators in the night after it, so no report shows today.
-Days are those of UTC; rows come newest first, in pages without a count.
+Days are those of `books.utc_offset`; rows come newest first, in pages without a count.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def report_sessions(call: Call) -> dict[str, Any]:
 
 def report_day(call: Call) -> dict[str, Any]:
     """Answer report/day: each session's traffic of each day, so one `sid` may stand on several days."""
-    rows = [(day, one.sid, part) for one in call.books.sessions for day, part in _days(one)]
+    offset = call.books.utc_offset
+    rows = [(day, one.sid, part) for one in call.books.sessions for day, part in _days(one, offset)]
     return _report(call, rows, _day_row)
 
 
@@ -45,18 +46,23 @@ def report_call_sms(call: Call) -> dict[str, Any]:
 def _report(
     call: Call, rows: list[tuple[int, int, Any]], show: Callable[[Any], dict[str, Any]]
 ) -> dict[str, Any]:
+    call.books.last_report = call.body
     start, end = _window(call)
     sims = _selected(call)
     kept = [row for row in rows if start <= row[0] < end and row[2].sim in sims]
     kept.sort(key=lambda row: row[:2], reverse=True)
-    return {"result": {"items": [{**show(row[2]), **_of_sim(call, row[2].sim)} for row in cut(call, kept)]}}
+    page = [{**show(row[2]), **_of_sim(call, row[2].sim)} for row in cut(call, kept)]
+    if call.books.after_pages:
+        call.books.after_pages.pop(0)()
+    return {"result": {"items": page}}
 
 
 def _window(call: Call) -> tuple[int, int]:
     bounds = call.body.get("filter", {})
-    today = call.books.now() // DAY * DAY
-    start = _unix(bounds["start"]) if "start" in bounds else 0
-    end = _unix(bounds["end"]) + DAY if "end" in bounds else today
+    offset = call.books.utc_offset
+    today = _midnight(call.books.now(), offset)
+    start = _unix(bounds["start"]) - offset if "start" in bounds else 0
+    end = _unix(bounds["end"]) + DAY - offset if "end" in bounds else today
     if "start" in bounds and "end" in bounds and start >= end:
         raise RefusedError(400, "bad_value", "filter.end")
     return start, min(end, today)
@@ -64,6 +70,10 @@ def _window(call: Call) -> tuple[int, int]:
 
 def _unix(day: str) -> int:
     return int(datetime.strptime(day, "%d-%m-%Y").replace(tzinfo=timezone.utc).timestamp())
+
+
+def _midnight(moment: int, offset: int) -> int:
+    return (moment + offset) // DAY * DAY - offset
 
 
 def _selected(call: Call) -> set[int]:
@@ -86,12 +96,12 @@ def _sims_of(call: Call, word: str) -> set[int]:
     return {sim.id for sim in sims.values() if group.id in sim.groups}
 
 
-def _days(session: Session) -> Iterator[tuple[int, Session]]:
+def _days(session: Session, offset: int) -> Iterator[tuple[int, Session]]:
     """Cut a session at midnights; the parts add up to its traffic."""
     begun, length = session.start, session.end - session.start
     start = begun
     while start < session.end:
-        day = start // DAY * DAY
+        day = _midnight(start, offset)
         end = min(session.end, day + DAY)
         value = session.value * (end - begun) // length - session.value * (start - begun) // length
         cost = round(session.cost * (end - start) / length, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_telecom.simulator.novaconnect.bills import usage_of
 from airflow_provider_telecom.simulator.novaconnect.records import (
     ADMIN,
     PLAIN,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.simulator.novaconnect.books import Books
 
 DAY = 86400
-REPORTED_DAYS = 40
+REPORTED_DAYS = 65  # the newest bill's month is among them
 SIM_LIMIT = 10_000  # numbers of the form 7700000xxxx end there
 COMPANY = {
     "id": 77,
@@ -51,7 +52,10 @@ OPERATORS = (
 
 
 def plant(books: Books) -> None:
-    """Fill new books: 60 SIMs, 5 groups, 4 users, 6 bills and 40 days of reports."""
+    """Fill new books: 60 SIMs, 5 groups, 4 users, 6 bills and 65 days of reports.
+
+    The newest bill is made of what the reports show of its month.
+    """
     for name in GROUP_NAMES:
         books.add_group(name)
     for place in range(40):
@@ -65,6 +69,9 @@ def plant(books: Books) -> None:
     _plant_bills(books)
     for days_ago in range(REPORTED_DAYS, 0, -1):
         _plant_day(books, books.now() // DAY * DAY - days_ago * DAY, days_ago > 1)
+    newest = max(books.bills.values(), key=lambda bill: bill.added)
+    newest.charges = usage_of(books, newest.period)
+    newest.cost = round(sum(newest.charges.values()) / 10_000, 2)
 
 
 def grow_sim(books: Books, profile: str, block: str = "n") -> Sim:
@@ -104,7 +111,10 @@ def _plant_bills(books: Books) -> None:
         paided = added + 3 * DAY if place < 4 else 0
         period = books.month_before(added)
         cost = round(books.random.uniform(80, 400), 2)
-        books.bills[501 + place] = Bill(501 + place, period, added, paided, cost, 515.5, f"NC-{501 + place}")
+        bill = Bill(501 + place, period, added, paided, cost, 515.5, f"NC-{501 + place}")
+        share, rest = divmod(round(cost * 100), len(books.sims))
+        bill.charges = {sim: 100 * (share + (n < rest)) for n, sim in enumerate(books.sims)}
+        books.bills[bill.id] = bill
 
 
 def _plant_day(books: Books, midnight: int, past_midnight: bool) -> None:

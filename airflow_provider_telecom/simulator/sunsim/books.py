@@ -20,10 +20,12 @@ class Books:
     """SunSim's state, and the switches by which a test makes it behave in one way or another.
 
     `zone` is that of all times without an offset. `recordings` holds MP3 bytes by callRecordId; a test may
-    put its own there. `settings` is what Vats/settings/get shows for each number. `quirks` may hold:
+    put its own there, and the vendor's names for them in `file_names`. `settings` is what Vats/settings/get
+    shows for each number. `stray_rows` stand in each call list before its calls. `quirks` may hold:
     dotted_dates (token ends as dd.mm.yyyy HH:MM:SS), opaque_tokens (tokens that are no JWT),
     hostile_file_name (a recording's name climbs out of its folder), plain_redirects (redirect numbers are
-    kept as ten digits, in whatever form they came).
+    kept as ten digits, in whatever form they came), end_excluded (a period does not include its end),
+    other_columns (a call list's rows have names and times of another kind).
     """
 
     def __init__(self, town: Town) -> None:
@@ -35,6 +37,8 @@ class Books:
         self.refresh: Token | None = None
         self.numbers = NUMBERS
         self.recordings: dict[str, bytes] = {}
+        self.file_names: dict[str, str] = {}
+        self.stray_rows: list[Any] = []
         self.calls: dict[str, list[PhoneCall]] = {number: seed_calls(self, number) for number in NUMBERS}
         self.vip_profiles = set(VIP_PROFILES)
         self.settings: dict[str, dict[str, Any]] = {

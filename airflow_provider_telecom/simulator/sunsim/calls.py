@@ -105,7 +105,9 @@ def list_calls(books: Books, body: dict[str, Any]) -> dict[str, Any]:
     oldest = books.local(books.town.clock.now() - MONTH).date()
     if end < start or end - start > MONTH or books.local(start).date() < oldest:
         raise RefusedError(BAD_PERIOD, "the period is limited to one month, and to the last month")
-    return {"calls": [_row(books, call) for call in _chosen(books, body, start, end)]}
+    if "end_excluded" in books.quirks:
+        end -= timedelta(seconds=1)
+    return {"calls": [*books.stray_rows, *(_row(books, call) for call in _chosen(books, body, start, end))]}
 
 
 def _chosen(books: Books, body: dict[str, Any], start: datetime, end: datetime) -> Iterator[PhoneCall]:
@@ -126,6 +128,9 @@ def _chosen(books: Books, body: dict[str, Any], start: datetime, end: datetime) 
 
 
 def _row(books: Books, call: PhoneCall) -> dict[str, Any]:
+    if "other_columns" in books.quirks:
+        length, other = str(timedelta(seconds=call.duration)), call.number_to
+        return {"when": books.local(call.at).strftime("%d.%m.%y %H:%M"), "length": length, "other": other}
     return {
         "callId": call.id,
         "callDate": books.local(call.at).strftime(_TIME),
@@ -143,7 +148,9 @@ def recording(books: Books, query: dict[str, Any]) -> tuple[dict[str, Any], dict
     record_id = query["recordFileId"]
     if record_id not in books.recordings:
         raise RefusedError(NOT_FOUND, "no such recording")
-    name = HOSTILE_NAME if "hostile_file_name" in books.quirks else f"{record_id}.mp3"
+    name = books.file_names.get(record_id, f"{record_id}.mp3")
+    if "hostile_file_name" in books.quirks:
+        name = HOSTILE_NAME
     content = base64.b64encode(books.recordings[record_id]).decode()
     return {"file_NAME": name}, {"fileContent": content}
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from calendar import monthrange
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, datetime
+
 from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.request import MEGABYTE, Repeat, Request, Response, Save, Target
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.envelope import accepted
@@ -69,3 +76,61 @@ def _saved(answer: Response) -> int:
         accepted(answer)
         raise unreadable("not the file that was asked for", answer.body, answer.status)
     return answer.saved_bytes
+
+
+_MONTHS = (
+    re.compile(r"(?P<month>\d{2})[-./](?P<year>\d{4})"),
+    re.compile(r"(?P<year>\d{4})[-./](?P<month>\d{2})"),
+)
+_RANGE = re.compile(r"(\S{10})\s*(?:-|–|—|\.\.|to|по)\s*(\S{10})")
+_NAMED_PERIODS = 12
+_DAYS = ("%d.%m.%Y", "%d-%m-%Y", "%d/%m/%Y", "%Y-%m-%d")
+
+
+def days_of_period(period: str | None) -> tuple[date, date] | None:
+    """Return the first and last day of a bill's `period`, or None when its words cannot be read.
+
+    The document does not say how it is written; read are months (05-2024, 2024-05) and two days.
+    """
+    text = (period or "").strip()
+    for form in _MONTHS:
+        if (found := form.fullmatch(text)) and 1 <= (month := int(found["month"])) <= 12:
+            year = int(found["year"])
+            return (date(year, month, 1), date(year, month, monthrange(year, month)[1])) if year else None
+    if found := _RANGE.fullmatch(text):
+        first, last = _day(found[1]), _day(found[2])
+        return (first, last) if first and last and first <= last else None
+    return None
+
+
+def _day(text: str) -> date | None:
+    for form in _DAYS:
+        with suppress(ValueError):
+            return datetime.strptime(text, form).date()
+    return None
+
+
+def added_on(bill: Bill) -> date:
+    """Return the day, in UTC, on which a bill was added. Raises TelecomAnswerError."""
+    if bill.added_at is None:
+        raise TelecomAnswerError(f"bill {bill.id} does not say when it was added; choose it by id")
+    return date(bill.added_at.year, bill.added_at.month, bill.added_at.day)
+
+
+def of_period(bills: Sequence[Bill], period: str) -> list[Bill]:
+    """Return the bills of a period, given in the vendor's words or others for the same days.
+
+    Raises TelecomInputError when there is none.
+    """
+    days = days_of_period(period)
+    found = [
+        bill
+        for bill in bills
+        if (bill.period or "").strip() == period.strip() or (days and days_of_period(bill.period) == days)
+    ]
+    if not found:
+        others = sorted({repr((bill.period or "")[:40]) for bill in bills})
+        raise TelecomInputError(
+            "period", f"there is no bill of it, but of {', '.join(others[-_NAMED_PERIODS:])}"
+        )
+    return found

@@ -6,20 +6,35 @@ a count, and a row's `id` is its SIM's. What a page holds may move while others 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
-from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Repeat
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.models import ActionRow, DayRow, ReportRow, SessionRow
 from airflow_provider_telecom.vendors.novaconnect.posting import READINGS, Posting, given, paging
+from airflow_provider_telecom.vendors.novaconnect.readings import (
+    Mark,
+    Report,
+    SteadyPage,
+    mark,
+    steady,
+    whole,
+)
 
+T = TypeVar("T")
 RowT = TypeVar("RowT", bound=ReportRow)
+Record = dict[str, Any]
 
 REPORT_PAGE_SIZE = 500
+REPORTS = {"sessions": "report/sessions", "days": "report/day", "calls_and_sms": "report/call_sms"}
+"""The reports by our names, which are those of the calls."""
+_KEYS = {"sessions": ("sid",), "days": ("sid", "day"), "calls_and_sms": ("sid",)}
 _Ids = Sequence[int] | None
 _Day = date | str | None
 
@@ -122,9 +137,29 @@ class ReportCalls(Posting):
         body = _body(start, end, sim_ids, group_ids, 0, size)
         return self._whole_report("report/call_sms", list[ActionRow], body, size)
 
+    def report_records(
+        self,
+        report: str,
+        start: _Day,
+        end: _Day,
+        *,
+        sim_ids: _Ids = None,
+        group_ids: _Ids = None,
+        size: int = REPORT_PAGE_SIZE,
+    ) -> Call[SteadyPage[Record]]:
+        """Return the call for the rows of `sessions`, `days` or `calls_and_sms` as the vendor sends them.
+
+        For reports of any length: `hook.run(hook.report_records(...))` gives the first page, and
+        `hook.run(page.rest())` the next. Each row comes once; three readings are made when rows move.
+        """
+        one_of("report", report, REPORTS)
+        path, rows, key = REPORTS[report], list[Record], _KEYS[report]
+        body = _body(start, end, sim_ids, group_ids, 0, size)
+        return steady(self._reading(path, rows, body, size, lambda row: _record_mark(row, key), READINGS + 1))
+
     def _report(
-        self, path: str, rows: type[list[RowT]], body: dict[str, object], page: int, full: int | None = None
-    ) -> Call[Page[RowT]]:
+        self, path: str, rows: type[list[T]], body: dict[str, object], page: int, full: int | None = None
+    ) -> Call[Page[T]]:
         """Return one page. `full` is the length of the page before it, which a last page falls short of.
 
         It is not the size that was asked for: the vendor may give less than that on every page.
@@ -139,35 +174,19 @@ class ReportCalls(Posting):
     def _whole_report(
         self, path: str, rows: type[list[RowT]], body: dict[str, object], size: int
     ) -> Call[list[RowT]]:
-        """Return the rows of all pages, each once, if the first page still reads the same afterwards.
+        return whole(self._reading(path, rows, body, size, _row_mark, READINGS))
 
-        A first page with room for more rows held all of them, and is not read again.
-        """
-        for _ in range(READINGS):
-            pages = yield from self._pages(path, rows, body)
-            found = _each_once(pages)
-            if found is not None and len(found) == len(pages[0]) < size:
-                return found
-            again = yield from self._report(path, rows, body, 0)
-            if found is not None and _keys(again.items) == _keys(pages[0]):
-                return found
-        raise TelecomAnswerError(
-            f"rows moved between pages in {READINGS} readings: the report changes as it is read",
-            call=f"POST {self._path(path)}",
-        )
-
-    def _pages(self, path: str, rows: type[list[RowT]], body: dict[str, object]) -> Call[list[list[RowT]]]:
-        """Return the rows of each page. Raises TelecomAnswerError when the vendor does not turn the page."""
-        page = yield from self._report(path, rows, body, 0)
-        pages = [page.items]
-        while page.rest is not None:
-            page = yield from page.rest()
-            if page.items and _keys(page.items) == _keys(pages[-1]):
-                raise TelecomAnswerError(
-                    f"page {len(pages)} is a copy of the one before it", call=f"POST {self._path(path)}"
-                )
-            pages.append(page.items)
-        return pages
+    def _reading(
+        self,
+        path: str,
+        rows: type[list[T]],
+        body: dict[str, object],
+        size: int,
+        mark: Callable[[T], Mark],
+        readings: int,
+    ) -> Report[T]:
+        label = f"POST {self._path(path)}"
+        return Report(lambda: self._report(path, rows, body, 0), size, mark, label, readings)
 
 
 def _body(start: _Day, end: _Day, sim_ids: _Ids, group_ids: _Ids, page: int, size: int) -> dict[str, object]:
@@ -188,14 +207,12 @@ def _selected(sim_ids: _Ids, group_ids: _Ids) -> list[str]:
     return [*(f"s_{sim}" for sim in sims), *(f"g_{group}" for group in groups)]
 
 
-def _each_once(pages: list[list[RowT]]) -> list[RowT] | None:
-    """Return each row once, or None when a key stands for two different rows."""
-    found: dict[tuple[int, ...], RowT] = {}
-    for row in (row for page in pages for row in page):
-        if found.setdefault(row.key, row) != row:
-            return None
-    return list(found.values())
+def _row_mark(row: ReportRow) -> Mark:
+    return mark(row.key, repr(row))
 
 
-def _keys(rows: list[RowT]) -> list[tuple[int, ...]]:
-    return [row.key for row in rows]
+def _record_mark(record: Record, key: Sequence[str]) -> Mark:
+    """Return the mark of a record; one that lacks its key is told from others by all that it says."""
+    content = json.dumps(record, sort_keys=True, default=str)
+    names = [str(record.get(name)) for name in key]
+    return mark(names if all(map(str.isdecimal, names)) else content, content)

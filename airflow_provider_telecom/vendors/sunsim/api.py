@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
+from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.checks import matching, one_of, some, within
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import (
@@ -15,8 +17,9 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.phone import russian_dialled, ten_digits
 from airflow_provider_telecom.calls.privacy import Secret, shortened
-from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request
+from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request, Response, Save, Target
 from airflow_provider_telecom.vendors.api import Api, Credentials
+from airflow_provider_telecom.vendors.sunsim.answers import envelope
 from airflow_provider_telecom.vendors.sunsim.edits import (
     check_workdays,
     differences,
@@ -30,14 +33,17 @@ from airflow_provider_telecom.vendors.sunsim.models import (
     CallRecording,
     TokenPair,
     VatsSettings,
+    read_call_rows,
     read_calls,
     read_receipt,
     read_recording,
     read_settings,
 )
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
-from airflow_provider_telecom.vendors.sunsim.period import period
+from airflow_provider_telecom.vendors.sunsim.period import period, written
+from airflow_provider_telecom.vendors.sunsim.recordings import CONTENT_BEGINS
 from airflow_provider_telecom.vendors.sunsim.settings import Settings, checked, numbers_of
+from airflow_provider_telecom.vendors.sunsim.table import RECORD_ID
 from airflow_provider_telecom.vendors.sunsim.tokens import TokenDesk
 
 Direction = Literal["outgoing", "incoming"]
@@ -119,25 +125,29 @@ class SunSimApi(Api[SunSimOptions]):
         Raises TelecomInputError, TelecomAuthError, TelecomRejectedError (a number that is not on the
         contract), TelecomAnswerError. A read. Source: "POST /api/v1/request/getcalllist".
         """
-        first, last = period(start, end, self.options.vendor_timezone)
-        shortest = _seconds("duration_from_seconds", duration_from_seconds)
-        longest = _seconds("duration_to_seconds", duration_to_seconds)
-        if shortest is not None and longest is not None and shortest > longest:
-            raise TelecomInputError("duration_to_seconds", "must not be less than duration_from_seconds")
-        body = {
-            "nums": self._own_numbers(numbers),
-            "periodStart": first,
-            "periodEnd": last,
-            "direction": None
-            if direction is None
-            else _DIRECTIONS[one_of("direction", direction, _DIRECTIONS)],
-            "durationFrom": shortest,
-            "durationTo": longest,
-            "isCallRecord": 1 if only_recorded else None,
-            "isRead": None if is_read is None else int(one_of("is_read", is_read, (True, False))),
-        }
-        request = self._request("POST", "/request/getcalllist", body=body, max_bytes=_LARGEST_LIST)
+        request = self._call_list(
+            numbers,
+            period(start, end, self.options.vendor_timezone),
+            direction=direction,
+            duration_from_seconds=duration_from_seconds,
+            duration_to_seconds=duration_to_seconds,
+            only_recorded=only_recorded,
+            is_read=is_read,
+        )
         return (yield from self._call(request, read_calls))
+
+    @endpoint
+    def list_call_rows(
+        self, numbers: Sequence[str], start: datetime, end: datetime, filters: Mapping[str, Any]
+    ) -> Call[list[Any]]:
+        """Return the rows of `list_calls` as they came, also what is no object: for who sets those aside.
+
+        `start` and `end` are what the vendor's clocks show, without a zone even if it is known. `filters`
+        are those of `list_calls`, by name. Raises the same. A read. Source: "POST
+        /api/v1/request/getcalllist".
+        """
+        ends = written(start, end, self.options.vendor_timezone)
+        return (yield from self._call(self._call_list(numbers, ends, **filters), read_call_rows))
 
     @endpoint
     def get_call_record_file(self, record_id: str) -> Call[CallRecording]:
@@ -146,11 +156,21 @@ class SunSimApi(Api[SunSimOptions]):
         Raises TelecomInputError (id), TelecomRejectedError (no such recording), TelecomAnswerError (not an
         MP3 file). A read. Source: "GET /api/v1/request/getcallrecordfile", whose heading the document lost.
         """
-        rule = "must be 1 to 64 of the characters A-Z a-z 0-9 and -"
-        query = {"recordFileId": matching("record_id", record_id, r"[A-Za-z0-9-]{1,64}", rule)}
-        most = LARGEST_RECORDING * 4 // 3 + MEGABYTE
-        request = self._request("GET", "/request/getcallrecordfile", query=query, max_bytes=most)
-        return (yield from self._call(request, read_recording))
+        return (yield from self._call(self._record_file(record_id), read_recording))
+
+    @endpoint
+    def download_call_record_file(self, record_id: str, target: Target) -> Call[int]:
+        """Stream the answer that holds a recording into `target`, as it came, and return its bytes.
+
+        It is JSON, some 270 MB at most. `vendors.sunsim.recordings.decode` takes the MP3 file out of it
+        without holding it, and finds an error that stands beside the recording. Nothing stands under that
+        name when the vendor answers with an error in place of one.
+
+        Raises TelecomInputError (id), TelecomRejectedError (no such recording), TelecomAuthError,
+        TelecomAnswerError. A read. Source: "GET /api/v1/request/getcallrecordfile".
+        """
+        request = replace(self._record_file(record_id), save=Save(target, _holds_a_recording))
+        return (yield from self._call(request, _saved))
 
     @endpoint
     def get_vats_settings(self, numbers: Sequence[str]) -> Call[VatsSettings]:
@@ -222,6 +242,41 @@ class SunSimApi(Api[SunSimOptions]):
         # The document lost this call's heading; its name is taken from that of its sister.
         return self._call(self._request("POST", "/Vats/settings/get", body={"nums": nums}), read_settings)
 
+    def _call_list(
+        self,
+        numbers: Sequence[str],
+        ends: tuple[str, str],
+        *,
+        direction: Direction | None = None,
+        duration_from_seconds: int | None = None,
+        duration_to_seconds: int | None = None,
+        only_recorded: bool = False,
+        is_read: bool | None = None,
+    ) -> Request:
+        shortest = _seconds("duration_from_seconds", duration_from_seconds)
+        longest = _seconds("duration_to_seconds", duration_to_seconds)
+        if shortest is not None and longest is not None and shortest > longest:
+            raise TelecomInputError("duration_to_seconds", "must not be less than duration_from_seconds")
+        body = {
+            "nums": self._own_numbers(numbers),
+            "periodStart": ends[0],
+            "periodEnd": ends[1],
+            "direction": None
+            if direction is None
+            else _DIRECTIONS[one_of("direction", direction, _DIRECTIONS)],
+            "durationFrom": shortest,
+            "durationTo": longest,
+            "isCallRecord": 1 if only_recorded else None,
+            "isRead": None if is_read is None else int(one_of("is_read", is_read, (True, False))),
+        }
+        return self._request("POST", "/request/getcalllist", body=body, max_bytes=_LARGEST_LIST)
+
+    def _record_file(self, record_id: str) -> Request:
+        rule = "must be 1 to 64 of the characters A-Z a-z 0-9 and -"
+        query = {"recordFileId": matching("record_id", record_id, RECORD_ID, rule)}
+        most = LARGEST_RECORDING * 4 // 3 + MEGABYTE
+        return self._request("GET", "/request/getcallrecordfile", query=query, max_bytes=most)
+
     def _request(
         self,
         method: str,
@@ -254,3 +309,14 @@ class SunSimApi(Api[SunSimOptions]):
 
 def _seconds(field: str, value: int | None) -> int | None:
     return None if value is None else within(field, value, 0, _LONGEST_SECONDS)
+
+
+def _holds_a_recording(answer: Response) -> bool:
+    return answer.status == 200 and CONTENT_BEGINS.search(answer.body) is not None
+
+
+def _saved(answer: Response) -> int:
+    if answer.saved_bytes is None:
+        envelope(answer)
+        raise unreadable("an answer without a recording", answer.body, answer.status)
+    return answer.saved_bytes

@@ -152,7 +152,20 @@ def read_receipt(answer: Response) -> Answer:
 
 
 def read_calls(answer: Response) -> CallList:
-    """Return the calls. Their list's name is not documented: it is the one list there is in `result`."""
+    """Return the calls."""
+    rows, others = _rows(answer)
+    if not all(isinstance(row, dict) for row in rows):
+        raise unreadable("a call that is no object", answer.body, answer.status)
+    return CallList(calls=[_record(row) for row in rows], result=others)
+
+
+def read_call_rows(answer: Response) -> list[Any]:
+    """Return the rows of a list of calls as they came, whatever they are."""
+    return _rows(answer)[0]
+
+
+def _rows(answer: Response) -> tuple[list[Any], dict[str, Any]]:
+    """Return rows, and what came beside them. Their list's name is not documented: it is the one there is."""
     result = result_of(envelope(answer), answer)
     lists = {name: value for name, value in result.items() if isinstance(value, list)}
     if len(lists) > 1:
@@ -163,9 +176,7 @@ def read_calls(answer: Response) -> CallList:
         value is not None for key, value in others.items() if key not in _ABOUT_THE_REQUEST
     ):
         raise unreadable("no list of calls", answer.body, answer.status)
-    if not all(isinstance(row, dict) for row in rows):
-        raise unreadable("a call that is no object", answer.body, answer.status)
-    return CallList(calls=[_record(row) for row in rows], result=others)
+    return rows, others
 
 
 def _record(row: Mapping[str, Any]) -> CallRecord:
@@ -182,7 +193,7 @@ def read_recording(answer: Response) -> CallRecording:
         content = base64.b64decode(encoded if isinstance(encoded, str) else "", validate=True)
     except (binascii.Error, ValueError):
         raise unreadable("a recording that is not base64", answer.body, answer.status) from None
-    if not _is_mp3(content):
+    if not is_mp3(content):
         raise unreadable("a recording that is not MP3", answer.body, answer.status)
     if len(content) > LARGEST_RECORDING:
         raise unreadable("a recording larger than 200 MB", answer.body, answer.status)
@@ -191,7 +202,8 @@ def read_recording(answer: Response) -> CallRecording:
     return CallRecording(result=kept, content=content, file_name=name if isinstance(name, str) else None)
 
 
-def _is_mp3(content: bytes) -> bool:
+def is_mp3(content: bytes) -> bool:
+    """Whether a file that begins like this is MP3."""
     return content.startswith(b"ID3") or (content[:1] == b"\xff" and content[1:2] >= b"\xe0")
 
 

@@ -11,12 +11,20 @@ from airflow_provider_telecom.vendors.clock import wall_clock
 
 
 def period(start: datetime, end: datetime, zone: str | None) -> tuple[str, str]:
-    """Return both ends as `yyyy-mm-dd hh:mm:ss`. Raises TelecomInputError.
+    """Return both ends, aware if the `zone` is known and else naive, as `yyyy-mm-dd hh:mm:ss`.
+
+    Raises TelecomInputError.
+    """
+    return written(wall_clock("start", start, zone), wall_clock("end", end, zone), zone)
+
+
+def written(start: datetime, end: datetime, zone: str | None) -> tuple[str, str]:
+    """Return both ends, which are what the vendor's clocks show, likewise. Raises TelecomInputError.
 
     "One month" may mean the period's length or how far back it begins: both are kept to. Without a zone
     "now" is taken from UTC, which lets a period begin some hours too early rather than refuse a good one.
     """
-    first, last = wall_clock("start", start, zone), wall_clock("end", end, zone)
+    first, last = (wall_clock(name, end, None) for name, end in (("start", start), ("end", end)))
     now = wall_clock("now", pendulum.now("UTC"), zone or "UTC")
     if first >= last:
         raise TelecomInputError("end", "must be later than start")

@@ -1,0 +1,292 @@
+"""Bills of NovaConnect and their transcripts to object storage, and whether the usage reports agree."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_telecom.calls.checks import filled, one_of, some
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
+from airflow_provider_telecom.transfers.base import TransferOperator
+from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown, when_known
+from airflow_provider_telecom.vendors.novaconnect import arguments, targets
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_telecom.transfers.progress import Progress
+    from airflow_provider_telecom.vendors.novaconnect.models import Bill
+
+FILES = {"pdf": "bill-{}.pdf", "transcript": "bill-{}-transcript.xlsx"}
+_WAYS = ("bill_ids", "period", "start", "newest")
+_NAMED = 12
+_PIECE = 1 << 20
+_DAY = timedelta(days=1)
+
+
+class BillDifferenceError(TelecomError, AirflowFailException):
+    """A bill, its transcript and the usage reports do not say the same, and will not if looked at again."""
+
+
+class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperator):
+    """Bring bills to `period=YYYY-MM/`: `bill-<id>.pdf`, `bill-<id>-transcript.xlsx` and `bill-<id>.json`.
+
+    The first two are the vendor's files, unopened. The third is written after them: the bill as the vendor's
+    list has it, and each file's size and SHA-256. `period` is read from the bill; where its words cannot be
+    read the folder is `period=added-YYYY-MM`, by the month in which it was made. Files appear whole or not at
+    all; a rerun replaces them.
+
+    Which bills must be said in one way: `bill_ids`, `period`, `start` and `end`, or `newest`.
+
+    With `reconcile` the costs in a bill's transcript are compared with those of the usage reports (sessions,
+    and calls and SMS) of the bill's days, by the vendor's own days, SIM by SIM and in all. The result of each
+    SIM goes to `bill-<id>-reconciliation.jsonl`. Reports know what a session cost for SIMs of profile TC
+    only, and know no packages: a SIM of profile TD differs by whatever the transcript has for it. The
+    document does not show a transcript: its headings are an assumption, and what is not as expected is an
+    error.
+
+    :param bill_ids: the vendor's ids, a list or (from a template) its JSON text.
+    :param period: the bills of a period: the vendor's words, as 05-2024, or the same days in other words.
+    :param start: bills added on this day (UTC) or later: a date, YYYY-MM-DD or DD-MM-YYYY. None is no error.
+    :param end: the last day on which they were added, included.
+    :param newest: True: the bill that was added last.
+    :param files: which files: `pdf`, `transcript`, or both (default).
+    :param reconcile: compare; needs the extra `xlsx`, and the transcript among the files.
+    :param tolerance: how many EUR make no difference, for each SIM and in all: a Decimal or its text.
+    :param on_difference: `fail` (default; the task fails when all files are written, and is not retried) or
+        `report` (a warning in the log, and in the XCom).
+    :param transcript_columns: the headings of the columns with a SIM's ICCID or number, and its cost in EUR:
+        `{"sim": "ICCID", "cost": "Cost, EUR"}` unless said else; and `sheet`, if there are several with them.
+    :param usage_start: the first day of the bill's usage, where the words of its period cannot be read.
+    :param usage_end: the last day, included.
+
+    The XCom has `path`, `bytes` and `bills`, for each of which `bill_id`, `period`, `cost` (EUR),
+    `valute_cost`, `currency`, `files` (path and bytes of each) and `reconciliation`: `path`, `sims`,
+    `sims_differing`, `transcript_total`, `usage_total`, `difference`, `bill_difference` (of the bill's cost
+    and its transcript), `other_rows` and `other_cost` (rows that name no SIM, as totals do), `agrees`.
+
+    Raises TelecomInputError (target, a bill or period that is not there, headings), TelecomAuthError,
+    TelecomNotFoundError, TelecomAnswerError (another file than asked for, or one that cannot be read),
+    BillDifferenceError. Reads only: nothing is paid for. Source: "Счета" of the vendor's document.
+    """
+
+    template_fields: Sequence[str] = (
+        *TransferOperator.template_fields,
+        *("bill_ids", "period", "start", "end", "usage_start", "usage_end"),
+    )
+
+    def __init__(
+        self,
+        *,
+        bill_ids: Any = None,
+        period: str | None = None,
+        start: date | str | None = None,
+        end: date | str | None = None,
+        newest: bool = False,
+        files: Sequence[str] = ("pdf", "transcript"),
+        reconcile: bool = False,
+        tolerance: Decimal | str | int = Decimal("0.01"),
+        on_difference: str = "fail",
+        transcript_columns: Mapping[str, str] | None = None,
+        usage_start: date | str | None = None,
+        usage_end: date | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bill_ids, self.period, self.start, self.end = bill_ids, period, start, end
+        self.usage_start, self.usage_end = usage_start, usage_end
+        self.newest = one_of("newest", newest, (True, False))
+        self.files = [one_of("files", name, tuple(FILES)) for name in some("files", files)]
+        self.reconcile = one_of("reconcile", reconcile, (True, False))
+        self.tolerance = _amount("tolerance", tolerance)
+        self.on_difference = one_of("on_difference", on_difference, ("fail", "report"))
+        self.transcript_columns = transcript_columns
+        self._check()
+
+    def _check(self) -> None:
+        """Check what can be known before anything is rendered."""
+        given = [name for name in _WAYS if (way := getattr(self, name)) is not None and way is not False]
+        if len(given) != 1:
+            raise TelecomInputError(
+                "bill_ids", "one of bill_ids, period, start and end, newest must be given"
+            )
+        for first, last in (("start", "end"), ("usage_start", "usage_end")):
+            if (getattr(self, first) is None) != (getattr(self, last) is None):
+                raise TelecomInputError(last, f"must be given with {first}, and not without")
+        for field in ("start", "end", "usage_start", "usage_end"):
+            when_known(getattr(self, field), partial(arguments.day, field))
+        when_known(self.bill_ids, partial(targets.some_ids, "bill_ids"))
+        when_known(self.period, partial(filled, "period"))
+        if self.reconcile and "transcript" not in self.files:
+            raise TelecomInputError("files", "must hold transcript to reconcile it")
+        if not self.reconcile and (self.transcript_columns or self.usage_start):
+            raise TelecomInputError("reconcile", "must be True for transcript_columns and usage_start")
+        if self.transcript_columns is not None:
+            self._columns()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Load the bills."""
+        from airflow_provider_telecom.transfers.progress import Progress
+
+        root = self._folder()
+        if self.reconcile:
+            from airflow_provider_telecom.vendors.novaconnect.transcripts import check_available
+
+            check_available()
+        bills = self._chosen()
+        usage_days = {bill.id: self._usage_days(bill, len(bills)) for bill in bills if self.reconcile}
+        progress, loaded = Progress(self.log, bills=len(bills)), []
+        for bill in bills:
+            with tempfile.TemporaryDirectory(prefix="telecom-") as spool:
+                facts = self._stored(root, bill, Path(spool), progress)
+                if self.reconcile:
+                    facts["reconciliation"] = self._reconciled(root, bill, usage_days[bill.id], Path(spool))
+            loaded.append(facts)
+            progress.add(bills=1)
+        self._judge(loaded)
+        written = sum(file["bytes"] for facts in loaded for file in facts["files"])
+        return self._announced(context, {"path": str(root), "bytes": written, "bills": loaded})
+
+    def _chosen(self) -> list[Bill]:
+        """Return the bills that are asked for. Raises TelecomInputError when one is not there."""
+        from airflow_provider_telecom.vendors.novaconnect.bills import added_on, of_period
+
+        bounds = None if self.start is None else self._bounds()
+        ids = None if self.bill_ids is None else targets.some_ids("bill_ids", self.bill_ids)
+        period = None if self.period is None else filled("period", self.period)
+        bills = {bill.id: bill for bill in self.hook.all_bills()}
+        if ids is not None:
+            refuse_unknown("bill_ids", ids, set(bills))
+            return [bills[one] for one in ids]
+        if bounds is not None:
+            return [bill for bill in bills.values() if bounds[0] <= added_on(bill) <= bounds[1]]
+        if period is not None:
+            return of_period(list(bills.values()), period)
+        if not bills:
+            raise TelecomInputError("newest", "there are no bills")
+        return [max(bills.values(), key=lambda bill: (added_on(bill), bill.added, bill.id))]
+
+    def _bounds(self) -> tuple[date, date]:
+        first, last = arguments.day("start", self.start), arguments.day("end", self.end)  # type: ignore[arg-type]
+        if last < first:
+            raise TelecomInputError("end", "must not be before start")
+        return first, last
+
+    def _usage_days(self, bill: Bill, bills: int) -> tuple[date, date]:
+        """Return the days that a bill is about. Raises TelecomInputError."""
+        from airflow_provider_telecom.vendors.novaconnect.bills import days_of_period
+
+        if self.usage_start is not None and self.usage_end is not None:
+            if bills > 1:
+                raise TelecomInputError("usage_start", f"is about one bill, and there are {bills}")
+            return interval(self.usage_start, self.usage_end, ("usage_start", "usage_end"))
+        days = days_of_period(bill.period)
+        if days is None:
+            raise TelecomInputError("usage_start", f"must be given: of bill {bill.id} no period can be read")
+        return interval(*days, ("usage_start", "usage_end"))
+
+    def _stored(self, root: ObjectStoragePath, bill: Bill, spool: Path, progress: Progress) -> dict[str, Any]:
+        """Download a bill's files, and then put all of them in place."""
+        from airflow_provider_telecom.vendors.columns import json_text
+
+        download = {"pdf": self.hook.download_bill, "transcript": self.hook.download_bill_transcript}
+        for name in self.files:
+            download[name](bill.id, progress.watching(spool / name))
+        folder = root / _folder_of(bill)
+        files = [_placed(spool / name, folder / FILES[name].format(bill.id)) for name in self.files]
+        hashes = [_sha256(spool / name) for name in self.files]
+        index = {
+            **bill.model_dump(mode="json"),
+            "files": [
+                {"name": one["path"].rpartition("/")[2], "bytes": one["bytes"], "sha256": digest}
+                for one, digest in zip(files, hashes, strict=True)
+            ],
+        }
+        (spool / "index").write_text(f"{json_text(index)}\n", encoding="utf-8")
+        _placed(spool / "index", folder / f"bill-{bill.id}.json")
+        facts = bill.model_dump(mode="json", include={"period", "cost", "valute_cost", "currency"})
+        return {"bill_id": bill.id, **facts, "files": files}
+
+    def _reconciled(
+        self, root: ObjectStoragePath, bill: Bill, days: tuple[date, date], spool: Path
+    ) -> dict[str, Any]:
+        """Compare a bill's transcript with the usage of its days, put the result in place, and sum it up."""
+        from airflow_provider_telecom.transfers.novaconnect_reconciliation import Reconciliation, usage_of
+        from airflow_provider_telecom.vendors.novaconnect.transcripts import read_transcript
+
+        with (spool / "transcript").open("rb") as file:
+            transcript = read_transcript(file, self._columns())
+        found = Reconciliation(bill.cost, transcript, usage_of(self.hook, days), self.tolerance)
+        facts = found.written(spool / "reconciliation")
+        target = root / _folder_of(bill) / f"bill-{bill.id}-reconciliation.jsonl"
+        return {**_placed(spool / "reconciliation", target), **facts}
+
+    def _columns(self) -> Mapping[str, str]:
+        from airflow_provider_telecom.vendors.novaconnect.transcripts import check_columns
+
+        return check_columns({} if self.transcript_columns is None else self.transcript_columns)
+
+    def _judge(self, loaded: Sequence[Mapping[str, Any]]) -> None:
+        """Fail, or warn, when a bill differs."""
+        differing = [facts for facts in loaded if not facts.get("reconciliation", {}).get("agrees", True)]
+        if not differing:
+            return
+        text = "; ".join(_told(facts["bill_id"], facts["reconciliation"]) for facts in differing[:_NAMED])
+        if self.on_difference == "fail":
+            raise BillDifferenceError(text)
+        self.log.warning("%s", text)
+
+
+def _placed(file: Path, target: ObjectStoragePath) -> dict[str, Any]:
+    from airflow_provider_telecom.transfers import storage
+
+    storage.place(file, target)
+    return {"path": str(target), "bytes": file.stat().st_size}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _told(bill_id: int, found: Mapping[str, Any]) -> str:
+    return (
+        f"bill {bill_id} differs: {found['sims_differing']} of {found['sims']} SIMs; the transcript has "
+        f"{found['transcript_total']} EUR, the usage reports {found['usage_total']}, and the bill itself "
+        f"{found['bill_cost']}; see {found['path']}"
+    )
+
+
+def _folder_of(bill: Bill) -> str:
+    """Return the folder of a bill, made of days and never of the vendor's words."""
+    from airflow_provider_telecom.vendors.novaconnect.bills import days_of_period
+
+    if days := days_of_period(bill.period):
+        first, last = days
+        whole = (
+            first.day == 1 and (last + _DAY).day == 1 and (first.year, first.month) == (last.year, last.month)
+        )
+        return f"period={first:%Y-%m}" if whole else f"period={first:%Y%m%d}-{last:%Y%m%d}"
+    return f"period=added-{bill.added_at:%Y-%m}" if bill.added_at else "period=unknown"
+
+
+def _amount(field: str, value: Decimal | str | float) -> Decimal:
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if isinstance(value, bool) or not found.is_finite() or found < 0:
+        raise TelecomInputError(field, "must be an amount in EUR, 0 or more")
+    return found

@@ -1,0 +1,149 @@
+"""What SunSim's transfers share: the calls of numbers in an interval, asked for day by day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.calls.checks import moment, one_of, some, within
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.transfers.base import RecordsOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.hooks.sunsim import SunSimHook
+    from airflow_provider_telecom.transfers.dataset import Dataset
+    from airflow_provider_telecom.transfers.parts import Part
+    from airflow_provider_telecom.transfers.progress import Progress
+
+    Parts = Mapping[date | None, Part]
+
+_DIRECTIONS = ("outgoing", "incoming")
+_LONGEST_SECONDS = 2**31 - 1
+
+
+class CallListOperator(RecordsOperator):
+    """A transfer that begins with the calls of numbers in an interval."""
+
+    template_fields: Sequence[str] = (*RecordsOperator.template_fields, "numbers", "start", "end")
+    private_fields: ClassVar[Sequence[str]] = ("numbers",)
+    default_conn_id: ClassVar[str] = "sunsim_default"
+
+    def __init__(
+        self,
+        *,
+        numbers: Sequence[str] | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        direction: str | None = None,
+        duration_from_seconds: int | None = None,
+        duration_to_seconds: int | None = None,
+        is_read: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.numbers, self.start, self.end = numbers, start, end
+        self.filters = {
+            "direction": one_of("direction", direction, (None, *_DIRECTIONS)),
+            "duration_from_seconds": _seconds("duration_from_seconds", duration_from_seconds),
+            "duration_to_seconds": _seconds("duration_to_seconds", duration_to_seconds),
+            "is_read": one_of("is_read", is_read, (None, True, False)),
+        }
+        shortest, longest = duration_from_seconds, duration_to_seconds
+        if shortest is not None and longest is not None and shortest > longest:
+            raise TelecomInputError("duration_to_seconds", "must not be less than duration_from_seconds")
+        when_literal(numbers, partial(some, "numbers"))
+        for field in ("start", "end"):
+            when_literal(getattr(self, field), partial(moment, field))
+
+    @cached_property
+    def hook(self) -> SunSimHook:
+        """The hook of the connection."""
+        from airflow_provider_telecom.hooks.sunsim import SunSimHook
+
+        return SunSimHook(self.conn_id)
+
+    @cached_property
+    def _zone(self) -> Any:
+        """The zone of the vendor's clocks, None if nobody has told it."""
+        import pendulum
+
+        name = self.hook.options.vendor_timezone
+        return None if name is None else pendulum.timezone(name)
+
+    def _interval(self) -> tuple[datetime, datetime]:
+        """Return both ends as the vendor's clocks show them, to the second, without a zone."""
+        from airflow_provider_telecom.vendors.sunsim.period import period
+
+        start, end = (moment(name, getattr(self, name)).replace(microsecond=0) for name in ("start", "end"))
+        first, last = period(start, end, self.hook.options.vendor_timezone)
+        return datetime.fromisoformat(first), datetime.fromisoformat(last)
+
+    def _chosen(self) -> dict[str, Any]:
+        """Return the filters that leave calls out."""
+        return {name: value for name, value in self.filters.items() if value is not None}
+
+    def _name_data_set(self, filters: Mapping[str, Any]) -> None:
+        """Give some of the calls another name than all of them have. Raises TelecomInputError (numbers).
+
+        Of the numbers 16 bits of a hash go in, too few to find one by.
+        """
+        from airflow_provider_telecom.calls.phone import e164
+
+        region, given = self.hook.options.default_region, some("numbers", self.revealed("numbers"))
+        numbers = sorted({e164(number, region, field="numbers") for number in given})
+        mark = f"-{fingerprint(filters)[:8]}{fingerprint(numbers)[:4]}" if filters else ""
+        self.data_set = type(self).data_set + mark
+
+    def _list(
+        self,
+        dataset: Dataset,
+        parts: Parts,
+        progress: Progress,
+        take: Callable[[Any, dict[str, Any]], None],
+        **filters: Any,
+    ) -> int:
+        """Have each call taken, with its day, a window a day, and set aside what is no call.
+
+        Return how many rows told a time outside of their window. Raises TelecomAnswerError.
+        """
+        from airflow_provider_telecom.vendors.columns import json_text
+        from airflow_provider_telecom.vendors.sunsim.table import Neighbours, understood
+
+        neighbours = Neighbours()
+        for window, (day, part) in enumerate(parts.items(), 1):
+            neighbours.next_window()
+            start, end = _bounds(part)
+            rows = self.hook.list_call_rows(self.revealed("numbers"), start, end, filters)
+            for number, record in enumerate(rows, 1):
+                try:
+                    row = understood(record, self._zone, self.hook.options.default_region)
+                    if neighbours.holds(record, start, end):
+                        take(day, row)
+                except TelecomInputError as error:
+                    dataset.add_bad(f"window {window}, row {number}", error.text, json_text(record))
+                progress.add(rows=1)
+            dataset.check()
+            progress.add(windows=1)
+        if neighbours.elsewhere:
+            told = "%d rows told times outside of the days that were asked for, and were left out"
+            self.log.warning(told, neighbours.elsewhere)
+        return neighbours.elsewhere
+
+
+def run_of(start: datetime, end: datetime) -> str:
+    """Return what names the load of an interval."""
+    return f"{start:%Y%m%dT%H%M%S}-{end:%Y%m%dT%H%M%S}"
+
+
+def _bounds(part: Part) -> tuple[datetime, datetime]:
+    if part.start is None or part.end is None:
+        raise AssertionError("days have bounds")
+    return part.start, part.end
+
+
+def _seconds(field: str, value: int | None) -> int | None:
+    return None if value is None else within(field, value, 0, _LONGEST_SECONDS)

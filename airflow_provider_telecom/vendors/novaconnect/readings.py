@@ -1,0 +1,163 @@
+"""Reading a report to its end, as one picture: page by page, each row once, and again when rows moved.
+
+Reports know neither a sort nor a count. So a reading counts only when no two rows that say different things
+have one key, and when the first page still says the same after the last. A row that came or went meanwhile
+shows there, and the report is read anew. Nothing is held of a row but two short hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Generic, TypeVar
+
+from airflow_provider_telecom.calls.endpoint import Call, Page
+from airflow_provider_telecom.calls.errors import TelecomAnswerError
+
+T = TypeVar("T")
+Mark = tuple[bytes, bytes]
+"""What tells a row from others, and what it says: 64 bits of a hash of each."""
+_SIZE, _SHELVES = 8, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyPage(Page[T]):
+    """The rows of a page that no page before it held.
+
+    `anew`: rows moved, and the report is read from its start: what came before this page counts for nothing.
+    What came since then is the whole report once there is no `rest`.
+    """
+
+    rest: Callable[[], Call[SteadyPage[T]]] | None = field(default=None, repr=False)
+    anew: bool = False
+
+
+@dataclass(frozen=True)
+class Report(Generic[T]):
+    """A report to be read: how its first page is asked for, with room for `size` rows, and told in errors."""
+
+    first: Callable[[], Call[Page[T]]]
+    size: int
+    mark: Callable[[T], Mark]
+    call: str
+    readings: int
+    """After how many vain readings to give up."""
+
+
+def mark(key: object, content: str) -> Mark:
+    """Return the mark of a row."""
+    return _hashed(repr(key)), _hashed(content)
+
+
+def _hashed(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_SIZE).digest()
+
+
+def steady(report: Report[T]) -> Call[SteadyPage[T]]:
+    """Return the first page of a report that is read as one picture.
+
+    It and its rests raise TelecomAnswerError when rows moved in all readings, and when a page does not turn.
+    """
+    return _begun(report, 1)
+
+
+def whole(report: Report[T]) -> Call[list[T]]:
+    """Return all rows of a report, each once. Raises TelecomAnswerError as `steady` does."""
+    found: list[T] = []
+    page = yield from steady(report)
+    while True:
+        if page.anew:
+            found.clear()
+        found += page.items
+        if page.rest is None:
+            return found
+        page = yield from page.rest()
+
+
+def _begun(report: Report[T], number: int) -> Call[SteadyPage[T]]:
+    page = yield from report.first()
+    return _Reading(report, number, [report.mark(row) for row in page.items]).taken(page, anew=number > 1)
+
+
+class _Marks:
+    """Marks by key, in 16 bytes each: a dictionary of a million of them would take ten times as much."""
+
+    def __init__(self) -> None:
+        self._shelves: dict[int, bytearray] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, key: bytes, content: bytes) -> None:
+        self._shelves.setdefault(_shelf(key), bytearray()).extend(key + content)
+        self._count += 1
+
+    def get(self, key: bytes) -> bytes | None:
+        shelf = self._shelves.get(_shelf(key), b"")
+        place = shelf.find(key)
+        while place % (2 * _SIZE) and place > 0:  # there it is a part of others
+            place = shelf.find(key, place + 1)
+        return bytes(shelf[place + _SIZE : place + 2 * _SIZE]) if place >= 0 else None
+
+
+def _shelf(key: bytes) -> int:
+    return int.from_bytes(key[:4], "big") % _SHELVES
+
+
+@dataclass
+class _Reading(Generic[T]):
+    """One reading, the `number`th: `head` is its first page, `last` the page before this one."""
+
+    report: Report[T]
+    number: int
+    head: list[Mark]
+    last: list[Mark] = field(default_factory=list)
+    pages: int = 0
+    seen: _Marks = field(default_factory=_Marks)
+    moved: bool = False
+
+    def taken(self, page: Page[T], anew: bool = False) -> SteadyPage[T]:
+        marks = [self.report.mark(row) for row in page.items]
+        if marks and _keys(marks) == _keys(self.last):
+            raise TelecomAnswerError(
+                f"page {self.pages} is a copy of the one before it", call=self.report.call
+            )
+        self.last, self.pages = marks, self.pages + 1
+        new = [row for row, one in zip(page.items, marks, strict=True) if self._is_new(*one)]
+        turn = page.rest
+        if turn is not None and not self.moved:
+            return SteadyPage(new, lambda: self._turned(turn), anew)
+        return SteadyPage(new, None if self._is_one_page() else self._looked_again, anew)
+
+    def _is_new(self, key: bytes, content: bytes) -> bool:
+        known = self.seen.get(key)
+        if known is None:
+            self.seen.add(key, content)
+        self.moved = self.moved or known not in (None, content)
+        return known is None
+
+    def _is_one_page(self) -> bool:
+        """Whether the first page had room for more rows and held all of them: nothing could move."""
+        return not self.moved and len(self.seen) == len(self.head) < self.report.size
+
+    def _turned(self, turn: Callable[[], Call[Page[T]]]) -> Call[SteadyPage[T]]:
+        page = yield from turn()
+        return self.taken(page)
+
+    def _looked_again(self) -> Call[SteadyPage[T]]:
+        """Look at the first page again: end if it is the same, else begin anew."""
+        again = yield from self.report.first()
+        if not self.moved and [self.report.mark(row) for row in again.items] == self.head:
+            return SteadyPage([])
+        if self.number < self.report.readings:
+            return (yield from _begun(self.report, self.number + 1))
+        raise TelecomAnswerError(
+            f"rows moved between pages in {self.number} readings: the report changes as it is read",
+            call=self.report.call,
+        )
+
+
+def _keys(marks: list[Mark]) -> list[bytes]:
+    return [key for key, _ in marks]

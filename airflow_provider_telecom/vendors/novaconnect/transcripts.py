@@ -1,0 +1,260 @@
+"""Transcripts of bills (XLSX): what each SIM cost, and whether the usage reports say so too.
+
+The document does not show a transcript. So what its columns are called is an assumption (`COLUMNS`), and
+whatever is not as expected is an error. A workbook is a stranger's: it is read in read-only mode, bounded in
+all directions; links and macros in it are never followed or run, entities in its XML are refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import islice
+from typing import IO, Any
+
+from airflow_provider_telecom.calls.checks import filled, one_of
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
+from airflow_provider_telecom.calls.request import MEGABYTE
+from airflow_provider_telecom.vendors.novaconnect.numbers import amount_in
+
+COLUMNS = {"sim": "ICCID", "cost": "Cost, EUR"}
+"""The headings of the columns with a SIM's ICCID or number, and its cost in EUR (assumed)."""
+LARGEST_FILE, LARGEST_UNPACKED, LARGEST_MEMBER = 64 * MEGABYTE, 200 * MEGABYTE, 8 * MEGABYTE
+MOST_ROWS = 1_000_000
+_MOST_MEMBERS, _WIDEST, _HEADER_ROWS = 1_000, 256, 20
+_STREAMED = re.compile(r"/?xl/(worksheets/[^/]+|sharedStrings)\.xml")
+_SIM = re.compile(r"\+?([0-9]{5,22})[Ff]?")
+_LONGEST_EXACT = 10**15
+_NAMED = 20
+_Row = tuple[Any, ...]
+
+
+@dataclass
+class Transcript:
+    """What a transcript says: EUR by ICCID or number, and what rows without a SIM, such as totals, hold."""
+
+    costs: dict[str, Decimal] = field(default_factory=dict)
+    other_rows: int = 0
+    other_cost: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> Decimal:
+        """The cost of all SIMs."""
+        return sum(self.costs.values(), Decimal(0))
+
+
+def check_columns(columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the headings of `sim` and `cost`, perhaps a `sheet`. Raises TelecomInputError."""
+    if not isinstance(columns, Mapping):
+        raise TelecomInputError("transcript_columns", "must be headings by name: sim, cost")
+    for name, heading in columns.items():
+        one_of("transcript_columns", name, ("sim", "cost", "sheet"))
+        filled(f"transcript_columns.{name}", heading)
+    return {**COLUMNS, **columns}
+
+
+def check_available() -> None:
+    """Raise TelecomInputError when the library for workbooks is not installed."""
+    try:
+        import openpyxl  # noqa: F401
+    except ImportError:
+        rule = "needs the extra: pip install 'airflow-provider-telecom[xlsx]'"
+        raise TelecomInputError("reconcile", rule) from None
+
+
+def read_transcript(file: IO[bytes], columns: Mapping[str, str]) -> Transcript:
+    """Return what a transcript says.
+
+    Raises TelecomInputError for headings that are not there, naming what is, and TelecomAnswerError for what
+    is no workbook, is too large, or has a cost or a SIM that cannot be read to the last digit.
+    """
+    _check_size(file)
+    rows = _table(file, columns)
+    transcript = Transcript()
+    for number, sim, cost in rows:
+        try:
+            _take(transcript, sim, cost)
+        except TelecomInputError as error:
+            raise TelecomAnswerError(f"transcript, row {number}: {error.text}") from None
+    return transcript
+
+
+def _check_size(file: IO[bytes]) -> None:
+    """Refuse what is too large before it is unpacked; zipfile unpacks no more than members declare."""
+    if file.seek(0, 2) > LARGEST_FILE:
+        raise TelecomAnswerError(f"the transcript is larger than {LARGEST_FILE} bytes")
+    file.seek(0)
+    try:
+        members = zipfile.ZipFile(file).infolist()
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        raise TelecomAnswerError("the transcript is no workbook") from None
+    held = max((one.file_size for one in members if not _STREAMED.fullmatch(one.filename)), default=0)
+    unpacked = sum(one.file_size for one in members)
+    if unpacked > LARGEST_UNPACKED or held > LARGEST_MEMBER or len(members) > _MOST_MEMBERS:
+        raise TelecomAnswerError(
+            f"the transcript unpacks to more than {LARGEST_UNPACKED} bytes, or has other parts than tables "
+            f"of more than {LARGEST_MEMBER}, or more than {_MOST_MEMBERS} parts"
+        )
+
+
+def _table(file: IO[bytes], columns: Mapping[str, str]) -> Iterator[tuple[int, Any, Any]]:
+    """Yield the number, SIM and cost of each row below the headings."""
+    with closing(_book(file)) as book:
+        sheets = [sheet for sheet in book.worksheets if columns.get("sheet") in (None, sheet.title)]
+        heads = [_head(sheet) for sheet in sheets]
+        places = [_place(head, columns) for head in heads]
+        found = [(sheet, place) for sheet, place in zip(sheets, places, strict=True) if place]
+        if len(found) != 1:
+            raise _not_found(heads, columns, several=bool(found))
+        [(sheet, (head, sim, cost))] = found
+        for number, row in _rows(sheet):
+            if number > head:
+                yield number, row[sim], row[cost]
+
+
+def _not_found(heads: Sequence[list[_Row]], columns: Mapping[str, str], several: bool) -> TelecomInputError:
+    if several:
+        return TelecomInputError("transcript_columns", "stand in several sheets: name one as `sheet`")
+    shown = dict.fromkeys(text for head in heads for text in _shown(head))
+    return TelecomInputError(
+        "transcript_columns",
+        f"{columns['sim']!r} and {columns['cost']!r} are not in one of the first {_HEADER_ROWS} rows, "
+        f"once each; found: {', '.join(list(shown)[:_NAMED]) or 'nothing'}",
+    )
+
+
+def _book(file: IO[bytes]) -> Any:
+    import openpyxl
+
+    file.seek(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about styles, which nobody looks at
+            return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    except Exception:  # a broken workbook makes openpyxl raise whatever it stumbles over
+        raise TelecomAnswerError("the transcript is no workbook") from None
+
+
+def _rows(sheet: Any) -> Iterator[tuple[int, _Row]]:
+    """Yield rows, from 1 and of equal width; what the sheet says of its size is not believed."""
+    sheet.reset_dimensions()
+    rows = enumerate(sheet.iter_rows(max_col=_WIDEST, values_only=True), 1)
+    number = 0
+    while True:
+        try:
+            number, row = next(rows, (0, ()))
+        except Exception:
+            raise TelecomAnswerError(f"transcript, after row {number}: cannot be read") from None
+        if not number:
+            return
+        if number > MOST_ROWS:
+            raise TelecomAnswerError(f"the transcript has more than {MOST_ROWS} rows")
+        yield number, row
+
+
+def _head(sheet: Any) -> list[_Row]:
+    return [row for _, row in islice(_rows(sheet), _HEADER_ROWS)]
+
+
+def _place(head: Sequence[_Row], columns: Mapping[str, str]) -> tuple[int, int, int] | None:
+    """Return the number of the row with both headings, and their places in it."""
+    wanted = [_heading(columns[name]) for name in ("sim", "cost")]
+    for number, row in enumerate(head, 1):
+        headings = [_heading(cell) for cell in row]
+        if all(headings.count(one) == 1 for one in wanted):
+            return number, headings.index(wanted[0]), headings.index(wanted[1])
+    return None
+
+
+def _heading(cell: Any) -> str:
+    return " ".join(cell.split()).casefold() if isinstance(cell, str) else ""
+
+
+def _shown(head: Iterable[_Row]) -> Iterator[str]:
+    """Yield what may be headings; what has many digits may be somebody's number."""
+    for cell in (cell for row in head for cell in row):
+        if isinstance(cell, str) and cell.strip() and sum(map(str.isdigit, cell)) < 5:
+            yield repr(cell.strip()[:40])
+
+
+def _take(transcript: Transcript, sim: Any, cost: Any) -> None:
+    """Add a row. What names no SIM is counted apart: it may be a total, which would count all twice."""
+    if (key := _sim(sim)) is not None:
+        transcript.costs[key] = transcript.costs.get(key, Decimal(0)) + _cost(cost)
+    elif cost not in (None, ""):
+        transcript.other_rows += 1
+        with suppress(TelecomInputError):  # words, such as headings that are repeated
+            transcript.other_cost += _cost(cost)
+
+
+def _sim(cell: Any) -> str | None:
+    """Return an ICCID or number, or None for what is neither."""
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        if not (abs(cell) < _LONGEST_EXACT and cell == int(cell)):
+            raise TelecomInputError(
+                "sim", "is a number with more digits than a workbook holds; it should be a text"
+            )
+        cell = str(int(cell))
+    return sim_key(cell) if isinstance(cell, str) else None
+
+
+def sim_key(text: str | None) -> str | None:
+    """Return what an ICCID or number is known by: its digits, without plus and filler; or None."""
+    found = _SIM.fullmatch("".join((text or "").split()))
+    return found[1] if found else None
+
+
+def _cost(cell: Any) -> Decimal:
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool) and math.isfinite(cell):
+        return Decimal(f"{cell:.15g}")  # as many digits as a workbook holds
+    found = amount_in(cell) if isinstance(cell, str) else None
+    if found is None:
+        raise TelecomInputError("cost", "must be a number")
+    return found
+
+
+def compared(
+    transcript: Mapping[str, Decimal],
+    usage: Mapping[int, Decimal],
+    sims: Mapping[int, Sequence[str | None]],
+    tolerance: Decimal,
+) -> Iterator[dict[str, Any]]:
+    """Yield a row a SIM that stands in a transcript or used something: what both say, and whether it differs.
+
+    `sims` are the names of each SIM: its ICCID first, its numbers after it. What is the name of several SIMs,
+    or of none, is a row of its own.
+    """
+    owners: dict[str, set[int]] = {}
+    for sim_id, names in sims.items():
+        for key in filter(None, map(sim_key, names)):
+            owners.setdefault(key, set()).add(sim_id)
+    billed: dict[int | str, Decimal] = {}
+    for key, cost in transcript.items():
+        owner: int | str = min(owners[key]) if len(owners.get(key, ())) == 1 else key
+        billed[owner] = billed.get(owner, Decimal(0)) + cost
+    for one in sorted({*billed, *usage}, key=lambda one: (isinstance(one, str), str(one))):
+        yield _line(one, billed.get(one), usage.get(one) if isinstance(one, int) else None, sims, tolerance)
+
+
+def _line(
+    one: int | str,
+    billed: Decimal | None,
+    used: Decimal | None,
+    sims: Mapping[int, Sequence[str | None]],
+    tolerance: Decimal,
+) -> dict[str, Any]:
+    difference = (billed or Decimal(0)) - (used or Decimal(0))
+    return {
+        "sim_id": one if isinstance(one, int) else None,
+        "sim": one if isinstance(one, str) else next(filter(None, sims[one]), None),
+        "transcript_cost": billed,
+        "usage_cost": used,
+        "difference": difference,
+        "differs": abs(difference) > tolerance,
+    }

@@ -1,0 +1,56 @@
+"""docs/transfers.md shows the columns of all data sets as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_telecom.vendors.columns import Column, Kind
+from airflow_provider_telecom.vendors.ketchup_loyalty import table as ketchup
+from airflow_provider_telecom.vendors.kyivstar_fmc import table as fmc
+from airflow_provider_telecom.vendors.novaconnect import table as novaconnect
+from airflow_provider_telecom.vendors.sunsim import table as sunsim
+
+DOCS = Path(__file__).parent.parent.parent / "docs" / "transfers.md"
+TABLES = {
+    "FMC: `calls`": fmc.COLUMNS,
+    "KetchUp: `messages`": ketchup.COLUMNS,
+    "SunSim: `calls`": sunsim.COLUMNS,
+    "SunSim: `recordings`": sunsim.RECORDINGS,
+    **{f"NovaConnect: `{name}`": columns for name, columns in novaconnect.COLUMNS.items()},
+}
+WORDS = {
+    Kind.TEXT: "text",
+    Kind.WHOLE: "int64",
+    Kind.DECIMAL: "decimal",
+    Kind.TRUTH: "bool",
+    Kind.MOMENT: "moment",
+    Kind.JSON: "JSON",
+}
+
+
+def lines_of(title: str, columns: tuple[Column, ...]) -> Iterator[str]:
+    """Yield a table of columns as the docs have it."""
+    yield f"### {title}"
+    yield ""
+    yield "| column | type | unit | meaning |"
+    yield "|---|---|---|---|"
+    for column in columns:
+        assumed = " *(assumed)*" if column.assumed else ""
+        yield f"| `{column.name}` | {WORDS[column.kind]} | {column.unit} | {column.meaning}{assumed} |"
+
+
+@pytest.mark.parametrize("title", TABLES)
+def test_the_docs_show_the_columns_of_a_data_set(title: str) -> None:
+    assert "\n".join(lines_of(title, TABLES[title])) in DOCS.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("title", TABLES)
+def test_columns_have_names_of_their_own_and_end_with_the_record_as_it_came(title: str) -> None:
+    names = [column.name for column in TABLES[title]]
+    assert len(set(names)) == len(names)
+    assert names[-1] == "raw"
+    assert "date" not in names  # readers of partitions make a column of the folder's name
+    assert all(column.meaning for column in TABLES[title])
