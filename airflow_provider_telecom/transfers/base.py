@@ -112,7 +112,11 @@ class RecordsOperator(TransferOperator):
 
     @contextmanager
     def _dataset(
-        self, columns: Sequence[Column], parts: Mapping[date | None, Part], run: str
+        self,
+        columns: Sequence[Column],
+        parts: Mapping[date | None, Part],
+        run: str,
+        about: Sequence[str] = (),
     ) -> Iterator[Dataset]:
         """Give a data set to add records to; `run` names what is loaded, in letters, digits and -.
 
@@ -122,7 +126,7 @@ class RecordsOperator(TransferOperator):
         from airflow_provider_telecom.transfers.writers import check_available
 
         check_available(self.output_format)
-        form = Form(self.data_set, columns, self.output_format, self.csv_safe, self.on_bad_rows)
+        form = Form(self.data_set, columns, self.output_format, self.csv_safe, self.on_bad_rows, about)
         with Dataset(self._folder(), form, parts, run) as dataset:
             yield dataset
 

@@ -16,7 +16,7 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.transfers import storage
 from airflow_provider_telecom.transfers.parts import Part
 from airflow_provider_telecom.transfers.writers import WRITERS, Row, Writer, check_fits
@@ -40,6 +40,8 @@ class Form:
     output_format: str = "jsonl"
     csv_safe: bool = False
     on_bad_rows: str = "fail"
+    about: Sequence[str] = ()
+    """Marks of what was asked about, where that must be named: a load must not replace one about others."""
 
 
 @dataclass
@@ -68,6 +70,8 @@ class Dataset:
         self.root, self.form, self._parts = root, form, parts
         self._checked = [one for one in form.columns if one.kind not in (Kind.TRUTH, Kind.MOMENT)]
         self._replaced = {day: self._others(part) for day, part in parts.items()}
+        if form.about:
+            self._refuse_to_replace_others()
         self._quarantine = root / "_quarantine" / f"{form.name}_{run}.jsonl"
         self._spool = tempfile.TemporaryDirectory(prefix="telecom-")
         self.spool = Path(self._spool.name)
@@ -147,6 +151,18 @@ class Dataset:
             if other != own and part.meets(other, name)
         ]
 
+    def _refuse_to_replace_others(self) -> None:
+        for day, part in self._parts.items():
+            for name in (self._file_name(part), *self._replaced[day]):
+                manifest = self.root / part.folder / f"_{name}.json"
+                about = json.loads(manifest.read_text()).get("about", []) if manifest.is_file() else []
+                if not set(about) <= set(self.form.about):
+                    raise TelecomInputError(
+                        "numbers",
+                        f"do not have all those whose records stand in {part.folder}/{name}, which would be "
+                        "lost: give each set of numbers a path of its own, or remove that file",
+                    )
+
     def _file_name(self, part: Part) -> str:
         return f"{part.stem(self.form.name)}.{self.form.output_format}"
 
@@ -184,6 +200,7 @@ class Dataset:
             "start": _text(file.part.start),
             "end": _text(file.part.end),
             "replaces": file.replaces,
+            "about": self.form.about,
             "columns": [{**asdict(column), "kind": column.kind.value} for column in self.form.columns],
             "written_at": moment_text(datetime.now(timezone.utc)),
         }

@@ -87,16 +87,16 @@ class CallListOperator(RecordsOperator):
         return {name: value for name, value in self.filters.items() if value is not None}
 
     def _name_data_set(self, filters: Mapping[str, Any]) -> None:
-        """Give some of the calls another name than all of them have. Raises TelecomInputError (numbers).
+        """Give some of the calls another name than all of them have."""
+        self.data_set = type(self).data_set + (f"-{fingerprint(filters)[:8]}" if filters else "")
 
-        Of the numbers 16 bits of a hash go in, too few to find one by.
-        """
+    def _marks(self) -> list[str]:
+        """Return 16 bits of a hash of each number, too few to find one by. Raises TelecomInputError."""
         from airflow_provider_telecom.calls.phone import e164
 
         region, given = self.hook.options.default_region, some("numbers", self.revealed("numbers"))
-        numbers = sorted({e164(number, region, field="numbers") for number in given})
-        mark = f"-{fingerprint(filters)[:8]}{fingerprint(numbers)[:4]}" if filters else ""
-        self.data_set = type(self).data_set + mark
+        numbers = {e164(number, region, field="numbers") for number in given}
+        return sorted(fingerprint(number)[:4] for number in numbers)
 
     def _list(
         self,
@@ -105,10 +105,10 @@ class CallListOperator(RecordsOperator):
         progress: Progress,
         take: Callable[[Any, dict[str, Any]], None],
         **filters: Any,
-    ) -> int:
-        """Have each call taken, with its day, a window a day, and set aside what is no call.
+    ) -> None:
+        """Have each call taken, with its day, a window a day, and set aside what is no call of it.
 
-        Return how many rows told a time outside of their window. Raises TelecomAnswerError.
+        Raises TelecomAnswerError.
         """
         from airflow_provider_telecom.vendors.columns import json_text
         from airflow_provider_telecom.vendors.sunsim.table import Neighbours, understood
@@ -128,10 +128,6 @@ class CallListOperator(RecordsOperator):
                 progress.add(rows=1)
             dataset.check()
             progress.add(windows=1)
-        if neighbours.elsewhere:
-            told = "%d rows told times outside of the days that were asked for, and were left out"
-            self.log.warning(told, neighbours.elsewhere)
-        return neighbours.elsewhere
 
 
 def run_of(start: datetime, end: datetime) -> str:

@@ -43,11 +43,13 @@ class SunSimCallsToObjectStorageOperator(CallListOperator):
     before replaces both, with calls that were under way at midnight.
 
     The document shows none of a row's fields but the recording's id. So the columns are assumed, and what is
-    not understood is empty; `raw` always holds the row as it came. A row that tells its time counts if that
-    is in the interval; one that tells none, and stands in the lists of two neighbouring days, is one.
+    not understood is empty; `raw` always holds the row as it came. A row that tells a time outside of the day
+    that was asked for cannot be read: the time or the day is not what we take it for. One that tells none,
+    and stands in the lists of two neighbouring days, is one.
 
     The files of all calls are called `calls`; with filters the name gets a mark, since some of a day's calls
-    must not replace all of them. Numbers that are loaded by different tasks take a `path` each.
+    must not replace all of them. Nor must some numbers' calls replace those of others: a load that lacks
+    numbers whose calls stand there is refused. So numbers that different tasks load take a `path` each.
 
     :param numbers: numbers of the contract, in any common form.
     :param start: the interval's start, at most one month ago: a datetime, or its ISO 8601 text; aware with
@@ -59,8 +61,7 @@ class SunSimCallsToObjectStorageOperator(CallListOperator):
     :param only_recorded: only calls with a recording.
     :param is_read: only voice mail that was (True) or was not (False) listened to.
 
-    The XCom has `windows`, how many requests were made, and `outside`, how many rows told a time outside of
-    the day that they were listed for and were left out, besides what all have.
+    The XCom has `windows`, how many requests were made, besides what all have.
 
     Raises TelecomInputError (interval, numbers, target), TelecomAuthError, TelecomRejectedError (a number
     that is not on the contract), TelecomAnswerError (rows that cannot be read). Reads only: nothing is paid
@@ -92,10 +93,10 @@ class SunSimCallsToObjectStorageOperator(CallListOperator):
         self._name_data_set(filters)
         parts = parts_by_day(start, end, None)
         progress = Progress(self.log, windows=len(parts))
-        with self._dataset(COLUMNS, parts, run_of(start, end)) as dataset:
-            outside = self._list(dataset, parts, progress, lambda day, row: dataset.add(row, day), **filters)
+        with self._dataset(COLUMNS, parts, run_of(start, end), self._marks()) as dataset:
+            self._list(dataset, parts, progress, lambda day, row: dataset.add(row, day), **filters)
             summary = dataset.publish()
-        return self._announced(context, {**summary, "windows": len(parts), "outside": outside})
+        return self._announced(context, {**summary, "windows": len(parts)})
 
 
 class SunSimRecordingsToObjectStorageOperator(CallListOperator):
@@ -160,15 +161,16 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
 
         ids = None if self.record_ids is None else _ids(self.record_ids)
         parts, run = self._parts_of_days() if ids is None else self._part_of(ids)
-        with self._dataset(RECORDINGS, parts, run) as dataset:
-            wanted, outside = dataset.spool / "wanted", 0
+        marks = self._marks() if ids is None else ()
+        with self._dataset(RECORDINGS, parts, run, marks) as dataset:
+            wanted = dataset.spool / "wanted"
             if ids is None:
-                outside = self._write_down(dataset, parts, wanted)
+                self._write_down(dataset, parts, wanted)
             else:
                 wanted.write_text("".join(_line(None, one, None) for one in ids))
             progress = Progress(self.log, recordings=_lines_in(wanted))
             counts = self._save_all(dataset, Shelf(dataset.root, dataset.spool), wanted, progress)
-            summary = {**dataset.publish(), **counts, "outside": outside}
+            summary = {**dataset.publish(), **counts}
         self._mind_the_missing(counts)
         return self._announced(context, summary)
 
@@ -186,8 +188,8 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         self.data_set = f"{type(self).data_set}-{fingerprint(sorted(ids))[:12]}"
         return {None: Part(_FOLDER)}, "ids"
 
-    def _write_down(self, dataset: Dataset, parts: Parts, wanted: Path) -> int:
-        """List the calls before anything is fetched; return how many rows were outside of their day."""
+    def _write_down(self, dataset: Dataset, parts: Parts, wanted: Path) -> None:
+        """List the calls before anything is fetched."""
         from airflow_provider_telecom.transfers.progress import Progress
 
         with wanted.open("w", encoding="utf-8") as lines:
@@ -197,7 +199,7 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
                 lines.write(_line(day, row["record_id"], row["raw"]))
 
             progress = Progress(self.log, windows=len(parts))
-            return self._list(dataset, parts, progress, take, **self._chosen(), only_recorded=True)
+            self._list(dataset, parts, progress, take, **self._chosen(), only_recorded=True)
 
     def _save_all(self, dataset: Dataset, shelf: Shelf, wanted: Path, progress: Progress) -> Counter[str]:
         """Save what is not there yet, a row of the index for each; return how many came to what."""

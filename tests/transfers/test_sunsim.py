@@ -222,7 +222,7 @@ class TestCalls:
         )
         assert Counter(map(seen, rows_in(lake))) == wanted
         assert summary["rows"] == sum(wanted.values()) > 0
-        assert (summary["bad_rows"], summary["outside"]) == (0, 0)
+        assert summary["bad_rows"] == 0
         assert (
             summary["windows"]
             == len(summary["files"])
@@ -319,13 +319,14 @@ class TestCalls:
             "day": "2026-11-20",
         }
 
-    def test_a_row_of_another_time_is_left_out_and_told(
-        self, books: Books, load: Load, lake: Path, logged: Callable[[], str]
+    def test_a_row_of_another_time_is_not_left_out_in_silence(
+        self, books: Books, load: Load, lake: Path
     ) -> None:
         books.stray_rows.append({"callDate": f"{TODAY - 9 * DAY}", "numFrom": NUMBER})
-        summary = load(TODAY - 2 * DAY, TODAY)
-        assert (summary["rows"], summary["outside"]) == (0, 2)
-        assert "2 rows told times outside" in logged()
+        with pytest.raises(TelecomAnswerError, match="call_time: is outside of the day"):
+            load(TODAY - 2 * DAY, TODAY)
+        summary = load(TODAY - 2 * DAY, TODAY, on_bad_rows="quarantine")
+        assert (summary["rows"], summary["bad_rows"]) == (0, 2)
 
     BAD = (7, "x", None, ["x"], {"callDate": "never"}, {"callDate": "2026-13-45 10:00:00"}, {"callDate": {}})
 
@@ -403,9 +404,25 @@ class TestCalls:
             Counter(row["call_id"] for row in mine) == Counter(row["call_id"] for row in wanted) != Counter()
         )
         assert load(*interval, numbers=BOTH[::-1], **filters)["files"] == summary["files"]
-        others = load(*interval, numbers=BOTH[:1], **filters)["files"]
-        assert {file["path"] for file in others}.isdisjoint(file["path"] for file in summary["files"])
         assert all(Path(file["path"]).stat().st_size == file["bytes"] for file in summary["files"])
+
+    @pytest.mark.parametrize("filters", [{}, {"direction": "incoming"}])
+    def test_some_numbers_do_not_replace_others_but_more_replace_fewer(
+        self, telecom_simulator: Any, books: Books, load: Load, lake: Path, filters: dict[str, Any]
+    ) -> None:
+        fill(books, TODAY - 2 * DAY, 1, 20)
+        interval = (TODAY - 2 * DAY, TODAY - DAY)
+        load(*interval, numbers=BOTH[:1], **filters)
+        load(*interval, numbers=BOTH, **filters)
+        before, asked = contents(lake), len(telecom_simulator.town.requests)
+        for fewer in (BOTH[:1], BOTH[1:]):
+            with pytest.raises(
+                TelecomInputError, match=r"^numbers: do not have all those whose records"
+            ) as caught:
+                load(*interval, numbers=fewer, **filters)
+            assert BOTH[0][-9:] not in str(caught.value)
+        assert contents(lake) == before
+        assert len(telecom_simulator.town.requests) == asked
 
     def test_some_calls_do_not_replace_others(self, books: Books, load: Load) -> None:
         paths = {load(TODAY - DAY, TODAY, **filters)["files"][0]["path"] for filters in ({}, *self.FILTERS)}

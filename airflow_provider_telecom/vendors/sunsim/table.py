@@ -134,19 +134,21 @@ class Neighbours:
     def __init__(self) -> None:
         self._before: Counter[bytes] = Counter()
         self._now: Counter[bytes] = Counter()
-        self.elsewhere = 0
-        """How many rows told a time outside of the window that they were in, apart from its very end."""
 
     def next_window(self) -> None:
         """Begin with the rows of the next window."""
         self._before, self._now = self._now, Counter()
 
     def holds(self, record: Mapping[str, Any], start: datetime, end: datetime) -> bool:
-        """Return whether a row belongs to the window from `start` to before `end`, or is a copy."""
+        """Return whether a row belongs to the window from `start` to before `end`, or is a copy.
+
+        Raises TelecomInputError for a row that tells a time outside of it: one of both is misunderstood.
+        """
         began = time_of(record)
         if began is not None:
-            self.elsewhere += not start <= began <= end
-            return start <= began < end
+            if not start <= began <= end:
+                raise TelecomInputError("call_time", "is outside of the day that was asked for")
+            return began < end
         same = _digest(record)
         self._now[same] += 1
         return self._now[same] > self._before[same]
