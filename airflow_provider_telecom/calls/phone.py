@@ -7,6 +7,7 @@ Canonical is E.164 without the plus: `380670000200`. Full-width and other digits
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import shortened
@@ -28,6 +29,15 @@ def e164(number: str | int, region: str = "UA", *, field: str = "msisdn") -> str
     if not _WRITTEN.fullmatch(text):
         raise _wrong(field, text, "may hold only the digits 0-9, a leading + and ( ) . - or blanks")
     return _by_numbering_plan(text, region, field)
+
+
+@lru_cache(maxsize=20_000)
+def e164_if_any(number: str, region: str) -> str | None:
+    """Return a number as `e164` does; None for extensions, short codes and hidden numbers: of no plan."""
+    try:
+        return e164(number, region)
+    except TelecomInputError:
+        return None
 
 
 def _by_numbering_plan(text: str, region: str, field: str) -> str:

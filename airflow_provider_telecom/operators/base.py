@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -240,7 +240,7 @@ def is_literal(value: Any) -> bool:
         return all(map(is_literal, value.values()))
     if isinstance(value, (list, tuple)):
         return all(map(is_literal, value))
-    return isinstance(value, (int, float, bool))
+    return isinstance(value, (int, float, bool, date))
 
 
 def when_literal(value: Any, check: Callable[[Any], object]) -> None:

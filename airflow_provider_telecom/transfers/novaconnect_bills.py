@@ -15,9 +15,10 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.checks import filled, one_of, some
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.operators.base import when_literal
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.transfers.base import TransferOperator
-from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown, when_known
+from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown
 from airflow_provider_telecom.vendors.novaconnect import arguments, targets
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
             if (getattr(self, first) is None) != (getattr(self, last) is None):
                 raise TelecomInputError(last, f"must be given with {first}, and not without")
         for field in ("start", "end", "usage_start", "usage_end"):
-            when_known(getattr(self, field), partial(arguments.day, field))
-        when_known(self.bill_ids, partial(targets.some_ids, "bill_ids"))
-        when_known(self.period, partial(filled, "period"))
+            when_literal(getattr(self, field), partial(arguments.day, field))
+        when_literal(self.bill_ids, partial(targets.some_ids, "bill_ids"))
+        when_literal(self.period, partial(filled, "period"))
         if self.reconcile and "transcript" not in self.files:
             raise TelecomInputError("files", "must hold transcript to reconcile it")
         if not self.reconcile and (self.transcript_columns or self.usage_start):

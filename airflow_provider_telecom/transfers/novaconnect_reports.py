@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.checks import one_of, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import is_literal
+from airflow_provider_telecom.operators.base import when_literal
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.transfers.base import RecordsOperator
 from airflow_provider_telecom.vendors.novaconnect import arguments, targets
@@ -87,9 +87,9 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         self.start, self.end, self.sim_ids, self.group_ids = start, end, sim_ids, group_ids
         self.page_size = within("page_size", page_size, 1, _LARGEST_PAGE)
         for field in ("start", "end"):
-            when_known(getattr(self, field), partial(arguments.day, field))
+            when_literal(getattr(self, field), partial(arguments.day, field))
         for field in ("sim_ids", "group_ids"):
-            when_known(getattr(self, field), partial(targets.some_ids, field))
+            when_literal(getattr(self, field), partial(targets.some_ids, field))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the days."""
@@ -185,12 +185,6 @@ class _Load:
 def today() -> date:
     """Return the day, in UTC."""
     return datetime.now(timezone.utc).date()
-
-
-def when_known(value: Any, check: Callable[[Any], object]) -> None:
-    """Check an argument if it is known when the Dag is parsed: a day may be a date."""
-    if value is not None and (isinstance(value, date) or is_literal(value)):
-        check(value)
 
 
 def interval(

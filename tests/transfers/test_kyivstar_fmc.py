@@ -401,6 +401,34 @@ def test_a_download_that_breaks_off_leaves_the_old_files(
     assert {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()} == before
 
 
+def test_calls_go_to_a_disk_and_to_an_object_store_alike(books: Books, load: Load, store: Any) -> None:
+    now = datetime.now(UTC)
+    fill(books, now - DAY, 30, 0.2)
+    for output_format in ("parquet", "jsonl"):
+        summary = load(
+            now - 2 * DAY,
+            now - HOUR,
+            path=store.url,
+            storage_conn_id=store.conn_id,
+            output_format=output_format,
+        )
+    assert summary["rows"] == len(books.calls)
+    files = {name: content for name, content in store.files().items() if "/_" not in name}
+    assert sum(content.count(b"\n") for content in files.values()) == len(books.calls)
+    assert all(name.endswith(".jsonl") for name in files)
+    assert len(files) == len(summary["files"])
+
+
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
+def test_a_bucket_that_is_not_there_is_refused_before_the_first_request(
+    load: Load, store: Any, telecom_simulator: Any
+) -> None:
+    now = datetime.now(UTC)
+    with pytest.raises(TelecomInputError, match=r"^path: cannot be written to"):
+        load(now - 2 * DAY, now, path="s3://nobodys/calls", storage_conn_id=store.conn_id)
+    assert not telecom_simulator.town.requests
+
+
 @pytest.fixture
 def quick_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_telecom.transfers import progress

@@ -18,8 +18,8 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import AwaitingOperator, OnceOperator
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator, when_literal
+from airflow_provider_telecom.operators.base import AwaitingOperator, OnceOperator, when_literal
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_telecom.operators.base import TelecomOperator
-from airflow_provider_telecom.operators.base import when_literal as when_literal
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook

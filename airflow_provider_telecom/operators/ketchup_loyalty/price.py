@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.checks import filled, one_of, within
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator, when_literal
+from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
 )
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator, when_literal
+from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator, when_literal
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import looked_up
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 

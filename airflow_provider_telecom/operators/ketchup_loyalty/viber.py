@@ -10,8 +10,8 @@ from airflow_provider_telecom.calls.checks import filled, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator, when_literal
+from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator, when_literal
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import judge, raise_what_passes, summed
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 

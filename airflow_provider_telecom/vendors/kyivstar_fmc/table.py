@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.phone import e164
+from airflow_provider_telecom.calls.phone import e164_if_any
 from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import read_times
 
@@ -50,8 +49,8 @@ def understood(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
         "start_timestamp": start,
         "end_timestamp": end,
         "duration_seconds": duration,
-        "calling_msisdn": _msisdn(calling, region),
-        "called_msisdn": _msisdn(called, region),
+        "calling_msisdn": e164_if_any(calling, region),
+        "called_msisdn": e164_if_any(called, region),
         "calling_number": calling,
         "called_number": called,
         **{name: _perhaps(record.get(name)) for name in ("calling_name", "called_name", "department", "own")},
@@ -77,12 +76,3 @@ def _perhaps(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value or None
     return json_text(value)
-
-
-@lru_cache(maxsize=100_000)
-def _msisdn(number: str, region: str) -> str | None:
-    """Return a number as E.164; None for extensions and short codes, which are no numbers of a plan."""
-    try:
-        return e164(number, region)
-    except TelecomInputError:
-        return None

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.phone import e164
+from airflow_provider_telecom.calls.phone import e164_if_any
 from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
 
 COLUMNS = (
@@ -192,13 +192,4 @@ def _truth(value: Any) -> bool | None:
 
 
 def _as_msisdn(number: str | None, region: str) -> str | None:
-    return None if number is None or len(number) > _LONGEST_NUMBER else _msisdn(number, region)
-
-
-@lru_cache(maxsize=100_000)
-def _msisdn(number: str, region: str) -> str | None:
-    """Return a number as E.164; None for short codes and hidden ones, which are no numbers of a plan."""
-    try:
-        return e164(number, region)
-    except TelecomInputError:
-        return None
+    return None if number is None or len(number) > _LONGEST_NUMBER else e164_if_any(number, region)
