@@ -1,1 +1,1 @@
-"""Vendors' records to object storage, one file a vendor."""
+"""Vendors' records to object storage; `<vendor>_to_object_storage` has the operators of each."""

@@ -41,7 +41,8 @@ class TransferOperator(TelecomOperator):
         super().__init__(**kwargs)
         self.path, self.storage_conn_id = path, storage_conn_id
         self._told = self._outlet()
-        self.outlets = [*self.outlets, self._told]
+        if self._told not in self.outlets:
+            self.outlets = [*self.outlets, self._told]
         self._written_to: str | None = None
 
     def _outlet(self) -> Asset | AssetAlias:
