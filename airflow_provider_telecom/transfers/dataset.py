@@ -94,7 +94,7 @@ class Dataset:
         Raises TelecomInputError for what a column cannot hold.
         """
         for column in self._checked:
-            check_fits(column, row.get(column.name))
+            check_fits(column, row.get(column.name), self.form.output_format)
         file = self._files.get(day) or self._begun(day)
         file.held.append(row)
         file.rows += 1

@@ -131,7 +131,7 @@ def check_available(output_format: str) -> None:
             raise TelecomInputError("output_format", rule) from None
 
 
-def check_fits(column: Column, value: Any) -> None:
+def check_fits(column: Column, value: Any, output_format: str) -> None:
     """Raise TelecomInputError for a value that a column cannot hold to the last digit."""
     if value is None:
         return
@@ -141,6 +141,8 @@ def check_fits(column: Column, value: Any) -> None:
         raise TelecomInputError(column.name, "has more than 29 digits before or 9 after the point")
     if column.kind in (Kind.TEXT, Kind.JSON) and not value.isascii():
         encodable(column.name, value)
+    if column.kind is Kind.TEXT and output_format == "csv" and "\0" in value:
+        raise TelecomInputError(column.name, "holds a NUL, which readers of CSV do not take")
 
 
 def _fits(value: Decimal) -> bool:
