@@ -7,7 +7,6 @@ which older files it replaces.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 NAMED_BAD_ROWS = 20
 _HELD = 20_000
 """Rows that are held in memory at most, over all parts."""
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,6 @@ class _File:
     part: Part
     path: Path
     writer: Writer
-    replaces: Sequence[str]
     held: list[Row] = field(default_factory=list)
     rows: int = 0
 
@@ -69,9 +66,7 @@ class Dataset:
     ) -> None:
         self.root, self.form, self._parts = root, form, parts
         self._checked = [one for one in form.columns if one.kind not in (Kind.TRUTH, Kind.MOMENT)]
-        self._replaced = {day: self._others(part) for day, part in parts.items()}
-        if form.about:
-            self._refuse_to_replace_others()
+        self._to_be_replaced()  # what must not be is refused before anything is read
         self._quarantine = root / "_quarantine" / f"{form.name}_{run}.jsonl"
         self._spool = tempfile.TemporaryDirectory(prefix="telecom-")
         self.spool = Path(self._spool.name)
@@ -129,8 +124,9 @@ class Dataset:
             file = self._files.get(day) or self._begun(day)
             self._write(file)
             file.writer.close()
+        replaced = self._to_be_replaced()  # somebody else may have loaded something meanwhile
         self._publish_bad()
-        written = [self._place(self._files[day]) for day in self._parts]
+        written = [self._place(self._files[day], replaced[day]) for day in self._parts]
         return {
             "path": str(self.root),
             "format": self.form.output_format,
@@ -140,6 +136,13 @@ class Dataset:
             "quarantine": str(self._quarantine) if self._bad else None,
             "files": written,
         }
+
+    def _to_be_replaced(self) -> dict[date | None, list[str]]:
+        """Return the files that the parts will replace. Raises TelecomInputError for what they must not."""
+        found = {day: self._others(part) for day, part in self._parts.items()}
+        if self.form.about:
+            self._refuse_to_replace_others(found)
+        return found
 
     def _others(self, part: Part) -> list[str]:
         """Return the files that this part replaces, apart from one of its own name."""
@@ -151,9 +154,9 @@ class Dataset:
             if other != own and part.meets(other, name)
         ]
 
-    def _refuse_to_replace_others(self) -> None:
+    def _refuse_to_replace_others(self, replaced: Mapping[date | None, Sequence[str]]) -> None:
         for day, part in self._parts.items():
-            for name in (self._file_name(part), *self._replaced[day]):
+            for name in (self._file_name(part), *replaced[day]):
                 manifest = self.root / part.folder / f"_{name}.json"
                 about = json.loads(manifest.read_text()).get("about", []) if manifest.is_file() else []
                 if not set(about) <= set(self.form.about):
@@ -169,7 +172,7 @@ class Dataset:
     def _begun(self, day: date | None) -> _File:
         path = self.spool / f"{len(self._files)}.{self.form.output_format}"
         writer = WRITERS[self.form.output_format](path, self.form.columns, self.form.csv_safe)
-        self._files[day] = _File(self._parts[day], path, writer, self._replaced[day])
+        self._files[day] = _File(self._parts[day], path, writer)
         return self._files[day]
 
     def _write(self, file: _File) -> None:
@@ -178,28 +181,30 @@ class Dataset:
             self._held -= len(file.held)
             file.held.clear()
 
-    def _place(self, file: _File) -> dict[str, Any]:
+    def _place(self, file: _File, replaces: Sequence[str]) -> dict[str, Any]:
         folder = self.root / file.part.folder
         target = folder / self._file_name(file.part)
         storage.place(file.path, target)
         facts = {"path": str(target), "rows": file.rows, "bytes": file.path.stat().st_size}
-        self._place_manifest(file, target, facts)
-        for other in file.replaces:
+        self._place_manifest(file, target, facts, replaces)
+        for other in replaces:
             storage.remove(folder / other)
             storage.remove(folder / f"_{other}.json")
         file.path.unlink()
         return facts
 
-    def _place_manifest(self, file: _File, target: ObjectStoragePath, facts: Mapping[str, Any]) -> None:
+    def _place_manifest(
+        self, file: _File, target: ObjectStoragePath, facts: Mapping[str, Any], replaces: Sequence[str]
+    ) -> None:
         manifest = {
             "file": target.name,
             "data_set": self.form.name,
             "rows": facts["rows"],
             "bytes": facts["bytes"],
-            "sha256": _sha256(file.path),
+            "sha256": storage.sha256_of(file.path),
             "start": _text(file.part.start),
             "end": _text(file.part.end),
-            "replaces": file.replaces,
+            "replaces": replaces,
             "about": self.form.about,
             "columns": [{**asdict(column), "kind": column.kind.value} for column in self.form.columns],
             "written_at": moment_text(datetime.now(timezone.utc)),
@@ -219,11 +224,3 @@ def _text(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.isoformat() if moment.tzinfo is None else moment_text(moment)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 FILES = {"pdf": "bill-{}.pdf", "transcript": "bill-{}-transcript.xlsx"}
 _WAYS = ("bill_ids", "period", "start", "newest")
 _NAMED = 12
-_PIECE = 1 << 20
 _DAY = timedelta(days=1)
 
 
@@ -197,6 +195,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
 
     def _stored(self, root: ObjectStoragePath, bill: Bill, spool: Path, progress: Progress) -> dict[str, Any]:
         """Download a bill's files, and then put all of them in place."""
+        from airflow_provider_telecom.transfers import storage
         from airflow_provider_telecom.vendors.columns import json_text
 
         download = {"pdf": self.hook.download_bill, "transcript": self.hook.download_bill_transcript}
@@ -204,7 +203,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
             download[name](bill.id, progress.watching(spool / name))
         folder = root / _folder_of(bill)
         files = [_placed(spool / name, folder / FILES[name].format(bill.id)) for name in self.files]
-        hashes = [_sha256(spool / name) for name in self.files]
+        hashes = [storage.sha256_of(spool / name) for name in self.files]
         index = {
             **bill.model_dump(mode="json"),
             "files": [
@@ -252,14 +251,6 @@ def _placed(file: Path, target: ObjectStoragePath) -> dict[str, Any]:
 
     storage.place(file, target)
     return {"path": str(target), "bytes": file.stat().st_size}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _told(bill_id: int, found: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ object only when its upload is complete. Nothing here takes a name from a vendor
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import uuid
@@ -33,6 +34,8 @@ def folder_at(path: str, conn_id: str | None = None) -> ObjectStoragePath:
 
     if not isinstance(path, str) or not path.strip():
         raise TelecomInputError("path", "must be a folder: a path, or a URL like s3://bucket/folder")
+    if "://" not in path:
+        path = str(Path(path).expanduser().absolute())
     try:
         root = ObjectStoragePath(path.rstrip("/") or "/", conn_id=conn_id)
         _try_out(root)
@@ -62,6 +65,15 @@ def place(file: Path, target: ObjectStoragePath) -> None:
         _place_on_disk(file, Path(target.path))
     else:
         target.fs.put_file(str(file), target.path)
+
+
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a local file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while piece := content.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _place_on_disk(file: Path, target: Path) -> None:

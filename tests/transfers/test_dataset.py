@@ -183,6 +183,27 @@ def test_what_would_count_calls_twice_is_refused_before_anything_is_read(store: 
     assert store.files() == before
 
 
+def test_what_somebody_else_has_loaded_meanwhile_is_not_counted_twice(store: Any) -> None:
+    day = date(2026, 10, 24)
+    with opened(store, hour(0, 24)) as dataset:
+        dataset.add(ROW, day)
+        loaded(store, {day: [ROW]}, hour(1, 2))
+        dataset.publish()
+    assert set(store.files()) == {"date=2026-10-24/calls.jsonl", "date=2026-10-24/_calls.jsonl.json"}
+    before = store.files()
+    with opened(store, hour(0, 24)), pytest.raises(TelecomInputError, match="is loaded already"):
+        loaded(store, {day: [ROW]}, hour(1, 2))
+    assert store.files() == before
+
+
+def test_a_home_folder_is_meant_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert storage.folder_at("~/lake").path == str(tmp_path / "home" / "lake")
+    assert storage.folder_at("lake").path == str(tmp_path / "lake")
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "lake"}
+
+
 def test_other_files_in_the_folder_are_left_alone(store: Any) -> None:
     loaded(store, {DAY: [ROW]})
     root = storage.folder_at(store.url, store.conn_id)
