@@ -1,0 +1,128 @@
+"""What KetchUp posts, cleaned, and under which names it is waited for.
+
+Source: "Отправка информации об HLR на указанный URL", and `callback_url` of "Отправка Viber-сообщения", whose
+report is taken to be what GET /viber/{id} answers. KetchUp repeats a post five times within 24 hours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_telecom.calls.answers import as_model, read_json, unreadable
+from airflow_provider_telecom.calls.privacy import shortened
+from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import listed
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    HlrState,
+    HlrStatus,
+    MessageState,
+    MessageStatus,
+)
+from airflow_provider_telecom.vendors.report import Hearing, Report
+
+_KEY = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_NETWORK = re.compile(r"\d{5,6}", re.ASCII)
+_ACCOUNT = "account"
+
+_RANKS = {
+    MessageState.UNKNOWN: 0,
+    MessageState.SCHEDULED: 1,
+    MessageState.MODERATION: 1,
+    MessageState.ACCEPTED: 1,
+    MessageState.SENDING: 1,
+    MessageState.SENT: 2,
+    MessageState.READ: 4,
+}
+_ENDED = 3  # delivered, or never to be: the one does not become the other
+
+
+def hlr(nonce: str, body: bytes) -> Report:
+    """Return what a post about a look-up tells. Raises TelecomAnswerError.
+
+    An address that was given out for one look-up takes no report of another one.
+    """
+    told = as_model(HlrStatus, read_json(body), body)
+    keys = [
+        _key(name, value, body) for name, value in (("id", told.id), ("reference", told.reference)) if value
+    ]
+    if nonce != _ACCOUNT and told.reference != nonce:
+        raise unreadable("reference is not the one that this address is for", body)
+    network = told.network if told.network and _NETWORK.fullmatch(told.network) else None
+    return Report(
+        subject=keys[0],
+        state=told.state.value,
+        rank=2 if told.is_final else int(told.state is HlrState.SENT),
+        final=told.is_final,
+        facts={
+            "hlr_id": told.id,
+            "reference": told.reference,
+            "status": told.state.value,
+            "network": network,
+            "ported": told.details.ported,
+            "roaming": told.details.roaming,
+        },
+        event="hlr" if told.is_final else None,
+        topics=keys,
+        about=_shown(told.msisdn),
+    )
+
+
+def viber(nonce: str, body: bytes) -> Report:
+    """Return what a post about a Viber message tells. Raises TelecomAnswerError."""
+    told = as_model(MessageStatus, read_json(body), body)
+    if not told.reference:
+        raise unreadable("reference is missing", body)
+    state = told.state
+    ended = state.is_final
+    return Report(
+        subject=_key("reference", told.reference, body),
+        state=state.value,
+        rank=_RANKS.get(state, _ENDED),
+        final=ended and state is not MessageState.DELIVERED,
+        facts={"reference": told.reference, "status": state.value},
+        event="viber" if ended else None,
+        topics=(told.reference,),
+        about=_shown(told.msisdn),
+    )
+
+
+def hearing_hlr(
+    conn_id: str,
+    hlr_ids: Sequence[str | int] | str | int | None = None,
+    references: Sequence[str] | str | None = None,
+    **arguments: Any,
+) -> Hearing | None:
+    """Return under which names the results of look-ups are told."""
+    keys = [*_several("hlr_ids", hlr_ids), *_several("references", references)]
+    return _heard(f"ketchup/hlr/{conn_id}", keys)
+
+
+def hearing_viber(conn_id: str, reference: str | None = None, **arguments: Any) -> Hearing | None:
+    """Return under which name a Viber message is told of: by our key only, since reports hold no id."""
+    return _heard(f"ketchup/viber/{conn_id}", [reference] if reference else [])
+
+
+def hearing_viber_messages(
+    conn_id: str, messages: Sequence[Mapping[str, Any]] = (), **arguments: Any
+) -> Hearing | None:
+    """Return under which names several Viber messages are told of."""
+    return _heard(f"ketchup/viber/{conn_id}", [one["reference"] for one in messages if one.get("reference")])
+
+
+def _heard(scope: str, keys: Sequence[str]) -> Hearing | None:
+    return Hearing(topics=tuple(f"{scope}/{key}" for key in keys)) if keys else None
+
+
+def _several(field: str, value: Any) -> list[str]:
+    return [] if value is None else [str(one) for one in listed(field, value)]
+
+
+def _key(field: str, value: str, body: bytes) -> str:
+    if not _KEY.fullmatch(value):
+        raise unreadable(f"{field} is no id", body)
+    return value
+
+
+def _shown(msisdn: str) -> str:
+    return shortened("".join(filter(str.isdecimal, msisdn))[:15])

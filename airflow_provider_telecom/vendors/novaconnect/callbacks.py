@@ -1,0 +1,98 @@
+"""What NovaConnect posts, cleaned, and under which names it is waited for. Source: "Вэб-хуки"."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from airflow_provider_telecom.calls.answers import read_json, unreadable
+from airflow_provider_telecom.vendors.novaconnect.models.webhooks import (
+    NoticeType,
+    read_notice,
+    read_queue_callback,
+)
+from airflow_provider_telecom.vendors.report import Hearing, Report
+
+_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_WORD = re.compile(r"\w{1,40}", re.ASCII)
+_LAST = 2_000_000_000
+_FAILURES = frozenset({"error", "fail", "failed"})  # the document names no words: these are assumed
+
+
+def queue(nonce: str, body: bytes) -> Report:
+    """Return what a post about an operation's queue tells. Raises TelecomAnswerError."""
+    told = read_queue_callback(body)
+    if not _ID.fullmatch(told.qid):
+        raise unreadable("qid is no id", body)
+    failed = [sim.id for sim in told.items if (sim.queue_status or "").strip().casefold() in _FAILURES]
+    status, operation = told.status, _word(told.queue)
+    done = status.process if status.process is not None else int(status.percentage or 0)
+    if not 0 <= done < _LAST:
+        raise unreadable("status.process is no count", body)
+    return Report(
+        subject="",
+        state=("failed" if failed else "done") if told.final else "running",
+        rank=_LAST if told.final else done,
+        final=told.final,
+        facts={
+            "queue_id": told.qid,
+            "operation": operation,
+            "process": status.process,
+            "count": status.count,
+            "failed": failed,
+        },
+        event="queue" if told.final else None,
+        topics=(nonce,),
+        about=f"{operation}: {done} of {status.count}",
+        identity=told.qid,
+    )
+
+
+def notice(nonce: str, body: bytes) -> Report:
+    """Return what an account notice tells. Raises TelecomAnswerError.
+
+    It has no id, so an equal one is the same. Its files are neither read nor kept: whoever wants a bill asks
+    the vendor for it.
+    """
+    told = read_notice(body)
+    kind = told.type if told.type in {one.value for one in NoticeType} else None
+    ids: dict[str, Any] = {}
+    if told.sims:
+        ids = {"sim_ids": [sim.id for sim in told.sims]}
+    elif told.bills:
+        ids = {"bill_ids": [bill.id for bill in told.bills]}
+    elif kind is not None:
+        raise unreadable("items are missing", body)
+    return Report(
+        subject=_digest(body),
+        state=_word(told.type),
+        rank=1,
+        final=True,
+        facts={"type": kind, **ids},
+        event=kind,
+        topics=(),
+        about=f"{len(told.items)} {'bills' if told.bills else 'SIMs'}",
+    )
+
+
+def hearing(conn_id: str, callback_key: str | None = None, **arguments: Any) -> Hearing | None:
+    """Return under which name the end of an operation is told; None when no call-back was asked for."""
+    if not callback_key:
+        return None
+    topic = f"novaconnect/queue/{conn_id}/{callback_key}"
+    return Hearing(topics=(topic,), entry=topic)
+
+
+def _digest(body: bytes) -> str:
+    """Return a hash of what a body says, however its keys are ordered."""
+    return hashlib.sha256(
+        json.dumps(read_json(body), sort_keys=True, default=str, ensure_ascii=False).encode(
+            "utf-8", "surrogatepass"
+        )
+    ).hexdigest()
+
+
+def _word(text: str | None) -> str:
+    return text if text and _WORD.fullmatch(text) else "other"

@@ -1,0 +1,43 @@
+"""What a vendor's post tells, cleaned: each vendor's `callbacks` read it, the receiver keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a post tells of one thing. All of it is small JSON without numbers and texts, fit to be shown.
+
+    Of two reports about one `subject` the one with the higher `rank` counts, unless the other is `final`.
+    `event` is the kind of asset event that it makes, if any. `topics` are the keys by which it is waited for.
+    `about` is for people to read: a shortened number, a count. All reports of a subject have one `identity`.
+    """
+
+    subject: str
+    state: str
+    rank: float
+    final: bool
+    facts: Mapping[str, Any]
+    event: str | None = None
+    topics: Sequence[str] = field(default_factory=tuple)
+    about: str = ""
+    identity: str = ""
+
+    def follows(self, rank: float, final: bool) -> bool:
+        """Whether it is news after a report of this rank: a status never goes back."""
+        return not final and self.rank > rank
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Under which topics something that is waited for is told.
+
+    `entry` is the topic whose last report is wanted by the watch itself, as its argument `told`: for what no
+    call can ask. Without it a report only means that it is time to look.
+    """
+
+    topics: Sequence[str]
+    entry: str | None = None

@@ -1,0 +1,72 @@
+"""The page "Telecom" in Airflow's UI: what vendors tell us, as it comes in.
+
+One document without anything from elsewhere: the style and the script stand beside this file and are put into
+it, and the browser runs nothing that these hashes do not name.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+_FOLDER = Path(__file__).parent
+
+
+def routes() -> APIRouter:
+    """Return the routes of the page and of its data, for those who may see plugins in Airflow."""
+    from airflow.api_fastapi.core_api.security import AccessView, requires_access_view
+    from fastapi import APIRouter, Depends, Response
+
+    router = APIRouter(dependencies=[Depends(requires_access_view(AccessView.PLUGINS))])
+
+    @router.get("/page", include_in_schema=False)
+    def page() -> Response:
+        html, guards = _document()
+        return Response(html, media_type="text/html", headers=guards)
+
+    @router.get("/page/data")
+    def data() -> Response:
+        """Return what the page shows: receiver, queues, callbacks, states by hour, counts by vendor."""
+        from airflow_provider_telecom.webhooks.inbox import overview
+
+        # ASCII: what vendors post may hold halves of characters, which UTF-8 cannot carry.
+        return Response(json.dumps(overview()), media_type="application/json", headers=_document()[1])
+
+    return router
+
+
+@cache
+def _document() -> tuple[str, dict[str, str]]:
+    """Return the document and the headers that go with it and its data."""
+    style, script = _beside("page.css"), _beside("page.js")
+    html = _beside("page.html").replace("/* style */", style).replace("/* script */", script)
+    policy = (
+        "default-src 'none'",
+        f"style-src '{_hash(style)}'",
+        f"script-src '{_hash(script)}'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'self'",
+    )
+    return html, {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "; ".join(policy),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _beside(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

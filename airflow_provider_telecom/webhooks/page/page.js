@@ -1,0 +1,435 @@
+"use strict";
+
+// Whatever comes from vendors goes into text nodes and titles only: never into markup, classes or addresses.
+
+const EVERY_MS = 2000;
+const AFTER_TROUBLE_MS = 5000;
+const GIVE_UP_MS = 15000;
+const HOUR_MS = 3600 * 1000;
+const NAMES = new Map([["ketchup", "KetchUp"], ["novaconnect", "NovaConnect"]]);
+const VERDICTS = new Map([["accepted", "✓"], ["duplicate", "="], ["stale", "↶"], ["refused", "✕"]]);
+const EMPTY = {
+  queues: "No queue yet. When a NovaConnect operator blocks, unblocks or changes SIMs, its progress shows here.",
+  callbacks: "No callback yet. Once a task has given a vendor this Airflow's address, each post shows here with what became of it.",
+  hours: "Nothing in this time. States that vendors tell (delivered, expired, done) are counted here by the hour.",
+  vendors: "No vendor has posted yet. What each has told, and what of it counted, is summed up here.",
+};
+
+const $ = (selector) => document.querySelector(selector);
+const shown = new Map(); // what each section was last drawn from
+let skew = 0; // the server's clock minus this one's
+let back = 24; // hours that the plot shows
+let latest = null;
+
+// ---- building blocks
+
+function node(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+/** Text of others: what could reorder, hide or break a line is made visible. */
+const plain = (value) => String(value ?? "").replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\ufffd");
+
+/** It may be cut where there is no room, and is whole in its title. */
+function told(value, kind = "") {
+  const text = plain(value);
+  return node("bdi", { class: `cut ${kind}`, title: text }, text);
+}
+
+const vendorName = (vendor) => NAMES.get(vendor) ?? plain(vendor);
+
+const whole = (value) => (Number.isFinite(value) ? Math.max(0, Math.round(value)) : 0);
+
+function short(value) {
+  if (value < 10000) return exact(value);
+  return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value).replace("K", "k");
+}
+
+const exact = (value) => value.toLocaleString("en");
+
+const number = (value) => node("span", { title: exact(whole(value)) }, short(whole(value)));
+
+// ---- time: in the zone that is chosen in Airflow, or in the browser's
+
+const zone = (() => {
+  try {
+    const chosen = (localStorage.getItem("timezone") ?? "").replaceAll('"', "");
+    new Intl.DateTimeFormat("en", { timeZone: chosen });
+    return chosen;
+  } catch {
+    return undefined;
+  }
+})();
+
+const format = (options) => {
+  const made = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options });
+  return (moment) => made.format(moment);
+};
+const dayText = format({ day: "numeric", month: "short" });
+const clockText = format({ hour: "2-digit", minute: "2-digit" });
+const exactText = format({
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+});
+
+const now = () => Date.now() + skew;
+
+function ago(moment) {
+  const seconds = Math.max(0, Math.floor((now() - moment) / 1000));
+  if (seconds < 5) return "just now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
+}
+
+function when(iso) {
+  const moment = Date.parse(iso);
+  if (Number.isNaN(moment)) return told(iso);
+  return node("time", { datetime: new Date(moment).toISOString(), title: exactText(moment) }, ago(moment));
+}
+
+function renewTimes() {
+  for (const time of document.querySelectorAll("time")) {
+    const text = ago(Date.parse(time.dateTime));
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+// ---- sections
+
+function receiverDrawn({ open, why, base_url: address }) {
+  const badge = $("#receiver .badge");
+  badge.className = `badge ${open ? "open" : "closed"}`;
+  badge.textContent = open ? "receiver open" : "receiver closed";
+  const said = open
+    ? ["Vendors post to ", node("code", {}, plain(address)), "."]
+    : [node("bdi", {}, plain(why).replace(/\.$/, "")), ". Until then tasks ask the vendors by themselves."];
+  $("#receiver .said").replaceChildren(...said);
+}
+
+function queueDrawn(queue) {
+  const [process, count, failed] = [whole(queue.process), whole(queue.count), whole(queue.failed)];
+  const share = (part) => (count ? Math.min(100, (100 * part) / count) : queue.final ? 100 : 0);
+  const percent = Math.floor(share(process));
+  const bar = node("div", {
+    class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": percent,
+    "aria-valuetext": `${process} of ${count} SIMs`, "aria-label": `${plain(queue.operation)} ${plain(queue.queue_id)}`,
+  }, node("span"), node("span"));
+  bar.children[0].style.width = `${share(Math.max(0, process - failed))}%`;
+  bar.children[1].style.width = `${share(Math.min(process, failed))}%`;
+  const made = node("div", { class: queue.final ? "queue final" : "queue" },
+    node("div", { class: "line" },
+      node("span", {}, told(queue.operation, "operation"), queue.queue_id === null ? null : " ",
+        queue.queue_id === null ? null : told(queue.queue_id, "soft")),
+      node("span", {}, queue.final ? "done" : `${percent} %`)),
+    bar,
+    node("div", { class: "line soft" },
+      node("span", {}, number(process), " of ", number(count), failed ? node("span", { class: "failed" }, ", ", number(failed), " failed") : null,
+        " · ", told(queue.connection)),
+      when(queue.at)));
+  return made;
+}
+
+function queuesDrawn(queues) {
+  const done = queues.filter((queue) => queue.final).length;
+  const said = [[queues.length - done, "running"], [done, "done"]].filter(([count]) => count);
+  $("#queues h2 span").textContent = said.map(([count, word]) => `${count} ${word}`).join(", ");
+  fill("#queues", "queues", queues.length && queues.map(queueDrawn));
+}
+
+const CALLBACK = ["when", "from", "state", "about", "connection", "verdict", "why"];
+
+function callbackDrawn(callback) {
+  return row([
+    [when(callback.at)],
+    [node("bdi", { class: "cut" }, vendorName(callback.vendor)), " ", told(callback.kind, "soft")],
+    [told(callback.state)],
+    [told(callback.about)],
+    [told(callback.connection, "soft")],
+    [verdictDrawn(callback.verdict)],
+    [node("span", { title: plain(callback.why) }, plain(callback.why))],
+  ], CALLBACK);
+}
+
+function verdictDrawn(verdict) {
+  const sign = VERDICTS.get(verdict);
+  return sign ? node("span", { class: `badge ${verdict}` }, `${sign} ${verdict}`) : told(verdict, "badge");
+}
+
+function row(cells, classes) {
+  return node("tr", {}, ...cells.map((cell, at) => node("td", { class: classes[at] }, ...cell)));
+}
+
+function table(heads, classes, rows) {
+  const head = node("tr", {}, ...heads.map((text, at) => node("th", { scope: "col", class: classes[at] }, text)));
+  return node("table", {}, node("thead", {}, head), node("tbody", {}, ...rows));
+}
+
+function callbacksDrawn(callbacks) {
+  fill("#callbacks", "callbacks", callbacks.length && [table(CALLBACK, CALLBACK, callbacks.map(callbackDrawn))]);
+}
+
+function vendorsDrawn(vendors) {
+  const kinds = [...VERDICTS.keys()];
+  const classes = ["", ...kinds.map(() => "number")];
+  const rows = vendors.map((vendor) => row([
+    [node("bdi", { class: "cut", title: vendorName(vendor.vendor) }, vendorName(vendor.vendor))],
+    ...kinds.map((kind) => [countDrawn(kind, whole(vendor[kind]))]),
+  ], classes));
+  fill("#vendors", "vendors", vendors.length && [table(["Vendor", ...kinds], classes, rows)]);
+}
+
+function countDrawn(kind, count) {
+  const made = number(count);
+  made.className = count ? kind : "zero";
+  return made;
+}
+
+/** Put nodes into a section, or say what would be there. */
+function fill(section, what, nodes) {
+  $(`${section} .body`).replaceChildren(...(nodes || [node("p", { class: "empty" }, EMPTY[what])]));
+}
+
+// ---- the plot
+
+const GOOD = /^(delivered|read|done|success|active|ok)$/i;
+const BAD = /fail|expire|undeliv|reject|error|unpaid|refus|inactive|absent|block/i;
+const COLOURS = 6; // and one for the rest
+const colours = new Map(); // a state keeps its colour while the page is open
+
+function colourOf(key) {
+  return colours.get(key) ?? COLOURS;
+}
+
+/** Give the most frequent states colours: cool ones if they are good, warm ones if they are not. */
+function assignColours(totals) {
+  for (const [key] of [...totals].sort((one, other) => other[1] - one[1])) {
+    if (colours.size === COLOURS || colours.has(key)) continue;
+    const state = key.split("/").slice(2).join("/");
+    const wanted = GOOD.test(state) ? [1, 0, 2, 5, 4, 3] : BAD.test(state) ? [3, 4, 5, 2, 0, 1] : [0, 2, 5, 4, 1, 3];
+    const taken = new Set(colours.values());
+    colours.set(key, wanted.find((colour) => !taken.has(colour)));
+  }
+}
+
+const label = (key) => {
+  const [vendor, kind, ...state] = key.split("/");
+  return [vendorName(vendor), plain(kind), plain(state.join("/"))].join(" ");
+};
+
+/** Make the hours into bars of as many hours as leave each bar some pixels. */
+function bars(hours, width) {
+  const wide = [1, 2, 3, 6, 12].find((hoursEach) => (width * hoursEach) / back >= 5) ?? 24;
+  const step = wide * HOUR_MS;
+  const ends = (Math.floor(now() / HOUR_MS) + 1) * HOUR_MS;
+  const starts = ends - back * HOUR_MS;
+  const found = Array.from({ length: back / wide }, (_, at) => ({ from: starts + at * step, to: starts + (at + 1) * step, states: new Map() }));
+  for (const { hour, states } of hours) {
+    const bar = found[Math.floor((Date.parse(hour) - starts) / step)];
+    if (!bar) continue;
+    for (const [key, count] of Object.entries(states)) bar.states.set(key, (bar.states.get(key) ?? 0) + whole(count));
+  }
+  return found;
+}
+
+function totalsOf(found) {
+  const totals = new Map();
+  for (const { states } of found) for (const [key, count] of states) totals.set(key, (totals.get(key) ?? 0) + count);
+  return totals;
+}
+
+const sum = (counts) => [...counts].reduce((whole, count) => whole + count, 0);
+
+function niceStep(highest) {
+  const rough = highest / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return Math.max(1, [1, 2, 5, 10].find((factor) => factor * power >= rough) * power);
+}
+
+function drawn(name, attributes, ...children) {
+  const made = document.createElementNS($("#hours svg").namespaceURI, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+function hoursDrawn(hours) {
+  const svg = $("#hours svg");
+  const size = { left: 44, right: 4, top: 8, bottom: 22, width: $("#hours .body").clientWidth - 28, height: 210 };
+  const found = bars(hours, size.width - size.left - size.right);
+  const totals = totalsOf(found);
+  assignColours(totals);
+  const nothing = totals.size === 0;
+  svg.style.display = nothing ? "none" : "";
+  const each = (found[0].to - found[0].from) / HOUR_MS;
+  $("#hours h2 span").textContent = nothing ? "" : `reports per ${each === 1 ? "hour" : `${each} hours`}`;
+  const empty = $("#hours .empty");
+  empty.hidden = !nothing;
+  empty.textContent = EMPTY.hours;
+  svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
+  svg.setAttribute("aria-label", `States by hour, last ${back} hours: ${[...totals].map(([key, count]) => `${label(key)} ${count}`).join(", ")}`);
+  svg.replaceChildren(...(nothing ? [] : plotted(found, size)));
+  $("#hours .legend").replaceChildren(...legend(totals));
+}
+
+function plotted(found, size) {
+  const highest = Math.max(1, ...found.map(({ states }) => sum(states.values())));
+  const step = niceStep(highest);
+  const top = Math.ceil(highest / step) * step;
+  const floor = size.height - size.bottom;
+  const y = (count) => floor - ((floor - size.top) * count) / top;
+  const wide = (size.width - size.left - size.right) / found.length;
+  const made = [];
+  for (let count = 0; count <= top; count += step) {
+    made.push(drawn("line", { class: "rule", x1: size.left, x2: size.width - size.right, y1: y(count), y2: y(count) }));
+    made.push(drawn("text", { x: size.left - 6, y: y(count) + 4, "text-anchor": "end" }, short(count)));
+  }
+  found.forEach((bar, at) => made.push(stacked(bar, size.left + at * wide, wide, y, size.top)));
+  return [...made, ...moments(found, size, wide)];
+}
+
+/** One bar, the states from below in the order of their colours; a state that is there is seen, however rare. */
+function stacked({ from, to, states }, x, wide, y, top) {
+  const sorted = [...states].filter(([, count]) => count).sort((one, other) => colourOf(one[0]) - colourOf(other[0]) || other[1] - one[1]);
+  const layers = new Map();
+  for (const [key, count] of sorted) layers.set(colourOf(key), (layers.get(colourOf(key)) ?? 0) + count);
+  const total = sum(states.values());
+  const lines = sorted.map(([key, count]) => `${label(key)}: ${exact(count)}`);
+  const span = `${dayText(from)}, ${clockText(from)}–${clockText(to)}`;
+  const group = drawn("g", {}, drawn("title", {}, [span, ...lines, ...(lines.length === 1 ? [] : [`all: ${exact(total)}`])].join("\n")));
+  group.append(drawn("rect", { class: "hit", x, y: top, width: wide, height: y(0) - top }));
+  const gap = wide > 6 ? 2 : wide > 3 ? 1 : 0;
+  let above = y(0);
+  for (const [colour, count] of layers) {
+    const height = Math.max(1.5, y(0) - y(count));
+    above -= height;
+    group.append(drawn("rect", { class: `c${colour}`, x: x + gap / 2, y: above, width: wide - gap, height }));
+  }
+  return group;
+}
+
+/** The texts under the bars, as many as there is room for: midnights by their day, else clocks. */
+function moments(found, size, wide) {
+  const hour = (bar) => Number(clockText(bar.from).slice(0, 2));
+  const room = 52;
+  const hoursEach = (found[0].to - found[0].from) / HOUR_MS;
+  const every = [3, 6, 12, 24, 48, 96].find((hours) => (hours / hoursEach) * wide >= room) ?? 168;
+  const made = [];
+  let free = size.left - room / 2;
+  found.forEach((bar, at) => {
+    const x = size.left + at * wide;
+    const isDay = hour(bar) < hoursEach;
+    const fits = every < 24 ? hour(bar) % every < hoursEach : isDay;
+    if (!fits || x < free + room / 2 || x > size.width - 18) return;
+    if (every > 24 && x < free + (every / 24 - 1) * 24 * (wide / hoursEach)) return;
+    free = x + room / 2;
+    made.push(drawn("line", { class: "rule", x1: x, x2: x, y1: size.height - size.bottom, y2: size.height - size.bottom + 4 }));
+    made.push(drawn("text", { x, y: size.height - 6, "text-anchor": "middle" }, isDay ? dayText(bar.from) : clockText(bar.from)));
+  });
+  return made;
+}
+
+function legend(totals) {
+  const sorted = [...totals].sort((one, other) => colourOf(one[0]) - colourOf(other[0]));
+  const coloured = sorted.filter(([key]) => colourOf(key) < COLOURS);
+  const rest = sorted.filter(([key]) => colourOf(key) === COLOURS);
+  const item = (colour, text, count, title) =>
+    node("li", { title }, node("span", { class: `swatch c${colour}` }), node("bdi", { class: "cut" }, text), node("span", { class: "soft" }, number(count)));
+  const items = coloured.map(([key, count]) => item(colourOf(key), label(key), count, label(key)));
+  if (!rest.length) return items;
+  const names = rest.map(([key, count]) => `${label(key)}: ${exact(count)}`).join("\n");
+  return [...items, item(COLOURS, rest.length === 1 ? label(rest[0][0]) : `${rest.length} others`, sum(rest.map(([, count]) => count)), names)];
+}
+
+function rangeChosen(hours) {
+  back = hours;
+  for (const button of document.querySelectorAll(".ranges button")) {
+    button.setAttribute("aria-pressed", String(Number(button.dataset.hours) === hours));
+  }
+  if (latest) hoursDrawn(latest.hours);
+}
+
+// ---- asking again and again
+
+const SECTIONS = { receiver: receiverDrawn, queues: queuesDrawn, callbacks: callbacksDrawn, hours: hoursDrawn, vendors: vendorsDrawn };
+
+/** Draw what has changed; the plot also when the hour has. */
+function drawAll(data) {
+  skew = Date.parse(data.now) - Date.now() || 0;
+  latest = data;
+  for (const [name, draw] of Object.entries(SECTIONS)) {
+    const from = JSON.stringify(data[name]) + (name === "hours" ? Math.floor(now() / HOUR_MS) : "");
+    if (shown.get(name) === from) continue;
+    draw(data[name]);
+    shown.set(name, from);
+  }
+}
+
+function say(state, text, trouble = "") {
+  const live = $("#live");
+  if (live.dataset.state !== state || $("#live .said").textContent !== text) {
+    live.dataset.state = state;
+    $("#live .said").textContent = text;
+  }
+  const box = $("#trouble");
+  if (box.textContent !== trouble) box.textContent = trouble;
+  box.hidden = !trouble;
+}
+
+/** Fetch and draw once; return how long to wait until the next time. */
+async function refresh() {
+  let answer;
+  try {
+    answer = await fetch("page/data", { cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(GIVE_UP_MS) });
+    if (answer.ok && !answer.redirected) {
+      drawAll(await answer.json());
+      say("live", "live");
+      return EVERY_MS;
+    }
+  } catch (error) {
+    say("trouble", "no connection", `Airflow does not answer (${error.name}). What is shown may be old; trying again.`);
+    return AFTER_TROUBLE_MS;
+  }
+  if (answer.status === 401 || answer.status === 403 || answer.redirected) {
+    say("trouble", "signed out", "You are signed out, or may no longer see plugins. Reload Airflow to sign in again.");
+  } else {
+    say("trouble", "error", `Airflow answered ${answer.status}; its api-server's log says why. What is shown may be old; trying again.`);
+  }
+  return AFTER_TROUBLE_MS;
+}
+
+async function refreshForEver() {
+  const wait = document.hidden ? EVERY_MS : await refresh(); // nobody looks at a hidden page
+  setTimeout(refreshForEver, wait);
+}
+
+// ---- the theme: Airflow's own where it can be read, else the system's
+
+function followTheme() {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  let shell = null;
+  try {
+    shell = window.parent === window ? null : window.parent.document.documentElement;
+  } catch {
+    // a stranger's frame
+  }
+  const choose = () => {
+    const named = ["dark", "light"].find((theme) => shell?.classList.contains(theme));
+    document.documentElement.dataset.theme = named ?? (system.matches ? "dark" : "light");
+  };
+  choose();
+  system.addEventListener("change", choose);
+  if (shell) new MutationObserver(choose).observe(shell, { attributes: true, attributeFilter: ["class"] });
+}
+
+followTheme();
+for (const button of document.querySelectorAll(".ranges button")) {
+  button.addEventListener("click", () => rangeChosen(Number(button.dataset.hours)));
+}
+rangeChosen(back);
+new ResizeObserver(() => latest && hoursDrawn(latest.hours)).observe($("#hours"));
+setInterval(renewTimes, 1000);
+refreshForEver();

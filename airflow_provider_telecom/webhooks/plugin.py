@@ -1,0 +1,48 @@
+"""Registers the receiver and its page with Airflow. All Airflow processes import this: it loads nothing."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from airflow_provider_telecom.webhooks.address import PREFIX
+
+_HIDDEN = f"{PREFIX}/hook/***"
+
+
+async def receive(scope: Any, receive: Any, send: Any) -> None:
+    """Pass a request on to the application, and hide its address from Airflow's access log.
+
+    The log is written when this has ended, of the scope that is shared with it.
+    """
+    secret = scope.get("path", "").startswith(f"{PREFIX}/hook")
+    try:
+        await _app()(scope, receive, send)
+    finally:
+        if secret:
+            scope["path"], scope["raw_path"] = _HIDDEN, _HIDDEN.encode()
+
+
+@cache
+def _app() -> Any:
+    from airflow_provider_telecom.webhooks.app import create_app
+
+    return create_app()
+
+
+class TelecomPlugin(AirflowPlugin):
+    """The receiver under `/telecom/hook`, and the page "Telecom" under Browse."""
+
+    name = "telecom"
+    fastapi_apps = [{"app": receive, "url_prefix": PREFIX, "name": "Telecom"}]  # noqa: RUF012 - as Airflow wants
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Telecom",
+            "href": f"{PREFIX}/page",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "telecom",
+        }
+    ]

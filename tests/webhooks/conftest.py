@@ -1,0 +1,129 @@
+"""The receiver in Airflow's own api-server application, served on loopback with a database of its own."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from airflow_provider_telecom.webhooks.address import Address, Receiver, receiver
+from tests.system.services import free_port
+
+SECRET = "made-up-secret-for-tests-0123456789abcdef"
+
+
+@dataclass
+class Served:
+    """A running api-server, and what its database holds."""
+
+    url: str
+    settings: Receiver
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, trust_env=False))
+
+    def address(
+        self, kind: str, nonce: str = "account", vendor: str = "novaconnect", conn_id: str = "default"
+    ) -> str:
+        """Return a signed URL."""
+        return self.settings.url(Address(vendor, kind, conn_id, nonce))
+
+    def post(self, url: str, body: Any = None, **more: Any) -> httpx.Response:
+        """Post JSON, as vendors do."""
+        return self.client.post(url, **({"json": body} if body is not None else {}), **more)
+
+    def rows(self, prefix: str = "") -> dict[str, Any]:
+        """Return the inbox's rows by key."""
+        from airflow.models.asset_state_store import AssetStateStoreModel
+        from airflow.utils.session import create_session
+
+        with create_session(scoped=False) as session:
+            found = session.query(AssetStateStoreModel).all()
+            return {row.key: json.loads(row.value) for row in found if row.key.startswith(prefix)}
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the posts that were noted, oldest first."""
+        return [post for _, page in sorted(self.rows("log:").items()) for post in page]
+
+    def events(self, asset: str) -> list[dict[str, Any]]:
+        """Return the facts of an asset's events, oldest first."""
+        from airflow.models.asset import AssetEvent, AssetModel
+        from airflow.utils.session import create_session
+
+        with create_session(scoped=False) as session:
+            found = session.query(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+            return [event.extra for event in found.filter(AssetModel.name == asset).order_by(AssetEvent.id)]
+
+
+@pytest.fixture(scope="session")
+def _database() -> None:
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture(scope="session")
+def _server(_database: None) -> Iterator[str]:
+    from airflow.api_fastapi.app import create_app
+
+    port = free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(create_app("core"), "127.0.0.1", port, log_level="warning", access_log=False)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    ends = time.monotonic() + 60
+    while not server.started and thread.is_alive() and time.monotonic() < ends:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def receiver_settings(monkeypatch: pytest.MonkeyPatch, _server: str) -> Iterator[pytest.MonkeyPatch]:
+    """Open the receiver; a test may set more before it uses `served`."""
+    from airflow_provider_telecom.webhooks import plugin
+
+    monkeypatch.setenv("AIRFLOW__TELECOM__PUBLIC_BASE_URL", _server)
+    monkeypatch.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", SECRET)
+    yield monkeypatch
+    plugin._app.cache_clear()
+
+
+@pytest.fixture
+def served(_server: str, receiver_settings: pytest.MonkeyPatch) -> Iterator[Served]:
+    """Return the api-server with an open receiver and an empty inbox."""
+    from airflow_provider_telecom.webhooks import plugin
+
+    plugin._app.cache_clear()
+    _forget_all()
+    settings = receiver()
+    assert settings is not None
+    here = Served(_server, settings)
+    with here.client:
+        yield here
+
+
+def _forget_all() -> None:
+    """Empty the inbox, and let Airflow know all assets of events."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+
+    from airflow_provider_telecom.webhooks.assets import EVENTS
+
+    with create_session(scoped=False) as session:
+        session.query(AssetStateStoreModel).delete()
+        session.query(AssetEvent).delete()
+        known = {name for (name,) in session.query(AssetModel.name)}
+        session.add_all(
+            AssetModel(name=one.name, uri=one.uri, group=one.group, extra={})
+            for one in EVENTS.values()
+            if one.name not in known
+        )
