@@ -177,12 +177,17 @@ class AwaitingOperator(TelecomOperator):
                 hook.run(call)
 
     def _completed(  # noqa: RET503 - defer() does not return
-        self, started: Facts, watch: str, arguments: Mapping[str, Any], stop: str | None = None
+        self,
+        started: Facts,
+        watch: str,
+        arguments: Mapping[str, Any],
+        stop: str | None = None,
+        hearing: str | None = None,
     ) -> dict[str, Any]:
         """Return what was started, once the watch at the import path `watch` says that it is done.
 
         Without `wait_for_completion` that is at once. The call at the import path `stop` ends it at the
-        vendor when the waiting task is ended.
+        vendor when the waiting task is ended. `hearing` is as in `Waiting`.
         """
         if not self.wait_for_completion:
             return dict(started)
@@ -198,6 +203,7 @@ class AwaitingOperator(TelecomOperator):
             stop=stop,
             started=started,
             first_look=after_the_worker(),
+            hearing=hearing,
         )
         if not self.deferrable:
             self._waiting = waiting
@@ -230,6 +236,14 @@ def _seconds(field: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise TelecomInputError(field, "must be a number of seconds, more than 0")
     return value
+
+
+def with_inbox(inlets: Any) -> list[Any]:
+    """Return a task's inlets and the receiver's inbox: Airflow keeps the rows of assets that tasks name."""
+    from airflow_provider_telecom.webhooks.assets import INBOX
+
+    given = inlets if isinstance(inlets, (list, tuple)) else [] if inlets is None else [inlets]
+    return [*given, INBOX]
 
 
 def is_literal(value: Any) -> bool:

@@ -11,9 +11,10 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_telecom.calls.checks import within
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.operators.base import DEFERRABLE
+from airflow_provider_telecom.operators.base import DEFERRABLE, with_inbox
 from airflow_provider_telecom.operators.retry import POLICY
 from airflow_provider_telecom.sensors.starting import startable
+from airflow_provider_telecom.webhooks.address import receiver
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
@@ -43,6 +44,8 @@ class TelecomSensor(BaseSensorOperator):
     watch: ClassVar[str]
     """Import path of the watch, whose arguments are the fields named in `watched`."""
     watched: ClassVar[Sequence[str]]
+    hearing: ClassVar[str | None] = None
+    """Import path of what says under which topics the vendor tells of it by itself, if it may."""
     default_conn_id: ClassVar[str]
     template_fields: Sequence[str] = ("conn_id",)
 
@@ -55,7 +58,9 @@ class TelecomSensor(BaseSensorOperator):
         retry_policy: RetryPolicy | None = POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, **kwargs)
+        self._hears = self.hearing is not None and receiver() is not None
+        inlets = with_inbox(kwargs.pop("inlets", None)) if self._hears else kwargs.pop("inlets", None)
+        super().__init__(retry_policy=retry_policy, inlets=inlets, **kwargs)
         self.conn_id = conn_id or self.default_conn_id
         self.deferrable = deferrable
         self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)
@@ -91,6 +96,8 @@ class TelecomSensor(BaseSensorOperator):
         waiting = self._waiting()
         self._patience = self._patience or Patience(waiting)
         found, self._pause = self._patience.look(waiting.new_hook())
+        if found is not None:
+            self._forget()
         return PokeReturnValue(found is not None, found)
 
     def _get_next_poke_interval(
@@ -107,11 +114,13 @@ class TelecomSensor(BaseSensorOperator):
         from airflow_provider_telecom.triggers.waiting import facts_of
 
         try:
-            return facts_of(event)
+            facts = facts_of(event)
         except TelecomError as error:
             if self.never_fail:
                 raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
             raise
+        self._forget()
+        return facts
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the triggerer. A trigger that broke is no `soft_fail`: in a worker it would be none."""
@@ -123,6 +132,14 @@ class TelecomSensor(BaseSensorOperator):
             if self.soft_fail and isinstance(skipped.__cause__, TaskDeferralError):
                 raise skipped.__cause__ from None
             raise
+
+    def _forget(self) -> None:
+        """Delete what the vendor has told: it has been used."""
+        hearing = self._waiting().heard()
+        if hearing and hearing.entry:
+            from airflow_provider_telecom.webhooks.reading import forget
+
+            forget(hearing.entry)
 
     def _check_silent_fail(self) -> None:
         if self.deferrable and self.silent_fail:
@@ -143,6 +160,7 @@ class TelecomSensor(BaseSensorOperator):
             tolerated_errors=self.tolerated_errors,
             exponential_backoff=bool(self.exponential_backoff),
             max_interval=self.max_wait.total_seconds() if self.max_wait else None,
+            hearing=self.hearing if self._hears else None,
         )
 
     def _start_from_trigger(self, wanted: bool) -> None:

@@ -17,6 +17,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
 )
 
 _WATCHES = "airflow_provider_telecom.vendors.ketchup_loyalty.watches"
+_CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.callbacks"
 
 
 class KetchUpSensor(TelecomSensor):
@@ -126,6 +127,7 @@ class KetchUpViberDeliveredSensor(KetchUpSensor):
     """
 
     watch: ClassVar[str] = f"{_WATCHES}.viber"
+    hearing: ClassVar[str | None] = f"{_CALLBACKS}.hearing_viber"
     watched: ClassVar[Sequence[str]] = ("message_id", "reference", "until")
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id", "reference")
 
@@ -159,6 +161,7 @@ class KetchUpHlrFinishedSensor(KetchUpSensor):
     """
 
     watch: ClassVar[str] = f"{_WATCHES}.hlr"
+    hearing: ClassVar[str | None] = f"{_CALLBACKS}.hearing_hlr"
     watched: ClassVar[Sequence[str]] = ("hlr_ids", "references")
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, *watched)
 

@@ -1,14 +1,15 @@
-"""The one trigger: it looks at a vendor until what is waited for is there, or will never be."""
+"""The trigger of all tasks: it looks at a vendor until what is waited for is there, or will never be."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.triggers.waiting import Patience, Waiting, event_of
@@ -21,14 +22,19 @@ _SPREAD_SECONDS = 10.0
 _SETTINGS = tuple(field.name for field in fields(Waiting) if field.name not in ("arguments", "conn_id"))
 
 
-class TelecomPollTrigger(BaseTrigger):
+class TelecomPollTrigger(BaseEventTrigger):
     """Looks with one vendor's watch at jittered intervals and ends with one event.
+
+    When the vendor tells of it by itself, it looks at once. What is told reaches all triggers of a triggerer
+    by one reader, Airflow's shared stream, and each goes on looking by itself when nothing is told.
 
     The watch's arguments and `conn_id` are attributes of the trigger, under their own names: so Airflow
     renders templates in them when a task starts from the trigger. One HTTP client and one token serve all
     triggers of a connection in this process. The first looks of many triggers are spread over ten
     seconds at most.
     """
+
+    supports_triggerer_queue = True  # Airflow says no for asset watchers, which this is not
 
     def __init__(self, *, conn_id: str, settings: dict[str, Any], **arguments: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -52,17 +58,48 @@ class TelecomPollTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is something to tell, and tell it."""
+        yield await self._ended(Bell())
+
+    def shared_stream_key(self) -> tuple[str, ...] | None:
+        """Return the one key of all triggers that the vendors' posts may wake."""
+        return ("telecom", "callbacks") if self.settings.get("hearing") else None
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[frozenset[str]]:
+        """Read the topics that something was told under, for all triggers."""
+        from airflow_provider_telecom.webhooks.reading import arrivals
+
+        async for topics in arrivals():
+            yield topics
+
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[Collection[str]]
+    ) -> AsyncIterator[TriggerEvent]:
+        """Do as `run` does, but look at once when the vendor has told of it."""
+        bell = Bell()
+        listening = asyncio.create_task(bell.listen(shared_stream))
+        try:
+            yield await self._ended(bell)
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await listening
+
+    async def _ended(self, bell: Bell) -> TriggerEvent:
         waiting = self._waiting()
         spread = random.uniform(0, min(_SPREAD_SECONDS, waiting.poll_interval))
-        await asyncio.sleep(waiting.first_look + spread)
+        await asyncio.sleep(waiting.first_look)
         ended: Progress | TelecomError
         try:
             new_hook, patience = await asyncio.to_thread(_loaded, waiting)
+            if patience.hearing:
+                bell.topics = frozenset(patience.hearing.topics)
+            await bell.pause(spread)
             async with new_hook.awaiting() as hook:
-                ended = await _awaited(hook, patience)
+                ended = await _awaited(hook, patience, bell)
         except TelecomError as error:
             ended = error
-        yield TriggerEvent(event_of(ended, waiting.started))  # type: ignore[no-untyped-call]
+        return TriggerEvent(event_of(ended, waiting.started))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """End it at the vendor: Airflow calls this when a person ends the task, and not on a restart."""
@@ -76,6 +113,26 @@ class TelecomPollTrigger(BaseTrigger):
 
     def _arguments(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names}
+
+
+class Bell:
+    """Rings when something was told under one of the topics that somebody waits for."""
+
+    def __init__(self) -> None:
+        self.topics: frozenset[str] = frozenset()
+        self._rung = asyncio.Event()
+
+    async def listen(self, stream: AsyncIterator[Collection[str]]) -> None:
+        """Take in what was told."""
+        async for topics in stream:
+            if not self.topics.isdisjoint(topics):
+                self._rung.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until it rings."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._rung.wait(), seconds)
+        self._rung.clear()
 
 
 def kwargs_of(waiting: Waiting) -> dict[str, Any]:
@@ -93,12 +150,12 @@ def _loaded(waiting: Waiting) -> tuple[TelecomHook[Any], Patience]:
     return waiting.new_hook(), Patience(waiting)
 
 
-async def _awaited(hook: TelecomHook[Any], patience: Patience) -> Progress:
+async def _awaited(hook: TelecomHook[Any], patience: Patience, bell: Bell) -> Progress:
     """Look until there is something to tell. Raises errors that are not borne."""
     while True:
         asked = None
         try:
-            progress = await hook.arun(patience.call(hook))
+            progress = await hook.arun(patience.call(hook, await _told(patience)))
         except TelecomError as error:
             patience.bear(error)
             asked = error.retry_after
@@ -106,7 +163,16 @@ async def _awaited(hook: TelecomHook[Any], patience: Patience) -> Progress:
             patience.seen(progress)
             if progress.stage is not Stage.WAITING:
                 return progress
-        await asyncio.sleep(patience.pause(asked))
+        pause = patience.pause(asked)
+        await (asyncio.sleep(pause) if asked else bell.pause(pause))
+
+
+async def _told(patience: Patience) -> dict[str, Any] | None:
+    if patience.hearing is None or patience.hearing.entry is None:
+        return None
+    from airflow_provider_telecom.webhooks.reading import told_async
+
+    return await told_async(patience.hearing.entry)
 
 
 PATH = f"{TelecomPollTrigger.__module__}.{TelecomPollTrigger.__qualname__}"

@@ -30,6 +30,7 @@ from airflow_provider_telecom.calls.errors import (
     told,
 )
 from airflow_provider_telecom.vendors.progress import Progress, Stage
+from airflow_provider_telecom.vendors.report import Hearing
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.base import TelecomHook
@@ -59,7 +60,8 @@ class Waiting:
     the watch's. Times are in seconds. Up to `tolerated_errors` errors in a row that may pass are borne.
     `stop` is the import path of what ends it at the vendor, given the same arguments, when a person
     ends the task. `started` is what an operator has started; it comes back with the event. In the
-    triggerer the first look is `first_look` seconds after the task is deferred, or later.
+    triggerer the first look is `first_look` seconds after the task is deferred, or later. `hearing` is the
+    import path of what says, given the same arguments, under which topics the vendor tells of it by itself.
     """
 
     hook: str
@@ -73,6 +75,14 @@ class Waiting:
     stop: str | None = None
     started: Mapping[str, Any] = field(default_factory=dict)
     first_look: float = 0.0
+    hearing: str | None = None
+
+    def heard(self) -> Hearing | None:
+        """Return under which topics the vendor tells of it, if it does."""
+        if self.hearing is None:
+            return None
+        found: Hearing | None = _imported(self.hearing)(self.conn_id, **self.arguments)
+        return found
 
     def new_hook(self) -> TelecomHook[Any]:
         """Return the hook to look with."""
@@ -92,9 +102,12 @@ class Patience:
         self._watch: Watch = _imported(waiting.watch)
         self._arguments = dict(waiting.arguments)
         self._errors = self._looks = 0
+        self.hearing = waiting.heard()
 
-    def call(self, hook: TelecomHook[Any]) -> Call[Progress]:
-        """Return the call of the next look."""
+    def call(self, hook: TelecomHook[Any], told: Mapping[str, Any] | None = None) -> Call[Progress]:
+        """Return the call of the next look. `told` is what the vendor has told, if the watch wants that."""
+        if self.hearing and self.hearing.entry:
+            return self._watch(hook, **self._arguments, told=told)
         return self._watch(hook, **self._arguments)
 
     def look(self, hook: TelecomHook[Any]) -> tuple[dict[str, Any] | None, float]:
@@ -103,13 +116,20 @@ class Patience:
         Raises TelecomMissedError and errors that are not borne.
         """
         try:
-            progress = hook.run(self.call(hook))
+            progress = hook.run(self.call(hook, self._told()))
         except TelecomError as error:
             self.bear(error)
             return None, self.pause(error.retry_after)
         self.seen(progress)
         found = None if progress.stage is Stage.WAITING else facts_of(event_of(progress))
         return found, self.pause()
+
+    def _told(self) -> dict[str, Any] | None:
+        if self.hearing is None or self.hearing.entry is None:
+            return None
+        from airflow_provider_telecom.webhooks.reading import told
+
+        return told(self.hearing.entry)
 
     def seen(self, progress: Progress) -> None:
         """Take in what a look has shown."""

@@ -12,6 +12,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ EFFECTS = {
         "novaconnect group": 2,
     },
     "example_alert_on_failure": {"ketchup sms": 1, "kyivstar sms": 1},
+    "example_vendor_events": {"novaconnect repackage": 1, "ketchup sms": 1},
 }
 """What each example does at the vendors, from the simulator's own ledger."""
 NUMBERS = re.compile(r"67000\d{4}|90000000\d\d")
@@ -53,6 +55,7 @@ FILES = {
     "example_fmc_calls": ("fmc_calls/date=*/_calls.parquet.json", '"rows": ', 1),
     "example_sunsim_telephony": ("*/settings.json", '"dialTime": 45', 2),
     "example_novaconnect_fleet": ("novaconnect_sessions/date=*/sessions.csv", "sid,start_utc", 1),
+    "example_vendor_events": ("novaconnect_bills_told/period=*/bill-506.json", '"sha256"', 2),
 }
 """The files that examples leave, what stands in them, and how often at least."""
 pytestmark = [pytest.mark.xdist_group("examples")]
@@ -116,6 +119,51 @@ def test_an_example_runs_as_it_stands(
         assert not holding, f"{secret} stands in {holding}"
     for place, text in left.items():
         assert not NUMBERS.search(text), f"a number stands in {place}"
+
+
+def vendor_events() -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(EXAMPLES / "example_vendor_events.py").dags["example_vendor_events"]
+
+
+def test_vendor_events_takes_ids_from_all_events_of_its_connection(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in telecom_simulator.environment().items():
+        monkeypatch.setenv(name, value)
+    dag = vendor_events()
+    what_was_told = dag.get_task("what_was_told").python_callable
+    ours = {"conn_id": "novaconnect_default"}
+    events = [
+        {**ours, "type": "package_empty", "sim_ids": [1018, 1008]},
+        {"from_trigger": True, "payload": {**ours, "type": "package_empty", "sim_ids": [1008]}},
+        {"conn_id": "another", "type": "package_empty", "sim_ids": [1028]},
+        {**ours, "type": "generate_bill", "bill_ids": [501, 999]},
+    ]
+    triggering = {"package": [SimpleNamespace(extra=extra) for extra in events[:3]]}
+    triggering["bill"] = [SimpleNamespace(extra=events[3])]
+    what = what_was_told(params={"sim_ids": [1]}, triggering_asset_events=triggering)
+    assert what == {"by_hand": False, "sim_ids": [1008, 1018], "bill_ids": [501, 999]}
+    assert dag.get_task("which_bills").python_callable(what) == [501], "999 is not there"
+    by_hand = what_was_told(params={"sim_ids": [1]}, triggering_asset_events={})
+    assert by_hand == {"by_hand": True, "sim_ids": [1], "bill_ids": []}
+
+
+@pytest.mark.parametrize("quickly", [True, False])
+def test_vendor_events_buys_a_package_once_however_often_it_is_told(
+    database: Path, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, quickly: bool
+) -> None:
+    for name, value in telecom_simulator.environment().items():
+        monkeypatch.setenv(name, value)
+    if not quickly:
+        telecom_simulator.town.set_ripeness("novaconnect", "looks", 1)
+    dag = vendor_events()
+    dag.get_task("wait_for_packages").poke_interval = 0.1
+    assert [dag.test().state for _ in range(2)] == ["success", "success"]
+    kinds = [effect.kind for effect in telecom_simulator.town.ledger.effects]
+    assert sorted(kinds) == ["repackage", "sms"]
+    left_behind(database)
 
 
 def left_behind(database: Path) -> dict[str, str]:

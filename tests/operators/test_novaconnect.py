@@ -32,6 +32,9 @@ from tests.tasks import Run, Store
 # 1043 u, 1045 m.
 
 
+NOBODY_TELLS = {"queue_id": None, "callback_key": None}
+
+
 @pytest.fixture(autouse=True)
 def _connected(hook_for: Callable[..., Any]) -> None:
     hook_for("novaconnect")
@@ -71,7 +74,7 @@ def test_only_what_is_not_so_is_changed_and_each_sim_is_told_of(done_to: Any) ->
     outcome = Run().execute(block(sim_ids=[1004, 1002, 1001, 1008, 1009, 1010, 1045]))
     assert outcome.pop("queue_id")
     skipped = {one["sim_id"]: one["reason"] for one in outcome.pop("skipped")}
-    assert outcome == {"changed": [1001, 1002], "unchanged": [1004]}
+    assert outcome == {"callback_key": None, "changed": [1001, 1002], "unchanged": [1004]}
     assert set(skipped) == {1008, 1009, 1010, 1045}
     assert "package" in skipped[1008]
     assert "unpaid" in skipped[1009]
@@ -91,7 +94,7 @@ def test_unblocking_lifts_our_block_only(done_to: Any) -> None:
 
 def test_when_all_is_so_nothing_is_sent(asked: Any) -> None:
     outcome = Run().execute(block(sim_ids=[1004, 1006], wait_for_completion=True))
-    assert outcome == {"queue_id": None, "changed": [], "unchanged": [1004, 1006], "skipped": []}
+    assert outcome == {**NOBODY_TELLS, "changed": [], "unchanged": [1004, 1006], "skipped": []}
     assert asked("sim/block") == 0
 
 
@@ -135,7 +138,7 @@ def test_renaming_one_sim(books: Any, done_to: Any) -> None:
     values = {"sim": 1001, "who": "Truck of Test Person"}
     run, operator = Run(), rename()
     outcome = run.execute(operator, params=values)
-    assert outcome == {"queue_id": None, "changed": [1001], "unchanged": [], "skipped": []}
+    assert outcome == {**NOBODY_TELLS, "changed": [1001], "unchanged": [], "skipped": []}
     assert run.execute(rename(), params=values) == outcome
     assert books.sims[1001].name == "Truck of Test Person"
     assert done_to("rename") == [1001]
@@ -214,7 +217,7 @@ def test_after_an_unknown_outcome_what_has_happened_is_seen(
     changed = done_to("block")
     assert changed
     outcome = run.execute(block(select={"blocked": False, "profile": "TC"}))
-    assert outcome == {"queue_id": None, "changed": changed, "unchanged": [], "skipped": []}
+    assert outcome == {**NOBODY_TELLS, "changed": changed, "unchanged": [], "skipped": []}
     assert (done_to("block"), asked("sim/block")) == (changed, 1)
     assert run.execute(block(select={"blocked": False, "profile": "TC"})) == outcome
 

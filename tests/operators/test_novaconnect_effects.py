@@ -67,7 +67,7 @@ def test_it_is_done_once_in_a_run(done_to: Any, name: str) -> None:
     run = Run()
     first = run.execute(made(name))
     assert first.pop("queue_id")
-    assert first == {"changed": [1001, 1002], "unchanged": [], "skipped": []}
+    assert first == {"callback_key": None, "changed": [1001, 1002], "unchanged": [], "skipped": []}
     assert run.execute(made(name))["changed"] == [1001, 1002]
     assert done_to(name) == [1001, 1002]
 

@@ -84,7 +84,7 @@ def test_a_sim_that_was_so_once_counts(hook: Any, telecom_simulator: Any) -> Non
     assert found.xcom_value["reached"] == 2
 
 
-@pytest.mark.parametrize("operation", ["disconnect", "reconnect", "ping", "sms", "repackage", "dance"])
+@pytest.mark.parametrize("operation", ["disconnect", "reconnect", "ping", "sms", "repackage"])
 def test_what_shows_in_no_sim_is_refused_when_the_dag_is_parsed(operation: str) -> None:
     with pytest.raises(TelecomInputError, match=f"the end of {operation} shows in no SIM"):
         wait(operation)
@@ -94,6 +94,7 @@ def test_what_shows_in_no_sim_is_refused_when_the_dag_is_parsed(operation: str) 
     ("arguments", "field"),
     [
         ({"sim_ids": []}, "sim_ids"),
+        ({"operation": "dance"}, "operation"),
         ({"operation": "limit"}, "limit_mb"),
         ({"operation": "tariff"}, "target"),
         ({"operation": "tariff", "target": {**PACKAGE, "package_kb": 1}}, "package_kb"),

@@ -9,7 +9,7 @@ from airflow_provider_telecom.calls.checks import within
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     TOO_LARGE,
     judge,
@@ -18,6 +18,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     summed,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
+from airflow_provider_telecom.webhooks.address import receiver
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,7 +49,8 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
 
     :param msisdns: one number or a list (or the text of a list), in any common form.
     :param tariff: the tariff's number, 0 to 9; the connection's without it.
-    :param callback_url: where the vendor posts results to; the account's own without it.
+    :param callback_url: where the vendor posts results to; without it the receiver (docs/callbacks.md), or
+        without that the account's own.
     :param chunk_size: look-ups in one call; halved by itself when the vendor says that it is too large.
     :param max_rejected: fail the task when more numbers than that were refused; without it only when all
         were.
@@ -93,13 +95,15 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         }  # only the first one's
         most = len(keys) - 1 if self.max_rejected is None else self.max_rejected
         judge(started["refused"], len(keys), most, _CALL)
-        return self._completed(started, f"{WATCHES}.hlr", {"hlr_ids": started["hlr_ids"]})
+        hearing = None if receiver() is None else f"{CALLBACKS}.hearing_hlr"
+        return self._completed(started, f"{WATCHES}.hlr", {"hlr_ids": started["hlr_ids"]}, hearing=hearing)
 
     def _look_up(self, keys: Mapping[str, str]) -> Facts:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery
 
-        url = self.revealed("callback_url")
-        queries = [HlrQuery(number, key, self.tariff, url) for number, key in keys.items()]
+        queries = [
+            HlrQuery(number, key, self.tariff, self._told_to("hlr", key)) for number, key in keys.items()
+        ]
         results: list[SendResult] = []
         for start in range(0, len(queries), self.chunk_size):
             results += self._created(queries[start : start + self.chunk_size])

@@ -6,11 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_telecom.operators.base import TelecomOperator
+from airflow_provider_telecom.webhooks.address import Address, receiver
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
 
 WATCHES = "airflow_provider_telecom.vendors.ketchup_loyalty.watches"
+CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.callbacks"
 
 
 class KetchUpOperator(TelecomOperator):
@@ -25,6 +27,14 @@ class KetchUpOperator(TelecomOperator):
         from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
 
         return KetchUpHook(self.conn_id)
+
+    def _told_to(self, kind: str, reference: str) -> str | None:
+        """Return where the vendor is to tell what has become of a message: the Dag's address, or ours."""
+        own: str | None = self.revealed("callback_url")
+        settings = receiver()
+        if own is not None or settings is None:
+            return own
+        return settings.url(Address("ketchup", kind, self.conn_id, reference))
 
     def _canonical(self, field: str) -> list[str]:
         """Return the numbers of a field, which has one or many, in the canonical form and with twins."""

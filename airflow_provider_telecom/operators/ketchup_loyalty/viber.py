@@ -11,9 +11,10 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator, when_literal
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import judge, raise_what_passes, summed
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
+from airflow_provider_telecom.webhooks.address import receiver
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -49,7 +50,8 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
     :param validity_seconds: how long the vendor tries, 15 to 86400.
     :param allow_short_validity: permit less than 60 seconds, which is most likely meant in hours.
     :param tariff: the tariff's number, 0 to 9; the connection's without it.
-    :param callback_url: where the vendor posts delivery reports to.
+    :param callback_url: where the vendor posts delivery reports to; the receiver (docs/callbacks.md) without
+        it, if there is one.
     :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
     :param max_rejected: fail the task when more recipients than that were refused; without it only when
         all were.
@@ -127,7 +129,8 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
             return started
         most = len(once) - 1 if self.max_rejected is None else self.max_rejected
         judge(started["refused"], len(once), most, "POST /viber/create")
-        return self._completed(started, f"{WATCHES}.viber_messages", self._awaited(started))
+        hearing = None if receiver() is None else f"{CALLBACKS}.hearing_viber_messages"
+        return self._completed(started, f"{WATCHES}.viber_messages", self._awaited(started), hearing=hearing)
 
     def _message(self) -> dict[str, Any]:
         sender = self.sender if self.sender is not None else self.hook.options.viber_sender
@@ -176,7 +179,8 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 
         people = [ViberRecipient(number, key) for number, key in keys.items()]
-        results = self.hook.send_viber(people, **message).results
+        told_to = self._told_to("viber", next(iter(keys.values())))
+        results = self.hook.send_viber(people, **{**message, "callback_url": told_to}).results
         keyed = self.keyed and all(result.keyed for result in results if result.accepted)
         if keyed:
             raise_what_passes(results, "POST /viber/create")

@@ -33,7 +33,7 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, UnkeyedOperator):
         target, plan = self._target(), self._planned()
         if not plan.before:
             return plan.outcome(None)
-        return self._once(context, content, lambda: plan.outcome(self._send(plan.sim_ids, target)))
+        return self._once(context, content, lambda: self._sent(plan, target))
 
     def _is_settled(self, context: Context) -> bool:
         """Whether the journal decides alone, without a look at the SIMs."""
@@ -74,8 +74,8 @@ class NovaConnectDisconnectSimsOperator(NovaConnectConfirmedOperator):
     operation: ClassVar[str] = "disconnect"
     consequence: ClassVar[str] = "drops live sessions"
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
-        return self.hook.disconnect_sims(sim_ids, callback_url=self.revealed("callback_url")).queue_id
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+        return self.hook.disconnect_sims(sim_ids, callback_url=callback_url).queue_id
 
 
 class NovaConnectReconnectSimsOperator(NovaConnectConfirmedOperator):
@@ -87,8 +87,8 @@ class NovaConnectReconnectSimsOperator(NovaConnectConfirmedOperator):
     operation: ClassVar[str] = "reconnect"
     consequence: ClassVar[str] = "drops live sessions"
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
-        return self.hook.reconnect_sims(sim_ids, callback_url=self.revealed("callback_url")).queue_id
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+        return self.hook.reconnect_sims(sim_ids, callback_url=callback_url).queue_id
 
 
 class NovaConnectPingSimsOperator(NovaConnectEffectOperator):
@@ -99,8 +99,8 @@ class NovaConnectPingSimsOperator(NovaConnectEffectOperator):
 
     operation: ClassVar[str] = "ping"
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
-        return self.hook.ping_sims(sim_ids, callback_url=self.revealed("callback_url")).queue_id
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+        return self.hook.ping_sims(sim_ids, callback_url=callback_url).queue_id
 
 
 class NovaConnectSendSmsOperator(NovaConnectEffectOperator):
@@ -123,9 +123,8 @@ class NovaConnectSendSmsOperator(NovaConnectEffectOperator):
     def _target(self) -> dict[str, Any]:
         return {"text": arguments.sms_text(self.revealed("text"))}
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
-        text, url = target["text"], self.revealed("callback_url")
-        return self.hook.send_sms(sim_ids, text, callback_url=url).queue_id
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+        return self.hook.send_sms(sim_ids, target["text"], callback_url=callback_url).queue_id
 
 
 class NovaConnectSetTariffOperator(NovaConnectConfirmedOperator):
@@ -157,8 +156,8 @@ class NovaConnectSetTariffOperator(NovaConnectConfirmedOperator):
     def _target(self) -> dict[str, Any]:
         return targets.tariff(self.package_kb, self.auto_package, self.all_world)
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
-        return self.hook.set_tariff(sim_ids, **target, callback_url=self.revealed("callback_url")).queue_id
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+        return self.hook.set_tariff(sim_ids, **target, callback_url=callback_url).queue_id
 
 
 class NovaConnectRepackageOperator(NovaConnectConfirmedOperator):
@@ -182,5 +181,5 @@ class NovaConnectRepackageOperator(NovaConnectConfirmedOperator):
     def _target(self) -> dict[str, Any]:
         return targets.repackage(self.only_used_up)
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
-        return self.hook.repackage_sims(sim_ids, callback_url=self.revealed("callback_url")).queue_id
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+        return self.hook.repackage_sims(sim_ids, callback_url=callback_url).queue_id

@@ -91,10 +91,11 @@ class Plan:
         """What the journal keeps until it is done."""
         return {"before": self.before, "unchanged": self.unchanged, "skipped": self.skipped}
 
-    def outcome(self, queue_id: str | None) -> dict[str, Any]:
+    def outcome(self, queue_id: str | None, callback_key: str | None = None) -> dict[str, Any]:
         """Return what has become of each SIM: the task's XCom."""
         return {
             "queue_id": queue_id,
+            "callback_key": callback_key,
             "changed": sorted([*self.changed, *self.sim_ids]),
             "unchanged": sorted(self.unchanged),
             "skipped": self.skipped,

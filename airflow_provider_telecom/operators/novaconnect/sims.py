@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_telecom.calls.checks import one_of, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.base import AwaitingOperator, TelecomOperator, is_literal
+from airflow_provider_telecom.operators.base import AwaitingOperator, TelecomOperator, is_literal, with_inbox
 from airflow_provider_telecom.operators.novaconnect.plan import (
     Plan,
     by_ids,
@@ -19,6 +20,7 @@ from airflow_provider_telecom.operators.novaconnect.plan import (
     selected,
 )
 from airflow_provider_telecom.vendors.novaconnect import arguments, targets
+from airflow_provider_telecom.webhooks.address import Address, receiver
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.novaconnect.models import Sim
 
 _WATCH = "airflow_provider_telecom.vendors.novaconnect.watches.sims"
+_HEARING = "airflow_provider_telecom.vendors.novaconnect.callbacks.hearing"
 _MOST = 10_000_000
 
 
@@ -49,11 +52,12 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
 
     The list of SIMs is read first. Returned is what has become of each SIM:
 
-        {"queue_id": "...", "changed": [1001], "unchanged": [1002],
+        {"queue_id": "...", "callback_key": "...", "changed": [1001], "unchanged": [1002],
          "skipped": [{"sim_id": 1008, "reason": "blocked for unpaid bills (f)"}]}
 
     `changed` are those that the operation was sent for; the vendor puts it into a queue. When there are none,
-    nothing is sent and `queue_id` is None.
+    nothing is sent and `queue_id` is None. With a receiver (docs/callbacks.md) the vendor is asked to tell it
+    the end, and `callback_key` is what a sensor knows that by; without one it is None.
 
     :param sim_ids: the vendor's ids of the SIMs, as a list or (from a template) its JSON text. A list that
         turns out to be empty when the task runs is no error.
@@ -63,12 +67,16 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
     :param on_unknown_sims: what to do about ids that no SIM has: `fail` (default; nothing is sent) or `skip`.
     :param max_changes: refuse, before anything is sent, when more SIMs than this would be changed; None
         allows any number.
-    :param callback_url: where the vendor tells the end of the operation, an https address. Never shown.
-    :param wait_for_completion: wait until the SIMs show it. Only for what does show: block, unblock, limit,
-        tariff and groups; the task fails when a SIM is gone or can never be so, naming it.
+    :param callback_url: where the vendor tells the end of the operation, an https address, in place of the
+        receiver. Never shown.
+    :param wait_for_completion: wait until it is done. Without a receiver only for what shows in the SIMs:
+        block, unblock, limit, tariff and groups. The task fails when a SIM is gone or can never be so, naming
+        it.
     """
 
     operation: ClassVar[str]
+    is_told: ClassVar[bool] = True
+    """Whether the vendor tells the end of it."""
     template_fields: Sequence[str] = (
         *TelecomOperator.template_fields,
         "sim_ids",
@@ -88,6 +96,9 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
         callback_url: str | None = None,
         **kwargs: Any,
     ) -> None:
+        self._is_heard = self.is_told and callback_url is None and receiver() is not None
+        if self._is_heard:
+            kwargs["inlets"] = with_inbox(kwargs.get("inlets"))
         super().__init__(**kwargs)
         self.sim_ids, self.select, self.callback_url = sim_ids, select, callback_url
         self.on_unknown_sims = one_of("on_unknown_sims", on_unknown_sims, ("fail", "skip"))
@@ -100,11 +111,11 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
             check_select(select)
         if is_literal(callback_url):
             arguments.callback_url(str(callback_url))
-        if self.wait_for_completion and self.operation not in targets.SHOWN:
+        if self.wait_for_completion and not (self._is_heard or self.operation in targets.SHOWN):
             raise TelecomInputError(
                 "wait_for_completion",
                 f"the end of {self.operation} shows in no SIM, and no call asks for a queue: "
-                "only the vendor's call-back tells (callback_url)",
+                "only the vendor's call-back tells, which takes a receiver",
             )
 
     def _target(self) -> dict[str, Any]:
@@ -116,9 +127,31 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
         if all(value is None or is_literal(value) for value in made_of):
             self._target()
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str | None:
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str | None:
         """Send the operation for these SIMs, and return the id of its queue."""
         raise NotImplementedError
+
+    def _sent(self, plan: Plan, target: Mapping[str, Any]) -> dict[str, Any]:
+        """Send the operation, and return the outcome."""
+        url, key = self._handed_out(plan)
+        return plan.outcome(self._send(plan.sim_ids, target, url), key)
+
+    def _handed_out(self, plan: Plan) -> tuple[str | None, str | None]:
+        """Return where the vendor is to tell the end, and our key of that: it may tell before it answers."""
+        settings = receiver() if self._is_heard else None
+        if settings is None:
+            return self.revealed("callback_url"), None
+        address = Address("novaconnect", "queue", self.conn_id, secrets.token_urlsafe(16))
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        from airflow_provider_telecom.webhooks import reading
+
+        expected = {"operation": self.operation, "process": 0, "count": len(plan.sim_ids)}
+        try:
+            reading.expect(address.topic, expected)
+        except AirflowRuntimeError as error:
+            self.log.warning("The page will not show this queue before it is told of: %s", error)
+        return settings.url(address), address.nonce
 
     def _content(self) -> dict[str, Any]:
         """Return what tells this operation from another one in the journal; all arguments are fit then.
@@ -161,8 +194,23 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
             "sim_ids": started["changed"],
             "target": self._target(),
             "queue_id": started["queue_id"],
+            "callback_key": started.get("callback_key"),
         }
-        return self._completed(started, _WATCH, arguments)
+        heard = started.get("callback_key") is not None
+        done = self._completed(started, _WATCH, arguments, hearing=_HEARING if heard else None)
+        return self._used(done) if self.wait_for_completion else done
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the triggerer has seen, or raise as waiting here would have done."""
+        return self._used(super().execute_complete(context, event))
+
+    def _used(self, done: dict[str, Any]) -> dict[str, Any]:
+        """Delete what the vendor has told of it."""
+        if key := done.get("callback_key"):
+            from airflow_provider_telecom.webhooks import reading
+
+            reading.forget(Address("novaconnect", "queue", self.conn_id, key).topic)
+        return done
 
 
 class NovaConnectListSimsOperator(NovaConnectOperator):

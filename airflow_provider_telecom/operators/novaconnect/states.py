@@ -40,7 +40,7 @@ class NovaConnectStateOperator(NovaConnectSimsOperator, OnceOperator):
         if plan.before:
             if not begun:
                 journal.write(name, Entry(State.INTENT, body, plan.intent))
-            outcome = plan.outcome(self._send(plan.sim_ids, self._target()))
+            outcome = self._sent(plan, self._target())
         else:
             outcome = plan.outcome(None)
         if plan.before or begun:
@@ -63,8 +63,8 @@ class NovaConnectBlockSimsOperator(NovaConnectStateOperator):
 
     operation: ClassVar[str] = "block"
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
-        return self.hook.block_sims(sim_ids, callback_url=self.revealed("callback_url")).queue_id
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+        return self.hook.block_sims(sim_ids, callback_url=callback_url).queue_id
 
 
 class NovaConnectUnblockSimsOperator(NovaConnectStateOperator):
@@ -75,8 +75,8 @@ class NovaConnectUnblockSimsOperator(NovaConnectStateOperator):
 
     operation: ClassVar[str] = "unblock"
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
-        return self.hook.unblock_sims(sim_ids, callback_url=self.revealed("callback_url")).queue_id
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+        return self.hook.unblock_sims(sim_ids, callback_url=callback_url).queue_id
 
 
 class NovaConnectSetLimitOperator(NovaConnectStateOperator):
@@ -105,8 +105,8 @@ class NovaConnectSetLimitOperator(NovaConnectStateOperator):
     def _target(self) -> dict[str, Any]:
         return targets.limit(self.limit_mb, self.limit_type)
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
-        return self.hook.set_limit(sim_ids, **target, callback_url=self.revealed("callback_url")).queue_id
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+        return self.hook.set_limit(sim_ids, **target, callback_url=callback_url).queue_id
 
 
 class NovaConnectSetGroupsOperator(NovaConnectStateOperator):
@@ -138,9 +138,9 @@ class NovaConnectSetGroupsOperator(NovaConnectStateOperator):
     def _target(self) -> dict[str, Any]:
         return targets.group(self.group_ids, self.new_group_names, self.exact)
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str:
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
         groups, names = target["group_ids"], target["new_group_names"]
-        queued = self.hook.set_groups(sim_ids, groups, names, callback_url=self.revealed("callback_url"))
+        queued = self.hook.set_groups(sim_ids, groups, names, callback_url=callback_url)
         return queued.queue_id
 
 
@@ -155,6 +155,7 @@ class NovaConnectRenameSimOperator(NovaConnectStateOperator):
     """
 
     operation: ClassVar[str] = "rename"
+    is_told: ClassVar[bool] = False
     template_fields: Sequence[str] = (*NovaConnectSimsOperator.template_fields, "name")
     private_fields: ClassVar[Sequence[str]] = (*NovaConnectSimsOperator.private_fields, "name")
 
@@ -168,5 +169,5 @@ class NovaConnectRenameSimOperator(NovaConnectStateOperator):
     def _target(self) -> dict[str, Any]:
         return targets.rename(self.revealed("name"))
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any]) -> str | None:
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str | None:
         return self.hook.rename_sim(sim_ids[0], target["name"]).queue_id

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Target = Mapping[str, Any]
 
 SHOWN = ("block", "unblock", "limit", "tariff", "group")
+OPERATIONS = (*SHOWN, "disconnect", "reconnect", "ping", "sms", "repackage")
 PROFILES = {"limit": "TC", "tariff": "TD", "repackage": "TD", "sms": "TD", "ping": "TD"}
 """The one profile that an operation is for."""
 
@@ -42,7 +43,8 @@ def check_shown(operation: str) -> str:
         raise TelecomInputError(
             "operation",
             f"the end of {operation} shows in no SIM, and no call asks for a queue: only the vendor's "
-            f"call-back tells. Without it one can wait for {', '.join(SHOWN)}",
+            "call-back tells, which takes a receiver and its callback_key. "
+            f"Without it one can wait for {', '.join(SHOWN)}",
         )
     return operation
 

@@ -1,0 +1,503 @@
+"""The watcher of notices: it tells of what is new, at least once, and lives on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.models.trigger import Trigger
+from airflow.sdk import Asset, AssetWatcher
+from airflow.sdk.definitions.asset import AssetAny
+from airflow.serialization.encoders import encode_trigger
+from airflow.triggers.base import BaseEventTrigger
+from airflow.triggers.shared_stream import SharedStreamManager
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.simulator.novaconnect import Books
+from airflow_provider_telecom.triggers import notices
+from airflow_provider_telecom.triggers.notices import NovaConnectNoticesTrigger, packed, unpacked
+from airflow_provider_telecom.webhooks.assets import EVENTS, NOVACONNECT_PACKAGE_EMPTY, told
+from tests.triggers.ground import made, told_to_the_worker
+
+LIMIT_BYTES = 65_535
+EMPTY_AT_FIRST = [1008, 1018, 1028, 1038]
+
+
+class Store:
+    """The state store of the one asset that is watched. What it holds is JSON and outlives triggerers."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.broken = False
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        self._reach()
+        return json.loads(self.texts[key]) if key in self.texts else default
+
+    async def aset(self, key: str, value: Any) -> None:
+        assert value is not None
+        self._reach()
+        self.texts[key] = json.dumps(value)
+
+    def ids(self, key: str = "telecom.package_empty.novaconnect_default") -> set[int]:
+        return unpacked(json.loads(self.texts[key]))
+
+    def _reach(self) -> None:
+        if self.broken:
+            raise RuntimeError("Airflow cannot say")
+
+
+class Seen:
+    """What a watcher has told so far."""
+
+    def __init__(self, simulator: Any) -> None:
+        self.events: list[Any] = []
+        self._requests = simulator.town.requests
+
+    async def looks(self, more: int = 2) -> None:
+        """Wait for so many whole looks from now on, with what they lead to."""
+        wanted = len(self._requests) + more + 1  # one may be under way
+        await until(lambda: len(self._requests) >= wanted)
+
+    async def told(self, count: int) -> Any:
+        """Wait for this many events in all, and return the last."""
+        await until(lambda: len(self.events) >= count)
+        assert len(self.events) == count
+        return self.events[-1]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "LEAST_INTERVAL", 0.01)
+
+
+@pytest.fixture
+def books(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
+    hook_for("novaconnect")
+    return telecom_simulator.town.books("novaconnect", Books)
+
+
+def new(store: Store | None, kind: str = "package_empty", **arguments: Any) -> NovaConnectNoticesTrigger:
+    trigger = NovaConnectNoticesTrigger(kind=kind, **{"poll_interval": 0.05, **arguments})
+    watcher: Any = made(*crossed(trigger))
+    watcher.asset_state_store = store
+    return watcher  # type: ignore[no-any-return]
+
+
+def crossed(trigger: NovaConnectNoticesTrigger) -> tuple[str, Any]:
+    """Return a watcher's trigger as it comes out of Airflow's database."""
+    row = encode_trigger(trigger)
+    return row["classpath"], Trigger(row["classpath"], row["kwargs"]).kwargs
+
+
+@asynccontextmanager
+async def watching(simulator: Any, *triggers: NovaConnectNoticesTrigger) -> AsyncIterator[Seen]:
+    """Run watchers, as a triggerer does that is ended at some time."""
+    seen = Seen(simulator)
+
+    async def run(trigger: NovaConnectNoticesTrigger) -> None:
+        async for event in trigger.run():
+            seen.events.append(told_to_the_worker(event.payload))
+
+    tasks = [asyncio.create_task(run(trigger)) for trigger in triggers]
+    try:
+        yield seen
+        assert not [task for task in tasks if task.done()], "a watcher never ends"
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.005)
+
+
+def event(*sim_ids: int, conn_id: str = "novaconnect_default") -> dict[str, Any]:
+    return {"conn_id": conn_id, "type": "package_empty", "sim_ids": list(sim_ids)}
+
+
+# What is news.
+
+
+def test_the_first_look_only_remembers_and_later_ones_tell_of_all_that_is_new(
+    telecom_simulator: Any, books: Any
+) -> None:
+    async def triggerer() -> None:
+        store = Store()
+        async with watching(telecom_simulator, new(store)) as seen:
+            await seen.looks()
+            assert store.ids() == set(EMPTY_AT_FIRST)
+            assert seen.events == []
+            books.sims[1002].block = books.sims[1001].block = "p"
+            assert await seen.told(1) == event(1001, 1002)
+            await seen.looks()
+            assert len(seen.events) == 1
+
+    asyncio.run(triggerer())
+
+
+def test_from_start_tells_of_what_is_there(telecom_simulator: Any, books: Any) -> None:
+    async def triggerer() -> None:
+        async with watching(telecom_simulator, new(Store(), from_start=True)) as seen:
+            assert await seen.told(1) == event(*EMPTY_AT_FIRST)
+            await seen.looks()
+            assert len(seen.events) == 1
+
+    asyncio.run(triggerer())
+
+
+def test_a_sim_that_comes_back_is_news_again(telecom_simulator: Any, books: Any) -> None:
+    async def triggerer() -> None:
+        async with watching(telecom_simulator, new(Store())) as seen:
+            await seen.looks()
+            for count in (1, 2):
+                books.sims[1001].block = "p"
+                assert await seen.told(count) == event(1001)
+                books.sims[1001].block = "n"
+                await seen.looks()
+
+    asyncio.run(triggerer())
+
+
+def test_a_sim_that_is_blocked_otherwise_is_no_news(telecom_simulator: Any, books: Any) -> None:
+    async def triggerer() -> None:
+        store = Store()
+        async with watching(telecom_simulator, new(store), new(store, "msu_lock")) as seen:
+            await until(lambda: len(store.texts) == 2)
+            for sim_id, block in zip((1001, 1002, 1003), "ufg", strict=True):
+                books.sims[sim_id].block = block
+            await seen.looks(4)
+            assert seen.events == []
+            books.sims[1041].block = "m"
+            locked = {"conn_id": "novaconnect_default", "type": "msu_lock", "sim_ids": [1041]}
+            assert await seen.told(1) == locked
+
+    asyncio.run(triggerer())
+
+
+def test_new_bills_are_told(telecom_simulator: Any, books: Any) -> None:
+    async def triggerer() -> None:
+        async with watching(telecom_simulator, new(Store(), "generate_bill")) as seen:
+            await seen.looks()
+            bill = books.make_bill("10-2026")
+            assert await seen.told(1) == {
+                "conn_id": "novaconnect_default",
+                "type": "generate_bill",
+                "bill_ids": [bill.id],
+            }
+
+    asyncio.run(triggerer())
+
+
+def test_each_connection_has_a_memory_of_its_own(
+    telecom_simulator: Any, books: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = json.dumps(telecom_simulator.connection("novaconnect"))
+    monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_EAST", connection)
+
+    async def triggerer() -> None:
+        store = Store()
+        async with watching(telecom_simulator, new(store)) as seen:
+            await seen.looks()
+            books.sims[1001].block = "p"
+            await seen.told(1)
+            await seen.looks()
+        east = new(store, conn_id="novaconnect_east")
+        async with watching(telecom_simulator, new(store), east) as seen:
+            await until(lambda: len(store.texts) == 2)
+            books.sims[1002].block = "p"
+            await seen.told(2)
+        found = sorted(seen.events, key=lambda one: one["conn_id"])
+        assert found == [event(1002), event(1002, conn_id="novaconnect_east")]
+        assert len(store.texts) == 2
+
+    asyncio.run(triggerer())
+
+
+# Restarts.
+
+
+def test_a_restart_loses_nothing_and_repeats_nothing_that_was_written_down(
+    telecom_simulator: Any, books: Any
+) -> None:
+    async def triggerer() -> None:
+        store = Store()
+        async with watching(telecom_simulator, new(store)) as seen:
+            await seen.looks()
+            books.sims[1001].block = "p"
+            await seen.told(1)
+            await seen.looks()
+        books.sims[1002].block = "p"  # while nobody looks
+        async with watching(telecom_simulator, new(store)) as seen:
+            assert await seen.told(1) == event(1002)
+            await seen.looks()
+            assert len(seen.events) == 1
+
+    asyncio.run(triggerer())
+
+
+def test_an_event_that_may_not_have_left_is_told_again(telecom_simulator: Any, books: Any) -> None:
+    async def triggerer() -> None:
+        store = Store()
+        async with watching(telecom_simulator, new(store)) as seen:
+            await seen.looks()
+        books.sims[1001].block = "p"
+        for _ in range(2):  # each dies before another look
+            async for found in new(store).run():
+                assert found.payload == event(1001)
+                break
+            assert store.ids() == set(EMPTY_AT_FIRST)
+        async with watching(telecom_simulator, new(store)) as seen:
+            assert await seen.told(1) == event(1001)
+            await seen.looks()
+            assert store.ids() == {1001, *EMPTY_AT_FIRST}
+
+    asyncio.run(triggerer())
+
+
+def test_without_a_store_it_says_so_and_watches(
+    telecom_simulator: Any, books: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def triggerer() -> None:
+        async with watching(telecom_simulator, new(None)) as seen:
+            await seen.looks()
+            books.sims[1001].block = "p"
+            await seen.told(1)
+
+    asyncio.run(triggerer())
+    assert [each.message for each in caplog.records if each.levelname == "WARNING"] == [
+        "Airflow keeps no state for this watcher: a restart forgets telecom.package_empty.novaconnect_default"
+    ]
+
+
+# Errors.
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.message for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+def test_a_vendor_that_fails_for_a_while_is_borne(
+    telecom_simulator: Any, books: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, notices.__name__)
+
+    async def triggerer() -> None:
+        store = Store()
+        async with watching(telecom_simulator, new(store)) as seen:
+            await seen.looks()
+            books.sims[1001].block = "p"
+            await seen.told(1)
+            fault = telecom_simulator.fault("status", "novaconnect", times=10_000, status=404)
+            await seen.looks(8)
+            assert store.ids() == {1001, *EMPTY_AT_FIRST}, "also a look in vain is a later one"
+            books.sims[1002].block = "p"
+            telecom_simulator.town.faults.remove(fault)
+            assert await seen.told(2) == event(1002)
+
+    asyncio.run(triggerer())
+    borne = [each for each in caplog.records if each.levelname == "INFO"]
+    assert len(borne) == notices._TOLERATED_ERRORS
+    assert len(complaints(caplog)) >= 3
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "html", "silence"])
+def test_it_outlives_whatever_comes_back(telecom_simulator: Any, hook_for: Any, kind: str) -> None:
+    hook_for("novaconnect", timeout_read=0.2)
+    books = telecom_simulator.town.books("novaconnect", Books)
+
+    async def triggerer() -> None:
+        async with watching(telecom_simulator, new(Store())) as seen:
+            await seen.looks()
+            telecom_simulator.fault(kind, "novaconnect", times=2)
+            books.sims[1001].block = "p"
+            await seen.told(1)
+
+    asyncio.run(triggerer())
+
+
+@pytest.mark.parametrize("wrong", [{"password": "refused"}, {"host": ""}, None])
+def test_a_connection_that_is_wrong_can_be_mended_while_it_watches(
+    telecom_simulator: Any,
+    books: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    wrong: Any,
+) -> None:
+    right = telecom_simulator.connection("novaconnect")
+    if wrong is None:
+        monkeypatch.delenv("AIRFLOW_CONN_NOVACONNECT_DEFAULT")
+    else:
+        unfit = {**right, **wrong, "extra": {**right["extra"], "lang": "ru" if "password" in wrong else "?"}}
+        monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_DEFAULT", json.dumps(unfit))
+
+    async def triggerer() -> None:
+        store = Store()
+        async with watching(telecom_simulator, new(store)) as seen:
+            await until(lambda: len(complaints(caplog)) >= 2)
+            monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_DEFAULT", json.dumps(right))
+            await seen.looks()
+            books.sims[1001].block = "p"
+            await seen.told(1)
+
+    asyncio.run(triggerer())
+    assert all("Nothing was seen at novaconnect_default, looking on" in each for each in complaints(caplog))
+    assert "refused" not in caplog.text.replace("credentials are refused", "")
+
+
+def test_a_store_out_of_reach_delays_and_loses_nothing(
+    telecom_simulator: Any, books: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def triggerer() -> None:
+        store = Store()
+        store.broken = True
+        async with watching(telecom_simulator, new(store, from_start=True)) as seen:
+            await seen.looks()
+            store.broken = False
+            assert await seen.told(1) == event(*EMPTY_AT_FIRST)
+            store.broken = True
+            books.sims[1001].block = "p"
+            await seen.looks()
+            store.broken = False
+            assert await seen.told(2) == event(1001)
+
+    asyncio.run(triggerer())
+    assert any("Airflow cannot say" in each for each in complaints(caplog))
+
+
+# What Airflow makes of it.
+
+
+def test_it_crosses_the_database_and_is_known_again() -> None:
+    """Airflow compares hashes: a watcher whose hash differs would be made anew at each reading of the Dag."""
+    trigger = NovaConnectNoticesTrigger(kind="msu_lock", conn_id="Ключ", poll_interval=300, from_start=True)
+    path, kwargs = crossed(trigger)
+    assert made(path, kwargs).serialize() == trigger.serialize()
+    declared = encode_trigger(trigger)
+    assert BaseEventTrigger.hash(path, kwargs) == BaseEventTrigger.hash(path, declared["kwargs"])
+    other = encode_trigger(NovaConnectNoticesTrigger(kind="package_empty", conn_id="Ключ"))
+    assert BaseEventTrigger.hash(path, kwargs) != BaseEventTrigger.hash(path, other["kwargs"])
+
+
+def test_it_watches_the_receivers_assets() -> None:
+    for kind in notices._WATCHES:
+        asset = EVENTS[f"telecom-novaconnect-{kind.replace('_', '-')}"]
+        watched = Asset(
+            asset.name,
+            asset.uri,
+            group=asset.group,
+            watchers=[AssetWatcher(name=kind, trigger=NovaConnectNoticesTrigger(kind=kind))],
+        )
+        assert (watched.name, watched.uri) == (asset.name, asset.uri)
+        assert isinstance(watched | NOVACONNECT_PACKAGE_EMPTY, AssetAny)
+
+
+def test_the_guides_dags_are_read() -> None:
+    """The Python in docs/callbacks.md runs as it stands, and its table names all assets."""
+    text = (Path(__file__).parent.parent.parent / "docs" / "callbacks.md").read_text(encoding="utf-8")
+    found: dict[str, Any] = {}
+    for program in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(program, found)
+    (watcher,) = found["PACKAGE_EMPTY"].watchers
+    assert watcher.trigger.serialize() == NovaConnectNoticesTrigger(kind="package_empty").serialize()
+    assert found["PACKAGE_EMPTY"].name in EVENTS
+    assert not [name for name in EVENTS if re.sub(r"-[56]$", "-3", name) not in text]
+
+
+def test_its_events_read_as_the_receivers_do() -> None:
+    class Event:
+        extra = {"from_trigger": True, "payload": event(1001)}  # noqa: RUF012 - as Airflow makes it
+
+    assert told(Event()) == event(1001)
+
+
+def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, books: Any) -> None:
+    async def triggerer() -> None:
+        manager, found = SharedStreamManager(), []
+        triggers = [new(Store()), new(Store(), "msu_lock")]
+
+        async def run(trigger_id: int, trigger: NovaConnectNoticesTrigger) -> None:
+            key = trigger.shared_stream_key()
+            stream = manager.subscribe(trigger_id=trigger_id, trigger=trigger, key=key)
+            async for told_of in trigger.filter_shared_stream(stream):
+                found.append((told_of.payload["type"], told_of.payload["sim_ids"]))
+
+        tasks = [asyncio.create_task(run(*each)) for each in enumerate(triggers)]
+        await until(lambda: len(telecom_simulator.town.requests) >= 3)
+        assert len(manager._groups) == 1
+        books.sims[1001].block, books.sims[1041].block = "p", "m"
+        await until(lambda: len(found) == 2)
+        assert sorted(found) == [("msu_lock", [1041]), ("package_empty", [1001])]
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await manager.stop_all()
+
+    asyncio.run(triggerer())
+    keys = {new(None, kind).shared_stream_key() for kind in notices._WATCHES}
+    keys |= {new(None, conn_id="other").shared_stream_key(), new(None, poll_interval=9).shared_stream_key()}
+    assert len(keys) == 4
+
+
+# Its memory, and its arguments.
+
+
+@given(st.sets(st.integers(-(2**63), 2**63)))
+def test_ids_are_packed_without_loss(ids: set[int]) -> None:
+    assert unpacked(json.loads(json.dumps(packed(ids)))) == ids
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000, 1_000_000])
+def test_ten_thousand_ids_are_small(step: int) -> None:
+    dice = random.Random(step)
+    ids = set(dice.sample(range(1000, 1000 + 10_000 * step), 10_000))
+    assert len(json.dumps(packed(ids))) < LIMIT_BYTES
+    assert unpacked(packed(ids)) == ids
+
+
+def test_a_fleet_of_ten_thousand_is_watched(telecom_simulator: Any, books: Any) -> None:
+    for sim in books.add_sims(9_900):
+        sim.block = "p"
+
+    async def triggerer() -> None:
+        store = Store()
+        async with watching(telecom_simulator, new(store)) as seen:
+            await until(lambda: bool(store.texts))
+            assert len(store.ids()) == 9_900 + len(EMPTY_AT_FIRST)
+            books.sims[1001].block = "p"
+            assert await seen.told(1) == event(1001)
+
+    asyncio.run(triggerer())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"kind": "unpaid_bill_3"}, "kind"),
+        ({"kind": "msu_lock", "poll_interval": 0}, "poll_interval"),
+        ({"kind": "msu_lock", "poll_interval": True}, "poll_interval"),
+        ({"kind": "msu_lock", "poll_interval": float("nan")}, "poll_interval"),
+        ({"kind": "msu_lock", "conn_id": ""}, "conn_id"),
+        ({"kind": "msu_lock", "from_start": "yes"}, "from_start"),
+    ],
+)
+def test_bad_arguments_are_refused_when_the_dag_is_parsed(arguments: Any, field: str) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        NovaConnectNoticesTrigger(**arguments)
+    assert caught.value.field == field
