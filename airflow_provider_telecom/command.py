@@ -23,7 +23,16 @@ def get_telecom_commands() -> list[CLICommand]:
         func=run_simulator,
         args=arguments,
     )
-    return [GroupCommand(name="telecom", help="The telecom provider", subcommands=[simulator])]
+    urls = ActionCommand(
+        name="callback-urls",
+        help="Print the addresses to put into the vendors' cabinets: whoever knows one can post to it",
+        func=print_callback_urls,
+        args=(
+            _argument("--novaconnect", default="novaconnect_default", help="connection id"),
+            _argument("--ketchup", default="ketchup_loyalty_default", help="connection id"),
+        ),
+    )
+    return [GroupCommand(name="telecom", help="The telecom provider", subcommands=[simulator, urls])]
 
 
 def _argument(flag: str, **facts: Any) -> Arg:
@@ -35,3 +44,19 @@ def run_simulator(args: argparse.Namespace) -> None:
     from airflow_provider_telecom.simulator.__main__ import run
 
     raise SystemExit(run(args.port, args.seed, args.ripe or []))
+
+
+def print_callback_urls(args: argparse.Namespace) -> None:
+    """Print an address for each kind of post that a vendor's cabinet can be told to make."""
+    from airflow_provider_telecom.calls.errors import TelecomInputError
+    from airflow_provider_telecom.webhooks.address import CABINET, Address, receiver
+
+    try:
+        settings = receiver()
+    except TelecomInputError as error:
+        raise SystemExit(str(error)) from None
+    if settings is None:
+        raise SystemExit("The receiver is closed: set public_base_url and webhook_secret in [telecom]")
+    for vendor, kind in CABINET:
+        address = Address(vendor, kind, getattr(args, vendor))
+        print(f"{vendor} {kind}\n  {settings.url(address)}")  # noqa: T201 - that is what it is for

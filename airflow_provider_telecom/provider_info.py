@@ -51,6 +51,12 @@ def get_provider_info() -> dict[str, Any]:
             _novaconnect(),
         ],
         "cli": [f"{_PACKAGE}.command.get_telecom_commands"],
+        "config": {
+            "telecom": {
+                "description": "The receiver of what vendors post. It is closed until the first two are set.",
+                "options": _options(),
+            }
+        },
     }
 
 
@@ -69,6 +75,30 @@ _SITES = (
     "https://webapi.sunsim.ru:4432/docs",
     "https://kb.novaconnect.kz",
 )
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "public_base_url": _option(
+            "Where vendors reach the api-server: https, or http on loopback.", "https://airflow.example.com"
+        ),
+        "webhook_secret": _option(
+            "Signs the addresses that vendors post to; at least 32 characters, the same for all processes.",
+            sensitive=True,
+        ),
+        "webhook_previous_secret": _option(
+            "The secret before, while addresses that it has signed are still in use.", sensitive=True
+        ),
+        "callback_sources": _option(
+            "Networks that posts may come from; any without it.", "198.51.100.0/24, 2001:db8::/32"
+        ),
+        "trusted_proxies": _option("Networks of proxies whose X-Forwarded-For is believed.", "10.0.0.0/8"),
+    }
+
+
+def _option(description: str, example: str | None = None, sensitive: bool = False) -> dict[str, Any]:
+    option = {"description": description, "version_added": "0.1.0", "type": "string", "example": example}
+    return {**option, "default": "", "sensitive": True} if sensitive else {**option, "default": ""}
 
 
 def _modules(room: str, *vendors: str) -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs what `make test-system` runs beside Airflow, where it is missing: Redis and PostgreSQL, from the
-# distribution. They are programs to be started by the tests: no service of the system is started.
+# Installs what `make test-system` runs beside Airflow, where it is missing: Redis, PostgreSQL and a browser, from
+# the distribution. They are programs to be started by the tests: no service of the system is started.
 set -eu
 
 missing=""
 command -v redis-server > /dev/null || missing="redis-server"
 command -v postgres > /dev/null || ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || missing="$missing postgresql"
+command -v chromium > /dev/null || missing="$missing chromium"
 [ -z "$missing" ] && exit 0
 
 as_root=""

@@ -120,6 +120,8 @@ def settings(connections: dict[str, str]) -> tuple[str, dict[str, str]]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(health_port),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__TELECOM__PUBLIC_BASE_URL": url,  # the simulator calls back
+        "AIRFLOW__TELECOM__WEBHOOK_SECRET": kept_secret("webhook.key"),
         # A worker may see so late that its task has ended; what is resumed meanwhile loses a try.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     }

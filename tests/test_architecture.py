@@ -29,7 +29,7 @@ ARROWS = {
     "notifications": {"hooks", "journal", "vendors", "calls"},
     "simulator": set(),
     "provider_info": set(),
-    "command": {"simulator", "webhooks"},
+    "command": {"simulator", "webhooks", "calls"},
 }
 NEVER = {
     "calls": {"airflow", "requests", "aiohttp"},

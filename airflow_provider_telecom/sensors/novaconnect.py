@@ -17,9 +17,9 @@ class NovaConnectQueueDoneSensor(TelecomSensor):
     With a receiver (docs/callbacks.md) the vendor's call-back ends the waiting, for all operations. It is
     believed only where nothing else tells: if the end of an operation shows in the SIMs (block, unblock,
     limit, tariff, group), they are looked at, and without a receiver that is all there is. The others
-    (disconnect, reconnect, ping, sms, repackage) are refused when the Dag is parsed unless there is a receiver
-    and a `callback_key`. Raises TelecomMissedError when the vendor says that it failed for a SIM, or when a
-    SIM is gone or is in a state that keeps it from ever coming to be so, naming it.
+    (disconnect, reconnect, ping, sms, repackage) are refused when the Dag is parsed unless there is a
+    receiver and a `callback_key`. Raises TelecomMissedError when the vendor says that it failed for a SIM, or
+    when a SIM is gone or is in a state that keeps it from ever coming to be so, naming it.
 
     :param operation: block, unblock, limit, tariff, group, disconnect, reconnect, ping, sms or repackage.
     :param sim_ids: the vendor's ids of the SIMs; most often what an operator returned under `changed`, as

@@ -21,8 +21,6 @@ from airflow_provider_telecom.calls.privacy import Secret
 
 PREFIX = "/telecom"
 ACCOUNT = "account"
-KINDS = (("novaconnect", "queue"), ("novaconnect", "notice"), ("ketchup", "hlr"), ("ketchup", "viber"))
-"""Who tells what."""
 CABINET = (("novaconnect", "notice"), ("ketchup", "hlr"))
 """What is told to an address that stands in a vendor's cabinet."""
 

@@ -5,7 +5,7 @@ All of it are rows in the state store of the asset `INBOX`, as JSON:
     mark:<hash>     how far a thing has come: tells repeats and stale reports from news; kept `KEPT_DAYS`
     entry:<topic>   what was told last about what somebody waits for; deleted by who has read it
     log:<page>      the last posts with their verdicts, `PAGE_SIZE` to a page; the shared reader reads it
-    day:<date>      how many reports of each state came in each hour
+    day:<date>      how many posts had each verdict, and how many ends of each state came in each hour
     head            the number of the next post
 
 This is the one module that uses Airflow's core, as its REST API does: `airflow.sdk` is for tasks. It runs in
@@ -41,6 +41,7 @@ KEPT_DAYS = 14
 """How long marks, entries, the log and the counts are kept."""
 
 _SWEEP_EVERY = 1000
+_SHOWN = 100
 _ALIAS = "telecom"
 
 T = TypeVar("T")
@@ -163,7 +164,7 @@ class _Desk:
         }
         self._set(page, [*(self._get(page) or []), item] if place else [item])
         self._set(HEAD, {"next": number + 1})
-        self._count(address, verdict, report.state if report else None)
+        self._count(address, verdict, report)
         if number % _SWEEP_EVERY == _SWEEP_EVERY - 1:
             self._sweep()
 
@@ -180,13 +181,14 @@ class _Desk:
             session=self.session,
         )
 
-    def _count(self, address: Address, verdict: Verdict, state: str | None) -> None:
+    def _count(self, address: Address, verdict: Verdict, report: Report | None) -> None:
         now = _now()
         key = f"day:{now:%Y-%m-%d}"
         day = self._get(key) or {"verdicts": {}, "hours": {}}
         _increase(day["verdicts"].setdefault(address.vendor, {}), verdict.value)
-        if verdict is Verdict.ACCEPTED:
-            _increase(day["hours"].setdefault(f"{now:%H}", {}), f"{address.vendor}/{address.kind}/{state}")
+        if verdict is Verdict.ACCEPTED and report and report.event:
+            state = f"{address.vendor}/{address.kind}/{report.state}"
+            _increase(day["hours"].setdefault(f"{now:%H}", {}), state)
         self._set(key, day)
 
     def _sweep(self) -> None:
@@ -200,7 +202,7 @@ class _Desk:
         return None if text is None else json.loads(text)
 
     def _set(self, key: str, value: Any) -> None:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(value)  # ASCII: a vendor's text may hold halves of characters
         get_state_backend().set(AssetScope(asset_id=self.asset_id), key, text, session=self.session)
 
 
@@ -211,7 +213,8 @@ def overview() -> dict[str, Any]:
         rows = _Rows(session, asset_id)
         days = [(key.removeprefix("day:"), day) for key, day, _ in rows.under("day:")]
         head = next((value for _, value, _ in rows.under(HEAD)), {"next": 0})["next"]
-        pages = [rows.under(page_key(number)) for number in (head - 1, head - 1 - PAGE_SIZE) if number >= 0]
+        numbers = range(head - 1, max(-1, head - 1 - _SHOWN - PAGE_SIZE), -PAGE_SIZE)
+        pages = [rows.under(page_key(number)) for number in numbers]
         posts = [post for page in pages for _, posts, _ in page for post in reversed(posts)]
         queues = [_shown(key, entry, at) for key, entry, at in rows.under(ENTRY)]
     return {

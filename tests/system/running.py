@@ -43,6 +43,8 @@ class Shape:
     triggers: int = 1000
     """How many triggers the triggerer takes on."""
     api_workers: int = 1
+    receiver: bool = False
+    """Whether vendors may call back."""
 
     @property
     def components(self) -> Sequence[Sequence[str]]:
@@ -194,6 +196,7 @@ def running_airflow(
     """Run Airflow with the Dags of a folder and further environment variables."""
     shape, port = shape or Shape(), free_port()
     url = f"http://127.0.0.1:{port}"
+    receiver = {"PUBLIC_BASE_URL": url, "WEBHOOK_SECRET": secrets.token_urlsafe(32)} if shape.receiver else {}
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         "PYTHONPATH": str(ROOT),
@@ -215,6 +218,7 @@ def running_airflow(
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         **shape.environment(home),
+        **{f"AIRFLOW__TELECOM__{name}": value for name, value in receiver.items()},
         **extra,
     }
     deployment = RunningAirflow(home, environment, url)

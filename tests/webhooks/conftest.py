@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -80,6 +81,7 @@ def _server(_database: None) -> Iterator[str]:
     ends = time.monotonic() + 60
     while not server.started and thread.is_alive() and time.monotonic() < ends:
         time.sleep(0.05)
+    assert server.started
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(10)
@@ -108,6 +110,64 @@ def served(_server: str, receiver_settings: pytest.MonkeyPatch) -> Iterator[Serv
     here = Served(_server, settings)
     with here.client:
         yield here
+
+
+class Comms:
+    """Stands in for Airflow's supervisor, whom tasks and triggers ask for an asset's state store."""
+
+    def __init__(self) -> None:
+        self.reads: list[str] = []
+        self.broken = False
+
+    def send(self, message: Any) -> Any:
+        """Answer as the supervisor does, out of the database."""
+        from airflow.models.asset import AssetModel
+        from airflow.sdk.exceptions import AirflowRuntimeError
+        from airflow.sdk.execution_time.comms import (
+            AssetStateStoreResult,
+            ErrorResponse,
+            ErrorType,
+            OKResponse,
+        )
+        from airflow.state.metastore import AssetScope, MetastoreBackend
+        from airflow.utils.session import create_session
+
+        if self.broken:
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+        with create_session(scoped=False) as session:
+            asset_id = session.query(AssetModel.id).filter(AssetModel.name == message.name).scalar()
+            scope, store = AssetScope(asset_id=asset_id), MetastoreBackend()
+            if message.type == "GetAssetStateStoreByName":
+                self.reads.append(message.key)
+                text = store.get(scope, message.key, session=session)
+                missing = ErrorResponse(error=ErrorType.ASSET_STORE_NOT_FOUND)
+                return missing if text is None else AssetStateStoreResult(value=json.loads(text))
+            if message.type == "SetAssetStateStoreByName":
+                store.set(scope, message.key, json.dumps(message.value), session=session)
+            elif message.type == "DeleteAssetStateStoreByName":
+                store.delete(scope, message.key, session=session)
+            return OKResponse(ok=True)
+
+    async def asend(self, message: Any) -> Any:
+        """Answer without blocking the loop."""
+        return await asyncio.to_thread(self.send, message)
+
+
+@pytest.fixture
+def comms(served: Served, monkeypatch: pytest.MonkeyPatch) -> Comms:
+    """Let tasks and triggers of this process read the inbox, which a Dag has named."""
+    from airflow.models.asset import AssetModel
+    from airflow.sdk.execution_time import task_runner
+    from airflow.utils.session import create_session
+
+    from airflow_provider_telecom.webhooks.assets import INBOX
+
+    with create_session(scoped=False) as session:
+        if not session.query(AssetModel).filter(AssetModel.name == INBOX.name).count():
+            session.add(AssetModel(name=INBOX.name, uri=INBOX.uri, group=INBOX.group, extra={}))
+    found = Comms()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", found, raising=False)
+    return found
 
 
 def _forget_all() -> None:

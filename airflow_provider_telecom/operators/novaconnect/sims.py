@@ -131,11 +131,6 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
         """Send the operation for these SIMs, and return the id of its queue."""
         raise NotImplementedError
 
-    def _sent(self, plan: Plan, target: Mapping[str, Any]) -> dict[str, Any]:
-        """Send the operation, and return the outcome."""
-        url, key = self._handed_out(plan)
-        return plan.outcome(self._send(plan.sim_ids, target, url), key)
-
     def _handed_out(self, plan: Plan) -> tuple[str | None, str | None]:
         """Return where the vendor is to tell the end, and our key of that: it may tell before it answers."""
         settings = receiver() if self._is_heard else None

@@ -38,9 +38,10 @@ class NovaConnectStateOperator(NovaConnectSimsOperator, OnceOperator):
             return begun.facts
         plan = self._planned_again(begun.facts) if begun else self._planned()
         if plan.before:
+            url, key = self._handed_out(plan)
             if not begun:
                 journal.write(name, Entry(State.INTENT, body, plan.intent))
-            outcome = self._sent(plan, self._target())
+            outcome = plan.outcome(self._send(plan.sim_ids, self._target(), url), key)
         else:
             outcome = plan.outcome(None)
         if plan.before or begun:

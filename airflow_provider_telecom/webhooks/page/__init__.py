@@ -21,7 +21,8 @@ _FOLDER = Path(__file__).parent
 
 def routes() -> APIRouter:
     """Return the routes of the page and of its data, for those who may see plugins in Airflow."""
-    from airflow.api_fastapi.core_api.security import AccessView, requires_access_view
+    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+    from airflow.api_fastapi.core_api.security import requires_access_view
     from fastapi import APIRouter, Depends, Response
 
     router = APIRouter(dependencies=[Depends(requires_access_view(AccessView.PLUGINS))])

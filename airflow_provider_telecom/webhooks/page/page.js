@@ -409,20 +409,30 @@ async function refreshForEver() {
 // ---- the theme: Airflow's own where it can be read, else the system's
 
 function followTheme() {
+  const own = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
-  let shell = null;
-  try {
-    shell = window.parent === window ? null : window.parent.document.documentElement;
-  } catch {
-    // a stranger's frame
-  }
+  const frame = window.frameElement; // null in a stranger's frame
+  const shell = frame?.ownerDocument.documentElement;
   const choose = () => {
     const named = ["dark", "light"].find((theme) => shell?.classList.contains(theme));
-    document.documentElement.dataset.theme = named ?? (system.matches ? "dark" : "light");
+    own.dataset.theme = named ?? (system.matches ? "dark" : "light");
+    if (named) blendIn(frame, own.style);
   };
   choose();
   system.addEventListener("change", choose);
   if (shell) new MutationObserver(choose).observe(shell, { attributes: true, attributeFilter: ["class"] });
+}
+
+/** Take the ground and the font of what is around the frame. */
+function blendIn(frame, style) {
+  style.setProperty("--font", getComputedStyle(frame).fontFamily);
+  style.removeProperty("--ground");
+  for (let around = frame; around; around = around.parentElement) {
+    const ground = getComputedStyle(around).backgroundColor;
+    if (/[,/] 0\)$/.test(ground)) continue; // transparent
+    style.setProperty("--ground", ground);
+    return;
+  }
 }
 
 followTheme();

@@ -1,0 +1,25 @@
+"""Five hundred sensors that only a call-back can end, and that start from the triggerer."""
+
+from __future__ import annotations
+
+from airflow.sdk import dag
+
+from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
+
+SENSORS = 500
+
+
+@dag(schedule=None, max_active_tasks=SENSORS)
+def many_called_back() -> None:
+    for number in range(SENSORS):
+        NovaConnectQueueDoneSensor(
+            task_id=f"wait_{number}",
+            operation="sms",
+            sim_ids=[1001],
+            callback_key=f"key-{number}",
+            start_from_trigger=True,
+            poke_interval=3_600.0,
+        )
+
+
+many_called_back()

@@ -1,0 +1,178 @@
+"""A vendor calls back: sensors end and Dags start within seconds, and 500 sensors share one reader."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.webhooks.address import Address, Receiver
+from airflow_provider_telecom.webhooks.names import ENTRY
+from tests.system.running import RunningAirflow, Shape, running_airflow
+from tests.system.services import Postgres
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
+
+DAGS = Path(__file__).parent / "callbacks"
+SENSORS = 500  # as in many_called_back, which only parses with a receiver
+AT_MOST_SECONDS = 5.0
+QUIET_SECONDS = 30
+CALLED = 25
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    telecom_simulator_server: Any, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningAirflow]:
+    home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
+    for path in DAGS.glob("*.py"):
+        shutil.copy(path, dags)
+    shape = Shape(database=postgres.new_database("callbacks"), parallelism=4, api_workers=2, receiver=True)
+    with running_airflow(home, dags, shape, **telecom_simulator_server.environment()) as deployment:
+        yield deployment
+
+
+def test_sensors_end_and_a_dag_starts_within_seconds(
+    airflow: RunningAirflow, telecom_simulator: Any, tell: Callable[[str], None]
+) -> None:
+    town = telecom_simulator.town
+    for kind in ("novaconnect.queue", "ketchup.hlr"):
+        town.set_ripeness(kind, "seconds", 45)  # longer than it takes the sensors to begin to wait
+    assert airflow.run_to_end("called_back", "once", 240) == "success", airflow.task_logs("called_back")[
+        -3000:
+    ]
+    posted = {post.url.split("/")[6]: post for post in town.books("postman", Postman).log}
+    assert {post.verdict for post in posted.values()} == {"200"}
+    for task, kind in (("pinged", "queue"), ("looked_up", "hlr")):
+        ended = _moment(airflow, "select end_date from task_instance where task_id = :task", task=task)
+        seconds = ended - posted[kind].at.timestamp()
+        tell(f"{task} ended {seconds:.1f} s after the post")
+        assert 0 < seconds < AT_MOST_SECONDS
+    query = "select start_date from dag_run where dag_id = 'on_queue_done' and start_date is not null"
+    assert airflow.wait_until(lambda: airflow.value(query), 30), airflow.logs()
+    seconds = _moment(airflow, query) - posted["queue"].at.timestamp()
+    tell(f"the Dag started {seconds:.1f} s after the post")
+    assert seconds < AT_MOST_SECONDS
+    assert airflow.wait_until(lambda: "success" in _states(airflow, "on_queue_done"), 60)
+    assert _entries(airflow) == []  # used, so deleted
+    assert _addresses(airflow) == []
+
+
+def test_a_dag_starts_when_a_package_ran_out(airflow: RunningAirflow, tell: Callable[[str], None]) -> None:
+    sim = {"id": 1008, "iccid": "8970100000000000008", "profile": "TD", "block": "p"}
+    airflow.wait_until(lambda: airflow.value("select count(*) from serialized_dag") == 4, 60)
+    began = time.time()
+    _post(
+        airflow,
+        Address("novaconnect", "notice", "novaconnect_default"),
+        {"type": "package_empty", "items": [sim]},
+    )
+    query = "select start_date from dag_run where dag_id = 'on_package_empty' and start_date is not null"
+    assert airflow.wait_until(lambda: airflow.value(query), 30, every=0.1), airflow.logs()
+    seconds = _moment(airflow, query) - began
+    tell(f"the Dag started {seconds:.1f} s after the notice")
+    assert seconds < AT_MOST_SECONDS
+    assert airflow.wait_until(lambda: "success" in _states(airflow, "on_package_empty"), 60)
+
+
+def test_five_hundred_sensors_share_one_reader(airflow: RunningAirflow, tell: Callable[[str], None]) -> None:
+    began = time.monotonic()
+    airflow.start_run("many_called_back", "once")
+    asked = re.compile(r"asset-state-store/by-name/value")
+    waiting = "select count(*) from task_instance where dag_id = 'many_called_back' and state = 'deferred'"
+    assert airflow.wait_until(lambda: airflow.value(waiting) == SENSORS, 300, every=2), airflow.logs()
+
+    def reads() -> int:
+        return len(asked.findall(airflow.log("api-server")))
+
+    assert airflow.wait_until(lambda: _is_calm(reads), 240, every=1), (
+        "the sensors have not had their first look"
+    )
+    tell(f"{SENSORS} sensors wait after {time.monotonic() - began:.0f} s")
+    before = reads()
+    time.sleep(QUIET_SECONDS)
+    rate = (reads() - before) / QUIET_SECONDS
+    tell(f"{rate:.2f} reads a second by {SENSORS} sensors")
+    assert 0.5 < rate < 2
+    posted = {}
+    for number in range(0, SENSORS, SENSORS // CALLED):
+        posted[number] = time.time()
+        _post(airflow, Address("novaconnect", "queue", "novaconnect_default", f"key-{number}"), _done(number))
+    fired = "Trigger fired event"
+    assert airflow.wait_until(lambda: airflow.task_logs("many_called_back").count(fired) >= CALLED, 60)
+    delays = sorted(_fired(airflow, number) - at for number, at in posted.items())
+    tell(f"{CALLED} triggers fired {delays[0]:.1f} to {delays[-1]:.1f} s after their posts")
+    assert delays[-1] < AT_MOST_SECONDS
+    assert airflow.wait_until(lambda: len(_successes(airflow)) == CALLED, 180), airflow.logs()
+    assert _successes(airflow) == {f"wait_{number}" for number in posted}
+
+
+def _is_calm(reads: Callable[[], int], seconds: float = 5.0) -> bool:
+    before = reads()
+    time.sleep(seconds)
+    return reads() - before < 3 * seconds
+
+
+def _fired(airflow: RunningAirflow, number: int) -> float:
+    lines = airflow.task_logs("many_called_back").splitlines()
+    (line,) = (
+        line for line in lines if "Trigger fired event" in line and f'"q-{number}"' in line.replace("'", '"')
+    )
+    return datetime.fromisoformat(json.loads(line)["timestamp"].replace("Z", "+00:00")).timestamp()
+
+
+def _done(number: int) -> dict[str, Any]:
+    sim = {
+        "id": 1001,
+        "iccid": "8970100000000000001",
+        "profile": "TD",
+        "block": "n",
+        "queue_status": "success",
+    }
+    status = {"count": 1, "process": 1, "percentage": 100}
+    return {"qid": f"q-{number}", "queue": "sms", "items": [sim], "status": status}
+
+
+def _post(airflow: RunningAirflow, address: Address, body: dict[str, Any]) -> None:
+    secret = airflow.environment["AIRFLOW__TELECOM__WEBHOOK_SECRET"]
+    url = Receiver(airflow.url, (Secret(secret),)).url(address)
+    with urlopen(
+        Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"}), timeout=60
+    ) as answer:
+        assert json.load(answer)["detail"] == "accepted"
+
+
+def _moment(airflow: RunningAirflow, query: str, **values: object) -> float:
+    found: datetime = airflow.value(query, **values)
+    return found.astimezone(timezone.utc).timestamp()
+
+
+def _states(airflow: RunningAirflow, dag_id: str) -> set[str]:
+    rows = airflow.rows("select state from dag_run where dag_id = :dag_id", dag_id=dag_id)
+    return {state for (state,) in rows}
+
+
+def _successes(airflow: RunningAirflow) -> set[str]:
+    query = "select task_id from task_instance where dag_id = 'many_called_back' and state = 'success'"
+    return {task for (task,) in airflow.rows(query)}
+
+
+def _entries(airflow: RunningAirflow) -> list[str]:
+    keys = airflow.rows("select key from asset_state_store")
+    return [key for (key,) in keys if key.startswith(ENTRY)]
+
+
+def _addresses(airflow: RunningAirflow) -> list[str]:
+    """Return lines of any log that hold an address that vendors may post to."""
+    texts = [airflow.task_logs(), *(airflow.log(name) for name in airflow.processes)]
+    return re.findall(r".*/telecom/hook/\w+/.*", "\n".join(texts))

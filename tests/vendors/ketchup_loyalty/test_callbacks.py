@@ -1,0 +1,130 @@
+"""What KetchUp's posts are read as."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.vendors.ketchup_loyalty import callbacks
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageState
+
+# By the document.
+HLR = {
+    "id": "34298934543",
+    "reference": "1234567",
+    "msisdn": "380932990000",
+    "network": "25503",
+    "status": "active",
+    "details": {"ported": "1", "roaming": "0"},
+    "createdDatetime": "2015-08-04T06:50:19+00:00",
+    "statusDatetime": "2015-08-04T06:50:19+00:00",
+}
+VIBER = {
+    "error": "0",
+    "msisdn": "380972000000",
+    "reference": "12erdgm9",
+    "time_in": "2016-01-01 00:00:01",
+    "time_sent": "2016-01-01 00:00:02",
+    "time_dr": "2016-01-01 00:01:01",
+    "status": "read",
+    "price": "0.02",
+    "currency": "EUR",
+}
+
+
+def hlr(nonce: str = "1234567", **more: Any) -> Any:
+    return callbacks.hlr(nonce, json.dumps({**HLR, **more}).encode())
+
+
+def viber(**more: Any) -> Any:
+    return callbacks.viber("any", json.dumps({**VIBER, **more}).encode())
+
+
+def test_a_look_up() -> None:
+    found = hlr()
+    assert found.facts == {
+        "hlr_id": "34298934543",
+        "reference": "1234567",
+        "status": "active",
+        "network": "25503",
+        "ported": True,
+        "roaming": False,
+    }
+    assert (found.event, found.final, found.about) == ("hlr", True, "38093*****00")
+    assert list(found.topics) == ["34298934543", "1234567"]
+    assert "380932990000" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "final"),
+    [("sent", False), ("absent", True), ("unknown", True), ("failed", True), ("new word", False)],
+)
+def test_which_look_ups_are_done(status: str, final: bool) -> None:
+    found = hlr(status=status)
+    assert (found.final, found.event) == (final, "hlr" if final else None)
+    assert found.state == (status if status != "new word" else "other")
+
+
+def test_an_address_for_one_look_up_takes_no_other() -> None:
+    with pytest.raises(TelecomAnswerError, match="reference is not the one"):
+        hlr("7654321")
+    assert hlr("account").final  # the address in the vendor's cabinet takes all
+    assert hlr("account", reference=None).subject == "34298934543"
+
+
+@pytest.mark.parametrize("more", [{"id": "<b>"}, {"id": None}, {"reference": "a b"}, {"msisdn": None}])
+def test_look_ups_that_make_no_sense(more: dict[str, Any]) -> None:
+    with pytest.raises(TelecomAnswerError):
+        hlr("account", **more)
+
+
+@pytest.mark.parametrize("network", ["unknown", "<b>", "2550", "2550312"])
+def test_a_network_that_is_none(network: str) -> None:
+    assert hlr(network=network).facts["network"] is None
+
+
+def test_a_viber_message() -> None:
+    found = viber()
+    assert found.facts == {"reference": "12erdgm9", "status": "read"}
+    assert (found.event, found.final, found.about) == ("viber", True, "38097*****00")
+
+
+def test_a_status_never_goes_back() -> None:
+    way = [viber(status=status) for status in ("unknown", "accepted", "sent", "delivered", "read")]
+    for one, other in pairwise(way):
+        assert other.follows(one.rank, one.final)
+        assert not one.follows(other.rank, other.final)
+    for end in (
+        state.value for state in MessageState if state.is_final and state.value not in ("delivered", "read")
+    ):
+        ended = viber(status=end)
+        assert ended.final
+        assert ended.follows(viber(status="sent").rank, False)
+        assert not ended.follows(viber(status="delivered").rank, False)
+        assert not viber(status="read").follows(ended.rank, ended.final)
+
+
+def test_every_state_has_its_place() -> None:
+    for state in MessageState:
+        found = viber(status=state.value)
+        assert (found.event is not None) == state.is_final
+
+
+@pytest.mark.parametrize("more", [{"reference": None}, {"reference": "a\u202eb"}, {"status": None}])
+def test_messages_that_make_no_sense(more: dict[str, Any]) -> None:
+    with pytest.raises(TelecomAnswerError):
+        viber(**more)
+
+
+def test_under_which_names_they_are_told() -> None:
+    hearing = callbacks.hearing_hlr("k", hlr_ids='["1", "2"]', references=["a"])
+    assert hearing
+    assert list(hearing.topics) == ["ketchup/hlr/k/1", "ketchup/hlr/k/2", "ketchup/hlr/k/a"]
+    assert callbacks.hearing_viber("k", message_id="5") is None
+    found = callbacks.hearing_viber_messages("k", messages=[{"message_id": "1", "reference": "a"}])
+    assert found
+    assert list(found.topics) == ["ketchup/viber/k/a"]

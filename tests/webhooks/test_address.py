@@ -1,0 +1,140 @@
+"""Addresses, the settings that they are made of, and the command that prints them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import product
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.command import get_telecom_commands
+from airflow_provider_telecom.webhooks.address import Address, Receiver, networks, receiver
+
+NEW, OLD, OLDER = ("made-up-secret-of-this-year-0123456789", "of-last-year-0123456789-0123456789", "x" * 40)
+ADDRESS = Address("novaconnect", "queue", "novaconnect_default", "n1")
+
+
+def settings(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(f"AIRFLOW__TELECOM__{name.upper()}", value)
+
+
+def signature(secret: str, address: Address = ADDRESS) -> str:
+    return Receiver("https://a.example.com", (Secret(secret),)).url(address).rpartition("/")[2]
+
+
+def test_without_settings_there_is_no_receiver() -> None:
+    assert receiver() is None
+
+
+def test_an_address_names_all_that_it_is_good_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings(monkeypatch, public_base_url="https://a.example.com/air/", webhook_secret=NEW)
+    found = receiver()
+    assert found
+    url = found.url(Address("ketchup", "hlr", "a b/c", "n1"))
+    assert url.startswith("https://a.example.com/air/telecom/hook/ketchup/hlr/a%20b%2Fc/n1/")
+    assert NEW not in url
+    assert NEW not in repr(found)
+
+
+def test_a_signature_is_good_for_one_address() -> None:
+    here = Receiver("https://a.example.com", (Secret(NEW),))
+    good = signature(NEW)
+    assert here.knows(ADDRESS, good)
+    others = product(
+        ("novaconnect", "ketchup"), ("queue", "hlr"), ("novaconnect_default", "other"), ("n1", "n2")
+    )
+    known = [other for other in others if here.knows(Address(*other), good)]
+    assert known == [(ADDRESS.vendor, ADDRESS.kind, ADDRESS.conn_id, ADDRESS.nonce)]
+    assert not here.knows(Address("novaconnect", "queue", "novaconnect_default\nn1", ""), good)
+    for bad in ("", good[:-1], good + "A", good.swapcase(), "é" * 32, "\ud800"):
+        assert not here.knows(ADDRESS, bad)
+
+
+def test_two_secrets_are_live_and_the_first_one_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings(
+        monkeypatch,
+        public_base_url="https://a.example.com",
+        webhook_secret=NEW,
+        webhook_previous_secret=OLD,
+    )
+    found = receiver()
+    assert found
+    assert found.url(ADDRESS).endswith(signature(NEW))
+    assert [found.knows(ADDRESS, signature(one)) for one in (NEW, OLD, OLDER)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"webhook_secret": NEW}, "public_base_url"),
+        ({"public_base_url": "https://a.example.com"}, "webhook_secret"),
+        ({"public_base_url": "https://a.example.com", "webhook_secret": "x" * 31}, "webhook_secret"),
+        ({"public_base_url": "http://a.example.com", "webhook_secret": NEW}, "public_base_url"),
+        ({"public_base_url": "https://u:p@a.example.com", "webhook_secret": NEW}, "public_base_url"),
+        ({"public_base_url": "https://a.example.com?x=1", "webhook_secret": NEW}, "public_base_url"),
+        ({"public_base_url": "a.example.com", "webhook_secret": NEW}, "public_base_url"),
+        (
+            {
+                "public_base_url": "https://a.example.com",
+                "webhook_secret": NEW,
+                "webhook_previous_secret": "x",
+            },
+            "webhook_previous_secret",
+        ),
+    ],
+)
+def test_what_is_missing_or_unfit_is_named(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], field: str
+) -> None:
+    settings(monkeypatch, **values)
+    with pytest.raises(TelecomInputError, match=field) as error:
+        receiver()
+    assert NEW not in str(error.value)
+
+
+def test_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings(monkeypatch, callback_sources="198.51.100.0/24, 2001:db8::/32,")
+    assert [str(one) for one in networks("callback_sources")] == ["198.51.100.0/24", "2001:db8::/32"]
+    settings(monkeypatch, callback_sources="198.51.100.7/24")
+    with pytest.raises(TelecomInputError, match="callback_sources"):
+        networks("callback_sources")
+
+
+def test_the_command_prints_what_goes_into_cabinets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from argparse import ArgumentParser
+
+    from airflow.cli.cli_parser import _add_command
+
+    (group,) = get_telecom_commands()
+    command = next(one for one in group.subcommands if one.name == "callback-urls")
+    parser = ArgumentParser()
+    _add_command(parser.add_subparsers(), command)
+    given = parser.parse_args(["callback-urls", "--novaconnect", "fleet"])
+    with pytest.raises(SystemExit, match="closed"):
+        command.func(given)
+    settings(monkeypatch, public_base_url="https://a.example.com", webhook_secret=NEW)
+    command.func(given)
+    printed = capsys.readouterr().out
+    for address in (
+        Address("novaconnect", "notice", "fleet"),
+        Address("ketchup", "hlr", "ketchup_loyalty_default"),
+    ):
+        assert f"{address.vendor} {address.kind}\n  https://a.example.com/telecom/hook/" in printed
+        assert signature(NEW, address) in printed
+
+
+def test_the_plugin_loads_nothing() -> None:
+    program = (
+        "import sys, airflow.plugins_manager as m; before = set(sys.modules);"
+        "import airflow_provider_telecom.webhooks.plugin as p; new = set(sys.modules) - before;"
+        "heavy = ('fastapi', 'starlette', 'sqlalchemy', 'pydantic', 'requests');"
+        "print([name for name in new if name.split('.')[0] in heavy])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,213 @@
+"""The page in Airflow's UI: who may see it, that it needs nothing from elsewhere, and what its data are."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import time
+from datetime import datetime, timezone
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.webhooks.conftest import Served
+
+pytestmark = pytest.mark.xdist_group("webhooks")
+
+PATHS = ("/telecom/page", "/telecom/page/data")
+GUARDS = {"cache-control": "no-store", "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
+QUEUE = {
+    "operation": "block",
+    "connection": "nova",
+    "queue_id": "q-1",
+    "process": 1,
+    "count": 4,
+    "failed": 0,
+    "final": False,
+}
+VIBER = {
+    "vendor": "ketchup",
+    "kind": "viber",
+    "connection": "default",
+    "verdict": "accepted",
+    "state": "delivered",
+    "about": "38067*****00",
+    "why": None,
+}
+
+
+class Inline(HTMLParser):
+    """Gathers the elements of a document, and what stands in its styles and scripts."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts = {"style": "", "script": ""}
+        self._open = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._open = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open in self.texts:
+            self.texts[self._open] += data
+
+
+@pytest.fixture(scope="session")
+def token(_server: str) -> str:
+    """A token of somebody who may look and nothing else."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    return get_auth_manager().generate_jwt(
+        SimpleAuthManagerUser(username="viewer", role="VIEWER", teams=None)
+    )
+
+
+@pytest.fixture
+def page(served: Served, token: str) -> httpx.Response:
+    return seen(served, "/telecom/page", token)
+
+
+def seen(served: Served, path: str, token: str) -> httpx.Response:
+    return served.client.get(f"{served.url}{path}", headers={"Authorization": f"Bearer {token}"})
+
+
+def overview(served: Served, token: str) -> dict[str, Any]:
+    answer = seen(served, "/telecom/page/data", token)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def queue(process: int, count: int = 4) -> dict[str, Any]:
+    items = [{"id": 1001, "iccid": "8970100000000000001", "profile": "TD", "block": "n"}]
+    status = {"count": count, "process": process, "percentage": 100 * process // count}
+    return {"qid": "q-1", "queue": "block", "items": items, "status": status}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_only_who_is_signed_in_sees_it(served: Served, token: str, path: str) -> None:
+    stranger = served.client.get(f"{served.url}{path}")
+    assert (stranger.status_code, "Telecom" in stranger.text) == (401, False)
+    assert seen(served, path, "made-up").status_code in (401, 403)
+    assert seen(served, path, token).status_code == 200
+    with_cookie = served.client.get(f"{served.url}{path}", headers={"Cookie": f"_token={token}"})
+    assert with_cookie.status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_cache_keeps_it_and_no_stranger_frames_it(served: Served, token: str, path: str) -> None:
+    headers = seen(served, path, token).headers
+    assert {name: headers[name] for name in GUARDS} == GUARDS
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["connect-src"] == policy["frame-ancestors"] == "'self'"
+    assert "unsafe" not in headers["content-security-policy"]
+    kind = "text/html; charset=utf-8" if path == PATHS[0] else "application/json"
+    assert headers["content-type"] == kind
+
+
+def test_the_browser_may_run_what_stands_in_it_and_nothing_else(page: httpx.Response) -> None:
+    document = Inline(page.text)
+    policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
+    for tag in ("style", "script"):
+        digest = base64.b64encode(hashlib.sha256(document.texts[tag].encode()).digest()).decode()
+        assert len(document.texts[tag]) > 1000
+        assert policy[f"{tag}-src"] == f"'sha256-{digest}'"
+    names = {name for _, attributes in document.elements for name in attributes}
+    assert not [name for name in names if name == "style" or name.startswith("on")]
+
+
+def test_it_needs_nothing_from_elsewhere(page: httpx.Response) -> None:
+    assert not re.findall(r"https?:|@import|url\(|[\"'(=]\s*//", page.text)
+    elements = Inline(page.text).elements
+    assert not [one for one in elements if one[0] in ("link", "img", "iframe", "base", "object", "embed")]
+    assert not [one for one in elements if {"src", "href", "srcset", "action"} & set(one[1])]
+    assert re.findall(r'fetch\("([^"]*)"', page.text) == ["page/data"]
+
+
+def test_texts_of_others_never_become_markup(page: httpx.Response) -> None:
+    markup = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|eval\("
+    )
+    assert not re.findall(markup, page.text)
+
+
+def test_nothing_was_told_yet(served: Served, token: str) -> None:
+    found = overview(served, token)
+    now = datetime.fromisoformat(found.pop("now"))
+    assert abs((datetime.now(timezone.utc) - now).total_seconds()) < 60
+    receiver = {"open": True, "why": None, "base_url": served.url}
+    assert found == {"receiver": receiver, "queues": [], "callbacks": [], "hours": [], "vendors": []}
+
+
+def test_it_says_why_the_receiver_is_closed(
+    served: Served, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", "short")
+    receiver = overview(served, token)["receiver"]
+    assert receiver["open"] is False
+    assert "webhook_secret" in receiver["why"]
+    assert "short" not in receiver["why"]
+
+
+def test_queues_and_callbacks_show_as_they_come(served: Served, token: str) -> None:
+    url = served.address("queue", "nonce", conn_id="nova")
+    for process in (1, 1):
+        assert served.post(url, queue(process)).status_code == 200
+    viber = {"reference": "r-1", "msisdn": "380670000200", "status": "delivered"}
+    assert served.post(served.address("viber", "r-1", vendor="ketchup"), viber).status_code == 200
+    found = overview(served, token)
+    (shown,) = found["queues"]
+    assert {name: shown[name] for name in QUEUE} == QUEUE
+    assert datetime.fromisoformat(shown["at"]).tzinfo is not None
+    newest, *_ = found["callbacks"]
+    assert {name: newest[name] for name in VIBER} == VIBER
+    assert [one["verdict"] for one in found["callbacks"]] == ["accepted", "duplicate", "accepted"]
+    (hour,) = found["hours"]
+    assert hour["states"] == {"ketchup/viber/delivered": 1, "novaconnect/queue/running": 1}
+    assert datetime.fromisoformat(hour["hour"]).tzinfo is not None
+    nothing = {"accepted": 0, "duplicate": 0, "stale": 0, "refused": 0}
+    assert found["vendors"] == [
+        {"vendor": "ketchup", **nothing, "accepted": 1},
+        {"vendor": "novaconnect", **nothing, "accepted": 1, "duplicate": 1},
+    ]
+
+
+def test_halves_of_characters_do_not_break_it(served: Served, token: str) -> None:
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+
+    assert served.post(served.address("queue", "nonce"), queue(1)).status_code == 200
+    with create_session(scoped=False) as session:
+        rows = session.query(AssetStateStoreModel).filter(AssetStateStoreModel.key.startswith("entry:"))
+        (row,) = rows.all()
+        row.value = json.dumps({**json.loads(row.value), "operation": "<b>\ud800"})
+    (shown,) = overview(served, token)["queues"]
+    assert shown["operation"] == "<b>\ud800"
+
+
+def test_only_the_last_hundred_callbacks_show_and_quickly(served: Served, token: str) -> None:
+    for number in range(120):
+        assert (
+            served.post(served.address("queue", conn_id=f"nova{number % 9}"), {"qid": number}).status_code
+            == 422
+        )
+    started = time.monotonic()
+    found = overview(served, token)
+    assert time.monotonic() - started < 2
+    assert 50 < len(found["callbacks"]) <= 100
+    assert {one["verdict"] for one in found["callbacks"]} == {"refused"}
+    assert found["vendors"] == [
+        {"vendor": "novaconnect", "accepted": 0, "duplicate": 0, "stale": 0, "refused": 120}
+    ]

@@ -1,0 +1,348 @@
+"""Operators hand addresses out, the simulator calls back, and what waits is woken."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSensorTimeout
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.operators.ketchup_loyalty import (
+    KetchUpHlrLookupOperator,
+    KetchUpSendViberOperator,
+)
+from airflow_provider_telecom.operators.novaconnect import (
+    NovaConnectBlockSimsOperator,
+    NovaConnectPingSimsOperator,
+    NovaConnectRenameSimOperator,
+)
+from airflow_provider_telecom.sensors.ketchup_loyalty import (
+    KetchUpHlrFinishedSensor,
+    KetchUpViberDeliveredSensor,
+)
+from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
+from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.novaconnect import Books
+from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
+from airflow_provider_telecom.triggers.waiting import TelecomMissedError, Waiting, facts_of
+from airflow_provider_telecom.webhooks import reading
+from airflow_provider_telecom.webhooks.assets import INBOX
+from tests.tasks import Run
+from tests.webhooks.conftest import Comms, Served
+from tests.webhooks.test_receiver import queue
+
+pytestmark = pytest.mark.xdist_group("webhooks")
+
+NEVER = 3_600.0
+both_ways = pytest.mark.parametrize("deferrable", [False, True])
+
+
+@pytest.fixture(autouse=True)
+def _connected(hook_for: Callable[..., Any], comms: Comms) -> None:
+    hook_for("novaconnect")
+    hook_for("ketchup_loyalty")
+
+
+def ping(**more: Any) -> NovaConnectPingSimsOperator:
+    return NovaConnectPingSimsOperator(**{"task_id": "ping", "sim_ids": [1001, 1002], **more})
+
+
+def pinged(started: dict[str, Any], **more: Any) -> NovaConnectQueueDoneSensor:
+    settings = {"task_id": "pinged", "operation": "ping", "sim_ids": [1001, 1002], "poke_interval": 0.01}
+    known = {name: started[name] for name in ("queue_id", "callback_key")}
+    return NovaConnectQueueDoneSensor(**{**settings, **known, "timeout": 20, **more})
+
+
+def posted(telecom_simulator: Any, count: int = 1) -> list[Any]:
+    """Wait until the simulator has posted so often, and return it."""
+    log = telecom_simulator.town.books("postman", Postman).log
+    ends = time.monotonic() + 15
+    while len(log) < count and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert [post.verdict for post in log] == ["200"] * count
+    return list(log)
+
+
+@both_ways
+def test_an_operation_that_shows_nowhere_is_waited_for(
+    served: Served, telecom_simulator: Any, deferrable: bool
+) -> None:
+    started = Run().execute(ping())
+    posted(telecom_simulator)
+    done = {"operation": "ping", "queue_id": started["queue_id"], "reached": 2}
+    assert Run().execute(pinged(started, deferrable=deferrable)) == done
+    assert served.rows("entry:") == {}
+    (event,) = served.events("telecom-novaconnect-queue")
+    assert (event["queue_id"], event["conn_id"]) == (started["queue_id"], "novaconnect_default")
+    # Cleared, it ends at once: of what was told its end is remembered.
+    assert Run().execute(pinged(started, deferrable=deferrable))["reached"] == 2
+
+
+def test_it_is_expected_before_the_vendor_knows_of_it(served: Served, telecom_simulator: Any) -> None:
+    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1_000)
+    started = Run().execute(ping())
+    assert served.rows("entry:") == {
+        f"entry:novaconnect/queue/novaconnect_default/{started['callback_key']}": {
+            "operation": "ping",
+            "process": 0,
+            "count": 2,
+        }
+    }
+
+
+@both_ways
+def test_an_operator_waits_by_itself(served: Served, telecom_simulator: Any, deferrable: bool) -> None:
+    settings = {"wait_for_completion": True, "deferrable": deferrable, "poll_interval": 0.05}
+    assert Run().execute(ping(**settings))["reached"] == 2
+    assert served.rows("entry:") == {}
+
+
+def test_a_try_that_sends_nothing_returns_the_first_ones_key(telecom_simulator: Any) -> None:
+    run = Run()
+    first = run.execute(ping())
+    assert run.execute(ping())["callback_key"] == first["callback_key"]
+    assert len(posted(telecom_simulator)) == 1
+
+
+@both_ways
+def test_a_sim_that_it_failed_for_is_named(served: Served, deferrable: bool) -> None:
+    body = queue(queue="ping")
+    body["items"][1]["queue_status"] = "error"
+    served.post(served.address("queue", "k1", conn_id="novaconnect_default"), body)
+    sensor = pinged({"queue_id": "q-1", "callback_key": "k1"}, deferrable=deferrable)
+    with pytest.raises(TelecomMissedError, match=r"1002.*the vendor says that it failed"):
+        Run().execute(sensor)
+
+
+def test_what_shows_in_the_sims_is_not_believed_but_looked_at(served: Served, telecom_simulator: Any) -> None:
+    served.post(served.address("queue", "k1", conn_id="novaconnect_default"), queue())
+    told = {"queue_id": "q-1", "callback_key": "k1"}
+    with pytest.raises(AirflowSensorTimeout):
+        Run().execute(pinged(told, operation="block", timeout=0.5))
+    books = telecom_simulator.town.books("novaconnect", Books)
+    books.sims[1001].block = books.sims[1002].block = "u"
+    assert Run().execute(pinged(told, operation="block"))["reached"] == 2
+
+
+def test_a_key_of_another_operation_is_refused(served: Served) -> None:
+    served.post(served.address("queue", "k1", conn_id="novaconnect_default"), queue(qid="q-2"))
+    with pytest.raises(TelecomInputError, match="callback_key: is of another operation"):
+        Run().execute(pinged({"queue_id": "q-1", "callback_key": "k1"}))
+
+
+def test_without_a_key_it_cannot_be_waited_for() -> None:
+    with pytest.raises(TelecomInputError, match="the end of ping shows in no SIM"):
+        pinged({"queue_id": "q-1", "callback_key": None})
+    with pytest.raises(TelecomInputError, match="wait_for_completion"):
+        ping(callback_url="https://example.com/x", wait_for_completion=True)
+
+
+def test_ones_own_address_is_used_instead(served: Served, telecom_simulator: Any) -> None:
+    own = served.address("queue", "own")
+    started = Run().execute(ping(callback_url=own))
+    assert started["callback_key"] is None
+    assert posted(telecom_simulator)[0].url == own
+
+
+def test_renaming_asks_for_no_call_back(served: Served) -> None:
+    outcome = Run().execute(NovaConnectRenameSimOperator(task_id="rename", sim_id=1001, name="Lift 7"))
+    assert outcome["callback_key"] is None
+    assert served.rows("entry:") == {}
+
+
+def test_tasks_keep_the_inbox_alive() -> None:
+    sensor = pinged({"queue_id": "q-1", "callback_key": "k"})
+    assert [asset.name for asset in (*ping().inlets, *sensor.inlets)] == [INBOX.name] * 2
+
+
+def test_the_page_being_unable_to_show_it_does_not_stop_an_operation(
+    comms: Comms, telecom_simulator: Any
+) -> None:
+    comms.broken = True
+    blocked = NovaConnectBlockSimsOperator(task_id="block", sim_ids=[1001])
+    assert Run().execute(blocked)["changed"] == [1001]
+
+
+# The shared reader
+
+
+async def until(trigger: TelecomPollTrigger, stream: Any) -> tuple[float, Any]:
+    """Return when a trigger that listens ended, and with what."""
+    events = [event async for event in trigger.filter_shared_stream(stream)]
+    return time.monotonic(), events[0].payload
+
+
+def listener(topic_key: str, **more: Any) -> TelecomPollTrigger:
+    arguments = {"operation": "ping", "sim_ids": [1001], "callback_key": topic_key}
+    nova = "airflow_provider_telecom.vendors.novaconnect"
+    settings: dict[str, Any] = {
+        "hook": "airflow_provider_telecom.hooks.novaconnect.NovaConnectHook",
+        "watch": f"{nova}.watches.sims",
+        "conn_id": "novaconnect_default",
+        "arguments": arguments,
+        "poll_interval": NEVER,
+        "tolerated_errors": 3,
+        "hearing": f"{nova}.callbacks.hearing",
+    }
+    return TelecomPollTrigger.of(Waiting(**{**settings, **more}))
+
+
+class Fan:
+    """Broadcasts one stream to many, as Airflow's triggerer does."""
+
+    def __init__(self) -> None:
+        self.queues: list[asyncio.Queue[Any]] = []
+
+    async def stream(self) -> Any:
+        mine: asyncio.Queue[Any] = asyncio.Queue()
+        self.queues.append(mine)
+        while True:
+            yield await mine.get()
+
+    async def feed(self, source: Any) -> None:
+        async for item in source:
+            for one in self.queues:
+                one.put_nowait(item)
+
+
+def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, monkeypatch: Any) -> None:
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.2)
+    triggers = [listener(f"k{number}") for number in range(20)]
+    assert len({trigger.shared_stream_key() for trigger in triggers}) == 1
+
+    async def scene() -> None:
+        fan = Fan()
+        reader = asyncio.create_task(fan.feed(TelecomPollTrigger.open_shared_stream({})))
+        waiting = [asyncio.create_task(until(trigger, fan.stream())) for trigger in triggers]
+        await asyncio.sleep(2.5)
+        before = len(comms.reads)
+        await asyncio.sleep(2)
+        assert 1 <= len(comms.reads) - before <= 3  # by one reader, and not by twenty
+        for number in (7, 3):
+            url = served.address("queue", f"k{number}", conn_id="novaconnect_default")
+            await asyncio.to_thread(served.post, url, queue(qid=f"q-{number}"))
+        at = time.monotonic()
+        for number in (7, 3):
+            ended, payload = await asyncio.wait_for(waiting[number], 5)
+            assert ended - at < 3
+            assert facts_of(payload)["queue_id"] == f"q-{number}"
+        assert not [task for task in waiting if task.done() and task not in (waiting[7], waiting[3])]
+        for task in (reader, *waiting):
+            task.cancel()
+        await asyncio.gather(reader, *waiting, return_exceptions=True)
+
+    asyncio.run(scene())
+
+
+def test_the_reader_finds_what_came_in_many_pages(served: Served) -> None:
+    async def scene() -> None:
+        stream = reading.arrivals()
+        first = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0.3)
+        for number in range(120):
+            url = served.address("queue", f"k{number}")
+            while (await asyncio.to_thread(served.post, url, queue())).status_code == 429:
+                await asyncio.sleep(0.1)
+        found = set(await first)
+        while len(found) < 120:
+            found |= await asyncio.wait_for(anext(stream), 5)
+        await stream.aclose()
+        assert found == {f"novaconnect/queue/default/k{number}" for number in range(120)}
+
+    asyncio.run(scene())
+
+
+def test_the_reader_goes_on_when_airflow_does_not_answer_and_after_a_clean_up(
+    served: Served, comms: Comms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LOOK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(reading, "_FIND_EVERY", 5)
+
+    async def scene() -> None:
+        stream = reading.arrivals()
+        for number in range(60):
+            served.post(served.address("queue", f"a{number}"), queue())
+        assert await asyncio.wait_for(anext(stream), 5)
+        comms.broken = True
+        after = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0.3)
+        comms.broken = False
+        _empty()
+        served.post(served.address("queue", "b"), queue())
+        assert "novaconnect/queue/default/b" in await asyncio.wait_for(after, 5)
+        await stream.aclose()
+
+    asyncio.run(scene())
+
+
+def _empty() -> None:
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        session.query(AssetStateStoreModel).delete()
+
+
+def test_a_waiting_bears_a_store_that_does_not_answer(served: Served, comms: Comms) -> None:
+    comms.broken = True
+    served.post(served.address("queue", "k", conn_id="novaconnect_default"), queue())
+
+    async def scene() -> TriggerEvent:
+        trigger = listener("k", poll_interval=0.05, tolerated_errors=1_000_000)
+        running = asyncio.create_task(anext(trigger.run()))
+        await asyncio.sleep(0.5)
+        comms.broken = False
+        return await asyncio.wait_for(running, 5)
+
+    assert facts_of(asyncio.run(scene()).payload)["queue_id"] == "q-1"
+
+
+# KetchUp
+
+
+@both_ways
+def test_a_look_up_is_told_and_asked_for(served: Served, telecom_simulator: Any, deferrable: bool) -> None:
+    run = Run()
+    found = run.execute(KetchUpHlrLookupOperator(task_id="hlr", msisdns=["380670000200", "380670000201"]))
+    urls = {post.url for post in posted(telecom_simulator, 2)}
+    assert len(urls) == 2  # one address for each number
+    sensor = KetchUpHlrFinishedSensor(
+        task_id="wait", hlr_ids=found["hlr_ids"], deferrable=deferrable, poke_interval=0.01
+    )
+    assert len(run.execute(sensor)["results"]) == 2
+    events = served.events("telecom-ketchup-hlr")
+    assert {event["hlr_id"] for event in events} == set(found["hlr_ids"])
+    assert "380670000" not in str(events)
+    assert {post["about"] for post in served.log()} == {"38067*****00", "38067*****01"}
+
+
+def test_a_viber_message_is_told(served: Served, telecom_simulator: Any) -> None:
+    run = Run()
+    message = KetchUpSendViberOperator(
+        task_id="viber", recipients=["380670000200"], text="Hello", sender="My Company"
+    )
+    sent = run.execute(message)
+    posted(telecom_simulator)
+    (event,) = served.events("telecom-ketchup-viber")
+    assert event["reference"] == sent["messages"][0]["reference"]
+    sensor = KetchUpViberDeliveredSensor(task_id="wait", reference=event["reference"], poke_interval=0.01)
+    assert run.execute(sensor)["status"] in ("delivered", "read")
+    assert (
+        run.execute(message)["messages"] == sent["messages"]
+    )  # another try sends nothing, whatever the address
+
+
+def test_a_new_secret_changes_no_message(
+    served: Served, receiver_settings: pytest.MonkeyPatch, telecom_simulator: Any
+) -> None:
+    run = Run()
+    message = {"task_id": "viber", "recipients": ["380670000200"], "text": "Hello", "sender": "My Company"}
+    first = run.execute(KetchUpSendViberOperator(**message))
+    receiver_settings.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", "another-made-up-secret-0123456789abcdef")
+    assert run.execute(KetchUpSendViberOperator(**message)) == first
+    assert len(telecom_simulator.town.ledger.of("ketchup", "viber")) == 1
