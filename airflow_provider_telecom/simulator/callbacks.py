@@ -7,6 +7,7 @@ import ipaddress
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,7 +36,7 @@ class _Letter:
     number: int
     url: str = field(compare=False)
     body: object = field(compare=False)
-    later: tuple[datetime, ...] = field(compare=False)
+    later: tuple[datetime, ...] = field(default=(), compare=False)
 
 
 class Postman:
@@ -56,8 +57,16 @@ class Postman:
             self.log.append(Posted(url, now, "refused: not a loopback address"))
             return
         first, *later = (now + timedelta(seconds=seconds) for seconds in tries)
+        self._take(_Letter(first, next(self._numbers), url, body, tuple(later)))
+
+    def remind(self, act: Callable[[], None], seconds: float) -> None:
+        """Run an errand in so many seconds, while nobody else changes the town."""
+        due = self._town.clock.now() + timedelta(seconds=seconds)
+        self._take(_Letter(due, next(self._numbers), "", act))
+
+    def _take(self, letter: _Letter) -> None:
         with self._lock:
-            heapq.heappush(self._letters, _Letter(first, next(self._numbers), url, body, tuple(later)))
+            heapq.heappush(self._letters, letter)
             if self._round is None:
                 self._round = threading.Thread(target=self._walk, name="simulator-post", daemon=True)
                 self._round.start()
@@ -78,7 +87,11 @@ class Postman:
                 if letter is None:
                     time.sleep(_LOOK_EVERY_SECONDS)
                     continue
-                self._deliver(client, letter)
+                if callable(letter.body):
+                    with self._town.lock:
+                        letter.body()
+                else:
+                    self._deliver(client, letter)
 
     def _due(self) -> _Letter | None:
         with self._lock:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.novaconnect import Books
 from airflow_provider_telecom.simulator.town import Town
 
 
@@ -207,3 +208,16 @@ def test_a_reset_ends_the_old_postman_and_his_letters(town: Town, receiver: Rece
     new.post(receiver.url, "new")
     assert soon(lambda: verdicts(new) == ["200"])
     assert (receiver.letters, old.log) == (["new"], [])
+
+
+def test_a_queue_calls_back_in_time_though_nobody_looks(town: Town, receiver: Receiver) -> None:
+    books: Books = town.books("novaconnect", Books)
+    town.set_ripeness("novaconnect.queue", "seconds", 600)
+    user = next(iter(books.users.values()))
+    books.enqueue("block", [1001, 1002], {}, user, receiver.url)
+    town.clock.advance(700)
+    assert soon(lambda: books.sims[1001].block == "u")
+    assert receiver.letters == []
+    town.clock.advance(600)
+    assert soon(lambda: len(receiver.letters) == 1)
+    assert receiver.letters[0]["status"] == {"count": 2, "process": 2, "percentage": 100}

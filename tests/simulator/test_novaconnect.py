@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,6 +29,9 @@ class Letters:
 
     def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
         self.posted.append((url, body))
+
+    def remind(self, act: Callable[[], None], seconds: float) -> None:
+        """Leave it to the test."""
 
 
 class Desk:

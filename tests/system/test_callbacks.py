@@ -46,8 +46,8 @@ def test_sensors_end_and_a_dag_starts_within_seconds(
     airflow: RunningAirflow, telecom_simulator: Any, tell: Callable[[str], None]
 ) -> None:
     town = telecom_simulator.town
-    for kind in ("novaconnect.queue", "ketchup.hlr"):
-        town.set_ripeness(kind, "seconds", 45)  # longer than it takes the sensors to begin to wait
+    for kind, seconds in (("novaconnect.queue", 20), ("ketchup.hlr", 40)):
+        town.set_ripeness(kind, "seconds", seconds)  # for each SIM of a queue; the sensors wait by then
     assert airflow.run_to_end("called_back", "once", 240) == "success", airflow.task_logs("called_back")[
         -3000:
     ]

@@ -102,7 +102,16 @@ class Books:
         queue = Queue(queue_id, code, list(sims), params, user, self.now(), ripening, callback_url)
         self.queues[queue_id] = queue
         self.settle()
+        if callback_url is not None and not queue.finished:
+            self._remember_to_call(queue)
         return queue
+
+    def _remember_to_call(self, queue: Queue) -> None:
+        """See to it that the call-backs come in time, whether somebody looks or not."""
+        ripeness = self.town.ripeness("novaconnect.queue")
+        if ripeness.mode == "seconds":
+            for turn in range(1, len(queue.sims) + 1):
+                self.town.books("postman", Postman).remind(self.settle, turn * ripeness.count)
 
     def settle(self, looking: bool = False) -> None:
         """Let every queue do what is due by now, the oldest first, and send its call-backs.
