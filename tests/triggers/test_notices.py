@@ -407,8 +407,10 @@ def test_it_watches_the_receivers_assets() -> None:
         assert isinstance(watched | NOVACONNECT_PACKAGE_EMPTY, AssetAny)
 
 
-def test_the_guides_dags_are_read() -> None:
+def test_the_guides_dags_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Python in docs/callbacks.md runs as it stands, and its table names all assets."""
+    monkeypatch.setenv("AIRFLOW__TELECOM__PUBLIC_BASE_URL", "https://airflow.example.com")
+    monkeypatch.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", "made-up-secret-of-the-guide-0123456789")
     text = (Path(__file__).parent.parent.parent / "docs" / "callbacks.md").read_text(encoding="utf-8")
     found: dict[str, Any] = {}
     for program in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
