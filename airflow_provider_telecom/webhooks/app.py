@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -21,7 +22,7 @@ from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInp
 from airflow_provider_telecom.vendors.ketchup_loyalty import callbacks as ketchup
 from airflow_provider_telecom.vendors.novaconnect import callbacks as novaconnect
 from airflow_provider_telecom.vendors.report import Report
-from airflow_provider_telecom.webhooks.address import Address, Network, Receiver, networks, receiver
+from airflow_provider_telecom.webhooks.address import PREFIX, Address, Network, Receiver, networks, receiver
 from airflow_provider_telecom.webhooks.limits import (
     Flood,
     Limits,
@@ -51,7 +52,8 @@ def create_app() -> FastAPI:
     """Return the application that Airflow's api-server mounts under `/telecom`."""
     from airflow_provider_telecom.webhooks import page
 
-    app = FastAPI(title="Telecom", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Telecom", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_exception_handler(404, _nowhere)
     app.include_router(_routes(_opened()))
     app.include_router(page.routes())
     return app
@@ -61,11 +63,11 @@ def _routes(desk: Desk | None) -> APIRouter:
     router = APIRouter()
 
     @router.post("/hook/{path:path}")
-    async def hook(request: Request, path: str) -> JSONResponse:
+    async def hook(request: Request) -> JSONResponse:
         try:
             if desk is None:
                 raise RefusedError(404)
-            return _answer(200, await desk.take(request, path))
+            return _answer(200, await desk.take(request))
         except RefusedError as refused:
             return _answer(refused.status, refused.why)
 
@@ -81,8 +83,16 @@ def _opened() -> Desk | None:
         return None
 
 
+def _nowhere(request: Request, error: Exception) -> JSONResponse:
+    return _answer(404, None)
+
+
 def _answer(status: int, said: str | None) -> JSONResponse:
-    return JSONResponse({"ok": status < 300, "detail": said}, status, _SAFE)
+    """Return an answer. Refusing hangs up: what is left of the post is not read."""
+    good = status < 300
+    return JSONResponse(
+        {"ok": good, "detail": said}, status, _SAFE if good else _SAFE | {"Connection": "close"}
+    )
 
 
 class Desk:
@@ -93,9 +103,9 @@ class Desk:
         self._sources, self._proxies = networks("callback_sources"), networks("trusted_proxies")
         self._flood = Flood()
 
-    async def take(self, request: Request, path: str) -> str:
+    async def take(self, request: Request) -> str:
         """Keep a post and return its verdict. Raises RefusedError."""
-        address = self._address(path)
+        address = self._address(request.scope["raw_path"].decode("latin-1"))
         if not self._is_welcome(request):
             raise RefusedError(404)
         self._flood.check(address.scope)
@@ -108,7 +118,7 @@ class Desk:
             raise
 
     def _address(self, path: str) -> Address:
-        parts = path.split("/")
+        parts = [unquote(part) for part in path.partition(f"{PREFIX}/hook/")[2].split("/")]
         vendor, kind, conn_id, nonce, signature = parts if len(parts) == 5 else ("",) * 5
         address = Address(vendor, kind, conn_id, nonce)
         known = self._settings.knows(address, signature)
@@ -132,8 +142,8 @@ class Desk:
             return (await run_in_threadpool(inbox.accept, address, report)).value
         except inbox.ConflictError as conflict:
             raise RefusedError(409, str(conflict)) from None
-        except SQLAlchemyError:
-            log.exception("A post of %s could not be kept; it is asked for again", address.scope)
+        except SQLAlchemyError as error:
+            self._complain("kept; it is asked for again", address, error)
             raise RefusedError(503) from None
 
     async def _noted(self, address: Address, why: str) -> None:
@@ -141,8 +151,12 @@ class Desk:
 
         try:
             await run_in_threadpool(inbox.refuse, address, why)
-        except SQLAlchemyError:
-            log.exception("A refused post of %s could not be noted", address.scope)
+        except SQLAlchemyError as error:
+            self._complain("noted", address, error)
+
+    def _complain(self, what: str, address: Address, error: SQLAlchemyError) -> None:
+        """Log an error by its name: its text holds the statement's values, and these hold the address."""
+        log.error("A post of %s could not be %s: %s", address.scope, what, type(error).__name__)
 
 
 def _read(address: Address, body: bytes, limits: Limits) -> Report:
@@ -166,4 +180,5 @@ def _is_in(host: str, among: tuple[Network, ...]) -> bool:
         address: Any = ip_address(host)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address  # so a dual-stack socket names its IPv4 peers
     return any(address in network for network in among if network.version == address.version)

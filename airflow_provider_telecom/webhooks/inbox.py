@@ -40,7 +40,6 @@ from airflow_provider_telecom.webhooks.names import ENTRY, HEAD, PAGE_SIZE, mark
 KEPT_DAYS = 14
 """How long marks, entries, the log and the counts are kept."""
 
-_SWEEP_EVERY = 1000
 _SHOWN = 100
 _ALIAS = "telecom"
 
@@ -165,8 +164,6 @@ class _Desk:
         self._set(page, [*(self._get(page) or []), item] if place else [item])
         self._set(HEAD, {"next": number + 1})
         self._count(address, verdict, report)
-        if number % _SWEEP_EVERY == _SWEEP_EVERY - 1:
-            self._sweep()
 
     def _enter(self, address: Address, report: Report) -> None:
         entry = self._get(ENTRY + address.topic) or {}
@@ -184,7 +181,10 @@ class _Desk:
     def _count(self, address: Address, verdict: Verdict, report: Report | None) -> None:
         now = _now()
         key = f"day:{now:%Y-%m-%d}"
-        day = self._get(key) or {"verdicts": {}, "hours": {}}
+        day = self._get(key)
+        if day is None:  # the first post of the day
+            self._sweep()
+            day = {"verdicts": {}, "hours": {}}
         _increase(day["verdicts"].setdefault(address.vendor, {}), verdict.value)
         if verdict is Verdict.ACCEPTED and report and report.event:
             state = f"{address.vendor}/{address.kind}/{report.state}"
@@ -217,10 +217,11 @@ def overview() -> dict[str, Any]:
         pages = [rows.under(page_key(number)) for number in numbers]
         posts = [post for page in pages for _, posts, _ in page for post in reversed(posts)]
         queues = [_shown(key, entry, at) for key, entry, at in rows.under(ENTRY)]
+    queues.sort(key=lambda one: (not one["final"], one["at"]), reverse=True)
     return {
         "now": _now().isoformat(),
         "receiver": _receiver(),
-        "queues": sorted(queues, key=lambda one: (not one["final"], one["at"]), reverse=True),
+        "queues": queues[:_SHOWN],
         "callbacks": [{name: fact for name, fact in post.items() if name != "topics"} for post in posts][
             :100
         ],

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from airflow_provider_telecom.calls.answers import read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 
@@ -71,6 +73,8 @@ async def read_body(chunks: AsyncIterator[bytes], limits: Limits) -> bytes:
     """Return a body, read no further than allowed. Raises RefusedError."""
     try:
         return await asyncio.wait_for(_read(chunks, limits), limits.seconds)
+    except ClientDisconnect:
+        raise RefusedError(400, "it broke off") from None
     except asyncio.TimeoutError:
         raise RefusedError(408, f"it did not arrive within {limits.seconds:g} s") from None
 

@@ -17,7 +17,7 @@ async def receive(scope: Any, receive: Any, send: Any) -> None:
 
     The log is written when this has ended, of the scope that is shared with it.
     """
-    secret = scope.get("path", "").startswith(f"{PREFIX}/hook")
+    secret = f"{PREFIX}/hook" in scope.get("path", "")  # Airflow itself may stand under a prefix
     try:
         await _app()(scope, receive, send)
     finally:

@@ -51,8 +51,14 @@ def expect(topic: str, facts: Mapping[str, Any]) -> None:
 
 
 def forget(topic: str) -> None:
-    """Delete what was told under a topic: it has been used. A repeat does not bring it back."""
-    _store().delete(ENTRY + topic)
+    """Delete what was told under a topic: it has been used. A repeat does not bring it back.
+
+    If Airflow does not answer, it stays until it is swept.
+    """
+    try:
+        _store().delete(ENTRY + topic)
+    except AirflowRuntimeError as error:
+        log.warning("What was told under %s stays for now: %s", topic, error)
 
 
 async def arrivals() -> AsyncIterator[frozenset[str]]:

@@ -26,6 +26,7 @@ class Served:
 
     url: str
     settings: Receiver
+    secret: str = SECRET
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, trust_env=False))
 
     def address(

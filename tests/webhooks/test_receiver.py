@@ -1,25 +1,25 @@
-"""What the receiver takes, what it refuses, and what comes of it."""
+"""What the receiver takes, and what comes of it: marks, entries, events, counts, and what is swept."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from airflow_provider_telecom.webhooks.address import Address, receiver
+from airflow_provider_telecom.webhooks.assets import EVENTS, INBOX
+from tests.vendors.ketchup_loyalty.test_callbacks import HLR, VIBER
 from tests.webhooks.conftest import Served
 
 pytestmark = pytest.mark.xdist_group("webhooks")
 
+SIM = {"id": 1001, "iccid": "8970100000000000001", "profile": "TD", "block": "p"}
+
 
 def queue(process: int = 2, count: int = 2, qid: str = "q-1", **more: Any) -> dict[str, Any]:
     """Return a post about a queue, as the document has it."""
-    sim = {
-        "id": 1001,
-        "iccid": "8970100000000000001",
-        "profile": "TD",
-        "block": "n",
-        "queue_status": "success",
-    }
+    sim = {**SIM, "queue_status": "success"}
     status = {"count": count, "process": process, "percentage": 100 * process // count}
     return {
         "qid": qid,
@@ -33,18 +33,188 @@ def queue(process: int = 2, count: int = 2, qid: str = "q-1", **more: Any) -> di
     }
 
 
+def said(served: Served, url: str, *bodies: Any) -> list[str]:
+    """Post, and return the verdicts."""
+    answers = [served.post(url, body) for body in bodies]
+    assert {answer.status_code for answer in answers} == {200}
+    return [answer.json()["detail"] for answer in answers]
+
+
 def test_a_queue_is_told_once(served: Served) -> None:
     url = served.address("queue", "n1")
-    said = [served.post(url, queue(process)).json()["detail"] for process in (1, 1, 2, 2, 1)]
-    assert said == ["accepted", "duplicate", "accepted", "duplicate", "stale"]
-    (entry,) = served.rows("entry:").values()
-    assert entry == {
-        "queue_id": "q-1",
-        "operation": "block",
-        "process": 2,
-        "count": 2,
-        "failed": [],
-        "final": True,
+    steps = [queue(process) for process in (1, 1, 2, 2, 1)]
+    assert said(served, url, *steps) == ["accepted", "duplicate", "accepted", "duplicate", "stale"]
+    assert served.rows("entry:") == {
+        "entry:novaconnect/queue/default/n1": {
+            "queue_id": "q-1",
+            "operation": "block",
+            "process": 2,
+            "count": 2,
+            "failed": [],
+            "final": True,
+        }
     }
     (event,) = served.events("telecom-novaconnect-queue")
-    assert event["queue_id"] == "q-1"
+    assert (event["conn_id"], event["queue_id"]) == ("default", "q-1")
+
+
+def test_viber_reports_in_disorder(served: Served) -> None:
+    url = served.address("viber", "g1", vendor="ketchup")
+    words = ("sent", "read", "delivered", "sent", "read", "expired")
+    bodies = [{**VIBER, "status": word} for word in words]
+    assert said(served, url, *bodies) == ["accepted", "accepted", "stale", "stale", "duplicate", "stale"]
+    assert [event["status"] for event in served.events("telecom-ketchup-viber")] == ["read"]
+
+
+def test_one_address_for_several_messages(served: Served) -> None:
+    url = served.address("viber", "g1", vendor="ketchup")
+    bodies = [{**VIBER, "reference": reference, "status": "delivered"} for reference in ("a", "b", "a")]
+    assert said(served, url, *bodies) == ["accepted", "accepted", "duplicate"]
+    assert [event["reference"] for event in served.events("telecom-ketchup-viber")] == ["a", "b"]
+
+
+def test_a_look_up_by_the_cabinets_address(served: Served) -> None:
+    url = served.address("hlr", vendor="ketchup")
+    assert said(served, url, {**HLR, "status": "sent"}, HLR) == ["accepted", "accepted"]
+    (event,) = served.events("telecom-ketchup-hlr")
+    assert event["hlr_id"] == HLR["id"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["msu_lock", "package_empty", "generate_bill", "unpaid_bill_3", "unpaid_bill_5", "unpaid_bill_6"]
+)
+def test_every_notice_makes_its_event(served: Served, kind: str) -> None:
+    about_sims = kind in ("msu_lock", "package_empty")
+    items: list[Any] = [SIM] if about_sims else [{"id": 7}]
+    url = served.address("notice")
+    assert said(served, url, *[{"type": kind, "items": items}] * 2) == ["accepted", "duplicate"]
+    (event,) = served.events(f"telecom-novaconnect-{kind.replace('_', '-')}")
+    ids = {"sim_ids": [1001]} if about_sims else {"bill_ids": [7]}
+    assert event == {"conn_id": "default", "type": kind, **ids}
+    assert sum(len(served.events(name)) for name in EVENTS) == 1
+
+
+def test_another_queue_under_the_same_address_is_refused(served: Served) -> None:
+    url = served.address("queue", "n1")
+    said(served, url, queue(1))
+    answer = served.post(url, queue(2, qid="q-2"))
+    assert answer.status_code == 409
+    assert served.events("telecom-novaconnect-queue") == []
+    assert [(post["verdict"], post["why"]) for post in served.log()] == [
+        ("accepted", None),
+        ("refused", "it is about another thing than the first post to this address"),
+    ]
+
+
+def test_addresses_of_the_previous_secret_are_taken(
+    served: Served, receiver_settings: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_telecom.webhooks import plugin
+
+    old = served.address("queue", "n1")
+    secret = "another-made-up-secret-0123456789abcdef"
+    receiver_settings.setenv("AIRFLOW__TELECOM__WEBHOOK_PREVIOUS_SECRET", served.secret)
+    receiver_settings.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", secret)
+    plugin._app.cache_clear()
+    assert said(served, old, queue(1)) == ["accepted"]
+    settings = receiver()
+    assert settings
+    assert said(served, settings.url(Address("novaconnect", "queue", "default", "n1")), queue(2)) == [
+        "accepted"
+    ]
+    receiver_settings.delenv("AIRFLOW__TELECOM__WEBHOOK_PREVIOUS_SECRET")
+    plugin._app.cache_clear()
+    assert served.post(old, queue(2)).status_code == 404
+
+
+def test_what_is_kept_is_not_personal(served: Served) -> None:
+    said(served, served.address("hlr", vendor="ketchup"), HLR)
+    said(
+        served,
+        served.address("queue", "n1"),
+        queue(items=[{**SIM, "number": "77010000001", "name": "A Person"}]),
+    )
+    kept = str(served.rows()) + str([served.events(name) for name in EVENTS])
+    for secret in (HLR["msisdn"], SIM["iccid"], "77010000001", "A Person", "example.com"):
+        assert secret not in kept
+    assert "38093*****00" in kept
+
+
+def test_the_inbox_is_no_orphan_though_no_dag_names_it(served: Served) -> None:
+    from airflow.jobs.job import Job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+    from airflow.models.asset import AssetActive
+    from airflow.utils.session import create_session
+
+    said(served, served.address("queue", "n1"), queue())
+    before = served.rows()
+    with create_session(scoped=False) as session:
+        SchedulerJobRunner(Job())._update_asset_orphanage(session=session)
+    assert served.rows() == before
+    with create_session(scoped=False) as session:
+        assert session.get(AssetActive, (INBOX.name, INBOX.uri))
+
+
+def test_what_is_old_is_swept_on_the_first_post_of_a_day(served: Served) -> None:
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+
+    said(served, served.address("queue", "old"), queue(1))
+    said(served, served.address("queue", "new"), queue(1))
+    with create_session(scoped=False) as session:
+        rows = {row.key: row for row in session.query(AssetStateStoreModel)}
+        for key, row in rows.items():
+            if not key.startswith("entry:") or key.endswith("/old"):
+                row.updated_at = datetime.now(timezone.utc) - timedelta(days=15)
+        today = next(key for key in rows if key.startswith("day:"))
+        rows[today].key = "day:2026-01-01"
+    said(served, served.address("queue", "newest"), queue(1))
+    left = {key.partition(":")[2] or key for key in served.rows()}
+    assert {key for key in left if "queue" in key} == {
+        "novaconnect/queue/default/new",
+        "novaconnect/queue/default/newest",
+    }
+    assert not served.rows("day:2026-01-01")
+    assert len(served.rows("mark:")) == 1
+    assert served.rows("head") == {"head": {"next": 3}}
+
+
+def test_what_the_page_is_told(served: Served) -> None:
+    from airflow_provider_telecom.webhooks.inbox import overview
+
+    said(served, served.address("queue", "n1"), queue(1), queue(1))
+    said(served, served.address("hlr", vendor="ketchup"), HLR)
+    found = overview()
+    assert found["receiver"] == {"open": True, "why": None, "base_url": served.url}
+    (one,) = found["queues"]
+    assert (one["process"], one["count"], one["final"], one["connection"]) == (1, 2, False, "default")
+    assert [post["verdict"] for post in found["callbacks"]] == ["accepted", "duplicate", "accepted"]
+    (hour,) = found["hours"]
+    assert hour["states"] == {"ketchup/hlr/active": 1}
+    assert {each["vendor"]: each["duplicate"] for each in found["vendors"]} == {
+        "ketchup": 0,
+        "novaconnect": 1,
+    }
+
+
+def test_the_page_is_told_of_the_last_hundred_posts(served: Served) -> None:
+    from airflow_provider_telecom.vendors.report import Report
+    from airflow_provider_telecom.webhooks import inbox
+
+    for number in range(130):
+        report = Report(str(number), "sent", 1, False, {}, about=str(number))
+        inbox.accept(Address("ketchup", "viber", "default", "g"), report)
+    shown = [post["about"] for post in inbox.overview()["callbacks"]]
+    assert shown == [str(number) for number in range(129, 29, -1)]
+
+
+def test_a_report_that_arrives_while_the_database_is_locked_is_asked_for_again(served: Served) -> None:
+    from airflow.models.asset import AssetModel
+    from airflow.utils.session import create_session
+
+    url = served.address("queue", "n1")
+    with create_session(scoped=False) as session:
+        session.query(AssetModel).update({"name": AssetModel.name})
+        answer = served.post(url, queue(1))
+    assert answer.status_code == 503
+    assert said(served, url, queue(1)) == ["accepted"]

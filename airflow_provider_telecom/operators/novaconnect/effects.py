@@ -34,7 +34,7 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, UnkeyedOperator):
         if not plan.before:
             return plan.outcome(None)
         url, key = self._handed_out(plan)
-        return self._once(context, content, lambda: plan.outcome(self._send(plan.sim_ids, target, url), key))
+        return self._once(context, content, lambda: self._sent(plan, target, url, key))
 
     def _is_settled(self, context: Context) -> bool:
         """Whether the journal decides alone, without a look at the SIMs."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.checks import one_of, within
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.base import AwaitingOperator, TelecomOperator, is_literal, with_inbox
 from airflow_provider_telecom.operators.novaconnect.plan import (
@@ -130,6 +130,18 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
     def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str | None:
         """Send the operation for these SIMs, and return the id of its queue."""
         raise NotImplementedError
+
+    def _sent(
+        self, plan: Plan, target: Mapping[str, Any], url: str | None, key: str | None
+    ) -> dict[str, Any]:
+        """Send the operation, and return the outcome. What was not taken is not waited for."""
+        try:
+            return plan.outcome(self._send(plan.sim_ids, target, url), key)
+        except TelecomUnknownError:
+            raise
+        except TelecomError:
+            self._used({"callback_key": key})
+            raise
 
     def _handed_out(self, plan: Plan) -> tuple[str | None, str | None]:
         """Return where the vendor is to tell the end, and our key of that: it may tell before it answers."""

@@ -41,7 +41,7 @@ class NovaConnectStateOperator(NovaConnectSimsOperator, OnceOperator):
             url, key = self._handed_out(plan)
             if not begun:
                 journal.write(name, Entry(State.INTENT, body, plan.intent))
-            outcome = plan.outcome(self._send(plan.sim_ids, self._target(), url), key)
+            outcome = self._sent(plan, self._target(), url, key)
         else:
             outcome = plan.outcome(None)
         if plan.before or begun:

@@ -1,4 +1,4 @@
-"""Five hundred sensors that only a call-back can end, and that start from the triggerer."""
+"""Sensors that only a call-back can end, and that start from the triggerer. Airflow copies the Dag for each."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from airflow.sdk import dag
 
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
 
-SENSORS = 500
+SENSORS = 25
 
 
-@dag(schedule=None, max_active_tasks=SENSORS)
+@dag(schedule=None, max_active_runs=100)
 def many_called_back() -> None:
     for number in range(SENSORS):
         NovaConnectQueueDoneSensor(
             task_id=f"wait_{number}",
             operation="sms",
             sim_ids=[1001],
-            callback_key=f"key-{number}",
+            callback_key=f"{{{{ run_id }}}}-{number}",
             start_from_trigger=True,
             poke_interval=3_600.0,
         )
