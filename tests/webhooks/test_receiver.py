@@ -218,3 +218,31 @@ def test_a_report_that_arrives_while_the_database_is_locked_is_asked_for_again(s
         answer = served.post(url, queue(1))
     assert answer.status_code == 503
     assert said(served, url, queue(1)) == ["accepted"]
+
+
+def test_addresses_stay_out_of_the_access_log_even_under_a_prefix(
+    served: Served, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from airflow.api_fastapi.common.http_access_log import HttpAccessLogMiddleware
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_telecom.webhooks.plugin import TelecomPlugin
+
+    under = FastAPI(root_path="/air")
+    under.mount("/telecom", TelecomPlugin.fastapi_apps[0]["app"])
+    under.add_middleware(HttpAccessLogMiddleware)
+    url = served.address("queue", "n1").removeprefix(served.url)
+    for client, path in (
+        (TestClient(under), f"/air{url}"),
+        (TestClient(under), url),
+        (served.client, served.url + url),
+        (served.client, served.url + url[:-1]),
+        (served.client, served.url + url + "/more"),
+    ):
+        client.post(path, json=queue(1))
+        client.get(path)
+    logged = capfd.readouterr().out
+    assert logged.count("/telecom/hook/***") == 10
+    assert "n1" not in logged
+    assert url.rpartition("/")[2][:-1] not in logged

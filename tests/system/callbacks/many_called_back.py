@@ -1,4 +1,4 @@
-"""Sensors that only a call-back can end, and that start from the triggerer. Airflow copies the Dag for each."""
+"""Sensors that only a call-back can end. They start from the triggerer, which copies the Dag for each."""
 
 from __future__ import annotations
 
