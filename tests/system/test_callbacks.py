@@ -116,7 +116,7 @@ def test_five_hundred_sensors_share_one_reader(airflow: RunningAirflow, tell: Ca
 
 
 def _reads(airflow: RunningAirflow) -> int:
-    """Return how often the state store was read, in whatever way: a triggerer makes no HTTP requests for it."""
+    """Return how often the state store was read, in whatever way: a triggerer reads it without requests."""
     query = "select seq_scan + idx_scan from pg_stat_user_tables where relname = 'asset_state_store'"
     return int(airflow.value(query))
 
