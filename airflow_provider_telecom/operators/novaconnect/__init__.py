@@ -8,10 +8,8 @@ from airflow_provider_telecom.operators.novaconnect.effects import (
     NovaConnectSendSmsOperator,
     NovaConnectSetTariffOperator,
 )
-from airflow_provider_telecom.operators.novaconnect.sims import (
-    NovaConnectListSimsOperator,
-    NovaConnectOperator,
-)
+from airflow_provider_telecom.operators.novaconnect.listing import NovaConnectListSimsOperator
+from airflow_provider_telecom.operators.novaconnect.sims import NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.states import (
     NovaConnectBlockSimsOperator,
     NovaConnectRenameSimOperator,

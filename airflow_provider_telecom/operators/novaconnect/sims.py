@@ -1,4 +1,4 @@
-"""What NovaConnect's operators stand on: the connection, a choice of SIMs, and the list of them."""
+"""What NovaConnect's operators stand on: the connection, a choice of SIMs, and being told of the end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _WATCH = "airflow_provider_telecom.vendors.novaconnect.watches.sims"
 _HEARING = "airflow_provider_telecom.vendors.novaconnect.callbacks.hearing"
-_MOST = 10_000_000
+MOST = 10_000_000
 
 
 class NovaConnectOperator(TelecomOperator):
@@ -102,7 +102,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
         super().__init__(**kwargs)
         self.sim_ids, self.select, self.callback_url = sim_ids, select, callback_url
         self.on_unknown_sims = one_of("on_unknown_sims", on_unknown_sims, ("fail", "skip"))
-        self.max_changes = None if max_changes is None else within("max_changes", max_changes, 1, _MOST)
+        self.max_changes = None if max_changes is None else within("max_changes", max_changes, 1, MOST)
         if (sim_ids is None) == (select is None):
             raise TelecomInputError("sim_ids", "either sim_ids or select must be given, and not both")
         if is_literal(sim_ids):
@@ -218,54 +218,3 @@ class NovaConnectSimsOperator(NovaConnectOperator, AwaitingOperator):
 
             reading.forget(Address("novaconnect", "queue", self.conn_id, key).topic)
         return done
-
-
-class NovaConnectListSimsOperator(NovaConnectOperator):
-    """Find SIMs and return `{"count", "sim_ids"}`, and with `fields` also `"sims"`: one object each.
-
-    :param select: which SIMs, as in the other operators; all of them without it.
-    :param fields: what else to return of each SIM, by the vendor's names: iccid, number, external_number,
-        name, balance, currency, msu_value, profile, block, comment, groups, limit, tariff. XComs stand in
-        Airflow's database in clear text: iccid, number, external_number, name and comment may say who uses
-        a SIM.
-    :param max_sims: refuse to return more SIMs than this; nothing is ever cut off.
-
-    A read. Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. Source: "Список сим-карт".
-    """
-
-    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "select")
-    private_fields: ClassVar[Sequence[str]] = ("select",)
-    FIELDS: ClassVar[Sequence[str]] = (
-        *("iccid", "number", "external_number", "name", "balance", "currency", "msu_value", "profile"),
-        *("block", "comment", "groups", "limit", "tariff"),
-    )
-
-    def __init__(
-        self, *, select: Any = None, fields: Sequence[str] = (), max_sims: int = 10_000, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.select, self.max_sims = select, within("max_sims", max_sims, 1, _MOST)
-        self.fields = [one_of("fields", name, self.FIELDS) for name in _listed(fields)]
-        if is_literal(select):
-            check_select(select)
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Find them."""
-        select = self.revealed("select")
-        found = self.hook.all_sims() if select is None else selected(self.hook, select)
-        if len(found) > self.max_sims:
-            raise TelecomInputError(
-                "max_sims",
-                f"{len(found)} SIMs were found, which is more than {self.max_sims}; none is returned",
-            )
-        listed = {"count": len(found), "sim_ids": [sim.id for sim in found]}
-        return {**listed, "sims": [self._shown(sim) for sim in found]} if self.fields else listed
-
-    def _shown(self, sim: Sim) -> dict[str, Any]:
-        return {"id": sim.id, **sim.model_dump(mode="json", include=set(self.fields))}
-
-
-def _listed(fields: Sequence[str]) -> Sequence[str]:
-    if isinstance(fields, str):
-        raise TelecomInputError("fields", "must be a list of names")
-    return fields
