@@ -253,7 +253,7 @@ class _Rows:
 
 
 def _shown(key: str, entry: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    _, _, connection, _ = key.removeprefix(ENTRY).split("/", 3)
+    connection = key.removeprefix(ENTRY).split("/", 2)[2].rpartition("/")[0]  # it may hold slashes
     return {
         "operation": entry.get("operation"),
         "connection": connection,

@@ -94,6 +94,15 @@ def test_every_notice_makes_its_event(served: Served, kind: str) -> None:
     assert sum(len(served.events(name)) for name in EVENTS) == 1
 
 
+def test_a_connection_id_may_hold_what_airflow_allows(served: Served) -> None:
+    from airflow_provider_telecom.webhooks.inbox import overview
+
+    conn_id = r"team/fleet#1!(a)-.:\b"
+    assert said(served, served.address("queue", "n1", conn_id=conn_id), queue(1)) == ["accepted"]
+    assert list(served.rows("entry:")) == [f"entry:novaconnect/queue/{conn_id}/n1"]
+    assert overview()["queues"][0]["connection"] == conn_id
+
+
 def test_another_queue_under_the_same_address_is_refused(served: Served) -> None:
     url = served.address("queue", "n1")
     said(served, url, queue(1))
