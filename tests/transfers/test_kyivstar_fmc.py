@@ -453,6 +453,14 @@ def test_progress_is_told_without_numbers(
     assert "670000" not in log
 
 
+def test_an_asset_does_not_name_the_connection_of_its_bucket() -> None:
+    now = datetime.now(UTC)
+    found = KyivstarFmcCallsToObjectStorageOperator(
+        task_id="a", path="s3://some_conn@calls/kyiv/", start=now - 2 * DAY, end=now - HOUR
+    )
+    assert found.outlets == [Asset("s3://calls/kyiv")]
+
+
 def test_the_folders_asset_is_updated_and_lineage_names_it(
     books: Books, hook_for: Callable[..., Any], tmp_path: Path
 ) -> None:
