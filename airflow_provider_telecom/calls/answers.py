@@ -28,6 +28,8 @@ from airflow_provider_telecom.calls.request import Response
 
 T = TypeVar("T")
 
+_MOST_DIGITS = 400
+
 
 class Complaint(NamedTuple):
     """What a vendor's error body says: its code and its text, either of them perhaps empty."""
@@ -44,17 +46,26 @@ def unreadable(why: str, body: bytes, status: int | None = None) -> TelecomAnswe
 def read_json(body: bytes) -> Any:
     """Return what a JSON body holds, fractions as Decimal. Raises TelecomAnswerError.
 
-    Refused: other encodings than UTF-8, NaN and Infinity, a key given twice, nesting too deep.
+    Refused: other encodings than UTF-8, NaN and Infinity, a key given twice, nesting too deep, and numbers
+    that are far from what a float can hold.
     """
     try:
         return json.loads(
             body.decode("utf-8-sig"),
-            parse_float=Decimal,
+            parse_float=_fraction,
             parse_constant=_refuse_constant,
             object_pairs_hook=without_duplicates,
         )
     except (ValueError, ArithmeticError, RecursionError):
         raise unreadable("not JSON", body) from None
+
+
+def _fraction(text: str) -> Decimal:
+    """Return a fraction. `1e999999999` is refused: whoever makes an int of it waits for hours."""
+    number = Decimal(text)
+    if len(text) > _MOST_DIGITS or abs(number.adjusted()) > _MOST_DIGITS:
+        raise ValueError("no such number")
+    return number
 
 
 def _refuse_constant(name: str) -> Any:

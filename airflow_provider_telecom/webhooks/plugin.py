@@ -18,11 +18,17 @@ async def receive(scope: Any, receive: Any, send: Any) -> None:
     The log is written when this has ended, of the scope that is shared with it.
     """
     secret = f"{PREFIX}/hook" in scope.get("path", "")  # Airflow itself may stand under a prefix
+    if secret and scope["type"] == "websocket":
+        _hide(scope)  # there is none here, and the server logs that before this has ended
     try:
         await _app()(scope, receive, send)
     finally:
         if secret:
-            scope["path"], scope["raw_path"] = _HIDDEN, _HIDDEN.encode()
+            _hide(scope)
+
+
+def _hide(scope: Any) -> None:
+    scope["path"], scope["raw_path"] = _HIDDEN, _HIDDEN.encode()
 
 
 @cache

@@ -75,7 +75,14 @@ def _server(_database: None) -> Iterator[str]:
 
     port = free_port()
     server = uvicorn.Server(
-        uvicorn.Config(create_app("core"), "127.0.0.1", port, log_level="warning", access_log=False)
+        uvicorn.Config(
+            create_app("core"),
+            "127.0.0.1",
+            port,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,  # as Airflow runs it
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

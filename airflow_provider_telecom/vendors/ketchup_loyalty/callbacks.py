@@ -46,6 +46,8 @@ def hlr(nonce: str, body: bytes) -> Report:
     keys = [
         _key(name, value, body) for name, value in (("id", told.id), ("reference", told.reference)) if value
     ]
+    if not keys:
+        raise unreadable("id is missing", body)
     if nonce != _ACCOUNT and told.reference != nonce:
         raise unreadable("reference is not the one that this address is for", body)
     network = told.network if told.network and _NETWORK.fullmatch(told.network) else None

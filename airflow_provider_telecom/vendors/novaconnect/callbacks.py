@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_telecom.calls.answers import read_json, unreadable
+from airflow_provider_telecom.vendors.novaconnect.models import Bill, Sim
 from airflow_provider_telecom.vendors.novaconnect.models.webhooks import (
     NoticeType,
     read_notice,
@@ -18,6 +20,7 @@ from airflow_provider_telecom.vendors.report import Hearing, Report
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _WORD = re.compile(r"\w{1,40}", re.ASCII)
 _LAST = 2_000_000_000
+_MOST = 1 << 63
 _FAILURES = frozenset({"error", "fail", "failed"})  # the document names no words: these are assumed
 
 
@@ -26,11 +29,13 @@ def queue(nonce: str, body: bytes) -> Report:
     told = read_queue_callback(body)
     if not _ID.fullmatch(told.qid):
         raise unreadable("qid is no id", body)
-    failed = [sim.id for sim in told.items if (sim.queue_status or "").strip().casefold() in _FAILURES]
+    failed = [sim for sim in told.items if (sim.queue_status or "").strip().casefold() in _FAILURES]
     status, operation = told.status, _word(told.queue)
-    done = status.process if status.process is not None else int(status.percentage or 0)
-    if not 0 <= done < _LAST:
-        raise unreadable("status.process is no count", body)
+    done = status.process if status.process is not None else status.percentage or 0
+    for name, number in (("process", done), ("count", status.count or 0)):
+        if not 0 <= number < _LAST:
+            raise unreadable(f"status.{name} is no count", body)
+    done = int(done)
     return Report(
         subject="",
         state=("failed" if failed else "done") if told.final else "running",
@@ -41,7 +46,7 @@ def queue(nonce: str, body: bytes) -> Report:
             "operation": operation,
             "process": status.process,
             "count": status.count,
-            "failed": failed,
+            "failed": _ids(failed, body),
         },
         event="queue" if told.final else None,
         topics=(nonce,),
@@ -60,14 +65,14 @@ def notice(nonce: str, body: bytes) -> Report:
     kind = told.type if told.type in {one.value for one in NoticeType} else None
     ids: dict[str, Any] = {}
     if told.sims:
-        ids = {"sim_ids": [sim.id for sim in told.sims]}
+        ids = {"sim_ids": _ids(told.sims, body)}
     elif told.bills:
-        ids = {"bill_ids": [bill.id for bill in told.bills]}
+        ids = {"bill_ids": _ids(told.bills, body)}
     elif kind is not None:
         raise unreadable("items are missing", body)
     return Report(
         subject=_digest(body),
-        state=_word(told.type),
+        state=kind or "other",
         rank=1,
         final=True,
         facts={"type": kind, **ids},
@@ -83,6 +88,12 @@ def hearing(conn_id: str, callback_key: str | None = None, **arguments: Any) -> 
         return None
     topic = f"novaconnect/queue/{conn_id}/{callback_key}"
     return Hearing(topics=(topic,), entry=topic)
+
+
+def _ids(things: Sequence[Sim | Bill], body: bytes) -> list[int]:
+    if not all(0 <= thing.id < _MOST for thing in things):
+        raise unreadable("items: an id is none", body)
+    return [thing.id for thing in things]
 
 
 def _digest(body: bytes) -> str:

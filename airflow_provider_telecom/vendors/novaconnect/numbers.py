@@ -17,6 +17,7 @@ from pydantic import BeforeValidator
 
 _SPACE_IN_NUMBER = re.compile(r"(?<=\d)[\s'’](?=\d{3}(?!\d))")
 _MARKED = re.compile(r"[^\d.,-]*(-?)[^\d.,-]*(\d+(?:[.,]\d+)*)[^\d-]*")
+_LONGEST = 100  # the time that a text takes grows with the square of its length
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
@@ -31,8 +32,10 @@ def amount_in(text: str | None) -> Decimal | None:
     """Return the amount in a text such as `-4 210.75 ₸`.
 
     None when the text holds no single number, or when one separator before three digits (`1,234`) could
-    mean a fraction as well as thousands.
+    mean a fraction as well as thousands, or when it is much longer than any amount.
     """
+    if text and len(text) > _LONGEST:
+        return None
     joined = _SPACE_IN_NUMBER.sub("", (text or "").replace("−", "-"))
     found = _MARKED.fullmatch(joined)
     plain = _plain(found.group(2)) if found else None

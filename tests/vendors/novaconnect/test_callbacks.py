@@ -95,7 +95,7 @@ def test_an_equal_notice_is_the_same_however_it_is_written() -> None:
 
 def test_a_notice_of_an_unknown_type_makes_no_event() -> None:
     found = notice(type="new_thing", items=[{"any": "thing"}])
-    assert (found.event, found.state, found.facts) == (None, "new_thing", {"type": None})
+    assert (found.event, found.state, found.facts) == (None, "other", {"type": None})
     assert notice(type="<script>").state == "other"
 
 

@@ -1,0 +1,353 @@
+"""What a siege of the receiver needs: vendors who repeat their posts, an account of what came of them, and an
+api-server that can be killed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.webhooks.address import Address, Receiver
+from airflow_provider_telecom.webhooks.names import ENTRY, mark_key
+from tests.system.running import ROOT
+from tests.system.services import free_port
+
+SECRET = "made-up-secret-for-sieges-0123456789abcdef"
+READY_WITHIN_SECONDS = 120
+STEPS = 5
+"""How many posts a queue makes, from none done to all done."""
+_VIBER = ("sent", "delivered", "read")
+_HLR = ("sent", "active")
+_CONNECTIONS = 12
+
+
+def signing(url: str) -> Receiver:
+    """Return what signs the addresses of a besieged server."""
+    return Receiver(url, (Secret(SECRET),))
+
+
+@dataclass(frozen=True)
+class Post:
+    """A post, and the place of what it tells in the life of its subject."""
+
+    address: Address
+    body: dict[str, Any]
+    place: int
+    state: str
+    event: bool
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How an acknowledged post went: what was answered, after how long, and at which try."""
+
+    number: int
+    verdict: str
+    seconds: float
+    tries: int
+
+
+def viber(reference: str, state: str) -> dict[str, Any]:
+    """Return KetchUp's post about a Viber message."""
+    return {"reference": reference, "msisdn": "380670000200", "status": state, "time_dr": "2026-01-01"}
+
+
+def hlr(reference: str, state: str) -> dict[str, Any]:
+    """Return KetchUp's post about a look-up."""
+    details = {"ported": 0, "roaming": 0}
+    facts = {"id": f"h-{reference}", "reference": reference, "msisdn": "380670000200", "status": state}
+    return {**facts, "network": "25503", "details": details}
+
+
+def queue(queue_id: str, process: int, count: int = STEPS - 1) -> dict[str, Any]:
+    """Return NovaConnect's post about a queue."""
+    sim = {"id": 1001, "iccid": "8970100000000000001", "profile": "TD", "block": "n"}
+    status = {"count": count, "process": process, "percentage": 100 * process // count}
+    return {"qid": queue_id, "queue": "block", "items": [sim], "status": status}
+
+
+def lives(count: int) -> Iterator[Post]:
+    """Yield at least `count` posts that differ: whole lives of messages, look-ups and queues.
+
+    A third of them does not come to its end.
+    """
+    made = number = 0
+    while made < count:
+        life = list(_life(number))
+        yield from life
+        made, number = made + len(life), number + 1
+
+
+def _life(number: int) -> Iterator[Post]:
+    name, conn_id = f"n{number}", f"c{number % _CONNECTIONS}"
+    whole = number // 3 % 3 != 2
+    if number % 3 == 0:
+        address = Address("ketchup", "viber", conn_id, name)
+        for place, state in enumerate(_VIBER if whole else _VIBER[:2]):
+            yield Post(address, viber(name, state), place, state, state != "sent")
+    elif number % 3 == 1:
+        address = Address("ketchup", "hlr", conn_id, name)
+        for place, state in enumerate(_HLR if whole else _HLR[:1]):
+            yield Post(address, hlr(name, state), place, state, state != "sent")
+    else:
+        address = Address("novaconnect", "queue", conn_id, name)
+        for place in range(STEPS if whole else STEPS - 1):
+            ended = place == STEPS - 1
+            yield Post(address, queue(f"q-{name}", place), place, "done" if ended else "running", ended)
+
+
+def storm(posts: Sequence[Post], count: int, seed: int) -> list[int]:
+    """Return `count` numbers of posts: each of them several times, all in disorder."""
+    numbers = [turn % len(posts) for turn in range(count)]
+    random.Random(seed).shuffle(numbers)
+    return numbers
+
+
+def vendor(
+    settings: Receiver, posts: Sequence[Post], numbers: Sequence[int], progress: Any = None
+) -> list[Sent]:
+    """Send posts as a vendor does: each again and again until it is acknowledged."""
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        return [_acknowledged(client, settings, posts[number], number, progress) for number in numbers]
+
+
+def _acknowledged(client: httpx.Client, settings: Receiver, post: Post, number: int, progress: Any) -> Sent:
+    url = settings.url(post.address)
+    for tries in range(1, 1000):
+        started = time.monotonic()
+        with suppress(httpx.HTTPError):
+            answer = client.post(url, json=post.body)
+            if answer.status_code == 200:
+                if progress is not None:
+                    with progress.get_lock():
+                        progress.value += 1
+                return Sent(number, answer.json()["detail"], time.monotonic() - started, tries)
+            assert answer.status_code in (429, 500, 503), answer.text
+        time.sleep(0.1 + random.random() / 5)
+    raise AssertionError(f"{post} was never taken")
+
+
+@dataclass
+class Found:
+    """What a database holds afterwards."""
+
+    rows: dict[str, Any]
+    events: list[tuple[str, dict[str, Any]]]
+
+    @classmethod
+    def within(cls, database: str) -> Found:
+        """Read a database."""
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.pool import NullPool
+
+        rows = "select key, value from asset_state_store"
+        events = "select a.name, e.extra from asset_event e join asset a on a.id = e.asset_id"
+        with create_engine(database, poolclass=NullPool).connect() as connection:
+            return cls(
+                {key: _json(value) for key, value in connection.execute(text(rows))},
+                [(name, _json(extra)) for name, extra in connection.execute(text(events))],
+            )
+
+    @cached_property
+    def log(self) -> list[dict[str, Any]]:
+        """The posts that were noted, oldest first."""
+        return [one for key, page in sorted(self.rows.items()) if key.startswith("log:") for one in page]
+
+    @cached_property
+    def accepted(self) -> dict[str, list[tuple[str, str]]]:
+        """What was accepted under each topic, in this order: states and what they are about."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for one in self.log:
+            for topic in one["topics"]:
+                found.setdefault(topic, []).append((one["state"], one["about"]))
+        return found
+
+    @cached_property
+    def told(self) -> dict[str, Counter[str]]:
+        """How many events there are of each state, by topic."""
+        found: dict[str, Counter[str]] = {}
+        for name, extra in self.events:
+            _, vendor, kind = name.split("-", 2)
+            subject = extra["queue_id"].removeprefix("q-") if kind == "queue" else extra["reference"]
+            topic = f"{vendor}/{kind}/{extra['conn_id']}/{subject}"
+            found.setdefault(topic, Counter())[extra.get("status", "done")] += 1
+        return found
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def problems(posts: Sequence[Post], sent: Sequence[Sent], found: Found) -> list[str]:
+    """Return what was lost, done twice or miscounted of posts that were acknowledged."""
+    told: dict[Address, list[Post]] = {}
+    for number in {one.number for one in sent}:
+        told.setdefault(posts[number].address, []).append(posts[number])
+    wrong = [problem for address, of_it in told.items() for problem in _problems_of(address, of_it, found)]
+    return [*wrong, *_miscounted(sent, found)]
+
+
+def _problems_of(address: Address, told: Sequence[Post], found: Found) -> Iterator[str]:
+    last = max(told, key=lambda post: post.place)
+    subject = {"viber": address.nonce, "hlr": f"h-{address.nonce}", "queue": ""}[address.kind]
+    mark = found.rows.get(mark_key(address.topic, subject))
+    if mark is None or mark["state"] != last.state:
+        yield f"{address}: {last.state} was acknowledged, the mark says {mark}"
+    if address.kind == "queue":
+        entry = found.rows.get(ENTRY + address.topic) or {}
+        if entry.get("process") != last.place or entry.get("final") is not last.event:
+            yield f"{address}: process {last.place} was acknowledged, the entry says {entry}"
+    events = found.told.get(address.topic, Counter())
+    if last.event and events[last.state] != 1:
+        yield f"{address}: {events[last.state]} events of {last.state}"
+    allowed = {post.state for post in told if post.event}
+    if set(events) - allowed or any(count > 1 for count in events.values()):
+        yield f"{address}: events {events}"
+    accepted = found.accepted.get(address.topic, [])
+    places = [post.place for step in accepted for post in told if step == _step(post)]
+    if places != sorted(set(places)) or not places or places[-1] != last.place:
+        yield f"{address}: accepted were {accepted}"
+
+
+def _step(post: Post) -> tuple[str, str]:
+    about = f"block: {post.place} of {STEPS - 1}" if post.address.kind == "queue" else "38067*****00"
+    return post.state, about
+
+
+def _miscounted(sent: Sequence[Sent], found: Found) -> Iterator[str]:
+    days = [value for key, value in found.rows.items() if key.startswith("day:")]
+    counted: Counter[str] = Counter()
+    for day in days:
+        for verdicts in day["verdicts"].values():
+            counted.update(verdicts)
+    logged = Counter(one["verdict"] for one in found.log)
+    if counted != logged or found.rows["head"]["next"] != len(found.log):
+        yield f"counted {counted}, logged {logged}, the next number is {found.rows['head']}"
+    by_hour = sum(count for day in days for states in day["hours"].values() for count in states.values())
+    telling = sum(one["verdict"] == "accepted" and one["state"] in _TELLING for one in found.log)
+    if not telling == by_hour == len(found.events):
+        yield f"{telling} reports that make events, {by_hour} by hour, {len(found.events)} events"
+    said = Counter(one.verdict for one in sent)
+    if any(said[verdict] > logged[verdict] for verdict in said):
+        yield f"answered {said}, logged {logged}"
+
+
+_TELLING = ("delivered", "read", "active", "done")
+
+
+class ApiServer:
+    """A real `airflow api-server` of two processes or more, with an open receiver."""
+
+    def __init__(self, home: Path, database: str, workers: int = 2, **extra: str) -> None:
+        port = free_port()
+        self.url, self.database, self.out = f"http://127.0.0.1:{port}", database, home / "api-server.out"
+        self.settings = signing(self.url)
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+            "PYTHONPATH": str(ROOT),
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": str(workers),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__TELECOM__PUBLIC_BASE_URL": self.url,
+            "AIRFLOW__TELECOM__WEBHOOK_SECRET": SECRET,
+            **extra,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Make the database's tables, and the assets whose events are counted."""
+        command = [sys.executable, "-m", "airflow", "db", "migrate"]
+        subprocess.run(command, env=self._environment, check=True, capture_output=True, timeout=120)
+        from airflow.models.asset import AssetModel
+        from sqlalchemy import create_engine
+        from sqlalchemy.orm import Session
+        from sqlalchemy.pool import NullPool
+
+        from airflow_provider_telecom.webhooks.assets import EVENTS
+
+        with Session(create_engine(self.database, poolclass=NullPool)) as session:
+            session.add_all(
+                AssetModel(name=one.name, uri=one.uri, group=one.group, extra={}) for one in EVENTS.values()
+            )
+            session.commit()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self.out.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", "api-server", "--apps", "core"],
+                env=self._environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        ends = time.monotonic() + READY_WITHIN_SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, self.log()[-3000:]
+            assert time.monotonic() < ends, self.log()[-3000:]
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with suppress(httpx.HTTPError):
+            return httpx.post(f"{self.url}/telecom/hook/x", timeout=10, trust_env=False).status_code == 404
+        return False
+
+    def kill(self) -> None:
+        """End all of its processes at once, with SIGKILL."""
+        assert self._process is not None
+        doomed = self.processes()
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(15)
+        _, alive = psutil.wait_procs(doomed, timeout=15)
+        assert not alive
+
+    def processes(self) -> list[psutil.Process]:
+        """Return its processes: the first has started the others."""
+        assert self._process is not None
+        first = psutil.Process(self._process.pid)
+        return [first, *first.children(recursive=True)]
+
+    def memory(self) -> int:
+        """Return how many bytes its processes have in memory."""
+        return sum(process.memory_info().rss for process in self.processes())
+
+    def log(self) -> str:
+        """Return what it has written."""
+        return self.out.read_text(errors="replace")
+
+
+@contextmanager
+def besieged(home: Path, database: str, workers: int = 2, **extra: str) -> Iterator[ApiServer]:
+    """Run an api-server with a new database."""
+    server = ApiServer(home, database, workers, **extra)
+    server.prepare()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()

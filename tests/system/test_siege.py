@@ -1,0 +1,275 @@
+"""The receiver besieged: killed under load, fuzzed, filled up, and overheard."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import multiprocessing
+import os
+import random
+import socket
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from airflow_provider_telecom.webhooks.address import Address
+from tests.system.hostile import Shot, fuzz
+from tests.system.running import wait_until
+from tests.system.services import Postgres
+from tests.system.siege import (
+    ApiServer,
+    Found,
+    Post,
+    Sent,
+    besieged,
+    lives,
+    problems,
+    signing,
+    storm,
+    vendor,
+    viber,
+)
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
+POSTS, COPIES, CLIENTS, KILLS = 10_000, 5, 4, 20
+SHOTS, WARM_UP, GUNNERS = 10_000, 1000, 4
+MIB = 1 << 20
+
+
+def _vendor(url: str, posts: list[Post], numbers: list[int], progress: Any, done: Any) -> None:
+    done.put(vendor(signing(url), posts, numbers, progress))
+
+
+@pytest.fixture(scope="module")
+def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An api-server of one process, so that its memory is easy to tell."""
+    home = tmp_path_factory.mktemp("airflow")
+    with besieged(home, postgres.new_database("fire"), workers=1) as one:
+        yield one
+
+
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_in_twenty_kills(
+    postgres: Postgres, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    posts = list(lives(POSTS // COPIES))
+    numbers = storm(posts, POSTS, seed=20)
+    context = multiprocessing.get_context("spawn")
+    progress, done = context.Value("i", 0), context.Queue()
+    with besieged(tmp_path, postgres.new_database("siege")) as server:
+        shares = [(server.url, posts, numbers[turn::CLIENTS], progress, done) for turn in range(CLIENTS)]
+        clients = [context.Process(target=_vendor, args=share, daemon=True) for share in shares]
+        started = time.monotonic()
+        for client in clients:
+            client.start()
+        down = 0.0
+        for kill in range(KILLS):
+            due = (kill + random.uniform(0.3, 1)) * POSTS / (KILLS + 1)
+            while progress.value < due:
+                assert all(client.exitcode in (None, 0) for client in clients)
+                time.sleep(0.02)
+            server.kill()
+            killed = time.monotonic()
+            server.start()
+            down += time.monotonic() - killed
+        sent: list[Sent] = [one for _ in clients for one in done.get(timeout=300)]
+        seconds = time.monotonic() - started
+        wrong = problems(posts, sent, Found.within(server.database))
+    took = sorted(one.seconds for one in sent)
+    figures = {
+        "posts": len(posts),
+        "acknowledged": len(sent),
+        "verdicts": Counter(one.verdict for one in sent),
+        "repeated": sum(one.tries > 1 for one in sent),
+        "kills": KILLS,
+        "seconds": round(seconds),
+        "down_seconds": round(down),
+        "posts_per_second_while_up": round(len(sent) / (seconds - down)),
+        "p50_ms": round(1000 * took[len(took) // 2]),
+        "p99_ms": round(1000 * took[len(took) * 99 // 100]),
+    }
+    tell(json.dumps(figures))
+    assert not wrong, "\n".join(wrong[:20])
+    assert len(sent) == POSTS
+
+
+@pytest.mark.slow
+def test_no_post_is_too_much(server: ApiServer, tell: Callable[[str], None]) -> None:
+    seed = int(os.environ.get("TELECOM_FUZZ_SEED", random.randrange(1 << 32)))
+    tell(f"seed {seed} (TELECOM_FUZZ_SEED)")
+    shots = list(fuzz(SHOTS + WARM_UP, seed))
+    _fire(server, shots[:WARM_UP])
+    before, started = server.memory(), time.monotonic()
+    answers, seconds = _fire(server, shots[WARM_UP:]), time.monotonic() - started
+    grown = server.memory() - before
+    figures = {
+        "answers": sorted(answers.items()),
+        "seconds": round(seconds),
+        "grown_mib": round(grown / MIB, 1),
+    }
+    tell(json.dumps(figures))
+    assert set(answers) <= {200, 400, 409, 413, 415, 422}
+    assert sum(answers.values()) == SHOTS
+    assert grown < 20 * MIB
+    assert "Traceback" not in server.log()
+
+
+def _fire(server: ApiServer, shots: list[Shot]) -> Counter[int]:
+    def shoot(share: list[Shot]) -> Counter[int]:
+        answers: Counter[int] = Counter()
+        with httpx.Client(timeout=60, trust_env=False) as client:
+            for shot in share:
+                url = server.settings.url(Address(shot.vendor, shot.kind, shot.conn_id))
+                while (
+                    status := client.post(url, content=shot.body, headers=shot.headers).status_code
+                ) == 429:
+                    time.sleep(0.2)
+                assert status < 500, shot
+                answers[status] += 1
+        return answers
+
+    with ThreadPoolExecutor(GUNNERS) as gunners:
+        shares = [shots[turn::GUNNERS] for turn in range(GUNNERS)]
+        return sum(gunners.map(shoot, shares), Counter())
+
+
+def test_a_gigabyte_is_neither_read_nor_kept(server: ApiServer, tell: Callable[[str], None]) -> None:
+    good = server.settings.url(Address("ketchup", "viber", "default", "giga"))
+    length, unsaid = f"Content-Length: {1 << 30}", "Transfer-Encoding: chunked"
+    piece = b" " * 65536
+    as_chunk = b"%x\r\n%s\r\n" % (len(piece), piece)
+    cases = {
+        "its length is said": (good, length, piece, b" 413 "),
+        "in chunks": (good, unsaid, as_chunk, b" 413 "),
+        "from a stranger": (good[:-1], length, piece, b" 404 "),
+        "from a stranger, in chunks": (good[:-1], unsaid, as_chunk, b" 404 "),
+    }
+    _poured(server, *cases["in chunks"][:3])
+    for name, (url, header, part, status) in cases.items():
+        before = server.memory()
+        answer, sent, most = _poured(server, url, header, part)
+        tell(f"{name}: {sent / MIB:.1f} MiB left the client, memory +{(most - before) / MIB:.1f} MiB")
+        assert status in answer
+        assert sent < 20 * MIB  # most of it lies in the kernel
+        assert most - before < 10 * MIB
+
+
+def _poured(server: ApiServer, url: str, header: str, piece: bytes) -> tuple[bytes, int, int]:
+    """Send a gigabyte until somebody minds; return the answer, the bytes sent, and the most memory taken."""
+    parts, sent, most = urlsplit(url), 0, 0
+    with socket.create_connection((parts.hostname, parts.port), 20) as line:
+        line.sendall(f"POST {parts.path} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+        try:
+            while sent < 1 << 30:
+                line.sendall(piece)
+                sent += len(piece)
+                most = max(most, server.memory())
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        return line.recv(65536), sent, max(most, server.memory())
+
+
+def test_a_slow_body_has_ten_seconds(server: ApiServer) -> None:
+    parts = urlsplit(server.settings.url(Address("ketchup", "viber", "default", "slow")))
+    with socket.create_connection((parts.hostname, parts.port), 20) as line:
+        started = time.monotonic()
+        line.sendall(f"POST {parts.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n".encode())
+        line.settimeout(1)
+        answer = b""
+        while not answer and time.monotonic() - started < 20:
+            line.sendall(b" ")
+            try:
+                answer = line.recv(65536)
+            except TimeoutError:
+                continue
+        assert 9 < time.monotonic() - started < 11
+        assert b" 408 " in answer
+        line.settimeout(5)
+        while answer:  # and it hangs up
+            answer = line.recv(65536)
+    assert "it did not arrive within 10 s" in [one["why"] for one in Found.within(server.database).log]
+
+
+def test_addresses_stand_in_no_log(server: ApiServer) -> None:
+    address = Address("ketchup", "viber", "default", "nonce-of-no-log")
+    url = server.settings.url(address)
+    signature = url.rpartition("/")[2]
+    logged = len(server.log())
+
+    def post(**more: Any) -> int:
+        with httpx.Client(timeout=60, trust_env=False) as client:
+            return client.post(url, json=viber(address.nonce, "delivered"), **more).status_code
+
+    def ask(query: str) -> None:
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.pool import NullPool
+
+        with create_engine(
+            server.database, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+        ).connect() as line:
+            line.execute(text(query))
+
+    assert post() == 200
+    assert httpx.post(url, content=b"{", trust_env=False).status_code == 400
+    assert httpx.post(url + "x", trust_env=False).status_code == 404
+    for method in ("GET", "PUT", "HEAD", "OPTIONS"):
+        assert httpx.request(method, url, trust_env=False).status_code == 405
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    key = {"Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode()}
+    assert httpx.get(url, headers={**upgrade, **key}, trust_env=False).status_code in (403, 404, 405)
+    ask("alter table asset_state_store rename to elsewhere")
+    assert [post(), httpx.post(url, content=b"{", trust_env=False).status_code] == [503, 400]
+    ask("alter table elsewhere rename to asset_state_store")
+    assert post() == 200
+    ask("alter table asset_state_store add constraint tight check (length(value) < 10) not valid")
+    assert post() == 503
+    ask("alter table asset_state_store drop constraint tight")
+    ask("update asset_state_store set value = '5' where key like 'mark:%'")
+    assert post() == 500
+    wait_until(lambda: server.log()[logged:].count("/telecom/hook/***") >= 12, 10)
+    said = server.log()[logged:]
+    assert said.count("/telecom/hook/***") >= 12
+    assert said.count("could not be") == 3
+    assert signature not in said
+    assert address.nonce not in said
+    assert "38067" not in said
+
+
+def test_how_long_a_signature_is_looked_at_tells_nothing(tell: Callable[[str], None]) -> None:
+    settings = signing("https://airflow.example.com")
+    address = Address("ketchup", "viber", "default", "n1")
+    right = settings.url(address).rpartition("/")[2]
+    first, last = (
+        ("B" if right[0] == "A" else "A") + right[1:],
+        right[:-1] + ("B" if right[-1] == "A" else "A"),
+    )
+    worst = 0.0
+    for one, other in ((right, first), (first, last)):
+        worst = max(worst, abs(_welch(settings, address, one, other)))
+    tell(f"Welch's t over 100,000 calls: {worst:.2f}")
+    assert worst < 4.5
+
+
+def _welch(settings: Any, address: Address, one: str, other: str) -> float:
+    """Return Welch's t of the times that two signatures take, the slowest hundredth of each left out."""
+    times: dict[str, list[int]] = {one: [], other: []}
+    dice = random.Random(20)
+    for _ in range(100_000):
+        given = dice.choice((one, other))
+        begun = time.perf_counter_ns()
+        settings.knows(address, given)
+        times[given].append(time.perf_counter_ns() - begun)
+    kept = [sorted(several)[: len(several) * 99 // 100] for several in times.values()]
+    (mean, spread, count), (mean_, spread_, count_) = (
+        (statistics.fmean(several), statistics.variance(several), len(several)) for several in kept
+    )
+    return (mean - mean_) / math.sqrt(spread / count + spread_ / count_)
