@@ -7,10 +7,11 @@ is the same 404 whatever is wrong, and when the receiver is closed.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from fastapi import APIRouter, FastAPI, Request
@@ -34,6 +35,8 @@ from airflow_provider_telecom.webhooks.limits import (
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _READERS: Mapping[tuple[str, str], Callable[[str, bytes], Report]] = {
     ("novaconnect", "queue"): novaconnect.queue,
     ("novaconnect", "notice"): novaconnect.notice,
@@ -45,6 +48,9 @@ _LIMITS = {
     ("novaconnect", "notice"): Limits(16 * _MEBIBYTE),  # with files
     ("novaconnect", "queue"): Limits(8 * _MEBIBYTE),  # with 10,000 SIMs
 }
+_HANDS = 2
+"""How many posts a process works on at once. They take turns at one row anyway, and each that waits there
+holds a connection of the pool that Airflow's own pages live on."""
 _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -102,6 +108,7 @@ class Desk:
         self._settings = settings
         self._sources, self._proxies = networks("callback_sources"), networks("trusted_proxies")
         self._flood = Flood()
+        self._hands = asyncio.Semaphore(_HANDS)
 
     async def take(self, request: Request) -> str:
         """Keep a post and return its verdict. Raises RefusedError."""
@@ -133,13 +140,18 @@ class Desk:
         limits = _LIMITS.get((address.vendor, address.kind), Limits())
         check_headers(request.headers, limits)
         body = await read_body(request.stream(), limits)
-        return await run_in_threadpool(_read, address, body, limits)
+        return await self._by_hand(_read, address, body, limits)
+
+    async def _by_hand(self, act: Callable[..., T], *arguments: Any) -> T:
+        """Do what blocks in a thread."""
+        async with self._hands:
+            return await run_in_threadpool(act, *arguments)
 
     async def _kept(self, address: Address, report: Report) -> str:
         from airflow_provider_telecom.webhooks import inbox
 
         try:
-            return (await run_in_threadpool(inbox.accept, address, report)).value
+            return (await self._by_hand(inbox.accept, address, report)).value
         except inbox.ConflictError as conflict:
             raise RefusedError(409, str(conflict)) from None
         except SQLAlchemyError as error:
@@ -150,7 +162,7 @@ class Desk:
         from airflow_provider_telecom.webhooks import inbox
 
         try:
-            await run_in_threadpool(inbox.refuse, address, why)
+            await self._by_hand(inbox.refuse, address, why)
         except SQLAlchemyError as error:
             self._complain("noted", address, error)
 
