@@ -175,7 +175,7 @@ def test_queues_and_callbacks_show_as_they_come(served: Served, token: str) -> N
     assert {name: newest[name] for name in VIBER} == VIBER
     assert [one["verdict"] for one in found["callbacks"]] == ["accepted", "duplicate", "accepted"]
     (hour,) = found["hours"]
-    assert hour["states"] == {"ketchup/viber/delivered": 1, "novaconnect/queue/running": 1}
+    assert hour["states"] == {"ketchup/viber/delivered": 1}  # a queue underway has no state to count yet
     assert datetime.fromisoformat(hour["hour"]).tzinfo is not None
     nothing = {"accepted": 0, "duplicate": 0, "stale": 0, "refused": 0}
     assert found["vendors"] == [
