@@ -41,7 +41,12 @@ from tests.system.siege import (
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
 POSTS, COPIES, CLIENTS, KILLS = 10_000, 5, 4, 20
-SHOTS, WARM_UP, GUNNERS = 10_000, 1000, 4
+SHOTS, WARM_UP, GUNNERS = 10_000, 3000, 4
+GIVING_BACK = {  # memory that is not used goes back at once, so what is left is what is held
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+}
 MIB = 1 << 20
 
 
@@ -53,7 +58,7 @@ def _vendor(url: str, posts: list[Post], numbers: list[int], progress: Any, done
 def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """An api-server of one process, so that its memory is easy to tell."""
     home = tmp_path_factory.mktemp("airflow")
-    with besieged(home, postgres.new_database("fire"), workers=1) as one:
+    with besieged(home, postgres.new_database("fire"), workers=1, **GIVING_BACK) as one:
         yield one
 
 
