@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.base import TelecomHook
 
 _SPREAD_SECONDS = 10.0
+_SOON_SECONDS = 2.0
 _SETTINGS = tuple(field.name for field in fields(Waiting) if field.name not in ("arguments", "conn_id"))
 
 
@@ -128,11 +130,13 @@ class Bell:
             if not self.topics.isdisjoint(topics):
                 self._rung.set()
 
-    async def pause(self, seconds: float) -> None:
-        """Wait so long, or until it rings."""
+    async def pause(self, seconds: float) -> bool:
+        """Wait so long, or until it rings; return whether it has rung."""
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._rung.wait(), seconds)
+        rung = self._rung.is_set()
         self._rung.clear()
+        return rung
 
 
 def kwargs_of(waiting: Waiting) -> dict[str, Any]:
@@ -151,7 +155,11 @@ def _loaded(waiting: Waiting) -> tuple[TelecomHook[Any], Patience]:
 
 
 async def _awaited(hook: TelecomHook[Any], patience: Patience, bell: Bell) -> Progress:
-    """Look until there is something to tell. Raises errors that are not borne."""
+    """Look until there is something to tell. Raises errors that are not borne.
+
+    The vendor's lists may lag behind what it tells: after a ring come some looks that are soon.
+    """
+    soon = math.inf
     while True:
         asked = None
         try:
@@ -164,7 +172,10 @@ async def _awaited(hook: TelecomHook[Any], patience: Patience, bell: Bell) -> Pr
             if progress.stage is not Stage.WAITING:
                 return progress
         pause = patience.pause(asked)
-        await (asyncio.sleep(pause) if asked else bell.pause(pause))
+        if asked:
+            await asyncio.sleep(pause)
+        else:
+            soon = _SOON_SECONDS if await bell.pause(min(pause, soon)) else 2 * soon
 
 
 async def _told(patience: Patience) -> dict[str, Any] | None:

@@ -239,6 +239,33 @@ def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, 
     asyncio.run(scene())
 
 
+def test_after_a_ring_the_vendor_is_asked_until_its_list_has_caught_up(
+    served: Served, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.1)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.2)
+    books, looks = telecom_simulator.town.books("novaconnect", Books), telecom_simulator.town.requests
+    arguments = {"operation": "block", "sim_ids": [1001], "callback_key": "k"}
+
+    async def scene() -> Any:
+        fan = Fan()
+        reader = asyncio.create_task(fan.feed(TelecomPollTrigger.open_shared_stream({})))
+        waiting = asyncio.create_task(until(listener("k", arguments=arguments), fan.stream()))
+        await asyncio.sleep(1.5)
+        assert len(looks) == 1
+        url = served.address("queue", "k", conn_id="novaconnect_default")
+        await asyncio.to_thread(served.post, url, queue())
+        await asyncio.sleep(2)
+        assert 2 <= len(looks) <= 5  # soon, but less and less
+        books.sims[1001].block = "u"
+        _, payload = await asyncio.wait_for(waiting, 6)
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        return payload
+
+    assert facts_of(asyncio.run(scene()))["reached"] == 1
+
+
 def test_the_reader_finds_what_came_in_many_pages(served: Served) -> None:
     async def scene() -> None:
         stream = reading.arrivals()
