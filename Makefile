@@ -15,7 +15,7 @@ WORKERS ?= 2
 help:
 	@echo "make test   set everything up, then lint, types and tests"
 	@echo "make test-system   also install PostgreSQL, Redis and Chromium where missing, then the tests that need them:"
-	@echo "            kills, thousands of sensors, call-backs, the example Dags under two executors (twenty minutes)"
+	@echo "            kills, thousands of sensors, call-backs, the example Dags under two executors (half an hour)"
 	@echo "make bench  a million recipients through both campaign operators, long call lists to disk: figures as JSON lines"
 	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
 	@echo "make up     set everything up, then Airflow in the browser, with the simulator and the example Dags"
