@@ -20,6 +20,7 @@ os.environ.update({
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME}/airflow.db",
+    "AIRFLOW__API_AUTH__JWT_SECRET": "made-up-" * 8,
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "0",  # no worker has to be waited for: none runs
 })
 

@@ -59,8 +59,9 @@ class TelecomSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         self._hears = self.hearing is not None and receiver() is not None
-        inlets = with_inbox(kwargs.pop("inlets", None)) if self._hears else kwargs.pop("inlets", None)
-        super().__init__(retry_policy=retry_policy, inlets=inlets, **kwargs)
+        if self._hears:
+            kwargs["inlets"] = with_inbox(kwargs.get("inlets"))
+        super().__init__(retry_policy=retry_policy, **kwargs)
         self.conn_id = conn_id or self.default_conn_id
         self.deferrable = deferrable
         self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)

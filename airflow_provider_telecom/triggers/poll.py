@@ -96,9 +96,9 @@ class TelecomPollTrigger(BaseEventTrigger):
             new_hook, patience = await asyncio.to_thread(_loaded, waiting)
             if patience.hearing:
                 bell.topics = frozenset(patience.hearing.topics)
-            await bell.pause(spread)
+            was_told = await bell.pause(spread)
             async with new_hook.awaiting() as hook:
-                ended = await _awaited(hook, patience, bell)
+                ended = await _awaited(hook, patience, bell, was_told)
         except TelecomError as error:
             ended = error
         return TriggerEvent(event_of(ended, waiting.started))  # type: ignore[no-untyped-call]
@@ -154,28 +154,32 @@ def _loaded(waiting: Waiting) -> tuple[TelecomHook[Any], Patience]:
     return waiting.new_hook(), Patience(waiting)
 
 
-async def _awaited(hook: TelecomHook[Any], patience: Patience, bell: Bell) -> Progress:
+async def _awaited(hook: TelecomHook[Any], patience: Patience, bell: Bell, was_told: bool) -> Progress:
     """Look until there is something to tell. Raises errors that are not borne.
 
-    The vendor's lists may lag behind what it tells: after a ring come some looks that are soon.
+    What the vendor shows may lag behind what it tells: then come some looks that are soon. Not after an
+    error, since only so many are borne.
     """
     soon = math.inf
     while True:
-        asked = None
         try:
-            progress = await hook.arun(patience.call(hook, await _told(patience)))
+            told = await _told(patience)
+            progress = await hook.arun(patience.call(hook, told))
         except TelecomError as error:
             patience.bear(error)
-            asked = error.retry_after
-        else:
-            patience.seen(progress)
-            if progress.stage is not Stage.WAITING:
-                return progress
-        pause = patience.pause(asked)
-        if asked:
-            await asyncio.sleep(pause)
-        else:
-            soon = _SOON_SECONDS if await bell.pause(min(pause, soon)) else 2 * soon
+            pause = patience.pause(error.retry_after)
+            if error.retry_after is None:
+                was_told |= await bell.pause(pause)
+            else:
+                await asyncio.sleep(pause)
+            continue
+        patience.seen(progress)
+        if progress.stage is not Stage.WAITING:
+            return progress
+        if was_told or (soon == math.inf and told and told.get("final")):
+            soon = _SOON_SECONDS
+        was_told = await bell.pause(min(patience.pause(), soon))
+        soon *= 2
 
 
 async def _told(patience: Patience) -> dict[str, Any] | None:

@@ -56,6 +56,10 @@ class Receiver:
 
     base_url: str
     secrets: tuple[Secret, ...]
+    sources: tuple[Network, ...] = ()
+    """Where posts may come from; from anywhere if there is none."""
+    proxies: tuple[Network, ...] = ()
+    """Whose `X-Forwarded-For` is believed."""
 
     def url(self, address: Address) -> str:
         """Return the URL of an address."""
@@ -83,10 +87,11 @@ def receiver() -> Receiver | None:
     _check_secret("webhook_secret", secret)
     if older:
         _check_secret("webhook_previous_secret", older)
-    return Receiver(base_url, tuple(Secret(one) for one in (secret, older) if one))
+    secrets = tuple(Secret(one) for one in (secret, older) if one)
+    return Receiver(base_url, secrets, _networks("callback_sources"), _networks("trusted_proxies"))
 
 
-def networks(name: str) -> tuple[Network, ...]:
+def _networks(name: str) -> tuple[Network, ...]:
     """Return the networks that a setting lists, as in `198.51.100.0/24, 2001:db8::/32`."""
     try:
         return tuple(ip_network(one.strip()) for one in _setting(name).split(",") if one.strip())

@@ -23,7 +23,7 @@ from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInp
 from airflow_provider_telecom.vendors.ketchup_loyalty import callbacks as ketchup
 from airflow_provider_telecom.vendors.novaconnect import callbacks as novaconnect
 from airflow_provider_telecom.vendors.report import Report
-from airflow_provider_telecom.webhooks.address import PREFIX, Address, Network, Receiver, networks, receiver
+from airflow_provider_telecom.webhooks.address import PREFIX, Address, Network, Receiver, receiver
 from airflow_provider_telecom.webhooks.limits import (
     Flood,
     Limits,
@@ -106,7 +106,6 @@ class Desk:
 
     def __init__(self, settings: Receiver) -> None:
         self._settings = settings
-        self._sources, self._proxies = networks("callback_sources"), networks("trusted_proxies")
         self._flood = Flood()
         self._hands = asyncio.Semaphore(_HANDS)
 
@@ -134,7 +133,8 @@ class Desk:
         return address
 
     def _is_welcome(self, request: Request) -> bool:
-        return not self._sources or _is_in(_source(request, self._proxies), self._sources)
+        sources, proxies = self._settings.sources, self._settings.proxies
+        return not sources or _is_in(_source(request, proxies), sources)
 
     async def _report(self, request: Request, address: Address) -> Report:
         limits = _LIMITS.get((address.vendor, address.kind), Limits())

@@ -8,14 +8,14 @@ All of it are rows in the state store of the asset `INBOX`, as JSON:
     day:<date>      how many posts had each verdict, and how many ends of each state came in each hour
     head            the number of the next post
 
-This is the one module that uses Airflow's core, as its REST API does: `airflow.sdk` is for tasks. It runs in
-the api-server only. All writers take turns at the row of the asset, whatever process they are in.
+This is the one module that writes by Airflow's core, as its REST API does: `airflow.sdk` is for tasks. It
+runs in the api-server only. All writers take turns at the row of the asset, whatever process they are in.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -31,16 +31,14 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.report import Report
-from airflow_provider_telecom.webhooks.address import Address, receiver
+from airflow_provider_telecom.webhooks.address import Address
 from airflow_provider_telecom.webhooks.assets import EVENTS, INBOX
-from airflow_provider_telecom.webhooks.names import ENTRY, HEAD, PAGE_SIZE, mark_key, page_key
+from airflow_provider_telecom.webhooks.names import DAY, ENTRY, HEAD, PAGE_SIZE, mark_key, page_key
 
 KEPT_DAYS = 14
 """How long marks, entries, the log and the counts are kept."""
 
-_SHOWN = 100
 _ALIAS = "telecom"
 
 T = TypeVar("T")
@@ -180,7 +178,7 @@ class _Desk:
 
     def _count(self, address: Address, verdict: Verdict, report: Report | None) -> None:
         now = _now()
-        key = f"day:{now:%Y-%m-%d}"
+        key = f"{DAY}{now:%Y-%m-%d}"
         day = self._get(key)
         if day is None:  # the first post of the day
             self._sweep()
@@ -206,88 +204,12 @@ class _Desk:
         get_state_backend().set(AssetScope(asset_id=self.asset_id), key, text, session=self.session)
 
 
-def overview() -> dict[str, Any]:
-    """Return what the page shows: queues, the last posts, and counts by hour and vendor."""
-    with create_session(scoped=False) as session:
-        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.name == INBOX.name))
-        rows = _Rows(session, asset_id)
-        days = [(key.removeprefix("day:"), day) for key, day, _ in rows.under("day:")]
-        head = next((value for _, value, _ in rows.under(HEAD)), {"next": 0})["next"]
-        numbers = range(head - 1, max(-1, head - 1 - _SHOWN - PAGE_SIZE), -PAGE_SIZE)
-        pages = [rows.under(page_key(number)) for number in numbers]
-        posts = [post for page in pages for _, posts, _ in page for post in reversed(posts)]
-        queues = [_shown(key, entry, at) for key, entry, at in rows.under(ENTRY)]
-    queues.sort(key=lambda one: (not one["final"], one["at"]), reverse=True)
-    return {
-        "now": _now().isoformat(),
-        "receiver": _receiver(),
-        "queues": queues[:_SHOWN],
-        "callbacks": [{name: fact for name, fact in post.items() if name != "topics"} for post in posts][
-            :100
-        ],
-        "hours": list(_hours(sorted(days))),
-        "vendors": _vendors(days),
-    }
-
-
-def _receiver() -> dict[str, Any]:
-    try:
-        found, why = receiver(), "public_base_url and webhook_secret are not set in [telecom]"
-    except TelecomInputError as error:
-        found, why = None, str(error)
-    return {"open": bool(found), "why": None if found else why, "base_url": found.base_url if found else None}
-
-
-@dataclass
-class _Rows:
-    session: Session
-    asset_id: int | None
-
-    def under(self, prefix: str) -> list[tuple[str, Any, datetime]]:
-        """Return keys, values and times of the rows whose keys begin so."""
-        model = AssetStateStoreModel
-        query = select(model.key, model.value, model.updated_at).where(
-            model.asset_id == self.asset_id, model.key.startswith(prefix, autoescape=True)
-        )
-        return [(key, json.loads(text), at) for key, text, at in self.session.execute(query)]
-
-
-def _shown(key: str, entry: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    connection = key.removeprefix(ENTRY).split("/", 2)[2].rpartition("/")[0]  # it may hold slashes
-    return {
-        "operation": entry.get("operation"),
-        "connection": connection,
-        "queue_id": entry.get("queue_id"),
-        "process": entry.get("process") or 0,
-        "count": entry.get("count") or 0,
-        "failed": len(entry.get("failed") or ()),
-        "final": bool(entry.get("final")),
-        "at": at.isoformat(),
-    }
-
-
-def _hours(days: list[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
-    for date, day in days:
-        for hour, states in sorted(day["hours"].items()):
-            yield {"hour": f"{date}T{hour}:00:00+00:00", "states": states}
-
-
-def _vendors(days: list[tuple[str, Any]]) -> list[dict[str, Any]]:
-    sums: dict[str, dict[str, int]] = {}
-    for _, day in days:
-        for vendor, verdicts in day["verdicts"].items():
-            for verdict, count in verdicts.items():
-                counts = sums.setdefault(vendor, {one.value: 0 for one in Verdict})
-                _increase(counts, verdict, count)
-    return [{"vendor": vendor, **counts} for vendor, counts in sorted(sums.items())]
-
-
 def _filled(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
-def _increase(counts: dict[str, int], name: str, by: int = 1) -> None:
-    counts[name] = counts.get(name, 0) + by
+def _increase(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
 
 
 def _now() -> datetime:

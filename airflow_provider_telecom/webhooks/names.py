@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 ENTRY = "entry:"
+DAY = "day:"
 HEAD = "head"
 PAGE_SIZE = 50
 

@@ -12,7 +12,7 @@ from airflow_provider_telecom.webhooks.address import PREFIX
 _HIDDEN = f"{PREFIX}/hook/***"
 
 
-async def receive(scope: Any, receive: Any, send: Any) -> None:
+async def application(scope: Any, receive: Any, send: Any) -> None:
     """Pass a request on to the application, and hide its address from Airflow's access log.
 
     The log is written when this has ended, of the scope that is shared with it.
@@ -42,7 +42,7 @@ class TelecomPlugin(AirflowPlugin):
     """The receiver under `/telecom/hook`, and the page "Telecom" under Browse."""
 
     name = "telecom"
-    fastapi_apps = [{"app": receive, "url_prefix": PREFIX, "name": "Telecom"}]  # noqa: RUF012 - as Airflow wants
+    fastapi_apps = [{"app": application, "url_prefix": PREFIX, "name": "Telecom"}]  # noqa: RUF012 - as Airflow wants
     external_views = [  # noqa: RUF012
         {
             "name": "Telecom",

@@ -11,9 +11,10 @@ import pytest
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.command import get_telecom_commands
-from airflow_provider_telecom.webhooks.address import Address, Receiver, networks, receiver
+from airflow_provider_telecom.webhooks.address import Address, Receiver, receiver
 
 NEW, OLD, OLDER = ("made-up-secret-of-this-year-0123456789", "of-last-year-0123456789-0123456789", "x" * 40)
+FIT = {"public_base_url": "https://a.example.com", "webhook_secret": NEW}
 ADDRESS = Address("novaconnect", "queue", "novaconnect_default", "n1")
 
 
@@ -77,14 +78,9 @@ def test_two_secrets_are_live_and_the_first_one_signs(monkeypatch: pytest.Monkey
         ({"public_base_url": "https://u:p@a.example.com", "webhook_secret": NEW}, "public_base_url"),
         ({"public_base_url": "https://a.example.com?x=1", "webhook_secret": NEW}, "public_base_url"),
         ({"public_base_url": "a.example.com", "webhook_secret": NEW}, "public_base_url"),
-        (
-            {
-                "public_base_url": "https://a.example.com",
-                "webhook_secret": NEW,
-                "webhook_previous_secret": "x",
-            },
-            "webhook_previous_secret",
-        ),
+        ({**FIT, "webhook_previous_secret": "x"}, "webhook_previous_secret"),
+        ({**FIT, "callback_sources": "198.51.100.7/24"}, "callback_sources"),
+        ({**FIT, "trusted_proxies": "proxy.example.com"}, "trusted_proxies"),
     ],
 )
 def test_what_is_missing_or_unfit_is_named(
@@ -97,11 +93,11 @@ def test_what_is_missing_or_unfit_is_named(
 
 
 def test_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings(monkeypatch, callback_sources="198.51.100.0/24, 2001:db8::/32,")
-    assert [str(one) for one in networks("callback_sources")] == ["198.51.100.0/24", "2001:db8::/32"]
-    settings(monkeypatch, callback_sources="198.51.100.7/24")
-    with pytest.raises(TelecomInputError, match="callback_sources"):
-        networks("callback_sources")
+    settings(monkeypatch, **FIT, callback_sources="198.51.100.0/24, 2001:db8::/32,", trusted_proxies="::1")
+    found = receiver()
+    assert found
+    assert [str(one) for one in found.sources] == ["198.51.100.0/24", "2001:db8::/32"]
+    assert [str(one) for one in found.proxies] == ["::1/128"]
 
 
 def test_the_command_prints_what_goes_into_cabinets(

@@ -96,7 +96,7 @@ def test_every_notice_makes_its_event(served: Served, kind: str) -> None:
 
 
 def test_a_connection_id_may_hold_what_airflow_allows(served: Served) -> None:
-    from airflow_provider_telecom.webhooks.inbox import overview
+    from airflow_provider_telecom.webhooks.page.overview import overview
 
     conn_id = r"team/fleet#1!(a)-.:\b"
     assert said(served, served.address("queue", "n1", conn_id=conn_id), queue(1)) == ["accepted"]
@@ -190,7 +190,7 @@ def test_what_is_old_is_swept_on_the_first_post_of_a_day(served: Served) -> None
 
 
 def test_what_the_page_is_told(served: Served) -> None:
-    from airflow_provider_telecom.webhooks.inbox import overview
+    from airflow_provider_telecom.webhooks.page.overview import overview
 
     said(served, served.address("queue", "n1"), queue(1), queue(1))
     said(served, served.address("hlr", vendor="ketchup"), HLR)
@@ -210,11 +210,12 @@ def test_what_the_page_is_told(served: Served) -> None:
 def test_the_page_is_told_of_the_last_hundred_posts(served: Served) -> None:
     from airflow_provider_telecom.vendors.report import Report
     from airflow_provider_telecom.webhooks import inbox
+    from airflow_provider_telecom.webhooks.page.overview import overview
 
     for number in range(130):
         report = Report(str(number), "sent", 1, False, {}, about=str(number))
         inbox.accept(Address("ketchup", "viber", "default", "g"), report)
-    shown = [post["about"] for post in inbox.overview()["callbacks"]]
+    shown = [post["about"] for post in overview()["callbacks"]]
     assert shown == [str(number) for number in range(129, 29, -1)]
 
 

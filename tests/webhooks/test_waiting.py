@@ -30,6 +30,7 @@ from airflow_provider_telecom.simulator.callbacks import Postman
 from airflow_provider_telecom.simulator.novaconnect import Books
 from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
 from airflow_provider_telecom.triggers.waiting import TelecomMissedError, Waiting, facts_of
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 from airflow_provider_telecom.webhooks import reading
 from airflow_provider_telecom.webhooks.assets import INBOX
 from tests.tasks import Run
@@ -266,6 +267,48 @@ def test_after_a_ring_the_vendor_is_asked_until_its_list_has_caught_up(
     assert facts_of(asyncio.run(scene()))["reached"] == 1
 
 
+def test_what_was_told_before_anybody_listened_makes_looks_soon(
+    served: Served, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.2)
+    served.post(served.address("queue", "k", conn_id="novaconnect_default"), queue())
+    arguments = {"operation": "block", "sim_ids": [1001], "callback_key": "k"}
+
+    async def scene() -> Any:
+        running = asyncio.create_task(anext(listener("k", arguments=arguments).run()))
+        await asyncio.sleep(0.5)
+        telecom_simulator.town.books("novaconnect", Books).sims[1001].block = "u"
+        return (await asyncio.wait_for(running, 5)).payload
+
+    assert facts_of(asyncio.run(scene()))["reached"] == 1
+
+
+def test_errors_after_a_ring_are_as_far_apart_as_ever(
+    comms: Comms, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.01)
+    topic = "novaconnect/queue/novaconnect_default/k"
+
+    async def rung() -> Any:
+        await asyncio.sleep(0.3)
+        comms.broken = True
+        yield frozenset({topic})
+        await asyncio.sleep(NEVER)
+
+    async def scene() -> None:
+        trigger = listener("k", poll_interval=0.5, tolerated_errors=3)
+        running = asyncio.create_task(until(trigger, rung()))
+        await asyncio.sleep(1.2)
+        assert not running.done()
+        comms.broken = False
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(scene())
+
+
 def test_the_reader_finds_what_came_in_many_pages(served: Served) -> None:
     async def scene() -> None:
         stream = reading.arrivals()
@@ -346,6 +389,42 @@ def test_a_look_up_is_told_and_asked_for(served: Served, telecom_simulator: Any,
     assert {event["hlr_id"] for event in events} == set(found["hlr_ids"])
     assert "380670000" not in str(events)
     assert {post["about"] for post in served.log()} == {"38067*****00", "38067*****01"}
+
+
+@pytest.mark.parametrize("kind", ["hlr", "viber"])
+def test_a_report_wakes_who_waits_at_ketchup(
+    served: Served, telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: Any, kind: str
+) -> None:
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.0)
+    telecom_simulator.town.set_ripeness(f"ketchup.{kind}", "seconds", 1)
+    told_to = served.address(kind, "ours", vendor="ketchup", conn_id="ketchup_loyalty_default")
+    hook = hook_for("ketchup_loyalty")
+    if kind == "hlr":
+        found = hook.create_hlr("380670000200", reference="ours", callback_url=told_to)
+        waits: dict[str, Any] = {
+            "watch": "hlr",
+            "hearing": "hearing_hlr",
+            "arguments": {"hlr_ids": [found.id]},
+        }
+    else:
+        people = [ViberRecipient("380670000200", "ours")]
+        hook.send_viber(people, text="Hello", sender="My Company", callback_url=told_to)
+        waits = {"watch": "viber", "hearing": "hearing_viber", "arguments": {"reference": "ours"}}
+    ketchup = "airflow_provider_telecom.vendors.ketchup_loyalty"
+    trigger = listener(
+        "",
+        hook="airflow_provider_telecom.hooks.ketchup_loyalty.KetchUpHook",
+        conn_id="ketchup_loyalty_default",
+        watch=f"{ketchup}.watches.{waits['watch']}",
+        hearing=f"{ketchup}.callbacks.{waits['hearing']}",
+        arguments=waits["arguments"],
+    )
+
+    async def scene() -> Any:
+        stream = TelecomPollTrigger.open_shared_stream({})
+        return (await asyncio.wait_for(until(trigger, stream), 15))[1]
+
+    assert facts_of(asyncio.run(scene()))
 
 
 def test_a_viber_message_is_told(served: Served, telecom_simulator: Any) -> None:

@@ -35,7 +35,7 @@ def routes() -> APIRouter:
     @router.get("/page/data")
     def data() -> Response:
         """Return what the page shows: receiver, queues, callbacks, states by hour, counts by vendor."""
-        from airflow_provider_telecom.webhooks.inbox import overview
+        from airflow_provider_telecom.webhooks.page.overview import overview
 
         # ASCII: what vendors post may hold halves of characters, which UTF-8 cannot carry.
         return Response(json.dumps(overview()), media_type="application/json", headers=_document()[1])

@@ -1,0 +1,105 @@
+"""What the page shows, read out of the inbox's rows. Nothing is written here."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.models.asset import AssetModel
+from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.utils.session import create_session
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.webhooks.address import receiver
+from airflow_provider_telecom.webhooks.assets import INBOX
+from airflow_provider_telecom.webhooks.inbox import Verdict
+from airflow_provider_telecom.webhooks.names import DAY, ENTRY, HEAD, PAGE_SIZE, page_key
+
+_SHOWN = 100
+
+
+def overview() -> dict[str, Any]:
+    """Return what the page shows: receiver, queues, the last posts, and counts by hour and vendor."""
+    with create_session(scoped=False) as session:
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.name == INBOX.name))
+        rows = _Rows(session, asset_id)
+        days = sorted((key.removeprefix(DAY), day) for key, day, _ in rows.under(DAY))
+        posts = list(_posts(rows))
+        queues = [_queue(key.removeprefix(ENTRY), entry, at) for key, entry, at in rows.under(ENTRY)]
+    queues.sort(key=lambda one: (not one["final"], one["at"]), reverse=True)
+    return {
+        "now": datetime.now(timezone.utc).isoformat(),
+        "receiver": _receiver(),
+        "queues": queues[:_SHOWN],
+        "callbacks": posts[:_SHOWN],
+        "hours": list(_hours(days)),
+        "vendors": _vendors(days),
+    }
+
+
+@dataclass
+class _Rows:
+    session: Session
+    asset_id: int | None
+
+    def under(self, prefix: str) -> list[tuple[str, Any, datetime]]:
+        """Return keys, values and times of the rows whose keys begin so."""
+        model = AssetStateStoreModel
+        query = select(model.key, model.value, model.updated_at).where(
+            model.asset_id == self.asset_id, model.key.startswith(prefix, autoescape=True)
+        )
+        return [(key, json.loads(text), at) for key, text, at in self.session.execute(query)]
+
+
+def _posts(rows: _Rows) -> Iterator[dict[str, Any]]:
+    """Yield the last posts, the newest first, and perhaps more of them than are shown."""
+    ends = next((head["next"] for _, head, _ in rows.under(HEAD)), 0)
+    for number in range(ends - 1, max(-1, ends - 1 - _SHOWN - PAGE_SIZE), -PAGE_SIZE):
+        for _, page, _ in rows.under(page_key(number)):
+            for post in reversed(page):
+                yield {name: fact for name, fact in post.items() if name != "topics"}
+
+
+def _queue(topic: str, entry: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    connection = topic.split("/", 2)[2].rpartition("/")[0]  # it may hold slashes
+    return {
+        "operation": entry.get("operation"),
+        "connection": connection,
+        "queue_id": entry.get("queue_id"),
+        "process": entry.get("process") or 0,
+        "count": entry.get("count") or 0,
+        "failed": len(entry.get("failed") or ()),
+        "final": bool(entry.get("final")),
+        "at": at.isoformat(),
+    }
+
+
+def _receiver() -> dict[str, Any]:
+    try:
+        found, why = receiver(), "public_base_url and webhook_secret are not set in [telecom]"
+    except TelecomInputError as error:
+        found, why = None, str(error)
+    return {"open": bool(found), "why": None if found else why, "base_url": found.base_url if found else None}
+
+
+def _hours(days: list[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
+    for date, day in days:
+        for hour, states in sorted(day["hours"].items()):
+            yield {"hour": f"{date}T{hour}:00:00+00:00", "states": states}
+
+
+def _vendors(days: list[tuple[str, Any]]) -> list[dict[str, Any]]:
+    sums: dict[str, Counter[str]] = {}
+    for _, day in days:
+        for vendor, verdicts in day["verdicts"].items():
+            sums.setdefault(vendor, Counter()).update(verdicts)
+    return [
+        {"vendor": vendor, **{one.value: counts[one.value] for one in Verdict}}
+        for vendor, counts in sorted(sums.items())
+    ]
