@@ -6,6 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+ACCOUNT = "account"
+"""Stands in place of a message's key in addresses that are for all that an account is told."""
+
+
+def scope_of(vendor: str, kind: str, conn_id: str) -> str:
+    """Return what all topics of this kind and connection begin with; a key follows."""
+    return f"{vendor}/{kind}/{conn_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -18,9 +18,9 @@ from airflow.sdk.configuration import conf
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.vendors.report import ACCOUNT, scope_of
 
 PREFIX = "/telecom"
-ACCOUNT = "account"
 CABINET = (("novaconnect", "notice"), ("ketchup", "hlr"))
 """What is told to an address that stands in a vendor's cabinet."""
 
@@ -47,7 +47,7 @@ class Address:
     @property
     def scope(self) -> str:
         """All that this kind tells about this connection."""
-        return f"{self.vendor}/{self.kind}/{self.conn_id}"
+        return scope_of(self.vendor, self.kind, self.conn_id)
 
 
 @dataclass(frozen=True)

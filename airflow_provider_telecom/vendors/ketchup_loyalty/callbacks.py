@@ -19,11 +19,10 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     MessageState,
     MessageStatus,
 )
-from airflow_provider_telecom.vendors.report import Hearing, Report
+from airflow_provider_telecom.vendors.report import ACCOUNT, Hearing, Report, scope_of
 
 _KEY = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _NETWORK = re.compile(r"\d{5,6}", re.ASCII)
-_ACCOUNT = "account"
 
 _RANKS = {
     MessageState.UNKNOWN: 0,
@@ -48,7 +47,7 @@ def hlr(nonce: str, body: bytes) -> Report:
     ]
     if not keys:
         raise unreadable("id is missing", body)
-    if nonce != _ACCOUNT and told.reference != nonce:
+    if nonce != ACCOUNT and told.reference != nonce:
         raise unreadable("reference is not the one that this address is for", body)
     network = told.network if told.network and _NETWORK.fullmatch(told.network) else None
     return Report(
@@ -97,22 +96,23 @@ def hearing_hlr(
 ) -> Hearing | None:
     """Return under which names the results of look-ups are told."""
     keys = [*_several("hlr_ids", hlr_ids), *_several("references", references)]
-    return _heard(f"ketchup/hlr/{conn_id}", keys)
+    return _heard("hlr", conn_id, keys)
 
 
 def hearing_viber(conn_id: str, reference: str | None = None, **arguments: Any) -> Hearing | None:
     """Return under which name a Viber message is told of: by our key only, since reports hold no id."""
-    return _heard(f"ketchup/viber/{conn_id}", [reference] if reference else [])
+    return _heard("viber", conn_id, [reference] if reference else [])
 
 
 def hearing_viber_messages(
     conn_id: str, messages: Sequence[Mapping[str, Any]] = (), **arguments: Any
 ) -> Hearing | None:
     """Return under which names several Viber messages are told of."""
-    return _heard(f"ketchup/viber/{conn_id}", [one["reference"] for one in messages if one.get("reference")])
+    return _heard("viber", conn_id, [one["reference"] for one in messages if one.get("reference")])
 
 
-def _heard(scope: str, keys: Sequence[str]) -> Hearing | None:
+def _heard(kind: str, conn_id: str, keys: Sequence[str]) -> Hearing | None:
+    scope = scope_of("ketchup", kind, conn_id)
     return Hearing(topics=tuple(f"{scope}/{key}" for key in keys)) if keys else None
 
 

@@ -15,7 +15,7 @@ from airflow_provider_telecom.vendors.novaconnect.models.webhooks import (
     read_notice,
     read_queue_callback,
 )
-from airflow_provider_telecom.vendors.report import Hearing, Report
+from airflow_provider_telecom.vendors.report import Hearing, Report, scope_of
 
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _WORD = re.compile(r"\w{1,40}", re.ASCII)
@@ -86,7 +86,7 @@ def hearing(conn_id: str, callback_key: str | None = None, **arguments: Any) -> 
     """Return under which name the end of an operation is told; None when no call-back was asked for."""
     if not callback_key:
         return None
-    topic = f"novaconnect/queue/{conn_id}/{callback_key}"
+    topic = f"{scope_of('novaconnect', 'queue', conn_id)}/{callback_key}"
     return Hearing(topics=(topic,), entry=topic)
 
 

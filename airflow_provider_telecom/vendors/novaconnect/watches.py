@@ -50,7 +50,7 @@ def _by_word(
         return Progress(Stage.WAITING, {**facts, "reached": told.get("process", 0)})
     if failed := told.get("failed"):
         return Progress(Stage.MISSED, {**facts, "missed": {str(one): FAILED for one in failed}})
-    return Progress(Stage.REACHED, {**facts, "reached": len(sim_ids)})
+    return Progress(Stage.REACHED, {**facts, "reached": told.get("process", len(sim_ids))})
 
 
 def _by_list(
