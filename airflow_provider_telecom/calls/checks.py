@@ -100,9 +100,19 @@ def percent(field: str, value: str | float | Decimal) -> Decimal:
 
 
 def sms_segments(text: str) -> int:
-    """Return how many SMS a text takes: 160 or 153 characters each in GSM-7, 70 or 67 in UCS-2."""
-    if all(char in _GSM_7 or char in _GSM_7_TWICE for char in text):
-        length, alone, chained = len(text) + sum(char in _GSM_7_TWICE for char in text), 160, 153
+    """Return how many SMS a text takes: 160 or 153 characters each in GSM-7, 70 or 67 in UCS-2.
+
+    A character that takes two places (an escape sequence, a surrogate pair) is never split between two SMS.
+    """
+    if _GSM_7.union(_GSM_7_TWICE).issuperset(text):
+        places, alone, chained = [2 if char in _GSM_7_TWICE else 1 for char in text], 160, 153
     else:
-        length, alone, chained = len(text.encode("utf-16-be")) // 2, 70, 67
-    return 1 if length <= alone else -(-length // chained)
+        places, alone, chained = [2 if char > "\uffff" else 1 for char in text], 70, 67
+    if sum(places) <= alone:
+        return 1
+    segments, free = 1, chained
+    for needed in places:
+        if needed > free:
+            segments, free = segments + 1, chained
+        free -= needed
+    return segments

@@ -43,10 +43,6 @@ COUNTRIES = (
 
 _BY_PREFIX = {country.prefix: country for country in COUNTRIES}
 _MSISDN = re.compile(r"[1-9][0-9]{9,14}")
-_GSM_7 = re.compile(
-    r"[@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,\-./0-9:;<=>?¡A-ZÄÖÑÜ§¿a-zäöñüà^{}\\\[~\]|€\f]*"
-)
-_GSM_7_TWICE = re.compile(r"[\^{}\\\[~\]|€\f]")
 
 
 def country_of(msisdn: Any) -> Country | None:
@@ -54,15 +50,6 @@ def country_of(msisdn: Any) -> Country | None:
     if not isinstance(msisdn, str) or not _MSISDN.fullmatch(msisdn):
         return None
     return _BY_PREFIX.get(msisdn[:3]) or _BY_PREFIX.get(msisdn[:2]) or _BY_PREFIX.get(msisdn[:1])
-
-
-def segments(text: str) -> int:
-    """Return how many SMS a text fills: 160 or 153 characters each in GSM-7, 70 or 67 in UCS-2."""
-    if _GSM_7.fullmatch(text):
-        length, alone, chained = len(text) + len(_GSM_7_TWICE.findall(text)), 160, 153
-    else:
-        length, alone, chained = len(text.encode("utf-16-be", "surrogatepass")) // 2, 70, 67
-    return 1 if length <= alone else -(-length // chained)
 
 
 def table(module: Module) -> list[dict[str, str]]:

@@ -13,7 +13,8 @@ from fastapi import Request
 from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
 from airflow_provider_telecom.simulator.ketchup_loyalty.answers import SMS, Refusal, single
 from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Delivery, Message, Task
-from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country, segments
+from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
+from airflow_provider_telecom.simulator.sms import segments
 
 _WHOLE = {"destination", "validity", "tariff"}
 _FIELDS = {

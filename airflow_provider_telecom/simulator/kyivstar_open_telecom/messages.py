@@ -24,23 +24,10 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
     msisdn,
 )
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
+from airflow_provider_telecom.simulator.sms import segments
 
 MOST_SEGMENTS = 6
 LONGEST_VIBER_TEXT = 1000
-_GSM_7 = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_7_DOUBLE = frozenset("^{}\\[~]|€\f")
-
-
-def segments(text: str) -> int:
-    """Return how many SMS a text takes: 160 or 70 characters in one, 153 or 67 in each of many."""
-    if _GSM_7.union(_GSM_7_DOUBLE).issuperset(text):
-        units, alone, joined = len(text) + sum(one in _GSM_7_DOUBLE for one in text), 160, 153
-    else:
-        units, alone, joined = len(text.encode("utf-16-le")) // 2, 70, 67
-    return 1 if units <= alone else -(-units // joined)
 
 
 def check_sender(books: Books, sender: str) -> None:

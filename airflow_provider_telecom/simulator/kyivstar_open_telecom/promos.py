@@ -20,9 +20,10 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
     msisdn,
     one_of,
 )
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.messages import check_sender, rfc3339, segments
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.messages import check_sender, rfc3339
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.promo_list import LIST_QUERY, page
+from airflow_provider_telecom.simulator.sms import segments
 
 LARGEST_CHUNK = 20_000
 NEXT_STATUSES = {

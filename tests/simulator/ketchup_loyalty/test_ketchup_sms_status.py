@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from ketchup_bodies import HOUR, RU, UA, error, individual, naive, phone, phones
 
-from airflow_provider_telecom.simulator.ketchup_loyalty.prices import segments
+from airflow_provider_telecom.simulator.sms import segments
 from airflow_provider_telecom.simulator.town import Town
 
 

@@ -36,6 +36,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("send_sms", (NUMBER, "cut \ud83d"), {}, "text"),
     ("send_sms", (NUMBER, "a" * (6 * 153 + 1)), {}, "text"),
     ("send_sms", (NUMBER, "я" * (6 * 67 + 1)), {}, "text"),
+    ("send_sms", (NUMBER, ("a" * 152 + "€") * 5 + "a" * 148), {}, "text"),  # 918 septets, 7 SMS
     ("send_sms", (NUMBER, "a" * 161), {"max_segments": 1}, "text"),
     ("send_sms", (NUMBER, "hi"), {"max_segments": 0}, "max_segments"),
     ("send_sms", (NUMBER, "hi"), {"max_segments": 7}, "max_segments"),
