@@ -7,7 +7,6 @@ DELETE by itself when a server closes an idle connection; that is switched off, 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import random
 import socket
@@ -26,6 +25,7 @@ from yarl import URL
 from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Unknown
+from airflow_provider_telecom.transport.addresses import refuse_private
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
     Locks,
@@ -34,7 +34,6 @@ from airflow_provider_telecom.transport.wire import (
     UnfitBodyError,
     prepared,
     receiving,
-    refuse_private,
 )
 
 T = TypeVar("T")
@@ -144,11 +143,8 @@ def _tls(route: Route) -> ssl.SSLContext | bool:
 
 
 def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    """Whether aiohttp takes a host for an address. `127.1` and `2130706433` are such hosts too."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _proxy_for(url: URL) -> str | None:

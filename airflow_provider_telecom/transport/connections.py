@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.transport.wire import refuse_private
+from airflow_provider_telecom.transport.addresses import refuse_private
 
 
 class Exchange(threading.local):

@@ -1,8 +1,7 @@
-"""What both transports share: addresses, bytes to send, bytes that come back, hosts we may talk to."""
+"""What both transports share: addresses, bytes to send, bytes that come back."""
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import threading
 import uuid
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import IO, NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, Response, Target
 
 CHUNK = 256 * 1024
@@ -78,16 +76,6 @@ def _form(form: Form) -> tuple[str, bytes]:
 
     content, content_type = encode_multipart_formdata(dict(form.fields), boundary=uuid.uuid4().hex)
     return content_type, content
-
-
-def refuse_private(address: str, allowed: bool) -> None:
-    """Raise TelecomInputError for an address that is not on the public internet, unless that is allowed."""
-    if not allowed and not ipaddress.ip_address(address.split("%")[0]).is_global:
-        raise TelecomInputError(
-            "host",
-            "leads to a loopback or private address; set allow_private_hosts in the connection's extra "
-            "for a simulator or a gateway",
-        )
 
 
 class UnfitBodyError(Exception):
