@@ -10,18 +10,13 @@ from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand
 
 def get_telecom_commands() -> list[CLICommand]:
     """Return the commands. Called by Airflow when it builds its parser."""
-    from airflow_provider_telecom.simulator.__main__ import DEFAULT_PORT, port, ripe
+    from airflow_provider_telecom.simulator.__main__ import options
 
-    arguments = (
-        _argument("--port", type=port, default=DEFAULT_PORT, help="port on 127.0.0.1 (0: any free one)"),
-        _argument("--seed", type=int, default=0, help="seed of the pretend world"),
-        _argument("--ripe", type=ripe, action="append", help="how long states take: ketchup.sms=seconds:2"),
-    )
     simulator = ActionCommand(
         name="simulator",
         help="Start the simulator of all five vendors on this machine",
         func=run_simulator,
-        args=arguments,
+        args=tuple(_argument(flag, **facts) for flag, facts in options().items()),
     )
     urls = ActionCommand(
         name="callback-urls",
@@ -43,7 +38,7 @@ def run_simulator(args: argparse.Namespace) -> None:
     """Run the simulator until it is told to end."""
     from airflow_provider_telecom.simulator.__main__ import run
 
-    raise SystemExit(run(args.port, args.seed, args.ripe or []))
+    raise SystemExit(run(args))
 
 
 def print_callback_urls(args: argparse.Namespace) -> None:

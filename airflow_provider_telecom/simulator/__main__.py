@@ -8,7 +8,9 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any
 
+from airflow_provider_telecom.simulator.switches import PRESETS, SWITCHES
 from airflow_provider_telecom.simulator.town import MODES, VENDORS, Ripeness
 
 DEFAULT_PORT = 8090
@@ -17,18 +19,34 @@ DEFAULT_PORT = 8090
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the simulator until it is told to end; return the exit code."""
     parser = argparse.ArgumentParser(prog="telecom-simulator", description=__doc__)
-    parser.add_argument("--port", type=port, default=DEFAULT_PORT, help="port on 127.0.0.1 (0: any free one)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the pretend world")
-    parser.add_argument(
-        "--ripe",
-        type=ripe,
-        action="append",
-        default=[],
-        metavar="KIND=MODE:COUNT",
-        help="how long states take: ketchup.sms=seconds:2, novaconnect=looks:3 (may be given again)",
-    )
-    given = parser.parse_args(argv)
-    return run(given.port, given.seed, given.ripe)
+    for flag, facts in options().items():
+        parser.add_argument(flag, **facts)
+    return run(parser.parse_args(argv))
+
+
+def options() -> dict[str, dict[str, Any]]:
+    """Return the command's options, each with what argparse wants to know of it."""
+    return {
+        "--port": {"type": port, "default": DEFAULT_PORT, "help": "port on 127.0.0.1 (0: any free one)"},
+        "--seed": {"type": int, "default": 0, "help": "seed of the simulated data"},
+        "--ripe": {
+            "type": ripe,
+            "action": "append",
+            "metavar": "KIND=MODE:COUNT",
+            "help": "how long states take: ketchup.sms=seconds:2, novaconnect=looks:3 (may be repeated)",
+        },
+        "--preset": {
+            "choices": PRESETS,
+            "default": "default",
+            "help": "which readings of the vendors' documents to follow (random: chosen by the seed)",
+        },
+        "--switch": {
+            "type": switch,
+            "action": "append",
+            "metavar": "NAME=VALUE",
+            "help": "follow another reading: ketchup.bare_read=on (may be repeated; /_town/switches has all)",
+        },
+    }
 
 
 def port(text: str) -> int:
@@ -54,21 +72,37 @@ def ripe(text: str) -> tuple[str, Ripeness]:
     return kind, Ripeness(mode, float(count))
 
 
-def run(port: int, seed: int, ripeness: Sequence[tuple[str, Ripeness]]) -> int:
+def switch(text: str) -> tuple[str, str]:
+    """Read `ketchup.bare_read=on`."""
+    name, _, value = text.partition("=")
+    known = {switch.full_name: switch.values for switch in SWITCHES}
+    if value not in known.get(name, ()):
+        raise argparse.ArgumentTypeError(
+            f"must be {name}={'|'.join(known[name])}" if name in known else "no switch has this name"
+        )
+    return name, value
+
+
+def run(given: argparse.Namespace) -> int:
     """Start the simulator, say how to use it, and wait for SIGINT or SIGTERM."""
     from airflow_provider_telecom.simulator.server import HOST, Simulator
 
-    simulator = Simulator(port, seed)
+    simulator = Simulator(given.port, given.seed, given.preset)
     try:
         simulator.start()
     except OSError as error:
-        print(f"telecom-simulator: port {port} on {HOST} cannot be used: {error.strerror}", file=sys.stderr)
+        print(
+            f"telecom-simulator: port {given.port} on {HOST} cannot be used: {error.strerror}",
+            file=sys.stderr,
+        )
         return 1
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    for kind, how in ripeness:
+    for kind, how in given.ripe or []:
         simulator.town.set_ripeness(kind, how.mode, how.count)
+    for name, value in given.switch or []:
+        simulator.town.set_switch(name, value)
     print(f"The simulator is at {simulator.url} and ends with Ctrl-C. Point Airflow at it with:\n")
     for name, value in simulator.environment().items():
         print(f"export {name}='{value}'")

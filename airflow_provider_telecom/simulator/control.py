@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.switches import SWITCHES, Preset
 from airflow_provider_telecom.simulator.town import VENDORS, Fault, FaultKind, Town
 
 
@@ -48,9 +49,17 @@ class ClockOrder(_Order):
 
 
 class ResetOrder(_Order):
-    """Make the town new, from a seed."""
+    """Make the town new, from a seed, with all switches as a preset sets them."""
 
     seed: int = 0
+    preset: Preset = "default"
+
+
+class SwitchOrder(_Order):
+    """Follow another reading of a vendor's document, such as `ketchup.bare_read`; see `switches`."""
+
+    name: str
+    value: str
 
 
 class RefuseOrder(_Order):
@@ -98,6 +107,18 @@ def routes(town: Town, refuse: Callable[[float], None] | None) -> APIRouter:
         town.set_ripeness(order.kind, order.mode, order.count)
         return {"ok": True}
 
+    @router.get("/switches")
+    async def switches() -> list[dict[str, Any]]:
+        return [{**asdict(switch), "value": town.switches(switch.vendor)[switch.name]} for switch in SWITCHES]
+
+    @router.post("/switches")
+    async def set_switch(order: SwitchOrder) -> dict[str, bool]:
+        try:
+            town.set_switch(order.name, order.value)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+        return {"ok": True}
+
     @router.post("/clock")
     async def clock(order: ClockOrder) -> dict[str, Any]:
         if (order.advance is None) == (order.set is None):
@@ -109,7 +130,7 @@ def routes(town: Town, refuse: Callable[[float], None] | None) -> APIRouter:
 
     @router.post("/reset")
     async def reset(order: ResetOrder) -> dict[str, bool]:
-        town.reset(order.seed)
+        town.reset(order.seed, order.preset)
         return {"ok": True}
 
     @router.post("/refuse")

@@ -21,6 +21,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.switches import Switches
 from airflow_provider_telecom.simulator.town import Town
 
 KYIV = ZoneInfo("Europe/Kyiv")
@@ -47,13 +48,13 @@ class Call:
 
 
 class Books:
-    """The PBX's records. `quirks`: `trailing_comma` (JSON as in the document's sample)."""
+    """The PBX's records."""
 
     def __init__(self, town: Town) -> None:
         self.town = town
         self.token = credentials.FMC_TOKEN
         self.activated = True
-        self.quirks: set[str] = set()
+        self.switches = town.switches("fmc")
         self.calls: list[Call] = []
         dice, now = random.Random(town.seed), town.clock.now()
         for _ in range(_SEEDED_CALLS):
@@ -107,7 +108,7 @@ def routes(town: Town) -> APIRouter:
             return _error(400, str(wrong))
         if suffix not in _TYPES or set(given) - {"token", "from", "to", *_FLAGS}:
             return _error(400 if suffix in _TYPES else 404, "Unknown format or parameter")
-        text = _written(books.between(first, last), suffix, flags, books.quirks)
+        text = _written(books.between(first, last), suffix, flags, books.switches)
         name = f"callstat_{first:%Y-%m-%dT%H:%M:%S}_{last:%Y-%m-%dT%H:%M:%S}.{suffix}"
         return StreamingResponse(
             _in_larger_pieces(text),
@@ -183,11 +184,11 @@ def _row(call: Call, flags: Sequence[str]) -> dict[str, Any]:
     return row | {field: getattr(call, field) for flag in flags for field in _FLAGS[flag]}
 
 
-def _written(calls: Iterable[Call], suffix: str, flags: Sequence[str], quirks: set[str]) -> Iterator[str]:
+def _written(calls: Iterable[Call], suffix: str, flags: Sequence[str], switches: Switches) -> Iterator[str]:
     """Yield the pieces of a list, so that one of millions takes no memory."""
     rows = (_row(call, flags) for call in calls)
     if suffix == "json":
-        return _json(rows, "trailing_comma" in quirks)
+        return _json(rows, switches.on("trailing_comma"))
     if suffix == "csv":
         return _csv(rows, list(_row(Call(datetime.now(timezone.utc), 0, "", ""), flags)))
     return _xml(rows)

@@ -46,7 +46,17 @@ _CONTROLS = (
         "an hour later",
         """curl -H 'content-type: application/json' {url}/_town/clock -d '{{"advance": 3600}}'""",
     ),
-    ("make it new", """curl -H 'content-type: application/json' {url}/_town/reset -d '{{"seed": 7}}'"""),
+    (
+        "another reading of a document",
+        """curl -H 'content-type: application/json' {url}/_town/switches \\
+     -d '{{"name": "ketchup.bare_read", "value": "on"}}'""",
+    ),
+    ("all switches", "curl {url}/_town/switches"),
+    (
+        "make it new",
+        """curl -H 'content-type: application/json' {url}/_town/reset \\
+     -d '{{"seed": 7, "preset": "opposite"}}'""",
+    ),
 )
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #0a7d5a; }

@@ -15,6 +15,7 @@ import uvicorn
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.app import build
 from airflow_provider_telecom.simulator.faults import Faults, OpenConnections
+from airflow_provider_telecom.simulator.switches import Preset
 from airflow_provider_telecom.simulator.town import Fault, FaultKind, Town
 
 HOST = "127.0.0.1"
@@ -44,8 +45,8 @@ _ANSWER_GOES_OUT_SECONDS = 0.05
 class Simulator:
     """The running town. `town` is its state, which tests may read and change directly."""
 
-    def __init__(self, port: int = 0, seed: int = 0) -> None:
-        self.town = Town(seed)
+    def __init__(self, port: int = 0, seed: int = 0, preset: Preset = "default") -> None:
+        self.town = Town(seed, preset)
         self.port = port
         self._connections = OpenConnections()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -177,10 +178,10 @@ class Simulator:
         loop.call_soon_threadsafe(run)
         done.wait(_PATIENCE_SECONDS)
 
-    def reset(self, seed: int = 0) -> None:
-        """Make the town new, and open its door."""
+    def reset(self, seed: int = 0, preset: Preset = "default") -> None:
+        """Make the town new, with all switches as a preset sets them, and open its door."""
         self.accept()
-        self.town.reset(seed)
+        self.town.reset(seed, preset)
 
     def fault(self, kind: FaultKind, vendor: str | None = None, **options: Any) -> Fault:
         """Let something go wrong: `fault("reset_after", "ketchup", path="/sms/create")`. See town.Fault."""

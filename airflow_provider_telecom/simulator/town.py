@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
+from airflow_provider_telecom.simulator.switches import Preset, Switches, of_vendor
+
 VENDORS = ("kyivstar", "ketchup", "fmc", "sunsim", "novaconnect")
 
 
@@ -172,12 +174,12 @@ class Fault:
 class Town:
     """Everything the vendors share. `reset` makes it new."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, preset: Preset = "default") -> None:
         self.lock = threading.RLock()
-        self.reset(seed)
+        self.reset(seed, preset)
 
-    def reset(self, seed: int = 0) -> None:
-        """Forget everything: ledger, faults, requests, time, and each vendor's books."""
+    def reset(self, seed: int = 0, preset: Preset = "default") -> None:
+        """Forget everything: ledger, faults, requests, time, and each vendor's books; set all switches."""
         with self.lock:
             self.seed = seed
             self.random = random.Random(seed)
@@ -188,6 +190,7 @@ class Town:
             self.started = time.monotonic()
             self._ripeness: dict[str, Ripeness] = {}
             self._books: dict[str, Any] = {}
+            self._switches = {vendor: Switches(of_vendor(vendor), preset, seed) for vendor in VENDORS}
 
     def books(self, vendor: str, new: type[Any]) -> Any:
         """Return the vendor's own state, made by `new(town)` when first asked for after a reset."""
@@ -195,6 +198,17 @@ class Town:
             if vendor not in self._books:
                 self._books[vendor] = new(self)
             return self._books[vendor]
+
+    def switches(self, vendor: str) -> Switches:
+        """Return the vendor's switches: which readings of its document the simulator follows."""
+        return self._switches[vendor]
+
+    def set_switch(self, full_name: str, value: str) -> None:
+        """Set one switch: `set_switch("ketchup.bare_read", "on")`. Raises ValueError if there is none."""
+        vendor, _, name = full_name.partition(".")
+        if vendor not in self._switches:
+            raise ValueError(f"vendor must be one of {', '.join(VENDORS)}")
+        self._switches[vendor].set(name, value)
 
     def record(self, vendor: str, kind: str, **facts: Any) -> Effect:
         """Write an effect into the ledger."""

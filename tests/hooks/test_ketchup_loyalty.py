@@ -271,7 +271,7 @@ def test_a_wrong_key_is_an_auth_error_at_once(
     monkeypatch: pytest.MonkeyPatch,
     quirk: str,
 ) -> None:
-    books.quirks |= {quirk} - {""}
+    books.switches.turn_on(*filter(None, [quirk]))
     hook = hook_for(VENDOR)
     connection = telecom_simulator.connection(VENDOR)
     monkeypatch.setenv("AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT", json.dumps({**connection, "password": "x1y2"}))
@@ -293,7 +293,7 @@ def test_a_blocked_account_is_an_auth_error(hook: Any, call: Make, books: Books)
 
 @pytest.mark.parametrize("quirk", QUIRKS)
 def test_answers_of_any_spelling_read_alike(hook: Any, call: Make, books: Books, quirk: str) -> None:
-    books.quirks.add(quirk)
+    books.switches.turn_on(quirk)
     assert call(hook.send_sms, A, "Hi", reference="r1").price == Decimal("0.02")
     batch = call(hook.send_sms_to_many, [Recipient(A, "r1"), Recipient(B, "r2")], "Hi")
     assert [one.duplicate for one in batch.results] == [True, False]
@@ -310,7 +310,7 @@ def test_answers_of_any_spelling_read_alike(hook: Any, call: Make, books: Books,
 
 
 def test_row_01_the_examples_codes_of_hlr(hook: Any, call: Make, books: Books) -> None:
-    books.quirks.add("hlr_example_codes")
+    books.switches.turn_on("hlr_example_codes")
     first = call(hook.create_hlr, A, reference="r1")
     again = call(hook.create_hlr, A, reference="r1")
     assert (again.id, again.duplicate, again.code) == (first.id, True, "13")
@@ -386,7 +386,7 @@ def test_a_viber_message_that_is_known_already(telecom_simulator: Simulator, hoo
 def test_row_14_a_key_in_the_wrong_field_is_not_kept(
     telecom_simulator: Simulator, hook_for: Make, hook: Any, call: Make, books: Books
 ) -> None:
-    books.quirks.add("viber_reference")
+    books.switches.turn_on("viber_reference")
     assert [one.keyed for one in call(hook.send_viber, VIBERS, "Hi").results] == [False, False]
     for option in ("reference", "both"):
         other = hook_for(VENDOR, viber_sender="Shop", viber_key=option)
@@ -474,7 +474,7 @@ def test_the_sixth_export_is_refused(hook: Any, call: Make) -> None:
 def test_row_06_typographic_json_fails_by_name_and_other_formats_do_not(
     hook: Any, call: Make, books: Books
 ) -> None:
-    books.quirks.add("typographic_quotes")
+    books.switches.turn_on("typographic_quotes")
     call(hook.send_sms, A, "Hi “there”", reference="r1")
     key = call(hook.create_statistics_export, **period(), message_type="sms")
     with pytest.raises(TelecomAnswerError, match="not JSON"):
@@ -484,7 +484,7 @@ def test_row_06_typographic_json_fails_by_name_and_other_formats_do_not(
 
 
 def test_row_20_a_key_in_an_object(hook: Any, call: Make, books: Books) -> None:
-    books.quirks.add("key_object")
+    books.switches.turn_on("key_object")
     key = call(hook.create_statistics_export, **period())
     assert [one.key for one in call(hook.list_statistics_exports)] == [key]
 
@@ -493,7 +493,7 @@ def test_row_20_a_key_in_an_object(hook: Any, call: Make, books: Books) -> None:
 def test_row_21_an_export_is_deleted_at_either_path(
     telecom_simulator: Simulator, hook: Any, call: Make, books: Books, quirk: str
 ) -> None:
-    books.quirks |= {quirk} - {""}
+    books.switches.turn_on(*filter(None, [quirk]))
     key = call(hook.create_statistics_export, **period())
     call(hook.delete_statistics_export, key)
     assert len(telecom_simulator.town.ledger.of("ketchup", "stat_delete")) == 1

@@ -271,7 +271,7 @@ def same_story(simulator: Simulator, hook: Any, call: Make, quirks: list[str]) -
     plain = story(hook, call), [{**facts, "filters": None} for facts in effects(simulator)]
     assert len(plain[1]) == 10
     simulator.reset()
-    books_of(simulator).quirks.update(quirks)
+    books_of(simulator).switches.turn_on(*quirks)
     return (story(hook, call), [{**facts, "filters": None} for facts in effects(simulator)]) == plain
 
 
@@ -402,7 +402,7 @@ def test_row_17_a_window_means_the_vendors_own_hours(
 def test_row_14_keys_that_do_not_come_back_end_the_repeating(
     hook_for: Any, call: Any, telecom_simulator: Any
 ) -> None:
-    telecom_simulator.town.books("ketchup", Books).quirks.add("viber_reference")
+    telecom_simulator.town.books("ketchup", Books).switches.turn_on("viber_reference")
     hook = hook_for("ketchup_loyalty", viber_sender="Shop")
     first = call(hook.send_viber, [ViberRecipient("380670000201", "first")], "Hi")
     assert not first.results[0].keyed

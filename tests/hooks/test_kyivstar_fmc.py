@@ -109,7 +109,7 @@ def test_row_27_a_trailing_comma_is_put_up_with(
 ) -> None:
     hook = hook_for("kyivstar_fmc")
     strict = call(hook.get_call_records, now() - timedelta(days=3))
-    books_of(telecom_simulator).quirks.add("trailing_comma")
+    books_of(telecom_simulator).switches.turn_on("trailing_comma")
     assert call(hook.get_call_records, now() - timedelta(days=3)) == strict
     assert strict
 

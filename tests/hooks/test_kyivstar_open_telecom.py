@@ -73,7 +73,7 @@ def test_the_device_check(books: Any, hook: Any, call: Make) -> None:
 
 
 def test_wrapped_answers_read_alike(books: Any, hook: Any, call: Make) -> None:
-    books.quirks.add("resource")
+    books.switches.turn_on("resource")
     assert call(hook.check_sim_count, NUMBER, 120).sim_count >= 1
     assert call(hook.send_sms, NUMBER, "hi").message_id
     promo = call(hook.create_promo, "Hello")

@@ -70,7 +70,7 @@ def test_sims_are_listed_and_filtered(hook: NovaConnectHook, call: Caller) -> No
 
 @pytest.mark.parametrize("quirk", ["limit_float", "change_lock_bool"])
 def test_row_36_bent_types_are_read(hook: NovaConnectHook, books: Any, call: Caller, quirk: str) -> None:
-    books.quirks.add(quirk)
+    books.switches.turn_on(quirk)
     assert len(call(hook.all_sims)) == 60
 
 
@@ -187,7 +187,7 @@ def test_row_38_callbacks_of_a_queue_are_read(
 ) -> None:
     posted: list[bytes] = []
     monkeypatch.setattr(books, "post", lambda url, body: posted.append(json.dumps(body).encode()))
-    books.quirks.update(quirks)
+    books.switches.turn_on(*quirks)
     queued = hook.ping_sims(sims_of(books, "TD")[:3], callback_url="http://127.0.0.1:9/hook")
     found = [read_queue_callback(body) for body in posted]
     assert {one.qid for one in found} == {queued.queue_id}

@@ -106,7 +106,7 @@ class TestCalls:
         assert FOREIGN not in str(caught.value)
 
     def test_recording(self, hook: SunSimHook, call: Caller, books: Books) -> None:
-        books.quirks.add("hostile_file_name")
+        books.switches.turn_on("hostile_file_name")
         record_id, content = next(iter(books.recordings.items()))
         found = call(hook.get_call_record_file, record_id)
         assert found.content == content
@@ -176,7 +176,7 @@ class TestTokens:
 
     @pytest.mark.parametrize("quirk", ["opaque_tokens", "dotted_dates"])
     def test_ends_in_every_form(self, hook: SunSimHook, call: Caller, books: Books, quirk: str) -> None:
-        books.quirks |= {quirk, "opaque_tokens"}
+        books.switches.turn_on(quirk, "opaque_tokens")
         pair = call(hook.create_tokens)
         left = pair.access_expires - datetime.now(timezone.utc)
         assert abs(left - timedelta(hours=24)) < timedelta(seconds=10)

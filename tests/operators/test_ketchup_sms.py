@@ -117,7 +117,7 @@ def test_what_was_not_sent_is_sent_by_the_next_try(telecom_simulator: Any) -> No
 
 
 def test_a_status_without_an_id_will_do(telecom_simulator: Any) -> None:
-    books(telecom_simulator).quirks.add("no_id")
+    books(telecom_simulator).switches.turn_on("no_id")
     telecom_simulator.fault("reset_after", "ketchup", path="/sms/create")
     found = Run().execute(sms(wait_for_completion=True, poll_interval=0.01))
     assert found["message_id"] is None

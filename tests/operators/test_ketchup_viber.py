@@ -39,7 +39,7 @@ def hook(hook_for: Callable[..., Any]) -> Any:
 def no_keys(telecom_simulator: Any) -> None:
     """A vendor that overlooks `external_id`, as it wants `reference`: there are no keys."""
     books: Books = telecom_simulator.town.books("ketchup", Books)
-    books.quirks.add("viber_reference")
+    books.switches.turn_on("viber_reference")
 
 
 def test_each_recipient_has_a_key(telecom_simulator: Any) -> None:

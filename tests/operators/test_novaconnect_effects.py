@@ -204,7 +204,7 @@ def test_a_tariff_that_is_so_is_left_alone_and_a_locked_one_skipped(books: Any, 
 
 
 def test_a_lock_without_a_date(books: Any, done_to: Any) -> None:
-    books.quirks.add("change_lock_bool")
+    books.switches.turn_on("change_lock_bool")
     books.sims[1002].tariff.change_lock = 1
     outcome = Run().execute(made("tariff"))
     assert outcome["changed"] == done_to("tariff") == [1001]

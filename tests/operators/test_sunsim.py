@@ -253,9 +253,9 @@ class TestSet:
         assert "redirect 1: num" in str(caught.value)
         assert "9001234567" not in str(caught.value)
 
-    @pytest.mark.parametrize("quirk", ["none", "plain_redirects"])
+    @pytest.mark.parametrize("quirk", ["", "plain_redirects"])
     def test_profiles_of_vip_lists_are_left_alone(self, books: Books, quirk: str) -> None:
-        books.quirks.add(quirk)
+        books.switches.turn_on(*filter(None, [quirk]))
         for each in books.settings[NUMBERS[2]]["profiles"][1]["scheduleBlocks"]:
             each["redirectNums"][0]["num"] = "+79000000101"
         books.settings[NUMBERS[2]]["profiles"][1]["workdayDefDay"] = 3
@@ -264,7 +264,7 @@ class TestSet:
         block(before["settings"])["redirectNums"][0]["dialTime"] = 45
         facts = Run().execute(put(settings=before["settings"], expected_hash=before["hash"]))
         assert facts["changed"]
-        if quirk == "none":
+        if not quirk:
             assert books.settings[NUMBERS[2]]["profiles"][1] == vip
 
     def test_an_edit_of_one_is_refused_by_name(self, books: Books, before: Any) -> None:

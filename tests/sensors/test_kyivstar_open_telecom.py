@@ -57,7 +57,7 @@ def test_an_sms_is_waited_for(telecom_simulator: Any, hook: Any, deferrable: boo
 def test_code_1040_means_wait(telecom_simulator: Any, hook: Any, deferrable: bool) -> None:
     telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 2)
     message_id = hook.send_sms(NUMBER, "Hi").message_id
-    books(telecom_simulator).quirks.add("late_status")
+    books(telecom_simulator).switches.turn_on("late_status")
     sensor = waiting(KyivstarSmsDeliveredSensor, deferrable, message_id=message_id, tolerated_errors=0)
     assert Run().execute(sensor)["status"] == "delivered"
 

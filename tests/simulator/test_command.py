@@ -19,7 +19,8 @@ import httpx
 import pytest
 
 from airflow_provider_telecom.command import get_telecom_commands
-from airflow_provider_telecom.simulator.__main__ import port, ripe
+from airflow_provider_telecom.simulator.__main__ import options, port, ripe
+from airflow_provider_telecom.simulator.switches import SWITCHES
 from airflow_provider_telecom.simulator.town import Ripeness
 
 MODULE = [sys.executable, "-m", "airflow_provider_telecom.simulator"]
@@ -52,7 +53,16 @@ def exports(process: subprocess.Popen[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_prints_exports_answers_and_ends_when_told(number: signal.Signals) -> None:
-    with running("--port", "0", "--ripe", "ketchup.sms=seconds:2") as process:
+    with running(
+        "--port",
+        "0",
+        "--ripe",
+        "ketchup.sms=seconds:2",
+        "--preset",
+        "opposite",
+        "--switch",
+        "fmc.trailing_comma=off",
+    ) as process:
         found = exports(process)
         assert sorted(found) == [
             "AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT",
@@ -92,6 +102,15 @@ def test_ripeness_reaches_the_town() -> None:
         httpx.post(f"{ketchup['host']}/rest/sms/create", json=order, headers=headers).raise_for_status()
         status = httpx.get(f"{ketchup['host']}/rest/sms/t1", headers=headers).json()
         assert status["status"] == "accepted"
+
+
+def test_switches_and_presets_reach_the_simulator() -> None:
+    with running("--port", "0", "--preset", "opposite", "--switch", "fmc.trailing_comma=off") as process:
+        fmc = json.loads(exports(process)["AIRFLOW_CONN_KYIVSTAR_FMC_DEFAULT"])["host"]
+        rows = httpx.get(f"{fmc.removesuffix('/fmc')}/_town/switches").json()
+        shown = {f"{row['vendor']}.{row['name']}": row["value"] for row in rows}
+        expected = {each.full_name: each.value_under("opposite", 0) for each in SWITCHES}
+        assert shown == expected | {"fmc.trailing_comma": "off"}
 
 
 def test_a_busy_port_is_told_in_one_friendly_line() -> None:
@@ -168,7 +187,7 @@ def test_airflow_gets_one_group_with_the_simulator() -> None:
     assert group.name == "telecom"
     simulator = next(one for one in group.subcommands if one.name == "simulator")
     assert simulator.name == "simulator"
-    assert [argument.flags for argument in simulator.args] == [("--port",), ("--seed",), ("--ripe",)]
+    assert [argument.flags for argument in simulator.args] == [(flag,) for flag in options()]
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -186,7 +205,7 @@ def test_airflow_knows_the_command(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Usage: airflow telecom simulator" in done.stdout
-    assert all(flag in done.stdout for flag in ("--port", "--seed", "--ripe"))
+    assert all(flag in done.stdout for flag in options())
 
 
 def test_airflow_runs_the_command(tmp_path: Path) -> None:

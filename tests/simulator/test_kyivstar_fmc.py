@@ -118,7 +118,7 @@ def test_no_calls_are_an_answer_too(pbx: Pbx, suffix: str) -> None:
 
 def test_the_documents_trailing_comma_is_a_quirk(pbx: Pbx) -> None:
     pbx.books.add_call(NOON - timedelta(hours=1), 13, A, B)
-    pbx.books.quirks.add("trailing_comma")
+    pbx.books.switches.turn_on("trailing_comma")
     text = pbx.stat(from_="2026-07-14T12:00:00").text
     with pytest.raises(json.JSONDecodeError):
         json.loads(text)

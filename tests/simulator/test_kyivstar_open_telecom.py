@@ -141,7 +141,7 @@ class TestGateway:
         assert vendor.post("/sms", SMS).status_code == 200
 
     def test_wrapped_answers(self, vendor: Vendor) -> None:
-        vendor.books.quirks.add("resource")
+        vendor.books.switches.turn_on("resource")
         answer = vendor.post("/sms", SMS)
         body = answer.json()
         assert set(body) == {"reqId", "cid", "resource"}

@@ -107,7 +107,7 @@ class TestSms:
         refused(vendor.get(f"/sms/{message_id}"), 404)
 
     def test_status_comes_late(self, vendor: Vendor) -> None:
-        vendor.books.quirks.add("late_status")
+        vendor.books.switches.turn_on("late_status")
         vendor.town.set_ripeness("kyivstar.sms", "seconds", 60)
         message_id = vendor.post("/sms", SMS).json()["msgId"]
         assert vendor.get(f"/sms/{message_id}").json()["errorCode"] == 1040

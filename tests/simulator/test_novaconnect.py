@@ -127,7 +127,7 @@ def test_reads_are_for_every_role(desk: Desk, path: str, token: str) -> None:
 
 
 def test_the_http_status_follows_the_code_on_request(desk: Desk) -> None:
-    desk.books.quirks.add("http_status")
+    desk.books.switches.turn_on("http_status")
     headers = {"Authorization": f"Bearer {NOVACONNECT_USER_TOKEN}"}
     answer = desk.client.post("/x/api/sim/block", json={"items": [1001]}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, 403)
@@ -232,7 +232,7 @@ def test_a_wrong_list_request_is_400(desk: Desk, body: dict[str, Any]) -> None:
 
 
 def test_quirks_of_a_sims_types(desk: Desk) -> None:
-    desk.books.quirks |= {"limit_float", "change_lock_bool"}
+    desk.books.switches.turn_on("limit_float", "change_lock_bool")
     sim = desk.ask("sim/list", {"filter": {"profile": "TD"}, "size": 1})["items"][0]
     assert isinstance(sim["limit"]["used"], float)
     assert sim["tariff"]["change_lock"] is False
@@ -477,7 +477,7 @@ def test_the_older_queue_goes_first(desk: Desk) -> None:
 
 
 def test_progress_callbacks(desk: Desk) -> None:
-    desk.books.quirks.add("progress_callbacks")
+    desk.books.switches.turn_on("progress_callbacks")
     sims = list(desk.books.sims.values())[:10]
     desk.order("disconnect", sims, callbackUrl=HOOK)
     assert [body["status"]["process"] for body in desk.bodies()] == [3, 6, 9, 10]
@@ -486,7 +486,7 @@ def test_progress_callbacks(desk: Desk) -> None:
 
 
 def test_single_item_callbacks(desk: Desk) -> None:
-    desk.books.quirks.add("single_item")
+    desk.books.switches.turn_on("single_item")
     sims = list(desk.books.sims.values())[:2]
     desk.order("disconnect", sims, callbackUrl=HOOK)
     assert [body["items"]["id"] for body in desk.bodies()] == [sim.id for sim in sims]
@@ -494,7 +494,7 @@ def test_single_item_callbacks(desk: Desk) -> None:
 
 
 def test_count_as_an_object(desk: Desk) -> None:
-    desk.books.quirks.add("count_object")
+    desk.books.switches.turn_on("count_object")
     desk.order("disconnect", [desk.sim("TD")], callbackUrl=HOOK)
     assert desk.bodies()[0]["status"] == {
         "count": {"value": 1},

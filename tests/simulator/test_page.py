@@ -88,7 +88,7 @@ def test_its_commands_work(telecom_simulator: Simulator) -> None:
     commands = [
         unescape(text) for text in re.findall(r"<pre>(.*?)</pre>", page(telecom_simulator), re.DOTALL)
     ]
-    assert len(commands) == 6
+    assert len(commands) == 8
     for command in commands:
         found = re.search(r"http\S+", command)
         assert found is not None

@@ -54,7 +54,7 @@ class TestTokens:
         assert int(end.replace(tzinfo=timezone.utc).timestamp()) == exp
 
     def test_dotted_dates_and_opaque_tokens(self, vendor: Vendor) -> None:
-        vendor.books.quirks |= {"dotted_dates", "opaque_tokens"}
+        vendor.books.switches.turn_on("dotted_dates", "opaque_tokens")
         vendor.books.zone = timezone(timedelta(hours=3))
         vendor.create()
         assert "." not in vendor.pair["accessToken"]
@@ -313,7 +313,7 @@ class TestRecording:
         assert len(base64.b64decode(answer.json()["fileContent"])) == 5_000_003
 
     def test_hostile_name(self, vendor: Vendor) -> None:
-        vendor.books.quirks.add("hostile_file_name")
+        vendor.books.switches.turn_on("hostile_file_name")
         answer = vendor.get(FILE, recordFileId=self.recorded(vendor))
         assert accepted(answer, FILE)["file_NAME"].startswith("../")
 

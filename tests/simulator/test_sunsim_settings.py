@@ -123,7 +123,7 @@ def test_redirect_numbers(vendor: Vendor, number: int | str) -> None:
 
 
 def test_plain_redirects(vendor: Vendor) -> None:
-    vendor.books.quirks.add("plain_redirects")
+    vendor.books.switches.turn_on("plain_redirects")
     new = edited(read(vendor), lambda one: block(one)["redirectNums"][0].update(num="+79001234567"))
     accepted(vendor.post(SET, {"vatsSettings": [new]}), SET)
     assert block(read(vendor))["redirectNums"][0]["num"] == 9001234567

@@ -59,7 +59,7 @@ def books(telecom_simulator: Any) -> Books:
 def sent(telecom_simulator: Any, books: Books, hook: Any) -> Books:
     """Messages of all kinds in the first week of March."""
     clock = telecom_simulator.town.clock
-    books.quirks.add("alternative_sms")
+    books.switches.turn_on("alternative_sms")
     for day in range(1, 8):
         clock.set(datetime(2026, 3, day, 23, 59, 58, tzinfo=UTC))
         hook.send_sms(A, TEXT, reference=f"s{day}")
@@ -806,7 +806,7 @@ def test_an_error_after_the_rows_is_an_error(telecom_simulator: Any, load: Load,
 def test_the_documents_own_json_is_none_and_another_format_is_recommended(
     sent: Books, hook: Any, load: Load, tmp_path: Path
 ) -> None:
-    sent.quirks.add("typographic_quotes")
+    sent.switches.turn_on("typographic_quotes")
     run = Run()
     with pytest.raises(TelecomAnswerError, match="ask for xml, or for csv with a message_type") as caught:
         load(run, **WEEK)

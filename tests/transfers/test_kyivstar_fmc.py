@@ -241,7 +241,7 @@ def test_nothing_is_asked_that_was_not_asked_for(books: Books, load: Load, tmp_p
 
 def test_the_documents_trailing_commas_are_put_up_with(books: Books, load: Load, tmp_path: Path) -> None:
     now = datetime.now(UTC)
-    books.quirks.add("trailing_comma")
+    books.switches.turn_on("trailing_comma")
     fill(books, now - DAY, 50, 0.2)
     summary = load(now - 2 * DAY, now - HOUR, source_format="json")
     assert summary["rows"] == len(books.calls)

@@ -209,7 +209,7 @@ class TestCalls:
         if local:
             hook_for("sunsim", vendor_timezone=zone)
             books.zone = local
-        books.quirks |= {quirk}
+        books.switches.turn_on(*filter(None, [quirk]))
         fill(books, TODAY - 5 * DAY, 5, 60)
         start, end = TODAY + first, TODAY + last
         aware = [one.replace(tzinfo=local).astimezone(UTC) if local else one for one in (start, end)]
@@ -269,7 +269,7 @@ class TestCalls:
     def test_rows_that_tell_no_time_are_kept_once(
         self, books: Books, load: Load, lake: Path, quirk: str
     ) -> None:
-        books.quirks |= {"other_columns", quirk}
+        books.switches.turn_on("other_columns", *filter(None, [quirk]))
         midnight = TODAY - 2 * DAY
         for _ in range(3):
             call(books, midnight)

@@ -34,15 +34,15 @@ def routes(town: Town) -> APIRouter:
 def _endpoint(town: Town, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         books: Books = town.books(SHORT_NAME, Books)
-        status = 401 if "status_401" in books.quirks and not _known(request) else 200
+        status = 401 if books.switches.on("status_401") and not _known(request) else 200
         try:
             _authorize(books, request)
             body = await handle(books, request)
         except Refusal as refusal:
-            body = refusal.body(books.quirks)
+            body = refusal.body(books.switches)
         if isinstance(body, Response):
             return body
-        return JSONResponse(_bare(books, request, shaped(body, books.quirks)), status_code=status)
+        return JSONResponse(_bare(books, request, shaped(body, books.switches)), status_code=status)
 
     return serve
 
@@ -59,7 +59,7 @@ def _authorize(books: Books, request: Request) -> None:
 
 
 def _bare(books: Books, request: Request, body: Any) -> Any:
-    """Return a read's answer without its `error: 0`, if the quirk is on."""
-    if "bare_read" in books.quirks and request.method == "GET" and isinstance(body, dict):
+    """Return a read's answer without its `error: 0`, if the switch is on."""
+    if books.switches.on("bare_read") and request.method == "GET" and isinstance(body, dict):
         return {name: value for name, value in body.items() if name != "error" or str(value) != "0"}
     return body

@@ -1,10 +1,12 @@
-"""How KetchUp words an answer: its error codes, and the quirks that its document shows here and there."""
+"""How KetchUp words an answer: its error codes, and the forms that its document shows here and there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from airflow_provider_telecom.simulator.switches import Switches
 
 DESCRIPTIONS = {
     1: "Invalid API key",
@@ -74,9 +76,9 @@ class Refusal(Exception):  # noqa: N818 - an answer of the vendor, not a fault o
         self.text = text or DESCRIPTIONS[code]
         self.facts = facts
 
-    def body(self, quirks: set[str]) -> dict[str, Any]:
+    def body(self, switches: Switches) -> dict[str, Any]:
         """Return the answer's JSON."""
-        code = HLR_EXAMPLE_CODES.get(self.code, self.code) if "hlr_example_codes" in quirks else self.code
+        code = HLR_EXAMPLE_CODES.get(self.code, self.code) if switches.on("hlr_example_codes") else self.code
         return {**self.facts, "error": str(code), "errorDescription": self.text}
 
 
@@ -98,15 +100,15 @@ HLR = Codes(60, 61, 62, 63, 64, 65, 66)
 VIBER = Codes(40, 41, 47, 43, 44, 47, 51)  # a Viber message needs no reference
 
 
-def single(created: dict[str, Any], quirks: set[str]) -> dict[str, Any]:
+def single(created: dict[str, Any], switches: Switches) -> dict[str, Any]:
     """Return the answer to the creation of one object."""
-    return {"error": "0", "result": created} if "single_result" in quirks else created
+    return {"error": "0", "result": created} if switches.on("single_result") else created
 
 
-def shaped(body: Any, quirks: set[str]) -> Any:
-    """Return an answer with the quirks that are switched on."""
-    for quirk, change in _CHANGES.items():
-        if quirk in quirks:
+def shaped(body: Any, switches: Switches) -> Any:
+    """Return an answer in the form that the switches choose."""
+    for name, change in _CHANGES.items():
+        if switches.on(name):
             body = _changed(body, change)
     return body
 

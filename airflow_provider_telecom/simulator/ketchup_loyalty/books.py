@@ -115,14 +115,12 @@ class Books:
 
     `throttle` is how many of the next creations are answered with error 11; `refused_senders` are answered
     with 32 (SMS) or 45 (Viber); `callback_url` is the account's own, for HLR; `zone` is that of times
-    without an offset. `quirks` may hold: alternative_sms, bare_read, capital_status, delete_at_stat_list,
-    hlr_example_codes, key_object, messages_key, no_id, numbers, single_result, status_401, stray_blanks,
-    typographic_quotes, viber_reference.
+    without an offset.
     """
 
     def __init__(self, town: Town) -> None:
         self.town = town
-        self.quirks: set[str] = set()
+        self.switches = town.switches("ketchup")
         self.balance = Decimal(100_000)
         self.blocked = False
         self.throttle = 0

@@ -38,7 +38,7 @@ def row(books: Books, message: Message) -> dict[str, Any]:
     }
     options = {"img": "img", "caption": "Caption", "action": "Action"}
     facts |= {options[name]: value for name, value in message.options.items()}
-    if "alternative_sms" in books.quirks and message.delivery.stage == "not-viber-user":
+    if books.switches.on("alternative_sms") and message.delivery.stage == "not-viber-user":
         facts["alternativeSMS"] = _alternative(facts, message)
     return facts
 

@@ -92,7 +92,7 @@ def _one(books: Books, form: dict[str, str]) -> dict[str, Any]:
     books.pay(draft.price)
     message = _look_up(books, draft)
     created = {"error": "0", "id": message.id, "price": str(message.price), "currency": CURRENCY}
-    return single(created, books.quirks)
+    return single(created, books.switches)
 
 
 def _many(books: Books, payload: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _many(books: Books, payload: Any) -> dict[str, Any]:
     books.admit(len(lines))
     books.pay(total)
     result = [
-        line.body(books.quirks) if isinstance(line, Refusal) else _created(_look_up(books, line))
+        line.body(books.switches) if isinstance(line, Refusal) else _created(_look_up(books, line))
         for line in lines
     ]
     return {"result": result, "error": "0", "totalprice": str(total), "currency": CURRENCY}

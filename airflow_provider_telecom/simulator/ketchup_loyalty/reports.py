@@ -35,7 +35,7 @@ def _post(books: Books, message: Message, settled: datetime | None) -> None:
     message.reported = True
     now = books.town.clock.now()
     delay = max(0.0, ((settled or now) - now).total_seconds())
-    body = shaped(_shown(books, message, message.delivery.outcome, settled), books.quirks)
+    body = shaped(_shown(books, message, message.delivery.outcome, settled), books.switches)
     postman = books.town.books("postman", Postman)
     postman.post(message.callback_url, body, tuple(delay + seconds for seconds in TRIES))
 
@@ -44,9 +44,9 @@ def _shown(books: Books, message: Message, status: str, settled: datetime | None
     if message.module == "hlr":
         return _hlr(message, status, settled)
     facts: dict[str, Any] = {"error": "0"}
-    if message.module == "sms" and "numbers" in books.quirks:
+    if message.module == "sms" and books.switches.on("numbers"):
         facts["errorDescription"] = "No errors"
-    if message.module == "sms" and "no_id" not in books.quirks:
+    if message.module == "sms" and not books.switches.on("no_id"):
         facts["id"] = message.id
     facts["msisdn"] = message.msisdn
     if message.reference is not None:

@@ -186,7 +186,7 @@ def _send_one(books: Books, order: Order) -> dict[str, Any]:
     (draft,) = (line for line in order.lines if isinstance(line, Draft))
     message = _send(books, order, draft, None)
     created = {"error": "0", "id": message.id, "reference": message.reference}
-    return single(created | {"price": str(message.price), "currency": CURRENCY}, books.quirks)
+    return single(created | {"price": str(message.price), "currency": CURRENCY}, books.switches)
 
 
 def _send_many(books: Books, order: Order) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def _send_many(books: Books, order: Order) -> dict[str, Any]:
     messages: list[Message] = []
     for line in order.lines:
         if isinstance(line, Refusal):
-            result.append(line.body(books.quirks))
+            result.append(line.body(books.switches))
             continue
         message = _send(books, order, line, task_id)
         messages.append(message)

@@ -32,7 +32,7 @@ async def create(books: Books, request: Request) -> dict[str, Any]:
         ripening=books.town.ripen("ketchup.stat", ("pending", "ready")),
     )
     books.town.record(SHORT_NAME, "stat_export", key=key, rows=len(messages), filters=body)
-    return {"error": 0, "key": {"file_key": key} if "key_object" in books.quirks else key}
+    return {"error": 0, "key": {"file_key": key} if books.switches.on("key_object") else key}
 
 
 async def file(books: Books, request: Request) -> Response:
@@ -46,7 +46,7 @@ async def file(books: Books, request: Request) -> Response:
     if not export.rows:
         raise Refusal(60, "Message_id do not exist") if export.by_id else Refusal(93)
     if form == "json":
-        text = files.as_json(export.rows, "typographic_quotes" in books.quirks)
+        text = files.as_json(export.rows, books.switches.on("typographic_quotes"))
         return Response(text, media_type="application/json")
     if form == "xml":
         return Response(files.as_xml(export.rows), media_type="application/xml")
@@ -70,12 +70,12 @@ async def listed(books: Books, request: Request) -> dict[str, Any]:
 
 async def forget_message_list(books: Books, request: Request) -> dict[str, Any] | Response:
     """Delete a file, at the document's path."""
-    return Response(status_code=404) if "delete_at_stat_list" in books.quirks else _forget(books, request)
+    return Response(status_code=404) if books.switches.on("delete_at_stat_list") else _forget(books, request)
 
 
 async def forget_stat_list(books: Books, request: Request) -> dict[str, Any] | Response:
     """Delete a file, at the path that would match the list's."""
-    return _forget(books, request) if "delete_at_stat_list" in books.quirks else Response(status_code=404)
+    return _forget(books, request) if books.switches.on("delete_at_stat_list") else Response(status_code=404)
 
 
 def _forget(books: Books, request: Request) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _options(options: Any) -> dict[str, str]:
 
 def _line(books: Books, entry: dict[str, Any], recipients: fields.Recipients) -> Recipient | Refusal:
     """Return a recipient. With `viber_reference`, `reference` counts and `external_id` is overlooked."""
-    key = "reference" if "viber_reference" in books.quirks else "external_id"
+    key = "reference" if books.switches.on("viber_reference") else "external_id"
     if key == "external_id" and "reference" in entry and key not in entry:
         raise Refusal(VIBER.payload)
     msisdn, reference = entry.get("msisdn"), entry.get(key)
@@ -170,7 +170,7 @@ def _line(books: Books, entry: dict[str, Any], recipients: fields.Recipients) ->
 
 def _send_all(books: Books, order: Order, draft: Draft) -> dict[str, Any]:
     messages = [
-        line.body(books.quirks) if isinstance(line, Refusal) else _created(_send(books, order, draft, line))
+        line.body(books.switches) if isinstance(line, Refusal) else _created(_send(books, order, draft, line))
         for line in draft.lines
     ]
     return {"error": "0", "messages": messages, "total_price": str(draft.total), "currency": CURRENCY}

@@ -81,13 +81,12 @@ class Books:
 
     `viber_templates` are regular expressions of agreed transactional texts; `refused_senders` are alpha
     names that were not agreed on; messages to `unreachable` numbers stay accepted for ever; `sandbox_left`
-    is how many calls the sandbox still answers. `quirks` may hold: resource (answers are wrapped as in v1),
-    late_status (error 1040 instead of a status until a message is delivered).
+    is how many calls the sandbox still answers.
     """
 
     def __init__(self, town: Town) -> None:
         self.town = town
-        self.quirks: set[str] = set()
+        self.switches = town.switches("kyivstar")
         self.rate_limit: RateLimit | None = None
         self.sandbox_left = 10_000
         self.viber_templates = [r"Your code is \d+", r"Ваш код: \d+", r"Замовлення \S+ готове"]

@@ -102,7 +102,7 @@ def _status(call: Call, channel: Channel, id_field: str) -> dict[str, Any]:
     status = message.way.look()
     if status != message.status:
         message.status, message.changed = status, call.books.town.clock.now()
-    if "late_status" in call.books.quirks and status == "accepted":
+    if call.books.switches.on("late_status") and status == "accepted":
         raise _no_status()
     date = rfc3339(message.changed)
     return {"reqId": call.request_id, id_field: message.id, "status": status, "date": date}

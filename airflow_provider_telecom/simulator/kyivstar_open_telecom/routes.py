@@ -56,7 +56,7 @@ def _endpoint(town: Town, environment: Environment, method: Method) -> Endpoint:
             return JSONResponse(refusal.body(request_id), refusal.status, headers | refusal.headers)
         except RefusedError as refusal:
             return JSONResponse(refusal.body(request_id), refusal.status, headers)
-        if "resource" in books.quirks:
+        if books.switches.on("resource"):
             answer = _wrapped(answer, request_id, books.new_id())
         return JSONResponse(answer, headers=headers)
 

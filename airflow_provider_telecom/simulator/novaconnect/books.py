@@ -24,9 +24,7 @@ ADMIN_ID, PLAIN_ID = 101, 102  # whom the two tokens belong to
 class Books:
     """A company with its SIMs, groups, users, bills, report rows and queues, each by its id.
 
-    `quirks` may hold: `http_status` (an error's HTTP status equals its code), `progress_callbacks`,
-    `single_item` and `count_object` (forms of the call-back), `limit_float` and `change_lock_bool`
-    (types inside a SIM). No page holds more than `most_rows`, whatever is asked for; the days of reports and
+    No page holds more than `most_rows`, whatever is asked for; the days of reports and
     bills begin `utc_offset` seconds before those of UTC. `after_pages` are done one by one, each after the
     next page of a report: so rows can move while somebody reads. `last_report` is what one was asked for.
     `transcripts` holds files, by a bill's id, that are served in place of those made of the books.
@@ -36,7 +34,7 @@ class Books:
         self.town = town
         self.random = random.Random(f"novaconnect-{town.seed}")
         self.ids = itertools.count(900001)
-        self.quirks: set[str] = set()
+        self.switches = town.switches("novaconnect")
         self.most_rows = sys.maxsize
         self.utc_offset = 0
         self.after_pages: list[Callable[[], Any]] = []
@@ -61,8 +59,8 @@ class Books:
         return self.town.record("novaconnect", kind, **facts)
 
     def show_sim(self, sim: Sim) -> dict[str, Any]:
-        """Return a SIM's JSON object as the quirks will have it."""
-        return sim.shown(self.groups, self.quirks)
+        """Return a SIM's JSON object in the form that the switches choose."""
+        return sim.shown(self.groups, self.switches)
 
     def add_sims(self, count: int) -> list[Sim]:
         """Add `count` unblocked SIMs, two of profile TD to one of TC, without groups or report rows."""

@@ -59,18 +59,18 @@ def _call_back(books: Books, queue: Queue) -> None:
     if queue.callback_url is None:
         return
     part = -(-len(queue.sims) // PARTS)
-    progress = "progress_callbacks" in books.quirks and len(queue.statuses) % part == 0
-    if queue.finished or progress or "single_item" in books.quirks:
+    progress = books.switches.on("progress_callbacks") and len(queue.statuses) % part == 0
+    if queue.finished or progress or books.switches.on("single_item"):
         books.post(queue.callback_url, callback(books, queue))
 
 
 def callback(books: Books, queue: Queue) -> dict[str, Any]:
     """Return the documented call-back body as the queue stands now.
 
-    With the quirk `single_item`, `items` is the object of the SIM that was processed last.
+    With the switch `single_item`, `items` is the object of the SIM that was processed last.
     """
     items: Any
-    if "single_item" in books.quirks:
+    if books.switches.on("single_item"):
         items = _shown(books, queue, len(queue.statuses) - 1)
     else:
         items = [_shown(books, queue, place) for place in range(len(queue.sims))]
@@ -98,6 +98,6 @@ def _shown(books: Books, queue: Queue, place: int) -> dict[str, Any]:
 def _status(books: Books, queue: Queue) -> dict[str, Any]:
     count, process = len(queue.sims), len(queue.statuses)
     status = {"count": count, "process": process, "percentage": 100 * process // count}
-    if "count_object" in books.quirks:
+    if books.switches.on("count_object"):
         return {name: {"value": value} for name, value in status.items()}
     return status

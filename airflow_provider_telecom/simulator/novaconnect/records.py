@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from airflow_provider_telecom.simulator.switches import Switches
 
 ADMIN, PLAIN = "admin", "user"
 
@@ -76,13 +78,13 @@ class Sim:
     comment: str | None = None
     groups: list[int] = field(default_factory=list)
 
-    def shown(self, groups: Mapping[int, Group], quirks: Collection[str]) -> dict[str, Any]:
-        """Return the document's SIM object. Quirks `limit_float` and `change_lock_bool` bend its types."""
+    def shown(self, groups: Mapping[int, Group], switches: Switches) -> dict[str, Any]:
+        """Return the document's SIM object. Two switches change its types."""
         shown = asdict(self)
         shown["groups"] = [{"id": one, "name": groups[one].name} for one in self.groups if one in groups]
-        if "limit_float" in quirks and self.limit.used is not None:
+        if switches.on("limit_float") and self.limit.used is not None:
             shown["limit"]["used"] = self.limit.used + 0.25
-        if "change_lock_bool" in quirks:
+        if switches.on("change_lock_bool"):
             shown["tariff"]["change_lock"] = self.tariff.change_lock is not None
         return shown
 

@@ -142,5 +142,5 @@ def _accepted(request: Request, answer: dict[str, Any]) -> Response:
 
 def _refused(books: Books, request: Request, refusal: RefusedError) -> Response:
     text = message(refusal.text, _lang(request), refusal.detail)
-    by_status = refusal.code == 401 or "http_status" in books.quirks
+    by_status = refusal.code == 401 or books.switches.on("http_status")
     return JSONResponse({"code": refusal.code, "message": text}, refusal.code if by_status else 200)

@@ -21,16 +21,12 @@ class Books:
 
     `zone` is that of all times without an offset. `recordings` holds MP3 bytes by callRecordId; a test may
     put its own there, and the vendor's names for them in `file_names`. `settings` is what Vats/settings/get
-    shows for each number. `stray_rows` stand in each call list before its calls. `quirks` may hold:
-    dotted_dates (token ends as dd.mm.yyyy HH:MM:SS), opaque_tokens (tokens that are no JWT),
-    hostile_file_name (a recording's name climbs out of its folder), plain_redirects (redirect numbers are
-    kept as ten digits, in whatever form they came), end_excluded (a period does not include its end),
-    other_columns (a call list's rows have names and times of another kind).
+    shows for each number. `stray_rows` stand in each call list before its calls.
     """
 
     def __init__(self, town: Town) -> None:
         self.town = town
-        self.quirks: set[str] = set()
+        self.switches = town.switches("sunsim")
         self.zone: tzinfo = timezone.utc
         self.authorization_token = credentials.SUNSIM_AUTHORIZATION_TOKEN
         self.access: Token | None = None
@@ -87,11 +83,11 @@ class Books:
 
     def _token(self, kind: Literal["access", "refresh"], life: timedelta) -> Token:
         expires, token_id = self.town.clock.now() + life, self.new_id()
-        if "opaque_tokens" in self.quirks:
+        if self.switches.on("opaque_tokens"):
             return Token(f"sim_{self.town.random.getrandbits(256):064x}", expires)
         return Token(jwt(kind, (token_id, self._parent_id), expires, self.town.random), expires)
 
     def _written(self, moment: datetime) -> str:
-        if "dotted_dates" in self.quirks:
+        if self.switches.on("dotted_dates"):
             return self.local(moment).strftime("%d.%m.%Y %H:%M:%S")
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -105,7 +105,7 @@ def list_calls(books: Books, body: dict[str, Any]) -> dict[str, Any]:
     oldest = books.local(books.town.clock.now() - MONTH).date()
     if end < start or end - start > MONTH or books.local(start).date() < oldest:
         raise RefusedError(BAD_PERIOD, "the period is limited to one month, and to the last month")
-    if "end_excluded" in books.quirks:
+    if books.switches.on("end_excluded"):
         end -= timedelta(seconds=1)
     return {"calls": [*books.stray_rows, *(_row(books, call) for call in _chosen(books, body, start, end))]}
 
@@ -128,7 +128,7 @@ def _chosen(books: Books, body: dict[str, Any], start: datetime, end: datetime) 
 
 
 def _row(books: Books, call: PhoneCall) -> dict[str, Any]:
-    if "other_columns" in books.quirks:
+    if books.switches.on("other_columns"):
         length, other = str(timedelta(seconds=call.duration)), call.number_to
         return {"when": books.local(call.at).strftime("%d.%m.%y %H:%M"), "length": length, "other": other}
     return {
@@ -149,7 +149,7 @@ def recording(books: Books, query: dict[str, Any]) -> tuple[dict[str, Any], dict
     if record_id not in books.recordings:
         raise RefusedError(NOT_FOUND, "no such recording")
     name = books.file_names.get(record_id, f"{record_id}.mp3")
-    if "hostile_file_name" in books.quirks:
+    if books.switches.on("hostile_file_name"):
         name = HOSTILE_NAME
     content = base64.b64encode(books.recordings[record_id]).decode()
     return {"file_NAME": name}, {"fileContent": content}

@@ -161,5 +161,5 @@ def _keep(books: Books, old: Settings, new: Settings) -> None:
 
 def _keep_redirect(books: Books, redirect: Settings) -> None:
     redirect["id"] = redirect["id"] or 1 + books.town.random.getrandbits(29)
-    if "plain_redirects" in books.quirks:
+    if books.switches.on("plain_redirects"):
         redirect["num"] = int(str(redirect["num"])[-10:])

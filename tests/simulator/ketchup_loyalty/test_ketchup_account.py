@@ -23,7 +23,7 @@ def test_a_wrong_key_is_error_1_and_nothing_is_sent(client: TestClient, town: To
 
 
 def test_a_wrong_key_may_be_a_401(client: TestClient, books: Books) -> None:
-    books.quirks.add("status_401")
+    books.switches.turn_on("status_401")
     answer = client.get("sms/prices", headers={"X-API-KEY": "wrong"})
     assert (answer.status_code, error(answer.json())) == (401, "1")
     assert client.get("sms/prices").status_code == 200

@@ -118,7 +118,7 @@ def test_a_look_up_is_reported_to_its_own_url_or_the_accounts(
 
 
 def test_the_examples_codes_of_hlr(post: Any, get: Any, books: Books) -> None:
-    books.quirks.add("hlr_example_codes")
+    books.switches.turn_on("hlr_example_codes")
     post("hlr/create", look_ups(1))
     assert errors(post("hlr/create", [*look_ups(1), *look_ups(2, msisdn="1")])["result"]) == ["13", "11"]
     assert error(post("hlr/create", [{"reference": "ref3"}])) == "14"

@@ -14,7 +14,7 @@ from airflow_provider_telecom.simulator.town import Town
 
 def test_quirks_of_keys_and_values(post: Any, get: Any, books: Books) -> None:
     task = post("sms/create", phones(1))["task_id"]
-    books.quirks |= {"stray_blanks", "capital_status", "numbers"}
+    books.switches.turn_on("stray_blanks", "capital_status", "numbers")
     found = get("sms/reference/ref1")
     assert (found["status"], found["error"], found["price"]) == (" Delivered ", 0, 0.02)
     assert found[" errorDescription"] == "No errors"
@@ -25,13 +25,13 @@ def test_quirks_of_keys_and_values(post: Any, get: Any, books: Books) -> None:
 
 
 def test_result_and_messages_change_places(post: Any, books: Books) -> None:
-    books.quirks.add("messages_key")
+    books.switches.turn_on("messages_key")
     assert errors(post("sms/create", phones(1))["messages"]) == ["0"]
     assert post("viber/create", viber(1))[0]["result"][0]["reference"] == "ref1"
 
 
 def test_a_lonely_result_is_no_list(post: Any, books: Books) -> None:
-    books.quirks.add("single_result")
+    books.switches.turn_on("single_result")
     assert post("sms/create", phones(1))["result"]["reference"] == "ref1"
     assert len(post("sms/create", phones(2, 3))["result"]) == 2
     assert post("sms/create", phone(4))["result"]["reference"] == "ref4"
@@ -39,14 +39,14 @@ def test_a_lonely_result_is_no_list(post: Any, books: Books) -> None:
 
 
 def test_reads_without_error_and_id(post: Any, get: Any, books: Books) -> None:
-    books.quirks |= {"bare_read", "no_id"}
+    books.switches.turn_on("bare_read", "no_id")
     assert post("sms/create", phone())["error"] == "0"
     assert get("sms/reference/ref1").keys() & {"error", "id"} == set()
     assert error(get("sms/reference/none")) == "20"
 
 
 def test_the_key_may_be_an_object(post: Any, get: Any, books: Books, sent: list[int]) -> None:
-    books.quirks.add("key_object")
+    books.switches.turn_on("key_object")
     key = post("stat/create", window())["key"]["file_key"]
     assert len(get(f"stat/file/id/{key}/format/json")["message_data"]) == 4
 
@@ -54,7 +54,7 @@ def test_the_key_may_be_an_object(post: Any, get: Any, books: Books, sent: list[
 def test_statistics_as_the_document_prints_them(
     post: Any, client: TestClient, books: Books, sent: Any
 ) -> None:
-    books.quirks.add("typographic_quotes")
+    books.switches.turn_on("typographic_quotes")
     key = key_of(post("stat/create", window()))
     text = client.get(f"stat/file/id/{key}/format/json").text
     assert text.startswith("{“error”: 0\n[{“message_ID”: ")

@@ -166,7 +166,7 @@ def test_five_files_at_most_and_room_again_after_a_delete(
 
 
 def test_deleting_at_the_other_path(post: Any, client: TestClient, books: Books) -> None:
-    books.quirks.add("delete_at_stat_list")
+    books.switches.turn_on("delete_at_stat_list")
     key = key_of(post("stat/create", window()))
     assert client.delete(f"message/list/{key}").status_code == 404
     assert client.delete(f"stat/list/{key}").json() == {"error": 0}

@@ -132,7 +132,7 @@ def test_reports_wait_for_looks(post: Any, get: Any, town: Town, letters: list[A
 
 
 def test_viber_may_want_reference_and_overlook_external_id(post: Any, books: Books, town: Town) -> None:
-    books.quirks.add("viber_reference")
+    books.switches.turn_on("viber_reference")
     (unkeyed,) = post("viber/create", viber(1))
     assert "reference" not in unkeyed["messages"][0]
     to = [{"msisdn": UA.format(2), "external_id": "x", "reference": "ref2"}]

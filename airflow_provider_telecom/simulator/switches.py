@@ -1,0 +1,124 @@
+"""The places where a vendor's document allows more than one reading: one switch each.
+
+The first value of a switch is the reading that the simulator starts with. A preset sets all of them:
+`default` (the first value), `opposite` (the last value), or `random` (chosen by the simulator's seed). A
+client is right only if it works under all of them; the conformance tests run under `default` and `opposite`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Preset = Literal["default", "opposite", "random"]
+PRESETS: tuple[Preset, ...] = get_args(Preset)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One switch. `meaning` says what its values do, with the lines of the document that leave it open."""
+
+    vendor: str
+    name: str
+    meaning: str
+    values: tuple[str, ...] = ("off", "on")
+    in_presets: bool = True
+    """False where the answer can't be used under another value, so that a right client must stop."""
+
+    @property
+    def full_name(self) -> str:
+        """The name with its vendor, such as `ketchup.bare_read`."""
+        return f"{self.vendor}.{self.name}"
+
+    def value_under(self, preset: Preset, seed: int) -> str:
+        """Return the value that a preset gives to this switch."""
+        if preset == "default" or not self.in_presets:
+            return self.values[0]
+        if preset == "opposite":
+            return self.values[-1]
+        return random.Random(f"{seed}-{self.full_name}").choice(self.values)
+
+
+class Switches(Mapping[str, str]):
+    """The switches of one vendor with their present values, by name without the vendor."""
+
+    def __init__(self, switches: Iterable[Switch], preset: Preset, seed: int) -> None:
+        self._known = {switch.name: switch for switch in switches}
+        self._values = {switch.name: switch.value_under(preset, seed) for switch in self._known.values()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def set(self, name: str, value: str) -> None:
+        """Set a switch. Raises ValueError for an unknown name or value."""
+        if name not in self._known:
+            raise ValueError(f"no switch {name}; there are {', '.join(self._known) or 'none'}")
+        allowed = self._known[name].values
+        if value not in allowed:
+            raise ValueError(f"{self._known[name].full_name} must be one of {', '.join(allowed)}")
+        self._values[name] = value
+
+    def on(self, name: str) -> bool:
+        """Return whether a switch of the values `off` and `on` is on."""
+        return self[name] == "on"
+
+    def turn_on(self, *names: str) -> None:
+        """Turn switches on whose values are `off` and `on`."""
+        for name in names:
+            self.set(name, "on")
+
+
+def of_vendor(vendor: str) -> list[Switch]:
+    """Return the switches of one vendor."""
+    return [switch for switch in SWITCHES if switch.vendor == vendor]
+
+
+SWITCHES = (
+    # Kyivstar Open Telecom
+    Switch("kyivstar", "resource", "answers are wrapped in `resource`, as version v1 does"),
+    Switch("kyivstar", "late_status", "error 1040 in place of a status until a message is delivered"),
+    # KetchUp Loyalty
+    Switch("ketchup", "alternative_sms", "statistics show the SMS that replaced a Viber message"),
+    Switch("ketchup", "bare_read", "a read's answer has no `error: 0`"),
+    Switch("ketchup", "capital_status", "statuses are capitalised, as in some samples"),
+    Switch("ketchup", "delete_at_stat_list", "exports are deleted at /rest/stat/list"),
+    Switch("ketchup", "hlr_example_codes", "HLR errors have the codes of the samples, not of the appendix"),
+    Switch("ketchup", "key_object", "the key of an export comes as an object"),
+    Switch("ketchup", "messages_key", "`result` and `messages` change places"),
+    Switch("ketchup", "no_id", "pushed reports have no id"),
+    Switch("ketchup", "numbers", "numbers come as numbers, not as texts"),
+    Switch("ketchup", "single_result", "the answer to one creation is nested in `result`"),
+    Switch("ketchup", "status_401", "an unknown API key is answered with HTTP status 401"),
+    Switch("ketchup", "stray_blanks", "keys and values have stray blanks, as in the samples"),
+    Switch(
+        "ketchup",
+        "typographic_quotes",
+        "statistics in JSON have typographic quotes, as in the sample: not JSON",
+        in_presets=False,
+    ),
+    Switch("ketchup", "viber_reference", "Viber's key is `reference`, not `external_id`"),
+    # Kyivstar FMC
+    Switch("fmc", "trailing_comma", "JSON has a trailing comma, as in the sample"),
+    # SunSim
+    Switch("sunsim", "dotted_dates", "token ends are written as dd.mm.yyyy HH:MM:SS"),
+    Switch("sunsim", "opaque_tokens", "tokens are no JWT"),
+    Switch("sunsim", "hostile_file_name", "a recording's name climbs out of its folder"),
+    Switch("sunsim", "plain_redirects", "redirect numbers are kept as ten digits"),
+    Switch("sunsim", "end_excluded", "a period does not include its end"),
+    Switch("sunsim", "other_columns", "rows of a call list have names and times of another kind"),
+    # NovaConnect
+    Switch("novaconnect", "http_status", "an error's HTTP status equals its code"),
+    Switch("novaconnect", "progress_callbacks", "webhooks report progress before the end"),
+    Switch("novaconnect", "single_item", "`items` of a webhook is the SIM that was processed last"),
+    Switch("novaconnect", "count_object", "`status.count` of a webhook is an object"),
+    Switch("novaconnect", "limit_float", "`limit.used` is a fraction"),
+    Switch("novaconnect", "change_lock_bool", "`change_lock` is true or false, not 1 or 0"),
+)
