@@ -22,6 +22,7 @@ from airflow_provider_telecom.command import get_telecom_commands
 from airflow_provider_telecom.simulator.__main__ import options, port, ripe
 from airflow_provider_telecom.simulator.switches import SWITCHES
 from airflow_provider_telecom.simulator.town import Ripeness
+from tests.eventually import HANG_SECONDS
 
 MODULE = [sys.executable, "-m", "airflow_provider_telecom.simulator"]
 
@@ -73,9 +74,9 @@ def test_it_prints_exports_answers_and_ends_when_told(number: signal.Signals) ->
         ]
         host = json.loads(found["AIRFLOW_CONN_KYIVSTAR_FMC_DEFAULT"])["host"]
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/fmc", host)
-        assert httpx.get(f"{host}/api/onebox/v1/originate").status_code == 400
+        assert httpx.get(f"{host}/api/onebox/v1/originate", timeout=HANG_SECONDS).status_code == 400
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(HANG_SECONDS) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
@@ -85,7 +86,7 @@ def test_it_may_be_told_to_end_as_soon_as_it_speaks() -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(HANG_SECONDS) == 0
 
 
 def test_ripeness_reaches_the_town() -> None:
@@ -99,8 +100,10 @@ def test_ripeness_reaches_the_town() -> None:
             "msisdn": "380670000200",
             "reference": "t1",
         }
-        httpx.post(f"{ketchup['host']}/rest/sms/create", json=order, headers=headers).raise_for_status()
-        status = httpx.get(f"{ketchup['host']}/rest/sms/t1", headers=headers).json()
+        httpx.post(
+            f"{ketchup['host']}/rest/sms/create", json=order, headers=headers, timeout=HANG_SECONDS
+        ).raise_for_status()
+        status = httpx.get(f"{ketchup['host']}/rest/sms/t1", headers=headers, timeout=HANG_SECONDS).json()
         assert status["status"] == "accepted"
 
 
@@ -117,7 +120,11 @@ def test_a_busy_port_is_told_in_one_friendly_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         number = busy.getsockname()[1]
         done = subprocess.run(
-            [*MODULE, "--port", str(number)], capture_output=True, text=True, timeout=60, check=False
+            [*MODULE, "--port", str(number)],
+            capture_output=True,
+            text=True,
+            timeout=HANG_SECONDS,
+            check=False,
         )
     assert done.returncode == 1
     assert done.stdout == ""
@@ -134,7 +141,9 @@ def test_a_busy_port_is_told_in_one_friendly_line() -> None:
     ],
 )
 def test_a_wrong_argument_is_refused_by_name(arguments: list[str], rule: str) -> None:
-    done = subprocess.run([*MODULE, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*MODULE, *arguments], capture_output=True, text=True, timeout=HANG_SECONDS, check=False
+    )
     assert done.returncode == 2
     assert rule in done.stderr
     assert "Traceback" not in done.stderr
@@ -200,7 +209,7 @@ def test_airflow_knows_the_command(tmp_path: Path) -> None:
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -215,8 +224,11 @@ def test_airflow_runs_the_command(tmp_path: Path) -> None:
     ) as process:
         try:
             host = json.loads(exports(process)["AIRFLOW_CONN_SUNSIM_DEFAULT"])["host"]
-            assert httpx.get(host.removesuffix("/sunsim") + "/_town/health").json()["ok"] is True
+            assert (
+                httpx.get(host.removesuffix("/sunsim") + "/_town/health", timeout=HANG_SECONDS).json()["ok"]
+                is True
+            )
             process.terminate()
-            assert process.wait(20) == 0
+            assert process.wait(HANG_SECONDS) == 0
         finally:
             process.kill()

@@ -13,6 +13,7 @@ from airflow_provider_telecom.simulator.app import build
 from airflow_provider_telecom.simulator.callbacks import Postman
 from airflow_provider_telecom.simulator.server import Simulator
 from airflow_provider_telecom.simulator.town import Fault, Town
+from tests.eventually import HANG_SECONDS
 
 
 @pytest.fixture
@@ -62,9 +63,9 @@ def test_the_ledger_may_be_asked_by_vendor_and_kind(town: Town, desk: TestClient
 
 
 def test_requests_are_listed_in_order(telecom_simulator: Simulator) -> None:
-    httpx.get(telecom_simulator.base("fmc") + "/a")
-    httpx.post(telecom_simulator.base("sunsim") + "/b/c?token=x")
-    assert httpx.get(telecom_simulator.url + "/_town/requests").json() == [
+    httpx.get(telecom_simulator.base("fmc") + "/a", timeout=HANG_SECONDS)
+    httpx.post(telecom_simulator.base("sunsim") + "/b/c?token=x", timeout=HANG_SECONDS)
+    assert httpx.get(telecom_simulator.url + "/_town/requests", timeout=HANG_SECONDS).json() == [
         {"vendor": "fmc", "method": "GET", "path": "/a"},
         {"vendor": "sunsim", "method": "POST", "path": "/b/c"},
     ]

@@ -11,10 +11,11 @@ import pytest
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.page import NOT_IMITATED
 from airflow_provider_telecom.simulator.server import Simulator
+from tests.eventually import HANG_SECONDS
 
 
 def page(simulator: Simulator, **headers: str) -> str:
-    answer = httpx.get(simulator.url + "/", headers=headers)
+    answer = httpx.get(simulator.url + "/", headers=headers, timeout=HANG_SECONDS)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     return answer.text
@@ -55,7 +56,7 @@ def test_effects_and_requests_are_counted(telecom_simulator: Simulator) -> None:
     for kind in ("sms", "sms", "hlr"):
         telecom_simulator.town.record("ketchup", kind)
     for _ in range(3):
-        httpx.get(telecom_simulator.base("fmc") + "/x")
+        httpx.get(telecom_simulator.base("fmc") + "/x", timeout=HANG_SECONDS)
     html = page(telecom_simulator)
     assert "hlr 1<br>sms 2" in row(html, "KetchUp Loyalty")
     assert "none" in row(html, "SunSim")
@@ -94,9 +95,11 @@ def test_its_commands_work(telecom_simulator: Simulator) -> None:
         assert found is not None
         body = re.search(r"-d '(.*)'", command)
         answer = (
-            httpx.post(found[0], content=body[1], headers={"content-type": "application/json"})
+            httpx.post(
+                found[0], content=body[1], headers={"content-type": "application/json"}, timeout=HANG_SECONDS
+            )
             if body
-            else httpx.get(found[0])
+            else httpx.get(found[0], timeout=HANG_SECONDS)
         )
         assert answer.status_code == 200, command
     assert telecom_simulator.town.seed == 7

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from datetime import timedelta
 
 import httpx
@@ -12,13 +11,14 @@ from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.callbacks import Postman
 from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV
 from airflow_provider_telecom.simulator.server import Simulator
+from tests.eventually import HANG_SECONDS, eventually
 
 ANSWERED = b'"effects"'
 
 
 def _kept(simulator: Simulator) -> socket.socket:
     """Return a connection that has had one whole answer and stays open."""
-    peer = socket.create_connection(("127.0.0.1", simulator.port), timeout=5)
+    peer = socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS)
     peer.sendall(b"GET /_town/health HTTP/1.1\r\nHost: town\r\n\r\n")
     received = b""
     while ANSWERED not in received:
@@ -43,10 +43,17 @@ def test_a_call_is_in_the_records_only_when_it_has_ended(telecom_simulator: Simu
     since = f"{town.clock.now().astimezone(KYIV) - timedelta(minutes=5):%Y-%m-%dT%H:%M:%S}"
 
     def told() -> int:
-        answer = httpx.get(f"{base}/api/cdr/v1/callstat.json", params={**token, "from": since})
+        answer = httpx.get(
+            f"{base}/api/cdr/v1/callstat.json", params={**token, "from": since}, timeout=HANG_SECONDS
+        )
         return len(answer.json()["calls"])
 
-    assert httpx.get(f"{base}/api/onebox/v1/originate", params={**token, **numbers}).status_code == 200
+    assert (
+        httpx.get(
+            f"{base}/api/onebox/v1/originate", params={**token, **numbers}, timeout=HANG_SECONDS
+        ).status_code
+        == 200
+    )
     assert told() == 0
     town.clock.advance(60)
     assert told() == 1
@@ -56,7 +63,5 @@ def test_a_letter_that_is_no_json_does_not_end_the_post(telecom_simulator: Simul
     postman: Postman = telecom_simulator.town.books("postman", Postman)
     postman.post("http://127.0.0.1:9/", {"price": float("nan")})
     postman.post("http://127.0.0.1:9/", {})
-    end = time.monotonic() + 5
-    while len(postman.log) < 2 and time.monotonic() < end:
-        time.sleep(0.01)
+    assert eventually(lambda: len(postman.log) == 2)
     assert [posted.verdict for posted in postman.log] == ["ValueError", "ConnectError"]

@@ -22,6 +22,7 @@ import httpx
 import pytest
 
 from airflow_provider_telecom.webhooks.address import Address
+from tests.eventually import HANG_SECONDS
 from tests.system.hostile import Shot, fuzz
 from tests.system.running import wait_until
 from tests.system.services import Postgres
@@ -224,15 +225,22 @@ def test_addresses_stand_in_no_log(server: ApiServer) -> None:
             line.execute(text(query))
 
     assert post() == 200
-    assert httpx.post(url, content=b"{", trust_env=False).status_code == 400
-    assert httpx.post(url + "x", trust_env=False).status_code == 404
+    assert httpx.post(url, content=b"{", trust_env=False, timeout=HANG_SECONDS).status_code == 400
+    assert httpx.post(url + "x", trust_env=False, timeout=HANG_SECONDS).status_code == 404
     for method in ("GET", "PUT", "HEAD", "OPTIONS"):
-        assert httpx.request(method, url, trust_env=False).status_code == 405
+        assert httpx.request(method, url, trust_env=False, timeout=HANG_SECONDS).status_code == 405
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     key = {"Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode()}
-    assert httpx.get(url, headers={**upgrade, **key}, trust_env=False).status_code in (403, 404, 405)
+    assert httpx.get(url, headers={**upgrade, **key}, trust_env=False, timeout=HANG_SECONDS).status_code in (
+        403,
+        404,
+        405,
+    )
     ask("alter table asset_state_store rename to elsewhere")
-    assert [post(), httpx.post(url, content=b"{", trust_env=False).status_code] == [503, 400]
+    assert [post(), httpx.post(url, content=b"{", trust_env=False, timeout=HANG_SECONDS).status_code] == [
+        503,
+        400,
+    ]
     ask("alter table elsewhere rename to asset_state_store")
     assert post() == 200
     ask("alter table asset_state_store add constraint tight check (length(value) < 10) not valid")
