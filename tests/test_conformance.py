@@ -40,10 +40,17 @@ def endpoints_of(vendor: str) -> set[str]:
     return {name for name in names if hasattr(getattr(kind, name), "__wrapped__")}
 
 
+@pytest.mark.parametrize("preset", ["default", "opposite"])
 @pytest.mark.parametrize("row", rows(), ids=str)
 def test_each_endpoint_is_whole(
-    row: Row, hook_for: Callable[..., Any], call: Callable[..., Any], telecom_simulator: Any, tmp_path: Path
+    row: Row,
+    preset: str,
+    hook_for: Callable[..., Any],
+    call: Callable[..., Any],
+    telecom_simulator: Any,
+    tmp_path: Path,
 ) -> None:
+    telecom_simulator.reset(preset=preset)
     telecom_simulator.town.set_ripeness("kyivstar.promo", "seconds", 3600)
     hook = hook_for(row.vendor)
     args, kwargs = row.prepare(hook, tmp_path)
