@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -166,6 +167,16 @@ class TestHostLock:
         with lock(0.1):
             assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o700]
 
+    def test_nobody_else_can_read_the_directory_or_the_lock(self, folder: Path) -> None:
+        before = os.umask(0)
+        try:
+            with HostLock("abcd1234")(1):
+                made = [folder / name for name in folder.rglob("*")]
+                modes = {path.name: path.stat().st_mode & 0o777 for path in made}
+        finally:
+            os.umask(before)
+        assert modes == {f"airflow-provider-telecom-{os.getuid()}": 0o700, "abcd1234.lock": 0o600}
+
     def test_it_may_be_let_go_by_another_thread(self, folder: Path) -> None:
         held = HostLock("abcd1234")(1)
         for part in (held.__enter__, lambda: held.__exit__(None, None, None)):
@@ -175,10 +186,11 @@ class TestHostLock:
         with HostLock("abcd1234")(0.1):
             pass
 
-    def test_a_directory_that_others_can_reach_is_refused(self, folder: Path) -> None:
+    @pytest.mark.parametrize("mode", [0o755, *(0o700 | bit for bit in (0o40, 0o20, 0o10, 0o4, 0o2, 0o1))])
+    def test_a_directory_that_others_can_reach_is_refused(self, folder: Path, mode: int) -> None:
         HostLock("abcd1234")
         (made,) = folder.iterdir()
-        made.chmod(0o755)
+        made.chmod(mode)
         with pytest.raises(TelecomInputError, match="must be a directory of this user alone"):
             HostLock("abcd1234")
 

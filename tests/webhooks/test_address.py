@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import subprocess
 import sys
+from base64 import urlsafe_b64decode
 from itertools import product
 
 import pytest
@@ -53,6 +56,14 @@ def test_a_signature_is_good_for_one_address() -> None:
     assert not here.knows(Address("novaconnect", "queue", "novaconnect_default\nn1", ""), good)
     for bad in ("", good[:-1], good + "A", good.swapcase(), "é" * 32, "\ud800"):
         assert not here.knows(ADDRESS, bad)
+
+
+def test_a_signature_has_192_bits_of_the_hmac() -> None:
+    """As docs/callbacks.md says. What was signed stays valid from release to release."""
+    said = "telecom-1\nnovaconnect\nqueue\nnovaconnect_default\nn1"
+    digest = hmac.new(NEW.encode(), said.encode(), hashlib.sha256).digest()
+    assert urlsafe_b64decode(signature(NEW)) == digest[:24]
+    assert len(signature(NEW)) == 32, "base64 without padding: 6 bits a character"
 
 
 def test_two_secrets_are_live_and_the_first_one_signs(monkeypatch: pytest.MonkeyPatch) -> None:
