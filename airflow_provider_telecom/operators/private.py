@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+import re
+from collections.abc import Sequence, Sized
 from typing import Any
+
+# No blank, comma, quote, bracket, query or password, and no phone number: these stand in lists and secrets.
+_PATH = re.compile(r"([a-z][a-z0-9+.-]*://([\w.-]+@)?)?[\w./=+~-]+", re.IGNORECASE)
+_LONG_NUMBER = re.compile(r"\d{9}")
 
 
 class Private:
@@ -33,6 +38,20 @@ class Private:
 def hidden(value: Any) -> Any:
     """Return a value fit to stand in a field: private, unless it is none or private already."""
     return value if value in (None, "") or isinstance(value, Private) else Private(value)
+
+
+def hidden_unless_path(value: Any, suffixes: Sequence[str]) -> Any:
+    """Return a value as it is if it is the path of a file with one of the suffixes; else as `hidden` does.
+
+    A list that a template renders becomes a string, so being a string proves nothing.
+    """
+    if not isinstance(value, str) and not hasattr(value, "open"):
+        return hidden(value)
+    path = str(value)
+    is_path = (
+        path.lower().endswith(tuple(suffixes)) and _PATH.fullmatch(path) and not _LONG_NUMBER.search(path)
+    )
+    return value if is_path else hidden(value)
 
 
 def revealed(value: Any) -> Any:

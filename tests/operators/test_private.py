@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import pickle
+import re
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.base import OnceOperator
-from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendSmsOperator
-from airflow_provider_telecom.operators.private import Private, hidden, revealed
+from airflow_provider_telecom.operators.campaigns.recipients import SUFFIXES
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom import (
+    KyivstarCreatePromoOperator,
+    KyivstarSendSmsOperator,
+)
+from airflow_provider_telecom.operators.private import Private, hidden, hidden_unless_path, revealed
 from tests.tasks import Run
 
 NUMBER, TEXT = "380670000200", "Your code is 48151623"
@@ -182,6 +191,71 @@ def unmapped(mapped: Any) -> Any:
     context["ti"].get_template_context = lambda: context
     mapped.render_template_fields(context)
     return context["ti"].task
+
+
+# Recipients: a path may be seen, but a string need not be one.
+
+
+def rendered_recipients(operator: type[Any], value: Any) -> Any:
+    """Return what Airflow stores of recipients that a template renders to `value`."""
+    made = operator(task_id="send", recipients="{{ params.to }}", text="Hi", dry_run=True)
+    with contextlib.suppress(TelecomInputError):
+        Run().execute(made, params={"to": value})
+    return _serialize_rendered_fields(made)["recipients"]
+
+
+@pytest.mark.parametrize("operator", [KetchUpSendBulkSmsOperator, KyivstarCreatePromoOperator])
+@pytest.mark.parametrize(
+    "value",
+    [
+        [NUMBER],
+        f"['{NUMBER}']",
+        f"[{{'msisdn': '{NUMBER}', 'file': 'a.csv'}}]",
+        NUMBER,
+        f"{NUMBER},{NUMBER}.csv",
+        f"{NUMBER}\na.csv",
+        f"{NUMBER}.csv",
+        "+380 67 000 02 00.csv",
+        "Olena\tmine.jsonl",
+        "https://files.example/a?sign=made-up-secret&name=a.csv",
+        "/data/a.xlsx",
+    ],
+)
+def test_recipients_that_render_to_a_string_are_not_shown(
+    operator: type[Any], value: Any, hook_for: Callable[..., Any]
+) -> None:
+    hook_for("ketchup_loyalty"), hook_for("kyivstar_open_telecom")
+    shown = str(rendered_recipients(operator, value))
+    assert re.fullmatch(r"\*\*\* \((list|str) of \d+\)", shown)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/data/2026-10-18/people_1.csv",
+        "s3://aws_default@bucket/people/20261018T101500.jsonl",
+        "gs://bucket/a=b/c~d/+e.NDJSON",
+        "people.tsv",
+    ],
+)
+def test_the_path_of_a_file_of_recipients_is_shown(path: str) -> None:
+    assert hidden_unless_path(path, SUFFIXES) == path
+
+
+def test_a_path_object_is_shown_too() -> None:
+    path = ObjectStoragePath("file:///data/people.csv")
+    assert hidden_unless_path(path, SUFFIXES) is path
+
+
+def test_a_path_that_holds_a_password_is_not_shown() -> None:
+    assert isinstance(hidden_unless_path("s3://key:made-up-secret@bucket/a.csv", SUFFIXES), Private)
+
+
+def test_a_task_shows_the_path_of_its_recipients(hook_for: Callable[..., Any], tmp_path: Path) -> None:
+    hook_for("ketchup_loyalty")
+    file = tmp_path / "people.csv"
+    file.write_text(f"msisdn\n{NUMBER}\n")
+    assert rendered_recipients(KetchUpSendBulkSmsOperator, str(file)) == str(file)
 
 
 # What is stored elsewhere.

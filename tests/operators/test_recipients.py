@@ -104,19 +104,22 @@ def test_bad_rows_can_be_skipped(tmp_path: Path) -> None:
         ("380670000001", "must be a list, or a path that ends in"),
         ("['380670000001']", "passed as `task.output`"),
         (5, "must be a list or a path, not int"),
-        ("/nowhere/a.csv", "there is no file"),
+        ("/nowhere/a.csv", "there is no file /nowhere/a.csv"),
+        ("['380670000001', 'a.csv", "there is no file *** (str of"),
     ],
 )
 def test_what_is_no_list_of_recipients(source: Any, rule: str) -> None:
     with pytest.raises(TelecomInputError) as caught:
         gather(source, WITH_NAME)
     assert rule in str(caught.value)
+    assert "380670000001" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
         ("phone,name\n1,2\n", "the column msisdn is missing; there are phone, name"),
+        ("+380 67 000 00 01,Olena\n", "the column msisdn is missing; the first line is no header"),
         ("msisdn,name,name\n1,2,3\n", "the column name stands twice"),
         ("", "the column msisdn is missing; there are none"),
         ("msisdn,name\n", "recipients: are none"),

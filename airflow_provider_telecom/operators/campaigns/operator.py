@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow_provider_telecom.calls.checks import filled, one_of, within
 from airflow_provider_telecom.operators.base import OnceOperator
-from airflow_provider_telecom.operators.private import hidden
+from airflow_provider_telecom.operators.private import hidden_unless_path
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -66,10 +65,11 @@ class CampaignOperator(OnceOperator):
         self.rehearsal = dry_run  # Airflow's operators have a method called dry_run
 
     def _hide(self) -> None:
-        """Hide a list of recipients; a path may be seen."""
+        """Hide recipients; the path of a file of them may be seen."""
         super()._hide()
-        if not isinstance(self.recipients, (str, PathLike)):
-            self.recipients = hidden(self.recipients)
+        from airflow_provider_telecom.operators.campaigns.recipients import SUFFIXES
+
+        self.recipients = hidden_unless_path(self.recipients, SUFFIXES)
 
     def _gathered(self, columns: Sequence[str], region: str, some_value: bool = False) -> Audience:
         """Read and check all recipients. Raises TelecomInputError before anything is sent."""

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_telecom.calls.checks import encodable
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
+from airflow_provider_telecom.operators.private import hidden_unless_path
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -33,7 +34,10 @@ NAMED_BAD_ROWS = 20
 _BATCH = 5_000
 _DELIMITERS = (",", ";", "\t")
 _CSV, _JSON_LINES = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json")
+SUFFIXES = (*_CSV, *_JSON_LINES)
+"""What the name of a file of recipients ends in."""
 _VALUES_APART = "\x1f"
+_NUMBER_LIKE = re.compile(r"\d(?:[ ()-]?\d){6}")
 _UNFIT = re.compile("[\x1f\n]")
 
 
@@ -192,7 +196,7 @@ def _lines(source: Any, layout: Layout) -> Iterator[Line]:
     path = source if hasattr(source, "open") else ObjectStoragePath(source)
     read = _reader_for(str(path))
     if not path.is_file():
-        raise TelecomInputError("recipients", f"there is no file {path}")
+        raise TelecomInputError("recipients", f"there is no file {hidden_unless_path(str(path), SUFFIXES)}")
     return _from_file(path, read, layout)
 
 
@@ -202,7 +206,7 @@ def _reader_for(name: str) -> Callable[[IO[str], Layout], Iterator[Line]]:
         return _from_csv
     if lowered.endswith(_JSON_LINES):
         return _from_json_lines
-    known = ", ".join((*_CSV, *_JSON_LINES))
+    known = ", ".join(SUFFIXES)
     raise TelecomInputError(
         "recipients",
         f"must be a list, or a path that ends in {known}; a list from an XCom is passed as `task.output`, "
@@ -254,7 +258,11 @@ def _from_csv(file: IO[str], layout: Layout) -> Iterator[Line]:
 
 def _place(header: Sequence[str], name: str) -> int:
     if header.count(name) != 1:
-        rule = "stands twice" if name in header else f"is missing; there are {', '.join(header) or 'none'}"
+        if any(_NUMBER_LIKE.search(cell) for cell in header):  # a file without a header: these are people
+            found = "the first line is no header"
+        else:
+            found = f"there are {', '.join(header) or 'none'}"
+        rule = "stands twice" if name in header else f"is missing; {found}"
         raise TelecomInputError("recipients", f"the column {name} {rule}")
     return header.index(name)
 
