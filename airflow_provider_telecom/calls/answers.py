@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Hashable
-from datetime import datetime, timezone
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -23,7 +21,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomServerError,
     TelecomThrottledError,
 )
-from airflow_provider_telecom.calls.guard import rate_limit_reset
+from airflow_provider_telecom.calls.quota import retry_after
 from airflow_provider_telecom.calls.request import Response
 
 T = TypeVar("T")
@@ -111,7 +109,7 @@ def refuse_by_status(response: Response, complaint: Callable[[], Complaint]) -> 
         said.text or _DEFAULT_TEXT.get(kind, "refused"),
         status=status,
         code=said.code,
-        retry_after=retry_after(response) if status in (429, 503) else None,
+        retry_after=retry_after(response.headers) if status in (429, 503) else None,
     )
 
 
@@ -135,16 +133,3 @@ def _error_for(status: int) -> type[TelecomError]:
     if status < 200 or status >= 500:
         return TelecomServerError
     return TelecomRedirectError if status < 400 else TelecomRejectedError
-
-
-def retry_after(response: Response) -> float | None:
-    """Return the seconds of `Retry-After` (a number or an HTTP date), else of `X-Rate-Limit-Reset`."""
-    value = response.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return rate_limit_reset(response.headers)
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return max(0.0, (aware - datetime.now(timezone.utc)).total_seconds())

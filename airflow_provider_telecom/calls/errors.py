@@ -24,12 +24,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from airflow_provider_telecom.calls.quota import bounded
+
 
 class TelecomError(Exception):
     """The root of all errors of this provider.
 
     `call` is the call's label, `status` the HTTP status, `code` the vendor's own code, `retry_after`
-    the seconds the vendor asked us to wait; each is None when there was none.
+    the seconds after which to try again, at most a day; each is None when there was none.
     """
 
     def __init__(
@@ -42,7 +44,8 @@ class TelecomError(Exception):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(text)
-        self.text, self.call, self.status, self.code, self.retry_after = text, call, status, code, retry_after
+        self.text, self.call, self.status, self.code = text, call, status, code
+        self.retry_after = bounded(retry_after)
 
     def __str__(self) -> str:
         facts = [

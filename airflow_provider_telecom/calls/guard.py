@@ -6,13 +6,24 @@ waits: it says how long to wait, and the call yields that as a step.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
+from airflow_provider_telecom.calls.errors import (
+    TelecomInputError,
+    TelecomNotSentError,
+    TelecomThrottledError,
+)
+from airflow_provider_telecom.calls.quota import (
+    LONGEST_RETRY_AFTER,
+    LONGEST_WAIT,
+    is_used_up,
+    seconds_until,
+)
 
 Clock = Callable[[], float]
 
@@ -21,7 +32,6 @@ _PROBES_AFTER_SECONDS = 30.0
 _BUDGET, _REPEAT_COSTS, _SUCCESS_PAYS = 100, 5, 1
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-_EPOCH_RATHER_THAN_SECONDS = 1_000_000_000
 
 
 def seconds_between(rate: str) -> float:
@@ -47,32 +57,58 @@ class Guard:
     _budget: int = _BUDGET
     _next_turn: float = 0.0
 
+    def delay(self) -> float:
+        """Return the seconds until a request may be sent. Changes nothing, unlike `admit` and `turn`.
+
+        Raises TelecomNotSentError while the breaker is open, and TelecomThrottledError for a wait of more
+        than LONGEST_WAIT.
+        """
+        with self._lock:
+            self._refuse_while_open()
+            return self._wait()
+
     def admit(self) -> None:
         """Raise TelecomNotSentError while the breaker is open, but let one probe through every 30 s."""
         with self._lock:
-            if self._failures < _OPENS_AFTER_FAILURES or self._opened_at is None:
-                return
-            shut_for = self._opened_at + _PROBES_AFTER_SECONDS - self.clock()
-            if shut_for > 0:
-                raise TelecomNotSentError(
-                    f"not sent: the last {self._failures} requests failed; the next try is let through soon",
-                    retry_after=round(shut_for, 1),
-                )
-            self._opened_at = self.clock()
+            if self._refuse_while_open():
+                self._opened_at = self.clock()
+
+    def _refuse_while_open(self) -> bool:
+        """Return whether the breaker has opened and the next request is its probe."""
+        if self._failures < _OPENS_AFTER_FAILURES or self._opened_at is None:
+            return False
+        shut_for = self._opened_at + _PROBES_AFTER_SECONDS - self.clock()
+        if shut_for > 0:
+            raise TelecomNotSentError(
+                f"not sent: the last {self._failures} requests failed; the next try is let through soon",
+                retry_after=round(shut_for, 1),
+            )
+        return True
 
     def turn(self) -> float:
-        """Take the next free turn and return the seconds until it comes."""
+        """Take the next free turn and return the seconds until it comes.
+
+        Raises TelecomThrottledError, and takes no turn, for a wait of more than LONGEST_WAIT.
+        """
         with self._lock:
-            now = self.clock()
-            turn = max(now, self._next_turn)
+            wait = self._wait()
             if self.spacing:
-                self._next_turn = turn + self.spacing
-            return turn - now
+                self._next_turn = self.clock() + wait + self.spacing
+            return wait
+
+    def _wait(self) -> float:
+        wait = max(0.0, self._next_turn - self.clock())
+        if wait > LONGEST_WAIT:
+            raise TelecomThrottledError(
+                "not sent: the vendor's quota or rate_limit is used up",
+                retry_after=math.ceil(min(wait, LONGEST_RETRY_AFTER)),
+            )
+        return wait
 
     def hold(self, seconds: float) -> None:
-        """Let nobody send for `seconds`, because the vendor said so."""
+        """Let nobody send for `seconds`, at most LONGEST_RETRY_AFTER, because the vendor said so."""
         with self._lock:
-            self._next_turn = max(self._next_turn, self.clock() + seconds)
+            self._next_turn = max(self._next_turn, self.clock() + min(seconds, LONGEST_RETRY_AFTER))
 
     def succeeded(self) -> None:
         """The vendor is alive: it answered, if only with a refusal."""
@@ -104,16 +140,6 @@ class Guard:
 
     def obey(self, headers: Mapping[str, str]) -> None:
         """Stop in time when `X-Rate-Limit-Remaining` says that the quota is used up."""
-        if headers.get("x-rate-limit-remaining", "").strip() == "0":
-            reset = rate_limit_reset(headers, self.wall_clock)
-            if reset is not None:
-                self.hold(reset)
-
-
-def rate_limit_reset(headers: Mapping[str, str], wall_clock: Clock = time.time) -> float | None:
-    """Return the seconds until `X-Rate-Limit-Reset`, which vendors give as seconds or as a Unix time."""
-    try:
-        reset = float(headers.get("x-rate-limit-reset", ""))
-    except ValueError:
-        return None
-    return max(0.0, reset - wall_clock() if reset > _EPOCH_RATHER_THAN_SECONDS else reset)
+        reset = seconds_until(headers.get("x-rate-limit-reset", ""), self.wall_clock)
+        if reset is not None and is_used_up(headers):
+            self.hold(reset)

@@ -32,6 +32,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.guard import Guard
 from airflow_provider_telecom.calls.privacy import cleaned
+from airflow_provider_telecom.calls.quota import LONGEST_WAIT
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Response, Unknown
 
 T = TypeVar("T")
@@ -47,7 +48,6 @@ REQUESTS_WHEN_UNKNOWN = {
     Repeat.DRAFT: 1,
     Repeat.UNKEYED: 1,
 }
-LONGEST_OBEYED_WAIT = 300.0
 _FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.5, 20.0
 
 
@@ -56,6 +56,16 @@ class Auth(Protocol):
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
         """Yield the signed request, and what renewing takes; return the last outcome."""
+
+
+def ready(guard: Guard) -> Call[None]:
+    """Wait until a request may be sent. Raises TelecomNotSentError and TelecomThrottledError.
+
+    What writes down that something is about to be sent asks this first. Then a task that is killed while it
+    waits has left no intent behind.
+    """
+    if wait := guard.delay():
+        yield Pause(wait, wait)
 
 
 def may_repeat(repeat: Repeat, error: TelecomError, requests_so_far: int) -> bool:
@@ -122,7 +132,7 @@ def _judged(outcome: Outcome, read: Callable[[Response], T], guard: Guard, began
         guard.failed(began)
         raise
     except TelecomThrottledError as error:
-        guard.hold(min(error.retry_after or 0.0, LONGEST_OBEYED_WAIT))
+        guard.hold(error.retry_after or 0.0)
         raise
     except TelecomError:
         guard.succeeded()
@@ -132,7 +142,7 @@ def _judged(outcome: Outcome, read: Callable[[Response], T], guard: Guard, began
 
 
 def _affordable(error: TelecomError, pause: Pause, guard: Guard, ends: float) -> bool:
-    if pause.low > LONGEST_OBEYED_WAIT:
+    if pause.low > LONGEST_WAIT:
         return False
     in_time = bool(error.retry_after) or guard.clock() + pause.high < ends
     return in_time and guard.spend()

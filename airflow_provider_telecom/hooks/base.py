@@ -17,7 +17,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError
 from airflow_provider_telecom.calls.guard import Guard
-from airflow_provider_telecom.calls.retry import Auth
+from airflow_provider_telecom.calls.retry import Auth, ready
 from airflow_provider_telecom.hooks.settings import Settings, read_settings
 from airflow_provider_telecom.transport.blocking import Blocking
 from airflow_provider_telecom.transport.wire import Locks, TokenStore
@@ -101,6 +101,14 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
     def run(self, call: Call[T], /) -> T:
         """Drive a call to its end, blocking."""
         return self._opened().blocking.run(call)
+
+    def wait_until_ready(self) -> None:
+        """Wait until a request may be sent: for the rate limit and the vendor's quota, at most 300 s.
+
+        Call it before the intent of an effect is written. Raises TelecomNotSentError (the last requests
+        failed) and TelecomThrottledError (the wait would be longer than 300 s).
+        """
+        self.run(ready(self.account.guard))
 
     async def aio(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Await a call: `await hook.aio(hook.get_sms, "22125")`. The shape is that of `asyncio.to_thread`."""

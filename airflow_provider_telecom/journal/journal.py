@@ -81,10 +81,14 @@ def check_on_unknown(value: str) -> OnUnknown:
 
 
 class Journal:
-    """The journal of one task of one run."""
+    """The journal of one task of one run.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    `ready` waits until a request may be sent, and raises if that takes too long. It is called before an
+    intent is written, so that what waits or is refused here never counts as sent.
+    """
+
+    def __init__(self, store: Store, ready: Callable[[], object] = lambda: None) -> None:
+        self._store, self._ready = store, ready
 
     def read(self, name: str) -> Entry | None:
         """Return the entry of an effect, or None."""
@@ -138,6 +142,7 @@ class Journal:
 
     def _sent(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool = False) -> Facts:
         """Send between intent and outcome. That this copy was refused settles no earlier one `in_doubt`."""
+        self._ready()
         self.write(name, intent)
         try:
             facts = send()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context, RetryPolicy
 
+    from airflow_provider_telecom.hooks.base import TelecomHook
     from airflow_provider_telecom.triggers.waiting import Waiting
 
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
@@ -43,6 +44,11 @@ class TelecomOperator(BaseOperator):
     ) -> None:
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.conn_id = conn_id or self.default_conn_id
+
+    @property
+    def hook(self) -> TelecomHook[Any]:
+        """The hook of the connection."""
+        raise NotImplementedError
 
     def revealed(self, field: str) -> Any:
         """Return the value of a field, private or not."""
@@ -103,7 +109,7 @@ class UnkeyedOperator(OnceOperator):
 
     def _once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
         """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
-        journal = Journal(context["task_state_store"])
+        journal = Journal(context["task_state_store"], self.hook.wait_until_ready)
         return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
 
 
@@ -131,7 +137,8 @@ class KeyedOperator(OnceOperator):
 
         `to` is for whom: the journal gets 16 bits of its hash, too few to find a number by.
         """
-        journal, mark = Journal(context["task_state_store"]), "" if to is None else fingerprint(to)[:4]
+        journal = Journal(context["task_state_store"], self.hook.wait_until_ready)
+        mark = "" if to is None else fingerprint(to)[:4]
         return journal.keyed(self._entry_name("sent"), fingerprint(content), reference, send, mark)
 
 

@@ -15,6 +15,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
+from airflow_provider_telecom.calls.quota import LONGEST_RETRY_AFTER
 
 _PASSING = (
     TelecomNotSentError,
@@ -46,13 +47,13 @@ class TelecomRetryPolicy(RetryPolicy):
             return RetryDecision.default()
         return RetryDecision.retry(
             timedelta(seconds=max(exception.retry_after, _least(try_number, context))),
-            reason=f"{kind}: the vendor asks for {exception.retry_after:g} s",
+            reason=f"{kind}: to be tried again after {exception.retry_after:g} s",
         )
 
 
 def _least(try_number: int, context: Any) -> float:
     """Return the seconds to wait at least, 5, 10, 20, ...: a vendor that asks for 0 uses up no retries."""
-    growing = _FIRST_SECONDS * 2.0 ** min(try_number - 1, 16)
+    growing = min(_FIRST_SECONDS * 2.0 ** min(try_number - 1, 16), LONGEST_RETRY_AFTER)
     task = (context or {}).get("task")
     return growing if task is None else min(growing, task.retry_delay.total_seconds())
 

@@ -23,7 +23,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.guard import Guard
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Response, Unknown
-from airflow_provider_telecom.calls.retry import may_repeat, pause_after, perform
+from airflow_provider_telecom.calls.retry import may_repeat, pause_after, perform, ready
 from tests.by_hand import drive
 
 OK = Response(200, {}, b"{}")
@@ -238,6 +238,75 @@ def test_a_used_up_quota_holds_everybody() -> None:
     used_up = Response(200, {"x-rate-limit-remaining": "0", "x-rate-limit-reset": "2000000012"}, b"{}")
     drive(perform(Request("GET", "/x", Repeat.READ), Plain(), read, guard, 60), [used_up])
     assert guard.turn() == 12
+
+
+USED_UP = {"x-rate-limit-remaining": "0"}
+
+
+@pytest.mark.parametrize("reset", ["301", "3600", "99999999", "2000003600", "2000003600000"])
+def test_a_quota_that_is_used_up_for_long_refuses_before_anything_is_sent(reset: str) -> None:
+    guard = Guard(clock=Clock(), wall_clock=lambda: 2_000_000_000.0)
+    assert attempt(Repeat.READ, [Response(200, {**USED_UP, "x-rate-limit-reset": reset}, b"{}")], guard)[0]
+    for repeat in Repeat:
+        sent, error = attempt(repeat, [OK], guard)
+        assert (sent, type(error)) == (0, TelecomThrottledError)
+        assert 300 < error.retry_after <= 86_400
+
+
+@pytest.mark.parametrize("reset", ["inf", "nan", "1e300", "99999999999999999999", "-1", "soon", ""])
+def test_a_reset_that_makes_no_sense_holds_nobody(reset: str) -> None:
+    guard = Guard(clock=Clock())
+    odd = Response(200, {**USED_UP, "x-rate-limit-reset": reset, "retry-after": reset}, b"{}")
+    assert attempt(Repeat.UNKEYED, [odd], guard) == (1, {})
+    assert attempt(Repeat.UNKEYED, [OK], guard) == (1, {})
+    throttled = Response(429, dict(odd.headers))
+    assert attempt(Repeat.UNKEYED, [throttled, throttled, OK], guard) == (3, {})
+
+
+def test_a_long_retry_after_holds_the_next_calls_too() -> None:
+    clock = Clock()
+    guard = Guard(clock=clock)
+    attempt(Repeat.READ, [Response(429, {"retry-after": "3600"})], guard)
+    sent, error = attempt(Repeat.UNKEYED, [OK], guard)
+    assert (sent, type(error), error.retry_after) == (0, TelecomThrottledError, 3600)
+    clock.now += 3500
+    call = perform(Request("POST", "/x", Repeat.UNKEYED), Plain(), read, guard, 60)
+    assert next(call) == Pause(100, 100)
+
+
+def test_a_keyed_effect_in_doubt_stays_in_doubt_when_the_quota_stops_its_repetition() -> None:
+    guard = Guard(clock=Clock())
+    call = perform(Request("POST", "/x", Repeat.KEYED), Plain(), read, guard, 60)
+    next(call)
+    assert isinstance(call.send(Unknown("reset")), Pause)
+    guard.hold(3600)
+    with pytest.raises(TelecomUnknownError) as caught:
+        call.send(None)
+    assert caught.value.retry_after == 3600
+
+
+def test_asking_whether_a_request_may_be_sent_takes_nothing() -> None:
+    clock = Clock()
+    guard = Guard(spacing=10, clock=clock)
+    for _ in range(3):
+        assert guard.delay() == 0
+    guard.turn()
+    assert [guard.delay(), guard.delay()] == [10, 10]
+    assert drive(ready(guard), [None])[0] == [Pause(10, 10)]
+
+
+def test_asking_whether_a_request_may_be_sent_does_not_use_up_the_probe() -> None:
+    clock = Clock()
+    guard = Guard(clock=clock)
+    for _ in range(5):
+        attempt(Repeat.UNKEYED, [Unknown("down")], guard)
+    with pytest.raises(TelecomNotSentError):
+        guard.delay()
+    clock.now += 31
+    assert [guard.delay(), guard.delay()] == [0, 0]
+    guard.admit()
+    with pytest.raises(TelecomNotSentError):
+        guard.delay()
 
 
 def test_the_error_shows_neither_what_was_sent_nor_long_numbers() -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from decimal import Decimal
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls import checks, errors, phone
-from airflow_provider_telecom.calls.answers import as_model, read_json, refuse_by_status, retry_after
+from airflow_provider_telecom.calls.answers import as_model, read_json, refuse_by_status
 from airflow_provider_telecom.calls.endpoint import Page, all_pages
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomInputError
 from airflow_provider_telecom.calls.guard import Guard, seconds_between
@@ -116,14 +115,6 @@ def test_a_redirect_is_not_followed() -> None:
         refuse_by_status(
             Response(302, {"location": "https://evil.example"}), lambda: pytest.fail("not asked")
         )
-
-
-def test_retry_after_reads_seconds_dates_and_the_quota_header_and_ignores_junk() -> None:
-    later = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=90), usegmt=True)
-    assert retry_after(Response(429, {"retry-after": "12"})) == 12
-    assert 85 < (retry_after(Response(429, {"retry-after": later})) or 0) <= 90
-    assert retry_after(Response(429, {"retry-after": "soon", "x-rate-limit-reset": "3"})) == 3
-    assert retry_after(Response(429, {"retry-after": "-5"})) is None
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError, TelecomUnknownError
+from airflow_provider_telecom.calls.errors import (
+    TelecomInputError,
+    TelecomNotSentError,
+    TelecomThrottledError,
+    TelecomUnknownError,
+)
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendSmsOperator
 from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsDeliveredSensor
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books, RateLimit
 from tests.tasks import Run
 
 NUMBER, TEXT = "+380 67 000 02 00", "Your code is 1234"
@@ -91,6 +97,43 @@ def test_what_was_not_sent_is_sent_by_the_next_try(telecom_simulator: Any, sms: 
     run = Run()
     with telecom_simulator.refusing(), pytest.raises(TelecomNotSentError):
         run.execute(sms())
+    assert run.execute(sms())["message_id"]
+    assert paid(telecom_simulator) == 1
+
+
+def use_up_the_quota(simulator: Any, operator: KyivstarSendSmsOperator, seconds: float) -> None:
+    """Make a call whose answer says that the quota is used up."""
+    simulator.town.books("kyivstar", Books).rate_limit = RateLimit(1, period_seconds=seconds)
+    operator.hook.list_promos()
+
+
+def test_nothing_is_written_down_while_the_quota_is_used_up(telecom_simulator: Any, sms: Any) -> None:
+    run, operator = Run(), sms()
+    use_up_the_quota(telecom_simulator, operator, 3600)
+    with pytest.raises(TelecomThrottledError) as caught:
+        run.execute(operator)
+    assert 3500 < (caught.value.retry_after or 0) <= 3600
+    assert (run.stores["tell"].texts, paid(telecom_simulator)) == ({}, 0)
+
+
+def test_a_task_that_is_killed_while_it_waits_for_the_quota_has_sent_nothing(
+    telecom_simulator: Any, sms: Any
+) -> None:
+    run, operator = Run(), sms()
+    use_up_the_quota(telecom_simulator, operator, 200)
+    blocking = operator.hook._opened().blocking
+
+    def kill(seconds: float) -> None:
+        assert 190 < seconds <= 200
+        raise KeyboardInterrupt
+
+    sleep, blocking._sleep = blocking._sleep, kill
+    with pytest.raises(KeyboardInterrupt):
+        run.execute(operator)
+    assert run.stores["tell"].texts == {}
+    blocking._sleep = sleep
+    telecom_simulator.town.books("kyivstar", Books).rate_limit = None
+    operator.hook.account.guard._next_turn = 0  # the time has passed
     assert run.execute(sms())["message_id"]
     assert paid(telecom_simulator) == 1
 

@@ -100,10 +100,24 @@ def test_it_waits_as_long_as_the_vendor_asks(kind: type[TelecomError]) -> None:
     assert "90.5 s" in str(decision.reason)
 
 
-@pytest.mark.parametrize(("number", "least"), [(1, 5), (2, 10), (3, 20), (4, 40), (100, 5 * 2**16)])
+@pytest.mark.parametrize(("number", "least"), [(1, 5), (2, 10), (3, 20), (4, 40), (100, 86_400)])
 def test_a_vendor_that_asks_for_nothing_uses_up_no_tries(number: int, least: int) -> None:
     decision = POLICY.evaluate(TelecomThrottledError("no", retry_after=0), number, 200)
     assert decision.retry_delay == timedelta(seconds=least)
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [(1e300, 86_400), (float("inf"), 86_400), (253_402_300_799, 86_400), (-5, 5), (float("-inf"), 5)],
+)
+def test_no_vendor_makes_airflow_wait_for_more_than_a_day(asked: float, waited: float) -> None:
+    decision = POLICY.evaluate(TelecomThrottledError("no", retry_after=asked), 1, 3)
+    assert decision.retry_delay == timedelta(seconds=waited)
+
+
+def test_a_wait_that_is_no_number_is_none() -> None:
+    error = TelecomThrottledError("no", retry_after=float("nan"))
+    assert POLICY.evaluate(error, 1, 3).action is RetryAction.DEFAULT
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(0, 8), (3, 8), (60, 60)])

@@ -168,6 +168,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, OnceOperator, AwaitingOpe
         adopted = key is not None
         if key is None:
             before = self._kept()
+            self.hook.wait_until_ready()
             journal.write(name, Entry(State.INTENT, body, {"before": before}))
             try:
                 key, adopted = self._created(journal, before, chosen)
@@ -259,6 +260,7 @@ class KetchUpDeleteStatExportOperator(KetchUpOperator):
         if mine and mine.state is State.DONE:
             return dict(mine.facts)
         tried = mine is not None and mine.state is State.INTENT
+        self.hook.wait_until_ready()
         journal.write("deleted", Entry(State.INTENT, body))
         try:
             deleted = self._deleted(tried)

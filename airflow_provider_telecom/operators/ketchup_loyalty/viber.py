@@ -172,7 +172,7 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
 
         if keyed:
             return self._once(context, content, next(iter(keys.values())), send, list(keys))
-        journal = Journal(context["task_state_store"])
+        journal = Journal(context["task_state_store"], self.hook.wait_until_ready)
         return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
 
     def _send(self, message: Mapping[str, Any], keys: Mapping[str, str]) -> Facts:

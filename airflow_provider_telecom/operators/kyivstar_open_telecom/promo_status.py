@@ -148,6 +148,7 @@ class _Move:
 
     def _requested(self) -> Promo:
         """Send the request, its intent written first."""
+        self._hook.wait_until_ready()
         self._write(State.INTENT)
         try:
             return self._put(self._promo_id)

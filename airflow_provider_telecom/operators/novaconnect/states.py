@@ -40,6 +40,7 @@ class NovaConnectStateOperator(NovaConnectSimsOperator, OnceOperator):
         if plan.before:
             url, key = self._handed_out(plan)
             if not begun:
+                self.hook.wait_until_ready()
                 journal.write(name, Entry(State.INTENT, body, plan.intent))
             outcome = self._sent(plan, self._target(), url, key)
         else:

@@ -16,7 +16,6 @@ from airflow_provider_telecom.calls.answers import (
     as_model,
     read_json,
     refuse_by_status,
-    retry_after,
     unreadable,
 )
 from airflow_provider_telecom.calls.errors import (
@@ -28,6 +27,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomServerError,
     TelecomThrottledError,
 )
+from airflow_provider_telecom.calls.quota import retry_after
 from airflow_provider_telecom.calls.request import Response
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ def accepted(answer: Response) -> Envelope:
 
 def _refusal(code: int, fields: Mapping[str, Any], answer: Response) -> TelecomError:
     kind = TelecomServerError if 500 <= code < 600 else _ERROR_BY_CODE.get(code, TelecomRejectedError)
-    wait = retry_after(answer) if kind is TelecomThrottledError else None
+    wait = retry_after(answer.headers) if kind is TelecomThrottledError else None
     return kind(_text(fields) or "refused", status=answer.status, code=str(code), retry_after=wait)
 
 
