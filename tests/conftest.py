@@ -25,6 +25,11 @@ os.environ.update({
 })
 
 import pytest  # noqa: E402 - after Airflow's environment is set
+from hypothesis import HealthCheck, settings  # noqa: E402 - the same
+
+# No test fails because a machine is slow: neither by a deadline nor by the health check of that name.
+settings.register_profile("telecom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("telecom")
 
 HOOKS = {
     "kyivstar_open_telecom": "KyivstarOpenTelecomHook",

@@ -101,7 +101,7 @@ def before_refusal(rows: Iterator[Any]) -> list[Any]:
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(1, 5).flatmap(
         lambda wide: st.lists(st.lists(CELL, min_size=wide, max_size=wide), min_size=1)
@@ -276,7 +276,7 @@ def written(value: Any, comma: str = "", *, ascii: bool = False) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=ascii)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(RECORDS, st.dictionaries(TEXT.filter(lambda key: key != "rows"), SCALAR, max_size=3), st.booleans())
 def test_json_comes_out_as_it_was_written(records: list[Any], facts: dict[str, Any], ascii: bool) -> None:
     expected = list(enumerate(records, 1))
@@ -290,7 +290,7 @@ def test_json_comes_out_as_it_was_written(records: list[Any], facts: dict[str, A
         assert read_json(body.encode())["rows"] == [row for _, row in of_json(body)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(RECORDS, st.sampled_from([",", ", ", ",\r\n\t "]), st.booleans())
 def test_stray_commas_make_no_difference(records: list[Any], comma: str, ascii: bool) -> None:
     body = written({"rows": records, "x": 1}, comma, ascii=ascii)
@@ -503,7 +503,7 @@ def tagged(tag: str, value: Any) -> str:
     return f"<{tag}>{inner}</{tag}>"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.dictionaries(TAG, FIELDS, max_size=4), max_size=4),
     st.sampled_from(["", "\n  "]),

@@ -156,7 +156,7 @@ def test_the_same_recipients_have_the_same_name_whatever_the_file(tmp_path: Path
         assert first.sha256 == second.sha256 != third.sha256
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(

@@ -7,7 +7,6 @@ import json
 import logging
 import random
 import re
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -28,6 +27,7 @@ from airflow_provider_telecom.simulator.novaconnect import Books
 from airflow_provider_telecom.triggers import notices
 from airflow_provider_telecom.triggers.notices import NovaConnectNoticesTrigger, packed, unpacked
 from airflow_provider_telecom.webhooks.assets import EVENTS, NOVACONNECT_PACKAGE_EMPTY, told
+from tests.eventually import eventually_async
 from tests.triggers.ground import made, told_to_the_worker
 
 LIMIT_BYTES = 65_535
@@ -68,11 +68,11 @@ class Seen:
     async def looks(self, more: int = 2) -> None:
         """Wait for so many whole looks from now on, with what they lead to."""
         wanted = len(self._requests) + more + 1  # one may be under way
-        await until(lambda: len(self._requests) >= wanted)
+        assert await eventually_async(lambda: len(self._requests) >= wanted)
 
     async def told(self, count: int) -> Any:
         """Wait for this many events in all, and return the last."""
-        await until(lambda: len(self.events) >= count)
+        assert await eventually_async(lambda: len(self.events) >= count)
         assert len(self.events) == count
         return self.events[-1]
 
@@ -118,13 +118,6 @@ async def watching(simulator: Any, *triggers: NovaConnectNoticesTrigger) -> Asyn
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < ends
-        await asyncio.sleep(0.005)
 
 
 def event(*sim_ids: int, conn_id: str = "novaconnect_default") -> dict[str, Any]:
@@ -178,7 +171,7 @@ def test_a_sim_that_is_blocked_otherwise_is_no_news(telecom_simulator: Any, book
     async def triggerer() -> None:
         store = Store()
         async with watching(telecom_simulator, new(store), new(store, "msu_lock")) as seen:
-            await until(lambda: len(store.texts) == 2)
+            assert await eventually_async(lambda: len(store.texts) == 2)
             for sim_id, block in zip((1001, 1002, 1003), "ufg", strict=True):
                 books.sims[sim_id].block = block
             await seen.looks(4)
@@ -219,7 +212,7 @@ def test_each_connection_has_a_memory_of_its_own(
             await seen.looks()
         east = new(store, conn_id="novaconnect_east")
         async with watching(telecom_simulator, new(store), east) as seen:
-            await until(lambda: len(store.texts) == 2)
+            assert await eventually_async(lambda: len(store.texts) == 2)
             books.sims[1002].block = "p"
             await seen.told(2)
         found = sorted(seen.events, key=lambda one: one["conn_id"])
@@ -318,13 +311,14 @@ def test_a_vendor_that_fails_for_a_while_is_borne(
 
 @pytest.mark.parametrize("kind", ["reset_before", "html", "silence"])
 def test_it_outlives_whatever_comes_back(telecom_simulator: Any, hook_for: Any, kind: str) -> None:
-    hook_for("novaconnect", timeout_read=0.2)
+    hook_for("novaconnect", timeout_read=1)
     books = telecom_simulator.town.books("novaconnect", Books)
+    store = Store()
 
     async def triggerer() -> None:
-        async with watching(telecom_simulator, new(Store())) as seen:
-            await seen.looks()
-            telecom_simulator.fault(kind, "novaconnect", times=2)
+        async with watching(telecom_simulator, new(store)) as seen:
+            assert await eventually_async(lambda: store.texts)
+            telecom_simulator.fault(kind, "novaconnect", times=2, seconds=3600)
             books.sims[1001].block = "p"
             await seen.told(1)
 
@@ -349,7 +343,7 @@ def test_a_connection_that_is_wrong_can_be_mended_while_it_watches(
     async def triggerer() -> None:
         store = Store()
         async with watching(telecom_simulator, new(store)) as seen:
-            await until(lambda: len(complaints(caplog)) >= 2)
+            assert await eventually_async(lambda: len(complaints(caplog)) >= 2)
             monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_DEFAULT", json.dumps(right))
             await seen.looks()
             books.sims[1001].block = "p"
@@ -440,10 +434,10 @@ def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, book
                 found.append((told_of.payload["type"], told_of.payload["sim_ids"]))
 
         tasks = [asyncio.create_task(run(*each)) for each in enumerate(triggers)]
-        await until(lambda: len(telecom_simulator.town.requests) >= 3)
+        assert await eventually_async(lambda: len(telecom_simulator.town.requests) >= 3)
         assert len(manager._groups) == 1
         books.sims[1001].block, books.sims[1041].block = "p", "m"
-        await until(lambda: len(found) == 2)
+        assert await eventually_async(lambda: len(found) == 2)
         assert sorted(found) == [("msu_lock", [1041]), ("package_empty", [1001])]
         for task in tasks:
             task.cancel()
@@ -480,7 +474,7 @@ def test_a_fleet_of_ten_thousand_is_watched(telecom_simulator: Any, books: Any) 
     async def triggerer() -> None:
         store = Store()
         async with watching(telecom_simulator, new(store)) as seen:
-            await until(lambda: bool(store.texts))
+            assert await eventually_async(lambda: bool(store.texts))
             assert len(store.ids()) == 9_900 + len(EMPTY_AT_FIRST)
             books.sims[1001].block = "p"
             assert await seen.told(1) == event(1001)

@@ -10,7 +10,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_telecom import vendors
@@ -25,7 +25,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomServerError,
     TelecomThrottledError,
 )
-from airflow_provider_telecom.triggers.poll import PATH, TelecomPollTrigger, kwargs_of
+from airflow_provider_telecom.triggers.poll import PATH, Bell, TelecomPollTrigger, kwargs_of
 from airflow_provider_telecom.triggers.waiting import (
     Patience,
     TelecomMissedError,
@@ -61,7 +61,6 @@ def run(trigger: TelecomPollTrigger) -> list[Any]:
 # Crossing the database.
 
 
-@settings(deadline=None)  # Airflow is imported by the first one
 @given(ARGUMENTS, st.floats(0.1, 1e6), st.none() | st.floats(1, 1e6), st.none() | st.text(max_size=5))
 def test_it_crosses_the_database_whole(
     arguments: Any, interval: float, most: float | None, stop: Any
@@ -84,7 +83,6 @@ def test_it_crosses_the_database_whole(
         assert again._waiting() == whole
 
 
-@settings(deadline=None)
 @given(ARGUMENTS)
 def test_an_event_crosses_the_database_whole(facts: Any) -> None:
     event = {"stage": "reached", "facts": facts}
@@ -144,17 +142,27 @@ def test_it_looks_with_jitter() -> None:
     assert max(pauses) - min(pauses) > 10
 
 
-def test_many_do_not_look_first_at_the_same_time() -> None:
+@pytest.mark.parametrize(("poll_interval", "spread"), [(5.0, 5.0), (3600.0, 10.0)])
+def test_many_do_not_look_first_at_the_same_time(
+    monkeypatch: pytest.MonkeyPatch, poll_interval: float, spread: float
+) -> None:
+    pauses = []
+
+    async def pause(bell: Bell, seconds: float) -> bool:
+        pauses.append(seconds)
+        return False
+
+    monkeypatch.setattr(Bell, "pause", pause)
+
     async def first_looks() -> None:
-        triggers = [TelecomPollTrigger.of(waiting(poll_interval=1.0)) for _ in range(40)]
+        triggers = [TelecomPollTrigger.of(waiting(poll_interval=poll_interval)) for _ in range(100)]
         await asyncio.gather(*(events(trigger) for trigger in triggers))
 
     with script(DELIVERED):
         asyncio.run(first_looks())
-    times = sorted(when for when, _ in ground.looks)
-    assert len(times) == 40
-    assert 0.5 < times[-1] - times[0] < 2
-    assert sum(gap > 0.2 for gap in ground.gaps()) < 5
+    assert len(ground.looks) == len(pauses) == 100
+    quarters = {int(4 * seconds / spread) for seconds in pauses}
+    assert quarters == {0, 1, 2, 3}  # one of 10**12 runs misses a quarter
 
 
 @pytest.mark.parametrize("how", ["awaited", "blocking"])

@@ -120,7 +120,7 @@ def test_a_time_that_is_none_is_refused(text: str, rule: str) -> None:
         read_times(text, "2026-10-25 10:00:00", 1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.datetimes(datetime(2026, 10, 12), datetime(2026, 11, 9)),
     st.integers(1, 30 * 86400),
