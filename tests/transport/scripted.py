@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tests.eventually import HANG_SECONDS
+
 Script = Callable[[socket.socket], None]
 
 
@@ -103,7 +105,7 @@ def drip(data: bytes, pause: float) -> Script:
 
 
 def stay_silent(peer: socket.socket) -> None:
-    time.sleep(30)
+    time.sleep(HANG_SECONDS)
 
 
 def answer(body: bytes, *headers: str, length: int | None = None) -> bytes:

@@ -14,6 +14,7 @@ from airflow_provider_telecom.calls.answers import read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.transport.wire import UnfitBodyError, Unpacker
 from airflow_provider_telecom.vendors.kyivstar_fmc.models import records_of_csv, records_of_xml
+from tests.eventually import HANG_SECONDS
 from tests.transport import scripted as on
 from tests.transport.scripted import scripted
 
@@ -26,13 +27,13 @@ from airflow_provider_telecom.transport import {transport} as room
 from airflow_provider_telecom.transport.wire import Route
 
 async def awaited(url):
-    transport = room.Transport(Route(url, read_timeout=5, allow_private_hosts=True))
+    transport = room.Transport(Route(url, read_timeout=120, allow_private_hosts=True))
     outcome = await transport.send(Request("GET", "/x", Repeat.READ))
     await transport.close()
     return outcome
 
 def blocking(url):
-    route = Route(url, read_timeout=5, allow_private_hosts=True)
+    route = Route(url, read_timeout=120, allow_private_hosts=True)
     return room.Transport(route).send(Request("GET", "/x", Repeat.READ))
 
 def send(url):
@@ -65,7 +66,7 @@ def test_200_kb_that_unpack_to_200_mb_are_given_up_in_little_memory(transport: s
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
     kind, reason, growth_kb = json.loads(done.stdout)
     assert (kind, reason) == ("Unknown", "packed to fill memory")

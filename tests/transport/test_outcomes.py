@@ -17,6 +17,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Response, Save, Unknown
 from airflow_provider_telecom.transport import awaited, blocking
 from airflow_provider_telecom.transport.wire import Route
+from tests.eventually import HANG_SECONDS, eventually
 from tests.transport import scripted as on
 from tests.transport.scripted import Script, scripted
 
@@ -48,9 +49,8 @@ def send(request: pytest.FixtureRequest) -> Send:
 
 
 def _route(base_url: str, route: dict[str, Any]) -> Route:
-    return Route(
-        base_url, **{"read_timeout": 0.5, "allow_private_hosts": True, "connect_timeout": 0.5, **route}
-    )
+    patient = {"read_timeout": HANG_SECONDS, "connect_timeout": HANG_SECONDS, "allow_private_hosts": True}
+    return Route(base_url, **{**patient, **route})
 
 
 def get(repeat: Repeat = Repeat.READ, **facts: Any) -> Request:
@@ -85,12 +85,13 @@ def test_a_connection_that_does_not_come_was_not_sent(send: Send) -> None:
             queued.setblocking(False)
             queued.connect_ex(address)
         try:
-            assert isinstance(send(f"http://127.0.0.1:{address[1]}", get()), NotSent)
+            assert isinstance(send(f"http://127.0.0.1:{address[1]}", get(), connect_timeout=0.5), NotSent)
         finally:
             for queued in waiting:
                 queued.close()
 
 
+STALLING = {"silent", "a body that stalls"}
 UNCLEAR: dict[str, Script] = {
     "hung up": on.hang_up,
     "reset": on.reset,
@@ -112,8 +113,9 @@ UNCLEAR: dict[str, Script] = {
 @pytest.mark.parametrize("how", UNCLEAR)
 def test_what_the_server_read_is_unknown_and_was_sent_once(send: Send, how: str, repeat: Repeat) -> None:
     with scripted(UNCLEAR[how]) as server:
-        outcome = send(server.url, get(repeat))
+        outcome = send(server.url, get(repeat), read_timeout=0.5 if how in STALLING else HANG_SECONDS)
         assert isinstance(outcome, Unknown), outcome
+        assert eventually(lambda: server.seen)
         assert server.seen == 1
 
 
@@ -158,18 +160,21 @@ def test_a_chunked_answer_comes_back(send: Send) -> None:
 
 @pytest.mark.parametrize("what", ["the head", "the body"])
 def test_a_drip_ends_at_the_deadline(send: Send, what: str) -> None:
-    slow = on.answer(b"x" * 60)
-    head, _, body = slow.partition(b"\r\n\r\n")
-    script = (
-        on.drip(slow, 0.05)
-        if what == "the head"
-        else lambda peer: (peer.sendall(head + b"\r\n\r\n"), on.drip(body, 0.1)(peer))[0]
-    )
+    head, body = on.answer(b"", length=10_000), b"x" * 10_000
+    at_once = b"" if what == "the head" else head
+    whole = threading.Event()
+
+    def script(peer: socket.socket) -> None:
+        peer.sendall(at_once)
+        on.drip((head + body).removeprefix(at_once), 0.05)(peer)  # eight minutes
+        whole.set()
+
     with scripted(script) as server:
         started = time.monotonic()
         outcome = send(server.url, get(deadline=1.0))
         assert isinstance(outcome, Unknown)
-        assert 0.9 < time.monotonic() - started < 2.0
+        assert time.monotonic() - started > 0.9
+        assert not whole.is_set()
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed(send: Send) -> None:
