@@ -35,7 +35,7 @@ class Store:
 
 
 class Run:
-    """A Dag run: each task has a store that its tries share."""
+    """A Dag run: each task, and each place of a mapped task, has a store that its tries share."""
 
     def __init__(self, run_id: str = "manual__1", **xcoms: Any) -> None:
         self.run_id, self.xcoms = run_id, xcoms
@@ -43,14 +43,15 @@ class Run:
         self.events: list[Any] = []
         self.outlet_events = OutletEventAccessors()
 
-    def context(self, operator: Any, **more: Any) -> dict[str, Any]:
+    def context(self, operator: Any, map_index: int = -1, **more: Any) -> dict[str, Any]:
         """Return what a try of the task is given."""
-        store = self.stores.setdefault(operator.task_id, Store())
+        place = operator.task_id if map_index < 0 else f"{operator.task_id}[{map_index}]"
+        store = self.stores.setdefault(place, Store())
         ti = SimpleNamespace(
             dag_id="dag",
             run_id=self.run_id,
             task_id=operator.task_id,
-            map_index=-1,
+            map_index=map_index,
             try_number=1,
             xcom_pull=lambda task_ids, **_: self.xcoms[task_ids],
         )

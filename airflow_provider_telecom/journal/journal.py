@@ -11,13 +11,19 @@ It stands in Airflow's task state store, which belongs to a task of a run and ou
 
 Guaranteed for unkeyed effects: never twice (`fail`), or never zero (`resend`), not both. What is kept
 is hashes, our keys and the vendor's ids; no number, no text, no token.
+
+A later try may be given other content: a template was edited, or the list of a mapped task has changed.
+If the earlier content may have been sent, the other content is refused under every policy: it would be a
+second message, or the first one would be forgotten. In a mapped task it is refused even if nothing was
+sent: the earlier content may now be at another place of the list, which may have sent it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import islice
 from typing import Any, Literal, Protocol, get_args
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -33,6 +39,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
+from airflow_provider_telecom.journal.reference import fingerprint
 
 OnUnknown = Literal["fail", "resend", "assume_sent"]
 Facts = Mapping[str, Any]
@@ -63,11 +70,47 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Entry:
-    """What is written of one effect. `body` is the SHA-256 of what is sent, `facts` are ids."""
+    """What is written of one effect. `body` is the SHA-256 of what is sent, `facts` are ids.
+
+    `orders` says which orders with a key of ours it consists of (see `Orders.marks`).
+    """
 
     state: State
     body: str
     facts: Facts = field(default_factory=dict)
+    orders: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The orders of one keyed effect: our key of each recipient, and the connection that they go through.
+
+    The vendor recognises a key in the account that it came from only. Without `keys` the effect may be
+    repeated with any other orders: each look-up of a number, for example, has a key that depends on it alone.
+    """
+
+    conn_id: str
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def marks(self) -> Facts:
+        """What the journal keeps. `to` is 16 bits of the recipients' hash: too few to find a number by."""
+        return {"count": len(self.keys), "keys": self._hash(len(self.keys)), "to": self._recipients_hash}
+
+    def begin_with(self, marks: Facts) -> bool:
+        """Whether the orders that an entry was written for are the first ones of these, unchanged."""
+        return bool(marks) and self._hash(marks["count"]) == marks["keys"]
+
+    def have_recipients_of(self, marks: Facts) -> bool:
+        """Whether the recipients are those that an entry was written for."""
+        return bool(marks) and self._recipients_hash == marks["to"]
+
+    @property
+    def _recipients_hash(self) -> str:
+        return fingerprint(list(self.keys))[:4]
+
+    def _hash(self, count: int) -> str:
+        return fingerprint([self.conn_id, *islice(self.keys.values(), count)])
 
 
 class OutcomeUnknownError(TelecomUnknownError, AirflowFailException):
@@ -84,22 +127,32 @@ class Journal:
     """The journal of one task of one run.
 
     `ready` waits until a request may be sent, and raises if that takes too long. It is called before an
-    intent is written, so that what waits or is refused here never counts as sent.
+    intent is written, so that what waits or is refused here never counts as sent. `is_mapped`: the task has
+    one place of a mapped list.
     """
 
-    def __init__(self, store: Store, ready: Callable[[], object] = lambda: None) -> None:
-        self._store, self._ready = store, ready
+    def __init__(
+        self, store: Store, ready: Callable[[], object] = lambda: None, is_mapped: bool = False
+    ) -> None:
+        self._store, self._ready, self._is_mapped = store, ready, is_mapped
 
     def read(self, name: str) -> Entry | None:
         """Return the entry of an effect, or None."""
         found = self._store.get(_key(name))
-        return Entry(State(found["state"]), found["body"], found["facts"]) if found else None
+        if not found:
+            return None
+        return Entry(State(found["state"]), found["body"], found["facts"], found.get("orders", {}))
 
     def write(self, name: str, entry: Entry) -> None:
         """Write an entry. It stays as long as the Dag run does."""
         from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-        value = {"state": entry.state.value, "body": entry.body, "facts": dict(entry.facts)}
+        value = {
+            "state": entry.state.value,
+            "body": entry.body,
+            "facts": dict(entry.facts),
+            "orders": dict(entry.orders),
+        }
         self._store.set(_key(name), value, retention=NEVER_EXPIRE)
 
     def unkeyed(self, name: str, body: str, send: Callable[[], Facts], on_unknown: OnUnknown) -> Facts:
@@ -109,14 +162,13 @@ class Journal:
         TelecomInputError (something else has been sent under this name), and what `send` raises.
         """
         entry = self.read(name)
+        if entry and entry.body != body and (self._is_mapped or entry.state in _PERHAPS_SENT):
+            raise _changed(entry.state)
         if entry and entry.state is State.DONE:
-            _same(entry, body)
-            return _without_mark(entry.facts)
-        if entry and entry.state in (State.INTENT, State.UNKNOWN) and on_unknown != "resend":
-            if on_unknown == "assume_sent":
-                _same(entry, body)
-            return self._unsettled(name, entry.body, on_unknown, "an earlier try may have sent it")
-        in_doubt = entry is not None and entry.state in (State.INTENT, State.UNKNOWN)
+            return entry.facts
+        in_doubt = entry is not None and entry.state in _IN_DOUBT
+        if in_doubt and on_unknown != "resend":
+            return self._unsettled(name, body, on_unknown, "an earlier try may have sent it")
         try:
             return self._sent(name, Entry(State.INTENT, body), send, in_doubt)
         except TelecomUnknownError as error:
@@ -125,34 +177,42 @@ class Journal:
                 raise
             return self._unsettled(name, body, on_unknown, str(error))
 
-    def keyed(self, name: str, body: str, reference: str, send: Callable[[], Facts], to: str = "") -> Facts:
-        """Send what the vendor does once under our key, and return its facts.
+    def keyed(self, name: str, body: str, orders: Orders, send: Callable[[], Facts]) -> Facts:
+        """Send what the vendor does once under our keys, and return its facts.
 
-        After an unknown outcome the next try sends it again under the same key. Under another key the vendor
-        would not recognise it: so, with the same `to` as before, a mark of whom it is for, another key is
-        refused by TelecomInputError. With another `to` it is for somebody else, and goes out.
+        After an unknown outcome the next try sends it again under the same keys. Other keys, or another
+        account, would not be recognised. So once anything may have been sent, the orders must begin with the
+        earlier ones, unchanged; else TelecomInputError is raised. A place of a mapped list may send to
+        somebody else after it is done.
         """
         entry = self.read(name)
         if entry and entry.state is State.DONE and entry.body == body:
-            return _without_mark(entry.facts)
-        if entry and to and entry.facts.get("to") == to and entry.facts["reference"] != reference:
-            raise _changed()
-        intent = {"reference": reference, **({"to": to} if to else {})}
-        return _without_mark(self._sent(name, Entry(State.INTENT, body, intent), send))
+            return entry.facts
+        if entry and not orders.begin_with(entry.orders) and not self._may_change(entry, orders):
+            raise _changed(entry.state)
+        in_doubt = entry is not None and entry.state in _IN_DOUBT
+        return self._sent(name, Entry(State.INTENT, body, orders=orders.marks), send, in_doubt)
 
-    def _sent(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool = False) -> Facts:
-        """Send between intent and outcome. That this copy was refused settles no earlier one `in_doubt`."""
+    def _may_change(self, entry: Entry, orders: Orders) -> bool:
+        """Whether other orders may follow: nothing is in doubt, and nobody gets two texts or is forgotten."""
+        if not self._is_mapped:
+            return entry.state not in _PERHAPS_SENT
+        same_recipients = orders.have_recipients_of(entry.orders)
+        harmless = State.PLANNED if same_recipients else State.DONE
+        return entry.state in (State.REJECTED, harmless)
+
+    def _sent(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool) -> Facts:
+        """Send between intent and outcome. An error of this request settles no earlier one `in_doubt`."""
         self._ready()
         self.write(name, intent)
         try:
             facts = send()
         except TelecomError as error:
-            if (state := State.UNKNOWN if in_doubt else _state_after(error)) is not None:
-                self.write(name, Entry(state, intent.body, {"code": error.code or error.status}))
+            if not in_doubt and (state := _state_after(error)) is not None:
+                self.write(name, replace(intent, state=state, facts={"code": error.code or error.status}))
             raise
-        done = Entry(State.DONE, intent.body, {**intent.facts, **facts})
-        self.write(name, done)
-        return done.facts
+        self.write(name, replace(intent, state=State.DONE, facts=facts))
+        return facts
 
     def _unsettled(self, name: str, body: str, on_unknown: OnUnknown, why: str) -> Facts:
         if on_unknown == "assume_sent":
@@ -175,21 +235,24 @@ def _state_after(error: TelecomError) -> State | None:
     return State.REJECTED
 
 
-def _same(entry: Entry, body: str) -> None:
-    if entry.body != body:
-        raise _changed()
+_IN_DOUBT = (State.INTENT, State.UNKNOWN)
+_PERHAPS_SENT = (*_IN_DOUBT, State.DONE)
+_MAY_HAVE = "this task may already have sent something else in this run, and nobody knows whether it has"
+_EARLIER = {
+    State.DONE: "this task has already sent something else in this run",
+    State.INTENT: _MAY_HAVE,
+    State.UNKNOWN: _MAY_HAVE,
+    State.PLANNED: "this place of the mapped list had something else before, and it was not sent",
+    State.REJECTED: "this place of the mapped list had something else before, and it was refused",
+}
 
 
-def _changed() -> TelecomInputError:
+def _changed(earlier: State) -> TelecomInputError:
     return TelecomInputError(
         "dedupe_key",
-        "this task has already sent something else in this run, or may have: the number or the text has "
-        "changed since. Another dedupe_key sends this as well",
+        f"{_EARLIER[earlier]}: the number, the text, the connection or another argument has changed since. "
+        "Nothing was sent now. Make it as it was, or give another dedupe_key, which sends this as well",
     )
-
-
-def _without_mark(facts: Facts) -> Facts:
-    return {name: fact for name, fact in facts.items() if name != "to"}
 
 
 def _key(name: str) -> str:

@@ -12,7 +12,7 @@ from airflow.sdk.configuration import conf
 
 from airflow_provider_telecom.calls.checks import within
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, check_on_unknown
+from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, Orders, check_on_unknown
 from airflow_provider_telecom.journal.reference import Namer, fingerprint
 from airflow_provider_telecom.operators.private import hidden, revealed
 from airflow_provider_telecom.operators.retry import POLICY
@@ -94,6 +94,11 @@ class OnceOperator(TelecomOperator):
         key = self.revealed("dedupe_key")
         return f"{kind}.{fingerprint(key)[:16]}" if key else kind
 
+    def _journal(self, context: Context) -> Journal:
+        """Return the send journal of this task in this run."""
+        is_mapped = context["ti"].map_index not in (None, -1)
+        return Journal(context["task_state_store"], self.hook.wait_until_ready, is_mapped)
+
 
 class UnkeyedOperator(OnceOperator):
     """A task with an effect of which the vendor cannot tell a copy: paid, or seen by somebody.
@@ -109,7 +114,7 @@ class UnkeyedOperator(OnceOperator):
 
     def _once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
         """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
-        journal = Journal(context["task_state_store"], self.hook.wait_until_ready)
+        journal = self._journal(context)
         return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
 
 
@@ -129,17 +134,15 @@ class KeyedOperator(OnceOperator):
         self,
         context: Context,
         content: Mapping[str, Any],
-        reference: str,
         send: Callable[[], Facts],
-        to: Any = None,
+        keys: Mapping[str, str] | None = None,
     ) -> Facts:
-        """Send `content` by `send` under `reference`, and return its facts (see `journal.journal`).
+        """Send `content` by `send`, once for each key, and return its facts (see `journal.journal`).
 
-        `to` is for whom: the journal gets 16 bits of its hash, too few to find a number by.
+        `keys` holds our key of each recipient. None: a later try may be given any other content.
         """
-        journal = Journal(context["task_state_store"], self.hook.wait_until_ready)
-        mark = "" if to is None else fingerprint(to)[:4]
-        return journal.keyed(self._entry_name("sent"), fingerprint(content), reference, send, mark)
+        orders = Orders(self.conn_id, keys or {})
+        return self._journal(context).keyed(self._entry_name("sent"), fingerprint(content), orders, send)
 
 
 class AwaitingOperator(TelecomOperator):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import pytest
@@ -27,6 +28,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.journal.journal import (
     Entry,
     Journal,
+    Orders,
     OutcomeUnknownError,
     State,
     check_on_unknown,
@@ -34,6 +36,8 @@ from airflow_provider_telecom.journal.journal import (
 from tests.tasks import Store
 
 BODY, OTHER = "a" * 64, "b" * 64
+ORDERS = Orders("ketchup", {"380670000200": "tabc"})
+POLICIES = ("fail", "resend", "assume_sent")
 
 
 class Retaining(Store):
@@ -78,9 +82,10 @@ def test_the_intent_stands_while_it_is_sent(store: Retaining) -> None:
         seen.append(journal.read("sent"))
         return sent()
 
-    journal.keyed("sent", BODY, "tabc", send)
-    assert seen == [Entry(State.INTENT, BODY, {"reference": "tabc"})]
-    assert journal.read("sent") == Entry(State.DONE, BODY, {"reference": "tabc", "message_id": "m1"})
+    journal.keyed("sent", BODY, ORDERS, send)
+    assert seen == [Entry(State.INTENT, BODY, orders=ORDERS.marks)]
+    assert journal.read("sent") == Entry(State.DONE, BODY, {"message_id": "m1"}, ORDERS.marks)
+    assert "380670000200" not in "".join(store.texts.values())
 
 
 _STATES = [
@@ -101,11 +106,25 @@ _STATES = [
 def test_what_an_error_leaves_of_a_keyed_effect(store: Retaining, kind: Any, state: State) -> None:
     journal = Journal(store)
     with pytest.raises(kind):
-        journal.keyed("sent", BODY, "tabc", failing(kind("no", code="21")))
+        journal.keyed("sent", BODY, ORDERS, failing(kind("no", code="21")))
     entry = journal.read("sent")
     assert entry
     assert entry.state is state
-    assert journal.keyed("sent", BODY, "tabc", sent)["message_id"] == "m1"
+    assert journal.keyed("sent", BODY, ORDERS, sent)["message_id"] == "m1"
+
+
+@pytest.mark.parametrize("kind", [TelecomFundsError, TelecomRejectedError, TelecomNotSentError])
+def test_an_error_settles_no_earlier_request_in_doubt(store: Retaining, kind: Any) -> None:
+    journal = Journal(store)
+    with pytest.raises(TelecomUnknownError):
+        journal.keyed("sent", BODY, ORDERS, failing(TelecomUnknownError("no answer")))
+    with pytest.raises(kind):
+        journal.keyed("sent", BODY, ORDERS, failing(kind("no")))
+    entry = journal.read("sent")
+    assert entry
+    assert entry.state is State.INTENT
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        journal.keyed("sent", OTHER, Orders("ketchup", {"380670000200": "tdef"}), never)
 
 
 @pytest.mark.parametrize(("kind", "state"), [*_STATES, (TelecomUnknownError, State.UNKNOWN)])
@@ -153,18 +172,89 @@ def test_an_unknown_outcome_says_what_to_do(store: Retaining) -> None:
     }
 
 
-@pytest.mark.parametrize("policy", ["fail", "resend", "assume_sent"])
-def test_another_text_is_not_taken_for_what_was_sent(store: Retaining, policy: Any) -> None:
-    journal = Journal(store)
-    journal.unkeyed("sent", BODY, sent, policy)
+# Other content than an earlier try had.
+
+_LEFT_BY = {
+    State.PLANNED: failing(TelecomNotSentError("no")),
+    State.REJECTED: failing(TelecomRejectedError("no")),
+    State.UNKNOWN: failing(TelecomUnknownError("no")),
+    State.INTENT: failing(TelecomServerError("no")),
+    State.DONE: sent,
+}
+
+
+@pytest.mark.parametrize("is_mapped", [False, True])
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("left", _LEFT_BY)
+def test_other_content_is_never_taken_for_the_earlier_one(
+    store: Retaining, left: State, policy: Any, is_mapped: bool
+) -> None:
+    """Under no policy; and never in a mapped task: the earlier content may be at another place now."""
+    journal = Journal(store, is_mapped=is_mapped)
+    with suppress(TelecomError):
+        journal.unkeyed("sent", BODY, _LEFT_BY[left], "resend")
+    before = journal.read("sent")
+    assert before
+    assert before.state is left
+    if left in (State.PLANNED, State.REJECTED) and not is_mapped:
+        assert journal.unkeyed("sent", OTHER, sent, policy) == sent()
+        return
     with pytest.raises(TelecomInputError, match="dedupe_key"):
         journal.unkeyed("sent", OTHER, never, policy)
+    assert journal.read("sent") == before
+    assert journal.unkeyed("sent.2", OTHER, sent, policy) == sent()
 
 
-def test_a_keyed_effect_with_another_text_is_another_one(store: Retaining) -> None:
+SAME, CORRECTED = {"380670000200": "tabc"}, {"380670000200": "tdef"}
+SOMEBODY_ELSE, ONE_MORE = {"380670000201": "txyz"}, {**SAME, "380670000201": "txyz"}
+_ALONE = {
+    State.PLANNED: (CORRECTED, SOMEBODY_ELSE, ONE_MORE),
+    State.REJECTED: (CORRECTED, SOMEBODY_ELSE, ONE_MORE),
+    State.INTENT: (ONE_MORE,),
+    State.DONE: (ONE_MORE,),
+}
+_MAPPED = {
+    State.PLANNED: (CORRECTED, ONE_MORE),
+    State.REJECTED: (CORRECTED, SOMEBODY_ELSE, ONE_MORE),
+    State.INTENT: (ONE_MORE,),
+    State.DONE: (SOMEBODY_ELSE, ONE_MORE),
+}
+
+
+@pytest.mark.parametrize(("is_mapped", "allowed"), [(False, _ALONE), (True, _MAPPED)])
+@pytest.mark.parametrize("keys", [CORRECTED, SOMEBODY_ELSE, ONE_MORE])
+@pytest.mark.parametrize("left", _ALONE)
+def test_which_orders_may_follow_keyed_ones(
+    store: Retaining, left: State, keys: dict[str, str], is_mapped: bool, allowed: Any
+) -> None:
+    """A person gets one text; nobody whose message is in doubt, or not sent, is forgotten in silence."""
+    journal = Journal(store, is_mapped=is_mapped)
+    with suppress(TelecomError):
+        journal.keyed("sent", BODY, ORDERS, _LEFT_BY[left])
+    if keys in allowed[left]:
+        assert journal.keyed("sent", OTHER, Orders("ketchup", keys), sent) == sent()
+        return
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        journal.keyed("sent", OTHER, Orders("ketchup", keys), never)
+
+
+@pytest.mark.parametrize("keys", [{}, SAME])
+def test_another_account_does_not_know_our_keys(store: Retaining, keys: dict[str, str]) -> None:
     journal = Journal(store)
-    journal.keyed("sent", BODY, "tabc", sent)
-    assert journal.keyed("sent", OTHER, "tdef", lambda: {"message_id": "m2"})["message_id"] == "m2"
+    with pytest.raises(TelecomUnknownError):
+        journal.keyed("sent", BODY, Orders("ketchup", keys), failing(TelecomUnknownError("no answer")))
+    with pytest.raises(TelecomInputError, match="the connection"):
+        journal.keyed("sent", BODY, Orders("ketchup_2", keys), never)
+    assert journal.keyed("sent", BODY, Orders("ketchup", keys), sent) == sent()
+    assert journal.keyed("sent", BODY, Orders("ketchup_2", keys), never) == sent()
+
+
+def test_orders_whose_keys_do_not_depend_on_each_other_may_change(store: Retaining) -> None:
+    journal = Journal(store, is_mapped=True)
+    for body in (BODY, OTHER):
+        with pytest.raises(TelecomUnknownError):
+            journal.keyed("sent", body, Orders("ketchup"), failing(TelecomUnknownError("no answer")))
+    assert journal.keyed("sent", OTHER, Orders("ketchup"), sent) == sent()
 
 
 def test_assumed_is_said_and_stays(store: Retaining) -> None:

@@ -93,12 +93,12 @@ def walk(play: Callable[[Schedule], T]) -> Iterator[T]:
 
 
 class World:
-    """What outlives a try: the store, what the vendor did, and which try is Airflow's."""
+    """What outlives a try: the store, what the vendor did (one vendor may have many), and Airflow's try."""
 
-    def __init__(self, remembers_keys: bool) -> None:
+    def __init__(self, remembers_keys: bool, effects: list[str] | None = None) -> None:
         self.remembers_keys = remembers_keys
         self.entries: dict[str, Any] = {}
-        self.effects: list[str] = []
+        self.effects: list[str] = [] if effects is None else effects
         self.newest = 0
         self.in_doubt = False
         """Whether something was left open that a journal cannot know."""

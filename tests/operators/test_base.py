@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 from airflow_provider_telecom.calls.errors import (
     TelecomInputError,
     TelecomNotSentError,
+    TelecomRejectedError,
     TelecomThrottledError,
     TelecomUnknownError,
 )
@@ -22,7 +24,7 @@ from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsDelivered
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books, RateLimit
 from tests.tasks import Run
 
-NUMBER, TEXT = "+380 67 000 02 00", "Your code is 1234"
+NUMBER, OTHER, TEXT = "+380 67 000 02 00", "380670000201", "Your code is 1234"
 
 
 @pytest.fixture
@@ -159,25 +161,95 @@ def test_airflow_stores_neither_number_nor_text(telecom_simulator: Any, sms: Any
 
 
 @pytest.mark.parametrize("lost", [0, 4])
-def test_a_keyed_sms_whose_text_changes_between_tries_is_not_a_second_one(
+def test_a_keyed_sms_that_changes_between_tries_is_not_a_second_one(
     telecom_simulator: Any, hook_for: Callable[..., Any], lost: int
 ) -> None:
-    """Another text has another key: the vendor would not recognise it. Another number is somebody else's."""
+    """Another text, or another account, would not recognise the key; and nobody is forgotten."""
     hook_for("ketchup_loyalty")
     telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=lost) if lost else None
 
-    def sms(number: str, text: str) -> Any:
-        return KetchUpSendSmsOperator(task_id="tell", msisdn=number, text=text)
+    def sms(number: str, text: str, **more: Any) -> Any:
+        return KetchUpSendSmsOperator(task_id="tell", msisdn=number, text=text, **more)
 
     run = Run()
     with suppress(TelecomUnknownError):
         run.execute(sms(NUMBER, TEXT))
-    with pytest.raises(TelecomInputError, match="dedupe_key"):
-        run.execute(sms(NUMBER, "Another text"))
+    for number, text in ((NUMBER, "Another text"), (OTHER, TEXT)):
+        with pytest.raises(TelecomInputError, match="dedupe_key"):
+            run.execute(sms(number, text))
     run.execute(sms(NUMBER, TEXT))
-    run.execute(sms("380670000201", "Another text"))
+    run.execute(sms(OTHER, TEXT, dedupe_key="2"))
     told = [effect.facts["msisdn"] for effect in telecom_simulator.town.ledger.of("ketchup", "sms")]
     assert told == ["380670000200", "380670000201"]
+
+
+def test_a_keyed_sms_in_doubt_does_not_go_through_another_account(
+    telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook_for("ketchup_loyalty")
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+
+    def sms(conn_id: str | None = None) -> Any:
+        return KetchUpSendSmsOperator(task_id="tell", conn_id=conn_id, msisdn=NUMBER, text=TEXT)
+
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(sms())
+    with pytest.raises(TelecomInputError, match="connection"):
+        run.execute(sms("other"))
+    assert run.execute(sms())["known_before"]
+
+
+# Places of a mapped list. What is upstream ran again between two tries, and the list has changed.
+
+
+@pytest.mark.parametrize("policy", ["fail", "resend", "assume_sent"])
+@pytest.mark.parametrize("how", ["reset_after", "reset_before"])
+def test_a_place_in_doubt_sends_to_nobody_else(
+    telecom_simulator: Any, sms: Any, how: str, policy: Any
+) -> None:
+    """Else the one who stood there is forgotten, and the task is green."""
+    telecom_simulator.fault(how, "kyivstar", path="/sms")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(sms(on_unknown="resend"), map_index=0)
+    sent = paid(telecom_simulator)
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(sms(msisdn=OTHER, on_unknown=policy), map_index=0)
+    assert paid(telecom_simulator) == sent
+    assert run.execute(sms(on_unknown="resend"), map_index=0)["message_id"]
+    assert run.execute(sms(msisdn=OTHER), map_index=1)["message_id"]
+
+
+def test_a_row_that_was_taken_out_moves_nobody_to_a_second_sms(telecom_simulator: Any, sms: Any) -> None:
+    """The first of two was refused and is taken out, so that the second is the first now."""
+    telecom_simulator.fault("status", "kyivstar", path="/sms", status=422)
+    run = Run()
+    with pytest.raises(TelecomRejectedError):
+        run.execute(sms(), map_index=0)
+    run.execute(sms(msisdn=OTHER), map_index=1)
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(sms(msisdn=OTHER), map_index=0)
+    assert paid(telecom_simulator) == 1
+
+
+def test_keyed_places_may_move(telecom_simulator: Any, hook_for: Callable[..., Any]) -> None:
+    """Keys come from number and text: somebody in front moves all others, and each gets one."""
+    hook_for("ketchup_loyalty")
+    run, numbers = Run(), ["380670000201", "380670000202"]
+
+    def at(place: int, number: str) -> dict[str, Any]:
+        operator = KetchUpSendSmsOperator(task_id="tell", msisdn=number, text=TEXT)
+        found: dict[str, Any] = run.execute(operator, map_index=place)
+        return found
+
+    for place, number in enumerate(numbers):
+        assert not at(place, number)["known_before"]
+    known = [at(place, number)["known_before"] for place, number in enumerate([NUMBER, *numbers])]
+    assert known == [False, True, True]
+    told = [effect.facts["msisdn"] for effect in telecom_simulator.town.ledger.of("ketchup", "sms")]
+    assert sorted(told) == ["380670000200", *numbers]
 
 
 @pytest.mark.parametrize("text", ["48151623", "380670000999"])

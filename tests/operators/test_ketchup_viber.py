@@ -122,7 +122,7 @@ def test_some_may_be_refused(telecom_simulator: Any) -> None:
         with pytest.raises(TelecomRejectedError, match=r"1 of 2 were refused \(code 41: 1\)"):
             run.execute(viber(recipients=[A, abroad], max_rejected=0, dedupe_key="2"))
     with pytest.raises(TelecomRejectedError, match="1 of 1 were refused"):
-        run.execute(viber(recipients=[abroad], max_rejected=5))
+        Run().execute(viber(recipients=[abroad], max_rejected=5))
     assert len(paid(telecom_simulator, "viber")) == 2
     assert ViberRecipient(abroad).external_id is None
 

@@ -87,12 +87,7 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         keys = {number: namer(number) for number in dict.fromkeys(numbers)}
         counts = {"numbers": len(keys), "duplicates": len(numbers) - len(keys)}
         content = {"numbers": list(keys), "tariff": self.tariff}
-        started = self._once(
-            context, content, next(iter(keys.values())), lambda: {**counts, **self._look_up(keys)}
-        )
-        started = {
-            name: fact for name, fact in started.items() if name != "reference"
-        }  # only the first one's
+        started = self._once(context, content, lambda: {**counts, **self._look_up(keys)})
         most = len(keys) - 1 if self.max_rejected is None else self.max_rejected
         judge(started["refused"], len(keys), most, _CALL)
         hearing = None if receiver() is None else f"{CALLBACKS}.hearing_hlr"

@@ -76,9 +76,8 @@ class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
         """Send it, once."""
         message = self._message()
         reference = self._namer(context)(message["msisdn"], message["originator"], message["text"])
-        started = self._once(
-            context, message, reference, lambda: self._send(message, reference), message["msisdn"]
-        )
+        keys = {message["msisdn"]: reference}
+        started = self._once(context, message, lambda: self._send(message, reference), keys)
         message_id = started["message_id"]
         name = {"reference": reference} if message_id is None else {"message_id": message_id}
         return self._completed(started, f"{WATCHES}.sms", name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import filled, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, check_on_unknown
+from airflow_provider_telecom.journal.journal import Facts, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator, when_literal
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
@@ -122,11 +122,8 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         keys = self._keys(context, once, message)
         counts = {"recipients": len(once), "duplicates": len(numbers) - len(once)}
         started = self._sent(context, message, dict(zip(once, keys, strict=True)), counts)
-        started = {
-            name: fact for name, fact in started.items() if name != "reference"
-        }  # only the first one's
         if "messages" not in started:
-            return started
+            return dict(started)
         most = len(once) - 1 if self.max_rejected is None else self.max_rejected
         judge(started["refused"], len(once), most, "POST /viber/create")
         hearing = None if receiver() is None else f"{CALLBACKS}.hearing_viber_messages"
@@ -171,8 +168,8 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
             return {**counts, **self._send(message, keys)}
 
         if keyed:
-            return self._once(context, content, next(iter(keys.values())), send, list(keys))
-        journal = Journal(context["task_state_store"], self.hook.wait_until_ready)
+            return self._once(context, content, send, keys)
+        journal = self._journal(context)
         return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
 
     def _send(self, message: Mapping[str, Any], keys: Mapping[str, str]) -> Facts:
