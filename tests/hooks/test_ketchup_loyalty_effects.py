@@ -108,6 +108,19 @@ def test_a_lost_answer_ends_as_success_and_is_paid_once(
     assert 100_000 - books_of(telecom_simulator).balance == paid > 0
 
 
+def test_keys_that_the_vendor_has_had_are_always_warned_of(
+    telecom_simulator: Simulator, send: Callable[[], list[SendResult]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else two runs that derive one key send one message, and both look right."""
+    send()
+    assert "keys before" not in caplog.text
+    results = send()
+    assert all(one.duplicate for one in results)
+    (warned,) = [record for record in caplog.records if "keys before" in record.getMessage()]
+    assert warned.levelname == "WARNING"
+    assert f"{len(results)} of {len(results)} keys" in warned.getMessage()
+
+
 @pytest.mark.parametrize("kind", ["reset_before", "close_before", "status", "html"])
 def test_what_did_not_happen_happens_on_the_second_try(
     telecom_simulator: Simulator, send: Callable[[], list[SendResult]], kind: FaultKind

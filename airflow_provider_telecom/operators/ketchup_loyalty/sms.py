@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus
+
+log = logging.getLogger(__name__)
 
 
 class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
@@ -113,9 +116,11 @@ class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
 
     def _perhaps_known(self, reference: str) -> Facts | None:
         try:
-            return _known_facts(reference, self.hook.get_sms_by_reference(reference), known_before=True)
+            status = self.hook.get_sms_by_reference(reference)
         except TelecomNotFoundError:
             return None
+        log.warning("KetchUp refused the SMS, but has had it before under the same key: it counts as sent")
+        return _known_facts(reference, status, known_before=True)
 
 
 def _known_facts(reference: str, status: MessageStatus, known_before: bool) -> Facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
@@ -21,6 +22,8 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult, CountryPrice, SendResult
 
+log = logging.getLogger(__name__)
+
 
 def sent_one(reference: str) -> Callable[[Response], SendResult]:
     """Return a reader of what became of one message. That its key is known already is success."""
@@ -30,6 +33,7 @@ def sent_one(reference: str) -> Callable[[Response], SendResult]:
         result = _result_of(item, answer)
         if result.code and not result.duplicate:
             refuse(item, result.code, answer.status)
+        _warn_of_duplicates([result])
         return replace(result, reference=reference, keyed=result.reference in (None, reference))
 
     return read
@@ -41,8 +45,10 @@ def sent_many(keys: Sequence[str | None]) -> Callable[[Response], BatchResult]:
     def read(answer: Response) -> BatchResult:
         whole, items = package(answer, len(keys))
         total = whole.get("totalprice", whole.get("total_price"))
+        results = _in_order(keys, [_result_of(item, answer) for item in items], answer)
+        _warn_of_duplicates(results)
         return BatchResult(
-            _in_order(keys, [_result_of(item, answer) for item in items], answer),
+            results,
             _money(total, answer),
             _text(whole.get("currency")),
             _text(whole.get("task_id")),
@@ -81,6 +87,20 @@ def _result_of(item: dict[str, Any], answer: Response) -> SendResult:
         duplicate=duplicate,
         throttled=code is not None and not duplicate and kind_of(code, text) is TelecomThrottledError,
     )
+
+
+def _warn_of_duplicates(results: Sequence[SendResult]) -> None:
+    """Log that nothing was sent under keys that the vendor had before.
+
+    It is what makes retries safe, and looks the same when two different messages were given one key.
+    """
+    if count := sum(result.duplicate for result in results):
+        log.warning(
+            "KetchUp has had %d of %d keys before and has sent nothing for them now. This is right if an "
+            "earlier request of the same task sent them; if not, the same key was used for another message",
+            count,
+            len(results),
+        )
 
 
 def _text(value: object) -> str | None:

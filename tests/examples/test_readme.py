@@ -1,0 +1,61 @@
+"""The README's Dags, and that no document derives a key from what a run may not have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import task
+
+from tests.tasks import Run
+
+ROOT = Path(__file__).parent.parent.parent
+BLOCKS = [part.split("```")[0] for part in (ROOT / "README.md").read_text().split("```python")[1:]]
+DOCUMENTS = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("example_dags/*.py")]
+MISSING_WITHOUT_A_LOGICAL_DATE = re.compile(r"(?<!\| )\b(?:ts|ds)(?:_nodash)?\b|\blogical_date\b")
+
+
+def told(simulator: Any) -> list[str]:
+    return [effect.facts["msisdn"] for effect in simulator.town.ledger.of("ketchup", "sms")]
+
+
+def made(block: str, **names: Any) -> dict[str, Any]:
+    """Return what a block of the README defines."""
+    exec(compile(block, "README.md", "exec"), names)
+    return names
+
+
+def test_the_first_dag_sends_once_in_each_run(telecom_simulator: Any, hook_for: Callable[..., Any]) -> None:
+    """A run that is started by hand or by an event may have no logical date: its id is all that differs."""
+    hook_for("ketchup_loyalty")
+    for run in (Run("manual__a"), Run("manual__b")):
+        for _ in range(2):
+            send = made(BLOCKS[0])["thank_you"]().get_task("send")
+            send.deferrable, send.poll_interval = False, 0.01
+            assert run.execute(send)["status"] == "delivered"
+    assert told(telecom_simulator) == ["380670000200"] * 2
+
+
+def test_a_task_of_ones_own_sends_once_in_each_run(
+    telecom_simulator: Any, hook_for: Callable[..., Any]
+) -> None:
+    hook_for("ketchup_loyalty")
+    (block,) = [block for block in BLOCKS if "def send(ti=None)" in block]
+    send = made(block, task=task)["send"].function
+    for run_id in ("manual__a", "manual__b"):
+        for _ in range(2):
+            send(ti=SimpleNamespace(dag_id="dag", run_id=run_id, task_id="send"))
+    assert told(telecom_simulator) == ["380670000200"] * 2
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_example_uses_what_a_run_may_not_have(document: Path) -> None:
+    code = document.read_text()
+    if document.suffix == ".md":
+        code = "\n".join([*code.split("```python")[1:], *re.findall(r"\{\{.*?\}\}", code)])
+        code = re.sub(r"```\n.*?(?=\Z|```)", "", code, flags=re.DOTALL)
+    assert not MISSING_WITHOUT_A_LOGICAL_DATE.findall(code)
