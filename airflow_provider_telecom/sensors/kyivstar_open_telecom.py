@@ -28,9 +28,9 @@ class KyivstarSensor(TelecomSensor):
 class KyivstarSmsDeliveredSensor(KyivstarSensor):
     """Wait until an SMS is delivered; return `{"status", "date"}`.
 
-    The vendor names no state in which an SMS is lost, and does not tell an unknown id from an SMS on its
-    way: both are waited for until `timeout`. The id is not returned or logged: one of the mock server
-    holds the phone number.
+    Raises TelecomMissedError when it has expired. The vendor's document names no other state in which an SMS
+    is lost, and its code 1040 does not tell an unknown id from an SMS on its way: both are waited for until
+    `timeout`. The id is not returned or logged: one of the mock server holds the phone number.
 
     :param message_id: the vendor's id of the SMS.
 
@@ -52,8 +52,8 @@ class KyivstarSmsDeliveredSensor(KyivstarSensor):
 class KyivstarViberDeliveredSensor(KyivstarSensor):
     """Wait until a Viber message is delivered, or seen; return `{"status", "date"}`.
 
-    As with `KyivstarSmsDeliveredSensor`, one that never arrives is waited for until `timeout`; so is one
-    that nobody ever opens, with `until="seen"`.
+    Raises TelecomMissedError when it has expired. As with `KyivstarSmsDeliveredSensor`, any other that never
+    arrives is waited for until `timeout`; so is one that nobody ever opens, with `until="seen"`.
 
     :param message_id: the vendor's id of the message.
     :param until: `delivered` (default), or `seen`.

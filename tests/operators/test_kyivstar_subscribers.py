@@ -58,6 +58,16 @@ def changed(simulator: Any, subscriber: Any, **ago: int) -> None:
     subscriber.sim_changes.append(simulator.town.clock.now() - timedelta(**ago))
 
 
+@pytest.mark.parametrize(("kind", "arguments"), CHECKS)
+def test_an_address_that_no_longer_exists_is_no_answer(
+    telecom_simulator: Any, kind: Any, arguments: dict[str, Any]
+) -> None:
+    page = "<html><h1>404 Not Found</h1></html>"
+    telecom_simulator.fault("status", "kyivstar", path="/subscribers/", status=404, body=page, times=9)
+    with pytest.raises(TelecomRejectedError, match="without the vendor's errorCode"):
+        ask(kind, **arguments)
+
+
 @pytest.mark.parametrize(("hours", "answer"), [(1, "no"), (48, "yes")])
 def test_a_changed_sim(telecom_simulator: Any, subscriber: Any, hours: int, answer: str) -> None:
     changed(telecom_simulator, subscriber, hours=3)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from airflow_provider_telecom.calls.checks import filled
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.errors import TelecomNotFoundError
-from airflow_provider_telecom.calls.request import Repeat, Response
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import complaint, reader
+from airflow_provider_telecom.calls.request import Repeat
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import reader
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
     opaque_id,
     promotion_parts,
@@ -17,8 +16,6 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
 )
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Accepted, MessageStatus
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import KyivstarServer
-
-UNKNOWN_OR_ON_ITS_WAY = "1040"
 
 
 class MessageCalls(KyivstarServer):
@@ -128,7 +125,7 @@ class MessageCalls(KyivstarServer):
 
     def _status(self, path: str, message_id: str) -> Call[MessageStatus]:
         ids = {"message_id": opaque_id("message_id", message_id)}
-        return self._call(self._request("GET", path, Repeat.READ, ids=ids), _read_status)
+        return self._call(self._request("GET", path, Repeat.READ, ids=ids), reader(MessageStatus))
 
 
 def _extended(
@@ -144,11 +141,3 @@ def _extended(
     if caption is not None and action_url is not None:
         extended |= {"caption": filled("caption", caption), "action": web_address("action_url", action_url)}
     return extended
-
-
-def _read_status(answer: Response) -> MessageStatus:
-    said = complaint(answer)
-    if said.code == UNKNOWN_OR_ON_ITS_WAY and answer.status < 500:
-        text = said.text or "the message is unknown, or on its way still"
-        raise TelecomNotFoundError(text, status=answer.status, code=said.code)
-    return reader(MessageStatus)(answer)

@@ -67,6 +67,8 @@ class MessageState(State):
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
     SEEN = "seen"
+    EXPIRED = "expired"
+    """Final: it was not delivered in time. Found in a public client; the document names no such state."""
     UNKNOWN = "unknown"
     """A status that is not known here. It is never taken for a final one."""
 

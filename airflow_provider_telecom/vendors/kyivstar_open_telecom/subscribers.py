@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.errors import TelecomNotFoundError
 from airflow_provider_telecom.calls.request import Repeat, Request, Response
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import reader
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
@@ -27,8 +28,9 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import Kyivst
 class SubscriberCalls(KyivstarServer):
     """Has the SIM been changed, is this the device, how trustworthy is the number?
 
-    Each check raises TelecomNotFoundError when the number is not a Kyivstar subscriber's, and goes out
-    twice at most when no clear answer comes: the copy harms nobody, but is billed.
+    Each check raises TelecomNotFoundError when the vendor says that the number is not a Kyivstar
+    subscriber's, and TelecomRejectedError for a 404 that is not in the vendor's own form. It goes
+    out twice at most when no clear answer comes: the copy harms nobody, but is billed.
     """
 
     @endpoint
@@ -78,7 +80,7 @@ class SubscriberCalls(KyivstarServer):
 
     @endpoint
     def get_score(self, msisdn: str | int, *, model_id: str = "7") -> Call[int | float | None]:
-        """Return the financial score by a predictive model, or None when there is none (the vendor's 404).
+        """Return the financial score by a predictive model, or None when there is none (the vendor's own 404).
 
         Model 7 is the vendor's general one; others are made to order.
         Raises TelecomInputError, TelecomRejectedError (422: not a model of yours). A billed read.
@@ -103,7 +105,11 @@ class SubscriberCalls(KyivstarServer):
 
 
 def _score(answer: Response) -> int | float | None:
-    return None if answer.status == 404 else reader(Score)(answer).score
+    """Return the score. The vendor's 404 says that there is none, or no such subscriber."""
+    try:
+        return reader(Score)(answer).score
+    except TelecomNotFoundError:
+        return None
 
 
 def _device_query(imei: str | int | None, days_period: int | None) -> dict[str, str | int]:

@@ -29,12 +29,12 @@ _RUNNING = (PromoState.WAITING, PromoState.ACTIVE)
 
 
 def sms(api: MessageCalls, message_id: str) -> Call[Progress]:
-    """Wait until an SMS is delivered. The vendor names no state in which it is lost."""
+    """Wait until an SMS is delivered. It is missed when it has expired."""
     return (yield from _message(call_of(api.get_sms, message_id), "delivered"))
 
 
 def viber(api: MessageCalls, message_id: str, until: str = "delivered") -> Call[Progress]:
-    """Wait until a Viber message is delivered, or `seen`. The vendor names no state in which it is lost."""
+    """Wait until a Viber message is delivered, or `seen`. It is missed when it has expired."""
     one_of("until", until, ("delivered", "seen"))
     return (yield from _message(call_of(api.get_viber, message_id), until))
 
@@ -47,6 +47,8 @@ def _message(look: Call[MessageStatus], until: str) -> Call[Progress]:
         return Progress(Stage.WAITING, {"status": None, "date": None})
     reached = status.state is MessageState.SEEN if until == "seen" else status.is_delivered
     facts = {"status": status.status, "date": status.date}
+    if status.state is MessageState.EXPIRED:
+        return Progress(Stage.MISSED, facts)
     return Progress(Stage.REACHED if reached else Stage.WAITING, facts)
 
 

@@ -29,6 +29,13 @@ from tests.by_hand import drive
 from tests.vendors.kyivstar_open_telecom.described import NUMBER, PROMO_ID, answer, asked, describe
 
 
+CHECKS: list[tuple[str, tuple[Any, ...]]] = [
+    ("verify_sim", (NUMBER, 1)),
+    ("check_sim_count", (NUMBER, 1)),
+    ("check_lifetime", (NUMBER,)),
+]
+
+
 def refused(method: str, *args: Any, reply: Response) -> TelecomError:
     with pytest.raises(TelecomError) as caught:
         drive(describe(method, *args), [reply])
@@ -102,6 +109,7 @@ def test_the_message_id_has_several_spellings(id_name: str) -> None:
         ("SEEN", MessageState.SEEN, True),
         ("teleported", MessageState.UNKNOWN, False),
         ("unknown", MessageState.UNKNOWN, False),
+        ("Expired", MessageState.EXPIRED, False),
     ],
 )
 def test_a_status_stays_an_open_word(status: str, state: MessageState, delivered: bool) -> None:
@@ -290,11 +298,7 @@ def test_row_24_a_long_wait_is_left_to_the_caller() -> None:
 
 def test_a_number_of_another_operator_is_not_found() -> None:
     body = {"reqId": "r", "errorCode": 1020, "errorMsg": "The number is not a Kyivstar subscriber's"}
-    for method, args in [
-        ("verify_sim", (NUMBER, 1)),
-        ("check_sim_count", (NUMBER, 1)),
-        ("check_lifetime", (NUMBER,)),
-    ]:
+    for method, args in CHECKS:
         assert type(refused(method, *args, reply=answer(body, 404))) is TelecomNotFoundError
 
 
@@ -305,6 +309,111 @@ def test_code_1040_means_unknown_or_on_its_way_whatever_the_status(method: str, 
     error = refused(method, "m1", reply=answer(body, status))
     assert type(error) is TelecomNotFoundError
     assert error.code == "1040"
+
+
+@pytest.mark.parametrize("status", [404, 422])
+def test_code_1040_for_a_check_means_not_a_subscriber_whatever_the_status(status: int) -> None:
+    body = {"reqId": "r", "errorCode": "1040", "errorMsg": "not a subscriber"}
+    for method, args in CHECKS:
+        assert type(refused(method, *args, reply=answer(body, status))) is TelecomNotFoundError
+    assert asked("get_score", NUMBER, replies=answer(body, status))[1] is None
+
+
+NOT_THE_VENDORS = [
+    b"",
+    b"<html><h1>404 Not Found</h1></html>",
+    b'{"detail": "Not Found"}',
+    b'{"message": "no Route matched with those values"}',
+    b'{"error": {"message": "no Route matched"}}',
+    b'{"reqId": null, "errorCode": null}',
+    b"[]",
+]
+
+
+@pytest.mark.parametrize("body", NOT_THE_VENDORS, ids=repr)
+@pytest.mark.parametrize(
+    ("method", "args"),
+    [
+        ("verify_sim", (NUMBER, 1)),
+        ("check_lifetime", (NUMBER,)),
+        ("get_score", (NUMBER,)),
+        ("get_sms", ("m1",)),
+        ("get_viber", ("m1",)),
+        ("get_promo", (PROMO_ID,)),
+        ("get_promo_statistics", (PROMO_ID,)),
+        ("start_promo", (PROMO_ID,)),
+    ],
+)
+def test_a_404_that_is_not_the_vendors_says_nothing_about_what_was_asked_for(
+    method: str, args: Any, body: bytes
+) -> None:
+    error = refused(method, *args, reply=answer(body, 404))
+    assert type(error) is TelecomRejectedError
+    assert error.status == 404
+    assert "errorCode" in error.text
+    assert "environment" in error.text
+
+
+@pytest.mark.parametrize("body", [{"reqId": "r"}, {"errorCode": 1020}, {"errorCode": "NO_SCORE"}])
+def test_a_404_is_the_vendors_by_its_error_code_or_request_id(body: dict[str, Any]) -> None:
+    assert type(refused("get_promo", PROMO_ID, reply=answer(body, 404))) is TelecomNotFoundError
+    assert asked("get_score", NUMBER, replies=answer(body, 404))[1] is None
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        (1001003, "1001003"),
+        ("1001003", "1001003"),
+        (" 1001003 ", "1001003"),
+        ("SMS-1001003", "SMS-1001003"),
+        ("unsupported_alpha_name", "unsupported_alpha_name"),
+        (671234567, "unreadable"),
+        (NUMBER, "unreadable"),
+        (f"TO_{NUMBER}", "unreadable"),
+        ("Your code is 4711", "unreadable"),
+    ],
+)
+def test_error_codes_of_more_digits_and_texts_are_kept_but_no_numbers(code: Any, shown: str) -> None:
+    error = refused("send_sms", NUMBER, "hi", reply=answer({"reqId": "r", "errorCode": code}, 422))
+    assert error.code == shown
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"msgId": "m1", "errorCode": 1010, "errorMsg": "no"},
+        {"msgId": "m1", "error": {"message": "quota"}},
+        {"msgId": "m1", "error": "Internal Server Error"},
+        {"msgId": "m1", "error": True},
+        {"msgId": "m1", "errors": ["quota"]},
+        {"msgId": "m1", "errorMsg": "no"},
+        {"msgId": "m1", "success": False},
+        {"resource": {"msgId": "m1", "errorCode": 1010}},
+        {"errorCode": 1010, "resource": {"msgId": "m1"}},
+        {"timestamp": 1, "status": 500, "error": "Internal Server Error", "path": "/sms"},
+        {"error": {"message": "quota"}},
+    ],
+)
+def test_an_effect_whose_answer_mentions_an_error_is_no_success_and_no_refusal_either(
+    body: dict[str, Any],
+) -> None:
+    assert type(refused("send_sms", NUMBER, "hi", reply=answer(body))) is TelecomUnknownError
+
+
+@pytest.mark.parametrize(
+    "body", [{"reqId": "r", "resource": {"errorCode": 1010}}, {"errorCode": "1010", "resource": None}]
+)
+def test_a_wrapped_refusal_is_a_refusal(body: dict[str, Any]) -> None:
+    error = refused("send_sms", NUMBER, "hi", reply=answer(body))
+    assert (type(error), error.code) == (TelecomRejectedError, "1010")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"error": None}, {"error": ""}, {"error": 0}, {"errorCode": "0"}, {"errors": []}]
+)
+def test_an_empty_error_is_none(fields: dict[str, Any]) -> None:
+    assert asked("send_sms", NUMBER, "hi", replies={"msgId": "m1", **fields})[1].message_id == "m1"
 
 
 def test_a_refusal_in_a_2xx_is_a_refusal() -> None:

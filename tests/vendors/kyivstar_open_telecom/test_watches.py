@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import watches
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber_template import check_fits
 from airflow_provider_telecom.vendors.progress import Progress, Stage
@@ -34,6 +34,8 @@ def says(simulator: Any, path: str, body: str) -> None:
         (watches.sms, "Delivered", Stage.REACHED),
         (watches.sms, "seen", Stage.REACHED),
         (watches.sms, "rejected", Stage.WAITING),
+        (watches.sms, "EXPIRED", Stage.MISSED),
+        (watches.viber, "expired", Stage.MISSED),
         (watches.viber, "accepted", Stage.WAITING),
         (watches.viber, "delivered", Stage.REACHED),
     ],
@@ -46,7 +48,19 @@ def test_which_message_has_arrived(
     assert hook.run(watch(hook, message_id=message_id)) == Progress(stage, {"status": status, "date": "x"})
 
 
-@pytest.mark.parametrize(("status", "stage"), [("delivered", Stage.WAITING), ("seen", Stage.REACHED)])
+@pytest.mark.parametrize("watch", [watches.sms, watches.viber])
+def test_an_address_that_is_not_there_is_no_message_on_its_way(
+    telecom_simulator: Any, hook: Any, watch: Callable[..., Any]
+) -> None:
+    telecom_simulator.fault("status", "kyivstar", path="/m1$", status=404, body="<html>Not Found</html>")
+    with pytest.raises(TelecomRejectedError, match="without the vendor's errorCode"):
+        hook.run(watch(hook, message_id="m1"))
+
+
+@pytest.mark.parametrize(
+    ("status", "stage"),
+    [("delivered", Stage.WAITING), ("seen", Stage.REACHED), ("expired", Stage.MISSED)],
+)
 def test_until_it_is_seen(telecom_simulator: Any, hook: Any, status: str, stage: Stage) -> None:
     says(telecom_simulator, "/viber/status/a", f'{{"mid": "a", "status": "{status}"}}')
     assert hook.run(watches.viber(hook, message_id="a", until="seen")).stage is stage
