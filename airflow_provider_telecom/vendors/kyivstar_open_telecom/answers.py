@@ -102,7 +102,7 @@ def _refuse_mentioned_errors(part: Mapping[str, Any], whole: Mapping[str, Any], 
 
 
 def _mentions_an_error(part: Mapping[str, Any]) -> bool:
-    """Return whether fields speak of an error without an `errorCode`. `errorCode: 0` makes `errorMsg` fine."""
+    """Return whether fields speak of an error without an `errorCode`. With code 0 an `errorMsg` is fine."""
     if part.get("success") is False:
         return True
     fine = part.get("errorCode") is not None

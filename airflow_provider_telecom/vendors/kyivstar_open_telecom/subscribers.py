@@ -80,7 +80,7 @@ class SubscriberCalls(KyivstarServer):
 
     @endpoint
     def get_score(self, msisdn: str | int, *, model_id: str = "7") -> Call[int | float | None]:
-        """Return the financial score by a predictive model, or None when there is none (the vendor's own 404).
+        """Return the financial score by a predictive model, or None when there is none (the vendor's 404).
 
         Model 7 is the vendor's general one; others are made to order.
         Raises TelecomInputError, TelecomRejectedError (422: not a model of yours). A billed read.

@@ -28,7 +28,6 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
 from tests.by_hand import drive
 from tests.vendors.kyivstar_open_telecom.described import NUMBER, PROMO_ID, answer, asked, describe
 
-
 CHECKS: list[tuple[str, tuple[Any, ...]]] = [
     ("verify_sim", (NUMBER, 1)),
     ("check_sim_count", (NUMBER, 1)),
