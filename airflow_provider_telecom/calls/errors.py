@@ -31,7 +31,8 @@ class TelecomError(Exception):
     """The root of all errors of this provider.
 
     `call` is the call's label, `status` the HTTP status, `code` the vendor's own code, `retry_after`
-    the seconds after which to try again, at most a day; each is None when there was none.
+    the seconds after which to try again, at most a day; each is None when there was none. `partial` is True
+    when other orders that were sent together with the failed ones have been accepted.
     """
 
     def __init__(
@@ -42,10 +43,11 @@ class TelecomError(Exception):
         status: int | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        partial: bool = False,
     ) -> None:
         super().__init__(text)
         self.text, self.call, self.status, self.code = text, call, status, code
-        self.retry_after = bounded(retry_after)
+        self.retry_after, self.partial = bounded(retry_after), partial
 
     def __str__(self) -> str:
         facts = [

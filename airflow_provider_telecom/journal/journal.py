@@ -30,7 +30,6 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import (
-    TelecomAnswerError,
     TelecomError,
     TelecomInputError,
     TelecomNoAnswerError,
@@ -228,7 +227,7 @@ class Journal:
 
 def _state_after(error: TelecomError) -> State | None:
     """Return what an error says about the effect, or None when the outcome stays open."""
-    if isinstance(error, (TelecomUnknownError, TelecomNoAnswerError, TelecomServerError, TelecomAnswerError)):
+    if error.partial or isinstance(error, (TelecomUnknownError, TelecomNoAnswerError, TelecomServerError)):
         return None
     if isinstance(error, (TelecomNotSentError, TelecomThrottledError)):
         return State.PLANNED

@@ -108,6 +108,21 @@ def test_a_lost_answer_ends_as_success_and_is_paid_once(
     assert 100_000 - books_of(telecom_simulator).balance == paid > 0
 
 
+def test_no_money_for_the_second_request_does_not_settle_the_first(
+    telecom_simulator: Simulator, send: Callable[[], list[SendResult]]
+) -> None:
+    """The first one took effect, and perhaps the last money with it; only its answer is lost."""
+    telecom_simulator.fault("reset_after", "ketchup")
+    telecom_simulator.fault("body", "ketchup", body='{"error": 8, "errorDescription": "Insufficient funds"}')
+    with pytest.raises(TelecomUnknownError):
+        send()
+    assert effects(telecom_simulator)
+    telecom_simulator.fault("body", "ketchup", body='{"error": 8, "errorDescription": "Insufficient funds"}')
+    telecom_simulator.town.faults[:] = telecom_simulator.town.faults[-1:]
+    with pytest.raises(TelecomFundsError):
+        send()
+
+
 def test_keys_that_the_vendor_has_had_are_always_warned_of(
     telecom_simulator: Simulator, send: Callable[[], list[SendResult]], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -142,6 +142,17 @@ def test_what_an_error_leaves_of_an_unkeyed_effect(store: Retaining, kind: Any, 
         assert journal.unkeyed("sent", BODY, sent, "fail") == sent()
 
 
+@pytest.mark.parametrize("kind", [TelecomFundsError, TelecomThrottledError, TelecomRejectedError])
+def test_what_was_done_in_part_stays_open(store: Retaining, kind: Any) -> None:
+    """One of two messages was accepted: another text would be the second one to that recipient."""
+    journal = Journal(store)
+    with pytest.raises(kind):
+        journal.keyed("sent", BODY, ORDERS, failing(kind("no", partial=True)))
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        journal.keyed("sent", OTHER, Orders("ketchup", {"380670000200": "tdef"}), never)
+    assert journal.keyed("sent", BODY, ORDERS, sent) == sent()
+
+
 def test_input_that_is_wrong_leaves_nothing_open(store: Retaining) -> None:
     journal = Journal(store)
     with pytest.raises(TelecomInputError):

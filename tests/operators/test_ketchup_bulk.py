@@ -91,6 +91,30 @@ def test_too_many_at_once_is_waited_out(telecom_simulator: Any, bulk: Any) -> No
     assert Run().execute(operator)["accepted"] == 1
 
 
+def test_a_message_that_the_vendor_failed_at_goes_out_again(telecom_simulator: Any, bulk: Any) -> None:
+    """Code 5 of one message is the vendor's failure, not a refusal."""
+    failed = {"result": [{"reference": None, "error": "5", "errorDescription": "Internal error"}]}
+    telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body=json.dumps(failed))
+    facts = Run().execute(bulk(recipients=NUMBERS[:1], text="Hi"))
+    assert (facts["accepted"], facts["refused"]) == (1, {})
+    assert sent(telecom_simulator) == Counter(NUMBERS[:1])
+
+
+def test_a_send_that_finds_all_sent_before_is_finished(telecom_simulator: Any, bulk: Any) -> None:
+    """All answers were lost and the journal is gone: the vendor knows each key. Then the task is done."""
+    run = Run()
+    run.execute(bulk())
+    run.stores["send"].texts.clear()
+    facts = run.execute(bulk())
+    assert (facts["accepted"], facts["known_before"]) == (0, 25)
+    before = requests(telecom_simulator, "/sms/create")
+    assert run.execute(bulk()) == facts
+    assert requests(telecom_simulator, "/sms/create") == before
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(bulk(text="Hello {name}"))
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
 def test_a_lost_answer_is_no_second_sms(telecom_simulator: Any, bulk: Any) -> None:
     telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=2)
     facts = Run().execute(bulk())

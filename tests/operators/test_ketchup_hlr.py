@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.calls.errors import (
+    TelecomFundsError,
     TelecomInputError,
     TelecomRejectedError,
     TelecomThrottledError,
@@ -127,6 +130,36 @@ def test_haste_is_made_good_by_a_later_try(telecom_simulator: Any) -> None:
     with pytest.raises(TelecomThrottledError):
         run.execute(hlr())
     assert run.execute(hlr())["accepted"] == 7
+
+
+def test_one_that_the_vendor_failed_at_is_made_good_by_a_later_try(telecom_simulator: Any) -> None:
+    """Code 5 of one look-up is the vendor's failure, not a refusal."""
+    body = '{"error": 0, "result": [{"error": 0, "id": "1"}, {"error": 5, "errorDescription": "Internal"}]}'
+    telecom_simulator.fault("body", "ketchup", path="/hlr/create", body=body)
+    run = Run()
+    with pytest.raises(TelecomThrottledError, match="1 of 2"):
+        run.execute(hlr(msisdns=NUMBERS[:2]))
+    assert run.execute(hlr(msisdns=NUMBERS[:2]))["accepted"] == 2
+
+
+@pytest.mark.parametrize("package", [3, 500])
+def test_look_ups_done_in_part_do_not_go_through_another_account(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, package: int
+) -> None:
+    """The first package is paid for, the second one is not: another account would pay for both."""
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
+    books(telecom_simulator).max_package = 3
+    books(telecom_simulator).balance = 5 * Decimal("0.002")
+    run = Run()
+    with pytest.raises(TelecomFundsError):
+        run.execute(hlr(chunk_size=package))
+    done = len(paid(telecom_simulator, "hlr"))
+    assert 0 < done < len(NUMBERS)
+    with pytest.raises(TelecomInputError, match="connection"):
+        run.execute(hlr(chunk_size=package, conn_id="other"))
+    books(telecom_simulator).balance = Decimal(1)
+    assert run.execute(hlr(chunk_size=package))["known_before"] == done
+    assert len(paid(telecom_simulator, "hlr")) == len(NUMBERS)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.journal.reference import Namer
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendViberOperator
 from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
 from airflow_provider_telecom.triggers.waiting import TelecomMissedError
@@ -127,7 +129,9 @@ def test_some_may_be_refused(telecom_simulator: Any) -> None:
     assert ViberRecipient(abroad).external_id is None
 
 
-@pytest.mark.parametrize(("code", "error"), [(11, TelecomThrottledError), (8, TelecomFundsError)])
+@pytest.mark.parametrize(
+    ("code", "error"), [(5, TelecomThrottledError), (11, TelecomThrottledError), (8, TelecomFundsError)]
+)
 def test_what_is_refused_for_now_goes_out_with_the_next_try(
     telecom_simulator: Any, code: int, error: type[Exception]
 ) -> None:
@@ -138,6 +142,22 @@ def test_what_is_refused_for_now_goes_out_with_the_next_try(
         run.execute(operator)
     assert run.execute(viber(recipients=[A]))["accepted"] == 1
     assert len(paid(telecom_simulator, "viber")) == 1
+
+
+@pytest.mark.parametrize("code", ["5", "8", "11"])
+def test_a_text_that_some_have_got_is_not_followed_by_another(telecom_simulator: Any, code: str) -> None:
+    """One of two was accepted, the other one is refused for now: the next try sends to that one only."""
+    keys = [Namer("dag", "manual__1", "tell")(number, "Shop", "Your code is 1234") for number in (A, B)]
+    accepted, refused = {"reference": keys[0], "id": "1"}, {"reference": keys[1], "error": code}
+    body = json.dumps([{"error": 0, "messages": [accepted, refused]}])
+    telecom_simulator.fault("body", "ketchup", path="/viber/create", body=body)
+    run = Run()
+    with pytest.raises((TelecomFundsError, TelecomThrottledError)):
+        run.execute(viber())
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(viber(text="Another text"))
+    assert run.execute(viber())["accepted"] == 2
+    assert {message["text"] for message in paid(telecom_simulator, "viber")} == {"Your code is 1234"}
 
 
 @pytest.mark.usefixtures("no_keys")

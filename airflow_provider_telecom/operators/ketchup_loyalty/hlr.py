@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import within
-from airflow_provider_telecom.calls.errors import TelecomRejectedError
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomRejectedError
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
@@ -100,8 +100,13 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
             HlrQuery(number, key, self.tariff, self._told_to("hlr", key)) for number, key in keys.items()
         ]
         results: list[SendResult] = []
-        for start in range(0, len(queries), self.chunk_size):
-            results += self._created(queries[start : start + self.chunk_size])
+        try:
+            for start in range(0, len(queries), self.chunk_size):
+                for package in self._created(queries[start : start + self.chunk_size]):
+                    results += package
+        except TelecomError as error:
+            error.partial = any(result.accepted for result in results)
+            raise
         raise_what_passes(results, _CALL)
         facts = summed(results)
         judge(facts["refused"], len(results), len(results) - 1, _CALL)
@@ -111,17 +116,22 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
             "refused_at": [place for place, result in enumerate(results) if not result.accepted],
         }
 
-    def _created(self, queries: Sequence[HlrQuery]) -> list[SendResult]:
+    def _created(self, queries: Sequence[HlrQuery]) -> Iterator[Sequence[SendResult]]:
+        """Order look-ups, in halves when the vendor says that they are too many; yield what became of each."""
         if len(queries) == 1:
             (one,) = queries
-            return [self._created_alone(one)]
+            yield [self._created_alone(one)]
+            return
         try:
-            return list(self.hook.create_hlrs(queries).results)
+            yield self.hook.create_hlrs(queries).results
         except TelecomRejectedError as error:
             if error.code != TOO_LARGE:
                 raise
+        else:
+            return
         half = len(queries) // 2
-        return [*self._created(queries[:half]), *self._created(queries[half:])]
+        yield from self._created(queries[:half])
+        yield from self._created(queries[half:])
 
     def _created_alone(self, query: HlrQuery) -> SendResult:
         """One look-up is another form of the call, which refuses as a whole."""

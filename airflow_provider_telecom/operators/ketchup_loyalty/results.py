@@ -58,11 +58,14 @@ def summed(results: Sequence[SendResult]) -> dict[str, Any]:
 
 def raise_what_passes(results: Sequence[SendResult], call: str) -> None:
     """Raise for orders that are refused only for now. For keyed ones: the next try sends all again."""
+    partial = any(result.accepted for result in results)
     if any(result.code == NO_FUNDS for result in results):
-        raise TelecomFundsError("the account is out of money", call=call, code=NO_FUNDS)
+        raise TelecomFundsError("the account is out of money", call=call, code=NO_FUNDS, partial=partial)
     if late := [result for result in results if result.throttled or result.code == VENDOR_FAILED]:
         text = f"{len(late)} of {len(results)} are refused for now"
-        raise TelecomThrottledError(text, call=call, code=late[0].code, retry_after=_LOOK_AGAIN_LATER)
+        raise TelecomThrottledError(
+            text, call=call, code=late[0].code, retry_after=_LOOK_AGAIN_LATER, partial=partial
+        )
 
 
 def judge(refused: Mapping[str, int], whole: int, most: int, call: str) -> None:
