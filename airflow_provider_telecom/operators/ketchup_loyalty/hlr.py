@@ -117,7 +117,7 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         }
 
     def _created(self, queries: Sequence[HlrQuery]) -> Iterator[Sequence[SendResult]]:
-        """Order look-ups, in halves when the vendor says that they are too many; yield what became of each."""
+        """Order look-ups, in halves when they are too many for the vendor; yield what became of each."""
         if len(queries) == 1:
             (one,) = queries
             yield [self._created_alone(one)]
