@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Hashable
 from decimal import Decimal
 from functools import cache
@@ -91,6 +92,40 @@ def as_model(model: type[T], value: object, body: bytes = b"") -> T:
 @cache
 def _adapter(model: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(cast("Any", model))
+
+
+def mentions_failure(value: object) -> bool:
+    """Return whether JSON mentions a failure anywhere, which no answer of a success does.
+
+    That is a field named for errors that holds something, a field such as `success` that is not true, or a
+    status such as `failed`.
+    """
+    if isinstance(value, list):
+        return any(map(mentions_failure, value))
+    return isinstance(value, dict) and any(_is_failure(*field) for field in value.items())
+
+
+def _is_failure(name: str, value: object) -> bool:
+    name = _SEPARATORS.sub("", name.casefold())
+    if _FAILURE.search(name):
+        return not _is_blank(value)
+    if name in _CLAIMS:
+        return str(value).strip().casefold() not in ("1", "true", "yes", "ok")
+    if name in _STATUSES and isinstance(value, str) and _FAILURE.search(value.casefold()):
+        return True
+    return mentions_failure(value)
+
+
+def _is_blank(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_blank, value.values()))
+    return not value or value == "0"
+
+
+_SEPARATORS = re.compile(r"[_\- ]")
+_FAILURE = re.compile("error|^errs?$|fail|(?<!de)fault|exception|reject|refus|denied|ошиб")
+_CLAIMS = frozenset({"success", "successful", "succeeded", "issuccess", "ok", "isok", "accepted", "done"})
+_STATUSES = frozenset({"status", "state", "result"})
 
 
 def refuse_by_status(response: Response, complaint: Callable[[], Complaint]) -> None:

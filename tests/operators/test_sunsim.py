@@ -69,6 +69,17 @@ class TestCallback:
                 run.execute(self.ring())
         assert effects(telecom_simulator, "callback") == 1
 
+    @pytest.mark.parametrize("body", ['{"error": true}', '{"success": false}', "-1", '"not activated"'])
+    def test_an_answer_that_says_neither_yes_nor_no_is_unknown(
+        self, telecom_simulator: Any, body: str
+    ) -> None:
+        telecom_simulator.fault("body", "sunsim", path=CALLBACK, body=body)
+        run = Run()
+        for _ in range(2):
+            with pytest.raises(OutcomeUnknownError):
+                run.execute(self.ring())
+        assert asked(telecom_simulator, CALLBACK) == 1
+
     def test_resend_and_assume_sent(self, telecom_simulator: Any) -> None:
         telecom_simulator.fault("reset_after", "sunsim", path=CALLBACK)
         run = Run()

@@ -1,7 +1,8 @@
 """Reading answers: NovaConnect wraps each in an envelope with a `code` of its own.
 
 Its document gives the envelope of a success only. So nothing counts as one but HTTP 2xx with `code` 200:
-a refusal may come as HTTP 200 with `code` 403.
+a refusal may come as HTTP 200 with `code` 403. A refusal is what has the status or code of one (400 to 499);
+what any other code means nobody knows, so it is an answer that cannot be read.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from airflow_provider_telecom.calls.answers import (
     Complaint,
     as_model,
+    mentions_failure,
     read_json,
     refuse_by_status,
     unreadable,
@@ -31,7 +33,20 @@ from airflow_provider_telecom.calls.quota import retry_after
 from airflow_provider_telecom.calls.request import Response
 
 T = TypeVar("T")
+
+
+class Numbered(Protocol):
+    """Something with an id."""
+
+    @property
+    def id(self) -> int:
+        """The id."""
+
+
+NumberedT = TypeVar("NumberedT", bound=Numbered)
 _SUCCESS = 200
+_NO_ANSWER = (408, 425, 499)
+"""Codes of requests that may have arrived all the same."""
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _ERROR_BY_CODE: dict[int, type[TelecomError]] = {
     401: TelecomAuthError,
@@ -52,6 +67,13 @@ class Envelope:
         """Return the one thing that the answer is about. Raises TelecomAnswerError."""
         return as_model(model, self._part("item"), self.body)
 
+    def item_with(self, model: type[NumberedT], wanted: int) -> NumberedT:
+        """Return the thing with the id `wanted`. Raises TelecomAnswerError, also for another one."""
+        found = self.item(model)
+        if found.id != wanted:
+            raise unreadable("an answer about another id", self.body)
+        return found
+
     def items(self, rows: type[list[T]]) -> list[T]:
         """Return the rows of a list or a report. Raises TelecomAnswerError."""
         return as_model(rows, self._part("items"), self.body)
@@ -71,6 +93,8 @@ class Envelope:
 
 def accepted(answer: Response) -> Envelope:
     """Return the envelope of a success. Raises the TelecomError that anything else stands for."""
+    if 400 <= answer.status < 500 and _complaint(answer.body).code == str(_SUCCESS):
+        raise unreadable("an answer that says both yes and no", answer.body, answer.status)
     refuse_by_status(answer, lambda: _complaint(answer.body))
     fields = read_json(answer.body)
     code = _number(fields.get("code")) if isinstance(fields, dict) else None
@@ -81,8 +105,22 @@ def accepted(answer: Response) -> Envelope:
     return Envelope(fields, answer.body)
 
 
+def done(answer: Response) -> Envelope:
+    """Return the envelope of an effect's success. A success that mentions a failure is none.
+
+    Raises the TelecomError that anything else stands for.
+    """
+    envelope = accepted(answer)
+    if mentions_failure(envelope.fields):
+        raise unreadable("an answer that says both yes and no", answer.body, answer.status)
+    return envelope
+
+
 def _refusal(code: int, fields: Mapping[str, Any], answer: Response) -> TelecomError:
-    kind = TelecomServerError if 500 <= code < 600 else _ERROR_BY_CODE.get(code, TelecomRejectedError)
+    if not 400 <= code < 600:
+        return unreadable(f"an answer with code {code}", answer.body, answer.status)
+    is_theirs = code >= 500 or code in _NO_ANSWER
+    kind = TelecomServerError if is_theirs else _ERROR_BY_CODE.get(code, TelecomRejectedError)
     wait = retry_after(answer.headers) if kind is TelecomThrottledError else None
     return kind(_text(fields) or "refused", status=answer.status, code=str(code), retry_after=wait)
 

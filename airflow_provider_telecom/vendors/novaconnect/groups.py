@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from airflow_provider_telecom.calls.checks import filled
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.request import Repeat
@@ -49,7 +51,7 @@ class GroupCalls(Posting):
         TelecomNotFoundError, TelecomUnknownError. Source: "Изменение".
         """
         body = {"name": filled("name", name), "id": arguments.one_id("group_id", group_id)}
-        return self._post("group/edit", Repeat.SET_STATE, body, _group)
+        return self._post("group/edit", Repeat.SET_STATE, body, partial(_this_group, group_id))
 
     @endpoint
     def remove_group(self, group_id: int) -> Call[Group]:
@@ -59,11 +61,15 @@ class GroupCalls(Posting):
         Raises TelecomInputError, TelecomAuthError, TelecomUnknownError. Source: "Удаление".
         """
         body = {"id": arguments.one_id("group_id", group_id)}
-        return self._post("group/remove", Repeat.SET_STATE, body, _group)
+        return self._post("group/remove", Repeat.SET_STATE, body, partial(_this_group, group_id))
 
 
 def _group(envelope: Envelope) -> Group:
     return envelope.item(Group)
+
+
+def _this_group(group_id: int, envelope: Envelope) -> Group:
+    return envelope.item_with(Group, group_id)
 
 
 def _named(name: str | None) -> dict[str, object]:

@@ -13,11 +13,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import pendulum
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 _SPACE_IN_NUMBER = re.compile(r"(?<=\d)[\s'’](?=\d{3}(?!\d))")
 _MARKED = re.compile(r"[^\d.,-]*(-?)[^\d.,-]*(\d+(?:[.,]\d+)*)[^\d-]*")
 _LONGEST = 100  # the time that a text takes grows with the square of its length
+_LONGEST_NAME = 128
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
@@ -67,7 +68,22 @@ def _bare(value: object) -> object:
     """Take a number out of an object that holds nothing else; read a blank as None."""
     if isinstance(value, Mapping) and len(value) == 1:
         value = next(iter(value.values()))
-    return None if isinstance(value, str) and not value.strip() else value
+    return None if isinstance(value, str) and not value.strip() else _no_truth(value)
+
+
+def _no_truth(value: object) -> object:
+    """Refuse true and false, which would be read as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _name(value: object) -> object:
+    """Return an id that is a text. A whole number is one; a blank is none."""
+    text = str(value).strip() if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    if not 0 < len(text) <= _LONGEST_NAME:
+        raise ValueError("must be an id")
+    return text
 
 
 def _amount(value: object) -> object:
@@ -81,5 +97,9 @@ def _amount(value: object) -> object:
         return value if found is None else found
 
 
+Id = Annotated[int, BeforeValidator(_no_truth), Field(ge=1)]
+"""The id of a SIM, a group, a bill, a company or a person."""
+Name = Annotated[str, BeforeValidator(_name)]
+"""The id of a queue."""
 Whole = Annotated[int | None, BeforeValidator(_bare)]
 Amount = Annotated[Decimal | None, BeforeValidator(_amount)]

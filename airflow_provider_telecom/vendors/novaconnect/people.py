@@ -6,6 +6,8 @@ Source: "Профиль", "Компания" and "Пользователи ко�
 
 from __future__ import annotations
 
+from functools import partial
+
 from airflow_provider_telecom.calls.checks import filled
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -68,7 +70,8 @@ class PeopleCalls(Posting):
     def _edit(self, who: dict[str, int], changes: dict[str, object]) -> Call[User]:
         if not changes:
             raise TelecomInputError("first_name", "must be given, or another field that is to change")
-        return self._post("user/edit", Repeat.SET_STATE, {**who, **changes}, _user)
+        read = partial(_this_user, who["id"]) if who else _user
+        return self._post("user/edit", Repeat.SET_STATE, {**who, **changes}, read)
 
     @endpoint
     def change_password(self, old_password: Secret | str, new_password: Secret | str) -> Call[User]:
@@ -145,11 +148,15 @@ class PeopleCalls(Posting):
         Raises TelecomInputError, TelecomAuthError, TelecomUnknownError. Source: "Удаление".
         """
         body = {"id": arguments.one_id("user_id", user_id)}
-        return self._post("user/remove", Repeat.SET_STATE, body, _user)
+        return self._post("user/remove", Repeat.SET_STATE, body, partial(_this_user, user_id))
 
 
 def _user(envelope: Envelope) -> User:
     return envelope.item(User)
+
+
+def _this_user(user_id: int, envelope: Envelope) -> User:
+    return envelope.item_with(User, user_id)
 
 
 def _person(first_name: str | None, last_name: str | None, email: str | None) -> dict[str, object]:

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from airflow_provider_telecom.calls.checks import within
 from airflow_provider_telecom.calls.endpoint import Call, Page
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.request import Json, Repeat, Request
 from airflow_provider_telecom.vendors.api import Api
-from airflow_provider_telecom.vendors.novaconnect.envelope import Envelope, accepted
+from airflow_provider_telecom.vendors.novaconnect.envelope import Envelope, Numbered, accepted, done
 from airflow_provider_telecom.vendors.novaconnect.options import NovaConnectOptions
 
 T = TypeVar("T")
 
 
-class Row(Protocol):
-    """A row of a list."""
-
-    @property
-    def id(self) -> int:
-        """What tells it from the others."""
-
-
-RowT = TypeVar("RowT", bound=Row)
+RowT = TypeVar("RowT", bound=Numbered)
 
 PAGE_SIZE = 100
 READINGS = 2
@@ -58,7 +50,8 @@ class Posting(Api[NovaConnectOptions]):
     ) -> Call[T]:
         """Post a JSON object and return what `read` makes of a success."""
         request = Request("POST", self._path(path), repeat, query=self._query(), body=Json(body))
-        return self._call(request, lambda answer: read(accepted(answer)))
+        opened = done if repeat.is_effect else accepted
+        return self._call(request, lambda answer: read(opened(answer)))
 
     def _path(self, path: str) -> str:
         return f"{self.options.api_path}/{path}"

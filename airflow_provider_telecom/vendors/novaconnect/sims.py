@@ -8,13 +8,16 @@ the role of an administrator (else TelecomAuthError).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
+from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.checks import filled, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Repeat
 from airflow_provider_telecom.vendors.novaconnect import arguments
+from airflow_provider_telecom.vendors.novaconnect.envelope import Envelope
 from airflow_provider_telecom.vendors.novaconnect.models import Queued, RenamedSim, Sim
 from airflow_provider_telecom.vendors.novaconnect.posting import PAGE_SIZE, Listing, Posting, given
 
@@ -177,7 +180,7 @@ class SimCalls(Posting):
         TelecomNotFoundError, TelecomUnknownError. Source: "Переименование".
         """
         body = {"id": arguments.one_id("sim_id", sim_id), "name": filled("name", name)}
-        return self._post("sim/edit", Repeat.SET_STATE, body, lambda envelope: envelope.item(RenamedSim))
+        return self._post("sim/edit", Repeat.SET_STATE, body, partial(_renamed, sim_id, name))
 
     @endpoint
     def set_groups(
@@ -215,6 +218,14 @@ class SimCalls(Posting):
             **more,
         }
         return self._post(f"sim/{operation}", repeat, body, lambda envelope: envelope.item(Queued))
+
+
+def _renamed(sim_id: int, name: str, envelope: Envelope) -> RenamedSim:
+    """Return what the vendor says. Raises TelecomAnswerError when that is another SIM or another name."""
+    found = envelope.item(RenamedSim)
+    if found.queue_id is None and (found.id, (found.name or "").strip()) != (sim_id, name.strip()):
+        raise unreadable("an answer about another id or name", envelope.body)
+    return found
 
 
 def _wanted(

@@ -1,6 +1,7 @@
 """Reading answers: SunSim's envelope is `error` with a code that is 0 when all is well, beside `result`.
 
-A refusal can come as HTTP 200 with another code. The document lists no codes.
+A refusal can come as HTTP 200 with another code. The document lists no codes. An answer to an effect is a
+success only if it is the document's, or holds nothing: what an answer of another form means, nobody knows.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_telecom.calls.answers import Complaint, read_json, refuse_by_status, unreadable
+from airflow_provider_telecom.calls.answers import (
+    Complaint,
+    mentions_failure,
+    read_json,
+    refuse_by_status,
+    unreadable,
+)
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomAuthError,
@@ -18,10 +25,16 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.request import Response
 
-_FINE = ("", "0")
+ABOUT_THE_REQUEST = frozenset({"apiName", "apiVersion", "callTime", "responseDuration"})
+"""The fields of each `result` that say something about the request itself."""
+
 _AUTH_CODES = ("401", "403")
 _AUTH_WORDS = re.compile(r"unauthori[sz]ed|forbidden|\b(token|jwt|bearer)\b|токен|не ?авториз", re.IGNORECASE)
 _CODE = re.compile(r"-?[0-9]{1,9}|[A-Za-z_]{1,40}")
+_ZERO = re.compile(r"[+-]?0+(\.0+)?")
+_ENVELOPE = frozenset({"error", "result", "code", "requestHash"})
+_NAMES_A_THING = re.compile(r".*(Id|ID|_id|uuid)|id", re.ASCII)
+_FINE_CODES = frozenset({"", "0", "200"})
 
 
 def envelope(answer: Response) -> dict[str, Any]:
@@ -30,14 +43,57 @@ def envelope(answer: Response) -> dict[str, Any]:
     body = read_json(answer.body)
     if not isinstance(body, dict):
         raise unreadable("not a JSON object", answer.body, answer.status)
+    error = body.get("error")
+    if error is not None and (not isinstance(error, dict) or _has_odd_code(error)):
+        raise unreadable("an error that is not as the document shows it", answer.body, answer.status)
     said = _said(body)
     if said.code:
         looks_like_auth = said.code in _AUTH_CODES or _AUTH_WORDS.search(said.text)
         kind = TelecomAuthError if looks_like_auth else TelecomRejectedError
         raise kind(said.text or "refused", status=answer.status, code=said.code)
-    if said.text and "result" not in body:
+    if said.text and not _is_fine(body):
         raise unreadable("an error without a code", answer.body, answer.status)
     return body
+
+
+def receipt(answer: Response, *, documented: bool) -> dict[str, Any]:
+    """Return what the answer to an effect holds beside its error and code, when the effect was done.
+
+    `documented`: the document shows the answer, as an envelope. Without that an empty answer is a success as
+    well, and so is an object that holds nothing but ids. Raises the TelecomError that anything else stands
+    for: TelecomAnswerError for an answer that is neither a success nor a clear refusal.
+    """
+    if not documented and not answer.body.strip():
+        refuse_by_status(answer, Complaint)
+        return {}
+    body = envelope(answer)
+    result = {} if body.get("result") is None else body["result"]
+    others = {name: value for name, value in body.items() if name not in _ENVELOPE}
+    if not _is_success(body, result, others, documented):
+        raise unreadable("an answer that says neither yes nor no", answer.body, answer.status)
+    return {**others, **result}
+
+
+def _is_success(body: Mapping[str, Any], result: object, others: Mapping[str, Any], documented: bool) -> bool:
+    """Whether an envelope without a refusal says, by its code or what it holds, that an effect was done."""
+    error, code = body.get("error") or {}, body.get("code")
+    judged = {name: value for name, value in error.items() if name not in ("errorCode", "errorMessage")}
+    if not isinstance(result, dict) or mentions_failure([others, result, {"error": judged}]):
+        return False
+    if isinstance(code, bool) or str("" if code is None else code).strip() not in _FINE_CODES:
+        return False
+    told = isinstance(body.get("result"), dict) or not documented
+    return _is_fine(body) or (told and _holds_only_ids(others) and _holds_only_ids(result))
+
+
+def _holds_only_ids(fields: Mapping[str, Any]) -> bool:
+    """Whether an object holds nothing but ids of what was made, and facts about the request."""
+    return all(name in ABOUT_THE_REQUEST or _is_id(name, value) for name, value in fields.items())
+
+
+def _is_id(name: str, value: object) -> bool:
+    is_written = isinstance(value, (str, int)) and not isinstance(value, bool)
+    return is_written and bool(str(value).strip()) and _NAMES_A_THING.fullmatch(name) is not None
 
 
 def result_of(body: Mapping[str, Any], answer: Response) -> dict[str, Any]:
@@ -73,8 +129,19 @@ def _said(body: Mapping[str, Any]) -> Complaint:
     return Complaint(_code(code), text if isinstance(text, str) else "")
 
 
+def _is_fine(body: Mapping[str, Any]) -> bool:
+    """Whether an envelope says by its code that all is well."""
+    error = body.get("error")
+    return isinstance(error, dict) and _ZERO.fullmatch(str(error.get("errorCode")).strip()) is not None
+
+
+def _has_odd_code(error: Mapping[str, Any]) -> bool:
+    code = error.get("errorCode")
+    return isinstance(code, (bool, list, dict))
+
+
 def _code(value: Any) -> str | None:
-    code = "" if value is None else str(value).strip()
-    if code in _FINE:
+    code = "" if value is None or isinstance(value, bool) else str(value).strip()
+    if not code or _ZERO.fullmatch(code):
         return None
     return code if _CODE.fullmatch(code) else "unreadable"

@@ -34,9 +34,10 @@ from airflow_provider_telecom.vendors.sunsim.models import (
     TokenPair,
     VatsSettings,
     read_call_rows,
+    read_callback,
     read_calls,
-    read_receipt,
     read_recording,
+    read_set,
     read_settings,
 )
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
@@ -88,9 +89,11 @@ class SunSimApi(Api[SunSimOptions]):
     def create_callback(self, phone_to: str, phone_from: str) -> Call[Answer]:
         """Ring `phone_from` (a number of the contract) and connect it with `phone_to`, any number.
 
-        Charged as an incoming call on `phone_from`. The answer is not documented and names no call. A
-        copy rings two phones again: after an unknown outcome the hook raises TelecomUnknownError and does
-        not repeat. `list_calls` may then prove that it happened, never that it did not.
+        Charged as an incoming call on `phone_from`. The document does not show the answer. An empty one, the
+        envelope of a success, and an object that holds only ids are taken for a success; any other answer
+        that is not a refusal raises TelecomUnknownError. A second request rings two phones again, so the
+        hook never repeats one whose outcome is unknown. `list_calls` may then prove that it happened, never
+        that it did not.
 
         Raises TelecomInputError (numbers), TelecomAuthError, TelecomRejectedError, TelecomUnknownError.
         Source: "GET /api/v1/callback/create".
@@ -100,7 +103,7 @@ class SunSimApi(Api[SunSimOptions]):
             "PhoneFrom": self._own_number(phone_from, "phone_from"),
         }
         request = self._request("GET", "/callback/create", Repeat.UNKEYED, query=query)
-        return (yield from self._call(request, read_receipt))
+        return (yield from self._call(request, read_callback))
 
     @endpoint
     def list_calls(
@@ -234,9 +237,7 @@ class SunSimApi(Api[SunSimOptions]):
 
     def _set(self, wanted: list[Settings]) -> Call[Answer]:
         body = {"vatsSettings": wanted}
-        return self._call(
-            self._request("POST", "/Vats/settings/set", Repeat.SET_STATE, body=body), read_receipt
-        )
+        return self._call(self._request("POST", "/Vats/settings/set", Repeat.SET_STATE, body=body), read_set)
 
     def _vats_settings(self, nums: list[str]) -> Call[VatsSettings]:
         # The document lost this call's heading; its name is taken from that of its sister.

@@ -21,12 +21,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import MEGABYTE, Response
-from airflow_provider_telecom.vendors.sunsim.answers import envelope, plain, result_of
+from airflow_provider_telecom.vendors.sunsim.answers import (
+    ABOUT_THE_REQUEST,
+    envelope,
+    plain,
+    receipt,
+    result_of,
+)
 from airflow_provider_telecom.vendors.sunsim.settings import settings_hash
 
 LARGEST_RECORDING = 200 * MEGABYTE
 ACCESS_HOURS, REFRESH_HOURS = 24, 25
-_ABOUT_THE_REQUEST = frozenset({"apiName", "apiVersion", "callTime", "responseDuration"})
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]{1,8192}")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*( ?[+-]\d\d:?\d\d)?")
 _DOTTED = re.compile(r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d")
@@ -144,11 +149,14 @@ def _written_end(written: object, zone: str | None) -> datetime | None:
     return None
 
 
-def read_receipt(answer: Response) -> Answer:
-    """Return what a callback answers. It is not documented, so nothing at all is a success as well."""
-    body = envelope(answer) if answer.body.strip() or answer.status >= 300 else {}
-    result = body.get("result")
-    return Answer(result=result if isinstance(result, dict) else {})
+def read_callback(answer: Response) -> Answer:
+    """Return what an ordered callback answers, which the document does not show."""
+    return Answer(result=receipt(answer, documented=False))
+
+
+def read_set(answer: Response) -> Answer:
+    """Return what setting settings answers."""
+    return Answer(result=receipt(answer, documented=True))
 
 
 def read_calls(answer: Response) -> CallList:
@@ -173,7 +181,7 @@ def _rows(answer: Response) -> tuple[list[Any], dict[str, Any]]:
     name, rows = next(iter(lists.items()), (None, []))
     others = {key: value for key, value in result.items() if key != name}
     if name is None and any(
-        value is not None for key, value in others.items() if key not in _ABOUT_THE_REQUEST
+        value is not None for key, value in others.items() if key not in ABOUT_THE_REQUEST
     ):
         raise unreadable("no list of calls", answer.body, answer.status)
     return rows, others

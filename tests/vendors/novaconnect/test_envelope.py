@@ -36,9 +36,7 @@ from tests.vendors.novaconnect.paper import QUEUED, USER, Paper, answer, ask, de
         (503, TelecomServerError),
         (400, TelecomRejectedError),
         (422, TelecomRejectedError),
-        (302, TelecomRejectedError),
-        (0, TelecomRejectedError),
-        (201, TelecomRejectedError),
+        (408, TelecomServerError),
         ("403", TelecomAuthError),
     ],
 )
@@ -49,14 +47,19 @@ def test_row_37_http_200_with_another_code_is_an_error(code: Any, kind: type[Tel
     assert (caught.value.code, caught.value.status, caught.value.text) == (str(code), 200, "Нет доступа")
 
 
+@pytest.mark.parametrize("code", [0, 1, -1, 201, 302, 600, 1001])
+def test_row_37_what_another_code_means_nobody_knows(code: int) -> None:
+    with pytest.raises(TelecomAnswerError, match=f"code {code}"):
+        accepted(answer({"code": code, "message": "Нет доступа"}))
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (401, TelecomAuthError),
-        (403, TelecomAuthError),
-        (404, TelecomNotFoundError),
-        (400, TelecomRejectedError),
-        (429, TelecomThrottledError),
+        (401, TelecomAnswerError),
+        (404, TelecomAnswerError),
+        (400, TelecomAnswerError),
+        (429, TelecomAnswerError),
         (503, TelecomServerError),
         (302, TelecomRedirectError),
     ],

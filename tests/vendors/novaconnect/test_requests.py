@@ -154,7 +154,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Repeat, Any, Any]] 
         "user/edit",
         S,
         {"id": 102, "active": False, "password": "p-123", "phone": "380670000200", "role": "admin"},
-        {"result": {"item": USER}},
+        {"result": {"item": {**USER, "id": 102}}},
     ),
     (
         "change_password",
@@ -174,7 +174,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Repeat, Any, Any]] 
         {**NEWCOMER, "send": False},
         {"result": {"item": USER}},
     ),
-    ("remove_user", (102,), {}, "user/remove", S, {"id": 102}, {"result": {"item": USER}}),
+    ("remove_user", (102,), {}, "user/remove", S, {"id": 102}, {"result": {"item": {**USER, "id": 102}}}),
     ("create_group", ("Trucks",), {}, "group/create", D, {"name": "Trucks"}, {"result": {"item": GROUP}}),
     ("edit_group", (5, "Vans"), {}, "group/edit", S, {"id": 5, "name": "Vans"}, {"result": {"item": GROUP}}),
     ("remove_group", (5,), {}, "group/remove", S, {"id": 5}, {"result": {"item": GROUP}}),

@@ -80,7 +80,17 @@ class TestCallback:
         done = asked(Paper().create_callback("9000001234", "9000000000"), enveloped(callId="7"))[1]
         assert done.result == {**ABOUT, "callId": "7"}
 
-    @pytest.mark.parametrize("lost", [Unknown("reset"), Response(500, {}), answer(b"<html>"), answer([])])
+    @pytest.mark.parametrize(
+        "lost",
+        [
+            Unknown("reset"),
+            Response(500, {}),
+            Response(101, {}),
+            Response(103, {}),
+            answer(b"<html>"),
+            answer([]),
+        ],
+    )
     def test_it_is_never_repeated_when_nobody_knows(self, lost: Any) -> None:
         call = Paper().create_callback("9000001234", "9000000000")
         next(call)

@@ -6,13 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Whole, amount_in, moment
+from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Whole, amount_in, moment
 
 
 class Bill(Answer):
     """A bill. `cost` is in EUR, `valute_cost` in `currency`, at the rate `valute_course` of its day."""
 
-    id: int
+    id: Id
     period: str | None = None
     added: Whole = None
     paided: Whole = None
@@ -41,7 +41,7 @@ class Company(Answer):
     when it cannot be told for sure.
     """
 
-    id: int
+    id: Id
     name: str
     unique_id: str | None = None
     contract: str | None = None
@@ -70,7 +70,7 @@ class Company(Answer):
 class User(Answer):
     """A person of the company. The document does not list the codes of `role`."""
 
-    id: int
+    id: Id
     first_name: str | None = None
     last_name: str | None = None
     phone: str | None = None

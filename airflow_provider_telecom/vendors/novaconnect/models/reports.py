@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Whole, moment
+from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Whole, moment
 
 
 class ActionType(str, Enum):
@@ -22,7 +22,7 @@ class ReportRow(Answer):
     """What the rows of all reports hold. `id` is the SIM's; `session_cost` is in EUR."""
 
     sid: int
-    id: int
+    id: Id
     original_number: str | None = None
     iccid: str | None = None
     name: str | None = None

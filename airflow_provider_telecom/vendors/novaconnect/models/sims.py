@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import Enum
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Whole, moment
+from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Name, Whole, moment
 
 
 class SimBlock(str, Enum):
@@ -39,7 +39,7 @@ class LimitType(str, Enum):
 class Group(Answer):
     """A named group of SIMs. `added` is missing inside a SIM."""
 
-    id: int
+    id: Id
     name: str
     added: Whole = None
 
@@ -89,7 +89,7 @@ class Sim(Answer):
     `groups` is missing in call-backs and notices, `queue_status` stands in call-backs only.
     """
 
-    id: int
+    id: Id
     iccid: str
     profile: str
     block: str
@@ -109,7 +109,7 @@ class Sim(Answer):
 class Queued(Answer):
     """An operation that waits its turn. No call asks how it is: the call-back tells, or the SIMs do."""
 
-    queue_id: str = Field(min_length=1)
+    queue_id: Name
 
 
 class RenamedSim(Answer):
@@ -117,7 +117,7 @@ class RenamedSim(Answer):
 
     id: Whole = None
     name: str | None = None
-    queue_id: str | None = None
+    queue_id: Name | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> RenamedSim:
