@@ -19,6 +19,8 @@ class Basic:
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
         """Yield the signed request and return its outcome."""
-        pair = base64.b64encode(f"{self._user}:{self._password.reveal()}".encode()).decode()
-        outcome: Outcome = yield request.with_header("Authorization", f"Basic {pair}")
+        pair = Secret(f"{self._user}:{self._password.reveal()}")
+        header = Secret(f"Basic {base64.b64encode(pair.reveal().encode()).decode()}")
+        secrets = (pair, Secret(self._user), self._password)
+        outcome: Outcome = yield request.signed_header("Authorization", header, *secrets)
         return outcome

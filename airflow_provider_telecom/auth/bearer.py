@@ -24,4 +24,4 @@ class Bearer:
 
 def signed(request: Request, token: Secret) -> Request:
     """Return the request with the bearer token in its header."""
-    return request.with_header("Authorization", f"Bearer {token.reveal()}")
+    return request.signed_header("Authorization", Secret(f"Bearer {token.reveal()}"), token)

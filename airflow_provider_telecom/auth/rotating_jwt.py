@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import time
 import uuid
 from collections.abc import Callable, Generator
@@ -35,6 +36,9 @@ from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request, Response
 
 log = logging.getLogger(__name__)
+
+_FIT_FOR_A_HEADER = re.compile(r"[!-~]{1,8192}")
+_YEAR_10000 = 253_402_300_800
 
 
 @dataclass(frozen=True)
@@ -170,10 +174,8 @@ class RotatingJwt:
     def _young_deaths(self, dead: RotatingToken | None, died_at: float) -> Call[list[float]]:
         """Return the times of recent young deaths with this one. Raises TelecomAuthError for too many."""
         known = _mapping((yield Load(self.key))).get("young_deaths")
-        times = (
-            [float(one) for one in known if isinstance(one, (int, float))] if isinstance(known, list) else []
-        )
-        recent = [one for one in times if abs(died_at - one) < self.pace.young_deaths_within]
+        times = [time for one in known if (time := _time(one)) is not None] if isinstance(known, list) else []
+        recent = [time for time in times if abs(died_at - time) < self.pace.young_deaths_within]
         if dead is None or abs(died_at - dead.minted) > self.pace.died_young:
             return recent
         if len(recent) >= self.pace.young_deaths:
@@ -252,14 +254,23 @@ def _mapping(text: str | None) -> dict[str, Any]:
 
 
 def _parsed(text: str | None) -> RotatingToken | None:
+    """Return the token that a stored text holds; None, so that a new one is minted, if it can't be used."""
     found = _mapping(text)
-    try:
-        refresh = Secret(str(found["refresh"])) if found.get("refresh") else None
-        return RotatingToken(
-            Secret(str(found["access"])), float(found["expires"]), float(found["minted"]), refresh
-        )
-    except (KeyError, TypeError, ValueError):
+    access, refresh = _credential(found.get("access")), _credential(found.get("refresh"))
+    expires, minted = _time(found.get("expires")), _time(found.get("minted"))
+    if access is None or expires is None or minted is None:
         return None
+    return RotatingToken(access, expires, minted, refresh)
+
+
+def _credential(value: object) -> Secret | None:
+    return Secret(value) if isinstance(value, str) and _FIT_FOR_A_HEADER.fullmatch(value) else None
+
+
+def _time(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _YEAR_10000:
+        return None
+    return float(value)
 
 
 def _written(token: RotatingToken, young_deaths: list[float]) -> str:

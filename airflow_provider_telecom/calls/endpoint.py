@@ -71,7 +71,9 @@ def endpoint(describe: Callable[Concatenate[A, P], Call[T]]) -> Callable[Concate
 
     @wraps(describe)
     def method(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.run(describe(self, *args, **kwargs))
+        call = describe(self, *args, **kwargs)
+        del args, kwargs  # error trackers record the variables of this frame
+        return self.run(call)
 
     described = signature(describe)
     method.__signature__ = described.replace(return_annotation=_result(described))  # type: ignore[attr-defined]

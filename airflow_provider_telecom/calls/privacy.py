@@ -1,16 +1,13 @@
-"""What may be shown of a number, a text, a secret."""
+"""What may be shown of a number and a secret, and of an error that leaves a call."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import logging
+import sys
+import traceback
+from types import TracebackType
 
-from airflow_provider_telecom.calls.request import Form, Json, Request
-
-_LONG_NUMBER = re.compile(r"\d(?:[ ()-]?\d){8,}")
-_TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/_=.-]{24,}")
-_SHORTEST_ECHO = 4
-_LONGEST_TEXT = 200
+log = logging.getLogger(__name__)
 
 
 class Secret:
@@ -41,35 +38,32 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
 
+class HiddenFrames:
+    """A context manager from which errors come without the frames in which they arose, and without causes.
+
+    Error trackers record the local variables of all frames of a traceback, and of those of its causes. Ours,
+    and those of the HTTP libraries, hold signed headers, bodies, numbers and texts. Where an error arose goes
+    to the DEBUG log, without variables.
+    """
+
+    def __enter__(self) -> None:
+        self._handled_outside = sys.exc_info()[1]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s arose here:\n%s", type(error).__name__, "".join(traceback.format_tb(frames)))
+        del frames
+        error.__cause__ = None
+        error.__context__ = None if self._handled_outside is error else self._handled_outside
+        raise error.with_traceback(None)
+
+
 def shortened(number: str) -> str:
     """Return a number fit for a log: the first five characters and the last two, as `38067*****67`."""
     return (
         f"{number[:5]}{'*' * max(0, len(number) - 7)}{number[-2:]}" if len(number) > 7 else "*" * len(number)
     )
-
-
-def cleaned(text: str, request: Request) -> str:
-    """Return a vendor's text fit for an error, without long numbers and input that it echoes, cut short."""
-    for echo in sorted(set(_sent(request)), key=len, reverse=True):
-        text = text.replace(echo, "***")
-    text = _TOKEN_LIKE.sub("***", _LONG_NUMBER.sub("***", text))
-    return " ".join(text.split())[:_LONGEST_TEXT]
-
-
-def _sent(request: Request) -> Iterator[str]:
-    body = request.body
-    content = body.value if isinstance(body, Json) else body.fields if isinstance(body, Form) else None
-    for value in _leaves([request.ids, request.query, request.headers, content]):
-        if len(value) >= _SHORTEST_ECHO:
-            yield value
-
-
-def _leaves(value: object) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _leaves(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _leaves(inner)
-    elif isinstance(value, (str, int)):
-        yield str(value)

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.privacy import Secret
 
 
 class Repeat(Enum):
@@ -104,13 +105,15 @@ class Request:
     path: str
     repeat: Repeat
     ids: Mapping[str, str | int] = field(default_factory=dict)
-    query: Mapping[str, str | int] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | int | Secret] = field(default_factory=dict)
+    headers: Mapping[str, str | Secret] = field(default_factory=dict)
     body: Json | Form | None = None
     save: Save | None = None
     max_bytes: int = 16 * MEGABYTE
     deadline: float | None = None
     """Seconds that this request may take in all; the retry loop sets what is left of the call's."""
+    secrets: tuple[Secret, ...] = ()
+    """The credentials that sign this request, each in the forms that an answer may repeat."""
 
     @property
     def label(self) -> str:
@@ -123,7 +126,7 @@ class Request:
     def url(self, base_url: str) -> str:
         """Return the address. Raises TelecomInputError for an id that could change the path's meaning."""
         path = _HOLE.sub(lambda hole: self._quoted(hole.group(1)), self.path)
-        query = f"?{urlencode(self.query)}" if self.query else ""
+        query = f"?{urlencode(plain_values(self.query))}" if self.query else ""
         return f"{base_url.rstrip('/')}{path}{query}"
 
     def _quoted(self, name: str) -> str:
@@ -132,13 +135,21 @@ class Request:
             raise TelecomInputError(name, "must be 1 to 128 of the characters A-Z a-z 0-9 _ . : + -")
         return quote(value, safe="")
 
-    def with_header(self, name: str, value: str) -> Request:
-        """Return the request with one header more."""
-        return replace(self, headers={**self.headers, name: value})
+    def signed_header(self, name: str, value: Secret, *secrets: Secret) -> Request:
+        """Return the request with a header that proves who we are; `secrets` are the credentials in it."""
+        return replace(self, headers={**self.headers, name: value}, secrets=(*self.secrets, *secrets))
 
-    def with_query(self, name: str, value: str) -> Request:
-        """Return the request with one query parameter more."""
-        return replace(self, query={**self.query, name: value})
+    def signed_query(self, name: str, value: Secret) -> Request:
+        """Return the request with a query parameter that proves who we are."""
+        return replace(self, query={**self.query, name: value}, secrets=(*self.secrets, value))
+
+
+V = TypeVar("V")
+
+
+def plain_values(values: Mapping[str, V | Secret]) -> dict[str, V | str]:
+    """Return headers or a query with the secrets in them revealed. Only for what is sent next."""
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True, repr=False)

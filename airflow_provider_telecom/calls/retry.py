@@ -31,8 +31,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.guard import Guard
-from airflow_provider_telecom.calls.privacy import cleaned
 from airflow_provider_telecom.calls.quota import LONGEST_WAIT
+from airflow_provider_telecom.calls.redaction import redacted
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Response, Unknown
 
 T = TypeVar("T")
@@ -153,13 +153,14 @@ def _is_unclear(error: TelecomError) -> bool:
 
 
 def _final(error: TelecomError, request: Request, outcome: Outcome | None, in_doubt: bool) -> TelecomError:
-    """Return what the caller gets: cleaned, and an effect without a clear answer as TelecomUnknownError.
+    """Return what the caller gets: redacted, and an effect without a clear answer as TelecomUnknownError.
 
     When an earlier copy may have arrived, that the last one did not, or came too fast, or could not be
     paid for, settles nothing. A refusal for what the request says does: it holds for all copies.
     """
     if isinstance(outcome, Response):
-        error.text = cleaned(error.text, outcome.request or request)
+        sent = outcome.request or request
+        error.text, error.code = redacted(error.text, sent), error.code and redacted(error.code, sent)
         error.args = (error.text,)
     settled = isinstance(error, TelecomRejectedError) and not isinstance(error, TelecomFundsError)
     if request.repeat.is_effect and (_is_unclear(error) or (in_doubt and not settled)):

@@ -17,6 +17,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError
 from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.privacy import HiddenFrames
 from airflow_provider_telecom.calls.retry import Auth, ready
 from airflow_provider_telecom.hooks.settings import Settings, read_settings
 from airflow_provider_telecom.transport.blocking import Blocking
@@ -112,7 +113,9 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
 
     async def aio(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Await a call: `await hook.aio(hook.get_sms, "22125")`. The shape is that of `asyncio.to_thread`."""
-        return await self.arun(call_of(method, *args, **kwargs))
+        call = call_of(method, *args, **kwargs)
+        del args, kwargs  # error trackers record the variables of this frame
+        return await self.arun(call)
 
     async def arun(self, call: Call[T], /) -> T:
         """Drive a call to its end, awaiting."""
@@ -174,12 +177,14 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
 
     def _read(self) -> Settings[OptionsT]:
         if self._settings is None:
-            self._settings = self._checked(self.get_connection(self.conn_id))
+            with HiddenFrames():
+                self._settings = self._checked(self.get_connection(self.conn_id))
         return self._settings
 
     async def _aconnect(self) -> None:
         if self._settings is None:
-            self._settings = self._checked(await self._aget_connection())
+            with HiddenFrames():
+                self._settings = self._checked(await self._aget_connection())
 
     async def _aget_connection(self) -> Any:
         """Read the connection without blocking; under `airflow dags test` only the blocking way works."""
@@ -197,7 +202,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         if self._door is None:
             settings = self._read()
             key = (self.conn_type, settings)
-            with _doors_lock:
+            with _doors_lock, HiddenFrames():
                 self._door = _doors.get(key) or _doors.setdefault(key, self._new_door(settings))
         return self._door
 

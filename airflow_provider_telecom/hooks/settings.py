@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -16,6 +17,8 @@ from airflow_provider_telecom.vendors.api import Credentials
 from airflow_provider_telecom.vendors.options import Options, read_options
 
 OptionsT = TypeVar("OptionsT", bound=Options)
+
+_FIT_FOR_A_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class AirflowConnection(Protocol):
@@ -55,6 +58,7 @@ def read_settings(
     login = _login(connection.login, needs_login)
     if not connection.password:
         raise TelecomInputError("password", f"the connection {connection.conn_id} holds none")
+    _check_header("password", connection.password)
     route = Route(
         base_url=base_url,
         connect_timeout=chosen.timeout_connect,
@@ -82,7 +86,17 @@ def _login(login: str | None, needed: bool) -> str:
         raise TelecomInputError("login", "must hold the Client ID")
     if login and ":" in login:
         raise TelecomInputError("login", "must not hold a colon")
+    if needed and login:
+        _check_header("login", login)
     return login or ""
+
+
+def _check_header(field: str, value: str) -> None:
+    """Refuse what no HTTP header can carry: the error of the HTTP library would hold the value."""
+    if not _FIT_FOR_A_HEADER.fullmatch(value):
+        raise TelecomInputError(
+            field, "must be printable ASCII characters, with no blank or line break before or after them"
+        )
 
 
 def _base_url(connection: AirflowConnection, options: Options) -> str:
@@ -91,6 +105,8 @@ def _base_url(connection: AirflowConnection, options: Options) -> str:
     A connection in URI form gives its scheme as `schema` and its port apart.
     """
     host = (connection.host or options.default_host).strip()
+    if not host.isascii():
+        raise TelecomInputError("host", "must be ASCII; write an international name as xn--...")
     if "://" not in host:
         host = f"{connection.schema or 'https'}://{host}"
     parts = urlsplit(host)
@@ -111,4 +127,4 @@ def _base_url(connection: AirflowConnection, options: Options) -> str:
 
 
 def _fingerprint(*parts: str) -> str:
-    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:8]
+    return hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:8]

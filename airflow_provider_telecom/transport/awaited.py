@@ -24,6 +24,7 @@ from yarl import URL
 
 from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
+from airflow_provider_telecom.calls.privacy import HiddenFrames
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Unknown
 from airflow_provider_telecom.transport.addresses import refuse_private
 from airflow_provider_telecom.transport.wire import (
@@ -182,7 +183,11 @@ class Awaited:
         self._sleep = sleep
 
     async def run(self, call: Call[T]) -> T:
-        """Drive the call to its end and return its result."""
+        """Drive the call to its end and return its result. Errors come without the frames of the call."""
+        with HiddenFrames():
+            return await self._driven(call)
+
+    async def _driven(self, call: Call[T]) -> T:
         answer: Any = None
         failure: BaseException | None = None
         while True:

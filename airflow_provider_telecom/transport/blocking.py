@@ -23,6 +23,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 
 from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
+from airflow_provider_telecom.calls.privacy import HiddenFrames
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Unknown
 from airflow_provider_telecom.transport.connections import (
     Adapter,
@@ -169,7 +170,11 @@ class Blocking:
         self._sleep = sleep
 
     def run(self, call: Call[T]) -> T:
-        """Drive the call to its end and return its result."""
+        """Drive the call to its end and return its result. Errors come without the frames of the call."""
+        with HiddenFrames():
+            return self._driven(call)
+
+    def _driven(self, call: Call[T]) -> T:
         answer: Any = None
         failure: BaseException | None = None
         while True:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import IO, NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, Response, Target
+from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, Response, Target, plain_values
 
 CHUNK = 256 * 1024
 _FIRST_BYTES = 64 * 1024
@@ -50,16 +50,20 @@ class Route:
 
 
 class Wire(NamedTuple):
-    """A request as it goes out."""
+    """A request as it goes out: only here its secrets are in the clear."""
 
     url: str
     headers: dict[str, str]
     content: bytes | None
 
+    def __repr__(self) -> str:
+        return "<Wire>"
+
 
 def prepared(request: Request, base_url: str) -> Wire:
     """Return the address, the headers and the bytes of a request."""
-    headers = {"Accept": "*/*", "Accept-Encoding": "identity" if request.save else "gzip", **request.headers}
+    encoding = "identity" if request.save else "gzip"
+    headers = {"Accept": "*/*", "Accept-Encoding": encoding, **plain_values(request.headers)}
     content = None
     if isinstance(request.body, Json):
         headers["Content-Type"] = request.body.content_type

@@ -45,7 +45,7 @@ class World:
         """Serve one request: authorization comes before any effect."""
         if request.path == "/create":
             return self.mint()
-        if request.headers["Authorization"] != f"Bearer {self.live}":
+        if request.headers["Authorization"] != Secret(f"Bearer {self.live}"):
             return Response(401, {})
         self.callbacks += 1
         return Response(200, {}, b"{}")

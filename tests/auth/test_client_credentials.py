@@ -51,7 +51,7 @@ class Bench:
 
 def shown(step: Step) -> str:
     assert isinstance(step, Request)
-    return "fetch" if step is FETCH else step.headers["Authorization"].removeprefix("Bearer ")
+    return "fetch" if step is FETCH else step.headers["Authorization"].reveal().removeprefix("Bearer ")
 
 
 def test_a_token_is_fetched_once_and_kept() -> None:

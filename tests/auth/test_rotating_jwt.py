@@ -115,10 +115,38 @@ class TestAlone:
         assert Worker(world).begin().finish().status == 200
         assert access(world) == "T1"
 
+    @pytest.mark.parametrize(
+        "corrupt",
+        [
+            *(
+                {"access": value}
+                for value in ("токен", "a\nb", " a", "\ud800", "", 5, None, ["a"], "a" * 9000)
+            ),
+            *({"expires": value} for value in (10**400, float("inf"), float("nan"), "soon", -1, True, None)),
+            *({"minted": value} for value in (10**400, float("-inf"), float("nan"), [], 1e300)),
+        ],
+    )
+    def test_a_corrupt_token_in_the_store_is_replaced(self, world: World, corrupt: dict[str, Any]) -> None:
+        """No request goes out with it: it would raise in the HTTP library, in every call, for ever."""
+        world.store[KEY] = json.dumps({**json.loads(stored("T0", world.now + 9, world.now)), **corrupt})
+        worker = Worker(world)
+        assert worker.begin().finish().status == 200
+        assert (world.mints, worker.unauthorized, access(world)) == (1, 0, "T1")
+        assert Worker(world, "B").begin().finish().status == 200
+        assert world.mints == 1
+
+    @pytest.mark.parametrize("refresh", ["токен", "a\nb", 5, ""])
+    def test_a_corrupt_refresh_token_is_left_out(self, world: World, refresh: Any) -> None:
+        world.store[KEY] = stored(world.mint(), world.now + 86_400, world.now, refresh=refresh)
+        worker = Worker(world)
+        assert worker.begin().finish().status == 200
+        assert worker.jwt._token
+        assert worker.jwt._token.refresh is None
+
     def test_junk_among_the_young_deaths_is_left_out(self, world: World) -> None:
         worker = Worker(world)
         with_a_dead_token(world, worker)
-        world.store[KEY] = stored("T0", world.now, 0, young_deaths=["x", None, 5])
+        world.store[KEY] = stored("T0", world.now, 0, young_deaths=["x", None, 5, 10**400, True])
         assert worker.begin().finish().status == 200
 
     def test_stored_never_mints(self, world: World) -> None:

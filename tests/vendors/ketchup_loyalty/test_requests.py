@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Form, Json, Repeat, Response
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     HlrQuery,
@@ -111,7 +112,7 @@ def test_a_call_asks_for_what_the_document_says(row: Any) -> None:
     assert request.url("https://host") == f"https://host/rest{path}"
     assert request.repeat is repeat
     assert (request.body.value if isinstance(request.body, Json) else request.body) == body
-    assert request.headers == {"X-API-KEY": KEY}
+    assert request.headers == {"X-API-KEY": Secret(KEY)}
 
 
 @pytest.mark.parametrize("row", CALLS, ids=lambda row: row[0])

@@ -75,7 +75,7 @@ def test_records_are_asked_for_as_the_document_says(format: str) -> None:
     assert found == []
     assert (request.method, request.path) == ("GET", f"/api/cdr/v1/callstat.{format}")
     assert request.repeat is Repeat.READ
-    assert request.query == {"from": wall_clock(start), "to": wall_clock(end), "token": TOKEN}
+    assert request.query == {"from": wall_clock(start), "to": wall_clock(end), "token": Secret(TOKEN)}
 
 
 def test_flags_are_on_or_left_out() -> None:
@@ -185,7 +185,7 @@ def test_originating_is_an_unkeyed_effect() -> None:
     assert result is None
     assert (request.method, request.path) == ("GET", "/api/onebox/v1/originate")
     assert request.repeat is Repeat.UNKEYED
-    assert request.query == {"calling_number": f"+{A}", "called_number": f"+{B}", "token": TOKEN}
+    assert request.query == {"calling_number": f"+{A}", "called_number": f"+{B}", "token": Secret(TOKEN)}
     assert "called_number=%2B380670000202" in request.url("https://pbx.example")
 
 

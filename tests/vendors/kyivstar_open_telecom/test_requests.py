@@ -98,7 +98,7 @@ def test_the_token_comes_from_the_hosts_root(environment: str) -> None:
     assert request.repeat is Repeat.TOKEN
     assert isinstance(request.body, Form)
     assert dict(request.body.fields) == {"grant_type": "client_credentials"}
-    assert request.headers["Authorization"] == "Basic Y2xpZW50OnNlY3JldA=="
+    assert request.headers["Authorization"].reveal() == "Basic Y2xpZW50OnNlY3JldA=="
 
 
 @pytest.mark.parametrize("number", ["+380670000200", "067 000 02 00", "380670000200", 380670000200])

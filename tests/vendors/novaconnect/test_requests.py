@@ -198,7 +198,7 @@ def test_a_call_goes_out_as_documented(
     assert request.url(BASE) == f"{BASE}/api/{path}"
     assert request.repeat is repeat
     assert sent(request) == body
-    assert request.headers["Authorization"] == "Bearer sim_token"
+    assert request.headers["Authorization"].reveal() == "Bearer sim_token"
     assert result is not None
 
 
@@ -265,7 +265,7 @@ def test_row_35_downloads_are_gets_with_the_token_in_the_header_only(tmp_path: P
     [request], size = ask(Paper().download_bill, 501, tmp_path / "b.pdf", answers=[saved])
     assert (request.method, request.repeat, size) == ("GET", Repeat.READ, 9)
     assert request.url(BASE) == f"{BASE}/api/bill/download/501"
-    assert request.headers["Authorization"] == "Bearer sim_token"
+    assert request.headers["Authorization"].reveal() == "Bearer sim_token"
     assert request.label == "GET /api/bill/download/{bill_id}"
 
 

@@ -40,7 +40,7 @@ def test_create_is_signed_with_the_authorization_token_and_may_be_repeated() -> 
     requests, made = asked(Paper().create_tokens(), answer(PAIR))
     (request,) = requests
     assert (request.method, request.url(BASE)) == ("GET", f"{BASE}/api/v1/auth/integrationapi/create")
-    assert request.headers == {"Authorization": "Bearer sim.authorization"}
+    assert request.headers == {"Authorization": Secret("Bearer sim.authorization")}
     assert request.repeat is Repeat.TOKEN
     assert (made.access.reveal(), made.refresh.reveal()) == ("sim.access", "sim.refresh")
     assert "sim." not in repr(made)
@@ -51,7 +51,7 @@ def test_row_30_refresh_is_signed_with_the_refresh_token() -> None:
     for given in ("sim.old-refresh", Secret("sim.old-refresh")):
         (request,), made = asked(Paper().refresh_tokens(given), answer(PAIR))
         assert request.url(BASE) == f"{BASE}/api/v1/auth/integrationapi/refresh"
-        assert request.headers == {"Authorization": "Bearer sim.old-refresh"}
+        assert request.headers == {"Authorization": Secret("Bearer sim.old-refresh")}
         assert made.refresh.reveal() == "sim.refresh"
 
 
@@ -119,7 +119,7 @@ def old(refresh: str | None = None) -> RotatingToken:
 
 def minted(jwt_auth: RotatingJwt, dead: RotatingToken | None, *answers: Any) -> tuple[list[str], Any]:
     steps, token = drive(jwt_auth.mint(dead), answers)
-    signed = [step.headers["Authorization"] for step in steps if isinstance(step, Request)]
+    signed = [step.headers["Authorization"].reveal() for step in steps if isinstance(step, Request)]
     return signed, token
 
 

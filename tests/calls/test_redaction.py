@@ -1,0 +1,193 @@
+"""What a vendor's text may repeat of our credentials: nothing, in no form, signed in whatever way."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_telecom.auth.api_key import ApiKey
+from airflow_provider_telecom.auth.basic import Basic
+from airflow_provider_telecom.auth.bearer import Bearer
+from airflow_provider_telecom.auth.query_token import QueryToken
+from airflow_provider_telecom.calls.errors import TelecomRejectedError
+from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.redaction import redacted
+from airflow_provider_telecom.calls.request import Json, Repeat, Request, Response
+from airflow_provider_telecom.calls.retry import perform
+from tests.by_hand import drive
+
+TOKEN, CLIENT = "s3cr+t/k3y=&<5%>", "client~42"
+SCHEMES: dict[str, Callable[[str], Any]] = {
+    "api key": lambda token: ApiKey(Secret(token)),
+    "bearer": lambda token: Bearer(Secret(token)),
+    "basic": lambda token: Basic(CLIENT, Secret(token)),
+    "query token": lambda token: QueryToken(Secret(token)),
+}
+
+
+def based(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def halves(text: str) -> list[str]:
+    return [text[: len(text) // 2], text[len(text) // 2 :]]
+
+
+def forms(text: str) -> dict[str, str]:
+    """Return all forms in which an answer may hold a credential."""
+    return {
+        "as it is": text,
+        "after Bearer": f"Bearer {text}",
+        "in capitals": text.upper(),
+        "percent-encoded": quote(text, safe=""),
+        "percent-encoded in lower case": quote(text, safe="").lower(),
+        "percent-encoded but for slashes": quote(text),
+        "as in a form": quote_plus(text),
+        "as HTML": html.escape(text),
+        "in base64": based(text),
+        "in base64 without padding": based(text).rstrip("="),
+        "in base64 for addresses": urlsafe_b64encode(text.encode()).decode(),
+        "in base64, percent-encoded": quote(based(text), safe=""),
+        "in base64 after a user": based(f"u:{text}"),
+        "in base64 after a longer user": based(f"us:{text}"),
+        "in base64 in the middle": based(f"x-y:{text}:z"),
+        "cut off": text[:-3],
+        "without its beginning": text[3:],
+        "twice": text + text,
+    }
+
+
+def request_signed(scheme: Any, request: Request | None = None) -> Request:
+    step = next(scheme.flow(request or Request("GET", "/x", Repeat.READ)))
+    assert isinstance(step, Request)
+    return step
+
+
+def parts_of(secret: str, text: str) -> list[str]:
+    """Return all that stands in both, from 8 characters on."""
+    lowered = text.lower()
+    places = range(len(secret) - 7)
+    return [secret[place : place + 8] for place in places if secret[place : place + 8].lower() in lowered]
+
+
+@pytest.mark.parametrize("form", forms(""))
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_no_form_of_a_credential_is_repeated(scheme: str, form: str) -> None:
+    request = request_signed(SCHEMES[scheme](TOKEN))
+    said = forms(TOKEN)[form]
+    found = redacted(f"refused: ({said}) is wrong", request)
+    assert "***" in found
+    assert found.startswith("refused: (")
+    assert found.endswith("is wrong")
+    assert not parts_of(TOKEN, found)
+    assert not parts_of(said.removeprefix("Bearer "), found)
+
+
+@pytest.mark.parametrize("form", forms(""))
+def test_no_form_of_a_basic_pair_is_repeated(form: str) -> None:
+    request = request_signed(SCHEMES["basic"](TOKEN))
+    pair = f"{CLIENT}:{TOKEN}"
+    found = redacted(f"refused: ({forms(pair)[form]}) is wrong", request)
+    assert not parts_of(pair, found)
+    assert not parts_of(forms(pair)[form].removeprefix("Bearer "), found)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [*halves(TOKEN), CLIENT, *halves(based(f"{CLIENT}:{TOKEN}")), f"Basic {based(f'{CLIENT}:{TOKEN}')}"],
+)
+def test_no_half_of_a_basic_pair_is_repeated(part: str) -> None:
+    request = request_signed(SCHEMES["basic"](TOKEN))
+    assert part.removeprefix("Basic ") not in redacted(f"refused: ({part}) is wrong", request)
+
+
+@pytest.mark.parametrize("token", ["a", "ab", "kurz", "1234567"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_short_credential_is_not_repeated_either(scheme: str, token: str) -> None:
+    request = request_signed(SCHEMES[scheme](token))
+    found = redacted(f"({token}) ({based(token)}) ({quote(token)})", request)
+    assert found.replace("=", "") == "(***) (***) (***)"
+
+
+@given(
+    token=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=60),
+    around=st.tuples(st.text(max_size=30), st.text(max_size=30)),
+    form=st.sampled_from(list(forms(""))),
+    scheme=st.sampled_from(list(SCHEMES)),
+)
+def test_whatever_the_credential_and_the_text(
+    token: str, around: tuple[str, str], form: str, scheme: str
+) -> None:
+    request = request_signed(SCHEMES[scheme](token))
+    found = redacted(around[0] + forms(token)[form] + around[1], request)
+    assert not [part for part in parts_of(token, found) if "***" not in part]
+    assert len(found) <= 200
+    found.encode()
+
+
+def test_a_refreshed_token_is_struck_out_as_well_as_a_nested_one() -> None:
+    first = request_signed(Bearer(Secret("first-token-1")))
+    both = request_signed(Bearer(Secret("other-token-2")), first)
+    assert redacted("first-token-1 other-token-2", both) == "*** ***"
+
+
+def test_texts_without_credentials_stay_as_they_are() -> None:
+    request = request_signed(SCHEMES["basic"](TOKEN))
+    assert redacted("Bearer authentication is required for clients", request) == (
+        "Bearer authentication is required for clients"
+    )
+
+
+def test_what_was_sent_is_struck_out_wherever_it_stood() -> None:
+    body = Json({"to": ["olena"], "text": "made-up text"})
+    request = Request("POST", "/{id}", Repeat.READ, ids={"id": "id-77"}, query={"name": "petro"}, body=body)
+    assert redacted("olena made-up text id-77 petro ok", request) == "*** *** *** *** ok"
+
+
+@pytest.mark.parametrize("code_point", [0xD83D, 0xDE00, 0xDCFF])
+def test_half_a_surrogate_pair_can_be_logged(code_point: int, tmp_path: Any) -> None:
+    """A vendor cuts an emoji in two: `log.exception` must not raise in the handler that writes the log."""
+    half = chr(code_point)
+    read = refusing(f"bad {half} text", half)
+    call = perform(Request("GET", "/x", Repeat.READ), Bearer(Secret(TOKEN)), read, Guard(), 60)
+    with pytest.raises(TelecomRejectedError) as caught:
+        drive(call, [Response(400, {})])
+    file = tmp_path / "task.log"
+    handler = logging.FileHandler(file, encoding="utf-8")
+    failures: list[Any] = []
+    handler.handleError = failures.append  # type: ignore[method-assign]
+    handler.emit(logging.LogRecord("x", logging.ERROR, "x", 1, "failed", (), (None, caught.value, None)))
+    handler.close()
+    assert not failures
+    assert "bad ? text" in file.read_text()
+    json.dumps(caught.value.__dict__, ensure_ascii=False).encode()
+
+
+def test_a_code_is_redacted_like_a_text() -> None:
+    call = perform(
+        Request("GET", "/x", Repeat.READ),
+        Bearer(Secret("letters_alone")),
+        refusing("no", "letters_alone"),
+        Guard(),
+        60,
+    )
+    with pytest.raises(TelecomRejectedError) as caught:
+        drive(call, [Response(400, {}, request=request_signed(Bearer(Secret("letters_alone"))))])
+    assert caught.value.code == "***"
+
+
+def refusing(text: str, code: str) -> Callable[[Response], Any]:
+    def read(answer: Response) -> Any:
+        raise TelecomRejectedError(text, code=code, status=400)
+
+    return read
