@@ -22,7 +22,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomThrottledError,
 )
-from airflow_provider_telecom.journal.cursor import EVERY_SECONDS, Cursor
+from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import (
     Entry,
     Facts,
@@ -505,29 +505,53 @@ class Clock:
 MESSAGES = ("one", "two", "three")
 
 
-def bulk(schedule: Schedule, is_too_early: bool = False) -> Callable[[Process], int]:
+class AnnouncesNothing(Checkpoint):
+    """Writes down which messages were sent, but not which ones are sent next."""
+
+    def announce(self, facts: Facts, keys: Sequence[str]) -> None:
+        super().announce(facts, keys)
+        self._ahead = facts["rows"]
+        self.advance(facts)
+
+
+def bulk(
+    schedule: Schedule,
+    messages: Callable[[], Sequence[str]],
+    is_too_early: bool = False,
+    kind: type[Checkpoint] = Checkpoint,
+) -> Callable[[Process], int]:
     """Return a task that sends messages one after the other, some of them slowly."""
 
     def task(process: Process) -> int:
-        clock = Clock()
-        cursor = Cursor(Journal(process), "bulk", BODY, clock)
-        done, facts = cursor.begin({"rows": 0})
-        rows = facts["rows"]
-        for message in MESSAGES[rows:] if not done else ():
-            clock.now += schedule.pick((0.0, EVERY_SECONDS))
-            if is_too_early and cursor.is_due:
-                cursor.advance({"rows": rows + 1})
-            process.send(message)
-            rows += 1
-            if cursor.is_due:
-                cursor.advance({"rows": rows})
-        cursor.finish({"rows": rows})
-        return int(rows)
+        clock, wanted = Clock(), messages()
+        checkpoint = kind(Journal(process), "bulk", "account", clock)
+        rows = checkpoint.resume(wanted, {"rows": 0})["rows"]
+        if checkpoint.is_done and rows == len(wanted):
+            return rows
+        while block := wanted[rows : rows + checkpoint.block_size(1)]:
+            checkpoint.announce({"rows": rows}, block)
+            for message in block:
+                clock.now += schedule.pick((0.0, EVERY_SECONDS))
+                if is_too_early and checkpoint.is_due:
+                    checkpoint.advance({"rows": rows + 1})
+                try:
+                    process.send(message)
+                except TelecomNotSentError:
+                    checkpoint.stop({"rows": rows}, 0)
+                    raise
+                rows += 1
+                if checkpoint.is_due:
+                    checkpoint.advance({"rows": rows})
+        checkpoint.finish({"rows": rows})
+        return rows
 
     return task
 
 
-def bulk_sends(is_too_early: bool = False) -> Counter[str]:
+def bulk_sends(
+    later: Sequence[str] = MESSAGES, is_too_early: bool = False, kind: type[Checkpoint] = Checkpoint
+) -> Counter[str]:
+    """Send `MESSAGES` in the first try and `later` in the second one; count how it ends."""
     counts: Counter[str] = Counter()
     faults = {
         "set": ("right", "killed before", "killed after"),
@@ -537,12 +561,16 @@ def bulk_sends(is_too_early: bool = False) -> Counter[str]:
 
     def play(schedule: Schedule) -> None:
         world = World(remembers_keys=True)
-        ended = airflow(world, schedule, bulk(schedule, is_too_early), 2, faults)
+        lists = iter((MESSAGES, later))
+        ended = airflow(world, schedule, bulk(schedule, lambda: next(lists), is_too_early, kind), 2, faults)
+        numbers = [message.split()[0] for message in world.effects]
+        wanted = later if world.newest == 2 else MESSAGES
         counts["schedules"] += 1
-        counts["double"] += len(set(world.effects)) < len(world.effects)
-        counts["lost"] += ended.error is None and world.effects != list(MESSAGES)
+        counts["double"] += len(set(numbers)) < len(numbers)
+        counts["lost"] += ended.error is None and set(world.effects) < set(wanted)
         counts["success"] += ended.error is None
         counts["killed"] += isinstance(ended.error, KilledError)
+        counts["refused"] += isinstance(ended.error, TelecomInputError)
 
     for _ in walk(play):
         pass
@@ -554,9 +582,34 @@ def test_a_long_send_reaches_everybody_once() -> None:
     assert counts["schedules"] > 2_000
     assert counts["success"]
     assert counts["killed"]
+    assert not counts["refused"]
     assert not counts["double"]
     assert not counts["lost"]
 
 
-def test_a_cursor_that_runs_ahead_is_found_out() -> None:
+@pytest.mark.parametrize(
+    "later",
+    [
+        ("one", "two corrected", "three"),
+        ("one corrected", "two", "three"),
+        ("one", "two", "three corrected"),
+        ("one", "two", "three", "four"),
+        ("one", "two"),
+        ("two", "one", "three"),
+        ("one", "four", "two", "three"),
+    ],
+)
+def test_a_long_send_whose_list_has_changed_sends_nobody_two_texts(later: Sequence[str]) -> None:
+    counts = bulk_sends(later)
+    assert counts["success"]
+    assert bool(counts["refused"]) == (later[: len(MESSAGES)] != MESSAGES)
+    assert not counts["double"]
+    assert not counts["lost"]
+
+
+def test_a_checkpoint_that_runs_ahead_is_found_out() -> None:
     assert bulk_sends(is_too_early=True)["lost"]
+
+
+def test_a_checkpoint_that_announces_nothing_is_found_out() -> None:
+    assert bulk_sends(("one", "two corrected", "three"), kind=AnnouncesNothing)["double"]

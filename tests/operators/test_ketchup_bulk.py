@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -162,26 +163,161 @@ def test_out_of_money_stops_and_goes_on_once_there_is_some(telecom_simulator: An
     assert sent(telecom_simulator) == Counter(NUMBERS)
 
 
-def test_a_changed_list_begins_anew_and_doubles_nobody(telecom_simulator: Any, bulk: Any) -> None:
+def out_of_money_after(simulator: Any, messages: int) -> None:
+    from airflow_provider_telecom.simulator.ketchup_loyalty import Books
+
+    simulator.town.books("ketchup", Books).balance = Decimal("0.02") * messages
+
+
+def with_money(simulator: Any) -> None:
+    out_of_money_after(simulator, 1_000_000)
+
+
+CHANGED_AUDIENCES: dict[str, Callable[[list[dict[str, str]]], list[dict[str, str]]]] = {
+    "a value": lambda people: [{**people[0], "name": "Other"}, *people[1:]],
+    "a number": lambda people: [{**people[0], "msisdn": "380670000999"}, *people[1:]],
+    "the order": lambda people: people[::-1],
+    "one more before": lambda people: [{"msisdn": "380670000999", "name": "New"}, *people],
+    "one less": lambda people: people[1:],
+    "the end": lambda people: people[:5],
+}
+
+
+@pytest.mark.parametrize("change", CHANGED_AUDIENCES.values(), ids=CHANGED_AUDIENCES)
+@pytest.mark.parametrize("is_done", [True, False], ids=["done", "begun"])
+def test_another_audience_is_refused_once_it_was_sent_to(
+    telecom_simulator: Any, bulk: Any, change: Any, is_done: bool
+) -> None:
     run = Run()
-    run.execute(bulk(recipients=PEOPLE[:20]))
-    facts = run.execute(bulk(recipients=PEOPLE[::-1]))
-    assert (facts["accepted"], facts["known_before"]) == (5, 20)
+    if is_done:
+        run.execute(bulk())
+    else:
+        out_of_money_after(telecom_simulator, 20)
+        with pytest.raises(TelecomFundsError):
+            run.execute(bulk())
+        with_money(telecom_simulator)
+    before = sent(telecom_simulator)
+    assert sum(before.values()) == (25 if is_done else 20)
+    with pytest.raises(TelecomInputError, match=r"^recipients: .* the first 2[05] recipients"):
+        run.execute(bulk(recipients=change(PEOPLE)))
+    assert sent(telecom_simulator) == before
+    assert run.execute(bulk())["accepted"] == 25
     assert sent(telecom_simulator) == Counter(NUMBERS)
 
 
 @pytest.mark.parametrize("changed", [{"text": "Hello {name}"}, {"originator": "another"}])
-def test_a_changed_text_is_no_second_sms_to_everybody(
+def test_another_text_or_sender_is_refused_once_it_was_sent(
     telecom_simulator: Any, bulk: Any, changed: dict[str, str]
 ) -> None:
     run = Run()
     telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
     with pytest.raises(TelecomUnknownError):
         run.execute(bulk())
-    with pytest.raises(TelecomInputError, match="dedupe_key: this task may have sent another text"):
+    with pytest.raises(TelecomInputError, match=r"^recipients: .* the first 10 recipients"):
         run.execute(bulk(**changed))
     run.execute(bulk())
     assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
+def test_another_connection_is_refused_once_it_was_sent(
+    telecom_simulator: Any, bulk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
+    run = Run()
+    run.execute(bulk())
+    with pytest.raises(TelecomInputError, match=r"^recipients: "):
+        run.execute(bulk(conn_id="other"))
+
+
+def test_what_is_not_sent_yet_may_be_corrected(telecom_simulator: Any, bulk: Any) -> None:
+    out_of_money_after(telecom_simulator, 20)
+    run, people = Run(), [*PEOPLE[:20], {"msisdn": NUMBERS[24], "name": "Corrected"}, PEOPLE[20]]
+    with pytest.raises(TelecomFundsError):
+        run.execute(bulk())
+    with_money(telecom_simulator)
+    assert run.execute(bulk(recipients=people))["accepted"] == 22
+    texts = [effect.facts["text"] for effect in telecom_simulator.town.ledger.of("ketchup", "sms")]
+    assert texts == [f"Hi {person['name']}" for person in people]
+
+
+def test_more_recipients_may_follow_after_success(telecom_simulator: Any, bulk: Any, tmp_path: Path) -> None:
+    run, results = Run(), tmp_path / "results.jsonl"
+    run.execute(bulk(recipients=PEOPLE[:20], results_path=str(results)))
+    with pytest.raises(TelecomInputError, match=r"max_cost: 0\.41: is less than what it would cost"):
+        run.execute(bulk(results_path=str(results), max_cost="0.41"))
+    facts = run.execute(bulk(results_path=str(results), max_cost="0.50"))
+    assert (facts["recipients"], facts["accepted"], facts["known_before"]) == (25, 25, 0)
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+    assert [json.loads(line)["msisdn"] for line in results.read_text().splitlines()] == NUMBERS
+    assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
+
+
+def test_the_content_counts_and_not_its_form(telecom_simulator: Any, bulk: Any) -> None:
+    run = Run()
+    first = run.execute(bulk())
+    people = [{"msisdn": f"+{person['msisdn']}", "all": f"Hi {person['name']}"} for person in PEOPLE]
+    assert run.execute(bulk(recipients=people, text="{all}", tariff=3)) == first
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
+def test_an_audience_that_was_refused_as_a_whole_may_be_changed(telecom_simulator: Any, bulk: Any) -> None:
+    run = Run()
+    out_of_money_after(telecom_simulator, 5)
+    with pytest.raises(TelecomFundsError):
+        run.execute(bulk())
+    with_money(telecom_simulator)
+    assert run.execute(bulk(recipients=PEOPLE[::-1], text="Hello {name}"))["accepted"] == 25
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
+def test_a_refusal_settles_nothing_that_an_earlier_try_may_have_sent(
+    telecom_simulator: Any, bulk: Any
+) -> None:
+    run = Run()
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    with pytest.raises(TelecomUnknownError):
+        run.execute(bulk())
+    telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body='{"error": "8"}')
+    with pytest.raises(TelecomFundsError):
+        run.execute(bulk())
+    with pytest.raises(TelecomInputError, match="the first 10 recipients"):
+        run.execute(bulk(text="Hello {name}"))
+    assert run.execute(bulk())["known_before"] == 10
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
+class KilledError(BaseException):
+    """The process is gone."""
+
+
+def test_what_a_killed_try_may_have_sent_counts_as_sent(
+    telecom_simulator: Any, bulk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after a request was answered and before that was written down, at each of the requests."""
+    from airflow_provider_telecom.transport.blocking import Transport
+
+    send = Transport.send
+    for last in range(1, 6):
+        left = [last]
+
+        def killed(self: Any, request: Any, left: list[int] = left) -> Any:
+            found = send(self, request)
+            left[0] -= 1
+            if not left[0]:
+                raise KilledError
+            return found
+
+        run = Run(f"run {last}")
+        monkeypatch.setattr(Transport, "send", killed)
+        with pytest.raises(KilledError):
+            run.execute(bulk(chunk_size=5))
+        monkeypatch.setattr(Transport, "send", send)
+        corrected = [*PEOPLE[: 5 * last - 1], {**PEOPLE[5 * last - 1], "name": "Other"}, *PEOPLE[5 * last :]]
+        with pytest.raises(TelecomInputError, match=r"^recipients: "):
+            run.execute(bulk(chunk_size=5, recipients=corrected))
+        found = run.execute(bulk(chunk_size=5))
+        assert found["accepted"] + found["known_before"] == 25
+        assert sent(telecom_simulator) == Counter(dict.fromkeys(NUMBERS, last))
 
 
 def test_a_text_that_nobody_got_may_be_changed(telecom_simulator: Any, bulk: Any) -> None:
@@ -307,5 +443,5 @@ def test_still_too_many_at_once_is_told(telecom_simulator: Any, bulk: Any) -> No
     message = Message(PersonalText("Hi"), "test", {})
     campaign = Campaign(bulk().hook, message, Namer("d", "r", "t"), 10, waits.append)
     with gather(NUMBERS[:1], Layout()) as audience, pytest.raises(TelecomThrottledError):
-        list(campaign.send(audience, Tally()))
+        list(campaign.send(list(campaign.orders(audience)), Tally()))
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]

@@ -11,8 +11,12 @@ from collections.abc import Iterable, Mapping
 from shutil import copyfileobj
 from typing import IO, TYPE_CHECKING, Any
 
+from airflow_provider_telecom.calls.errors import TelecomInputError
+
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
+
+_PIECE = 1024 * 1024
 
 
 class Results:
@@ -22,25 +26,51 @@ class Results:
         self.path = path
         self._parts = path.with_name(f"{path.name}.parts")
         self._file: IO[str] | None = None
+        self._failure: Exception | None = None
 
     def begin(self, row: int) -> None:
-        """Go on with the results from `row`; what stands of later ones is from a try that died."""
+        """Go on with the results from `row`; what stands of later ones is from a try that died.
+
+        Raises TelecomInputError if the results of the rows before are not there.
+        """
         self._parts.mkdir(parents=True, exist_ok=True)
         for part in self._listed():
             if _first_row(part) >= row:
                 part.unlink()
+        if row and not self._listed() and self.path.exists():  # finished before, and now there are more rows
+            self.path.rename(self._part(0))
+        if (there := self._complete_rows()) != row:
+            raise TelecomInputError(
+                "results_path",
+                f"an earlier try has sent to {row} recipients, and the results of {there} are at "
+                f"{self.path}. Give the path that this try had, or none",
+            )
         self._row = row
 
     def add(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Write results."""
-        if self._file is None:
-            self._file = self._parts.joinpath(f"{self._row:012d}.jsonl").open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
-        self._file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        try:
+            if self._file is None:
+                self._file = self._part(self._row).open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
+            self._file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        except Exception as error:
+            self._failure = error
+            raise
 
     def close_part(self, row: int) -> None:
-        """Make what was written so far last. The next part begins with `row`."""
+        """Make what was written so far last. The next part begins with `row`.
+
+        Raises the error of the first write or close that failed: a part that is not whole counts for nothing,
+        though closing it may succeed.
+        """
+        if self._failure is not None:
+            raise self._failure
         if self._file is not None:
-            self._file.close()
+            try:
+                self._file.close()
+            except Exception as error:
+                self._failure = error
+                raise
         self._file, self._row = None, row
 
     def finish(self) -> None:
@@ -49,7 +79,7 @@ class Results:
         with beside.open("wb") as whole:  # type: ignore[no-untyped-call]
             for part in self._listed():
                 with part.open("rb") as file:
-                    copyfileobj(file, whole, 1024 * 1024)
+                    copyfileobj(file, whole, _PIECE)
         beside.rename(self.path)
 
     def forget_parts(self) -> None:
@@ -57,6 +87,20 @@ class Results:
         for part in self._listed():
             part.unlink()
         self._parts.rmdir()
+
+    def _part(self, row: int) -> ObjectStoragePath:
+        return self._parts.joinpath(f"{row:012d}.jsonl")
+
+    def _complete_rows(self) -> int:
+        """Return how many rows the parts hold, from the first row on, without a gap."""
+        row = 0
+        for part in self._listed():
+            if _first_row(part) != row:
+                break
+            with part.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    row += piece.count(b"\n")
+        return row
 
     def _listed(self) -> list[Any]:
         found = [part for part in self._parts.iterdir() if part.name.endswith(".jsonl")]

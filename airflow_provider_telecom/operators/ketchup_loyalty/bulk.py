@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import filled, within
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.journal.cursor import Cursor
-from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.journal.checkpoint import Checkpoint
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
 from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, path_of
 from airflow_provider_telecom.operators.campaigns.personal import PersonalText
@@ -34,8 +34,9 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
     """Send an SMS to each of any number of recipients: one text, or texts with columns of their rows.
 
     Each message goes under a key of its own, derived from run, task, number and text, so a killed or
-    retried task sends nothing twice: it goes on where it was, and KetchUp recognises what it has had.
-    Returns
+    retried task sends nothing twice: it goes on where it was, and KetchUp recognises what it has had. Once
+    anything may have been sent, the recipients and their texts must begin with those of before; further
+    ones may follow, after success too. Returns
 
         {"recipients", "duplicates", "bad_rows", "accepted", "known_before", "refused": {code: count},
          "price", "currency", "task_ids", "results", "rejects"}
@@ -48,9 +49,11 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
     :param text: the text, in which `{column}` stands for a recipient's own value.
     :param originator: the sender, at most 14 characters; the connection's without it.
     :param results_path: a file of JSON lines to stream what became of each message to (it holds numbers).
+        It must be the same path in each try.
     :param chunk_size: messages in one call; halved by itself when the vendor says that it is too large.
     :param max_cost: refuse to send when the vendor's price call says that it would cost more, in the
-        account's currency. All chunks are priced before the first is sent.
+        account's currency. All chunks are priced before the first is sent. In a later try: more than this
+        with what was paid before.
     :param max_rejected: fail the task, after all was sent, when more messages than that were refused;
         without it only when all were.
     :param min_delivered_percent: with `wait_for_completion`: fail when fewer are delivered.
@@ -102,18 +105,13 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
             campaign = Campaign(self.hook, message, self._namer(context), self.chunk_size)
             if self.rehearsal:
                 return self._rehearsed(campaign, audience)
-            cursor = Cursor(
-                Journal(context["task_state_store"]), self._entry_name("bulk"), self._plan(audience)
-            )
-            done, facts = cursor.begin(asdict(Tally()))
-            tally = Tally(**facts)
-            if not done:
-                if most is not None and not tally.rows:
-                    campaign.cost(audience, most)
-                self._note_text(context, message)
-                self._send(campaign, audience, tally, cursor, results)
-                if not tally.accepted + tally.known_before:
-                    self._note_text(context, message, State.PLANNED)
+            checkpoint = Checkpoint(self._journal(context), self._entry_name("bulk"), self.conn_id)
+            keys = (order.reference for order in campaign.orders(audience))
+            tally = Tally(**checkpoint.resume(keys, asdict(Tally())))
+            if not checkpoint.is_done or tally.rows < audience.count:
+                if most is not None:
+                    campaign.cost(audience, most, tally)
+                self._send(campaign, audience, tally, checkpoint, results)
         self._judge(tally)
         summary = self._summary(audience, tally)
         if self.wait_for_completion and not tally.task_ids:
@@ -121,49 +119,55 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
             return summary
         return self._completed(summary, _WATCH, self._awaited(tally))
 
-    def _note_text(self, context: Context, message: Message, state: State = State.INTENT) -> None:
-        """Refuse another text or sender than earlier tries had: it has other keys, so all would get both."""
-        journal, name = Journal(context["task_state_store"]), self._entry_name("text")
-        body = fingerprint({"text": self.revealed("text"), "originator": message.originator})
-        entry = journal.read(name)
-        if entry and entry.state is State.INTENT and entry.body != body:
-            raise TelecomInputError(
-                "dedupe_key",
-                "this task may have sent another text, or from another sender, in this run; another "
-                "dedupe_key sends this to everybody as well",
-            )
-        if entry != Entry(state, body):
-            journal.write(name, Entry(state, body))
-
     def _send(
-        self, campaign: Campaign, audience: Audience, tally: Tally, cursor: Cursor, results: Results | None
+        self,
+        campaign: Campaign,
+        audience: Audience,
+        tally: Tally,
+        checkpoint: Checkpoint,
+        results: Results | None,
     ) -> None:
-        def keep() -> None:
-            if results:
-                results.close_part(tally.rows)
-            cursor.advance(asdict(tally))
-
         if results:
             results.begin(tally.rows)
+        self.hook.wait_until_ready()
         try:
-            for chunk in campaign.send(audience, tally):
-                if results:
-                    results.add(line_of(*found) for found in chunk)
-                if cursor.is_due:
-                    self.log.info("%s of %s recipients", f"{tally.rows:,}", f"{audience.count:,}")
-                    keep()
+            self._send_blocks(campaign, audience, tally, checkpoint, results)
         except Exception:
-            keep()
+            # The first error is the one to tell. Of results that could not be written, nothing counts.
+            with suppress(OSError):
+                _close_part(results, tally)
+                checkpoint.stop(asdict(tally), campaign.perhaps_sent)
             raise
+        _close_part(results, tally)
         if results:
-            results.close_part(tally.rows)
             results.finish()
         if tally.accepted + tally.known_before:
-            cursor.finish(asdict(tally))
-        else:  # nobody has got anything, so a cleared task may try all of it again
-            cursor.advance(asdict(Tally()))
+            checkpoint.finish(asdict(tally))
+        else:
+            checkpoint.forget(asdict(Tally()))
         if results:
             results.forget_parts()
+
+    def _send_blocks(
+        self,
+        campaign: Campaign,
+        audience: Audience,
+        tally: Tally,
+        checkpoint: Checkpoint,
+        results: Results | None,
+    ) -> None:
+        """Send what is left. The checkpoint never says more than what the results hold."""
+        orders = campaign.orders(audience, tally.rows)
+        while block := list(islice(orders, checkpoint.block_size(campaign.chunk_size))):
+            _close_part(results, tally)
+            checkpoint.announce(asdict(tally), [order.reference for order in block])
+            for chunk in campaign.send(block, tally):
+                if results:
+                    results.add(line_of(*found) for found in chunk)
+                if checkpoint.is_due:
+                    _close_part(results, tally)
+                    checkpoint.advance(asdict(tally))
+                    self.log.info("%s of %s recipients", f"{tally.rows:,}", f"{audience.count:,}")
 
     def _message(self) -> Message:
         options = {
@@ -177,15 +181,8 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
             raise TelecomInputError("originator", "must be given here or in the connection's extra")
         return Message(text, filled("originator", originator, 14), options)
 
-    def _plan(self, audience: Audience) -> str:
-        return fingerprint({
-            "recipients": audience.sha256,
-            "text": self.revealed("text"),
-            "originator": self.originator,
-        })
-
     def _rehearsed(self, campaign: Campaign, audience: Audience) -> dict[str, Any]:
-        price, currency = campaign.cost(audience, _amount(self.max_cost))
+        price, currency = campaign.cost(audience, _amount(self.max_cost), Tally())
         return {**self._counts(audience), "dry_run": True, "price": str(price), "currency": currency}
 
     def _summary(self, audience: Audience, tally: Tally) -> dict[str, Any]:
@@ -206,6 +203,11 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
         if refused > most:
             codes = ", ".join(f"code {code}: {count}" for code, count in tally.refused.items())
             raise TelecomRejectedError(f"{refused} of {tally.rows} messages were refused ({codes})")
+
+
+def _close_part(results: Results | None, tally: Tally) -> None:
+    if results:
+        results.close_part(tally.rows)
 
 
 def _amount(value: Decimal | str | int | None) -> Decimal | None:

@@ -11,22 +11,39 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
     TelecomFundsError,
     TelecomInputError,
+    TelecomNotSentError,
     TelecomRejectedError,
     TelecomThrottledError,
 )
 from airflow_provider_telecom.journal.reference import Namer
 from airflow_provider_telecom.operators.campaigns.personal import PersonalText
-from airflow_provider_telecom.operators.campaigns.recipients import Audience, Entry
+from airflow_provider_telecom.operators.campaigns.recipients import Audience
 from airflow_provider_telecom.operators.ketchup_loyalty.results import NO_FUNDS, TOO_LARGE, VENDOR_FAILED
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
-    from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult, SendResult
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+        BatchResult,
+        IndividualSms,
+        Recipient,
+        SendResult,
+    )
+
+    Order = Recipient | IndividualSms
 
 _ROUNDS = 8
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_NOTHING_WAS_SENT = (
+    TelecomInputError,
+    TelecomRejectedError,
+    TelecomAuthError,
+    TelecomThrottledError,
+    TelecomNotSentError,
+)
+"""The errors of a send that say so. After any other error the messages may have been sent."""
 
 
 @dataclass(frozen=True)
@@ -78,46 +95,77 @@ class Campaign:
         chunk_size: int,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._hook, self._message, self._namer, self._size = hook, message, namer, chunk_size
+        self._hook, self._message, self._namer = hook, message, namer
+        self.chunk_size = chunk_size
         self._sleep, self._slowness = pause, 0.0
+        self._is_in_doubt = False
+        """Whether anything of the present chunk may have been sent."""
+        self.perhaps_sent = 0
+        """How many messages of the chunk that raised an error may have been sent."""
 
-    def cost(self, audience: Audience, most: Decimal | None) -> tuple[Decimal, str | None]:
-        """Return what all would cost by the vendor's price call; stop as soon as it is more than `most`.
+    def orders(self, audience: Audience, skip: int = 0) -> Iterator[Order]:
+        """Return the messages to all recipients in their order, without the first `skip`."""
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms, Recipient
 
-        Raises TelecomInputError then, and when prices come in several currencies. Nothing is sent.
+        text, originator = self._message.text, self._message.originator
+        if text.columns:
+            for msisdn, *values in audience.entries(skip):
+                own = text.fill(values)
+                yield IndividualSms(msisdn, own, self._namer(msisdn, originator, own), originator)
+        else:
+            same = text.fill(())
+            for (msisdn,) in audience.entries(skip):
+                yield Recipient(msisdn, self._namer(msisdn, originator, same))
+
+    def cost(self, audience: Audience, most: Decimal | None, after: Tally) -> tuple[Decimal, str | None]:
+        """Return what all would cost: what `after` has cost, and the vendor's price for those after it.
+
+        Raises TelecomInputError as soon as it is more than `most`, and when prices come in several
+        currencies. Nothing is sent.
         """
-        total, currencies = Decimal(0), set()
-        for entries in _chunks(audience.entries(), lambda: self._size):
-            price = self._in_pieces(entries, self._price)
-            total += sum((one.total_price for one in price), Decimal(0))
-            currencies |= {one.currency for one in price}
+        total = Decimal(after.price)
+        currencies = set() if after.currency is None else {after.currency}
+        orders = self.orders(audience, after.rows)
+        while chunk := list(islice(orders, self.chunk_size)):
+            prices = self._in_pieces(chunk, self._price)
+            total += sum((price.total_price for price in prices), Decimal(0))
+            currencies |= {price.currency for price in prices}
             if len(currencies) > 1:
                 raise TelecomInputError("max_cost", f"prices come in {', '.join(sorted(currencies))}")
             if most is not None and total > most:
-                rule = f"is less than what it would cost (at least {total} {price[0].currency})"
+                rule = f"is less than what it would cost (at least {total} {prices[0].currency})"
                 raise TelecomInputError("max_cost", f"{rule}; nothing was sent", shown=str(most))
         return total, next(iter(currencies), None)
 
-    def send(self, audience: Audience, tally: Tally) -> Iterator[list[tuple[Entry, SendResult, str | None]]]:
-        """Send to all recipients after the first `tally.rows`, and count in `tally`.
+    def send(
+        self, orders: Sequence[Order], tally: Tally
+    ) -> Iterator[list[tuple[Order, SendResult, str | None]]]:
+        """Send messages chunk by chunk, and count in `tally`.
 
         Yields what became of each chunk once it is counted. Raises TelecomFundsError (nothing of the
         chunk counts then, and a later try sends it again under the same keys), and what the hook raises.
         """
-        for entries in _chunks(audience.entries(tally.rows), lambda: self._size):
-            done = self._settled(entries)
+        left = list(orders)
+        while left:
+            chunk, left = left[: self.chunk_size], left[self.chunk_size :]
+            self._is_in_doubt = False
+            try:
+                done = self._settled(chunk)
+            except BaseException:
+                self.perhaps_sent = len(chunk) if self._is_in_doubt else 0
+                raise
             task_ids = list(dict.fromkeys(task for _, task in done if task is not None))
-            tally.take(len(entries), [result for result, _ in done], task_ids)
-            yield [(entry, *found) for entry, found in zip(entries, done, strict=True)]
+            tally.take(len(chunk), [result for result, _ in done], task_ids)
+            yield [(order, *found) for order, found in zip(chunk, done, strict=True)]
             if self._slowness:
                 self._sleep(self._slowness)
 
-    def _settled(self, entries: Sequence[Entry]) -> list[tuple[SendResult, str | None]]:
+    def _settled(self, orders: Sequence[Order]) -> list[tuple[SendResult, str | None]]:
         """Send a chunk until the vendor has said something lasting about each message of it."""
         found: dict[int, tuple[SendResult, str | None]] = {}
-        open_places = list(range(len(entries)))
+        open_places = list(range(len(orders)))
         for round_ in range(_ROUNDS):
-            batches = self._in_pieces([entries[place] for place in open_places], self._send)
+            batches = self._in_pieces([orders[place] for place in open_places], self._send)
             results = [(result, batch.task_id) for batch in batches for result in batch.results]
             for place, (result, task_id) in zip(open_places, results, strict=True):
                 mine = task_id if result.accepted and not result.duplicate else None
@@ -127,54 +175,52 @@ class Campaign:
             open_places = [place for place in open_places if _passes(found[place][0])]
             if not open_places:
                 self._slowness = self._slowness / 2 if self._slowness > 0.1 else 0.0
-                return [found[place] for place in range(len(entries))]
+                return [found[place] for place in range(len(orders))]
             self._slowness = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**round_)
             self._sleep(self._slowness)
         raise TelecomThrottledError(
             f"{len(open_places)} messages are still refused as too many at once", retry_after=_LONGEST_PAUSE
         )
 
-    def _in_pieces(self, entries: Sequence[Entry], call: Callable[[Sequence[Entry]], Any]) -> list[Any]:
+    def _in_pieces(self, orders: Sequence[Order], call: Callable[[Sequence[Order]], Any]) -> list[Any]:
         """Make a call for a chunk; in halves when the vendor says that it is too large, and ever after."""
         try:
-            return [call(entries)]
+            return [call(orders)]
         except TelecomRejectedError as error:
-            if error.code != TOO_LARGE or len(entries) == 1:
+            if error.code != TOO_LARGE or len(orders) == 1:
                 raise
-        half = -(-len(entries) // 2)
-        self._size = min(self._size, half)
-        return [*self._in_pieces(entries[:half], call), *self._in_pieces(entries[half:], call)]
+        half = -(-len(orders) // 2)
+        self.chunk_size = min(self.chunk_size, half)
+        return [*self._in_pieces(orders[:half], call), *self._in_pieces(orders[half:], call)]
 
-    def _send(self, entries: Sequence[Entry]) -> BatchResult:
-        batch: BatchResult = self._asked(entries, self._hook.send_sms_to_many, self._hook.send_individual_sms)
+    def _send(self, orders: Sequence[Order]) -> BatchResult:
+        before, self._is_in_doubt = self._is_in_doubt, True
+        try:
+            batch: BatchResult = self._called(
+                orders, self._hook.send_sms_to_many, self._hook.send_individual_sms
+            )
+        except _NOTHING_WAS_SENT:
+            self._is_in_doubt = before
+            raise
         return batch
 
-    def _price(self, entries: Sequence[Entry]) -> Any:
-        return self._asked(entries, self._hook.price_sms_to_many, self._hook.price_individual_sms)
+    def _price(self, orders: Sequence[Order]) -> Any:
+        return self._called(orders, self._hook.price_sms_to_many, self._hook.price_individual_sms)
 
-    def _asked(
-        self, entries: Sequence[Entry], to_many: Callable[..., Any], individual: Callable[..., Any]
+    def _called(
+        self, orders: Sequence[Order], to_many: Callable[..., Any], individual: Callable[..., Any]
     ) -> Any:
-        from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms, Recipient
-
         text, originator = self._message.text, self._message.originator
-        if not text.columns:
-            same = text.fill(())
-            people = [Recipient(msisdn, self._namer(msisdn, originator, same)) for (msisdn,) in entries]
-            return to_many(people, same, originator=originator, **self._message.options)
-        filled = [(entry[0], text.fill(entry[1:])) for entry in entries]
-        messages = [
-            IndividualSms(msisdn, own, self._namer(msisdn, originator, own), originator)
-            for msisdn, own in filled
-        ]
-        return individual(messages, **self._message.options)
+        if text.columns:
+            return individual(orders, **self._message.options)
+        return to_many(orders, text.fill(()), originator=originator, **self._message.options)
 
 
-def line_of(entry: Entry, result: SendResult, task_id: str | None) -> dict[str, Any]:
+def line_of(order: Order, result: SendResult, task_id: str | None) -> dict[str, Any]:
     """Return the line of a message in the file of results."""
     state = "known_before" if result.duplicate else "accepted" if result.accepted else "refused"
     return {
-        "msisdn": entry[0],
+        "msisdn": order.msisdn,
         "reference": result.reference,
         "state": state,
         "id": result.id,
@@ -187,8 +233,3 @@ def line_of(entry: Entry, result: SendResult, task_id: str | None) -> dict[str, 
 
 def _passes(result: SendResult) -> bool:
     return result.throttled or result.code == VENDOR_FAILED
-
-
-def _chunks(entries: Iterator[Entry], size: Callable[[], int]) -> Iterator[list[Entry]]:
-    while chunk := list(islice(entries, size())):
-        yield chunk

@@ -1,0 +1,128 @@
+"""The file of results: it has a line for each message that was sent, whatever fails while it is written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
+from airflow_provider_telecom.simulator.ketchup_loyalty import Books
+from tests.tasks import Run, Store
+
+NUMBERS = [str(380670000200 + place) for place in range(30)]
+
+
+@pytest.fixture
+def arguments(hook_for: Callable[..., Any], tmp_path: Path) -> dict[str, Any]:
+    hook_for("ketchup_loyalty")
+    return {
+        "task_id": "send",
+        "recipients": NUMBERS,
+        "text": "Hi",
+        "chunk_size": 3,
+        "results_path": str(tmp_path / "results.jsonl"),
+    }
+
+
+def books_of(simulator: Any) -> Books:
+    books: Books = simulator.town.books("ketchup", Books)
+    return books
+
+
+def tried_on_a_full_disk(arguments: dict[str, Any], store: Store, limit: int) -> str | None:
+    """Run a try in which no file may be larger than `limit`; return the name of its error."""
+    order = json.dumps({"limit": limit, "arguments": arguments, "store": store.texts})
+    command = [sys.executable, "-m", "tests.operators.full_disk"]
+    ended = subprocess.run(command, input=order, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout.splitlines()[-1])
+    store.texts = found["store"]
+    name: str | None = found["error"]
+    return name
+
+
+def written(arguments: dict[str, Any]) -> list[str]:
+    return [json.loads(line)["msisdn"] for line in Path(arguments["results_path"]).read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        pytest.param(100, id="the first close"),
+        pytest.param(1_000, id="a later close"),
+        pytest.param(2_500, id="the join"),
+    ],
+)
+def test_a_full_disk_loses_no_line(telecom_simulator: Any, arguments: dict[str, Any], limit: int) -> None:
+    run = Run()
+    store = run.stores["send"] = Store()
+    assert tried_on_a_full_disk(arguments, store, limit) == "OSError"
+    assert not Path(arguments["results_path"]).exists()
+    facts = run.execute(KetchUpSendBulkSmsOperator(**arguments))
+    assert facts["accepted"] + facts["known_before"] == len(NUMBERS)
+    assert written(arguments) == NUMBERS
+    sent = Counter(effect.facts["msisdn"] for effect in telecom_simulator.town.ledger.of("ketchup", "sms"))
+    assert sent == Counter(NUMBERS)
+
+
+def test_a_full_disk_in_the_middle_of_a_line_loses_no_line(
+    telecom_simulator: Any, arguments: dict[str, Any]
+) -> None:
+    """So many lines that they are written, and not only closed, beyond the limit."""
+    numbers = [str(380670000000 + place) for place in range(200)]
+    arguments |= {"recipients": numbers, "chunk_size": 60}
+    run = Run()
+    store = run.stores["send"] = Store()
+    assert tried_on_a_full_disk(arguments, store, 20_000) == "OSError"
+    run.execute(KetchUpSendBulkSmsOperator(**arguments))
+    assert written(arguments) == numbers
+    assert len(telecom_simulator.town.ledger.of("ketchup", "sms")) == len(numbers)
+
+
+def test_an_error_of_the_vendor_on_a_full_disk_is_told_and_loses_no_line(
+    telecom_simulator: Any, arguments: dict[str, Any]
+) -> None:
+    books, run = books_of(telecom_simulator), Run()
+    balance, books.balance = books.balance, Decimal("0.36")
+    store = run.stores["send"] = Store()
+    assert tried_on_a_full_disk(arguments, store, 1_300) == "TelecomFundsError"
+    books.balance = balance
+    run.execute(KetchUpSendBulkSmsOperator(**arguments))
+    assert written(arguments) == NUMBERS
+
+
+def test_the_results_of_what_was_sent_must_be_there(
+    telecom_simulator: Any, arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    run, elsewhere = Run(), str(tmp_path / "elsewhere.jsonl")
+    run.execute(KetchUpSendBulkSmsOperator(**{**arguments, "recipients": NUMBERS[:12]}))
+    with pytest.raises(TelecomInputError, match=r"^results_path: an earlier try has sent to 12 recipients"):
+        run.execute(KetchUpSendBulkSmsOperator(**{**arguments, "results_path": elsewhere}))
+    assert len(telecom_simulator.town.ledger.of("ketchup", "sms")) == 12
+    run.execute(KetchUpSendBulkSmsOperator(**arguments))
+    assert written(arguments) == NUMBERS
+
+
+def test_parts_with_a_gap_are_not_joined(telecom_simulator: Any, arguments: dict[str, Any]) -> None:
+    books, run = books_of(telecom_simulator), Run()
+    books.balance = Decimal("0.30")
+    with pytest.raises(TelecomFundsError):
+        run.execute(KetchUpSendBulkSmsOperator(**arguments))
+    books.balance = Decimal(1000)
+    _, second, *_ = sorted(Path(f"{arguments['results_path']}.parts").iterdir())
+    lines = second.read_text().splitlines(keepends=True)
+    second.write_text("".join(lines[:-1]))
+    with pytest.raises(TelecomInputError, match=r"^results_path: "):
+        run.execute(KetchUpSendBulkSmsOperator(**arguments))
+    second.write_text("".join(lines))
+    run.execute(KetchUpSendBulkSmsOperator(**arguments))
+    assert written(arguments) == NUMBERS
