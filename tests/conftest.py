@@ -72,8 +72,16 @@ def _quick_token_sharing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from airflow_provider_telecom.hooks.sunsim import SunSimHook
 
-    quick = replace(SunSimHook.pace, settle=(0.0, 0.01), after_repeated_401=(0.0, 0.01))
+    quick = replace(SunSimHook.pace, settle=(0.0, 0.01), after_repeated_401=(0.0, 0.01), between_mintings=0.1)
     monkeypatch.setattr(SunSimHook, "pace", quick)
+
+
+@pytest.fixture(autouse=True)
+def _quick_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the rules of sending again, and shorten the pauses in between."""
+    from airflow_provider_telecom.calls import retry
+
+    monkeypatch.setattr(retry, "_FIRST_BACK_OFF", 0.01)
 
 
 @pytest.fixture
@@ -88,6 +96,23 @@ def hook_for(telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callabl
         return getattr(module, HOOKS[conn_type])()
 
     return make
+
+
+def open_at_the_first_wait(hook: Any, simulator: Any) -> None:
+    """Let the simulator accept connections again as soon as the hook pauses before another request."""
+    door = hook._opened()
+    new = door.awaited
+
+    async def accept(seconds: float) -> None:
+        simulator.accept()
+
+    def awaited() -> Any:
+        made = new()
+        made._sleep = accept
+        return made
+
+    door.awaited = awaited
+    door.blocking._sleep = lambda seconds: simulator.accept()
 
 
 @pytest.fixture(params=["blocking", "awaited"])

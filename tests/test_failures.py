@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.calls import retry
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomUnknownError
 from airflow_provider_telecom.calls.request import Repeat
+from tests.conftest import open_at_the_first_wait
 from tests.endpoints import FAILURES, Row, rows
 
 # What "unknown" can look like; each row meets one of them, after its effect has happened.
@@ -22,11 +22,6 @@ FAULTS: dict[str, dict[str, Any]] = {
     "5xx": {"kind": "status", "status": 503},
     "401": {"kind": "status", "status": 401},
 }
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "_FIRST_BACK_OFF", 0.01)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
@@ -62,29 +57,13 @@ def test_all_82_are_here() -> None:
 def _failing(failure: str, row: Row, hook: Any, simulator: Any) -> Iterator[None]:
     """Arm one failure of a row's endpoint: a fault in the simulator, or a shut door until the first wait."""
     if failure == "not_sent":
-        _open_at_the_first_wait(hook, simulator)
+        open_at_the_first_wait(hook, simulator)
         with simulator.refusing():
             yield
         return
     how = FAULTS.get(failure) or {"kind": UNKNOWNS[len(row.path) % len(UNKNOWNS)]}
     simulator.fault(**how, vendor=row.vendor, path=row.pattern, method=row.http.split("/")[-1])
     yield
-
-
-def _open_at_the_first_wait(hook: Any, simulator: Any) -> None:
-    door = hook._opened()
-    new = door.awaited
-
-    async def accept(seconds: float) -> None:
-        simulator.accept()
-
-    def awaited() -> Any:
-        made = new()
-        made._sleep = accept
-        return made
-
-    door.awaited = awaited
-    door.blocking._sleep = lambda seconds: simulator.accept()
 
 
 def _have_a_token(hook: Any, row: Row) -> None:

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_provider_telecom.calls import retry
 from airflow_provider_telecom.calls.errors import TelecomError
 from tests.conftest import HOOKS
 
@@ -85,7 +84,6 @@ def minted(simulator: Any) -> list[str]:
 
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(retry, "_FIRST_BACK_OFF", 0.01)
     for name in ("urllib3", "urllib3.connectionpool", "aiohttp", "asyncio", "airflow_provider_telecom"):
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     with caplog.at_level(logging.DEBUG):

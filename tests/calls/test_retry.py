@@ -162,6 +162,11 @@ def test_a_wait_too_long_for_a_worker_is_left_to_the_caller() -> None:
     assert (sent, type(error), error.retry_after) == (1, TelecomThrottledError, 301)
 
 
+@pytest.fixture
+def _quick_back_off() -> None:
+    """Leave the real pauses as they are: here they are looked at."""
+
+
 def test_waits_have_full_jitter_and_never_undercut_the_vendor() -> None:
     assert [pause_after(n, None) for n in (1, 2, 3)] == [Pause(0, 0.5), Pause(0, 1), Pause(0, 2)]
     assert pause_after(20, None).high == 20

@@ -51,11 +51,6 @@ KEYED: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _quick_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_telecom.calls.retry._FIRST_BACK_OFF", 0.01)
-
-
 @pytest.fixture
 def hook(hook_for: Make) -> Any:
     return hook_for("ketchup_loyalty", viber_sender="Shop", viber_key="both")

@@ -23,6 +23,7 @@ from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, Books
 from airflow_provider_telecom.simulator.kyivstar_fmc import Call as Booked
 from airflow_provider_telecom.simulator.server import Simulator
 from airflow_provider_telecom.simulator.town import FaultKind
+from tests.conftest import open_at_the_first_wait
 
 A, B = "380670000201", "380670000202"
 _OLDEST = timedelta(days=30) - timedelta(minutes=30)  # the books hold nothing older, and time passes
@@ -185,8 +186,8 @@ def test_a_call_while_the_door_is_shut_rings_when_it_opens(
     telecom_simulator: Simulator, hook_for: Make, call: Make
 ) -> None:
     hook = hook_for("kyivstar_fmc")
+    open_at_the_first_wait(hook, telecom_simulator)
     telecom_simulator.refuse()
-    telecom_simulator.refuse_for(0.1)
     call(hook.originate_call, B, A)
     assert len(telecom_simulator.town.ledger.of("fmc", "call")) == 1
 

@@ -14,7 +14,6 @@ from airflow.sdk.exceptions import (
     TaskDeferralError,
 )
 
-from airflow_provider_telecom.calls import retry
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
     TelecomInputError,
@@ -37,7 +36,6 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 def sms(
     hook_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., KetchUpSmsDeliveredSensor]:
-    monkeypatch.setattr(retry, "_FIRST_BACK_OFF", 0.001)
     hook_for("ketchup_loyalty", timeout_read=1).send_sms("380670000200", "Hi", reference="a1")
 
     def make(**arguments: Any) -> KetchUpSmsDeliveredSensor:
