@@ -116,6 +116,12 @@ SWITCHES = (
     Switch("sunsim", "other_columns", "rows of a call list have names and times of another kind"),
     # NovaConnect
     Switch("novaconnect", "http_status", "an error's HTTP status equals its code"),
+    Switch(
+        "novaconnect",
+        "groups_added",
+        "sim/group adds groups to those of a SIM, in place of replacing them: lines 1034 and 1057 say "
+        '"change" and "attach"',
+    ),
     Switch("novaconnect", "progress_callbacks", "webhooks report progress before the end"),
     Switch("novaconnect", "single_item", "`items` of a webhook is the SIM that was processed last"),
     Switch("novaconnect", "count_object", "`status.count` of a webhook is an object"),

@@ -358,6 +358,14 @@ def test_groups_are_set_by_id_and_by_name(desk: Desk) -> None:
     assert len(desk.effects("group")) == 2
 
 
+def test_groups_may_be_added_to_those_of_a_sim(desk: Desk) -> None:
+    desk.books.switches.turn_on("groups_added")
+    sim, (first, second, *_) = desk.sim("TD"), desk.books.groups.values()
+    sim.groups = [first.id]
+    desk.order("group", [sim], group=[second.id, first.id])
+    assert sim.groups == [first.id, second.id]
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -144,13 +144,17 @@ def plan_again(operation: str, target: targets.Target, sims: Iterable[Sim], inte
             plan.skip(int(key), _GONE)
         elif targets.reached(operation, target, sim):
             plan.changed.append(sim.id)
-        elif why := targets.obstacle(operation, sim, now):
+        elif why := targets.obstacle(operation, sim, now) or _added(operation, target, sim, before):
             plan.skip(sim.id, why)
         elif _trace(operation, sim) != before:
             plan.skip(sim.id, _MOVED)
         else:
             plan.before[key] = before
     return plan
+
+
+def _added(operation: str, target: targets.Target, sim: Sim, before: str) -> str | None:
+    return None if _trace(operation, sim) == before else targets.only_added(operation, target, sim)
 
 
 def refuse_unknown(unknown: Sequence[int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import OnceOperator
@@ -15,6 +15,8 @@ from airflow_provider_telecom.vendors.novaconnect import targets
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_telecom.vendors.novaconnect.models import Sim
 
 
 class NovaConnectStateOperator(NovaConnectSimsOperator, OnceOperator):
@@ -112,13 +114,16 @@ class NovaConnectSetLimitOperator(NovaConnectStateOperator):
 
 
 class NovaConnectSetGroupsOperator(NovaConnectStateOperator):
-    """Make these the groups of SIMs.
+    """Put SIMs into groups.
 
-    :param group_ids: ids of groups that there are.
-    :param new_group_names: names of groups; one that no group bears is made.
-    :param exact: whether a SIM that is in other groups as well is not yet there (default). The document does
-        not say whether the vendor takes SIMs out of their other groups; if it does not, use False, or waiting
-        will not end.
+    The document does not say whether the vendor takes SIMs out of their other groups. So, unless `exact` is
+    True, each SIM's other groups are sent along, and it stays in them at any vendor. That takes one request
+    for all SIMs that are in the same others; with several requests `queue_id` is None.
+
+    :param group_ids: ids of groups that exist.
+    :param new_group_names: names of groups; one that no group has is created.
+    :param exact: True: the SIMs are to be in these groups only. A vendor that only adds groups cannot do
+        that, and the API has no call to take a SIM out of a group: waiting then fails, naming the SIMs.
 
     Otherwise as `NovaConnectBlockSimsOperator`. Source: "Сим-карты", "Группы".
     """
@@ -131,7 +136,7 @@ class NovaConnectSetGroupsOperator(NovaConnectStateOperator):
     )
 
     def __init__(
-        self, *, group_ids: Any = (), new_group_names: Any = (), exact: bool = True, **kwargs: Any
+        self, *, group_ids: Any = (), new_group_names: Any = (), exact: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.group_ids, self.new_group_names, self.exact = group_ids, new_group_names, exact
@@ -140,10 +145,32 @@ class NovaConnectSetGroupsOperator(NovaConnectStateOperator):
     def _target(self) -> dict[str, Any]:
         return targets.group(self.group_ids, self.new_group_names, self.exact)
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
+    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str | None:
         groups, names = target["group_ids"], target["new_group_names"]
-        queued = self.hook.set_groups(sim_ids, groups, names, callback_url=callback_url)
-        return queued.queue_id
+        queues = [
+            self.hook.set_groups(sims, [*groups, *others], names, callback_url=callback_url).queue_id
+            for others, sims in self._by_other_groups(sim_ids, target).items()
+        ]
+        return queues[0] if len(queues) == 1 else None
+
+    def _by_other_groups(
+        self, sim_ids: list[int], target: Mapping[str, Any]
+    ) -> dict[tuple[int, ...], list[int]]:
+        """Return the SIMs by the other groups that they stay in, read just before they are sent."""
+        if target["exact"]:
+            return {(): sim_ids}
+        found = {sim.id: sim for sim in self.hook.all_sims()}
+        by_others: dict[tuple[int, ...], list[int]] = {}
+        for one in sim_ids:
+            others = _other_groups(found[one], target) if one in found else ()
+            by_others.setdefault(others, []).append(one)
+        return by_others
+
+
+def _other_groups(sim: Sim, target: Mapping[str, Any]) -> tuple[int, ...]:
+    if "groups" not in sim.model_fields_set:
+        raise TelecomAnswerError(f"SIM {sim.id} is listed without its groups, so nobody knows what to keep")
+    return targets.other_groups(sim, target)
 
 
 class NovaConnectRenameSimOperator(NovaConnectStateOperator):

@@ -99,8 +99,9 @@ def repackage(books: Books, sim: Sim, params: Facts) -> Facts:
 
 
 def group(books: Books, sim: Sim, params: Facts) -> Facts:
-    """Make these the SIM's groups."""
-    sim.groups = [one for one in params["groups"] if one in books.groups]
+    """Make these the SIM's groups, or add them to those it has."""
+    kept = sim.groups if books.switches.on("groups_added") else []
+    sim.groups = [one for one in dict.fromkeys([*kept, *params["groups"]]) if one in books.groups]
     return {"groups": list(sim.groups)}
 
 

@@ -193,7 +193,8 @@ class SimCalls(Posting):
     ) -> Call[Queued]:
         """Queue groups for SIMs: existing ones by id, others by name (made unless a group bears it).
 
-        At least one of both must be given: what empty lists would do, the document does not say.
+        At least one of both must be given: what empty lists would do, the document does not say. Nor does it
+        say whether a SIM leaves its other groups.
         A copy is free, but a late one undoes a newer choice. Raises TelecomInputError,
         TelecomRejectedError, TelecomUnknownError. Source: "Сим-карты", "Группы".
         """

@@ -93,7 +93,7 @@ def tariff(package_kb: int | str, auto_package: bool, all_world: bool | None = N
     }
 
 
-def group(group_ids: Any = (), new_group_names: Any = (), exact: bool = True) -> dict[str, Any]:
+def group(group_ids: Any = (), new_group_names: Any = (), exact: bool = False) -> dict[str, Any]:
     """Return the target of sim/group: these groups, and if it is `exact`, no others."""
     existing = ids("group_ids", group_ids or ())
     new = arguments.names("new_group_names", _listed("new_group_names", new_group_names or ()))
@@ -191,10 +191,39 @@ def _tariff_is(sim: Sim, target: Target) -> bool:
 
 
 def _groups_are(sim: Sim, target: Target) -> bool:
-    group_ids, names = set(target["group_ids"]), set(target["new_group_names"])
+    return _has_groups(sim, target) and not (target["exact"] and other_groups(sim, target))
+
+
+def _has_groups(sim: Sim, target: Target) -> bool:
     groups = sim.groups or ()
-    whole = group_ids <= {one.id for one in groups} and names <= {one.name for one in groups}
-    return whole and (not target["exact"] or all(one.id in group_ids or one.name in names for one in groups))
+    ids, names = {one.id for one in groups}, {one.name.strip() for one in groups}
+    return set(target["group_ids"]) <= ids and _names_in(target) <= names
+
+
+def _names_in(target: Target) -> set[str]:
+    """Return the groups that a target names. The vendor may take blanks off the ends of a name."""
+    return {name.strip() for name in target["new_group_names"]}
+
+
+def other_groups(sim: Sim, target: Target) -> tuple[int, ...]:
+    """Return the ids of the groups that a SIM is in besides those of a target of sim/group."""
+    ids, names = set(target["group_ids"]), _names_in(target)
+    others = [one.id for one in sim.groups or () if one.id not in ids and one.name.strip() not in names]
+    return tuple(sorted(others))
+
+
+def only_added(operation: str, target: Target, sim: Sim) -> str | None:
+    """Return what keeps a SIM from its groups when it has all of them, and others that it should not have.
+
+    None when that is not so. The vendor has then added groups and replaced none, or the SIM was in all of
+    them before and its turn has not come: the two look the same.
+    """
+    if operation != "group" or not _has_groups(sim, target) or _groups_are(sim, target):
+        return None
+    return (
+        f"it is in {len(other_groups(sim, target))} other groups as well: the vendor adds groups and "
+        "replaces none, so exact=True cannot be reached; use exact=False, or take the SIM out of them by hand"
+    )
 
 
 def _has_traffic_left(sim: Sim, target: Target) -> bool:
@@ -209,6 +238,6 @@ _REACHED: Mapping[str, Callable[[Sim, Target], bool]] = {
     "limit": _limit_is,
     "tariff": _tariff_is,
     "group": _groups_are,
-    "rename": lambda sim, target: sim.name == target["name"],
+    "rename": lambda sim, target: (sim.name or "").strip() == target["name"].strip(),
     "repackage": _has_traffic_left,
 }

@@ -17,6 +17,8 @@ from airflow_provider_telecom.vendors.progress import Progress, Stage
 
 GONE = "it is not in the list of SIMs"
 FAILED = "the vendor says that it failed"
+LOOKS_AT_OTHER_GROUPS = 10
+"""So often a SIM may be in all wanted groups and in others, before the vendor is taken for one that adds."""
 
 
 def sims(
@@ -27,6 +29,7 @@ def sims(
     queue_id: str | None = None,
     callback_key: str | None = None,
     done: int = 0,
+    added: int = 0,
     told: Mapping[str, Any] | None = None,
 ) -> Call[Progress]:
     """Wait until an operation is done for all SIMs.
@@ -38,7 +41,7 @@ def sims(
         raise TelecomInputError("callback_key", "is of another operation than queue_id")
     if operation not in targets.SHOWN and callback_key:
         return _by_word(operation, targets.ids("sim_ids", sim_ids), queue_id, told or {})
-    return (yield from _by_list(api, operation, sim_ids, target, queue_id, done, told or {}))
+    return (yield from _by_list(api, operation, sim_ids, target, queue_id, done, added, told or {}))
 
 
 def _by_word(
@@ -60,6 +63,7 @@ def _by_list(
     target: Mapping[str, Any] | None,
     queue_id: str | None,
     done: int,
+    added: int,
     told: Mapping[str, Any],
 ) -> Call[Progress]:
     """Look at the SIMs: one look is one reading of the list.
@@ -68,23 +72,40 @@ def _by_list(
     later is another matter. Without SIMs there is nothing to wait for. It is over as soon as a SIM is gone,
     or is in a state that keeps it from ever coming to be so, or is said to have failed: the facts name these
     under `missed`. A locked tariff is no such state, since the change itself locks it.
+
+    A SIM that is in all wanted groups, and also in others that it should not be in, may be one whose turn has
+    not come. So the waiting ends once all SIMs that are left have been like that for some looks in a row
+    (`added` is how many), or once the vendor says that it is done.
     """
     wanted, aim = targets.ids("sim_ids", sim_ids), targets.checked(operation, target)
     found = {sim.id: sim for sim in (yield from call_of(api.all_sims))}
     left = [one for one in wanted if one not in found or not targets.reached(operation, aim, found[one])]
     failed = set(told.get("failed") or ()) if told.get("final") else set()
+    others = {one: targets.only_added(operation, aim, found[one]) for one in left if one in found}
+    added = added + 1 if others and all(others.values()) and not _is_running(told) else 0
+    if not (told.get("final") or added > LOOKS_AT_OTHER_GROUPS):
+        others = {}
     missed = {
         str(one): why
         for one in left
-        if (why := _obstacle(operation, found.get(one)) or (FAILED if one in failed else None)) is not None
+        if (why := _obstacle(operation, found.get(one)) or (FAILED if one in failed else others.get(one)))
     }
     done += len(wanted) - len(left)
     facts = {"operation": operation, "queue_id": queue_id, "reached": done}
     if missed:
         return Progress(Stage.MISSED, {**facts, "missed": missed})
     if left:
-        return Progress(Stage.WAITING, {**facts, "waiting": len(left)}, {"sim_ids": left, "done": done})
+        return Progress(Stage.WAITING, {**facts, "waiting": len(left)}, _rest(left, done, added))
     return Progress(Stage.REACHED, facts)
+
+
+def _rest(left: list[int], done: int, added: int) -> dict[str, Any]:
+    return {"sim_ids": left, "done": done, **({"added": added} if added else {})}
+
+
+def _is_running(told: Mapping[str, Any]) -> bool:
+    """Whether the vendor has said something, and not that it is done."""
+    return bool(told) and not told.get("final")
 
 
 def _obstacle(operation: str, sim: Sim | None) -> str | None:

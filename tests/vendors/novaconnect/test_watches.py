@@ -89,10 +89,16 @@ def test_a_lock_does_not_end_the_waiting_for_a_tariff() -> None:
         ("group", {"new_group_names": ["Trucks"]}, {}, True),
         ("group", {"group_ids": [5, 6]}, {}, False),
         ("group", {"group_ids": [5]}, {"groups": None}, False),
-        ("group", {"group_ids": [5]}, {"groups": [{"id": 5, "name": "A"}, {"id": 6, "name": "B"}]}, False),
         (
             "group",
-            {"group_ids": [5], "exact": False},
+            {"group_ids": [5], "exact": True},
+            {"groups": [{"id": 5, "name": "A"}, {"id": 6, "name": "B"}]},
+            False,
+        ),
+        ("group", {"new_group_names": [" Trucks"], "exact": True}, {}, True),
+        (
+            "group",
+            {"group_ids": [5]},
             {"groups": [{"id": 5, "name": "A"}, {"id": 6, "name": "B"}]},
             True,
         ),

@@ -1,0 +1,175 @@
+"""Groups of SIMs, at a vendor that replaces them and at one that only adds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomUnknownError
+from airflow_provider_telecom.operators.novaconnect import NovaConnectSetGroupsOperator
+from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
+from airflow_provider_telecom.simulator.novaconnect import Books
+from airflow_provider_telecom.triggers.waiting import TelecomMissedError
+from tests.tasks import Run
+
+SIMS = [1001, 1002, 1003]
+both_ways = pytest.mark.parametrize("deferrable", [False, True])
+
+
+@pytest.fixture(params=["off", "on"], ids=["replaces", "adds"])
+def adds(request: pytest.FixtureRequest, telecom_simulator: Any) -> bool:
+    telecom_simulator.town.set_switch("novaconnect.groups_added", request.param)
+    return str(request.param) == "on"
+
+
+@pytest.fixture(autouse=True)
+def hook(hook_for: Callable[..., Any]) -> Any:
+    return hook_for("novaconnect")
+
+
+@pytest.fixture
+def books(telecom_simulator: Any) -> Books:
+    found: Books = telecom_simulator.town.books("novaconnect", Books)
+    return found
+
+
+@pytest.fixture
+def groups(books: Books) -> tuple[int, int, int]:
+    """Return three groups; the first SIM is in none, the second in one, the third in two of them."""
+    almaty, astana, trucks = list(books.groups)[:3]
+    for sim, held in zip(SIMS, ([], [almaty], [almaty, trucks]), strict=True):
+        books.sims[sim].groups = held
+    return almaty, astana, trucks
+
+
+def group(**arguments: Any) -> NovaConnectSetGroupsOperator:
+    given = {"task_id": "group", "sim_ids": SIMS, "poll_interval": 0.01, "wait_timeout": 60, **arguments}
+    return NovaConnectSetGroupsOperator(**given)
+
+
+def wait(**arguments: Any) -> NovaConnectQueueDoneSensor:
+    given = {"task_id": "wait", "operation": "group", "sim_ids": SIMS, "poke_interval": 0.01, "timeout": 60}
+    return NovaConnectQueueDoneSensor(**{**given, **arguments})
+
+
+def asked(simulator: Any) -> int:
+    return sum(seen.path.endswith("sim/group") for seen in simulator.town.requests)
+
+
+@both_ways
+def test_sims_get_a_group_and_stay_in_their_others(
+    adds: bool, deferrable: bool, groups: Any, books: Books, telecom_simulator: Any
+) -> None:
+    almaty, astana, trucks = groups
+    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    operator = group(group_ids=[astana], wait_for_completion=True, deferrable=deferrable)
+    outcome = Run().execute(operator)
+    assert (outcome["changed"], outcome["reached"]) == (SIMS, 3)
+    assert [set(books.sims[sim].groups) for sim in SIMS] == [
+        {astana},
+        {almaty, astana},
+        {almaty, astana, trucks},
+    ]
+    assert asked(telecom_simulator) == 3  # one for all SIMs that are in the same others
+    again = Run().execute(group(group_ids=[astana]))
+    assert (again["changed"], again["unchanged"]) == ([], SIMS)
+    assert asked(telecom_simulator) == 3
+
+
+def test_sims_in_the_same_groups_take_one_request(adds: bool, books: Books, telecom_simulator: Any) -> None:
+    for sim in SIMS:
+        books.sims[sim].groups = []
+    outcome = Run().execute(group(new_group_names=["Almaty", "New"]))
+    assert outcome["queue_id"] in books.queues
+    assert asked(telecom_simulator) == 1
+    names = {one.name for one in books.groups.values()}
+    assert "New" in names
+    assert len({tuple(books.sims[sim].groups) for sim in SIMS}) == 1
+
+
+def test_a_lost_answer_to_one_of_several_requests_is_settled_by_the_next_try(
+    adds: bool, groups: Any, books: Books, telecom_simulator: Any
+) -> None:
+    _, astana, _ = groups
+    telecom_simulator.fault("reset_after", "novaconnect", path="sim/group")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(group(group_ids=[astana]))
+    outcome = run.execute(group(group_ids=[astana]))
+    assert (outcome["changed"], outcome["skipped"]) == (SIMS, [])
+    assert all(astana in books.sims[sim].groups for sim in SIMS)
+    assert [len(books.sims[sim].groups) for sim in SIMS] == [1, 2, 3]
+    done = telecom_simulator.town.ledger.of("novaconnect", "group")
+    assert sorted(effect.facts["id"] for effect in done) == SIMS
+
+
+@both_ways
+def test_exactly_these_groups_or_an_error_that_says_why_not(
+    adds: bool, deferrable: bool, groups: Any, books: Books, telecom_simulator: Any
+) -> None:
+    _, astana, _ = groups
+    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    run, target = Run(), {"group_ids": [astana], "exact": True}
+    operator = group(**target, wait_for_completion=True, deferrable=deferrable)
+    if adds:
+        with pytest.raises(TelecomMissedError, match=r"the vendor adds groups .* exact") as caught:
+            run.execute(operator)
+        assert "1001" not in str(caught.value), "the first SIM is in this group alone"
+        assert "1002" in str(caught.value)
+        with pytest.raises(TelecomMissedError, match=r"the vendor adds groups .* exact"):
+            Run().execute(wait(target=target, deferrable=deferrable))
+    else:
+        assert run.execute(operator)["reached"] == 3
+        assert Run().execute(wait(target=target, deferrable=deferrable))["reached"] == 3
+        assert [books.sims[sim].groups for sim in SIMS] == [[astana]] * 3
+    assert asked(telecom_simulator) == 1
+
+
+@both_ways
+def test_exactly_these_groups_where_nothing_is_to_be_added(
+    adds: bool, deferrable: bool, groups: Any, books: Books, telecom_simulator: Any
+) -> None:
+    """Nothing shows at such a SIM: it cannot be told from one whose turn has not come."""
+    almaty, _, _ = groups
+    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 5)
+    target = {"group_ids": [almaty], "exact": True}
+    operator = group(sim_ids=[1003], **target, wait_for_completion=True, deferrable=deferrable)
+    if adds:
+        with pytest.raises(TelecomMissedError, match="the vendor adds groups"):
+            Run().execute(operator)
+    else:
+        assert Run().execute(operator)["reached"] == 1
+        assert books.sims[1003].groups == [almaty]
+
+
+def test_the_sensor_waits_for_groups_among_others(adds: bool, groups: Any, hook: Any) -> None:
+    _, astana, _ = groups
+    hook.set_groups(SIMS, [astana])
+    assert Run().execute(wait(target={"group_ids": [astana]}))["reached"] == 3
+
+
+def test_a_second_try_says_that_the_vendor_adds(groups: Any, books: Books, telecom_simulator: Any) -> None:
+    _, astana, _ = groups
+    telecom_simulator.town.set_switch("novaconnect.groups_added", "on")
+    telecom_simulator.fault("reset_after", "novaconnect", path="sim/group")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(group(group_ids=[astana], exact=True))
+    outcome = run.execute(group(group_ids=[astana], exact=True))
+    assert outcome["changed"] == [1001]
+    assert {one["sim_id"]: "the vendor adds groups" in one["reason"] for one in outcome["skipped"]} == {
+        1002: True,
+        1003: True,
+    }
+
+
+def test_a_list_without_groups_says_nothing_of_the_others(telecom_simulator: Any, hook: Any) -> None:
+    shown = [{"id": 1001, "iccid": "8999700000000000001", "profile": "TD", "block": "n"}]
+    body = json.dumps({"code": 200, "count": 1, "all_count": 1, "items": shown})
+    telecom_simulator.fault("body", "novaconnect", path="sim/list", body=body, times=9)
+    with pytest.raises(TelecomAnswerError, match=r"SIM 1001 .* groups"):
+        Run().execute(group(sim_ids=[1001], new_group_names=["New"]))
+    assert asked(telecom_simulator) == 0
