@@ -122,6 +122,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
     def _take(self, dataset: Dataset, window: Window, place: str, record: Any) -> None:
         from airflow_provider_telecom.calls.rows import BadRow
         from airflow_provider_telecom.vendors.columns import json_text
+        from airflow_provider_telecom.vendors.kyivstar_fmc.models import start_of
         from airflow_provider_telecom.vendors.kyivstar_fmc.table import understood
 
         if isinstance(record, BadRow):
@@ -132,7 +133,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
             if window.holds(row["start_utc"]):
                 dataset.add(row, _day(row))
         except TelecomInputError as error:
-            if not window.surely_lacks(record.get("start_timestamp")):
+            if not window.surely_lacks(start_of(record)):
                 dataset.add_bad(place, error.text, json_text(record))
 
 

@@ -47,10 +47,8 @@ def json_rows(file: IO[bytes], name: str | None = None, *, stray_commas: bool = 
     a key that stands twice beside them, and a list that is not there.
     """
     number, found = 0, False
-    tidy = stray_commas and any(map(_COMMA.search, _json_pieces(file)))
-    pieces = _without_stray_commas(_json_pieces(file)) if tidy else _json_pieces(file)
     try:
-        for place, events in _json_parts(_events(pieces), name):
+        for place, events in _json_parts(_events(_tidy_pieces(file, stray_commas)), name):
             found = found or place is _LIST
             if place is _RECORD:
                 number += 1
@@ -72,6 +70,16 @@ def json_facts(file: IO[bytes]) -> dict[str, Any]:
         for place, events in parts
         if isinstance(place, str) and events[0][0] not in _NESTED
     }
+
+
+def json_names(file: IO[bytes], name: str, *, stray_commas: bool = False) -> list[str]:
+    """Return the keys beside the list `name` of a JSON file's object that hold something.
+
+    A key with null, false, 0, or an empty text, list or object holds nothing. Raises TelecomAnswerError as
+    `json_rows`.
+    """
+    parts = _json_parts(_events(_tidy_pieces(file, stray_commas)), name)
+    return [place for place, events in parts if isinstance(place, str) and (len(events) > 2 or events[0][1])]
 
 
 _LIST, _RECORD = object(), object()
@@ -227,6 +235,11 @@ def _json_pieces(file: IO[bytes]) -> Iterator[bytes]:
             yield _plain(bytes(held).removeprefix(mark))
             held, mark = bytearray(piece[cut:]), b""
     yield _plain(bytes(held).removeprefix(mark))
+
+
+def _tidy_pieces(file: IO[bytes], stray_commas: bool) -> Iterator[bytes]:
+    tidy = stray_commas and any(map(_COMMA.search, _json_pieces(file)))
+    return _without_stray_commas(_json_pieces(file)) if tidy else _json_pieces(file)
 
 
 def _plain(piece: bytes) -> bytes:

@@ -9,21 +9,20 @@ from typing import Literal, TypeVar
 import pendulum
 
 from airflow_provider_telecom.auth.query_token import QueryToken
-from airflow_provider_telecom.calls.answers import Complaint, read_json, refuse_by_status
+from airflow_provider_telecom.calls.answers import Complaint, refuse_by_status, unreadable
 from airflow_provider_telecom.calls.checks import aware, matching, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import plus
 from airflow_provider_telecom.calls.request import Repeat, Request, Response, Save, Target
 from airflow_provider_telecom.vendors.api import Api, Credentials
-from airflow_provider_telecom.vendors.kyivstar_fmc.models import READERS, CallRecord, kyiv, wall_clock
+from airflow_provider_telecom.vendors.clock import utc
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import READERS, CallRecord, is_list, read_records
 from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
+from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, LONGEST_PERIOD, OLDEST_START, period
 
 T = TypeVar("T")
 Format = Literal["json", "csv", "xml"]
-
-LONGEST_DAYS = 7
-OLDEST_START = timedelta(days=30)
 
 
 def auth_for(credentials: Credentials) -> QueryToken:
@@ -49,14 +48,17 @@ class KyivstarFmcApi(Api[KyivstarFmcOptions]):
         """Return the calls between `start` and `end` (aware; one may be left out: 7 days from the other).
 
         `names`, `departments` and `ownership` add columns from the PBX's address book. Only numbers with
-        the "Convergent" package have records. At most 7 days, and `start` at most 30 days ago.
+        the "Convergent" package have records. At most 7 days, and `start` at most 30 days ago. The document
+        does not say whether calls that began or that ended in between are meant, nor whether the ends are
+        included. Where the clocks are put back shortly after `start` or before `end`, calls of the whole hour
+        that happens twice are among those asked for.
 
         Raises TelecomInputError (interval), TelecomAuthError (403: bad token), TelecomAnswerError. A read.
         Source: "Detailed call information".
         """
-        reader = READERS[one_of("format", format, READERS)]
+        one_of("format", format, READERS)
         request = self._call_records(start, end, format, names, departments, ownership)
-        return (yield from self._call(request, _read(lambda answer: reader(answer.body))))
+        return (yield from self._call(request, _read(lambda answer: read_records(answer, format))))
 
     @endpoint
     def download_call_records(
@@ -72,12 +74,12 @@ class KyivstarFmcApi(Api[KyivstarFmcOptions]):
     ) -> Call[int]:
         """Stream the calls between `start` and `end` into `target` as the vendor sends them; return bytes.
 
-        The file appears under its name when it is whole. The file name that the vendor offers holds
-        colons and is ignored. Otherwise as `get_call_records`.
+        The file appears under its name when it is whole, and only if it begins as a list of calls does. The
+        file name that the vendor offers holds colons and is ignored. Otherwise as `get_call_records`.
         """
         one_of("format", format, READERS)
         request = self._call_records(start, end, format, names, departments, ownership, target)
-        return (yield from self._call(request, _read(lambda answer: answer.saved_bytes or 0)))
+        return (yield from self._call(request, _read(_saved)))
 
     def _call_records(
         self,
@@ -89,18 +91,20 @@ class KyivstarFmcApi(Api[KyivstarFmcOptions]):
         ownership: bool,
         target: Target | None = None,
     ) -> Request:
-        first, last = _interval(start, end)
+        first, last = period(*_interval(start, end))
         flags = {"names": names, "departments": departments, "ownership": ownership}
         return Request(
             "GET",
             f"/api/cdr/v1/callstat.{format}",
             Repeat.READ,
             query={
-                "from": wall_clock(first),
-                "to": wall_clock(last),
+                "from": first,
+                "to": last,
                 **{name: "on" for name, wanted in flags.items() if wanted},
             },
-            save=Save(target, lambda answer: answer.status == 200) if target else None,
+            save=Save(target, lambda answer: answer.status == 200 and is_list(answer, format))
+            if target
+            else None,
             max_bytes=_LARGEST_DOWNLOAD if target else _LARGEST_ANSWER,
         )
 
@@ -108,7 +112,9 @@ class KyivstarFmcApi(Api[KyivstarFmcOptions]):
     def originate_call(self, called_number: str, calling_number: str | None = None) -> Call[None]:
         """Ring `calling_number` (a subscriber of the PBX) and, once it answers, connect `called_number`.
 
-        Without `calling_number` the connection's is taken. The vendor answers nothing that names the call.
+        Without `calling_number` the connection's is taken. The vendor answers nothing that names the call:
+        status 200 without a body is the success that the document shows. Any other answer with a good status
+        leaves the outcome unknown, also one that speaks of an error: refusals have statuses of their own.
         A copy rings two phones again: after an unknown outcome the hook raises TelecomUnknownError and
         does not repeat.
 
@@ -136,29 +142,39 @@ _LARGEST_DOWNLOAD = 8 << 30
 
 def _interval(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
     """Return both ends, which are always sent: the document says both that one may be missing and not."""
-    now: datetime = pendulum.now("UTC")
+    now = utc(pendulum.now("UTC"))
     if start is None and end is None:
         raise TelecomInputError("start", "must be given, or end, or both")
-    first = aware("start", start) if start else kyiv(aware("end", end or now)).subtract(days=LONGEST_DAYS)
-    last = aware("end", end) if end else min(kyiv(first).add(days=LONGEST_DAYS), now)
-    if first >= last:
-        raise TelecomInputError("end", "must be later than start")
-    if kyiv(last).naive() > kyiv(first).naive().add(days=LONGEST_DAYS):
-        raise TelecomInputError("end", "must be at most 7 days after start, by the clocks of Kyiv")
+    first = utc(aware("start", start)) if start else _moved(utc(aware("end", end or now)), -LONGEST_PERIOD)
+    last = utc(aware("end", end)) if end else min(_moved(first, LONGEST_PERIOD), now)
     if now - first > OLDEST_START:
         raise TelecomInputError("start", "must be at most 30 days ago")
     return first, last
 
 
+def _moved(moment: datetime, by: timedelta) -> datetime:
+    """Return the moment a time away, or one by the clocks of Kyiv if that is nearer."""
+    shown = moment.astimezone(KYIV).replace(tzinfo=None) + by
+    return min(moment + by, utc(shown.replace(tzinfo=KYIV)), key=lambda one: abs(one - moment))
+
+
 def _nothing(answer: Response) -> None:
-    """The document shows no body. A page that is not even JSON is not the vendor's word that it did it."""
-    if answer.body.strip():
-        read_json(answer.body)
+    """Take no body for a success. What else a body says, the document does not call it one."""
+    if answer.body.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise unreadable("a body where the document has none", answer.body, answer.status)
+
+
+def _saved(answer: Response) -> int:
+    if answer.saved_bytes is None:
+        raise unreadable("no list of calls", answer.body, answer.status)
+    return answer.saved_bytes
 
 
 def _read(make: Callable[[Response], T]) -> Callable[[Response], T]:
     def read(answer: Response) -> T:
         refuse_by_status(answer, Complaint)
+        if answer.status != 200:
+            raise unreadable("a good status that is not the document's 200", answer.body, answer.status)
         return make(answer)
 
     return read

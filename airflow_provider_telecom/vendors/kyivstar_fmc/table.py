@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164_if_any
 from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import named
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import read_times
 
 _BOOK = "from the PBX's address book, if asked for"
@@ -17,8 +18,8 @@ COLUMNS = (
     Column(
         "time_ambiguous",
         Kind.TRUTH,
-        "the hour of start_timestamp happens twice, as the clocks are put back; start_utc is the moment that "
-        "fits the duration or, if both do, the later",
+        "the hour of start_timestamp happens twice, as the clocks are put back; start_utc is the later of "
+        "both moments, unless only the earlier one fits the end and the duration",
     ),
     Column("start_timestamp", Kind.TEXT, "the vendor's own words", "wall clock of Europe/Kyiv"),
     Column("end_timestamp", Kind.TEXT, "the vendor's own words", "wall clock of Europe/Kyiv"),
@@ -38,9 +39,10 @@ _MOST_SECONDS = 10**9
 
 def understood(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
     """Return a record as a row. Raises TelecomInputError, which holds nothing of it."""
-    duration = _seconds(record)
-    start, end = _text(record, "start_timestamp"), _text(record, "end_timestamp")
-    calling, called = _text(record, "calling_number"), _text(record, "called_number")
+    facts = named(record)
+    duration = _seconds(facts)
+    start, end = _text(facts, "start_timestamp"), _text(facts, "end_timestamp")
+    calling, called = _text(facts, "calling_number"), _text(facts, "called_number")
     times = read_times(start, end, duration)
     return {
         "start_utc": times.start,
@@ -53,7 +55,7 @@ def understood(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
         "called_msisdn": e164_if_any(called, region),
         "calling_number": calling,
         "called_number": called,
-        **{name: _perhaps(record.get(name)) for name in ("calling_name", "called_name", "department", "own")},
+        **{name: _perhaps(facts.get(name)) for name in ("calling_name", "called_name", "department", "own")},
         "raw": json_text(record),
     }
 

@@ -1,26 +1,50 @@
-"""The clocks of Kyiv: which moments a record's wall-clock times mean, and which windows to ask for.
+"""The clocks of Kyiv: which moments a record's times mean, and which windows to ask for.
 
-The vendor asks and answers in wall-clock time of Europe/Kyiv without a zone. In autumn an hour happens twice,
-and nothing in a record says which of the two it means; in spring an hour does not exist.
+The vendor asks and answers in wall-clock time of Europe/Kyiv without a zone; `vendors.clock` says what such
+a time means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_telecom.calls.checks import aware
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.vendors.clock import local_period, local_time, possible_moments, utc
 
 KYIV = ZoneInfo("Europe/Kyiv")
+LONGEST_PERIOD = timedelta(days=7)
+OLDEST_START = timedelta(days=30)
 _HOUR, _SECOND = timedelta(hours=1), timedelta(seconds=1)
-_KEPT = timedelta(days=30)
-_LONGEST = timedelta(days=7)
-_MARGIN = _HOUR
-_STEP = _LONGEST - 2 * _MARGIN - _HOUR  # a window across the change in spring is an hour longer on the wall
+_BEFORE, _AFTER = _HOUR, timedelta(days=1)
+"""How much more is asked for on either side of a window. After it, since the vendor may go by when calls
+ended: no call is taken to last longer than a day."""
+_STEP = (
+    LONGEST_PERIOD - _BEFORE - _AFTER - _HOUR
+)  # a week across a change is an hour longer, one way or other
+
+
+def period(start: datetime, end: datetime) -> tuple[str, str]:
+    """Return the ends of a request, `2017-04-29T14:25:00` by the clocks of Kyiv.
+
+    Raises TelecomInputError for more than 7 days, whether they are counted by the clocks or as they pass: the
+    document does not say.
+    """
+    if start >= end:
+        raise TelecomInputError("end", "must be later than start")
+    first, last = local_period(start, end, KYIV)
+    if max(last - first, end - start) > LONGEST_PERIOD:
+        raise TelecomInputError("end", "must be at most 7 days after start, by the clocks of Kyiv too")
+    return first.isoformat(timespec="seconds"), last.isoformat(timespec="seconds")
+
+
+def oldest_start(now: datetime) -> datetime:
+    """Return the earliest start that may be asked for: 30 days back, by the clocks of Kyiv too."""
+    by_the_clocks = now.astimezone(KYIV).replace(tzinfo=None) - OLDEST_START
+    return max(now - OLDEST_START, by_the_clocks.replace(tzinfo=KYIV).astimezone(timezone.utc))
 
 
 @dataclass(frozen=True)
@@ -43,10 +67,10 @@ class Window:
     def surely_lacks(self, start: object) -> bool:
         """Return whether a record that cannot be read is another window's, if at least its start can."""
         try:
-            readings = _readings("start_timestamp", start)
+            moments = _moments("start_timestamp", start)
         except TelecomInputError:
             return False
-        return not any(map(self.holds, readings))
+        return not any(map(self.holds, moments))
 
 
 def windows(start: datetime, end: datetime, now: datetime) -> list[Window]:
@@ -54,10 +78,11 @@ def windows(start: datetime, end: datetime, now: datetime) -> list[Window]:
 
     Raises TelecomInputError for an interval that is turned round, older than 30 days, or not over yet.
     """
-    first, last = (aware(*named).astimezone(timezone.utc) for named in (("start", start), ("end", end)))
+    first, last = (utc(aware(*named)) for named in (("start", start), ("end", end)))
+    now = utc(now)
     if first >= last:
         raise TelecomInputError("end", "must be later than start")
-    if now - first > _KEPT:
+    if now - first > OLDEST_START:
         raise TelecomInputError("start", "must be at most 30 days ago: the vendor keeps no older calls")
     if last > now:
         raise TelecomInputError("end", "must not be in the future")
@@ -65,24 +90,23 @@ def windows(start: datetime, end: datetime, now: datetime) -> list[Window]:
 
 
 def _cut(start: datetime, end: datetime, now: datetime) -> Iterator[Window]:
+    oldest = oldest_start(now) + _SECOND
     while start < end:
         until = min(start + _STEP, end)
-        yield Window(
-            start, until, max(_on_the_wall(start, -_MARGIN), now - _KEPT + _SECOND), _asked(until, now)
-        )
+        yield Window(start, until, max(_moved(start, -_BEFORE), oldest), _asked(until, now))
         start = until
 
 
 def _asked(until: datetime, now: datetime) -> datetime:
     """Return the end to ask for: not after now, unless the clocks have just been put back."""
-    wanted = _on_the_wall(until, _MARGIN)
     just_put_back = (now - 2 * _HOUR).astimezone(KYIV).utcoffset() != now.astimezone(KYIV).utcoffset()
-    return wanted if just_put_back else min(wanted, now)
+    return min(_moved(until, _AFTER), _moved(now, _HOUR) if just_put_back else now)
 
 
-def _on_the_wall(moment: datetime, by: timedelta) -> datetime:
-    """Return a moment moved by what the clocks on the wall show."""
-    return (moment.astimezone(KYIV).replace(tzinfo=None) + by).replace(tzinfo=KYIV)
+def _moved(moment: datetime, by: timedelta) -> datetime:
+    """Return the moment at which the clocks show what they show at `moment`, moved by a difference."""
+    shown = moment.astimezone(KYIV).replace(tzinfo=None) + by
+    return shown.replace(tzinfo=KYIV).astimezone(timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -94,36 +118,28 @@ class Times:
     ambiguous: bool
 
 
-def read_times(start: str, end: str, duration_seconds: int) -> Times:
+def read_times(start: str, end: str, duration_seconds: int, known_at: datetime | None = None) -> Times:
     """Return what a record's wall-clock times mean.
 
-    Where the start can mean two moments, it is the one that fits the duration; if both do, the later: so a
-    call is not looked for before it can have happened. Raises TelecomInputError.
+    Where the start can mean two moments, it is the later one, unless only the earlier one fits the end and
+    the duration. With `known_at` a start after that is not taken, since the record was known then. A table
+    must not use it: the same record would be read in one way now and in another later. Raises
+    TelecomInputError.
     """
-    starts, ends = _readings("start_timestamp", start), _readings("end_timestamp", end)
+    starts, ends = _moments("start_timestamp", start), _moments("end_timestamp", end)
     length = timedelta(seconds=duration_seconds)
-    began = next((one for one in starts if _fits(one, ends, length)), starts[0])
-    ended = min(ends, key=lambda one: abs(one - began - length))
+    later_first = [one for one in starts[::-1] if known_at is None or one <= known_at] or starts
+    fitting = [one for one in later_first if any(_is_length(other - one, length) for other in ends)]
+    possible = [one for one in later_first if ends[-1] >= one]
+    began = [*fitting, *possible, *later_first][0]
+    ended = min(ends, key=lambda one: (one < began, abs(one - began - length)))
     return Times(began, ended, len(starts) > 1)
 
 
-def _fits(start: datetime, ends: Sequence[datetime], length: timedelta) -> bool:
-    """The vendor rounds durations up: 14 for 13 seconds."""
-    return any(timedelta(0) <= length - (end - start) <= _SECOND for end in ends)
+def _is_length(passed: timedelta, length: timedelta) -> bool:
+    """Return whether a duration is that of a call; the vendor rounds up: 14 for 13 seconds."""
+    return timedelta(0) <= length - passed <= _SECOND
 
 
-def _readings(field: str, text: Any) -> list[datetime]:
-    """Return the moments that a wall-clock time can mean, the later first."""
-    try:
-        naive = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        naive = None
-    if naive is None or naive.tzinfo is not None or len(text) != len("2017-04-29 14:25:00"):
-        raise TelecomInputError(field, "must be a time like 2017-04-29 14:25:00")
-    earlier, later = naive.replace(tzinfo=KYIV), naive.replace(tzinfo=KYIV, fold=1)
-    before, after = earlier.utcoffset(), later.utcoffset()
-    if before == after:
-        return [earlier.astimezone(timezone.utc)]
-    if before is None or after is None or before < after:
-        raise TelecomInputError(field, "does not exist: the clocks of Kyiv were put forward over it")
-    return [later.astimezone(timezone.utc), earlier.astimezone(timezone.utc)]
+def _moments(field: str, text: object) -> list[datetime]:
+    return possible_moments(field, local_time(field, text), KYIV)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import pendulum
 
 from airflow_provider_telecom.calls.endpoint import Call, call_of
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.kyivstar_fmc.api import KyivstarFmcApi
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import CallRecord
+from airflow_provider_telecom.vendors.kyivstar_fmc.times import read_times
 from airflow_provider_telecom.vendors.progress import Progress, Stage
 
 
@@ -15,18 +20,28 @@ def call_record(
 ) -> Call[Progress]:
     """Wait for the record of a call of the two numbers that began at `since` (ISO, aware) or later.
 
-    Records appear when a call has ended. A call that nobody answered may never have one.
+    Records appear when a call has ended. A call that nobody answered may never have one. In the hour that
+    happens twice, a call of its first pass may be taken for one of the second: see docs/sending.md.
     """
     start = datetime.fromisoformat(since)
     wanted = (_ending(calling_number or api.options.calling_number), _ending(called_number))
-    records = yield from call_of(api.get_call_records, start)
+    # An hour more: within the hour that happens twice the vendor may take the start for its other pass.
+    records = yield from call_of(api.get_call_records, start - timedelta(hours=1))
+    now = pendulum.now("UTC")
     for record in records:
-        if (
-            _ending(record.calling_number),
-            _ending(record.called_number),
-        ) == wanted and record.start >= start:
+        found = (_ending(record.calling_number), _ending(record.called_number)) == wanted
+        if found and start <= _began(record, now) <= now:
             return Progress(Stage.REACHED, {"duration": record.duration})
     return Progress(Stage.WAITING, {})
+
+
+def _began(record: CallRecord, now: datetime) -> datetime:
+    """Return when a call of the past began; the earliest moment there is if the record does not say it."""
+    try:
+        times = read_times(record.start_timestamp, record.end_timestamp, record.duration, now)
+    except TelecomInputError:
+        return pendulum.from_timestamp(0)
+    return times.start
 
 
 def _ending(number: str | int | None) -> str:

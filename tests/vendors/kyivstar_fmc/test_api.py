@@ -23,12 +23,15 @@ from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import NotSent, Repeat, Request, Response, Unknown
 from airflow_provider_telecom.vendors.api import Account, Credentials
 from airflow_provider_telecom.vendors.kyivstar_fmc.api import KyivstarFmcApi, auth_for
-from airflow_provider_telecom.vendors.kyivstar_fmc.models import KYIV, wall_clock
 from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
+from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV
 from tests.by_hand import drive
 
 TOKEN = "sim_" + "0" * 60
 A, B = "380670000201", "380670000202"
+HEADER = b"end_timestamp,start_timestamp,calling_number,duration,called_number\r\n"
+ROW = b"2017-04-29 21:39:48,2017-04-29 21:39:35,0675376761,14,0671234567\r\n"
+ATTACHED = {"content-disposition": 'attachment; filename="callstat.csv"'}
 NOTHING, NO_CALLS = Response(200, {}), Response(200, {}, b'{"calls": []}')
 
 
@@ -60,6 +63,10 @@ def asked(
     return [step for step in steps if isinstance(step, Request)], result
 
 
+def wall_clock(moment: datetime) -> str:
+    return moment.astimezone(KYIV).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def query_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
     """Return the query of a request for call records."""
     (request,), found = asked("get_call_records", [NO_CALLS], *args, **kwargs)
@@ -70,7 +77,7 @@ def query_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("format", ["json", "csv", "xml"])
 def test_records_are_asked_for_as_the_document_says(format: str) -> None:
     start, end = now() - timedelta(days=2), now() - timedelta(days=1)
-    empty = Response(200, {}, {"json": b'{"calls": []}', "csv": b"", "xml": b"<calls/>"}[format])
+    empty = Response(200, {}, {"json": b'{"calls": []}', "csv": HEADER, "xml": b"<calls/>"}[format])
     (request,), found = asked("get_call_records", [empty], start, end, format=format)
     assert found == []
     assert (request.method, request.path) == ("GET", f"/api/cdr/v1/callstat.{format}")
@@ -176,8 +183,91 @@ def test_row_29_a_download_goes_where_it_is_told_and_nowhere_else(tmp_path: Path
     assert request.path == "/api/cdr/v1/callstat.csv"
     assert request.save is not None
     assert request.save.target == target
-    assert request.save.wanted(Response(200, offered, b"end_timestamp"))
-    assert not request.save.wanted(Response(403, {}, b"{}"))
+    assert request.save.wanted(Response(200, offered, HEADER))
+    assert not request.save.wanted(Response(403, {}, HEADER))
+
+
+RECORD = b'{"start_timestamp": "2017-04-29 21:39:35"}'
+ELEMENT = b"<call><start_timestamp>2017-04-29 21:39:35</start_timestamp></call>"
+
+
+@pytest.mark.parametrize(
+    ("format", "body"),
+    [
+        ("csv", HEADER),
+        ("csv", b"\xef\xbb\xbf" + HEADER.upper() + ROW),
+        ("csv", (HEADER + ROW).replace(b",", b"\t")),
+        ("json", b'{"calls": []}'),
+        ("json", b'\xef\xbb\xbf {"calls": [' + RECORD + b"]}"),
+        ("json", b'{"calls": [' + RECORD + b", "),  # the first piece of a long file
+        ("xml", b"<calls/>"),
+        ("xml", b'\xef\xbb\xbf<?xml version="1.0"?>\n<calls></calls>'),
+        ("xml", b"<calls>" + ELEMENT + b"</calls>"),
+        ("xml", b"<calls>" + ELEMENT + b"<ca"),
+    ],
+)
+def test_a_list_of_calls_is_saved(tmp_path: Path, format: str, body: bytes) -> None:
+    answers = [Response(200, {}, saved_bytes=len(body))]
+    (request,), _ = asked(
+        "download_call_records", answers, tmp_path / "calls", now() - timedelta(days=1), format=format
+    )
+    assert request.save is not None
+    assert request.save.wanted(Response(200, {}, body))
+
+
+NO_LISTS = [
+    ("csv", b"<!DOCTYPE html><html><h1>Maintenance, please come back</h1></html>"),
+    ("csv", b'{"error": "start_timestamp"}'),
+    ("csv", b"Service unavailable\n"),
+    ("csv", ROW),
+    ("csv", b""),
+    ("csv", b"\xef\xbb\xbf\r\n"),
+    ("json", b"<html><h1>Maintenance</h1></html>"),
+    ("json", b'{"error": "\\"start_timestamp\\": wrong"}'),
+    ("json", b'{"error": "no access", "calls": []}'),
+    ("json", b'{"Errors": ["no access"], "calls": []}'),
+    ("json", b"[]"),
+    ("json", b""),
+    ("xml", b"<html><body>Maintenance</body></html>"),
+    ("xml", b"<error>no access</error>"),
+    ("xml", b"<calls><error>no access</error></calls>"),
+    ("xml", b"Service unavailable: start_timestamp"),
+    ("xml", b""),
+]
+
+
+@pytest.mark.parametrize(("format", "body"), NO_LISTS)
+def test_what_is_no_list_of_calls_is_neither_saved_nor_taken_for_none(
+    tmp_path: Path, format: str, body: bytes
+) -> None:
+    answer, start = Response(200, {}, body), now() - timedelta(days=1)
+    for method, target in (("download_call_records", (tmp_path / "calls",)), ("get_call_records", ())):
+        with pytest.raises(TelecomAnswerError) as caught:
+            asked(method, [answer, None] * 3 + [answer], *target, start, format=format)
+        assert caught.value.sha256
+    describe: Any = KyivstarFmcApi.download_call_records.__wrapped__  # type: ignore[attr-defined]
+    request = next(describe(Described(), tmp_path / "calls", start, format=format))
+    assert not request.save.wanted(answer)
+
+
+def test_an_empty_file_of_csv_is_one_without_calls() -> None:
+    """The document's answer is a file, offered under a name: that tells it from no answer at all."""
+    answer, start = Response(200, ATTACHED), now() - timedelta(days=1)
+    assert asked("get_call_records", [answer], start, format="csv")[1] == []
+    describe: Any = KyivstarFmcApi.download_call_records.__wrapped__  # type: ignore[attr-defined]
+    request = next(describe(Described(), Path("calls"), start))
+    assert request.save.wanted(answer)
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 206])
+def test_only_status_200_is_a_success(status: int) -> None:
+    start = now() - timedelta(days=1)
+    part = Response(status, ATTACHED, HEADER + ROW)
+    for method, target in (("download_call_records", (Path("calls"),)), ("get_call_records", ())):
+        with pytest.raises(TelecomAnswerError, match="status"):
+            asked(method, [part, None] * 3 + [part], *target, start, format="csv")
+    with pytest.raises(TelecomUnknownError):
+        asked("originate_call", [Response(status, {})], B, A)
 
 
 def test_originating_is_an_unkeyed_effect() -> None:
@@ -231,6 +321,13 @@ def test_the_caller_may_stand_in_the_connection() -> None:
         Response(503, {"retry-after": "1"}),
         Response(200, {}, b"<html><h1>Maintenance</h1></html>"),
         Response(200, {}, b'{"error": "0", ]'),
+        Response(200, {}, b'{"error": "service not activated"}'),
+        Response(200, {}, b'{"success": false}'),
+        Response(200, {}, b'{"status": "ok"}'),
+        Response(200, {}, b"{}"),
+        Response(200, {}, b"null"),
+        Response(200, {}, b"0"),
+        Response(200, {}, b"OK"),
     ],
 )
 def test_an_unclear_answer_is_unknown_and_rings_nobody_again(answer: Any) -> None:
@@ -239,7 +336,7 @@ def test_an_unclear_answer_is_unknown_and_rings_nobody_again(answer: Any) -> Non
     assert not [secret for secret in (TOKEN, A, B) if secret in str(caught.value)]
 
 
-@pytest.mark.parametrize("body", [b"", b" \r\n", b"{}"])
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"\xef\xbb\xbf\n"])
 def test_an_empty_answer_is_the_vendors_yes(body: bytes) -> None:
     assert asked("originate_call", [Response(200, {}, body)], B, A)[1] is None
 

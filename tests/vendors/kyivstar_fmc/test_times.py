@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, read_times, windows
+from airflow_provider_telecom.vendors.kyivstar_fmc.times import (
+    KYIV,
+    oldest_start,
+    period,
+    read_times,
+    windows,
+)
 
 UTC = timezone.utc
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -105,6 +111,55 @@ def test_what_a_record_says(
 
 
 @pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        (datetime(2017, 4, 29, 11, 25, tzinfo=UTC), "2017-04-29T14:25:00"),
+        (datetime(2026, 12, 1, 12, 0, 59, 999999, tzinfo=UTC), "2026-12-01T14:00:59"),
+        (datetime(2027, 3, 28, 0, 59, 59, tzinfo=UTC), "2027-03-28T02:59:59"),
+        (datetime(2027, 3, 28, 1, 0, tzinfo=UTC), "2027-03-28T04:00:00"),
+        (datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=-5))), "2026-07-01T20:00:00"),
+    ],
+)
+def test_row_17_periods_are_asked_for_by_the_clocks_of_kyiv(moment: datetime, told: str) -> None:
+    assert period(moment, moment + DAYS)[0] == period(moment - DAYS, moment)[1] == told
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "asked"),
+    [
+        ("2026-10-25T00:50:00", "2026-10-25T01:20:00", ("2026-10-25T03:00:00", "2026-10-25T04:00:00")),
+        ("2026-10-24T00:00:00", "2026-10-25T01:20:00", ("2026-10-24T03:00:00", "2026-10-25T04:00:00")),
+        ("2026-10-25T00:50:00", "2026-10-27T00:00:00", ("2026-10-25T03:00:00", "2026-10-27T02:00:00")),
+        ("2026-10-25T00:10:00", "2026-10-25T00:50:00", ("2026-10-25T03:10:00", "2026-10-25T03:50:00")),
+    ],
+)
+def test_row_17_a_period_that_ends_in_the_doubled_hour_holds_all_of_it(
+    start: str, end: str, asked: tuple[str, str]
+) -> None:
+    assert period(at(start), at(end)) == asked
+
+
+@pytest.mark.parametrize("week_of", ["2026-10-25T01:00:00", "2027-03-28T01:00:00"])
+def test_seven_days_are_kept_to_by_the_clocks_and_as_they_pass(week_of: str) -> None:
+    start = at(week_of) - 3 * DAYS
+    period(start, start + 7 * DAYS - timedelta(hours=1))
+    with pytest.raises(TelecomInputError, match=r"^end: must be at most 7 days"):
+        period(start, start + 7 * DAYS + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("now", "oldest"),
+    [
+        ("2026-11-01T12:00:00", "2026-10-02T12:00:00"),  # by the clocks, 11:00 UTC is 30 days back
+        ("2027-04-01T12:00:00", "2027-03-02T13:00:00"),
+        ("2026-07-31T12:00:00", "2026-07-01T12:00:00"),
+    ],
+)
+def test_thirty_days_are_kept_to_by_the_clocks_and_as_they_pass(now: str, oldest: str) -> None:
+    assert oldest_start(at(now)) == at(oldest)
+
+
+@pytest.mark.parametrize(
     ("text", "rule"),
     [
         ("2027-03-28 03:30:00", "does not exist"),
@@ -132,9 +187,10 @@ def test_windows_cut_an_interval_and_are_fit_to_be_asked_for(start: datetime, se
     assert (found[0].start, found[-1].end) == (first, end)
     assert all(one.end == other.start for one, other in pairwise(found))
     for window in found:
-        from_, to = (one.astimezone(KYIV).replace(tzinfo=None) for one in (window.first, window.last))
+        from_, to = map(datetime.fromisoformat, period(window.first, window.last))
         assert to - from_ <= 7 * DAYS
-        assert window.first >= NOW - 30 * DAYS
+        assert window.first >= oldest_start(NOW)
+        assert window.last == NOW or window.last - window.end >= DAYS - timedelta(hours=1)
         for moment in (window.start, window.end - timedelta(seconds=1)):
             assert from_ <= moment.astimezone(KYIV).replace(tzinfo=None) <= to
 
@@ -157,7 +213,7 @@ def _check_interval(
     start: datetime, end: datetime, now: datetime, calls: list[datetime], lengths: list[int]
 ) -> None:
     for window in windows(start, end, now):
-        asked = [one.astimezone(KYIV).replace(tzinfo=None) for one in (window.first, window.last)]
+        asked = [datetime.fromisoformat(one) for one in period(window.first, window.last)]
         for call, length in zip(calls, lengths, strict=True):
             wall, over = (
                 one.astimezone(KYIV).replace(tzinfo=None) for one in (call, call + timedelta(seconds=length))
