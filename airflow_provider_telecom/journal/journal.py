@@ -154,6 +154,17 @@ class Journal:
         }
         self._store.set(_key(name), value, retention=NEVER_EXPIRE)
 
+    def write_intent(self, name: str, entry: Entry) -> None:
+        """Write what is about to be sent, so that no later try can miss it. Raises TelecomNotSentError.
+
+        Airflow checks whose write it is before it writes. If the write is late, the next try may have begun,
+        and read the journal, in between. That the same try can still read what it wrote proves that the next
+        one had not begun: a try that was given up reads nothing any more. See docs/decisions.
+        """
+        self.write(name, entry)
+        if self.read(name) != entry:
+            raise TelecomNotSentError("not sent: another try of this task has taken over")
+
     def unkeyed(self, name: str, body: str, send: Callable[[], Facts], on_unknown: OnUnknown) -> Facts:
         """Send what the vendor cannot tell a copy of, and return its facts; once only, or say so.
 
@@ -203,7 +214,7 @@ class Journal:
     def _sent(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool) -> Facts:
         """Send between intent and outcome. An error of this request settles no earlier one `in_doubt`."""
         self._ready()
-        self.write(name, intent)
+        self.write_intent(name, intent)
         try:
             facts = send()
         except TelecomError as error:

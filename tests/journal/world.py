@@ -118,10 +118,13 @@ class Process:
         self.number = world.newest
         self._world, self._schedule, self._faults = world, schedule, faults
         self._is_killed = False
-        self.has_sent = False
+        self.has_written = self.has_sent = False
 
     def turn(self) -> None:
         """Wait for the others. Alone it goes on."""
+
+    def is_written(self) -> None:
+        """Wait for the others in the middle of a write, whose try has been looked up already."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """Read the store. Airflow tells a try that is no more the same as one that has written nothing."""
@@ -135,10 +138,12 @@ class Process:
         how = self._happens("set")
         if self.number < self._world.newest:  # each try has an id of its own, and this one is no more
             raise StoreError("no such task instance")
+        self.is_written()
         if how != "right":
             self._world.in_doubt |= self.has_sent or how in ("killed after", "answer lost")
         if how not in ("killed before", "refused"):
             self._world.entries[key] = value
+            self.has_written = True
         if how in ("killed before", "killed after"):
             self._die()
         if how != "right":
@@ -168,6 +173,7 @@ class Process:
         self.turn()
         how = self._schedule.pick(self._faults.get(what, ("right",)))
         if how == "killed":
+            self._world.in_doubt |= self.has_written and not self.has_sent
             self._die()
         return how
 

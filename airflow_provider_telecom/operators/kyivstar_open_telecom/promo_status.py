@@ -149,7 +149,7 @@ class _Move:
     def _requested(self) -> Promo:
         """Send the request, its intent written first."""
         self._hook.wait_until_ready()
-        self._write(State.INTENT)
+        self._journal.write_intent(self._name, Entry(State.INTENT, self._body))
         try:
             return self._put(self._promo_id)
         except TelecomUnknownError:
