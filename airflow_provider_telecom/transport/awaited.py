@@ -14,6 +14,8 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,14 +27,15 @@ from yarl import URL
 from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import HiddenFrames
-from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Unknown
+from airflow_provider_telecom.calls.request import Outcome, Repeat, Request
 from airflow_provider_telecom.transport.addresses import refuse_private
+from airflow_provider_telecom.transport.outcome import UnfitBodyError, outcome_of
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
     Locks,
     Route,
     TokenStore,
-    UnfitBodyError,
+    check_proxy,
     prepared,
     receiving,
 )
@@ -41,6 +44,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _OPEN_CONNECTIONS = 64
+_LONGEST_LINE = 65_536  # as in the blocking transport
 
 
 class _PublicResolver(AbstractResolver):
@@ -61,6 +65,31 @@ class _PublicResolver(AbstractResolver):
         await self._names.close()
 
 
+@dataclass
+class _Progress:
+    """How far a request has come. `may_have_left` is False until it has a connection to be sent through."""
+
+    may_have_left: bool = False
+    tls: ssl.SSLObject | None = None
+
+
+_progress: ContextVar[_Progress] = ContextVar("progress")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes when a request gets its connection. No byte of it can have been sent before; TLS's handshake and
+    the CONNECT to a proxy have ended then.
+    """
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        connection = await super().connect(*args, **kwargs)
+        progress = _progress.get()
+        progress.may_have_left = True
+        if connection.transport is not None:
+            progress.tls = connection.transport.get_extra_info("ssl_object")
+        return connection
+
+
 class Transport:
     """Sends single requests to one account's vendor from one event loop."""
 
@@ -71,7 +100,7 @@ class Transport:
 
     def _new_session(self, **connector: Any) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 ssl=self._tls,
                 limit=_OPEN_CONNECTIONS,
                 resolver=_PublicResolver(self._route.allow_private_hosts),
@@ -79,6 +108,8 @@ class Transport:
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
             trust_env=False,  # it would bring ~/.netrc in; proxies are looked up below
         )
         session._retry_connection = False
@@ -96,18 +127,21 @@ class Transport:
         yield self._session
 
     async def send(self, request: Request) -> Outcome:
-        """Send one request once and return the answer, NotSent or Unknown."""
+        """Send one request once and return the answer, NotSent or Unknown.
+
+        Raises TelecomInputError for a request that cannot be sent, and for a host that must not be reached.
+        """
         silence, in_all = self._route.patience(request)
         limits = aiohttp.ClientTimeout(
             total=in_all, sock_connect=self._route.connect_timeout, sock_read=silence
         )
+        progress = _Progress()
+        _progress.set(progress)
         try:
             async with self._session_for(request) as session:
                 return await self._exchanged(session, request, limits)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            return _verdict(error)
-        except UnfitBodyError as error:
-            return Unknown(str(error))
+        except Exception as error:
+            return outcome_of(error, progress.may_have_left)
 
     async def _exchanged(
         self, session: aiohttp.ClientSession, request: Request, limits: aiohttp.ClientTimeout
@@ -125,10 +159,11 @@ class Transport:
             allow_redirects=False,
             proxy=_proxy_for(url) if self._route.trust_env else None,
         ) as answer:
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            with receiving(request, answer.status, headers) as intake:
+            with receiving(request, answer.status, answer.headers.items()) as intake:
                 async for piece in answer.content.iter_chunked(CHUNK):
                     intake.take(piece)
+                if intake.ends_with_the_connection and not _was_closed_well(_progress.get().tls):
+                    raise UnfitBodyError("cut off: TLS was not closed")
                 return intake.finish()
 
     async def close(self) -> None:
@@ -149,21 +184,18 @@ def _is_address(host: str) -> bool:
 
 
 def _proxy_for(url: URL) -> str | None:
-    return None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
+    proxy = None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
+    return None if proxy is None else check_proxy(proxy)
 
 
-def _verdict(error: Exception) -> NotSent | Unknown:
-    """Tell a request that never left from one that the vendor may have had (found by experiment)."""
-    reason = type(error).__name__
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return Unknown(reason)
-    never_left = (
-        aiohttp.ClientConnectorError,
-        aiohttp.ClientConnectorCertificateError,
-        aiohttp.ConnectionTimeoutError,
-        aiohttp.InvalidURL,
-    )
-    return NotSent(reason) if isinstance(error, never_left) else Unknown(reason)
+def _was_closed_well(tls: ssl.SSLObject | None) -> bool:
+    """Whether the peer has closed TLS itself (close_notify): asyncio takes any end of TCP for an end."""
+    try:
+        return tls is None or tls.read(1) == b""
+    except ssl.SSLZeroReturnError:  # both sides have closed it
+        return True
+    except ssl.SSLError:
+        return False
 
 
 class Awaited:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,24 +18,23 @@ from typing import Any, TypeVar, cast
 import certifi
 import requests
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import HiddenFrames
-from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Unknown
+from airflow_provider_telecom.calls.request import Outcome, Repeat, Request
 from airflow_provider_telecom.transport.connections import (
     Adapter,
     Cutoff,
     exchange,
     keep_other_credentials_out,
 )
+from airflow_provider_telecom.transport.outcome import TOO_LATE, UnfitBodyError, outcome_of
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
     Locks,
     Route,
     TokenStore,
-    UnfitBodyError,
     prepared,
     receiving,
 )
@@ -74,83 +72,49 @@ class Transport:
             yield session
 
     def send(self, request: Request) -> Outcome:
-        """Send one request once and return the answer, NotSent or Unknown."""
+        """Send one request once and return the answer, NotSent or Unknown.
+
+        Raises TelecomInputError for a request that cannot be sent, and for a host that must not be reached.
+        """
+        exchange.may_have_left, exchange.private_allowed = False, self._route.allow_private_hosts
         silence, in_all = self._route.patience(request)
-        with Cutoff(in_all) as cutoff, self._session_for(request) as session:
-            exchange.cutoff, exchange.private_allowed = cutoff, self._route.allow_private_hosts
-            try:
+        try:
+            with Cutoff(in_all) as cutoff, self._session_for(request) as session:
+                exchange.cutoff = cutoff
                 return self._exchanged(session, request, silence, cutoff)
-            except requests.RequestException as error:
-                return Unknown("the deadline passed") if cutoff.fired else _verdict(error)
-            except (urllib3.exceptions.HTTPError, OSError) as error:
-                return Unknown("the deadline passed" if cutoff.fired else _name(error))
-            except UnfitBodyError as error:
-                return Unknown(str(error))
-            finally:
-                exchange.cutoff = None
+        except Exception as error:
+            too_late = exchange.cutoff is not None and exchange.cutoff.fired
+            return outcome_of(error, exchange.may_have_left, too_late)
+        finally:
+            exchange.cutoff, exchange.may_have_left = None, True
 
     def _exchanged(
         self, session: requests.Session, request: Request, silence: float, cutoff: Cutoff
     ) -> Outcome:
         wire = prepared(request, self._route.base_url)
-        with session.request(
-            request.method,
-            wire.url,
-            data=wire.content,
-            headers=wire.headers,
-            auth=keep_other_credentials_out,
-            timeout=(self._route.connect_timeout, silence),
-            verify=self._route.verify,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            with receiving(request, answer.status_code, headers) as intake:
-                while piece := answer.raw.read1(CHUNK, decode_content=False):
-                    intake.take(piece)
-                if cutoff.fired:
-                    return Unknown("the deadline passed")
-                return intake.finish()
+        with (
+            session.request(
+                request.method,
+                wire.url,
+                data=wire.content,
+                headers=wire.headers,
+                auth=keep_other_credentials_out,
+                timeout=(self._route.connect_timeout, silence),
+                verify=self._route.verify,
+                allow_redirects=False,
+                stream=True,
+            ) as answer,
+            receiving(request, answer.status_code, answer.headers.items()) as intake,
+        ):
+            while piece := answer.raw.read1(CHUNK, decode_content=False):
+                intake.take(piece)
+            if cutoff.fired:
+                raise UnfitBodyError(TOO_LATE)
+            return intake.finish()
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._session.close()
-
-
-def _verdict(error: requests.RequestException) -> NotSent | Unknown:
-    """Tell a request that never left from one that the vendor may have had."""
-    cause = error.args[0] if error.args else None
-    inner = cause.reason if isinstance(cause, MaxRetryError) else cause
-    if isinstance(inner, (NewConnectionError, ConnectTimeoutError)):
-        return NotSent(_name(inner))
-    refused_certificate = isinstance(error, requests.exceptions.SSLError) and _has_certificate_error(inner)
-    if refused_certificate or isinstance(error, requests.ConnectTimeout):
-        return NotSent("certificate refused" if refused_certificate else _name(error))
-    if isinstance(error, requests.exceptions.ProxyError) and _has(inner, NewConnectionError):
-        return NotSent("proxy not reached")
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
-        return NotSent(_name(error))
-    return Unknown(_name(inner if isinstance(inner, Exception) else error))
-
-
-def _has_certificate_error(error: object) -> bool:
-    return _has(error, ssl.SSLCertVerificationError)
-
-
-def _has(error: object, kind: type[BaseException]) -> bool:
-    """Whether `kind` is in the chain of an error's arguments and causes, which urllib3 nests."""
-    seen = 0
-    while isinstance(error, BaseException) and seen < 8:
-        if isinstance(error, kind):
-            return True
-        nested = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
-        error, seen = nested or error.__cause__ or error.__context__, seen + 1
-    return False
-
-
-def _name(error: BaseException) -> str:
-    """Return an error's kind as words; its text may hold an address."""
-    return type(error).__name__
 
 
 class Blocking:

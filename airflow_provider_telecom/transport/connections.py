@@ -17,16 +17,23 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.response import assert_header_parsing
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.transport.addresses import refuse_private
+from airflow_provider_telecom.transport.wire import check_proxy
 
 
 class Exchange(threading.local):
-    """The request that this thread has under way: its cut-off, and whether private hosts are allowed."""
+    """The request that this thread has under way.
+
+    `may_have_left` is False as long as no byte of the request can have been handed to a socket. It is what
+    tells a request that was not sent from one with an unknown outcome.
+    """
 
     cutoff: Cutoff | None = None
     private_allowed = True
+    may_have_left = True
 
 
 exchange = Exchange()
@@ -78,7 +85,11 @@ class LastLine:
 
 
 class WholeHead(http.client.HTTPResponse):
-    """An answer whose headers came to their end: http.client takes a head that breaks off for a whole one."""
+    """A final answer with well-formed headers that came to their end.
+
+    http.client takes a head that breaks off for a whole one. It also takes 102 and 103 for final answers, so
+    that the real answer would be read as the answer of the next request on this connection.
+    """
 
     def begin(self) -> None:
         stream = self.fp
@@ -86,25 +97,52 @@ class WholeHead(http.client.HTTPResponse):
         self.fp = watched
         try:
             super().begin()
+            while 100 <= self.status < 200 and watched.last:
+                if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                    raise http.client.HTTPException("a protocol that was not asked for")
+                self.headers = self.msg = None  # type: ignore[assignment]
+                super().begin()
         finally:
             self.fp = stream if self.fp is watched else self.fp
         if not watched.last:
             raise http.client.IncompleteRead(b"")
+        assert_header_parsing(self.headers)
 
 
 class _Watched(HTTPConnection):
-    """A connection that checks whom it reached before it says a word, and that a cut-off can end."""
+    """A connection that checks whom it reached before it sends anything, notes when it begins to send the
+    request, and can be ended by a cut-off.
+    """
 
     response_class = WholeHead
+    _is_connecting = False
 
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
         try:
-            refuse_private(sock.getpeername()[0], exchange.private_allowed)
+            if self.proxy is None:  # a proxy is often private, and it was chosen by who runs Airflow
+                refuse_private(sock.getpeername()[0], exchange.private_allowed)
         except (OSError, TelecomInputError):
             sock.close()
             raise
+        if exchange.cutoff is not None:
+            exchange.cutoff.watch(sock)
         return sock
+
+    def connect(self) -> None:
+        self._is_connecting = True
+        try:
+            super().connect()
+        finally:
+            self._is_connecting = False
+
+    def send(self, data: Any) -> None:
+        """Send a part of the request, or of the CONNECT to a proxy, which is no part of it."""
+        if self.sock is None and self.auto_open:
+            self.connect()
+        if not self._is_connecting:
+            exchange.may_have_left = True
+        super().send(data)
 
     def getresponse(self) -> Any:
         if exchange.cutoff is not None:
@@ -113,7 +151,11 @@ class _Watched(HTTPConnection):
 
 
 class _WatchedTls(_Watched, HTTPSConnection):
-    """The same over TLS."""
+    """The same over TLS. A connection that ends without TLS's own farewell (close_notify) was cut off."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
 
 
 class _Pool(HTTPConnectionPool):
@@ -122,6 +164,9 @@ class _Pool(HTTPConnectionPool):
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _WatchedTls
+
+
+_POOLS: dict[str, Any] = {"http": _Pool, "https": _TlsPool}
 
 
 class Adapter(HTTPAdapter):
@@ -133,7 +178,15 @@ class Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        check_proxy(proxy)
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        if self._context is not None:
+            manager.connection_pool_kw["ssl_context"] = self._context
+        return manager
 
 
 def keep_other_credentials_out(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -142,11 +195,11 @@ def keep_other_credentials_out(request: requests.PreparedRequest) -> requests.Pr
 
 
 class Hush(logging.Filter):
-    """Strikes addresses out of urllib3's DEBUG lines for our own requests: they hold tokens and numbers."""
+    """Drops urllib3's log lines for our own requests: they hold addresses with tokens and numbers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return exchange.cutoff is None or record.levelno > logging.DEBUG
+        return exchange.cutoff is None
 
 
-for _chatty in ("urllib3.connectionpool", "urllib3.util.retry"):
+for _chatty in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
     logging.getLogger(_chatty).addFilter(Hush())

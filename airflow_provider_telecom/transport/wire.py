@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple, Protocol
 from urllib.parse import urlencode
 
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, Response, Target, plain_values
+from airflow_provider_telecom.transport.outcome import UnfitBodyError
 
 CHUNK = 256 * 1024
+_HEADER = re.compile(r"[\x20-\x7e]+")
 _FIRST_BYTES = 64 * 1024
 _LARGEST_IN_A_FILES_PLACE = 1 << 20
 # Tables of records pack some 10 to 50 times; what packs more than this is made to fill memory.
@@ -61,7 +65,21 @@ class Wire(NamedTuple):
 
 
 def prepared(request: Request, base_url: str) -> Wire:
-    """Return the address, the headers and the bytes of a request."""
+    """Return the address, the headers and the bytes of a request.
+
+    Raises TelecomInputError that names no content, for what cannot be written down.
+    """
+    try:
+        wire = _written(request, base_url)
+    except UnicodeError:
+        raise TelecomInputError("request", "holds half of a surrogate pair, which is no character") from None
+    for name, value in wire.headers.items():
+        if not _HEADER.fullmatch(value):
+            raise TelecomInputError(f"header {name}", "must be printable ASCII; check the credentials")
+    return wire
+
+
+def _written(request: Request, base_url: str) -> Wire:
     encoding = "identity" if request.save else "gzip"
     headers = {"Accept": "*/*", "Accept-Encoding": encoding, **plain_values(request.headers)}
     content = None
@@ -82,8 +100,15 @@ def _form(form: Form) -> tuple[str, bytes]:
     return content_type, content
 
 
-class UnfitBodyError(Exception):
-    """A body that is too large, badly packed or cut short. The reason holds none of it."""
+def check_proxy(proxy: str) -> str:
+    """Return a proxy's address. Raises TelecomInputError: what goes through SOCKS cannot be watched."""
+    if proxy.lower().startswith("socks"):
+        raise TelecomInputError(
+            "proxy",
+            "SOCKS proxies are not supported; use an http proxy, or set trust_env to false in the "
+            "connection's extra",
+        )
+    return proxy
 
 
 class Unpacker:
@@ -111,6 +136,11 @@ class Unpacker:
             piece = self._gzip.unconsumed_tail
             yield self._counted(unpacked)
 
+    @property
+    def shows_its_end(self) -> bool:
+        """Whether the packing has an end of its own, which `finish` looks for."""
+        return self._gzip is not None
+
     def finish(self) -> None:
         """Raise UnfitBodyError when the packing breaks off before its end."""
         if self._gzip is not None and self._packed and not self._gzip.eof:
@@ -125,11 +155,40 @@ class Unpacker:
         return piece
 
 
+_LENGTH = re.compile(r"\d{1,15}")
+_STATUSES_WITHOUT_BODY = (204, 304)
+_BRACKETS = {b"{": b"}", b"[": b"]", b"<": b">"}
+
+
+def has_an_end(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether the headers say where the body ends; if not, it ends with the connection.
+
+    Raises UnfitBodyError for headers of which HTTP can make no sense.
+    """
+    coding = headers.get("transfer-encoding")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise UnfitBodyError("in a transfer coding that was not asked for")
+    length = headers.get("content-length")
+    if length is not None:
+        lengths = {one.strip() for one in length.split(",")}
+        if len(lengths) > 1 or not _LENGTH.fullmatch(lengths.pop()):
+            raise UnfitBodyError("of a length that makes no sense")
+    return coding is not None or length is not None or status in _STATUSES_WITHOUT_BODY
+
+
+def is_bracketed(body: bytes | bytearray) -> bool:
+    """Whether a body that breaks off would be noticed by whoever reads it: a JSON object or array, or XML."""
+    text = body.strip()
+    return _BRACKETS.get(bytes(text[:1])) == text[-1:]
+
+
 @dataclass
 class Intake:
     """Takes an answer's pieces in, into memory or into the request's target, and makes a Response.
 
-    Nothing stands under the target's name before the body is whole: it is written beside and renamed.
+    Nothing stands under the target's name before the body is whole: it is written beside and renamed. A body
+    that ends with the connection may have been cut off. No file is made of it, and in memory it must be one
+    that its reader knows the end of.
     """
 
     request: Request
@@ -142,6 +201,8 @@ class Intake:
 
     def __post_init__(self) -> None:
         self._unpacker = Unpacker(self.headers, self.request.max_bytes)
+        self.ends_with_the_connection = not has_an_end(self.status, self.headers)
+        self._may_be_cut_off = self.ends_with_the_connection and not self._unpacker.shows_its_end
 
     def take(self, piece: bytes) -> None:
         """Take one piece as it came from the network. Raises UnfitBodyError."""
@@ -159,6 +220,8 @@ class Intake:
         if save is None or self._file is not None:
             return
         if save.wanted(Response(self.status, self.headers, bytes(self._body[:_FIRST_BYTES]))):
+            if self._may_be_cut_off:
+                raise UnfitBodyError("a file without a length, which may have been cut off")
             self._beside = save.target.with_name(f".{save.target.name}.{uuid.uuid4().hex[:8]}.part")
             self._file = self._beside.open("wb")
             self._saved = self._file.write(self._body)
@@ -174,6 +237,8 @@ class Intake:
         self._unpacker.finish()
         self._open_if_wanted()
         if self._file is None or self._beside is None or self.request.save is None:
+            if self._may_be_cut_off and 200 <= self.status < 300 and not is_bracketed(self._body):
+                raise UnfitBodyError("without a length, and may have been cut off")
             return Response(self.status, self.headers, bytes(self._body), request=self.request)
         self._file.close()
         self._beside.rename(self.request.save.target)
@@ -189,8 +254,15 @@ class Intake:
 
 
 @contextmanager
-def receiving(request: Request, status: int, headers: Mapping[str, str]) -> Iterator[Intake]:
-    """Give an Intake, and clear away what it wrote if the body does not come whole."""
+def receiving(request: Request, status: int, fields: Iterable[tuple[str, str]]) -> Iterator[Intake]:
+    """Give an Intake, and clear away what it wrote if the body does not come whole.
+
+    `fields` are the headers as they came, in any case, a name perhaps more than once.
+    """
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        known = headers.get(name.lower())
+        headers[name.lower()] = value if known is None else f"{known}, {value}"
     intake = Intake(request, status, headers)
     try:
         yield intake

@@ -12,7 +12,8 @@ import pytest
 
 from airflow_provider_telecom.calls.answers import read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
-from airflow_provider_telecom.transport.wire import UnfitBodyError, Unpacker
+from airflow_provider_telecom.transport.outcome import UnfitBodyError
+from airflow_provider_telecom.transport.wire import Unpacker
 from airflow_provider_telecom.vendors.kyivstar_fmc.models import records_of_csv, records_of_xml
 from tests.eventually import HANG_SECONDS
 from tests.transport import scripted as on

@@ -2,59 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Response, Save, Unknown
-from airflow_provider_telecom.transport import awaited, blocking
-from airflow_provider_telecom.transport.wire import Route
+from airflow_provider_telecom.calls.request import NotSent, Repeat, Request, Response, Save, Unknown
 from tests.eventually import HANG_SECONDS, eventually
 from tests.transport import scripted as on
-from tests.transport.scripted import Script, scripted
-
-Send = Callable[..., Outcome]
-
-
-@pytest.fixture(params=["blocking", "awaited"])
-def send(request: pytest.FixtureRequest) -> Send:
-    """Return a function that sends one request by the one or the other transport."""
-
-    def block(base_url: str, what: Request, **route: Any) -> Outcome:
-        transport = blocking.Transport(_route(base_url, route))
-        try:
-            return transport.send(what)
-        finally:
-            transport.close()
-
-    def wait(base_url: str, what: Request, **route: Any) -> Outcome:
-        async def once() -> Outcome:
-            transport = awaited.Transport(_route(base_url, route))
-            try:
-                return await transport.send(what)
-            finally:
-                await transport.close()
-
-        return asyncio.run(once())
-
-    return block if request.param == "blocking" else wait
-
-
-def _route(base_url: str, route: dict[str, Any]) -> Route:
-    patient = {"read_timeout": HANG_SECONDS, "connect_timeout": HANG_SECONDS, "allow_private_hosts": True}
-    return Route(base_url, **{**patient, **route})
-
-
-def get(repeat: Repeat = Repeat.READ, **facts: Any) -> Request:
-    return Request("GET", "/x", repeat, **facts)
+from tests.transport.conftest import Send, get, twice
+from tests.transport.scripted import Script, certificate, scripted
 
 
 def free_port() -> int:
@@ -125,23 +87,8 @@ def test_no_library_repeats_by_itself_on_an_idle_connection(send: Send, method: 
     answers = iter([on.say(on.answer(b"{}")), on.hang_up, on.hang_up])
     with scripted(lambda peer: next(answers)(peer)) as server:
         what = Request(method, "/x", Repeat.SET_STATE)
-        assert _twice(send, server.url, what) == ["Response", "Unknown"]
+        assert twice(send, server.url, what) == ["Response", "Unknown"]
         assert server.seen == 2
-
-
-def _twice(send: Send, base_url: str, what: Request) -> list[str]:
-    """Send twice over one transport, so that the second goes out on the first one's connection."""
-    if send.__name__ == "block":
-        transport = blocking.Transport(_route(base_url, {}))
-        return [type(transport.send(what)).__name__ for _ in range(2)]
-
-    async def run() -> list[str]:
-        transport = awaited.Transport(_route(base_url, {}))
-        names = [type(await transport.send(what)).__name__ for _ in range(2)]
-        await transport.close()
-        return names
-
-    return asyncio.run(run())
 
 
 def test_a_whole_answer_comes_back(send: Send) -> None:
@@ -201,7 +148,7 @@ def test_netrc_and_cookies_do_not_reach_the_vendor(send: Send, tmp_path: Path, m
 
 def test_cookies_are_not_kept(send: Send) -> None:
     with scripted(on.say(on.answer(b"{}", "Set-Cookie: a=b; Path=/"))) as server:
-        assert _twice(send, server.url, get()) == ["Response", "Response"]
+        assert twice(send, server.url, get()) == ["Response", "Response"]
         assert not [head for head in server.heads if b"ookie" in head]
 
 
@@ -215,18 +162,17 @@ def test_private_hosts_are_refused_before_a_word_is_said(send: Send, address: st
 
 def test_a_certificate_that_nobody_vouches_for_was_not_sent(send: Send, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_certificate(tmp_path))
+    context.load_cert_chain(certificate(tmp_path))
     with context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True) as listener:
         threading.Thread(target=_accept_and_drop, args=(listener,), daemon=True).start()
         assert isinstance(send(f"https://127.0.0.1:{listener.getsockname()[1]}", get()), NotSent)
 
 
 def test_a_certificate_of_an_authority_of_our_own_is_taken(send: Send, tmp_path: Path) -> None:
-    certificate = _certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    own, context = certificate(tmp_path), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
     with scripted(on.say(on.answer(b"{}"), close=True), tls=context) as server:
-        outcome = send(server.url.replace("http:", "https:"), get(), verify=str(certificate))
+        outcome = send(server.url.replace("http:", "https:"), get(), verify=str(own))
     assert isinstance(outcome, Response), outcome
 
 
@@ -238,40 +184,6 @@ def _accept_and_drop(listener: socket.socket) -> None:
             continue
         except OSError:
             return
-
-
-def _certificate(folder: Path) -> Path:
-    from datetime import datetime, timedelta, timezone
-    from ipaddress import ip_address
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(timezone.utc)
-    made = (
-        x509
-        .CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 def test_a_download_stands_under_its_name_when_it_is_whole(send: Send, tmp_path: Path) -> None:
