@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import pickle
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +12,7 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomError
 from tests.conftest import HOOKS
+from tests.shown import everything_shown
 
 PHONE, RUSSIAN_PHONE = "380670000277", "79000000277"
 TEXT = "canary-text-їжак-7f3a"
@@ -127,13 +126,3 @@ def arm(failure: str, vendor: str, secret: str, simulator: Any) -> None:
         return
     how["body"] = how.get("body", "").replace("%s", secret)
     simulator.fault(**how, vendor=vendor, path="^(?!.*(oauth2|integrationapi))", times=9)
-
-
-def everything_shown(error: BaseException) -> str:
-    """Return all that a person, a log or a database could get to see of an error."""
-    lines = [str(error), repr(error), repr(error.args), repr(error.__dict__)]
-    lines += traceback.format_exception(error)
-    lines.append(pickle.dumps(error).decode("latin-1"))
-    chained = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    assert chained is None or isinstance(chained, TelecomError), "a library's own error holds addresses"
-    return "\n".join(lines) + (everything_shown(chained) if chained else "")

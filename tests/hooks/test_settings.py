@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
+from airflow_provider_telecom.hooks.settings import read_settings
 from airflow_provider_telecom.transport.wire import Route
+from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
 
 TOKEN = "sim_" + "0" * 60
 
@@ -95,6 +98,16 @@ def test_a_wrong_field_is_refused_by_name(
     assert caught.value.field == field
     assert rule in str(caught.value)
     assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["host", "login", "password"])
+def test_half_a_surrogate_pair_is_refused_by_name_and_not_held_by_the_error(field: str) -> None:
+    fields = {"host": "a.example", "login": "made-up-client", "password": TOKEN, "schema": None, "port": None}
+    connection = SimpleNamespace(**{**fields, field: "a\ud800"}, conn_id="c", conn_type="x", extra=None)
+    with pytest.raises(TelecomInputError) as caught:
+        read_settings(connection, "x", KyivstarFmcOptions, needs_login=True)
+    assert caught.value.field == field
+    assert caught.value.__context__ is None
 
 
 def test_a_token_of_the_wrong_length_is_refused_before_anything_is_sent(
