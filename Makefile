@@ -43,7 +43,7 @@ unit: $(READY)
 
 test-system: $(READY_SYSTEM)
 	scripts/install_services.sh
-	$(BIN)/pytest tests/system -m system --durations 0 --durations-min 5
+	$(BIN)/pytest -m system --durations 0 --durations-min 5
 
 $(READY_SYSTEM): $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev,system]'

@@ -20,6 +20,7 @@ from typing import Any
 from measuring import idle_megabytes, megabytes, simulator
 
 EACH = 100_000
+_WALL, _CPU = 1, 2
 
 
 def write_audience(path: Path, count: int) -> None:
@@ -50,10 +51,10 @@ class Watched:
 
         return counted
 
-    def seconds_per_each(self) -> list[float]:
-        """Return the wall seconds for each hundred thousand, mark by mark, without the first."""
+    def per_each(self, clock: int) -> list[float]:
+        """Return the seconds for each hundred thousand by a clock of the marks, without the first mark."""
         pairs = zip(self.marks[1:], self.marks[2:], strict=False)
-        return [round((b[1] - a[1]) * EACH / (b[0] - a[0]), 2) for a, b in pairs]
+        return [round((b[clock] - a[clock]) * EACH / (b[0] - a[0]), 2) for a, b in pairs]
 
 
 def measured(name: str, count: int, operator: Any, watched: Watched) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def measured(name: str, count: int, operator: Any, watched: Watched) -> dict[str
     idle, wall, cpu = idle_megabytes(), time.monotonic(), time.process_time()
     facts = Run().execute(operator)
     peak = megabytes("VmHWM")
-    each = watched.seconds_per_each()
+    each = watched.per_each(_WALL)
     return {
         "bench": name,
         "recipients": count,
@@ -73,6 +74,7 @@ def measured(name: str, count: int, operator: Any, watched: Watched) -> dict[str
         "cpu_s": round(time.process_time() - cpu, 1),
         "peak_over_idle_mb": round(peak - idle, 1),
         "s_per_100k": each,
+        "cpu_s_per_100k": watched.per_each(_CPU),
         "slowest_to_fastest": round(max(each) / min(each), 2) if each else None,
     }
 

@@ -1,4 +1,4 @@
-"""A tenth of `make bench`, or less: what is long stays small in memory, and does not slow down."""
+"""A twentieth of `make bench`, or less: what is long stays small in memory, and does not slow down."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def figures_of(program: str, *words: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("campaign", ["bulk_sms", "promo"])
-def test_a_hundred_thousand_recipients(campaign: str) -> None:
-    figures = figures_of("campaigns.py", "--recipients", "100000", "--each", "20000", "--only", campaign)
-    assert figures["sent"] == 100_000
-    assert figures["peak_over_idle_mb"] < 60  # what is not the set of numbers must not grow
-    each = figures["s_per_100k"]
-    assert len(each) >= 3
-    assert each[-1] < 3 * each[0]
+def test_forty_thousand_recipients(campaign: str) -> None:
+    figures = figures_of("campaigns.py", "--recipients", "40000", "--each", "5000", "--only", campaign)
+    assert figures["sent"] == 40_000
+    assert figures["peak_over_idle_mb"] < 40  # what is not the set of numbers must not grow
+    each = figures["cpu_s_per_100k"]
+    assert len(each) >= 6
+    assert min(each[-3:]) < 3 * min(each[:3])
 
 
-@pytest.mark.parametrize(("name", "growth_mb"), [("csv", 25), ("json", 25), ("xml", 25), ("parquet", 150)])
+@pytest.mark.parametrize(("name", "growth_mb"), [("csv", 18), ("json", 18), ("xml", 18), ("parquet", 150)])
 def test_a_long_call_list_goes_to_disk(name: str, growth_mb: int) -> None:
-    figures = figures_of("records.py", "--megabytes", "20", "--rows", "80000", "--only", name)
-    assert figures["rows"] > 50_000
+    figures = figures_of("records.py", "--megabytes", "12", "--rows", "60000", "--only", name)
+    assert figures["rows"] > 30_000
     assert figures["peak_over_idle_mb"] < growth_mb
