@@ -28,6 +28,11 @@ from airflow_provider_telecom.calls.request import Response
 T = TypeVar("T")
 
 _MOST_DIGITS = 400
+# A whole pair, half of one (the group), or another backslash with what it stands before.
+_SURROGATES = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 
 
 class Complaint(NamedTuple):
@@ -46,17 +51,24 @@ def read_json(body: bytes) -> Any:
     """Return what a JSON body holds, fractions as Decimal. Raises TelecomAnswerError.
 
     Refused: other encodings than UTF-8, NaN and Infinity, a key given twice, nesting too deep, and numbers
-    that are far from what a float can hold.
+    that are far from what a float can hold. Half a surrogate pair, as a cut emoji leaves it, becomes U+FFFD:
+    no database, no file and no log takes it.
     """
     try:
         return json.loads(
-            body.decode("utf-8-sig"),
+            _without_halves(body.decode("utf-8-sig")),
             parse_float=_fraction,
             parse_constant=_refuse_constant,
             object_pairs_hook=without_duplicates,
         )
     except (ValueError, ArithmeticError, RecursionError):
         raise unreadable("not JSON", body) from None
+
+
+def _without_halves(text: str) -> str:
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _SURROGATES.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
 
 
 def _fraction(text: str) -> Decimal:

@@ -87,6 +87,8 @@ def test_an_input_error_is_a_value_error_that_names_field_and_rule() -> None:
         b"[" * 100_000,
         b"1" * 5000,
         "{}".encode("utf-16"),
+        rb'["\ud8"]',
+        rb'["\ud83d\ude0"]',
     ],
     ids=lambda body: repr(body[:12]),
 )
@@ -101,6 +103,26 @@ def test_bodies_that_are_not_strict_json_are_refused_without_being_shown(body: b
 
 def test_money_is_never_a_float() -> None:
     assert read_json(b'\xef\xbb\xbf{"price": 0.1}') == {"price": Decimal("0.1")}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"a\ud83d", "a\ufffd"),
+        (r"\uDE00b", "\ufffdb"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"\uD83D\uDE00", "\U0001f600"),
+        (r"\ude00\ud83d", "\ufffd\ufffd"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\\\ud83d", "\\\ufffd"),
+        (r"\u0457\n\"", 'ї\n"'),
+    ],
+)
+def test_half_a_surrogate_pair_is_replaced(written: str, read: str) -> None:
+    """The answer to a paid call must stay readable, and Airflow's database takes no half of a pair."""
+    found = read_json(f'{{"a": ["{written}"], "{written}": 1}}'.encode())
+    assert found == {"a": [read], read: 1}
+    assert as_model(str, found["a"][0]) == read
 
 
 def test_a_model_error_names_fields_only() -> None:
