@@ -12,7 +12,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -159,7 +159,7 @@ class Transport:
             allow_redirects=False,
             proxy=_proxy_for(url) if self._route.trust_env else None,
         ) as answer:
-            with receiving(request, answer.status, answer.headers.items()) as intake:
+            with receiving(request, answer.status, _headers(answer)) as intake:
                 async for piece in answer.content.iter_chunked(CHUNK):
                     intake.take(piece)
                 if intake.ends_with_the_connection and not _was_closed_well(_progress.get().tls):
@@ -170,6 +170,12 @@ class Transport:
         """Close the pooled connections."""
         if self._session is not None:
             await self._session.close()
+
+
+def _headers(answer: aiohttp.ClientResponse) -> Iterator[tuple[str, str]]:
+    """Yield headers as `blocking` sees them, in Latin-1. aiohttp leaves half surrogates for other bytes."""
+    for name, value in answer.headers.items():
+        yield name, value.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _tls(route: Route) -> ssl.SSLContext | bool:
