@@ -128,7 +128,7 @@ class TestAlone:
     )
     def test_a_corrupt_token_in_the_store_is_replaced(self, world: World, corrupt: dict[str, Any]) -> None:
         """No request goes out with it: it would raise in the HTTP library, in every call, for ever."""
-        world.store[KEY] = json.dumps({**json.loads(stored("T0", world.now + 9, world.now)), **corrupt})
+        world.store[KEY] = json.dumps({**json.loads(stored("T0", world.now + 86_400, world.now)), **corrupt})
         worker = Worker(world)
         assert worker.begin().finish().status == 200
         assert (world.mints, worker.unauthorized, access(world)) == (1, 0, "T1")

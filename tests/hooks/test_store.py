@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.hooks.store import HostLock, ProcessStore, VariableStore, shared_store
+from tests.shown import everything_shown
+from tests.test_leaks import minted
 
 KEY = "__telecom_sunsim_token__abcd1234"
 TOKEN, REFRESH = "sim_access_0123456789", "sim_refresh_0123456789"
@@ -86,6 +89,55 @@ class TestVariables:
         store.save(KEY, TEXT)
         assert store.load(KEY) == TEXT
         assert VariableStore().load(KEY) is None
+
+
+class TestSunSim:
+    """A hook of SunSim whose token is in a Variable."""
+
+    @pytest.fixture
+    def hook(
+        self, hook_for: Callable[..., Any], supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+    ) -> Any:
+        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "A" * 43 + "=")
+        return hook_for("sunsim", lock="host")
+
+    def key(self, hook: Any) -> str:
+        found: str = hook.account.auth.key
+        return found
+
+    def test_if_it_cannot_be_written_no_error_and_no_frame_holds_it(
+        self, hook: Any, supervisor: Supervisor, call: Callable[..., Any], telecom_simulator: Any
+    ) -> None:
+        supervisor.broken = True
+        with pytest.raises(TelecomNotSentError, match="cannot be written") as caught:
+            call(hook.create_callback, "79000000277", "79000000000")
+        (token,) = minted(telecom_simulator)
+        assert token in supervisor.masked
+        assert token not in everything_shown(caught.value)
+        assert hook._read().credentials.secret.reveal() not in everything_shown(caught.value)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "junk",
+            '{"access": "\\u0442\\u043e\\u043a\\u0435\\u043d", "expires": 9999999999, "minted": 1}',
+            '{"access": "a\\nb", "expires": 9999999999, "minted": 1}',
+            '{"access": "\\ud800", "expires": 9999999999, "minted": 1}',
+            f'{{"access": "a", "expires": 1{"0" * 400}, "minted": 1}}',
+            '{"access": "a", "expires": 9999999999, "minted": 1e999}',
+            '{"access": "not-the-live-one", "expires": 9999999999, "minted": 1}',
+        ],
+    )
+    def test_a_corrupt_one_is_replaced(
+        self, text: str, hook: Any, supervisor: Supervisor, call: Callable[..., Any], telecom_simulator: Any
+    ) -> None:
+        supervisor.variables[self.key(hook)] = text
+        for _ in range(2):
+            call(hook.create_callback, "79000000277", "79000000000")
+        (token,) = minted(telecom_simulator)
+        assert json.loads(supervisor.variables[self.key(hook)])["access"] == token
+        assert len(telecom_simulator.town.ledger.of("sunsim", "token")) == 1
+        assert len(telecom_simulator.town.ledger.of("sunsim", "callback")) == 2
 
 
 def _redacted(text: str) -> Any:
