@@ -168,6 +168,11 @@ _DEFAULT_TEXT: dict[type[TelecomError], str] = {
 }
 
 
+# Request Timeout, Too Early, and nginx's "client closed request" come from a server that gave up waiting. It,
+# or another one behind it, may have acted.
+_LIKE_A_LOST_ANSWER = (408, 425, 499)
+
+
 def _error_for(status: int) -> type[TelecomError]:
     by_status: dict[int, type[TelecomError]] = {
         401: TelecomAuthError,
@@ -177,6 +182,6 @@ def _error_for(status: int) -> type[TelecomError]:
     }
     if status in by_status:
         return by_status[status]
-    if status < 200 or status >= 500:
+    if status < 200 or status >= 500 or status in _LIKE_A_LOST_ANSWER:
         return TelecomServerError
     return TelecomRedirectError if status < 400 else TelecomRejectedError

@@ -1,6 +1,6 @@
 """When a request may be sent again: the one rule table, and the loop that keeps to it.
 
-| class | not sent | unknown, 5xx, unreadable 2xx | 429 |
+| class | not sent | unknown, 5xx, 408, 425, 499, unreadable 2xx | 429 |
 |---|---|---|---|
 | READ, TOKEN, KEYED | 4 requests in all | 4 (KEYED: with the same key) | 4, after Retry-After |
 | BILLED_READ | 4 | 2 | 4, after Retry-After |

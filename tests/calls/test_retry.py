@@ -72,7 +72,15 @@ def attempt(repeat: Repeat, answers: list[Outcome], guard: Guard | None = None) 
 
 SAFE = [Repeat.READ, Repeat.TOKEN, Repeat.KEYED]
 ONCE = [Repeat.SET_STATE, Repeat.DRAFT, Repeat.UNKEYED]
-UNCLEAR = [Unknown("reset"), Response(500, {}), Response(503, {}), Response(200, {}, b"<html>")]
+UNCLEAR = [
+    Unknown("reset"),
+    Response(500, {}),
+    Response(503, {}),
+    Response(408, {}),
+    Response(425, {}),
+    Response(499, {}),
+    Response(200, {}, b"<html>"),
+]
 
 
 @pytest.mark.parametrize("repeat", list(Repeat))
