@@ -24,8 +24,10 @@ class CallOperator(UnkeyedOperator):
     :param look_for_proof_seconds: after a lost answer, look so long (0 to 21600) in the call records for a
         call of the two numbers that began since it was asked for, and hold the worker meanwhile. A hit
         proves that it happened, and the task succeeds; a call that the two had by themselves in that time
-        is taken for it. A miss proves nothing: `on_unknown` decides. Calls appear when they have ended, so
-        this should be longer than they last; 0 (default): do not look. A killed worker does not look.
+        is taken for it; in the hour that happens twice in autumn, so is one of its first pass that began at
+        the same time by the clocks. A miss proves nothing: `on_unknown` decides. Calls appear when they have
+        ended, so this should be longer than they last; 0 (default): do not look. A killed worker does not
+        look.
     """
 
     hook_path: ClassVar[str]

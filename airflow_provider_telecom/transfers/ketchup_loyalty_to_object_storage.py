@@ -242,7 +242,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
 
     def _wanted(self) -> _Wanted:
         filters = self._chosen_canonical()
-        bounds = [self._on_the_wall(name) for name in _INTERVAL if name in filters]
+        bounds = self._bounds(filters)
         for name in (*_INTERVAL, "callback_url"):
             filters.pop(name, None)
         kind = filters.pop("message_type", None)
@@ -263,12 +263,15 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
             filters["operator_id"] = str(filters["operator_id"])
         return filters
 
-    def _on_the_wall(self, name: str) -> datetime:
-        """Return an end of the interval as the vendor's clocks show it, to the second, without a zone."""
-        from airflow_provider_telecom.vendors.clock import wall_clock
+    def _bounds(self, filters: Mapping[str, Any]) -> Sequence[datetime]:
+        """Return both ends of the interval by the vendor's clocks, to the second; nothing without one."""
+        from airflow_provider_telecom.vendors.clock import included_period
 
-        at = wall_clock(name, moment(name, getattr(self, name)), self.hook.options.vendor_timezone)
-        return datetime(at.year, at.month, at.day, at.hour, at.minute, at.second)
+        if not all(name in filters for name in _INTERVAL):
+            return ()
+        start, end = (moment(name, getattr(self, name)) for name in _INTERVAL)
+        ends = included_period(_INTERVAL, start, end, self.hook.options.vendor_timezone)
+        return [datetime.fromisoformat(f"{one:%Y-%m-%d %H:%M:%S}") for one in ends]
 
 
 @dataclass(frozen=True)
@@ -291,10 +294,6 @@ class _Wanted:
 
         if self.first is None or self.last is None:
             return {None: Part("")}
-        if self.first > self.last:
-            raise TelecomInputError(
-                "time_in_to", "must not be earlier than time_in_from, by the vendor's clocks"
-            )
         return parts_by_day(self.first, self.last + _SECOND, None)
 
     def day_of(self, row: Mapping[str, Any]) -> date | None:

@@ -76,10 +76,12 @@ class CallListOperator(RecordsOperator):
 
     def _interval(self) -> tuple[datetime, datetime]:
         """Return both ends as the vendor's clocks show them, to the second, without a zone."""
-        from airflow_provider_telecom.vendors.sunsim.period import period
+        from airflow_provider_telecom.vendors.clock import wall_clock_period
+        from airflow_provider_telecom.vendors.sunsim.period import written
 
-        start, end = (moment(name, getattr(self, name)).replace(microsecond=0) for name in ("start", "end"))
-        first, last = period(start, end, self.hook.options.vendor_timezone)
+        ends, zone = ("start", "end"), self.hook.options.vendor_timezone
+        start, end = (moment(name, getattr(self, name)).replace(microsecond=0) for name in ends)
+        first, last = written(*wall_clock_period(ends, start, end, zone), zone)
         return datetime.fromisoformat(first), datetime.fromisoformat(last)
 
     def _chosen(self) -> dict[str, Any]:

@@ -61,10 +61,10 @@ def possible_moments(field: str, local: datetime, zone: tzinfo) -> list[datetime
     There is one, or two where the clocks are put back. Raises TelecomInputError for a time that does not
     exist there.
     """
-    moments = [local.replace(tzinfo=zone, fold=fold).astimezone(timezone.utc) for fold in (0, 1)]
-    if moments[0] > moments[1]:
+    earlier, later = _passes(local, zone)
+    if earlier > later:
         raise TelecomInputError(field, "does not exist: the clocks were put forward over it")
-    return moments if moments[0] < moments[1] else moments[:1]
+    return [earlier, later] if earlier < later else [earlier]
 
 
 def to_utc(field: str, local: datetime, zone: tzinfo) -> datetime:
@@ -103,18 +103,63 @@ def wall_clock(field: str, moment: datetime, zone: str | None) -> pendulum.DateT
     return pendulum.instance(moment).naive()
 
 
-def local_period(start: datetime, end: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Return the earliest and the latest wall-clock time, without a zone, from `start` to `end` (aware).
+def wall_clock_period(
+    fields: tuple[str, str], start: datetime, end: datetime, zone: str | None, *, either_pass: bool = False
+) -> tuple[datetime, datetime]:
+    """Return the local times (naive) between which all moments from `start` to before `end` lie.
+
+    Both ends are as for `wall_clock`, and so is what is raised; also for an end that is not later.
+    `either_pass` is as for `local_period`.
+    """
+    first, last = (wall_clock(*named, zone) for named in zip(fields, (start, end), strict=True))
+    if start >= end:
+        raise TelecomInputError(fields[1], "must be later than start")
+    if zone is None:
+        return first, last
+    return local_period(start, end, pendulum.timezone(zone), either_pass=either_pass)
+
+
+def included_period(
+    fields: tuple[str, str], start: datetime | None, end: datetime | None, zone: str | None
+) -> tuple[datetime | None, datetime | None]:
+    """Return the same for a period that includes its end, either end of which may be left out."""
+    ends = zip(fields, (start, end), strict=True)
+    first, last = (None if one is None else wall_clock(field, one, zone) for field, one in ends)
+    if start is None or end is None:
+        return first, last
+    if start > end:
+        raise TelecomInputError(fields[1], f"must not be earlier than {fields[0]}")
+    if zone is None:
+        return first, last
+    since, until = local_period(start, utc(end) + _SECOND, pendulum.timezone(zone))
+    return since, until - _SECOND
+
+
+def local_period(
+    start: datetime, end: datetime, zone: tzinfo, *, either_pass: bool = False
+) -> tuple[datetime, datetime]:
+    """Return the local times (naive) between which all moments from `start` to before `end` lie.
 
     These are what the clocks show at both, unless they are put back shortly after `start` or before `end`.
+    With `either_pass` an end within an hour that happens twice is moved out of it, so that it does not matter
+    for which pass the vendor takes it.
     """
     start, end = utc(start), utc(end)
     first, last = (_shown(one, zone) for one in (start, end))
-    if change := _put_back(start, min(end, start + _LONGEST_CHANGE), zone):
+    if change := _put_back(start, min(end - _SECOND, start + _LONGEST_CHANGE), zone):
         first = min(first, _shown(change, zone))
     if change := _put_back(max(start, end - _LONGEST_CHANGE), end, zone):
         last = max(last, _shown(change - _SECOND, zone) + _SECOND)
+    if either_pass and (change := _put_back(*_passes(first, zone), zone)):
+        first = _shown(change, zone) - _SECOND
+    if either_pass and (change := _put_back(*_passes(last, zone), zone)):
+        last = _shown(change - _SECOND, zone) + _SECOND
     return first, last
+
+
+def _passes(local: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+    earlier, later = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    return earlier.astimezone(timezone.utc), later.astimezone(timezone.utc)
 
 
 def utc(moment: datetime) -> datetime:

@@ -29,7 +29,7 @@ from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Mess
 from airflow_provider_telecom.transfers.ketchup_loyalty_to_object_storage import (
     KetchUpStatsToObjectStorageOperator,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus, ViberRecipient
 from airflow_provider_telecom.vendors.ketchup_loyalty.table import COLUMNS, understood
 from tests.operators.ketchup_ground import killed, paid, shown
 from tests.tasks import Run
@@ -297,6 +297,23 @@ def test_the_hours_in_which_the_clocks_change() -> None:
     assert twice["incoming_utc"] == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
     with pytest.raises(TelecomInputError, match="does not exist"):
         row_of(kyiv, **{"Incoming date": "2026-03-29 03:30:00"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-10-25 02:59:59", "2026-10-25 03:30:00", "2026-10-25 04:00:00"),
+        *("2026-03-29 02:59:59", "2026-03-29 03:30:00", "2026-03-29 04:00:00"),
+    ],
+)
+def test_a_time_is_read_alike_in_the_table_and_in_the_hooks_model(text: str) -> None:
+    status = MessageStatus.model_validate({"status": "delivered", "msisdn": "380670000200", "time_dr": text})
+    try:
+        told = row_of(ZoneInfo("Europe/Kyiv"), **{"DLR Date": text})["dlr_utc"]
+    except TelecomInputError:
+        told = None
+    assert status.delivered_at("Europe/Kyiv") == told
+    assert (told is None) == (text == "2026-03-29 03:30:00")
 
 
 # Names and parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from itertools import product
+from itertools import combinations
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.clock import (
+    included_period,
     local_period,
     local_time,
     moment_of,
     possible_moments,
     to_utc,
+    wall_clock_period,
 )
 
 UTC = timezone.utc
@@ -84,23 +86,33 @@ def test_a_moment_is_among_those_that_its_own_wall_clock_time_can_mean(
     assert {one.astimezone(zone).replace(tzinfo=None) for one in found} == {local}
 
 
-QUARTERS = [PUT_BACK + HOUR / 4 * n for n in range(-16, 17)]
-
-
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 def test_a_period_holds_the_wall_clock_times_of_all_its_moments_and_few_others(zone: ZoneInfo) -> None:
     """By brute force around changes of the clocks of each zone: forward, back, by half an hour."""
     for change in (PUT_BACK, at("2027-03-28T01:00:00"), at("2026-04-04T15:00:00"), at("2024-02-29T18:00:00")):
         moments = [change + HOUR / 4 * n for n in range(-16, 17)]
         shown = [one.astimezone(zone).replace(tzinfo=None) for one in moments]
-        for first, last in product(range(len(moments)), repeat=2):
-            if first < last:
-                start, end = local_period(moments[first], moments[last], zone)
-                inside = shown[first : last + 1]
-                assert start == min(inside)
-                assert (
-                    max(inside) <= end <= max(inside) + HOUR / 4
-                )  # the quarter before a change is not shown
+        for first, last in combinations(range(len(moments)), 2):
+            start, end = local_period(moments[first], moments[last], zone)
+            inside = shown[first:last]
+            assert start == min(inside)
+            assert max(*inside, shown[last]) <= end <= max(max(inside) + HOUR / 4, shown[last])
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "period"),
+    [
+        (-HOUR / 3, 0 * HOUR, ("2026-10-25T03:40:00", "2026-10-25T04:00:00")),
+        (0 * HOUR, HOUR / 3, ("2026-10-25T03:00:00", "2026-10-25T03:20:00")),
+        (-HOUR, 0 * HOUR, ("2026-10-25T03:00:00", "2026-10-25T04:00:00")),
+        (0 * HOUR, HOUR, ("2026-10-25T03:00:00", "2026-10-25T04:00:00")),
+    ],
+)
+def test_a_period_that_ends_or_begins_with_the_change_is_not_widened(
+    start: timedelta, end: timedelta, period: tuple[str, str]
+) -> None:
+    first, last = local_period(PUT_BACK + start, PUT_BACK + end, KYIV)
+    assert (first.isoformat(), last.isoformat()) == period
 
 
 def test_a_period_over_the_hour_that_happens_twice() -> None:
@@ -114,3 +126,48 @@ def test_a_period_over_the_hour_that_happens_twice() -> None:
         datetime(2026, 10, 23, 3, 50),
         datetime(2026, 10, 25, 4),
     )
+
+
+@pytest.mark.parametrize("zone", ZONES, ids=str)
+def test_a_period_may_be_such_that_either_pass_will_do(zone: ZoneInfo) -> None:
+    """By brute force: whatever the vendor takes an ambiguous end for, no moment is outside."""
+    for change in (PUT_BACK, at("2027-03-28T01:00:00"), at("2026-04-04T15:00:00"), at("2024-02-29T18:00:00")):
+        moments = [change + HOUR / 4 * n for n in range(-16, 17)]
+        for start, end in combinations(moments, 2):
+            first, last = local_period(start, end, zone, either_pass=True)
+            narrow = local_period(start, end, zone)
+            assert first <= narrow[0] <= narrow[1] <= last
+            assert (narrow[0] - first) + (last - narrow[1]) <= 2 * HOUR
+            for fold in (0, 1):
+                assert first.replace(tzinfo=zone, fold=fold).astimezone(UTC) <= start
+                assert last.replace(tzinfo=zone, fold=fold).astimezone(UTC) >= end
+
+
+def test_periods_are_aware_with_a_zone_and_naive_without() -> None:
+    names = ("start", "end")
+    start, end = PUT_BACK - HOUR / 6, PUT_BACK + HOUR / 3
+    assert wall_clock_period(names, start, end, "Europe/Kyiv") == local_period(start, end, KYIV)
+    naive = datetime(2026, 10, 25, 3, 50), datetime(2026, 10, 25, 4)
+    assert wall_clock_period(names, *naive, None) == naive
+    for ends, zone in ((naive, "Europe/Kyiv"), ((start, end), None)):
+        with pytest.raises(TelecomInputError, match=r"^start: must be a datetime"):
+            wall_clock_period(names, *ends, zone)
+    # 03:20 of the second pass is later than 03:50 of the first, whatever the clocks show
+    with pytest.raises(TelecomInputError, match=r"^end: must be later than start"):
+        wall_clock_period(names, end, start, "Europe/Kyiv")
+
+
+def test_a_period_that_includes_its_end() -> None:
+    names = ("start", "end")
+    start, end = PUT_BACK - HOUR / 6, PUT_BACK + HOUR / 3
+    before_four = datetime(2026, 10, 25, 3, 59, 59)
+    assert included_period(names, start, end, "Europe/Kyiv") == (datetime(2026, 10, 25, 3), before_four)
+    last = PUT_BACK - timedelta(seconds=1)
+    assert included_period(names, start, last, "Europe/Kyiv") == (datetime(2026, 10, 25, 3, 50), before_four)
+    noon = datetime(2026, 7, 1, 9, tzinfo=UTC)
+    twelve = datetime(2026, 7, 1, 12)
+    assert included_period(names, noon, noon, "Europe/Kyiv") == (twelve, twelve)
+    assert included_period(names, noon, None, "Europe/Kyiv") == (twelve, None)
+    assert included_period(names, None, twelve, None) == (None, twelve)
+    with pytest.raises(TelecomInputError, match=r"^end: must not be earlier than start"):
+        included_period(names, end, start, "Europe/Kyiv")

@@ -10,7 +10,7 @@ from airflow_provider_telecom.calls.checks import filled, matching, one_of, some
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request, Save, Target
-from airflow_provider_telecom.vendors.clock import wall_clock
+from airflow_provider_telecom.vendors.clock import included_period
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import GONE, NOT_SUPPORTED
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import FILE_KEY, SOURCES, STATUSES, TYPES
 from airflow_provider_telecom.vendors.ketchup_loyalty.exports import (
@@ -67,14 +67,12 @@ class StatisticsCalls(KetchUpRequests):
         Source: "Запрос на выгрузку статистики".
         """
         filters: dict[str, Any] = {
-            "time_in_from": self._wall("time_in_from", time_in_from),
-            "time_in_to": self._wall("time_in_to", time_in_to),
+            **self._period("time_in", time_in_from, time_in_to),
             "msisdn": None if msisdns is None else [self._msisdn(one) for one in some("msisdns", msisdns)],
             "originator": None if originator is None else filled("originator", originator),
             "source_type": None if source_type is None else one_of("source_type", source_type, SOURCES),
             "message_type": None if message_type is None else one_of("message_type", message_type, TYPES),
-            "time_sent_from": self._wall("time_sent_from", time_sent_from),
-            "time_sent_to": self._wall("time_sent_to", time_sent_to),
+            **self._period("time_sent", time_sent_from, time_sent_to),
             "country_name": None if country_name is None else filled("country_name", country_name),
             "operator_id": _operator(operator_id, country_name),
             "status": None if status is None else one_of("status", status, STATUSES),
@@ -143,10 +141,14 @@ class StatisticsCalls(KetchUpRequests):
         path = "/stat/file/id/{file_key}/format/{format}"
         return self._request("GET", path, Repeat.READ, ids=ids, save=save, max_bytes=most)
 
-    def _wall(self, field: str, at: datetime | None) -> str | None:
-        if at is None:
-            return None
-        return wall_clock(field, at, self.options.vendor_timezone).format("YYYY-MM-DD HH:mm:ss")
+    def _period(self, name: str, start: datetime | None, end: datetime | None) -> dict[str, str | None]:
+        """Return a filter's two ends by the vendor's clocks. The second is included."""
+        fields = (f"{name}_from", f"{name}_to")
+        ends = included_period(fields, start, end, self.options.vendor_timezone)
+        return {
+            field: None if one is None else f"{one:%Y-%m-%d %H:%M:%S}"
+            for field, one in zip(fields, ends, strict=True)
+        }
 
 
 def _chosen(message_ids: Sequence[str | int] | None, filters: dict[str, Any]) -> dict[str, Any]:
@@ -161,9 +163,6 @@ def _chosen(message_ids: Sequence[str | int] | None, filters: dict[str, Any]) ->
     for end in ("time_in_from", "time_in_to"):
         if end not in filters:
             raise TelecomInputError(end, "must be given, or message_ids")
-    for first, last in (("time_in_from", "time_in_to"), ("time_sent_from", "time_sent_to")):
-        if first in filters and last in filters and filters[first] > filters[last]:
-            raise TelecomInputError(last, f"must not be earlier than {first}")
     return filters
 
 

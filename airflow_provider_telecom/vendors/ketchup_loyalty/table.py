@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from airflow_provider_telecom.calls.answers import read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
+from airflow_provider_telecom.vendors.clock import local_time, to_utc
 from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
 
 _CLOCK = "wall clock of the vendor"
@@ -67,7 +68,6 @@ _SPELT = {
 _BLANKS = re.compile(r"[\s_]+")
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}")
 _MONEY = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]{3})?")
-_TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 def understood(record: Mapping[str, Any], zone: tzinfo | None = None, region: str = "UA") -> dict[str, Any]:
@@ -147,20 +147,8 @@ def _time(
     text = _word(name, facts)
     if text is None:
         return None, None
-    try:
-        naive = datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
-    except ValueError:
-        naive = None
-    if naive is None:
-        raise TelecomInputError(name, "must be a time like 2020-10-22 17:28:45")
-    return text, None if zone is None else _moment(name, naive, zone)
-
-
-def _moment(name: str, naive: datetime, zone: tzinfo) -> datetime:
-    moment = naive.replace(tzinfo=zone, fold=1).astimezone(timezone.utc)
-    if moment.astimezone(zone).replace(tzinfo=None) != naive:
-        raise TelecomInputError(name, "does not exist in vendor_timezone")
-    return moment
+    local = local_time(name, text)
+    return text, None if zone is None else to_utc(name, local, zone)
 
 
 def _network(facts: Mapping[str, Any]) -> str | None:

@@ -21,7 +21,8 @@ def call_record(
     """Wait for the record of a call of the two numbers that began at `since` (ISO, aware) or later.
 
     Records appear when a call has ended. A call that nobody answered may never have one. In the hour that
-    happens twice, a call of its first pass may be taken for one of the second: see docs/sending.md.
+    happens twice, a call of its first pass may be taken for one of the second: see
+    docs/decisions/0007-wall-clock-times.md.
     """
     start = datetime.fromisoformat(since)
     wanted = (_ending(calling_number or api.options.calling_number), _ending(called_number))

@@ -7,15 +7,15 @@ from datetime import datetime
 import pendulum
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.vendors.clock import wall_clock
+from airflow_provider_telecom.vendors.clock import wall_clock, wall_clock_period
 
 
 def period(start: datetime, end: datetime, zone: str | None) -> tuple[str, str]:
     """Return both ends, aware if the `zone` is known and else naive, as `yyyy-mm-dd hh:mm:ss`.
 
-    Raises TelecomInputError.
+    An end within an hour that happens twice is moved out of it. Raises TelecomInputError.
     """
-    return written(wall_clock("start", start, zone), wall_clock("end", end, zone), zone)
+    return written(*wall_clock_period(("start", "end"), start, end, zone, either_pass=True), zone)
 
 
 def written(start: datetime, end: datetime, zone: str | None) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164_if_any
+from airflow_provider_telecom.vendors.clock import local_time, to_utc
 from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
 
 COLUMNS = (
@@ -25,7 +26,7 @@ COLUMNS = (
         "start_utc",
         Kind.MOMENT,
         "when the call began, as read from call_time; none without vendor_timezone in the connection's "
-        "extra; where the clocks are put back, the first of the two moments that it can mean",
+        "extra; where the clocks are put back, the later of the two moments that it can mean",
         "UTC",
         assumed=True,
     ),
@@ -86,10 +87,11 @@ def understood(record: Any, zone: tzinfo | None = None, region: str = "RU") -> d
         raise TelecomInputError("row", "must be an object")
     named = _by_plain_name(record)
     began = time_of(record)
+    start = None if began is None or zone is None else to_utc("call_time", began, zone)
     number_from, number_to = _text(named, *_FROM), _text(named, *_TO)
     return {
         "call_id": _text(named, "callid"),
-        "start_utc": None if began is None or zone is None else began.replace(tzinfo=zone),
+        "start_utc": start,
         "call_time": None if began is None else str(began),
         "direction": _DIRECTIONS.get(_text(named, "direction") or ""),
         "duration_seconds": _seconds(_text(named, "duration", "callduration", "durationsec")),
@@ -114,11 +116,8 @@ def time_of(record: Mapping[str, Any]) -> datetime | None:
         return None
     text = str(named[name]).strip()
     if _TIME.fullmatch(text):
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:
-            pass
-    elif _TIME_IN_ANOTHER_FORM.fullmatch(text):
+        return local_time(name, text)
+    if _TIME_IN_ANOTHER_FORM.fullmatch(text):
         return None
     raise TelecomInputError(name, "must be a time like 2026-01-31 08:00:00")
 

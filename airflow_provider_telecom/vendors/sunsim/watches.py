@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
 
 import pendulum
 
 from airflow_provider_telecom.calls.endpoint import Call, call_of
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.vendors.clock import local_period, possible_moments
 from airflow_provider_telecom.vendors.progress import Progress, Stage
 from airflow_provider_telecom.vendors.sunsim.api import SunSimApi
+from airflow_provider_telecom.vendors.sunsim.table import time_of
 
 
 def callback(api: SunSimApi, phone_to: str, phone_from: str, since: str) -> Call[Progress]:
     """Wait for a call of the two numbers that began at `since` (ISO, aware) or later.
 
     Takes `vendor_timezone` in the connection's extra: without it nobody can say what the vendor's clocks
-    showed. The rows of a call list are not documented: a call is one whose row holds both numbers.
+    showed. The rows of a call list are not documented: a call is one whose row holds both numbers. A row
+    that tells its time counts if that is not before `since`; one that does not, if nothing earlier was asked
+    for. In the hour that happens twice, a call of its first pass may be taken for one of the second: see
+    docs/decisions/0007-wall-clock-times.md.
     """
-    end = pendulum.now("UTC").add(minutes=1)
-    found = yield from call_of(api.list_calls, [phone_from], datetime.fromisoformat(since), end)
-    proven = any(call.mentions(phone_to) and call.mentions(phone_from) for call in found.calls)
+    start, now = datetime.fromisoformat(since), pendulum.now("UTC")
+    found = yield from call_of(api.list_calls, [phone_from], start, now.add(minutes=1))
+    zone = pendulum.timezone(api.options.vendor_timezone or "UTC")
+    proven = any(
+        call.mentions(phone_to) and call.mentions(phone_from) and _is_later(call.row, start, now, zone)
+        for call in found.calls
+    )
     return Progress(Stage.REACHED if proven else Stage.WAITING, {})
+
+
+def _is_later(row: Mapping[str, Any], start: datetime, now: datetime, zone: tzinfo) -> bool:
+    try:
+        began = time_of(row)
+        if began is not None:
+            return any(start <= moment <= now for moment in possible_moments("call_time", began, zone))
+    except TelecomInputError:
+        return False
+    asked_from, _ = local_period(start, now + timedelta(minutes=1), zone, either_pass=True)
+    return asked_from == start.astimezone(zone).replace(tzinfo=None)

@@ -1,0 +1,82 @@
+"""Whether a call-back is found in the list of calls, also when the clocks are put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+
+from airflow_provider_telecom.simulator.sunsim.books import Books
+from airflow_provider_telecom.simulator.sunsim.calls import PhoneCall
+from airflow_provider_telecom.vendors.progress import Stage
+from airflow_provider_telecom.vendors.sunsim import watches
+
+TO, FROM = "+79000001234", "79000000000"
+PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=timezone.utc)
+"""When Kyiv's clocks go from 04:00 back to 03:00."""
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def hook(hook_for: Callable[..., Any]) -> Any:
+    return hook_for("sunsim", vendor_timezone="Europe/Kyiv")
+
+
+@pytest.fixture
+def books(telecom_simulator: Any) -> Books:
+    found: Books = telecom_simulator.town.books("sunsim", Books)
+    found.zone = ZoneInfo("Europe/Kyiv")
+    for calls in found.calls.values():
+        calls.clear()
+    return found
+
+
+def call(books: Books, at: datetime) -> None:
+    books.calls["9000000000"].append(PhoneCall(books.new_id(), at, "9000000000", "89000001234", 2, 60))
+
+
+def stage(hook: Any, since: datetime, now: datetime) -> Stage:
+    with time_machine.travel(now, tick=False):
+        found: Stage = hook.run(watches.callback(hook, TO, FROM, since.isoformat())).stage
+    return found
+
+
+@pytest.mark.parametrize("since", [-90, -59, -30, -1, 0, 1, 20, 59, 60, 61])
+@pytest.mark.parametrize("after", [0, 2, 45])
+def test_a_call_is_found_in_both_passes_of_the_hour_that_happens_twice(
+    hook: Any, books: Books, since: int, after: int
+) -> None:
+    asked = PUT_BACK + since * MINUTE
+    assert stage(hook, asked, asked + MINUTE) is Stage.WAITING
+    call(books, asked + after * MINUTE)
+    assert stage(hook, asked, asked + (after + 1) * MINUTE) is Stage.REACHED
+    assert stage(hook, asked, asked + (after + 31) * MINUTE) is Stage.REACHED
+
+
+@pytest.mark.parametrize(("since", "before"), [(-30, 5), (0, 1), (30, 31), (30, 70), (61, 2)])
+@pytest.mark.parametrize("switch", [None, "other_columns"])
+def test_an_earlier_call_is_not_taken_for_it(
+    hook: Any, books: Books, since: int, before: int, switch: str | None
+) -> None:
+    books.switches.turn_on(*filter(None, [switch]))
+    asked = PUT_BACK + since * MINUTE
+    call(books, asked - before * MINUTE)
+    assert stage(hook, asked, asked + MINUTE) is Stage.WAITING
+
+
+def test_a_row_that_tells_no_time_counts_where_nothing_earlier_was_asked_for(hook: Any, books: Books) -> None:
+    books.stray_rows.append({"when": "today", "a": "9000000000", "b": "89000001234"})
+    for start, expected in ((-30, Stage.WAITING), (30, Stage.WAITING), (120, Stage.REACHED)):
+        asked = PUT_BACK + start * MINUTE
+        assert stage(hook, asked, asked + MINUTE) is expected
+
+
+@pytest.mark.parametrize("time", ["never", "2026-10-25 13:00:00", "2027-03-28 03:30:00"])
+def test_a_row_of_another_time_or_none_is_no_proof(hook: Any, books: Books, time: str) -> None:
+    books.stray_rows.append({"callDate": time, "a": "9000000000", "b": "89000001234"})
+    asked = datetime(2026, 10, 25, 12, tzinfo=timezone.utc)
+    assert stage(hook, asked, asked + MINUTE) is Stage.WAITING
