@@ -166,12 +166,12 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Check, compare, set, and compare again."""
         from airflow_provider_telecom.vendors.sunsim.edits import differences, told
-        from airflow_provider_telecom.vendors.sunsim.settings import checked, numbers_of
+        from airflow_provider_telecom.vendors.sunsim.settings import copied, numbers_of
 
         if self.expected_hash is not None:
             _check_hash(self.expected_hash)
-        wanted = checked(self._wanted(), self.hook.options.default_region)
-        numbers = [f"7{number[-10:]}" for number in numbers_of(wanted)]
+        wanted = copied(self._wanted())
+        numbers = [f"7{number}" for number in numbers_of(wanted)]
         expected = self.expected_hash or self.hook.get_vats_settings(numbers).hash
         self.hook.set_vats_settings(wanted, expected_hash=expected)
         found = self.hook.get_vats_settings(numbers)

@@ -112,6 +112,27 @@ SWITCHES = (
     Switch("sunsim", "opaque_tokens", "tokens are no JWT"),
     Switch("sunsim", "hostile_file_name", "a recording's name climbs out of its folder"),
     Switch("sunsim", "plain_redirects", "redirect numbers are kept as ten digits"),
+    Switch(
+        "sunsim",
+        "sample_settings",
+        "settings are as in the sample of lines 244 to 361: a redirect number 0, a block without redirects, "
+        "times 0 to 0, dialModeCode 0, a workdayDefDay without isUseCalendar; what was read may be sent back",
+    ),
+    Switch(
+        "sunsim",
+        "last_seconds",
+        "a time in settings ends with its last second (0 to 32399, then 32400 to 86399): line 371 forbids "
+        "gaps and does not say whether the end belongs to the time",
+    ),
+    Switch(
+        "sunsim",
+        "settings_key",
+        "the list of settings is called vatsSettings (lines 250 and 384) or vatssettings (line 367)",
+        ("vatsSettings", "vatssettings"),
+    ),
+    Switch(
+        "sunsim", "long_numbers", "settings show their number with the 8 in front (line 335 gives no form)"
+    ),
     Switch("sunsim", "end_excluded", "a period does not include its end"),
     Switch("sunsim", "other_columns", "rows of a call list have names and times of another kind"),
     # NovaConnect

@@ -137,7 +137,7 @@ class TestSettings:
         self.redirect(before.settings).update(dialTime=45, num="+79001234567")
         call(hook.set_vats_settings, before.settings, expected_hash=expected)
         assert self.redirect([books.settings[NUMBER]])["dialTime"] == 45
-        assert self.redirect([books.settings[NUMBER]])["num"] == "9001234567"
+        assert self.redirect([books.settings[NUMBER]])["num"] == "+79001234567"
 
     def test_somebody_was_quicker(self, hook: SunSimHook, call: Caller, telecom_simulator: Any) -> None:
         mine, theirs = (call(hook.get_vats_settings, [NUMBER]) for _ in range(2))

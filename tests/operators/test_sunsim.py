@@ -296,15 +296,14 @@ class TestSet:
             (lambda s: s.clear(), "settings: must be a list with at least one entry"),
         ],
     )
-    def test_wrong_settings_are_refused_before_the_first_request(
+    def test_wrong_settings_are_refused_before_anything_is_set(
         self, telecom_simulator: Any, before: Any, edit: Any, told: str
     ) -> None:
         edit(before["settings"])
-        telecom_simulator.town.requests.clear()
         with pytest.raises(TelecomInputError) as caught:
             Run().execute(put(settings=before["settings"], expected_hash=before["hash"]))
         assert told in str(caught.value)
-        assert not telecom_simulator.town.requests
+        assert asked(telecom_simulator, SET) == 0
 
     def test_the_workday_is_set_only_with_the_calendar(
         self, telecom_simulator: Any, books: Books, before: Any

@@ -240,3 +240,62 @@ def test_vip_profile_is_not_editable(vendor: Vendor) -> None:
     new = edited(read(vendor, VIP_NUMBER), lambda one: block(one).update(isActive=0))
     accepted(vendor.post(SET, {"vatsSettings": [new]}), SET)
     assert block(read(vendor, VIP_NUMBER))["isActive"] == 0
+
+
+class TestReadings:
+    """What the switches make of the settings."""
+
+    def test_settings_as_in_the_sample_may_be_sent_back(self) -> None:
+        vendor = switched("sample_settings", "on")
+        before = read(vendor)
+        assert [one["num"] for one in block(before)["redirectNums"]] == [9000000101, 0]
+        assert block(before, 1)["redirectNums"] == []
+        assert (block(before, 1)["dialModeCode"], before["profiles"][0]["workdayDefDay"]) == (0, 1)
+        accepted(vendor.post(SET, {"vatsSettings": [before]}), SET)
+        assert read(vendor) == before
+        new = edited(before, lambda one: block(one)["redirectNums"][1].update(dialTime=45))
+        accepted(vendor.post(SET, {"vatsSettings": [new]}), SET)
+        assert read(vendor) == new
+
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            lambda one: block(one)["redirectNums"][0].update(num=0),
+            lambda one: block(one).update(dialModeCode=0),
+            lambda one: one["profiles"][0].update(workdayDefDay=2),
+            lambda one: times(one, "1").append({"time_start": 5, "time_end": 5}),
+        ],
+    )
+    def test_an_edit_of_them_keeps_to_the_rules(self, edit: Edit) -> None:
+        assert refusal(switched("sample_settings", "on"), edit)
+
+    def test_times_with_their_last_second(self) -> None:
+        vendor = switched("last_seconds", "on")
+        assert times(read(vendor), "1") == [{"time_start": 32_400, "time_end": 64_799}]
+
+        def later(settings: Settings) -> None:
+            times(settings, "1")[0]["time_start"] = 36_000
+            times(settings, "1", 1)[0]["time_end"] = 35_999
+
+        assert refusal(vendor, lambda one: times(one, "1")[0].update(time_end=64_800)) == answers.BAD_SCHEDULE
+        accepted(vendor.post(SET, {"vatsSettings": [edited(read(vendor), later)]}), SET)
+
+    def test_the_key_in_small_letters(self) -> None:
+        vendor = switched("settings_key", "vatssettings")
+        (before,) = accepted(vendor.post(GET, {"nums": [NUMBER]}), GET)["vatssettings"]
+        assert refused(vendor.post(SET, {"vatsSettings": [before]})) == answers.UNKNOWN_FIELD
+        accepted(vendor.post(SET, {"vatssettings": [before]}), SET)
+
+    def test_numbers_with_an_8_in_front(self) -> None:
+        vendor = switched("long_numbers", "on")
+        before = read(vendor)
+        assert before["num"] == f"8{NUMBER}"
+        accepted(vendor.post(SET, {"vatsSettings": [before]}), SET)
+        assert read(vendor) == before
+
+
+def switched(name: str, value: str) -> Vendor:
+    vendor = Vendor()
+    vendor.town.set_switch(f"sunsim.{name}", value)
+    vendor.create()
+    return vendor

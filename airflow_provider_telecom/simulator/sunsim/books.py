@@ -38,7 +38,7 @@ class Books:
         self.calls: dict[str, list[PhoneCall]] = {number: seed_calls(self, number) for number in NUMBERS}
         self.vip_profiles = set(VIP_PROFILES)
         self.settings: dict[str, dict[str, Any]] = {
-            number: settings_of(number, place) for place, number in enumerate(NUMBERS)
+            number: settings_of(number, place, self.switches) for place, number in enumerate(NUMBERS)
         }
         self._parent_id = self.new_id()
 

@@ -86,10 +86,20 @@ def is_national_number(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"8[2-9][0-9]{9}|810[1-9][0-9]{6,14}", value) is not None
 
 
+def is_number_of_settings(value: Any) -> bool:
+    """Whether it is a number of the contract as settings show it: ten digits, perhaps after the 8."""
+    return isinstance(value, str) and re.fullmatch(r"8?[0-9]{10}", value) is not None
+
+
 def is_redirect_number(value: Any) -> bool:
     """Whether it is a number to redirect to: ten digits, alone or after 8 or +7; a JSON number will do."""
     text = str(value) if type(value) is int else value
     return isinstance(text, str) and re.fullmatch(r"(8|\+7)?[2-9][0-9]{9}", text) is not None
+
+
+def is_redirect_number_or_0(value: Any) -> bool:
+    """Whether it is a number to redirect to, or the 0 of the document's sample."""
+    return (type(value) is int and value == 0) or is_redirect_number(value)
 
 
 def between(low: int, high: int) -> Callable[[Any], bool]:

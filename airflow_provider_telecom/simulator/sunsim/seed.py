@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_telecom.simulator.sunsim.tokens import CONTRACT
+from airflow_provider_telecom.simulator.switches import Switches
 
 DAY_SECONDS = 86_400
 DIAL_MODES = {1: "Последовательный", 2: "Параллельный", 21: "Равномерная нагрузка"}
@@ -17,12 +18,16 @@ _REST = [(0, _OPENING), (_CLOSING, DAY_SECONDS)]
 _ALL_DAY = [(0, DAY_SECONDS)]
 
 
-def settings_of(number: str, place: int) -> dict[str, Any]:
+def settings_of(number: str, place: int, switches: Switches) -> dict[str, Any]:
     """Return the settings of a number of the contract; `place` is which one it is, from 0."""
     numbers = [(place + 1) * 10 + 1]
     numbers += [one for one in VIP_PROFILES if one // 10 == place + 1]
+    profiles = [_profile(profile_id, 1 if switches.on("last_seconds") else 0) for profile_id in numbers]
+    if switches.on("sample_settings"):
+        for profile in profiles:
+            _show_as_sample(profile)
     return {
-        "profiles": [_profile(profile_id) for profile_id in numbers],
+        "profiles": profiles,
         "contractNum": CONTRACT,
         "num": number,
         "vatsModeCode": 1,
@@ -30,21 +35,31 @@ def settings_of(number: str, place: int) -> dict[str, Any]:
     }
 
 
-def _profile(profile_id: int) -> dict[str, Any]:
+def _show_as_sample(profile: dict[str, Any]) -> None:
+    """Make a profile look like the one in the document's sample."""
+    first, second = profile["scheduleBlocks"]
+    first["redirectNums"].append({**first["redirectNums"][0], "id": first["id"] + 1000, "num": 0})
+    second["redirectNums"].clear()
+    second["dialModeCode"] = 0
+    for day in second["scheduleJson"]["schedule"]["days"].values():
+        day["times"].append({"time_start": 0, "time_end": 0})
+    profile["workdayDefDay"] = 1
+
+
+def _profile(profile_id: int, shorter: int) -> dict[str, Any]:
+    """Return a profile whose times end `shorter` seconds before the next begins."""
+    work = {day: _WORK if day <= 5 else [] for day in range(1, 8)}
+    rest = {day: _REST if day <= 5 else _ALL_DAY for day in range(1, 8)}
     blocks = [
-        _block(profile_id * 10 + 1, "Рабочее время", {day: _WORK if day <= 5 else [] for day in range(1, 8)}),
-        _block(
-            profile_id * 10 + 2,
-            "Нерабочее время",
-            {day: _REST if day <= 5 else _ALL_DAY for day in range(1, 8)},
-        ),
+        _block(profile_id * 10 + 1, "Рабочее время", work, shorter),
+        _block(profile_id * 10 + 2, "Нерабочее время", rest, shorter),
     ]
     return {"scheduleBlocks": blocks, "id": profile_id, "isUseCalendar": 0, "workdayDefDay": 0}
 
 
-def _block(block_id: int, name: str, hours: dict[int, list[tuple[int, int]]]) -> dict[str, Any]:
+def _block(block_id: int, name: str, hours: dict[int, list[tuple[int, int]]], shorter: int) -> dict[str, Any]:
     days = {
-        str(day): {"times": [{"time_start": start, "time_end": end} for start, end in times]}
+        str(day): {"times": [{"time_start": start, "time_end": end - shorter} for start, end in times]}
         for day, times in hours.items()
     }
     redirect = {"id": block_id, "num": 9000000101, "name": "Офис", "isActive": 1, "isMlp": 0, "dialTime": 30}

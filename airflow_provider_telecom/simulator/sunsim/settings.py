@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_telecom.simulator.sunsim.answers import (
     BAD_SCHEDULE,
     BAD_VALUE,
+    MISSING_FIELD,
     NOT_EDITABLE,
+    UNKNOWN_FIELD,
     RefusedError,
 )
 from airflow_provider_telecom.simulator.sunsim.calls import check_owned
@@ -19,10 +21,10 @@ from airflow_provider_telecom.simulator.sunsim.fields import (
     is_filled,
     is_flag,
     is_list,
+    is_number_of_settings,
     is_numbers,
     is_object,
-    is_own_number,
-    is_redirect_number,
+    is_redirect_number_or_0,
     is_text,
     one_of,
 )
@@ -35,7 +37,7 @@ Settings = dict[str, Any]
 
 WEEKDAYS = tuple(str(day) for day in range(1, 8))
 _FIXED = ("contractNum", "vatsModeCode")
-_NEW_REDIRECT = 0
+_NEW_REDIRECT = _NO_NUMBER = _NO_MODE = 0
 _SECONDS = between(0, DAY_SECONDS)
 _ID = between(0, 10**9)
 
@@ -44,7 +46,7 @@ _DAYS = {day: Field(is_object, inner={"times": Field(is_list, each=_TIMES)}) for
 _SCHEDULE = {"schedule": Field(is_object, inner={"days": Field(is_object, inner=_DAYS)})}
 _REDIRECT = {
     "id": Field(_ID),
-    "num": Field(is_redirect_number),
+    "num": Field(is_redirect_number_or_0),
     "name": Field(is_text),
     "isActive": Field(is_flag),
     "isMlp": Field(is_flag),
@@ -57,7 +59,7 @@ _BLOCK = {
     "typTerm": Field(is_text),
     "isActive": Field(is_flag),
     "nameTerm": Field(is_text),
-    "dialModeCode": Field(one_of(*DIAL_MODES)),
+    "dialModeCode": Field(one_of(_NO_MODE, *DIAL_MODES)),
     "dialModeTerm": Field(is_text),
 }
 _PROFILE = {
@@ -69,23 +71,31 @@ _PROFILE = {
 _NUMBER = {
     "profiles": Field(is_filled, each=_PROFILE),
     "contractNum": Field(is_text),
-    "num": Field(is_own_number),
+    "num": Field(is_number_of_settings),
     "vatsModeCode": Field(_ID),
     "vatsModeTerm": Field(is_text),
 }
 GET = {"nums": Field(is_numbers)}
-SET = {"vatsSettings": Field(is_filled, each=_NUMBER)}
+SET = {key: Field(is_filled, required=False, each=_NUMBER) for key in ("vatsSettings", "vatssettings")}
 
 
 def get_settings(books: Books, body: dict[str, Any]) -> dict[str, Any]:
     """Answer the settings of the numbers."""
     check_owned(books, body["nums"])
-    return {"vatsSettings": [books.settings[number] for number in dict.fromkeys(body["nums"])]}
+    numbers = dict.fromkeys(body["nums"])
+    return {books.switches["settings_key"]: [_shown(books, books.settings[number]) for number in numbers]}
+
+
+def _shown(books: Books, settings: Settings) -> Settings:
+    return {**settings, "num": f"8{settings['num']}"} if books.switches.on("long_numbers") else settings
 
 
 def set_settings(books: Books, body: dict[str, Any]) -> dict[str, Any]:
     """Take edited settings, all of them or none. Whoever writes last wins."""
-    edited: list[Settings] = body["vatsSettings"]
+    key = books.switches["settings_key"]
+    if list(body) != [key]:
+        raise RefusedError(UNKNOWN_FIELD if body else MISSING_FIELD, f"the settings stand in {key}")
+    edited: list[Settings] = [{**one, "num": one["num"][-10:]} for one in body[key]]
     numbers = [one["num"] for one in edited]
     check_owned(books, numbers)
     if len(set(numbers)) < len(numbers):
@@ -107,7 +117,7 @@ def _check_number(books: Books, old: Settings, new: Settings) -> None:
             if profile != before:
                 raise RefusedError(NOT_EDITABLE, "the profile of a list of VIP contacts cannot be edited")
         else:
-            _check_profile(before, profile)
+            _check_profile(before, profile, books.switches.on("last_seconds"))
 
 
 def _paired(old: Sequence[Settings], new: Sequence[Settings], what: str) -> list[tuple[Settings, Settings]]:
@@ -118,7 +128,7 @@ def _paired(old: Sequence[Settings], new: Sequence[Settings], what: str) -> list
     return [(one, known[one["id"]]) for one in new]
 
 
-def _check_profile(old: Settings, new: Settings) -> None:
+def _check_profile(old: Settings, new: Settings, last_seconds: bool) -> None:
     if new["isUseCalendar"]:
         if new["workdayDefDay"] == 0:
             raise RefusedError(BAD_VALUE, "workdayDefDay is a weekday, 1 to 7")
@@ -126,8 +136,12 @@ def _check_profile(old: Settings, new: Settings) -> None:
         raise RefusedError(NOT_EDITABLE, "workdayDefDay takes isUseCalendar")
     for block, before in _paired(old["scheduleBlocks"], new["scheduleBlocks"], "block"):
         _check_redirects(before, block)
+        if block["dialModeCode"] not in (before["dialModeCode"], *DIAL_MODES):
+            raise RefusedError(BAD_VALUE, "dialModeCode")
     for day in WEEKDAYS:
-        _check_day(day, [block["scheduleJson"]["schedule"] for block in new["scheduleBlocks"]])
+        spans = _spans(day, new)
+        if spans != _spans(day, old):
+            _check_day(day, spans, last_seconds)
 
 
 def _check_redirects(old: Settings, new: Settings) -> None:
@@ -135,15 +149,23 @@ def _check_redirects(old: Settings, new: Settings) -> None:
     ids = [redirect["id"] for redirect in new["redirectNums"] if redirect["id"] != _NEW_REDIRECT]
     if not known.issuperset(ids) or len(set(ids)) < len(ids):
         raise RefusedError(NOT_EDITABLE, "redirectNums.id is not one of this block's; a new number has 0")
+    numberless = {redirect["id"] for redirect in old["redirectNums"] if redirect["num"] == _NO_NUMBER}
+    if any(one["num"] == _NO_NUMBER and one["id"] not in numberless for one in new["redirectNums"]):
+        raise RefusedError(BAD_VALUE, "redirectNums.num")
 
 
-def _check_day(day: str, schedules: list[Settings]) -> None:
+def _spans(day: str, profile: Settings) -> list[tuple[int, int]]:
+    schedules = [block["scheduleJson"]["schedule"] for block in profile["scheduleBlocks"]]
     times = [time for schedule in schedules for time in schedule["days"][day]["times"]]
-    spans = sorted((time["time_start"], time["time_end"]) for time in times)
+    return sorted((time["time_start"], time["time_end"]) for time in times)
+
+
+def _check_day(day: str, spans: list[tuple[int, int]], last_seconds: bool) -> None:
+    shorter = 1 if last_seconds else 0
     if any(start >= end for start, end in spans):
         raise RefusedError(BAD_SCHEDULE, f"day {day}: a time ends before it starts")
-    edges = [(0, 0), *spans, (DAY_SECONDS, DAY_SECONDS)]
-    if any(before[1] != after[0] for before, after in pairwise(edges)):
+    edges = [(0, -shorter), *spans, (DAY_SECONDS, DAY_SECONDS)]
+    if any(before[1] + shorter != after[0] for before, after in pairwise(edges)):
         raise RefusedError(BAD_SCHEDULE, f"day {day}: times overlap or leave a gap")
 
 
@@ -153,7 +175,7 @@ def _keep(books: Books, old: Settings, new: Settings) -> None:
     for profile in new["profiles"]:
         for block in profile["scheduleBlocks"]:
             block["typTerm"] = terms[block["id"]]
-            block["dialModeTerm"] = DIAL_MODES[block["dialModeCode"]]
+            block["dialModeTerm"] = DIAL_MODES.get(block["dialModeCode"], block["dialModeTerm"])
             for redirect in block["redirectNums"]:
                 _keep_redirect(books, redirect)
     books.settings[new["num"]] = new | {"vatsModeTerm": old["vatsModeTerm"]}
@@ -161,5 +183,5 @@ def _keep(books: Books, old: Settings, new: Settings) -> None:
 
 def _keep_redirect(books: Books, redirect: Settings) -> None:
     redirect["id"] = redirect["id"] or 1 + books.town.random.getrandbits(29)
-    if books.switches.on("plain_redirects"):
+    if books.switches.on("plain_redirects") and redirect["num"] != _NO_NUMBER:
         redirect["num"] = int(str(redirect["num"])[-10:])

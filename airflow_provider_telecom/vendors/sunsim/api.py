@@ -20,12 +20,7 @@ from airflow_provider_telecom.calls.privacy import Secret, shortened
 from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request, Response, Save, Target
 from airflow_provider_telecom.vendors.api import Api, Credentials
 from airflow_provider_telecom.vendors.sunsim.answers import envelope
-from airflow_provider_telecom.vendors.sunsim.edits import (
-    check_workdays,
-    differences,
-    told,
-    unedited_as_read,
-)
+from airflow_provider_telecom.vendors.sunsim.edits import differences, left_out, told, unedited_as_read
 from airflow_provider_telecom.vendors.sunsim.models import (
     LARGEST_RECORDING,
     Answer,
@@ -43,7 +38,8 @@ from airflow_provider_telecom.vendors.sunsim.models import (
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
 from airflow_provider_telecom.vendors.sunsim.period import period, written
 from airflow_provider_telecom.vendors.sunsim.recordings import CONTENT_BEGINS
-from airflow_provider_telecom.vendors.sunsim.settings import Settings, checked, numbers_of
+from airflow_provider_telecom.vendors.sunsim.schedule import Settings
+from airflow_provider_telecom.vendors.sunsim.settings import check, copied, numbers_of, write_numbers
 from airflow_provider_telecom.vendors.sunsim.table import RECORD_ID
 from airflow_provider_telecom.vendors.sunsim.tokens import TokenDesk
 
@@ -191,43 +187,49 @@ class SunSimApi(Api[SunSimOptions]):
     ) -> Call[Answer]:
         """Set edited settings, as a whole, of the numbers they are about.
 
-        `settings` is the `settings` of `get_vats_settings`, edited. The vendor keeps no version, so
-        whoever writes last wins. With `expected_hash` (the `hash` of what was edited) the settings are
-        read once more just before, and refused when they have changed since; the moment between that
-        read and the write stays open. Only with it nothing is sent when they are so already, profiles
-        that were not edited go back to the letter, a refusal names what was edited, and an unknown outcome
-        is settled by reading, and the request repeated once if nothing has happened; without it
-        TelecomUnknownError is raised.
+        `settings` is the `settings` of `get_vats_settings`, edited. They are read once more just before: what
+        was not edited may stay as the vendor shows it, and profiles without an edit go back to the letter.
+        The vendor keeps no version, so whoever writes last wins. With `expected_hash` (the `hash` of what was
+        edited) settings that have changed since are refused; the moment between the read and the write stays
+        open. Only with it nothing is sent when they are so already, a refusal names what was edited, and an
+        unknown outcome is settled by reading, and the request repeated once if nothing has happened; without
+        it TelecomUnknownError is raised.
 
-        Raises TelecomInputError that names number, profile and day (times of a profile's blocks must
-        cover each day from 0 to 86400 once; dialTime 0 to 90; dialModeCode 1, 2 or 21; isActive, isMlp,
+        Raises TelecomInputError that names number, profile and day of an edit (times of a profile's blocks
+        must cover each day from 0 to 86400 once; dialTime 0 to 90; dialModeCode 1, 2 or 21; isActive, isMlp,
         isUseCalendar 0 or 1; workdayDefDay set only with isUseCalendar = 1; redirect numbers Russian),
         TelecomAuthError, TelecomRejectedError, TelecomUnknownError. A copy sets the same state again; a
         late one can undo a newer change. Source: "POST /api/v1/Vats/settings/set".
         """
-        wanted = checked(settings, self.options.default_region)
-        if expected_hash is not None:
-            return (yield from self._set_edited(wanted, expected_hash))
-        check_workdays(wanted)
-        return (yield from self._set(wanted))
-
-    def _set_edited(self, wanted: list[Settings], expected_hash: str) -> Call[Answer]:
+        wanted = copied(settings)
         read = yield from self._vats_settings(numbers_of(wanted))
+        if missing := left_out(wanted, read.settings):
+            raise TelecomInputError("settings", f"must be whole; left out were {told(missing)}")
+        if expected_hash is None:
+            return (yield from self._set(self._fit(wanted, read), read))
+        return (yield from self._set_edited(wanted, read, expected_hash))
+
+    def _fit(self, wanted: list[Settings], read: VatsSettings) -> list[Settings]:
+        """Return settings in the form in which they may be sent. Raises TelecomInputError."""
+        check(wanted, read.settings, self.options.default_region)
+        write_numbers(wanted, self.options.default_region)
+        return unedited_as_read(wanted, read.settings)
+
+    def _set_edited(self, wanted: list[Settings], read: VatsSettings, expected_hash: str) -> Call[Answer]:
         if not (edits := differences(wanted, read.settings)):
             return Answer(result=read.result)
         if read.hash != expected_hash:
             raise TelecomRejectedError(
                 "the settings have changed since they were read: read them again and repeat the edit"
             )
-        check_workdays(wanted, read.settings)
-        wanted = unedited_as_read(wanted, read.settings)
+        fit = self._fit(wanted, read)
         try:
-            return (yield from self._set(wanted))
+            return (yield from self._set(fit, read))
         except TelecomUnknownError:
             found = yield from self._vats_settings(numbers_of(wanted))
             if found.hash == expected_hash:
-                return (yield from self._set(wanted))
-            if differences(wanted, found.settings):
+                return (yield from self._set(fit, read))
+            if differences(fit, found.settings):
                 raise
             return Answer(result=found.result)
         except TelecomRejectedError as error:
@@ -235,9 +237,9 @@ class SunSimApi(Api[SunSimOptions]):
             error.args = (error.text,)
             raise
 
-    def _set(self, wanted: list[Settings]) -> Call[Answer]:
-        body = {"vatsSettings": wanted}
-        return self._call(self._request("POST", "/Vats/settings/set", Repeat.SET_STATE, body=body), read_set)
+    def _set(self, fit: list[Settings], read: VatsSettings) -> Call[Answer]:
+        request = self._request("POST", "/Vats/settings/set", Repeat.SET_STATE, body={read.key: fit})
+        return self._call(request, read_set)
 
     def _vats_settings(self, nums: list[str]) -> Call[VatsSettings]:
         # The document lost this call's heading; its name is taken from that of its sister.

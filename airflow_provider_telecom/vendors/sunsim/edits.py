@@ -6,14 +6,15 @@ text that stands for a code. Those are no differences; neither are fields that o
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import shortened
-from airflow_provider_telecom.vendors.sunsim.settings import DAYS, Settings
+from airflow_provider_telecom.vendors.sunsim.schedule import DAYS, Settings, objects
+from airflow_provider_telecom.vendors.sunsim.settings import number_of
 
 NAMED_DIFFERENCES = 10
 _TEXTS_OF_CODES = frozenset({"dialModeTerm", "vatsModeTerm"})
@@ -28,21 +29,18 @@ def differences(wanted: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str
     ]
 
 
+def left_out(wanted: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return where settings lack a field that the vendor shows, in the words of `differences`."""
+    asked = {number_of(entry) for entry in wanted}
+    edits = set(differences(wanted, read))
+    shown = [entry for entry in read if number_of(entry) in asked]
+    return [where for where in differences(shown, wanted) if where not in edits]
+
+
 def told(places: Sequence[str]) -> str:
     """Return the first places for an error, and how many more there are."""
     more = f" and {len(places) - NAMED_DIFFERENCES} more" if len(places) > NAMED_DIFFERENCES else ""
     return "; ".join(places[:NAMED_DIFFERENCES]) + more
-
-
-def check_workdays(wanted: Sequence[Settings], read: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Check that workdayDefDay has been set only with isUseCalendar = 1; what was read may stay.
-
-    Raises TelecomInputError.
-    """
-    for place, profile, before in _profiles(wanted, read):
-        kept = (None, 0, before.get("workdayDefDay"))
-        if not profile.get("isUseCalendar") and profile.get("workdayDefDay") not in kept:
-            raise TelecomInputError(f"{place}: workdayDefDay", "may be set only with isUseCalendar = 1")
 
 
 def unedited_as_read(wanted: Sequence[Settings], read: Sequence[Mapping[str, Any]]) -> list[Settings]:
@@ -50,36 +48,30 @@ def unedited_as_read(wanted: Sequence[Settings], read: Sequence[Mapping[str, Any
 
     The profiles of lists of VIP contacts may not be edited, and nothing in the settings tells them.
     """
-    merged = deepcopy(list(wanted))
-    for entry in merged:
-        before = {id(profile): other for _, profile, other in _profiles([entry], read)}
-        entry["profiles"] = [
-            profile if list(_differing("", profile, before[id(profile)])) else deepcopy(before[id(profile)])
-            for profile in entry["profiles"]
-        ]
-    return merged
+    return [_merged(entry, other) for entry, other in _paired(deepcopy(list(wanted)), read)]
+
+
+def _merged(entry: Mapping[str, Any], read: Mapping[str, Any]) -> Settings:
+    known = {str(profile.get("id")): profile for profile in objects(read.get("profiles"))}
+
+    def merged(profile: Any) -> Any:
+        before = known.get(str(profile.get("id")), {}) if isinstance(profile, dict) else {}
+        return profile if not before or list(_differing("", profile, before)) else deepcopy(before)
+
+    profiles = entry["profiles"]
+    return {**entry, "profiles": [*map(merged, profiles)] if isinstance(profiles, list) else profiles}
 
 
 def _paired(
     wanted: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    there = {str(entry.get("num")): entry for entry in found}
+    there = {number_of(entry): entry for entry in found}
     for entry in wanted:
-        yield entry, there.get(str(entry["num"]), {})
-
-
-def _profiles(
-    wanted: Sequence[Settings], read: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, Settings, Settings]]:
-    for entry, other in _paired(wanted, read):
-        known = {str(profile.get("id")): profile for profile in other.get("profiles") or []}
-        for profile in entry["profiles"]:
-            profile_id = str(profile.get("id"))
-            yield f"{_number(entry)}, profile {profile_id}", profile, known.get(profile_id, {})
+        yield entry, there.get(number_of(entry), {})
 
 
 def _number(entry: Mapping[str, Any]) -> str:
-    return f"number {shortened(str(entry['num']))}"
+    return f"number {shortened(number_of(entry))}"
 
 
 def _differing(place: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
@@ -98,24 +90,31 @@ def _differing(place: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) 
 
 def _in_list(place: str, name: str, wanted: list[Any], found: Any) -> Iterator[str]:
     found = found if isinstance(found, list) else []
-    if name == "redirectNums":  # their order is that of dialling
-        pairs = [(number, one) for number, one in enumerate(wanted, 1)]
-        others = dict(enumerate(found, 1))
-    else:
-        pairs = [(one.get("id"), one) for one in wanted]
-        others = {one.get("id"): one for one in found}
+    by_place = name == "redirectNums"  # their order is that of dialling
+    pairs, others = _keyed(wanted, by_place), dict(_keyed(found, by_place))
     if len(pairs) != len(found) or {key for key, _ in pairs} != set(others):
         yield f"{place}: {name}"
         return
     for key, one in pairs:
-        yield from _differing(f"{place}, {_WORDS[name]} {key}", one, others[key])
+        where = f"{place}, {_WORDS[name]} {key}"
+        if isinstance(one, dict) and isinstance(others[key], dict):
+            yield from _differing(where, one, others[key])
+        elif one != others[key]:
+            yield where
+
+
+def _keyed(things: list[Any], by_place: bool) -> list[tuple[str, Any]]:
+    """Return each thing with its place, from 1, or with its id."""
+    if by_place:
+        return [(str(place), one) for place, one in enumerate(things, 1)]
+    return [(str(one.get("id")) if isinstance(one, dict) else "", one) for one in things]
 
 
 def _alike(name: str, wanted: Any, found: Any) -> bool:
     if name == "num":
         return _ten_digits(wanted) == _ten_digits(found)
-    if name == "times":
-        return _spans(wanted) == _spans(found)
+    if name == "times" and isinstance(wanted, list) and isinstance(found, list):
+        return _in_order(wanted) == _in_order(found)
     return bool(wanted == found) or (name == "id" and not wanted)
 
 
@@ -123,5 +122,5 @@ def _ten_digits(number: Any) -> str:
     return re.sub(r"\D", "", str(number))[-10:]
 
 
-def _spans(times: Any) -> list[tuple[Any, ...]]:
-    return sorted((time.get("time_start"), time.get("time_end")) for time in times or [])
+def _in_order(times: list[Any]) -> list[str]:
+    return sorted(json.dumps(time, sort_keys=True) for time in times)

@@ -86,10 +86,12 @@ class CallRecording(Answer):
 class VatsSettings(Answer):
     """The settings of the virtual PBX, one entry a number, in the vendor's own form, to edit and set.
 
-    `hash` tells these settings from others: hand it to `set_vats_settings` as `expected_hash`.
+    `hash` tells these settings from others: hand it to `set_vats_settings` as `expected_hash`. `key` is the
+    name that the vendor gives to their list: `vatsSettings`, or in other letters.
     """
 
     settings: list[dict[str, Any]]
+    key: str = "vatsSettings"
 
     @property
     def hash(self) -> str:
@@ -223,4 +225,4 @@ def read_settings(answer: Response) -> VatsSettings:
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
         raise unreadable("no list of settings", answer.body, answer.status)
     others = {key: value for key, value in result.items() if key != name}
-    return VatsSettings(settings=plain(found), result=others)
+    return VatsSettings(settings=plain(found), key=str(name), result=others)

@@ -21,11 +21,20 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.calls.request import Repeat, Unknown
 from airflow_provider_telecom.vendors.sunsim.edits import differences, told
 from airflow_provider_telecom.vendors.sunsim.models import read_settings
-from airflow_provider_telecom.vendors.sunsim.settings import checked, settings_hash
+from airflow_provider_telecom.vendors.sunsim.settings import check, copied, settings_hash, write_numbers
 from tests.vendors.sunsim.paper import ABOUT, BASE, Paper, answer, asked, enveloped, sent, vats
 
 Edit = Callable[[dict[str, Any]], Any]
+Entry = dict[str, Any]
 READ, SET = "/api/v1/Vats/settings/get", "/api/v1/Vats/settings/set"
+
+
+def checked(settings: Any, read: Any = ()) -> list[Entry]:
+    """Return settings as they are sent, when the vendor shows `read`."""
+    wanted = copied(settings)
+    check(wanted, read, "RU")
+    write_numbers(wanted, "RU")
+    return wanted
 
 
 def profile(entry: dict[str, Any]) -> Any:
@@ -72,7 +81,7 @@ class TestRead:
     def test_row_32_unknown_fields_stay_and_fractions_can_be_sent_back(self) -> None:
         body = json.dumps({"result": {"vatsSettings": [{**vats(), "new": {"rate": 0.5}}]}})
         found = read_settings(answer(body.encode())).settings
-        assert json.loads(json.dumps(checked(found, "RU")))[0]["new"] == {"rate": 0.5}
+        assert json.loads(json.dumps(checked(found)))[0]["new"] == {"rate": 0.5}
 
     @pytest.mark.parametrize("result", [{}, {"vatsSettings": {"profiles": {}}}, {"vatsSettings": [1]}])
     def test_row_32_lists_are_lists(self, result: Any) -> None:
@@ -90,25 +99,26 @@ class TestChecks:
     def test_settings_as_they_were_read_are_fit_and_stay_as_they_are(self) -> None:
         before = [vats(), vats("9000000001")]
         kept = deepcopy(before)
-        assert checked(before, "RU") == kept
+        assert checked(before) == kept
         assert before == kept
 
     @pytest.mark.parametrize(
         ("given", "sent_as"),
         [
             ("9001234567", "9001234567"),
-            ("89001234567", "9001234567"),
-            ("+79001234567", "9001234567"),
+            ("89001234567", "89001234567"),
+            ("+79001234567", "+79001234567"),
             ("+7 900 123-45-67", "9001234567"),
+            ("79001234567", "9001234567"),
             (9001234567, 9001234567),
-            (89001234567, 9001234567),
+            (89001234567, 89001234567),
         ],
     )
-    def test_row_33_redirect_numbers_come_in_three_forms_and_leave_in_one(
+    def test_row_33_redirect_numbers_leave_in_one_of_the_three_forms_of_the_document(
         self, given: Any, sent_as: Any
     ) -> None:
         before = edited(lambda entry: redirect(entry).update(num=given))
-        assert redirect(checked(before, "RU")[0])["num"] == sent_as
+        assert redirect(checked(before)[0])["num"] == sent_as
         assert redirect(before[0])["num"] == given
 
     @pytest.mark.parametrize(
@@ -162,8 +172,8 @@ class TestChecks:
                 lambda e: profile(e).update(isUseCalendar=1, workdayDefDay=0),
                 "workdayDefDay: 0: must be 1 to 7",
             ),
-            (lambda e: profile(e).update(workdayDefDay=8), "workdayDefDay: 8: must be 0 to 7"),
-            (lambda e: profile(e).update(workdayDefDay=7), None),
+            (lambda e: profile(e).update(workdayDefDay=7), "workdayDefDay: may be set only with"),
+            (lambda e: profile(e).update(workdayDefDay="0"), "workdayDefDay: may be set only with"),
             (lambda e: profile(e).pop("workdayDefDay"), None),
             (lambda e: profile(e).update(scheduleBlocks=[]), "scheduleBlocks: must be a list with at least"),
             (lambda e: profile(e).update(scheduleBlocks={}), "scheduleBlocks: must be a list"),
@@ -175,16 +185,16 @@ class TestChecks:
     def test_rules(self, edit: Edit, told: str | None) -> None:
         settings = edited(edit)
         if told is None:
-            assert len(checked(settings, "RU")) == 1
+            assert len(checked(settings)) == 1
             return
         with pytest.raises(TelecomInputError) as caught:
-            checked(settings, "RU")
+            checked(settings)
         assert told in str(caught.value)
         assert "9000000000" not in str(caught.value)
 
     def test_the_error_names_number_profile_and_day(self) -> None:
         with pytest.raises(TelecomInputError) as caught:
-            checked(edited(lambda entry: times(entry, "6", 1).clear()), "RU")
+            checked(edited(lambda entry: times(entry, "6", 1).clear()))
         assert caught.value.field == "number 90000***00, profile 11, day 6"
 
     @pytest.mark.parametrize("settings", [[], "x", {}, [1], [vats(), vats()]])
@@ -199,11 +209,141 @@ class TestChecks:
         entry = vats()
         for place in (0, 1):
             times(entry, "3", place)[:] = spans[(place + first) % 2 :: 2]
-        assert checked([entry], "RU")
+        assert checked([entry])
         dropped = times(entry, "3", 0) or times(entry, "3", 1)
         dropped.pop()
         with pytest.raises(TelecomInputError, match="gap"):
-            checked([entry], "RU")
+            checked([entry])
+
+
+def sample() -> Entry:
+    """Return settings as the document's own sample shows them: all zeros, and no redirects in a block."""
+    entry = vats(workdayDefDay=3)
+    redirect(entry).update(num=0, name="string", isActive=0, dialTime=0)
+    block(entry, 1).update(redirectNums=[], dialModeCode=0)
+    for day in range(1, 8):
+        times(entry, str(day), 1).append({"time_start": 0, "time_end": 0})
+    return entry
+
+
+class TestAsRead:
+    """What was not edited may go back as the vendor shows it, whatever the rules say."""
+
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            lambda e: redirect(e).update(dialTime=45),
+            lambda e: redirect(e).update(num="+79001234567"),
+            lambda e: block(e)["redirectNums"].append({**redirect(vats()), "id": 0}),
+            lambda e: profile(e).update(isUseCalendar=1),
+            lambda e: block(e, 1).update(dialModeCode=2),
+            lambda e: e.update(new={"rate": 1}),
+        ],
+    )
+    def test_the_documents_sample_with_one_edit(self, edit: Edit) -> None:
+        (entry,) = [deepcopy(sample())]
+        edit(entry)
+        assert checked([entry], [sample()]) == [entry]
+        with pytest.raises(TelecomInputError):
+            checked([entry])
+
+    @pytest.mark.parametrize(
+        ("edit", "told"),
+        [
+            (lambda e: redirect(e).update(num=1), "block 1: redirectNums.num"),
+            (lambda e: redirect(e).update(num="0"), "block 1: redirectNums.num"),
+            (lambda e: block(e)["redirectNums"].append(redirect(sample())), "block 1: redirectNums.num"),
+            (lambda e: block(e).update(dialModeCode=0), "block 1: dialModeCode"),
+            (lambda e: profile(e).update(workdayDefDay=4), "workdayDefDay: may be set only"),
+            (lambda e: times(e, "2").append({"time_start": 5, "time_end": 5}), "day 2: the time 0-0 ends"),
+            (lambda e: redirect(e).update(dialTime=91), "block 1: dialTime: 91"),
+        ],
+    )
+    def test_an_edit_keeps_to_the_rules(self, edit: Edit, told: str) -> None:
+        entry = sample()
+        edit(entry)
+        with pytest.raises(TelecomInputError) as caught:
+            checked([entry], [sample()])
+        assert told in str(caught.value)
+
+    def test_an_unedited_day_may_stay_and_an_edited_one_is_checked(self) -> None:
+        before = vats()
+        times(before, "6", 1).clear()
+        assert checked([redirected(before)], [before])
+        after = deepcopy(before)
+        times(after, "7", 1).clear()
+        with pytest.raises(TelecomInputError, match="day 7: times leave a gap"):
+            checked([after], [before])
+
+    def test_times_that_end_with_their_last_second(self) -> None:
+        """Where the vendor's own times are 0 to 32399 and 32400 to 86399, so may be those of an edit."""
+        before = vats()
+        for each in profile(before)["scheduleBlocks"]:
+            for day in each["scheduleJson"]["schedule"]["days"].values():
+                for time in day["times"]:
+                    time["time_end"] -= 1
+        after = deepcopy(before)
+        times(after, "1")[0]["time_end"] = 71_999
+        times(after, "1", 1)[1]["time_start"] = 72_000
+        assert checked([after], [before]) == [after]
+        times(after, "1", 1)[1]["time_start"] = 72_001
+        with pytest.raises(TelecomInputError, match="day 1: times leave a gap between 71999 and 72001"):
+            checked([after], [before])
+        with pytest.raises(TelecomInputError, match="day 1: times leave a gap between 32399 and 32400"):
+            checked([before], [vats()])
+
+    @pytest.mark.parametrize("key", ["vatsSettings", "vatssettings"])
+    def test_the_list_goes_back_under_the_name_that_it_came_with(self, key: str) -> None:
+        new = redirected(vats())
+        requests, _ = asked(Paper().set_vats_settings([new]), enveloped(**{key: [vats()]}), enveloped())
+        assert sent(requests[1]) == {key: [new]}
+
+    @pytest.mark.parametrize("num", ["89000000000", "+79000000000", 79000000000])
+    def test_a_number_is_asked_for_by_ten_digits_however_it_is_shown(self, num: Any) -> None:
+        shown_as = {**vats(), "num": num}
+        requests, _ = asked(Paper().set_vats_settings([redirected(shown_as)]), shown(shown_as), enveloped())
+        assert sent(requests[0]) == {"nums": ["9000000000"]}
+        assert sent(requests[1])["vatsSettings"][0]["num"] == num
+
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {"profiles": None},
+            {"profiles": []},
+            {"profiles": [None]},
+            {"profiles": {"11": {}}},
+            {"profiles": [{"id": 11}]},
+            {"profiles": [{"id": 11, "scheduleBlocks": {"1": {}}}]},
+            {"profiles": [{"id": 11, "scheduleBlocks": ["x"]}]},
+            {"profiles": [{"id": 11, "scheduleBlocks": [{"scheduleJson": None}]}]},
+            {"profiles": [{"id": 11, "scheduleBlocks": [{"id": 1, "redirectNums": ["x", None]}]}]},
+            {"profiles": [{"id": [1], "scheduleBlocks": [{"id": {}, "redirectNums": {"id": 1}}]}]},
+        ],
+    )
+    def test_settings_of_an_odd_form_go_back_as_they_are(self, odd: Entry) -> None:
+        entry = {**vats(), **odd}
+        edited_entry = {**deepcopy(entry), "new": 1}
+        requests, _ = asked(
+            Paper().set_vats_settings([edited_entry], expected_hash=settings_hash([entry])),
+            shown(entry),
+            enveloped(),
+        )
+        assert sent(requests[1]) == {"vatsSettings": [edited_entry]}
+        assert differences([vats()], [entry])
+
+    def test_odd_times_are_told_apart(self) -> None:
+        (one,), (two,) = (
+            edited(lambda e: times(e, "1").append([1])),
+            edited(lambda e: times(e, "1").append("x")),
+        )
+        assert differences([one], [two]) == ["number 90000***00, profile 11, block 1, day 1: times"]
+
+
+def redirected(entry: Entry) -> Entry:
+    """Return settings with an edit."""
+    new = deepcopy(entry)
+    redirect(new).update(dialTime=45)
+    return new
 
 
 class TestHash:
@@ -219,9 +359,15 @@ class TestHash:
 class TestWorkday:
     """workdayDefDay may be set only with isUseCalendar = 1; what the vendor has there may stay."""
 
-    def test_without_a_read_it_cannot_be_told_from_an_edit(self) -> None:
+    @pytest.mark.parametrize("was", [0, 1])
+    def test_what_the_vendor_shows_may_stay_without_a_hash_too(self, was: int) -> None:
+        call = Paper().set_vats_settings([vats(workdayDefDay=1)])
+        if was:
+            requests, _ = asked(call, shown(vats(workdayDefDay=1)), enveloped())
+            assert [request.path for request in requests] == [READ, SET]
+            return
         with pytest.raises(TelecomInputError, match="profile 11: workdayDefDay: may be set only with"):
-            next(Paper().set_vats_settings(edited(lambda entry: profile(entry).update(workdayDefDay=1))))
+            asked(call, shown(vats()))
 
     @pytest.mark.parametrize(
         ("workday", "uses", "fits"), [(3, 0, True), (0, 0, True), (4, 0, False), (4, 1, True)]
@@ -308,7 +454,7 @@ class TestSet:
         return [request.path for request in requests], result
 
     def test_what_is_sent(self) -> None:
-        (request,), done = asked(Paper().set_vats_settings(self.new), enveloped())
+        (_, request), done = asked(Paper().set_vats_settings(self.new), shown(vats()), enveloped())
         assert (request.method, request.path, sent(request)) == ("POST", SET, {"vatsSettings": self.new})
         assert request.repeat is Repeat.SET_STATE
         assert done.result == ABOUT
@@ -316,12 +462,14 @@ class TestSet:
     def test_without_a_hash_an_unknown_outcome_stays_one(self) -> None:
         call = Paper().set_vats_settings(self.new)
         next(call)
+        call.send(shown(vats()))
         with pytest.raises(TelecomUnknownError):
             call.send(Unknown("reset"))
 
-    def test_with_a_hash_they_are_read_first(self) -> None:
+    @pytest.mark.parametrize("expected", [None, hash])
+    def test_they_are_read_first(self, expected: str | None) -> None:
         requests, _ = asked(
-            Paper().set_vats_settings(self.new, expected_hash=self.hash), shown(vats()), enveloped()
+            Paper().set_vats_settings(self.new, expected_hash=expected), shown(vats()), enveloped()
         )
         assert [request.path for request in requests] == [READ, SET]
         assert sent(requests[0]) == {"nums": ["9000000000"]}
