@@ -15,6 +15,7 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.hooks.store import HostLock, ProcessStore, VariableStore, shared_store
+from tests.eventually import HANG_SECONDS
 from tests.shown import everything_shown
 from tests.test_leaks import minted
 
@@ -166,9 +167,9 @@ class TestWithoutFernetKey:
 
 def _hold(folder: str, held: Any, let_go: Any) -> None:
     tempfile.tempdir = folder
-    with HostLock("abcd1234")(5):
+    with HostLock("abcd1234")(HANG_SECONDS):
         held.set()
-        let_go.wait(10)
+        let_go.wait(HANG_SECONDS)
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ class TestHostLock:
         other = spawn.Process(target=_hold, args=(str(folder), held, let_go))
         other.start()
         try:
-            assert held.wait(30)
+            assert held.wait(HANG_SECONDS)
             with pytest.raises(TelecomNotSentError, match="another process"), HostLock("abcd1234")(0.1):
                 pass
             with HostLock("another")(0.1):
@@ -192,7 +193,7 @@ class TestHostLock:
         finally:
             let_go.set()
             other.join()
-        with HostLock("abcd1234")(5):
+        with HostLock("abcd1234")(HANG_SECONDS):
             assert other.exitcode == 0
 
     def test_one_thread_at_a_time(self, folder: Path) -> None:

@@ -15,6 +15,12 @@ from airflow_provider_telecom.simulator import credentials
 from tests.hooks.test_store import Supervisor
 from tests.notifications.ground import BASE_URL
 
+EXTRAS: dict[str, dict[str, str]] = {
+    "ketchup_loyalty": {"viber_sender": "Airflow"},
+    "kyivstar_fmc": {"calling_number": "+380670000100"},
+}
+"""What notifiers take from the connections."""
+
 
 @pytest.fixture(autouse=True)
 def _nothing_told_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,10 +48,8 @@ def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
 @pytest.fixture
 def every_hook(hook_for: Callable[..., Any]) -> None:
     """Let all default connections lead to the simulator."""
-    hook_for("kyivstar_open_telecom")
-    hook_for("ketchup_loyalty", viber_sender="Airflow")
-    hook_for("kyivstar_fmc", calling_number="+380670000100")
-    hook_for("novaconnect")
+    for conn_type in ("kyivstar_open_telecom", "ketchup_loyalty", "kyivstar_fmc", "novaconnect"):
+        hook_for(conn_type, **EXTRAS.get(conn_type, {}))
 
 
 @pytest.fixture(autouse=True)

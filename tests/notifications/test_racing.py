@@ -8,13 +8,27 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from airflow_provider_telecom.hooks.store import VariableStore
+from tests.eventually import HANG_SECONDS
 from tests.notifications.ground import NUMBER, in_worker, sent
 
-PROCESSES = 4
+PROCESSES, EACH = 4, 5
+
+
+class Race(NamedTuple):
+    """What all processes tell at the same time, and how much of it is to be sent."""
+
+    name: str
+    shared_runs: bool
+    most: int
+    expected: int
+
+
+RACES = (Race("the same", True, 100, EACH), Race("a flood", False, 3, 3))
 pytestmark = pytest.mark.usefixtures("every_hook")
 
 
@@ -42,49 +56,41 @@ class FileSupervisor:
         return None
 
 
-def _tell(folder: str, environment: dict[str, str], runs: list[str], most: int, barrier: Any) -> None:
+def _tell(place: int, folder: str, environment: dict[str, str], barrier: Any) -> None:
     os.environ.update(environment)
-    tempfile.tempdir = folder
     from airflow.sdk.execution_time import task_runner
 
+    from airflow_provider_telecom.notifications import memory
     from airflow_provider_telecom.notifications.kyivstar_open_telecom import KyivstarSmsNotifier
 
-    variables = Path(folder) / "variables"
-    task_runner.SUPERVISOR_COMMS = FileSupervisor(variables)  # type: ignore[attr-defined]
-    barrier.wait(60)
-    for run_id in runs:
-        KyivstarSmsNotifier(msisdn=NUMBER, max_per_hour=most)(in_worker(run_id=run_id))
+    for race in RACES:
+        tempfile.tempdir = f"{folder}/{race.name}"
+        task_runner.SUPERVISOR_COMMS = FileSupervisor(Path(tempfile.tempdir, "variables"))  # type: ignore[attr-defined]
+        memory._variables = VariableStore()
+        barrier.wait(HANG_SECONDS)
+        for number in range(EACH):
+            run_id = f"run{number}" if race.shared_runs else f"run{place}-{number}"
+            KyivstarSmsNotifier(msisdn=NUMBER, max_per_hour=race.most)(in_worker(run_id=run_id))
 
 
-@pytest.mark.parametrize(
-    ("shared_runs", "most", "expected"), [(True, 100, 5), (False, 3, 3)], ids=["the same", "a flood"]
-)
-def test_processes_racing(
-    telecom_simulator: Any, tmp_path: Path, shared_runs: bool, most: int, expected: int
-) -> None:
-    (tmp_path / "variables").mkdir()
+def test_processes_racing(telecom_simulator: Any, tmp_path: Path) -> None:
+    for race in RACES:
+        (tmp_path / race.name / "variables").mkdir(parents=True)
     spawn = multiprocessing.get_context("spawn")
     barrier = spawn.Barrier(PROCESSES)
+    environment = telecom_simulator.environment()
     others = [
-        spawn.Process(
-            target=_tell,
-            args=(
-                str(tmp_path),
-                telecom_simulator.environment(),
-                [f"run{number}" if shared_runs else f"run{place}-{number}" for number in range(5)],
-                most,
-                barrier,
-            ),
-        )
+        spawn.Process(target=_tell, args=(place, str(tmp_path), environment, barrier))
         for place in range(PROCESSES)
     ]
     for other in others:
         other.start()
     for other in others:
-        other.join(120)
+        other.join(HANG_SECONDS)
     assert [other.exitcode for other in others] == [0] * PROCESSES
-    assert len(sent(telecom_simulator, "kyivstar")) == expected
-    (variable,) = (tmp_path / "variables").glob("__telecom*")
-    page = json.loads(variable.read_text())
-    assert len(page["told"]) == expected
-    assert len(page["withheld"]) == (0 if shared_runs else 5 * PROCESSES - expected)
+    assert len(sent(telecom_simulator, "kyivstar")) == sum(race.expected for race in RACES)
+    for race in RACES:
+        (variable,) = (tmp_path / race.name / "variables").glob("__telecom*")
+        page = json.loads(variable.read_text())
+        assert len(page["told"]) == race.expected
+        assert len(page["withheld"]) == (0 if race.shared_runs else EACH * PROCESSES - race.expected)
