@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomReje
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import watches
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber_template import check_fits
 from airflow_provider_telecom.vendors.progress import Progress, Stage
+from tests.cost import least_cpu_seconds
 
 PROMO_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -159,8 +159,12 @@ def test_whatever_a_template_says_fits_it(parts: list[str], data: st.DataObject)
         check_fits(f"{text}\n", template)
 
 
-def test_no_text_takes_long() -> None:
-    began = time.perf_counter()
-    with pytest.raises(TelecomInputError):
-        check_fits("a" * 2_000, "{text}" * 50 + "!")
-    assert time.perf_counter() - began < 2
+def test_a_text_of_twice_the_length_costs_twice_as_much() -> None:
+    """Trying all ways to split it would cost a hundred times as much."""
+
+    def misfit(length: int) -> None:
+        for _ in range(100):
+            with pytest.raises(TelecomInputError):
+                check_fits("a" * length, "{text}" * 6 + "!")
+
+    assert least_cpu_seconds(lambda: misfit(48)) < 10 * least_cpu_seconds(lambda: misfit(24))
