@@ -7,10 +7,12 @@ clear text, so it stays in this process's memory, and the log says so.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from airflow_provider_telecom.transport.wire import TokenStore
 
 log = logging.getLogger(__name__)
 
+_BETWEEN_TRIES = 0.05
 _UNSET_FERNET_KEYS = ("", "{FERNET_KEY}")  # the second is what Airflow's own template holds without a file
 
 
@@ -96,19 +99,27 @@ class HostLock:
     @contextmanager
     def __call__(self, timeout: float) -> Iterator[None]:
         """Hold the lock. Raises TelecomNotSentError when it cannot be had in time."""
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self._path, timeout=timeout, thread_local=False, mode=0o600)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            lock.acquire()
-        except Timeout:
-            raise TelecomNotSentError(
-                "not sent: another process of this host has been at it for too long"
-            ) from None
-        try:
+            _lock(file, timeout)
             yield
         finally:
-            lock.release()
+            fcntl.flock(file, fcntl.LOCK_UN)  # closing alone would not do: a forked child may hold a copy
+            os.close(file)
+
+
+def _lock(file: int, timeout: float) -> None:
+    """Lock an open file. Whoever opened it anew is kept out, in this process too."""
+    gives_up = time.monotonic() + timeout
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= gives_up:
+                raise TelecomNotSentError(
+                    "not sent: another process of this host has been at it for too long"
+                ) from None
+        time.sleep(_BETWEEN_TRIES)
 
 
 def _private_directory() -> Path:

@@ -220,6 +220,30 @@ class TestHostLock:
         with lock(0.1):
             assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o700]
 
+    def test_a_child_forked_meanwhile_does_not_keep_it(self, folder: Path) -> None:
+        until, end = os.pipe()
+        with HostLock("abcd1234")(1):
+            child = os.fork()
+            if not child:
+                os.close(end)
+                os.read(until, 1)  # until the parent has closed its end
+                os._exit(0)
+        try:
+            with HostLock("abcd1234")(0.1):
+                pass
+        finally:
+            os.close(end)
+            os.waitpid(child, 0)
+            os.close(until)
+
+    def test_a_link_in_the_locks_place_is_not_followed(self, folder: Path) -> None:
+        lock = HostLock("abcd1234")
+        (made,) = folder.iterdir()
+        (made / "abcd1234.lock").symlink_to(folder / "elsewhere")
+        with pytest.raises(OSError, match="symbolic links"), lock(0.1):
+            pass
+        assert not (folder / "elsewhere").exists()
+
     def test_nobody_else_can_read_the_directory_or_the_lock(self, folder: Path) -> None:
         before = os.umask(0)
         try:

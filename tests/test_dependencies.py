@@ -1,0 +1,54 @@
+"""What may be installed: no release with a known vulnerability; the constraints fit the bounds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parent.parent
+FIRST_FIXED = {
+    "requests": "2.33.0",  # CVE-2026-25645
+    "urllib3": "2.8.0",  # CVE-2026-97687, -97688, -97689
+    "aiohttp": "3.14.4",  # PYSEC-2026-4369, -4370, -4371
+    "certifi": "2024.7.4",  # CVE-2024-39689
+    "fastapi": "0.133.0",  # the first that takes Starlette 1
+    "starlette": "1.3.1",  # PYSEC-2026-248; limits of forms
+    "python-multipart": "0.0.30",  # CVE-2026-53537, -53538
+    "pyarrow": "23.0.1",  # CVE-2026-25087
+    "pytest": "9.0.3",  # CVE-2025-71176
+}
+
+
+def requirements() -> list[Requirement]:
+    """Return all that pyproject.toml asks for, extras included. Python 3.10 has no reader of TOML."""
+    text = (ROOT / "pyproject.toml").read_text()
+    project = text[text.index("dependencies = [") : text.index("[project.entry-points")]
+    return [Requirement(found) for found in re.findall(r'"([A-Za-z0-9_.\[\]-]+>=[^"]+)"', project)]
+
+
+@pytest.mark.parametrize(("name", "fixed"), FIRST_FIXED.items())
+def test_no_release_with_a_known_vulnerability_may_be_installed(name: str, fixed: str) -> None:
+    found = [each for each in requirements() if canonicalize_name(each.name) == name]
+    assert found
+    for each in found:
+        (bound,) = [Version(one.version) for one in each.specifier if one.operator == ">="]
+        assert bound >= Version(fixed)
+
+
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-3.10.txt"])
+def test_the_constraints_fit_the_bounds(file: str) -> None:
+    pinned = {}
+    for line in (ROOT / file).read_text().splitlines():
+        pin = Requirement(line)
+        pinned[canonicalize_name(pin.name)] = next(iter(pin.specifier)).version
+    unfit = [
+        str(each)
+        for each in requirements()
+        if not each.specifier.contains(pinned[canonicalize_name(each.name)], prereleases=True)
+    ]
+    assert not unfit
