@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from airflow.sdk.configuration import conf
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.calls.privacy import HiddenFrames, Secret
 from airflow_provider_telecom.vendors.report import ACCOUNT, scope_of
 
 PREFIX = "/telecom"
@@ -79,6 +79,11 @@ def receiver() -> Receiver | None:
 
     Raises TelecomInputError naming what is missing or unfit in its section `[telecom]`.
     """
+    with HiddenFrames():
+        return _receiver()
+
+
+def _receiver() -> Receiver | None:
     base_url, secret = _setting("public_base_url").rstrip("/"), _setting("webhook_secret")
     if not base_url and not secret:
         return None
