@@ -27,6 +27,7 @@ COMPOSED = {
     "list_call_rows",
     "price_individual_sms",
     "price_sms_to_many",
+    "viber_keys_work",
 }
 
 

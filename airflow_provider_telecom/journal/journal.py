@@ -165,6 +165,11 @@ class Journal:
         if self.read(name) != entry:
             raise TelecomNotSentError("not sent: another try of this task has taken over")
 
+    def is_in_doubt(self, name: str) -> bool:
+        """Return whether an earlier try may have had the effect, and nobody knows."""
+        entry = self.read(name)
+        return entry is not None and entry.state in _IN_DOUBT
+
     def unkeyed(self, name: str, body: str, send: Callable[[], Facts], on_unknown: OnUnknown) -> Facts:
         """Send what the vendor cannot tell a copy of, and return its facts; once only, or say so.
 

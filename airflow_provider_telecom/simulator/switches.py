@@ -90,6 +90,13 @@ SWITCHES = (
     Switch("ketchup", "bare_read", "a read's answer has no `error: 0`"),
     Switch("ketchup", "capital_status", "statuses are capitalised, as in some samples"),
     Switch("ketchup", "delete_at_stat_list", "exports are deleted at /rest/stat/list"),
+    Switch(
+        "ketchup",
+        "duplicates",
+        "a known key is refused for its message alone, with the whole request if it has one message, or "
+        "always with the whole (KU:98 shows the first, for look-ups; 23 and 43 are not shown)",
+        ("item", "whole_of_one", "whole"),
+    ),
     Switch("ketchup", "hlr_example_codes", "HLR errors have the codes of the samples, not of the appendix"),
     Switch("ketchup", "key_object", "the key of an export comes as an object"),
     Switch("ketchup", "messages_key", "`result` and `messages` change places"),
@@ -103,6 +110,12 @@ SWITCHES = (
         "typographic_quotes",
         "statistics in JSON have typographic quotes, as in the sample: not JSON",
         in_presets=False,
+    ),
+    Switch(
+        "ketchup",
+        "viber_echo",
+        "the answer to Viber messages holds our keys: all, none, or that of the first (KU:489, the sample)",
+        ("all", "never", "first"),
     ),
     Switch("ketchup", "viber_reference", "Viber's key is `reference`, not `external_id`"),
     # Kyivstar FMC

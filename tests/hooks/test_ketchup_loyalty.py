@@ -212,7 +212,7 @@ def test_a_tariff_that_is_not_active_is_refused(hook: Any, call: Make, books: Bo
 @pytest.mark.parametrize(
     "kind", ["reset_after", "close_after", "half_body", "garbage", "status_after", "bad_status_line"]
 )
-@pytest.mark.parametrize("what", ["sms", "many", "hlr", "hlrs", "viber"])
+@pytest.mark.parametrize("what", ["sms", "many", "hlr", "hlrs"])
 def test_a_lost_answer_costs_nothing(
     telecom_simulator: Simulator, hook: Any, call: Make, kind: FaultKind, what: str
 ) -> None:
@@ -221,7 +221,6 @@ def test_a_lost_answer_costs_nothing(
         "many": lambda: call(hook.send_sms_to_many, TWO, "Hi").results,
         "hlr": lambda: [call(hook.create_hlr, A, reference="r1")],
         "hlrs": lambda: call(hook.create_hlrs, [HlrQuery(A, "r1"), HlrQuery(B, "r2")]).results,
-        "viber": lambda: call(hook.send_viber, VIBERS, "Hi").results,
     }
     telecom_simulator.fault(kind, "ketchup")
     results = send[what]()

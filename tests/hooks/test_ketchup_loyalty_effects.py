@@ -57,9 +57,16 @@ def hook(hook_for: Make) -> Any:
 
 
 @pytest.fixture(params=KEYED, ids=[method for method, *_ in KEYED])
-def send(request: pytest.FixtureRequest, hook: Any, call: Make) -> Callable[[], list[SendResult]]:
+def send(
+    request: pytest.FixtureRequest, hook: Any, call: Make, telecom_simulator: Simulator
+) -> Callable[[], list[SendResult]]:
     """Return a function that makes one of the keyed calls and returns its results."""
     method, args, kwargs = request.param
+    if method == "send_viber":  # an earlier message has shown that the keys work
+        call(hook.send_viber, [ViberRecipient(C, "r0")], "Hi")
+        telecom_simulator.town.ledger.effects.clear()
+        telecom_simulator.town.requests.clear()
+        books_of(telecom_simulator).balance = Decimal(100_000)
 
     def run() -> list[SendResult]:
         found = call(getattr(hook, method), *args, **kwargs)
@@ -420,16 +427,3 @@ def test_row_17_a_window_means_the_vendors_own_hours(
     assert [row["body"] for row in call(hook.get_statistics, key)] == ["Hi"]
     with pytest.raises(TelecomInputError, match="time_in_from"):
         call(hook_for("ketchup_loyalty").create_statistics_export, **window)
-
-
-def test_row_14_keys_that_do_not_come_back_end_the_repeating(
-    hook_for: Any, call: Any, telecom_simulator: Any
-) -> None:
-    telecom_simulator.town.books("ketchup", Books).switches.turn_on("viber_reference")
-    hook = hook_for("ketchup_loyalty", viber_sender="Shop")
-    first = call(hook.send_viber, [ViberRecipient("380670000201", "first")], "Hi")
-    assert not first.results[0].keyed
-    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create")
-    with pytest.raises(TelecomUnknownError):
-        call(hook.send_viber, [ViberRecipient("380670000202", "second")], "Hi")
-    assert len(telecom_simulator.town.ledger.of("ketchup", "viber")) == 2

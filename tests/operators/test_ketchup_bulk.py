@@ -116,7 +116,9 @@ def test_a_send_that_finds_all_sent_before_is_finished(telecom_simulator: Any, b
     assert sent(telecom_simulator) == Counter(NUMBERS)
 
 
-def test_a_lost_answer_is_no_second_sms(telecom_simulator: Any, bulk: Any) -> None:
+@pytest.mark.parametrize("duplicates", ["item", "whole_of_one", "whole"])
+def test_a_lost_answer_is_no_second_sms(telecom_simulator: Any, bulk: Any, duplicates: str) -> None:
+    telecom_simulator.town.set_switch("ketchup.duplicates", duplicates)
     telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=2)
     facts = Run().execute(bulk())
     assert sent(telecom_simulator) == Counter(NUMBERS)

@@ -37,11 +37,29 @@ def hook(hook_for: Callable[..., Any]) -> Any:
     return hook_for("ketchup_loyalty", viber_sender="Shop")
 
 
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_telecom.vendors.ketchup_loyalty.viber._PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("airflow_provider_telecom.calls.retry._FIRST_BACK_OFF", 0.01)
+
+
 @pytest.fixture
 def no_keys(telecom_simulator: Any) -> None:
     """A vendor that overlooks `external_id`, as it wants `reference`: there are no keys."""
     books: Books = telecom_simulator.town.books("ketchup", Books)
     books.switches.turn_on("viber_reference")
+
+
+def in_a_new_process() -> None:
+    """Forget what was learned of the account, as a task does that starts in a process of its own."""
+    from airflow_provider_telecom.hooks import base
+
+    for door in base._doors.values():
+        door.account.learned.clear()
+
+
+def creations(simulator: Any) -> int:
+    return sum(seen.path.endswith("/viber/create") for seen in simulator.town.requests)
 
 
 def test_each_recipient_has_a_key(telecom_simulator: Any) -> None:
@@ -167,28 +185,112 @@ def test_keys_that_do_not_come_back_are_told_of(
     run = Run()
     found = run.execute(viber())
     assert found["keyed"] is False
-    assert "Set keyed=False" in capsys.readouterr().out
+    assert "did not give the keys" in capsys.readouterr().out
     assert run.execute(viber()) == found
     assert len(paid(telecom_simulator, "viber")) == 2
 
 
-@pytest.mark.usefixtures("no_keys")
-@pytest.mark.parametrize("known_by", ["argument", "earlier message"])
-def test_without_keys_an_unknown_outcome_is_not_repeated(telecom_simulator: Any, known_by: str) -> None:
-    keyed, run = known_by != "argument", Run()
-    if keyed:
-        run.execute(viber(recipients=[B], keyed=True, dedupe_key="first"))
-    before = len(paid(telecom_simulator, "viber"))
-    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create", times=9)
+def test_keys_that_do_not_come_back_go_under_both_names_from_then_on(telecom_simulator: Any) -> None:
+    telecom_simulator.town.set_switch("ketchup.viber_reference", "on")
+    run = Run()
+    assert run.execute(viber(dedupe_key="1"))["keyed"] is False
+    assert run.execute(viber(dedupe_key="2"))["keyed"] is True
+
+
+def test_a_lost_answer_is_looked_for_and_found(telecom_simulator: Any) -> None:
+    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create")
+    found = Run().execute(viber())
+    assert (found["accepted"], found["known_before"], found["keyed"]) == (0, 2, True)
+    assert len(paid(telecom_simulator, "viber")) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "switch", "sent"),
+    [("reset_before", "off", 0), ("reset_after", "on", 2)],
+    ids=["lost", "no keys"],
+)
+def test_what_is_not_found_is_in_doubt_and_is_not_repeated(
+    telecom_simulator: Any, fault: Any, switch: str, sent: int
+) -> None:
+    telecom_simulator.town.set_switch("ketchup.viber_reference", switch)
+    telecom_simulator.fault(fault, "ketchup", path="/viber/create")
+    run = Run()
     for _ in range(2):
         with pytest.raises(OutcomeUnknownError):
-            run.execute(viber(recipients=[A], keyed=keyed))
-    assert len(paid(telecom_simulator, "viber")) == before + 1
-    assumed = run.execute(
-        viber(recipients=[A], keyed=keyed, on_unknown="assume_sent", wait_for_completion=True)
-    )
-    assert assumed == {"assumed_sent": True}
-    assert len(paid(telecom_simulator, "viber")) == before + 1
+            run.execute(viber())
+        in_a_new_process()
+    assert creations(telecom_simulator) == 1
+    assert len(paid(telecom_simulator, "viber")) == sent
+    assert run.execute(viber(on_unknown="assume_sent", wait_for_completion=True)) == {"assumed_sent": True}
+
+
+def test_a_killed_try_is_looked_for_by_the_next_one(telecom_simulator: Any) -> None:
+    run = Run()
+    run.execute(viber())
+    killed(run, "tell")
+    in_a_new_process()
+    assert run.execute(viber())["known_before"] == 2
+    assert len(paid(telecom_simulator, "viber")) == 2
+
+
+def test_a_killed_try_that_sent_nothing_is_in_doubt(telecom_simulator: Any) -> None:
+    run = Run()
+    telecom_simulator.fault("reset_before", "ketchup", path="/viber/create")
+    with pytest.raises(OutcomeUnknownError):
+        run.execute(viber())
+    killed(run, "tell")
+    in_a_new_process()
+    with pytest.raises(OutcomeUnknownError):
+        run.execute(viber())
+    assert run.execute(viber(on_unknown="resend"))["accepted"] == 2
+
+
+def test_a_vendor_that_is_away_when_a_killed_try_is_looked_for_is_asked_again_later(
+    telecom_simulator: Any,
+) -> None:
+    from airflow_provider_telecom.calls.errors import TelecomNoAnswerError
+
+    run = Run()
+    run.execute(viber())
+    killed(run, "tell")
+    in_a_new_process()
+    telecom_simulator.fault("reset_before", "ketchup", path="/viber/reference", times=4)
+    with pytest.raises(TelecomNoAnswerError):
+        run.execute(viber())
+    assert run.execute(viber())["known_before"] == 2
+
+
+def test_part_that_is_refused_for_now_goes_out_with_the_next_try(telecom_simulator: Any) -> None:
+    """Some of a package are accepted, and others came too fast: the next try sends those alone."""
+    run = Run()
+    run.execute(viber(recipients=[A], dedupe_key="first"))  # the keys work
+    (first,) = run.execute(viber(recipients=[A]))["messages"]
+    run.stores["tell"].texts.pop("telecom.sent")
+    item = {"id": first["message_id"], "reference": first["reference"]}
+    body = json.dumps([{"error": 0, "messages": [item, {"error": 11, "errorDescription": "Too many"}]}])
+    telecom_simulator.fault("body", "ketchup", path="/viber/create", body=body)
+    with pytest.raises(TelecomThrottledError):
+        run.execute(viber())
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(viber(text="Another"))
+    in_a_new_process()
+    found = run.execute(viber())
+    assert (found["accepted"], found["known_before"]) == (1, 1)
+    assert [message["msisdn"] for message in paid(telecom_simulator, "viber")] == [A, A, B]
+
+
+@pytest.mark.parametrize("policy", ["fail", "assume_sent"])
+def test_keys_that_are_not_to_be_relied_on_are_not(telecom_simulator: Any, policy: Any) -> None:
+    run, again = Run(), {"keyed": False, "on_unknown": policy}
+    run.execute(viber(dedupe_key="first"))
+    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create", times=9)
+    before = creations(telecom_simulator)
+    if policy == "fail":
+        with pytest.raises(OutcomeUnknownError):
+            run.execute(viber(**again))
+    else:
+        assert run.execute(viber(**again)) == {"assumed_sent": True}
+    assert creations(telecom_simulator) == before + 1
 
 
 @pytest.mark.usefixtures("no_keys")

@@ -70,18 +70,18 @@ class Tally:
     currency: str | None = None
     task_ids: list[str] = field(default_factory=list)
 
-    def take(self, rows: int, results: Sequence[SendResult], task_ids: Sequence[str]) -> None:
-        """Count the results of the next `rows` recipients."""
-        self.rows += rows
+    def take(self, results: Sequence[SendResult]) -> None:
+        """Count the results of the next recipients."""
+        self.rows += len(results)
         self.known_before += sum(result.duplicate for result in results)
-        self.accepted += sum(result.accepted and not result.duplicate for result in results)
+        self.accepted += sum(result.is_new for result in results)
         refused = Counter(self.refused)
         refused.update(str(result.code) for result in results if not result.accepted)
         self.refused = dict(refused)
         new = [result for result in results if result.accepted and result.price is not None]
         self.price = str(sum((result.price or Decimal(0) for result in new), Decimal(self.price)))
         self.currency = next((result.currency for result in new if result.currency), self.currency)
-        self.task_ids += task_ids
+        self.task_ids += dict.fromkeys(result.task_id for result in results if result.task_id is not None)
 
 
 class Campaign:
@@ -137,9 +137,7 @@ class Campaign:
                 raise TelecomInputError("max_cost", f"{rule}; nothing was sent", shown=str(most))
         return total, next(iter(currencies), None)
 
-    def send(
-        self, orders: Sequence[Order], tally: Tally
-    ) -> Iterator[list[tuple[Order, SendResult, str | None]]]:
+    def send(self, orders: Sequence[Order], tally: Tally) -> Iterator[list[tuple[Order, SendResult]]]:
         """Send messages chunk by chunk, and count in `tally`.
 
         Yields what became of each chunk once it is counted. Raises TelecomFundsError (nothing of the
@@ -154,25 +152,22 @@ class Campaign:
             except BaseException:
                 self.perhaps_sent = len(chunk) if self._is_in_doubt else 0
                 raise
-            task_ids = list(dict.fromkeys(task for _, task in done if task is not None))
-            tally.take(len(chunk), [result for result, _ in done], task_ids)
-            yield [(order, *found) for order, found in zip(chunk, done, strict=True)]
+            tally.take(done)
+            yield list(zip(chunk, done, strict=True))
             if self._slowness:
                 self._sleep(self._slowness)
 
-    def _settled(self, orders: Sequence[Order]) -> list[tuple[SendResult, str | None]]:
+    def _settled(self, orders: Sequence[Order]) -> list[SendResult]:
         """Send a chunk until the vendor has said something lasting about each message of it."""
-        found: dict[int, tuple[SendResult, str | None]] = {}
+        found: dict[int, SendResult] = {}
         open_places = list(range(len(orders)))
         for round_ in range(_ROUNDS):
             batches = self._in_pieces([orders[place] for place in open_places], self._send)
-            results = [(result, batch.task_id) for batch in batches for result in batch.results]
-            for place, (result, task_id) in zip(open_places, results, strict=True):
-                mine = task_id if result.accepted and not result.duplicate else None
-                found[place] = (result, mine)
-            if any(result.code == NO_FUNDS for result, _ in results):
+            results = [result for batch in batches for result in batch.results]
+            found |= zip(open_places, results, strict=True)
+            if any(result.code == NO_FUNDS for result in results):
                 raise TelecomFundsError("the account is out of money", call="POST /sms/create", code=NO_FUNDS)
-            open_places = [place for place in open_places if _passes(found[place][0])]
+            open_places = [place for place in open_places if _passes(found[place])]
             if not open_places:
                 self._slowness = self._slowness / 2 if self._slowness > 0.1 else 0.0
                 return [found[place] for place in range(len(orders))]
@@ -199,8 +194,8 @@ class Campaign:
             batch: BatchResult = self._called(
                 orders, self._hook.send_sms_to_many, self._hook.send_individual_sms
             )
-        except _NOTHING_WAS_SENT:
-            self._is_in_doubt = before
+        except _NOTHING_WAS_SENT as error:
+            self._is_in_doubt = before or error.partial
             raise
         return batch
 
@@ -216,7 +211,7 @@ class Campaign:
         return to_many(orders, text.fill(()), originator=originator, **self._message.options)
 
 
-def line_of(order: Order, result: SendResult, task_id: str | None) -> dict[str, Any]:
+def line_of(order: Order, result: SendResult) -> dict[str, Any]:
     """Return the line of a message in the file of results."""
     state = "known_before" if result.duplicate else "accepted" if result.accepted else "refused"
     return {
@@ -227,7 +222,7 @@ def line_of(order: Order, result: SendResult, task_id: str | None) -> dict[str, 
         "code": result.code,
         "price": None if result.price is None else str(result.price),
         "currency": result.currency,
-        "task_id": task_id,
+        "task_id": result.task_id,
     }
 
 

@@ -19,7 +19,7 @@ from airflow_provider_telecom.webhooks.address import receiver
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult, ViberRecipient
 
 _EXTRAS = ("image_url", "caption", "action_url")
 
@@ -33,9 +33,11 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
     with a message for each recipient in the order given, numbers that stood twice left out, and `code` the
     vendor's where it refused one. `price` is that of the accepted ones.
 
-    The document names our key `external_id` and gives it back as `reference`. If the vendor does not give
-    keys back, nothing tells a copy from a second message: `keyed` is false then, and the log warns. Say
-    `keyed=False` from then on, so that nothing is repeated and `on_unknown` decides after a lost answer.
+    The document names our key `external_id` and gives it back as `reference`. Whether KetchUp recognises
+    keys is not known before it has given one back, has refused one as known, or finds a message by one. Where
+    it does, a later try sends again under the same keys. Where that is not known, a message is sent only
+    once, and `on_unknown` decides after a lost answer. `keyed` is false if a key did not come back; the log
+    warns then.
 
     With `wait_for_completion` the task waits until all are final, returns `{"delivered", "statuses"}` as
     well, and fails when fewer than `min_delivered_percent` are delivered (or none, without it).
@@ -55,8 +57,8 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
     :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
     :param max_rejected: fail the task when more recipients than that were refused; without it only when
         all were.
-    :param keyed: whether the vendor gives keys back.
-    :param on_unknown: what to do when nobody can know whether unkeyed messages went out: `fail`, `resend` or
+    :param keyed: False: never rely on keys.
+    :param on_unknown: what to do when nobody can know whether messages went out: `fail`, `resend` or
         `assume_sent` (see `UnkeyedOperator`).
     :param min_delivered_percent: 0 to 100.
 
@@ -157,34 +159,30 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         keys: Mapping[str, str],
         counts: Mapping[str, int],
     ) -> Facts:
-        from airflow_provider_telecom.vendors.ketchup_loyalty.viber import NO_KEYS_BACK
-
-        learned, content = self.hook.account.learned, {**message, "recipients": list(keys)}
-        if not self.keyed:
-            learned.add(NO_KEYS_BACK)
-        keyed = NO_KEYS_BACK not in learned
-
-        def send() -> Facts:
-            return {**counts, **self._send(message, keys)}
-
-        if keyed:
-            return self._once(context, content, send, keys)
-        journal = self._journal(context)
-        return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
-
-    def _send(self, message: Mapping[str, Any], keys: Mapping[str, str]) -> Facts:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 
+        journal, name = self._journal(context), self._entry_name("sent")
         people = [ViberRecipient(number, key) for number, key in keys.items()]
-        told_to = self._told_to("viber", next(iter(keys.values())))
-        results = self.hook.send_viber(people, **{**message, "callback_url": told_to}).results
+        content = {**message, "recipients": list(keys), "conn_id": self.conn_id}
+        is_safe = self.keyed and journal.is_in_doubt(name) and self.hook.viber_keys_work(people)
+        return journal.unkeyed(
+            name,
+            fingerprint(content),
+            lambda: {**counts, **self._send(message, people)},
+            "resend" if is_safe else self.on_unknown,
+        )
+
+    def _send(self, message: Mapping[str, Any], people: Sequence[ViberRecipient]) -> Facts:
+        told_to = self._told_to("viber", str(people[0].external_id))
+        message = {**message, "callback_url": told_to}
+        results = self.hook.send_viber(people, **message, unkeyed=not self.keyed).results
         keyed = self.keyed and all(result.keyed for result in results if result.accepted)
         if keyed:
             raise_what_passes(results, "POST /viber/create")
         elif self.keyed:
             self.log.warning(
-                "KetchUp does not give the keys of Viber messages back: nothing tells a copy from a second "
-                "message. Set keyed=False"
+                "KetchUp did not give the keys of all Viber messages back: perhaps nothing tells a copy from "
+                "a second message. See viber_key in docs/vendors/ketchup_loyalty.md"
             )
         facts = summed(results)
         judge(facts["refused"], len(results), len(results) - 1, "POST /viber/create")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,14 @@ class Codes:
 SMS = Codes(20, 21, 22, 23, 24, 27, 31)
 HLR = Codes(60, 61, 62, 63, 64, 65, 66)
 VIBER = Codes(40, 41, 47, 43, 44, 47, 51)  # a Viber message needs no reference
+
+
+def refuse_known(lines: Sequence[object], codes: Codes, switches: Switches) -> None:
+    """Refuse the whole request if one of its messages has a known key, where `duplicates` says so."""
+    is_whole = {"item": False, "whole_of_one": len(lines) == 1, "whole": True}[switches["duplicates"]]
+    known = [line for line in lines if isinstance(line, Refusal) and line.code == codes.exists]
+    if is_whole and known:
+        raise known[0]
 
 
 def single(created: dict[str, Any], switches: Switches) -> dict[str, Any]:

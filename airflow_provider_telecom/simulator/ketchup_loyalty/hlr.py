@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import HTTPException, Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
-from airflow_provider_telecom.simulator.ketchup_loyalty.answers import HLR, Refusal, single
+from airflow_provider_telecom.simulator.ketchup_loyalty.answers import HLR, Refusal, refuse_known, single
 from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Delivery, Message
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
 
@@ -101,6 +101,7 @@ def _many(books: Books, payload: Any) -> dict[str, Any]:
         raise Refusal(HLR.payload, "Incorrect payload: missing msisdn")
     recipients = fields.Recipients(HLR, books.references["hlr"])
     lines = [_line(books, item, recipients) for item in items]
+    refuse_known(lines, HLR, books.switches)
     total = sum((line.price for line in lines if isinstance(line, Draft)), Decimal(0))
     books.admit(len(lines))
     books.pay(total)

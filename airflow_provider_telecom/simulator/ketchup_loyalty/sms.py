@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
-from airflow_provider_telecom.simulator.ketchup_loyalty.answers import SMS, Refusal, single
+from airflow_provider_telecom.simulator.ketchup_loyalty.answers import SMS, Refusal, refuse_known, single
 from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Delivery, Message, Task
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
 from airflow_provider_telecom.simulator.sms import segments
@@ -65,6 +65,7 @@ async def create(books: Books, request: Request) -> dict[str, Any]:
     order = _order(books, await fields.json_object(request, SMS.payload), books.references["sms"])
     if order.destination == "phone" and isinstance(order.lines[0], Refusal):
         raise order.lines[0]
+    refuse_known(order.lines, SMS, books.switches)
     books.admit(len(order.lines))
     books.pay(order.total)
     if order.destination == "phone":

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
-from airflow_provider_telecom.simulator.ketchup_loyalty.answers import VIBER, Refusal
+from airflow_provider_telecom.simulator.ketchup_loyalty.answers import VIBER, Refusal, refuse_known
 from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Delivery, Message
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
 
@@ -66,7 +66,9 @@ class Order:
 async def create(books: Books, request: Request) -> list[dict[str, Any]]:
     """Send each message to each of its recipients."""
     order = _order(books, await fields.json_object(request, VIBER.payload), books.references["viber"])
-    books.admit(sum(len(draft.lines) for draft in order.drafts))
+    lines = [line for draft in order.drafts for line in draft.lines]
+    refuse_known(lines, VIBER, books.switches)
+    books.admit(len(lines))
     books.pay(order.total)
     return [_send_all(books, order, draft) for draft in order.drafts]
 
@@ -170,14 +172,21 @@ def _line(books: Books, entry: dict[str, Any], recipients: fields.Recipients) ->
 
 def _send_all(books: Books, order: Order, draft: Draft) -> dict[str, Any]:
     messages = [
-        line.body(books.switches) if isinstance(line, Refusal) else _created(_send(books, order, draft, line))
-        for line in draft.lines
+        line.body(books.switches)
+        if isinstance(line, Refusal)
+        else _created(_send(books, order, draft, line), _is_echoed(books, place))
+        for place, line in enumerate(draft.lines)
     ]
     return {"error": "0", "messages": messages, "total_price": str(draft.total), "currency": CURRENCY}
 
 
-def _created(message: Message) -> dict[str, Any]:
-    reference = {} if message.reference is None else {"reference": message.reference}
+def _is_echoed(books: Books, place: int) -> bool:
+    echo = books.switches["viber_echo"]
+    return echo == "all" or (echo == "first" and place == 0)
+
+
+def _created(message: Message, is_echoed: bool) -> dict[str, Any]:
+    reference = {"reference": message.reference} if message.reference and is_echoed else {}
     return {"id": message.id, **reference, "price": str(message.price), "currency": CURRENCY}
 
 

@@ -33,11 +33,17 @@ from airflow_provider_telecom.calls.request import Response
 T = TypeVar("T")
 
 DUPLICATE = frozenset({"23", "43", "63"})
+_MISREAD = frozenset({"2", "7", "14", "22", "24", "44", "62", "64"})
+_MISREAD_STATUSES = (400, 415, 422)
 NOT_SUPPORTED, GONE, NOT_READY, EMPTY = "4", "90", "91", "93"
 
 
 class KetchUpNotReadyError(TelecomRejectedError):
     """The statistics file is not ready yet (code 91). Ask again later."""
+
+
+class KetchUpKnownError(TelecomRejectedError):
+    """All orders of a request were refused because a key of at least one of them is known already."""
 
 
 _KINDS: dict[str, type[TelecomError]] = {
@@ -134,6 +140,16 @@ def kind_of(code: str, text: str) -> type[TelecomError]:
     return _KINDS.get(code, TelecomRejectedError)
 
 
+def is_misread(error: TelecomRejectedError) -> bool:
+    """Whether an error says that the vendor could not read the request, so that nothing was done.
+
+    That a key is missing (22, 62) says so too: we always send one.
+    """
+    if error.code is None:
+        return error.status in _MISREAD_STATUSES
+    return error.code in _MISREAD
+
+
 def refuse(item: dict[str, Any], code: str, status: int = 200) -> NoReturn:
     """Raise the error that a code stands for."""
     text = text_of(item)
@@ -203,18 +219,23 @@ def package(answer: Response, size: int) -> tuple[dict[str, Any], list[dict[str,
     """Return what an answer says of `size` orders as a whole, and of each of them.
 
     Each stands under `result` or `messages`, in a list or alone; a single one may be the whole answer.
-    Raises the error of the whole. That a single order's key is known already is for its reader to judge.
+    Raises the error of the whole: KetchUpKnownError if the key of one of several orders is known already.
+    That the key of a single order is known is for its reader to judge.
     """
     found = checked(answer)
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     whole: dict[str, Any] = found if isinstance(found, dict) else {}
     inside = next((whole[name] for name in _LISTS if name in whole), found)
-    alone = size == 1 and inside is whole
-    if (code := code_of(whole)) and not (alone and is_duplicate(code, text_of(whole))):
-        refuse(whole, code, answer.status)
     items = [inside] if isinstance(inside, dict) else inside
-    if not isinstance(items, list) or len(items) != size or not all(map(_is_item, items)):
+    matching = isinstance(items, list) and len(items) == size and all(map(_is_item, items))
+    if code := code_of(whole):
+        if not is_duplicate(code, text_of(whole)):
+            refuse(whole, code, answer.status)
+        if not matching and size > 1:
+            raise KetchUpKnownError("a key of one of them is known already", status=answer.status, code=code)
+        items = items if matching else [whole]
+    elif not matching:
         raise unreadable("results that do not match what was sent", answer.body, answer.status)
     return whole, items
 

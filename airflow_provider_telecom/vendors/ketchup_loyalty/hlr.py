@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_telecom.calls.checks import matching
@@ -65,8 +65,7 @@ class HlrCalls(KetchUpRequests):
         """
         body = [self._fields(query) for query in orders("queries", queries, HlrQuery)]
         without_twins((item["msisdn"] for item in body), (item["reference"] for item in body))
-        request = self._post("/hlr/create", Repeat.KEYED, body)
-        return (yield from self._call(request, sent_many([query.reference for query in queries])))
+        return (yield from self._created(body, self._look_up))
 
     @endpoint
     def get_hlr(self, hlr_id: str | int) -> Call[HlrStatus]:
@@ -96,6 +95,10 @@ class HlrCalls(KetchUpRequests):
         """
         chosen = self._tariff(tariff, BEST_QUALITY_TARIFF)
         return (yield from self._call(self._get("/hlr/prices/{tariff}", tariff=str(chosen)), price_table))
+
+    def _look_up(self, items: Sequence[Mapping[str, Any]]) -> Call[BatchResult]:
+        request = self._post("/hlr/create", Repeat.KEYED, items)
+        return self._call(request, sent_many([item["reference"] for item in items]))
 
     def _fields(self, query: HlrQuery) -> dict[str, Any]:
         fields: dict[str, Any] = {

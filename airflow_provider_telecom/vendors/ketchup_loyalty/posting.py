@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow_provider_telecom.calls.checks import aware, filled, matching, some, within
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.endpoint import Call
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.calls.privacy import shortened
 from airflow_provider_telecom.calls.request import Json, Repeat, Request
 from airflow_provider_telecom.vendors.api import Api
+from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpKnownError, is_misread
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
+from airflow_provider_telecom.vendors.ketchup_loyalty.results import joined
 
 T = TypeVar("T")
+Form = TypeVar("Form")
 
 LONGEST_ORIGINATOR = 14
 REFERENCE = r"[A-Za-z0-9]{1,32}"
@@ -30,6 +35,46 @@ class KetchUpRequests(Api[KetchUpOptions]):
 
     def _post(self, path: str, repeat: Repeat, body: Mapping[str, Any] | Sequence[Any]) -> Request:
         return self._request("POST", path, repeat, body=Json(body))
+
+    def _created(
+        self, orders: Sequence[T], create: Callable[[Sequence[T]], Call[BatchResult]]
+    ) -> Call[BatchResult]:
+        """Create all orders by one call; in halves if they are refused because a key is known already.
+
+        The vendor may answer so about a request that it has had before, or had in part, and then says nothing
+        of the other orders. Once it has done so, errors are `partial`.
+        """
+        try:
+            return (yield from create(orders))
+        except KetchUpKnownError:
+            half = len(orders) // 2
+        try:
+            first = yield from self._created(orders[:half], create)
+            return joined(first, (yield from self._created(orders[half:], create)))
+        except TelecomError as error:
+            error.partial = True
+            raise
+
+    def _in_any_form(self, name: str, forms: Sequence[Form], call: Callable[[Form], Call[T]]) -> Call[T]:
+        """Make a call in the form that the vendor understands: the document allows several.
+
+        The forms are tried in their order until an answer shows that one was understood, which is remembered
+        for the account. A form that is not understood has no effect. Raises the error of the first form if
+        none is understood.
+        """
+        learned, refusals = self.account.learned, []
+        for form in [form for form in forms if f"{name} as {form}" in learned] or forms:
+            try:
+                result = yield from call(form)
+            except TelecomRejectedError as error:
+                if is_misread(error):
+                    refusals.append(error)
+                    continue
+                learned.add(f"{name} as {form}")
+                raise
+            learned.add(f"{name} as {form}")
+            return result
+        raise refusals[0]
 
     def _tariff(self, tariff: int | None, default: int = 0) -> int:
         """Return the tariff to send: the call's, the connection's, or the document's default."""

@@ -34,7 +34,8 @@ def sent_one(reference: str) -> Callable[[Response], SendResult]:
         if result.code and not result.duplicate:
             refuse(item, result.code, answer.status)
         _warn_of_duplicates([result])
-        return replace(result, reference=reference, keyed=result.reference in (None, reference))
+        is_keyed = result.duplicate or result.reference in (None, reference)
+        return replace(result, reference=reference, keyed=is_keyed)
 
     return read
 
@@ -47,14 +48,24 @@ def sent_many(keys: Sequence[str | None]) -> Callable[[Response], BatchResult]:
         total = whole.get("totalprice", whole.get("total_price"))
         results = _in_order(keys, [_result_of(item, answer) for item in items], answer)
         _warn_of_duplicates(results)
+        task_id = _text(whole.get("task_id"))
         return BatchResult(
-            results,
+            [replace(result, task_id=task_id) if result.is_new else result for result in results],
             _money(total, answer),
             _text(whole.get("currency")),
-            _text(whole.get("task_id")),
         )
 
     return read
+
+
+def joined(first: BatchResult, second: BatchResult) -> BatchResult:
+    """Return the result of orders that were sent in two parts."""
+    prices = [batch.total_price for batch in (first, second) if batch.total_price is not None]
+    return BatchResult(
+        [*first.results, *second.results],
+        sum(prices, Decimal(0)) if prices else None,
+        first.currency or second.currency,
+    )
 
 
 def _in_order(keys: Sequence[str | None], results: list[SendResult], answer: Response) -> list[SendResult]:
@@ -68,7 +79,7 @@ def _in_order(keys: Sequence[str | None], results: list[SendResult], answer: Res
         elif result.reference in asked:
             raise unreadable("results that do not match what was sent", answer.body, answer.status)
         else:
-            found.append(replace(result, reference=key, keyed=False))
+            found.append(replace(result, reference=key, keyed=result.duplicate))  # known: so it is a key
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,8 +79,7 @@ class SmsCalls(KetchUpRequests):
         too large: nothing of it was sent. Source: "Отправка SMS", destination phones.
         """
         body = self._many(recipients, text, originator, validity_hours, tariff, schedule_at)
-        request = self._post("/sms/create", Repeat.KEYED, body)
-        return (yield from self._call(request, sent_many([one.reference for one in recipients])))
+        return (yield from self._created(body["phones"], lambda phones: self._send_all(body, phones)))
 
     @endpoint
     def send_individual_sms(
@@ -96,8 +95,7 @@ class SmsCalls(KetchUpRequests):
         Otherwise as `send_sms_to_many`. Source: "Отправка SMS", destination individual.
         """
         body = self._individual(messages, validity_hours, tariff, schedule_at)
-        request = self._post("/sms/create", Repeat.KEYED, body)
-        return (yield from self._call(request, sent_many([one.reference for one in messages])))
+        return (yield from self._created(body["phones"], lambda phones: self._send_all(body, phones)))
 
     @endpoint
     def price_sms(
@@ -182,6 +180,10 @@ class SmsCalls(KetchUpRequests):
         """
         request = self._get("/sms/prices/{tariff}", tariff=str(self._tariff(tariff)))
         return (yield from self._call(request, price_table))
+
+    def _send_all(self, body: Mapping[str, Any], phones: Sequence[Mapping[str, str]]) -> Call[BatchResult]:
+        request = self._post("/sms/create", Repeat.KEYED, {**body, "phones": phones})
+        return self._call(request, sent_many([phone["reference"] for phone in phones]))
 
     def _one(
         self,

@@ -1,16 +1,22 @@
-"""Viber messages. With a key of ours a copy is recognised; without one it is a second message."""
+"""Viber messages. A copy is recognised by our key if the vendor takes our keys, which must be seen first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_telecom.calls.checks import filled, matching
-from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.request import Repeat
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
+from airflow_provider_telecom.calls.endpoint import Call, Pause, call_of, endpoint
+from airflow_provider_telecom.calls.errors import (
+    TelecomError,
+    TelecomInputError,
+    TelecomNotFoundError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.request import Repeat, Response
+from airflow_provider_telecom.calls.retry import perform
+from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpKnownError, one
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     LONGEST_VALIDITY_SECONDS,
     viber_validity,
@@ -21,6 +27,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     CountryPrice,
     MessageStatus,
     Price,
+    SendResult,
     ViberRecipient,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
@@ -32,7 +39,21 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many
 
-NO_KEYS_BACK = "viber messages get no key back"
+_KEYS_WORK = "viber keys work"
+"""Learned of an account: KetchUp recognises our keys of Viber messages."""
+_NO_KEY_BACK = "viber answers hold no external_id"
+"""Learned of an account: it may know our keys by the other name, `reference`."""
+_NUMBER_NAMES, _KEY_NAMES = ("msisdn", "phone"), ("external_id", "reference")
+"""How the document's sample and its text name the number, and how they name our key."""
+_LOOKED_FOR = 3
+"""For how many recipients a message is looked for by its key; one that is found is enough."""
+_PAUSES = (1.0, 3.0)
+"""Seconds between two look-ups: a message may take a while to show."""
+_LONGEST_LOOK = 10.0
+
+
+Form = tuple[str, Sequence[str]]
+T = TypeVar("T")
 
 
 class ViberCalls(KetchUpRequests):
@@ -58,10 +79,14 @@ class ViberCalls(KetchUpRequests):
     ) -> Call[BatchResult]:
         """Send a Viber message to one or many and return a result for each.
 
-        Each recipient needs an `external_id`, our key; with it a copy costs nothing. `unkeyed=True` permits
-        recipients without one: they get no delivery report, and after a time-out nobody can know whether
-        the message went out, so it is not repeated. If the vendor does not give our key back, the result
-        is marked `keyed=False`, and from then on this process treats messages with a key as unkeyed too.
+        Each recipient needs an `external_id`, our key. `unkeyed=True` permits recipients without one: they
+        get no delivery report.
+
+        Whether the vendor recognises the keys is not known before it has given one back, has answered that
+        one exists already (code 43), or has found a message by one. Until then, and with `unkeyed=True`,
+        the message is sent only once: after a lost answer it is looked for by its key, and if it is not
+        found, nobody can know whether it went out. Later messages of this process are repeated under
+        their keys, and a copy costs nothing. `keyed=False` marks a result that does not hold our key.
 
         `validity_seconds` is 15 to 86400; less than 60 is most likely meant in hours, as in the document's
         own sample, and needs `allow_short_validity`. `sender` (alpha name) and `tariff` come from the
@@ -70,16 +95,36 @@ class ViberCalls(KetchUpRequests):
         Raises TelecomInputError, TelecomRejectedError, TelecomFundsError, TelecomUnknownError.
         Source: "Отправка Viber-сообщения".
         """
-        keyed = _all_keyed(recipients, unkeyed)
+        is_keyed = _all_keyed(recipients, unkeyed) and not unkeyed
         message = self._message(recipients, text, sender, promotional, callback_url, schedule_at)
         _add_extras(message, image_url, caption, action_url)
         body = self._package(message, validity_seconds, allow_short_validity, tariff)
-        repeat = Repeat.KEYED if keyed and NO_KEYS_BACK not in self.account.learned else Repeat.UNKEYED
-        request = self._post("/viber/create", repeat, body)
-        batch = yield from self._call(request, sent_many([one.external_id for one in recipients]))
-        if keyed and not all(result.keyed for result in batch.results):
-            self.account.learned.add(NO_KEYS_BACK)
-        return batch
+        is_known_to_work = self._keys_work
+
+        def create(some: Sequence[ViberRecipient]) -> Call[BatchResult]:
+            return self._create(body, some, is_keyed)
+
+        try:
+            return (yield from self._created(recipients, create))
+        except TelecomUnknownError:
+            if not is_keyed or is_known_to_work or not (yield from self._finds_one(recipients)):
+                raise
+        return (yield from self._created(recipients, create))
+
+    @endpoint
+    def viber_keys_work(self, recipients: Sequence[ViberRecipient]) -> Call[bool]:
+        """Return whether KetchUp is known to recognise our keys of Viber messages.
+
+        An earlier answer of this process may have shown it. If not, KetchUp is asked for messages to the
+        first three of `recipients` by their keys; one that is found shows it too. False means not known.
+
+        Raises TelecomNoAnswerError and what the look-up raises. A read.
+        Source: "Получение статусов Viber-сообщения".
+        """
+        for each in orders("recipients", recipients, ViberRecipient)[:_LOOKED_FOR]:
+            if not self._keys_work and each.external_id is not None and (yield from self._finds(each)):
+                self.account.learned.add(_KEYS_WORK)
+        return self._keys_work
 
     @endpoint
     def price_viber(
@@ -103,7 +148,7 @@ class ViberCalls(KetchUpRequests):
         message = self._message(recipients, text, sender, promotional, None, None)
         _add_extras(message, image_url, caption, action_url)
         body = self._package(message, validity_seconds, allow_short_validity, tariff)
-        return (yield from self._call(self._post("/viber/price", Repeat.READ, body), one(Price)))
+        return (yield from self._in_viber_form("/viber/price", Repeat.READ, body, recipients, one(Price)))
 
     @endpoint
     def get_viber(self, message_id: str | int) -> Call[MessageStatus]:
@@ -133,6 +178,60 @@ class ViberCalls(KetchUpRequests):
         request = self._get("/viber/prices/{tariff}", tariff=str(self._tariff(tariff)))
         return (yield from self._call(request, price_table))
 
+    @property
+    def _keys_work(self) -> bool:
+        return _KEYS_WORK in self.account.learned
+
+    def _learn(self, results: Sequence[SendResult]) -> None:
+        accepted = [result for result in results if result.accepted]
+        if any(result.duplicate for result in accepted):
+            self.account.learned.add(_KEYS_WORK)
+        elif accepted:
+            all_came_back = all(result.keyed for result in accepted)
+            change = self.account.learned.add if all_came_back else self.account.learned.discard
+            change(_KEYS_WORK)
+            if not any(result.keyed for result in accepted):
+                self.account.learned.add(_NO_KEY_BACK)
+
+    def _create(
+        self, body: Mapping[str, Any], recipients: Sequence[ViberRecipient], is_keyed: bool
+    ) -> Call[BatchResult]:
+        """Send a message to some recipients, and learn from the answer whether our keys work."""
+        repeat = Repeat.KEYED if is_keyed and self._keys_work else Repeat.UNKEYED
+        learned, read = self.account.learned, sent_many([each.external_id for each in recipients])
+        try:
+            batch = yield from self._in_viber_form("/viber/create", repeat, body, recipients, read)
+        except KetchUpKnownError:
+            learned.add(_KEYS_WORK)
+            raise
+        pairs = zip(recipients, batch.results, strict=True)
+        self._learn([result for recipient, result in pairs if recipient.external_id is not None])
+        return batch
+
+    def _finds_one(self, recipients: Sequence[ViberRecipient]) -> Call[bool]:
+        """Look a few times whether one of these messages is there after all."""
+        for pause in (0.0, *_PAUSES):
+            if pause:
+                yield Pause(pause, pause)
+            try:
+                if (yield from call_of(self.viber_keys_work, recipients)):
+                    return True
+            except TelecomError:
+                return False
+        return False
+
+    def _finds(self, recipient: ViberRecipient) -> Call[bool]:
+        """Whether KetchUp has a message to this number under this key."""
+        key, account = str(recipient.external_id), self.account
+        request = self._get("/viber/reference/{reference}", reference=viber_key(key, "external_id"))
+        deadline = min(_LONGEST_LOOK, account.deadline)
+        try:
+            status = yield from perform(request, account.auth, one(MessageStatus), account.guard, deadline)
+        except TelecomNotFoundError:
+            return False
+        digits = "".join(filter(str.isdecimal, status.msisdn))
+        return status.reference in (None, key) and digits == self._msisdn(recipient.msisdn)
+
     def _message(
         self,
         recipients: Sequence[ViberRecipient],
@@ -142,10 +241,13 @@ class ViberCalls(KetchUpRequests):
         callback_url: str | None,
         schedule_at: datetime | None,
     ) -> dict[str, Any]:
-        to = [self._recipient(one) for one in orders("recipients", recipients, ViberRecipient)]
-        without_twins((item["msisdn"] for item in to), (one.external_id for one in recipients))
+        people = orders("recipients", recipients, ViberRecipient)
+        for each in people:
+            if each.external_id is not None:
+                viber_key(each.external_id, "external_id")
+        numbers = (self._msisdn(each.msisdn) for each in people)
+        without_twins(numbers, (each.external_id for each in people))
         message: dict[str, Any] = {
-            "to": to,
             "text": filled("text", text),
             "alpha_name": self._alpha_name(sender),
             "is_promotional": bool(promotional),
@@ -156,13 +258,42 @@ class ViberCalls(KetchUpRequests):
             message["scheduledDatetime"] = moment("schedule_at", schedule_at)
         return message
 
-    def _recipient(self, recipient: ViberRecipient) -> dict[str, str]:
-        fields = {"msisdn": self._msisdn(recipient.msisdn)}
+    @property
+    def _forms(self) -> Sequence[Form]:
+        """The names of number and key in the order in which they are tried.
+
+        The sample's come first, with the key as the connection says, or under both names if it has not come
+        back in an answer.
+        """
+        option = self.options.viber_key
+        chosen = _KEY_NAMES if option == "both" else (option,)
+        first = _KEY_NAMES if _NO_KEY_BACK in self.account.learned else chosen
+        keys = dict.fromkeys((first, chosen, _KEY_NAMES, *((name,) for name in _KEY_NAMES)))
+        return [(number, names) for number in _NUMBER_NAMES for names in keys]
+
+    def _in_viber_form(
+        self,
+        path: str,
+        repeat: Repeat,
+        body: Mapping[str, Any],
+        recipients: Sequence[ViberRecipient],
+        read: Callable[[Response], T],
+    ) -> Call[T]:
+        """Make a call about a message to these recipients, in the form that the vendor understands."""
+        (message,) = body["messages"]
+
+        def call(form: Form) -> Call[T]:
+            to = [self._recipient(recipient, form) for recipient in recipients]
+            return self._call(self._post(path, repeat, {**body, "messages": [{**message, "to": to}]}), read)
+
+        name = "viber, since no key came back" if _NO_KEY_BACK in self.account.learned else "viber"
+        return (yield from self._in_any_form(name, self._forms, call))
+
+    def _recipient(self, recipient: ViberRecipient, form: Form) -> dict[str, str]:
+        number, names = form
+        fields = {number: self._msisdn(recipient.msisdn)}
         if recipient.external_id is not None:
-            names = {"both": ("external_id", "reference")}.get(
-                self.options.viber_key, (self.options.viber_key,)
-            )
-            fields |= dict.fromkeys(names, viber_key(recipient.external_id, "external_id"))
+            fields |= dict.fromkeys(names, recipient.external_id)
         return fields
 
     def _alpha_name(self, sender: str | None) -> str:

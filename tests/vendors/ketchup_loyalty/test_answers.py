@@ -288,8 +288,49 @@ def test_one_viber_recipient_that_is_known_already() -> None:
     known = {"error": 43, "errorDescription": "External ID already exists", "reference": "r1"}
     batch = result_of(Paper().send_viber(VIBERS[:1], "Hi"), known)
     assert [(one.reference, one.duplicate, one.keyed) for one in batch.results] == [("r1", True, True)]
-    with pytest.raises(TelecomRejectedError, match="vendor code 43"):
-        viber(known)
+
+
+@pytest.mark.parametrize("echo", [{}, {"reference": "r1"}, {"reference": None}])
+@pytest.mark.parametrize("shape", ["whole", "item", "both"])
+def test_a_known_key_of_one_message_in_any_shape(shape: str, echo: dict[str, Any]) -> None:
+    known = {**error(43, "External ID already exists"), **echo}
+    body = {
+        "whole": {**known, "messages": []},
+        "item": [{"error": "0", "messages": [known]}],
+        "both": [{**known, "messages": [known]}],
+    }[shape]
+    batch = result_of(Paper().send_viber(VIBERS[:1], "Hi"), body)
+    assert [(one.reference, one.duplicate, one.keyed) for one in batch.results] == [("r1", True, True)]
+
+
+def test_many_of_which_a_key_is_known_are_sent_in_halves_until_each_is_told() -> None:
+    known = error("23", "SMS already exists")
+    alone = {"result": [SECOND], "error": "0", "totalprice": "0.02", "currency": "EUR", "task_id": "7"}
+    requests, batch = asked(Paper().send_sms_to_many(TWO, "Hi"), known, known, alone)
+    assert [[phone["reference"] for phone in request.body.value["phones"]] for request in requests] == [
+        ["r1", "r2"],
+        ["r1"],
+        ["r2"],
+    ]
+    assert [(one.reference, one.duplicate, one.id, one.task_id) for one in batch.results] == [
+        ("r1", True, None, None),
+        ("r2", False, "12346", "7"),
+    ]
+    assert (batch.total_price, batch.currency, batch.task_ids) == (Decimal("0.02"), "EUR", ["7"])
+
+
+@pytest.mark.parametrize("late", [error("8", "Not enough money"), error("21", "Bad"), {}])
+def test_an_error_after_a_half_was_known_says_that_the_rest_is_known(late: Any) -> None:
+    known = error("23", "SMS already exists")
+    with pytest.raises(TelecomError) as caught:
+        many(known, known, late, *[None, late] * 3)
+    assert caught.value.partial
+
+
+@pytest.mark.parametrize("code", [23, 43, 63])
+def test_known_keys_beside_results_of_each(code: int) -> None:
+    batch = many({**BATCH, **error(code, "exists"), "result": [FIRST, {"reference": "r2", **error(code)}]})
+    assert [(one.reference, one.duplicate) for one in batch.results] == [("r1", False), ("r2", True)]
 
 
 def test_row_14_an_echoed_key_is_a_key() -> None:

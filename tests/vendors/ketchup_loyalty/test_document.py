@@ -65,12 +65,11 @@ TWO_SMS = """{"result":
 "task_id":"21902"}"""  # noqa: W291 - as it stands in the document
 TWO_SENT = BatchResult(
     [
-        SendResult("12erdgm9", "12345", Decimal("0.02"), "EUR"),
-        SendResult("12erdgn0", "12346", Decimal("0.02"), "EUR"),
+        SendResult("12erdgm9", "12345", Decimal("0.02"), "EUR", task_id="21902"),
+        SendResult("12erdgn0", "12346", Decimal("0.02"), "EUR", task_id="21902"),
     ],
     Decimal("0.04"),
     "EUR",
-    "21902",
 )
 TIMES = {
     "time_in": "2016-01-01 00:00:01",

@@ -19,7 +19,7 @@ class SendResult:
     A duplicate is one that KetchUp has had under this key before; it is not sent or charged again. Its id
     is given for HLR only; ask by reference for the others. `throttled` ones were refused because too many
     are under way: send them again later. `keyed` is False when the vendor did not give our key back, so
-    that nothing would tell a copy from a second message.
+    that nothing would tell a copy from a second message. `task_id` names the batch in which it was accepted.
     """
 
     reference: str | None
@@ -30,24 +30,40 @@ class SendResult:
     duplicate: bool = False
     throttled: bool = False
     keyed: bool = True
+    task_id: str | None = None
 
     @property
     def accepted(self) -> bool:
         """Whether KetchUp has the message, from this call or an earlier one."""
         return self.code is None or self.duplicate
 
+    @property
+    def is_new(self) -> bool:
+        """Whether KetchUp has accepted it by this call."""
+        return self.code is None
+
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of many messages, one by one: the whole may be fine and single ones refused.
-
-    `task_id` names the batch; it is None when nothing was accepted, and it is lost with a lost answer.
-    """
+    """What became of many messages, one by one: the whole may be fine and single ones refused."""
 
     results: Sequence[SendResult]
     total_price: Decimal | None = None
     currency: str | None = None
-    task_id: str | None = None
+
+    @property
+    def task_ids(self) -> Sequence[str]:
+        """The batches that the vendor made of it: one, or more when it had to be sent in parts.
+
+        None when nothing was accepted. That of a lost answer is lost.
+        """
+        named = (result.task_id for result in self.results)
+        return list(dict.fromkeys(task_id for task_id in named if task_id is not None))
+
+    @property
+    def task_id(self) -> str | None:
+        """The first of `task_ids`."""
+        return next(iter(self.task_ids), None)
 
 
 class Price(Answer):
