@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Checkpoint:
         """How many messages may have been sent, and how many of them by earlier tries."""
         self._size = 0
         self._announced = self._written = clock()
+        self._is_taken_over = False
+        """Whether the entry now belongs to another try."""
         self.is_done = False
         """Whether an earlier try has sent all that there was. There may be more now."""
 
@@ -87,10 +89,18 @@ class Checkpoint:
         return max(self._size, self._earlier - self._start - len(self._keys))
 
     def announce(self, facts: Facts, keys: Sequence[str]) -> None:
-        """Write that the next messages, those with `keys`, may be sent from now on."""
+        """Write that the next messages, those with `keys`, may be sent from now on.
+
+        Raises TelecomNotSentError if another try of the task has taken over.
+        """
         self._before, self._start = _hashed(self._before, self._keys), self._start + len(self._keys)
         self._keys, self._ahead = keys, self._start + len(keys)
-        self.advance(facts)
+        try:
+            self._journal.write_intent(self._name, self._entry(State.INTENT, facts))
+        except TelecomNotSentError:
+            self._is_taken_over = True
+            raise
+        self._written = self._clock()
 
     @property
     def is_due(self) -> bool:
@@ -107,7 +117,8 @@ class Checkpoint:
         It may have sent up to `perhaps_sent` of the messages after the first `rows`, and certainly no more.
         """
         self._ahead = max(facts["rows"] + perhaps_sent, self._earlier)
-        self._write(State.INTENT if self._ahead else State.PLANNED, facts)
+        if not self._is_taken_over:
+            self._write(State.INTENT if self._ahead else State.PLANNED, facts)
 
     def finish(self, facts: Facts) -> None:
         """Write that all was sent."""
@@ -118,10 +129,12 @@ class Checkpoint:
         self._journal.write(self._name, Entry(State.PLANNED, "", nothing))
 
     def _write(self, state: State, facts: Facts) -> None:
-        content = _hashed(self._before, self._keys[: self._ahead - self._start])
-        entry = Entry(state, content.hexdigest(), {**facts, "ahead": self._ahead})
-        self._journal.write(self._name, entry)
+        self._journal.write(self._name, self._entry(state, facts))
         self._written = self._clock()
+
+    def _entry(self, state: State, facts: Facts) -> Entry:
+        content = _hashed(self._before, self._keys[: self._ahead - self._start])
+        return Entry(state, content.hexdigest(), {**facts, "ahead": self._ahead})
 
 
 def _hashed(before: _Hash, keys: Iterable[str]) -> _Hash:

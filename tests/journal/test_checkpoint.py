@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.journal.checkpoint import _LARGEST_BLOCK, EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import Journal
 from tests.tasks import Store
@@ -189,3 +190,18 @@ def test_the_checkpoint_of_one_send_is_not_that_of_another(store: Store) -> None
 def test_the_store_holds_hashes_and_counts_only(store: Store) -> None:
     checkpoint(store).announce({"rows": 3}, KEYS)
     assert "t1" not in store.texts["telecom.bulk"]
+
+
+def test_a_try_that_was_replaced_sends_nothing_and_writes_nothing_more() -> None:
+    class Late(Store):
+        """What is written comes late: the next try has read the store before."""
+
+        def get(self, key: str, default: Any = None) -> Any:
+            return default
+
+    late = Late()
+    one = Checkpoint(Journal(late), "bulk", "ketchup", Clock())
+    with pytest.raises(TelecomNotSentError, match="another try"):
+        one.announce(NOTHING, KEYS)
+    one.stop(NOTHING, 0)
+    assert late.writes == 1
