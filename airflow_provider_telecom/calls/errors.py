@@ -22,7 +22,7 @@ They survive pickling, and they are raised `from None`, since the libraries' own
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_telecom.calls.quota import bounded
 
@@ -33,7 +33,15 @@ class TelecomError(Exception):
     `call` is the call's label, `status` the HTTP status, `code` the vendor's own code, `retry_after`
     the seconds after which to try again, at most a day; each is None when there was none. `partial` is True
     when other orders that were sent together with the failed ones have been accepted.
+
+    A hook adds `conn_id` and `host`; then the text also says what is certain, and what to do next.
     """
+
+    conn_id: str | None = None
+    host: str | None = None
+    certain: ClassVar[str] = ""
+    next_step: ClassVar[str] = ""
+    """What to do next; `{conn_id}` stands for the connection."""
 
     def __init__(
         self,
@@ -56,7 +64,14 @@ class TelecomError(Exception):
             f"retry after {self.retry_after:g} s" if self.retry_after is not None else "",
         ]
         known = ", ".join(fact for fact in facts if fact)
-        return (f"{self.call}: " if self.call else "") + self.text + (f" ({known})" if known else "")
+        said = (f"{self.call}: " if self.call else "") + self.text + (f" ({known})" if known else "")
+        return said if self.conn_id is None else f"{said} [{self._context(self.conn_id)}]"
+
+    def _context(self, conn_id: str) -> str:
+        where = f"connection {conn_id}" + (f", host {self.host}" if self.host else "")
+        certain = "a part of it was accepted" if self.partial else self.certain
+        advice = [part for part in (certain, self.next_step.replace("{conn_id}", conn_id)) if part]
+        return f"{where}: {'; '.join(advice)}" if advice else where
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_revive, (type(self), dict(self.__dict__)))
@@ -72,6 +87,8 @@ def _revive(kind: type[TelecomError], state: dict[str, Any]) -> TelecomError:
 class TelecomInputError(TelecomError, ValueError):
     """An argument or a connection field breaks a rule. Nothing was sent."""
 
+    certain: ClassVar[str] = "this request was not sent"
+
     def __init__(self, field: str, rule: str, *, shown: str | None = None) -> None:
         super().__init__(f"{field}: {f'{shown}: ' if shown else ''}{rule}")
         self.field, self.rule = field, rule
@@ -80,33 +97,56 @@ class TelecomInputError(TelecomError, ValueError):
 class TelecomRejectedError(TelecomError):
     """The vendor refused this request, and will refuse it again."""
 
+    certain: ClassVar[str] = "the vendor refused it"
+    next_step: ClassVar[str] = "correct the request: it will be refused again"
+
 
 class TelecomNotFoundError(TelecomRejectedError):
     """What the call asks for is not there."""
+
+    certain: ClassVar[str] = "the vendor has no such thing"
+    next_step: ClassVar[str] = "check the id or the number"
 
 
 class TelecomFundsError(TelecomRejectedError):
     """The account has not enough money."""
 
+    certain: ClassVar[str] = "the vendor refused it"
+    next_step: ClassVar[str] = "top up the account of {conn_id}"
+
 
 class TelecomAuthError(TelecomError):
     """The vendor refused our credentials, or they may not do this."""
+
+    certain: ClassVar[str] = "the vendor refused it"
+    next_step: ClassVar[str] = "check the password of {conn_id}, and what the account is allowed to do"
 
 
 class TelecomRedirectError(TelecomError):
     """The host answered with a redirect. None is followed: credentials stay where they were meant to go."""
 
+    certain: ClassVar[str] = "the redirect was not followed"
+    next_step: ClassVar[str] = "check the host of {conn_id}"
+
 
 class TelecomThrottledError(TelecomError):
     """Too many requests."""
+
+    certain: ClassVar[str] = "it was refused or not sent"
+    next_step: ClassVar[str] = "try again after the wait, or set a lower rate_limit in {conn_id}"
 
 
 class TelecomServerError(TelecomError):
     """The vendor's server failed."""
 
+    certain: ClassVar[str] = "there is no answer that can be used"
+    next_step: ClassVar[str] = "try again later; ask the vendor if it lasts"
+
 
 class TelecomAnswerError(TelecomServerError):
     """The vendor's answer cannot be read. `length` and `sha256` name the body without holding it."""
+
+    next_step: ClassVar[str] = "try again later; check that the host of {conn_id} is that of the vendor's API"
 
     def __init__(self, text: str = "", *, length: int = 0, sha256: str = "", **facts: Any) -> None:
         super().__init__(
@@ -118,13 +158,21 @@ class TelecomAnswerError(TelecomServerError):
 class TelecomNotSentError(TelecomError):
     """The request certainly did not reach the vendor."""
 
+    certain: ClassVar[str] = "the vendor never had the request"
+    next_step: ClassVar[str] = "check the host, proxy and certificate of {conn_id}"
+
 
 class TelecomNoAnswerError(TelecomError):
     """A read got no whole answer. Asking again does no harm."""
 
+    certain: ClassVar[str] = "it was a read, so asking again does no harm"
+    next_step: ClassVar[str] = "try again; a slow vendor needs a longer timeout_read in {conn_id}"
+
 
 class TelecomUnknownError(TelecomError):
     """The effect may have happened, and no answer says so. Repeating it may do it twice."""
+
+    next_step: ClassVar[str] = "ask the vendor before it is sent again"
 
 
 def told(error: TelecomError) -> dict[str, Any]:

@@ -16,8 +16,10 @@ import logging
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from itertools import count
+from traceback import format_tb
 from typing import Any, Protocol, TypeVar
 
+from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.endpoint import Call, Pause, Step
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
@@ -127,7 +129,7 @@ def _judged(outcome: Outcome, read: Callable[[Response], T], guard: Guard, began
         if isinstance(outcome, Unknown):
             raise TelecomNoAnswerError(f"no whole answer: {outcome.reason}")
         guard.obey(outcome.headers)
-        result = read(outcome)
+        result = _understood(outcome, read)
     except (TelecomNotSentError, TelecomNoAnswerError, TelecomServerError):
         guard.failed(began)
         raise
@@ -139,6 +141,21 @@ def _judged(outcome: Outcome, read: Callable[[Response], T], guard: Guard, began
         raise
     guard.succeeded()
     return result
+
+
+def _understood(answer: Response, read: Callable[[Response], T]) -> T:
+    """Return what `read` makes of an answer. Raises TelecomError, whatever `read` raises.
+
+    The log says where another error arose, but not its text, which may hold a part of the answer.
+    """
+    try:
+        return read(answer)
+    except TelecomError:
+        raise
+    except Exception as error:
+        place = "".join(format_tb(error.__traceback__))
+        log.error("%s while an answer was read; please report this:\n%s", type(error).__name__, place)
+        raise unreadable("an answer of an unexpected kind", answer.body, answer.status) from None
 
 
 def _affordable(error: TelecomError, pause: Pause, guard: Guard, ends: float) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from airflow.sdk import BaseHook
@@ -101,7 +102,11 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
 
     def run(self, call: Call[T], /) -> T:
         """Drive a call to its end, blocking."""
-        return self._opened().blocking.run(call)
+        try:
+            return self._opened().blocking.run(call)
+        except TelecomError as error:
+            self._name_in(error)
+            raise
 
     def wait_until_ready(self) -> None:
         """Wait until a request may be sent: for the rate limit and the vendor's quota, at most 300 s.
@@ -119,8 +124,18 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
 
     async def arun(self, call: Call[T], /) -> T:
         """Drive a call to its end, awaiting."""
-        await self._aconnect()
-        return await self._opened().awaited().run(call)
+        try:
+            await self._aconnect()
+            return await self._opened().awaited().run(call)
+        except TelecomError as error:
+            self._name_in(error)
+            raise
+
+    def _name_in(self, error: TelecomError) -> None:
+        """Say in an error which connection and which host it is about."""
+        error.conn_id = error.conn_id or self.conn_id
+        if self._settings is not None:
+            error.host = error.host or urlsplit(self._settings.route.base_url).netloc
 
     @asynccontextmanager
     async def awaiting(self) -> AsyncIterator[Self]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -48,7 +48,12 @@ class Clock:
         return self.now
 
 
-def attempt(repeat: Repeat, answers: list[Outcome], guard: Guard | None = None) -> tuple[int, Any]:
+def attempt(
+    repeat: Repeat,
+    answers: list[Outcome],
+    guard: Guard | None = None,
+    read: Callable[[Response], Any] = read,
+) -> tuple[int, Any]:
     """Return how many requests went out and the result or error, while the waits take no time."""
     steps: list[Step] = []
 
@@ -340,3 +345,19 @@ def test_the_rule_table_is_pure() -> None:
     assert may_repeat(Repeat.UNKEYED, TelecomThrottledError(), 3)
     assert not may_repeat(Repeat.UNKEYED, TelecomThrottledError(), 4)
     assert not may_repeat(Repeat.READ, TelecomRejectedError(), 1)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("3806700002"), RecursionError(), OverflowError(), AttributeError()]
+)
+@pytest.mark.parametrize("repeat", list(Repeat))
+def test_an_answer_that_its_reader_stumbles_over_is_unreadable(
+    repeat: Repeat, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(response: Response) -> Any:
+        raise error
+
+    _, found = attempt(repeat, [OK] * 4, read=stumble)
+    assert type(found) is (TelecomUnknownError if repeat.is_effect else TelecomAnswerError)
+    assert "stumble" in caplog.text
+    assert "3806700002" not in caplog.text

@@ -1,0 +1,101 @@
+"""An error names the connection and the host, what is certain, and the next step: all vendors, both ways."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from airflow_provider_telecom.calls.errors import TelecomError, retold, told
+from tests.endpoints import Row, rows
+
+REFUSED = "the vendor refused it; "
+ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
+    "403": ({"status": 403}, REFUSED + "check the password of {conn_id}"),
+    "400": ({"status": 400}, REFUSED + "correct the request"),
+    "429": (
+        {"status": 429, "headers": {"Retry-After": "3600"}},
+        "it was refused or not sent; try again after the wait, or set a lower rate_limit in {conn_id}",
+    ),
+    "302": ({"kind": "redirect", "headers": {"Location": "/"}}, "check the host of {conn_id}"),
+}
+UNCLEAR: dict[str, dict[str, Any]] = {
+    "500": {"status": 500},
+    "408": {"status": 408},
+    "an HTML page": {"kind": "html"},
+    "garbage": {"kind": "garbage"},
+    "hung up": {"kind": "close_before"},
+}
+
+
+def chosen(*classes: str) -> list[Row]:
+    """Return the first endpoint of each vendor that is of one of these classes."""
+    found: dict[str, Row] = {}
+    for row in rows():
+        if row.cls in classes and row.method not in ("get_access_token",):
+            found.setdefault(row.vendor, row)
+    return list(found.values())
+
+
+READS, EFFECTS = chosen("R"), chosen("X", "S")
+
+
+@pytest.mark.parametrize("what", [*ANSWERS, *UNCLEAR])
+@pytest.mark.parametrize("row", [*READS, *EFFECTS], ids=str)
+def test_what_an_error_says(
+    row: Row,
+    what: str,
+    hook_for: Callable[..., Any],
+    call: Callable[..., Any],
+    telecom_simulator: Any,
+    tmp_path: Path,
+) -> None:
+    hook = hook_for(row.vendor)
+    how, says = ANSWERS.get(what) or (UNCLEAR[what], "")
+    if not says:
+        says = "ask the vendor before it is sent again" if row in EFFECTS else "try again"
+    args, kwargs = row.prepare(hook, tmp_path)
+    telecom_simulator.fault(**{"kind": "status", **how}, vendor=row.vendor, path=row.pattern, times=9)
+    with pytest.raises(TelecomError) as caught:
+        call(getattr(hook, row.method), *args, **kwargs)
+    error = caught.value
+    host = urlsplit(telecom_simulator.url).netloc
+    assert f"[connection {row.vendor}_default, host {host}: " in str(error)
+    assert says.format(conn_id=f"{row.vendor}_default") in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert str(retold(json.loads(json.dumps(told(error))))) == str(error)
+
+
+@pytest.mark.parametrize("row", [*READS, *EFFECTS], ids=str)
+def test_what_was_not_sent_says_so(
+    row: Row,
+    hook_for: Callable[..., Any],
+    call: Callable[..., Any],
+    telecom_simulator: Any,
+    tmp_path: Path,
+) -> None:
+    hook = hook_for(row.vendor)
+    args, kwargs = row.prepare(hook, tmp_path)
+    with telecom_simulator.refusing(), pytest.raises(TelecomError) as caught:
+        call(getattr(hook, row.method), *args, **kwargs)
+    conn_id = f"{row.vendor}_default"
+    assert "not sent: the connection was refused" in str(caught.value)
+    assert f"the vendor never had the request; check the host, proxy and certificate of {conn_id}" in str(
+        caught.value
+    )
+
+
+def test_the_connection_is_named_before_its_host_is_known(
+    monkeypatch: pytest.MonkeyPatch, call: Callable[..., Any]
+) -> None:
+    from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+
+    monkeypatch.setenv("AIRFLOW_CONN_MY_KETCHUP", json.dumps({"conn_type": "ketchup_loyalty"}))
+    with pytest.raises(TelecomError, match="password") as caught:
+        call(KetchUpHook("my_ketchup").get_sms, "1")
+    assert str(caught.value).endswith("[connection my_ketchup: this request was not sent]")
