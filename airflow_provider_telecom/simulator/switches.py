@@ -82,9 +82,84 @@ def of_vendor(vendor: str) -> list[Switch]:
 
 
 SWITCHES = (
-    # Kyivstar Open Telecom
-    Switch("kyivstar", "resource", "answers are wrapped in `resource`, as version v1 does"),
+    # Kyivstar Open Telecom. Its document (KY) shows no bodies; lines are those that leave a form open.
+    Switch(
+        "kyivstar",
+        "resource",
+        "answers are flat, or wrapped in `resource`: those of the checks only, as in version v1, or all",
+        ("off", "checks", "on"),
+    ),
     Switch("kyivstar", "late_status", "error 1040 in place of a status until a message is delivered"),
+    Switch("kyivstar", "error_code", "`errorCode` is a number, or a text of more digits", ("number", "text")),
+    Switch(
+        "kyivstar",
+        "no_message",
+        "HTTP status of error 1040 for a message: KY:289 and 423 name 200 and 401 only",
+        ("404", "422", "200"),
+    ),
+    Switch(
+        "kyivstar",
+        "no_subscriber",
+        "HTTP status for a number that is no subscriber's (KY:112 and 113): 404, or 422 with code 1040",
+        ("404", "422"),
+    ),
+    Switch(
+        "kyivstar",
+        "unauthorized",
+        "body of a 401: the gateway's `error.message`, or the vendor's `errorCode`",
+        ("gateway", "vendor"),
+    ),
+    Switch(
+        "kyivstar",
+        "unknown_address",
+        "404 of a path that does not exist: the vendor's error form, or a gateway's page",
+        ("vendor", "gateway"),
+    ),
+    Switch("kyivstar", "status_case", "case of statuses and other words", ("found", "swapped")),
+    Switch("kyivstar", "numbers", "counts, scores and seconds are numbers, or texts", ("number", "text")),
+    Switch("kyivstar", "flags", "yes and no of verify-sim: KY:95 has 1 and 0", ("number", "text", "boolean")),
+    Switch("kyivstar", "score_fraction", "a score is a fraction: KY:321 has a score without a range"),
+    Switch(
+        "kyivstar",
+        "lifetime_unit",
+        "bounds of a lifetime: months, or days, since KY:210 has the last 30 days",
+        ("months", "days"),
+    ),
+    Switch("kyivstar", "id_spelling", "name of an SMS's id", ("msgId", "msgID")),
+    Switch("kyivstar", "date_form", "RFC 3339 (KY:289) in UTC, or with an offset", ("utc", "offset")),
+    Switch("kyivstar", "expired", "a message that never arrives becomes `expired`, or stays `accepted`"),
+    Switch("kyivstar", "mock_status", "the mock server has a status for any message id (KY:69)"),
+    Switch(
+        "kyivstar", "viber_button_picture", "a Viber button takes a picture (KY:377), as public clients send"
+    ),
+    Switch(
+        "kyivstar",
+        "first_page",
+        "number of the first page (KY:472): 0; or 1, and 0 is the same page, an empty one, or refused",
+        ("0", "1", "1_empty", "1_refused"),
+    ),
+    Switch("kyivstar", "promo_totals", "a page of promos has totals, or none", ("given", "missing")),
+    Switch(
+        "kyivstar",
+        "promo_answer",
+        "GET and PUT of a promo answer the whole, or its state and the next ones only (KY:499 and 564)",
+        ("whole", "state"),
+    ),
+    Switch(
+        "kyivstar",
+        "list_dates",
+        "`startDateFrom` (KY:473) is a day or a time, or a day only, so that a time is refused",
+        ("any", "day"),
+        in_presets=False,
+    ),
+    Switch("kyivstar", "one_token", "a new token ends the older ones (KY:53 does not say)"),
+    Switch("kyivstar", "sandbox_over", "HTTP status when the sandbox is used up (KY:82)", ("429", "403")),
+    Switch(
+        "kyivstar",
+        "rate_limit_reset",
+        "X-Rate-Limit-Reset: seconds, an HTTP date, or Unix time in seconds or milliseconds",
+        ("seconds", "http_date", "epoch", "epoch_ms"),
+    ),
     # KetchUp Loyalty
     Switch("ketchup", "alternative_sms", "statistics show the SMS that replaced a Viber message"),
     Switch("ketchup", "bare_read", "a read's answer has no `error: 0`"),

@@ -217,8 +217,8 @@ class KyivstarCheckLifetimeOperator(SubscriberCheckOperator):
 
     Returns `{"question": "younger_sim", "answer", "at_least", "at_most", "time_unit"}`. The vendor gives
     bounds: `yes` if `at_most` is below `min_months`, `no` if `at_least` is not, and `unknown` if the limit
-    lies between them or the unit is not MONTHS. Further parameters and what is raised: see
-    `SubscriberCheckOperator`. Billed.
+    lies between them or the unit is neither MONTHS nor DAYS (a month has 28 to 31 of them). Further
+    parameters and what is raised: see `SubscriberCheckOperator`. Billed.
 
     :param min_months: how old is all right, 1 (default) or more.
 
@@ -238,12 +238,15 @@ class KyivstarCheckLifetimeOperator(SubscriberCheckOperator):
 
 
 def _younger(lifetime: Lifetime, min_months: int) -> bool | None:
+    """Return whether a SIM is younger than so many months; None if the bounds do not settle it."""
+    days_of_a_month = {"months": (1, 1), "days": (28, 31)}.get(lifetime.time_unit.casefold())
     at_most = math.inf if lifetime.at_most is None else lifetime.at_most
-    if lifetime.time_unit.casefold() != "months" or lifetime.at_least > at_most:
+    if days_of_a_month is None or lifetime.at_least > at_most:
         return None
-    if at_most < min_months:
+    fewest, most = (min_months * days for days in days_of_a_month)
+    if at_most < fewest:
         return True
-    return False if lifetime.at_least >= min_months else None
+    return False if lifetime.at_least >= most else None
 
 
 class KyivstarScoreOperator(SubscriberCheckOperator):

@@ -11,6 +11,8 @@ TOO_MANY_REQUESTS = 1050
 TOO_LARGE = 1060
 NO_PROMO = 1070
 BAD_PROMO_STATUS = 1080
+UNKNOWN_ADDRESS = 1090
+UNAUTHORIZED = 1100
 
 
 class RefusedError(Exception):
@@ -20,16 +22,10 @@ class RefusedError(Exception):
         super().__init__(text)
         self.status, self.code, self.text = status, code, text
 
-    def body(self, request_id: str) -> dict[str, object]:
-        """Return the JSON body; the gateway's own 401 has another form than all the rest."""
-        if self.status == 401:
-            return {"error": {"message": self.text}}
-        return {"reqId": request_id, "errorCode": self.code, "errorMsg": self.text}
-
 
 def unauthorized() -> RefusedError:
     """Return the refusal of a missing, dead or foreign token."""
-    return RefusedError(401, 0, "Invalid authentication credentials")
+    return RefusedError(401, UNAUTHORIZED, "Invalid authentication credentials")
 
 
 def wrong(name: str, trouble: str = "wrong value") -> RefusedError:

@@ -6,6 +6,7 @@ import random
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any, Literal
 
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import (
@@ -80,8 +81,8 @@ class Books:
     """Kyivstar's state, and the switches by which a test makes it behave in one way or another.
 
     `viber_templates` are regular expressions of agreed transactional texts; `refused_senders` are alpha
-    names that were not agreed on; messages to `unreachable` numbers stay accepted for ever; `sandbox_left`
-    is how many calls the sandbox still answers.
+    names that were not agreed on; messages to `unreachable` numbers never arrive; `sandbox_left` is how
+    many calls the sandbox still answers.
     """
 
     def __init__(self, town: Town) -> None:
@@ -114,7 +115,10 @@ class Books:
         return f"{0x20200000 + turn:08x}-0000-0000-0000-{msisdn}"
 
     def mint(self, environments: frozenset[Environment]) -> str:
-        """Return a new access token. The older ones live on."""
+        """Return a new access token. The older ones live on, unless the switch `one_token` is on."""
+        if self.switches.on("one_token"):
+            mine = environments
+            self.tokens = {value: old for value, old in self.tokens.items() if old.environments != mine}
         value = f"sim_{self.town.random.getrandbits(256):064x}"
         self.tokens[value] = Token(environments, self.town.clock.now() + timedelta(seconds=TOKEN_SECONDS))
         return value
@@ -135,6 +139,8 @@ class Books:
         if environment == "sandbox":
             used_up = used_up or self.sandbox_left <= 0
             self.sandbox_left -= not used_up
+            if used_up and self.switches["sandbox_over"] == "403":
+                raise RefusedError(403, TOO_MANY_REQUESTS, "The sandbox is used up")
         if used_up:
             raise TurnRefusedError(headers)
         return headers
@@ -152,9 +158,19 @@ class Books:
             "X-Rate-Limit-Limit": str(rate.limit),
             "X-Rate-Limit-Period-Sec": f"{rate.period_seconds:g}",
             "X-Rate-Limit-Remaining": str(rate.limit - self._used),
-            "X-Rate-Limit-Reset": str(max(1, round(rate.period_seconds - age))),
+            "X-Rate-Limit-Reset": self._reset(max(1, round(rate.period_seconds - age))),
         }
         return headers, used_up
+
+    def _reset(self, seconds: int) -> str:
+        form, moment = self.switches["rate_limit_reset"], self.town.clock.now() + timedelta(seconds=seconds)
+        if form == "http_date":
+            return format_datetime(moment, usegmt=True)
+        return {
+            "seconds": f"{seconds}",
+            "epoch": f"{moment.timestamp():.0f}",
+            "epoch_ms": f"{moment.timestamp() * 1000:.0f}",
+        }[form]
 
     def subscriber(self, msisdn: str) -> Subscriber:
         """Return a subscriber, made up from the town's seed and the number when first asked for."""

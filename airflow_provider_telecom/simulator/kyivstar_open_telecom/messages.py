@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import (
     NO_MESSAGE_STATUS,
@@ -36,8 +37,10 @@ def check_sender(books: Books, sender: str) -> None:
         raise wrong("from", "the alpha name is not agreed on")
 
 
-def rfc3339(moment: datetime) -> str:
-    """Return a UTC time as RFC 3339 with milliseconds."""
+def rfc3339(books: Books, moment: datetime) -> str:
+    """Return a time as RFC 3339 with milliseconds."""
+    if books.switches["date_form"] == "offset":
+        return moment.astimezone(ZoneInfo("Europe/Kyiv")).isoformat(timespec="milliseconds")
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -65,6 +68,8 @@ def send_promotion(call: Call) -> dict[str, Any]:
         raise wrong("text", "required without a picture")
     if ("caption" in extended) != ("action" in extended):
         raise wrong("contentExtended", "a button takes both caption and action")
+    if "action" in extended and "img" not in extended and call.books.switches.on("viber_button_picture"):
+        raise wrong("contentExtended", "a button takes a picture")
     return _viber(call, "viber_promotion", charged="promotion", content_extended=extended)
 
 
@@ -77,7 +82,9 @@ def _viber(call: Call, kind: str, **facts: Any) -> dict[str, Any]:
 def _accept(call: Call, channel: Channel, stages: Sequence[str], kind: str, **facts: Any) -> Message:
     books, number = call.books, msisdn(call.body["to"]) or ""
     now = books.town.clock.now()
-    way = books.town.ripen(f"kyivstar.{channel}", stages[:1] if number in books.unreachable else stages)
+    if number in books.unreachable:
+        stages = [stages[0], "expired"] if books.switches.on("expired") else stages[:1]
+    way = books.town.ripen(f"kyivstar.{channel}", stages)
     message = Message(books.message_id(call.environment, number), call.environment, way, "accepted", now)
     books.messages[channel][message.id] = message
     facts |= {"sender": call.body["from"], "text": call.body.get("text")}
@@ -98,13 +105,17 @@ def viber_status(call: Call) -> dict[str, Any]:
 def _status(call: Call, channel: Channel, id_field: str) -> dict[str, Any]:
     message = call.books.messages[channel].get(call.path["message_id"])
     if message is None or message.environment != call.environment:
+        if call.environment == "mock" and call.books.switches.on("mock_status"):
+            date = rfc3339(call.books, call.books.town.clock.now())
+            id_ = call.path["message_id"]
+            return {"reqId": call.request_id, id_field: id_, "status": "delivered", "date": date}
         raise _no_status()
     status = message.way.look()
     if status != message.status:
         message.status, message.changed = status, call.books.town.clock.now()
     if call.books.switches.on("late_status") and status == "accepted":
         raise _no_status()
-    date = rfc3339(message.changed)
+    date = rfc3339(call.books, message.changed)
     return {"reqId": call.request_id, id_field: message.id, "status": status, "date": date}
 
 

@@ -1,4 +1,4 @@
-"""The list of mailings: filtered by start, sorted, and cut into pages from number 0."""
+"""The list of mailings: filtered by start, sorted, and cut into pages."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import wrong
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Promo
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import Field, digits_between, one_of
+from airflow_provider_telecom.simulator.switches import Switches
 
 _SORT_KEYS: dict[str, Callable[[Promo], str]] = {
     "id": lambda promo: promo.id,
@@ -40,8 +42,13 @@ LIST_QUERY = {
 }
 
 
-def page(promos: Sequence[Promo], query: Mapping[str, str]) -> tuple[list[Promo], dict[str, int]]:
+def page(
+    promos: Sequence[Promo], query: Mapping[str, str], switches: Switches
+) -> tuple[list[Promo], dict[str, int]]:
     """Return the page that the query asks for, and the numbers that go with it."""
+    for name in ("startDateFrom", "startDateTo"):
+        if switches["list_dates"] == "day" and len(query.get(name, "")) > len("2026-01-31"):
+            raise wrong(name, "a day is expected")
     first, last = moment(query.get("startDateFrom", "")), moment(query.get("startDateTo", ""))
     chosen = [one for one in promos if (not first or one.start >= first) and (not last or one.start <= last)]
     if "sortBy" in query:
@@ -49,10 +56,21 @@ def page(promos: Sequence[Promo], query: Mapping[str, str]) -> tuple[list[Promo]
     if query.get("sortDirection", "").upper() == "DESC":
         chosen.reverse()
     size, number = int(query["pageSize"]), int(query["pageNumber"])
+    place = _place(number, switches["first_page"])
     numbers = {
         "totalPages": -(-len(chosen) // size),
         "totalElements": len(chosen),
         "number": number,
         "size": size,
     }
-    return chosen[number * size : (number + 1) * size], numbers
+    found = [] if place is None else chosen[place * size : (place + 1) * size]
+    return found, numbers if switches["promo_totals"] == "given" else {}
+
+
+def _place(number: int, first: str) -> int | None:
+    """Return the place of a page among all, from 0; None for one that is always empty."""
+    if first == "0" or number > 0:
+        return number - (first != "0")
+    if first == "1_refused":
+        raise wrong("pageNumber")
+    return None if first == "1_empty" else 0

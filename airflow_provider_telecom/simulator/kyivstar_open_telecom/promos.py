@@ -50,7 +50,7 @@ def create(call: Call) -> dict[str, Any]:
     )
     call.books.promos[promo.id] = promo
     call.record("promo_draft", id=promo.id, sender=promo.sender, text=promo.text)
-    return shown(promo)
+    return shown(call.books, promo)
 
 
 def list_all(call: Call) -> dict[str, Any]:
@@ -58,15 +58,15 @@ def list_all(call: Call) -> dict[str, Any]:
     mine = [promo for promo in call.books.promos.values() if promo.environment == call.environment]
     for promo in mine:
         settle(call.books, promo, looking=True)
-    promos, numbers = page(mine, call.query)
-    return {"reqId": call.request_id, "promos": [shown(promo) for promo in promos], **numbers}
+    promos, numbers = page(mine, call.query, call.books.switches)
+    return {"reqId": call.request_id, "promos": [shown(call.books, promo) for promo in promos], **numbers}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer one mailing with its present state."""
     promo = _found(call)
     settle(call.books, promo, looking=True)
-    return shown(promo)
+    return _state(call, promo)
 
 
 def add_audience(call: Call) -> dict[str, Any]:
@@ -110,9 +110,20 @@ def set_status(call: Call) -> dict[str, Any]:
         call.record("promo_suspended", id=promo.id)
     else:
         promo.way = call.books.town.ripen("kyivstar.promo", ["WAITING", "ACTIVE", "COMPLETED"])
-    answer = shown(promo)
+    answer = _state(call, promo)
     settle(call.books, promo)
     return answer
+
+
+def _state(call: Call, promo: Promo) -> dict[str, Any]:
+    """Return a mailing, or as much of it as the document promises."""
+    whole = shown(call.books, promo)
+    if call.books.switches["promo_answer"] == "whole":
+        return whole
+    return {
+        "reqId": call.request_id,
+        **{name: whole[name] for name in ("status", "nextAvailableStatuses")},
+    }
 
 
 def settle(books: Books, promo: Promo, looking: bool = False) -> None:
@@ -156,14 +167,14 @@ def _found(call: Call) -> Promo:
     return promo
 
 
-def shown(promo: Promo) -> dict[str, Any]:
+def shown(books: Books, promo: Promo) -> dict[str, Any]:
     """Return a mailing as the vendor shows it."""
     return {
         "id": promo.id,
         "authorUsername": AUTHOR,
         "status": promo.status,
-        "startDate": rfc3339(promo.start),
-        "endDate": promo.end and rfc3339(promo.end),
+        "startDate": rfc3339(books, promo.start),
+        "endDate": promo.end and rfc3339(books, promo.end),
         "textToSend": promo.text,
         "nextAvailableStatuses": NEXT_STATUSES[promo.status],
         "messageContent": {

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import messages, promos, subscribers
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import NOT_JSON, RefusedError, wrong
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import (
+    NOT_JSON,
+    UNKNOWN_ADDRESS,
+    RefusedError,
+    wrong,
+)
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import (
     Books,
     Environment,
@@ -18,6 +23,7 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import (
 )
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import check
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.readings import refusal, written
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.tokens import token_endpoint
 from airflow_provider_telecom.simulator.town import Town
 
@@ -27,6 +33,8 @@ PREFIXES: dict[Environment, str] = {
     "mock": "/mock/rest/v1beta",
     "sandbox": "/sandbox/rest/v1beta",
 }
+
+ALL_VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -39,7 +47,27 @@ def routes(town: Town) -> APIRouter:
         for method in METHODS:
             endpoint = _endpoint(town, environment, method)
             router.add_api_route(prefix + method.path, endpoint, methods=[method.verb])
+    router.add_api_route("/{path:path}", _unknown_address(town), methods=ALL_VERBS)
     return router
+
+
+def _unknown_address(town: Town) -> Endpoint:
+    """Return what answers a path, or a verb, that the document does not have."""
+
+    async def endpoint(request: Request) -> Response:
+        books: Books = town.books("kyivstar", Books)
+        if books.switches["unknown_address"] == "gateway":
+            return HTMLResponse("<html><h1>404 Not Found</h1></html>", 404)
+        return _refused(books, RefusedError(404, UNKNOWN_ADDRESS, "No such address"), books.new_id())
+
+    return endpoint
+
+
+def _refused(
+    books: Books, error: RefusedError, request_id: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    status, body = refusal(error, request_id, books.switches)
+    return JSONResponse(body, status, {"X-Request-Id": request_id, **(headers or {})})
 
 
 def _endpoint(town: Town, environment: Environment, method: Method) -> Endpoint:
@@ -52,11 +80,12 @@ def _endpoint(town: Town, environment: Environment, method: Method) -> Endpoint:
             books.enter(environment, _bearer(request))
             headers |= books.take_turn(environment)
             answer = method.answer(_call(books, environment, method, request_id, request, raw))
-        except TurnRefusedError as refusal:
-            return JSONResponse(refusal.body(request_id), refusal.status, headers | refusal.headers)
-        except RefusedError as refusal:
-            return JSONResponse(refusal.body(request_id), refusal.status, headers)
-        if books.switches.on("resource"):
+        except TurnRefusedError as error:
+            return _refused(books, error, request_id, error.headers)
+        except RefusedError as error:
+            return _refused(books, error, request_id)
+        answer = written(answer, books.switches)
+        if books.switches["resource"] in (("on", "checks") if method in subscribers.METHODS else ("on",)):
             answer = _wrapped(answer, request_id, books.new_id())
         return JSONResponse(answer, headers=headers)
 

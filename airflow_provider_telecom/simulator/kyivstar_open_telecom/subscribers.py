@@ -79,6 +79,8 @@ def lifetime_check(call: Call) -> dict[str, Any]:
     upper = next((border for border in _MONTHS[1:] if months < border), _MONTHS[-1])
     lower = _MONTHS[_MONTHS.index(upper) - 1]
     _bill(call, number, "lifetime-check")
+    if call.books.switches["lifetime_unit"] == "days":
+        return {"lifetimeDuration": {"from": lower * 31, "to": upper * 28, "timeUnit": "DAYS"}}
     return {"lifetimeDuration": {"from": lower, "to": upper, "timeUnit": "MONTHS"}}
 
 
@@ -90,7 +92,7 @@ def score(call: Call) -> dict[str, Any]:
     if subscriber.score is None:
         raise RefusedError(404, NO_SCORE, "Скор бал недоступний")
     _bill(call, number, "score")
-    return {"score": subscriber.score}
+    return {"score": subscriber.score + (0.5 if call.books.switches.on("score_fraction") else 0)}
 
 
 def _is_imei(value: Any) -> bool:

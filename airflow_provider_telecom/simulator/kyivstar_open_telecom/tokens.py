@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import TOKEN_SECONDS, Books, Environment
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.readings import written
 from airflow_provider_telecom.simulator.town import Town
 
 CLIENTS: dict[tuple[str, str], frozenset[Environment]] = {
@@ -53,7 +54,8 @@ def _answer(town: Town, request: Request, raw: bytes) -> Response:
     books: Books = town.books("kyivstar", Books)
     token = books.mint(environments)
     town.record("kyivstar", "token", client_id=client_id)
-    return _json(200, {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS})
+    answer = {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS}
+    return _json(200, written(answer, books.switches))
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, Literal
 
 from airflow_provider_telecom.calls.answers import as_model
@@ -16,7 +17,7 @@ from airflow_provider_telecom.calls.checks import (
     within,
 )
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
-from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.calls.request import Repeat, Request, Response
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import content, reader
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import ANY_INTEGER, promo_uuid
@@ -64,13 +65,15 @@ class PromoCalls(KyivstarServer):
     ) -> Call[Page[Promo]]:
         """Return one page of the mailings made through the API; its `rest` starts the call for the next.
 
-        Pages are numbered from 0. Both dates are aware and limit the start. `sort_by` is a field in the
+        The document does not say whether pages are numbered from 0 or from 1. Page 0 is the first one either
+        way, and whoever goes on by `rest` gets each mailing once: a page holds what the ones before it have
+        not shown, which can be nothing. Both dates are aware and limit the start. `sort_by` is a field in the
         vendor's spelling.
         Raises TelecomInputError. A read. Source: "/promo", GET.
         """
         query = _list_query(page_size, start_date_from, start_date_to, sort_by, sort_direction)
         number = within("page_number", page_number, 0, ANY_INTEGER)
-        return (yield from self._page(query, number))
+        return (yield from self._page(query, number, frozenset()))
 
     @endpoint
     def all_promos(
@@ -167,26 +170,37 @@ class PromoCalls(KyivstarServer):
         request = self._request("GET", "/promo", Repeat.READ, query={**query, "pageNumber": number})
         return self._call(request, reader(PromoList))
 
-    def _page(self, query: Mapping[str, str | int], number: int) -> Call[Page[Promo]]:
-        listed = yield from self._listed(query, number)
-        is_last = not listed.promos or (listed.total_pages is not None and number + 1 >= listed.total_pages)
-        return Page(listed.promos, None if is_last else lambda: self._page(query, number + 1))
+    def _first(self, query: Mapping[str, str | int], number: int) -> Call[tuple[int, PromoList]]:
+        """Return a page and its number. For page 0 that is page 1 where the vendor has no page 0."""
+        try:
+            listed = yield from self._listed(query, number)
+        except TelecomRejectedError:
+            if number:
+                raise
+        else:
+            if number or listed.promos or listed.total_elements == 0:
+                return number, listed
+        return 1, (yield from self._listed(query, 1))
+
+    def _page(self, query: Mapping[str, str | int], number: int, before: frozenset[str]) -> Call[Page[Promo]]:
+        number, listed = yield from self._first(query, number)
+        seen = before | {promo.id for promo in listed.promos}
+        new = [promo for promo in listed.promos if promo.id not in before]
+        following = partial(self._page, query, number + 1, seen)
+        return Page(new, None if _is_last(number, listed, len(before), len(seen)) else following)
 
     def _gather(self, query: Mapping[str, str | int], found: dict[str, Promo]) -> Call[int]:
-        """Put the mailings of all pages into `found`; return how many there are by the vendor's count.
-
-        One page more than the vendor announces is asked for while mailings are missing: that brings the
-        last ones, should its pages be numbered from 1.
-        """
+        """Put the mailings of all pages into `found`; return how many there are by the vendor's count."""
         total: int | None = None
-        for number in range(_MOST_PAGES):
-            listed = yield from self._listed(query, number)
+        number = 0
+        while number < _MOST_PAGES:
+            number, listed = yield from self._first(query, number)
+            before = len(found)
             found |= {promo.id: promo for promo in listed.promos}
             total = total if listed.total_elements is None else listed.total_elements
-            pages = _MOST_PAGES if listed.total_pages is None else listed.total_pages
-            complete = total is not None and len(found) >= total
-            if complete or not listed.promos or number >= pages:
+            if _is_last(number, listed, before, len(found)):
                 break
+            number += 1
         return total or 0
 
     def _audience(self, recipients: Sequence[Recipient]) -> list[dict[str, Any]]:
@@ -215,6 +229,20 @@ def _params(field: str, params: Sequence[str]) -> list[str]:
     if not isinstance(params, (list, tuple)):
         raise TelecomInputError(field, "its params must be a list of strings")
     return [encodable(field, param) for param in params]
+
+
+def _is_last(number: int, listed: PromoList, before: int, seen: int) -> bool:
+    """Return whether a page is the last one. `seen` mailings are known after it, `before` were before it.
+
+    One page more than the vendor announces is asked for while mailings are missing: that is the last one
+    where pages are numbered from 1. Where none are announced, a page that shows nothing new ends the list,
+    but for page 1, which may be page 0 once more.
+    """
+    if not listed.promos or (listed.total_elements is not None and seen >= listed.total_elements):
+        return True
+    if listed.total_pages is not None:
+        return number >= listed.total_pages
+    return seen == before and number > 1
 
 
 def _promo(answer: Response, promo_id: str) -> Promo:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.endpoint import all_pages
-from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomRejectedError
 from airflow_provider_telecom.calls.request import Request, Response
 from tests.by_hand import drive
 from tests.vendors.kyivstar_open_telecom.described import answer, describe
@@ -43,6 +43,7 @@ def test_pages_are_read_to_the_announced_end(method: str) -> None:
 @pytest.mark.parametrize("method", ["list_promos", "all_promos"])
 def test_an_empty_page_is_the_end_where_none_is_announced(method: str) -> None:
     assert listed(method, page(1, 2), page(3), page()) == ([0, 1, 2], [1, 2, 3])
+    assert listed(method, page(), page()) == ([0, 1], [])
 
 
 @pytest.mark.parametrize("method", ["list_promos", "all_promos"])
@@ -58,9 +59,43 @@ def test_the_rest_of_a_page_is_not_yet_asked_for() -> None:
     assert (len(second.items), second.rest) == (1, None)
 
 
-def test_pages_numbered_from_one_lose_nothing() -> None:
-    first = page(1, 2, pages=2, total=3)
-    assert listed("all_promos", first, first, page(3, pages=2, total=3)) == ([0, 1, 2], [1, 2, 3])
+@pytest.mark.parametrize("method", ["list_promos", "all_promos"])
+@pytest.mark.parametrize("totals", [{"pages": 2, "total": 3}, {"pages": 2}, {"total": 3}, {}], ids=str)
+@pytest.mark.parametrize(
+    "zero",
+    [
+        page(1, 2, pages=2, total=3),
+        page(pages=2, total=3),
+        page(),
+        answer({"reqId": "r", "errorCode": 1010, "errorMsg": "pageNumber"}, 422),
+        answer({"reqId": "r", "errorCode": 1070, "errorMsg": "no such page"}, 404),
+    ],
+    ids=["the same", "empty", "empty without totals", "refused", "not found"],
+)
+def test_pages_numbered_from_one_lose_nothing(method: str, totals: dict[str, int], zero: Response) -> None:
+    pages = zero, page(1, 2, **totals), page(3, **totals), page(**totals)
+    numbers, found = listed(method, *pages)
+    assert found == [1, 2, 3]
+    assert numbers[:3] == [0, 1, 2]
+
+
+def test_a_page_that_was_asked_for_by_number_is_not_replaced_by_another() -> None:
+    steps, found = drive(describe("list_promos", page_size=2, page_number=3), [page()])
+    assert (len(steps), found.items, found.rest) == (1, [], None)
+    refused = answer({"reqId": "r", "errorCode": 1010, "errorMsg": "pageNumber"}, 422)
+    with pytest.raises(TelecomRejectedError):
+        drive(describe("list_promos", page_size=2, page_number=3), [refused])
+
+
+def test_what_is_refused_for_another_reason_is_refused() -> None:
+    refused = answer({"reqId": "r", "errorCode": 1010, "errorMsg": "sortBy: wrong"}, 422)
+    with pytest.raises(TelecomRejectedError, match="sortBy"):
+        listed("all_promos", refused, refused)
+
+
+@pytest.mark.parametrize("method", ["list_promos", "all_promos"])
+def test_a_vendor_that_has_one_page_for_all_numbers_ends_too(method: str) -> None:
+    assert listed(method, *[page(1, 2)] * 3) == ([0, 1, 2], [1, 2])
 
 
 def test_a_mailing_that_moved_between_pages_is_listed_once_and_none_is_lost() -> None:
