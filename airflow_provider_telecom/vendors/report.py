@@ -22,6 +22,7 @@ class Report:
     Of two reports about one `subject` the one with the higher `rank` counts, unless the other is `final`.
     `event` is the kind of asset event that it makes, if any. `topics` are the keys by which it is waited for.
     `about` is for people to read: a shortened number, a count. All reports of a subject have one `identity`.
+    `bound` is a reference that the post's address must have been given out for; None when it surely was.
     """
 
     subject: str
@@ -33,6 +34,7 @@ class Report:
     topics: Sequence[str] = field(default_factory=tuple)
     about: str = ""
     identity: str = ""
+    bound: str | None = None
 
     def follows(self, rank: float, final: bool) -> bool:
         """Whether it is news after a report of this rank: a status never goes back."""

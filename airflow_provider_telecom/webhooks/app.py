@@ -3,41 +3,43 @@
 Checked are, in this order: the address's signature, where it comes from, how many there are, the headers, the
 size while it is read, the JSON, and what it says. Whoever has no good signature learns nothing: the answer
 is the same 404 whatever is wrong, and when the receiver is closed.
+
+Bodies are parsed and written in one thread of the process, all that wait at once in one transaction. Refused
+posts are counted in memory and written once a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.vendors.ketchup_loyalty import callbacks as ketchup
 from airflow_provider_telecom.vendors.novaconnect import callbacks as novaconnect
-from airflow_provider_telecom.vendors.report import Report
+from airflow_provider_telecom.vendors.report import ACCOUNT, Report
 from airflow_provider_telecom.webhooks.address import PREFIX, Address, Network, Receiver, receiver
+from airflow_provider_telecom.webhooks.batches import Batches, FullError
 from airflow_provider_telecom.webhooks.limits import (
+    Bodies,
     Flood,
     Limits,
     RefusedError,
     check_headers,
-    read_body,
-    shape,
+    parsed,
 )
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-_READERS: Mapping[tuple[str, str], Callable[[str, bytes], Report]] = {
+_READERS: Mapping[tuple[str, str], Callable[[str, dict[str, Any], bytes], Report]] = {
     ("novaconnect", "queue"): novaconnect.queue,
     ("novaconnect", "notice"): novaconnect.notice,
     ("ketchup", "hlr"): ketchup.hlr,
@@ -45,12 +47,16 @@ _READERS: Mapping[tuple[str, str], Callable[[str, bytes], Report]] = {
 }
 _MEBIBYTE = 1 << 20
 _LIMITS = {
-    ("novaconnect", "notice"): Limits(16 * _MEBIBYTE),  # with files
-    ("novaconnect", "queue"): Limits(8 * _MEBIBYTE),  # with 10,000 SIMs
+    ("novaconnect", "notice"): Limits(16 * _MEBIBYTE, most_commas=300_000),  # with files
+    ("novaconnect", "queue"): Limits(8 * _MEBIBYTE, most_commas=300_000),  # with 10,000 SIMs
 }
-_HANDS = 2
-"""How many posts a process works on at once. They take turns at one row anyway, and each that waits there
-holds a connection of the pool that Airflow's own pages live on."""
+_LARGEST_BATCH = 500
+_MOST_WAITING = 2_000
+"""A few seconds' worth of posts. Vendors post again, and better later than after their own time-out."""
+_PER_SECOND, _ACCOUNT_PER_SECOND = 60.0, 1_000.0
+"""How many posts a second an address takes: one for a message, and one in a vendor's cabinet."""
+_REFUSALS_EVERY_SECONDS = 1.0
+_SWEEP_EVERY_SECONDS, _SWEEP_PAUSE_SECONDS = 3_600.0, 0.05
 _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -60,40 +66,40 @@ def create_app() -> FastAPI:
 
     app = FastAPI(title="Telecom", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(404, _nowhere)
-    app.include_router(_routes(_opened()))
+    app.router.add_route("/hook/{path:path}", _hook(_opened()), methods=["POST"])
     app.include_router(page.routes())
     return app
 
 
-def _routes(desk: Desk | None) -> APIRouter:
-    router = APIRouter()
-
-    @router.post("/hook/{path:path}")
-    async def hook(request: Request) -> JSONResponse:
+def _hook(webhooks: WebhookReceiver | None) -> Callable[[Request], Awaitable[Response]]:
+    async def hook(request: Request) -> Response:
         try:
-            if desk is None:
+            if webhooks is None:
                 raise RefusedError(404)
-            return _answer(200, await desk.take(request))
+            return _answer(200, await webhooks.take(request))
         except RefusedError as refused:
             return _answer(refused.status, refused.why)
 
-    return router
+    return hook
 
 
-def _opened() -> Desk | None:
+def _opened() -> WebhookReceiver | None:
+    from airflow_provider_telecom.webhooks.inbox import check_backend
+
     try:
+        check_backend()
         found = receiver()
-        return Desk(found) if found else None
+        return WebhookReceiver(found) if found else None
     except TelecomInputError as error:
         log.error("Telecom's receiver stays closed: %s", error)
         return None
 
 
-def _nowhere(request: Request, error: Exception) -> JSONResponse:
+def _nowhere(request: Request, error: Exception) -> Response:
     return _answer(404, None)
 
 
-def _answer(status: int, said: str | None) -> JSONResponse:
+def _answer(status: int, said: str | None) -> Response:
     """Return an answer. Refusing hangs up: what is left of the post is not read."""
     good = status < 300
     return JSONResponse(
@@ -101,26 +107,40 @@ def _answer(status: int, said: str | None) -> JSONResponse:
     )
 
 
-class Desk:
+class _Post(NamedTuple):
+    address: Address
+    body: bytes
+    limits: Limits
+
+
+class WebhookReceiver:
     """Takes posts in."""
 
     def __init__(self, settings: Receiver) -> None:
+        from airflow_provider_telecom.webhooks import inbox
+
         self._settings = settings
-        self._flood = Flood()
-        self._hands = asyncio.Semaphore(_HANDS)
+        self._flood, self._bodies = Flood(), Bodies()
+        self._posts: Batches[_Post, inbox.Verdict] = Batches(
+            _kept, largest=_LARGEST_BATCH, most_waiting=_MOST_WAITING
+        )
+        self._refusals = inbox.Refusals()
+        self._noting: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
 
     async def take(self, request: Request) -> str:
         """Keep a post and return its verdict. Raises RefusedError."""
         address = self._address(request.scope["raw_path"].decode("latin-1"))
         if not self._is_welcome(request):
             raise RefusedError(404)
-        self._flood.check(address.scope)
+        if self._sweeping is None:
+            self._sweeping = asyncio.create_task(self._sweep(), name="telecom-sweep")
+        self._flood.check(address.topic, _ACCOUNT_PER_SECOND if address.nonce == ACCOUNT else _PER_SECOND)
         try:
-            report = await self._report(request, address)
-            return await self._kept(address, report)
+            return await self._keep(request, address)
         except RefusedError as refused:
             if refused.why:
-                await self._noted(address, refused.why)
+                self._refuse(address, refused.why)
             raise
 
     def _address(self, path: str) -> Address:
@@ -136,47 +156,77 @@ class Desk:
         sources, proxies = self._settings.sources, self._settings.proxies
         return not sources or _is_in(_source(request, proxies), sources)
 
-    async def _report(self, request: Request, address: Address) -> Report:
+    async def _keep(self, request: Request, address: Address) -> str:
+        from airflow_provider_telecom.webhooks.inbox import ConflictError
+
         limits = _LIMITS.get((address.vendor, address.kind), Limits())
         check_headers(request.headers, limits)
-        body = await read_body(request.stream(), limits)
-        return await self._by_hand(_read, address, body, limits)
+        async with self._bodies.reading(request.stream(), limits) as body:
+            try:
+                return (await self._posts.submit(_Post(address, body, limits))).value
+            except FullError:
+                raise RefusedError(503) from None
+            except ConflictError as conflict:
+                raise RefusedError(409, str(conflict)) from None
+            except SQLAlchemyError as error:
+                _complain(f"A post of {address.scope} could not be kept; it is asked for again", error)
+                raise RefusedError(503) from None
 
-    async def _by_hand(self, act: Callable[..., T], *arguments: Any) -> T:
-        """Do what blocks in a thread."""
-        async with self._hands:
-            return await run_in_threadpool(act, *arguments)
+    def _refuse(self, address: Address, why: str) -> None:
+        self._refusals.add(address, why)
+        if self._noting is None:
+            self._noting = asyncio.create_task(self._note(), name="telecom-note")
 
-    async def _kept(self, address: Address, report: Report) -> str:
+    async def _note(self) -> None:
+        """Write down soon what has been refused. What is not written when the process ends is lost."""
         from airflow_provider_telecom.webhooks import inbox
 
+        await asyncio.sleep(_REFUSALS_EVERY_SECONDS)
+        refusals, self._refusals, self._noting = self._refusals, inbox.Refusals(), None
         try:
-            return (await self._by_hand(inbox.accept, address, report)).value
-        except inbox.ConflictError as conflict:
-            raise RefusedError(409, str(conflict)) from None
+            await self._posts.in_turn(inbox.note, refusals)
         except SQLAlchemyError as error:
-            self._complain("kept; it is asked for again", address, error)
-            raise RefusedError(503) from None
+            _complain(f"{refusals.counts.total()} refused posts could not be counted", error)
 
-    async def _noted(self, address: Address, why: str) -> None:
-        from airflow_provider_telecom.webhooks import inbox
+    async def _sweep(self) -> None:
+        """Delete what is old, little by little between the batches, for ever."""
+        from airflow_provider_telecom.webhooks import retention
 
-        try:
-            await self._by_hand(inbox.refuse, address, why)
-        except SQLAlchemyError as error:
-            self._complain("noted", address, error)
+        while True:
+            try:
+                after: str | None = "" if await self._posts.in_turn(retention.is_due) else None
+                while after is not None:
+                    after = await self._posts.in_turn(retention.sweep, after)
+                    await asyncio.sleep(_SWEEP_PAUSE_SECONDS)
+            except Exception as error:  # whatever it is, posts go on
+                _complain("Old rows could not all be deleted; they are on the next day", error)
+            await asyncio.sleep(_SWEEP_EVERY_SECONDS)
 
-    def _complain(self, what: str, address: Address, error: SQLAlchemyError) -> None:
-        """Log an error by its name: its text holds the statement's values, and these hold the address."""
-        log.error("A post of %s could not be %s: %s", address.scope, what, type(error).__name__)
+
+def _kept(posts: list[_Post]) -> list[Any]:
+    """Read posts, and keep those that can be read; return what became of each: a verdict or an error."""
+    from airflow_provider_telecom.webhooks import inbox
+
+    outcomes: list[Any] = [_read(*post) for post in posts]
+    read = [(place, one) for place, one in enumerate(outcomes) if isinstance(one, Report)]
+    accepted = inbox.accept([inbox.Told(posts[place].address, report) for place, report in read])
+    for (place, _), outcome in zip(read, accepted, strict=True):
+        outcomes[place] = outcome
+    return outcomes
 
 
-def _read(address: Address, body: bytes, limits: Limits) -> Report:
-    shape(body, limits)
+def _read(address: Address, body: bytes, limits: Limits) -> Report | Exception:
     try:
-        return _READERS[address.vendor, address.kind](address.nonce, body)
+        return _READERS[address.vendor, address.kind](address.nonce, parsed(body, limits), body)
     except TelecomAnswerError as error:
-        raise RefusedError(422, str(error).splitlines()[0][:200]) from None
+        return RefusedError(422, str(error).splitlines()[0][:200])
+    except Exception as error:  # of this post alone
+        return error
+
+
+def _complain(what: str, error: Exception) -> None:
+    """Log an error by its name: its text holds the statement's values, and these hold the address."""
+    log.error("%s: %s", what, type(error).__name__)
 
 
 def _source(request: Request, proxies: tuple[Network, ...]) -> str:

@@ -2,9 +2,10 @@
 
     @dag(schedule=[NOVACONNECT_PACKAGE_EMPTY])
 
-An event's `extra` holds facts such as `{"conn_id": "novaconnect_default", "sim_ids": [1001]}` (see `told`):
-ids and states, never numbers or texts. It is a hint, since no vendor signs its posts: ask the vendor before
-acting on it, as the operators of this provider do by themselves.
+An event holds one report or several (see `event_reports`), and a report facts such as
+`{"conn_id": "novaconnect_default", "sim_ids": [1001]}`: ids and states, never numbers or texts. It is a hint,
+since no vendor signs its posts: ask the vendor before acting on it, as the operators of this provider do by
+themselves.
 """
 
 from __future__ import annotations
@@ -63,7 +64,12 @@ EVENTS: Mapping[str, Asset] = {
 """All of them by name, but for the inbox."""
 
 
-def told(event: Any) -> dict[str, Any]:
-    """Return the facts of an asset event, whether the receiver or a watcher has made it."""
-    facts: dict[str, Any] = dict(event.extra or {})
-    return dict(facts["payload"]) if facts.get("from_trigger") else facts
+def event_reports(event: Any) -> list[dict[str, Any]]:
+    """Return the reports of an asset event, whether the receiver or a watcher has made it.
+
+    The receiver makes one event of all reports that it writes together.
+    """
+    extra: dict[str, Any] = dict(event.extra or {})
+    if extra.get("from_trigger"):
+        return [dict(extra["payload"])]
+    return [dict(report) for report in extra.get("reports", [extra])]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from anyio import fail_after
 from starlette.requests import ClientDisconnect
 
 from airflow_provider_telecom.calls.answers import read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 
-_TYPES = ("", "application/json", "text/json")  # KetchUp posts "raw", which may be without a type
-_MOST_SCOPES = 1000
+_TYPES = ("", "application/json", "text/json", "application/x-www-form-urlencoded", "text/plain")
+"""KetchUp sends an "HTTP RAW POST": JSON, under whatever type its HTTP client gives to a raw body."""
+_CHARSETS = ("utf-8", "us-ascii", "iso-8859-1")
+"""The last one is what HTTP clients write for text/plain by default. All bodies are read as UTF-8."""
+_MOST_ADDRESSES = 10_000
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Limits:
     """How large a post may be, how deep its JSON, how long its lists, and how long it may take to arrive."""
 
     most_bytes: int = 1 << 20
+    most_commas: int = 20_000
+    """What JSON costs to parse and to hold grows with the number of its values, and commas part these."""
     deepest: int = 32
     longest_list: int = 10_000
     seconds: float = 10.0
@@ -36,22 +42,21 @@ class RefusedError(Exception):
 
 
 class Flood:
-    """Lets so many posts a second pass for each scope, in this process."""
+    """Lets so many posts a second pass for each address, in this process."""
 
-    def __init__(self, per_second: float = 60.0) -> None:
-        self._per_second = per_second
+    def __init__(self) -> None:
         self._left: dict[str, tuple[float, float]] = {}
 
-    def check(self, scope: str) -> None:
+    def check(self, address: str, per_second: float) -> None:
         """Count a post. Raises RefusedError (429) when there were too many."""
         now = time.monotonic()
-        left, at = self._left.get(scope, (self._per_second, now))
-        left = min(self._per_second, left + (now - at) * self._per_second)
+        left, at = self._left.get(address, (per_second, now))
+        left = min(per_second, left + (now - at) * per_second)
         if left < 1:
             raise RefusedError(429)
-        if len(self._left) >= _MOST_SCOPES:
+        if len(self._left) >= _MOST_ADDRESSES:
             self._left.clear()
-        self._left[scope] = (left - 1, now)
+        self._left[address] = (left - 1, now)
 
 
 def check_headers(headers: Mapping[str, str], limits: Limits) -> None:
@@ -61,35 +66,54 @@ def check_headers(headers: Mapping[str, str], limits: Limits) -> None:
     kind, _, rest = headers.get("content-type", "").partition(";")
     if kind.strip().lower() not in _TYPES:
         raise RefusedError(415, "only JSON is taken")
-    charset = rest.lower().replace('"', "").replace(" ", "")
-    if "charset=" in charset and "charset=utf-8" not in charset:
+    parameters = rest.lower().replace('"', "").replace(" ", "").split(";")
+    charsets = [one.partition("=")[2] for one in parameters if one.startswith("charset=")]
+    if not set(charsets) <= set(_CHARSETS):
         raise RefusedError(415, "only UTF-8 is taken")
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()) or int(length[:20]) > limits.most_bytes:
         raise _too_large(limits)
 
 
-async def read_body(chunks: AsyncIterator[bytes], limits: Limits) -> bytes:
-    """Return a body, read no further than allowed. Raises RefusedError."""
-    try:
-        return await asyncio.wait_for(_read(chunks, limits), limits.seconds)
-    except ClientDisconnect:
-        raise RefusedError(400, "it broke off") from None
-    except asyncio.TimeoutError:
-        raise RefusedError(408, f"it did not arrive within {limits.seconds:g} s") from None
+class Bodies:
+    """Reads bodies. All that are in memory at once take `most_bytes` together at most."""
+
+    def __init__(self, most_bytes: int = 64 << 20) -> None:
+        self._left = most_bytes
+
+    @asynccontextmanager
+    async def reading(self, chunks: AsyncIterator[bytes], limits: Limits) -> AsyncIterator[bytes]:
+        """Give a body, read no further than allowed. Raises RefusedError."""
+        pieces: list[bytes] = []
+        try:
+            await self._read(chunks, limits, pieces)
+            yield b"".join(pieces)
+        finally:
+            self._left += sum(map(len, pieces))
+
+    async def _read(self, chunks: AsyncIterator[bytes], limits: Limits, pieces: list[bytes]) -> None:
+        size = commas = 0
+        try:
+            with fail_after(limits.seconds):
+                async for chunk in chunks:
+                    pieces.append(chunk)
+                    self._left -= len(chunk)
+                    size += len(chunk)
+                    commas += chunk.count(b",")
+                    if size > limits.most_bytes:
+                        raise _too_large(limits)
+                    if commas > limits.most_commas:
+                        raise RefusedError(413, f"more than {limits.most_commas} commas")
+                    if self._left < 0:
+                        raise RefusedError(503)
+        except ClientDisconnect:
+            raise RefusedError(400, "it broke off") from None
+        except TimeoutError:
+            raise RefusedError(408, f"it did not arrive within {limits.seconds:g} s") from None
 
 
-async def _read(chunks: AsyncIterator[bytes], limits: Limits) -> bytes:
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > limits.most_bytes:
-            raise _too_large(limits)
-    return bytes(body)
-
-
-def shape(body: bytes, limits: Limits) -> None:
-    """Raise RefusedError unless a body is a JSON object that is neither too deep nor too long."""
+def parsed(body: bytes, limits: Limits) -> dict[str, Any]:
+    """Return a body that is a JSON object, neither too deep nor too long. Raises RefusedError."""
     try:
         value = read_json(body)
     except TelecomAnswerError:
@@ -97,6 +121,7 @@ def shape(body: bytes, limits: Limits) -> None:
     if not isinstance(value, dict):
         raise RefusedError(400, "not a JSON object")
     _walk(value, limits)
+    return value
 
 
 def _walk(value: dict[str, Any], limits: Limits) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from hashlib import sha256
 
 ENTRY = "entry:"
+BOUND = "bound:"
 DAY = "day:"
 HEAD = "head"
-PAGE_SIZE = 50
+PAGE_SIZE = 200
+"""Posts to a page of the log. A reader reads a page at a time, and a writer writes one whole."""
 
 
 def page_key(number: int) -> str:
@@ -18,3 +20,8 @@ def page_key(number: int) -> str:
 def mark_key(topic: str, subject: str = "") -> str:
     """Return the key of the mark of a thing that is told of under a topic."""
     return f"mark:{sha256(f'{topic}/{subject}'.encode()).hexdigest()}"
+
+
+def bound_key(topic: str) -> str:
+    """Return the key of the references that an address was given out for."""
+    return BOUND + topic

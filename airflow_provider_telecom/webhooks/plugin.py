@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from typing import Any
 
@@ -35,7 +36,9 @@ def _hide(scope: Any) -> None:
 def _app() -> Any:
     from airflow_provider_telecom.webhooks.app import create_app
 
-    return create_app()
+    app = create_app()
+    gc.freeze()  # what is loaded stays: full collections need not look at it (docs/decisions/0006)
+    return app
 
 
 class TelecomPlugin(AirflowPlugin):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowRuntimeError
@@ -16,7 +16,7 @@ from airflow.sdk.execution_time.context import AssetStateStoreAccessor
 
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.webhooks.assets import INBOX
-from airflow_provider_telecom.webhooks.names import ENTRY, HEAD, PAGE_SIZE, mark_key, page_key
+from airflow_provider_telecom.webhooks.names import ENTRY, HEAD, PAGE_SIZE, bound_key, mark_key, page_key
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,11 @@ async def told_async(topic: str) -> dict[str, Any] | None:
 def expect(topic: str, facts: Mapping[str, Any]) -> None:
     """Note that something will be told under a topic, before the vendor knows of it."""
     _store().set(ENTRY + topic, dict(facts))
+
+
+def bind(topic: str, references: Sequence[str]) -> None:
+    """Note which messages an address is for, before it is given out: it takes no report about others."""
+    _store().set(bound_key(topic), {"references": list(references)})
 
 
 def forget(topic: str) -> None:

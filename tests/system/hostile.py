@@ -170,6 +170,7 @@ class Shot:
     vendor: str
     kind: str
     conn_id: str
+    nonce: str
     headers: dict[str, str]
     body: bytes
 
@@ -182,7 +183,8 @@ def fuzz(count: int, seed: int) -> Iterator[Shot]:
         kind = name.partition("/")[0]
         vendor = "ketchup" if kind in ("hlr", "viber") else "novaconnect"
         body = _scratched(encoded(_changed(name, dice)).encode(), dice)
-        yield Shot(vendor, kind, f"c{number % 40}", _headers(dice), body)
+        nonce = GOOD[name]["reference"] if kind == "viber" else "account"
+        yield Shot(vendor, kind, f"c{number % 40}", nonce, _headers(dice), body)
 
 
 def _changed(name: str, dice: random.Random) -> Any:

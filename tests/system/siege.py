@@ -180,14 +180,19 @@ class Found:
         return found
 
     @cached_property
+    def reports(self) -> list[tuple[str, dict[str, Any]]]:
+        """What the events tell, and the names of their assets."""
+        return [(name, report) for name, extra in self.events for report in extra["reports"]]
+
+    @cached_property
     def told(self) -> dict[str, Counter[str]]:
-        """How many events there are of each state, by topic."""
+        """How often each state is in an event, by topic."""
         found: dict[str, Counter[str]] = {}
-        for name, extra in self.events:
+        for name, report in self.reports:
             _, vendor, kind = name.split("-", 2)
-            subject = extra["queue_id"].removeprefix("q-") if kind == "queue" else extra["reference"]
-            topic = f"{vendor}/{kind}/{extra['conn_id']}/{subject}"
-            found.setdefault(topic, Counter())[extra.get("status", "done")] += 1
+            subject = report["queue_id"].removeprefix("q-") if kind == "queue" else report["reference"]
+            topic = f"{vendor}/{kind}/{report['conn_id']}/{subject}"
+            found.setdefault(topic, Counter())[report.get("status", "done")] += 1
         return found
 
 
@@ -227,7 +232,7 @@ def _problems_of(address: Address, told: Sequence[Post], found: Found) -> Iterat
 
 
 def _step(post: Post) -> tuple[str, str]:
-    about = f"block: {post.place} of {STEPS - 1}" if post.address.kind == "queue" else "38067*****00"
+    about = f"block: {post.place} of {STEPS - 1}" if post.address.kind == "queue" else "********0200"
     return post.state, about
 
 
@@ -242,8 +247,8 @@ def _miscounted(sent: Sequence[Sent], found: Found) -> Iterator[str]:
         yield f"counted {counted}, logged {logged}, the next number is {found.rows['head']}"
     by_hour = sum(count for day in days for states in day["hours"].values() for count in states.values())
     telling = sum(one["verdict"] == "accepted" and one["state"] in _TELLING for one in found.log)
-    if not telling == by_hour == len(found.events):
-        yield f"{telling} reports that make events, {by_hour} by hour, {len(found.events)} events"
+    if not telling == by_hour == len(found.reports):
+        yield f"{telling} reports that make events, {by_hour} by hour, {len(found.reports)} in events"
     said = Counter(one.verdict for one in sent)
     if any(said[verdict] > logged[verdict] for verdict in said):
         yield f"answered {said}, logged {logged}"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import multiprocessing
 import os
 import random
 import socket
-import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -134,7 +132,7 @@ def _fire(server: ApiServer, shots: list[Shot]) -> Counter[int]:
         answers: Counter[int] = Counter()
         with httpx.Client(timeout=60, trust_env=False) as client:
             for shot in share:
-                url = server.settings.url(Address(shot.vendor, shot.kind, shot.conn_id))
+                url = server.settings.url(Address(shot.vendor, shot.kind, shot.conn_id, shot.nonce))
                 while (
                     status := client.post(url, content=shot.body, headers=shot.headers).status_code
                 ) == 429:
@@ -255,34 +253,3 @@ def test_addresses_stand_in_no_log(server: ApiServer) -> None:
     assert signature not in said
     assert address.nonce not in said
     assert "38067" not in said
-
-
-def test_how_long_a_signature_is_looked_at_tells_nothing(tell: Callable[[str], None]) -> None:
-    settings = signing("https://airflow.example.com")
-    address = Address("ketchup", "viber", "default", "n1")
-    right = settings.url(address).rpartition("/")[2]
-    first, last = (
-        ("B" if right[0] == "A" else "A") + right[1:],
-        right[:-1] + ("B" if right[-1] == "A" else "A"),
-    )
-    worst = 0.0
-    for one, other in ((right, first), (first, last)):
-        worst = max(worst, abs(_welch(settings, address, one, other)))
-    tell(f"Welch's t over 100,000 calls: {worst:.2f}")
-    assert worst < 4.5
-
-
-def _welch(settings: Any, address: Address, one: str, other: str) -> float:
-    """Return Welch's t of the times that two signatures take, the slowest hundredth of each left out."""
-    times: dict[str, list[int]] = {one: [], other: []}
-    dice = random.Random(20)
-    for _ in range(100_000):
-        given = dice.choice((one, other))
-        begun = time.perf_counter_ns()
-        settings.knows(address, given)
-        times[given].append(time.perf_counter_ns() - begun)
-    kept = [sorted(several)[: len(several) * 99 // 100] for several in times.values()]
-    (mean, spread, count), (mean_, spread_, count_) = (
-        (statistics.fmean(several), statistics.variance(several), len(several)) for several in kept
-    )
-    return (mean - mean_) / math.sqrt(spread / count + spread_ / count_)

@@ -15,19 +15,43 @@ import pytest
 import uvicorn
 
 from airflow_provider_telecom.webhooks.address import Address, Receiver, receiver
+from airflow_provider_telecom.webhooks.assets import event_reports
+from tests.eventually import HANG_SECONDS
 from tests.system.services import free_port
 
 SECRET = "made-up-secret-for-tests-0123456789abcdef"
 
 
 @dataclass
+class Running:
+    """The api-server, and the loop that it runs in."""
+
+    url: str
+    loop: asyncio.AbstractEventLoop
+
+    def settle(self) -> None:
+        """Wait until what was refused is written down."""
+
+        async def noted() -> None:
+            notes = [one for one in asyncio.all_tasks() if one.get_name() == "telecom-note"]
+            await asyncio.gather(*notes)
+
+        asyncio.run_coroutine_threadsafe(noted(), self.loop).result(HANG_SECONDS)
+
+
+@dataclass
 class Served:
     """A running api-server, and what its database holds."""
 
-    url: str
+    running: Running
     settings: Receiver
     secret: str = SECRET
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, trust_env=False))
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.running.url
 
     def address(
         self, kind: str, nonce: str = "account", vendor: str = "novaconnect", conn_id: str = "default"
@@ -50,16 +74,18 @@ class Served:
 
     def log(self) -> list[dict[str, Any]]:
         """Return the posts that were noted, oldest first."""
+        self.running.settle()
         return [post for _, page in sorted(self.rows("log:").items()) for post in page]
 
     def events(self, asset: str) -> list[dict[str, Any]]:
-        """Return the facts of an asset's events, oldest first."""
+        """Return the reports in an asset's events, oldest first."""
         from airflow.models.asset import AssetEvent, AssetModel
         from airflow.utils.session import create_session
 
         with create_session(scoped=False) as session:
             found = session.query(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
-            return [event.extra for event in found.filter(AssetModel.name == asset).order_by(AssetEvent.id)]
+            ours = found.filter(AssetModel.name == asset).order_by(AssetEvent.id)
+            return [report for event in ours for report in event_reports(event)]
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +96,7 @@ def _database() -> None:
 
 
 @pytest.fixture(scope="session")
-def _server(_database: None) -> Iterator[str]:
+def _running(_database: None) -> Iterator[Running]:
     from airflow.api_fastapi.app import create_app
 
     port = free_port()
@@ -90,9 +116,14 @@ def _server(_database: None) -> Iterator[str]:
     while not server.started and thread.is_alive() and time.monotonic() < ends:
         time.sleep(0.05)
     assert server.started
-    yield f"http://127.0.0.1:{port}"
+    yield Running(f"http://127.0.0.1:{port}", server.servers[0].get_loop())
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def _server(_running: Running) -> str:
+    return _running.url
 
 
 @pytest.fixture
@@ -102,12 +133,13 @@ def receiver_settings(monkeypatch: pytest.MonkeyPatch, _server: str) -> Iterator
 
     monkeypatch.setenv("AIRFLOW__TELECOM__PUBLIC_BASE_URL", _server)
     monkeypatch.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", SECRET)
+    monkeypatch.setattr("airflow_provider_telecom.webhooks.app._REFUSALS_EVERY_SECONDS", 0.05)
     yield monkeypatch
     plugin._app.cache_clear()
 
 
 @pytest.fixture
-def served(_server: str, receiver_settings: pytest.MonkeyPatch) -> Iterator[Served]:
+def served(_running: Running, receiver_settings: pytest.MonkeyPatch) -> Iterator[Served]:
     """Return the api-server with an open receiver and an empty inbox."""
     from airflow_provider_telecom.webhooks import plugin
 
@@ -115,9 +147,10 @@ def served(_server: str, receiver_settings: pytest.MonkeyPatch) -> Iterator[Serv
     _forget_all()
     settings = receiver()
     assert settings is not None
-    here = Served(_server, settings)
+    here = Served(_running, settings)
     with here.client:
         yield here
+    _running.settle()
 
 
 class Comms:

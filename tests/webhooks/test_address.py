@@ -8,6 +8,7 @@ import subprocess
 import sys
 from base64 import urlsafe_b64decode
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,6 +66,35 @@ def test_a_signature_has_192_bits_of_the_hmac() -> None:
     digest = hmac.new(NEW.encode(), said.encode(), hashlib.sha256).digest()
     assert urlsafe_b64decode(signature(NEW)) == digest[:24]
     assert len(signature(NEW)) == 32, "base64 without padding: 6 bits a character"
+
+
+@pytest.mark.parametrize("secrets", [(NEW,), (NEW, OLD), (NEW, OLD, OLDER)])
+def test_all_live_secrets_are_compared_whatever_is_given(
+    monkeypatch: pytest.MonkeyPatch, secrets: tuple[str, ...]
+) -> None:
+    """So the time tells nothing: `compare_digest` takes as long for equal texts as for others."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare_digest(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return hmac.compare_digest(one, other)
+
+    found = Receiver("https://a.example.com", tuple(map(Secret, secrets)))
+    good = [signature(one) for one in secrets]
+    ours = SimpleNamespace(compare_digest=compare_digest, digest=hmac.digest)
+    monkeypatch.setattr("airflow_provider_telecom.webhooks.address.hmac", ours)
+    wrong = [flipped(good[0], 0), flipped(good[0], -1), "", good[0] + "A"]
+    for given in (*good, *wrong):
+        compared.clear()
+        assert found.knows(ADDRESS, given) is (given in good)
+        assert compared == [(one.encode(), given.encode()) for one in good]
+
+
+def flipped(text: str, place: int) -> str:
+    """Return a text with another character at a place."""
+    characters = list(text)
+    characters[place] = "A" if characters[place] != "A" else "B"
+    return "".join(characters)
 
 
 def test_two_secrets_are_live_and_the_first_one_signs(monkeypatch: pytest.MonkeyPatch) -> None:

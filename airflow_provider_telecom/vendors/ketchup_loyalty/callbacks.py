@@ -10,8 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_telecom.calls.answers import as_model, read_json, unreadable
-from airflow_provider_telecom.calls.privacy import shortened
+from airflow_provider_telecom.calls.answers import as_model, unreadable
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import listed
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     HlrState,
@@ -36,12 +35,12 @@ _RANKS = {
 _ENDED = 3  # delivered, or never to be: the one does not become the other
 
 
-def hlr(nonce: str, body: bytes) -> Report:
-    """Return what a post about a look-up tells. Raises TelecomAnswerError.
+def hlr(nonce: str, value: Mapping[str, Any], body: bytes) -> Report:
+    """Return what a post about a look-up tells: its JSON and, for errors to name, its bytes.
 
-    An address that was given out for one look-up takes no report of another one.
+    An address that was given out for one look-up takes no report of another one. Raises TelecomAnswerError.
     """
-    told = as_model(HlrStatus, read_json(body), body)
+    told = as_model(HlrStatus, value, body)
     keys = [
         _key(name, value, body) for name, value in (("id", told.id), ("reference", told.reference)) if value
     ]
@@ -69,9 +68,13 @@ def hlr(nonce: str, body: bytes) -> Report:
     )
 
 
-def viber(nonce: str, body: bytes) -> Report:
-    """Return what a post about a Viber message tells. Raises TelecomAnswerError."""
-    told = as_model(MessageStatus, read_json(body), body)
+def viber(nonce: str, value: Mapping[str, Any], body: bytes) -> Report:
+    """Return what a post about a Viber message tells. Raises TelecomAnswerError.
+
+    An address is given out for one message, whose reference is its nonce, or for several, whose references
+    are kept with it.
+    """
+    told = as_model(MessageStatus, value, body)
     if not told.reference:
         raise unreadable("reference is missing", body)
     state = told.state
@@ -85,6 +88,7 @@ def viber(nonce: str, body: bytes) -> Report:
         event="viber" if ended else None,
         topics=(told.reference,),
         about=_shown(told.msisdn),
+        bound=None if told.reference == nonce else told.reference,
     )
 
 
@@ -127,4 +131,6 @@ def _key(field: str, value: str, body: bytes) -> str:
 
 
 def _shown(msisdn: str) -> str:
-    return shortened("".join(filter(str.isdecimal, msisdn))[:15])
+    """Return a number for whoever may open the page: its last four digits, `********0200`."""
+    digits = "".join(filter(str.isdecimal, msisdn))[:15]
+    return f"{'*' * (len(digits) - 4)}{digits[-4:]}" if len(digits) > 7 else "*" * len(digits)

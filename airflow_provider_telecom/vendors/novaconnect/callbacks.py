@@ -5,16 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_telecom.calls.answers import read_json, unreadable
-from airflow_provider_telecom.vendors.novaconnect.models import Bill, Sim
-from airflow_provider_telecom.vendors.novaconnect.models.webhooks import (
-    NoticeType,
-    read_notice,
-    read_queue_callback,
-)
+from airflow_provider_telecom.calls.answers import as_model, unreadable
+from airflow_provider_telecom.vendors.novaconnect.models import Bill, Notice, NoticeType, QueueCallback, Sim
 from airflow_provider_telecom.vendors.report import Hearing, Report, scope_of
 
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
@@ -24,9 +19,12 @@ _MOST = 1 << 63
 _FAILURES = frozenset({"error", "fail", "failed"})  # the document names no words: these are assumed
 
 
-def queue(nonce: str, body: bytes) -> Report:
-    """Return what a post about an operation's queue tells. Raises TelecomAnswerError."""
-    told = read_queue_callback(body)
+def queue(nonce: str, value: Mapping[str, Any], body: bytes) -> Report:
+    """Return what a post about an operation's queue tells: its JSON and, for errors to name, its bytes.
+
+    Raises TelecomAnswerError.
+    """
+    told = as_model(QueueCallback, value, body)
     if not _ID.fullmatch(told.qid):
         raise unreadable("qid is no id", body)
     failed = [sim for sim in told.items if (sim.queue_status or "").strip().casefold() in _FAILURES]
@@ -55,13 +53,13 @@ def queue(nonce: str, body: bytes) -> Report:
     )
 
 
-def notice(nonce: str, body: bytes) -> Report:
+def notice(nonce: str, value: Mapping[str, Any], body: bytes) -> Report:
     """Return what an account notice tells. Raises TelecomAnswerError.
 
     It has no id, so an equal one is the same. Its files are neither read nor kept: whoever wants a bill asks
     the vendor for it.
     """
-    told = read_notice(body)
+    told = as_model(Notice, value, body)
     kind = told.type if told.type in {one.value for one in NoticeType} else None
     ids: dict[str, Any] = {}
     if told.sims:
@@ -71,7 +69,7 @@ def notice(nonce: str, body: bytes) -> Report:
     elif kind is not None:
         raise unreadable("items are missing", body)
     return Report(
-        subject=_digest(body),
+        subject=_digest(value),
         state=kind or "other",
         rank=1,
         final=True,
@@ -96,13 +94,10 @@ def _ids(things: Sequence[Sim | Bill], body: bytes) -> list[int]:
     return [thing.id for thing in things]
 
 
-def _digest(body: bytes) -> str:
-    """Return a hash of what a body says, however its keys are ordered."""
-    return hashlib.sha256(
-        json.dumps(read_json(body), sort_keys=True, default=str, ensure_ascii=False).encode(
-            "utf-8", "surrogatepass"
-        )
-    ).hexdigest()
+def _digest(value: Mapping[str, Any]) -> str:
+    """Return a hash of what JSON says, however its keys are ordered."""
+    text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _word(text: str | None) -> str:

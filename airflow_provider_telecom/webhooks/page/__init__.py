@@ -9,13 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+_GOOD_FOR_SECONDS = 1.0
 _FOLDER = Path(__file__).parent
 
 
@@ -32,15 +35,31 @@ def routes() -> APIRouter:
         html, guards = _document()
         return Response(html, media_type="text/html", headers=guards)
 
+    shown = _Shown()
+
     @router.get("/page/data")
     def data() -> Response:
         """Return what the page shows: receiver, queues, callbacks, states by hour, counts by vendor."""
-        from airflow_provider_telecom.webhooks.page.overview import overview
-
-        # ASCII: what vendors post may hold halves of characters, which UTF-8 cannot carry.
-        return Response(json.dumps(overview()), media_type="application/json", headers=_document()[1])
+        return Response(shown.text(), media_type="application/json", headers=_document()[1])
 
     return router
+
+
+class _Shown:
+    """What the page shows, as JSON: read once a second at most, however many look at it."""
+
+    def __init__(self) -> None:
+        self._lock, self._text, self._until = Lock(), "", 0.0
+
+    def text(self) -> str:
+        from airflow_provider_telecom.webhooks.page.overview import overview
+
+        with self._lock:
+            if time.monotonic() >= self._until:
+                # ASCII: what vendors post may hold halves of characters, which UTF-8 cannot carry.
+                self._text = json.dumps(overview())
+                self._until = time.monotonic() + _GOOD_FOR_SECONDS
+            return self._text
 
 
 @cache

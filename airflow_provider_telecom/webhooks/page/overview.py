@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow.models.asset import AssetModel
@@ -18,10 +18,13 @@ from sqlalchemy.orm import Session
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.webhooks.address import receiver
 from airflow_provider_telecom.webhooks.assets import INBOX
-from airflow_provider_telecom.webhooks.inbox import Verdict
-from airflow_provider_telecom.webhooks.names import DAY, ENTRY, HEAD, PAGE_SIZE, page_key
+from airflow_provider_telecom.webhooks.inbox import Verdict, check_backend
+from airflow_provider_telecom.webhooks.names import DAY, ENTRY, HEAD, page_key
 
+_MODEL = AssetStateStoreModel
 _SHOWN = 100
+_DAYS = 15
+"""Today and the days for which the page has a button."""
 
 
 def overview() -> dict[str, Any]:
@@ -29,9 +32,9 @@ def overview() -> dict[str, Any]:
     with create_session(scoped=False) as session:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.name == INBOX.name))
         rows = _Rows(session, asset_id)
-        days = sorted((key.removeprefix(DAY), day) for key, day, _ in rows.under(DAY))
+        days = sorted((key.removeprefix(DAY), day) for key, day in rows.of(_day_keys()).items())
         posts = list(_posts(rows))
-        queues = [_queue(key.removeprefix(ENTRY), entry, at) for key, entry, at in rows.under(ENTRY)]
+        queues = [_queue(key.removeprefix(ENTRY), entry, at) for key, entry, at in rows.newest_entries()]
     queues.sort(key=lambda one: (not one["final"], one["at"]), reverse=True)
     return {
         "now": datetime.now(timezone.utc).isoformat(),
@@ -45,25 +48,43 @@ def overview() -> dict[str, Any]:
 
 @dataclass
 class _Rows:
+    """Rows by their keys. Nothing here looks at more rows than it shows, except at entries."""
+
     session: Session
     asset_id: int | None
 
-    def under(self, prefix: str) -> list[tuple[str, Any, datetime]]:
-        """Return keys, values and times of the rows whose keys begin so."""
-        model = AssetStateStoreModel
-        query = select(model.key, model.value, model.updated_at).where(
-            model.asset_id == self.asset_id, model.key.startswith(prefix, autoescape=True)
+    def of(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return what the rows with these keys hold."""
+        query = select(_MODEL.key, _MODEL.value).where(_MODEL.asset_id == self.asset_id, _MODEL.key.in_(keys))
+        return {key: json.loads(text) for key, text in self.session.execute(query)}
+
+    def newest_entries(self) -> list[tuple[str, Any, datetime]]:
+        """Return keys, values and times of the entries that were written last.
+
+        The bounds are words: a database may sort by a locale, and then `;` comes before `:`.
+        """
+        query = (
+            select(_MODEL.key, _MODEL.value, _MODEL.updated_at)
+            .where(_MODEL.asset_id == self.asset_id, _MODEL.key > "entry", _MODEL.key < "entrz")
+            .order_by(_MODEL.updated_at.desc())
+            .limit(_SHOWN)
         )
-        return [(key, json.loads(text), at) for key, text, at in self.session.execute(query)]
+        found = self.session.execute(query)
+        return [(key, json.loads(text), at) for key, text, at in found if key.startswith(ENTRY)]
+
+
+def _day_keys() -> list[str]:
+    today = datetime.now(timezone.utc)
+    return [f"{DAY}{today - timedelta(days=back):%Y-%m-%d}" for back in range(_DAYS)]
 
 
 def _posts(rows: _Rows) -> Iterator[dict[str, Any]]:
     """Yield the last posts, the newest first, and perhaps more of them than are shown."""
-    ends = next((head["next"] for _, head, _ in rows.under(HEAD)), 0)
-    for number in range(ends - 1, max(-1, ends - 1 - _SHOWN - PAGE_SIZE), -PAGE_SIZE):
-        for _, page, _ in rows.under(page_key(number)):
-            for post in reversed(page):
-                yield {name: fact for name, fact in post.items() if name != "topics"}
+    ends = rows.of([HEAD]).get(HEAD, {"next": 0})["next"]
+    pages = rows.of(sorted({page_key(max(0, ends - 1)), page_key(max(0, ends - _SHOWN))}))
+    for _, page in sorted(pages.items(), reverse=True):
+        for post in reversed(page):
+            yield {name: fact for name, fact in post.items() if name != "topics"}
 
 
 def _queue(topic: str, entry: Mapping[str, Any], at: datetime) -> dict[str, Any]:
@@ -82,6 +103,7 @@ def _queue(topic: str, entry: Mapping[str, Any], at: datetime) -> dict[str, Any]
 
 def _receiver() -> dict[str, Any]:
     try:
+        check_backend()
         found, why = receiver(), "public_base_url and webhook_secret are not set in [telecom]"
     except TelecomInputError as error:
         found, why = None, str(error)

@@ -8,7 +8,11 @@ from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpHlrLookupO
 from airflow_provider_telecom.operators.novaconnect import NovaConnectPingSimsOperator
 from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpHlrFinishedSensor
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
-from airflow_provider_telecom.webhooks.assets import NOVACONNECT_PACKAGE_EMPTY, NOVACONNECT_QUEUE, told
+from airflow_provider_telecom.webhooks.assets import (
+    NOVACONNECT_PACKAGE_EMPTY,
+    NOVACONNECT_QUEUE,
+    event_reports,
+)
 
 NEVER = 3_600.0
 """Seconds between looks: who ends sooner has been called back."""
@@ -41,7 +45,7 @@ def on_queue_done() -> None:
     @task
     def show() -> list[dict[str, object]]:
         events = get_current_context()["triggering_asset_events"]
-        return [told(event) for some in events.values() for event in some]
+        return [one for some in events.values() for event in some for one in event_reports(event)]
 
     show()
 
@@ -51,7 +55,7 @@ def on_package_empty() -> None:
     @task
     def show() -> list[dict[str, object]]:
         events = get_current_context()["triggering_asset_events"]
-        return [told(event) for some in events.values() for event in some]
+        return [one for some in events.values() for event in some for one in event_reports(event)]
 
     show()
 

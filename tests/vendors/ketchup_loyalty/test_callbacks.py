@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from typing import Any
 
@@ -37,11 +36,11 @@ VIBER = {
 
 
 def hlr(nonce: str = "1234567", **more: Any) -> Any:
-    return callbacks.hlr(nonce, json.dumps({**HLR, **more}).encode())
+    return callbacks.hlr(nonce, {**HLR, **more}, b"its bytes")
 
 
-def viber(**more: Any) -> Any:
-    return callbacks.viber("any", json.dumps({**VIBER, **more}).encode())
+def viber(nonce: str = "any", **more: Any) -> Any:
+    return callbacks.viber(nonce, {**VIBER, **more}, b"its bytes")
 
 
 def test_a_look_up() -> None:
@@ -54,7 +53,7 @@ def test_a_look_up() -> None:
         "ported": True,
         "roaming": False,
     }
-    assert (found.event, found.final, found.about) == ("hlr", True, "38093*****00")
+    assert (found.event, found.final, found.about) == ("hlr", True, "********0000")
     assert list(found.topics) == ["34298934543", "1234567"]
     assert "380932990000" not in str(found)
 
@@ -90,7 +89,20 @@ def test_a_network_that_is_none(network: str) -> None:
 def test_a_viber_message() -> None:
     found = viber()
     assert found.facts == {"reference": "12erdgm9", "status": "read"}
-    assert (found.event, found.final, found.about) == ("viber", True, "38097*****00")
+    assert (found.event, found.final, found.about) == ("viber", True, "********0000")
+
+
+def test_whose_message_it_is_about() -> None:
+    assert viber(VIBER["reference"]).bound is None
+    assert viber("an address for several").bound == VIBER["reference"]
+
+
+@pytest.mark.parametrize(
+    ("msisdn", "shown"),
+    [("380972001234", "********1234"), ("+380 97 200 12 34", "********1234"), ("1234567", "*******")],
+)
+def test_the_page_shows_four_digits(msisdn: str, shown: str) -> None:
+    assert viber(msisdn=msisdn).about == hlr(msisdn=msisdn).about == shown
 
 
 def test_a_status_never_goes_back() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from typing import Any
 
@@ -19,11 +18,11 @@ BILL = {"id": 7, "bid": "2026/10-7"}
 def queue(**more: Any) -> Any:
     status = {"count": 4, "process": 1, "percentage": 25}
     body = {"qid": "q-1", "queue": "block", "items": [SIM], "status": status, **more}
-    return callbacks.queue("n1", json.dumps(body).encode())
+    return callbacks.queue("n1", body, b"its bytes")
 
 
 def notice(**body: Any) -> Any:
-    return callbacks.notice("account", json.dumps(body).encode())
+    return callbacks.notice("account", body, b"its bytes")
 
 
 @pytest.mark.parametrize(
