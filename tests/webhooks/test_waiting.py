@@ -388,7 +388,7 @@ def test_a_look_up_is_told_and_asked_for(served: Served, telecom_simulator: Any,
     events = served.events("telecom-ketchup-hlr")
     assert {event["hlr_id"] for event in events} == set(found["hlr_ids"])
     assert "380670000" not in str(events)
-    assert {post["about"] for post in served.log()} == {"38067*****00", "38067*****01"}
+    assert {post["about"] for post in served.log()} == {"********0200", "********0201"}
 
 
 @pytest.mark.parametrize("kind", ["hlr", "viber"])
@@ -441,6 +441,35 @@ def test_a_viber_message_is_told(served: Served, telecom_simulator: Any) -> None
     assert (
         run.execute(message)["messages"] == sent["messages"]
     )  # another try sends nothing, whatever the address
+
+
+def viber_to_two() -> KetchUpSendViberOperator:
+    recipients = ["380670000200", "380670000201"]
+    return KetchUpSendViberOperator(task_id="viber", recipients=recipients, text="Hello", sender="My Company")
+
+
+def test_the_address_of_several_messages_is_for_these_and_no_others(
+    served: Served, telecom_simulator: Any
+) -> None:
+    sent = Run().execute(viber_to_two())
+    (url,) = {post.url for post in posted(telecom_simulator, 2)}
+    references = [message["reference"] for message in sent["messages"]]
+    told = {event["reference"] for event in served.events("telecom-ketchup-viber")}
+    assert told == set(references)
+    forged = {"reference": "another", "msisdn": "380670000200", "status": "read"}
+    assert served.post(url, forged).status_code == 409
+    assert served.post(url, {**forged, "reference": references[0]}).status_code == 200
+    assert [asset.name for asset in viber_to_two().inlets] == [INBOX.name]
+
+
+def test_without_a_place_for_its_references_several_messages_get_no_address(
+    served: Served, comms: Comms, telecom_simulator: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    comms.broken = True
+    sent = Run().execute(viber_to_two())
+    assert sent["accepted"] == 2
+    assert telecom_simulator.town.books("postman", Postman).log == []
+    assert "KetchUp gets no address for its reports" in capsys.readouterr().out
 
 
 def test_a_new_secret_changes_no_message(

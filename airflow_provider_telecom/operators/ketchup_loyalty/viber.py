@@ -10,11 +10,11 @@ from airflow_provider_telecom.calls.checks import filled, within
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator, when_literal
+from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator, when_literal, with_inbox
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import judge, raise_what_passes, summed
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
-from airflow_provider_telecom.webhooks.address import receiver
+from airflow_provider_telecom.webhooks.address import Address, receiver
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -98,6 +98,8 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         min_delivered_percent: str | float | None = None,
         **kwargs: Any,
     ) -> None:
+        if callback_url is None and receiver() is not None:
+            kwargs["inlets"] = with_inbox(kwargs.get("inlets"))
         super().__init__(**kwargs)
         self.recipients, self.text, self.sender, self.promotional = recipients, text, sender, promotional
         self.image_url, self.caption, self.action_url = image_url, caption, action_url
@@ -165,16 +167,15 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         people = [ViberRecipient(number, key) for number, key in keys.items()]
         content = {**message, "recipients": list(keys), "conn_id": self.conn_id}
         is_safe = self.keyed and journal.is_in_doubt(name) and self.hook.viber_keys_work(people)
+        told_to = self._callback_url(list(keys.values()))
         return journal.unkeyed(
             name,
             fingerprint(content),
-            lambda: {**counts, **self._send(message, people)},
+            lambda: {**counts, **self._send({**message, "callback_url": told_to}, people)},
             "resend" if is_safe else self.on_unknown,
         )
 
     def _send(self, message: Mapping[str, Any], people: Sequence[ViberRecipient]) -> Facts:
-        told_to = self._told_to("viber", str(people[0].external_id))
-        message = {**message, "callback_url": told_to}
         results = self.hook.send_viber(people, **message, unkeyed=not self.keyed).results
         keyed = self.keyed and all(result.keyed for result in results if result.accepted)
         if keyed:
@@ -187,6 +188,22 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         facts = summed(results)
         judge(facts["refused"], len(results), len(results) - 1, "POST /viber/create")
         return {**facts, "keyed": keyed, "messages": [_facts(result) for result in results]}
+
+    def _callback_url(self, keys: Sequence[str]) -> str | None:
+        """Return where the vendor is to post what becomes of these messages: an address for no others."""
+        if len(keys) == 1 or receiver() is None or self.revealed("callback_url") is not None:
+            return self._told_to("viber", keys[0])
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        from airflow_provider_telecom.webhooks import reading
+
+        group = fingerprint(sorted(keys))[:32]
+        try:
+            reading.bind(Address("ketchup", "viber", self.conn_id, group).topic, keys)
+        except AirflowRuntimeError as error:
+            self.log.warning("KetchUp gets no address for its reports, so they are polled: %s", error)
+            return None
+        return self._told_to("viber", group)
 
     def _awaited(self, started: Facts) -> dict[str, Any]:
         least = self.min_delivered_percent
