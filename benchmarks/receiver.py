@@ -1,0 +1,186 @@
+"""Posts a second that the receiver keeps: a real api-server, on SQLite and on PostgreSQL with two workers.
+
+    python benchmarks/receiver.py --old <another checkout>
+
+measures another checkout as well, in turns with this one, and prints the ratio. Each post tells of another
+look-up, so each makes a deduplication record, a line in the log and an asset event.
+Prints a JSON line for each database, and one for each kind of post that is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+CONNECTIONS, CLIENTS = 64, 2
+_SCOPES = 60
+"""How many connections the look-ups are spread over: older checkouts let 60 a second pass for each."""
+
+
+def requests(url: str, count: int, start: int, kind: str) -> Iterator[bytes]:
+    """Yield whole HTTP requests."""
+    from airflow_provider_telecom.webhooks.address import Address
+    from tests.system.siege import hlr, signing
+
+    settings = signing(url)
+    for number in range(start, start + count):
+        reference = f"n{number}"
+        address = Address("ketchup", "hlr", f"c{number % _SCOPES}", reference)
+        body = json.dumps(hlr(reference, "active") if kind == "accepted" else {"status": number}).encode()
+        head = (
+            f"POST {urlsplit(settings.url(address)).path} HTTP/1.1\r\nHost: x\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        yield head.encode() + body
+
+
+async def _connection(host: str, port: int, waiting: list[bytes], answers: list[tuple[int, float]]) -> None:
+    """Post over one connection, which is made anew when the server has closed it."""
+    streams: Any = None
+    while waiting:
+        post, began = waiting.pop(), time.perf_counter()
+        while True:
+            try:
+                reader, writer = streams or await asyncio.open_connection(host, port)
+                streams = reader, writer
+                writer.write(post)
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+                await reader.readexactly(length)
+                break
+            except (OSError, asyncio.IncompleteReadError):
+                streams = None
+        status = int(head[9:12])
+        answers.append((status, time.perf_counter() - began))
+        if b"connection: close" in head:
+            writer.close()
+            streams = None
+        if status in (429, 503):
+            waiting.insert(0, post)
+            await asyncio.sleep(0.1)
+
+
+def client(url: str, count: int, start: int, kind: str, ready: Any, done: Any) -> None:
+    """Post, and tell what was answered."""
+    parts, answers = urlsplit(url), list[tuple[int, float]]()
+    waiting = list(requests(url, count, start, kind))
+
+    async def post() -> None:
+        each = CONNECTIONS // CLIENTS
+        await asyncio.gather(
+            *(_connection(str(parts.hostname), int(parts.port or 0), waiting, answers) for _ in range(each))
+        )
+
+    ready.wait()
+    began = time.time()
+    asyncio.run(post())
+    done.put((began, time.time(), answers))
+
+
+def posted(url: str, count: int, start: int, kind: str) -> dict[str, Any]:
+    """Post from several processes, and return what came of it."""
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Barrier(CLIENTS), context.Queue()
+    each = count // CLIENTS
+    clients = [
+        context.Process(target=client, args=(url, each, start + turn * each, kind, ready, done), daemon=True)
+        for turn in range(CLIENTS)
+    ]
+    for one in clients:
+        one.start()
+    told = [done.get(timeout=3600) for _ in clients]
+    answers = [answer for _, _, several in told for answer in several]
+    statuses = Counter(status for status, _ in answers)
+    seconds = max(end for _, end, _ in told) - min(began for began, _, _ in told)
+    took = sorted(second for status, second in answers if status not in (429, 503))
+    return {
+        "posts": each * CLIENTS,
+        "a_second": round(each * CLIENTS / seconds, 1),
+        "p50_ms": round(1000 * took[len(took) // 2]),
+        "p99_ms": round(1000 * took[len(took) * 99 // 100]),
+        "answers": {str(status): number for status, number in sorted(statuses.items())},
+    }
+
+
+@contextmanager
+def api_server(checkout: Path, database: str, workers: int) -> Iterator[str]:
+    """Run the api-server of a checkout with a new database; give its URL."""
+    program = (
+        "import sys; from pathlib import Path; from tests.system.siege import besieged\n"
+        "with besieged(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])) as server:\n"
+        "    print(server.url, flush=True); sys.stdin.read()"
+    )
+    with tempfile.TemporaryDirectory(prefix="telecom-bench-") as home:
+        where = database or f"sqlite:///{home}/airflow.db"
+        environment = {**os.environ, "PYTHONPATH": str(checkout), "AIRFLOW_HOME": home}
+        environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = where
+        with subprocess.Popen(
+            [sys.executable, "-c", program, home, where, str(workers)],
+            env=environment,
+            cwd=checkout,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                yield next(line.strip() for line in process.stdout if line.startswith("http://"))
+            finally:
+                process.communicate("")
+
+
+def main() -> None:
+    """Print the figures."""
+    from tests.system.services import running_postgres
+
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--old", type=Path, help="a checkout to compare with")
+    arguments.add_argument("--posts", type=int, default=20_000)
+    arguments.add_argument("--old-posts", type=int, default=1_500)
+    arguments.add_argument("--only", choices=("sqlite", "postgresql"))
+    chosen = arguments.parse_args()
+    checkouts = {"now": (ROOT, chosen.posts)}
+    if chosen.old:
+        checkouts = {"old": (chosen.old.resolve(), chosen.old_posts)} | checkouts
+    with ExitStack() as stack:
+        postgres = stack.enter_context(running_postgres()) if chosen.only != "sqlite" else None
+        for database, workers in (("sqlite", 1), ("postgresql", 2)):
+            if chosen.only not in (None, database):
+                continue
+            rates: dict[str, dict[str, float]] = {}
+            for name, (checkout, count) in checkouts.items():
+                where = postgres.new_database(name) if postgres and database == "postgresql" else ""
+                with api_server(checkout, where, workers) as url:
+                    posted(url, 10 * CONNECTIONS, 0, "accepted")  # what is loaded once is loaded now
+                    for kind in ("accepted", "refused"):
+                        found = posted(url, count, 1_000_000, kind)
+                        rates.setdefault(kind, {})[name] = found["a_second"]
+                        what = {"bench": "receiver", "checkout": name, "database": database}
+                        print(json.dumps({**what, "workers": workers, "kind": kind, **found}), flush=True)
+            for kind, rate in rates.items():
+                if len(rate) == 2:
+                    times = round(rate["now"] / rate["old"], 1)
+                    print(
+                        json.dumps({"bench": "receiver", "database": database, "kind": kind, "times": times}),
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()
