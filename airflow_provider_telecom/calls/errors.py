@@ -57,15 +57,19 @@ class TelecomError(Exception):
         self.text, self.call, self.status, self.code = text, call, status, code
         self.retry_after, self.partial = bounded(retry_after), partial
 
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """The error without its context: the call, what happened, and the vendor's codes."""
         facts = [
             f"HTTP {self.status}" if self.status else "",
             f"vendor code {self.code}" if self.code else "",
             f"retry after {self.retry_after:g} s" if self.retry_after is not None else "",
         ]
         known = ", ".join(fact for fact in facts if fact)
-        said = (f"{self.call}: " if self.call else "") + self.text + (f" ({known})" if known else "")
-        return said if self.conn_id is None else f"{said} [{self._context(self.conn_id)}]"
+        return (f"{self.call}: " if self.call else "") + self.text + (f" ({known})" if known else "")
+
+    def __str__(self) -> str:
+        return self.summary if self.conn_id is None else f"{self.summary} [{self._context(self.conn_id)}]"
 
     def _context(self, conn_id: str) -> str:
         where = f"connection {conn_id}" + (f", host {self.host}" if self.host else "")

@@ -6,8 +6,8 @@ import asyncio
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -102,11 +102,8 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
 
     def run(self, call: Call[T], /) -> T:
         """Drive a call to its end, blocking."""
-        try:
+        with self.named_errors():
             return self._opened().blocking.run(call)
-        except TelecomError as error:
-            self._name_in(error)
-            raise
 
     def wait_until_ready(self) -> None:
         """Wait until a request may be sent: for the rate limit and the vendor's quota, at most 300 s.
@@ -131,8 +128,18 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
             self._name_in(error)
             raise
 
+    @contextmanager
+    def named_errors(self) -> Iterator[None]:
+        """Add the connection and the host to the errors that are raised in here."""
+        try:
+            yield
+        except TelecomError as error:
+            with suppress(Exception):  # a connection that cannot be read has no host to name
+                self._read()
+            self._name_in(error)
+            raise
+
     def _name_in(self, error: TelecomError) -> None:
-        """Say in an error which connection and which host it is about."""
         error.conn_id = error.conn_id or self.conn_id
         if self._settings is not None:
             error.host = error.host or urlsplit(self._settings.route.base_url).netloc

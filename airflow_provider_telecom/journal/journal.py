@@ -190,7 +190,7 @@ class Journal:
             self.write(name, Entry(State.UNKNOWN, body))
             if on_unknown == "resend":
                 raise
-            return self._unsettled(name, body, on_unknown, str(error))
+            return self._unsettled(name, body, on_unknown, error.summary)
 
     def keyed(self, name: str, body: str, orders: Orders, send: Callable[[], Facts]) -> Facts:
         """Send what the vendor does once under our keys, and return its facts.

@@ -115,7 +115,8 @@ class UnkeyedOperator(OnceOperator):
     def _once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
         """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
         journal = self._journal(context)
-        return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
+        with self.hook.named_errors():
+            return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
 
 
 class KeyedOperator(OnceOperator):
@@ -142,7 +143,9 @@ class KeyedOperator(OnceOperator):
         `keys` holds our key of each recipient. None: a later try may be given any other content.
         """
         orders = Orders(self.conn_id, keys or {})
-        return self._journal(context).keyed(self._entry_name("sent"), fingerprint(content), orders, send)
+        journal = self._journal(context)
+        with self.hook.named_errors():
+            return journal.keyed(self._entry_name("sent"), fingerprint(content), orders, send)
 
 
 class AwaitingOperator(TelecomOperator):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import socket
 import ssl
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.calls.request import NotSent, Unknown
@@ -26,6 +27,15 @@ _WORDS: dict[type[BaseException], str] = {
     ConnectionError: "the connection broke off",
     TimeoutError: "timed out",
     asyncio.TimeoutError: "timed out",
+    http.client.IncompleteRead: "the answer was cut short",
+    http.client.HTTPException: "the answer is not valid HTTP",
+}
+_WORDS_BY_NAME = {  # of libraries that are not imported here
+    "ServerDisconnectedError": "the connection broke off",
+    "ClientPayloadError": "the answer was cut short",
+    "ClientResponseError": "the answer is not valid HTTP",
+    "HeaderParsingError": "the answer is not valid HTTP",
+    "InvalidHeader": "the answer is not valid HTTP",
 }
 
 
@@ -47,7 +57,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnfitBodyError):
         return str(error)
     nested = list(islice(_nested(error), _NESTED_ERRORS))
-    words = next((words for kind, words in _WORDS.items() for one in nested if isinstance(one, kind)), None)
+    by_kind = (words for kind, words in _WORDS.items() for one in nested if isinstance(one, kind))
+    by_name = (_WORDS_BY_NAME[name] for one in nested if (name := type(one).__name__) in _WORDS_BY_NAME)
+    words = next(chain(by_kind, by_name), None)
     is_of_the_proxy = any("Proxy" in type(one).__name__ for one in nested)
     return ("the proxy: " if is_of_the_proxy else "") + (words or type(error).__name__)
 

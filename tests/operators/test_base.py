@@ -64,6 +64,7 @@ def test_an_unknown_outcome_fails_loudly_and_stays_so(telecom_simulator: Any, sm
     for _ in range(2):
         with pytest.raises(OutcomeUnknownError, match="on_unknown='assume_sent'") as caught:
             run.execute(sms())
+        assert str(caught.value).count("connection kyivstar_open_telecom_default, host 127.0.0.1") == 1
         assert isinstance(caught.value, AirflowFailException)
     assert paid(telecom_simulator) == 1
 

@@ -174,6 +174,21 @@ def test_an_effect_without_a_key_is_sent_once_whatever_comes_back(
         assert isinstance(found, TelecomUnknownError), found
 
 
+SAYS = {
+    "not HTTP": (on.say(b"NOT-HTTP\r\n\r\n", close=True), "the answer is not valid HTTP"),
+    "a bad header": (on.say(UNUSUAL["a header without a colon"], close=True), "the answer is not valid HTTP"),
+    "hung up": (on.hang_up, "the connection broke off"),
+    "half a body": (on.say(on.answer(b"{", length=9), close=True), "the answer was cut short"),
+}
+
+
+@pytest.mark.parametrize("how", SAYS)
+def test_both_transports_say_what_happened_in_the_same_words(send: Send, how: str) -> None:
+    script, words = SAYS[how]
+    with scripted(script) as server:
+        assert send(server.url, get()) == Unknown(words)
+
+
 def test_headers_that_come_twice_are_joined(send: Send) -> None:
     with scripted(on.say(on.answer(b"{}", "Retry-After: 5", "retry-after: 7"))) as server:
         outcome = send(server.url, get())
