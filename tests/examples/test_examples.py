@@ -78,9 +78,11 @@ def test_all_examples_are_there() -> None:
     assert {path.stem for path in PATHS} == set(EFFECTS)
 
 
+@pytest.mark.parametrize("preset", ["default", "opposite"])
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_an_example_runs_as_it_stands(
     path: Path,
+    preset: str,
     database: Path,
     telecom_simulator: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -88,6 +90,7 @@ def test_an_example_runs_as_it_stands(
 ) -> None:
     from airflow.dag_processing.dagbag import DagBag
 
+    telecom_simulator.reset(preset=preset)
     for name, value in telecom_simulator.environment().items():
         monkeypatch.setenv(name, value)
     for vendor in ("kyivstar", "ketchup", "novaconnect"):

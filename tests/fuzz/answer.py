@@ -1,0 +1,81 @@
+"""An answer as bytes on a connection, with everything about it that can be unusual."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+Framing = Literal["length", "chunked", "close"]
+End = Literal["close", "reset", "hang", "drip"]
+Header = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer. `lengths` replaces the true Content-Length; `cut` is the number of bytes that go out.
+
+    After the last byte the server closes the connection, resets it, stays silent ("hang"), or sends single
+    bytes for as long as the client listens ("drip").
+    """
+
+    status: bytes = b"200"
+    version: bytes = b"HTTP/1.1"
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+    framing: Framing = "length"
+    lengths: tuple[bytes, ...] | None = None
+    before: bytes = b""
+    after: bytes = b""
+    cut: int | None = None
+    end: End = "close"
+
+    @property
+    def wire(self) -> bytes:
+        """The bytes that the server sends."""
+        return self._whole()[: self.cut]
+
+    def _whole(self) -> bytes:
+        lengths = self.lengths if self.lengths is not None else (b"%d" % len(self.body),)
+        framing: dict[Framing, tuple[Header, ...]] = {
+            "length": tuple((b"Content-Length", length) for length in lengths),
+            "chunked": ((b"Transfer-Encoding", b"chunked"),),
+            "close": (),
+        }
+        lines = [b"%s %s OK" % (self.version, self.status)]
+        lines += [b"%s: %s" % header for header in (*self.headers, *framing[self.framing])]
+        body = self.body
+        if self.framing == "chunked":
+            body = (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
+        return self.before + b"\r\n".join(lines) + b"\r\n\r\n" + body + self.after
+
+    @property
+    def intact(self) -> bool:
+        """Whether all that the head promises arrives, and the head can be read."""
+        return (
+            self.status.isdigit()
+            and len(self.status) == 3
+            and self.version.strip().upper().startswith(b"HTTP/")
+            and (self.cut is None or self.cut >= len(self._whole()))
+            and self._lengths_told() <= {len(self.body)}
+        )
+
+    def _lengths_told(self) -> set[int]:
+        """Return the lengths that the head promises; what is no number promises nothing."""
+        lengths = [value for name, value in self.headers if name.lower() == b"content-length"]
+        return {int(length) for length in (*lengths, *(self.lengths or ())) if length.isdigit()}
+
+    @property
+    def content(self) -> bytes:
+        """The body as the client should read it: unpacked where the head says that it is packed."""
+        packed = any(name.lower() == b"content-encoding" and b"gzip" in value for name, value in self.headers)
+        try:
+            return gzip.decompress(self.body) if packed else self.body
+        except (OSError, EOFError, zlib.error):
+            return b"not the gzip that it says it is"
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it says that the request was refused before it was processed: it may be sent again."""
+        return self.intact and self.status in (b"401", b"429")

@@ -1,0 +1,252 @@
+"""Whatever a vendor answers: no effect twice, no false success, no raw exception, no endless wait.
+
+A short form of 1,000 answers always runs. `TELECOM_FUZZ_ANSWERS=50000 pytest tests/fuzz` runs the long form,
+with other answers each time; a failing answer is printed in its smallest form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.hooks import base
+from tests.endpoints import Row, rows
+from tests.fuzz.answer import Answer
+from tests.fuzz.mutations import unusual
+from tests.fuzz.oracle import accepted, may_succeed
+from tests.fuzz.server import Plan, Server, serving
+
+pytestmark = pytest.mark.xdist_group("fuzz")
+LONG_RUN = int(os.environ.get("TELECOM_FUZZ_ANSWERS", "0"))
+# The most requests that may have had their effect, by class; keyed ones all bear the same key.
+MOST_EFFECTS = {"X": 1, "S": 1, "D": 1, "K": 4, "R": 4, "RB": 2, "T": 4}
+LONGEST_WAIT, DEADLINE = 300.0, 0.4
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An endpoint, what it is called with, and its good answer."""
+
+    row: Row
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    good: Answer
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory, telecom_simulator_server: Any) -> list[Recorded]:
+    """Call each endpoint once and keep its answer."""
+    return [_record(row, telecom_simulator_server, tmp_path_factory.mktemp("recorded")) for row in rows()]
+
+
+@pytest.fixture(scope="module")
+def server(recorded: list[Recorded]) -> Iterator[Server]:
+    """Run the server, with the good answers of the calls that mint tokens."""
+    tokens = {
+        (each.row.http.split("/")[-1], f"/{prefix}{path}"): each.good
+        for each in recorded
+        for prefix, path in (
+            ("kyivstar", "/idp/oauth2/token"),
+            ("sunsim", "/api/v1/auth/integrationapi/create"),
+        )
+        if each.row.cls == "T" and path.endswith(each.row.path)
+    }
+    with serving(tokens) as running:
+        yield running
+
+
+def _record(row: Row, simulator: Any, folder: Path) -> Recorded:
+    simulator.reset()
+    simulator.town.set_ripeness("kyivstar.promo", "seconds", 3600)
+    hook = _hook(row.vendor, simulator.connection(row.vendor), {})
+    args, kwargs = row.prepare(hook, folder)
+    transport = hook._opened().blocking._transport
+    send, answers = transport.send, []
+
+    def recording(request: Any) -> Any:
+        answers.append(send(request))
+        return answers[-1]
+
+    transport.send = recording
+    getattr(hook, row.method)(*args, **kwargs)
+    answer = answers[-1]
+    saved = next((arg for arg in args if isinstance(arg, Path)), None)
+    body = answer.body if saved is None else saved.read_bytes()
+    kind = answer.headers.get("content-type", "").encode()
+    return Recorded(row, args, kwargs, Answer(headers=((b"Content-Type", kind),) if kind else (), body=body))
+
+
+def _hook(vendor: str, connection: dict[str, Any], extra: dict[str, Any]) -> Any:
+    from importlib import import_module
+
+    from tests.conftest import HOOKS
+
+    connection = {**connection, "extra": {**connection["extra"], **extra}}
+    os.environ[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"] = json.dumps(connection)
+    base._doors.clear()
+    return getattr(import_module(f"airflow_provider_telecom.hooks.{vendor}"), HOOKS[vendor])()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_connections_and_silence() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    kept = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(kept):
+        del os.environ[name]
+    os.environ.update(kept)
+    logging.disable(logging.NOTSET)
+
+
+@dataclass
+class Ending:
+    """How a call ended: its result or its error, and the waits that it asked for."""
+
+    result: Any
+    error: BaseException | None
+    waits: list[float]
+
+
+def _run(vendor: str, method: str, args: Any, kwargs: Any, url: str, simulator: Any, awaited: bool) -> Ending:
+    """Make one call against the server, with short time-outs and waits that are only noted."""
+    connection = simulator.connection(vendor)
+    connection["host"] = url + urlsplit(connection["host"]).path
+    hook = _hook(vendor, connection, {"timeout_read": DEADLINE / 2, "timeout_connect": 30})
+    door, waits = hook._opened(), []
+    late = [0.0]
+    door.account.guard.clock = lambda: time.monotonic() + late[0]
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        late[0] += seconds
+
+    async def asleep(seconds: float) -> None:
+        sleep(seconds)
+
+    async def run() -> Any:
+        door.awaited()._sleep = asleep
+        try:
+            return await hook.aio(getattr(hook, method), *args, **kwargs)
+        finally:
+            await hook.aclose()
+
+    door.blocking._sleep = sleep
+    try:
+        result = asyncio.run(run()) if awaited else getattr(hook, method)(*args, **kwargs)
+    except BaseException as error:
+        return Ending(None, error, waits)
+    finally:
+        door.blocking.close()
+    return Ending(result, None, waits)
+
+
+def _answers(good: Answer) -> st.SearchStrategy[list[Answer]]:
+    """One unusual answer for all requests, or for the first one only, or two in turn."""
+    one = unusual(good)
+    return st.one_of(
+        one.map(lambda first: [first]),
+        one.map(lambda first: [first, good]),
+        st.tuples(one, one).map(list),
+    )
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["blocking", "awaited"])
+def test_the_recorded_answers_are_good(
+    recorded: list[Recorded], server: Server, telecom_simulator_server: Any, awaited: bool
+) -> None:
+    """Without a change every call succeeds: else the test below would see nothing but errors."""
+    for each in recorded:
+        server.plan = Plan(each.row.http, each.row.pattern, [each.good])
+        ended = _run(
+            each.row.vendor,
+            each.row.method,
+            each.args,
+            each.kwargs,
+            server.url,
+            telecom_simulator_server,
+            awaited,
+        )
+        assert ended.error is None, each.row
+        assert len(server.plan.bodies) == 1
+        if each.row.cls in "XSDK":
+            assert may_succeed(each.row, each.good), each.row
+
+
+@pytest.mark.parametrize("row", rows(), ids=str)
+def test_unusual_answers(
+    row: Row, recorded: list[Recorded], server: Server, telecom_simulator_server: Any
+) -> None:
+    each = next(each for each in recorded if str(each.row) == str(row))
+
+    @settings(
+        max_examples=_share(row),
+        deadline=None,
+        derandomize=not LONG_RUN,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    @given(answers=_answers(each.good), awaited=st.booleans())
+    def check(answers: list[Answer], awaited: bool) -> None:
+        server.plan = plan = Plan(row.http, row.pattern, answers)
+        ended = _run(
+            row.vendor, row.method, each.args, each.kwargs, server.url, telecom_simulator_server, awaited
+        )
+        _judge(row, plan, ended)
+
+    check()
+
+
+def _share(row: Row) -> int:
+    """Return how many answers a row gets: the classes that cost most get most."""
+    weights = {"X": 4, "K": 2, "S": 2, "D": 2}
+    all_in_all = sum(weights.get(each.cls, 1) for each in rows())
+    return max(1, round((LONG_RUN or 1000) * weights.get(row.cls, 1) / all_in_all))
+
+
+def _judge(row: Row, plan: Plan, ended: Ending) -> None:
+    """Assert the four promises."""
+    note(
+        f"{row.cls} {row}: {ended.error!r} {ended.result!r}, {len(plan.bodies)} requests, waits {ended.waits}"
+    )
+    given_answers = [plan.answers[min(place, len(plan.answers) - 1)] for place in range(len(plan.bodies))]
+    effects = [answer for answer in given_answers if not _was_refused(row, answer)]
+    assert len(effects) <= MOST_EFFECTS["X" if row.one_shot else row.cls], "an effect happened twice"
+    assert len(plan.bodies) <= 8
+    assert not isinstance(ended.error, TelecomInputError)
+    assert ended.error is None or isinstance(ended.error, TelecomError), "a raw exception"
+    assert not plan.outlasted, "the client listens for ever"
+    assert all(0 <= wait <= LONGEST_WAIT + 20 for wait in ended.waits), "a wait beyond the limit"
+    if ended.error is None and row.cls in "XSDK":
+        assert given_answers
+        assert may_succeed(row, given_answers[-1]), "a success that the document does not know"
+        results = getattr(ended.result, "results", None)
+        if results is not None:
+            assert sum(result.accepted for result in results) <= accepted(given_answers[-1])
+
+
+def _was_refused(row: Row, answer: Answer) -> bool:
+    """Whether an answer says that the request was refused, so that it may be sent again."""
+    if answer.refuses:
+        return True
+    try:
+        document = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return False
+    return (
+        row.vendor == "ketchup_loyalty" and isinstance(document, dict) and str(document.get("error")) == "11"
+    )
