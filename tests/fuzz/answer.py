@@ -58,13 +58,15 @@ class Answer:
             and len(self.status) == 3
             and self.version.strip().upper().startswith(b"HTTP/")
             and (self.cut is None or self.cut >= len(self._whole()))
-            and self._lengths_told() <= {len(self.body)}
+            and not self._promises_another_length()
         )
 
-    def _lengths_told(self) -> set[int]:
-        """Return the lengths that the head promises; what is no number promises nothing."""
-        lengths = [value for name, value in self.headers if name.lower() == b"content-length"]
-        return {int(length) for length in (*lengths, *(self.lengths or ())) if length.isdigit()}
+    def _promises_another_length(self) -> bool:
+        """Whether the head promises another length than that of the body; what is no number promises nothing."""
+        headers = [value for name, value in self.headers if name.lower() == b"content-length"]
+        lengths = (*headers, *(self.lengths or ()))
+        readable = all(length.isdigit() for length in lengths)
+        return readable and not {int(length) for length in lengths} <= {len(self.body)}
 
     @property
     def content(self) -> bytes:
