@@ -62,7 +62,7 @@ class Answer:
         )
 
     def _promises_another_length(self) -> bool:
-        """Whether the head promises another length than that of the body; what is no number promises nothing."""
+        """Whether the head promises another length than the body has; what is no number promises none."""
         headers = [value for name, value in self.headers if name.lower() == b"content-length"]
         lengths = (*headers, *(self.lengths or ()))
         readable = all(length.isdigit() for length in lengths)
