@@ -57,23 +57,25 @@ class Answer:
             self.status.isdigit()
             and len(self.status) == 3
             and self.version.strip().upper().startswith(b"HTTP/")
-            and (self.cut is None or self.cut >= len(self._whole()))
-            and not self._promises_another_length()
+            and (self.cut is None or self.cut >= len(self._whole()) - len(self.after))
+            and len(self._lengths) < 2
+            and max(self._lengths, default=0) <= len(self.body)
         )
 
-    def _promises_another_length(self) -> bool:
-        """Whether the head promises another length than the body has; what is no number promises none."""
+    @property
+    def _lengths(self) -> set[int]:
+        """The lengths that the head promises; if one of them is no number, it promises none."""
         headers = [value for name, value in self.headers if name.lower() == b"content-length"]
         lengths = (*headers, *(self.lengths or ()))
-        readable = all(length.isdigit() for length in lengths)
-        return readable and not {int(length) for length in lengths} <= {len(self.body)}
+        return {int(length) for length in lengths} if all(map(bytes.isdigit, lengths)) else set()
 
     @property
     def content(self) -> bytes:
-        """The body as the client should read it: unpacked where the head says that it is packed."""
+        """The body as the client should read it: as long as promised, and unpacked where it is packed."""
+        body = self.body[: max(self._lengths)] if self._lengths else self.body
         packed = any(name.lower() == b"content-encoding" and b"gzip" in value for name, value in self.headers)
         try:
-            return gzip.decompress(self.body) if packed else self.body
+            return gzip.decompress(body) if packed else body
         except (OSError, EOFError, zlib.error):
             return b"not the gzip that it says it is"
 

@@ -54,7 +54,7 @@ def may_succeed(row: Row, answer: Answer) -> bool:
         )
     else:
         fine = isinstance(document, (dict, list)) and (
-            isinstance(document, list) or _text(document.get("error", 0)) in {"0", *_DUPLICATES}
+            isinstance(document, list) or _text(document.get("error") or 0) in {"0", *_DUPLICATES}
         )
     promised = PROMISED.get((row.vendor, row.method))
     return bool(fine) and (promised is None or _is_id(_at(document, promised)))

@@ -38,12 +38,13 @@ LONGEST_WAIT, DEADLINE = 300.0, 0.4
 
 @dataclass(frozen=True)
 class Recorded:
-    """An endpoint, what it is called with, and its good answer."""
+    """An endpoint, what it is called with, its good answer, and those of other calls that it takes."""
 
     row: Row
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     good: Answer
+    others: dict[tuple[str, str], Answer]
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +55,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, telecom_simulator_server:
 
 @pytest.fixture(scope="module")
 def server(recorded: list[Recorded]) -> Iterator[Server]:
-    """Run the server, with the good answers of the calls that mint tokens."""
-    tokens = {
-        (each.row.http.split("/")[-1], f"/{prefix}{path}"): each.good
-        for each in recorded
-        for prefix, path in (
-            ("kyivstar", "/idp/oauth2/token"),
-            ("sunsim", "/api/v1/auth/integrationapi/create"),
-        )
-        if each.row.cls == "T" and path.endswith(each.row.path)
-    }
-    with serving(tokens) as running:
+    """Run the server."""
+    with serving({key: answer for each in recorded for key, answer in each.others.items()}) as running:
         yield running
 
 
@@ -72,21 +64,31 @@ def _record(row: Row, simulator: Any, folder: Path) -> Recorded:
     simulator.reset()
     simulator.town.set_ripeness("kyivstar.promo", "seconds", 3600)
     hook = _hook(row.vendor, simulator.connection(row.vendor), {})
-    args, kwargs = row.prepare(hook, folder)
     transport = hook._opened().blocking._transport
-    send, answers = transport.send, []
+    send, answers = transport.send, {}
 
     def recording(request: Any) -> Any:
-        answers.append(send(request))
-        return answers[-1]
+        answer = send(request)
+        path = urlsplit(request.url(simulator.base(row.vendor))).path
+        answers[request.method, path] = answer
+        return answer
 
     transport.send = recording
+    args, kwargs = row.prepare(hook, folder)
     getattr(hook, row.method)(*args, **kwargs)
-    answer = answers[-1]
+    good = {key: _answer(answer) for key, answer in answers.items()}
     saved = next((arg for arg in args if isinstance(arg, Path)), None)
-    body = answer.body if saved is None else saved.read_bytes()
-    kind = answer.headers.get("content-type", "").encode()
-    return Recorded(row, args, kwargs, Answer(headers=((b"Content-Type", kind),) if kind else (), body=body))
+    last = (
+        list(good.values())[-1]
+        if saved is None
+        else replace(list(good.values())[-1], body=saved.read_bytes())
+    )
+    return Recorded(row, args, kwargs, last, good)
+
+
+def _answer(response: Any) -> Answer:
+    kind = response.headers.get("content-type", "").encode()
+    return Answer(headers=((b"Content-Type", kind),) if kind else (), body=response.body)
 
 
 def _hook(vendor: str, connection: dict[str, Any], extra: dict[str, Any]) -> Any:
@@ -120,12 +122,13 @@ class Ending:
     waits: list[float]
 
 
-def _run(vendor: str, method: str, args: Any, kwargs: Any, url: str, simulator: Any, awaited: bool) -> Ending:
+def _run(each: Recorded, url: str, simulator: Any, awaited: bool, deadline: float = DEADLINE) -> Ending:
     """Make one call against the server, with short time-outs and waits that are only noted."""
-    connection = simulator.connection(vendor)
+    row = each.row
+    connection = simulator.connection(row.vendor)
     connection["host"] = url + urlsplit(connection["host"]).path
-    hook = _hook(vendor, connection, {"timeout_read": DEADLINE / 2, "timeout_connect": 30})
-    door, waits = hook._opened(), []
+    hook = _hook(row.vendor, connection, {"timeout_read": deadline / 2, "timeout_connect": 30})
+    method, door, waits = getattr(hook, row.method), hook._opened(), []
     late = [0.0]
     door.account.guard.clock = lambda: time.monotonic() + late[0]
 
@@ -139,13 +142,13 @@ def _run(vendor: str, method: str, args: Any, kwargs: Any, url: str, simulator: 
     async def run() -> Any:
         door.awaited()._sleep = asleep
         try:
-            return await hook.aio(getattr(hook, method), *args, **kwargs)
+            return await hook.aio(method, *each.args, **each.kwargs)
         finally:
             await hook.aclose()
 
     door.blocking._sleep = sleep
     try:
-        result = asyncio.run(run()) if awaited else getattr(hook, method)(*args, **kwargs)
+        result = asyncio.run(run()) if awaited else method(*each.args, **each.kwargs)
     except BaseException as error:
         return Ending(None, error, waits)
     finally:
@@ -172,15 +175,7 @@ def test_the_recorded_answers_are_good(
     """Without a change every call succeeds: else the test below would see nothing but errors."""
     for each in recorded:
         server.plan = Plan(each.row.http, each.row.pattern, [each.good])
-        ended = _run(
-            each.row.vendor,
-            each.row.method,
-            each.args,
-            each.kwargs,
-            server.url,
-            telecom_simulator_server,
-            awaited,
-        )
+        ended = _run(each, server.url, telecom_simulator_server, awaited, deadline=120)
         assert ended.error is None, each.row
         assert len(server.plan.bodies) == 1
         if each.row.cls in "XSDK":
@@ -205,9 +200,7 @@ def test_unusual_answers(
     @given(answers=_answers(each), awaited=st.booleans())
     def check(answers: list[Answer], awaited: bool) -> None:
         server.plan = plan = Plan(row.http, row.pattern, answers)
-        ended = _run(
-            row.vendor, row.method, each.args, each.kwargs, server.url, telecom_simulator_server, awaited
-        )
+        ended = _run(each, server.url, telecom_simulator_server, awaited)
         _judge(row, plan, ended)
 
     check()
