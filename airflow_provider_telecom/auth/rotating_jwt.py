@@ -93,6 +93,8 @@ class RotatingJwt:
     clock: Callable[[], float] = time.time
     ticks: Callable[[], float] = time.monotonic
     me: str = field(default_factory=lambda: uuid.uuid4().hex)
+    is_dead: Callable[[Response], bool] = lambda answer: answer.status == 401
+    """Whether an answer refuses the token, so that nothing else has happened."""
     _token: RotatingToken | None = field(default=None, init=False, repr=False)
     _tried_at: float = field(default=float("-inf"), init=False, repr=False)
 
@@ -106,7 +108,7 @@ class RotatingJwt:
         token, first_401 = (yield from self._present()), None
         for left in reversed(range(self.pace.rounds + 1)):
             outcome: Outcome = yield signed(request, token.access)
-            if not (isinstance(outcome, Response) and outcome.status == 401) or not left:
+            if not (isinstance(outcome, Response) and self.is_dead(outcome)) or not left:
                 return outcome
             if first_401 is not None and token.minted >= first_401:
                 yield Pause(*self.pace.after_repeated_401)  # somebody mints as we do: step out of the way

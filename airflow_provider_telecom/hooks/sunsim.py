@@ -62,7 +62,9 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
             )
         try:
             self.run(self._look_with(token))
-        except TelecomRejectedError:
+        except TelecomRejectedError as refusal:
+            if refusal.code is None:
+                raise  # not SunSim's words: another host, or another api_path
             return "Connected: the stored token is alive."
         except TelecomAuthError:
             raise TelecomError(

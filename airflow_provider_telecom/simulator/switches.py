@@ -196,8 +196,52 @@ SWITCHES = (
     # Kyivstar FMC
     Switch("fmc", "trailing_comma", "JSON has a trailing comma, as in the sample"),
     # SunSim
-    Switch("sunsim", "dotted_dates", "token ends are written as dd.mm.yyyy HH:MM:SS"),
+    Switch(
+        "sunsim",
+        "token_dates",
+        "how the end of a token is written, which lines 57 and 95 call a string and a date: ISO 8601, the "
+        "vendor's time as in line 170, Unix seconds or milliseconds, the seconds that are left, or dotted",
+        ("iso", "local", "epoch", "epoch_ms", "seconds", "dotted"),
+    ),
     Switch("sunsim", "opaque_tokens", "tokens are no JWT"),
+    Switch(
+        "sunsim",
+        "create_keeps",
+        "create leaves the pair before it alive: line 28 speaks of a regeneration",
+    ),
+    Switch(
+        "sunsim",
+        "error_status",
+        "HTTP status of a refusal (lines 190 to 193 give a code and no status) and of a dead token",
+        ("200_but_401", "always_200", "4xx"),
+    ),
+    Switch(
+        "sunsim",
+        "success_error",
+        "`error` of a success: the code 0, the code 0 with a text, or null (line 192 explains no code)",
+        ("zero", "text", "null"),
+    ),
+    Switch(
+        "sunsim",
+        "callback_answer",
+        "what callback/create answers, which the document does not show",
+        ("envelope", "empty", "id"),
+    ),
+    Switch(
+        "sunsim",
+        "strict_filters",
+        'direction and isCallRecord must be numbers: lines 172 and 178 allow "empty" or 0; null, others only',
+    ),
+    Switch(
+        "sunsim",
+        "period_limit",
+        'what "search depth: 1 month" (line 157) limits: how long a period is, and how far back it begins',
+        ("both", "length", "depth"),
+    ),
+    Switch("sunsim", "month", "how long a month is", ("31_days", "calendar", "30_days")),
+    Switch("sunsim", "no_calls_null", "the list of calls is null when there are none, and a count is 0"),
+    Switch("sunsim", "content_in_result", "fileContent stands inside of result, not beside it"),
+    Switch("sunsim", "wrapped_base64", "the base64 of a recording has a line break after 76 characters"),
     Switch("sunsim", "hostile_file_name", "a recording's name climbs out of its folder"),
     Switch("sunsim", "plain_redirects", "redirect numbers are kept as ten digits"),
     Switch(

@@ -174,9 +174,10 @@ class TestTokens:
         with pytest.raises(TelecomAuthError):
             call(hook.refresh_tokens, first.refresh.reveal())
 
-    @pytest.mark.parametrize("quirk", ["opaque_tokens", "dotted_dates"])
-    def test_ends_in_every_form(self, hook: SunSimHook, call: Caller, books: Books, quirk: str) -> None:
-        books.switches.turn_on(quirk, "opaque_tokens")
+    @pytest.mark.parametrize("form", ["iso", "local", "epoch", "epoch_ms", "seconds", "dotted"])
+    def test_ends_in_every_form(self, hook: SunSimHook, call: Caller, books: Books, form: str) -> None:
+        books.switches.set("token_dates", form)
+        books.switches.turn_on("opaque_tokens")
         pair = call(hook.create_tokens)
         left = pair.access_expires - datetime.now(timezone.utc)
         assert abs(left - timedelta(hours=24)) < timedelta(seconds=10)

@@ -4,23 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomRejectedError
 from airflow_provider_telecom.operators.sunsim import (
+    SunSimCreateCallbackOperator,
     SunSimGetVatsSettingsOperator,
     SunSimSetVatsSettingsOperator,
 )
 from airflow_provider_telecom.simulator.sunsim import Books
+from airflow_provider_telecom.simulator.sunsim.answers import NOT_YOUR_NUMBER
 from airflow_provider_telecom.simulator.switches import of_vendor
+from airflow_provider_telecom.transfers.sunsim_to_object_storage import (
+    SunSimCallsToObjectStorageOperator,
+    SunSimRecordingsToObjectStorageOperator,
+)
 from tests.tasks import Run
 
-NUMBER, VIP_NUMBER = "9000000000", "9000000002"
-READINGS = [(one.name, value) for one in of_vendor("sunsim") if one.in_presets for value in one.values[1:]]
+NUMBER, VIP_NUMBER, OTHER = "9000000000", "9000000002", "+79000001234"
+OPPOSITE = ("all", "opposite")
 
 
-@pytest.fixture(params=[*READINGS, ("all", "opposite")], ids="-".join)
+def readings(*names: str) -> pytest.MarkDecorator:
+    """Run a test under each other value of some switches, and under the opposite of all switches."""
+    switches = [one for one in of_vendor("sunsim") if one.name in names]
+    assert len(switches) == len(names)
+    values = [(one.name, value) for one in switches for value in one.values[1:]]
+    return pytest.mark.parametrize("reading", [*values, OPPOSITE], indirect=True, ids="-".join)
+
+
+TOKENS = ("token_dates", "opaque_tokens", "create_keeps", "error_status")
+CALLS = ("success_error", "callback_answer", "strict_filters", "period_limit", "month", "no_calls_null")
+ROWS = ("end_excluded", "other_columns", "hostile_file_name", "content_in_result", "wrapped_base64")
+SETTINGS = ("sample_settings", "last_seconds", "settings_key", "long_numbers", "plain_redirects")
+
+
+def test_each_switch_has_its_tests() -> None:
+    names = {one.name for one in of_vendor("sunsim") if one.in_presets}
+    assert names == {*TOKENS, *CALLS, *ROWS, *SETTINGS}
+
+
+@pytest.fixture
 def reading(request: pytest.FixtureRequest, telecom_simulator: Any) -> tuple[str, str]:
     """Set one switch, or all of them at once."""
     name, value = request.param
@@ -46,6 +74,106 @@ def done(simulator: Any, kind: str) -> int:
     return len(simulator.town.ledger.of("sunsim", kind))
 
 
+@readings(*TOKENS)
+class TestTokens:
+    def test_a_new_token_lasts_for_a_day(self, hook: Any, call: Any) -> None:
+        pair = call(hook.create_tokens)
+        for ends, hours in ((pair.access_expires, 24), (pair.refresh_expires, 25)):
+            assert abs(ends - datetime.now(timezone.utc) - timedelta(hours=hours)) < timedelta(minutes=1)
+        assert call(hook.refresh_tokens, pair.refresh).access != pair.access
+
+    def test_calls_share_a_token(self, hook: Any, call: Any, telecom_simulator: Any) -> None:
+        for _ in range(3):
+            call(hook.get_vats_settings, [NUMBER])
+        assert done(telecom_simulator, "token") == 1
+
+    def test_a_dead_token_is_replaced_and_a_paid_call_made_once(
+        self, hook: Any, call: Any, books: Books, telecom_simulator: Any
+    ) -> None:
+        call(hook.get_vats_settings, [NUMBER])
+        books.kill_access()
+        call(hook.create_callback, OTHER, NUMBER)
+        assert (done(telecom_simulator, "token"), done(telecom_simulator, "callback")) == (2, 1)
+
+    def test_a_dead_authorization_token_ends_it(self, hook: Any, books: Books) -> None:
+        hook.get_vats_settings([NUMBER])
+        books.press_portal_button()
+        with pytest.raises(TelecomAuthError):
+            hook.create_callback(OTHER, NUMBER)
+
+    def test_the_connection_test(self, hook: Any, books: Books, telecom_simulator: Any) -> None:
+        assert not hook.test_connection()[0], "no token is stored"
+        hook.get_vats_settings([NUMBER])
+        assert hook.test_connection() == (True, "Connected: the stored token is alive.")
+        books.kill_access()
+        worked, message = hook.test_connection()
+        assert (worked, "the stored token has died" in message) == (False, True)
+        assert done(telecom_simulator, "token") == 1
+
+
+@readings("error_status", *CALLS, *ROWS)
+class TestCalls:
+    def test_a_callback(self, books: Books, telecom_simulator: Any) -> None:
+        operator = SunSimCreateCallbackOperator(task_id="ring", phone_to=OTHER, phone_from=f"7{NUMBER}")
+        run = Run()
+        assert run.execute(operator) == {"started": True}
+        run.execute(operator)
+        assert done(telecom_simulator, "callback") == 1
+
+    def test_a_lost_callback_is_verified(self, books: Books, telecom_simulator: Any) -> None:
+        telecom_simulator.town.set_ripeness("sunsim.callback", "looks", 1)
+        telecom_simulator.fault("reset_after", "sunsim", path="callback/create")
+        operator = SunSimCreateCallbackOperator(
+            task_id="ring", phone_to=OTHER, phone_from=f"7{NUMBER}", look_for_proof_seconds=5
+        )
+        assert Run().execute(operator)["proven_by_records"]
+        assert done(telecom_simulator, "callback") == 1
+
+    def test_a_refusal(self, hook: Any, call: Any, telecom_simulator: Any) -> None:
+        with pytest.raises(TelecomRejectedError) as caught:
+            call(hook.create_callback, OTHER, "9000000009")
+        assert caught.value.code == str(NOT_YOUR_NUMBER)
+        assert done(telecom_simulator, "callback") == 0
+
+    def test_call_lists(self, hook: Any, call: Any, books: Books) -> None:
+        end = datetime.now(timezone.utc)
+        start = end - timedelta(days=28)
+        assert len(call(hook.list_calls, [NUMBER, VIP_NUMBER], start, end).calls) == 24
+        recorded = call(hook.list_calls, [NUMBER], start, end, only_recorded=True).calls
+        ids = {one.record_id for one in recorded}
+        assert len(ids) == 8
+        assert ids <= set(books.recordings)
+        outgoing = call(hook.list_calls, [NUMBER], start, end, direction="outgoing").calls
+        assert len(outgoing) == 6
+        for made in books.calls.values():
+            made.clear()
+        assert call(hook.list_calls, [NUMBER], start, end).calls == []
+
+    def test_a_recording(self, hook: Any, call: Any, books: Books) -> None:
+        record_id, content = next(iter(books.recordings.items()))
+        assert call(hook.get_call_record_file, record_id).content == content
+        with pytest.raises(TelecomRejectedError):
+            call(hook.get_call_record_file, "none")
+
+    def test_a_week_of_calls_and_recordings(self, books: Books, tmp_path: Path) -> None:
+        today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+        interval = {
+            "path": f"file://{tmp_path}",
+            "numbers": [NUMBER],
+            "start": today - timedelta(days=20),
+            "end": today,
+        }
+        made = [one for one in books.calls[NUMBER] if interval["start"] <= one.at < today]
+        loaded = Run().execute(SunSimCallsToObjectStorageOperator(task_id="calls", **interval))
+        assert (loaded["rows"], loaded["windows"]) == (len(made), 20)
+        saved = Run().execute(SunSimRecordingsToObjectStorageOperator(task_id="recordings", **interval))
+        recorded = [one for one in made if one.record_id]
+        assert (saved["saved"], saved["missing"], saved["unreadable"]) == (len(recorded), 0, 0)
+        files = {file.read_bytes() for file in tmp_path.rglob("*.mp3")}
+        assert files == {books.recordings[one.record_id] for one in recorded}
+
+
+@readings("error_status", "success_error", *SETTINGS)
 class TestSettings:
     def test_what_was_read_can_be_sent_back(self, hook: Any, call: Any, telecom_simulator: Any) -> None:
         before = call(hook.get_vats_settings, [NUMBER, VIP_NUMBER])

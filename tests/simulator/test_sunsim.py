@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -54,7 +55,8 @@ class TestTokens:
         assert int(end.replace(tzinfo=timezone.utc).timestamp()) == exp
 
     def test_dotted_dates_and_opaque_tokens(self, vendor: Vendor) -> None:
-        vendor.books.switches.turn_on("dotted_dates", "opaque_tokens")
+        vendor.books.switches.set("token_dates", "dotted")
+        vendor.books.switches.turn_on("opaque_tokens")
         vendor.books.zone = timezone(timedelta(hours=3))
         vendor.create()
         assert "." not in vendor.pair["accessToken"]
@@ -321,3 +323,111 @@ class TestRecording:
         assert refused(vendor.get(FILE, recordFileId="none")) == answers.NOT_FOUND
         assert refused(vendor.get(FILE)) == answers.MISSING_FIELD
         assert refused(vendor.get(FILE, recordFileId="none", id="none")) == answers.UNKNOWN_FIELD
+
+
+class TestReadings:
+    """What the switches make of tokens, calls and recordings."""
+
+    @pytest.mark.parametrize(
+        ("form", "pattern"),
+        [
+            ("iso", r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
+            ("local", r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d"),
+            ("epoch", r"\d{10}"),
+            ("epoch_ms", r"\d{13}"),
+            ("seconds", r"86400|90000|86399|89999"),
+            ("dotted", r"\d\d\.\d\d\.20\d\d \d\d:\d\d:\d\d"),
+        ],
+    )
+    def test_token_dates(self, vendor: Vendor, form: str, pattern: str) -> None:
+        vendor.town.set_switch("sunsim.token_dates", form)
+        pair = vendor.create().json()
+        for name in ("accessTokenExpiredIn", "refreshTokenExpiredIn"):
+            assert re.fullmatch(pattern, str(pair[name]))
+
+    def test_a_pair_that_lives_on_after_create_and_not_after_refresh(self, vendor: Vendor) -> None:
+        vendor.town.set_switch("sunsim.create_keeps", "on")
+        first = vendor.pair["accessToken"]
+        second = vendor.create().json()["accessToken"]
+        assert vendor.ask("GET", "callback/create", first).json()["error"]["errorCode"] != 401
+        vendor.refresh()
+        assert unauthorized(vendor.ask("GET", "callback/create", second))
+        vendor.books.kill_access()
+        assert unauthorized(vendor.ask("GET", "callback/create", first))
+
+    @pytest.mark.parametrize(
+        ("form", "statuses"),
+        [("200_but_401", (401, 200, 200)), ("always_200", (200, 200, 200)), ("4xx", (401, 404, 400))],
+    )
+    def test_error_status(self, vendor: Vendor, form: str, statuses: tuple[int, ...]) -> None:
+        vendor.town.set_switch("sunsim.error_status", form)
+        refusals = (
+            vendor.ask("GET", FILE, "dead", recordFileId="x"),
+            vendor.get(FILE, recordFileId="x"),
+            vendor.callback(PhoneFrom="9000000009"),
+        )
+        assert tuple(one.status_code for one in refusals) == statuses
+        assert [one.json()["error"]["errorCode"] for one in refusals] == [401, 7, 5]
+
+    @pytest.mark.parametrize(
+        ("form", "error"),
+        [("text", {"errorMessage": "OK", "errorCode": 0}), ("null", None)],
+    )
+    def test_success_error(self, vendor: Vendor, form: str, error: Any) -> None:
+        vendor.town.set_switch("sunsim.success_error", form)
+        assert vendor.callback().json()["error"] == error
+
+    def test_callback_answer(self, vendor: Vendor) -> None:
+        vendor.town.set_switch("sunsim.callback_answer", "empty")
+        assert (vendor.callback().status_code, vendor.callback().content) == (200, b"")
+        vendor.town.set_switch("sunsim.callback_answer", "id")
+        assert vendor.callback().json() == {"callId": vendor.books.calls[NUMBER][-1].id}
+        assert len(vendor.effects("callback")) == 3
+
+    def test_strict_filters(self, vendor: Vendor) -> None:
+        vendor.town.set_switch("sunsim.strict_filters", "on")
+        for name in ("direction", "isCallRecord"):
+            assert (
+                refused(vendor.post("request/getcalllist", vendor.period() | {name: None}))
+                == answers.BAD_VALUE
+            )
+        assert len(vendor.calls(direction=0, isCallRecord=0, durationFrom=None, isRead=None)) == 12
+
+    @pytest.mark.parametrize(
+        ("limit", "long", "deep"), [("both", False, False), ("length", False, True), ("depth", True, False)]
+    )
+    def test_what_a_month_limits(self, vendor: Vendor, limit: str, long: bool, deep: bool) -> None:
+        vendor.town.set_switch("sunsim.period_limit", limit)
+        now = vendor.town.clock.now()
+
+        def taken(start: timedelta, end: timedelta) -> bool:
+            ends = {"periodStart": written(now - start), "periodEnd": written(now - end)}
+            answer = vendor.post("request/getcalllist", {"nums": [NUMBER], **ends}).json()
+            return bool(answer["error"]["errorCode"] == 0)
+
+        assert taken(timedelta(days=30), timedelta(days=-5)) is long
+        assert taken(timedelta(days=60), timedelta(days=59)) is deep
+
+    @pytest.mark.parametrize(("month", "longest"), [("31_days", 31), ("30_days", 30), ("calendar", 28)])
+    def test_how_long_a_month_is(self, vendor: Vendor, month: str, longest: int) -> None:
+        vendor.town.set_switch("sunsim.month", month)
+        vendor.town.set_switch("sunsim.period_limit", "length")
+        for days in (longest, longest + 1):
+            end = datetime(2026, 3, 3, tzinfo=timezone.utc)
+            ends = {"periodStart": written(end - timedelta(days=days)), "periodEnd": written(end)}
+            answer = vendor.post("request/getcalllist", {"nums": [NUMBER], **ends})
+            assert (answer.json()["error"]["errorCode"] == 0) is (days == longest)
+
+    def test_no_calls(self, vendor: Vendor) -> None:
+        vendor.town.set_switch("sunsim.no_calls_null", "on")
+        vendor.books.calls[NUMBER].clear()
+        result = accepted(vendor.post("request/getcalllist", vendor.period()), "request/getcalllist")
+        assert (result["calls"], result["totalCount"]) == (None, 0)
+
+    def test_where_and_how_a_recording_stands(self, vendor: Vendor) -> None:
+        record_id, content = next(iter(vendor.books.recordings.items()))
+        vendor.books.switches.turn_on("content_in_result", "wrapped_base64")
+        body = vendor.get(FILE, recordFileId=record_id).json()
+        assert "fileContent" not in body
+        assert "\n" in body["result"]["fileContent"]
+        assert base64.b64decode(body["result"]["fileContent"]) == content

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_telecom.simulator.switches import Switches
+
 OK = 0
 NOT_JSON = 1
 UNKNOWN_FIELD = 2
@@ -22,7 +24,7 @@ UNAUTHORIZED = 401
 
 
 class RefusedError(Exception):
-    """A request that is refused with an error code and a text; the HTTP status is 200 all the same."""
+    """A request that is refused with an error code and a text; see `status_of` for the HTTP status."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -30,10 +32,26 @@ class RefusedError(Exception):
 
 
 class UnauthorizedError(RefusedError):
-    """A token that is missing, dead, expired or of the wrong kind: HTTP status 401."""
+    """A token that is missing, dead, expired or of the wrong kind."""
 
     def __init__(self) -> None:
         super().__init__(UNAUTHORIZED, "Unauthorized")
+
+
+def status_of(code: int, switches: Switches) -> int:
+    """Return the HTTP status of a refusal."""
+    if switches["error_status"] == "always_200":
+        return 200
+    if code == UNAUTHORIZED:
+        return 401
+    if switches["error_status"] == "200_but_401":
+        return 200
+    return 404 if code == NOT_FOUND else 400
+
+
+def fine(switches: Switches) -> dict[str, Any] | None:
+    """Return the `error` part of a success."""
+    return {"zero": error(), "text": error(OK, "OK"), "null": None}[switches["success_error"]]
 
 
 def error(code: int = OK, text: str = "") -> dict[str, Any]:

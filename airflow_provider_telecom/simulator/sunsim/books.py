@@ -31,6 +31,7 @@ class Books:
         self.authorization_token = credentials.SUNSIM_AUTHORIZATION_TOKEN
         self.access: Token | None = None
         self.refresh: Token | None = None
+        self.kept: list[Token] = []
         self.numbers = NUMBERS
         self.recordings: dict[str, bytes] = {}
         self.file_names: dict[str, str] = {}
@@ -51,26 +52,34 @@ class Books:
         return moment.astimezone(self.zone)
 
     def kill_access(self) -> None:
-        """Make the live access token dead; the refresh token lives on."""
+        """Make all live access tokens dead; the refresh token lives on."""
         self.access = None
+        self.kept.clear()
 
     def press_portal_button(self) -> None:
         """Change the authorization token, as the button in the portal does: every token is dead."""
         self.authorization_token = f"sim_{self.town.random.getrandbits(128):032x}"
         self.access = self.refresh = None
+        self.kept.clear()
 
     def enter(self, bearer: str, wanted: Literal["authorization", "refresh", "access"]) -> None:
         """Refuse a bearer that is not the live token of the wanted kind."""
         if wanted == "authorization":
             alive = bearer == self.authorization_token
         else:
-            token = self.access if wanted == "access" else self.refresh
-            alive = token is not None and token.value == bearer and self.town.clock.now() < token.expires
+            tokens = [self.access, *self.kept] if wanted == "access" else [self.refresh]
+            now = self.town.clock.now()
+            alive = any(one is not None and one.value == bearer and now < one.expires for one in tokens)
         if not alive:
             raise UnauthorizedError
 
-    def mint(self, via: Literal["create", "refresh"]) -> dict[str, str]:
-        """Make a new pair, which kills the one before, and return it as the vendor shows it."""
+    def mint(self, via: Literal["create", "refresh"]) -> dict[str, Any]:
+        """Make a new pair, which kills the one before, and return it as the vendor shows it.
+
+        With the switch `create_keeps` access tokens outlive a creation.
+        """
+        if self.access is not None and via == "create" and self.switches.on("create_keeps"):
+            self.kept.append(self.access)
         self.access = self._token("access", ACCESS_LIFE)
         self.refresh = self._token("refresh", REFRESH_LIFE)
         self.town.record("sunsim", "token", via=via)
@@ -87,7 +96,15 @@ class Books:
             return Token(f"sim_{self.town.random.getrandbits(256):064x}", expires)
         return Token(jwt(kind, (token_id, self._parent_id), expires, self.town.random), expires)
 
-    def _written(self, moment: datetime) -> str:
-        if self.switches.on("dotted_dates"):
-            return self.local(moment).strftime("%d.%m.%Y %H:%M:%S")
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def _written(self, moment: datetime) -> str | int:
+        form = self.switches["token_dates"]
+        local, unix = self.local(moment), int(moment.timestamp())
+        written: dict[str, str | int] = {
+            "iso": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "local": f"{local:%Y-%m-%d %H:%M:%S}",
+            "epoch": unix,
+            "epoch_ms": str(1000 * unix),
+            "seconds": str(round((moment - self.town.clock.now()).total_seconds())),
+            "dotted": f"{local:%d.%m.%Y %H:%M:%S}",
+        }
+        return written[form]

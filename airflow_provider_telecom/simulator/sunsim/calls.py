@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import random
 import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.simulator.sunsim.books import Books
 
 OUTGOING, INCOMING = 1, 2
-MONTH = timedelta(days=31)
+CREATE_CALLBACK = "callback/create"
 SEEDED_CALLS = 12
 HOSTILE_NAME = "../../../tmp/записывай: меня?.mp3"
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -95,19 +96,41 @@ def create_callback(books: Books, query: dict[str, Any]) -> dict[str, Any]:
     )
     books.calls[number].append(call)
     books.town.record("sunsim", "callback", id=call.id, phone_from=number, phone_to=other)
-    return {}
+    return {"callId": call.id} if books.switches["callback_answer"] == "id" else {}
 
 
 def list_calls(books: Books, body: dict[str, Any]) -> dict[str, Any]:
     """Answer the calls of the numbers within a period of a month at most, not older than a month."""
     check_owned(books, body["nums"])
+    if books.switches.on("strict_filters") and None in (
+        body.get("direction", 0),
+        body.get("isCallRecord", 0),
+    ):
+        raise RefusedError(BAD_VALUE, "direction and isCallRecord must be numbers")
     start, end = _moment(books, body["periodStart"]), _moment(books, body["periodEnd"])
-    oldest = books.local(books.town.clock.now() - MONTH).date()
-    if end < start or end - start > MONTH or books.local(start).date() < oldest:
-        raise RefusedError(BAD_PERIOD, "the period is limited to one month, and to the last month")
+    _check_period(books, start, end)
     if books.switches.on("end_excluded"):
         end -= timedelta(seconds=1)
-    return {"calls": [*books.stray_rows, *(_row(books, call) for call in _chosen(books, body, start, end))]}
+    rows = [*books.stray_rows, *(_row(books, call) for call in _chosen(books, body, start, end))]
+    if not rows and books.switches.on("no_calls_null"):
+        return {"calls": None, "totalCount": 0}
+    return {"calls": rows}
+
+
+def _check_period(books: Books, start: datetime, end: datetime) -> None:
+    limit, now = books.switches["period_limit"], books.town.clock.now()
+    is_long = limit in ("both", "length") and _month_before(books, end) > start
+    oldest = books.local(_month_before(books, now)).date()
+    is_deep = limit in ("both", "depth") and books.local(start).date() < oldest
+    if end < start or is_long or is_deep:
+        raise RefusedError(BAD_PERIOD, "the period is limited to one month")
+
+
+def _month_before(books: Books, moment: datetime) -> datetime:
+    if books.switches["month"] != "calendar":
+        return moment - timedelta(days=int(books.switches["month"].removesuffix("_days")))
+    year, month = (moment.year, moment.month - 1) if moment.month > 1 else (moment.year - 1, 12)
+    return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
 
 
 def _chosen(books: Books, body: dict[str, Any], start: datetime, end: datetime) -> Iterator[PhoneCall]:
@@ -130,7 +153,8 @@ def _chosen(books: Books, body: dict[str, Any], start: datetime, end: datetime) 
 def _row(books: Books, call: PhoneCall) -> dict[str, Any]:
     if books.switches.on("other_columns"):
         length, other = str(timedelta(seconds=call.duration)), call.number_to
-        return {"when": books.local(call.at).strftime("%d.%m.%y %H:%M"), "length": length, "other": other}
+        when = books.local(call.at).strftime("%d.%m.%y %H:%M")
+        return {"when": when, "length": length, "other": other, "callRecordId": call.record_id}
     return {
         "callId": call.id,
         "callDate": books.local(call.at).strftime(_TIME),
@@ -151,8 +175,11 @@ def recording(books: Books, query: dict[str, Any]) -> tuple[dict[str, Any], dict
     name = books.file_names.get(record_id, f"{record_id}.mp3")
     if books.switches.on("hostile_file_name"):
         name = HOSTILE_NAME
-    content = base64.b64encode(books.recordings[record_id]).decode()
-    return {"file_NAME": name}, {"fileContent": content}
+    encode = base64.encodebytes if books.switches.on("wrapped_base64") else base64.b64encode
+    content = {"fileContent": encode(books.recordings[record_id]).decode()}
+    if books.switches.on("content_in_result"):
+        return {"file_NAME": name, **content}, {}
+    return {"file_NAME": name}, content
 
 
 def check_owned(books: Books, numbers: list[str]) -> None:

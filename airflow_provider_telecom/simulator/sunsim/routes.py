@@ -17,7 +17,9 @@ from airflow_provider_telecom.simulator.sunsim.answers import (
     RefusedError,
     UnauthorizedError,
     error,
+    fine,
     service,
+    status_of,
 )
 from airflow_provider_telecom.simulator.sunsim.books import Books
 from airflow_provider_telecom.simulator.sunsim.fields import Field, check
@@ -42,7 +44,7 @@ class Method:
 
 
 METHODS = (
-    Method("GET", "callback/create", calls.create_callback, calls.CALLBACK),
+    Method("GET", calls.CREATE_CALLBACK, calls.create_callback, calls.CALLBACK),
     Method("POST", "request/getcalllist", calls.list_calls, calls.CALL_LIST),
     Method("GET", "request/getcallrecordfile", calls.recording, calls.RECORDING),
     Method("POST", "Vats/settings/get", settings.get_settings, settings.GET),
@@ -115,13 +117,29 @@ def _accepted(
     books: Books, api_name: str, answer: dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]
 ) -> Response:
     result, outer = answer if isinstance(answer, tuple) else (answer, {})
+    if api_name == calls.CREATE_CALLBACK and (bare := _bare_answer(books, result)) is not None:
+        return bare
     about = service(api_name, books.local(books.town.clock.now()))
-    envelope = {"error": error(), "result": about | result, "code": 0, "requestHash": books.new_id()}
+    envelope = {
+        "error": fine(books.switches),
+        "result": about | result,
+        "code": 0,
+        "requestHash": books.new_id(),
+    }
     return JSONResponse(envelope | outer)
 
 
+def _bare_answer(books: Books, result: dict[str, Any]) -> Response | None:
+    """Return the answer to an ordered callback if it is no envelope."""
+    form = books.switches["callback_answer"]
+    return None if form == "envelope" else JSONResponse(result) if form == "id" else Response()
+
+
 def _refused(books: Books, api_name: str, refusal: RefusedError) -> Response:
+    status = status_of(refusal.code, books.switches)
     if isinstance(refusal, UnauthorizedError):
-        return JSONResponse({"error": error(refusal.code, refusal.text)}, 401, {"WWW-Authenticate": "Bearer"})
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+        return JSONResponse({"error": error(refusal.code, refusal.text)}, status, headers)
     about = service(api_name, books.local(books.town.clock.now()))
-    return JSONResponse({"error": error(refusal.code, refusal.text), "result": about, "code": refusal.code})
+    body = {"error": error(refusal.code, refusal.text), "result": about, "code": refusal.code}
+    return JSONResponse(body, status)

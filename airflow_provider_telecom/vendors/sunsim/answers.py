@@ -30,6 +30,9 @@ ABOUT_THE_REQUEST = frozenset({"apiName", "apiVersion", "callTime", "responseDur
 
 _AUTH_CODES = ("401", "403")
 _AUTH_WORDS = re.compile(r"unauthori[sz]ed|forbidden|\b(token|jwt|bearer)\b|токен|не ?авториз", re.IGNORECASE)
+_TOKEN = re.compile(r"\b(token|jwt)\b|токен", re.IGNORECASE)
+_DEAD_TOKEN = re.compile(r"expired|invalid|not valid|revoked|недейств|не ?валид|истек|истёк", re.IGNORECASE)
+_LONGEST_ERROR = 65_536
 _CODE = re.compile(r"-?[0-9]{1,9}|[A-Za-z_]{1,40}")
 _ZERO = re.compile(r"[+-]?0+(\.0+)?")
 _ENVELOPE = frozenset({"error", "result", "code", "requestHash"})
@@ -54,6 +57,18 @@ def envelope(answer: Response) -> dict[str, Any]:
     if said.text and not _is_fine(body):
         raise unreadable("an error without a code", answer.body, answer.status)
     return body
+
+
+def refuses_token(answer: Response) -> bool:
+    """Return whether an answer refuses the access token: HTTP 401, or an error that says so.
+
+    The document names no status, and HTTP 200 with an `errorCode` is how other refusals come.
+    """
+    if answer.status == 401 or not (answer.status == 200 or 400 <= answer.status < 500):
+        return answer.status == 401
+    said = _complaint(answer.body) if len(answer.body) <= _LONGEST_ERROR else Complaint()
+    speaks = _DEAD_TOKEN.search(said.text) and _TOKEN.search(said.text)
+    return said.code == "401" or (said.code is not None and speaks is not None)
 
 
 def receipt(answer: Response, *, documented: bool) -> dict[str, Any]:

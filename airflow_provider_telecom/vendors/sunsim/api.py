@@ -256,6 +256,7 @@ class SunSimApi(Api[SunSimOptions]):
         only_recorded: bool = False,
         is_read: bool | None = None,
     ) -> Request:
+        # No limit is 0 where the document says "empty or 0", and null where it says "empty, use null".
         shortest = _seconds("duration_from_seconds", duration_from_seconds)
         longest = _seconds("duration_to_seconds", duration_to_seconds)
         if shortest is not None and longest is not None and shortest > longest:
@@ -264,12 +265,10 @@ class SunSimApi(Api[SunSimOptions]):
             "nums": self._own_numbers(numbers),
             "periodStart": ends[0],
             "periodEnd": ends[1],
-            "direction": None
-            if direction is None
-            else _DIRECTIONS[one_of("direction", direction, _DIRECTIONS)],
+            "direction": 0 if direction is None else _DIRECTIONS[one_of("direction", direction, _DIRECTIONS)],
             "durationFrom": shortest,
             "durationTo": longest,
-            "isCallRecord": 1 if only_recorded else None,
+            "isCallRecord": 1 if only_recorded else 0,
             "isRead": None if is_read is None else int(one_of("is_read", is_read, (True, False))),
         }
         return self._request("POST", "/request/getcalllist", body=body, max_bytes=_LARGEST_LIST)

@@ -32,9 +32,12 @@ from airflow_provider_telecom.vendors.sunsim.settings import settings_hash
 
 LARGEST_RECORDING = 200 * MEGABYTE
 ACCESS_HOURS, REFRESH_HOURS = 24, 25
+_COUNT = re.compile("count|total", re.IGNORECASE)
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]{1,8192}")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*( ?[+-]\d\d:?\d\d)?")
 _DOTTED = re.compile(r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d")
+_NUMBER = re.compile(r"[0-9]{4,15}")
+_SECONDS_LEFT, _UNIX_SECONDS = range(3600, 10**8), range(10**9, 10**11)
 _LATEST_YEAR_10000 = 253_402_300_800
 
 
@@ -108,9 +111,9 @@ def read_pair(answer: Response, zone: str | None, now: datetime) -> TokenPair:
             raise unreadable("an answer without tokens", answer.body, answer.status)
     return TokenPair(
         Secret(str(access)),
-        _end_of(str(access), body.get("accessTokenExpiredIn"), zone) or _after(now, ACCESS_HOURS),
+        _end_of(str(access), body.get("accessTokenExpiredIn"), zone, now) or _after(now, ACCESS_HOURS),
         Secret(str(refresh)),
-        _end_of(str(refresh), body.get("refreshTokenExpiredIn"), zone) or _after(now, REFRESH_HOURS),
+        _end_of(str(refresh), body.get("refreshTokenExpiredIn"), zone, now) or _after(now, REFRESH_HOURS),
     )
 
 
@@ -118,12 +121,12 @@ def _after(now: datetime, hours: int) -> datetime:
     return pendulum.instance(now).add(hours=hours)
 
 
-def _end_of(token: str, written: object, zone: str | None) -> datetime | None:
+def _end_of(token: str, written: object, zone: str | None, now: datetime) -> datetime | None:
     """Return when a token ends: its own `exp` claim before the text beside it, whose form is not documented.
 
     Nobody relies on it: the signature is not checked, and a 401 is what tells a dead token.
     """
-    return _claimed_end(token) or _written_end(written, zone)
+    return _claimed_end(token) or _numbered_end(written, now) or _written_end(written, zone)
 
 
 def _claimed_end(token: str) -> datetime | None:
@@ -136,6 +139,18 @@ def _claimed_end(token: str) -> datetime | None:
     if isinstance(end, bool) or not isinstance(end, (int, float)) or not 0 < end < _LATEST_YEAR_10000:
         return None
     return pendulum.from_timestamp(end)
+
+
+def _numbered_end(written: object, now: datetime) -> datetime | None:
+    """Return a moment that is written as Unix seconds or milliseconds, or as the seconds that are left."""
+    text = str(written).strip()
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = int(text)
+    if number in _SECONDS_LEFT:
+        return pendulum.instance(now).add(seconds=number)
+    seconds = number if number in _UNIX_SECONDS else number // 1000
+    return pendulum.from_timestamp(seconds) if seconds in _UNIX_SECONDS else None
 
 
 def _written_end(written: object, zone: str | None) -> datetime | None:
@@ -182,11 +197,17 @@ def _rows(answer: Response) -> tuple[list[Any], dict[str, Any]]:
         raise unreadable("several lists where one of calls was expected", answer.body, answer.status)
     name, rows = next(iter(lists.items()), (None, []))
     others = {key: value for key, value in result.items() if key != name}
-    if name is None and any(
-        value is not None for key, value in others.items() if key not in ABOUT_THE_REQUEST
-    ):
+    if name is None and any(value for key, value in others.items() if key not in ABOUT_THE_REQUEST):
         raise unreadable("no list of calls", answer.body, answer.status)
+    if any(_COUNT.search(key) and _whole(value) > len(rows) for key, value in others.items()):
+        raise unreadable("fewer calls than the vendor counts", answer.body, answer.status)
     return rows, others
+
+
+def _whole(value: object) -> int:
+    """Return a whole number, 0 for anything else."""
+    text = str(value).strip()
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
 
 
 def _record(row: Mapping[str, Any]) -> CallRecord:
@@ -195,12 +216,16 @@ def _record(row: Mapping[str, Any]) -> CallRecord:
 
 
 def read_recording(answer: Response) -> CallRecording:
-    """Return a recording. Raises TelecomAnswerError for what is not strict base64 of an MP3 file."""
+    """Return a recording.
+
+    Raises TelecomAnswerError for what is not strict base64, perhaps with line breaks, of an MP3 file.
+    """
     body = envelope(answer)
     result = body["result"] if isinstance(body.get("result"), dict) else {}
     encoded = body.get("fileContent", result.get("fileContent"))
     try:
-        content = base64.b64decode(encoded if isinstance(encoded, str) else "", validate=True)
+        text = encoded if isinstance(encoded, str) else ""
+        content = base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
         raise unreadable("a recording that is not base64", answer.body, answer.status) from None
     if not is_mp3(content):

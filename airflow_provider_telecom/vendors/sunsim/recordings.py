@@ -24,8 +24,9 @@ _LARGEST_ENVELOPE = MEGABYTE
 _PIECE = MEGABYTE // 4
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _LAST_FOUR = re.compile(rb"[A-Za-z0-9+/]{2}(?:[A-Za-z0-9+/]{2}|[A-Za-z0-9+/]=|==)")
-# JSON writers escape these for caution's sake, and base64 is full of them. None leaves an escape that a later
-# one would take for its own: a backslash that is left over stays one, and is no base64.
+# JSON writers escape these for caution's sake, and base64 is full of them. Line breaks may be part of base64.
+# None leaves an escape that a later one would take for its own: a backslash that is left over stays one, and is
+# not base64.
 _ESCAPES = (
     (rb"\/", b"/"),
     (rb"\u002b", b"+"),
@@ -34,6 +35,8 @@ _ESCAPES = (
     (rb"\u002F", b"/"),
     (rb"\u003d", b"="),
     (rb"\u003D", b"="),
+    (rb"\r", b""),
+    (rb"\n", b""),
 )
 _OTHER_ESCAPE = re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
 _BROKEN_OFF_ESCAPE = re.compile(rb"\\(?:u[0-9A-Fa-f]{0,3})?\Z")

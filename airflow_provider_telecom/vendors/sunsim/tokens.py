@@ -17,12 +17,14 @@ from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Repeat, Request, Response
 from airflow_provider_telecom.calls.retry import perform
 from airflow_provider_telecom.vendors.api import Credentials
+from airflow_provider_telecom.vendors.sunsim.answers import refuses_token
 from airflow_provider_telecom.vendors.sunsim.models import ACCESS_HOURS, TokenPair, read_pair
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
 
 log = logging.getLogger(__name__)
 
-_TELLING_SKEW_SECONDS = 3600
+_FEWEST_HOURS, _MOST_HOURS = 2, 24 + 15
+"""Between them is a token's end that can be believed, even if the zone of its time was taken for another."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def auth_for(
         _minting(desk, credentials.secret),
         f"__telecom_sunsim_token__{credentials.key}",
         pace if options.lock == "variable" else replace(pace, lease=0),
+        is_dead=refuses_token,
     )
 
 
@@ -75,10 +78,11 @@ def _minting(desk: TokenDesk, authorization: Secret) -> Callable[[RotatingToken 
         pair = yield from _refreshed_or_created(desk, authorization, dead)
         now = pendulum.now("UTC").timestamp()
         ends = pair.access_expires.timestamp()
-        if abs(ends - now - ACCESS_HOURS * 3600) > _TELLING_SKEW_SECONDS:
-            log.warning(
-                "SunSim's new token ends in %.1f h, not 24: is this host's clock right?", (ends - now) / 3600
-            )
+        hours = (ends - now) / 3600
+        if abs(hours - ACCESS_HOURS) > 1:
+            log.warning("SunSim's new token ends in %.1f h, not 24: is this host's clock right?", hours)
+        if not _FEWEST_HOURS < hours < _MOST_HOURS:
+            ends = now + ACCESS_HOURS * 3600  # else each call would replace it, and end it for all others
         return RotatingToken(pair.access, ends, now, pair.refresh if keeps_refresh else None)
 
     return mint

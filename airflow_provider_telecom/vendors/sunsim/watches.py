@@ -20,18 +20,15 @@ def callback(api: SunSimApi, phone_to: str, phone_from: str, since: str) -> Call
     """Wait for a call of the two numbers that began at `since` (ISO, aware) or later.
 
     Takes `vendor_timezone` in the connection's extra: without it nobody can say what the vendor's clocks
-    showed. The rows of a call list are not documented: a call is one whose row holds both numbers. A row
-    that tells its time counts if that is not before `since`; one that does not, if nothing earlier was asked
-    for. In the hour that happens twice, a call of its first pass may be taken for one of the second: see
-    docs/decisions/0007-wall-clock-times.md.
+    showed. The rows of a call list are not documented: a call is a row that holds `phone_to`, in the list of
+    the calls of `phone_from`. A row that tells its time counts if that is not before `since`; one that does
+    not, if nothing earlier was asked for. In the hour that happens twice, a call of its first pass may be
+    taken for one of the second: see docs/decisions/0007-wall-clock-times.md.
     """
     start, now = datetime.fromisoformat(since), pendulum.now("UTC")
     found = yield from call_of(api.list_calls, [phone_from], start, now.add(minutes=1))
     zone = pendulum.timezone(api.options.vendor_timezone or "UTC")
-    proven = any(
-        call.mentions(phone_to) and call.mentions(phone_from) and _is_later(call.row, start, now, zone)
-        for call in found.calls
-    )
+    proven = any(call.mentions(phone_to) and _is_later(call.row, start, now, zone) for call in found.calls)
     return Progress(Stage.REACHED if proven else Stage.WAITING, {})
 
 

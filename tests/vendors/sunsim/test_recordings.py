@@ -111,8 +111,8 @@ FAULTS: dict[str, Any] = {
     "only padding": "====",
     "more padding": "SUQzBA====",
     "a blank": "SUQz BAAA",
-    "a line end": "SUQzBAAA\n",
-    "line ends": "\r\n".join([CONTENT[:76], CONTENT[76:152]]),
+    "an escaped line end": "SUQz\\nBAAA",
+    "a tab": "SUQz\tBAAA",
     "url-safe": "SUQz-_AA",
     "a quotation mark": 'SUQz"BAA',
     "a backslash": "SUQz\\BAA",
@@ -140,6 +140,14 @@ def test_what_is_no_strict_base64_of_an_mp3_is_refused(fault: str, most: int) ->
 @pytest.mark.parametrize("start", [b"ID3", b"\xff\xe0", b"\xff\xfb", b"\xff\xff"])
 def test_mp3_begins_so(start: bytes) -> None:
     assert decoded(enveloped(packed(start + b"rest")))[1] == start + b"rest"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("most", [1, 2, 5, 1 << 20])
+def test_base64_may_come_in_lines(end: str, most: int) -> None:
+    lines = end.join(CONTENT[start : start + 76] for start in range(0, len(CONTENT), 76)) + end
+    assert decoded(enveloped(lines), most)[1] == base64.b64decode(CONTENT)
+    assert read_recording(answer(enveloped(lines))).content == base64.b64decode(CONTENT)
 
 
 BROKEN = {

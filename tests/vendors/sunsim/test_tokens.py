@@ -89,11 +89,19 @@ class TestRow31Ends:
         plain = pair("Europe/Moscow", accessToken=token, accessTokenExpiredIn="2026-03-02 14:00:00")
         assert {made.access_expires.timestamp() for made in (iso, dotted, plain)} == {EXP}
 
+    @pytest.mark.parametrize("written", [int(EXP), str(int(EXP)), 1000 * int(EXP), f" {1000 * int(EXP)} "])
+    def test_row_31_or_a_unix_time(self, written: Any) -> None:
+        assert pair(accessTokenExpiredIn=written).access_expires.timestamp() == EXP
+
+    @pytest.mark.parametrize("written", [86_400, "86400"])
+    def test_row_31_or_the_seconds_that_are_left(self, written: Any) -> None:
+        assert pair(accessTokenExpiredIn=written).access_expires == NOW + timedelta(hours=24)
+
     def test_row_31_without_a_zone_it_is_taken_for_utc(self) -> None:
         assert pair(accessTokenExpiredIn="02.03.2026 11:00:00").access_expires.timestamp() == EXP
 
     @pytest.mark.parametrize(
-        "text", ["string", "", None, 7, "99.99.2026 25:00:00", "2026-13-45 00:00:00", "P1D"]
+        "text", ["string", "", None, 7, True, 10**20, "99.99.2026 25:00:00", "2026-13-45 00:00:00", "P1D"]
     )
     def test_row_31_then_a_day_from_now(self, text: Any) -> None:
         made = pair(accessTokenExpiredIn=text, refreshTokenExpiredIn=text)
@@ -172,6 +180,36 @@ def test_a_clock_that_is_wrong_is_told(caplog: pytest.LogCaptureFixture) -> None
         assert caplog.messages == []
         minted(rotating(), None, answer({**PAIR, "accessToken": jwt(exp=tomorrow.timestamp() + 7200)}))
     assert "is this host's clock right?" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1, 48, 24 * 365])
+def test_an_end_that_nobody_can_believe_is_a_day_from_now(hours: int) -> None:
+    """Else each call would find the token old, make another, and end it for all workers."""
+    end = datetime.now(timezone.utc) + timedelta(hours=hours)
+    for changes in ({"accessToken": jwt(exp=end.timestamp())}, {"accessTokenExpiredIn": end.isoformat()}):
+        _, token = minted(rotating(), None, answer({**PAIR, **changes}))
+        assert abs(token.expires - token.minted - 24 * 3600) < 60
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "dead"),
+    [
+        (401, {}, True),
+        (200, {"errorCode": 401, "errorMessage": "Unauthorized"}, True),
+        (200, {"errorCode": "401"}, True),
+        (400, {"errorCode": 401}, True),
+        (200, {"errorCode": 7, "errorMessage": "Token expired"}, True),
+        (200, {"errorCode": 7, "errorMessage": "Срок действия токена истек"}, True),
+        (200, {"errorCode": 0, "errorMessage": "Token expired"}, False),
+        (200, {"errorCode": 7, "errorMessage": "the token lacks a right"}, False),
+        (200, {"errorCode": 403, "errorMessage": "Forbidden"}, False),
+        (403, {"errorCode": 403}, False),
+        (500, {"errorCode": 401}, False),
+        (200, {"errorCode": 5, "errorMessage": "no such number"}, False),
+    ],
+)
+def test_which_answers_refuse_the_token(status: int, error: Any, dead: bool) -> None:
+    assert rotating().is_dead(answer({"error": error}, status)) is dead
 
 
 def test_tokens_have_a_breaker_of_their_own() -> None:
