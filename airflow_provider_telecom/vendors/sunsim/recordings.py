@@ -25,8 +25,8 @@ _PIECE = MEGABYTE // 4
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _LAST_FOUR = re.compile(rb"[A-Za-z0-9+/]{2}(?:[A-Za-z0-9+/]{2}|[A-Za-z0-9+/]=|==)")
 # JSON writers escape these for caution's sake, and base64 is full of them. Line breaks may be part of base64.
-# None leaves an escape that a later one would take for its own: a backslash that is left over stays one, and is
-# not base64.
+# None leaves an escape that a later one would take for its own: a backslash that is left over stays
+# one, and is not base64.
 _ESCAPES = (
     (rb"\/", b"/"),
     (rb"\u002b", b"+"),
