@@ -31,8 +31,8 @@ from tests.fuzz.server import Plan, Server, serving
 
 pytestmark = pytest.mark.xdist_group("fuzz")
 LONG_RUN = int(os.environ.get("TELECOM_FUZZ_ANSWERS", "0"))
-# The most requests that may have had their effect, by class. Requests with a key all have the same key; a Viber
-# message may go out once more when it has been found by its key.
+# The most requests that may have had their effect, by class. Requests with a key all have the same key;
+# a Viber message may go out once more when it has been found by its key.
 MOST_EFFECTS = {"X": 1, "S": 1, "D": 1, "K": 5, "R": 4, "RB": 2, "T": 4}
 LONGEST_WAIT, DEADLINE = 300.0, 0.4
 
