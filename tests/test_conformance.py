@@ -24,6 +24,7 @@ COMPOSED = {
     "download_call_record_file",
     "download_call_records",
     "get_statistics",
+    "has_statistics_file",
     "list_call_rows",
     "price_individual_sms",
     "price_sms_to_many",

@@ -81,10 +81,11 @@ class Save:
     """Stream a good answer to `target` (written beside, then renamed) in place of keeping it in memory.
 
     `wanted` sees the status, the headers and the first bytes, and says whether this is the file or an
-    error that the vendor sent in its place; an error is read into memory as ever.
+    error that the vendor sent in its place; an error is read into memory as ever. Without a target nothing
+    is read after the first bytes of the file.
     """
 
-    target: Target
+    target: Target | None
     wanted: Callable[[Response], bool]
 
 

@@ -172,6 +172,13 @@ SWITCHES = (
         "always with the whole (KU:98 shows the first, for look-ups; 23 and 43 are not shown)",
         ("item", "whole_of_one", "whole"),
     ),
+    Switch(
+        "ketchup",
+        "hlr_body",
+        "look-ups are read as a multipart form or JSON under its content type (KU:24, KU:35, KU:56-60), as "
+        "one of the two only, or as JSON only; everything else is refused with 64",
+        ("multipart", "form", "raw", "json"),
+    ),
     Switch("ketchup", "hlr_example_codes", "HLR errors have the codes of the samples, not of the appendix"),
     Switch("ketchup", "key_object", "the key of an export comes as an object"),
     Switch("ketchup", "messages_key", "`result` and `messages` change places"),

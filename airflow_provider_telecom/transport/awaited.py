@@ -162,6 +162,8 @@ class Transport:
             with receiving(request, answer.status, _headers(answer)) as intake:
                 async for piece in answer.content.iter_chunked(CHUNK):
                     intake.take(piece)
+                    if intake.has_enough:
+                        break
                 if intake.ends_with_the_connection and not _was_closed_well(_progress.get().tls):
                     raise UnfitBodyError("cut off: TLS was not closed")
                 return intake.finish()

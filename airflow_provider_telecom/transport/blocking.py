@@ -106,7 +106,7 @@ class Transport:
             ) as answer,
             receiving(request, answer.status_code, answer.headers.items()) as intake,
         ):
-            while piece := answer.raw.read1(CHUNK, decode_content=False):
+            while not intake.has_enough and (piece := answer.raw.read1(CHUNK, decode_content=False)):
                 intake.take(piece)
             if cutoff.fired:
                 raise UnfitBodyError(TOO_LATE)

@@ -198,6 +198,8 @@ class Intake:
     _file: IO[bytes] | None = field(default=None, repr=False)
     _beside: Target | None = field(default=None, repr=False)
     _saved: int = 0
+    has_enough: bool = False
+    """Whether the rest need not be read: the file is there, and has no target."""
 
     def __post_init__(self) -> None:
         self._unpacker = Unpacker(self.headers, self.request.max_bytes)
@@ -217,9 +219,12 @@ class Intake:
 
     def _open_if_wanted(self) -> None:
         save = self.request.save
-        if save is None or self._file is not None:
+        if save is None or self._file is not None or self.has_enough:
             return
         if save.wanted(Response(self.status, self.headers, bytes(self._body[:_FIRST_BYTES]))):
+            if save.target is None:
+                self.has_enough = True
+                return
             if self._may_be_cut_off:
                 raise UnfitBodyError("a file without a length, which may have been cut off")
             self._beside = save.target.with_name(f".{save.target.name}.{uuid.uuid4().hex[:8]}.part")
@@ -234,14 +239,18 @@ class Intake:
 
     def finish(self) -> Response:
         """Return the whole answer; a wanted file now stands under its name. Raises UnfitBodyError."""
-        self._unpacker.finish()
-        self._open_if_wanted()
-        if self._file is None or self._beside is None or self.request.save is None:
+        if not self.has_enough:
+            self._unpacker.finish()
+            self._open_if_wanted()
+        if self.has_enough:
+            return Response(self.status, self.headers, saved_bytes=0, request=self.request)
+        target = self.request.save.target if self.request.save else None
+        if self._file is None or self._beside is None or target is None:
             if self._may_be_cut_off and 200 <= self.status < 300 and not is_bracketed(self._body):
                 raise UnfitBodyError("without a length, and may have been cut off")
             return Response(self.status, self.headers, bytes(self._body), request=self.request)
         self._file.close()
-        self._beside.rename(self.request.save.target)
+        self._beside.rename(target)
         self._beside = None
         return Response(self.status, self.headers, saved_bytes=self._saved, request=self.request)
 

@@ -15,6 +15,8 @@ from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Deli
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
 
 _FIELDS = {"msisdn", "reference", "tariff", "callback_url"}
+_ACCEPTED = {"multipart": {"form", "raw"}, "form": {"form"}, "raw": {"raw"}, "json": {"json"}}
+"""The forms of a body that are understood, by the switch `hlr_body`."""
 
 
 @dataclass(slots=True)
@@ -34,16 +36,31 @@ class Draft:
 
 
 async def create(books: Books, request: Request) -> dict[str, Any]:
-    """Look up one number (a form with its fields) or many (a JSON array, bare or as the form's payload)."""
-    if (await request.body()).lstrip()[:1] in {b"[", b"{"}:
-        return _many(books, await fields.json_body(request, HLR.payload))
-    form = await _form(request)
-    if form.keys() == {"payload"}:
+    """Look up one number (an object, or a form with its fields) or many (a list, or a form's payload)."""
+    form = await _form_of(request)
+    if form not in _ACCEPTED[books.switches["hlr_body"]]:
+        raise Refusal(HLR.payload)
+    if form != "form":
+        content = await fields.json_body(request, HLR.payload)
+        return _one(books, content) if isinstance(content, dict) else _many(books, content)
+    sent = await _fields_of(request)
+    if sent.keys() == {"payload"}:
         try:
-            return _many(books, json.loads(form["payload"]))
+            return _many(books, json.loads(sent["payload"]))
         except ValueError:
             raise Refusal(HLR.payload) from None
-    return _one(books, form)
+    if sent.get("tariff", "").isdecimal():
+        return _one(books, {**sent, "tariff": int(sent["tariff"])})
+    return _one(books, sent)
+
+
+async def _form_of(request: Request) -> str:
+    """Return how a body is posted: as JSON, as JSON under the content type of a form, or as a form."""
+    is_json = (await request.body()).lstrip()[:1] in {b"[", b"{"}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if is_json:
+        return "raw" if kind == "multipart/form-data" else "json"
+    return "form" if kind == "multipart/form-data" else "another"
 
 
 async def by_id(books: Books, request: Request) -> dict[str, Any]:
@@ -67,10 +84,8 @@ def _found(books: Books, message: Message | None) -> dict[str, Any]:
     return reports.read(books, message)
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """Return the text fields of a multipart form; the document wants that content type and no other."""
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise Refusal(HLR.payload)
+async def _fields_of(request: Request) -> dict[str, str]:
+    """Return the text fields of a multipart form."""
     try:
         async with request.form() as content:
             pairs = content.multi_items()
@@ -82,11 +97,8 @@ async def _form(request: Request) -> dict[str, str]:
     return form
 
 
-def _one(books: Books, form: dict[str, str]) -> dict[str, Any]:
-    fields.only(form, _FIELDS, HLR.payload)
-    item: dict[str, Any] = dict(form)
-    if form.get("tariff", "").isdecimal():
-        item["tariff"] = int(form["tariff"])
+def _one(books: Books, item: dict[str, Any]) -> dict[str, Any]:
+    fields.only(item, _FIELDS, HLR.payload)
     draft = _draft(books, item, fields.Recipients(HLR, books.references["hlr"]))
     books.admit(1)
     books.pay(draft.price)

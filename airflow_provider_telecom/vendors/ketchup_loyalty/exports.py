@@ -101,6 +101,14 @@ def file_saved(answer: Response) -> int:
     return 0
 
 
+def file_is_there(answer: Response) -> bool:
+    """Return whether there is a file, and not an export that is empty. Raises the error that came."""
+    if answer.saved_bytes is not None:
+        return True
+    _refuse_unless_empty(answer)
+    return False
+
+
 def rows_of(format: Format) -> Callable[[Response], list[dict[str, Any]]]:
     """Return a reader of a file's rows."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.request import Form, Json, Repeat
+from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
@@ -26,6 +27,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many, sent_one
 
 BEST_QUALITY_TARIFF = 9
+_CONTENT_TYPES = {"raw": "multipart/form-data", "json": "application/json"}
 
 
 class HlrCalls(KetchUpRequests):
@@ -43,24 +45,29 @@ class HlrCalls(KetchUpRequests):
         """Look one number up under our key and return the look-up's id and price; the result comes later.
 
         `callback_url` gets the result; without it the account's own is used, if it has one. The body is a
-        multipart form, as the document demands for one look-up; the connection's `hlr_body` changes it.
+        multipart form, as the document demands; the connection's `hlr_body` changes it, and another form is
+        tried if this one is not understood.
 
         Raises TelecomInputError, TelecomRejectedError, TelecomFundsError. A copy under the same key costs
         nothing and gives the id of the first. Source: "Отправка HLR запроса", variant 1.
         """
         fields = self._fields(HlrQuery(str(msisdn), reference, tariff, callback_url))
-        body: Form | Json = Json(fields)
-        if self.options.hlr_body == "multipart":
-            body = Form({name: str(value) for name, value in fields.items()}, multipart=True)
-        request = self._request("POST", "/hlr/create", Repeat.KEYED, body=body)
-        return (yield from self._call(request, sent_one(reference)))
+
+        def create(form: str) -> Call[SendResult]:
+            body: Form | Json = Json(fields, _CONTENT_TYPES.get(form, ""))
+            if form == "form":
+                body = Form({name: str(value) for name, value in fields.items()}, multipart=True)
+            return self._call(self._create_request(body), sent_one(reference))
+
+        return (yield from self._in_any_form("one look-up", self._hlr_forms("form", "raw"), create))
 
     @endpoint
     def create_hlrs(self, queries: Sequence[HlrQuery]) -> Call[BatchResult]:
         """Look many numbers up and return a result for each, in order.
 
         Single look-ups may be refused while the whole succeeds. A number or a key that stands twice is
-        refused here; code 64 (14) means that nothing of the package was done. Otherwise as `create_hlr`.
+        refused here; code 64 (14) means that nothing of the package was done. The body is JSON under the
+        content type of a multipart form, as in the document's sample. Otherwise as `create_hlr`.
         Source: "Отправка HLR запроса", variant 2.
         """
         body = [self._fields(query) for query in orders("queries", queries, HlrQuery)]
@@ -97,8 +104,21 @@ class HlrCalls(KetchUpRequests):
         return (yield from self._call(self._get("/hlr/prices/{tariff}", tariff=str(chosen)), price_table))
 
     def _look_up(self, items: Sequence[Mapping[str, Any]]) -> Call[BatchResult]:
-        request = self._post("/hlr/create", Repeat.KEYED, items)
-        return self._call(request, sent_many([item["reference"] for item in items]))
+        def create(form: str) -> Call[BatchResult]:
+            body: Form | Json = Json(items, _CONTENT_TYPES.get(form, ""))
+            if form == "form":
+                body = Form({"payload": json.dumps(items)}, multipart=True)
+            return self._call(self._create_request(body), sent_many([item["reference"] for item in items]))
+
+        return self._in_any_form("many look-ups", self._hlr_forms("raw", "form"), create)
+
+    def _hlr_forms(self, *multipart: str) -> Sequence[str]:
+        """Return the forms of a body in the order in which they are tried: a form, raw JSON under its
+        content type, JSON. The document names both of the first two, and demands their content type."""
+        return (*multipart, "json") if self.options.hlr_body == "multipart" else ("json", *multipart)
+
+    def _create_request(self, body: Form | Json) -> Request:
+        return self._request("POST", "/hlr/create", Repeat.KEYED, body=body)
 
     def _fields(self, query: HlrQuery) -> dict[str, Any]:
         fields: dict[str, Any] = {

@@ -25,6 +25,6 @@ class KetchUpOptions(Options):
     viber_key: Literal["external_id", "reference", "both"] = "external_id"
     """The field that carries our key for a Viber message. The document says `external_id`."""
     hlr_body: Literal["multipart", "json"] = "multipart"
-    """How one HLR look-up is posted. The document says multipart."""
+    """How HLR look-ups are posted at first. The document says multipart, for one and for many."""
     vendor_timezone: ZoneName | None = None
     """The zone of the vendor's times, which the document does not name."""

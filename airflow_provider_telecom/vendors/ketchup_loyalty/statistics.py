@@ -16,6 +16,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import FILE_KEY,
 from airflow_provider_telecom.vendors.ketchup_loyalty.exports import (
     FORMATS,
     Format,
+    file_is_there,
     file_saved,
     is_file,
     read_deleted,
@@ -107,6 +108,16 @@ class StatisticsCalls(KetchUpRequests):
         """
         request = self._file(file_key, format, Save(target, is_file(format)))
         return (yield from self._call(request, file_saved))
+
+    @endpoint
+    def has_statistics_file(self, file_key: str) -> Call[bool]:
+        """Return whether an export has rows, once its file can be fetched. Its first bytes are read.
+
+        Raises KetchUpNotReadyError (91: not yet), TelecomNotFoundError (90). A read.
+        Source: "Получение запрошенной информации о сообщениях".
+        """
+        request = self._file(file_key, "json", Save(None, is_file("json")))
+        return (yield from self._call(request, file_is_there))
 
     @endpoint
     def list_statistics_exports(self) -> Call[list[StatisticsExport]]:

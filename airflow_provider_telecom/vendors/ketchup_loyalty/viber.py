@@ -259,7 +259,7 @@ class ViberCalls(KetchUpRequests):
         return message
 
     @property
-    def _forms(self) -> Sequence[Form]:
+    def _viber_forms(self) -> Sequence[Form]:
         """The names of number and key in the order in which they are tried.
 
         The sample's come first, with the key as the connection says, or under both names if it has not come
@@ -287,7 +287,7 @@ class ViberCalls(KetchUpRequests):
             return self._call(self._post(path, repeat, {**body, "messages": [{**message, "to": to}]}), read)
 
         name = "viber, since no key came back" if _NO_KEY_BACK in self.account.learned else "viber"
-        return (yield from self._in_any_form(name, self._forms, call))
+        return (yield from self._in_any_form(name, self._viber_forms, call))
 
     def _recipient(self, recipient: ViberRecipient, form: Form) -> dict[str, str]:
         number, names = form

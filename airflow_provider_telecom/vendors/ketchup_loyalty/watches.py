@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import (
-    TelecomError,
     TelecomInputError,
     TelecomNoAnswerError,
     TelecomNotFoundError,
@@ -205,36 +204,11 @@ def stat_file(api: StatisticsCalls, file_key: str) -> Call[Progress]:
 
     A look reads no more than the file's beginning. That there is no such export is an error.
     """
-    facts = {"file_key": file_key, "empty": False}
     try:
-        yield from call_of(api.download_statistics, file_key, _Nowhere(), "json")
-    except _ItIsThereError:
-        return Progress(Stage.REACHED, facts)
+        has_rows = yield from call_of(api.has_statistics_file, file_key)
     except KetchUpNotReadyError:
-        return Progress(Stage.WAITING, facts)
-    return Progress(Stage.REACHED, {**facts, "empty": True})
-
-
-class _ItIsThereError(TelecomError):
-    """Not an error: it breaks a download off as soon as its first bytes have shown that it is a file."""
-
-
-class _Nowhere:
-    """A target that nothing is written to."""
-
-    name = "nowhere"
-
-    def with_name(self, name: str, /) -> _Nowhere:
-        return self
-
-    def open(self, mode: str, /) -> NoReturn:
-        raise _ItIsThereError
-
-    def rename(self, target: Any, /) -> None:
-        raise AssertionError("nothing was written")
-
-    def unlink(self) -> None:
-        raise AssertionError("nothing was written")
+        return Progress(Stage.WAITING, {"file_key": file_key, "empty": False})
+    return Progress(Stage.REACHED, {"file_key": file_key, "empty": not has_rows})
 
 
 def _viber_status(api: ViberCalls, message_id: str | None, reference: str | None) -> Call[MessageStatus]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -53,7 +54,13 @@ def client(town: Town, letters: list[Any]) -> Iterator[TestClient]:
 
 @pytest.fixture
 def post(client: TestClient) -> Callable[..., Any]:
-    return lambda path, body, **kwargs: client.post(path, json=body, **kwargs).json()
+    def post(path: str, body: Any, **kwargs: Any) -> Any:
+        """Post JSON under the content type that the document has for the path."""
+        kind = "multipart/form-data" if path == "hlr/create" else "application/json"
+        content = json.dumps(body)
+        return client.post(path, content=content, headers={"content-type": kind}, **kwargs).json()
+
+    return post
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +21,33 @@ def test_one_look_up_is_a_form(client: TestClient, town: Town, method: str) -> N
     assert len(town.ledger.of("ketchup", "hlr", msisdn=UA.format(1), reference="ref1", tariff=9)) == 1
 
 
-def test_one_look_up_is_nothing_but_a_multipart_form(client: TestClient, town: Town) -> None:
+FORMS: dict[str, Callable[[dict[str, str] | list[dict[str, str]]], dict[str, Any]]] = {
+    "form": lambda body: {
+        "files": form(**(body if isinstance(body, dict) else {"payload": json.dumps(body)}))
+    },
+    "raw": lambda body: {"content": json.dumps(body), "headers": {"content-type": "multipart/form-data"}},
+    "json": lambda body: {"json": body},
+}
+
+
+@pytest.mark.parametrize(
+    ("switch", "accepted"),
+    [("multipart", {"form", "raw"}), ("form", {"form"}), ("raw", {"raw"}), ("json", {"json"})],
+)
+def test_the_forms_of_a_body_are_as_the_switch_says(
+    client: TestClient, books: Books, town: Town, switch: str, accepted: set[str]
+) -> None:
+    books.switches.set("hlr_body", switch)
+    for place, (name, written) in enumerate(FORMS.items()):
+        one, many = look_ups(2 * place + 1), look_ups(2 * place + 2)
+        for body in (one[0], many):
+            code = str(client.post("hlr/create", **written(body)).json()["error"])
+            assert code == ("0" if name in accepted else "64")
+    assert len(town.ledger.of("ketchup", "hlr")) == 2 * len(accepted)
+
+
+def test_other_forms_are_refused(client: TestClient, town: Town) -> None:
     fields = {"msisdn": UA.format(1), "reference": "ref1"}
-    assert error(client.post("hlr/create", json=fields).json()) == "64"
     assert error(client.post("hlr/create", data=fields).json()) == "64"
     assert error(client.post("hlr/create", files={"msisdn": ("name.txt", b"380670000001")}).json()) == "64"
     assert error(client.post("hlr/create", files=form(**fields, phone="1")).json()) == "64"

@@ -214,7 +214,7 @@ REFUSED: list[tuple[str, Make, str, type[TelecomError], str]] = [
 def test_a_sample_of_an_error_has_its_name(row: tuple[str, Make, str, type[TelecomError], str]) -> None:
     _, make, sample, kind, code = row
     with pytest.raises(TelecomError) as caught:
-        result_of(make(Paper()), sample)
+        drive(make(Paper()), repeat(answer(sample)))
     assert (type(caught.value), caught.value.code) == (kind, code)
 
 
