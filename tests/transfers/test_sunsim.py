@@ -444,9 +444,9 @@ class TestCalls:
         telecom_simulator.town.set_ripeness("sunsim.callback", "looks", 2)
         hook_for("sunsim").create_callback("+79000000009", BOTH[0])
         gone = call(books, now - HOUR)
-        assert load(now - 2 * HOUR, now + SECOND)["rows"] == 1
+        assert load(now - 2 * HOUR, now + HOUR)["rows"] == 1
         books.calls[NUMBER].remove(gone)
-        assert load(now - 2 * HOUR, now + SECOND)["rows"] == 1
+        assert load(now - 2 * HOUR, now + HOUR)["rows"] == 1
         (row,) = rows_in(lake)
         assert row["number_to"] == "89000000009"
 

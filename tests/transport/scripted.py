@@ -56,6 +56,7 @@ class Scripted:
                     return
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts; closing alone does not
         self._listener.close()
 
 
