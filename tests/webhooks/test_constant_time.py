@@ -1,4 +1,4 @@
-"""How long a signature is checked tells nothing: each live secret is compared, always, and in constant time."""
+"""How long a check takes tells nothing of a signature: each live secret is compared, in constant time."""
 
 from __future__ import annotations
 
