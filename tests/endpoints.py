@@ -136,7 +136,7 @@ KYIVSTAR = [
     ),
     _kyivstar("GET", "/viber/status/{mid}", "R", "get_viber", _viber_id, "/viber/status/"),
     _kyivstar("POST", "/promo", "D", "create_promo", _with("Hi"), "/promo$"),
-    _kyivstar("GET", "/promo", "R", "list_promos", _with(), "/promo$"),
+    _kyivstar("GET", "/promo", "R", "list_promos", _with(page_number=1), "/promo$"),
     _kyivstar("GET", "/promo/{id}", "R", "get_promo", _promo, "/promo/[^/]+$"),
     _kyivstar("POST", "/promo/{id}/audience", "D", "add_promo_audience", _promo_and_audience, "/audience$"),
     _kyivstar("PUT", "/promo/{id}/status/WAITING", "S", "start_promo", _filled_promo, "/status/WAITING$"),

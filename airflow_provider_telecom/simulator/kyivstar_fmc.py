@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
@@ -30,6 +30,15 @@ _FLAGS = {"names": ("calling_name", "called_name"), "departments": ("department"
 _TIMESTAMP = re.compile(r"20[0-9]{2}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}")
 _NUMBER = re.compile(r"(0|\+?380)[0-9]{9}")
 _SEEDED_CALLS = 300
+_RINGING_SECONDS = 5
+_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+_BOM = "\ufeff"
+_OTHER_NAMES = {
+    "calling_name": "callingSubscriberName",
+    "called_name": "calledSubscriberName",
+    "department": "departmentName",
+    "own": "is_own",
+}
 _TYPES = {"csv": "text/csv", "json": "application/json", "xml": "application/xml"}
 
 
@@ -45,6 +54,16 @@ class Call:
     called_name: str = ""
     department: str = ""
     own: bool = True
+
+    @property
+    def end(self) -> datetime:
+        """When it ended, in whole seconds."""
+        return self.start + timedelta(seconds=math.floor(self.seconds))
+
+    @property
+    def end_exactly(self) -> datetime:
+        """When it ended."""
+        return self.start + timedelta(seconds=self.seconds)
 
 
 class Books:
@@ -69,14 +88,21 @@ class Books:
         return call
 
     def between(self, first: datetime, last: datetime) -> Iterator[Call]:
-        """Yield the ended calls whose wall-clock start lies in an interval of naive Kyiv times."""
-        now = self.town.clock.now()
-        return (
-            call
-            for call in self.calls
-            if first <= _wall_clock(call.start) <= last
-            and call.start + timedelta(seconds=call.seconds) <= now
-        )
+        """Yield the ended calls of an interval of naive Kyiv times, as the switches have it."""
+        now, switches = self.town.clock.now(), self.switches
+        last -= timedelta(seconds=1) if switches.on("end_excluded") else timedelta(0)
+        calls = self.calls if switches["row_order"] == "start" else reversed(self.calls)
+        for call in calls:
+            at = call.start if switches["period_of"] == "start" else call.end
+            if call.end_exactly <= now and self._between(first, at, last):
+                yield call
+
+    def _between(self, first: datetime, moment: datetime, last: datetime) -> bool:
+        if self.switches["repeated_hour"] == "clocks":
+            return first <= _wall_clock(moment) <= last
+        fold = int(self.switches["repeated_hour"] == "second")
+        since, until = (one.replace(tzinfo=KYIV, fold=fold).astimezone(timezone.utc) for one in (first, last))
+        return since <= moment <= until
 
 
 def _subscriber(dice: random.Random) -> str:
@@ -103,15 +129,15 @@ def routes(town: Town) -> APIRouter:
             return refusal
         try:
             flags = _flags(given)
-            first, last = _interval(given, _wall_clock(town.clock.now()))
+            first, last = _interval(given, town.clock.now(), books.switches)
         except _ParameterError as wrong:
-            return _error(400, str(wrong))
+            return _error(books, 400, str(wrong))
         if suffix not in _TYPES or set(given) - {"token", "from", "to", *_FLAGS}:
-            return _error(400 if suffix in _TYPES else 404, "Unknown format or parameter")
+            return _error(books, 400 if suffix in _TYPES else 404, "Unknown format or parameter")
         text = _written(books.between(first, last), suffix, flags, books.switches)
         name = f"callstat_{first:%Y-%m-%dT%H:%M:%S}_{last:%Y-%m-%dT%H:%M:%S}.{suffix}"
         return StreamingResponse(
-            _in_larger_pieces(text),
+            _in_larger_pieces(text, books.switches["csv_encoding"] if suffix == "csv" else "utf-8"),
             media_type=f"{_TYPES[suffix]}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
@@ -123,12 +149,12 @@ def routes(town: Town) -> APIRouter:
         if refusal := _refusal(books, given):
             return refusal
         if not books.activated:
-            return _error(403, "API functionality is not activated")
+            return _error(books, 403, "API functionality is not activated")
         numbers = [given.get(name, "") for name in ("calling_number", "called_number")]
         if set(given) != {"token", "calling_number", "called_number"} or not all(
             map(_NUMBER.fullmatch, numbers)
         ):
-            return _error(400, "One of the required parameters is missing or has an invalid value")
+            return _error(books, 400, "One of the required parameters is missing or has an invalid value")
         calling, called = ("0" + number[-9:] for number in numbers)
         books.add_call(town.clock.now(), 30, calling, called)
         town.record("fmc", "call", calling=calling, called=called)
@@ -137,14 +163,19 @@ def routes(town: Town) -> APIRouter:
     return router
 
 
-def _error(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status)
+def _error(books: Books, status: int, text: str) -> Response:
+    form = books.switches["error_body"]
+    if form == "json":
+        return JSONResponse({"error": text}, status)
+    return Response(text if form == "text" else "", status, media_type="text/plain")
 
 
 def _refusal(books: Books, given: dict[str, str]) -> Response | None:
     if "token" not in given:
-        return _error(400, "One of the required parameters is missing")
-    return None if given["token"] == books.token else _error(403, "Invalid authorization key specified")
+        return _error(books, 400, "One of the required parameters is missing")
+    if given["token"] != books.token:
+        return _error(books, 403, "Invalid authorization key specified")
+    return None
 
 
 def _flags(given: dict[str, str]) -> list[str]:
@@ -154,16 +185,25 @@ def _flags(given: dict[str, str]) -> list[str]:
     return [name for name in _FLAGS if given.get(name) == "on"]
 
 
-def _interval(given: dict[str, str], now: datetime) -> tuple[datetime, datetime]:
+def _interval(given: dict[str, str], now: datetime, switches: Switches) -> tuple[datetime, datetime]:
     first, last = (_moment(given[name]) if name in given else None for name in ("from", "to"))
-    if first is None and last is None:
+    if (first is None and last is None) or (switches.on("bounds_required") and None in (first, last)):
         raise _ParameterError("from or to must be given")
-    first = first or (last or now) - _WINDOW
-    last = last or min(first + _WINDOW, now)
-    # Wall-clock differences are off by an hour across a change of the clocks; the vendor counts like that.
-    if last < first or last - first > _WINDOW or now - first > _KEPT + timedelta(hours=1):
+    shown = _wall_clock(now)
+    first = first or (last or shown) - _WINDOW
+    last = last or min(first + _WINDOW, shown)
+    if switches["limits"] == "elapsed":
+        length, age = _elapsed(last) - _elapsed(first), now - _elapsed(first)
+    else:  # off by an hour across a change of the clocks
+        length, age = last - first, shown - first
+    kept = _KEPT + timedelta(hours=switches["limits"] == "lenient")
+    if last < first or length > _WINDOW or age > kept:
         raise _ParameterError("the interval is too long, too old or turned round")
     return first, last
+
+
+def _elapsed(shown: datetime) -> datetime:
+    return shown.replace(tzinfo=KYIV).astimezone(timezone.utc)
 
 
 def _moment(text: str) -> datetime:
@@ -173,55 +213,92 @@ def _moment(text: str) -> datetime:
     raise _ParameterError("a timestamp must be YYYY-MM-DDTHH:MM:SS")
 
 
-def _row(call: Call, flags: Sequence[str]) -> dict[str, Any]:
+def _row(call: Call, flags: Sequence[str], switches: Switches) -> dict[str, Any]:
+    separator = "T" if switches["answer_time"] == "T" else " "
     row: dict[str, Any] = {
-        "end_timestamp": str(_wall_clock(call.start + timedelta(seconds=math.floor(call.seconds)))),
-        "start_timestamp": str(_wall_clock(call.start)),
-        "calling_number": call.calling,
-        "duration": math.floor(call.seconds) + 1,  # rounded up, as in the document's 14 for 13 s
-        "called_number": call.called,
+        "end_timestamp": _wall_clock(call.end).isoformat(separator),
+        "start_timestamp": _wall_clock(call.start).isoformat(separator),
+        "calling_number": _number(call.calling, switches["number_form"]),
+        "duration": _duration(call, switches["duration"]),
+        "called_number": _number(call.called, switches["number_form"]),
     }
-    return row | {field: getattr(call, field) for flag in flags for field in _FLAGS[flag]}
+    names = _OTHER_NAMES if switches["address_book"] == "others" else {}
+    for flag in flags:
+        row |= {names.get(field, field): getattr(call, field) for field in _FLAGS[flag]}
+    return dict(reversed(row.items())) if switches["columns"] == "reversed" else row
+
+
+def _duration(call: Call, meaning: str) -> int:
+    seconds = math.floor(call.seconds)
+    if meaning == "rounded_up":  # as in the document's 14 for 13 s
+        return seconds + 1
+    return seconds if meaning == "exact" else max(0, seconds - _RINGING_SECONDS)
+
+
+def _number(number: str, form: str) -> str:
+    if form == "national" or not re.fullmatch(r"0[0-9]{9}", number):
+        return number
+    return f"+38{number}" if form == "plus" else f"38{number}"
 
 
 def _written(calls: Iterable[Call], suffix: str, flags: Sequence[str], switches: Switches) -> Iterator[str]:
     """Yield the pieces of a list, so that one of millions takes no memory."""
-    rows = (_row(call, flags) for call in calls)
+    rows = (_row(call, flags, switches) for call in calls)
     if suffix == "json":
-        return _json(rows, switches.on("trailing_comma"))
-    if suffix == "csv":
-        return _csv(rows, list(_row(Call(datetime.now(timezone.utc), 0, "", ""), flags)))
-    return _xml(rows)
+        return _json(rows, switches)
+    columns = list(_row(Call(datetime.now(timezone.utc), 0, "", ""), flags, switches))
+    return _csv(rows, columns, switches) if suffix == "csv" else _xml(rows, switches)
 
 
-def _json(rows: Iterable[dict[str, Any]], trailing_comma: bool) -> Iterator[str]:
+def _json(rows: Iterable[dict[str, Any]], switches: Switches) -> Iterator[str]:
     yield '{"calls": ['
     for place, row in enumerate(rows):
+        if switches["json_duration"] == "text":
+            row["duration"] = str(row["duration"])
         text = json.dumps(row, ensure_ascii=False)
-        yield (", " if place else "") + (text[:-1] + ",}" if trailing_comma else text)
+        yield (", " if place else "") + (text[:-1] + ",}" if switches.on("trailing_comma") else text)
     yield "]}"
 
 
-def _csv(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> Iterator[str]:
-    line = io.StringIO()
-    writer = csv.DictWriter(line, columns)
-    writer.writeheader()
+def _csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], switches: Switches) -> Iterator[str]:
+    line, last = io.StringIO(), [""] if switches.on("csv_line_end") else []
+    writer = csv.writer(
+        line,
+        delimiter=_DELIMITERS[switches["csv_delimiter"]],
+        quoting=csv.QUOTE_ALL if switches["csv_quotes"] == "all" else csv.QUOTE_MINIMAL,
+    )
+    if switches.on("bom"):
+        line.write(_BOM)
+    written = False
+    writer.writerow([_cased(column, switches) for column in columns] + last)
     for row in rows:
-        writer.writerow(row)
+        writer.writerow([*row.values(), *last])
         yield line.getvalue()
         line.seek(0)
         line.truncate()
-    yield line.getvalue()
+        written = True
+    if written or switches["empty_csv"] == "header":
+        yield line.getvalue()
 
 
-def _xml(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
-    yield '<?xml version="1.0" encoding="UTF-8"?><calls>'
+def _xml(rows: Iterable[dict[str, Any]], switches: Switches) -> Iterator[str]:
+    root, record = ("calls", "call") if switches["xml_tags"] == "calls" else ("Statistics", "Row")
+    yield f'{_BOM if switches.on("bom") else ""}<?xml version="1.0" encoding="UTF-8"?><{root}>'
     for row in rows:
-        cells = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in row.items())
-        yield f"<call>{cells}</call>"
-    yield "</calls>"
+        named = {_cased(name, switches): value for name, value in row.items()}
+        if switches.on("xml_attributes"):
+            cells = "".join(f" {name}={quoteattr(str(value))}" for name, value in named.items())
+            yield f"<{record}{cells}/>"
+        else:
+            cells = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in named.items())
+            yield f"<{record}>{cells}</{record}>"
+    yield f"</{root}>"
 
 
-def _in_larger_pieces(texts: Iterator[str]) -> Iterator[bytes]:
+def _cased(name: str, switches: Switches) -> str:
+    return name.upper() if switches["column_case"] == "upper" else name
+
+
+def _in_larger_pieces(texts: Iterator[str], encoding: str) -> Iterator[bytes]:
     while piece := "".join(islice(texts, 1000)):
-        yield piece.encode()
+        yield piece.encode(encoding, "replace")

@@ -200,8 +200,61 @@ SWITCHES = (
         ("all", "never", "first"),
     ),
     Switch("ketchup", "viber_reference", "Viber's key is `reference`, not `external_id`"),
-    # Kyivstar FMC
-    Switch("fmc", "trailing_comma", "JSON has a trailing comma, as in the sample"),
+    # Kyivstar FMC. Its document (FMC) shows one answer in JSON, none in CSV or XML.
+    Switch("fmc", "trailing_comma", "JSON has a trailing comma, as in the sample (FMC:137)"),
+    Switch("fmc", "csv_delimiter", "what is between cells (FMC:27)", ("comma", "tab", "semicolon")),
+    Switch("fmc", "csv_line_end", "lines of CSV end with a delimiter, as the sample in JSON with a comma"),
+    Switch("fmc", "csv_quotes", "cells in quotation marks: those that need them, or all", ("needed", "all")),
+    Switch("fmc", "empty_csv", "CSV without calls: a header, or nothing at all", ("header", "nothing")),
+    Switch("fmc", "bom", "CSV and XML begin with a byte order mark"),
+    Switch("fmc", "columns", "order of a record's fields: the sample's, or reversed", ("sample", "reversed")),
+    Switch("fmc", "column_case", "case of names in CSV and XML", ("lower", "upper")),
+    Switch("fmc", "xml_tags", "names of the root and the records", ("calls", "others")),
+    Switch("fmc", "xml_attributes", "a record of XML has attributes in place of elements"),
+    Switch(
+        "fmc", "answer_time", "times as in the sample (FMC:133), or as in a request (FMC:49)", ("blank", "T")
+    ),
+    Switch(
+        "fmc",
+        "duration",
+        "`duration` (FMC:136): seconds from start to end and one more, as in the sample; as they are; or "
+        "those of the talk only",
+        ("rounded_up", "exact", "talk"),
+    ),
+    Switch("fmc", "json_duration", "`duration` in JSON is a number, or a text", ("number", "text")),
+    Switch(
+        "fmc",
+        "number_form",
+        "numbers in records: the three forms of FMC:255",
+        ("national", "international", "plus"),
+    ),
+    Switch("fmc", "address_book", "names of the fields that FMC:67, 75 and 83 add", ("assumed", "others")),
+    Switch("fmc", "row_order", "order of the calls", ("start", "reversed")),
+    Switch(
+        "fmc", "period_of", "calls that began in the period (FMC:51), or that ended in it", ("start", "end")
+    ),
+    Switch("fmc", "end_excluded", "a period does not include its end (FMC:59)"),
+    Switch("fmc", "bounds_required", "both bounds are required (FMC:47, 55), though FMC:110 says otherwise"),
+    Switch(
+        "fmc",
+        "limits",
+        "7 and 30 days (FMC:108, 109): an hour is overlooked, counted as they pass, or by the clocks",
+        ("lenient", "elapsed", "clocks"),
+    ),
+    Switch(
+        "fmc",
+        "repeated_hour",
+        "a bound in the hour that happens twice (FMC:107): compared by the clocks, or taken for one pass",
+        ("clocks", "first", "second"),
+    ),
+    Switch("fmc", "error_body", "body of an error (FMC:93): JSON, a text, or none", ("json", "text", "none")),
+    Switch(
+        "fmc",
+        "csv_encoding",
+        "encoding of CSV; the operator takes it as an option",
+        ("utf-8", "cp1251"),
+        in_presets=False,
+    ),
     # SunSim
     Switch(
         "sunsim",

@@ -77,7 +77,7 @@ CSV: list[tuple[Body | str, str]] = [
     (HEAD.encode() + b"\xef\xbb\xbf1,2\n", ROWS),
     ("\ufeff\ufeff" + HEAD + GOOD, ROWS),
     (HEAD.replace("body", "msisdn") + GOOD, ERROR),
-    (HEAD.replace("body", " ") + GOOD, ERROR),
+    (HEAD.replace("body", " ") + GOOD, BAD),
     (HEAD.replace("\n", "\r") + GOOD, ERROR),
     (HEAD + f"{SECRET},x\r{SECRET},y\n", BAD),
     (HEAD + f"{SECRET},a\x0bb\x0cc\x1cd\x85e\u2028f\n", ROWS),

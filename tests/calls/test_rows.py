@@ -155,11 +155,23 @@ def test_csv_without_records(body: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["a,a", "a, a ", "a,,b", ",", "a,b,", "a\0,b", b"a,\xff", "a,b".encode("utf-16"), '"a,b', 'a,"b"c'],
+    ["a,a", "a, a ", "a,,b", ",", "a,b,,", "a\0,b", b"a,\xff", "a,b".encode("utf-16"), '"a,b', 'a,"b"c'],
 )
 def test_a_header_that_makes_no_sense(header: Any) -> None:
     body = header if isinstance(header, bytes) else header.encode()
     assert "line 1" in refused(of_csv, body + f"\n{SECRET},1\n".encode())
+
+
+def test_lines_may_end_with_a_separator_if_the_header_does() -> None:
+    rows = of_csv("a;b;\n1;2;\n3;4\n5;6;7\n8;;\n9;10;;\n")
+    assert [row if isinstance(row, dict) else row.reason for _, row in rows] == [
+        {"a": "1", "b": "2"},
+        "2 cells under 2 names",
+        "3 cells under 2 names",
+        {"a": "8", "b": ""},
+        "4 cells under 2 names",
+    ]
+    assert [type(row) for _, row in of_csv("a,b\n1,2,\n")] == [BadRow]
 
 
 def test_a_header_too_wide_or_too_long() -> None:
@@ -543,6 +555,24 @@ def test_a_record_within_a_record_stays_there() -> None:
     )
 
 
+def test_a_record_of_xml_may_have_attributes() -> None:
+    assert of_xml('<r n="2"><c id="1" x="&lt;a&gt;"/><c x="b" id="2"><y z="4">3</y></c></r>') == [
+        (1, {"id": "1", "x": "<a>"}),
+        (1, {"x": "b", "id": "2", "y": "3"}),
+    ]
+    assert of_xml('<r id="1"/>') == []
+    assert [type(row) for _, row in of_xml('<r><c id="1"><id>2</id></c></r>')] == [BadRow]
+    assert [type(row) for _, row in of_xml('<r><t n="x">5</t><c id="1"/><c x="2"/></r>')] == [dict, BadRow]
+    assert refused(of_xml, f'<r><c id="1" x="{"y" * 2_000_000}"/></r>')
+
+
+def test_facts_beside_records_with_attributes() -> None:
+    body = b'<r><c id="1"/><c id="2"/><error code="5">no</error></r>'
+    assert xml_facts(drip(body), ID) == {"error": "no"}
+    with pytest.raises(TelecomAnswerError, match="stands twice"):
+        xml_facts(drip(body))
+
+
 def test_the_root_may_be_the_record() -> None:
     assert of_xml("<r><id>1</id><x/></r>") == [(1, {"id": "1", "x": ""})]
     assert of_xml("<id>1</id>") == []
@@ -615,7 +645,7 @@ def test_xml_that_makes_no_sense_or_harm_says_where(body: str, line: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "body", ["<r><c><name>1</name></c></r>", "<a><b><c/></b></a>", "<r><d><c id='1'/></d></r>"]
+    "body", ["<r><c><name>1</name></c></r>", "<a><b><c/></b></a>", "<r><d><c x='1'/></d></r>"]
 )
 def test_elements_without_a_record_among_them(body: str) -> None:
     assert refused(of_xml, body) == "XML without records"

@@ -28,8 +28,9 @@ def csv_rows(
 ) -> Iterator[Line]:
     """Yield the records of a CSV file, all cells as texts, under the names in its first line.
 
-    That line shows the separator: the one of `,` `;` and tab that it holds most. With a `marker`, one of its
-    names must match it. `encoding` is utf-8 or cp1251. Blank lines are no records.
+    That line shows the separator: the one of `,` `;` and tab that it holds most. If it ends with one, every
+    line does. With a `marker`, one of its names must match it. `encoding` is utf-8 or cp1251. Blank lines are
+    no records.
 
     A BadRow: other cells than the header, wrong quotation marks, bytes that are not of the encoding, NUL, a
     line of more than 1 MB, a cell larger than `csv.field_size_limit()`. Raises TelecomAnswerError for a
@@ -40,14 +41,14 @@ def csv_rows(
     separator = _separator(file)
     lines = _Lines(file, encoding)
     records = _cells(lines, separator)
-    header = _header(next(records, None), marker)
+    header, ended = _header(next(records, None), marker)
     for line, cells in records:
         if isinstance(cells, BadRow):
             yield line, cells
-        elif len(cells) != len(header):
+        elif len(cells) != len(header) + len(ended) or cells[len(header) :] != ended:
             yield line, lines.bad(f"{len(cells)} cells under {len(header)} names")
         else:
-            yield line, dict(zip(header, cells, strict=True))
+            yield line, dict(zip(header, cells, strict=not ended))
 
 
 def _separator(file: IO[bytes]) -> str:
@@ -57,20 +58,24 @@ def _separator(file: IO[bytes]) -> str:
     return max(",;\t", key=lambda one: line.count(one.encode()))
 
 
-def _header(record: tuple[int, list[str] | BadRow] | None, marker: re.Pattern[str] | None) -> list[str]:
+def _header(
+    record: tuple[int, list[str] | BadRow] | None, marker: re.Pattern[str] | None
+) -> tuple[list[str], list[str]]:
+    """Return the names, and the cells after the last separator: one that is empty if lines end with one."""
     if record is None:
-        return []
+        return [], []
     line, cells = record
     if isinstance(cells, BadRow):
         raise TelecomAnswerError(f"line {line}: a header with {cells.reason}")
     names = [cell.strip() for cell in cells]
+    ended = [names.pop()] if len(names) > 1 and not names[-1] else []
     if "" in names or len(set(names)) != len(names):
         raise TelecomAnswerError(f"line {line}: a header in which a name is empty or stands twice")
     if len(names) > MOST_COLUMNS:
         raise TelecomAnswerError(f"line {line}: a header of more than {MOST_COLUMNS} names")
     if marker and not any(map(marker.fullmatch, names)):
         raise TelecomAnswerError(f"line {line}: not the header that was looked for")
-    return names
+    return names, ended
 
 
 def _cells(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str] | BadRow]]:

@@ -18,15 +18,15 @@ _Fields = list[tuple[str, Any]]
 
 
 def xml_rows(file: IO[bytes], marker: re.Pattern[str]) -> Iterator[Line]:
-    """Yield the records of an XML file: the elements with a child whose tag matches `marker`.
+    """Yield the records of an XML file: the elements with a child or attribute whose name matches `marker`.
 
     A record's children are texts, "" for an empty one, or have children of their own and are dicts. A record
-    within a record stays there. Attributes are not read.
+    within a record stays there. Attributes within a record are not read.
 
-    A BadRow: a tag that stands twice, text between children, an element beside records that has children but
-    none that matches. Raises TelecomAnswerError with the line for what is not XML, a document type
-    declaration, nesting deeper than 32, a record of more than 1 MB, a record that shows only after one within
-    it that it is one, and elements among which there is no record.
+    A BadRow: a tag that stands twice, text between children, an element beside records that has children, or
+    attributes and no text, but none that matches. Raises TelecomAnswerError with the line for what is not
+    XML, a document type declaration, nesting deeper than 32, a record of more than 1 MB, a record that shows
+    only after one within it that it is one, and elements among which there is no record.
     """
     reader = _Records(marker)
     yield from reader.read(file)
@@ -34,13 +34,14 @@ def xml_rows(file: IO[bytes], marker: re.Pattern[str]) -> Iterator[Line]:
         raise TelecomAnswerError("XML without records")
 
 
-def xml_facts(file: IO[bytes]) -> dict[str, str]:
+def xml_facts(file: IO[bytes], marker: re.Pattern[str] | None = None) -> dict[str, str]:
     """Return the texts of those of the root's children that have no children, by tag.
 
-    Of a root without children its own text, unless it is blank. Raises TelecomAnswerError as `xml_rows`, also
-    for a tag that stands twice.
+    Of a root without children its own text, unless it is blank. Elements with an attribute whose name matches
+    `marker` are records and left out. Raises TelecomAnswerError as `xml_rows`, also for a tag that stands
+    twice.
     """
-    reader = _Facts()
+    reader = _Facts(marker)
     for _ in reader.read(file):
         pass
     return reader.facts
@@ -108,16 +109,17 @@ class _Reader(ContentHandler):
 class _Facts(_Reader):
     """Keeps the texts at the top."""
 
-    def __init__(self) -> None:
+    def __init__(self, marker: re.Pattern[str] | None) -> None:
         super().__init__()
         self.facts: dict[str, str] = {}
+        self._marker = marker
         self._text: list[str] = []
         self._kept, self._is_leaf = 0, False
 
     def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
         super().startElement(name, attrs)
         self._text.clear()
-        self._held, self._is_leaf = self._kept, True
+        self._held, self._is_leaf = self._kept, not _has(attrs, self._marker)
 
     def characters(self, content: str) -> None:
         self._silent = 0
@@ -143,10 +145,13 @@ class _Facts(_Reader):
 class _Element:
     """An element that is open."""
 
-    __slots__ = ("fault", "fields", "has_records", "holds_records", "is_record", "tag", "text", "unmarked")
+    __slots__ = (
+        *("attributes", "fault", "fields", "has_records", "holds_records", "is_record", "tag", "text"),
+        "unmarked",
+    )
 
-    def __init__(self, tag: str) -> None:
-        self.tag, self.fault = tag, ""
+    def __init__(self, tag: str, attributes: _Fields) -> None:
+        self.tag, self.attributes, self.fault = tag, attributes, ""
         self.is_record = self.holds_records = self.has_records = False
         self.text: list[str] = []
         self.fields: _Fields = []
@@ -158,7 +163,7 @@ class _Records(_Reader):
 
     def __init__(self, marker: re.Pattern[str]) -> None:
         super().__init__()
-        self._marker, self._open = marker, [_Element("")]
+        self._marker, self._open = marker, [_Element("", [])]
         self._records, self.found = 0, False
 
     def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
@@ -169,7 +174,13 @@ class _Records(_Reader):
                 raise self._error("a record that shows only after one within it that it is one")
             around.is_record = True
             self._records += 1
-        self._open.append(_Element(name))
+        attributes = [] if self._records else list(attrs.items())
+        self._hold(sum(64 + len(key) + len(value) for key, value in attributes))
+        self._open.append(_Element(name, attributes))
+        if attributes and self._depth > 1 and _has(attrs, self._marker):
+            self._open[-1].is_record = True
+            self._open[-1].fields += attributes
+            self._records += 1
 
     def characters(self, content: str) -> None:
         if not self._open[-1].holds_records:
@@ -204,16 +215,22 @@ class _Records(_Reader):
 
     def _keep(self, done: _Element, around: _Element) -> None:
         """Keep an element for what may become a record around it. One beside records ought to be one."""
-        value = done.fields or "".join(done.text)
+        text = "".join(done.text)
+        value = done.fields or text
         if not around.holds_records:
             around.fields.append((done.tag, value))
             around.fault = around.fault or done.fault
-        if done.fields and not self._records:
-            row = bad("an element beside records that is none", _text(done.tag, value))
+        unmarked = done.fields or ([] if text.strip() else done.attributes)
+        if unmarked and not self._records:
+            row = bad("an element beside records that is none", _text(done.tag, unmarked))
             if around.has_records:
                 self._ready.append((self._line(), row))
             elif not around.holds_records:
                 around.unmarked.append((self._line(), row))
+
+
+def _has(attrs: Any, marker: re.Pattern[str] | None) -> bool:
+    return marker is not None and any(map(marker.fullmatch, attrs.getNames()))
 
 
 def _record(done: _Element) -> dict[str, Any] | BadRow:

@@ -118,7 +118,7 @@ def _xml_lines(file: IO[bytes]) -> Iterator[Line]:
     for line in xml_rows(file, _START):
         found = True
         yield line
-    beside = [name for name, text in xml_facts(file).items() if text.strip() or not found]
+    beside = [name for name, text in xml_facts(file, _START).items() if text.strip() or not found]
     if not found and beside:
         raise TelecomAnswerError("XML without calls")
     _refuse_errors(beside)
@@ -180,4 +180,4 @@ def is_list(answer: Response, format: str) -> bool:
 
 
 _JSON_RECORD = re.compile(rb'[{,]\s*"start_timestamp"\s*:')
-_XML_RECORD = re.compile(rb"<start_timestamp\b", re.IGNORECASE)
+_XML_RECORD = re.compile(rb"<start_timestamp\b|\sstart_timestamp\s*=", re.IGNORECASE)

@@ -22,9 +22,10 @@ _HOUR, _SECOND = timedelta(hours=1), timedelta(seconds=1)
 _BEFORE, _AFTER = _HOUR, timedelta(days=1)
 """How much more is asked for on either side of a window. After it, since the vendor may go by when calls
 ended: no call is taken to last longer than a day."""
-_STEP = (
-    LONGEST_PERIOD - _BEFORE - _AFTER - _HOUR
-)  # a week across a change is an hour longer, one way or other
+_SKEW = timedelta(minutes=5)
+"""By which the vendor's clock may be ahead of ours."""
+_STEP = LONGEST_PERIOD - _BEFORE - _AFTER - _HOUR
+"""A week across a change of the clocks is an hour longer, on the wall or as it passes."""
 
 
 def period(start: datetime, end: datetime) -> tuple[str, str]:
@@ -37,11 +38,17 @@ def period(start: datetime, end: datetime) -> tuple[str, str]:
     if start >= end:
         raise TelecomInputError("end", "must be later than start")
     first, last = local_period(start, end, KYIV, either_pass=True)
-    if last - first > LONGEST_PERIOD:
+    if _length(first, last) > LONGEST_PERIOD:
         first, last = local_period(start, end, KYIV)
     if max(last - first, end - start) > LONGEST_PERIOD:
         raise TelecomInputError("end", "must be at most 7 days after start, by the clocks of Kyiv too")
     return first.isoformat(timespec="seconds"), last.isoformat(timespec="seconds")
+
+
+def _length(first: datetime, last: datetime) -> timedelta:
+    """Return the length of a period, by the clocks or as it passes, whichever is more."""
+    since, until = (one.replace(tzinfo=KYIV).astimezone(timezone.utc) for one in (first, last))
+    return max(last - first, until - since)
 
 
 def oldest_start(now: datetime) -> datetime:
@@ -93,10 +100,10 @@ def windows(start: datetime, end: datetime, now: datetime) -> list[Window]:
 
 
 def _cut(start: datetime, end: datetime, now: datetime) -> Iterator[Window]:
-    oldest = oldest_start(now) + _SECOND
     while start < end:
         until = min(start + _STEP, end)
-        yield Window(start, until, max(_moved(start, -_BEFORE), oldest), _asked(until, now))
+        first = max(_moved(start, -_BEFORE), min(start, oldest_start(now) + _SKEW))
+        yield Window(start, until, first, _asked(until, now))
         start = until
 
 

@@ -1,0 +1,195 @@
+"""Kyivstar FMC's hook, operator and transfer find the same under every reading of the vendor's document."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomAuthError,
+    TelecomRejectedError,
+)
+from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
+from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, Books
+from airflow_provider_telecom.simulator.switches import of_vendor
+from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
+    KyivstarFmcCallsToObjectStorageOperator,
+)
+from airflow_provider_telecom.vendors.kyivstar_fmc import watches
+from airflow_provider_telecom.vendors.progress import Stage
+from tests.tasks import Run
+
+A, B, SHORT = "0670000201", "0670000202", "101"
+PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=timezone.utc)
+"""When Kyiv's clocks go from 04:00 back to 03:00."""
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+FORMATS = ("json", "csv", "xml")
+Make = Callable[..., Any]
+SETTINGS = [
+    *(
+        pytest.param({switch.full_name: value}, id=f"{switch.name}={value}")
+        for switch in of_vendor("fmc")
+        for value in switch.values[1:]
+        if switch.in_presets
+    ),
+    *(pytest.param(preset, id=str(preset)) for preset in ("default", "opposite", 1, 2, 3)),
+]
+every_reading = pytest.mark.parametrize("setting", SETTINGS)
+
+
+@pytest.fixture
+def books(telecom_simulator: Any, setting: Any) -> Books:
+    """Return empty books of a vendor that follows one reading, or one of many at once."""
+    if isinstance(setting, dict):
+        for name, value in setting.items():
+            telecom_simulator.town.set_switch(name, value)
+    elif isinstance(setting, int):
+        telecom_simulator.reset(setting, preset="random")
+    else:
+        telecom_simulator.reset(preset=setting)
+    found: Books = telecom_simulator.town.books("fmc", Books)
+    found.calls.clear()
+    return found
+
+
+@pytest.fixture
+def hook(books: Books, hook_for: Make) -> Any:
+    return hook_for("kyivstar_fmc")
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def called(number: str) -> str:
+    """Return a number as all of the vendor's forms have it in common."""
+    return number[-9:]
+
+
+@every_reading
+@pytest.mark.parametrize("format", FORMATS)
+def test_records(books: Books, hook: Any, tmp_path: Path, format: str) -> None:
+    start = now() - 5 * HOUR
+    names = {"calling_name": 'Олена; "Бо", <1>', "called_name": "", "department": "A & B"}
+    booked = [
+        books.add_call(start, 13, A, B, **names),
+        books.add_call(start, 13, A, B, **names),
+        books.add_call(start + HOUR, 600, B, SHORT),
+    ]
+    found = hook.get_call_records(start - HOUR, format=format, names=True, departments=True, ownership=True)
+    assert Counter(
+        (one.start, called(one.calling_number), called(one.called_number)) for one in found
+    ) == Counter((one.start, called(one.calling), called(one.called)) for one in booked)
+    assert {one.end - one.start for one in found} == {timedelta(seconds=13), timedelta(seconds=600)}
+    assert sum(names["calling_name"] in one.model_extra.values() for one in found) == 2
+    size = hook.download_call_records(tmp_path / "calls", start - HOUR, format=format)
+    assert (tmp_path / "calls").stat().st_size == size > 100
+
+
+@every_reading
+@pytest.mark.parametrize("format", FORMATS)
+def test_no_records(hook: Any, tmp_path: Path, format: str) -> None:
+    assert hook.get_call_records(now() - DAY, format=format) == []
+    assert hook.download_call_records(tmp_path / "calls", now() - DAY, format=format) < 100
+
+
+@every_reading
+def test_periods_up_to_the_limits(hook: Any) -> None:
+    for change in (PUT_BACK, datetime(2027, 3, 28, 1, tzinfo=timezone.utc)):
+        for days in (10, 1, 3 / 24, 1 / 48, -1 / 48):
+            moment = change + DAY * days
+            with time_machine.travel(moment, tick=False):
+                assert hook.get_call_records(moment - 7 * DAY + HOUR, moment) == []
+                assert hook.get_call_records(moment - 30 * DAY + HOUR) == []
+                if abs(moment - PUT_BACK) >= HOUR:  # else 7 days are an hour more or less for some vendors
+                    assert hook.get_call_records(end=moment) == []
+
+
+@every_reading
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_load_over_the_change_of_the_clocks(books: Books, hook: Any, tmp_path: Path, format: str) -> None:
+    """A month with calls of all lengths, many of them around the change: each is loaded once."""
+    with time_machine.travel(PUT_BACK + 12 * DAY, tick=False):
+        for minutes in range(-6 * 1440, 11 * 1440, 171):
+            books.add_call(PUT_BACK + timedelta(minutes=minutes), (13, 4000, 40_000)[minutes % 3], A, B)
+        for minutes in range(-90, 91, 7):
+            books.add_call(PUT_BACK + timedelta(minutes=minutes), 13, A, B)
+        operator = KyivstarFmcCallsToObjectStorageOperator(
+            task_id="load",
+            path=str(tmp_path),
+            start=PUT_BACK - 6.5 * DAY,
+            end=PUT_BACK + 11.5 * DAY,
+            source_format=format,
+            names=True,
+        )
+        summary = Run().execute(operator)
+    files = tmp_path.glob("date=*/calls*.jsonl")
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    shown = Counter(row["start_timestamp"].replace("T", " ") for row in rows)
+    assert shown == Counter(str(call.start.astimezone(KYIV).replace(tzinfo=None)) for call in books.calls)
+    assert summary["rows"] == len(books.calls)
+    assert {row["calling_msisdn"] for row in rows} == {f"38{A}"}
+    for row in rows:
+        if not row["time_ambiguous"]:
+            start = datetime.fromisoformat(row["start_utc"].replace("Z", "+00:00"))
+            assert str(start.astimezone(KYIV).replace(tzinfo=None)) == row["start_timestamp"].replace(
+                "T", " "
+            )
+
+
+@every_reading
+@pytest.mark.parametrize("since", [-90, -30, -1, 0, 20, 61])
+def test_a_call_is_verified_in_both_passes_of_the_hour_that_happens_twice(
+    books: Books, hook: Any, since: int
+) -> None:
+    asked = PUT_BACK + timedelta(minutes=since)
+    books.add_call(asked - 3 * HOUR, 60, A, B)
+    with time_machine.travel(asked + timedelta(minutes=3), tick=False):
+        look = watches.call_record(hook, A, B, asked.isoformat())
+        assert hook.run(look).stage is Stage.WAITING
+        books.add_call(asked + timedelta(seconds=1), 60, A, B)
+        look = watches.call_record(hook, A, B, asked.isoformat())
+        assert hook.run(look).stage is Stage.REACHED
+
+
+@every_reading
+def test_a_call_rings_once(telecom_simulator: Any, books: Books, hook: Any) -> None:
+    run = Run()
+    ring = {"task_id": "ring", "called_number": B, "calling_number": A}
+    for _ in range(2):
+        assert run.execute(KyivstarFmcOriginateCallOperator(**ring)) == {"started": True}
+    assert len(telecom_simulator.town.ledger.of("fmc", "call")) == 1
+    with pytest.raises(TelecomRejectedError):
+        hook.originate_call("+79000000000", A)
+    books.activated = False
+    with pytest.raises(TelecomAuthError):
+        hook.originate_call(B, A)
+    assert len(telecom_simulator.town.ledger.of("fmc", "call")) == 1
+
+
+@pytest.mark.parametrize("setting", [{"fmc.csv_encoding": "cp1251"}], ids=str)
+def test_another_encoding_is_an_error_without_the_option(books: Books, hook: Any, tmp_path: Path) -> None:
+    start = now() - 2 * HOUR
+    books.add_call(start, 13, A, B, calling_name="Олена")
+    with pytest.raises(TelecomAnswerError):
+        hook.get_call_records(start - HOUR, format="csv", names=True)
+    load = {
+        "task_id": "load",
+        "path": str(tmp_path),
+        "start": start - HOUR,
+        "end": start + HOUR,
+        "names": True,
+    }
+    with pytest.raises(TelecomAnswerError, match="utf-8"):
+        Run().execute(KyivstarFmcCallsToObjectStorageOperator(**load))
+    Run().execute(KyivstarFmcCallsToObjectStorageOperator(**load, encoding="cp1251"))
+    (file,) = tmp_path.glob("date=*/calls*.jsonl")
+    assert json.loads(file.read_text())["calling_name"] == "Олена"
