@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.system.services import MissingServiceError
 
-READY_WITHIN_SECONDS = 30
+READY_WITHIN_SECONDS = 600
 _FLAGS = (
     "--headless=new",
     "--no-sandbox",  # it does not run as root otherwise, and visits nothing but this machine
@@ -54,7 +54,7 @@ class Page:
             raise RuntimeError(str(answer["exceptionDetails"])[:1000])
         return answer["result"].get("value")
 
-    def wait_for(self, condition: str, seconds: float = 30) -> Any:
+    def wait_for(self, condition: str, seconds: float = READY_WITHIN_SECONDS) -> Any:
         """Wait until an expression is truthy, and return its value. An error in it counts as not yet."""
         ends, last = time.monotonic() + seconds, ""
         while time.monotonic() < ends:
@@ -97,7 +97,7 @@ class Page:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            answer = json.loads(self._socket.recv(60))
+            answer = json.loads(self._socket.recv(READY_WITHIN_SECONDS))
             if answer.get("id") == number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
@@ -124,7 +124,8 @@ def browser(home: Path) -> Iterator[Page]:
     try:
         port = _port_of(home, process)
         with urlopen(
-            Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT"), timeout=30
+            Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT"),
+            timeout=READY_WITHIN_SECONDS,
         ) as answer:
             address = json.load(answer)["webSocketDebuggerUrl"]
         with connect(address, max_size=None, proxy=None) as socket:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-READY_WITHIN_SECONDS = 60
+READY_WITHIN_SECONDS = 600
 _UNPRIVILEGED = ("postgres", "nobody")
 
 
@@ -38,7 +38,7 @@ class Postgres:
     def new_database(self, name: str) -> str:
         """Make an empty database and return the address that SQLAlchemy wants."""
         command = [self.binaries / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "airflow", name]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=READY_WITHIN_SECONDS)
         return f"postgresql+psycopg2://airflow@127.0.0.1:{self.port}/{name}"
 
 
@@ -53,7 +53,7 @@ def running_postgres() -> Iterator[Postgres]:
             [binaries / "initdb", f"--pgdata={data}", *options],
             check=True,
             capture_output=True,
-            timeout=120,
+            timeout=READY_WITHIN_SECONDS,
             cwd=folder,
             **user,
         )
@@ -140,7 +140,7 @@ def _process(
 
 def _wait_for(command: list[Any], folder: Path) -> None:
     ends = time.monotonic() + READY_WITHIN_SECONDS
-    while subprocess.run(command, capture_output=True, timeout=30, check=False).returncode:
+    while subprocess.run(command, capture_output=True, timeout=READY_WITHIN_SECONDS, check=False).returncode:
         if time.monotonic() > ends:
             raise TimeoutError((folder / "out").read_text()[-3000:])
         time.sleep(0.1)

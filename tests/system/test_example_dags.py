@@ -47,7 +47,7 @@ def test_all_examples_run_to_their_end(
     for dag_id in DAG_IDS:
         airflow.start_run(dag_id, "once")
     seen: set[str] = set()
-    airflow.wait_until(lambda: _ended(airflow, seen), 600)
+    airflow.wait_until(lambda: _ended(airflow, seen))
     took = time.monotonic() - started
     ended = {dag_id: airflow.state(dag_id, "once") for dag_id in DAG_IDS}
     expected = {dag_id: "failed" if dag_id in MEANT_TO_FAIL else "success" for dag_id in DAG_IDS}
@@ -61,9 +61,7 @@ def test_all_examples_run_to_their_end(
     tell(f"{airflow.executor}: {len(DAG_IDS)} Dags in {took:.0f} s, {by_celery} tasks by Celery's workers")
     assert (by_celery > 0) is (airflow.executor == "CeleryExecutor")
     wanted = sum((Counter(EFFECTS.get(dag_id, {})) for dag_id in DAG_IDS), Counter())
-    assert airflow.wait_until(lambda: _happened(telecom_simulator) == wanted, 60), _happened(
-        telecom_simulator
-    )
+    assert airflow.wait_until(lambda: _happened(telecom_simulator) == wanted), _happened(telecom_simulator)
     left = {table: str(airflow.rows(f"select * from {table}")) for table in TABLES}
     left |= {"triggers": "".join(seen), "task logs": airflow.task_logs()}
     assert seen, "no trigger was seen"

@@ -41,7 +41,7 @@ def test_eight_parallel_tasks_share_one_token(airflow: RunningAirflow, telecom_s
     ended = threading.Event()
     killer = threading.Thread(target=_kill_now_and_then, args=(telecom_simulator, tokens, ended), daemon=True)
     killer.start()
-    state = airflow.run_to_end("sunsim_parallel", "once", 240)
+    state = airflow.run_to_end("sunsim_parallel", "once")
     ended.set()
     killer.join()
     ledger, logs = telecom_simulator.town.ledger, airflow.task_logs()
@@ -56,7 +56,7 @@ def test_eight_parallel_tasks_share_one_token(airflow: RunningAirflow, telecom_s
 
 
 def test_all_five_hooks_work_in_the_triggerer(airflow: RunningAirflow, telecom_simulator: Any) -> None:
-    state = airflow.run_to_end("awaiting", "once", 120)
+    state = airflow.run_to_end("awaiting", "once")
     assert state == "success", airflow.task_logs()[-3000:]
     _all_five_were_asked(telecom_simulator)
 
@@ -71,16 +71,16 @@ def test_all_five_hooks_work_under_dags_test(airflow: RunningAirflow, telecom_si
 
 
 def test_the_readmes_dag_works_as_it_stands(airflow: RunningAirflow, telecom_simulator: Any) -> None:
-    assert airflow.run_to_end("thank_you", "once", 120) == "success", airflow.task_logs()[-3000:]
+    assert airflow.run_to_end("thank_you", "once") == "success", airflow.task_logs()[-3000:]
     (sent,) = telecom_simulator.town.ledger.of("ketchup", "sms")
     assert (sent.facts["msisdn"], sent.facts["text"]) == ("380670000200", "Thank you!")
 
 
 def test_dags_start_when_calls_were_loaded(airflow: RunningAirflow, telecom_simulator: Any) -> None:
-    assert airflow.run_to_end("loading", "once", 120) == "success", airflow.task_logs("loading")[-3000:]
+    assert airflow.run_to_end("loading", "once") == "success", airflow.task_logs("loading")[-3000:]
     query = "select state from dag_run where dag_id = :dag_id"
     for dag_id in ("after_the_folder", "after_the_alias"):
-        ended = airflow.wait_until(lambda dag_id=dag_id: airflow.value(query, dag_id=dag_id) == "success", 60)
+        ended = airflow.wait_until(lambda dag_id=dag_id: airflow.value(query, dag_id=dag_id) == "success")
         assert ended, (dag_id, airflow.rows("select * from asset_event"), airflow.task_logs(dag_id))
     told = airflow.rows("select value from xcom where task_id = 'tell' and key = 'return_value'")
     loaded = sum(

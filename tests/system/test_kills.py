@@ -44,7 +44,7 @@ class Ground:
     def __init__(self, airflow: RunningAirflow, folder: Path) -> None:
         self.airflow, self._folder = airflow, folder
 
-    def run(self, orders: Sequence[tuple[str, str, dict[str, Any]]], seconds: float) -> list[Killed]:
+    def run(self, orders: Sequence[tuple[str, str, dict[str, Any]]]) -> list[Killed]:
         """Make Dag runs, `(dag_id, run_id, conf)`, at once, and return how they ended."""
         for dag_id, run_id, conf in orders:
             self.airflow.start_run(dag_id, run_id, **conf)
@@ -57,7 +57,7 @@ class Ground:
             now = states()
             return all(now.get(name) in ("success", "failed") for name in names)
 
-        assert self.airflow.wait_until(ended, seconds), f"{Counter(states().values())}; {self.airflow.logs()}"
+        assert self.airflow.wait_until(ended, 1800), f"{Counter(states().values())}; {self.airflow.logs()}"
         now = states()
         return [Killed(dag_id, run_id, conf.get("point"), now[run_id]) for dag_id, run_id, conf in orders]
 
@@ -104,7 +104,7 @@ def test_fifty_kills(ground: Ground, telecom_simulator: Any, tell: Callable[[str
         for dag_id, last in points.items()
         for point in range(1, last + 1)
     ]
-    killed = ground.run(at_points, 900)
+    killed = ground.run(at_points)
     assert not [kill for kill in killed if not ground.was_killed(kill.run_id)]
     killed += _at_random(ground, durations, KILLS - len(killed))
     assert len(killed) >= KILLS
@@ -119,7 +119,7 @@ def test_fifty_kills(ground: Ground, telecom_simulator: Any, tell: Callable[[str
 
 def _probed(ground: Ground) -> tuple[dict[str, int], dict[str, float]]:
     """Send whole once, and return how many points there are and how many seconds it takes."""
-    for probe in ground.run([(dag_id, f"{dag_id}-whole", {}) for dag_id in KINDS], 300):
+    for probe in ground.run([(dag_id, f"{dag_id}-whole", {}) for dag_id in KINDS]):
         assert probe.state == "success", f"{probe}; {ground.airflow.task_logs(probe.dag_id)[-5000:]}"
     steps = {dag_id: ground.steps(f"{dag_id}-whole") for dag_id in KINDS}
     points = {dag_id: 2 * sum(what != BEGIN for _, what in made) for dag_id, made in steps.items()}
@@ -137,7 +137,7 @@ def _at_random(ground: Ground, durations: dict[str, float], wanted: int) -> list
             dag_id = list(KINDS)[number % len(KINDS)]
             seconds = random_.uniform(0, durations[dag_id] * 1.1)
             orders.append((dag_id, f"{dag_id}-random-{round_}-{number}", {"after_seconds": seconds}))
-        met += [kill for kill in ground.run(orders, 600) if ground.was_killed(kill.run_id)]
+        met += [kill for kill in ground.run(orders) if ground.was_killed(kill.run_id)]
         if len(met) >= wanted:
             return met
     raise AssertionError(f"of {wanted} kills at random times only {len(met)} came before the task's end")

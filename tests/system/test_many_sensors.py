@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from airflow_provider_telecom.simulator.server import Simulator
-from tests.system.running import RunningAirflow, Shape, running_airflow, wait_until
+from tests.system.running import LONG_SECONDS, RunningAirflow, Shape, running_airflow, wait_until
 from tests.system.sensors.waiting import LOOK_EVERY_SECONDS, SENSORS
 from tests.system.services import Postgres, free_port
 
@@ -50,7 +50,9 @@ class Town:
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
-        with urlopen(Request(f"{self.address.url}/_town{path}", data, headers), timeout=30) as answer:
+        with urlopen(
+            Request(f"{self.address.url}/_town{path}", data, headers), timeout=LONG_SECONDS
+        ) as answer:
             return json.load(answer)
 
     def open_connections(self) -> int:
@@ -75,7 +77,7 @@ def town() -> Iterator[Town]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         found = Town(psutil.Process(process.pid), Simulator(port))
         try:
-            assert wait_until(lambda: _answers(found), 60)
+            assert wait_until(lambda: _answers(found))
             yield found
         finally:
             process.terminate()
@@ -98,7 +100,7 @@ def test_two_thousand_sensors_in_one_triggerer(
         before, started = town.paths(), time.monotonic()
         for run in range(RUNS):
             airflow.start_run("waiting", str(run), ids=ids[run * SENSORS : (run + 1) * SENSORS])
-        assert airflow.wait_until(lambda: town.asked_about() >= len(ids), 600, every=5), airflow.logs()
+        assert airflow.wait_until(lambda: town.asked_about() >= len(ids), every=5), airflow.logs()
         tell(f"{len(ids)} sensors are waiting {time.monotonic() - started:.0f} s after the first run began")
         calm = any(_waited(airflow, town, tell) for _ in range(MINUTES_AT_MOST))
         assert calm, _blocked(airflow)[-20:]
@@ -107,7 +109,7 @@ def test_two_thousand_sensors_in_one_triggerer(
         assert looks["/rest/v1beta/sms/..."] >= 2 * len(ids), looks
         assert _states(airflow) == {"deferred": len(ids)}
         town.ask("/ripeness", {"kind": "kyivstar.sms", "mode": "at_once"})
-        assert airflow.wait_until(lambda: _states(airflow)["success"] >= RESUMED, 300), airflow.logs()
+        assert airflow.wait_until(lambda: _states(airflow)["success"] >= RESUMED), airflow.logs()
         assert not _states(airflow)["failed"]
 
 

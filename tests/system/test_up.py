@@ -18,6 +18,8 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
+from tests.system.running import LONG_SECONDS, wait_until
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 DAG = "/api/v2/dags/example_kyivstar_sms"
 pytestmark = [pytest.mark.xdist_group("airflow"), pytest.mark.system]
@@ -52,15 +54,16 @@ class Served:
     def run_to_end(self) -> str:
         """Start the Dag, wait for it, and return its state."""
         run_id = quote(self.ask(f"{DAG}/dagRuns", {"logical_date": None})["dag_run_id"])
-        ends = time.monotonic() + 120
-        while (state := str(self.ask(f"{DAG}/dagRuns/{run_id}")["state"])) not in ("success", "failed"):
-            assert time.monotonic() < ends, f"it is still {state}"
-            time.sleep(1)
-        return state
+
+        def state() -> str:
+            return str(self.ask(f"{DAG}/dagRuns/{run_id}")["state"])
+
+        assert wait_until(lambda: state() in ("success", "failed"), every=1), f"it is still {state()}"
+        return state()
 
 
 def fetched(request: Request) -> Any:
-    with urlopen(request, timeout=60) as answer:
+    with urlopen(request, timeout=LONG_SECONDS) as answer:
         return json.load(answer)
 
 
@@ -80,7 +83,7 @@ def up(home: Path, ended_by: signal.Signals) -> Iterator[Served]:
             yield Served(*addresses)
         finally:
             process.send_signal(ended_by)
-            assert process.wait(90) == 0
+            assert process.wait(LONG_SECONDS) == 0
     assert left_of(home) == []
 
 
@@ -107,7 +110,7 @@ def test_it_serves_runs_an_example_ends_all_and_starts_again(tmp_path: Path) -> 
             [sys.executable, str(ROOT / "scripts" / "up.py"), str(home)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LONG_SECONDS,
             check=False,
         )
         assert second.returncode == 1
