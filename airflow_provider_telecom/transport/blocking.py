@@ -99,7 +99,7 @@ class Transport:
                 data=wire.content,
                 headers=wire.headers,
                 auth=keep_other_credentials_out,
-                timeout=(self._route.connect_timeout, silence),
+                timeout=(min(self._route.connect_timeout, cutoff.seconds), silence),
                 verify=self._route.verify,
                 allow_redirects=False,
                 stream=True,

@@ -43,7 +43,7 @@ class Cutoff:
     """Ends an exchange when its time is up, wherever it hangs: requests itself has no total time-out."""
 
     def __init__(self, seconds: float) -> None:
-        self.fired = False
+        self.seconds, self.fired = seconds, False
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
@@ -195,11 +195,11 @@ def keep_other_credentials_out(request: requests.PreparedRequest) -> requests.Pr
 
 
 class Hush(logging.Filter):
-    """Drops urllib3's log lines for our own requests: they hold addresses with tokens and numbers."""
+    """Strikes addresses out of urllib3's DEBUG lines for our own requests: they hold tokens and numbers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return exchange.cutoff is None
+        return exchange.cutoff is None or record.levelno > logging.DEBUG
 
 
-for _chatty in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
+for _chatty in ("urllib3.connectionpool", "urllib3.util.retry"):
     logging.getLogger(_chatty).addFilter(Hush())

@@ -292,6 +292,16 @@ def test_a_long_retry_after_holds_the_next_calls_too() -> None:
     assert next(call) == Pause(100, 100)
 
 
+def test_no_vendor_holds_an_account_for_more_than_a_day() -> None:
+    clock = Clock()
+    guard = Guard(clock=clock)
+    guard.hold(1e300)
+    clock.now = 86_400 - 100.0
+    assert guard.delay() == 100
+    clock.now = 86_400.0
+    assert guard.delay() == 0
+
+
 def test_a_keyed_effect_in_doubt_stays_in_doubt_when_the_quota_stops_its_repetition() -> None:
     guard = Guard(clock=Clock())
     call = perform(Request("POST", "/x", Repeat.KEYED), Plain(), read, guard, 60)

@@ -174,6 +174,15 @@ def test_an_effect_without_a_key_is_sent_once_whatever_comes_back(
         assert isinstance(found, TelecomUnknownError), found
 
 
+@pytest.mark.parametrize("what", UNUSUAL)
+def test_no_answer_makes_a_library_log_the_address(
+    send: Send, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"), scripted(on.say(UNUSUAL[what], close=True)) as server:
+        send(server.url, get(query={"token": "s3cr3t"}))
+    assert "s3cr3t" not in caplog.text
+
+
 SAYS = {
     "not HTTP": (on.say(b"NOT-HTTP\r\n\r\n", close=True), "the answer is not valid HTTP"),
     "a bad header": (on.say(UNUSUAL["a header without a colon"], close=True), "the answer is not valid HTTP"),

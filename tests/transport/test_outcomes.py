@@ -47,7 +47,10 @@ def test_a_connection_that_does_not_come_was_not_sent(send: Send) -> None:
             queued.setblocking(False)
             queued.connect_ex(address)
         try:
-            assert isinstance(send(f"http://127.0.0.1:{address[1]}", get(), connect_timeout=0.5), NotSent)
+            started, url = time.monotonic(), f"http://127.0.0.1:{address[1]}"
+            assert isinstance(send(url, get(), connect_timeout=0.5), NotSent)
+            assert isinstance(send(url, get(deadline=0.5)), NotSent)
+            assert time.monotonic() - started < HANG_SECONDS
         finally:
             for queued in waiting:
                 queued.close()

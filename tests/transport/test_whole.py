@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_telecom.calls.request import Repeat, Response, Save, Unknown
+from airflow_provider_telecom.transport.outcome import UnfitBodyError
 from airflow_provider_telecom.transport.wire import has_an_end, is_bracketed
 from tests.transport import scripted as on
 from tests.transport.conftest import Send, get
@@ -97,6 +98,25 @@ def test_what_the_headers_say_of_the_end() -> None:
     assert has_an_end(200, {"content-length": "7, 7"})
     assert has_an_end(200, {"transfer-encoding": "Chunked"})
     assert not has_an_end(200, {})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-length": "9, 3"},
+        {"content-length": "nine"},
+        {"content-length": "+9"},
+        {"content-length": "-9"},
+        {"content-length": ""},
+        {"content-length": "9" * 16},
+        {"content-length": "9", "transfer-encoding": "gzip, chunked"},
+        {"transfer-encoding": "identity"},
+    ],
+    ids=repr,
+)
+def test_headers_that_make_no_sense(headers: dict[str, str]) -> None:
+    with pytest.raises(UnfitBodyError):
+        has_an_end(200, headers)
 
 
 def test_brackets_match() -> None:
