@@ -184,7 +184,7 @@ def _ketchup() -> dict[str, Any]:
             ),
             "hlr_body": _choice(
                 "HLR body",
-                "How one HLR look-up is posted; the document says multipart.",
+                "How HLR look-ups are posted at first; the document says multipart.",
                 ["multipart", "json"],
                 "multipart",
             ),

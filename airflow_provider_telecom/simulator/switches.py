@@ -163,6 +163,13 @@ SWITCHES = (
     # KetchUp Loyalty
     Switch("ketchup", "alternative_sms", "statistics show the SMS that replaced a Viber message"),
     Switch("ketchup", "bare_read", "a read's answer has no `error: 0`"),
+    Switch(
+        "ketchup",
+        "base_path",
+        "/rest stands before all addresses (KU:8), before none, or before all but those of look-ups (KU:21, "
+        "KU:122, KU:154; KU:205)",
+        ("rest", "bare", "mixed"),
+    ),
     Switch("ketchup", "capital_status", "statuses are capitalised, as in some samples"),
     Switch("ketchup", "delete_at_stat_list", "exports are deleted at /rest/stat/list"),
     Switch(
@@ -171,6 +178,12 @@ SWITCHES = (
         "a known key is refused for its message alone, with the whole request if it has one message, or "
         "always with the whole (KU:98 shows the first, for look-ups; 23 and 43 are not shown)",
         ("item", "whole_of_one", "whole"),
+    ),
+    Switch(
+        "ketchup",
+        "error_status",
+        "an error has HTTP status 200, a status that fits its code, or 400; the document names none",
+        ("200", "by_code", "400"),
     ),
     Switch(
         "ketchup",
@@ -184,6 +197,13 @@ SWITCHES = (
     Switch("ketchup", "messages_key", "`result` and `messages` change places"),
     Switch("ketchup", "no_id", "pushed reports have no id"),
     Switch("ketchup", "numbers", "numbers come as numbers, not as texts"),
+    Switch(
+        "ketchup",
+        "reference_path",
+        "look-ups, SMS and tasks are found at addresses of their own, such as /sms/reference/{reference} "
+        "(KU:158, KU:410, KU:418), or at the one for ids (KU:159, KU:358, KU:360)",
+        ("explicit", "shared"),
+    ),
     Switch("ketchup", "single_result", "the answer to one creation is nested in `result`"),
     Switch("ketchup", "status_401", "an unknown API key is answered with HTTP status 401"),
     Switch("ketchup", "stray_blanks", "keys and values have stray blanks, as in the samples"),

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.calls.errors import TelecomRejectedError, TelecomUnknownError
+from airflow_provider_telecom.calls.errors import (
+    TelecomNotFoundError,
+    TelecomRejectedError,
+    TelecomUnknownError,
+)
 from airflow_provider_telecom.simulator.server import Simulator
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
 
 Make = Callable[..., Any]
 A, B, C = "380670000201", "380670000202", "380670000203"
@@ -102,3 +106,63 @@ def test_a_lost_answer_makes_it_try_no_other_form(
         call(hook_for("ketchup_loyalty").create_hlr, A, reference="r1")
     assert creations(telecom_simulator) == 4
     assert received(telecom_simulator) == Counter([A])
+
+
+# --- addresses
+
+
+@pytest.mark.parametrize(("option", "wrong"), [("/rest", {"bare", "mixed"}), ("/", {"rest", "mixed"})])
+@pytest.mark.parametrize("switch", ["rest", "bare", "mixed"])
+def test_row_02_calls_are_made_where_they_are_there(
+    telecom_simulator: Simulator, hook_for: Make, call: Make, option: str, wrong: set[str], switch: str
+) -> None:
+    """The first call of each kind may have to find its address; the others know it."""
+    telecom_simulator.town.set_switch("ketchup.base_path", switch)
+    hook = hook_for("ketchup_loyalty", base_path=option, viber_sender="Shop")
+    for number, extra in ((1, True), (2, False)):
+        telecom_simulator.town.requests.clear()
+        assert call(hook.create_hlr, f"38067000020{number}", reference=f"h{number}").id
+        assert call(hook.send_sms, f"38067000020{number}", "Hi", reference=f"s{number}").id
+        assert call(hook.send_viber, [ViberRecipient(f"38067000020{number}", f"v{number}")], "Hi").results
+        found = len(telecom_simulator.town.requests) - 3
+        assert (found > 0) == (extra and switch in wrong)
+    assert len(telecom_simulator.town.ledger.of("ketchup")) == 6
+
+
+def test_row_18_what_is_found_at_one_address_for_all(
+    telecom_simulator: Simulator, hook_for: Make, call: Make
+) -> None:
+    telecom_simulator.town.set_switch("ketchup.reference_path", "shared")
+    hook = hook_for("ketchup_loyalty")
+    sms = call(hook.send_sms_to_many, [Recipient(A, "r1")], "Hi")
+    look_up = call(hook.create_hlr, A, reference="r1")
+    assert call(hook.get_sms_by_reference, "r1").msisdn == A
+    assert call(hook.get_sms_task, sms.task_id).sent == 1
+    assert call(hook.get_hlr_by_reference, "r1").id == look_up.id
+    for method in (hook.get_sms_by_reference, hook.get_hlr_by_reference):
+        with pytest.raises(TelecomNotFoundError):
+            call(method, "none")
+
+
+@pytest.mark.parametrize("status", ["200", "by_code", "400"])
+@pytest.mark.parametrize("examples", ["off", "on"])
+def test_what_is_not_there_is_not_found_whatever_the_status(
+    telecom_simulator: Simulator, hook_for: Make, call: Make, status: str, examples: str
+) -> None:
+    telecom_simulator.town.set_switch("ketchup.error_status", status)
+    telecom_simulator.town.set_switch("ketchup.hlr_example_codes", examples)
+    hook = hook_for("ketchup_loyalty")
+    for method, argument, code in (
+        (hook.get_sms, "1", "20"),
+        (hook.get_sms_by_reference, "r9", "20"),
+        (hook.get_sms_task, "1", "30"),
+        (hook.get_hlr, "1", "10" if examples == "on" else "60"),
+        (hook.get_hlr_by_reference, "r9", "10" if examples == "on" else "60"),
+        (hook.get_viber, "1", "40"),
+        (hook.get_statistics, "abc", "90"),
+        (hook.delete_statistics_export, "abc", "90"),
+    ):
+        with pytest.raises(TelecomNotFoundError) as caught:
+            call(method, argument)
+        assert caught.value.code == code
+    assert len(telecom_simulator.town.requests) == 8

@@ -18,7 +18,7 @@ Handle = Callable[[Books, Request], Awaitable[Any]]
 
 
 def routes(town: Town) -> APIRouter:
-    """Return KetchUp's routes; `/rest` is part of them."""
+    """Return KetchUp's routes, with and without the `/rest` that is part of them."""
     router = APIRouter()
     every: list[tuple[tuple[str, ...], str, Handle]] = [
         *hlr.ROUTES,
@@ -27,24 +27,55 @@ def routes(town: Town) -> APIRouter:
         *statistics.ROUTES,
     ]
     for methods, path, handle in every:
-        router.add_route(path, _endpoint(town, handle), methods=list(methods))
+        for address in (path, path.removeprefix("/rest")):
+            router.add_route(address, _endpoint(town, handle, address), methods=list(methods))
     return router
 
 
-def _endpoint(town: Town, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(town: Town, handle: Handle, address: str) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         books: Books = town.books(SHORT_NAME, Books)
-        status = 401 if books.switches.on("status_401") and not _known(request) else 200
+        if not _is_there(books, address):
+            return Response("<html>404 Not Found</html>", status_code=404, media_type="text/html")
+        status = 200
         try:
             _authorize(books, request)
             body = await handle(books, request)
         except Refusal as refusal:
             body = refusal.body(books.switches)
+            status = _status_of(books, refusal)
         if isinstance(body, Response):
             return body
         return JSONResponse(_bare(books, request, shaped(body, books.switches)), status_code=status)
 
     return serve
+
+
+def _is_there(books: Books, address: str) -> bool:
+    """Return whether something is at an address, as the switches say."""
+    is_bare = not address.startswith("/rest/")
+    module = address.removeprefix("/rest").split("/")[1]
+    wants_bare = {"rest": False, "bare": True, "mixed": module == "hlr"}[books.switches["base_path"]]
+    is_explicit = module in ("hlr", "sms") and ("/reference/" in address or "/task/" in address)
+    return is_bare == wants_bare and not (is_explicit and books.switches["reference_path"] == "shared")
+
+
+def _status_of(books: Books, refusal: Refusal) -> int:
+    if refusal.code == 1 and books.switches.on("status_401"):
+        return 401
+    if books.switches["error_status"] == "by_code":
+        return _STATUSES.get(refusal.code, 400)
+    return 400 if books.switches["error_status"] == "400" else 200
+
+
+_STATUSES = {
+    **dict.fromkeys((1, 3), 401),
+    **dict.fromkeys((20, 30, 40, 60, 90), 404),
+    **dict.fromkeys((23, 43, 63), 409),
+    8: 402,
+    12: 413,
+}
+"""HTTP statuses that a careful programmer would have chosen for the codes; 400 for the others."""
 
 
 def _known(request: Request) -> bool:

@@ -64,8 +64,12 @@ async def _form_of(request: Request) -> str:
 
 
 async def by_id(books: Books, request: Request) -> dict[str, Any]:
-    """Return a look-up by its id."""
-    return _found(books, books.by_id("hlr", request.path_params["key"]))
+    """Return a look-up by its id, or, where that is the switch, by its reference."""
+    key = request.path_params["key"]
+    message = books.by_id("hlr", key)
+    if message is None and books.switches["reference_path"] == "shared":
+        message = books.by_reference("hlr", key)
+    return _found(books, message)
 
 
 async def by_reference(books: Books, request: Request) -> dict[str, Any]:

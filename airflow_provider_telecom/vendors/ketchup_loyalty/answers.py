@@ -78,6 +78,7 @@ _MEANINGS = {
 }
 """What the document's appendix says of statistics; their codes are nobody else's."""
 _ABOUT_A_NUMBER = re.compile(r"msisdn|phone|номер", re.IGNORECASE)
+_IS_NOT_THERE = re.compile(r"not found|не найден", re.IGNORECASE)
 _EXISTS = re.compile(r"already|уже|присутствует", re.IGNORECASE)
 _CODE = re.compile(r"[0-9]{1,6}|[A-Za-z_]{1,32}")
 _TEXTS = frozenset({"body", "text", "caption"})
@@ -135,7 +136,7 @@ def kind_of(code: str, text: str) -> type[TelecomError]:
     """Return the error that a code stands for. Codes that nobody knows are final."""
     if code == "11" and _ABOUT_A_NUMBER.search(text):
         return TelecomRejectedError  # the examples' "Incorrect msisdn"; 11 is "too many at once" otherwise
-    if code == "10" and "not found" in text.lower():
+    if code == "10" and _IS_NOT_THERE.search(text):
         return TelecomNotFoundError  # the examples' "HLR not found"; 10 is a wrong sending time otherwise
     return _KINDS.get(code, TelecomRejectedError)
 
@@ -159,10 +160,12 @@ def refuse(item: dict[str, Any], code: str, status: int = 200) -> NoReturn:
 def checked(answer: Response) -> Any:
     """Return the JSON of an answer that its HTTP status does not refuse; its code may still do so.
 
-    The document says no status for errors. Beside a 4xx a code that we know says more than the status,
-    but for those that speak of credentials and of haste.
+    The document says no status for errors. A code beside a 4xx says more than the status, but for those that
+    speak of credentials, of too many requests, and of an outcome that nobody knows.
     """
-    if not (400 <= answer.status < 500 and answer.status not in _CLEAR and _says_something(answer)):
+    if not (400 <= answer.status < 500 and answer.status not in _CLEAR and _has_code(answer)):
+        if answer.status == 404:
+            raise TelecomRejectedError("no such address: check the host and base_path", status=404)
         refuse_by_status(answer, lambda: complaint(answer))
     found = parsed(answer)
     if not isinstance(found, (dict, list)):
@@ -170,18 +173,31 @@ def checked(answer: Response) -> Any:
     return found
 
 
-_CLEAR = (401, 403, 429)
+_CLEAR = (401, 403, 408, 425, 429, 499)
 
 
-def _says_something(answer: Response) -> bool:
-    said = complaint(answer)
-    return said.code in _KINDS or is_duplicate(said.code, said.text)
+def _has_code(answer: Response) -> bool:
+    """Whether an answer holds a code of the vendor's, which is a number. A web server's own page has none."""
+    code = complaint(answer).code
+    return code is not None and code.isdecimal()
 
 
-def content(answer: Response) -> Any:
-    """Return an answer as tidy JSON. Raises the error that its status or its code stands for."""
+def is_elsewhere(error: TelecomRejectedError) -> bool:
+    """Whether an error says that there is no such function at this address, so that nothing was done."""
+    if error.code == NOT_SUPPORTED:
+        return True
+    return error.status == 404 and not (error.code or "").isdecimal()
+
+
+def content(answer: Response, not_found: str = "") -> Any:
+    """Return an answer as tidy JSON. Raises the error that its status or its code stands for.
+
+    `not_found` is a code that means it here, whatever its text says.
+    """
     found = checked(answer)
     if isinstance(found, dict) and (code := code_of(found)):
+        if code == not_found:
+            raise TelecomNotFoundError(text_of(found) or "not found", status=answer.status, code=code)
         refuse(found, code, answer.status)
     return found
 
@@ -198,11 +214,14 @@ def complaint(answer: Response) -> Complaint:
     return Complaint(code, worded(code, text_of(found)))
 
 
-def one(model: type[T]) -> Callable[[Response], T]:
-    """Return a reader of an answer that is one object, perhaps in a list or under `result` of its own."""
+def one(model: type[T], not_found: str = "") -> Callable[[Response], T]:
+    """Return a reader of an answer that is one object, perhaps in a list or under `result` of its own.
+
+    `not_found` is as in `content`.
+    """
 
     def read(answer: Response) -> T:
-        found = content(answer)
+        found = content(answer, not_found)
         for _ in range(2):
             if isinstance(found, list) and len(found) == 1:
                 found = found[0]

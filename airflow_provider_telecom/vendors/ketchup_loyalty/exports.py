@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, Literal
 
-from airflow_provider_telecom.calls.answers import refuse_by_status, unreadable
+from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.rows import (
@@ -23,7 +23,6 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
     EMPTY,
     checked,
     code_of,
-    complaint,
     content,
     refuse,
     tidy,
@@ -70,10 +69,8 @@ def _key_in(item: Any) -> str | None:
 
 def read_deleted(answer: Response) -> None:
     """Read the answer to a deletion, which the document does not show: nothing, or one without an error."""
-    if answer.body.strip():
+    if answer.body.strip() or not 200 <= answer.status < 300:
         content(answer)
-    else:
-        refuse_by_status(answer, lambda: complaint(answer))
 
 
 def is_file(format: Format) -> Callable[[Response], bool]:

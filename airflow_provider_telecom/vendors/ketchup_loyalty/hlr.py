@@ -27,6 +27,8 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many, sent_one
 
 BEST_QUALITY_TARIFF = 9
+_NOT_FOUND = "10"
+"""In the sample of a look-up that is not there; elsewhere it is a wrong sending time."""
 _CONTENT_TYPES = {"raw": "multipart/form-data", "json": "application/json"}
 
 
@@ -82,16 +84,17 @@ class HlrCalls(KetchUpRequests):
         Source: "Получение информации об HLR запросе".
         """
         request = self._get("/hlr/{hlr_id}", hlr_id=numeric_id("hlr_id", hlr_id))
-        return (yield from self._call(request, one(HlrStatus)))
+        return (yield from self._call(request, one(HlrStatus, not_found=_NOT_FOUND)))
 
     @endpoint
     def get_hlr_by_reference(self, reference: str) -> Call[HlrStatus]:
         """Return a look-up and its result by our key. Otherwise as `get_hlr`.
 
-        Source: "Получение информации об HLR запросе", GET /hlr/reference/{reference}.
+        Source: "Получение информации об HLR запросе", GET /hlr/reference/{reference}; its "Endpoint URL" is
+        /hlr/{reference}, which is asked where the first is not there.
         """
-        request = self._get("/hlr/reference/{reference}", reference=reference_of(reference))
-        return (yield from self._call(request, one(HlrStatus)))
+        read = one(HlrStatus, not_found=_NOT_FOUND)
+        return (yield from self._by_reference("/hlr", reference_of(reference), read))
 
     @endpoint
     def list_hlr_prices(self, tariff: int | None = None) -> Call[list[CountryPrice]]:

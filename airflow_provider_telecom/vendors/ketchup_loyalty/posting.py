@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -10,9 +11,13 @@ from airflow_provider_telecom.calls.checks import aware, filled, matching, some,
 from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.calls.privacy import shortened
-from airflow_provider_telecom.calls.request import Json, Repeat, Request
+from airflow_provider_telecom.calls.request import Json, Repeat, Request, Response
 from airflow_provider_telecom.vendors.api import Api
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpKnownError, is_misread
+from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
+    KetchUpKnownError,
+    is_elsewhere,
+    is_misread,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import joined
@@ -21,6 +26,7 @@ T = TypeVar("T")
 Form = TypeVar("Form")
 
 LONGEST_ORIGINATOR = 14
+_BASE_PATHS = ("/rest", "")
 REFERENCE = r"[A-Za-z0-9]{1,32}"
 
 
@@ -29,6 +35,45 @@ class KetchUpRequests(Api[KetchUpOptions]):
 
     def _request(self, method: str, path: str, repeat: Repeat, **facts: Any) -> Request:
         return Request(method, f"{self.options.base_path}{path}", repeat, **facts)
+
+    def _call(self, request: Request, read: Callable[[Response], T]) -> Call[T]:
+        return self._at_any_address([request], read)
+
+    def _at_any_address(self, requests: Sequence[Request], read: Callable[[Response], T]) -> Call[T]:
+        """Make a call at the first address that is there, and remember it for the account.
+
+        The document has addresses with and without `/rest`, and two for some calls. An address that is not
+        there has no effect. Raises the error of the first address if none is there.
+        """
+        learned, refusals = self.account.learned, []
+        addresses = [other for request in requests for other in self._with_and_without_rest(request)]
+        for request in [one for one in addresses if _there(one) in learned] or addresses:
+            try:
+                result = yield from super()._call(request, read)
+            except TelecomRejectedError as error:
+                if is_elsewhere(error):
+                    refusals.append(error)
+                    continue
+                learned.add(_there(request))
+                raise
+            learned.add(_there(request))
+            return result
+        raise refusals[0]
+
+    def _with_and_without_rest(self, request: Request) -> Sequence[Request]:
+        prefix = self.options.base_path
+        if prefix not in _BASE_PATHS:
+            return [request]
+        path = request.path.removeprefix(prefix)
+        return [request, *(replace(request, path=other + path) for other in _BASE_PATHS if other != prefix)]
+
+    def _by_reference(self, path: str, reference: str, read: Callable[[Response], T]) -> Call[T]:
+        """Ask for something by our key; in an address that is for ids too only if the key can be no id."""
+        paths = [
+            f"{path}/reference/{{reference}}",
+            *([] if reference.isdecimal() else [f"{path}/{{reference}}"]),
+        ]
+        return self._at_any_address([self._get(each, reference=reference) for each in paths], read)
 
     def _get(self, path: str, **ids: str) -> Request:
         return self._request("GET", path, Repeat.READ, ids=ids)
@@ -86,6 +131,10 @@ class KetchUpRequests(Api[KetchUpOptions]):
         if chosen is None:
             raise TelecomInputError("originator", "must be given here or in the connection's extra")
         return filled("originator", chosen, LONGEST_ORIGINATOR)
+
+
+def _there(request: Request) -> str:
+    return f"{request.label} is there"
 
 
 def reference_of(value: str, field: str = "reference") -> str:

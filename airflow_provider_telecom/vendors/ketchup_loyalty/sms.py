@@ -158,19 +158,21 @@ class SmsCalls(KetchUpRequests):
     def get_sms_by_reference(self, reference: str) -> Call[MessageStatus]:
         """Return an SMS and its status by our key, otherwise as `get_sms`.
 
-        Source: "Получение статусов смс".
+        Source: "Получение статусов смс" (GET /sms/reference/{reference}) and "View an SMS status"
+        (GET /sms/{reference}, which is asked where the first is not there).
         """
-        request = self._get("/sms/reference/{reference}", reference=reference_of(reference))
-        return (yield from self._call(request, one(MessageStatus)))
+        return (yield from self._by_reference("/sms", reference_of(reference), one(MessageStatus)))
 
     @endpoint
     def get_sms_task(self, task_id: str | int) -> Call[SmsTask]:
         """Return the counts of a batch.
 
-        Raises TelecomNotFoundError (code 30). A read. Source: "Получение статусов смс", GET /sms/task/{id}.
+        Raises TelecomNotFoundError (code 30). A read. Source: "Получение статусов смс" (GET /sms/task/{id})
+        and "View an SMS status" (GET /sms/{task_id}, which is asked where the first is not there).
         """
-        request = self._get("/sms/task/{task_id}", task_id=numeric_id("task_id", task_id))
-        return (yield from self._call(request, one(SmsTask)))
+        number = numeric_id("task_id", task_id)
+        requests = [self._get(path, task_id=number) for path in ("/sms/task/{task_id}", "/sms/{task_id}")]
+        return (yield from self._at_any_address(requests, one(SmsTask)))
 
     @endpoint
     def list_sms_prices(self, tariff: int | None = None) -> Call[list[CountryPrice]]:

@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from airflow_provider_telecom.calls.checks import filled, matching, one_of, some, within
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request, Save, Target
 from airflow_provider_telecom.vendors.clock import included_period
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import GONE, NOT_SUPPORTED
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import FILE_KEY, SOURCES, STATUSES, TYPES
 from airflow_provider_telecom.vendors.ketchup_loyalty.exports import (
     FORMATS,
@@ -137,14 +136,9 @@ class StatisticsCalls(KetchUpRequests):
         Source: "Удаление предыдущих запрошенных файлов".
         """
         ids = {"file_key": _file_key(file_key)}
-        request = self._request("DELETE", "/message/list/{file_key}", Repeat.SET_STATE, ids=ids)
-        try:
-            return (yield from self._call(request, read_deleted))
-        except TelecomRejectedError as error:
-            if not _is_elsewhere(error):
-                raise
-        elsewhere = self._request("DELETE", "/stat/list/{file_key}", Repeat.SET_STATE, ids=ids)
-        return (yield from self._call(elsewhere, read_deleted))
+        paths = ("/message/list/{file_key}", "/stat/list/{file_key}")
+        requests = [self._request("DELETE", path, Repeat.SET_STATE, ids=ids) for path in paths]
+        return (yield from self._at_any_address(requests, read_deleted))
 
     def _file(self, file_key: str, format: Format, save: Save | None = None) -> Request:
         ids = {"file_key": _file_key(file_key), "format": one_of("format", format, FORMATS)}
@@ -200,7 +194,3 @@ def _clicks(clicks: tuple[str, int] | None) -> dict[str, Any]:
 
 def _file_key(value: str) -> str:
     return matching("file_key", value, FILE_KEY, "must be a key that the vendor gave")
-
-
-def _is_elsewhere(error: TelecomRejectedError) -> bool:
-    return error.code != GONE and (error.status == 404 or error.code == NOT_SUPPORTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,7 +16,6 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.request import Repeat, Response
-from airflow_provider_telecom.calls.retry import perform
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpKnownError, one
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     LONGEST_VALIDITY_SECONDS,
@@ -222,11 +222,10 @@ class ViberCalls(KetchUpRequests):
 
     def _finds(self, recipient: ViberRecipient) -> Call[bool]:
         """Whether KetchUp has a message to this number under this key."""
-        key, account = str(recipient.external_id), self.account
+        key = str(recipient.external_id)
         request = self._get("/viber/reference/{reference}", reference=viber_key(key, "external_id"))
-        deadline = min(_LONGEST_LOOK, account.deadline)
         try:
-            status = yield from perform(request, account.auth, one(MessageStatus), account.guard, deadline)
+            status = yield from self._call(replace(request, deadline=_LONGEST_LOOK), one(MessageStatus))
         except TelecomNotFoundError:
             return False
         digits = "".join(filter(str.isdecimal, status.msisdn))

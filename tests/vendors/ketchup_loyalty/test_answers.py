@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timezone
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     SendResult,
     ViberRecipient,
 )
+from tests.by_hand import drive
 from tests.vendors.ketchup_loyalty.paper import FINE, KEY, A, B, Paper, answer, asked, result_of
 
 TWO = [Recipient(A, "r1"), Recipient(B, "r2")]
@@ -381,7 +383,7 @@ KINDS: list[tuple[str, str, type[TelecomError]]] = [
 @pytest.mark.parametrize(("code", "text", "kind"), KINDS)
 def test_what_each_code_means(code: str, text: str, kind: type[TelecomError]) -> None:
     with pytest.raises(kind) as caught:
-        result_of(Paper().price_sms(A, "Hi"), error(code, text))
+        drive(Paper().price_sms(A, "Hi"), repeat(answer(error(code, text))))
     assert type(caught.value) is kind
     assert (caught.value.code, caught.value.status) == (code, 200)
     assert caught.value.call == "POST /rest/sms/price"
@@ -458,16 +460,46 @@ def test_an_unkeyed_message_is_asked_for_once() -> None:
         (401, error("1", "Invalid API key"), TelecomAuthError),
         (403, {}, TelecomAuthError),
         (404, error("20", "SMS not found"), TelecomNotFoundError),
-        (404, "<html>", TelecomNotFoundError),
+        (404, "<html>", TelecomRejectedError),
+        (404, "", TelecomRejectedError),
+        (404, {"status": 404, "error": "Not Found", "path": "/rest/sms/create"}, TelecomRejectedError),
+        (404, error("777", "not found"), TelecomRejectedError),
+        (404, error("21", "Incorrect msisdn"), TelecomRejectedError),
+        (400, error("20", "SMS not found"), TelecomNotFoundError),
+        (400, error("11", "Too many"), TelecomThrottledError),
+        (409, error("1", "Invalid API key"), TelecomAuthError),
         (422, error("11", "Incorrect msisdn"), TelecomRejectedError),
         (413, "too large", TelecomRejectedError),
     ],
 )
 def test_refusals_by_status(status: int, body: Any, kind: type[TelecomError]) -> None:
     with pytest.raises(kind) as caught:
-        sms(answer(body, status))
+        drive(Paper().send_sms(A, "Hi", reference="r1"), repeat(answer(body, status)))
     assert type(caught.value) is kind
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize("status", [408, 425, 499])
+@pytest.mark.parametrize("body", ["", error("777", "never heard of"), error("21", "Incorrect msisdn")])
+def test_statuses_that_leave_the_outcome_open_do_so_whatever_the_code_says(status: int, body: Any) -> None:
+    with pytest.raises(TelecomUnknownError):
+        drive(Paper().send_sms(A, "Hi", reference="r1"), repeat(answer(body, status)))
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 422])
+@pytest.mark.parametrize("text", ["HLR not found", "HLR не найден", ""])
+def test_row_01_code_10_of_a_look_up_is_not_found_whatever_its_status(status: int, text: str) -> None:
+    for call in (Paper().get_hlr(1), Paper().get_hlr_by_reference("r1")):
+        with pytest.raises(TelecomNotFoundError) as caught:
+            result_of(call, answer(error("10", text), status))
+        assert (caught.value.code, caught.value.status) == ("10", status)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404])
+def test_row_01_code_10_is_a_wrong_sending_time_otherwise(status: int) -> None:
+    with pytest.raises(TelecomRejectedError) as caught:
+        sms(answer(error("10", "неверное время отправки"), status))
+    assert (type(caught.value), caught.value.code) == (TelecomRejectedError, "10")
 
 
 def test_a_duplicate_is_success_beside_a_409_too() -> None:

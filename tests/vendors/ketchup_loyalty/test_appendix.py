@@ -118,6 +118,10 @@ def refused(make: Make, code: object, text: str, status: int = 200) -> TelecomEr
 @pytest.mark.parametrize("code", GENERAL)
 def test_general_codes_mean_the_same_everywhere(module: str, code: str) -> None:
     text, kind = GENERAL[code]
+    if (module, code) == ("hlr read", "10"):
+        kind = (
+            TelecomNotFoundError  # the examples' "HLR not found": a look-up that is read has no sending time
+        )
     for said in (code, int(code), f" {code} "):
         error = refused(MODULES[module], said, text)
         assert (type(error), error.code) == (kind, code)

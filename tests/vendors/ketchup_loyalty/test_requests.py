@@ -10,6 +10,7 @@ from typing import Any
 import phonenumbers
 import pytest
 
+from airflow_provider_telecom.calls.errors import TelecomRejectedError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Form, Json, Repeat, Response
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
@@ -289,18 +290,55 @@ def test_row_33_numbers_in_any_form_are_sent_in_one(written: Any) -> None:
     assert viber["to"][0]["msisdn"] == A
 
 
-def test_row_21_a_deletion_falls_back_when_the_documents_path_is_not_there() -> None:
+NO_SUCH_ADDRESS: list[Any] = [
+    Response(404, {}, b"<html>Not Found</html>"),
+    {"error": "4", "errorDescription": "Requested function is not supported"},
+]
+DELETIONS = ["/rest/message/list/abc", "/message/list/abc", "/rest/stat/list/abc", "/stat/list/abc"]
+
+
+@pytest.mark.parametrize("elsewhere", NO_SUCH_ADDRESS, ids=["404", "4"])
+@pytest.mark.parametrize("place", range(4))
+def test_row_21_a_deletion_falls_back_when_the_documents_path_is_not_there(
+    elsewhere: Any, place: int
+) -> None:
     call = Paper().delete_statistics_export("abc")
-    requests, result = asked(call, Response(404, {}, b"<html>Not Found</html>"), {"error": 0})
+    requests, result = asked(call, *[elsewhere] * place, {"error": 0})
     assert result is None
-    assert [request.url("") for request in requests] == ["/rest/message/list/abc", "/rest/stat/list/abc"]
+    assert [request.url("") for request in requests] == DELETIONS[: place + 1]
     assert all((one.method, one.repeat) == ("DELETE", Repeat.SET_STATE) for one in requests)
 
 
-def test_row_21_a_function_that_is_not_supported_is_not_there() -> None:
-    unsupported = {"error": "4", "errorDescription": "Requested function is not supported"}
-    requests, _ = asked(Paper().delete_statistics_export("abc"), unsupported, {"error": 0})
-    assert len(requests) == 2
+ADDRESSES: list[tuple[Any, list[str]]] = [
+    (lambda k: k.get_sms_by_reference("r1"), ["/sms/reference/r1", "/sms/r1"]),
+    (lambda k: k.get_hlr_by_reference("r1"), ["/hlr/reference/r1", "/hlr/r1"]),
+    (lambda k: k.get_sms_by_reference("7"), ["/sms/reference/7"]),
+    (lambda k: k.get_hlr_by_reference("7"), ["/hlr/reference/7"]),
+    (lambda k: k.get_sms_task("7"), ["/sms/task/7", "/sms/7"]),
+    (lambda k: k.get_viber_by_reference("r1"), ["/viber/reference/r1"]),
+    (lambda k: k.list_hlr_prices(3), ["/hlr/prices/3"]),
+    (lambda k: k.send_sms(A, "Hi", reference="r1"), ["/sms/create"]),
+    (lambda k: k.send_viber(VIBERS, "Hi"), ["/viber/create"]),
+]
+
+
+@pytest.mark.parametrize("row", ADDRESSES, ids=lambda row: row[1][0])
+def test_row_02_and_18_an_address_that_is_not_there_is_looked_for_elsewhere(row: Any) -> None:
+    """A key of digits is never asked for at the address of ids: it would be read as one."""
+    make, addresses = row
+    wanted = [prefix + address for address in addresses for prefix in ("/rest", "")]
+    call = make(Paper())
+    assert next(call).url("") == wanted[0]
+    gone = Response(404, {}, b"")
+    assert [call.send(gone).url("") for _ in wanted[1:]] == wanted[1:]
+    with pytest.raises(TelecomRejectedError, match="no such address"):
+        call.send(gone)
+
+
+def test_row_02_a_base_path_of_ones_own_is_the_only_one() -> None:
+    gone = Response(404, {}, b"")
+    with pytest.raises(TelecomRejectedError, match="no such address"):
+        asked(Paper(base_path="/v2/rest").list_sms_prices(), gone)
 
 
 def test_a_package_of_500_is_not_parsed_by_the_numbering_plans(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,11 +107,13 @@ def test_a_deletion_of_nothing_is_not_found(status: int) -> None:
     assert caught.value.code == "90"
 
 
-def test_row_21_what_is_at_neither_path_is_not_found() -> None:
+def test_row_21_what_is_at_no_path_is_not_there() -> None:
+    """A web server's 404 says nothing of the export: it may still be kept."""
     gone = Response(404, {}, b"")
-    with pytest.raises(TelecomNotFoundError) as caught:
-        asked(Paper().delete_statistics_export("abc"), gone, gone)
-    assert caught.value.call == "DELETE /rest/stat/list/{file_key}"
+    with pytest.raises(TelecomRejectedError, match="no such address") as caught:
+        asked(Paper().delete_statistics_export("abc"), *[gone] * 4)
+    assert type(caught.value) is TelecomRejectedError
+    assert caught.value.call == "DELETE /rest/message/list/{file_key}"
 
 
 @pytest.mark.parametrize("format", FORMATS)
