@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ import uvicorn
 
 from airflow_provider_telecom.webhooks.address import Address, Receiver, receiver
 from airflow_provider_telecom.webhooks.assets import event_reports
-from tests.eventually import HANG_SECONDS
+from tests.eventually import HANG_SECONDS, eventually
 from tests.system.services import free_port
 
 SECRET = "made-up-secret-for-tests-0123456789abcdef"
@@ -46,7 +45,7 @@ class Served:
     running: Running
     settings: Receiver
     secret: str = SECRET
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, trust_env=False))
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=HANG_SECONDS, trust_env=False))
 
     @property
     def url(self) -> str:
@@ -112,13 +111,11 @@ def _running(_database: None) -> Iterator[Running]:
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    ends = time.monotonic() + 60
-    while not server.started and thread.is_alive() and time.monotonic() < ends:
-        time.sleep(0.05)
+    assert eventually(lambda: server.started or not thread.is_alive(), every=0.05)
     assert server.started
     yield Running(f"http://127.0.0.1:{port}", server.servers[0].get_loop())
     server.should_exit = True
-    thread.join(10)
+    thread.join(HANG_SECONDS)
 
 
 @pytest.fixture(scope="session")

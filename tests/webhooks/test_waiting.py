@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,11 +27,13 @@ from airflow_provider_telecom.sensors.ketchup_loyalty import (
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
 from airflow_provider_telecom.simulator.callbacks import Postman
 from airflow_provider_telecom.simulator.novaconnect import Books
-from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
+from airflow_provider_telecom.triggers.poll import Bell, TelecomPollTrigger
 from airflow_provider_telecom.triggers.waiting import TelecomMissedError, Waiting, facts_of
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 from airflow_provider_telecom.webhooks import reading
 from airflow_provider_telecom.webhooks.assets import INBOX
+from airflow_provider_telecom.webhooks.names import HEAD
+from tests.eventually import HANG_SECONDS, eventually, eventually_async
 from tests.tasks import Run
 from tests.webhooks.conftest import Comms, Served
 from tests.webhooks.test_receiver import queue
@@ -56,15 +57,13 @@ def ping(**more: Any) -> NovaConnectPingSimsOperator:
 def pinged(started: dict[str, Any], **more: Any) -> NovaConnectQueueDoneSensor:
     settings = {"task_id": "pinged", "operation": "ping", "sim_ids": [1001, 1002], "poke_interval": 0.01}
     known = {name: started[name] for name in ("queue_id", "callback_key")}
-    return NovaConnectQueueDoneSensor(**{**settings, **known, "timeout": 20, **more})
+    return NovaConnectQueueDoneSensor(**{**settings, **known, "timeout": HANG_SECONDS, **more})
 
 
 def posted(telecom_simulator: Any, count: int = 1) -> list[Any]:
     """Wait until the simulator has posted so often, and return it."""
     log = telecom_simulator.town.books("postman", Postman).log
-    ends = time.monotonic() + 15
-    while len(log) < count and time.monotonic() < ends:
-        time.sleep(0.02)
+    assert eventually(lambda: len(log) >= count, every=0.02)
     assert [post.verdict for post in log] == ["200"] * count
     return list(log)
 
@@ -172,10 +171,24 @@ def test_the_page_being_unable_to_show_it_does_not_stop_an_operation(
 # The shared reader
 
 
-async def until(trigger: TelecomPollTrigger, stream: Any) -> tuple[float, Any]:
-    """Return when a trigger that listens ended, and with what."""
+async def until(trigger: TelecomPollTrigger, stream: Any) -> Any:
+    """Return what a trigger that listens ended with."""
     events = [event async for event in trigger.filter_shared_stream(stream)]
-    return time.monotonic(), events[0].payload
+    return events[0].payload
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return a list that fills with the seconds that triggers pause for."""
+    found: list[float] = []
+    pause = Bell.pause
+
+    async def counted(bell: Bell, seconds: float) -> bool:
+        found.append(seconds)
+        return await pause(bell, seconds)
+
+    monkeypatch.setattr(Bell, "pause", counted)
+    return found
 
 
 def listener(topic_key: str, **more: Any) -> TelecomPollTrigger:
@@ -211,8 +224,14 @@ class Fan:
                 one.put_nowait(item)
 
 
+def by_a_trigger(key: str) -> bool:
+    """Whether a key of the inbox is read by who waits for one thing, and not by the reader of the log."""
+    return key != HEAD and not key.startswith("log:")
+
+
 def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, monkeypatch: Any) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.2)
+    monkeypatch.setattr(reading, "LOOK_EVERY_SECONDS", 0.05)
     triggers = [listener(f"k{number}") for number in range(20)]
     assert len({trigger.shared_stream_key() for trigger in triggers}) == 1
 
@@ -220,17 +239,15 @@ def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, 
         fan = Fan()
         reader = asyncio.create_task(fan.feed(TelecomPollTrigger.open_shared_stream({})))
         waiting = [asyncio.create_task(until(trigger, fan.stream())) for trigger in triggers]
-        await asyncio.sleep(2.5)
+        assert await eventually_async(lambda: sum(map(by_a_trigger, comms.reads)) == 2 * len(triggers))
         before = len(comms.reads)
-        await asyncio.sleep(2)
-        assert 1 <= len(comms.reads) - before <= 3  # by one reader, and not by twenty
+        assert await eventually_async(lambda: len(comms.reads) > before + 5)
+        assert not any(map(by_a_trigger, comms.reads[before:]))  # one reader reads for all
         for number in (7, 3):
             url = served.address("queue", f"k{number}", conn_id="novaconnect_default")
             await asyncio.to_thread(served.post, url, queue(qid=f"q-{number}"))
-        at = time.monotonic()
         for number in (7, 3):
-            ended, payload = await asyncio.wait_for(waiting[number], 5)
-            assert ended - at < 3
+            payload = await asyncio.wait_for(waiting[number], HANG_SECONDS)
             assert facts_of(payload)["queue_id"] == f"q-{number}"
         assert not [task for task in waiting if task.done() and task not in (waiting[7], waiting[3])]
         for task in (reader, *waiting):
@@ -241,10 +258,11 @@ def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, 
 
 
 def test_after_a_ring_the_vendor_is_asked_until_its_list_has_caught_up(
-    served: Served, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+    served: Served, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.1)
-    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.2)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.1)
+    monkeypatch.setattr(reading, "LOOK_EVERY_SECONDS", 0.05)
     books, looks = telecom_simulator.town.books("novaconnect", Books), telecom_simulator.town.requests
     arguments = {"operation": "block", "sim_ids": [1001], "callback_key": "k"}
 
@@ -252,14 +270,15 @@ def test_after_a_ring_the_vendor_is_asked_until_its_list_has_caught_up(
         fan = Fan()
         reader = asyncio.create_task(fan.feed(TelecomPollTrigger.open_shared_stream({})))
         waiting = asyncio.create_task(until(listener("k", arguments=arguments), fan.stream()))
-        await asyncio.sleep(1.5)
+        assert await eventually_async(lambda: len(pauses) == 2)  # before and after the first look
         assert len(looks) == 1
         url = served.address("queue", "k", conn_id="novaconnect_default")
         await asyncio.to_thread(served.post, url, queue())
-        await asyncio.sleep(2)
-        assert 2 <= len(looks) <= 5  # soon, but less and less
+        assert await eventually_async(lambda: len(pauses) == 5)
+        assert pauses[2:] == [0.1, 0.2, 0.4]  # soon, but less and less
+        assert len(looks) == 4
         books.sims[1001].block = "u"
-        _, payload = await asyncio.wait_for(waiting, 6)
+        payload = await asyncio.wait_for(waiting, HANG_SECONDS)
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
         return payload
@@ -277,31 +296,31 @@ def test_what_was_told_before_anybody_listened_makes_looks_soon(
 
     async def scene() -> Any:
         running = asyncio.create_task(anext(listener("k", arguments=arguments).run()))
-        await asyncio.sleep(0.5)
+        assert await eventually_async(lambda: telecom_simulator.town.requests)
         telecom_simulator.town.books("novaconnect", Books).sims[1001].block = "u"
-        return (await asyncio.wait_for(running, 5)).payload
+        return (await asyncio.wait_for(running, HANG_SECONDS)).payload
 
     assert facts_of(asyncio.run(scene()))["reached"] == 1
 
 
 def test_errors_after_a_ring_are_as_far_apart_as_ever(
-    comms: Comms, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+    comms: Comms, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.0)
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.01)
     topic = "novaconnect/queue/novaconnect_default/k"
 
     async def rung() -> Any:
-        await asyncio.sleep(0.3)
+        assert await eventually_async(lambda: len(pauses) == 2)
         comms.broken = True
         yield frozenset({topic})
         await asyncio.sleep(NEVER)
 
     async def scene() -> None:
-        trigger = listener("k", poll_interval=0.5, tolerated_errors=3)
+        trigger = listener("k", poll_interval=0.2, tolerated_errors=1_000_000)
         running = asyncio.create_task(until(trigger, rung()))
-        await asyncio.sleep(1.2)
-        assert not running.done()
+        assert await eventually_async(lambda: len(pauses) == 6)
+        assert min(pauses[2:]) >= 0.9 * 0.2
         comms.broken = False
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -309,18 +328,18 @@ def test_errors_after_a_ring_are_as_far_apart_as_ever(
     asyncio.run(scene())
 
 
-def test_the_reader_finds_what_came_in_many_pages(served: Served) -> None:
+def test_the_reader_finds_what_came_in_many_pages(served: Served, comms: Comms) -> None:
     async def scene() -> None:
         stream = reading.arrivals()
         first = asyncio.create_task(anext(stream))
-        await asyncio.sleep(0.3)
+        assert await eventually_async(lambda: comms.reads)
         for number in range(120):
             url = served.address("queue", f"k{number}")
             while (await asyncio.to_thread(served.post, url, queue())).status_code == 429:
                 await asyncio.sleep(0.1)
         found = set(await first)
         while len(found) < 120:
-            found |= await asyncio.wait_for(anext(stream), 5)
+            found |= await asyncio.wait_for(anext(stream), HANG_SECONDS)
         await stream.aclose()
         assert found == {f"novaconnect/queue/default/k{number}" for number in range(120)}
 
@@ -337,14 +356,14 @@ def test_the_reader_goes_on_when_airflow_does_not_answer_and_after_a_clean_up(
         stream = reading.arrivals()
         for number in range(60):
             served.post(served.address("queue", f"a{number}"), queue())
-        assert await asyncio.wait_for(anext(stream), 5)
+        assert await asyncio.wait_for(anext(stream), HANG_SECONDS)
         comms.broken = True
         after = asyncio.create_task(anext(stream))
         await asyncio.sleep(0.3)
         comms.broken = False
         _empty()
         served.post(served.address("queue", "b"), queue())
-        assert "novaconnect/queue/default/b" in await asyncio.wait_for(after, 5)
+        assert "novaconnect/queue/default/b" in await asyncio.wait_for(after, HANG_SECONDS)
         await stream.aclose()
 
     asyncio.run(scene())
@@ -367,7 +386,7 @@ def test_a_waiting_bears_a_store_that_does_not_answer(served: Served, comms: Com
         running = asyncio.create_task(anext(trigger.run()))
         await asyncio.sleep(0.5)
         comms.broken = False
-        return await asyncio.wait_for(running, 5)
+        return await asyncio.wait_for(running, HANG_SECONDS)
 
     assert facts_of(asyncio.run(scene()).payload)["queue_id"] == "q-1"
 
@@ -422,7 +441,7 @@ def test_a_report_wakes_who_waits_at_ketchup(
 
     async def scene() -> Any:
         stream = TelecomPollTrigger.open_shared_stream({})
-        return (await asyncio.wait_for(until(trigger, stream), 15))[1]
+        return await asyncio.wait_for(until(trigger, stream), HANG_SECONDS)
 
     assert facts_of(asyncio.run(scene()))
 
