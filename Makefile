@@ -13,9 +13,10 @@ WORKERS ?= 2
 .PHONY: help test lint types unit test-system bench demo up constraints clean
 
 help:
-	@echo "make test   set everything up, then lint, types and tests"
+	@echo "make test   set everything up, then lint, types and tests (ten minutes on two cores)"
 	@echo "make test-system   also install PostgreSQL, Redis and Chromium where missing, then the tests that need them:"
-	@echo "            kills, thousands of sensors, call-backs, the example Dags under two executors (half an hour)"
+	@echo "            hooks in a real Airflow, kills, thousands of sensors, call-backs, the example Dags under two"
+	@echo "            executors (half an hour)"
 	@echo "make bench  a million recipients through both campaign operators, long call lists to disk: figures as JSON lines"
 	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
 	@echo "make up     set everything up, then Airflow in the browser, with the simulator and the example Dags"

@@ -21,7 +21,7 @@ from tests.system.running import ROOT, RunningAirflow, running_airflow
 DAGS = Path(__file__).parent / "dags"
 README = ROOT / "README.md"
 KILLS = 3
-pytestmark = pytest.mark.xdist_group("airflow")
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
 
 
 @pytest.fixture(scope="module")
