@@ -17,7 +17,8 @@ help:
 	@echo "make test-system   also install PostgreSQL, Redis and Chromium where missing, then the tests that need them:"
 	@echo "            hooks in a real Airflow, kills, thousands of sensors, call-backs, the example Dags under two"
 	@echo "            executors (half an hour)"
-	@echo "make bench  a million recipients through both campaign operators, long call lists to disk: figures as JSON lines"
+	@echo "make bench  a million recipients through both campaign operators, long call lists to disk, what imports cost:"
+	@echo "            figures as JSON lines"
 	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
 	@echo "make up     set everything up, then Airflow in the browser, with the simulator and the example Dags"
 	@echo "make clean  remove what the other targets made"
@@ -53,6 +54,7 @@ $(READY_SYSTEM): $(READY)
 bench: $(READY)
 	@$(BIN)/python benchmarks/campaigns.py
 	@$(BIN)/python benchmarks/records.py
+	@$(BIN)/python benchmarks/imports.py
 
 demo: $(READY)
 	@$(BIN)/python scripts/demo.py
