@@ -1,7 +1,7 @@
 """What parsing a Dag costs: CPU time and memory of importing each module that Dags import from.
 
-It comes on top of airflow.sdk, in a fresh copy of an interpreter each; of five tries the cheapest counts. Prints
-a JSON line for each module. That nothing heavy is imported is shown by tests/test_family.py, without a clock.
+It comes on top of airflow.sdk, in a fresh copy of an interpreter each; of five tries the cheapest counts.
+Prints a JSON line for each module. That nothing heavy is imported is shown by tests/test_family.py.
 """
 
 from __future__ import annotations
