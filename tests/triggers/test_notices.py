@@ -26,7 +26,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.simulator.novaconnect import Books
 from airflow_provider_telecom.triggers import notices
 from airflow_provider_telecom.triggers.notices import NovaConnectNoticesTrigger, packed, unpacked
-from airflow_provider_telecom.webhooks.assets import EVENTS, NOVACONNECT_PACKAGE_EMPTY, told
+from airflow_provider_telecom.webhooks.assets import EVENTS, NOVACONNECT_PACKAGE_EMPTY, event_reports
 from tests.eventually import eventually_async
 from tests.triggers.ground import made, told_to_the_worker
 
@@ -419,7 +419,7 @@ def test_its_events_read_as_the_receivers_do() -> None:
     class Event:
         extra = {"from_trigger": True, "payload": event(1001)}  # noqa: RUF012 - as Airflow makes it
 
-    assert told(Event()) == event(1001)
+    assert event_reports(Event()) == [event(1001)]
 
 
 def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, books: Any) -> None:
