@@ -170,15 +170,24 @@ class Journal:
         entry = self.read(name)
         return entry is not None and entry.state in _IN_DOUBT
 
+    def earlier(self, name: str, body: str) -> Entry | None:
+        """Return what an earlier try left of an unkeyed effect. Raises TelecomInputError for other content.
+
+        A place of a mapped list that sends for the first time notes its content: if it fails before it sends,
+        the list may be another one in the next try.
+        """
+        entry = self._left(name, Entry(State.PLANNED, body))
+        if entry and entry.body != body and (self._is_mapped or entry.state in _PERHAPS_SENT):
+            raise _changed(entry.state)
+        return entry
+
     def unkeyed(self, name: str, body: str, send: Callable[[], Facts], on_unknown: OnUnknown) -> Facts:
         """Send what the vendor cannot tell a copy of, and return its facts; once only, or say so.
 
         Raises OutcomeUnknownError (`fail`), TelecomUnknownError (`resend`: the next try sends again),
         TelecomInputError (something else has been sent under this name), and what `send` raises.
         """
-        entry = self.read(name)
-        if entry and entry.body != body and (self._is_mapped or entry.state in _PERHAPS_SENT):
-            raise _changed(entry.state)
+        entry = self.earlier(name, body)
         if entry and entry.state is State.DONE:
             return entry.facts
         in_doubt = entry is not None and entry.state in _IN_DOUBT
@@ -200,13 +209,22 @@ class Journal:
         earlier ones, unchanged; else TelecomInputError is raised. A place of a mapped list may send to
         somebody else after it is done.
         """
-        entry = self.read(name)
+        entry = self._left(name, Entry(State.PLANNED, body, orders=orders.marks))
         if entry and entry.state is State.DONE and entry.body == body:
             return entry.facts
         if entry and not orders.begin_with(entry.orders) and not self._may_change(entry, orders):
             raise _changed(entry.state)
         in_doubt = entry is not None and entry.state in _IN_DOUBT
         return self._sent(name, Entry(State.INTENT, body, orders=orders.marks), send, in_doubt)
+
+    def _left(self, name: str, planned: Entry) -> Entry | None:
+        entry = self.read(name)
+        if entry or not self._is_mapped:
+            return entry
+        place = f"{name}.place"  # an entry of its own: a write that is late must not hide what was sent
+        if (noted := self.read(place)) is None:
+            self.write(place, planned)
+        return noted
 
     def _may_change(self, entry: Entry, orders: Orders) -> bool:
         """Whether other orders may follow: nothing is in doubt, and nobody gets two texts or is forgotten."""

@@ -235,6 +235,23 @@ def test_a_row_that_was_taken_out_moves_nobody_to_a_second_sms(telecom_simulator
     assert paid(telecom_simulator) == 1
 
 
+def test_a_row_that_failed_before_it_was_sent_moves_nobody_to_a_second_sms(
+    telecom_simulator: Any, sms: Any
+) -> None:
+    """Each place notes what it holds before anything can fail."""
+    operator, run = sms(), Run()
+    use_up_the_quota(telecom_simulator, operator, 3600)
+    with pytest.raises(TelecomThrottledError):
+        run.execute(operator, map_index=0)
+    operator.hook.account.guard._next_turn = 0.0
+    telecom_simulator.town.books("kyivstar", Books).rate_limit = None
+    run.execute(sms(msisdn=OTHER), map_index=1)
+    with pytest.raises(TelecomInputError, match="dedupe_key: this place of the mapped list"):
+        run.execute(sms(msisdn=OTHER), map_index=0)
+    assert run.execute(sms(), map_index=0)["message_id"]
+    assert paid(telecom_simulator) == 2
+
+
 def test_keyed_places_may_move(telecom_simulator: Any, hook_for: Callable[..., Any]) -> None:
     """Keys come from number and text: somebody in front moves all others, and each gets one."""
     hook_for("ketchup_loyalty")

@@ -126,6 +126,21 @@ def test_a_picture_alone(telecom_simulator: Any) -> None:
     assert sent(telecom_simulator, "viber_promotion")[0]["text"] is None
 
 
+def test_a_row_that_misses_the_template_moves_nobody_to_a_second_message(telecom_simulator: Any) -> None:
+    """The first row of a mapped list is refused and taken out, so that the second is the first now."""
+    run, what = Run(), "{{ params.what }}"
+    with pytest.raises(TelecomInputError, match="template"):
+        run.execute(viber(text=what, template=TEMPLATE), map_index=0, params={"what": "Hello"})
+    for place in (1, 0):
+        operator = viber(msisdn="380670000201", text=what, template=TEMPLATE)
+        if place == 0:
+            with pytest.raises(TelecomInputError, match="dedupe_key"):
+                run.execute(operator, map_index=place, params={"what": TEXT})
+        else:
+            run.execute(operator, map_index=place, params={"what": TEXT})
+    assert len(sent(telecom_simulator, "viber_transaction")) == 1
+
+
 def test_a_viber_message_goes_out_once(telecom_simulator: Any) -> None:
     run = Run()
     assert run.execute(viber()) == run.execute(viber())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
+from airflow_provider_telecom.calls.errors import (
+    TelecomError,
+    TelecomInputError,
+    TelecomUnknownError,
+)
 from airflow_provider_telecom.operators.kyivstar_open_telecom.create_promo import KyivstarCreatePromoOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import PromoStateError
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books
@@ -128,6 +133,52 @@ def test_a_draft_that_was_never_started_may_change(telecom_simulator: Any, promo
         run.execute(promo())
     run.execute(promo(recipients=PEOPLE[:3]))
     assert reached(telecom_simulator) == Counter(NUMBERS[:3])
+
+
+def test_a_mailing_that_may_have_started_does_not_change(telecom_simulator: Any, promo: Any) -> None:
+    run, operator = Run(), promo()
+    start = operator.hook.start_promo
+
+    def killed(promo_id: str) -> None:
+        start(promo_id)
+        raise KeyboardInterrupt
+
+    operator.hook.start_promo = killed
+    with pytest.raises(KeyboardInterrupt):
+        run.execute(operator)
+    for changed in ({"recipients": PEOPLE[:9]}, {"text": "Hello"}, {"sender": "another"}):
+        with pytest.raises(TelecomInputError, match="dedupe_key"):
+            run.execute(promo(**changed))
+    run.execute(promo())
+    assert reached(telecom_simulator) == Counter(NUMBERS)
+
+
+def test_a_place_of_a_mapped_list_that_holds_another_mailing_is_refused(
+    telecom_simulator: Any, promo: Any
+) -> None:
+    """The first of two was not built and is taken out, so that the second is the first now."""
+    telecom_simulator.fault("reset_after", "kyivstar", path="/audience", times=3)
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(promo(recipients=PEOPLE[:9]), map_index=0)
+    run.execute(promo(recipients=PEOPLE[9:]), map_index=1)
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(promo(recipients=PEOPLE[9:]), map_index=0)
+    run.execute(promo(recipients=PEOPLE[:9]), map_index=0)
+    assert reached(telecom_simulator) == Counter(NUMBERS)
+
+
+def test_a_draft_of_another_account_is_not_started(
+    telecom_simulator: Any, promo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_KYIVSTAR_OPEN_TELECOM_DEFAULT"])
+    run = Run()
+    draft = run.execute(promo(start=False))["promo_id"]
+    other = run.execute(promo(conn_id="other"))["promo_id"]
+    assert other != draft
+    with pytest.raises(TelecomInputError, match="connection"):
+        run.execute(promo())
+    assert reached(telecom_simulator) == Counter(NUMBERS)
 
 
 def test_a_chunk_that_is_too_large_is_halved(telecom_simulator: Any, promo: Any) -> None:

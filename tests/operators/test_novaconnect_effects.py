@@ -281,3 +281,27 @@ def test_in_doubt_the_sims_are_not_asked_when_they_cannot_tell(
         books.sims.clear()  # a look would find no SIM that is left to be done
     assert sum(seen.path.endswith("sim/list") for seen in telecom_simulator.town.requests) == 1
     assert done_to(name) == [1001, 1002]
+
+
+def test_a_place_of_a_mapped_list_that_holds_other_sims_is_refused(done_to: Any) -> None:
+    """The first of two was refused before anything was sent and is taken out, so the second is the first."""
+    run = Run()
+    with pytest.raises(TelecomInputError, match="unknown SIMs"):
+        run.execute(made("ping", sim_ids=[999_999]), map_index=0)
+    run.execute(made("ping", sim_ids=[1001]), map_index=1)
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(made("ping", sim_ids=[1001]), map_index=0)
+    assert done_to("ping") == [1001]
+
+
+def test_an_effect_in_doubt_is_not_forgotten_for_one_with_nothing_to_do(
+    telecom_simulator: Any, done_to: Any
+) -> None:
+    telecom_simulator.fault("reset_before", "novaconnect", path="/sim/tariff")
+    run = Run()
+    with pytest.raises(OutcomeUnknownError):
+        run.execute(made("tariff", sim_ids=[1001]))
+    Run("2").execute(made("tariff", sim_ids=[1002]))
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(made("tariff", sim_ids=[1002]))  # which is so already
+    assert done_to("tariff") == [1002]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import filled, within
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import AwaitingOperator
@@ -78,30 +78,53 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOp
         """Check all recipients, build the draft, and start it."""
         text = filled("text", self.revealed("text"))
         check_variables(text, self.param_columns)
-        journal = Journal(context["task_state_store"])
+        journal = self._journal(context)
         with self._gathered(self.param_columns, self.hook.options.default_region) as audience:
             counts = self._counts(audience)
             if self.rehearsal:
                 return {**counts, "dry_run": True}
-            promo_id = self._draft(journal, audience, text)
-        ours = self.start and start_promo(self.hook, journal, promo_id)["changed"]
+            body = self._fingerprint(audience, text)
+            promo_id = self._draft(journal, audience, text, body)
+        ours = self.start and self._put_into_queue(journal, promo_id, body)
         facts = {"promo_id": promo_id, "started": self.start, **counts}
         stop = f"{WATCHES}.stop_promo" if ours and self.suspend_on_kill else None
         return self._completed(facts, f"{WATCHES}.promo", {"promo_id": promo_id}, stop)
 
-    def _draft(self, journal: Journal, audience: Audience, text: str) -> str:
-        """Return the id of the whole draft: this task's earlier one, or a new one."""
+    def _fingerprint(self, audience: Audience, text: str) -> str:
+        return fingerprint({
+            "conn_id": self.conn_id,
+            "recipients": audience.sha256,
+            "text": text,
+            "sender": self.sender,
+        })
+
+    def _draft(self, journal: Journal, audience: Audience, text: str, body: str) -> str:
+        """Return the id of the whole draft: this task's earlier one, or a new one.
+
+        Raises TelecomInputError if this task may have started a mailing to others, or with another text.
+        """
+        started = journal.earlier(self._entry_name("mailing"), body)
+        if started and started.state is State.INTENT:
+            return str(started.facts["promo_id"])
         name = self._entry_name("promo")
-        body = fingerprint({"recipients": audience.sha256, "text": text, "sender": self.sender})
         entry = journal.read(name)
         if entry and entry.body == body:
             return str(entry.facts["promo_id"])
-        if entry and may_have_started(journal, str(entry.facts["promo_id"])):
-            raise TelecomInputError(
-                "dedupe_key",
-                "this task may have started another mailing in this run: the recipients or the text have "
-                "changed since. Another dedupe_key builds and starts this as well",
-            )
         promo_id = build_draft(self.hook, audience, text, self.sender, self.chunk_size)
         journal.write(name, Entry(State.DONE, body, {"promo_id": promo_id}))
         return promo_id
+
+    def _put_into_queue(self, journal: Journal, promo_id: str, body: str) -> bool:
+        """Start the mailing, and return whether this task did, in any try.
+
+        Which one is started is written down first, in an entry of its own: of two tries at once each may have
+        built a draft, and the entry of the draft may be the other one's.
+        """
+        name = self._entry_name("mailing")
+        journal.write_intent(name, Entry(State.INTENT, body, {"promo_id": promo_id}))
+        try:
+            return bool(start_promo(self.hook, journal, promo_id)["changed"])
+        except TelecomError:
+            if not may_have_started(journal, promo_id):
+                journal.write(name, Entry(State.PLANNED, body))
+            raise

@@ -144,8 +144,6 @@ class KyivstarSendViberOperator(KyivstarOperator, UnkeyedOperator, AwaitingOpera
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it, once."""
-        if self.text is not None:
-            self._check_text(self.revealed("text"))
         message = {
             "msisdn": self.revealed("msisdn"),
             "text": self.revealed("text"),
@@ -161,6 +159,8 @@ class KyivstarSendViberOperator(KyivstarOperator, UnkeyedOperator, AwaitingOpera
         return self._completed(started, f"{WATCHES}.viber", {"message_id": message_id})
 
     def _send(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        if self.text is not None:
+            self._check_text(message["text"])
         hook = self.hook
         send: Callable[..., Accepted] = (
             hook.send_viber_transaction if self.kind == "transaction" else hook.send_viber_promotion

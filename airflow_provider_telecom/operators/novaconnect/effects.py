@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import Facts, Journal, State
+from airflow_provider_telecom.journal.journal import Facts, State
+from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import UnkeyedOperator
 from airflow_provider_telecom.operators.novaconnect.sims import NovaConnectSimsOperator
 from airflow_provider_telecom.vendors.novaconnect import arguments, targets
@@ -28,7 +29,8 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, UnkeyedOperator):
 
     def _started(self, context: Context) -> Facts:
         content = self._content()
-        if self._is_settled(context):
+        entry = self._journal(context).earlier(self._entry_name("sent"), fingerprint(content))
+        if entry and self._is_settled(entry.state):
             return self._once(context, content, dict)  # sends nothing: the journal says what happened
         target, plan = self._target(), self._planned()
         if not plan.before:
@@ -36,12 +38,11 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, UnkeyedOperator):
         url, key = self._handed_out(plan)
         return self._once(context, content, lambda: self._sent(plan, target, url, key))
 
-    def _is_settled(self, context: Context) -> bool:
+    def _is_settled(self, state: State) -> bool:
         """Whether the journal decides alone, without a look at the SIMs."""
-        entry = Journal(context["task_state_store"]).read(self._entry_name("sent"))
-        if entry is None or entry.state in (State.PLANNED, State.REJECTED):
+        if state in (State.PLANNED, State.REJECTED):
             return False
-        return entry.state is State.DONE or not (self._tells_itself or self.on_unknown == "resend")
+        return state is State.DONE or not (self._tells_itself or self.on_unknown == "resend")
 
     @property
     def _tells_itself(self) -> bool:
