@@ -160,9 +160,9 @@ SWITCHES = (
         "X-Rate-Limit-Reset: seconds, an HTTP date, or Unix time in seconds or milliseconds",
         ("seconds", "http_date", "epoch", "epoch_ms"),
     ),
-    # KetchUp Loyalty
-    Switch("ketchup", "alternative_sms", "statistics show the SMS that replaced a Viber message"),
-    Switch("ketchup", "bare_read", "a read's answer has no `error: 0`"),
+    # KetchUp Loyalty. KU is its document.
+    Switch("ketchup", "alternative_sms", "statistics show the SMS that replaced a Viber message (KU:731)"),
+    Switch("ketchup", "bare_read", "a read's answer has no `error: 0` (KU:11; KU:413 has it)"),
     Switch(
         "ketchup",
         "base_path",
@@ -170,8 +170,13 @@ SWITCHES = (
         "KU:122, KU:154; KU:205)",
         ("rest", "bare", "mixed"),
     ),
-    Switch("ketchup", "capital_status", "statuses are capitalised, as in some samples"),
-    Switch("ketchup", "delete_at_stat_list", "exports are deleted at /rest/stat/list"),
+    Switch("ketchup", "capital_status", "statuses are capitalised (KU:578, KU:615), or not (KU:374)"),
+    Switch("ketchup", "csv_semicolon", "columns of a CSV file are divided by `;`: KU shows no such file"),
+    Switch(
+        "ketchup",
+        "delete_at_stat_list",
+        "exports are deleted at /stat/list/{key}, as they are listed (KU:766), not at /message/list (KU:760)",
+    ),
     Switch(
         "ketchup",
         "duplicates",
@@ -182,8 +187,14 @@ SWITCHES = (
     Switch(
         "ketchup",
         "error_status",
-        "an error has HTTP status 200, a status that fits its code, or 400; the document names none",
+        "an error has HTTP status 200, a status that fits its code, or 400; KU names none",
         ("200", "by_code", "400"),
+    ),
+    Switch(
+        "ketchup",
+        "error_text",
+        "`errorDescription` is English, as in the samples, or Russian, as in the appendix (KU:775-824)",
+        ("english", "russian"),
     ),
     Switch(
         "ketchup",
@@ -192,11 +203,33 @@ SWITCHES = (
         "one of the two only, or as JSON only; everything else is refused with 64",
         ("multipart", "form", "raw", "json"),
     ),
-    Switch("ketchup", "hlr_example_codes", "HLR errors have the codes of the samples, not of the appendix"),
-    Switch("ketchup", "key_object", "the key of an export comes as an object"),
-    Switch("ketchup", "messages_key", "`result` and `messages` change places"),
-    Switch("ketchup", "no_id", "pushed reports have no id"),
-    Switch("ketchup", "numbers", "numbers come as numbers, not as texts"),
+    Switch(
+        "ketchup",
+        "hlr_example_codes",
+        "errors of look-ups are 10, 11, 13, 14 (KU:52, KU:95, KU:103, KU:186), not 60 to 66 (KU:791)",
+    ),
+    Switch(
+        "ketchup",
+        "individual_destination",
+        '`destination` of individual SMS (KU:303, or "phones" in KU:318)',
+        ("individual", "phones"),
+    ),
+    Switch("ketchup", "key_object", "the key of an export comes as an object (KU:586)"),
+    Switch(
+        "ketchup",
+        "list_of_exports",
+        "the kept exports, which KU does not show, are objects in a list, names in a list, or named objects",
+        ("objects", "names", "named"),
+    ),
+    Switch("ketchup", "messages_key", "`result` and `messages` change places (KU:99, KU:489)"),
+    Switch(
+        "ketchup",
+        "number_code",
+        "a wrong number is 21 for SMS and 41 for Viber (KU:800, KU:816), or 11 (KU:239, KU:491)",
+        ("own", "example"),
+    ),
+    Switch("ketchup", "no_id", "the status of an SMS has no id (KU:413; KU:368 has it)"),
+    Switch("ketchup", "numbers", "codes, ids, amounts and counts are numbers (KU:390), not texts (KU:421)"),
     Switch(
         "ketchup",
         "reference_path",
@@ -204,9 +237,17 @@ SWITCHES = (
         "(KU:158, KU:410, KU:418), or at the one for ids (KU:159, KU:358, KU:360)",
         ("explicit", "shared"),
     ),
-    Switch("ketchup", "single_result", "the answer to one creation is nested in `result`"),
+    Switch(
+        "ketchup",
+        "sending_time",
+        "`send_time` or `scheduledDatetime`: by destination (KU:218, KU:258, KU:315), or the one for all",
+        ("by_destination", "send_time", "scheduledDatetime"),
+    ),
+    Switch("ketchup", "single_result", "a single result is nested in `result` or `messages`, without a list"),
+    Switch("ketchup", "statistics_list", "a JSON file is a list alone, without `message_data`, as in KU:601"),
     Switch("ketchup", "status_401", "an unknown API key is answered with HTTP status 401"),
-    Switch("ketchup", "stray_blanks", "keys and values have stray blanks, as in the samples"),
+    Switch("ketchup", "stray_blanks", "keys and values have stray blanks (KU:104, KU:132, KU:413, KU:421)"),
+    Switch("ketchup", "total_price", "`totalprice` and `total_price` change places (KU:112, KU:489)"),
     Switch(
         "ketchup",
         "typographic_quotes",
@@ -215,11 +256,30 @@ SWITCHES = (
     ),
     Switch(
         "ketchup",
+        "undelivered_word",
+        "an SMS that does not arrive is `undeliverable` (KU:395) or `undelivered` (KU:578)",
+        ("undeliverable", "undelivered"),
+    ),
+    Switch(
+        "ketchup",
         "viber_echo",
         "the answer to Viber messages holds our keys: all, none, or that of the first (KU:489, the sample)",
         ("all", "never", "first"),
     ),
-    Switch("ketchup", "viber_reference", "Viber's key is `reference`, not `external_id`"),
+    Switch(
+        "ketchup", "viber_item_error", "each Viber result has an `error` of its own, as SMS have (KU:279)"
+    ),
+    Switch(
+        "ketchup",
+        "viber_number",
+        "the number of a Viber recipient is `msisdn` (KU:458), or `phone` (KU:480)",
+        ("msisdn", "phone"),
+    ),
+    Switch(
+        "ketchup", "viber_object", "the answer to Viber messages is an object, not a list with one (KU:489)"
+    ),
+    Switch("ketchup", "viber_reference", "Viber's key is `reference` (KU:489, KU:503), not `external_id`"),
+    Switch("ketchup", "viber_strict", "the other name of Viber's key is refused, not overlooked"),
     # Kyivstar FMC. Its document (FMC) shows one answer in JSON, none in CSV or XML.
     Switch("fmc", "trailing_comma", "JSON has a trailing comma, as in the sample (FMC:137)"),
     Switch("fmc", "csv_delimiter", "what is between cells (FMC:27)", ("comma", "tab", "semicolon")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -14,7 +15,12 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.simulator.server import Simulator
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    HlrQuery,
+    IndividualSms,
+    Recipient,
+    ViberRecipient,
+)
 
 Make = Callable[..., Any]
 A, B, C = "380670000201", "380670000202", "380670000203"
@@ -166,3 +172,63 @@ def test_what_is_not_there_is_not_found_whatever_the_status(
             call(method, argument)
         assert caught.value.code == code
     assert len(telecom_simulator.town.requests) == 8
+
+
+# --- sending times, individual texts, names of Viber's fields
+
+
+@pytest.mark.parametrize("destination", ["individual", "phones"])
+@pytest.mark.parametrize("switch", ["by_destination", "send_time", "scheduledDatetime"])
+def test_row_07_and_08_a_later_sms_goes_out_when_it_is_due(
+    telecom_simulator: Simulator, hook_for: Make, call: Make, switch: str, destination: str
+) -> None:
+    telecom_simulator.town.set_switch("ketchup.sending_time", switch)
+    telecom_simulator.town.set_switch("ketchup.individual_destination", destination)
+    hook, due = hook_for("ketchup_loyalty"), datetime(2126, 7, 1, 12, tzinfo=timezone.utc)
+    for number in (1, 2):
+        msisdn = f"38067000020{number}"
+        people = [Recipient(msisdn, f"b{number}")]
+        texts = [IndividualSms(msisdn, "Hi", f"c{number}")]
+        telecom_simulator.town.requests.clear()
+        assert call(hook.price_sms, msisdn, "Hi", schedule_at=due).total_price
+        assert call(hook.price_individual_sms, texts, schedule_at=due).total_price
+        call(hook.send_sms, msisdn, "Hi", reference=f"a{number}", schedule_at=due)
+        call(hook.send_sms_to_many, people, "Hi", schedule_at=due)
+        call(hook.send_individual_sms, texts, schedule_at=due)
+    assert len(telecom_simulator.town.requests) == 5
+    ledger = [effect.facts for effect in telecom_simulator.town.ledger.of("ketchup", "sms")]
+    assert [facts["send_at"] for facts in ledger] == [due] * 6
+    assert [facts["reference"] for facts in ledger] == ["a1", "b1", "c1", "a2", "b2", "c2"]
+
+
+@pytest.mark.parametrize("option", ["external_id", "reference", "both"])
+@pytest.mark.parametrize("number", ["msisdn", "phone"])
+@pytest.mark.parametrize("strict", ["off", "on"])
+@pytest.mark.parametrize("counts", ["external_id", "reference"])
+def test_row_14_viber_fields_under_the_names_that_are_understood(
+    telecom_simulator: Simulator, hook_for: Make, counts: str, strict: str, number: str, option: str
+) -> None:
+    """A key under a name that is overlooked does not come back; the next message has both names."""
+    town = telecom_simulator.town
+    town.set_switch("ketchup.viber_reference", "on" if counts == "reference" else "off")
+    town.set_switch("ketchup.viber_strict", strict)
+    town.set_switch("ketchup.viber_number", number)
+    hook = hook_for("ketchup_loyalty", viber_sender="Shop", viber_key=option)
+    is_overlooked = strict == "off" and counts == "reference" and option == "external_id"
+    for place in (1, 2, 3):
+        town.requests.clear()
+        people = [ViberRecipient(f"38067000020{place}", f"v{place}")]
+        assert hook.price_viber(people, "Hi").total_price
+        assert hook.send_viber(people, "Hi").results[0].keyed == (place > 1 or not is_overlooked)
+    assert len(town.requests) == 2
+    ledger = [effect.facts for effect in town.ledger.of("ketchup", "viber")]
+    assert [facts["reference"] for facts in ledger] == [None if is_overlooked else "v1", "v2", "v3"]
+
+
+def test_a_viber_message_that_no_form_makes_right_is_refused(
+    telecom_simulator: Simulator, hook_for: Make, call: Make
+) -> None:
+    telecom_simulator.fault("body", "ketchup", body='{"error":"44","errorDescription":"x"}', times=99)
+    with pytest.raises(TelecomRejectedError, match="vendor code 44"):
+        call(hook_for("ketchup_loyalty", viber_sender="Shop").send_viber, [ViberRecipient(A, "v1")], "Hi")
+    assert creations(telecom_simulator) == 6

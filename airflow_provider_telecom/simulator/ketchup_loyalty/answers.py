@@ -64,6 +64,54 @@ DESCRIPTIONS = {
     93: "File is empty",
 }
 
+_RUSSIAN_NUMBER = "неверный номер телефона"
+_RUSSIAN_PAYLOAD = "неверный payload запроса"
+_RUSSIAN_TWICE = "телефон уже присутствует в рассылке"
+RUSSIAN = {
+    1: "неверный ключ",
+    2: "недостаточно параметров",
+    3: "пользователь заблокирован",
+    4: "запрашиваемая функция не поддерживается",
+    5: "неизвестная ошибка",
+    6: "указан несуществующий номер тарифной сетки",
+    7: "неверные параметры",
+    8: "недостаточно денег",
+    9: "тарифная сетка неактивна",
+    10: "неверное время отправки",
+    11: "превышено максимальное число одновременно обрабатываемых на отправку сообщений",
+    12: "превышен максимальный размер пакета сообщений",
+    20: "SMS не найдена",
+    21: _RUSSIAN_NUMBER,
+    22: "отсутствует внешний ID SMS-запроса",
+    23: "SMS с таким ID уже присутствует",
+    24: _RUSSIAN_PAYLOAD,
+    25: "неверный originator",
+    26: "пустой или слишком длинный  текст смс",
+    27: "неверный внешний ID SMS",
+    28: "неверное значение времени действия SMS",
+    29: "id задачи неверный",
+    30: "задача не найдена",
+    31: _RUSSIAN_TWICE,
+    40: "Сообщение Viber не найдено",
+    41: _RUSSIAN_NUMBER,
+    43: "Viber сообщение с таким ID уже присутствует",
+    44: _RUSSIAN_PAYLOAD,
+    45: "отправитель не зарегистрирован",
+    46: "пустой или слишком длинный текст Viber сообщения",
+    47: "неверный внешний ID Viber сообщения",
+    48: "неверное значение времени действия Viber сообщения",
+    49: "неверные дополнительные опции Viber сообщения",
+    51: _RUSSIAN_TWICE,
+    60: "HLR не найден",
+    61: _RUSSIAN_NUMBER,
+    62: "отсутствует внешний ID HLR-запроса",
+    63: "HLR с таким ID уже присутствует",
+    64: _RUSSIAN_PAYLOAD,
+    65: "неверный внешний ID HLR-запроса",
+    66: "телефон уже присутствует в запросе",
+}
+"""The appendix's words; those of statistics are English there."""
+
 HLR_EXAMPLE_CODES = {60: 10, 61: 11, 63: 13, 64: 14}  # in the document's samples, against its appendix
 
 
@@ -73,13 +121,16 @@ class Refusal(Exception):  # noqa: N818 - an answer of the vendor, not a fault o
     def __init__(self, code: int, text: str | None = None, **facts: str) -> None:
         super().__init__(code)
         self.code = code
-        self.text = text or DESCRIPTIONS[code]
+        self.text = text
         self.facts = facts
 
     def body(self, switches: Switches) -> dict[str, Any]:
         """Return the answer's JSON."""
         code = HLR_EXAMPLE_CODES.get(self.code, self.code) if switches.on("hlr_example_codes") else self.code
-        return {**self.facts, "error": str(code), "errorDescription": self.text}
+        if switches["number_code"] == "example" and code in (SMS.msisdn, VIBER.msisdn):
+            code = HLR_EXAMPLE_CODES[HLR.msisdn]
+        words = {**DESCRIPTIONS, **(RUSSIAN if switches["error_text"] == "russian" else {})}
+        return {**self.facts, "error": str(code), "errorDescription": self.text or words[self.code]}
 
 
 @dataclass(frozen=True)
@@ -116,7 +167,7 @@ def single(created: dict[str, Any], switches: Switches) -> dict[str, Any]:
 def shaped(body: Any, switches: Switches) -> Any:
     """Return an answer in the form that the switches choose."""
     for name, change in _CHANGES.items():
-        if switches.on(name):
+        if switches[name] not in _PLAIN:
             body = _changed(body, change)
     return body
 
@@ -133,7 +184,7 @@ def _changed(value: Any, change: Change) -> Any:
 
 
 def _with_blanks(key: str, value: Any) -> tuple[str, Any]:
-    if key == "status":
+    if key in {"status", "type"}:
         value = f" {value} "
     elif key in {"country", "mcc"}:
         value = f" {value}"
@@ -155,19 +206,30 @@ def _alone(key: str, value: Any) -> tuple[str, Any]:
     return key, value[0] if lonely else value
 
 
+def _other_total(key: str, value: Any) -> tuple[str, Any]:
+    return {"totalprice": "total_price", "total_price": "totalprice"}.get(key, key), value
+
+
+def _undelivered(key: str, value: Any) -> tuple[str, Any]:
+    return key, "undelivered" if (key, value) == ("status", "undeliverable") else value
+
+
 def _capital(key: str, value: Any) -> tuple[str, Any]:
     return key, value.capitalize() if key == "status" and "-" not in value else value
 
 
 _NUMBERS = frozenset((
-    *("error", "price", "totalprice", "total_price"),
+    *("error", "price", "totalprice", "total_price", "id", "task_id", "ported", "roaming"),
     *("sent", "delivered", "undeliverable", "expired", "unknown"),
 ))
 
+_PLAIN = ("off", "undeliverable")
 _CHANGES: dict[str, Change] = {
+    "undelivered_word": _undelivered,
     "capital_status": _capital,
     "stray_blanks": _with_blanks,
     "numbers": _as_number,
+    "total_price": _other_total,
     "single_result": _alone,
     "messages_key": _as_messages,
 }

@@ -72,9 +72,11 @@ def _network(message: Message) -> dict[str, Any]:
     }
 
 
-def as_json(rows: list[dict[str, Any]], typographic_quotes: bool) -> str:
+def as_json(rows: list[dict[str, Any]], typographic_quotes: bool, is_list: bool) -> str:
     """Return the rows as JSON, or as the document's sample, which no strict parser reads."""
     text = json.dumps({"error": 0, "message_data": rows}, ensure_ascii=False)
+    if is_list:
+        return json.dumps(rows, ensure_ascii=False)
     if not typographic_quotes:
         return text
     return _STRING.sub(r"“\1”", text).replace(", “message_data”: ", "\n", 1)
@@ -99,11 +101,11 @@ def _fill(element: ET.Element, facts: dict[str, Any]) -> None:
             child.text = str(value)
 
 
-def as_csv(rows: list[dict[str, Any]]) -> str:
+def as_csv(rows: list[dict[str, Any]], delimiter: str) -> str:
     """Return the rows as CSV with a heading; what is nested is JSON in its cell."""
     target = io.StringIO()
     names = list(dict.fromkeys(name for facts in rows for name in facts))
-    writer = csv.DictWriter(target, names, restval="")
+    writer = csv.DictWriter(target, names, restval="", delimiter=delimiter)
     writer.writeheader()
     for facts in rows:
         writer.writerow({

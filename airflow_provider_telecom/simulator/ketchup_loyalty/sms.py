@@ -18,9 +18,9 @@ from airflow_provider_telecom.simulator.sms import segments
 
 _WHOLE = {"destination", "validity", "tariff"}
 _FIELDS = {
-    "phone": _WHOLE | {"originator", "body", "msisdn", "reference", "send_time"},
-    "phones": _WHOLE | {"originator", "body", "phones", "send_time"},
-    "individual": _WHOLE | {"phones", "scheduledDatetime"},
+    "phone": _WHOLE | {"originator", "body", "msisdn", "reference"},
+    "phones": _WHOLE | {"originator", "body", "phones"},
+    "individual": _WHOLE | {"phones"},
 }
 _ENTRY_FIELDS = {
     "phones": {"msisdn", "reference"},
@@ -122,24 +122,42 @@ def _order(books: Books, body: dict[str, Any], known: dict[str, Message]) -> Ord
         raise Refusal(4)  # announced by the document for the future, in this spelling
     if not isinstance(destination, str) or destination not in _FIELDS:
         raise Refusal(SMS.payload)
-    fields.only(body, _FIELDS[destination], SMS.payload)
+    kind = _kind_of(books, body, destination)
+    time = _time_of(books, kind)
+    fields.only(body, _FIELDS[kind] | {time}, SMS.payload)
     items = [body]
-    if destination != "phone":
-        items = fields.entries(body.get("phones"), _ENTRY_FIELDS[destination], SMS.payload)
+    if kind != "phone":
+        items = fields.entries(body.get("phones"), _ENTRY_FIELDS[kind], SMS.payload)
     return Order(
-        destination,
+        kind,
         fields.validity(body.get("validity", 72), 1, 72, 28),
         fields.tariff(books, body.get("tariff", 0)),
-        fields.sending_time(books, body, "scheduledDatetime" if destination == "individual" else "send_time"),
-        _lines(books, body, items, fields.Recipients(SMS, known)),
+        fields.sending_time(books, body, time),
+        _lines(books, body, kind, items, fields.Recipients(SMS, known)),
     )
 
 
+def _kind_of(books: Books, body: dict[str, Any], destination: str) -> str:
+    """Return what a body is: `destination` says it, unless individual SMS share that of others."""
+    if books.switches["individual_destination"] == "individual":
+        return destination
+    if destination == "individual":
+        raise Refusal(SMS.payload)
+    return "individual" if destination == "phones" and "body" not in body else destination
+
+
+def _time_of(books: Books, kind: str) -> str:
+    chosen = books.switches["sending_time"]
+    if chosen != "by_destination":
+        return chosen
+    return "scheduledDatetime" if kind == "individual" else "send_time"
+
+
 def _lines(
-    books: Books, body: dict[str, Any], items: list[dict[str, Any]], recipients: fields.Recipients
+    books: Books, body: dict[str, Any], kind: str, items: list[dict[str, Any]], recipients: fields.Recipients
 ) -> list[Draft | Refusal]:
     """Return a line for each recipient. A wrong text for all refuses the request, one's own only that one."""
-    if body["destination"] == "individual":
+    if kind == "individual":
         return [_line(books, item, recipients) for item in items]
     originator, text = _originator(books, body), body.get("body")
     count = _segments(text)

@@ -46,26 +46,29 @@ async def file(books: Books, request: Request) -> Response:
     if not export.rows:
         raise Refusal(60, "Message_id do not exist") if export.by_id else Refusal(93)
     if form == "json":
-        text = files.as_json(export.rows, books.switches.on("typographic_quotes"))
+        text = files.as_json(
+            export.rows, books.switches.on("typographic_quotes"), books.switches.on("statistics_list")
+        )
         return Response(text, media_type="application/json")
     if form == "xml":
         return Response(files.as_xml(export.rows), media_type="application/xml")
-    return Response(files.as_csv(export.rows), media_type="text/csv")
+    delimiter = ";" if books.switches.on("csv_semicolon") else ","
+    return Response(files.as_csv(export.rows, delimiter), media_type="text/csv")
 
 
 async def listed(books: Books, request: Request) -> dict[str, Any]:
     """Return the files that are kept. The document shows no answer; this one is made up."""
-    return {
-        "error": 0,
-        "files": [
-            {
-                "file_key": export.key,
-                "created": books.naive(export.created),
-                "status": export.ripening.stage,
-            }
-            for export in _kept(books).values()
-        ],
+    kept = {
+        export.key: {
+            "file_key": export.key,
+            "created": books.naive(export.created),
+            "status": export.ripening.stage,
+        }
+        for export in _kept(books).values()
     }
+    shape = books.switches["list_of_exports"]
+    files_shown = {"objects": list(kept.values()), "names": list(kept), "named": kept}[shape]
+    return {"error": 0, "files": files_shown}
 
 
 async def forget_message_list(books: Books, request: Request) -> dict[str, Any] | Response:

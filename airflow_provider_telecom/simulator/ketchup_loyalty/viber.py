@@ -63,14 +63,15 @@ class Order:
         return sum((draft.total for draft in self.drafts), Decimal(0))
 
 
-async def create(books: Books, request: Request) -> list[dict[str, Any]]:
+async def create(books: Books, request: Request) -> list[dict[str, Any]] | dict[str, Any]:
     """Send each message to each of its recipients."""
     order = _order(books, await fields.json_object(request, VIBER.payload), books.references["viber"])
     lines = [line for draft in order.drafts for line in draft.lines]
     refuse_known(lines, VIBER, books.switches)
     books.admit(len(lines))
     books.pay(order.total)
-    return [_send_all(books, order, draft) for draft in order.drafts]
+    sent = [_send_all(books, order, draft) for draft in order.drafts]
+    return sent[0] if books.switches.on("viber_object") and len(sent) == 1 else sent
 
 
 async def price(books: Books, request: Request) -> dict[str, Any]:
@@ -118,7 +119,8 @@ def _draft(books: Books, item: dict[str, Any], recipients: fields.Recipients) ->
     promotional, callback_url = item.get("is_promotional", False), item.get("callback_url")
     if not isinstance(promotional, bool) or not isinstance(callback_url, str | None):
         raise Refusal(VIBER.payload)
-    to = fields.entries(item.get("to"), {"msisdn", "external_id", "reference"}, VIBER.payload)
+    number = books.switches["viber_number"]
+    to = fields.entries(item.get("to"), {number, *_key_names(books)}, VIBER.payload)
     return Draft(
         _text(item.get("text")),
         _alpha_name(books, item.get("alpha_name")),
@@ -155,13 +157,20 @@ def _options(options: Any) -> dict[str, str]:
     return dict(viber)
 
 
+def _key_names(books: Books) -> set[str]:
+    """Return the names that our key may have. The one that does not count is overlooked, or refused."""
+    counts = "reference" if books.switches.on("viber_reference") else "external_id"
+    return {counts} if books.switches.on("viber_strict") else {"external_id", "reference"}
+
+
 def _line(books: Books, entry: dict[str, Any], recipients: fields.Recipients) -> Recipient | Refusal:
     """Return a recipient. With `viber_reference`, `reference` counts and `external_id` is overlooked."""
     key = "reference" if books.switches.on("viber_reference") else "external_id"
     if key == "external_id" and "reference" in entry and key not in entry:
         raise Refusal(VIBER.payload)
-    msisdn, reference = entry.get("msisdn"), entry.get(key)
-    if "msisdn" not in entry:
+    number = books.switches["viber_number"]
+    msisdn, reference = entry.get(number), entry.get(key)
+    if number not in entry:
         raise Refusal(VIBER.payload)
     try:
         country = recipients.check(msisdn, reference, reference_needed=key in entry)
@@ -174,20 +183,20 @@ def _send_all(books: Books, order: Order, draft: Draft) -> dict[str, Any]:
     messages = [
         line.body(books.switches)
         if isinstance(line, Refusal)
-        else _created(_send(books, order, draft, line), _is_echoed(books, place))
+        else _created(books, _send(books, order, draft, line), place)
         for place, line in enumerate(draft.lines)
     ]
     return {"error": "0", "messages": messages, "total_price": str(draft.total), "currency": CURRENCY}
 
 
-def _is_echoed(books: Books, place: int) -> bool:
+def _created(books: Books, message: Message, place: int) -> dict[str, Any]:
     echo = books.switches["viber_echo"]
-    return echo == "all" or (echo == "first" and place == 0)
-
-
-def _created(message: Message, is_echoed: bool) -> dict[str, Any]:
-    reference = {"reference": message.reference} if message.reference and is_echoed else {}
-    return {"id": message.id, **reference, "price": str(message.price), "currency": CURRENCY}
+    created = {"id": message.id, "price": str(message.price), "currency": CURRENCY}
+    if message.reference is not None and (echo == "all" or (echo == "first" and place == 0)):
+        created["reference"] = message.reference
+    if books.switches.on("viber_item_error"):
+        created["error"] = "0"
+    return created
 
 
 def _send(books: Books, order: Order, draft: Draft, recipient: Recipient) -> Message:

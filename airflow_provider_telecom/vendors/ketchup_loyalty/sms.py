@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_telecom.calls.checks import filled, within
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.request import Repeat
+from airflow_provider_telecom.calls.request import Repeat, Response
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
@@ -31,6 +31,8 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many, sent_one
 
 LONGEST_VALIDITY_HOURS = 72
+_TIMES = ("send_time", "scheduledDatetime")
+T = TypeVar("T")
 
 
 class SmsCalls(KetchUpRequests):
@@ -58,8 +60,7 @@ class SmsCalls(KetchUpRequests):
         has no id. Source: "Отправка SMS", destination phone.
         """
         body = self._one(msisdn, text, reference, originator, validity_hours, tariff, schedule_at)
-        request = self._post("/sms/create", Repeat.KEYED, body)
-        return (yield from self._call(request, sent_one(reference)))
+        return (yield from self._in_sms_form("/sms/create", Repeat.KEYED, body, sent_one(reference)))
 
     @endpoint
     def send_sms_to_many(
@@ -114,7 +115,7 @@ class SmsCalls(KetchUpRequests):
         Raises what `send_sms` raises for its arguments. Source: "Получение цены смс".
         """
         body = self._one(msisdn, text, reference, originator, validity_hours, tariff, schedule_at)
-        return (yield from self._call(self._post("/sms/price", Repeat.READ, body), one(Price)))
+        return (yield from self._in_sms_form("/sms/price", Repeat.READ, body, one(Price)))
 
     @endpoint
     def price_sms_to_many(
@@ -129,7 +130,7 @@ class SmsCalls(KetchUpRequests):
     ) -> Call[Price]:
         """Return what `send_sms_to_many` would cost. A read. Source: "Получение цены смс"."""
         body = self._many(recipients, text, originator, validity_hours, tariff, schedule_at)
-        return (yield from self._call(self._post("/sms/price", Repeat.READ, body), one(Price)))
+        return (yield from self._in_sms_form("/sms/price", Repeat.READ, body, one(Price)))
 
     @endpoint
     def price_individual_sms(
@@ -142,7 +143,7 @@ class SmsCalls(KetchUpRequests):
     ) -> Call[Price]:
         """Return what `send_individual_sms` would cost. A read. Source: "Получение цены смс"."""
         body = self._individual(messages, validity_hours, tariff, schedule_at)
-        return (yield from self._call(self._post("/sms/price", Repeat.READ, body), one(Price)))
+        return (yield from self._in_sms_form("/sms/price", Repeat.READ, body, one(Price)))
 
     @endpoint
     def get_sms(self, message_id: str | int) -> Call[MessageStatus]:
@@ -184,8 +185,30 @@ class SmsCalls(KetchUpRequests):
         return (yield from self._call(request, price_table))
 
     def _send_all(self, body: Mapping[str, Any], phones: Sequence[Mapping[str, str]]) -> Call[BatchResult]:
-        request = self._post("/sms/create", Repeat.KEYED, {**body, "phones": phones})
-        return self._call(request, sent_many([phone["reference"] for phone in phones]))
+        read = sent_many([phone["reference"] for phone in phones])
+        return self._in_sms_form("/sms/create", Repeat.KEYED, {**body, "phones": phones}, read)
+
+    def _in_sms_form(
+        self, path: str, repeat: Repeat, body: Mapping[str, Any], read: Callable[[Response], T]
+    ) -> Call[T]:
+        """Make a call about SMS as the samples have it, or else as the text of the document has it.
+
+        For individual texts the sample's `destination` is "individual", and in the text it is "phones". The
+        sending time has one name there, and another one for the other two destinations.
+        """
+        destination, at = body["destination"], body.get("send_time", body.get("scheduledDatetime"))
+        plain = {name: value for name, value in body.items() if name not in _TIMES}
+        own = destination == "individual"
+        times = (_TIMES[::-1] if own else _TIMES) if at is not None else ("",)
+        forms = [
+            (other, time) for other in (("individual", "phones") if own else (destination,)) for time in times
+        ]
+
+        def call(form: tuple[str, str]) -> Call[T]:
+            asked = {**plain, "destination": form[0], **({form[1]: at} if form[1] else {})}
+            return self._call(self._post(path, repeat, asked), read)
+
+        return self._in_any_form(f"SMS to {destination}", forms, call)
 
     def _one(
         self,
@@ -247,8 +270,6 @@ class SmsCalls(KetchUpRequests):
             for one in orders("messages", messages, IndividualSms)
         ]
         _no_twins(phones)
-        # The document's field list says "phones" here, its sample "individual"; the latter is meant. The
-        # sending time has another name here than for the other two.
         return {
             "destination": "individual",
             "phones": phones,
