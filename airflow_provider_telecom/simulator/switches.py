@@ -408,7 +408,61 @@ SWITCHES = (
     Switch("sunsim", "end_excluded", "a period does not include its end"),
     Switch("sunsim", "other_columns", "rows of a call list have names and times of another kind"),
     # NovaConnect
-    Switch("novaconnect", "http_status", "an error's HTTP status equals its code"),
+    Switch(
+        "novaconnect",
+        "http_status",
+        "the HTTP status of an error, which no line gives: 200 but 401 for a bad token, always 200, or "
+        "equal to its code",
+        ("200_but_401", "always_200", "code"),
+    ),
+    Switch(
+        "novaconnect", "bare_errors", 'an error is `{"error": text}` without a code; its HTTP status tells'
+    ),
+    Switch(
+        "novaconnect",
+        "page_size",
+        "pages are as long as asked for, or 25 rows at most (no line gives a maximum); the next begins at "
+        "the next row, or at a multiple of the size that was asked for",
+        ("asked", "capped", "rows_capped"),
+    ),
+    Switch(
+        "novaconnect",
+        "past_the_end",
+        "what a page behind the last one is: empty, the last one again, or code 404",
+        ("empty", "last_page", "not_found"),
+    ),
+    Switch(
+        "novaconnect",
+        "all_count",
+        'all_count counts the elements (line 490: "in the database") that pass the filter, or all of them',
+        ("filtered", "whole"),
+    ),
+    Switch(
+        "novaconnect",
+        "flat",
+        "item and the items of reports stand beside code, as in the table of line 1463, not in `result`",
+    ),
+    Switch("novaconnect", "numbers_as_text", "numbers come as texts, as line 1227 has it for one of them"),
+    Switch("novaconnect", "flags_as_numbers", "true and false come as 1 and 0"),
+    Switch("novaconnect", "report_end_excluded", "a report ends before its end day (line 1195)"),
+    Switch(
+        "novaconnect",
+        "rename_queued",
+        "sim/edit is put into the queue, as line 1009 says, and answers a queue_id in place of the name",
+    ),
+    Switch(
+        "novaconnect",
+        "reconnect_redirect",
+        "sim/reconnect answers an HTTP redirect to sim/disconnect: line 595 says that it is redirected",
+        in_presets=False,
+    ),
+    Switch(
+        "novaconnect",
+        "callbacks_listed",
+        "only the operations that line 303 lists call back: not sms, limit, tariff and repackage",
+        in_presets=False,
+    ),
+    Switch("novaconnect", "block_over_package", "a SIM whose package ran out can be blocked as well"),
     Switch(
         "novaconnect",
         "groups_added",

@@ -37,9 +37,9 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
     """Bring one of the three reports to `date=YYYY-MM-DD/sessions.jsonl` (or `days`, `calls_and_sms`).
 
     Days are those of UTC, by each row's own time: when a session began, when a call or SMS was made, which
-    day a row of `days` is about. In which zone the vendor's days are is not documented. So a day more is
-    asked for on either side, and of it only the rows are kept that belong to the interval: each row ends up
-    in the file of one day, whichever days are loaded.
+    day a row of `days` is about. The document says neither in which zone the vendor's days are, nor whether
+    the last one is included. So a day more is asked for on either side, and of it only the rows are kept that
+    belong to the interval: each row ends up in the file of one day, whichever days are loaded.
 
     The vendor learns of a day in the night after it, by clocks of its own. So load each day twice: every
     morning an interval of two days that ends yesterday. Of yesterday hours may be missing, the day before is
@@ -136,7 +136,7 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         from airflow_provider_telecom.transfers.progress import Progress
 
         progress, load = Progress(self.log), begin()
-        first, last = load.start - _DAY, min(load.end + _DAY, today() - _DAY)
+        first, last = load.start - _DAY, load.end + _DAY
         call = self.hook.report_records(self.report, first, last, size=self.page_size, **chosen)
         while True:
             page = self.hook.run(call)

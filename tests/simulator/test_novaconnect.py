@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -127,7 +128,7 @@ def test_reads_are_for_every_role(desk: Desk, path: str, token: str) -> None:
 
 
 def test_the_http_status_follows_the_code_on_request(desk: Desk) -> None:
-    desk.books.switches.turn_on("http_status")
+    desk.books.switches.set("http_status", "code")
     headers = {"Authorization": f"Bearer {NOVACONNECT_USER_TOKEN}"}
     answer = desk.client.post("/x/api/sim/block", json={"items": [1001]}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, 403)
@@ -520,3 +521,121 @@ def test_two_towns_of_one_seed_are_alike() -> None:
     ]
     assert [row.value for row in first.sessions] == [row.value for row in second.sessions]
     assert [row.value for row in first.sessions] != [row.value for row in Books(Town(4)).sessions]
+
+
+# --- readings
+
+
+@pytest.mark.parametrize(
+    ("form", "statuses"),
+    [("200_but_401", (401, 200, 200)), ("always_200", (200, 200, 200)), ("code", (401, 403, 404))],
+)
+def test_http_status(desk: Desk, form: str, statuses: tuple[int, ...]) -> None:
+    desk.books.switches.set("http_status", form)
+
+    def post(path: str, body: Any, token: str) -> tuple[int, int]:
+        answer = desk.client.post(f"/x/api/{path}", json=body, headers={"Authorization": f"Bearer {token}"})
+        return answer.status_code, answer.json()["code"]
+
+    answers = (
+        post("user/get", {}, "nobody"),
+        post("sim/block", {"items": [1001]}, NOVACONNECT_USER_TOKEN),
+        post("group/remove", {"id": 9}, NOVACONNECT_TOKEN),
+    )
+    assert tuple(status for status, _ in answers) == statuses
+    assert [code for _, code in answers] == [401, 403, 404]
+
+
+def test_bare_errors(desk: Desk) -> None:
+    desk.books.switches.turn_on("bare_errors")
+    headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
+    answer = desk.client.post("/x/api/group/remove?lang=en", json={"id": 9}, headers=headers)
+    assert (answer.status_code, answer.json()) == (404, {"error": "Not found: id 9"})
+
+
+@pytest.mark.parametrize(
+    ("form", "pages"),
+    [
+        ("asked", [(1001, 40), (1041, 20), None]),
+        ("capped", [(1001, 25), (1026, 25), (1051, 10), None]),
+        ("rows_capped", [(1001, 25), (1041, 20), None]),
+    ],
+)
+@pytest.mark.parametrize("end", ["empty", "last_page", "not_found"])
+def test_pages(desk: Desk, form: str, pages: list[Any], end: str) -> None:
+    desk.books.switches.set("page_size", form)
+    desk.books.switches.set("past_the_end", end)
+    for number, expected in enumerate(pages):
+        answer = desk.ask("sim/list", {"page": number, "size": 40, "sort": {"id": "ASC"}})
+        if expected is None and end == "not_found":
+            assert answer["code"] == 404
+            continue
+        shown = [one["id"] for one in answer["items"]]
+        wanted = expected if expected or end == "empty" else pages[number - 1]
+        assert (shown[0], len(shown)) == wanted if wanted else shown == []
+        assert answer["all_count"] == 60
+
+
+def test_all_count_of_all(desk: Desk) -> None:
+    desk.books.switches.set("all_count", "whole")
+    answer = desk.ask("sim/list", {"filter": {"profile": "TC"}, "size": 100})
+    assert (answer["count"], answer["all_count"]) == (20, 60)
+    answer = desk.ask("group/list", {"filter": {"name": "al"}, "page": 0, "size": 100})
+    assert (answer["count"], answer["all_count"]) == (1, 5)
+
+
+def test_flat_answers_and_bent_types(desk: Desk) -> None:
+    desk.books.switches.turn_on("flat", "numbers_as_text", "flags_as_numbers")
+    answer = desk.ask("user/get", {})
+    assert (answer["code"], answer["item"]["id"], answer["item"]["active"]) == ("200", "101", "1")
+    assert "result" not in answer
+    assert desk.ask("report/day", {})["items"]
+    assert desk.ask("sim/list", {})["items"][0]["tariff"]["package_auto"] in ("0", "1")
+    desk.books.switches.set("numbers_as_text", "off")
+    assert desk.ask("user/get", {})["item"]["active"] == 1
+
+
+def test_a_report_that_ends_before_its_end(desk: Desk) -> None:
+    day = f"{desk.town.clock.now() - timedelta(days=2):%d-%m-%Y}"
+    window = {"filter": {"start": day, "end": day}, "size": 500}
+    assert desk.ask("report/sessions", window)["result"]["items"]
+    desk.books.switches.turn_on("report_end_excluded")
+    assert desk.ask("report/sessions", window)["result"]["items"] == []
+
+
+def test_renaming_by_the_queue(desk: Desk) -> None:
+    desk.books.switches.turn_on("rename_queued")
+    desk.town.set_ripeness("novaconnect.queue", "looks", 1)
+    answer = desk.ask("sim/edit", {"id": 1001, "name": "Van"})
+    assert answer["result"]["item"]["queue_id"] in desk.books.queues
+    assert desk.books.sims[1001].name != "Van"
+    desk.ask("user/get", {})
+    assert desk.books.sims[1001].name == "Van"
+    assert len(desk.effects("rename")) == 1
+
+
+def test_a_redirected_reconnection(desk: Desk) -> None:
+    desk.books.switches.turn_on("reconnect_redirect")
+    headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
+    url = "/x/api/sim/reconnect"
+    answer = desk.client.post(url, json={"items": [1001]}, headers=headers, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/x/api/sim/disconnect")
+    assert desk.effects() == []
+
+
+@pytest.mark.parametrize(("operation", "calls_back"), [("block", True), ("disconnect", True), ("sms", False)])
+def test_who_calls_back(desk: Desk, operation: str, calls_back: bool) -> None:
+    desk.books.switches.turn_on("callbacks_listed")
+    params = SMS if operation == "sms" else {}
+    desk.order(operation, [desk.sim("TD")], callbackUrl=HOOK, **params)
+    assert bool(desk.bodies()) is calls_back
+
+
+def test_a_block_over_a_package_that_ran_out(desk: Desk) -> None:
+    sim = desk.sim("TD", "p")
+    desk.order("block", [sim])
+    assert sim.block == "p"
+    desk.books.switches.turn_on("block_over_package")
+    desk.order("block", [sim, desk.sim("TD", "f")])
+    assert sim.block == "u"
+    assert len(desk.effects("block")) == 1

@@ -226,8 +226,9 @@ def test_two_days_every_morning_miss_nothing(books: Books, load: Load, tmp_path:
     assert {key: n for key, n in keys(found).items() if key[0] <= str(day(2))} == begun(books, *whole)
 
 
-def test_the_vendor_is_asked_for_a_day_more_but_never_for_today(books: Books, load: Load) -> None:
-    for days, asked in (((3, 2), ("23-10-2026", "26-10-2026")), ((1, 1), ("25-10-2026", "26-10-2026"))):
+def test_the_vendor_is_asked_for_a_day_more_on_either_side(books: Books, load: Load) -> None:
+    """Also for today: a vendor that does not include the end would otherwise leave out yesterday."""
+    for days, asked in (((3, 2), ("23-10-2026", "26-10-2026")), ((1, 1), ("25-10-2026", "27-10-2026"))):
         load("days", *map(day, days))
         assert (books.last_report["filter"]["start"], books.last_report["filter"]["end"]) == asked
 

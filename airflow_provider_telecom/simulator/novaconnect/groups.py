@@ -25,7 +25,7 @@ def group_list(call: Call) -> dict[str, Any]:
     """Answer group/list: all groups whose name holds `filter.name`, in any case of letters."""
     part = call.body.get("filter", {}).get("name", "").casefold()
     found = [group for group in call.books.groups.values() if part in group.name.casefold()]
-    return listing(call, found, asdict)
+    return listing(call, found, asdict, len(call.books.groups))
 
 
 def group_create(call: Call) -> dict[str, Any]:

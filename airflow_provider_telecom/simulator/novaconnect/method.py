@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError
 from airflow_provider_telecom.simulator.novaconnect.fields import Field
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.simulator.novaconnect.records import User
 
 DEFAULT_SIZE = 20
+CAP = 25
+"""The longest page where pages are capped."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,23 @@ def item(thing: dict[str, Any]) -> dict[str, Any]:
 
 def cut(call: Call, things: Sequence[Any]) -> list[Any]:
     """Return the page of `things` that the call asks for."""
-    size = min(call.body.get("size", DEFAULT_SIZE), call.books.most_rows)
-    start = call.body.get("page", 0) * size
-    return list(things[start : start + size])
+    switches, page = call.books.switches, call.body.get("page", 0)
+    asked = call.body.get("size", DEFAULT_SIZE)
+    most = call.books.most_rows if switches["page_size"] == "asked" else min(CAP, call.books.most_rows)
+    size = min(asked, most)
+    step = asked if switches["page_size"] == "rows_capped" else size
+    if page and page * step >= len(things):
+        if switches["past_the_end"] == "not_found":
+            raise RefusedError(404, "not_found", "page")
+        if switches["past_the_end"] == "last_page" and things:
+            page = (len(things) - 1) // step
+    return list(things[page * step : page * step + size])
 
 
-def listing(call: Call, things: Sequence[Any], show: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """Return a page of things, with `count` of this page and `all_count` of all that match."""
+def listing(
+    call: Call, things: Sequence[Any], show: Callable[[Any], dict[str, Any]], whole: int | None = None
+) -> dict[str, Any]:
+    """Return a page of things, with `count` of this page and `all_count` of all that match, or of all."""
     items = [show(thing) for thing in cut(call, things)]
-    return {"count": len(items), "all_count": len(things), "items": items}
+    counts_whole = whole is not None and call.books.switches["all_count"] == "whole"
+    return {"count": len(items), "all_count": whole if counts_whole else len(things), "items": items}

@@ -33,7 +33,8 @@ def block(books: Books, sim: Sim, params: Facts) -> Facts | None:
     """Put the voluntary block on a SIM that has none."""
     if sim.block == "u":
         return None
-    if sim.block != "n":
+    over_package = sim.block == "p" and books.switches.on("block_over_package")
+    if sim.block != "n" and not over_package:
         raise UnfitError(sim.block)
     sim.block = "u"
     return {}
@@ -98,6 +99,12 @@ def repackage(books: Books, sim: Sim, params: Facts) -> Facts:
     return {"package_mb": sim.limit.value}
 
 
+def rename(books: Books, sim: Sim, params: Facts) -> Facts:
+    """Give the SIM another name."""
+    sim.name = params["name"]
+    return {"name": sim.name}
+
+
 def group(books: Books, sim: Sim, params: Facts) -> Facts:
     """Make these the SIM's groups, or add them to those it has."""
     kept = sim.groups if books.switches.on("groups_added") else []
@@ -115,4 +122,5 @@ OPERATIONS: dict[str, Operation] = {
     "tariff": tariff,
     "repackage": repackage,
     "group": group,
+    "rename": rename,
 }

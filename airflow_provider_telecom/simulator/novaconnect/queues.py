@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.simulator.novaconnect.books import Books
 
 WAITING, DONE, FAILED = "wait", "success", "error"
+LISTED = ("block", "unblock", "disconnect", "ping", "group")  # of which sim/reconnect is "disconnect" here
 PARTS = 4  # a queue reports its progress at most so often
 
 
@@ -56,7 +57,8 @@ def _process(books: Books, queue: Queue, sim_id: int) -> str:
 
 
 def _call_back(books: Books, queue: Queue) -> None:
-    if queue.callback_url is None:
+    is_listed = queue.code in LISTED or not books.switches.on("callbacks_listed")
+    if queue.callback_url is None or not is_listed:
         return
     part = -(-len(queue.sims) // PARTS)
     progress = books.switches.on("progress_callbacks") and len(queue.statuses) % part == 0

@@ -65,6 +65,8 @@ def _window(call: Call) -> tuple[int, int]:
     end = _unix(bounds["end"]) + DAY - offset if "end" in bounds else today
     if "start" in bounds and "end" in bounds and start >= end:
         raise RefusedError(400, "bad_value", "filter.end")
+    if "end" in bounds and call.books.switches.on("report_end_excluded"):
+        end -= DAY
     return start, min(end, today)
 
 

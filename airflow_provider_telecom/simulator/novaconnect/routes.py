@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.novaconnect import bills, groups, people, reports, sims
@@ -17,6 +17,7 @@ from airflow_provider_telecom.simulator.novaconnect.books import ADMIN_ID, PLAIN
 from airflow_provider_telecom.simulator.novaconnect.fields import check
 from airflow_provider_telecom.simulator.novaconnect.method import Call, Method
 from airflow_provider_telecom.simulator.novaconnect.records import ADMIN, User
+from airflow_provider_telecom.simulator.switches import Switches
 from airflow_provider_telecom.simulator.town import Town
 
 METHODS: dict[str, Method] = {
@@ -53,7 +54,9 @@ def _endpoint(town: Town, method: Method) -> Endpoint:
             if method.admin and user.role != ADMIN:
                 raise RefusedError(403, "admin_only")
             check(body, method.fields)
-            return _accepted(request, method.answer(Call(books, user, body)))
+            if request.url.path.endswith("/sim/reconnect") and books.switches.on("reconnect_redirect"):
+                return RedirectResponse(request.url.path.replace("reconnect", "disconnect"), 307)
+            return _accepted(books, request, method.answer(Call(books, user, body)))
         except RefusedError as refusal:
             return _refused(books, request, refusal)
 
@@ -136,11 +139,32 @@ def _lang(request: Request) -> str:
     return lang if lang in LANGS else "ru"
 
 
-def _accepted(request: Request, answer: dict[str, Any]) -> Response:
-    return JSONResponse({"code": 200, "message": message("ok", _lang(request)), **answer})
+def _accepted(books: Books, request: Request, answer: dict[str, Any]) -> Response:
+    if books.switches.on("flat"):
+        result = answer.pop("result", {})
+        answer |= result
+    body = {"code": 200, "message": message("ok", _lang(request)), **answer}
+    return JSONResponse(_typed(body, books.switches))
+
+
+def _typed(value: Any, switches: Switches) -> Any:
+    """Return JSON in the types that the switches choose."""
+    if isinstance(value, dict):
+        return {name: _typed(inner, switches) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_typed(inner, switches) for inner in value]
+    if isinstance(value, bool):
+        value = int(value) if switches.on("flags_as_numbers") else value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and switches.on("numbers_as_text"):
+        return str(value)
+    return value
 
 
 def _refused(books: Books, request: Request, refusal: RefusedError) -> Response:
-    text = message(refusal.text, _lang(request), refusal.detail)
-    by_status = refusal.code == 401 or books.switches.on("http_status")
-    return JSONResponse({"code": refusal.code, "message": text}, refusal.code if by_status else 200)
+    text, switches = message(refusal.text, _lang(request), refusal.detail), books.switches
+    if switches.on("bare_errors"):
+        return JSONResponse({"error": text}, refusal.code)
+    form = switches["http_status"]
+    by_status = form == "code" or (form == "200_but_401" and refusal.code == 401)
+    body = _typed({"code": refusal.code, "message": text}, switches)
+    return JSONResponse(body, refusal.code if by_status else 200)

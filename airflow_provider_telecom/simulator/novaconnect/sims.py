@@ -64,7 +64,7 @@ def sim_list(call: Call) -> dict[str, Any]:
     found = [sim for sim in call.books.sims.values() if _passes(sim, wanted)]
     for name, direction in reversed(list(call.body.get("sort", {}).items())):
         found.sort(key=lambda sim: _rank(getattr(sim, name)), reverse=direction == "DESC")
-    return listing(call, found, call.books.show_sim)
+    return listing(call, found, call.books.show_sim, len(call.books.sims))
 
 
 def _passes(sim: Sim, wanted: Mapping[str, Any]) -> bool:
@@ -87,8 +87,10 @@ def _rank(value: Any) -> tuple[bool, Any]:
 
 
 def sim_edit(call: Call) -> dict[str, Any]:
-    """Answer sim/edit: another name, at once; by the document this one has no call-back."""
+    """Answer sim/edit: another name, at once or by the queue; by the document it has no call-back."""
     sim = find(call.books.sims, call.body["id"], "id")
+    if call.books.switches.on("rename_queued"):
+        return _queue(call, "rename", [sim.id], {"name": call.body["name"]})
     sim.name = call.body["name"]
     call.books.record("rename", id=sim.id, iccid=sim.iccid, msisdn=sim.number, name=sim.name)
     return item({"id": sim.id, "name": sim.name})
@@ -115,7 +117,11 @@ def _bound(call: Call, name: str) -> int:
 def _enqueue(call: Call, code: str, params: dict[str, Any]) -> dict[str, Any]:
     for one in call.body["items"]:
         find(call.books.sims, one, "items")
-    queue = call.books.enqueue(code, call.body["items"], params, call.user, call.body.get("callbackUrl"))
+    return _queue(call, code, call.body["items"], params)
+
+
+def _queue(call: Call, code: str, sims: list[int], params: dict[str, Any]) -> dict[str, Any]:
+    queue = call.books.enqueue(code, sims, params, call.user, call.body.get("callbackUrl"))
     return item({"queue_id": queue.id})
 
 

@@ -93,8 +93,14 @@ class Envelope:
 
 def accepted(answer: Response) -> Envelope:
     """Return the envelope of a success. Raises the TelecomError that anything else stands for."""
-    if 400 <= answer.status < 500 and _complaint(answer.body).code == str(_SUCCESS):
-        raise unreadable("an answer that says both yes and no", answer.body, answer.status)
+    if 400 <= answer.status < 500:
+        said = _complaint(answer.body)
+        if said.code == str(_SUCCESS):
+            raise unreadable("an answer that says both yes and no", answer.body, answer.status)
+        if answer.status == 404 and said == Complaint():  # not NovaConnect's words, so not its "not found"
+            raise TelecomRejectedError(
+                "there is nothing at this address: check host and api_path", status=404
+            )
     refuse_by_status(answer, lambda: _complaint(answer.body))
     fields = read_json(answer.body)
     code = _number(fields.get("code")) if isinstance(fields, dict) else None
@@ -137,8 +143,8 @@ def _complaint(body: bytes) -> Complaint:
 
 
 def _text(fields: Mapping[str, Any]) -> str:
-    message = fields.get("message")
-    return message if isinstance(message, str) else ""
+    texts = (fields.get("message"), fields.get("error"))
+    return next((text for text in texts if isinstance(text, str)), "")
 
 
 def _number(value: object) -> int | None:

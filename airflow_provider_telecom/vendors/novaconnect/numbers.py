@@ -78,6 +78,12 @@ def _no_truth(value: object) -> object:
     return value
 
 
+def _lock(value: object) -> object:
+    """Read 0 and 1 as truth values: no tariff was locked until 1970."""
+    value = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    return bool(value) if value in (0, 1) else value
+
+
 def _name(value: object) -> object:
     """Return an id that is a text. A whole number is one; a blank is none."""
     text = str(value).strip() if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
@@ -101,5 +107,7 @@ Id = Annotated[int, BeforeValidator(_no_truth), Field(ge=1)]
 """The id of a SIM, a group, a bill, a company or a person."""
 Name = Annotated[str, BeforeValidator(_name)]
 """The id of a queue."""
+Lock = Annotated[bool | int | None, BeforeValidator(_lock)]
+"""Until when something is locked, as a Unix time, or whether it is."""
 Whole = Annotated[int | None, BeforeValidator(_bare)]
 Amount = Annotated[Decimal | None, BeforeValidator(_amount)]

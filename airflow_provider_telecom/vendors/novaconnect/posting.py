@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from airflow_provider_telecom.calls.checks import within
 from airflow_provider_telecom.calls.endpoint import Call, Page
-from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomNotFoundError
 from airflow_provider_telecom.calls.request import Json, Repeat, Request
 from airflow_provider_telecom.vendors.api import Api
 from airflow_provider_telecom.vendors.novaconnect.envelope import Envelope, Numbered, accepted, done
@@ -63,20 +63,32 @@ class Posting(Api[NovaConnectOptions]):
         self, path: str, rows: type[list[T]], wanted: Mapping[str, object], page: int, size: int
     ) -> Call[Listing[T]]:
         """Return one page. How many rows stand before it is known for the first only."""
-        return self._page(path, rows, {**paging(page, size), **wanted}, page, None if page else 0)
+        return self._page(path, rows, {**paging(page, size), **wanted}, None if page else 0)
 
     def _page(
-        self, path: str, rows: type[list[T]], body: dict[str, object], page: int, seen: int | None
+        self, path: str, rows: type[list[T]], body: Mapping[str, object], seen: int | None
     ) -> Call[Listing[T]]:
         items, total = yield from self._post(
             path, Repeat.READ, body, lambda envelope: (envelope.items(rows), envelope.total())
         )
         seen = None if seen is None else seen + len(items)
         over = not items or (total is not None and seen is not None and seen >= total)
-        following = {**body, "page": page + 1}
-        return Listing(
-            items, None if over else lambda: self._page(path, rows, following, page + 1, seen), total
-        )
+        following = next_page(body, len(items))
+        return Listing(items, None if over else lambda: self._next(path, rows, following, seen, total), total)
+
+    def _next(
+        self,
+        path: str,
+        rows: type[list[T]],
+        body: Mapping[str, object],
+        seen: int | None,
+        total: int | None,
+    ) -> Call[Listing[T]]:
+        """Return a page that may lie behind the last one, which some vendors answer with "not found"."""
+        try:
+            return (yield from self._page(path, rows, body, seen))
+        except TelecomNotFoundError:
+            return Listing([], None, total)
 
     def _whole_list(
         self, path: str, rows: type[list[RowT]], wanted: Mapping[str, object], size: int
@@ -84,31 +96,91 @@ class Posting(Api[NovaConnectOptions]):
         """Return all rows, each once; read a second time when rows were missed in the first.
 
         Rows move between pages when others come or go meanwhile. They were missed when fewer came than
-        the vendor counts, or when the count fell while pages were read.
+        the vendor counts, or when the count fell while pages were read. The count of a filtered list may be
+        that of all rows: then two equal readings that came to an end are the whole.
         """
-        body = {**paging(0, size), **wanted}
+        body, before = {**paging(0, size), **wanted}, None
         for _ in range(READINGS):
-            found, totals = yield from _walked(self._page(path, rows, body, 0, 0))
-            if not totals or (len(found) >= totals[-1] and totals == sorted(totals)):
-                return found
+            reading = yield from _walked(self._page(path, rows, body, 0), size)
+            if reading.is_whole:
+                return reading.rows
+            if reading.is_steady(before) and (yield from self._counts_all(path, rows, reading, wanted)):
+                return reading.rows
+            before = reading
+        counted = f"{reading.totals[-1]} rows" if reading.totals else "an unknown number of rows"
         raise TelecomAnswerError(
-            f"{len(found)} of {totals[-1]} rows came, in {READINGS} readings: the list changes as it is read",
+            f"{len(reading.rows)} of {counted} came, in {READINGS} readings: the list changes as it is read, "
+            "or its pages do not turn",
             call=f"POST {self._path(path)}",
         )
 
+    def _counts_all(
+        self, path: str, rows: type[list[RowT]], reading: _Reading[RowT], wanted: Mapping[str, object]
+    ) -> Call[bool]:
+        """Whether the count of a filtered list is that of the list without its filter."""
+        if "filter" not in wanted:
+            return False
+        others = {name: value for name, value in wanted.items() if name != "filter"}
+        page = yield from self._page(path, rows, {**paging(0, 1), **others}, 0)
+        return page.total == reading.totals[-1]
 
-def _walked(first: Call[Listing[RowT]]) -> Call[tuple[list[RowT], list[int]]]:
-    """Return the rows of all pages, each once, and the count that came with each page.
 
-    A page without a new row is taken for the end.
+def next_page(body: Mapping[str, object], rows: int) -> dict[str, object]:
+    """Return what asks for the page behind one that had so many rows.
+
+    Where the first page was shorter than asked for, the vendor may have a maximum. Nobody knows whether its
+    next page begins behind these rows or a whole asked-for page later. Asking for pages of that length from
+    then on makes both the same.
+    """
+    page, size = body["page"], body["size"]
+    if page == 0 and isinstance(size, int) and 0 < rows < size:
+        size = rows
+    return {**body, "page": int(str(page)) + 1, "size": size}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading(Generic[RowT]):
+    """A list as it was read: each row once, the count that came with each page, and whether it had an end."""
+
+    rows: list[RowT]
+    totals: list[int]
+    ended: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no row was missed, by the vendor's count; without one, by the end."""
+        if not self.totals:
+            return self.ended
+        return len(self.rows) >= self.totals[-1] and self.totals == sorted(self.totals)
+
+    def is_steady(self, before: _Reading[RowT] | None) -> bool:
+        """Whether both readings came to their end and show the same."""
+        return (
+            before is not None
+            and self.ended
+            and before.ended
+            and {row.id for row in self.rows} == {row.id for row in before.rows}
+            and len({*self.totals, *before.totals}) == 1
+        )
+
+
+def _walked(first: Call[Listing[RowT]], size: int) -> Call[_Reading[RowT]]:
+    """Read a list page by page, to its end or to a page without a new row.
+
+    A page without a new row is the end if it is the last page again, which some vendors show for all pages
+    behind it. It is known to be the last if pages have turned before, or if it had room for more rows.
     """
     found: dict[int, RowT] = {}
     totals: list[int] = []
-    page = yield from first
+    last: list[int] = []
+    page, pages = (yield from first), 1
     while True:
-        known = len(found)
-        found.update({row.id: row for row in page.items})
+        known, ids = len(found), [row.id for row in page.items]
+        found.update(zip(ids, page.items, strict=True))
         totals += [] if page.total is None else [page.total]
-        if page.rest is None or len(found) == known:
-            return list(found.values()), totals
-        page = yield from page.rest()
+        if page.rest is None:
+            return _Reading(list(found.values()), totals, True)
+        if len(found) == known:
+            ended = ids == last and (pages > 2 or len(ids) < size)
+            return _Reading(list(found.values()), totals, ended)
+        page, pages, last = (yield from page.rest()), pages + 1, ids

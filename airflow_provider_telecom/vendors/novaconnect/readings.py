@@ -115,21 +115,32 @@ class _Reading(Generic[T]):
     head: list[Mark]
     last: list[Mark] = field(default_factory=list)
     pages: int = 0
+    copies: int = 0
     seen: _Marks = field(default_factory=_Marks)
     moved: bool = False
 
     def taken(self, page: Page[T], anew: bool = False) -> SteadyPage[T]:
         marks = [self.report.mark(row) for row in page.items]
-        if marks and _keys(marks) == _keys(self.last):
-            raise TelecomAnswerError(
-                f"page {self.pages} is a copy of the one before it", call=self.report.call
-            )
+        turn = self._after_a_copy(page) if marks and _keys(marks) == _keys(self.last) else page.rest
         self.last, self.pages = marks, self.pages + 1
         new = [row for row, one in zip(page.items, marks, strict=True) if self._is_new(*one)]
-        turn = page.rest
+        self.moved = self.moved or bool(new and self.copies)
         if turn is not None and not self.moved:
             return SteadyPage(new, lambda: self._turned(turn), anew)
         return SteadyPage(new, None if self._is_one_page() else self._looked_again, anew)
+
+    def _after_a_copy(self, page: Page[T]) -> Callable[[], Call[Page[T]]] | None:
+        """Return the turn after a page that is the one before it again.
+
+        A vendor may show its last page for all pages behind it. So a second copy is the end. But when a full
+        first page comes again, nothing tells such a vendor from one whose pages do not turn.
+        """
+        if self.pages == 1 and len(self.head) >= self.report.size:
+            raise TelecomAnswerError(
+                f"page {self.pages} is a copy of the one before it", call=self.report.call
+            )
+        self.copies += 1
+        return page.rest if self.copies == 1 else None
 
     def _is_new(self, key: bytes, content: bytes) -> bool:
         known = self.seen.get(key)

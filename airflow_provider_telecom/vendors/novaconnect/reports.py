@@ -7,17 +7,17 @@ a count, and a row's `id` is its SIM's. What a page holds may move while others 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.calls.request import Repeat
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.models import ActionRow, DayRow, ReportRow, SessionRow
-from airflow_provider_telecom.vendors.novaconnect.posting import READINGS, Posting, given, paging
+from airflow_provider_telecom.vendors.novaconnect.posting import READINGS, Posting, given, next_page, paging
 from airflow_provider_telecom.vendors.novaconnect.readings import (
     Mark,
     Report,
@@ -43,7 +43,8 @@ class ReportCalls(Posting):
     """Sessions, traffic by days, calls and messages: page by page, or whole.
 
     `sim_ids` and `group_ids` choose SIMs; without both it is all of them. `start` and `end` are days (a
-    date, YYYY-MM-DD or DD-MM-YYYY), both included; in which time zone, the document does not say.
+    date, YYYY-MM-DD or DD-MM-YYYY). The document says neither in which time zone they are, nor whether the
+    end is included.
     All are reads, and raise TelecomInputError, TelecomAuthError, TelecomNotFoundError, TelecomAnswerError.
     """
 
@@ -60,7 +61,7 @@ class ReportCalls(Posting):
     ) -> Call[Page[SessionRow]]:
         """Return one page of data sessions, the first being 0. Source: "По сессиям"."""
         body = _body(start, end, sim_ids, group_ids, page, size)
-        return self._report("report/sessions", list[SessionRow], body, page)
+        return self._report("report/sessions", list[SessionRow], body)
 
     @endpoint
     def all_report_sessions(
@@ -92,7 +93,7 @@ class ReportCalls(Posting):
     ) -> Call[Page[DayRow]]:
         """Return one page of traffic by days, the first being 0. Source: "По дням"."""
         body = _body(start, end, sim_ids, group_ids, page, size)
-        return self._report("report/day", list[DayRow], body, page)
+        return self._report("report/day", list[DayRow], body)
 
     @endpoint
     def all_report_days(
@@ -121,7 +122,7 @@ class ReportCalls(Posting):
     ) -> Call[Page[ActionRow]]:
         """Return one page of calls, SMS and USSD requests, the first being 0. Source: "СМС и звонки"."""
         body = _body(start, end, sim_ids, group_ids, page, size)
-        return self._report("report/call_sms", list[ActionRow], body, page)
+        return self._report("report/call_sms", list[ActionRow], body)
 
     @endpoint
     def all_report_calls_and_sms(
@@ -158,18 +159,25 @@ class ReportCalls(Posting):
         return steady(self._reading(path, rows, body, size, lambda row: _record_mark(row, key), READINGS + 1))
 
     def _report(
-        self, path: str, rows: type[list[T]], body: dict[str, object], page: int, full: int | None = None
+        self, path: str, rows: type[list[T]], body: Mapping[str, object], full: int | None = None
     ) -> Call[Page[T]]:
         """Return one page. `full` is the length of the page before it, which a last page falls short of.
 
         It is not the size that was asked for: the vendor may give less than that on every page.
         """
         items = yield from self._post(path, Repeat.READ, body, lambda envelope: envelope.items(rows))
-        following = {**body, "page": page + 1}
+        following = next_page(body, len(items))
         over = not items or (full is not None and len(items) < full)
-        return Page(
-            items, None if over else lambda: self._report(path, rows, following, page + 1, len(items))
-        )
+        return Page(items, None if over else lambda: self._next_report(path, rows, following, len(items)))
+
+    def _next_report(
+        self, path: str, rows: type[list[T]], body: Mapping[str, object], full: int
+    ) -> Call[Page[T]]:
+        """Return a page that may lie behind the last one, which some vendors answer with "not found"."""
+        try:
+            return (yield from self._report(path, rows, body, full))
+        except TelecomNotFoundError:
+            return Page([], None)
 
     def _whole_report(
         self, path: str, rows: type[list[RowT]], body: dict[str, object], size: int
@@ -186,7 +194,7 @@ class ReportCalls(Posting):
         readings: int,
     ) -> Report[T]:
         label = f"POST {self._path(path)}"
-        return Report(lambda: self._report(path, rows, body, 0), size, mark, label, readings)
+        return Report(lambda: self._report(path, rows, body), size, mark, label, readings)
 
 
 def _body(start: _Day, end: _Day, sim_ids: _Ids, group_ids: _Ids, page: int, size: int) -> dict[str, object]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.calls.endpoint import all_pages
-from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomNotFoundError,
+    TelecomRejectedError,
+)
 from airflow_provider_telecom.calls.request import Request, Response
 from tests.by_hand import drive
 from tests.vendors.novaconnect.paper import ACTION, DAY, SESSION, SIM, Paper, ask, described, ok, sent
@@ -77,6 +82,81 @@ def test_a_vendor_that_does_not_turn_the_page_is_an_error_and_no_endless_loop() 
     same = [page(1, 2, total=9)] * 4
     with pytest.raises(TelecomAnswerError, match="2 of 9 rows"):
         ask(Paper().all_sims, size=2, answers=same)
+
+
+def nowhere(**body: Any) -> Response:
+    return Response(404, {}, json.dumps(body).encode() if body else b"<html>404</html>")
+
+
+def test_a_page_that_is_not_found_is_behind_the_end() -> None:
+    for end in (ok(code=404, message="no such page"), nowhere(code=404), nowhere(error="no such page")):
+        _, found = ask(Paper().all_sims, size=2, answers=[page(1, 2, total=None), page(3, total=None), end])
+        assert [sim.id for sim in found] == [1, 2, 3]
+    with pytest.raises(TelecomNotFoundError):
+        ask(Paper().all_sims, answers=[nowhere(code=404)])
+
+
+def test_a_gateways_error_page_is_no_end() -> None:
+    with pytest.raises(TelecomRejectedError, match="nothing at this address") as caught:
+        ask(Paper().all_sims, size=2, answers=[page(1, 2, total=None), nowhere()])
+    assert type(caught.value) is TelecomRejectedError
+    with pytest.raises(TelecomRejectedError, match="nothing at this address"):
+        ask(Paper().all_report_sessions, size=2, answers=[sessions(1, 2), nowhere()])
+
+
+def test_after_a_short_first_page_pages_of_that_length_are_asked_for() -> None:
+    """A vendor with a maximum may begin the next page a whole asked-for page later: rows would be lost."""
+    answers = [page(1, 2, total=5), page(3, 4, total=5), page(5, total=5)]
+    requests, _ = ask(Paper().all_sims, size=100, answers=answers)
+    assert [(sent(one)["page"], sent(one)["size"]) for one in requests] == [(0, 100), (1, 2), (2, 2)]
+    answers = [sessions(1, 2), sessions(3, 4), sessions(5), sessions(1, 2)]
+    requests, _ = ask(Paper().all_report_sessions, size=500, answers=answers)
+    assert [(sent(one)["page"], sent(one)["size"]) for one in requests] == [
+        (0, 500),
+        (1, 2),
+        (2, 2),
+        (0, 500),
+    ]
+
+
+def filtered(*answers: Response) -> tuple[list[Request], Any]:
+    return ask(Paper().all_sims, profile="TC", size=2, answers=answers)
+
+
+def test_the_count_of_a_filtered_list_may_be_that_of_all_rows() -> None:
+    once = [page(1, 2, total=9), page(3, total=9), page(total=9)]
+    requests, found = filtered(*once, *once, page(1, total=9))
+    assert [sim.id for sim in found] == [1, 2, 3]
+    assert "filter" not in sent(requests[-1])
+    with pytest.raises(TelecomAnswerError, match="3 of 9 rows"):
+        filtered(*once, *once, page(1, total=12))  # so nine passed the filter, and six are missing
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        [page(1, 2, total=9), page(4, total=9), page(total=9)],
+        [page(1, 2, total=8), page(3, total=8), page(total=8)],
+        [page(1, 2, total=9), page(1, 2, total=9)],
+    ],
+)
+def test_two_readings_that_differ_or_do_not_end_are_no_whole(second: list[Response]) -> None:
+    once = [page(1, 2, total=9), page(3, total=9), page(total=9)]
+    with pytest.raises(TelecomAnswerError, match="the list changes as it is read"):
+        filtered(*once, *second)
+
+
+def test_without_a_count_pages_that_do_not_turn_are_an_error() -> None:
+    with pytest.raises(TelecomAnswerError, match="2 of an unknown number of rows"):
+        ask(Paper().all_sims, size=2, answers=[page(1, 2, total=None)] * 4)
+
+
+def test_without_a_count_the_last_page_may_come_again() -> None:
+    answers = [page(1, 2, total=None), page(3, 4, total=None), page(3, 4, total=None)]
+    _, found = ask(Paper().all_sims, size=2, answers=answers)
+    assert [sim.id for sim in found] == [1, 2, 3, 4]
+    _, found = ask(Paper().all_sims, size=5, answers=[page(1, 2, total=None)] * 2)
+    assert [sim.id for sim in found] == [1, 2]
 
 
 def test_a_page_knows_the_count_and_the_way_on() -> None:
@@ -153,6 +233,21 @@ def test_equal_rows_count_once_and_unequal_ones_of_one_key_are_an_error() -> Non
 def test_a_report_whose_page_does_not_turn_is_an_error() -> None:
     with pytest.raises(TelecomAnswerError, match="copy of the one before"):
         ask(Paper().all_report_sessions, size=2, answers=[sessions(1, 2), sessions(1, 2)])
+
+
+def test_the_last_page_of_a_report_may_come_again() -> None:
+    answers = [sessions(1, 2), sessions(3, 4), sessions(3, 4), sessions(3, 4), sessions(1, 2)]
+    _, rows = ask(Paper().all_report_sessions, size=2, answers=answers)
+    assert sids(rows) == [1, 2, 3, 4]
+    _, rows = ask(Paper().all_report_sessions, size=9, answers=[sessions(1, 2)] * 3)
+    assert sids(rows) == [1, 2]
+
+
+def test_a_page_that_comes_again_and_is_not_the_last_is_no_end() -> None:
+    moved = [sessions(1, 2), sessions(3, 4), sessions(3, 4), sessions(5), sessions(1, 2)]
+    still = [sessions(1, 2), sessions(3, 4), sessions(5), sessions(1, 2)]
+    _, rows = ask(Paper().all_report_sessions, size=2, answers=[*moved, *still])
+    assert sids(rows) == [1, 2, 3, 4, 5]
 
 
 def test_a_session_may_stand_on_several_days() -> None:

@@ -8,7 +8,7 @@ from enum import Enum
 from pydantic import model_validator
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Name, Whole, moment
+from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Lock, Name, Whole, moment
 
 
 class SimBlock(str, Enum):
@@ -74,7 +74,7 @@ class Tariff(Answer):
 
     id: Whole = None
     name: str | None = None
-    change_lock: bool | Whole = None
+    change_lock: Lock = None
     package_auto: bool | None = None
 
     @property
