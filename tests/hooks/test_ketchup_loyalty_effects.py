@@ -36,6 +36,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     SendResult,
     ViberRecipient,
 )
+from tests.eventually import HANG_SECONDS
 
 Make = Callable[..., Any]
 A, B, C = "380670000201", "380670000202", "380670000203"
@@ -165,8 +166,8 @@ def test_answers_that_never_come_are_unknown_and_one_effect(
 def test_an_answer_that_comes_too_late_is_lost_as_well(
     telecom_simulator: Simulator, hook_for: Make, call: Make
 ) -> None:
-    telecom_simulator.fault("silence", "ketchup", seconds=1.5)
-    sent = call(hook_for("ketchup_loyalty", timeout_read=0.5).send_sms, A, "Hi", reference="r1")
+    telecom_simulator.fault("silence", "ketchup", seconds=600)
+    sent = call(hook_for("ketchup_loyalty", timeout_read=1.5).send_sms, A, "Hi", reference="r1")
     assert sent.duplicate
     assert len(effects(telecom_simulator)) == 1
 
@@ -346,7 +347,7 @@ def posted() -> Iterator[tuple[str, Queue[bytes]]]:
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/hlr?id=1", bodies
     server.shutdown()
-    thread.join(5)
+    thread.join(HANG_SECONDS)
     server.server_close()
 
 
@@ -355,7 +356,7 @@ def test_row_41_a_look_up_reports_to_its_callback(
 ) -> None:
     url, bodies = posted
     made = call(hook.create_hlr, A, reference="r1", callback_url=url)
-    report = HlrStatus.model_validate(json.loads(bodies.get(timeout=5)))
+    report = HlrStatus.model_validate(json.loads(bodies.get(timeout=HANG_SECONDS)))
     assert (report.id, report.reference, report.state) == (made.id, "r1", HlrState.ACTIVE)
     assert report == call(hook.get_hlr, made.id)
 
@@ -366,7 +367,7 @@ def test_row_14_a_viber_message_reports_only_with_a_key(
     url, bodies = posted
     call(hook.send_viber, [ViberRecipient(B)], "Hi", callback_url=url, unkeyed=True)
     call(hook.send_viber, [ViberRecipient(A, "r1")], "Hi", callback_url=url)
-    assert json.loads(bodies.get(timeout=5))["reference"] == "r1"
+    assert json.loads(bodies.get(timeout=HANG_SECONDS))["reference"] == "r1"
     assert bodies.empty()
 
 

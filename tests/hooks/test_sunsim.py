@@ -230,7 +230,7 @@ class TestTokens:
     ) -> None:
         telecom_simulator.fault("status", "sunsim", path="/create", status=503, times=99)
         with pytest.raises(TelecomNotSentError, match="no token could be had"):
-            call(hook_for("sunsim", timeout_read=0.5).create_callback, "+79000001234", NUMBER)
+            call(hook_for("sunsim").create_callback, "+79000001234", NUMBER)
         assert effects(telecom_simulator, "callback") == []
 
     def test_refresh_strategy(
@@ -295,7 +295,7 @@ class TestConnectionTest:
         assert len(effects(telecom_simulator, "token")) == 1
 
     def test_with_a_host_that_does_not_answer(self, hook_for: Any, telecom_simulator: Any) -> None:
-        hook = hook_for("sunsim", timeout_read=0.5)
+        hook = hook_for("sunsim")
         hook.get_vats_settings([NUMBER])
         with telecom_simulator.refusing():
             done, message = hook.test_connection()

@@ -16,6 +16,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.operators import proof
 from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
 from airflow_provider_telecom.simulator.kyivstar_fmc import Books
 from tests.tasks import Run
@@ -126,13 +127,18 @@ class TestProof:
     """The call records show a call once it has ended: here 30 seconds after it began."""
 
     def test_a_record_proves_it(
-        self, telecom_simulator: Any, ring: Any, caplog: pytest.LogCaptureFixture
+        self,
+        telecom_simulator: Any,
+        ring: Any,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr(proof, "_SLOWEST_LOOKS", 0.1)
         telecom_simulator.fault("reset_after", "fmc", path=ORIGINATE)
         ending = Timer(0.5, telecom_simulator.town.clock.advance, [31])
         ending.start()
         run = Run()
-        facts = run.execute(ring(look_for_proof_seconds=10))
+        facts = run.execute(ring(look_for_proof_seconds=600))  # it ends with the proof
         ending.join()
         assert facts == {"started": True, "proven_by_records": True}
         assert run.execute(ring()) == facts

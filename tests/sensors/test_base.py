@@ -36,7 +36,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 def sms(
     hook_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., KetchUpSmsDeliveredSensor]:
-    hook_for("ketchup_loyalty", timeout_read=1).send_sms("380670000200", "Hi", reference="a1")
+    hook_for("ketchup_loyalty").send_sms("380670000200", "Hi", reference="a1")
 
     def make(**arguments: Any) -> KetchUpSmsDeliveredSensor:
         settings = {"task_id": "wait", "reference": "a1", "poke_interval": 0.01, "tolerated_errors": 0}
