@@ -16,7 +16,7 @@ from tests.conftest import open_at_the_first_wait
 from tests.endpoints import FAILURES, Row, rows
 
 # What "unknown" can look like; each row meets one of them, after its effect has happened.
-UNKNOWNS = ("reset_after", "close_after", "bad_status_line")
+UNKNOWNS = ("reset_after", "close_after", "bad_status_line", "two_lengths")
 FAULTS: dict[str, dict[str, Any]] = {
     "429": {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}},
     "5xx": {"kind": "status", "status": 503},

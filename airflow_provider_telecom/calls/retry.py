@@ -60,14 +60,24 @@ class Auth(Protocol):
         """Yield the signed request, and what renewing takes; return the last outcome."""
 
 
-def ready(guard: Guard) -> Call[None]:
-    """Wait until a request may be sent. Raises TelecomNotSentError and TelecomThrottledError.
+def ready(auth: Auth, guard: Guard) -> Call[None]:
+    """Wait until a request may be sent, and have what it takes to sign it, such as a token.
 
-    What writes down that something is about to be sent asks this first. Then a task that is killed while it
-    waits has left no intent behind.
+    What writes down that something is about to be sent runs this first. Then a task that is killed while it
+    waits or fetches a token has left no intent behind. Raises TelecomNotSentError, TelecomThrottledError and
+    TelecomAuthError.
     """
     if wait := guard.delay():
         yield Pause(wait, wait)
+    signing = auth.flow(Request("GET", "/", Repeat.READ))  # is signed, and never sent
+    answer: Any = None
+    failure: Exception | None = None
+    while not isinstance(step := signing.throw(failure) if failure else signing.send(answer), Request):
+        try:
+            answer, failure = (yield step), None
+        except Exception as error:
+            answer, failure = None, error
+    signing.close()
 
 
 def may_repeat(repeat: Repeat, error: TelecomError, requests_so_far: int) -> bool:

@@ -106,12 +106,13 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
             return self._opened().blocking.run(call)
 
     def wait_until_ready(self) -> None:
-        """Wait until a request may be sent: for the rate limit and the vendor's quota, at most 300 s.
+        """Wait until a call can be sent: for rate limit, quota (300 s at most) and token.
 
         Call it before the intent of an effect is written. Raises TelecomNotSentError (the last requests
-        failed) and TelecomThrottledError (the wait would be longer than 300 s).
+        failed, or no token could be had), TelecomThrottledError (the wait would be longer than 300 s) and
+        TelecomAuthError.
         """
-        self.run(ready(self.account.guard))
+        self.run(ready(self.account.auth, self.account.guard))
 
     async def aio(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Await a call: `await hook.aio(hook.get_sms, "22125")`. The shape is that of `asyncio.to_thread`."""

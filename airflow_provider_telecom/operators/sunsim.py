@@ -58,11 +58,17 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ring, once."""
+        from airflow_provider_telecom.calls.phone import e164
+        from airflow_provider_telecom.vendors.sunsim.rules import russian
+
         if self.look_for_proof_seconds and self.hook.options.vendor_timezone is None:
             raise TelecomInputError(
                 "look_for_proof_seconds", "takes vendor_timezone in the connection's extra"
             )
         call = {"phone_to": self.revealed("phone_to"), "phone_from": self.revealed("phone_from")}
+        region = self.hook.options.default_region
+        e164(call["phone_to"], region, field="phone_to")  # checked here, before a token is fetched for it
+        russian("phone_from", call["phone_from"], region)
         ring = partial(self.hook.create_callback, **call)
         return dict(self._once(context, call, lambda: self._or_proven(ring, call)))
 

@@ -37,6 +37,7 @@ ON_THE_WIRE = frozenset({
     "half_body",
     "drip",
     "bad_status_line",
+    "two_lengths",
 })
 
 
@@ -101,6 +102,11 @@ class Answer:
         """Return the answer as it goes over the wire."""
         return self._head(len(self.body)) + self.body
 
+    def with_two_lengths(self) -> bytes:
+        """Return the answer with a second length that contradicts the first."""
+        head, _, body = self.whole().partition(b"\r\n\r\n")
+        return head + b"\r\ncontent-length: %d\r\n\r\n" % (len(body) + 1) + body
+
     def _head(self, length: int) -> bytes:
         kept = [
             pair for pair in self.headers if pair[0].lower() not in (b"content-length", b"transfer-encoding")
@@ -156,6 +162,8 @@ async def _play(fault: Fault, answer: Answer, transport: asyncio.Transport) -> N
             _reset(transport)
         case "bad_status_line":
             transport.write(b"NOT-HTTP\r\n\r\n")
+        case "two_lengths":
+            transport.write(answer.with_two_lengths())
         case "half_body":
             transport.write(answer.half())
         case "drip":

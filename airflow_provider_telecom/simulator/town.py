@@ -131,6 +131,7 @@ FaultKind = Literal[
     "html",  # 200 with an HTML page, without effect
     "garbage",  # the effect happens; 200 with a body that is not JSON
     "bad_status_line",  # the effect happens; what comes back is not HTTP
+    "two_lengths",  # the effect happens; the answer has two Content-Length headers that contradict each other
     "gzip_bomb",  # 200 with `size` bytes of gzip-packed zeros
     "redirect",  # 302 to `headers["location"]`
     "body",  # 200 with `body` as given, without effect

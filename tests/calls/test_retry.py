@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.answers import Complaint, read_json, refuse_by_status
-from airflow_provider_telecom.calls.endpoint import Pause, Step
+from airflow_provider_telecom.calls.endpoint import Load, Pause, Step
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomAuthError,
@@ -22,6 +22,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Response, Unknown
 from airflow_provider_telecom.calls.retry import may_repeat, pause_after, perform, ready
 from tests.by_hand import drive
@@ -320,7 +321,19 @@ def test_asking_whether_a_request_may_be_sent_takes_nothing() -> None:
         assert guard.delay() == 0
     guard.turn()
     assert [guard.delay(), guard.delay()] == [10, 10]
-    assert drive(ready(guard), [None])[0] == [Pause(10, 10)]
+    assert drive(ready(Plain(), guard), [None])[0] == [Pause(10, 10)]
+
+
+def test_being_ready_takes_a_token_and_sends_nothing() -> None:
+    class WithToken:
+        def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+            token = yield Load("token")
+            outcome: Outcome = yield request.signed_header("Authorization", token)
+            return outcome
+
+    assert drive(ready(WithToken(), Guard()), [Secret("t")])[0] == [Load("token")]
+    with pytest.raises(TelecomAuthError):
+        drive(ready(WithToken(), Guard()), [TelecomAuthError("no")])
 
 
 def test_asking_whether_a_request_may_be_sent_does_not_use_up_the_probe() -> None:

@@ -58,10 +58,11 @@ def test_a_retried_task_sends_nothing_twice(telecom_simulator: Any, sms: Any) ->
     assert paid(telecom_simulator) == 1
 
 
-def test_an_unknown_outcome_fails_loudly_and_stays_so(telecom_simulator: Any, sms: Any) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+@pytest.mark.parametrize("how", ["reset_after", "two_lengths"])
+def test_an_unknown_outcome_fails_loudly_and_stays_so(telecom_simulator: Any, sms: Any, how: str) -> None:
+    telecom_simulator.fault(how, "kyivstar", path="/sms", times=99)
     run = Run()
-    for _ in range(2):
+    for _ in range(3):
         with pytest.raises(OutcomeUnknownError, match="on_unknown='assume_sent'") as caught:
             run.execute(sms())
         assert str(caught.value).count("connection kyivstar_open_telecom_default, host 127.0.0.1") == 1
@@ -139,6 +140,21 @@ def test_a_task_that_is_killed_while_it_waits_for_the_quota_has_sent_nothing(
     operator.hook.account.guard._next_turn = 0  # the time has passed
     assert run.execute(sms())["message_id"]
     assert paid(telecom_simulator) == 1
+
+
+def test_a_task_that_is_killed_while_it_fetches_a_token_has_sent_nothing(
+    telecom_simulator: Any, sms: Any
+) -> None:
+    run, operator = Run(), sms()
+
+    def kill(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    telecom_simulator.fault("status", "kyivstar", path="token", status=503, times=9)
+    operator.hook._opened().blocking._sleep = kill  # in the pause before the token is asked for again
+    with pytest.raises(KeyboardInterrupt):
+        run.execute(operator)
+    assert run.stores["tell"].texts == {}
 
 
 def test_a_changed_text_is_not_taken_for_the_one_that_was_sent(telecom_simulator: Any, sms: Any) -> None:

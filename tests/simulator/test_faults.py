@@ -31,6 +31,7 @@ HAPPENS = {
     "silence",
     "garbage",
     "bad_status_line",
+    "two_lengths",
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "silence": {"seconds": 0.2},
