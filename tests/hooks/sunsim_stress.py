@@ -39,7 +39,7 @@ class FileStore(TokenStore):
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as database:
+        with closing(sqlite3.connect(self._path, timeout=600, isolation_level=None)) as database:
             yield database
 
     def load(self, key: str) -> str | None:
