@@ -23,18 +23,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from itertools import islice
 from typing import Any, Literal, Protocol, get_args
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
     TelecomError,
     TelecomInputError,
-    TelecomNoAnswerError,
     TelecomNotSentError,
-    TelecomServerError,
+    TelecomRedirectError,
+    TelecomRejectedError,
     TelecomThrottledError,
     TelecomUnknownError,
 )
@@ -71,45 +71,39 @@ class State(str, Enum):
 class Entry:
     """What is written of one effect. `body` is the SHA-256 of what is sent, `facts` are ids.
 
-    `orders` says which orders with a key of ours it consists of (see `Orders.marks`).
+    `order` tells a keyed effect from others (see `Order.marks`).
     """
 
     state: State
     body: str
     facts: Facts = field(default_factory=dict)
-    orders: Facts = field(default_factory=dict)
+    order: Facts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Orders:
-    """The orders of one keyed effect: our key of each recipient, and the connection that they go through.
+class Order:
+    """What makes a keyed effect the same in each try: the connection, the recipient, and our key.
 
-    The vendor recognises a key in the account that it came from only. Without `keys` the effect may be
-    repeated with any other orders: each look-up of a number, for example, has a key that depends on it alone.
+    The vendor recognises a key in the account only that it came from. Without a `key` any other content may
+    follow: each look-up of a number, for example, has a key that depends on the number alone.
     """
 
     conn_id: str
-    keys: Mapping[str, str] = field(default_factory=dict)
+    msisdn: str = ""
+    key: str = ""
 
     @property
     def marks(self) -> Facts:
-        """What the journal keeps. `to` is 16 bits of the recipients' hash: too few to find a number by."""
-        return {"count": len(self.keys), "keys": self._hash(len(self.keys)), "to": self._recipients_hash}
+        """What the journal keeps. `to` is 16 bits of the number's hash: too few to find the number by."""
+        return {"key": fingerprint([self.conn_id, self.key]), "to": fingerprint(self.msisdn)[:4]}
 
-    def begin_with(self, marks: Facts) -> bool:
-        """Whether the orders that an entry was written for are the first ones of these, unchanged."""
-        return bool(marks) and self._hash(marks["count"]) == marks["keys"]
+    def is_that_of(self, entry: Entry) -> bool:
+        """Whether the vendor would recognise it as the one that an entry was written for."""
+        return bool(self.marks["key"] == entry.order.get("key"))
 
-    def have_recipients_of(self, marks: Facts) -> bool:
-        """Whether the recipients are those that an entry was written for."""
-        return bool(marks) and self._recipients_hash == marks["to"]
-
-    @property
-    def _recipients_hash(self) -> str:
-        return fingerprint(list(self.keys))[:4]
-
-    def _hash(self, count: int) -> str:
-        return fingerprint([self.conn_id, *islice(self.keys.values(), count)])
+    def is_to_the_recipient_of(self, entry: Entry) -> bool:
+        """Whether it is for the same person."""
+        return bool(self.marks["to"] == entry.order.get("to"))
 
 
 class OutcomeUnknownError(TelecomUnknownError, AirflowFailException):
@@ -140,7 +134,7 @@ class Journal:
         found = self._store.get(_key(name))
         if not found:
             return None
-        return Entry(State(found["state"]), found["body"], found["facts"], found.get("orders", {}))
+        return Entry(State(found["state"]), found["body"], found["facts"], found.get("order", {}))
 
     def write(self, name: str, entry: Entry) -> None:
         """Write an entry. It stays as long as the Dag run does."""
@@ -150,7 +144,7 @@ class Journal:
             "state": entry.state.value,
             "body": entry.body,
             "facts": dict(entry.facts),
-            "orders": dict(entry.orders),
+            "order": dict(entry.order),
         }
         self._store.set(_key(name), value, retention=NEVER_EXPIRE)
 
@@ -201,21 +195,23 @@ class Journal:
                 raise
             return self._unsettled(name, body, on_unknown, error.summary)
 
-    def keyed(self, name: str, body: str, orders: Orders, send: Callable[[], Facts]) -> Facts:
-        """Send what the vendor does once under our keys, and return its facts.
+    def keyed(self, name: str, body: str, order: Order, send: Callable[[], Facts]) -> Facts:
+        """Send what the vendor does once under our key, and return its facts.
 
-        After an unknown outcome the next try sends it again under the same keys. Other keys, or another
-        account, would not be recognised. So once anything may have been sent, the orders must begin with the
-        earlier ones, unchanged; else TelecomInputError is raised. A place of a mapped list may send to
-        somebody else after it is done.
+        After an unknown outcome the next try sends it again under the same key. Another key, or another
+        account, would not be recognised: once anything may have been sent, TelecomInputError is raised for
+        those. Only a place of a mapped list may send to somebody else after it is done.
         """
-        entry = self._left(name, Entry(State.PLANNED, body, orders=orders.marks))
-        if entry and entry.state is State.DONE and entry.body == body:
-            return entry.facts
-        if entry and not orders.begin_with(entry.orders) and not self._may_change(entry, orders):
-            raise _changed(entry.state)
+        planned = Entry(State.PLANNED, body, order=order.marks)
+        entry = self._left(name, planned)
+        if entry:
+            is_same = order.is_that_of(entry)
+            if entry.state is State.DONE and (entry.body == body or (is_same and order.key)):
+                return entry.facts
+            if not is_same and not self._may_change(entry, order):
+                raise _changed(entry.state)
         in_doubt = entry is not None and entry.state in _IN_DOUBT
-        return self._sent(name, Entry(State.INTENT, body, orders=orders.marks), send, in_doubt)
+        return self._sent(name, replace(planned, state=State.INTENT), send, in_doubt)
 
     def _left(self, name: str, planned: Entry) -> Entry | None:
         entry = self.read(name)
@@ -226,12 +222,11 @@ class Journal:
             self.write(place, planned)
         return noted
 
-    def _may_change(self, entry: Entry, orders: Orders) -> bool:
-        """Whether other orders may follow: nothing is in doubt, and nobody gets two texts or is forgotten."""
+    def _may_change(self, entry: Entry, order: Order) -> bool:
+        """Whether another order may follow: nobody is in doubt, forgotten, or gets two texts."""
         if not self._is_mapped:
             return entry.state not in _PERHAPS_SENT
-        same_recipients = orders.have_recipients_of(entry.orders)
-        harmless = State.PLANNED if same_recipients else State.DONE
+        harmless = State.PLANNED if order.is_to_the_recipient_of(entry) else State.DONE
         return entry.state in (State.REJECTED, harmless)
 
     def _sent(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool) -> Facts:
@@ -261,13 +256,14 @@ class Journal:
 
 def _state_after(error: TelecomError) -> State | None:
     """Return what an error says about the effect, or None when the outcome stays open."""
-    if error.partial or isinstance(error, (TelecomUnknownError, TelecomNoAnswerError, TelecomServerError)):
+    if error.partial:
         return None
     if isinstance(error, (TelecomNotSentError, TelecomThrottledError)):
         return State.PLANNED
-    return State.REJECTED
+    return State.REJECTED if isinstance(error, _REFUSALS) else None
 
 
+_REFUSALS = (TelecomInputError, TelecomRejectedError, TelecomAuthError, TelecomRedirectError)
 _IN_DOUBT = (State.INTENT, State.UNKNOWN)
 _PERHAPS_SENT = (*_IN_DOUBT, State.DONE)
 _MAY_HAVE = "this task may already have sent something else in this run, and nobody knows whether it has"

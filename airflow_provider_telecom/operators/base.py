@@ -12,7 +12,7 @@ from airflow.sdk.configuration import conf
 
 from airflow_provider_telecom.calls.checks import within
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, Orders, check_on_unknown
+from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, Order, check_on_unknown
 from airflow_provider_telecom.journal.reference import Namer, fingerprint
 from airflow_provider_telecom.operators.private import hidden, revealed
 from airflow_provider_telecom.operators.retry import POLICY
@@ -91,8 +91,18 @@ class OnceOperator(TelecomOperator):
 
     def _entry_name(self, kind: str) -> str:
         """Return the name of the journal's entry for this effect."""
-        key = self.revealed("dedupe_key")
+        key = self._dedupe_key
         return f"{kind}.{fingerprint(key)[:16]}" if key else kind
+
+    @property
+    def _dedupe_key(self) -> str:
+        """The rendered `dedupe_key`: a template may make a number of it."""
+        key = self.revealed("dedupe_key")
+        if isinstance(key, bool) or not isinstance(key, (str, int, type(None))):
+            raise TelecomInputError(
+                "dedupe_key", f"must be a text or a whole number, not {type(key).__name__}"
+            )
+        return "" if key is None else str(key)
 
     def _journal(self, context: Context) -> Journal:
         """Return the send journal of this task in this run."""
@@ -129,23 +139,22 @@ class KeyedOperator(OnceOperator):
     def _namer(self, context: Context) -> Namer:
         """Return what derives our keys in this task of this run."""
         ti = context["ti"]
-        return Namer(ti.dag_id, ti.run_id, ti.task_id, self.revealed("dedupe_key"))
+        return Namer(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
 
     def _once(
         self,
         context: Context,
         content: Mapping[str, Any],
         send: Callable[[], Facts],
-        keys: Mapping[str, str] | None = None,
+        msisdn: str = "",
+        key: str = "",
     ) -> Facts:
-        """Send `content` by `send`, once for each key, and return its facts (see `journal.journal`).
+        """Send `content` to `msisdn`, once for our `key`, and return its facts (see `Journal.keyed`).
 
-        `keys` holds our key of each recipient. None: a later try may be given any other content.
+        Without a key a later try may be given any other content.
         """
-        orders = Orders(self.conn_id, keys or {})
-        journal = self._journal(context)
-        with self.hook.named_errors():
-            return journal.keyed(self._entry_name("sent"), fingerprint(content), orders, send)
+        order = Order(self.conn_id, msisdn, key)
+        return self._journal(context).keyed(self._entry_name("sent"), fingerprint(content), order, send)
 
 
 class AwaitingOperator(TelecomOperator):

@@ -28,7 +28,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.journal.journal import (
     Entry,
     Journal,
-    Orders,
+    Order,
     OutcomeUnknownError,
     State,
     check_on_unknown,
@@ -36,7 +36,9 @@ from airflow_provider_telecom.journal.journal import (
 from tests.tasks import Store
 
 BODY, OTHER = "a" * 64, "b" * 64
-ORDERS = Orders("ketchup", {"380670000200": "tabc"})
+ORDER = Order("ketchup", "380670000200", "tabc")
+CORRECTED = Order("ketchup", "380670000200", "tdef")
+SOMEBODY_ELSE = Order("ketchup", "380670000201", "txyz")
 POLICIES = ("fail", "resend", "assume_sent")
 
 
@@ -82,9 +84,9 @@ def test_the_intent_stands_while_it_is_sent(store: Retaining) -> None:
         seen.append(journal.read("sent"))
         return sent()
 
-    journal.keyed("sent", BODY, ORDERS, send)
-    assert seen == [Entry(State.INTENT, BODY, orders=ORDERS.marks)]
-    assert journal.read("sent") == Entry(State.DONE, BODY, {"message_id": "m1"}, ORDERS.marks)
+    journal.keyed("sent", BODY, ORDER, send)
+    assert seen == [Entry(State.INTENT, BODY, order=ORDER.marks)]
+    assert journal.read("sent") == Entry(State.DONE, BODY, {"message_id": "m1"}, ORDER.marks)
     assert "380670000200" not in "".join(store.texts.values())
 
 
@@ -99,6 +101,7 @@ _STATES = [
     (TelecomServerError, State.INTENT),
     (TelecomAnswerError, State.INTENT),
     (TelecomNoAnswerError, State.INTENT),
+    (TelecomError, State.INTENT),
 ]
 
 
@@ -106,25 +109,25 @@ _STATES = [
 def test_what_an_error_leaves_of_a_keyed_effect(store: Retaining, kind: Any, state: State) -> None:
     journal = Journal(store)
     with pytest.raises(kind):
-        journal.keyed("sent", BODY, ORDERS, failing(kind("no", code="21")))
+        journal.keyed("sent", BODY, ORDER, failing(kind("no", code="21")))
     entry = journal.read("sent")
     assert entry
     assert entry.state is state
-    assert journal.keyed("sent", BODY, ORDERS, sent)["message_id"] == "m1"
+    assert journal.keyed("sent", BODY, ORDER, sent)["message_id"] == "m1"
 
 
 @pytest.mark.parametrize("kind", [TelecomFundsError, TelecomRejectedError, TelecomNotSentError])
 def test_an_error_settles_no_earlier_request_in_doubt(store: Retaining, kind: Any) -> None:
     journal = Journal(store)
     with pytest.raises(TelecomUnknownError):
-        journal.keyed("sent", BODY, ORDERS, failing(TelecomUnknownError("no answer")))
+        journal.keyed("sent", BODY, ORDER, failing(TelecomUnknownError("no answer")))
     with pytest.raises(kind):
-        journal.keyed("sent", BODY, ORDERS, failing(kind("no")))
+        journal.keyed("sent", BODY, ORDER, failing(kind("no")))
     entry = journal.read("sent")
     assert entry
     assert entry.state is State.INTENT
     with pytest.raises(TelecomInputError, match="dedupe_key"):
-        journal.keyed("sent", OTHER, Orders("ketchup", {"380670000200": "tdef"}), never)
+        journal.keyed("sent", OTHER, CORRECTED, never)
 
 
 @pytest.mark.parametrize(("kind", "state"), [*_STATES, (TelecomUnknownError, State.UNKNOWN)])
@@ -147,10 +150,10 @@ def test_what_was_done_in_part_stays_open(store: Retaining, kind: Any) -> None:
     """One of two messages was accepted: another text would be the second one to that recipient."""
     journal = Journal(store)
     with pytest.raises(kind):
-        journal.keyed("sent", BODY, ORDERS, failing(kind("no", partial=True)))
+        journal.keyed("sent", BODY, ORDER, failing(kind("no", partial=True)))
     with pytest.raises(TelecomInputError, match="dedupe_key"):
-        journal.keyed("sent", OTHER, Orders("ketchup", {"380670000200": "tdef"}), never)
-    assert journal.keyed("sent", BODY, ORDERS, sent) == sent()
+        journal.keyed("sent", OTHER, CORRECTED, never)
+    assert journal.keyed("sent", BODY, ORDER, sent) == sent()
 
 
 def test_input_that_is_wrong_leaves_nothing_open(store: Retaining) -> None:
@@ -216,56 +219,62 @@ def test_other_content_is_never_taken_for_the_earlier_one(
     assert journal.unkeyed("sent.2", OTHER, sent, policy) == sent()
 
 
-SAME, CORRECTED = {"380670000200": "tabc"}, {"380670000200": "tdef"}
-SOMEBODY_ELSE, ONE_MORE = {"380670000201": "txyz"}, {**SAME, "380670000201": "txyz"}
 _ALONE = {
-    State.PLANNED: (CORRECTED, SOMEBODY_ELSE, ONE_MORE),
-    State.REJECTED: (CORRECTED, SOMEBODY_ELSE, ONE_MORE),
-    State.INTENT: (ONE_MORE,),
-    State.DONE: (ONE_MORE,),
+    State.PLANNED: (CORRECTED, SOMEBODY_ELSE),
+    State.REJECTED: (CORRECTED, SOMEBODY_ELSE),
+    State.INTENT: (),
+    State.DONE: (),
 }
 _MAPPED = {
-    State.PLANNED: (CORRECTED, ONE_MORE),
-    State.REJECTED: (CORRECTED, SOMEBODY_ELSE, ONE_MORE),
-    State.INTENT: (ONE_MORE,),
-    State.DONE: (SOMEBODY_ELSE, ONE_MORE),
+    State.PLANNED: (CORRECTED,),
+    State.REJECTED: (CORRECTED, SOMEBODY_ELSE),
+    State.INTENT: (),
+    State.DONE: (SOMEBODY_ELSE,),
 }
 
 
 @pytest.mark.parametrize(("is_mapped", "allowed"), [(False, _ALONE), (True, _MAPPED)])
-@pytest.mark.parametrize("keys", [CORRECTED, SOMEBODY_ELSE, ONE_MORE])
+@pytest.mark.parametrize("order", [CORRECTED, SOMEBODY_ELSE], ids=["corrected", "somebody else"])
 @pytest.mark.parametrize("left", _ALONE)
-def test_which_orders_may_follow_keyed_ones(
-    store: Retaining, left: State, keys: dict[str, str], is_mapped: bool, allowed: Any
+def test_which_order_may_follow_a_keyed_one(
+    store: Retaining, left: State, order: Order, is_mapped: bool, allowed: Any
 ) -> None:
     """A person gets one text; nobody whose message is in doubt, or not sent, is forgotten in silence."""
     journal = Journal(store, is_mapped=is_mapped)
     with suppress(TelecomError):
-        journal.keyed("sent", BODY, ORDERS, _LEFT_BY[left])
-    if keys in allowed[left]:
-        assert journal.keyed("sent", OTHER, Orders("ketchup", keys), sent) == sent()
+        journal.keyed("sent", BODY, ORDER, _LEFT_BY[left])
+    if order in allowed[left]:
+        assert journal.keyed("sent", OTHER, order, sent) == sent()
         return
     with pytest.raises(TelecomInputError, match="dedupe_key"):
-        journal.keyed("sent", OTHER, Orders("ketchup", keys), never)
+        journal.keyed("sent", OTHER, order, never)
 
 
-@pytest.mark.parametrize("keys", [{}, SAME])
-def test_another_account_does_not_know_our_keys(store: Retaining, keys: dict[str, str]) -> None:
+def test_what_is_done_under_a_key_is_not_sent_again_with_other_options(store: Retaining) -> None:
+    """Another tariff, for example: the vendor may have forgotten the key meanwhile."""
     journal = Journal(store)
+    assert journal.keyed("sent", BODY, ORDER, sent) == sent()
+    assert journal.keyed("sent", OTHER, ORDER, never) == sent()
+
+
+@pytest.mark.parametrize("key", ["", "tabc"])
+def test_another_account_does_not_know_our_keys(store: Retaining, key: str) -> None:
+    journal, ours = Journal(store), Order("ketchup", "380670000200", key)
     with pytest.raises(TelecomUnknownError):
-        journal.keyed("sent", BODY, Orders("ketchup", keys), failing(TelecomUnknownError("no answer")))
+        journal.keyed("sent", BODY, ours, failing(TelecomUnknownError("no answer")))
     with pytest.raises(TelecomInputError, match="the connection"):
-        journal.keyed("sent", BODY, Orders("ketchup_2", keys), never)
-    assert journal.keyed("sent", BODY, Orders("ketchup", keys), sent) == sent()
-    assert journal.keyed("sent", BODY, Orders("ketchup_2", keys), never) == sent()
+        journal.keyed("sent", BODY, Order("ketchup_2", "380670000200", key), never)
+    assert journal.keyed("sent", BODY, ours, sent) == sent()
+    assert journal.keyed("sent", BODY, Order("ketchup_2", "380670000200", key), never) == sent()
 
 
-def test_orders_whose_keys_do_not_depend_on_each_other_may_change(store: Retaining) -> None:
+def test_what_has_a_key_for_each_of_its_parts_may_change(store: Retaining) -> None:
     journal = Journal(store, is_mapped=True)
     for body in (BODY, OTHER):
         with pytest.raises(TelecomUnknownError):
-            journal.keyed("sent", body, Orders("ketchup"), failing(TelecomUnknownError("no answer")))
-    assert journal.keyed("sent", OTHER, Orders("ketchup"), sent) == sent()
+            journal.keyed("sent", body, Order("ketchup"), failing(TelecomUnknownError("no answer")))
+    assert journal.keyed("sent", OTHER, Order("ketchup"), sent) == sent()
+    assert journal.keyed("sent", BODY, Order("ketchup"), lambda: {"ids": 2}) == {"ids": 2}
 
 
 def test_assumed_is_said_and_stays(store: Retaining) -> None:

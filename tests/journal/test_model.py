@@ -28,7 +28,7 @@ from airflow_provider_telecom.journal.journal import (
     Facts,
     Journal,
     OnUnknown,
-    Orders,
+    Order,
     OutcomeUnknownError,
     State,
 )
@@ -68,8 +68,8 @@ def unkeyed(policy: OnUnknown, journal: Broken = Journal) -> Callable[[Process],
 def keyed(journal: Broken = Journal, key: Callable[[Process], str] = reference) -> Callable[[Process], Facts]:
     def task(process: Process) -> Facts:
         name = key(process)
-        orders = Orders("ketchup", {"380670000200": name})
-        return journal(process).keyed("sent", BODY, orders, lambda: process.send(name))
+        order = Order("ketchup", "380670000200", name)
+        return journal(process).keyed("sent", BODY, order, lambda: process.send(name))
 
     return task
 
@@ -235,7 +235,7 @@ class WritesAreTried(NothingIsReadBack):
 class NothingIsCompared(Journal):
     """Takes other content for the earlier one, or for what may be sent in its place."""
 
-    def _may_change(self, entry: Entry, orders: Orders) -> bool:
+    def _may_change(self, entry: Entry, order: Order) -> bool:
         return True
 
     def unkeyed(self, name: str, body: str, send: Callable[[], Facts], on_unknown: OnUnknown) -> Facts:
@@ -398,7 +398,7 @@ def place_of(kind: str, item: Item, journal: type[Journal]) -> Callable[[Process
     def task(process: Process) -> Facts:
         own = journal(process, is_mapped=True)
         if kind == "keyed":
-            return own.keyed("sent", key, Orders("conn", {item[0]: key}), lambda: process.send(key))
+            return own.keyed("sent", key, Order("conn", item[0], key), lambda: process.send(key))
         return own.unkeyed("sent", key, lambda: process.send(key), cast(OnUnknown, kind))
 
     return task

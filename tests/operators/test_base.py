@@ -305,6 +305,26 @@ def test_a_text_that_changed_is_not_assumed_to_have_been_sent(telecom_simulator:
         run.execute(sms(text="Another text", on_unknown="assume_sent"))
 
 
+@pytest.mark.parametrize("value", [2, "2", 0])
+@pytest.mark.parametrize("operator", [KyivstarSendSmsOperator, KetchUpSendSmsOperator])
+def test_a_dedupe_key_may_be_a_number(
+    telecom_simulator: Any, hook_for: Callable[..., Any], operator: Any, value: Any
+) -> None:
+    """A template makes one of `{{ params.n }}` in a Dag that renders native objects."""
+    hook_for("kyivstar_open_telecom")
+    hook_for("ketchup_loyalty")
+    vendor, run = operator.__module__.split(".")[2].split("_")[0], Run()
+    for key in ("", value, str(value)):
+        run.execute(operator(task_id="tell", msisdn=NUMBER, text=TEXT, dedupe_key=key))
+    assert len(telecom_simulator.town.ledger.of(vendor, "sms")) == 2
+
+
+@pytest.mark.parametrize("value", [True, 1.5, ["a"]])
+def test_a_dedupe_key_is_nothing_else(sms: Any, value: Any) -> None:
+    with pytest.raises(TelecomInputError, match="dedupe_key: must be"):
+        Run().execute(sms(dedupe_key=value))
+
+
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_too_long_ends_alike(telecom_simulator: Any, sms: Any, deferrable: bool) -> None:
     """A worker's own time-out, and Airflow's for a trigger, which arrives as a failure to resume with."""

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
     TelecomFundsError,
     TelecomInputError,
     TelecomNotFoundError,
     TelecomNotSentError,
     TelecomRejectedError,
+    TelecomThrottledError,
     TelecomUnknownError,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOperator
@@ -232,3 +234,44 @@ def test_airflow_stores_neither_number_nor_text(telecom_simulator: Any) -> None:
         assert private not in shown(operator, run, found)
     assert paid(telecom_simulator, "sms")[0]["text"] == TEXT
     assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ('{"error": 11, "errorDescription": "Too many simultaneous"}', TelecomThrottledError),
+        ('{"error": 1, "errorDescription": "Wrong key"}', TelecomAuthError),
+    ],
+)
+def test_a_look_up_that_fails_does_not_make_the_sms_one_that_was_not_sent(
+    telecom_simulator: Any, body: str, error: type[Exception]
+) -> None:
+    """KetchUp knows the key, so the recipient has the text: another text would be the second one."""
+    run = Run()
+    run.execute(sms())
+    run.stores["tell"].texts.clear()
+    telecom_simulator.fault("body", "ketchup", path="/sms/reference", body=body, times=9)
+    with pytest.raises(error):
+        run.execute(sms())
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(sms(text="Another"))
+    telecom_simulator.town.faults.clear()
+    assert run.execute(sms())["known_before"]
+    assert len(paid(telecom_simulator, "sms")) == 1
+
+
+def test_an_sms_that_the_vendor_has_and_does_not_show_is_sent(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow_provider_telecom.operators.ketchup_loyalty import sms as module
+
+    monkeypatch.setattr(module, "looked_up", lambda look: looked_up(look, seconds=0.0))
+    run = Run()
+    first = run.execute(sms())
+    run.stores["tell"].texts.clear()
+    body = '{"error": 20, "errorDescription": "SMS not found"}'
+    telecom_simulator.fault("body", "ketchup", path="/sms/reference", body=body, times=9)
+    again = run.execute(sms())
+    assert (again["message_id"], again["known_before"]) == (None, True)
+    assert again["reference"] == first["reference"]
+    assert "does not find it by its key" in caplog.text

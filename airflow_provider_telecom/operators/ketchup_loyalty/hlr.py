@@ -104,17 +104,15 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
             for start in range(0, len(queries), self.chunk_size):
                 for package in self._created(queries[start : start + self.chunk_size]):
                     results += package
+            raise_what_passes(results, _CALL)
+            facts = summed(results)
+            judge(facts["refused"], len(results), len(results) - 1, _CALL)
+            hlr_ids = [self._id_of(result) for result in results if result.accepted]
         except TelecomError as error:
             error.partial = any(result.accepted for result in results)
             raise
-        raise_what_passes(results, _CALL)
-        facts = summed(results)
-        judge(facts["refused"], len(results), len(results) - 1, _CALL)
-        return {
-            **facts,
-            "hlr_ids": [self._id_of(result) for result in results if result.accepted],
-            "refused_at": [place for place, result in enumerate(results) if not result.accepted],
-        }
+        refused_at = [place for place, result in enumerate(results) if not result.accepted]
+        return {**facts, "hlr_ids": hlr_ids, "refused_at": refused_at}
 
     def _created(self, queries: Sequence[HlrQuery]) -> Iterator[Sequence[SendResult]]:
         """Order look-ups, in halves when they are too many for the vendor; yield what became of each."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import filled, within
 from airflow_provider_telecom.calls.errors import (
+    TelecomError,
     TelecomInputError,
     TelecomNotFoundError,
     TelecomRejectedError,
@@ -78,9 +79,9 @@ class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it, once."""
         message = self._message()
-        reference = self._namer(context)(message["msisdn"], message["originator"], message["text"])
-        keys = {message["msisdn"]: reference}
-        started = self._once(context, message, lambda: self._send(message, reference), keys)
+        msisdn = message["msisdn"]
+        reference = self._namer(context)(msisdn, message["originator"], message["text"])
+        started = self._once(context, message, lambda: self._send(message, reference), msisdn, reference)
         message_id = started["message_id"]
         name = {"reference": reference} if message_id is None else {"message_id": message_id}
         return self._completed(started, f"{WATCHES}.sms", name)
@@ -110,9 +111,20 @@ class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
                 raise
             return found
         if result.duplicate or result.id is None:
-            status = looked_up(lambda: self.hook.get_sms_by_reference(reference))
-            return _known_facts(reference, status, result.duplicate)
+            return self._looked_up(reference, result.duplicate)
         return _facts(reference, result.id, result.price, result.currency, known_before=False)
+
+    def _looked_up(self, reference: str, known_before: bool) -> Facts:
+        """Return what the vendor shows of an SMS that it has. It has it even if it shows nothing."""
+        try:
+            status = looked_up(lambda: self.hook.get_sms_by_reference(reference))
+        except TelecomNotFoundError:
+            log.warning("KetchUp has the SMS, but does not find it by its key: its id is not known")
+            return _facts(reference, None, None, None, known_before)
+        except TelecomError as error:
+            error.partial = True
+            raise
+        return _known_facts(reference, status, known_before)
 
     def _perhaps_known(self, reference: str) -> Facts | None:
         try:
