@@ -151,7 +151,7 @@ def test_both_ways_come_to_the_same(
         if fault == "refused":
             telecom_simulator.fault("status", vendor, path=looks, status=403, times=9)
         if fault == "borne":
-            status = 503 if vendor == NOVA else 404
+            status = 404 if vendor == KYIVSTAR else 503
             body = '{"reqId": "r", "errorCode": 1040}' if vendor == KYIVSTAR else ""
             telecom_simulator.fault("status", vendor, path=looks, status=status, body=body, times=2)
         waits = (
