@@ -1,0 +1,261 @@
+"""Every sending operator killed at each of its steps, then tried again: once, or said so.
+
+A step is a request to the vendor or to Airflow's task state store; a try dies before or after it, and nothing
+of it runs any more. `tests/system/test_kills.py` does the same with SIGKILL under a real scheduler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.operators import kyivstar_open_telecom as kyivstar
+from airflow_provider_telecom.operators.ketchup_loyalty import (
+    KetchUpHlrLookupOperator,
+    KetchUpSendBulkSmsOperator,
+    KetchUpSendSmsOperator,
+    KetchUpSendViberOperator,
+)
+from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
+from airflow_provider_telecom.operators.novaconnect import (
+    NovaConnectBlockSimsOperator,
+    NovaConnectPingSimsOperator,
+    NovaConnectSetTariffOperator,
+)
+from airflow_provider_telecom.operators.sunsim import SunSimCreateCallbackOperator
+from airflow_provider_telecom.transport.blocking import Transport
+from tests.tasks import Run, Store
+
+A, B, C = "380670000201", "380670000202", "380670000203"
+MOST_STEPS = 60
+
+
+class KilledError(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Process:
+    """A try that dies at a point: before its first step, after it, before its second one, ..."""
+
+    point: int | None = None
+    passed: int = 0
+    is_dead: bool = False
+
+    def pass_point(self) -> None:
+        self.passed += 1
+        self.is_dead = self.is_dead or self.passed == self.point
+        if self.is_dead:
+            raise KilledError
+
+
+process = Process()
+
+
+class KillingStore(Store):
+    """A store whose callers may die."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        process.pass_point()
+        return super().get(key, default)
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        process.pass_point()
+        super().set(key, value, retention=retention)
+        process.pass_point()
+
+
+@pytest.fixture(autouse=True)
+def _killing(monkeypatch: pytest.MonkeyPatch, hook_for: Callable[..., Any]) -> None:
+    send = Transport.send
+
+    def killing(self: Transport, request: Any) -> Any:
+        process.pass_point()
+        outcome = send(self, request)
+        process.pass_point()
+        return outcome
+
+    monkeypatch.setattr(Transport, "send", killing)
+    for conn_type in ("kyivstar_open_telecom", "kyivstar_fmc", "sunsim", "novaconnect"):
+        hook_for(conn_type)
+    hook_for("ketchup_loyalty", viber_sender="Shop")
+
+
+@dataclass(frozen=True)
+class Sending:
+    """An operator and where its effect shows in the ledger: `wanted` of one `kind`, told apart by `who`."""
+
+    operator: type[Any]
+    vendor: str
+    kind: str
+    who: str
+    wanted: tuple[Any, ...]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def made(self, **more: Any) -> Any:
+        return self.operator(task_id="send", **{**self.arguments, **more})
+
+    def happened(self, simulator: Any) -> list[Any]:
+        effects = simulator.town.ledger.of(self.vendor, self.kind)
+        return sorted((effect.facts.get(self.who) for effect in effects), key=str)
+
+
+UNKEYED = {
+    "kyivstar_sms": Sending(
+        kyivstar.KyivstarSendSmsOperator, "kyivstar", "sms", "msisdn", (A,), {"msisdn": A, "text": "Hi"}
+    ),
+    "kyivstar_viber": Sending(
+        kyivstar.KyivstarSendViberOperator,
+        "kyivstar",
+        "viber_transaction",
+        "msisdn",
+        (A,),
+        {"msisdn": A, "text": "Hi", "kind": "transaction"},
+    ),
+    "fmc": Sending(
+        KyivstarFmcOriginateCallOperator,
+        "fmc",
+        "call",
+        "nothing",
+        (None,),
+        {"called_number": A, "calling_number": B},
+    ),
+    "sunsim": Sending(
+        SunSimCreateCallbackOperator,
+        "sunsim",
+        "callback",
+        "nothing",
+        (None,),
+        {"phone_to": A, "phone_from": "79000000001"},
+    ),
+    "ping": Sending(
+        NovaConnectPingSimsOperator, "novaconnect", "ping", "id", (1001, 1002), {"sim_ids": [1001, 1002]}
+    ),
+}
+KEYED = {
+    "ketchup_sms": Sending(
+        KetchUpSendSmsOperator, "ketchup", "sms", "msisdn", (A,), {"msisdn": A, "text": "Hi"}
+    ),
+    "ketchup_hlr": Sending(
+        KetchUpHlrLookupOperator,
+        "ketchup",
+        "hlr",
+        "msisdn",
+        (A, B, C),
+        {"msisdns": [A, B, C], "chunk_size": 2},
+    ),
+    "ketchup_bulk": Sending(
+        KetchUpSendBulkSmsOperator,
+        "ketchup",
+        "sms",
+        "msisdn",
+        (A, B, C),
+        {"recipients": [A, B, C], "text": "Hi", "chunk_size": 1},
+    ),
+    "promo": Sending(
+        kyivstar.KyivstarCreatePromoOperator,
+        "kyivstar",
+        "promo_started",
+        "nothing",
+        (None,),
+        {"recipients": [A, B, C], "text": "Hi", "chunk_size": 2, "start": True},
+    ),
+}
+
+
+def attempt(run: Run, operator: Any, point: int | None = None) -> tuple[Any, BaseException | None, bool]:
+    """Run one try, which dies at a point. Return its result, its error, and whether it lived on."""
+    global process
+    process = Process(point)
+    run.stores.setdefault("send", KillingStore())
+    try:
+        return run.execute(operator), None, not process.is_dead
+    except (Exception, KilledError) as error:
+        return None, error, not process.is_dead
+
+
+def killed_at_each_step(simulator: Any, sending: Sending, **more: Any) -> Any:
+    """Yield, for each step of a first try, the run in which that try died there."""
+    for point in range(1, MOST_STEPS):
+        simulator.town.reset()
+        run = Run()
+        _, error, lived = attempt(run, sending.made(**more), point)
+        if lived:
+            assert error is None
+            assert point > 6, "a send has at least a read, an intent, a request, an outcome"
+            return
+        yield run
+    raise AssertionError("it has more steps than that")
+
+
+@pytest.mark.parametrize("name", KEYED)
+def test_what_has_a_key_or_can_be_looked_at_is_done_once(telecom_simulator: Any, name: str) -> None:
+    sending = KEYED[name]
+    for run in killed_at_each_step(telecom_simulator, sending):
+        found, error, _ = attempt(run, sending.made())
+        assert error is None
+        assert sending.happened(telecom_simulator) == sorted(sending.wanted)
+        assert attempt(run, sending.made())[0] == found
+        assert sending.happened(telecom_simulator) == sorted(sending.wanted)
+
+
+@pytest.mark.parametrize("name", UNKEYED)
+def test_fail_and_a_person_who_asks_the_vendor_give_exactly_one(telecom_simulator: Any, name: str) -> None:
+    sending, unknown = UNKEYED[name], 0
+    for run in killed_at_each_step(telecom_simulator, sending):
+        _, error, _ = attempt(run, sending.made())
+        if error is not None:
+            assert isinstance(error, OutcomeUnknownError)
+            unknown += 1
+            known = "assume_sent" if sending.happened(telecom_simulator) else "resend"
+            assert attempt(run, sending.made(on_unknown=known))[1] is None
+        assert sending.happened(telecom_simulator) == list(sending.wanted)
+    assert unknown > 1  # between the intent and the outcome
+
+
+@pytest.mark.parametrize("name", UNKEYED)
+@pytest.mark.parametrize("policy", ["resend", "assume_sent"])
+def test_the_other_policies_go_on(telecom_simulator: Any, name: str, policy: str) -> None:
+    sending, counts = UNKEYED[name], set()
+    for run in killed_at_each_step(telecom_simulator, sending, on_unknown=policy):
+        found, error, _ = attempt(run, sending.made(on_unknown=policy))
+        assert error is None
+        times = len(sending.happened(telecom_simulator)) // len(sending.wanted)
+        counts.add(times)
+        assert times or "assumed_sent" in found
+    assert counts == ({1, 2} if policy == "resend" else {0, 1})
+
+
+def test_viber_whose_keys_are_not_known_to_work_is_sent_once(telecom_simulator: Any) -> None:
+    """A later try finds the message by its key; if it does not, nobody knows."""
+    sending = Sending(
+        KetchUpSendViberOperator, "ketchup", "viber", "msisdn", (A, B), {"recipients": [A, B], "text": "Hi"}
+    )
+    for run in killed_at_each_step(telecom_simulator, sending):
+        _, error, _ = attempt(run, sending.made())
+        happened = sending.happened(telecom_simulator)
+        assert happened in ([], [A, B])
+        assert isinstance(error, OutcomeUnknownError) if not happened else error is None
+
+
+def test_states_are_reached(telecom_simulator: Any) -> None:
+    for operator, kind, more in (
+        (NovaConnectBlockSimsOperator, "block", {}),
+        (
+            NovaConnectSetTariffOperator,
+            "tariff",
+            {"package_kb": 20480, "auto_package": True, "confirm": True},
+        ),
+    ):
+        sending = Sending(operator, "novaconnect", kind, "id", (1001,), {"sim_ids": [1001], **more})
+        for run in killed_at_each_step(telecom_simulator, sending):
+            _, error, _ = attempt(run, sending.made())
+            happened = sending.happened(telecom_simulator)
+            assert set(happened) <= {1001}
+            if kind == "tariff":
+                assert len(happened) <= 1
+            assert happened if error is None else isinstance(error, OutcomeUnknownError)
