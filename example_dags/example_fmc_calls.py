@@ -56,7 +56,7 @@ def example_fmc_calls() -> None:
         path="{{ params.output }}/fmc_calls",
         start=days["start"],
         end=days["end"],
-        source_format="csv",
+        source_format="json",
         names=True,
         output_format="parquet",
     )

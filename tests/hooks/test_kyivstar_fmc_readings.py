@@ -187,6 +187,7 @@ def test_another_encoding_is_an_error_without_the_option(books: Books, hook: Any
         "start": start - HOUR,
         "end": start + HOUR,
         "names": True,
+        "source_format": "csv",
     }
     with pytest.raises(TelecomAnswerError, match="utf-8"):
         Run().execute(KyivstarFmcCallsToObjectStorageOperator(**load))

@@ -374,13 +374,44 @@ def test_a_broken_record_stops_the_load_and_is_named(
     ],
 )
 def test_what_is_no_list_of_calls_is_not_taken_for_an_empty_one(
-    telecom_simulator: Any, load: Load, tmp_path: Path, suffix: str, body: str
+    telecom_simulator: Any,
+    load: Load,
+    tmp_path: Path,
+    suffix: str,
+    body: str,
 ) -> None:
     telecom_simulator.fault("body", "fmc", path="callstat", body=body, times=9)
     now = datetime.now(UTC)
     with pytest.raises(TelecomAnswerError):
         load(now - 2 * DAY, now - DAY, source_format=suffix, on_bad_rows="quarantine")
     assert not list((tmp_path / "lake").rglob("*.jsonl"))
+
+
+@pytest.mark.parametrize("source_format", FORMATS)
+def test_an_answer_to_another_request_is_not_taken_for_a_day_without_calls(
+    telecom_simulator: Any, books: Books, load: Load, tmp_path: Path, source_format: str
+) -> None:
+    """A cache in between that overlooks the query gives yesterday's list, or last week's."""
+    now = datetime.now(UTC)
+    books.add_call(now - 20 * DAY, 13, "0670000001", "101")
+    hook = KyivstarFmcCallsToObjectStorageOperator(task_id="x", path="x", start=now, end=now).hook
+    hook.download_call_records(tmp_path / "old", now - 21 * DAY, now - 19 * DAY, format=source_format)
+    old = (tmp_path / "old").read_text()
+    telecom_simulator.fault("body", "fmc", path="callstat", body=old, times=9)
+    with pytest.raises(TelecomAnswerError, match="is outside of the period that was asked for"):
+        load(now - 2 * DAY, now - HOUR, source_format=source_format)
+    summary = load(now - 2 * DAY, now - HOUR, source_format=source_format, on_bad_rows="quarantine")
+    assert (summary["rows"], summary["bad_rows"]) == (0, 1)
+
+
+def test_the_default_format_is_one_whose_end_can_be_told(
+    telecom_simulator: Any, books: Books, load: Load
+) -> None:
+    now = datetime.now(UTC)
+    for hours in range(2, 20):
+        books.add_call(now - hours * HOUR, 13, "0670000001", "101")
+    load(now - DAY, now)
+    assert [seen.path for seen in telecom_simulator.town.requests] == ["/api/cdr/v1/callstat.json"]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -35,7 +35,7 @@ NAMES = (
 )
 """Names of a record's fields. The last four are not in the document."""
 _START = re.compile("start_timestamp", re.IGNORECASE)
-_MENTIONS_AN_ERROR = re.compile("error|fault|exception", re.IGNORECASE)
+_MENTIONS_AN_ERROR = re.compile("error|(?<!de)fault|exception", re.IGNORECASE)
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
 

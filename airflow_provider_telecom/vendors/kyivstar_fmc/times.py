@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from airflow_provider_telecom.calls.checks import aware
@@ -73,6 +74,20 @@ class Window:
     def holds(self, moment: datetime) -> bool:
         """Return whether a call that began at `moment` is this window's."""
         return self.start <= moment < self.end
+
+    def asked_for(self, start: str, end: str) -> bool:
+        """Return whether a record with these times can be an answer: it began or ended in what was asked for.
+
+        An hour more is allowed for, since the vendor may take an end for another pass of the doubled hour.
+        """
+        first, last = self._asked
+        times = local_time("start_timestamp", start), local_time("end_timestamp", end)
+        return any(first <= one <= last for one in times)
+
+    @cached_property
+    def _asked(self) -> tuple[datetime, datetime]:
+        first, last = map(datetime.fromisoformat, period(self.first, self.last))
+        return first - _HOUR, last + _HOUR
 
     def surely_lacks(self, start: object) -> bool:
         """Return whether a record that cannot be read is another window's, if at least its start can."""

@@ -28,7 +28,7 @@ NOT_THERE = "1040"
 # Anything else in the code's place could be somebody's number or text: numbers have 9 digits and more.
 _CODE = re.compile(r"-?[0-9]{1,8}|(?!.*[0-9]{9})[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _NONE = ("", "0")
-_MENTIONS_AN_ERROR = re.compile("error|fault|exception", re.IGNORECASE)
+_MENTIONS_AN_ERROR = re.compile("error|(?<!de)fault|exception", re.IGNORECASE)
 _BESIDE_A_RESULT = frozenset({"reqId", "cid", "resource"})
 
 

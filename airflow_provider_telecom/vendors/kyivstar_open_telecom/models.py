@@ -16,6 +16,7 @@ from pydantic import (
     AliasChoices,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -27,6 +28,17 @@ from pydantic.alias_generators import to_camel
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """An id, a status or a code: blanks around it mean nothing. Texts keep theirs."""
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no numbers")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth), Field(ge=0)]
+"""A count. pydantic would read true as 1, and no device would look like one."""
+Number = Annotated[int | float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
@@ -95,7 +107,7 @@ class SimCheck(Answer):
 class SimCount(Answer):
     """How many SIMs a number had within the days asked for; 10 means 10 or more."""
 
-    sim_count: int = Field(ge=0)
+    sim_count: Whole
 
     @property
     def is_at_least(self) -> bool:
@@ -107,7 +119,7 @@ class DeviceCheck(Answer):
     """`imei_result` answers an IMEI (COMPLETELY_MATCHED and others), `imei_count` a period in days."""
 
     imei_result: Word | None = Field(None, validation_alias=AliasChoices("imeiRes", "imei_result"))
-    imei_count: int | None = Field(None, ge=0)
+    imei_count: Whole | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> DeviceCheck:
@@ -127,8 +139,8 @@ class Lifetime(Answer):
     `at_most` is None when the vendor names no upper bound.
     """
 
-    at_least: int = Field(0, ge=0, validation_alias=AliasChoices("from", "at_least"))
-    at_most: int | None = Field(None, ge=0, validation_alias=AliasChoices("to", "at_most"))
+    at_least: Whole = Field(0, validation_alias=AliasChoices("from", "at_least"))
+    at_most: Whole | None = Field(None, validation_alias=AliasChoices("to", "at_most"))
     time_unit: Word
 
 
@@ -141,14 +153,14 @@ class LifetimeCheck(Answer):
 class Score(Answer):
     """A subscriber's financial score, by some predictive model."""
 
-    score: int | float = Field(validation_alias=AliasChoices("score", "scoreBal"))
+    score: Number = Field(validation_alias=AliasChoices("score", "scoreBal"))
 
 
 class Accepted(Answer):
     """A message that the vendor took over. `reserved_segments` are the SMS reserved for it, if it said so."""
 
     message_id: Word = Field(validation_alias=AliasChoices("msgId", "msgID", "mid", "message_id"))
-    reserved_segments: int | None = Field(
+    reserved_segments: Whole | None = Field(
         None, validation_alias=AliasChoices("reservedSmsSegments", "reserved_segments")
     )
 
@@ -182,7 +194,7 @@ class MessageStatus(Answer):
 class MessageContent(Answer):
     """What a mailing sends. `message_param_count` is how many variables its text holds."""
 
-    message_param_count: int = Field(0, ge=0)
+    message_param_count: Whole = 0
 
 
 class Promo(Answer):
@@ -212,8 +224,8 @@ class PromoList(Answer):
     """One page of the list of mailings, with the numbers that the vendor gives for the whole."""
 
     promos: list[Promo] = Field(default_factory=list)
-    total_pages: int | None = None
-    total_elements: int | None = None
+    total_pages: Whole | None = None
+    total_elements: Whole | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> PromoList:
@@ -234,18 +246,18 @@ class PromoStatistics(Answer):
     Counts that the vendor leaves out are None. Portions are SMS segments.
     """
 
-    sent_count: int
-    deliveries_count: int
-    undelivered_count: int | None = None
-    unknown_status_count: int | None = None
-    expired_count: int | None = None
-    seen_count: int | None = None
-    blacklisted_count: int | None = None
-    declined_count: int | None = None
-    was_not_sent: int | None = None
-    unmatched_count: int | None = None
-    canceled_by_contact_policy_count: int | None = None
-    deliveries_portions_count: int | None = None
-    deliveries_unmatched_portions_count: int | None = None
-    deliveries_internal_portions_count: int | None = None
-    deliveries_external_portions_count: int | None = None
+    sent_count: Whole
+    deliveries_count: Whole
+    undelivered_count: Whole | None = None
+    unknown_status_count: Whole | None = None
+    expired_count: Whole | None = None
+    seen_count: Whole | None = None
+    blacklisted_count: Whole | None = None
+    declined_count: Whole | None = None
+    was_not_sent: Whole | None = None
+    unmatched_count: Whole | None = None
+    canceled_by_contact_policy_count: Whole | None = None
+    deliveries_portions_count: Whole | None = None
+    deliveries_unmatched_portions_count: Whole | None = None
+    deliveries_internal_portions_count: Whole | None = None
+    deliveries_external_portions_count: Whole | None = None

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any, Literal
 
-from airflow_provider_telecom.calls.answers import as_model
+from airflow_provider_telecom.calls.answers import as_model, unreadable
 from airflow_provider_telecom.calls.checks import (
     aware,
     encodable,
@@ -25,6 +25,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     Audience,
     Promo,
     PromoList,
+    PromoState,
     PromoStatistics,
 )
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import KyivstarServer
@@ -126,11 +127,14 @@ class PromoCalls(KyivstarServer):
         """Put a mailing into the queue (status WAITING) and return it. It then starts by itself.
 
         This is what costs money and reaches people. Raises TelecomInputError, TelecomNotFoundError,
-        TelecomRejectedError (its status does not allow it), TelecomUnknownError: then look with
-        `get_promo` first. A copy changes nothing, but a late one restarts what somebody suspended.
+        TelecomRejectedError (its status does not allow it), TelecomUnknownError (also if the answer has a
+        status that does not follow): then look with `get_promo` first. A copy changes nothing, but a late one
+        restarts what somebody suspended.
         Source: "/promo/{promoUUID}/status/{status}".
         """
-        return (yield from self._set_status(promo_id, "WAITING"))
+        return (
+            yield from self._set_status(promo_id, PromoState.WAITING, PromoState.ACTIVE, PromoState.COMPLETED)
+        )
 
     @endpoint
     def suspend_promo(self, promo_id: str) -> Call[Promo]:
@@ -140,7 +144,7 @@ class PromoCalls(KyivstarServer):
         it), TelecomUnknownError: then look with `get_promo` first. A copy changes nothing, but a late
         one stops what somebody started again. Source: "/promo/{promoUUID}/status/{status}".
         """
-        return (yield from self._set_status(promo_id, "SUSPENDED"))
+        return (yield from self._set_status(promo_id, PromoState.SUSPENDED, PromoState.COMPLETED))
 
     @endpoint
     def get_promo_statistics(self, promo_id: str) -> Call[PromoStatistics]:
@@ -151,9 +155,19 @@ class PromoCalls(KyivstarServer):
         request = self._promo_request("GET", "/statistics", Repeat.READ, promo_id)
         return (yield from self._call(request, reader(PromoStatistics)))
 
-    def _set_status(self, promo_id: str, status: str) -> Call[Promo]:
-        request = self._promo_request("PUT", f"/status/{status}", Repeat.SET_STATE, promo_id, {})
-        return self._call(request, lambda answer: _promo(answer, promo_id))
+    def _set_status(self, promo_id: str, status: PromoState, *following: PromoState) -> Call[Promo]:
+        """Set a status. An answer with one that cannot have followed does not say that it is set."""
+
+        def read(answer: Response) -> Promo:
+            promo = _promo(answer, promo_id)
+            if promo.state not in (status, *following):
+                raise unreadable(
+                    "a status that does not follow the one that was set", answer.body, answer.status
+                )
+            return promo
+
+        request = self._promo_request("PUT", f"/status/{status.value}", Repeat.SET_STATE, promo_id, {})
+        return self._call(request, read)
 
     def _promo_request(
         self,

@@ -77,6 +77,57 @@ def test_a_lifetime_may_have_no_upper_bound(upper: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "args", "reply"),
+    [
+        ("check_sim_count", (NUMBER, 30), {"simCount": True}),
+        ("check_device", (NUMBER,), {"imeiCount": True}),
+        ("check_lifetime", (NUMBER,), {"lifetimeDuration": {"from": True, "timeUnit": "MONTHS"}}),
+        ("check_lifetime", (NUMBER,), {"lifetimeDuration": {"from": 1, "to": False, "timeUnit": "MONTHS"}}),
+        ("get_score", (NUMBER,), {"score": True}),
+        ("get_score", (NUMBER,), {"score": "NaN"}),
+        ("get_score", (NUMBER,), {"score": "Infinity"}),
+        ("get_promo_statistics", (PROMO_ID,), {"sentCount": True, "deliveriesCount": 1}),
+        ("get_promo_statistics", (PROMO_ID,), {"sentCount": 1, "deliveriesCount": -1}),
+        ("verify_sim", (NUMBER, 1), {"simChanged": 2, "isActive": 1}),
+    ],
+)
+def test_true_is_no_number_and_a_score_is_finite(method: str, args: Any, reply: dict[str, Any]) -> None:
+    kwargs: dict[str, Any] = {"days_period": 3} if method == "check_device" else {}
+    with pytest.raises(TelecomAnswerError):
+        drive(describe(method, *args, **kwargs), [answer(reply), None] * 4)
+
+
+def test_an_sms_with_true_for_an_id_is_unknown() -> None:
+    for body in ({"msgId": True}, {"msgId": False}, {"msgId": {}}, {"msgId": " "}):
+        assert type(refused("send_sms", NUMBER, "hi", reply=answer(body))) is TelecomUnknownError
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "done"),
+    [
+        ("start_promo", "WAITING", True),
+        ("start_promo", "active", True),
+        ("start_promo", "COMPLETED", True),
+        ("start_promo", "DRAFT", False),
+        ("start_promo", "SUSPENDED", False),
+        ("start_promo", "QUEUED", False),
+        ("suspend_promo", "SUSPENDED", True),
+        ("suspend_promo", "COMPLETED", True),
+        ("suspend_promo", "ACTIVE", False),
+        ("suspend_promo", "WAITING", False),
+    ],
+)
+def test_a_promo_is_started_or_stopped_only_if_the_answer_says_so(
+    method: str, status: str, done: bool
+) -> None:
+    reply = answer({"id": PROMO_ID, "status": status})
+    if done:
+        assert asked(method, PROMO_ID, replies=reply)[1].status == status
+    else:
+        assert type(refused(method, PROMO_ID, reply=reply)) is TelecomUnknownError
+
+
+@pytest.mark.parametrize(
     ("body", "score"), [(b'{"score": 500}', 500), (b'{"score": 0.73}', 0.73), (b'{"scoreBal": 412}', 412)]
 )
 def test_a_score_is_a_number(body: bytes, score: float) -> None:
@@ -409,7 +460,11 @@ def test_a_wrapped_refusal_is_a_refusal(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"error": None}, {"error": ""}, {"error": 0}, {"errorCode": "0"}, {"errors": []}]
+    "fields",
+    [
+        *({"error": None}, {"error": ""}, {"error": 0}, {"errorCode": "0"}, {"errors": []}),
+        *({"defaultSender": "shop"}, {"isDefault": True}, {"success": True}),
+    ],
 )
 def test_an_empty_error_is_none(fields: dict[str, Any]) -> None:
     assert asked("send_sms", NUMBER, "hi", replies={"msgId": "m1", **fields})[1].message_id == "m1"

@@ -64,9 +64,9 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Repeat, Any, A
     ("add_promo_audience", (PROMO_ID, [NUMBER]), {}, "POST", f"/promo/{PROMO_ID}/audience",
      Repeat.DRAFT, {"audience": [{"phoneNumber": NUMBER, "params": []}]}, {"name": "list"}),
     ("start_promo", (PROMO_ID,), {}, "PUT", f"/promo/{PROMO_ID}/status/WAITING", Repeat.SET_STATE, {},
-     PROMO),
+     {**PROMO, "status": "WAITING"}),
     ("suspend_promo", (PROMO_ID,), {}, "PUT", f"/promo/{PROMO_ID}/status/SUSPENDED", Repeat.SET_STATE, {},
-     PROMO),
+     {**PROMO, "status": "SUSPENDED"}),
     ("get_promo_statistics", (PROMO_ID,), {}, "GET", f"/promo/{PROMO_ID}/statistics", Repeat.READ, None,
      COUNTS),
 ]  # fmt: skip
@@ -123,7 +123,7 @@ def test_the_list_is_limited_by_moments_in_utc_and_sorted() -> None:
         start_date_to=datetime(2026, 2, 1, tzinfo=timezone.utc),
         sort_by="startDate",
         sort_direction="DESC",
-        replies={"promos": []},
+        replies={"promos": [], "totalElements": 0},
     )
     assert request.query == {
         "pageSize": 100,
