@@ -236,7 +236,7 @@ class Journal:
         try:
             facts = send()
         except TelecomError as error:
-            if not in_doubt and (state := _state_after(error)) is not None:
+            if not in_doubt and (state := state_after(error)) is not None:
                 self.write(name, replace(intent, state=state, facts={"code": error.code or error.status}))
             raise
         self.write(name, replace(intent, state=State.DONE, facts=facts))
@@ -254,7 +254,7 @@ class Journal:
         )
 
 
-def _state_after(error: TelecomError) -> State | None:
+def state_after(error: TelecomError) -> State | None:
     """Return what an error says about the effect, or None when the outcome stays open."""
     if error.partial:
         return None

@@ -274,6 +274,27 @@ def test_a_killed_try_is_settled_by_the_next(done_to: Any, asked: Any, last: int
     assert asked("sim/block") == 1
 
 
+def test_sims_in_doubt_are_not_forgotten_for_others(telecom_simulator: Any, done_to: Any) -> None:
+    """Else a block that never arrived is missing, and the task is green."""
+    telecom_simulator.fault("reset_before", "novaconnect", path="/sim/block")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(block(sim_ids=[1001, 1002]), map_index=0)
+    with pytest.raises(TelecomInputError, match=r"nobody knows whether it has: 1001, 1002\."):
+        run.execute(block(sim_ids=[1003]), map_index=0)
+    assert run.execute(block(sim_ids=[1003, 1002, 1001]), map_index=0)["changed"] == [1001, 1002, 1003]
+    assert done_to("block") == [1001, 1002, 1003]
+
+
+def test_sims_that_were_refused_may_be_taken_out(telecom_simulator: Any, done_to: Any) -> None:
+    telecom_simulator.fault("status", "novaconnect", path="/sim/block", status=400)
+    run = Run()
+    with pytest.raises(TelecomRejectedError):
+        run.execute(block(sim_ids=[1001, 1002]))
+    assert run.execute(block(sim_ids=[1002]))["changed"] == [1002]
+    assert done_to("block") == [1002]
+
+
 def test_what_was_not_sent_is_sent_by_the_next_try(telecom_simulator: Any, done_to: Any) -> None:
     run = Run()
     with telecom_simulator.refusing(), pytest.raises(TelecomNotSentError):

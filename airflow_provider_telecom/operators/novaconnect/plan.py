@@ -105,6 +105,17 @@ class Plan:
         """Leave a SIM out, and say why."""
         self.skipped.append({"sim_id": sim_id, "reason": reason})
 
+    def refuse_without(self, intent: Facts) -> None:
+        """Raise TelecomInputError if SIMs of an earlier try's plan are not in this one: they are in doubt."""
+        here = {*self.sim_ids, *self.changed, *self.unchanged, *(one["sim_id"] for one in self.skipped)}
+        if missing := sorted({int(key) for key in intent["before"]} - here):
+            raise TelecomInputError(
+                "dedupe_key",
+                "this task may have changed other SIMs in this run, and nobody knows whether it has: "
+                f"{_shown(missing)}. Nothing was sent now. Have them in the list again, or give another "
+                "dedupe_key",
+            )
+
     def guard(self, max_changes: int | None) -> None:
         """Refuse to change more SIMs than are allowed."""
         if max_changes is not None and len(self.before) > max_changes:
@@ -160,12 +171,15 @@ def _added(operation: str, target: targets.Target, sim: Sim, before: str) -> str
 def refuse_unknown(unknown: Sequence[int]) -> None:
     """Raise TelecomInputError when there are unknown SIMs, naming the first of them."""
     if unknown:
-        shown = ", ".join(map(str, unknown[:_NAMED_IDS])) + (", ..." if len(unknown) > _NAMED_IDS else "")
         raise TelecomInputError(
             "sim_ids",
-            f"{len(unknown)} unknown SIMs, so nothing was sent: {shown} "
+            f"{len(unknown)} unknown SIMs, so nothing was sent: {_shown(unknown)} "
             "(on_unknown_sims='skip' leaves them out)",
         )
+
+
+def _shown(sim_ids: Sequence[int]) -> str:
+    return ", ".join(map(str, sim_ids[:_NAMED_IDS])) + (", ..." if len(sim_ids) > _NAMED_IDS else "")
 
 
 def _trace(operation: str, sim: Sim) -> str:

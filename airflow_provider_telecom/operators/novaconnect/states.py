@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
-from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomInputError
+from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State, state_after
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import OnceOperator
 from airflow_provider_telecom.operators.novaconnect.plan import Plan, plan_again
@@ -35,16 +35,23 @@ class NovaConnectStateOperator(NovaConnectSimsOperator, OnceOperator):
     def _settled(self, journal: Journal) -> Facts:
         name, body = self._entry_name("sent"), fingerprint(self._content())
         entry = journal.read(name)
-        begun = entry if entry and entry.body == body else None
+        begun = entry if entry and entry.body == body and entry.state is not State.PLANNED else None
         if begun and begun.state is State.DONE:
             return begun.facts
         plan = self._planned_again(begun.facts) if begun else self._planned()
+        if entry and entry.state is State.INTENT:
+            plan.refuse_without(entry.facts)
         if plan.before:
             url, key = self._handed_out(plan)
             if not begun:
                 self.hook.wait_until_ready()
                 journal.write(name, Entry(State.INTENT, body, plan.intent))
-            outcome = self._sent(plan, self._target(), url, key)
+            try:
+                outcome = self._sent(plan, self._target(), url, key)
+            except TelecomError as error:
+                if not begun and state_after(error) is not None:
+                    journal.write(name, Entry(State.PLANNED, body))
+                raise
         else:
             outcome = plan.outcome(None)
         if plan.before or begun:
