@@ -9,14 +9,14 @@ from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, Rotati
 from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomRejectedError
 from airflow_provider_telecom.calls.guard import Guard
-from airflow_provider_telecom.calls.request import Repeat, Request
+from airflow_provider_telecom.calls.request import Repeat, Request, Response
 from airflow_provider_telecom.calls.retry import Auth, perform
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
 from airflow_provider_telecom.hooks.store import HostLock, shared_store
 from airflow_provider_telecom.transport.wire import Locks, TokenStore
 from airflow_provider_telecom.vendors.api import Credentials
-from airflow_provider_telecom.vendors.sunsim.answers import envelope
+from airflow_provider_telecom.vendors.sunsim.answers import envelope, result_of
 from airflow_provider_telecom.vendors.sunsim.api import SunSimApi
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
 from airflow_provider_telecom.vendors.sunsim.tokens import auth_for
@@ -77,4 +77,8 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
         path = f"{self.options.api_path}/request/getcallrecordfile"
         request = Request("GET", path, Repeat.READ, query=query)
         account = self.account
-        return perform(request, Bearer(token.access), envelope, account.guard, account.deadline)
+        return perform(request, Bearer(token.access), _result, account.guard, account.deadline)
+
+
+def _result(answer: Response) -> object:
+    return result_of(envelope(answer), answer)

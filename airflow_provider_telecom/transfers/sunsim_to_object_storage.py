@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.checks import encodable, matching, one_of
 from airflow_provider_telecom.calls.errors import (
-    TelecomAnswerError,
     TelecomError,
     TelecomInputError,
     TelecomRejectedError,
@@ -109,7 +108,8 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
 
     A recording that stands there already, whole, is not fetched again: so a retry goes on where the try
     before it stopped, and a daily load fetches what is new. Those that the vendor does not have, and those
-    that are no MP3 file in strict base64 of at most 200 MB, are told in the index.
+    that are no MP3 file in strict base64 of at most 200 MB, are told in the index. An answer that is not
+    SunSim's, such as the error page of a gateway, says nothing of a recording and fails the task.
 
     :param record_ids: ids of recordings (`callRecordId` of call lists): a list, its JSON text, or an XCom.
     :param numbers: numbers of the contract, in any common form.
@@ -221,6 +221,7 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         self, shelf: Shelf, folder: str, record_id: str | None, progress: Progress, counts: Counter[str]
     ) -> dict[str, Any]:
         """Return what the index says of a recording, which is fetched if it does not stand there."""
+        from airflow_provider_telecom.vendors.sunsim.recordings import RecordingError
         from airflow_provider_telecom.vendors.sunsim.table import RECORD_ID
 
         if record_id is None or not re.fullmatch(RECORD_ID, record_id):
@@ -231,8 +232,10 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         try:
             saved = shelf.put(folder, record_id, *self._fetched(record_id, shelf.spool, progress))
         except TelecomRejectedError as error:
+            if error.code is None:
+                raise  # not the vendor's words: they say nothing of this recording
             return {"state": "missing", "reason": _reason(error)}
-        except TelecomAnswerError as error:
+        except RecordingError as error:
             return {"state": "unreadable", "reason": _reason(error)}
         counts["fetched"] += 1
         return saved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from airflow_provider_telecom.auth.rotating_jwt import Pace
 from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
     TelecomAuthError,
     TelecomError,
     TelecomNotSentError,
@@ -71,6 +73,11 @@ class TestCalls:
         call(hook.create_callback, "+79000001234", NUMBER)
         found = call(hook.list_calls, [NUMBER], utc(1), utc(-0.01))
         assert [record.mentions("+79000001234") for record in found.calls].count(True) == 1
+
+    def test_a_number_that_is_given_twice_is_asked_for_once(self, hook: SunSimHook, call: Caller) -> None:
+        both = [NUMBER, f"+7{NUMBER}", f"8{NUMBER}"]
+        assert len(call(hook.list_calls, both, utc(30), utc()).calls) == 12
+        assert len(call(hook.get_vats_settings, both).settings) == 1
 
     def test_list_calls(self, hook: SunSimHook, call: Caller, books: Books) -> None:
         found = call(hook.list_calls, [NUMBER, OTHER], utc(30), utc())
@@ -138,6 +145,14 @@ class TestSettings:
         call(hook.set_vats_settings, before.settings, expected_hash=expected)
         assert self.redirect([books.settings[NUMBER]])["dialTime"] == 45
         assert self.redirect([books.settings[NUMBER]])["num"] == "+79001234567"
+
+    def test_settings_that_are_missing_are_not_left_out_in_silence(
+        self, hook: SunSimHook, call: Caller, telecom_simulator: Any
+    ) -> None:
+        body = json.dumps({"error": None, "result": {"vatsSettings": [{"num": NUMBER}]}})
+        telecom_simulator.fault("body", "sunsim", path="settings/get", body=body, times=9)
+        with pytest.raises(TelecomAnswerError, match="settings of 1 of 2 numbers"):
+            call(hook.get_vats_settings, [NUMBER, OTHER])
 
     def test_somebody_was_quicker(self, hook: SunSimHook, call: Caller, telecom_simulator: Any) -> None:
         mine, theirs = (call(hook.get_vats_settings, [NUMBER]) for _ in range(2))
@@ -293,6 +308,17 @@ class TestConnectionTest:
             "not verified: the stored token has died; the next call makes a new one",
         )
         assert len(effects(telecom_simulator, "token")) == 1
+
+    @pytest.mark.parametrize(("status", "body"), [(404, "<html>"), (400, ""), (200, "<html>"), (200, "{}")])
+    def test_with_a_host_that_is_not_the_vendors(
+        self, hook: SunSimHook, telecom_simulator: Any, status: int, body: str
+    ) -> None:
+        hook.get_vats_settings([NUMBER])
+        telecom_simulator.fault(
+            "status", "sunsim", path="getcallrecordfile", status=status, body=body, times=9
+        )
+        worked, _ = hook.test_connection()
+        assert not worked
 
     def test_with_a_host_that_does_not_answer(self, hook_for: Any, telecom_simulator: Any) -> None:
         hook = hook_for("sunsim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -127,6 +128,28 @@ def test_groups_are_compared_by_id_and_name(books: Any, done_to: Any) -> None:
     assert group(group_ids=[almaty])["changed"] == []
     assert group(group_ids=[almaty], new_group_names=["New one"])["changed"] == [1001, 1002, 1003]
     assert {name.name for name in books.groups.values()} >= {"New one"}
+
+
+@pytest.mark.parametrize(
+    ("select", "chosen"),
+    [
+        ({"profile": "TC"}, [1041, 1042]),
+        ({"blocked": False, "profile": "TD"}, [1001]),
+        ({"msu_block": True}, []),
+    ],
+)
+def test_a_vendor_that_filters_nothing_has_no_other_sim_changed(
+    telecom_simulator: Any, hook_for: Any, select: dict[str, Any], chosen: list[int]
+) -> None:
+    shown = [
+        sim for sim in hook_for("novaconnect").list_sims(size=60).items if sim.id in (1001, 1004, 1041, 1042)
+    ]
+    items = [sim.model_dump(mode="json") for sim in shown]
+    body = json.dumps({"code": 200, "count": 4, "all_count": 4, "items": items})
+    telecom_simulator.fault("body", "novaconnect", path="sim/list", body=body, times=9)
+    outcome = Run().execute(block(select=select))
+    assert outcome["changed"] == chosen
+    assert outcome["unchanged"] == []
 
 
 def test_renaming_one_sim(books: Any, done_to: Any) -> None:

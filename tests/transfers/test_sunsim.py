@@ -783,7 +783,6 @@ class TestRecordings:
         assert save(**INTERVAL, on_missing="fail")["fetched"] == len(fetches(telecom_simulator)) == 2
 
     ANSWERS: tuple[tuple[str, str], ...] = (
-        ("<html>Sorry</html>", "unreadable"),
         ('{"error": {"errorCode": 0}, "result": {}}', "unreadable"),
         ('{"error": {"errorCode": 0}, "fileContent": null}', "unreadable"),
         ('{"error": {"errorCode": 0}, "fileContent": "SUQz BAA"}', "unreadable"),
@@ -864,13 +863,37 @@ class TestRecordings:
         summary = save(**INTERVAL, on_bad_rows="quarantine")
         assert (summary["saved"], summary["bad_rows"]) == (2, 3)
 
-    def test_an_error_page_is_no_recording_whatever_it_holds(
-        self, telecom_simulator: Any, books: Books, save: Load, lake: Path
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (404, '{"error": {"errorCode": 0}, "fileContent": "SUQzBAAA"}'),
+            (404, "<html>Not found</html>"),
+            (400, "<html>Bad request</html>"),
+            (200, "<html>Sorry, we are back soon</html>"),
+            (200, ""),
+            (200, '{"error": true}'),
+        ],
+    )
+    def test_an_error_page_says_nothing_of_recordings(
+        self,
+        telecom_simulator: Any,
+        save: Load,
+        lake: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        status: int,
+        body: str,
     ) -> None:
-        body = '{"error": {"errorCode": 0}, "fileContent": "SUQzBAAA"}'
-        telecom_simulator.fault("status", "sunsim", path="getcallrecordfile", status=404, body=body)
-        assert save(record_ids=["a1"])["missing"] == 1
+        """Else a wrong address, or a vendor at rest, would leave a green task and an index full of holes."""
+        from airflow_provider_telecom.calls import retry
+
+        monkeypatch.setattr(retry, "_FIRST_BACK_OFF", 0.01)
+        telecom_simulator.fault(
+            "status", "sunsim", path="getcallrecordfile", status=status, body=body, times=9
+        )
+        with pytest.raises((TelecomAnswerError, TelecomRejectedError)):
+            save(record_ids=["a1"])
         assert not list(lake.rglob("*.mp3"))
+        assert not list(lake.rglob("recordings*"))
 
     def test_filters_are_those_of_the_list(
         self, books: Books, save: Load, lake: Path, telecom_simulator: Any

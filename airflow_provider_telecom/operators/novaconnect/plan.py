@@ -45,10 +45,19 @@ def check_select(select: Any) -> Mapping[str, Any]:
 def selected(hook: NovaConnectHook, select: Mapping[str, Any]) -> list[Sim]:
     """Return the SIMs of a choice. Raises TelecomInputError when there is no such group."""
     wanted = dict(check_select(select))
-    if "group" not in wanted:
-        return hook.all_sims(**wanted)
-    group_id = _group_id(hook, wanted.pop("group"))
-    return [sim for sim in hook.all_sims(**wanted) if any(one.id == group_id for one in sim.groups or ())]
+    group = wanted.pop("group", None)
+    group_id = None if group is None else _group_id(hook, group)
+    return [
+        sim
+        for sim in hook.all_sims(**wanted)
+        if _fits(sim, wanted) and (group_id is None or any(one.id == group_id for one in sim.groups or ()))
+    ]
+
+
+def _fits(sim: Sim, wanted: Mapping[str, Any]) -> bool:
+    """Whether a SIM passes the filters: no other may be changed, even if the vendor ignores a filter."""
+    facts = {"profile": sim.profile, "blocked": sim.block != "n", "msu_block": sim.block == "m"}
+    return all(facts[name] == value for name, value in wanted.items() if name in facts)
 
 
 def _group_id(hook: NovaConnectHook, group: int | str) -> int:

@@ -42,6 +42,8 @@ _FINE_CODES = frozenset({"", "0", "200"})
 
 def envelope(answer: Response) -> dict[str, Any]:
     """Return the envelope of a success. Raises the TelecomError that anything else stands for."""
+    if answer.status == 404 and _complaint(answer.body) == Complaint():  # not SunSim's words
+        raise TelecomRejectedError("there is nothing at this address: check host and api_path", status=404)
     refuse_by_status(answer, lambda: _complaint(answer.body))
     body = read_json(answer.body)
     if not isinstance(body, dict):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
-from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.checks import matching, one_of, some, within
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import (
@@ -37,7 +37,7 @@ from airflow_provider_telecom.vendors.sunsim.models import (
 )
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
 from airflow_provider_telecom.vendors.sunsim.period import period, written
-from airflow_provider_telecom.vendors.sunsim.recordings import CONTENT_BEGINS
+from airflow_provider_telecom.vendors.sunsim.recordings import CONTENT_BEGINS, RecordingError
 from airflow_provider_telecom.vendors.sunsim.schedule import Settings
 from airflow_provider_telecom.vendors.sunsim.settings import check, copied, numbers_of, write_numbers
 from airflow_provider_telecom.vendors.sunsim.table import RECORD_ID
@@ -166,7 +166,8 @@ class SunSimApi(Api[SunSimOptions]):
         name when the vendor answers with an error in place of one.
 
         Raises TelecomInputError (id), TelecomRejectedError (no such recording), TelecomAuthError,
-        TelecomAnswerError. A read. Source: "GET /api/v1/request/getcallrecordfile".
+        RecordingError (the vendor's answer holds none), TelecomAnswerError (not the vendor's answer). A read.
+        Source: "GET /api/v1/request/getcallrecordfile".
         """
         request = replace(self._record_file(record_id), save=Save(target, _holds_a_recording))
         return (yield from self._call(request, _saved))
@@ -243,7 +244,8 @@ class SunSimApi(Api[SunSimOptions]):
 
     def _vats_settings(self, nums: list[str]) -> Call[VatsSettings]:
         # The document lost this call's heading; its name is taken from that of its sister.
-        return self._call(self._request("POST", "/Vats/settings/get", body={"nums": nums}), read_settings)
+        request = self._request("POST", "/Vats/settings/get", body={"nums": nums})
+        return self._call(request, partial(read_settings, numbers=len(nums)))
 
     def _call_list(
         self,
@@ -298,7 +300,7 @@ class SunSimApi(Api[SunSimOptions]):
         return TokenDesk(self.options, account.guard, account.deadline)
 
     def _own_numbers(self, numbers: Sequence[str]) -> list[str]:
-        return [self._own_number(number, "numbers") for number in some("numbers", numbers)]
+        return list(dict.fromkeys(self._own_number(number, "numbers") for number in some("numbers", numbers)))
 
     def _own_number(self, number: str, field: str) -> str:
         msisdn = self._msisdn(number, field)
@@ -320,5 +322,5 @@ def _holds_a_recording(answer: Response) -> bool:
 def _saved(answer: Response) -> int:
     if answer.saved_bytes is None:
         envelope(answer)
-        raise unreadable("an answer without a recording", answer.body, answer.status)
+        raise RecordingError("an answer without a recording", status=answer.status)
     return answer.saved_bytes

@@ -242,12 +242,17 @@ def is_mp3(content: bytes) -> bool:
     return content.startswith(b"ID3") or (content[:1] == b"\xff" and content[1:2] >= b"\xe0")
 
 
-def read_settings(answer: Response) -> VatsSettings:
-    """Return settings. The document writes `vatsSettings` in its samples and `vatssettings` in its text."""
+def read_settings(answer: Response, numbers: int = 1) -> VatsSettings:
+    """Return the settings of so many numbers, or more.
+
+    The document writes `vatsSettings` in its samples and `vatssettings` in its text.
+    """
     result = result_of(envelope(answer), answer)
     name = next((key for key in result if key.casefold() == "vatssettings"), None)
     found = result.get(name) if name else None
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
         raise unreadable("no list of settings", answer.body, answer.status)
+    if len(found) < numbers:
+        raise unreadable(f"settings of {len(found)} of {numbers} numbers", answer.body, answer.status)
     others = {key: value for key, value in result.items() if key != name}
     return VatsSettings(settings=plain(found), key=str(name), result=others)

@@ -44,6 +44,10 @@ _FIT_FOR_A_NAME = frozenset(" ._-()")
 _LONGEST_NAME = 200
 
 
+class RecordingError(TelecomAnswerError):
+    """SunSim has answered, and the answer holds no recording that can be read."""
+
+
 class Sink(Protocol):
     """What takes the MP3 file's bytes."""
 
@@ -64,20 +68,20 @@ def decode(answer: IO[bytes], sink: Sink) -> Decoded:
     """Write the MP3 file that a saved answer holds into `sink`, and say what it was.
 
     What has been written counts for nothing when this raises: TelecomRejectedError or TelecomAuthError for an
-    error of the vendor's, wherever it stands in the envelope; TelecomAnswerError for a recording that is not
+    error of the vendor's, wherever it stands in the envelope; RecordingError for a recording that is not
     strict base64, not MP3, larger than 200 MB, or not where recordings stand (once, outside or in `result`).
     """
     before, piece = _to_the_content(answer)
     if not piece:
         _read(before)
-        raise TelecomAnswerError("an answer without a recording")
+        raise RecordingError("an answer without a recording")
     content, mark = _Content(sink), uuid.uuid4().hex
     after = _past_the_content(answer, piece, content)
     body = _read(before + mark.encode() + after)
     result = body["result"] if isinstance(body.get("result"), dict) else {}
     _check_place([body.get("fileContent"), result.get("fileContent")], mark)
     if content.fault:
-        raise TelecomAnswerError(f"a recording that is {content.fault}")
+        raise RecordingError(f"a recording that is {content.fault}")
     name = result.get("file_NAME")
     return Decoded(content.size, content.digest.hexdigest(), _harmless(name))
 
@@ -98,14 +102,14 @@ def _past_the_content(answer: IO[bytes], piece: bytes, content: _Content) -> byt
     while (end := piece.find(b'"')) < 0:
         content.feed(piece)
         if not (piece := answer.read(_PIECE)):
-            raise TelecomAnswerError("an answer that breaks off")
+            raise RecordingError("an answer that breaks off")
     content.feed(piece[:end])
     content.finish()
     after = piece[end:]
     while piece := answer.read(_PIECE):
         after += piece
         if len(after) > _LARGEST_ENVELOPE:
-            raise TelecomAnswerError("an answer with too much beside the recording")
+            raise RecordingError("an answer with too much beside the recording")
     return after
 
 
@@ -115,14 +119,16 @@ def _read(around: bytes) -> dict[str, Any]:
         return envelope(Response(200, {}, around))
     except (TelecomRejectedError, TelecomAuthError) as error:
         raise type(error)("refused", status=200, code=error.code) from None
+    except TelecomAnswerError as error:
+        raise RecordingError(error.text) from None
 
 
 def _check_place(found: list[Any], mark: str) -> None:
     """Only a mark that was made up here proves that what was cut out is what the envelope means."""
     if mark not in found:
-        raise TelecomAnswerError("a recording in an unknown place")
+        raise RecordingError("a recording in an unknown place")
     if any(value not in (None, mark) for value in found) or found.count(mark) > 1:
-        raise TelecomAnswerError("an answer with two recordings")
+        raise RecordingError("an answer with two recordings")
 
 
 class _Content:

@@ -13,6 +13,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomAuthError,
     TelecomInputError,
+    TelecomNotFoundError,
     TelecomRejectedError,
     TelecomUnknownError,
 )
@@ -130,6 +131,12 @@ class TestErrors:
     def test_what_looks_like_auth_is_auth(self, error: dict[str, Any]) -> None:
         assert type(self.refused({"error": error})) is TelecomAuthError
 
+    @pytest.mark.parametrize("body", [b"<html>404</html>", b"", b"{}", {"detail": "Not Found"}])
+    def test_a_404_that_is_not_the_vendors_is_not_its_not_found(self, body: Any) -> None:
+        error = self.refused(body, 404)
+        assert (type(error), "check host and api_path" in error.text) == (TelecomRejectedError, True)
+        assert type(self.refused({"error": {"errorCode": 7}}, 404)) is TelecomNotFoundError
+
     def test_a_status_comes_first(self) -> None:
         error = self.refused({"error": {"errorMessage": "expired", "errorCode": 17}}, 401)
         assert (type(error), error.status, error.code, error.text) == (TelecomAuthError, 401, "17", "expired")
@@ -196,6 +203,10 @@ class TestCallList:
         call = Paper().list_calls(NUMBERS, ago(days=1), ago(), duration_to_seconds=0, is_read=True)
         body = sent(first_request(call))
         assert (body["durationTo"], body["isRead"]) == (0, 1)
+
+    def test_a_number_is_sent_once(self) -> None:
+        call = Paper().list_calls(["+79000000000", "9000000001", "89000000000"], ago(days=1), ago())
+        assert sent(first_request(call))["nums"] == ["9000000000", "9000000001"]
 
     def test_outgoing(self) -> None:
         call = Paper().list_calls(NUMBERS, ago(days=1), ago(), direction="outgoing")
