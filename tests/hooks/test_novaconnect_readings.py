@@ -212,7 +212,7 @@ class TestErrors:
 
 @readings(*REPORTS)
 @pytest.mark.parametrize("ago", [1, 2])
-def test_the_last_day_is_loaded(books: Books, tmp_path: Path, ago: int) -> None:
+def test_row_44_the_last_day_is_loaded(books: Books, tmp_path: Path, ago: int) -> None:
     day = today() - timedelta(days=ago)
     expected = [one for one in books.sessions if day_of(one.start) == day]
     assert load(tmp_path, day, day)["rows"] == len(expected) > 0

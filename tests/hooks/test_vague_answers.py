@@ -120,7 +120,7 @@ def test_a_status_below_200_is_no_success(
         '{"id": 7, "request_id": "abc"}',
     ],
 )
-def test_a_callback_is_done_by_an_empty_answer_the_envelope_or_an_id(
+def test_row_47_a_callback_is_done_by_an_empty_answer_the_envelope_or_an_id(
     body: str, sunsim: Any, call: Any, telecom_simulator: Any
 ) -> None:
     telecom_simulator.fault("body", "sunsim", path="callback/create", body=body)

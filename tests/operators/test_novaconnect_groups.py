@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomUnknownError
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomRejectedError,
+    TelecomUnknownError,
+)
 from airflow_provider_telecom.operators.novaconnect import NovaConnectSetGroupsOperator
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
 from airflow_provider_telecom.simulator.novaconnect import Books
@@ -60,7 +64,7 @@ def asked(simulator: Any) -> int:
 
 
 @both_ways
-def test_sims_get_a_group_and_stay_in_their_others(
+def test_row_42_sims_get_a_group_and_stay_in_their_others(
     adds: bool, deferrable: bool, groups: Any, books: Books, telecom_simulator: Any
 ) -> None:
     almaty, astana, trucks = groups
@@ -106,8 +110,31 @@ def test_a_lost_answer_to_one_of_several_requests_is_settled_by_the_next_try(
     assert sorted(effect.facts["id"] for effect in done) == SIMS
 
 
+def test_a_refusal_of_a_later_request_forgets_no_earlier_one(
+    adds: bool, groups: Any, books: Books, telecom_simulator: Any
+) -> None:
+    _, astana, _ = groups
+    body = '{"code": 400, "message": "no"}'
+    run, operator = Run(), group(group_ids=[astana])
+    send, requests = operator.hook.set_groups, []
+
+    def second_refused(*arguments: Any, **more: Any) -> Any:
+        requests.append(arguments)
+        if len(requests) == 2:
+            telecom_simulator.fault("body", "novaconnect", path="sim/group", body=body)
+        return send(*arguments, **more)
+
+    operator.hook.set_groups = second_refused
+    with pytest.raises(TelecomRejectedError):
+        run.execute(operator)
+    outcome = run.execute(group(group_ids=[astana]))
+    assert (outcome["changed"], outcome["unchanged"]) == (SIMS, [])
+    done = telecom_simulator.town.ledger.of("novaconnect", "group")
+    assert [effect.facts["id"] for effect in done] == SIMS
+
+
 @both_ways
-def test_exactly_these_groups_or_an_error_that_says_why_not(
+def test_row_42_exactly_these_groups_or_an_error_that_says_why_not(
     adds: bool, deferrable: bool, groups: Any, books: Books, telecom_simulator: Any
 ) -> None:
     _, astana, _ = groups

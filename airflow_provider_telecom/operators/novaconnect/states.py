@@ -153,11 +153,17 @@ class NovaConnectSetGroupsOperator(NovaConnectStateOperator):
         return targets.group(self.group_ids, self.new_group_names, self.exact)
 
     def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str | None:
-        groups, names = target["group_ids"], target["new_group_names"]
-        queues = [
-            self.hook.set_groups(sims, [*groups, *others], names, callback_url=callback_url).queue_id
-            for others, sims in self._by_other_groups(sim_ids, target).items()
-        ]
+        queues: list[str] = []
+        for others, sims in self._by_other_groups(sim_ids, target).items():
+            groups = [*target["group_ids"], *others]
+            try:
+                queued = self.hook.set_groups(
+                    sims, groups, target["new_group_names"], callback_url=callback_url
+                )
+            except TelecomError as error:
+                error.partial = bool(queues)
+                raise
+            queues.append(queued.queue_id)
         return queues[0] if len(queues) == 1 else None
 
     def _by_other_groups(

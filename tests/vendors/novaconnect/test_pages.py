@@ -88,7 +88,7 @@ def nowhere(**body: Any) -> Response:
     return Response(404, {}, json.dumps(body).encode() if body else b"<html>404</html>")
 
 
-def test_a_page_that_is_not_found_is_behind_the_end() -> None:
+def test_row_43_a_page_that_is_not_found_is_behind_the_end() -> None:
     for end in (ok(code=404, message="no such page"), nowhere(code=404), nowhere(error="no such page")):
         _, found = ask(Paper().all_sims, size=2, answers=[page(1, 2, total=None), page(3, total=None), end])
         assert [sim.id for sim in found] == [1, 2, 3]
@@ -104,7 +104,7 @@ def test_a_gateways_error_page_is_no_end() -> None:
         ask(Paper().all_report_sessions, size=2, answers=[sessions(1, 2), nowhere()])
 
 
-def test_after_a_short_first_page_pages_of_that_length_are_asked_for() -> None:
+def test_row_43_after_a_short_first_page_pages_of_that_length_are_asked_for() -> None:
     """A vendor with a maximum may begin the next page a whole asked-for page later: rows would be lost."""
     answers = [page(1, 2, total=5), page(3, 4, total=5), page(5, total=5)]
     requests, _ = ask(Paper().all_sims, size=100, answers=answers)
@@ -123,7 +123,7 @@ def filtered(*answers: Response) -> tuple[list[Request], Any]:
     return ask(Paper().all_sims, profile="TC", size=2, answers=answers)
 
 
-def test_the_count_of_a_filtered_list_may_be_that_of_all_rows() -> None:
+def test_row_43_the_count_of_a_filtered_list_may_be_that_of_all_rows() -> None:
     once = [page(1, 2, total=9), page(3, total=9), page(total=9)]
     requests, found = filtered(*once, *once, page(1, total=9))
     assert [sim.id for sim in found] == [1, 2, 3]
@@ -235,7 +235,7 @@ def test_a_report_whose_page_does_not_turn_is_an_error() -> None:
         ask(Paper().all_report_sessions, size=2, answers=[sessions(1, 2), sessions(1, 2)])
 
 
-def test_the_last_page_of_a_report_may_come_again() -> None:
+def test_row_43_the_last_page_of_a_report_may_come_again() -> None:
     answers = [sessions(1, 2), sessions(3, 4), sessions(3, 4), sessions(3, 4), sessions(1, 2)]
     _, rows = ask(Paper().all_report_sessions, size=2, answers=answers)
     assert sids(rows) == [1, 2, 3, 4]

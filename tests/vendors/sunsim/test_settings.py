@@ -240,7 +240,7 @@ class TestAsRead:
             lambda e: e.update(new={"rate": 1}),
         ],
     )
-    def test_the_documents_sample_with_one_edit(self, edit: Edit) -> None:
+    def test_row_45_the_documents_sample_with_one_edit(self, edit: Edit) -> None:
         (entry,) = [deepcopy(sample())]
         edit(entry)
         assert checked([entry], [sample()]) == [entry]

@@ -208,7 +208,7 @@ def test_an_end_that_nobody_can_believe_is_a_day_from_now(hours: int) -> None:
         (200, {"errorCode": 5, "errorMessage": "no such number"}, False),
     ],
 )
-def test_which_answers_refuse_the_token(status: int, error: Any, dead: bool) -> None:
+def test_row_46_which_answers_refuse_the_token(status: int, error: Any, dead: bool) -> None:
     assert rotating().is_dead(answer({"error": error}, status)) is dead
 
 
