@@ -68,12 +68,14 @@ class KetchUpViberNotifier(KetchUpNotifier):
 
     def _call(self, hook: KetchUpHook, recipient: str, notice: Notice, withheld: int, key: str) -> Call[Any]:
         from airflow_provider_telecom.calls.endpoint import call_of
-        from airflow_provider_telecom.calls.errors import TelecomRejectedError
+        from airflow_provider_telecom.calls.errors import TelecomRejectedError, TelecomUnknownError
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 
         to, text = [ViberRecipient(recipient, external_id=key)], self._text(notice, withheld)
         batch = yield from call_of(hook.send_viber, to, text, sender=notice.fields["sender"])
         (result,) = batch.results
+        if result.code == "5":  # the document's "unknown error"
+            raise TelecomUnknownError("the message may or may not have been sent", code=result.code)
         if not result.accepted:
             raise TelecomRejectedError("the recipient was refused", code=result.code)
         return batch

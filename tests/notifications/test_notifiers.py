@@ -391,6 +391,17 @@ class TestFailures:
         assert sent(telecom_simulator, "ketchup", "viber") == []
         assert "was not told" in caplog.text
 
+    def test_an_unknown_error_of_the_message_is_no_refusal(
+        self, telecom_simulator: Any, tell: Any, caplog: Any
+    ) -> None:
+        """Code 5 says nothing of whether it was sent: never twice."""
+        body = '[{"error": 0, "messages": [{"error": 5}]}]'
+        telecom_simulator.fault("body", "ketchup", path="/viber/create", body=body)
+        tell(KetchUpViberNotifier(msisdn=NUMBER), in_worker())
+        assert "is not told again" in caplog.text
+        tell(KetchUpViberNotifier(msisdn=NUMBER), in_worker())
+        assert sent(telecom_simulator, "ketchup", "viber") == []
+
 
 class TestWhenTheDagIsParsed:
     @pytest.mark.parametrize("to", ["", [], [NUMBER] * 11, "+1", ["+380670000200", "+38x"]])

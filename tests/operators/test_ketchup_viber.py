@@ -153,13 +153,28 @@ def test_some_may_be_refused(telecom_simulator: Any) -> None:
 def test_what_is_refused_for_now_goes_out_with_the_next_try(
     telecom_simulator: Any, code: int, error: type[Exception]
 ) -> None:
-    operator, run = viber(recipients=[A]), Run()
+    Run("0").execute(viber(recipients=[B]))  # shows that keys work
     body = f'[{{"error": 0, "messages": [{{"error": {code}}}]}}]'
     telecom_simulator.fault("body", "ketchup", path="/viber/create", body=body)
+    run = Run()
     with pytest.raises(error):
-        run.execute(operator)
+        run.execute(viber(recipients=[A]))
     assert run.execute(viber(recipients=[A]))["accepted"] == 1
-    assert len(paid(telecom_simulator, "viber")) == 1
+    assert [message["msisdn"] for message in paid(telecom_simulator, "viber")] == [B, A]
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_an_unknown_error_of_one_message_is_no_refusal(telecom_simulator: Any, keyed: bool) -> None:
+    """Code 5 says nothing of whether it was sent, and nothing shows that a copy would be recognised."""
+    telecom_simulator.fault(
+        "body", "ketchup", path="/viber/create", body='[{"error": 0, "messages": [{"error": 5}]}]'
+    )
+    run = Run()
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknownError):
+            run.execute(viber(recipients=[A], keyed=keyed))
+    assert paid(telecom_simulator, "viber") == []
+    assert run.execute(viber(recipients=[A], keyed=keyed, on_unknown="resend"))["accepted"] == 1
 
 
 @pytest.mark.parametrize("code", ["5", "8", "11"])

@@ -7,12 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import filled, within
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator, when_literal, with_inbox
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
-from airflow_provider_telecom.operators.ketchup_loyalty.results import judge, raise_what_passes, summed
+from airflow_provider_telecom.operators.ketchup_loyalty.results import (
+    VENDOR_FAILED,
+    judge,
+    raise_what_passes,
+    summed,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 from airflow_provider_telecom.webhooks.address import Address, receiver
 
@@ -166,7 +171,7 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         journal, name = self._journal(context), self._entry_name("sent")
         people = [ViberRecipient(number, key) for number, key in keys.items()]
         content = {**message, "recipients": list(keys), "conn_id": self.conn_id}
-        is_safe = self.keyed and journal.is_in_doubt(name) and self.hook.viber_keys_work(people)
+        is_safe = journal.is_in_doubt(name) and self._keys_work(people)
         told_to = self._callback_url(list(keys.values()))
         return journal.unkeyed(
             name,
@@ -177,6 +182,12 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
 
     def _send(self, message: Mapping[str, Any], people: Sequence[ViberRecipient]) -> Facts:
         results = self.hook.send_viber(people, **message, unkeyed=not self.keyed).results
+        if any(result.code == VENDOR_FAILED for result in results) and not self._keys_work(people):
+            raise TelecomUnknownError(
+                "the vendor has met an unknown error with some of the messages, which may have been sent",
+                call="POST /viber/create",
+                code=VENDOR_FAILED,
+            )
         keyed = self.keyed and all(result.keyed for result in results if result.accepted)
         if keyed:
             raise_what_passes(results, "POST /viber/create")
@@ -188,6 +199,9 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         facts = summed(results)
         judge(facts["refused"], len(results), len(results) - 1, "POST /viber/create")
         return {**facts, "keyed": keyed, "messages": [_facts(result) for result in results]}
+
+    def _keys_work(self, people: Sequence[ViberRecipient]) -> bool:
+        return self.keyed and self.hook.viber_keys_work(people)
 
     def _callback_url(self, keys: Sequence[str]) -> str | None:
         """Return where the vendor is to post what becomes of these messages: an address for no others."""
