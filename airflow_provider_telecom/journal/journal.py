@@ -67,6 +67,10 @@ class State(str, Enum):
     """No answer said whether it happened."""
 
 
+IN_DOUBT = (State.INTENT, State.UNKNOWN)
+"""An earlier try may have had the effect, and nobody knows."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """What is written of one effect. `body` is the SHA-256 of what is sent, `facts` are ids.
@@ -162,7 +166,7 @@ class Journal:
     def is_in_doubt(self, name: str) -> bool:
         """Return whether an earlier try may have had the effect, and nobody knows."""
         entry = self.read(name)
-        return entry is not None and entry.state in _IN_DOUBT
+        return entry is not None and entry.state in IN_DOUBT
 
     def earlier(self, name: str, body: str) -> Entry | None:
         """Return what an earlier try left of an unkeyed effect. Raises TelecomInputError for other content.
@@ -184,7 +188,7 @@ class Journal:
         entry = self.earlier(name, body)
         if entry and entry.state is State.DONE:
             return entry.facts
-        in_doubt = entry is not None and entry.state in _IN_DOUBT
+        in_doubt = entry is not None and entry.state in IN_DOUBT
         if in_doubt and on_unknown != "resend":
             return self._unsettled(name, body, on_unknown, "an earlier try may have sent it")
         try:
@@ -210,7 +214,7 @@ class Journal:
                 return entry.facts
             if not is_same and not self._may_change(entry, order):
                 raise _changed(entry.state)
-        in_doubt = entry is not None and entry.state in _IN_DOUBT
+        in_doubt = entry is not None and entry.state in IN_DOUBT
         return self._sent(name, replace(planned, state=State.INTENT), send, in_doubt)
 
     def _left(self, name: str, planned: Entry) -> Entry | None:
@@ -264,8 +268,7 @@ def state_after(error: TelecomError) -> State | None:
 
 
 _REFUSALS = (TelecomInputError, TelecomRejectedError, TelecomAuthError, TelecomRedirectError)
-_IN_DOUBT = (State.INTENT, State.UNKNOWN)
-_PERHAPS_SENT = (*_IN_DOUBT, State.DONE)
+_PERHAPS_SENT = (*IN_DOUBT, State.DONE)
 _MAY_HAVE = "this task may already have sent something else in this run, and nobody knows whether it has"
 _EARLIER = {
     State.DONE: "this task has already sent something else in this run",

@@ -305,3 +305,23 @@ def test_an_effect_in_doubt_is_not_forgotten_for_one_with_nothing_to_do(
     with pytest.raises(TelecomInputError, match="dedupe_key"):
         run.execute(made("tariff", sim_ids=[1002]))  # which is so already
     assert done_to("tariff") == [1002]
+
+
+@pytest.mark.parametrize("name", ["ping", "tariff"])
+def test_a_choice_that_names_other_sims_now_forgets_none_in_doubt(
+    telecom_simulator: Any, books: Any, done_to: Any, name: str
+) -> None:
+    """The first try was for SIM 1001 of the group; it has left the group since."""
+    group = books.add_group("Chosen")
+    books.sims[1001].groups = [group.id]
+    chosen = {"sim_ids": None, "select": {"group": "Chosen"}, "on_unknown": "resend"}
+    telecom_simulator.fault("reset_before", "novaconnect", path=f"/sim/{name}")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(made(name, **chosen))
+    books.sims[1001].groups, books.sims[1002].groups = [], [group.id]
+    with pytest.raises(TelecomInputError, match=r"nobody knows whether it has: 1001\."):
+        run.execute(made(name, **chosen))
+    assert done_to(name) == []
+    books.sims[1001].groups = [group.id]
+    assert run.execute(made(name, **chosen))["changed"] == [1001, 1002]

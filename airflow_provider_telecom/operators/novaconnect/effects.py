@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import Facts, State
+from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Facts, State
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import UnkeyedOperator
 from airflow_provider_telecom.operators.novaconnect.sims import NovaConnectSimsOperator
@@ -28,13 +28,17 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, UnkeyedOperator):
         return self._finished(self._started(context))
 
     def _started(self, context: Context) -> Facts:
-        content = self._content()
-        entry = self._journal(context).earlier(self._entry_name("sent"), fingerprint(content))
+        content, journal, chosen = self._content(), self._journal(context), self._entry_name("sims")
+        entry = journal.earlier(self._entry_name("sent"), body := fingerprint(content))
         if entry and self._is_settled(entry.state):
             return self._once(context, content, dict)  # sends nothing: the journal says what happened
         target, plan = self._target(), self._planned()
+        if entry and entry.state in IN_DOUBT and (before := journal.read(chosen)):
+            plan.refuse_without(before.facts)
         if not plan.before:
             return plan.outcome(None)
+        if self.select is not None:  # which may choose other SIMs in a later try
+            journal.write(chosen, Entry(State.PLANNED, body, {"before": plan.before}))
         url, key = self._handed_out(plan)
         return self._once(context, content, lambda: self._sent(plan, target, url, key))
 
