@@ -119,7 +119,7 @@ def mentions_failure(value: object) -> bool:
 
 def _is_failure(name: str, value: object) -> bool:
     name = _SEPARATORS.sub("", name.casefold())
-    if _FAILURE.search(name):
+    if _FAILURE_NAME.fullmatch(name):
         return not _is_blank(value)
     if name in _CLAIMS:
         return str(value).strip().casefold() not in ("1", "true", "yes", "ok")
@@ -135,8 +135,12 @@ def _is_blank(value: object) -> bool:
 
 
 _SEPARATORS = re.compile(r"[_\- ]")
-_FAILURE = re.compile("error|^errs?$|fail|(?<!de)fault|exception|reject|refus|denied|ошиб")
-_CLAIMS = frozenset({"success", "successful", "succeeded", "issuccess", "ok", "isok", "accepted", "done"})
+_FAILURE_NAME = re.compile(
+    r"err(s|no)?|errors?(code|message|msg|text|description)?|exceptions?|faults?|fail(s|ed|ures?)?|"
+    r"reject(s|ed|ions?)?|refus(ed|als?)|denied|ошибк[аи]"
+)
+_FAILURE = re.compile("error|fail|(?<!de)fault|exception|reject|refus|denied|ошиб")
+_CLAIMS = frozenset({"success", "successful", "succeeded", "issuccess", "issuccessful", "ok", "isok"})
 _STATUSES = frozenset({"status", "state", "result"})
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls import checks, errors, phone
-from airflow_provider_telecom.calls.answers import as_model, read_json, refuse_by_status
+from airflow_provider_telecom.calls.answers import as_model, mentions_failure, read_json, refuse_by_status
 from airflow_provider_telecom.calls.endpoint import Page, all_pages
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomInputError
 from airflow_provider_telecom.calls.guard import Guard, seconds_between
@@ -258,3 +258,27 @@ def test_pages_are_walked_to_the_end() -> None:
 
     _, items = drive(all_pages(page(0)), [[1, 2], [3], []])
     assert items == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("value", "mentions"),
+    [
+        ({"error": "no"}, True),
+        ({"a": [{"b": {"errors": [1]}}]}, True),
+        ({"Error_Code": "7"}, True),
+        ({"errorMessage": "no"}, True),
+        ({"success": False}, True),
+        ({"success": "false"}, True),
+        ({"isSuccess": 0}, True),
+        ({"status": "Failed"}, True),
+        ({"failed": [1]}, True),
+        ({"ошибка": "нет"}, True),
+        ({"error": None, "errors": [], "errorCode": 0, "fault": "", "failed": {}, "exception": False}, False),
+        ({"error": {"errorCode": "0", "errorMessage": ""}}, False),
+        ({"success": True, "ok": "ok"}, False),
+        ({"status": "wait", "state": 3, "default": "x", "failed_logins": 3, "terror": 1}, False),
+        (["error", {"a": "failed"}, 1, None], False),
+    ],
+)
+def test_what_mentions_a_failure(value: object, mentions: bool) -> None:
+    assert mentions_failure(value) is mentions
