@@ -92,6 +92,14 @@ def test_nobody_does_what_the_house_forbids(forbidden: str) -> None:
     assert hits == []
 
 
+def test_no_test_compares_a_duration_with_a_number_of_seconds() -> None:
+    clocks = r"(monotonic|perf_counter|process_time|thread_time)\(\)"
+    duration = re.compile(rf"assert .*{clocks} - \w+ <=? [0-9.]+")
+    tests = Path(__file__).parent.rglob("*.py")
+    hits = [f"{path}: {found[0]}" for path in tests for found in duration.finditer(path.read_text())]
+    assert hits == []
+
+
 def test_provider_info_loads_nothing_heavy() -> None:
     program = (
         "import sys; from airflow_provider_telecom.provider_info import get_provider_info as info; info();"
