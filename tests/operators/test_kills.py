@@ -203,6 +203,26 @@ def test_what_has_a_key_or_can_be_looked_at_is_done_once(telecom_simulator: Any,
         assert sending.happened(telecom_simulator) == sorted(sending.wanted)
 
 
+@pytest.mark.parametrize("name", ["promo", "ketchup_bulk", "kyivstar_sms"])
+def test_a_second_kill_changes_nothing(telecom_simulator: Any, name: str) -> None:
+    """The second try dies too, at every fourth of its steps: between the two kills nothing is forgotten."""
+    sending, pairs = {**KEYED, **UNKEYED}[name], 0
+    one_chunk = {} if name == "kyivstar_sms" else {"chunk_size": 3}
+    for second in range(1, MOST_STEPS, 4):
+        lived_on = True
+        for run in killed_at_each_step(telecom_simulator, sending, **one_chunk):
+            lived_on &= attempt(run, sending.made(**one_chunk), second)[2]
+            error = attempt(run, sending.made(**one_chunk))[1]
+            happened, pairs = sending.happened(telecom_simulator), pairs + 1
+            assert happened in ([], sorted(sending.wanted, key=str))
+            if name in KEYED:
+                assert error is None
+            assert happened or isinstance(error, OutcomeUnknownError)
+        if lived_on:
+            break
+    assert pairs > 20
+
+
 @pytest.mark.parametrize("name", UNKEYED)
 def test_fail_and_a_person_who_asks_the_vendor_give_exactly_one(telecom_simulator: Any, name: str) -> None:
     sending, unknown = UNKEYED[name], 0
