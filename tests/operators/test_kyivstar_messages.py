@@ -103,7 +103,7 @@ def test_a_rendered_text_that_misses_its_template_is_not_sent(telecom_simulator:
     operator = viber(text="{% if true %}{{ params.what }}{% endif %}", template=TEMPLATE)
     with pytest.raises(TelecomInputError, match="charged as advertising"):
         Run().execute(operator, params={"what": "Your code is 1234!"})
-    assert telecom_simulator.town.requests == []
+    assert [seen.path for seen in telecom_simulator.town.requests] == ["/idp/oauth2/token"]
 
 
 def test_a_text_that_fits_its_template_is_charged_as_a_transaction(telecom_simulator: Any) -> None:

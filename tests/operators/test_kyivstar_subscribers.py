@@ -134,7 +134,12 @@ def test_a_count_that_is_not_there_is_unknown(telecom_simulator: Any) -> None:
         ({"from": 1, "to": 6}, "unknown"),
         ({"from": 1}, "unknown"),
         ({"from": 6, "to": 1}, "unknown"),
-        ({"from": 30, "to": 60, "timeUnit": "DAYS"}, "unknown"),
+        ({"from": 30, "to": 60, "timeUnit": "DAYS"}, "yes"),
+        ({"from": 0, "to": 83, "timeUnit": "days"}, "yes"),
+        ({"from": 0, "to": 84, "timeUnit": "DAYS"}, "unknown"),
+        ({"from": 92, "to": 120, "timeUnit": "DAYS"}, "unknown"),
+        ({"from": 93, "timeUnit": "DAYS"}, "no"),
+        ({"from": 3, "to": 6, "timeUnit": "YEARS"}, "unknown"),
     ],
 )
 def test_a_younger_sim(telecom_simulator: Any, bounds: dict[str, Any], answer: str) -> None:

@@ -10,9 +10,9 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from airflow_provider_telecom.calls.answers import as_model, unreadable
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
@@ -34,9 +34,16 @@ NAMES = (
     *("calling_name", "called_name", "department", "own"),
 )
 """Names of a record's fields. The last four are not in the document."""
+MOST_SECONDS = 10**9
 _START = re.compile("start_timestamp", re.IGNORECASE)
 _MENTIONS_AN_ERROR = re.compile("error|(?<!de)fault|exception", re.IGNORECASE)
 _BLANK = b"\xef\xbb\xbf \t\r\n"
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no numbers")
+    return value
 
 
 class CallRecord(BaseModel):
@@ -53,7 +60,7 @@ class CallRecord(BaseModel):
     end_timestamp: str
     calling_number: str
     called_number: str
-    duration: int = Field(ge=0)
+    duration: Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=MOST_SECONDS)]
 
     @property
     def start(self) -> datetime:

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164_if_any
 from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
-from airflow_provider_telecom.vendors.kyivstar_fmc.models import named
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import MOST_SECONDS, named
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import read_times
 
 _BOOK = "from the PBX's address book, if asked for"
@@ -34,7 +34,6 @@ COLUMNS = (
     Column("own", Kind.TEXT, "whether the subscriber is of the enterprise (`ownership`)", assumed=True),
     RAW,
 )
-_MOST_SECONDS = 10**9
 
 
 def understood(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
@@ -62,7 +61,7 @@ def understood(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
 
 def _seconds(record: Mapping[str, Any]) -> int:
     text = _text(record, "duration").strip()
-    if not (text.isascii() and text.isdigit()) or int(text) > _MOST_SECONDS:
+    if not (text.isascii() and text.isdigit()) or int(text) > MOST_SECONDS:
         raise TelecomInputError("duration", "must be a whole number of seconds")
     return int(text)
 

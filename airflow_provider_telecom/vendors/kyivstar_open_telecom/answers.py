@@ -51,10 +51,13 @@ def content(answer: Response) -> dict[str, Any]:
     - 404 is TelecomNotFoundError only with the vendor's `errorCode` or `reqId`. Any other 404 is a
       gateway's or another server's, and TelecomRejectedError: it says nothing about what was asked for.
     - Code 1040 is TelecomNotFoundError with every status below 500.
+    - A 2xx other than 200, which the document does not have, is TelecomAnswerError.
     - A 2xx that holds an `errorCode` and no result is TelecomRejectedError.
     - A 2xx that mentions an error in any other way is TelecomAnswerError, which leaves an effect unknown.
     """
     _refuse(answer)
+    if answer.status != 200:
+        raise unreadable("a good status that is not the document's 200", answer.body, answer.status)
     found = read_json(answer.body)
     if not isinstance(found, dict):
         raise unreadable("not a JSON object", answer.body, answer.status)

@@ -8,11 +8,13 @@ the phone number: treat ids as personal data.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AwareDatetime,
     BaseModel,
@@ -39,6 +41,16 @@ def _no_truth(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_no_truth), Field(ge=0)]
 """A count. pydantic would read true as 1, and no device would look like one."""
 Number = Annotated[int | float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
+
+
+def _an_id(value: str) -> str:
+    if not re.fullmatch("[!-~]{1,128}", value) or value.startswith("-") or value == "0":
+        raise ValueError("must be printable, without blanks, and neither 0 nor negative")
+    return value
+
+
+MessageId = Annotated[Word, AfterValidator(_an_id)]
+"""The id of a message that was taken over. Without one that can be asked for the send is unknown."""
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
@@ -159,7 +171,7 @@ class Score(Answer):
 class Accepted(Answer):
     """A message that the vendor took over. `reserved_segments` are the SMS reserved for it, if it said so."""
 
-    message_id: Word = Field(validation_alias=AliasChoices("msgId", "msgID", "mid", "message_id"))
+    message_id: MessageId = Field(validation_alias=AliasChoices("msgId", "msgID", "mid", "message_id"))
     reserved_segments: Whole | None = Field(
         None, validation_alias=AliasChoices("reservedSmsSegments", "reserved_segments")
     )

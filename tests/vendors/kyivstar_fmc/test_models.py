@@ -78,6 +78,8 @@ def test_row_27_commas_within_texts_are_kept() -> None:
         SAMPLE.rstrip()[:-1] + b', "errors": ["not all are there"]}',
         SAMPLE[:-3],
         SAMPLE.replace(b"14", b"-1"),
+        SAMPLE.replace(b"14", b"1" + b"0" * 30),
+        SAMPLE.replace(b"14", b"true"),
         SAMPLE.replace(b"14", b'"soon"'),
         SAMPLE.replace(b'"duration": 14,', b'"duration": 14,,'),
         SAMPLE.replace(b'"duration": 14,', b'"duration": 14, "duration": 15,'),

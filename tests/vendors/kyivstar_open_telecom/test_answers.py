@@ -97,9 +97,27 @@ def test_true_is_no_number_and_a_score_is_finite(method: str, args: Any, reply: 
         drive(describe(method, *args, **kwargs), [answer(reply), None] * 4)
 
 
-def test_an_sms_with_true_for_an_id_is_unknown() -> None:
-    for body in ({"msgId": True}, {"msgId": False}, {"msgId": {}}, {"msgId": " "}):
-        assert type(refused("send_sms", NUMBER, "hi", reply=answer(body))) is TelecomUnknownError
+@pytest.mark.parametrize(
+    "message_id",
+    [True, False, {}, [], " ", 0, "0", -1, "two words", "a\nb", "\0", "\ud800", "ї", "x" * 129],
+)
+def test_an_sms_without_an_id_that_can_be_asked_for_is_unknown(message_id: Any) -> None:
+    for method in ("send_sms", "send_viber_transaction"):
+        reply = answer({"msgId": message_id})
+        assert type(refused(method, NUMBER, "hi", reply=reply)) is TelecomUnknownError
+
+
+@pytest.mark.parametrize("message_id", [7, "0a", "0000-1", "a-1", "x" * 128, "abc/d=="])
+def test_ids_of_messages_are_opaque(message_id: Any) -> None:
+    assert asked("send_sms", NUMBER, "hi", replies={"msgId": message_id})[1].message_id == str(message_id)
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 206])
+def test_only_status_200_is_the_documents_success(status: int) -> None:
+    reply = answer({"reqId": "r", "msgId": "m1"}, status)
+    assert type(refused("send_sms", NUMBER, "hi", reply=reply)) is TelecomUnknownError
+    with pytest.raises(TelecomAnswerError):
+        drive(describe("get_score", NUMBER), [answer({"score": 500}, status), None] * 2)
 
 
 @pytest.mark.parametrize(
