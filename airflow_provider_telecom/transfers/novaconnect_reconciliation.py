@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.vendors.columns import decimal_text, json_text
-from airflow_provider_telecom.vendors.novaconnect.table import understood
+from airflow_provider_telecom.vendors.novaconnect.table import day_of, understood
 from airflow_provider_telecom.vendors.novaconnect.transcripts import Transcript, compared
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
 
 _REPORTS = ("sessions", "calls_and_sms")
+_DAY = timedelta(days=1)
 
 
 @dataclass
@@ -38,10 +39,22 @@ class Usage:
 def usage_of(hook: NovaConnectHook, days: tuple[date, date]) -> Usage:
     """Return what was used on the vendor's own days. Raises TelecomAnswerError for a row without sense."""
     names = {sim.id: [sim.iccid, sim.number, sim.external_number] for sim in hook.all_sims()}
-    usage = Usage(names=names)
+    usage, asked = Usage(names=names), (days[0], _end_for(hook, days[1]))
     for report in _REPORTS:
-        usage = _added_up(hook, report, days, usage)
+        usage = _added_up(hook, report, asked, usage)
     return usage
+
+
+def _end_for(hook: NovaConnectHook, last: date) -> date:
+    """Return the end that a report is asked for, so that `last` is its last day.
+
+    The document does not say whether the end is included. The report on days shows it: if it is not, nothing
+    comes for the one day `last`, and with the next day as its end rows of `last` come.
+    """
+    if hook.report_days(last, last, size=1).items:
+        return last
+    rows = hook.report_days(last, last + _DAY, size=1).items
+    return last + _DAY if any(day_of(row.day) == last for row in rows) else last
 
 
 def _added_up(hook: NovaConnectHook, report: str, days: tuple[date, date], before: Usage) -> Usage:

@@ -30,6 +30,7 @@ from airflow_provider_telecom.operators.novaconnect import (
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.novaconnect import Books
+from airflow_provider_telecom.simulator.novaconnect.bills import usage_of
 from airflow_provider_telecom.simulator.switches import of_vendor
 from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
     NovaConnectBillToObjectStorageOperator,
@@ -216,6 +217,24 @@ def test_row_44_the_last_day_is_loaded(books: Books, tmp_path: Path, ago: int) -
     day = today() - timedelta(days=ago)
     expected = [one for one in books.sessions if day_of(one.start) == day]
     assert load(tmp_path, day, day)["rows"] == len(expected) > 0
+
+
+@readings(*REPORTS, *PAGES, *TYPES)
+@pytest.mark.parametrize("quiet_last_day", [False, True])
+def test_a_bill_agrees_with_the_reports(books: Books, tmp_path: Path, quiet_last_day: bool) -> None:
+    bill = max(books.bills.values(), key=lambda one: one.added)
+    month, year = map(int, bill.period.split("-"))
+    last = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+    if quiet_last_day:
+        books.sessions = [one for one in books.sessions if day_of(one.end) < last or day_of(one.start) > last]
+        books.actions = [one for one in books.actions if day_of(one.date) != last]
+        bill.charges = usage_of(books, bill.period)
+        bill.cost = round(sum(bill.charges.values()) / 10_000, 2)
+    operator = NovaConnectBillToObjectStorageOperator(
+        task_id="bills", path=f"file://{tmp_path}", bill_ids=[bill.id], reconcile=True, tolerance="0.02"
+    )
+    (loaded,) = Run().execute(operator)["bills"]
+    assert loaded["reconciliation"]["agrees"]
 
 
 @readings(*EFFECTS, *PAGES, *TYPES, *ERRORS)

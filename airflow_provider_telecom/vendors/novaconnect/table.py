@@ -89,8 +89,13 @@ def day_in(report: str, record: Mapping[str, Any]) -> date:
     at = _moment(name, _whole(name, record.get(name)))
     if at is None:
         raise TelecomInputError(name, "is missing, or no time")
-    at = at + _HALF_A_DAY if report == "days" else at
-    return date(at.year, at.month, at.day)
+    return day_of(int(at.timestamp())) if report == "days" else date(at.year, at.month, at.day)
+
+
+def day_of(midnight: int) -> date:
+    """Return the day that begins at a Unix time, whichever zone's midnight it is, from UTC-11 to UTC+12."""
+    middle = datetime.fromtimestamp(midnight, timezone.utc) + _HALF_A_DAY
+    return date(middle.year, middle.month, middle.day)
 
 
 def understood(report: str, record: Mapping[str, Any]) -> dict[str, Any]:
