@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.hooks.sunsim import SunSimHook
     from airflow_provider_telecom.vendors.sunsim.models import VatsSettings
+
+
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between looks for settings that were set: the document does not say that they show at once."""
 
 
 class SunSimOperator(TelecomOperator):
@@ -180,12 +185,22 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         numbers = [f"7{number}" for number in numbers_of(wanted)]
         expected = self.expected_hash or self.hook.get_vats_settings(numbers).hash
         self.hook.set_vats_settings(wanted, expected_hash=expected)
-        found = self.hook.get_vats_settings(numbers)
+        found = self._shown(numbers, lambda settings: not differences(wanted, settings))
         if others := differences(wanted, found.settings):
             raise TelecomRejectedError(
                 f"the vendor has taken the settings, and does not show what was sent: {told(others)}"
             )
         return {"changed": found.hash != expected, "hash": found.hash, "numbers": len(numbers)}
+
+    def _shown(self, numbers: list[str], is_there: Callable[[Any], bool]) -> VatsSettings:
+        """Return the settings once what was set is there; or at the end of `PAUSES`, as they are then."""
+        found = self.hook.get_vats_settings(numbers)
+        for pause in PAUSES:
+            if is_there(found.settings):
+                break
+            time.sleep(pause)
+            found = self.hook.get_vats_settings(numbers)
+        return found
 
     def _wanted(self) -> Any:
         settings, path = self.revealed("settings"), path_of(self.path)

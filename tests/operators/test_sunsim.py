@@ -18,6 +18,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.operators import sunsim
 from airflow_provider_telecom.operators.sunsim import (
     SunSimCreateCallbackOperator,
     SunSimGetVatsSettingsOperator,
@@ -256,7 +257,29 @@ class TestSet:
         assert run.execute(put(**given))["changed"]
         assert effects(telecom_simulator, "settings") == 1
 
-    def test_a_state_that_is_not_what_was_sent_fails_loudly(self, telecom_simulator: Any, given: Any) -> None:
+    def test_settings_that_show_later_are_waited_for(
+        self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sunsim, "PAUSES", (0, 0, 0))
+        telecom_simulator.town.set_ripeness("sunsim.settings", "looks", 3)
+        assert Run().execute(put(**given))["changed"]
+        assert asked(telecom_simulator, SET) == 1
+
+    @pytest.mark.parametrize("fault", ["reset_before", "reset_after"])
+    def test_a_lost_answer_and_settings_that_show_later(
+        self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch, fault: str
+    ) -> None:
+        """It cannot be told from a request that was lost, so it is repeated: the same state once more."""
+        monkeypatch.setattr(sunsim, "PAUSES", (0, 0, 0))
+        telecom_simulator.town.set_ripeness("sunsim.settings", "looks", 2)
+        telecom_simulator.fault(fault, "sunsim", path=SET)
+        assert Run().execute(put(**given))["changed"]
+        assert asked(telecom_simulator, SET) == 2
+
+    def test_a_state_that_is_not_what_was_sent_fails_loudly(
+        self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sunsim, "PAUSES", (0, 0))
         telecom_simulator.fault("body", "sunsim", path=SET, status=200, body='{"error": {"errorCode": 0}}')
         with pytest.raises(TelecomRejectedError) as caught:
             Run().execute(put(**given))

@@ -11,7 +11,7 @@ from airflow_provider_telecom.simulator.sunsim.answers import UnauthorizedError
 from airflow_provider_telecom.simulator.sunsim.calls import PhoneCall, seed_calls
 from airflow_provider_telecom.simulator.sunsim.seed import VIP_PROFILES, settings_of
 from airflow_provider_telecom.simulator.sunsim.tokens import ACCESS_LIFE, REFRESH_LIFE, Token, jwt
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.town import Ripening, Town
 
 NUMBERS = ("9000000000", "9000000001", "9000000002")
 
@@ -21,7 +21,8 @@ class Books:
 
     `zone` is that of all times without an offset. `recordings` holds MP3 bytes by callRecordId; a test may
     put its own there, and the vendor's names for them in `file_names`. `settings` is what Vats/settings/get
-    shows for each number. `stray_rows` stand in each call list before its calls.
+    shows for each number, once "sunsim.settings" is ripe; until then it is what `replaced` holds.
+    `stray_rows` stand in each call list before its calls.
     """
 
     def __init__(self, town: Town) -> None:
@@ -41,6 +42,7 @@ class Books:
         self.settings: dict[str, dict[str, Any]] = {
             number: settings_of(number, place, self.switches) for place, number in enumerate(NUMBERS)
         }
+        self.replaced: dict[str, tuple[dict[str, Any], Ripening]] = {}
         self._parent_id = self.new_id()
 
     def new_id(self) -> str:

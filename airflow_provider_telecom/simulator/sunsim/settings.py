@@ -83,10 +83,14 @@ def get_settings(books: Books, body: dict[str, Any]) -> dict[str, Any]:
     """Answer the settings of the numbers."""
     check_owned(books, body["nums"])
     numbers = dict.fromkeys(body["nums"])
-    return {books.switches["settings_key"]: [_shown(books, books.settings[number]) for number in numbers]}
+    return {books.switches["settings_key"]: [_shown(books, number) for number in numbers]}
 
 
-def _shown(books: Books, settings: Settings) -> Settings:
+def _shown(books: Books, number: str) -> Settings:
+    settings = books.settings[number]
+    if number in books.replaced:
+        old, way = books.replaced[number]
+        settings = settings if way.look() == "new" else old
     return {**settings, "num": f"8{settings['num']}"} if books.switches.on("long_numbers") else settings
 
 
@@ -103,6 +107,10 @@ def set_settings(books: Books, body: dict[str, Any]) -> dict[str, Any]:
     for one in edited:
         _check_number(books, books.settings[one["num"]], one)
     for one in edited:
+        books.replaced[one["num"]] = (
+            books.settings[one["num"]],
+            books.town.ripen("sunsim.settings", ["old", "new"]),
+        )
         _keep(books, books.settings[one["num"]], one)
     books.town.record("sunsim", "settings", nums=numbers)
     return {}
