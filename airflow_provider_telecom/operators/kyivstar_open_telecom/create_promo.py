@@ -47,8 +47,9 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOp
     :param chunk_size: recipients in one call, at most 20,000.
     :param suspend_on_kill: with `wait_for_completion`: suspend the mailing when the waiting task is ended.
         Airflow does that when a person marks or clears it; to a task that waits in a worker also at
-        `execution_timeout` and when the worker is shut down. A suspended mailing stays so until a person,
-        or `KyivstarStartPromoOperator(resume_suspended=True)`, starts it again.
+        `execution_timeout`, when the worker is shut down, and when its heartbeats do not arrive, so that
+        Airflow takes it for dead. A suspended mailing stays so until a person, or
+        `KyivstarStartPromoOperator(resume_suspended=True)`, starts it again.
 
     Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomUnknownError (three drafts
     in a row were in doubt; Airflow may retry). Source: "/promo" and the calls below it.

@@ -40,8 +40,9 @@ class KyivstarStartPromoOperator(_PromoOperator, AwaitingOperator):
     :param resume_suspended: start a SUSPENDED mailing as well: somebody has stopped it. Once only: one that
         this task may have started before, in an earlier try or before "Clear", is never started again.
     :param suspend_on_kill: with `wait_for_completion`: suspend a mailing that was started here when the
-        waiting task is ended: by a person, and in a worker also by `execution_timeout` or the worker's
-        shutdown. It stays suspended until a person starts it again; a retry does not.
+        waiting task is ended: by a person, and in a worker also by `execution_timeout`, the worker's
+        shutdown, or heartbeats that do not arrive. It stays suspended until a person starts it again; a
+        retry does not.
 
     Raises PromoStateError, which no retry helps: it is SUSPENDED, or in a state that is not known here.
     Raises TelecomInputError, TelecomNotFoundError, TelecomRejectedError, TelecomUnknownError (no request was
