@@ -183,6 +183,8 @@ def _headers(answer: aiohttp.ClientResponse) -> Iterator[tuple[str, str]]:
 def _tls(route: Route) -> ssl.SSLContext | bool:
     if route.verify is False:
         return False
+    if not route.base_url.lower().startswith("https"):
+        return True  # no TLS is spoken, and reading the authorities would take 20 ms for each session
     return ssl.create_default_context(cafile=route.verify if isinstance(route.verify, str) else None)
 
 
