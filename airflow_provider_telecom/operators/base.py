@@ -104,6 +104,10 @@ class OnceOperator(TelecomOperator):
             )
         return "" if key is None else str(key)
 
+    def _fingerprint(self, content: Mapping[str, Any]) -> str:
+        """Return the hash of what the journal compares between tries: the content and the connection."""
+        return fingerprint({**content, "conn_id": self.conn_id})
+
     def _journal(self, context: Context) -> Journal:
         """Return the send journal of this task in this run."""
         is_mapped = context["ti"].map_index not in (None, -1)
@@ -126,7 +130,9 @@ class UnkeyedOperator(OnceOperator):
         """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
         journal = self._journal(context)
         with self.hook.named_errors():
-            return journal.unkeyed(self._entry_name("sent"), fingerprint(content), send, self.on_unknown)
+            return journal.unkeyed(
+                self._entry_name("sent"), self._fingerprint(content), send, self.on_unknown
+            )
 
 
 class KeyedOperator(OnceOperator):
@@ -154,7 +160,7 @@ class KeyedOperator(OnceOperator):
         Without a key a later try may be given any other content.
         """
         order = Order(self.conn_id, msisdn, key)
-        return self._journal(context).keyed(self._entry_name("sent"), fingerprint(content), order, send)
+        return self._journal(context).keyed(self._entry_name("sent"), self._fingerprint(content), order, send)
 
 
 class AwaitingOperator(TelecomOperator):

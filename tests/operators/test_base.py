@@ -218,6 +218,22 @@ def test_a_keyed_sms_in_doubt_does_not_go_through_another_account(
     assert run.execute(sms())["known_before"]
 
 
+@pytest.mark.parametrize("policy", ["fail", "resend", "assume_sent"])
+@pytest.mark.parametrize("how", ["reset_after", None])
+def test_another_connection_is_other_content(
+    telecom_simulator: Any, sms: Any, monkeypatch: pytest.MonkeyPatch, policy: Any, how: Any
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_KYIVSTAR_OPEN_TELECOM_DEFAULT"])
+    telecom_simulator.fault(how, "kyivstar", path="/sms") if how else None
+    run = Run()
+    with suppress(TelecomUnknownError):
+        run.execute(sms(on_unknown="resend"))
+    with pytest.raises(TelecomInputError, match="connection"):
+        run.execute(sms(conn_id="other", on_unknown=policy))
+    assert run.execute(sms(conn_id="other", dedupe_key="2"))["message_id"]
+    assert paid(telecom_simulator) == 2
+
+
 # Places of a mapped list. What is upstream ran again between two tries, and the list has changed.
 
 

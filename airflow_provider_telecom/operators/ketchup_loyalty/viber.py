@@ -170,12 +170,12 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
 
         journal, name = self._journal(context), self._entry_name("sent")
         people = [ViberRecipient(number, key) for number, key in keys.items()]
-        content = {**message, "recipients": list(keys), "conn_id": self.conn_id}
+        content = {**message, "recipients": list(keys)}
         is_safe = journal.is_in_doubt(name) and self._keys_work(people)
         told_to = self._callback_url(list(keys.values()))
         return journal.unkeyed(
             name,
-            fingerprint(content),
+            self._fingerprint(content),
             lambda: {**counts, **self._send({**message, "callback_url": told_to}, people)},
             "resend" if is_safe else self.on_unknown,
         )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_telecom.calls.checks import filled, within
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import AwaitingOperator
 from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.draft import (
@@ -84,20 +83,13 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOp
             counts = self._counts(audience)
             if self.rehearsal:
                 return {**counts, "dry_run": True}
-            body = self._fingerprint(audience, text)
+            content = {"recipients": audience.sha256, "text": text, "sender": self.sender}
+            body = self._fingerprint(content)
             promo_id = self._draft(journal, audience, text, body)
         ours = self.start and self._put_into_queue(journal, promo_id, body)
         facts = {"promo_id": promo_id, "started": self.start, **counts}
         stop = f"{WATCHES}.stop_promo" if ours and self.suspend_on_kill else None
         return self._completed(facts, f"{WATCHES}.promo", {"promo_id": promo_id}, stop)
-
-    def _fingerprint(self, audience: Audience, text: str) -> str:
-        return fingerprint({
-            "conn_id": self.conn_id,
-            "recipients": audience.sha256,
-            "text": text,
-            "sender": self.sender,
-        })
 
     def _draft(self, journal: Journal, audience: Audience, text: str, body: str) -> str:
         """Return the id of the whole draft: this task's earlier one, or a new one.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Facts, State
-from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import UnkeyedOperator
 from airflow_provider_telecom.operators.novaconnect.sims import NovaConnectSimsOperator
 from airflow_provider_telecom.vendors.novaconnect import arguments, targets
@@ -29,7 +28,7 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, UnkeyedOperator):
 
     def _started(self, context: Context) -> Facts:
         content, journal, chosen = self._content(), self._journal(context), self._entry_name("sims")
-        entry = journal.earlier(self._entry_name("sent"), body := fingerprint(content))
+        entry = journal.earlier(self._entry_name("sent"), body := self._fingerprint(content))
         if entry and self._is_settled(entry.state):
             return self._once(context, content, dict)  # sends nothing: the journal says what happened
         target, plan = self._target(), self._planned()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State, state_after
-from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.base import OnceOperator
 from airflow_provider_telecom.operators.novaconnect.plan import Plan, plan_again
 from airflow_provider_telecom.operators.novaconnect.sims import NovaConnectSimsOperator
@@ -33,7 +32,7 @@ class NovaConnectStateOperator(NovaConnectSimsOperator, OnceOperator):
         return self._finished(self._settled(Journal(context["task_state_store"])))
 
     def _settled(self, journal: Journal) -> Facts:
-        name, body = self._entry_name("sent"), fingerprint(self._content())
+        name, body = self._entry_name("sent"), self._fingerprint(self._content())
         entry = journal.read(name)
         begun = entry if entry and entry.body == body and entry.state is not State.PLANNED else None
         if begun and begun.state is State.DONE:
