@@ -101,6 +101,8 @@ class TelecomInputError(TelecomError, ValueError):
 class TelecomRejectedError(TelecomError):
     """The vendor refused this request, and will refuse it again."""
 
+    holds_for_copies: ClassVar[bool] = True
+    """Whether an earlier copy of the request must have been refused as well."""
     certain: ClassVar[str] = "the vendor refused it"
     next_step: ClassVar[str] = "correct the request: it will be refused again"
 
@@ -115,6 +117,7 @@ class TelecomNotFoundError(TelecomRejectedError):
 class TelecomFundsError(TelecomRejectedError):
     """The account has not enough money."""
 
+    holds_for_copies: ClassVar[bool] = False
     certain: ClassVar[str] = "the vendor refused it"
     next_step: ClassVar[str] = "top up the account of {conn_id}"
 

@@ -24,7 +24,6 @@ from airflow_provider_telecom.calls.endpoint import Call, Pause, Step
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomError,
-    TelecomFundsError,
     TelecomNoAnswerError,
     TelecomNotSentError,
     TelecomRejectedError,
@@ -183,13 +182,14 @@ def _final(error: TelecomError, request: Request, outcome: Outcome | None, in_do
     """Return what the caller gets: redacted, and an effect without a clear answer as TelecomUnknownError.
 
     When an earlier copy may have arrived, that the last one did not, or came too fast, or could not be
-    paid for, settles nothing. A refusal for what the request says does: it holds for all copies.
+    paid for, settles nothing. A refusal for what the request says does: it holds for all copies. Without a
+    code of the vendor's, it may be a gateway that refuses, which has let the earlier copy through.
     """
     if isinstance(outcome, Response):
         sent = outcome.request or request
         error.text, error.code = redacted(error.text, sent), error.code and redacted(error.code, sent)
         error.args = (error.text,)
-    settled = isinstance(error, TelecomRejectedError) and not isinstance(error, TelecomFundsError)
+    settled = isinstance(error, TelecomRejectedError) and error.holds_for_copies and error.code is not None
     if request.repeat.is_effect and (_is_unclear(error) or (in_doubt and not settled)):
         what = "its answer cannot be read" if isinstance(error, TelecomAnswerError) else error.text
         return TelecomUnknownError(

@@ -155,7 +155,30 @@ def test_a_first_copy_in_doubt_is_not_settled_by_a_later_one_that_did_not_arrive
 
 
 def test_a_first_copy_in_doubt_is_settled_by_a_refusal_of_what_it_says() -> None:
-    assert type(attempt(Repeat.KEYED, [Unknown("reset"), Response(422, {})])[1]) is TelecomRejectedError
+    def read(response: Response) -> Any:
+        refuse_by_status(response, lambda: Complaint("21", "a wrong number"))
+
+    refused = [Unknown("reset"), Response(422, {})]
+    assert type(attempt(Repeat.KEYED, refused, read=read)[1]) is TelecomRejectedError
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
+def test_a_first_copy_in_doubt_is_not_settled_by_a_gateway_that_refuses_the_next(status: int) -> None:
+    """It has no code of the vendor's: it may have let the first one through."""
+    refused = [Unknown("reset"), Response(status, {}, b"<html>")]
+    assert type(attempt(Repeat.KEYED, refused)[1]) is TelecomUnknownError
+    assert type(attempt(Repeat.KEYED, refused[1:])[1]) is not TelecomUnknownError
+
+
+def test_a_first_copy_in_doubt_is_not_settled_by_what_may_have_changed_since() -> None:
+    class LateError(TelecomRejectedError):
+        holds_for_copies = False
+
+    def read(response: Response) -> Any:
+        raise LateError("too late", code="10")
+
+    assert type(attempt(Repeat.KEYED, [Unknown("reset"), OK], read=read)[1]) is TelecomUnknownError
+    assert type(attempt(Repeat.KEYED, [OK], read=read)[1]) is LateError
 
 
 def test_a_breaker_that_opens_between_two_copies_does_not_say_that_nothing_was_sent() -> None:

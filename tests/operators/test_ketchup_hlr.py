@@ -124,6 +124,14 @@ def test_some_may_be_refused(telecom_simulator: Any) -> None:
     assert len(paid(telecom_simulator, "hlr")) == 2
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_one_that_is_refused_in_a_chunk_of_its_own(telecom_simulator: Any, place: int) -> None:
+    numbers = [*NUMBERS[:place], ABROAD, *NUMBERS[place:3]]
+    found = Run().execute(hlr(msisdns=numbers, chunk_size=1))
+    assert (found["accepted"], found["refused"], found["refused_at"]) == (3, {"61": 1}, [place])
+    assert len(paid(telecom_simulator, "hlr")) == 3
+
+
 def test_haste_is_made_good_by_a_later_try(telecom_simulator: Any) -> None:
     books(telecom_simulator).throttle = 5
     run = Run()

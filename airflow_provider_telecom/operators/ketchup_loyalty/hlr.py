@@ -100,6 +100,9 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
             HlrQuery(number, key, self.tariff, self._told_to("hlr", key)) for number, key in keys.items()
         ]
         results: list[SendResult] = []
+        if len(queries) == 1:
+            results = [self._created_alone(queries[0])]
+            queries = []
         try:
             for start in range(0, len(queries), self.chunk_size):
                 for package in self._created(queries[start : start + self.chunk_size]):
@@ -109,21 +112,17 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
             judge(facts["refused"], len(results), len(results) - 1, _CALL)
             hlr_ids = [self._id_of(result) for result in results if result.accepted]
         except TelecomError as error:
-            error.partial = any(result.accepted for result in results)
+            error.partial = error.partial or any(result.accepted for result in results)
             raise
         refused_at = [place for place, result in enumerate(results) if not result.accepted]
         return {**facts, "hlr_ids": hlr_ids, "refused_at": refused_at}
 
     def _created(self, queries: Sequence[HlrQuery]) -> Iterator[Sequence[SendResult]]:
         """Order look-ups, in halves when they are too many for the vendor; yield what became of each."""
-        if len(queries) == 1:
-            (one,) = queries
-            yield [self._created_alone(one)]
-            return
         try:
             yield self.hook.create_hlrs(queries).results
         except TelecomRejectedError as error:
-            if error.code != TOO_LARGE:
+            if error.code != TOO_LARGE or len(queries) == 1:
                 raise
         else:
             return
@@ -132,7 +131,7 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         yield from self._created(queries[half:])
 
     def _created_alone(self, query: HlrQuery) -> SendResult:
-        """One look-up is another form of the call, which refuses as a whole."""
+        """Order the only look-up of a task: another form of the call, which refuses as a whole."""
         return self.hook.create_hlr(
             query.msisdn, reference=query.reference, tariff=query.tariff, callback_url=query.callback_url
         )

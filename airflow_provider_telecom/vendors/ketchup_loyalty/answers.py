@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from airflow_provider_telecom.calls.answers import (
     Complaint,
@@ -34,12 +34,19 @@ T = TypeVar("T")
 
 DUPLICATE = frozenset({"23", "43", "63"})
 _MISREAD = frozenset({"2", "7", "14", "22", "24", "44", "62", "64"})
+_LAST_GENERAL_CODE = 12
 _MISREAD_STATUSES = (400, 415, 422)
 NOT_SUPPORTED, GONE, NOT_READY, EMPTY = "4", "90", "91", "93"
 
 
 class KetchUpNotReadyError(TelecomRejectedError):
     """The statistics file is not ready yet (code 91). Ask again later."""
+
+
+class KetchUpTimeError(TelecomRejectedError):
+    """The sending time is wrong (code 10): perhaps it has passed since an earlier copy was sent."""
+
+    holds_for_copies: ClassVar[bool] = False
 
 
 class KetchUpKnownError(TelecomRejectedError):
@@ -51,6 +58,7 @@ _KINDS: dict[str, type[TelecomError]] = {
     "3": TelecomAuthError,
     "5": TelecomServerError,
     "8": TelecomFundsError,
+    "10": KetchUpTimeError,
     "11": TelecomThrottledError,
     "20": TelecomNotFoundError,
     "30": TelecomNotFoundError,
@@ -149,6 +157,12 @@ def is_misread(error: TelecomRejectedError) -> bool:
     if error.code is None:
         return error.status in _MISREAD_STATUSES
     return error.code in _MISREAD
+
+
+def is_about_content(error: TelecomRejectedError) -> bool:
+    """Whether a code is about what a request says. General codes (to 12) may come before it is read."""
+    code = error.code or ""
+    return code.isdecimal() and int(code) > _LAST_GENERAL_CODE
 
 
 def refuse(item: dict[str, Any], code: str, status: int = 200) -> NoReturn:

@@ -15,6 +15,7 @@ from airflow_provider_telecom.calls.request import Json, Repeat, Request, Respon
 from airflow_provider_telecom.vendors.api import Api
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
     KetchUpKnownError,
+    is_about_content,
     is_elsewhere,
     is_misread,
 )
@@ -42,12 +43,12 @@ class KetchUpRequests(Api[KetchUpOptions]):
     def _at_any_address(self, requests: Sequence[Request], read: Callable[[Response], T]) -> Call[T]:
         """Make a call at the first address that is there, and remember it for the account.
 
-        The document has addresses with and without `/rest`, and two for some calls. An address that is not
-        there has no effect. Raises the error of the first address if none is there.
+        The document has addresses with and without `/rest`, and two for some calls. A call to an address that
+        is not there has no effect. Raises the first error if none is there.
         """
         learned, refusals = self.account.learned, []
         addresses = [other for request in requests for other in self._with_and_without_rest(request)]
-        for request in [one for one in addresses if _there(one) in learned] or addresses:
+        for request in sorted(addresses, key=lambda one: _there(one) not in learned):
             try:
                 result = yield from super()._call(request, read)
             except TelecomRejectedError as error:
@@ -103,19 +104,19 @@ class KetchUpRequests(Api[KetchUpOptions]):
     def _in_any_form(self, name: str, forms: Sequence[Form], call: Callable[[Form], Call[T]]) -> Call[T]:
         """Make a call in the form that the vendor understands: the document allows several.
 
-        The forms are tried in their order until an answer shows that one was understood, which is remembered
-        for the account. A form that is not understood has no effect. Raises the error of the first form if
-        none is understood.
+        One that was understood before is tried first, the others in their order. A form that is not
+        understood has no effect. Raises the first error if none is understood.
         """
         learned, refusals = self.account.learned, []
-        for form in [form for form in forms if f"{name} as {form}" in learned] or forms:
+        for form in sorted(forms, key=lambda one: f"{name} as {one}" not in learned):
             try:
                 result = yield from call(form)
             except TelecomRejectedError as error:
                 if is_misread(error):
                     refusals.append(error)
                     continue
-                learned.add(f"{name} as {form}")
+                if is_about_content(error):
+                    learned.add(f"{name} as {form}")
                 raise
             learned.add(f"{name} as {form}")
             return result

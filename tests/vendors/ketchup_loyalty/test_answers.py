@@ -23,6 +23,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.request import NotSent, Repeat, Response, Unknown
+from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpTimeError
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
     HlrQuery,
@@ -367,7 +368,7 @@ KINDS: list[tuple[str, str, type[TelecomError]]] = [
     ("7", "Invalid parameters", TelecomRejectedError),
     ("8", "Not enough money", TelecomFundsError),
     ("9", "Tariff is not active", TelecomRejectedError),
-    ("10", "Invalid sending time", TelecomRejectedError),
+    ("10", "Invalid sending time", KetchUpTimeError),
     ("12", "Maximum message package size exceeded", TelecomRejectedError),
     ("14", "Incorrect payload: missing msisdn", TelecomRejectedError),
     ("20", "SMS not found", TelecomNotFoundError),
@@ -497,9 +498,14 @@ def test_row_01_code_10_of_a_look_up_is_not_found_whatever_its_status(status: in
 
 @pytest.mark.parametrize("status", [200, 400, 404])
 def test_row_01_code_10_is_a_wrong_sending_time_otherwise(status: int) -> None:
-    with pytest.raises(TelecomRejectedError) as caught:
+    with pytest.raises(KetchUpTimeError) as caught:
         sms(answer(error("10", "неверное время отправки"), status))
-    assert (type(caught.value), caught.value.code) == (TelecomRejectedError, "10")
+    assert caught.value.code == "10"
+
+
+def test_a_sending_time_that_passes_between_two_copies_leaves_it_open() -> None:
+    with pytest.raises(TelecomUnknownError):
+        sms(Unknown("reset"), None, error("10", "Invalid sending time"))
 
 
 def test_a_duplicate_is_success_beside_a_409_too() -> None:
