@@ -19,6 +19,7 @@ from airflow_provider_telecom.operators.novaconnect import (
     NovaConnectBlockSimsOperator,
     NovaConnectPingSimsOperator,
     NovaConnectRenameSimOperator,
+    NovaConnectSendSmsOperator,
 )
 from airflow_provider_telecom.sensors.ketchup_loyalty import (
     KetchUpHlrFinishedSensor,
@@ -500,3 +501,15 @@ def test_a_new_secret_changes_no_message(
     receiver_settings.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", "another-made-up-secret-0123456789abcdef")
     assert run.execute(KetchUpSendViberOperator(**message)) == first
     assert len(telecom_simulator.town.ledger.of("ketchup", "viber")) == 1
+
+
+def test_a_call_back_that_never_comes_ends_the_waiting_in_time(
+    served: Served, telecom_simulator: Any
+) -> None:
+    """One line of the document lists the operations that call back, and SMS are not among them."""
+    telecom_simulator.town.set_switch("novaconnect.callbacks_listed", "on")
+    started = Run().execute(NovaConnectSendSmsOperator(task_id="sms", sim_ids=[1001, 1002], text="Hi"))
+    sensor = pinged(started, operation="sms", timeout=0.5)
+    with pytest.raises(AirflowSensorTimeout):
+        Run().execute(sensor)
+    assert len(telecom_simulator.town.ledger.of("novaconnect", "sms")) == 2

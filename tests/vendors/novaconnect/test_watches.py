@@ -10,7 +10,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Json, Response
 from airflow_provider_telecom.vendors.novaconnect import targets
 from airflow_provider_telecom.vendors.novaconnect.models import Sim
-from airflow_provider_telecom.vendors.novaconnect.watches import sims
+from airflow_provider_telecom.vendors.novaconnect.watches import LOOKS_AT_OTHER_GROUPS, sims
 from airflow_provider_telecom.vendors.progress import Progress, Stage
 from tests.by_hand import drive
 from tests.vendors.novaconnect.paper import SIM, Paper
@@ -153,3 +153,29 @@ def test_targets_that_are_none(operation: str, target: dict[str, Any], field: st
     with pytest.raises(TelecomInputError) as caught:
         targets.checked(operation, target)
     assert caught.value.field == field
+
+
+TWO_GROUPS = {"groups": [{"id": 5, "name": "A"}, {"id": 6, "name": "B"}]}
+EXACT = {"operation": "group", "sim_ids": [1001], "target": {"group_ids": [5], "exact": True}}
+
+
+def test_groups_that_were_added_end_the_waiting_once_the_vendor_says_that_it_is_done() -> None:
+    for told in (None, {"final": False, "process": 0}):
+        assert looked({**SIM, **TWO_GROUPS}, **EXACT, told=told)[1].stage is Stage.WAITING
+    _, progress = looked({**SIM, **TWO_GROUPS}, **EXACT, told={"final": True})
+    assert progress.stage is Stage.MISSED
+    assert "the vendor adds groups" in progress.facts["missed"]["1001"]
+
+
+def test_looks_at_added_groups_are_counted_in_a_row_and_not_while_the_vendor_is_at_it() -> None:
+    arguments: dict[str, Any] = dict(EXACT)
+    for _ in range(LOOKS_AT_OTHER_GROUPS):
+        _, progress = looked({**SIM, **TWO_GROUPS}, **arguments)
+        assert progress.stage is Stage.WAITING
+        arguments |= progress.rest
+    assert looked({**SIM, **TWO_GROUPS}, **arguments)[1].stage is Stage.MISSED
+    running = looked({**SIM, **TWO_GROUPS}, **arguments, told={"final": False})[1]
+    assert (running.stage, running.rest.get("added")) == (Stage.WAITING, None)
+    other = {**SIM, "id": 1002, "groups": []}
+    two = looked({**SIM, **TWO_GROUPS}, other, **{**arguments, "sim_ids": [1001, 1002]})[1]
+    assert (two.stage, two.rest.get("added")) == (Stage.WAITING, None), "the second has not had its turn"
