@@ -262,6 +262,38 @@ class TestCalls:
         )
         assert Counter((row["call_id"], row["day"], row["call_time"]) for row in rows_in(lake)) == wanted
 
+    def test_the_hour_that_happens_twice_is_loaded_hour_by_hour_and_read_as_the_later(
+        self, books: Books, load: Load, lake: Path, hook_for: Callable[..., Any]
+    ) -> None:
+        kyiv, put_back = ZoneInfo("Europe/Kyiv"), datetime(2026, 10, 25, 1, tzinfo=UTC)
+        with time_machine.travel(put_back + 3 * DAY):
+            hook_for("sunsim", vendor_timezone="Europe/Kyiv")
+            books.zone = kyiv
+            for minutes in range(-115, 120, 10):
+                at = put_back + timedelta(minutes=minutes)
+                call(books, at.astimezone(kyiv).replace(tzinfo=None), fold=at.astimezone(kyiv).fold)
+            for hours in range(-2, 2):
+                load(put_back + hours * HOUR, put_back + (hours + 1) * HOUR)
+        rows = rows_in(lake)
+        assert len(rows) == 24
+        starts = Counter(row["start_utc"] for row in rows)
+        for row in rows:
+            at = datetime.fromisoformat(row["start_utc"].replace("Z", "+00:00"))
+            assert str(at.astimezone(kyiv).replace(tzinfo=None)) == row["call_time"]
+            doubled = row["call_time"].startswith("2026-10-25 03:")
+            assert starts[row["start_utc"]] == (2 if doubled else 1)
+            assert not doubled or at >= put_back
+
+    def test_a_time_that_does_not_exist_stops_the_load(
+        self, books: Books, load: Load, hook_for: Callable[..., Any]
+    ) -> None:
+        with time_machine.travel(datetime(2027, 3, 30, tzinfo=UTC)):
+            hook_for("sunsim", vendor_timezone="Europe/Kyiv")
+            books.stray_rows.append({"callDate": "2027-03-28 03:30:00"})
+            day = datetime(2027, 3, 28, tzinfo=ZoneInfo("Europe/Kyiv"))
+            with pytest.raises(TelecomAnswerError, match="call_time: does not exist"):
+                load(day, day + DAY)
+
     def test_nobody_knows_the_document_but_for_the_recordings_id(self) -> None:
         assert all(column.assumed for column in COLUMNS[:-1])
 

@@ -27,6 +27,7 @@ NOT_THERE = "1040"
 
 # Anything else in the code's place could be somebody's number or text: numbers have 9 digits and more.
 _CODE = re.compile(r"-?[0-9]{1,8}|(?!.*[0-9]{9})[A-Za-z][A-Za-z0-9_.-]{0,39}")
+_STATUSES_OF_1040 = (200, 400, 404, 422)
 _NONE = ("", "0")
 _MENTIONS_AN_ERROR = re.compile("error|(?<!de)fault|exception", re.IGNORECASE)
 _BESIDE_A_RESULT = frozenset({"reqId", "cid", "resource"})
@@ -50,7 +51,7 @@ def content(answer: Response) -> dict[str, Any]:
 
     - 404 is TelecomNotFoundError only with the vendor's `errorCode` or `reqId`. Any other 404 is a
       gateway's or another server's, and TelecomRejectedError: it says nothing about what was asked for.
-    - Code 1040 is TelecomNotFoundError with every status below 500.
+    - Code 1040 is TelecomNotFoundError with status 200, 400, 404 and 422.
     - A 2xx other than 200, which the document does not have, is TelecomAnswerError.
     - A 2xx that holds an `errorCode` and no result is TelecomRejectedError.
     - A 2xx that mentions an error in any other way is TelecomAnswerError, which leaves an effect unknown.
@@ -75,10 +76,10 @@ def reader(model: type[T]) -> Callable[[Response], T]:
 
 
 def _refuse(answer: Response) -> None:
-    """Raise what an error status stands for, or code 1040 with any status below 500."""
+    """Raise what an error status or code 1040 stands for."""
     body = _object(answer)
     said = _said(body)
-    if said.code == NOT_THERE and answer.status < 500:
+    if said.code == NOT_THERE and answer.status in _STATUSES_OF_1040:
         raise TelecomNotFoundError(said.text or "not found", status=answer.status, code=said.code)
     if answer.status == 404 and body.get("errorCode") is None and body.get("reqId") is None:
         raise TelecomRejectedError(

@@ -275,6 +275,29 @@ def test_row_17_times_of_an_export_are_in_the_vendors_zone() -> None:
     assert body == {"time_in_from": "2026-07-01 03:00:00", "time_in_to": "2026-07-01 12:30:00"}
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "sent_as"),
+    [
+        (50, 80, ("2026-10-25 03:00:00", "2026-10-25 03:59:59")),  # 03:50 and, after the change, 03:20
+        (10, 100, ("2026-10-25 03:00:00", "2026-10-25 03:59:59")),
+        (10, 50, ("2026-10-25 03:10:00", "2026-10-25 03:50:00")),
+        (-60, 80, ("2026-10-25 02:00:00", "2026-10-25 03:59:59")),
+        (50, 150, ("2026-10-25 03:00:00", "2026-10-25 04:30:00")),
+    ],
+)
+def test_row_17_an_export_over_the_hour_that_happens_twice_leaves_nothing_out(
+    start: int, end: int, sent_as: tuple[str, str]
+) -> None:
+    """In minutes from the first 03:00 of Kyiv's clocks; the second comes after 60."""
+    first = datetime(2026, 10, 25, tzinfo=timezone.utc)
+    ends = (first + timedelta(minutes=start), first + timedelta(minutes=end))
+    for name in ("time_in", "time_sent"):
+        period = {"time_in_from": first, "time_in_to": first} if name == "time_sent" else {}
+        period |= dict(zip((f"{name}_from", f"{name}_to"), ends, strict=True))
+        body = sent(Paper(vendor_timezone="Europe/Kyiv").create_statistics_export(**period))
+        assert (body[f"{name}_from"], body[f"{name}_to"]) == sent_as
+
+
 @pytest.mark.parametrize("written", ["0670000201", "+38 (067) 000-02-01", "380670000201", 380670000201])
 def test_row_33_numbers_in_any_form_are_sent_in_one(written: Any) -> None:
     paper = Paper()

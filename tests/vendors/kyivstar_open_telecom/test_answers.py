@@ -387,6 +387,17 @@ def test_code_1040_for_a_check_means_not_a_subscriber_whatever_the_status(status
     assert asked("get_score", NUMBER, replies=answer(body, status))[1] is None
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, TelecomAuthError), (403, TelecomAuthError), (429, TelecomThrottledError)]
+)
+def test_code_1040_does_not_hide_that_credentials_or_the_rate_are_refused(
+    status: int, kind: type[TelecomError]
+) -> None:
+    body = {"reqId": "r", "errorCode": 1040, "errorMsg": "no"}
+    reply = answer(body, status, retry_after="301")
+    assert type(refused("get_sms", "m1", reply=reply)) is kind
+
+
 NOT_THE_VENDORS = [
     b"",
     b"<html><h1>404 Not Found</h1></html>",
