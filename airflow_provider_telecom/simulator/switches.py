@@ -230,6 +230,7 @@ SWITCHES = (
     ),
     Switch("ketchup", "no_id", "the status of an SMS has no id (KU:413; KU:368 has it)"),
     Switch("ketchup", "numbers", "codes, ids, amounts and counts are numbers (KU:390), not texts (KU:421)"),
+    Switch("ketchup", "price_refuses_known", "the price calls refuse known keys, as sending does (KU:405)"),
     Switch(
         "ketchup",
         "reference_path",

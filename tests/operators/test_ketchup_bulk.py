@@ -345,6 +345,18 @@ def test_max_cost_is_asked_for_before_the_first_sms(telecom_simulator: Any, bulk
     assert Run().execute(bulk(max_cost="1000"))["accepted"] == 25
 
 
+def test_a_later_try_asks_for_the_price_of_messages_that_were_sent(telecom_simulator: Any, bulk: Any) -> None:
+    """Under other keys: a vendor may refuse to price what it knows."""
+    telecom_simulator.town.set_switch("ketchup.price_refuses_known", "on")
+    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(bulk(max_cost="0.50"))
+    with pytest.raises(TelecomInputError, match="max_cost"):
+        run.execute(bulk(max_cost="0.49"))
+    assert run.execute(bulk(max_cost="0.50"))["known_before"] == 10
+
+
 def test_a_dry_run_prices_and_sends_nothing(telecom_simulator: Any, bulk: Any) -> None:
     run = Run()
     facts = run.execute(bulk(dry_run=True))

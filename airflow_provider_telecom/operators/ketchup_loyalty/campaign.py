@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -200,7 +200,9 @@ class Campaign:
         return batch
 
     def _price(self, orders: Sequence[Order]) -> Any:
-        return self._called(orders, self._hook.price_sms_to_many, self._hook.price_individual_sms)
+        """Ask for a price under other keys: those of messages that an earlier try has sent are known."""
+        asked = [replace(order, reference=f"p{place}") for place, order in enumerate(orders)]
+        return self._called(asked, self._hook.price_sms_to_many, self._hook.price_individual_sms)
 
     def _called(
         self, orders: Sequence[Order], to_many: Callable[..., Any], individual: Callable[..., Any]

@@ -75,7 +75,8 @@ async def create(books: Books, request: Request) -> dict[str, Any]:
 
 async def price(books: Books, request: Request) -> dict[str, Any]:
     """Return what a sending would cost, without it. Recipients that would be refused cost nothing."""
-    order = _order(books, await fields.json_object(request, SMS.payload), known={})
+    known = books.references["sms"] if books.switches.on("price_refuses_known") else {}
+    order = _order(books, await fields.json_object(request, SMS.payload), known)
     drafts = [line for line in order.lines if isinstance(line, Draft)]
     if not drafts and isinstance(order.lines[0], Refusal):
         raise order.lines[0]

@@ -76,7 +76,8 @@ async def create(books: Books, request: Request) -> list[dict[str, Any]] | dict[
 
 async def price(books: Books, request: Request) -> dict[str, Any]:
     """Return what a sending would cost, without it. Recipients that would be refused cost nothing."""
-    order = _order(books, await fields.json_object(request, VIBER.payload), known={})
+    known = books.references["viber"] if books.switches.on("price_refuses_known") else {}
+    order = _order(books, await fields.json_object(request, VIBER.payload), known)
     lines = [line for draft in order.drafts for line in draft.lines]
     if isinstance(lines[0], Refusal) and all(isinstance(line, Refusal) for line in lines):
         raise lines[0]

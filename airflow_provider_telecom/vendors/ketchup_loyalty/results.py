@@ -33,20 +33,23 @@ def sent_one(reference: str) -> Callable[[Response], SendResult]:
         result = _result_of(item, answer)
         if result.code and not result.duplicate:
             refuse(item, result.code, answer.status)
+        (result,) = _in_order([reference], [result], answer)
         _warn_of_duplicates([result])
-        is_keyed = result.duplicate or result.reference in (None, reference)
-        return replace(result, reference=reference, keyed=is_keyed)
+        return replace(result, keyed=True)  # an answer about one need not repeat its key
 
     return read
 
 
-def sent_many(keys: Sequence[str | None]) -> Callable[[Response], BatchResult]:
-    """Return a reader of what became of many messages: one result for each key, in the order asked."""
+def sent_many(keys: Sequence[str | None], may_rename: bool = False) -> Callable[[Response], BatchResult]:
+    """Return a reader of what became of many messages: one result for each key, in the order asked.
+
+    `may_rename`: a new message may have another key than ours, if the vendor has overlooked ours.
+    """
 
     def read(answer: Response) -> BatchResult:
         whole, items = package(answer, len(keys))
         total = whole.get("totalprice", whole.get("total_price"))
-        results = _in_order(keys, [_result_of(item, answer) for item in items], answer)
+        results = _in_order(keys, [_result_of(item, answer) for item in items], answer, may_rename)
         _warn_of_duplicates(results)
         task_id = _text(whole.get("task_id"))
         return BatchResult(
@@ -68,15 +71,26 @@ def joined(first: BatchResult, second: BatchResult) -> BatchResult:
     )
 
 
-def _in_order(keys: Sequence[str | None], results: list[SendResult], answer: Response) -> list[SendResult]:
-    """Return a result for each key. Those that do not give our key back stand where their message stood."""
-    asked = {key for key in keys if key is not None}
-    named = {result.reference: result for result in results if result.reference in asked}
+def _in_order(
+    keys: Sequence[str | None], results: list[SendResult], answer: Response, may_rename: bool = False
+) -> list[SendResult]:
+    """Return a result for each key. Those that do not give our key back stand where their message stood.
+
+    Where results have keys that are not ours, or one id for two messages, it is the answer to another
+    request, or a message is lost.
+    """
+    given = [key for key in keys if key is not None]
+    folded = str.casefold if len({key.casefold() for key in given}) == len(given) else str
+    asked, named = set(map(folded, given)), {folded(result.reference or ""): result for result in results}
+    ids = [result.id for result in results if result.is_new and result.id is not None]
+    if len(set(ids)) < len(ids):
+        raise unreadable("one id for several messages", answer.body, answer.status)
     found: list[SendResult] = []
     for key, result in zip(keys, results, strict=True):
-        if key in named:
-            found.append(named[key])
-        elif result.reference in asked:
+        its_own = folded(result.reference or "")
+        if key is not None and folded(key) in named:
+            found.append(replace(named[folded(key)], reference=key))
+        elif its_own in asked or (its_own and not (may_rename and result.is_new)):
             raise unreadable("results that do not match what was sent", answer.body, answer.status)
         else:
             found.append(replace(result, reference=key, keyed=result.duplicate))  # known: so it is a key

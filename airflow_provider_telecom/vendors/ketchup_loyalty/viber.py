@@ -198,7 +198,8 @@ class ViberCalls(KetchUpRequests):
     ) -> Call[BatchResult]:
         """Send a message to some recipients, and learn from the answer whether our keys work."""
         repeat = Repeat.KEYED if is_keyed and self._keys_work else Repeat.UNKEYED
-        learned, read = self.account.learned, sent_many([each.external_id for each in recipients])
+        keys, learned = [each.external_id for each in recipients], self.account.learned
+        read = sent_many(keys, may_rename=True)
         try:
             batch = yield from self._in_viber_form("/viber/create", repeat, body, recipients, read)
         except KetchUpKnownError:

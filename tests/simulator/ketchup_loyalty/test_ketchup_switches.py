@@ -196,3 +196,11 @@ def test_statistics(post: Any, get: Any, client: TestClient, books: Books, sent:
     assert get("stat/list")["files"] == [key]
     books.switches.set("list_of_exports", "named")
     assert get("stat/list")["files"][key]["file_key"] == key
+
+
+def test_price_refuses_known(post: Any, books: Books) -> None:
+    post("sms/create", phone(1))
+    post("viber/create", viber(1))
+    assert post("sms/price", phone(1))["error"] == post("viber/price", viber(1))["error"] == "0"
+    books.switches.turn_on("price_refuses_known")
+    assert (error(post("sms/price", phone(1))), error(post("viber/price", viber(1)))) == ("23", "43")

@@ -210,13 +210,59 @@ def test_results_stand_in_the_order_asked() -> None:
 
 
 @pytest.mark.parametrize("reference", ["theirs", "R2", None, ""])
-def test_row_14_a_result_that_is_not_by_our_key_is_marked(reference: str | None) -> None:
+def test_row_14_a_new_viber_message_that_is_not_by_our_key_is_marked(reference: str | None) -> None:
     results = [item("r1", "1"), item(reference, "2"), item("r3", "3")]
-    batch = sent_many(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
+    batch = sent_many(["r1", "r2", "r3"], may_rename=True)(answer({"error": "0", "result": results}))
     assert [(one.reference, one.id, one.keyed) for one in batch.results] == [
         ("r1", "1", True),
-        ("r2", "2", False),
+        ("r2", "2", reference == "R2"),
         ("r3", "3", True),
     ]
-    alone = result_of(on_paper().send_sms(A, "Hi", reference="r2"), item("theirs", "2"))
-    assert (alone.reference, alone.keyed) == ("r2", False)
+
+
+@pytest.mark.parametrize("reference", [None, "", "r2", "R2"])
+def test_results_without_a_key_or_with_ours_are_ours(reference: str | None) -> None:
+    results = [item("r1", "1"), item(reference, "2"), item("r3", "3")]
+    batch = sent_many(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
+    assert [(one.reference, one.id) for one in batch.results] == [("r1", "1"), ("r2", "2"), ("r3", "3")]
+    alone = result_of(on_paper().send_sms(A, "Hi", reference="r2"), item(reference, "2"))
+    assert (alone.reference, alone.id, alone.keyed) == ("r2", "2", True)
+
+
+def test_an_answer_about_other_keys_is_no_answer_to_this_request() -> None:
+    """A cache or a mixed-up gateway: taken as ours it would be a lost message."""
+    with pytest.raises(TelecomUnknownError):
+        drive(on_paper().send_sms(A, "Hi", reference="r2"), repeat(answer(item("theirs", "2"))))
+    for results in ([item("r1", "1"), item("theirs", "2")], [item("a", "1"), item("b", "2")]):
+        body = {"error": "0", "result": results}
+        for call in (
+            on_paper().send_sms_to_many(TWO, "Hi"),
+            on_paper().create_hlrs([HlrQuery(A, "r1"), HlrQuery(B, "r2")]),
+        ):
+            with pytest.raises(TelecomUnknownError):
+                drive(call, repeat(answer(body)))
+
+
+def test_a_key_that_is_known_and_not_ours_says_nothing_of_ours() -> None:
+    known = {"error": 43, "errorDescription": "External ID already exists", "reference": "theirs"}
+    with pytest.raises(TelecomUnknownError):
+        drive(on_paper().send_viber(VIBERS, "Hi", unkeyed=True), repeat(answer(known)))
+
+
+@pytest.mark.parametrize("may_rename", [False, True])
+def test_one_id_for_two_messages_is_no_answer(may_rename: bool) -> None:
+    results = [item("r1", "1"), item("r2", "1")]
+    with pytest.raises(TelecomAnswerError, match="one id for several messages"):
+        sent_many(["r1", "r2"], may_rename)(answer({"error": "0", "result": results}))
+    known = [item("r1", "1"), {**item("r2", "1"), "error": "63"}]
+    assert sent_many(["r1", "r2"], may_rename)(answer({"error": "0", "result": known})).results
+
+
+def test_keys_that_differ_in_case_only_are_told_apart() -> None:
+    results = [item("K1", "2"), item("k1", "1")]
+    batch = sent_many(["k1", "K1"])(answer({"error": "0", "result": results}))
+    assert [(one.reference, one.id) for one in batch.results] == [("k1", "1"), ("K1", "2")]
+    for references in (["k1", "k1"], ["K1", "k2"]):
+        bad = [item(reference, str(number)) for number, reference in enumerate(references)]
+        with pytest.raises(TelecomAnswerError):
+            sent_many(["k1", "K1"])(answer({"error": "0", "result": bad}))

@@ -368,7 +368,7 @@ def test_a_package_of_500_is_not_parsed_by_the_numbering_plans(monkeypatch: pyte
     """For numbers in canonical form that would take half a second, and tell nothing new."""
     monkeypatch.setattr(phonenumbers, "parse", lambda *_: pytest.fail("a canonical number was parsed"))
     recipients = [Recipient(f"380670{number:06d}", f"r{number}") for number in range(500)]
-    results = [{"reference": one.reference, "id": "1", "error": "0"} for one in recipients]
+    results = [{"reference": one.reference, "id": one.reference, "error": "0"} for one in recipients]
     vendor = answer({"error": "0", "result": results})
     _, batch = asked(Paper().send_sms_to_many(recipients, "Hi"), vendor)
     assert len(batch.results) == 500
