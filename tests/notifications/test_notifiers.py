@@ -137,13 +137,11 @@ def event_summary() -> str:
 
 @pytest.mark.parametrize(
     ("case", "longest"),
-    list(zip(CASES, [160, 160, 1000, 0, 70], strict=True)),
+    [(case, most) for case, most in zip(CASES, [160, 160, 1000, None, 70], strict=True) if most],
     ids=lambda value: str(value)[:60],
 )
 @pytest.mark.parametrize("letter", ["x", "ж", "😀"])
 def test_long_texts_are_cut(telecom_simulator: Any, case: Case, longest: int, letter: str) -> None:
-    if not longest:
-        return
     case.kind(**case.to, text=letter * 2000)(in_worker())
     text = sent(telecom_simulator, case.vendor, case.ledger)[0]["text"]
     assert len(text) <= longest
