@@ -146,6 +146,14 @@ def test_two_readings_that_differ_or_do_not_end_are_no_whole(second: list[Respon
         filtered(*once, *second)
 
 
+def test_two_equal_readings_are_no_whole_unless_both_came_to_an_end() -> None:
+    ended = [page(1, 2, total=9), page(3, total=9), page(total=9)]
+    astray = [page(1, 2, total=9), page(3, total=9), page(1, 3, total=9)]
+    for readings in ([*ended, *astray], [*astray, *ended]):
+        with pytest.raises(TelecomAnswerError, match="3 of 9 rows"):
+            filtered(*readings, page(1, total=9))
+
+
 def test_without_a_count_pages_that_do_not_turn_are_an_error() -> None:
     with pytest.raises(TelecomAnswerError, match="2 of an unknown number of rows"):
         ask(Paper().all_sims, size=2, answers=[page(1, 2, total=None)] * 4)
