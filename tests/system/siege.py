@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,11 +27,12 @@ import psutil
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.webhooks.address import Address, Receiver
 from airflow_provider_telecom.webhooks.names import ENTRY, mark_key
+from tests.eventually import HANG_SECONDS
 from tests.system.running import ROOT
 from tests.system.services import free_port
 
 SECRET = "made-up-secret-for-sieges-0123456789abcdef"
-READY_WITHIN_SECONDS = 120
+READY_WITHIN_SECONDS = 600  # a guard against hanging: it takes what the machine gives it
 STEPS = 5
 """How many posts a queue makes, from none done to all done."""
 _VIBER = ("sent", "delivered", "read")
@@ -121,16 +123,24 @@ def storm(posts: Sequence[Post], count: int, seed: int) -> list[int]:
 
 
 def vendor(
-    settings: Receiver, posts: Sequence[Post], numbers: Sequence[int], progress: Any = None
+    settings: Receiver,
+    posts: Sequence[Post],
+    numbers: Sequence[int],
+    progress: Any = None,
+    at_once: int = 1,
 ) -> list[Sent]:
-    """Send posts as a vendor does: each again and again until it is acknowledged."""
-    with httpx.Client(timeout=30, trust_env=False) as client:
-        return [_acknowledged(client, settings, posts[number], number, progress) for number in numbers]
+    """Send posts as a vendor does: so many at once, and each again and again until it is acknowledged."""
+    with httpx.Client(timeout=30, trust_env=False) as client, ThreadPoolExecutor(at_once) as threads:
+        return list(
+            threads.map(
+                lambda number: _acknowledged(client, settings, posts[number], number, progress), numbers
+            )
+        )
 
 
 def _acknowledged(client: httpx.Client, settings: Receiver, post: Post, number: int, progress: Any) -> Sent:
     url = settings.url(post.address)
-    for tries in range(1, 1000):
+    for tries in range(1, 20_000):
         started = time.monotonic()
         with suppress(httpx.HTTPError):
             answer = client.post(url, json=post.body)
@@ -327,9 +337,17 @@ class ApiServer:
         assert self._process is not None
         doomed = self.processes()
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(15)
-        _, alive = psutil.wait_procs(doomed, timeout=15)
+        self._process.wait(HANG_SECONDS)
+        _, alive = psutil.wait_procs(doomed, timeout=HANG_SECONDS)
         assert not alive
+
+    def stop(self) -> None:
+        """Ask it to end, as an orchestrator does, and wait until it has."""
+        assert self._process is not None
+        doomed = self.processes()
+        os.kill(self._process.pid, signal.SIGTERM)
+        _, alive = psutil.wait_procs(doomed, timeout=HANG_SECONDS)
+        assert not alive, self.log()[-3000:]
 
     def processes(self) -> list[psutil.Process]:
         """Return its processes: the first has started the others."""

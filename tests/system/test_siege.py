@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,7 +40,7 @@ from tests.system.siege import (
 )
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
-POSTS, COPIES, CLIENTS, KILLS = 10_000, 5, 4, 20
+COPIES, CLIENTS, AT_ONCE = 5, 4, 16
 SHOTS, WARM_UP, GUNNERS = 10_000, 3000, 4
 GIVING_BACK = {  # memory that is not used goes back at once, so what is left is what is held
     "MALLOC_ARENA_MAX": "2",
@@ -50,7 +51,7 @@ MIB = 1 << 20
 
 
 def _vendor(url: str, posts: list[Post], numbers: list[int], progress: Any, done: Any) -> None:
-    done.put(vendor(signing(url), posts, numbers, progress))
+    done.put(vendor(signing(url), posts, numbers, progress, AT_ONCE))
 
 
 @pytest.fixture(scope="module")
@@ -62,26 +63,27 @@ def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.mark.slow
-def test_nothing_acknowledged_is_lost_in_twenty_kills(
-    postgres: Postgres, tmp_path: Path, tell: Callable[[str], None]
+@pytest.mark.parametrize(("end", "ends", "count"), [("kill", 20, 10_000), ("stop", 5, 5_000)])
+def test_nothing_acknowledged_is_lost_however_the_server_ends(
+    postgres: Postgres, tmp_path: Path, tell: Callable[[str], None], end: str, ends: int, count: int
 ) -> None:
-    posts = list(lives(POSTS // COPIES))
-    numbers = storm(posts, POSTS, seed=20)
+    posts = list(lives(count // COPIES))
+    numbers = storm(posts, count, seed=20)
     context = multiprocessing.get_context("spawn")
     progress, done = context.Value("i", 0), context.Queue()
-    with besieged(tmp_path, postgres.new_database("siege")) as server:
+    with besieged(tmp_path, postgres.new_database(end)) as server:
         shares = [(server.url, posts, numbers[turn::CLIENTS], progress, done) for turn in range(CLIENTS)]
         clients = [context.Process(target=_vendor, args=share, daemon=True) for share in shares]
         started = time.monotonic()
         for client in clients:
             client.start()
         down = 0.0
-        for kill in range(KILLS):
-            due = (kill + random.uniform(0.3, 1)) * POSTS / (KILLS + 1)
+        for turn in range(ends):
+            due = (turn + random.uniform(0.3, 1)) * count / (ends + 1)
             while progress.value < due:
                 assert all(client.exitcode in (None, 0) for client in clients)
                 time.sleep(0.02)
-            server.kill()
+            getattr(server, end)()
             killed = time.monotonic()
             server.start()
             down += time.monotonic() - killed
@@ -94,7 +96,7 @@ def test_nothing_acknowledged_is_lost_in_twenty_kills(
         "acknowledged": len(sent),
         "verdicts": Counter(one.verdict for one in sent),
         "repeated": sum(one.tries > 1 for one in sent),
-        "kills": KILLS,
+        f"{end}s": ends,
         "seconds": round(seconds),
         "down_seconds": round(down),
         "posts_per_second_while_up": round(len(sent) / (seconds - down)),
@@ -103,7 +105,7 @@ def test_nothing_acknowledged_is_lost_in_twenty_kills(
     }
     tell(json.dumps(figures))
     assert not wrong, "\n".join(wrong[:20])
-    assert len(sent) == POSTS
+    assert len(sent) == count
 
 
 @pytest.mark.slow
@@ -180,6 +182,46 @@ def _poured(server: ApiServer, url: str, header: str, piece: bytes) -> tuple[byt
         except (BrokenPipeError, ConnectionResetError):
             pass
         return line.recv(65536), sent, max(most, server.memory())
+
+
+LARGE = {
+    "ones": (b'{"type": "x", "items": [' + b"1," * (8 * MIB - 100) + b"1]}", {413}),
+    "files": (
+        b'{"type": "x", "files": [{"type": "base64", "body": "%s"}]}' % (b"A" * (16 * MIB - 100)),
+        {200, 503},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_large_posts_take_little_memory_and_let_others_pass(
+    server: ApiServer, tell: Callable[[str], None], what: str
+) -> None:
+    body, allowed = LARGE[what]
+    urls = [server.settings.url(Address("novaconnect", "notice", f"{what}{number}")) for number in range(8)]
+    small = Address("ketchup", "viber", "default", f"beside-{what}")
+
+    def large(url: str) -> int:
+        with httpx.Client(timeout=HANG_SECONDS, trust_env=False) as client, suppress(httpx.WriteError):
+            return client.post(url, content=body).status_code
+        return 413  # it hung up while we were still sending
+
+    assert large(urls[0]) in allowed
+    before, most, took = server.memory(), 0, []
+    with ThreadPoolExecutor(8) as senders, httpx.Client(timeout=HANG_SECONDS, trust_env=False) as client:
+        posts = [senders.submit(large, url) for url in urls]
+        while not all(post.done() for post in posts):
+            began = time.monotonic()
+            assert client.post(server.settings.url(small), json=viber(small.nonce, "sent")).status_code == 200
+            took.append(time.monotonic() - began)
+            most = max(most, server.memory() - before)
+        answers = Counter(post.result() for post in posts)
+    tell(
+        f"{what}: {dict(answers)}, memory +{most / MIB:.0f} MiB; beside them {len(took)} posts, "
+        f"the slowest in {max(took):.2f} s"
+    )
+    assert set(answers) <= allowed
+    assert most < 200 * MIB
 
 
 def test_a_slow_body_has_ten_seconds(server: ApiServer) -> None:
