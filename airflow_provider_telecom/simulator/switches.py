@@ -210,6 +210,12 @@ SWITCHES = (
     ),
     Switch(
         "ketchup",
+        "hlr_first_status",
+        "a look-up without a result is `sent` (KU:180), or `unknown` of the time of its order (KU:170-173)",
+        ("sent", "unknown"),
+    ),
+    Switch(
+        "ketchup",
         "individual_destination",
         '`destination` of individual SMS (KU:303, or "phones" in KU:318)',
         ("individual", "phones"),

@@ -164,7 +164,7 @@ def _created(message: Message) -> dict[str, Any]:
 
 
 def _look_up(books: Books, draft: Draft) -> Message:
-    now = books.town.clock.now()
+    now, first = books.town.clock.now(), books.switches["hlr_first_status"]
     message = Message(
         id=books.new_id(),
         module="hlr",
@@ -172,7 +172,7 @@ def _look_up(books: Books, draft: Draft) -> Message:
         country=draft.country,
         price=draft.price,
         created=now,
-        delivery=Delivery(books.town, "ketchup.hlr", ("sent", _outcome(draft.msisdn)), now),
+        delivery=Delivery(books.town, "ketchup.hlr", (first, _outcome(draft.msisdn)), now),
         reference=draft.reference,
         callback_url=draft.callback_url,
     )

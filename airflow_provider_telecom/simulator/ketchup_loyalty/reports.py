@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_telecom.simulator.callbacks import Postman
@@ -72,8 +72,13 @@ def _hlr(message: Message, status: str, settled: datetime | None) -> dict[str, A
         "status": status,
         "details": {"ported": ported, "roaming": roaming},
         "createdDatetime": message.created.isoformat(timespec="seconds"),
-        "statusDatetime": (settled or message.created).isoformat(timespec="seconds"),
+        "statusDatetime": _status_time(message, settled).isoformat(timespec="seconds"),
     }
+
+
+def _status_time(message: Message, settled: datetime | None) -> datetime:
+    """Return when the status came. A network takes a second, even if its answer is there at once."""
+    return message.created if settled is None else max(settled, message.created + timedelta(seconds=1))
 
 
 def hlr_details(message: Message, status: str) -> tuple[str, str]:

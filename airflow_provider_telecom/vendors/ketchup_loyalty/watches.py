@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_telecom.calls.checks import one_of, percent
@@ -27,7 +28,12 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     perhaps_percent,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import HlrCalls
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrStatus, MessageState, MessageStatus
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    HlrState,
+    HlrStatus,
+    MessageState,
+    MessageStatus,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.sms import SmsCalls
 from airflow_provider_telecom.vendors.ketchup_loyalty.sms_tasks import Counts, Wanted
 from airflow_provider_telecom.vendors.ketchup_loyalty.statistics import StatisticsCalls
@@ -38,6 +44,7 @@ _ARRIVED = {
     "delivered": (MessageState.DELIVERED, MessageState.READ),
     "read": (MessageState.READ,),
 }
+_RESULT_COMES_WITHIN = timedelta(minutes=5)
 _MAY_PASS = (TelecomNotFoundError, TelecomServerError, TelecomNoAnswerError)
 
 
@@ -184,19 +191,31 @@ def hlr(
 ) -> Call[Progress]:
     """Wait until one or many look-ups, by the vendor's ids or by our keys, have a result.
 
-    Each final state is one: active, absent, unknown, failed. `results` are those of earlier looks.
+    Each final state is one: active, absent, unknown, failed. An "unknown" of the time of the order, as in the
+    document's sample, may be that of a look-up without a result yet: it counts as final only after some
+    minutes. `results` are those of earlier looks.
     """
     either(hlr_ids=hlr_ids, references=references)
     look: Callable[[str], HlrStatus] = api.get_hlr if references is None else api.get_hlr_by_reference
     names = distinct("hlr_ids", hlr_ids) if references is None else distinct("references", references)
     found = dict(results or {})
     for name in names:
-        if name not in found and (status := (yield from call_of(look, name))).is_final:
+        if name in found:
+            continue
+        status = yield from call_of(look, name)
+        if status.is_final and not _may_be_none_yet(status):
             found[name] = _result(status)
     facts: dict[str, Any] = {"statuses": dict(Counter(one["status"] for one in found.values()))}
     if len(found) < len(names):
         return Progress(Stage.WAITING, {**facts, "waiting": len(names) - len(found)}, {"results": found})
     return Progress(Stage.REACHED, {**facts, "results": [found[name] for name in names]})
+
+
+def _may_be_none_yet(status: HlrStatus) -> bool:
+    ordered = status.created_at
+    if status.state is not HlrState.UNKNOWN or ordered is None or status.status_at != ordered:
+        return False
+    return datetime.now(timezone.utc) - ordered < _RESULT_COMES_WITHIN
 
 
 def stat_file(api: StatisticsCalls, file_key: str) -> Call[Progress]:

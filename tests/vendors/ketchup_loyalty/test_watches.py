@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -322,6 +323,47 @@ def test_look_ups_are_asked_for_until_each_has_a_result(telecom_simulator: Any, 
     }
     assert "0000201" not in str(second)
     assert look(watches.hlr, references=f"t{numbers[0]}").facts["results"][0]["id"] == ids[0]
+
+
+@pytest.mark.parametrize("switch", ["sent", "unknown"])
+def test_a_look_up_without_a_result_is_waited_for(
+    telecom_simulator: Any, hook: Any, look: Any, switch: str
+) -> None:
+    telecom_simulator.town.set_switch("ketchup.hlr_first_status", switch)
+    telecom_simulator.town.set_ripeness("ketchup.hlr", "looks", 2)
+    made = hook.create_hlr("380670000201", reference="t1")
+    assert look(watches.hlr, hlr_ids=made.id).stage is WAITING
+    assert look(watches.hlr, hlr_ids=made.id).facts["results"][0]["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("ordered", "came", "stage"),
+    [
+        (0, 0, WAITING),
+        (0, 1, REACHED),
+        (3600, 3600, REACHED),
+        (None, 0, REACHED),
+        (0, None, REACHED),
+    ],
+)
+def test_an_unknown_of_the_time_of_the_order_may_be_none_yet(
+    telecom_simulator: Any, look: Any, ordered: int | None, came: int | None, stage: Stage
+) -> None:
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+
+    def ago(seconds: int | None) -> str | None:
+        return None if seconds is None else (now - timedelta(seconds=seconds)).isoformat()
+
+    says(
+        telecom_simulator,
+        "/hlr/1$",
+        id="1",
+        msisdn="380670000201",
+        status="unknown",
+        createdDatetime=ago(ordered),
+        statusDatetime=ago(came),
+    )
+    assert look(watches.hlr, hlr_ids="1").stage is stage
 
 
 @pytest.mark.parametrize("names", [{}, {"hlr_ids": "1", "references": "a"}, {"hlr_ids": [None]}])

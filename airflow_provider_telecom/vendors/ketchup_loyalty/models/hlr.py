@@ -55,6 +55,11 @@ class HlrStatus(Answer):
         return next((state for state in HlrState if state.value == word), HlrState.OTHER)
 
     @property
+    def created_at(self) -> datetime | None:
+        """When the look-up was ordered, aware, or None when the vendor's word for it has no zone."""
+        return _aware(self.created_datetime)
+
+    @property
     def status_at(self) -> datetime | None:
         """When the status came, aware, or None when the vendor's word for it has no zone."""
         return _aware(self.status_datetime)
