@@ -25,7 +25,8 @@ class Scripted:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     @property
     def seen(self) -> int:
@@ -56,7 +57,9 @@ class Scripted:
                     return
 
     def close(self) -> None:
+        """End listening. The thread ends first: else it might accept the connections of the next server."""
         self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts; closing alone does not
+        self._thread.join(HANG_SECONDS)
         self._listener.close()
 
 
