@@ -18,7 +18,7 @@ import pytest
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.webhooks.address import Address, Receiver
 from tests.system.browser import Page, browser
-from tests.system.running import RunningAirflow, running_airflow
+from tests.system.running import LONG_SECONDS, RunningAirflow, running_airflow
 
 pytestmark = [pytest.mark.xdist_group("airflow"), pytest.mark.system]
 
@@ -78,7 +78,7 @@ def post(airflow: RunningAirflow, address: Address, body: dict[str, Any]) -> Non
     """Post as a vendor does."""
     url = Receiver(airflow.url, (Secret(WEBHOOK_SECRET),)).url(address)
     request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urlopen(request, timeout=60) as answer:
+    with urlopen(request, timeout=LONG_SECONDS) as answer:
         assert answer.status == 200
 
 
@@ -105,7 +105,7 @@ def set_theme(page: Page, theme: str) -> None:
 @pytest.mark.parametrize("path", ["/telecom/page", "/telecom/page/data"])
 def test_strangers_see_nothing(airflow: RunningAirflow, path: str) -> None:
     with pytest.raises(HTTPError) as refused:
-        urlopen(f"{airflow.url}{path}", timeout=30)
+        urlopen(f"{airflow.url}{path}", timeout=LONG_SECONDS)
     assert refused.value.code == 401
     assert b"queue" not in refused.value.read()
 
@@ -129,7 +129,7 @@ def test_progress_is_seen_as_it_comes_in(
     page.evaluate("window.stays = true")
     for process, percent in ((2, "50"), (4, "100")):
         tell_progress(airflow, process)
-        page.wait_for(f"{BARS}.join() === '{percent}'", 10)
+        page.wait_for(f"{BARS}.join() === '{percent}'")
     assert page.evaluate("window.stays"), "it was loaded anew"
     rows = page.evaluate(ROWS)
     assert len(rows) == 15
@@ -164,7 +164,7 @@ def test_hostile_texts_stay_texts(
 ) -> None:
     tell_progress(airflow, 1, "n3")
     hostile = "<img src=x onerror=alert(1)>\u202e<script>alert(2)</script>"
-    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=30)) as database, database:
+    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=LONG_SECONDS)) as database, database:
         database.execute(
             "update asset_state_store set value = replace(value, '\"block\"', ?) where key like 'entry:%'",
             (json.dumps(hostile),),
@@ -183,5 +183,5 @@ def test_it_says_when_one_is_signed_out(
     page.open(f"{airflow.url}/telecom/page")
     page.wait_for("document.querySelector('#live').dataset.state === 'live'")
     page.forget_cookies()
-    page.wait_for("document.querySelector('#trouble').innerText.includes('signed out')", 15)
+    page.wait_for("document.querySelector('#trouble').innerText.includes('signed out')")
     pictured("signed-out")
