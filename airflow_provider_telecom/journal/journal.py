@@ -157,7 +157,7 @@ class Journal:
 
         Airflow checks whose write it is before it writes. If the write is late, the next try may have begun,
         and read the journal, in between. That the same try can still read what it wrote proves that the next
-        one had not begun: a try that was given up reads nothing any more. See docs/decisions.
+        one had not begun: a try that was given up reads nothing any more. See docs/decisions/0008.
         """
         self.write(name, entry)
         if self.read(name) != entry:
