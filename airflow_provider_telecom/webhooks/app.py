@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from fastapi import FastAPI
@@ -36,6 +36,9 @@ from airflow_provider_telecom.webhooks.limits import (
     check_headers,
     parsed,
 )
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.webhooks.inbox import Told, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +124,7 @@ class WebhookReceiver:
 
         self._settings = settings
         self._flood, self._bodies = Flood(), Bodies()
-        self._posts: Batches[_Post, inbox.Verdict] = Batches(
+        self._posts: Batches[_Post, Verdict] = Batches(
             _kept, largest=_LARGEST_BATCH, most_waiting=_MOST_WAITING
         )
         self._refusals = inbox.Refusals()
@@ -157,19 +160,12 @@ class WebhookReceiver:
         return not sources or _is_in(_source(request, proxies), sources)
 
     async def _keep(self, request: Request, address: Address) -> str:
-        from airflow_provider_telecom.webhooks.inbox import ConflictError
-
         limits = _LIMITS.get((address.vendor, address.kind), Limits())
         check_headers(request.headers, limits)
         async with self._bodies.reading(request.stream(), limits) as body:
             try:
                 return (await self._posts.submit(_Post(address, body, limits))).value
             except FullError:
-                raise RefusedError(503) from None
-            except ConflictError as conflict:
-                raise RefusedError(409, str(conflict)) from None
-            except SQLAlchemyError as error:
-                _complain(f"A post of {address.scope} could not be kept; it is asked for again", error)
                 raise RefusedError(503) from None
 
     def _refuse(self, address: Address, why: str) -> None:
@@ -205,14 +201,34 @@ class WebhookReceiver:
 
 def _kept(posts: list[_Post]) -> list[Any]:
     """Read posts, and keep those that can be read; return what became of each: a verdict or an error."""
-    from airflow_provider_telecom.webhooks import inbox
+    from airflow_provider_telecom.webhooks.inbox import Told
 
     outcomes: list[Any] = [_read(*post) for post in posts]
-    read = [(place, one) for place, one in enumerate(outcomes) if isinstance(one, Report)]
-    accepted = inbox.accept([inbox.Told(posts[place].address, report) for place, report in read])
-    for (place, _), outcome in zip(read, accepted, strict=True):
+    read = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, Report)]
+    written = _written([Told(posts[place].address, outcomes[place]) for place in read])
+    for place, outcome in zip(read, written, strict=True):
         outcomes[place] = outcome
     return outcomes
+
+
+def _written(posts: list[Told]) -> list[Verdict | Exception]:
+    from airflow_provider_telecom.webhooks import inbox
+
+    try:
+        return [_refusal(one) if isinstance(one, Exception) else one for one in inbox.accept(posts)]
+    except SQLAlchemyError as error:
+        _complain(f"{len(posts)} posts could not be kept; they are asked for again", error)
+        return [RefusedError(503)] * len(posts)
+
+
+def _refusal(error: Exception) -> Exception:
+    """Return how a post is refused; an error that nobody foresaw as it is."""
+    from airflow_provider_telecom.webhooks.inbox import ConflictError
+
+    if isinstance(error, SQLAlchemyError):
+        _complain("A post could not be kept; it is asked for again", error)
+        return RefusedError(503)
+    return RefusedError(409, str(error)) if isinstance(error, ConflictError) else error
 
 
 def _read(address: Address, body: bytes, limits: Limits) -> Report | Exception:

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from airflow_provider_telecom.webhooks.address import Address
-from tests.eventually import HANG_SECONDS
+from tests.eventually import HANG_SECONDS, eventually
 from tests.system.hostile import Shot, fuzz
 from tests.system.running import wait_until
 from tests.system.services import Postgres
@@ -281,6 +281,7 @@ def test_addresses_stand_in_no_log(server: ApiServer) -> None:
         503,
         400,
     ]
+    assert eventually(lambda: server.log()[logged:].count("could not be") == 2)  # kept, counted
     ask("alter table elsewhere rename to asset_state_store")
     assert post() == 200
     ask("alter table asset_state_store add constraint tight check (length(value) < 10) not valid")
