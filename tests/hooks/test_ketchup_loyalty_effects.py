@@ -436,3 +436,26 @@ def test_row_17_a_window_means_the_vendors_own_hours(
     assert [row["body"] for row in call(hook.get_statistics, key)] == ["Hi"]
     with pytest.raises(TelecomInputError, match="time_in_from"):
         call(hook_for("ketchup_loyalty").create_statistics_export, **window)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, ""), (404, "<html>"), (400, "5"), (422, ""), (415, "<html>")]
+)
+def test_viber_without_a_proven_key_is_posted_once_whatever_a_gateway_refuses(
+    telecom_simulator: Simulator, hook: Any, call: Make, status: int, body: str
+) -> None:
+    """Only a code of the vendor's own proves that nothing was done, so that another form may be tried."""
+    telecom_simulator.fault("status_after", "ketchup", path="/viber/create", status=status, body=body)
+    with pytest.raises(TelecomRejectedError):
+        call(hook.send_viber, [ViberRecipient("380670000201", "r1")], "Hi", sender="Shop")
+    posts = [seen for seen in telecom_simulator.town.requests if seen.path.endswith("/viber/create")]
+    assert len(posts) == len(telecom_simulator.town.ledger.of("ketchup", "viber")) == 1
+
+
+@pytest.mark.parametrize("reading", ["rest", "bare"])
+def test_viber_without_a_proven_key_goes_elsewhere_when_prices_are_not_there_either(
+    telecom_simulator: Simulator, hook: Any, call: Make, reading: str
+) -> None:
+    telecom_simulator.town.set_switch("ketchup.base_path", reading)
+    call(hook.send_viber, [ViberRecipient("380670000201", "r1")], "Hi", sender="Shop")
+    assert len(telecom_simulator.town.ledger.of("ketchup", "viber")) == 1

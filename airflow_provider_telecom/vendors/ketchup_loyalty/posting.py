@@ -14,7 +14,9 @@ from airflow_provider_telecom.calls.privacy import shortened
 from airflow_provider_telecom.calls.request import Json, Repeat, Request, Response
 from airflow_provider_telecom.vendors.api import Api
 from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
+    NOT_SUPPORTED,
     KetchUpKnownError,
+    content,
     is_about_content,
     is_elsewhere,
     is_misread,
@@ -44,7 +46,8 @@ class KetchUpRequests(Api[KetchUpOptions]):
         """Make a call at the first address that is there, and remember it for the account.
 
         The document has addresses with and without `/rest`, and two for some calls. A call to an address that
-        is not there has no effect. Raises the first error if none is there.
+        is not there has no effect; for an effect without a key that needs more proof. Raises the first error
+        if none is there.
         """
         learned, refusals = self.account.learned, []
         addresses = [other for request in requests for other in self._with_and_without_rest(request)]
@@ -52,14 +55,30 @@ class KetchUpRequests(Api[KetchUpOptions]):
             try:
                 result = yield from super()._call(request, read)
             except TelecomRejectedError as error:
-                if is_elsewhere(error):
-                    refusals.append(error)
-                    continue
-                learned.add(_there(request))
-                raise
+                if not is_elsewhere(error):
+                    learned.add(_there(request))
+                    raise
+                proven = request.repeat is not Repeat.UNKEYED or error.code == NOT_SUPPORTED
+                if not proven and not (yield from self._is_nowhere(request)):
+                    raise
+                refusals.append(error)
+                continue
             learned.add(_there(request))
             return result
         raise refusals[0]
+
+    def _is_nowhere(self, request: Request) -> Call[bool]:
+        """Return whether the prices beside an effect's address are not there either.
+
+        That proves that the address is wrong, while a 404 alone does not prove that nothing was done.
+        """
+        path = f"{request.path.rpartition('/')[0]}/prices/{{tariff}}"
+        prices = Request("GET", path, Repeat.READ, ids={"tariff": "0"})
+        try:
+            yield from super()._call(prices, content)
+        except TelecomError as error:
+            return isinstance(error, TelecomRejectedError) and is_elsewhere(error)
+        return False
 
     def _with_and_without_rest(self, request: Request) -> Sequence[Request]:
         prefix = self.options.base_path
@@ -101,18 +120,25 @@ class KetchUpRequests(Api[KetchUpOptions]):
             error.partial = True
             raise
 
-    def _in_any_form(self, name: str, forms: Sequence[Form], call: Callable[[Form], Call[T]]) -> Call[T]:
+    def _in_any_form(
+        self,
+        name: str,
+        forms: Sequence[Form],
+        call: Callable[[Form], Call[T]],
+        repeat: Repeat = Repeat.KEYED,
+    ) -> Call[T]:
         """Make a call in the form that the vendor understands: the document allows several.
 
         One that was understood before is tried first, the others in their order. A form that is not
-        understood has no effect. Raises the first error if none is understood.
+        understood has no effect; for an effect without a key only the vendor's own code proves that. Raises
+        the first error if none is understood.
         """
         learned, refusals = self.account.learned, []
         for form in sorted(forms, key=lambda one: f"{name} as {one}" not in learned):
             try:
                 result = yield from call(form)
             except TelecomRejectedError as error:
-                if is_misread(error):
+                if is_misread(error) and (error.code is not None or repeat is not Repeat.UNKEYED):
                     refusals.append(error)
                     continue
                 if is_about_content(error):

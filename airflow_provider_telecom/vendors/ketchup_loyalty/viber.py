@@ -287,7 +287,7 @@ class ViberCalls(KetchUpRequests):
             return self._call(self._post(path, repeat, {**body, "messages": [{**message, "to": to}]}), read)
 
         name = "viber, since no key came back" if _NO_KEY_BACK in self.account.learned else "viber"
-        return (yield from self._in_any_form(name, self._viber_forms, call))
+        return (yield from self._in_any_form(name, self._viber_forms, call, repeat))
 
     def _recipient(self, recipient: ViberRecipient, form: Form) -> dict[str, str]:
         number, names = form

@@ -350,6 +350,8 @@ def test_row_02_and_18_an_address_that_is_not_there_is_looked_for_elsewhere(row:
     """A key of digits is never asked for at the address of ids: it would be read as one."""
     make, addresses = row
     wanted = [prefix + address for address in addresses for prefix in ("/rest", "")]
+    if addresses == ["/viber/create"]:  # without a proven key, another page that is not there has to prove it
+        wanted = [f"{prefix}/viber/{page}" for prefix in ("/rest", "") for page in ("create", "prices/0")]
     call = make(Paper())
     assert next(call).url("") == wanted[0]
     gone = Response(404, {}, b"")
