@@ -78,7 +78,7 @@ class Window:
     def asked_for(self, start: str, end: str) -> bool:
         """Return whether a record with these times can be an answer: it began or ended in what was asked for.
 
-        An hour more is allowed for, since the vendor may take an end for another pass of the doubled hour.
+        An hour more is allowed for: a vendor that rounds the ends gives more than it was asked for.
         """
         first, last = self._asked
         times = local_time("start_timestamp", start), local_time("end_timestamp", end)
@@ -118,14 +118,8 @@ def _cut(start: datetime, end: datetime, now: datetime) -> Iterator[Window]:
     while start < end:
         until = min(start + _STEP, end)
         first = max(_moved(start, -_BEFORE), min(start, oldest_start(now) + _SKEW))
-        yield Window(start, until, first, _asked(until, now))
+        yield Window(start, until, first, min(_moved(until, _AFTER), now))
         start = until
-
-
-def _asked(until: datetime, now: datetime) -> datetime:
-    """Return the end to ask for: not after now, unless the clocks have just been put back."""
-    just_put_back = (now - 2 * _HOUR).astimezone(KYIV).utcoffset() != now.astimezone(KYIV).utcoffset()
-    return min(_moved(until, _AFTER), _moved(now, _HOUR) if just_put_back else now)
 
 
 def _moved(moment: datetime, by: timedelta) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pendulum
 
@@ -26,8 +26,7 @@ def call_record(
     """
     start = datetime.fromisoformat(since)
     wanted = (_ending(calling_number or api.options.calling_number), _ending(called_number))
-    # An hour more: within the hour that happens twice the vendor may take the start for its other pass.
-    records = yield from call_of(api.get_call_records, start - timedelta(hours=1))
+    records = yield from call_of(api.get_call_records, start)
     now = pendulum.now("UTC")
     for record in records:
         found = (_ending(record.calling_number), _ending(record.called_number)) == wanted

@@ -195,6 +195,35 @@ def test_windows_cut_an_interval_and_are_fit_to_be_asked_for(start: datetime, se
             assert from_ <= moment.astimezone(KYIV).replace(tzinfo=None) <= to
 
 
+@pytest.mark.parametrize("minutes", [0, 1, 4, 5, 6, 59, 60, 61, 120])
+@pytest.mark.parametrize("now", [NOW, at("2027-04-01T12:00:00"), at("2026-07-31T12:00:00")])
+def test_what_is_about_to_be_forgotten_is_asked_for_as_long_as_it_is_kept(
+    now: datetime, minutes: int
+) -> None:
+    start = now - 30 * DAYS + timedelta(minutes=minutes)
+    (first, *_) = windows(start, now, now)
+    assert first.first <= start
+    assert first.first >= min(start, oldest_start(now) + timedelta(minutes=5))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "can_be"),
+    [
+        ("2026-11-03 12:30:00", "2026-11-03 12:30:05", True),  # what is asked for begins at 13:00
+        ("2026-11-03 12:00:00", "2026-11-03 12:00:05", True),
+        ("2026-11-02 23:00:00", "2026-11-03 12:00:00", True),
+        ("2026-11-03 11:59:58", "2026-11-03 11:59:59", False),
+        ("2026-11-06 16:00:00", "2026-11-06 16:00:00", False),
+        ("2026-11-06 14:59:59", "2026-11-08 15:00:00", True),
+        ("2025-11-04 12:00:00", "2025-11-04 12:00:05", False),
+    ],
+)
+def test_a_record_of_another_time_is_known(start: str, end: str, can_be: bool) -> None:
+    (window,) = windows(at("2026-11-03T12:00:00"), at("2026-11-05T12:00:00"), NOW)
+    assert period(window.first, window.last) == ("2026-11-03T13:00:00", "2026-11-06T14:00:00")
+    assert window.asked_for(start, end) is can_be
+
+
 @pytest.mark.parametrize("change", ["2026-10-25T01:00:00", "2027-03-28T01:00:00"])
 def test_every_call_across_a_change_is_asked_for_and_is_one_windows(change: str) -> None:
     """By brute force: all intervals whose ends are quarters of the hours around the change."""
