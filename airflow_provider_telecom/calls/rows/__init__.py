@@ -7,7 +7,7 @@ never closes. No error and no `BadRow.reason` holds anything of the file.
 """
 
 from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS, csv_rows
-from airflow_provider_telecom.calls.rows.json_file import json_facts, json_names, json_rows
+from airflow_provider_telecom.calls.rows.json_file import json_facts, json_rows
 from airflow_provider_telecom.calls.rows.record import BadRow, Line, all_rows
 from airflow_provider_telecom.calls.rows.xml_file import xml_facts, xml_rows
 
@@ -18,7 +18,6 @@ __all__ = [
     "all_rows",
     "csv_rows",
     "json_facts",
-    "json_names",
     "json_rows",
     "xml_facts",
     "xml_rows",

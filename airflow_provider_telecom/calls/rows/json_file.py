@@ -35,11 +35,18 @@ _STRING_OR_COMMA = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*"?)|,[ \t\r\n]*([}\]])'
 _LARGEST_EXPONENT = 400
 
 
-def json_rows(file: IO[bytes], name: str | None = None, *, stray_commas: bool = False) -> Iterator[Line]:
+def json_rows(
+    file: IO[bytes],
+    name: str | None = None,
+    *,
+    stray_commas: bool = False,
+    beside: Callable[[str], None] | None = None,
+) -> Iterator[Line]:
     """Yield the records of a JSON file, fractions as Decimal.
 
     They are the list `name` of its object; without `name` the first list of its object, or the list that it
-    is. With `stray_commas` a comma before a closing brace or bracket is overlooked.
+    is. With `stray_commas` a comma before a closing brace or bracket is overlooked. `beside` is given
+    each key beside the list that holds something: neither null, false, 0, nor an empty text, list or object.
 
     A BadRow: a record that is no object, that has a key twice, or a text with half a character (a surrogate
     without its other half). Raises TelecomAnswerError for all else that is not strict JSON in UTF-8, numbers
@@ -47,12 +54,16 @@ def json_rows(file: IO[bytes], name: str | None = None, *, stray_commas: bool = 
     a key that stands twice beside them, and a list that is not there.
     """
     number, found = 0, False
+    tidy = stray_commas and any(map(_COMMA.search, _json_pieces(file)))
+    pieces = _without_stray_commas(_json_pieces(file)) if tidy else _json_pieces(file)
     try:
-        for place, events in _json_parts(_events(_tidy_pieces(file, stray_commas)), name):
+        for place, events in _json_parts(_events(pieces), name):
             found = found or place is _LIST
             if place is _RECORD:
                 number += 1
                 yield number, _json_record(events)
+            elif beside is not None and isinstance(place, str) and (len(events) > 2 or events[0][1]):
+                beside(place)
     except TelecomAnswerError as error:
         raise TelecomAnswerError(f"after record {number}: {error.text}") from None
     if not found:
@@ -70,16 +81,6 @@ def json_facts(file: IO[bytes]) -> dict[str, Any]:
         for place, events in parts
         if isinstance(place, str) and events[0][0] not in _NESTED
     }
-
-
-def json_names(file: IO[bytes], name: str, *, stray_commas: bool = False) -> list[str]:
-    """Return the keys beside the list `name` of a JSON file's object that hold something.
-
-    A key with null, false, 0, or an empty text, list or object holds nothing. Raises TelecomAnswerError as
-    `json_rows`.
-    """
-    parts = _json_parts(_events(_tidy_pieces(file, stray_commas)), name)
-    return [place for place, events in parts if isinstance(place, str) and (len(events) > 2 or events[0][1])]
 
 
 _LIST, _RECORD = object(), object()
@@ -235,11 +236,6 @@ def _json_pieces(file: IO[bytes]) -> Iterator[bytes]:
             yield _plain(bytes(held).removeprefix(mark))
             held, mark = bytearray(piece[cut:]), b""
     yield _plain(bytes(held).removeprefix(mark))
-
-
-def _tidy_pieces(file: IO[bytes], stray_commas: bool) -> Iterator[bytes]:
-    tidy = stray_commas and any(map(_COMMA.search, _json_pieces(file)))
-    return _without_stray_commas(_json_pieces(file)) if tidy else _json_pieces(file)
 
 
 def _plain(piece: bytes) -> bytes:

@@ -22,7 +22,6 @@ from airflow_provider_telecom.calls.rows import (
     Line,
     all_rows,
     csv_rows,
-    json_names,
     json_rows,
     xml_facts,
     xml_rows,
@@ -116,8 +115,9 @@ def lines_of(file: IO[bytes], format: str, encoding: str = "utf-8") -> Iterator[
 
 
 def _json_lines(file: IO[bytes]) -> Iterator[Line]:
-    yield from json_rows(file, "calls", stray_commas=True)
-    _refuse_errors(json_names(file, "calls", stray_commas=True))
+    beside: list[str] = []
+    yield from json_rows(file, "calls", stray_commas=True, beside=beside.append)
+    _refuse_errors(beside)
 
 
 def _xml_lines(file: IO[bytes]) -> Iterator[Line]:
@@ -186,5 +186,5 @@ def is_list(answer: Response, format: str) -> bool:
         return False
 
 
-_JSON_RECORD = re.compile(rb'[{,]\s*"start_timestamp"\s*:')
+_JSON_RECORD = re.compile(rb'[{,]\s*"start_timestamp"\s*:', re.IGNORECASE)
 _XML_RECORD = re.compile(rb"<start_timestamp\b|\sstart_timestamp\s*=", re.IGNORECASE)

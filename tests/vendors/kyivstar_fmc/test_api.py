@@ -199,6 +199,7 @@ ELEMENT = b"<call><start_timestamp>2017-04-29 21:39:35</start_timestamp></call>"
         ("csv", (HEADER + ROW).replace(b",", b"\t")),
         ("json", b'{"calls": []}'),
         ("json", b'\xef\xbb\xbf {"calls": [' + RECORD + b"]}"),
+        ("json", b'{"calls": [' + RECORD.upper() + b"]}"),
         ("json", b'{"calls": [' + RECORD + b", "),  # the first piece of a long file
         ("xml", b"<calls/>"),
         ("xml", b'\xef\xbb\xbf<?xml version="1.0"?>\n<calls></calls>'),
