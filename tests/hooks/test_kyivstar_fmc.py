@@ -140,6 +140,29 @@ def test_a_download_that_is_refused_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("format", ["csv", "json", "xml"])
+def test_a_page_in_place_of_a_list_is_not_saved_as_one(
+    telecom_simulator: Simulator, hook_for: Make, call: Make, tmp_path: Path, format: str
+) -> None:
+    hook, start = hook_for("kyivstar_fmc"), now() - timedelta(days=1)
+    telecom_simulator.fault("html", "fmc", path="callstat", times=5)
+    with pytest.raises(TelecomAnswerError, match="no list of calls"):
+        call(hook.download_call_records, tmp_path / "mine", start, format=format)
+    assert list(tmp_path.iterdir()) == []
+    assert call(hook.download_call_records, tmp_path / "mine", start, format=format)
+    assert "start_timestamp" in (tmp_path / "mine").read_text()
+
+
+@pytest.mark.parametrize("body", ['{"error": "service not activated"}', "{}", "OK", "<html>"])
+def test_a_body_in_place_of_none_is_no_call_that_rings(
+    telecom_simulator: Simulator, hook_for: Make, call: Make, body: str
+) -> None:
+    telecom_simulator.fault("body", "fmc", path="originate", body=body)
+    with pytest.raises(TelecomUnknownError):
+        call(hook_for("kyivstar_fmc").originate_call, B, A)
+    assert len(telecom_simulator.town.requests) == 1
+
+
 def test_originating_rings_once(telecom_simulator: Simulator, hook_for: Make, call: Make) -> None:
     hook = hook_for("kyivstar_fmc", calling_number="067 000 02 01")
     assert call(hook.originate_call, "+38 067 000-02-02") is None
