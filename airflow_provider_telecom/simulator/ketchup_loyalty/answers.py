@@ -126,7 +126,10 @@ class Refusal(Exception):  # noqa: N818 - an answer of the vendor, not a fault o
 
     def body(self, switches: Switches) -> dict[str, Any]:
         """Return the answer's JSON."""
-        code = HLR_EXAMPLE_CODES.get(self.code, self.code) if switches.on("hlr_example_codes") else self.code
+        code = self.code
+        is_of_statistics = code == HLR.not_found and self.text is not None  # which use the same number
+        if switches.on("hlr_example_codes") and not is_of_statistics:
+            code = HLR_EXAMPLE_CODES.get(code, code)
         if switches["number_code"] == "example" and code in (SMS.msisdn, VIBER.msisdn):
             code = HLR_EXAMPLE_CODES[HLR.msisdn]
         words = {**DESCRIPTIONS, **(RUSSIAN if switches["error_text"] == "russian" else {})}

@@ -75,10 +75,8 @@ def _network(message: Message) -> dict[str, Any]:
 def as_json(rows: list[dict[str, Any]], typographic_quotes: bool, is_list: bool) -> str:
     """Return the rows as JSON, or as the document's sample, which no strict parser reads."""
     text = json.dumps({"error": 0, "message_data": rows}, ensure_ascii=False)
-    if is_list:
-        return json.dumps(rows, ensure_ascii=False)
     if not typographic_quotes:
-        return text
+        return json.dumps(rows, ensure_ascii=False) if is_list else text
     return _STRING.sub(r"“\1”", text).replace(", “message_data”: ", "\n", 1)
 
 

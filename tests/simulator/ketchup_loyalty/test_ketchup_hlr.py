@@ -148,3 +148,5 @@ def test_the_examples_codes_of_hlr(post: Any, get: Any, books: Books) -> None:
     assert errors(post("hlr/create", [*look_ups(1), *look_ups(2, msisdn="1")])["result"]) == ["13", "11"]
     assert error(post("hlr/create", [{"reference": "ref3"}])) == "14"
     assert error(get("hlr/1")) == "10"
+    key = post("stat/create", {"message_id": ["7"]})["key"]
+    assert error(get(f"stat/file/id/{key}/format/json")) == "60"  # of statistics, not of look-ups
