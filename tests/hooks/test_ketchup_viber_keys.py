@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomUnknownError
+from airflow_provider_telecom.calls.request import Unknown
 from airflow_provider_telecom.simulator.server import Simulator
 from airflow_provider_telecom.simulator.town import FaultKind
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
@@ -186,3 +187,34 @@ def test_row_14_a_key_that_did_not_come_back_goes_under_both_names_next(
     telecom_simulator.fault("close_after", "ketchup")
     assert call(hook.send_viber, [ViberRecipient(C, "r3")], "Hi").results[0].duplicate
     assert received(telecom_simulator) == Counter([A, B, C])
+
+
+def test_a_known_key_beside_one_that_does_not_come_back(
+    telecom_simulator: Simulator, hook: Any, call: Make
+) -> None:
+    telecom_simulator.town.set_switch("ketchup.viber_echo", "never")
+    call(hook.send_viber, ONE, "Hi")
+    assert [one.keyed for one in call(hook.send_viber, TWO, "Hi").results] == [True, False]
+    telecom_simulator.fault("close_before", "ketchup")
+    assert call(hook.send_viber, [ViberRecipient(C, "r3")], "Hi").results[0].accepted
+    assert received(telecom_simulator) == Counter([A, B, C])
+
+
+def test_a_whole_package_that_is_refused_for_a_known_key_shows_that_keys_work(
+    telecom_simulator: Simulator, hook: Any
+) -> None:
+    """So its halves are repeated under their keys at once, if their answers are lost."""
+    telecom_simulator.town.set_switch("ketchup.duplicates", "whole")
+    telecom_simulator.town.set_switch("ketchup.viber_echo", "never")
+    hook.send_viber(ONE, "Hi")
+    answers = iter(["right", "lost", "right", "right"])
+    send = hook._opened().blocking._transport.send
+
+    def losing(request: Any) -> Any:
+        found = send(request)
+        return Unknown("reset") if next(answers) == "lost" else found
+
+    hook._opened().blocking._transport.send = losing
+    assert [one.accepted for one in hook.send_viber(TWO, "Hi").results] == [True, True]
+    assert set(requests(telecom_simulator)) == {"POST"}
+    assert received(telecom_simulator) == Counter([A, B])

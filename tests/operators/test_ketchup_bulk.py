@@ -288,6 +288,24 @@ def test_a_refusal_settles_nothing_that_an_earlier_try_may_have_sent(
     assert sent(telecom_simulator) == Counter(NUMBERS)
 
 
+def test_money_that_runs_out_within_a_chunk_leaves_it_in_doubt(telecom_simulator: Any, bulk: Any) -> None:
+    """A key of the chunk is known, since the store was wiped: the vendor wants the chunk in halves."""
+    telecom_simulator.town.set_switch("ketchup.duplicates", "whole")
+    run = Run()
+    run.execute(bulk(recipients=PEOPLE[9:10]))
+    run.stores["send"].texts.clear()
+    out_of_money_after(telecom_simulator, 6)
+    with pytest.raises(TelecomFundsError):
+        run.execute(bulk())
+    with_money(telecom_simulator)
+    assert 1 < sum(sent(telecom_simulator).values()) < 10
+    corrected = [{**PEOPLE[0], "name": "Corrected"}, *PEOPLE[1:]]
+    with pytest.raises(TelecomInputError, match="the first 10 recipients"):
+        run.execute(bulk(recipients=corrected))
+    run.execute(bulk())
+    assert sent(telecom_simulator) == Counter(NUMBERS)
+
+
 class KilledError(BaseException):
     """The process is gone."""
 

@@ -34,7 +34,6 @@ T = TypeVar("T")
 
 DUPLICATE = frozenset({"23", "43", "63"})
 _MISREAD = frozenset({"2", "7", "14", "22", "24", "44", "62", "64"})
-_LAST_GENERAL_CODE = 12
 _MISREAD_STATUSES = (400, 415, 422)
 NOT_SUPPORTED, GONE, NOT_READY, EMPTY = "4", "90", "91", "93"
 
@@ -157,12 +156,6 @@ def is_misread(error: TelecomRejectedError) -> bool:
     if error.code is None:
         return error.status in _MISREAD_STATUSES
     return error.code in _MISREAD
-
-
-def is_about_content(error: TelecomRejectedError) -> bool:
-    """Whether a code is about what a request says. General codes (to 12) may come before it is read."""
-    code = error.code or ""
-    return code.isdecimal() and int(code) > _LAST_GENERAL_CODE
 
 
 def refuse(item: dict[str, Any], code: str, status: int = 200) -> NoReturn:

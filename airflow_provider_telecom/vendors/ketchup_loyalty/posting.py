@@ -17,7 +17,6 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
     NOT_SUPPORTED,
     KetchUpKnownError,
     content,
-    is_about_content,
     is_elsewhere,
     is_misread,
 )
@@ -141,8 +140,6 @@ class KetchUpRequests(Api[KetchUpOptions]):
                 if is_misread(error) and (error.code is not None or repeat is not Repeat.UNKEYED):
                     refusals.append(error)
                     continue
-                if is_about_content(error):
-                    learned.add(f"{name} as {form}")
                 raise
             learned.add(f"{name} as {form}")
             return result
