@@ -8,6 +8,9 @@
 
 A 401 is the auth scheme's affair (`auth/`); every other refusal is final. Three things can end the
 repeating sooner: the call's deadline, the retry budget, and a Retry-After too long for a worker.
+
+No redirect is followed. 301, 307 and 308 say that the request belongs elsewhere. A server may answer 302 or
+another 3xx after it has done what was asked, so the outcome of an effect is unknown then.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomNoAnswerError,
     TelecomNotSentError,
+    TelecomRedirectError,
     TelecomRejectedError,
     TelecomServerError,
     TelecomThrottledError,
@@ -49,6 +53,7 @@ REQUESTS_WHEN_UNKNOWN = {
     Repeat.DRAFT: 1,
     Repeat.UNKEYED: 1,
 }
+_MOVED = (301, 307, 308)
 _FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.5, 20.0
 
 
@@ -175,6 +180,8 @@ def _affordable(error: TelecomError, pause: Pause, guard: Guard, ends: float) ->
 
 
 def _is_unclear(error: TelecomError) -> bool:
+    if isinstance(error, TelecomRedirectError):
+        return error.status not in _MOVED
     return isinstance(error, (TelecomNoAnswerError, TelecomServerError))
 
 

@@ -16,6 +16,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNoAnswerError,
     TelecomNotFoundError,
     TelecomNotSentError,
+    TelecomRedirectError,
     TelecomRejectedError,
     TelecomServerError,
     TelecomThrottledError,
@@ -105,6 +106,22 @@ def test_safe_classes_repeat_after_an_unclear_outcome(repeat: Repeat, outcome: O
 def test_effects_that_nobody_can_tell_apart_go_out_once(repeat: Repeat, outcome: Outcome) -> None:
     sent, error = attempt(repeat, [outcome, OK])
     assert (sent, type(error)) == (1, TelecomUnknownError)
+
+
+@pytest.mark.parametrize("status", [300, 302, 303, 304, 305])
+@pytest.mark.parametrize("repeat", [Repeat.KEYED, *ONCE])
+def test_a_redirect_that_may_follow_an_effect_leaves_it_unknown(repeat: Repeat, status: int) -> None:
+    sent, error = attempt(repeat, [Response(status, {}), OK])
+    assert (sent, type(error)) == (1, TelecomUnknownError)
+
+
+@pytest.mark.parametrize(
+    ("repeat", "status"),
+    [*((repeat, 301) for repeat in Repeat), *((Repeat.UNKEYED, status) for status in (307, 308))],
+)
+def test_a_request_that_belongs_elsewhere_is_refused(repeat: Repeat, status: int) -> None:
+    sent, error = attempt(repeat, [Response(status, {}), OK])
+    assert (sent, type(error)) == (1, TelecomRedirectError)
 
 
 @pytest.mark.parametrize("outcome", UNCLEAR, ids=repr)

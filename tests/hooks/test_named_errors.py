@@ -22,7 +22,10 @@ ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
         {"status": 429, "headers": {"Retry-After": "3600"}},
         "it was refused or not sent; try again after the wait, or set a lower rate_limit in {conn_id}",
     ),
-    "302": ({"kind": "redirect", "headers": {"Location": "/"}}, "check the host of {conn_id}"),
+    "301": (
+        {"kind": "status", "status": 301, "headers": {"Location": "/"}},
+        "check the host of {conn_id}",
+    ),
 }
 UNCLEAR: dict[str, dict[str, Any]] = {
     "500": {"status": 500},

@@ -273,7 +273,7 @@ class TestFailures:
         self, telecom_simulator: Any, tell: Any, case: Case, caplog: Any
     ) -> None:
         telecom_simulator.fault(
-            "redirect", case.vendor, path=case.path, headers={"location": "http://127.0.0.1:1/"}
+            "status", case.vendor, path=case.path, status=301, headers={"location": "http://127.0.0.1:1/"}
         )
         tell(case.kind(**case.to), in_worker())
         assert "was not told: " in one_error(caplog)
