@@ -49,14 +49,11 @@ def sent_many(keys: Sequence[str | None], may_rename: bool = False) -> Callable[
     def read(answer: Response) -> BatchResult:
         whole, items = package(answer, len(keys))
         total = whole.get("totalprice", whole.get("total_price"))
-        results = _in_order(keys, [_result_of(item, answer) for item in items], answer, may_rename)
-        _warn_of_duplicates(results)
         task_id = _text(whole.get("task_id"))
-        return BatchResult(
-            [replace(result, task_id=task_id) if result.is_new else result for result in results],
-            _money(total, answer),
-            _text(whole.get("currency")),
-        )
+        given = [_result_of(item, answer, task_id) for item in items]
+        results = _in_order(keys, given, answer, may_rename)
+        _warn_of_duplicates(results)
+        return BatchResult(results, _money(total, answer), _text(whole.get("currency")))
 
     return read
 
@@ -89,7 +86,8 @@ def _in_order(
     for key, result in zip(keys, results, strict=True):
         its_own = folded(result.reference or "")
         if key is not None and folded(key) in named:
-            found.append(replace(named[folded(key)], reference=key))
+            its_result = named[folded(key)]
+            found.append(its_result if its_result.reference == key else replace(its_result, reference=key))
         elif its_own in asked or (its_own and not (may_rename and result.is_new)):
             raise unreadable("results that do not match what was sent", answer.body, answer.status)
         else:
@@ -97,7 +95,7 @@ def _in_order(
     return found
 
 
-def _result_of(item: dict[str, Any], answer: Response) -> SendResult:
+def _result_of(item: dict[str, Any], answer: Response, task_id: str | None = None) -> SendResult:
     code, text = code_of(item), text_of(item)
     message_id = _text(item.get("id"))
     if code is None and message_id is None and "error" not in item:
@@ -111,6 +109,7 @@ def _result_of(item: dict[str, Any], answer: Response) -> SendResult:
         code=code,
         duplicate=duplicate,
         throttled=code is not None and not duplicate and kind_of(code, text) is TelecomThrottledError,
+        task_id=task_id if code is None else None,
     )
 
 
