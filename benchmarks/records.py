@@ -31,17 +31,22 @@ _PREPARE = "sys.path.insert(0, sys.argv[1]); import records; records.fill(town, 
 
 
 def fill(town: Any, count: int) -> None:
-    """Make the simulator's books tell of `count` calls, evenly over six days."""
-    from airflow_provider_telecom.simulator.kyivstar_fmc import Books, Call
+    """Make the simulator's books tell of `count` calls, evenly over six days, and of one long before."""
+    from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, Books, Call
 
     books: Any = town.town.books("fmc", Books)
     now = datetime.now(timezone.utc).replace(microsecond=0)
     start = now - timedelta(days=_DAYS, hours=1)
 
     def between(first: datetime, last: datetime) -> Any:
-        for number in range(count if last - first > timedelta(days=1) else 1):
+        since, until = (one.replace(tzinfo=KYIV).astimezone(timezone.utc) for one in (first, last))
+        for number in range(-1, count):
+            at = start + timedelta(seconds=number * _DAYS * 86400 // count)
+            at = at if number >= 0 else start - timedelta(days=_DAYS)
+            if not since <= at <= until:
+                continue
             yield Call(
-                start + timedelta(seconds=number * _DAYS * 86400 // count),
+                at,
                 13,
                 f"067000{number % 10_000:04d}",
                 f"067000{number // 7 % 10_000:04d}",
@@ -53,20 +58,20 @@ def fill(town: Any, count: int) -> None:
     books.between = between
 
 
-def load(source_format: str, output_format: str, folder: str, span: timedelta) -> dict[str, Any]:
-    """Load what began within `span` of the first call, and return the summary."""
+def load(source_format: str, output_format: str, folder: str, days_ago: int) -> dict[str, Any]:
+    """Load the calls of six days and more from so many days ago on, and return the summary."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
     from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
         KyivstarFmcCallsToObjectStorageOperator,
     )
     from tests.tasks import Run
 
-    start = datetime.now(timezone.utc) - timedelta(days=_DAYS, hours=2)
+    start = datetime.now(timezone.utc) - timedelta(days=days_ago, hours=2)
     operator = KyivstarFmcCallsToObjectStorageOperator(
         task_id="load",
         path=folder,
         start=start,
-        end=start + span,
+        end=start + timedelta(days=_DAYS, hours=1, minutes=30),
         source_format=source_format,
         output_format=output_format,
         names=True,
@@ -92,11 +97,9 @@ def main() -> None:
     if output_format != "parquet":
         count = chosen.megabytes * 1_000_000 // BYTES_OF_A_ROW[source_format]
     with tempfile.TemporaryDirectory() as folder, simulator(_PREPARE.format(count=count)):
-        load(source_format, output_format, f"{folder}/one", timedelta(hours=2))  # what a task loads anyway
+        load(source_format, output_format, f"{folder}/one", 3 * _DAYS)  # what a task loads anyway
         idle, wall, cpu = idle_megabytes(), time.monotonic(), time.process_time()
-        summary = load(
-            source_format, output_format, f"{folder}/all", timedelta(days=_DAYS, hours=1, minutes=30)
-        )
+        summary = load(source_format, output_format, f"{folder}/all", _DAYS)
         print(
             json.dumps({
                 "bench": f"records_{chosen.only}",
