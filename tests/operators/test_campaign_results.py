@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError
+from airflow_provider_telecom.operators.campaigns.results import Results
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 from airflow_provider_telecom.simulator.ketchup_loyalty import Books
 from tests.tasks import Run, Store
@@ -126,3 +128,20 @@ def test_parts_with_a_gap_are_not_joined(telecom_simulator: Any, arguments: dict
     second.write_text("".join(lines))
     run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert written(arguments) == NUMBERS
+
+
+def test_parts_that_somebody_else_has_changed_are_not_joined(tmp_path: Path) -> None:
+    results = Results(ObjectStoragePath(str(tmp_path / "results.jsonl")))
+    results.begin(0)
+    for row in (0, 3):
+        results.add({"row": row + place} for place in range(3))
+        results.close_part(row + 3)
+    (first, _) = sorted((tmp_path / "results.jsonl.parts").iterdir())
+    whole = first.read_text()
+    first.write_text('{"row": 0}\n')
+    with pytest.raises(TelecomInputError, match=r"^results_path: all 6 recipients .* the results of 4"):
+        results.finish(6)
+    assert not (tmp_path / "results.jsonl").exists()
+    first.write_text(whole)
+    results.finish(6)
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 6

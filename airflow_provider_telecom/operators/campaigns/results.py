@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from shutil import copyfileobj
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -73,13 +72,24 @@ class Results:
                 raise
         self._file, self._row = None, row
 
-    def finish(self) -> None:
-        """Join the parts to the one file: written beside it, then renamed."""
-        beside = self.path.with_name(f"{self.path.name}.part")
+    def finish(self, rows: int) -> None:
+        """Join the parts to the one file: written beside it, then renamed.
+
+        Raises TelecomInputError if it would not hold the results of so many rows.
+        """
+        beside, joined = self.path.with_name(f"{self.path.name}.part"), 0
         with beside.open("wb") as whole:  # type: ignore[no-untyped-call]
             for part in self._listed():
                 with part.open("rb") as file:
-                    copyfileobj(file, whole, _PIECE)
+                    while piece := file.read(_PIECE):
+                        joined += piece.count(b"\n")
+                        whole.write(piece)
+        if joined != rows:
+            raise TelecomInputError(
+                "results_path",
+                f"all {rows} recipients were sent to, but {self._parts} holds the results of {joined}: "
+                "another task or program writes there as well",
+            )
         beside.rename(self.path)
 
     def forget_parts(self) -> None:

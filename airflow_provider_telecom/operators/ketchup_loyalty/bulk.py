@@ -140,7 +140,7 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
             raise
         _close_part(results, tally)
         if results:
-            results.finish()
+            results.finish(tally.rows)
         if tally.accepted + tally.known_before:
             checkpoint.finish(asdict(tally))
         else:
