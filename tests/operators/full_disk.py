@@ -19,6 +19,7 @@ if __name__ == "__main__":
     operator, run = KetchUpSendBulkSmsOperator(**given["arguments"]), Run()
     store = run.stores[operator.task_id] = Store()
     store.texts |= given["store"]
+    sys.dont_write_bytecode = True  # it would be cut off as well, and be read by all that come later
     resource.setrlimit(resource.RLIMIT_FSIZE, (given["limit"], resource.RLIM_INFINITY))
     error = None
     try:

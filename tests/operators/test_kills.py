@@ -7,11 +7,12 @@ of it runs any more. `tests/system/test_kills.py` does the same with SIGKILL und
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from airflow_provider_telecom.hooks.sunsim import SunSimHook
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators import kyivstar_open_telecom as kyivstar
 from airflow_provider_telecom.operators.ketchup_loyalty import (
@@ -67,6 +68,13 @@ class KillingStore(Store):
         process.pass_point()
         super().set(key, value, retention=retention)
         process.pass_point()
+
+
+@pytest.fixture(autouse=True)
+def _no_other_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reset of the simulator kills SunSim's token: here that is not another system's doing."""
+    pace = replace(SunSimHook.pace, young_deaths=10_000, forgiven_deaths=10_000)
+    monkeypatch.setattr(SunSimHook, "pace", pace)
 
 
 @pytest.fixture(autouse=True)

@@ -296,8 +296,8 @@ def test_a_vendor_that_fails_for_a_while_is_borne(
             await seen.looks()
             books.sims[1001].block = "p"
             await seen.told(1)
-            fault = telecom_simulator.fault("status", "novaconnect", times=10_000, status=404)
-            await seen.looks(8)
+            fault = telecom_simulator.fault("status", "novaconnect", times=10_000, status=429)
+            await seen.looks(40)  # requests, four of them in each look
             assert store.ids() == {1001, *EMPTY_AT_FIRST}, "also a look in vain is a later one"
             books.sims[1002].block = "p"
             telecom_simulator.town.faults.remove(fault)
