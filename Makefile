@@ -10,13 +10,14 @@ READY_SYSTEM := $(VENV)/.ready-system
 CONSTRAINTS := constraints$(shell $(PYTHON) -c 'import sys; print("-3.10" if sys.version_info < (3, 11) else "")').txt
 WORKERS ?= 2
 
-.PHONY: help test lint types unit test-system bench demo up constraints clean
+.PHONY: help test lint types unit test-system fuzz bench demo up constraints clean
 
 help:
 	@echo "make test   set everything up, then lint, types and tests (ten minutes on two cores)"
 	@echo "make test-system   also install PostgreSQL, Redis and Chromium where missing, then the tests that need them:"
 	@echo "            hooks in a real Airflow, kills, thousands of sensors, call-backs, the example Dags under two"
 	@echo "            executors (half an hour)"
+	@echo "make fuzz   50,000 unusual answers through all endpoints, other ones each time (ten minutes)"
 	@echo "make bench  a million recipients through both campaign operators, long call lists to disk, what imports cost:"
 	@echo "            figures as JSON lines"
 	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
@@ -50,6 +51,9 @@ test-system: $(READY_SYSTEM)
 $(READY_SYSTEM): $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev,system]'
 	@touch $@
+
+fuzz: $(READY)
+	TELECOM_FUZZ_ANSWERS=50000 $(BIN)/pytest tests/fuzz
 
 bench: $(READY)
 	@$(BIN)/python benchmarks/campaigns.py
