@@ -2,7 +2,7 @@
 
     python benchmarks/receiver.py --old <another checkout>
 
-measures another checkout as well, in turns with this one, and prints the ratio. Each post tells of another
+measures another checkout as well, after each other, and prints the ratio. Each post tells of another
 look-up, so each makes a deduplication record, a line in the log and an asset event.
 Prints a JSON line for each database, and one for each kind of post that is refused.
 """
@@ -24,6 +24,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import psutil
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -118,12 +120,18 @@ def posted(url: str, count: int, start: int, kind: str) -> dict[str, Any]:
     }
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return what a process and all that it has started have used: it does not depend on who else works."""
+    return sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
+
+
 @contextmanager
-def api_server(checkout: Path, database: str, workers: int) -> Iterator[str]:
-    """Run the api-server of a checkout with a new database; give its URL."""
+def api_server(checkout: Path, database: str, workers: int) -> Iterator[tuple[str, psutil.Process]]:
+    """Run the api-server of a checkout with a new database; give its URL and the process that started it."""
     program = (
         "import sys; from pathlib import Path; from tests.system.siege import besieged\n"
-        "with besieged(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])) as server:\n"
+        "nobody = {'AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS': 'False'}\n"  # as where it is used
+        "with besieged(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), **nobody) as server:\n"
         "    print(server.url, flush=True); sys.stdin.read()"
     )
     with tempfile.TemporaryDirectory(prefix="telecom-bench-") as home:
@@ -140,7 +148,8 @@ def api_server(checkout: Path, database: str, workers: int) -> Iterator[str]:
         ) as process:
             assert process.stdout is not None
             try:
-                yield next(line.strip() for line in process.stdout if line.startswith("http://"))
+                url = next(line.strip() for line in process.stdout if line.startswith("http://"))
+                yield url, psutil.Process(process.pid)
             finally:
                 process.communicate("")
 
@@ -166,10 +175,13 @@ def main() -> None:
             rates: dict[str, dict[str, float]] = {}
             for name, (checkout, count) in checkouts.items():
                 where = postgres.new_database(name) if postgres and database == "postgresql" else ""
-                with api_server(checkout, where, workers) as url:
+                with api_server(checkout, where, workers) as (url, server):
                     posted(url, 10 * CONNECTIONS, 0, "accepted")  # what is loaded once is loaded now
                     for kind in ("accepted", "refused"):
+                        before = cpu_seconds(server)
                         found = posted(url, count, 1_000_000, kind)
+                        cpu = (cpu_seconds(server) - before) / found["posts"]
+                        found["server_cpu_ms"] = round(1000 * cpu, 2)
                         rates.setdefault(kind, {})[name] = found["a_second"]
                         what = {"bench": "receiver", "checkout": name, "database": database}
                         print(json.dumps({**what, "workers": workers, "kind": kind, **found}), flush=True)

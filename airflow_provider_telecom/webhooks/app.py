@@ -81,7 +81,7 @@ def _hook(webhooks: WebhookReceiver | None) -> Callable[[Request], Awaitable[Res
                 raise RefusedError(404)
             return _answer(200, await webhooks.take(request))
         except RefusedError as refused:
-            return _answer(refused.status, refused.why)
+            return _answer(refused.status, refused.why, hang_up=not refused.is_read)
 
     return hook
 
@@ -99,15 +99,13 @@ def _opened() -> WebhookReceiver | None:
 
 
 def _nowhere(request: Request, error: Exception) -> Response:
-    return _answer(404, None)
+    return _answer(404, None, hang_up=True)
 
 
-def _answer(status: int, said: str | None) -> Response:
-    """Return an answer. Refusing hangs up: what is left of the post is not read."""
-    good = status < 300
-    return JSONResponse(
-        {"ok": good, "detail": said}, status, _SAFE if good else _SAFE | {"Connection": "close"}
-    )
+def _answer(status: int, said: str | None, *, hang_up: bool = False) -> Response:
+    """Return an answer. It hangs up where what is left of the post is not to be read."""
+    headers = _SAFE | {"Connection": "close"} if hang_up else _SAFE
+    return JSONResponse({"ok": status < 300, "detail": said}, status, headers)
 
 
 class _Post(NamedTuple):
@@ -167,6 +165,9 @@ class WebhookReceiver:
                 return (await self._posts.submit(_Post(address, body, limits))).value
             except FullError:
                 raise RefusedError(503) from None
+            except RefusedError as refused:
+                refused.is_read = True
+                raise
 
     def _refuse(self, address: Address, why: str) -> None:
         self._refusals.add(address, why)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-_PAUSE_SECONDS = 0.01
+_PAUSE_SECONDS = 0.025
 """Between two batches. A transaction costs much and a post little, so a few large batches are done sooner
 than many small ones. Whoever posts one by one never waits for it."""
 

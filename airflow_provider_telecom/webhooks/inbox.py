@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from airflow.assets.manager import asset_manager
@@ -49,7 +50,10 @@ from airflow_provider_telecom.webhooks.names import (
     page_key,
 )
 
-_OURS = (AssetModel.name == INBOX.name, AssetModel.uri == INBOX.uri)
+# As tables: what is written here for each batch need not become objects.
+_ASSETS: Any = AssetModel.__table__
+_ROWS: Any = AssetStateStoreModel.__table__
+_OURS = (_ASSETS.c.name == INBOX.name, _ASSETS.c.uri == INBOX.uri)
 _ALIAS = "telecom"
 _MOST_KEYS = 500
 """How many keys a query asks for at once: databases allow so many parameters only."""
@@ -144,8 +148,9 @@ def _locked(session: Session) -> int:
 
     The update changes nothing. It comes first: SQLite would not let a transaction that has read wait.
     """
-    session.execute(update(AssetModel).where(*_OURS).values(name=AssetModel.name))
-    asset_id = session.scalar(select(AssetModel.id).where(*_OURS))
+    connection = session.connection()
+    connection.execute(update(_ASSETS).where(*_OURS).values(name=_ASSETS.c.name))
+    asset_id: int | None = connection.scalar(select(_ASSETS.c.id).where(*_OURS))
     return _new_asset(session).id if asset_id is None else asset_id
 
 
@@ -183,11 +188,13 @@ class Rows:
         """Read rows that are asked for soon."""
         missing = sorted({key for key in keys if key not in self._values})
         self._values |= dict.fromkeys(missing)
-        model = AssetStateStoreModel
         for start in range(0, len(missing), _MOST_KEYS):
             some = missing[start : start + _MOST_KEYS]
-            query = select(model.key, model.value).where(model.asset_id == self.asset_id, model.key.in_(some))
-            self._values |= {key: json.loads(text) for key, text in self.session.execute(query)}
+            query = select(_ROWS.c.key, _ROWS.c.value).where(
+                _ROWS.c.asset_id == self.asset_id, _ROWS.c.key.in_(some)
+            )
+            found = self.session.connection().execute(query)
+            self._values |= {key: json.loads(text) for key, text in found}
 
     def get(self, key: str) -> Any:
         """Return what a row holds, None if there is none."""
@@ -210,18 +217,20 @@ class Rows:
             {"asset_id": self.asset_id, "key": key, "value": json.dumps(self._values[key]), "updated_at": now}
             for key in sorted(self._changed)
         ]
-        self.session.execute(_upsert(self.session.get_bind().dialect.name), rows)
+        connection = self.session.connection()
+        connection.execute(_upsert(connection.dialect.name), rows)
         self._changed.clear()
 
 
+@cache
 def _upsert(dialect: str) -> Any:
     """Return the statement that inserts rows or updates those that are there."""
     if dialect == "mysql":
-        insert = mysql.insert(AssetStateStoreModel)
+        insert = mysql.insert(_ROWS)
         return insert.on_duplicate_key_update(
             value=insert.inserted.value, updated_at=insert.inserted.updated_at
         )
-    statement: Any = (postgresql if dialect == "postgresql" else sqlite).insert(AssetStateStoreModel)
+    statement: Any = (postgresql if dialect == "postgresql" else sqlite).insert(_ROWS)
     new = {"value": statement.excluded.value, "updated_at": statement.excluded.updated_at}
     return statement.on_conflict_do_update(index_elements=["asset_id", "key"], set_=new)
 
@@ -230,14 +239,15 @@ class _Batch:
     """Posts that are written in one transaction."""
 
     def __init__(self, rows: Rows) -> None:
-        self._rows, self._now = rows, datetime.now(timezone.utc)
+        self._rows, now = rows, datetime.now(timezone.utc)
+        self._today, self._hour = f"{DAY}{now:%Y-%m-%d}", f"{now:%H}"
         self._lines: list[dict[str, Any]] = []
         self._verdicts: Counter[tuple[str, str]] = Counter()
         self._ends: Counter[str] = Counter()
         self._events: dict[str, list[dict[str, Any]]] = {}
 
     def accept(self, posts: Sequence[Told]) -> list[Verdict | Exception]:
-        self._rows.load(key for post in posts for key in _keys(post))
+        self._rows.load([HEAD, self._today, *(key for post in posts for key in _keys(post))])
         outcomes = [self._accepted(*post) for post in posts]
         self._emit()
         self._tell()
@@ -302,13 +312,12 @@ class _Batch:
             self._rows.set(page_key(first), [*begun, *lines])
             begun = []
         self._rows.set(HEAD, {"next": number + len(self._lines)})
-        key = f"{DAY}{self._now:%Y-%m-%d}"
-        day = self._rows.get(key) or {"verdicts": {}, "hours": {}}
+        day = self._rows.get(self._today) or {"verdicts": {}, "hours": {}}
         for (vendor, verdict), count in self._verdicts.items():
             _increase(day["verdicts"].setdefault(vendor, {}), verdict, count)
         for state, count in self._ends.items():
-            _increase(day["hours"].setdefault(f"{self._now:%H}", {}), state, count)
-        self._rows.set(key, day)
+            _increase(day["hours"].setdefault(self._hour, {}), state, count)
+        self._rows.set(self._today, day)
 
 
 def _keys(post: Told) -> Iterator[str]:

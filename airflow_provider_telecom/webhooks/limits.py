@@ -34,11 +34,14 @@ class Limits:
 
 
 class RefusedError(Exception):
-    """A post that is not taken. `why` is a fixed text, never what the post says; None says nothing."""
+    """A post that is not taken. `why` is a fixed text, never what the post says; None says nothing.
+
+    `is_read` says whether its body was read to its end: if not, the connection cannot be used again.
+    """
 
     def __init__(self, status: int, why: str | None = None) -> None:
         super().__init__(why)
-        self.status, self.why = status, why
+        self.status, self.why, self.is_read = status, why, False
 
 
 class Flood:

@@ -413,6 +413,22 @@ def test_a_body_is_parsed_once_and_by_the_inboxs_thread(
     assert thread.startswith("telecom-inbox")
 
 
+def test_it_hangs_up_where_it_does_not_read_on(served: Served) -> None:
+    url = served.address("viber", "n1", vendor="ketchup")
+    read = (
+        b"",
+        b"{",
+        json.dumps(viber("another", "sent")).encode(),
+        json.dumps(viber("n1", "sent")).encode(),
+    )
+    answers = [served.post(url, content=body) for body in read]
+    assert [answer.status_code for answer in answers] == [400, 400, 409, 200]
+    assert not [answer for answer in answers if "connection" in answer.headers]
+    unread = served.post(url, content=b",,", headers={"Content-Type": "text/html"})
+    assert (unread.status_code, unread.headers["connection"]) == (415, "close")
+    assert served.post(url + "x", content=b"{}").headers["connection"] == "close"
+
+
 def test_a_length_that_is_none(served: Served) -> None:
     url = served.address("viber", "n1", vendor="ketchup")
     for said in ("-1", "1e3", "0x10", "\xb2", "9" * 26, "+5", "5, 5", ""):
