@@ -38,14 +38,22 @@ class Plan:
 
 
 class Server:
-    """Listens on loopback. `plan` is set before each call; `others` are good answers by method and path."""
+    """Listens on loopback. Each call has a plan and an address of its own, so that a request that comes late,
+    when the client has given it up, is not counted for the next call. `others` are good answers by method
+    and path.
+    """
 
     def __init__(self, others: Mapping[tuple[str, str], Answer]) -> None:
         self.others = dict(others)
-        self.plan = Plan("", "", [])
+        self._plans: list[Plan] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
+
+    def follow(self, plan: Plan) -> str:
+        """Return the address of the next call, whose endpoint answers as planned."""
+        self._plans.append(plan)
+        return f"{self._url}/{len(self._plans) - 1}"
 
     def close(self) -> None:
         """Stop listening."""
@@ -59,14 +67,16 @@ class Server:
                 peer, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._talk, args=(peer, self.plan), daemon=True).start()
+            threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
 
-    def _talk(self, peer: socket.socket, plan: Plan) -> None:
+    def _talk(self, peer: socket.socket) -> None:
         with peer, suppress(OSError):
             peer.settimeout(_LISTENS_AT_MOST)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while (request := _read(peer)) is not None:
-                method, path, body = request
+                method, address, body = request
+                place, _, rest = address.removeprefix("/").partition("/")
+                plan, path = self._plans[int(place)], f"/{rest}"
                 if plan.takes(method, path):
                     self._play(peer, plan, plan.next(body))
                     return

@@ -175,10 +175,10 @@ def test_the_recorded_answers_are_good(
 ) -> None:
     """Without a change every call succeeds: else the test below would see nothing but errors."""
     for each in recorded:
-        server.plan = Plan(each.row.http, each.row.pattern, [each.good])
-        ended = _run(each, server.url, telecom_simulator_server, awaited, deadline=120)
+        plan = Plan(each.row.http, each.row.pattern, [each.good])
+        ended = _run(each, server.follow(plan), telecom_simulator_server, awaited, deadline=120)
         assert ended.error is None, each.row
-        assert len(server.plan.bodies) == 1
+        assert len(plan.bodies) == 1
         if each.row.cls in "XSDK":
             assert may_succeed(each.row, each.good), each.row
 
@@ -200,8 +200,8 @@ def test_unusual_answers(
     )
     @given(answers=_answers(each), awaited=st.booleans())
     def check(answers: list[Answer], awaited: bool) -> None:
-        server.plan = plan = Plan(row.http, row.pattern, answers)
-        ended = _run(each, server.url, telecom_simulator_server, awaited)
+        plan = Plan(row.http, row.pattern, answers)
+        ended = _run(each, server.follow(plan), telecom_simulator_server, awaited)
         _judge(row, plan, ended)
 
     check()
@@ -238,8 +238,8 @@ def _judge(row: Row, plan: Plan, ended: Ending) -> None:
 
 def _was_refused(row: Row, answer: Answer) -> bool:
     """Whether an answer says that the request was refused, so that it may be sent again."""
-    if answer.refuses:
-        return True
+    if answer.refuses or (row.method == "delete_statistics_export" and answer.status == b"404"):
+        return True  # the document has two addresses for the latter
     try:
         document = json.loads(answer.content)
     except (ValueError, RecursionError):
