@@ -18,7 +18,7 @@ help:
 	@echo "            hooks in a real Airflow, kills, thousands of sensors, call-backs, the example Dags under two"
 	@echo "            executors (half an hour)"
 	@echo "make fuzz   50,000 unusual answers through all endpoints, other ones each time (ten minutes)"
-	@echo "make bench  a million recipients through both campaign operators, long call lists to disk, what imports cost:"
+	@echo "make bench  a million recipients through both campaign operators, long call lists to disk, webhooks, what imports cost:"
 	@echo "            figures as JSON lines"
 	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
 	@echo "make up     set everything up, then Airflow in the browser, with the simulator and the example Dags"
@@ -58,6 +58,8 @@ fuzz: $(READY)
 bench: $(READY)
 	@$(BIN)/python benchmarks/campaigns.py
 	@$(BIN)/python benchmarks/records.py
+	@$(BIN)/python benchmarks/receiver.py --only sqlite
+	@$(BIN)/python benchmarks/page.py --only sqlite
 	@$(BIN)/python benchmarks/imports.py
 
 demo: $(READY)

@@ -2,9 +2,10 @@
 
     python benchmarks/receiver.py --old <another checkout>
 
-measures another checkout as well, after each other, and prints the ratio. Each post tells of another
-look-up, so each makes a deduplication record, a line in the log and an asset event.
-Prints a JSON line for each database, and one for each kind of post that is refused.
+measures another checkout as well, just before, and prints the ratio. Each accepted post tells of another
+look-up, so it makes a deduplication record, a line in the log and a report in an asset event; refused ones
+lack fields. Prints JSON lines. `server_cpu_ms` is what a post costs the server's processes, so it hardly
+depends on what else the machine does.
 """
 
 from __future__ import annotations
