@@ -346,6 +346,7 @@ class ApiServer:
         assert self._process is not None
         doomed = self.processes()
         os.kill(self._process.pid, signal.SIGTERM)
+        self._process.wait(HANG_SECONDS)
         _, alive = psutil.wait_procs(doomed, timeout=HANG_SECONDS)
         assert not alive, self.log()[-3000:]
 

@@ -242,7 +242,8 @@ def test_a_slow_body_has_ten_seconds(server: ApiServer) -> None:
         line.settimeout(HANG_SECONDS)
         while answer:  # and it hangs up
             answer = line.recv(65536)
-    assert "it did not arrive within 10 s" in [one["why"] for one in Found.within(server.database).log]
+    why = "it did not arrive within 10 s"
+    assert eventually(lambda: why in [one["why"] for one in Found.within(server.database).log], every=0.2)
 
 
 def test_addresses_stand_in_no_log(server: ApiServer) -> None:
