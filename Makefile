@@ -1,13 +1,12 @@
 # `make test` and `make demo` each work as the first and only command on a fresh clone:
-# they need Python 3.10 or newer with pip, and nothing else.
+# they need Python 3.11 or newer with pip, and nothing else.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_SYSTEM := $(VENV)/.ready-system
-# Some packages have newer releases for Python 3.11 and up only.
-CONSTRAINTS := constraints$(shell $(PYTHON) -c 'import sys; print("-3.10" if sys.version_info < (3, 11) else "")').txt
+CONSTRAINTS := constraints.txt
 WORKERS ?= 2
 
 .PHONY: help test lint types unit test-system fuzz bench demo up constraints clean
@@ -26,7 +25,7 @@ help:
 
 $(READY): pyproject.toml $(CONSTRAINTS)
 	@echo "Setting up $(VENV) (a minute or two, once) ..."
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version) if sys.version_info < (3, 10) else None'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev]'
 	@$(BIN)/python -m pip check --disable-pip-version-check > /dev/null

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def fill(rows: int) -> None:
     from airflow_provider_telecom.webhooks.names import DAY, ENTRY, HEAD, mark_key, page_key
 
     pages = rows // LINES
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     states = {f"ketchup/hlr/{state}": 100 for state in ("active", "absent", "failed")}
     day = {
         "verdicts": {"ketchup": {"accepted": rows // 14}},

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,11 @@ def fill(town: Any, count: int) -> None:
     from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, Books, Call
 
     books: Any = town.town.books("fmc", Books)
-    now = datetime.now(timezone.utc).replace(microsecond=0)
+    now = datetime.now(UTC).replace(microsecond=0)
     start = now - timedelta(days=_DAYS, hours=1)
 
     def between(first: datetime, last: datetime) -> Any:
-        since, until = (one.replace(tzinfo=KYIV).astimezone(timezone.utc) for one in (first, last))
+        since, until = (one.replace(tzinfo=KYIV).astimezone(UTC) for one in (first, last))
         for number in range(-1, count):
             at = start + timedelta(seconds=number * _DAYS * 86400 // count)
             at = at if number >= 0 else start - timedelta(days=_DAYS)
@@ -66,7 +66,7 @@ def load(source_format: str, output_format: str, folder: str, days_ago: int) -> 
     )
     from tests.tasks import Run
 
-    start = datetime.now(timezone.utc) - timedelta(days=days_ago, hours=2)
+    start = datetime.now(UTC) - timedelta(days=days_ago, hours=2)
     operator = KyivstarFmcCallsToObjectStorageOperator(
         task_id="load",
         path=folder,

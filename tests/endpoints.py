@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +211,7 @@ def _sent_viber(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any
 
 
 def _today() -> dict[str, Any]:
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    now = datetime.now(UTC).replace(tzinfo=None)
     return {"time_in_from": now - timedelta(days=1), "time_in_to": now + timedelta(minutes=1)}
 
 
@@ -356,7 +356,7 @@ def _fmc(http: str, path: str, cls: str, method: str, prepare: Arguments) -> Row
 
 
 def _week(hook: Any, folder: Path) -> tuple[datetime, datetime]:
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     return now - timedelta(days=6), now
 
 
@@ -384,12 +384,12 @@ def _refresh_token(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, 
 
 
 def _last_hour(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    now = datetime.now(UTC).replace(tzinfo=None)
     return (["79000000000"], now - timedelta(hours=1), now), {}
 
 
 def _recording(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    now = datetime.now(UTC).replace(tzinfo=None)
     calls = hook.list_calls(["79000000000"], now - timedelta(days=20), now, only_recorded=True).calls
     return (calls[0].record_id,), {}
 

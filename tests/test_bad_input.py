@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 PHONE = "380670000201"
 
 

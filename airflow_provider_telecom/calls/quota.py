@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import timezone
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 LONGEST_WAIT = 300.0
@@ -47,7 +47,7 @@ def _asked(text: str, wall_clock: Callable[[], float]) -> float | None:
         return None
     try:
         moment = parsedate_to_datetime(text)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return aware.timestamp() - wall_clock()
     except (TypeError, ValueError, ArithmeticError, LookupError):  # all that a text of no sense has raised
         return None

@@ -27,7 +27,7 @@ from airflow_provider_telecom.vendors.api import Account, Api
 from airflow_provider_telecom.vendors.options import Options
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from airflow_provider_telecom.transport.awaited import Awaited
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Literal, Protocol, get_args
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -54,7 +54,7 @@ class Store(Protocol):
         """Write it; durable when it returns."""
 
 
-class State(str, Enum):
+class State(StrEnum):
     """How far something that is to be sent once has come."""
 
     PLANNED = "planned"

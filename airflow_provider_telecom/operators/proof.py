@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowSensorTimeout
@@ -42,7 +42,7 @@ class CallOperator(UnkeyedOperator):
 
     def _or_proven(self, call: Callable[[], object], arguments: Mapping[str, Any]) -> Facts:
         """Ask for the call; when nobody knows what came of it, look for proof. Return `{"started": True}`."""
-        since = datetime.now(timezone.utc).replace(microsecond=0)
+        since = datetime.now(UTC).replace(microsecond=0)
         try:
             call()
         except TelecomUnknownError as error:

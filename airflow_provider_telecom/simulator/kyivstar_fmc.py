@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -83,7 +83,7 @@ class Books:
 
     def add_call(self, start: datetime, seconds: float, calling: str, called: str, **facts: Any) -> Call:
         """Add a call that began at `start` (aware)."""
-        call = Call(start.astimezone(timezone.utc).replace(microsecond=0), seconds, calling, called, **facts)
+        call = Call(start.astimezone(UTC).replace(microsecond=0), seconds, calling, called, **facts)
         self.calls.append(call)
         return call
 
@@ -101,7 +101,7 @@ class Books:
         if self.switches["repeated_hour"] == "clocks":
             return first <= _wall_clock(moment) <= last
         fold = int(self.switches["repeated_hour"] == "second")
-        since, until = (one.replace(tzinfo=KYIV, fold=fold).astimezone(timezone.utc) for one in (first, last))
+        since, until = (one.replace(tzinfo=KYIV, fold=fold).astimezone(UTC) for one in (first, last))
         return since <= moment <= until
 
 
@@ -203,7 +203,7 @@ def _interval(given: dict[str, str], now: datetime, switches: Switches) -> tuple
 
 
 def _elapsed(shown: datetime) -> datetime:
-    return shown.replace(tzinfo=KYIV).astimezone(timezone.utc)
+    return shown.replace(tzinfo=KYIV).astimezone(UTC)
 
 
 def _moment(text: str) -> datetime:
@@ -246,7 +246,7 @@ def _written(calls: Iterable[Call], suffix: str, flags: Sequence[str], switches:
     rows = (_row(call, flags, switches) for call in calls)
     if suffix == "json":
         return _json(rows, switches)
-    columns = list(_row(Call(datetime.now(timezone.utc), 0, "", ""), flags, switches))
+    columns = list(_row(Call(datetime.now(UTC), 0, "", ""), flags, switches))
     return _csv(rows, columns, switches) if suffix == "csv" else _xml(rows, switches)
 
 

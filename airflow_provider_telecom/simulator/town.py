@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from airflow_provider_telecom.simulator.switches import Preset, Switches, of_vendor
@@ -29,7 +29,7 @@ class Clock:
 
     def now(self) -> datetime:
         """Return the town's time, aware, in UTC."""
-        return datetime.now(timezone.utc) + self._offset
+        return datetime.now(UTC) + self._offset
 
     def advance(self, seconds: float) -> None:
         """Move the town's time by `seconds`."""
@@ -37,7 +37,7 @@ class Clock:
 
     def set(self, moment: datetime) -> None:
         """Make it `moment` (aware) now; time runs on from there."""
-        self._offset = moment - datetime.now(timezone.utc)
+        self._offset = moment - datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,7 +207,7 @@ class Dataset:
             "replaces": replaces,
             "about": self.form.about,
             "columns": [{**asdict(column), "kind": column.kind.value} for column in self.form.columns],
-            "written_at": moment_text(datetime.now(timezone.utc)),
+            "written_at": moment_text(datetime.now(UTC)),
         }
         path = self.spool / "manifest"
         path.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")

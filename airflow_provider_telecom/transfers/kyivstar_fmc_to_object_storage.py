@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -145,7 +145,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
 
 
 def _run(start: datetime, end: datetime) -> str:
-    return "-".join(f"{one.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}" for one in (start, end))
+    return "-".join(f"{one.astimezone(UTC):%Y%m%dT%H%M%SZ}" for one in (start, end))
 
 
 def _day(row: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +117,8 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         from airflow_provider_telecom.transfers.parts import parts_by_day
         from airflow_provider_telecom.vendors.novaconnect.table import COLUMNS
 
-        first, last = (datetime.combine(day, time(), timezone.utc) for day in (start, end + _DAY))
-        parts = parts_by_day(first, last, timezone.utc)
+        first, last = (datetime.combine(day, time(), UTC) for day in (start, end + _DAY))
+        parts = parts_by_day(first, last, UTC)
         return self._dataset(COLUMNS[self.report], parts, f"{start:%Y%m%d}-{end:%Y%m%d}")
 
     def _refuse_unknown(self, chosen: Mapping[str, Sequence[int]]) -> None:
@@ -184,7 +184,7 @@ class _Load:
 
 def today() -> date:
     """Return the day, in UTC."""
-    return datetime.now(timezone.utc).date()
+    return datetime.now(UTC).date()
 
 
 def interval(

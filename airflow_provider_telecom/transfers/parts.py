@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
@@ -59,7 +59,7 @@ class Part:
 def _bound(moment: datetime | None) -> str:
     if moment is None or moment.tzinfo is None:
         return f"{moment:%Y%m%dT%H%M%S}"
-    return f"{moment.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}"
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def parts_by_day(start: datetime, end: datetime, zone: tzinfo | None) -> dict[date | None, Part]:
@@ -85,4 +85,4 @@ def _days(start: datetime, end: datetime, zone: tzinfo | None) -> Iterator[tuple
 
 def _midnight(day: date, zone: tzinfo | None) -> datetime:
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return midnight if zone is None else midnight.astimezone(timezone.utc)
+    return midnight if zone is None else midnight.astimezone(UTC)

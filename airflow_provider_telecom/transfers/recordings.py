@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ class Shelf:
         """Put a finished local file in place, in place of what stood there; return what is known of it."""
         target = self._target(folder, record_id)
         written = self.spool / "recording.manifest"
-        facts = {"file": target.name, **known, "written_at": moment_text(datetime.now(timezone.utc))}
+        facts = {"file": target.name, **known, "written_at": moment_text(datetime.now(UTC))}
         written.write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
         storage.remove(_manifest(target))  # of another file: a task killed in between has to fetch again
         storage.place(file, target)

@@ -264,7 +264,7 @@ class Awaited:
     async def _alone(self, call: Call[T], timeout: float) -> T:
         try:
             await asyncio.wait_for(self._lock.acquire(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise TelecomNotSentError(
                 "not sent: another caller has been fetching a token for too long"
             ) from None

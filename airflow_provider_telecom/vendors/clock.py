@@ -15,7 +15,7 @@ See docs/decisions/0007-wall-clock-times.md.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated
 
 import pendulum
@@ -159,7 +159,7 @@ def local_period(
 
 def _passes(local: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     earlier, later = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-    return earlier.astimezone(timezone.utc), later.astimezone(timezone.utc)
+    return earlier.astimezone(UTC), later.astimezone(UTC)
 
 
 def utc(moment: datetime) -> datetime:
@@ -167,8 +167,8 @@ def utc(moment: datetime) -> datetime:
 
     pendulum's own class loses its zone when a difference is added to it in a zone that is not pendulum's.
     """
-    found = moment.astimezone(timezone.utc)
-    return datetime.combine(found.date(), found.time(), timezone.utc)
+    found = moment.astimezone(UTC)
+    return datetime.combine(found.date(), found.time(), UTC)
 
 
 def _shown(moment: datetime, zone: tzinfo) -> datetime:

@@ -20,8 +20,8 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from enum import Enum
+from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -62,7 +62,7 @@ _SHOWN_REFUSALS = 100
 T = TypeVar("T")
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """What became of a post."""
 
     ACCEPTED = "accepted"
@@ -211,7 +211,7 @@ class Rows:
         """Write what has changed."""
         if not self._changed:
             return
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         rows = [
             # ASCII: a vendor's text may hold halves of characters
             {"asset_id": self.asset_id, "key": key, "value": json.dumps(self._values[key]), "updated_at": now}
@@ -239,7 +239,7 @@ class _Batch:
     """Posts that are written in one transaction."""
 
     def __init__(self, rows: Rows) -> None:
-        self._rows, now = rows, datetime.now(timezone.utc)
+        self._rows, now = rows, datetime.now(UTC)
         self._today, self._hour = f"{DAY}{now:%Y-%m-%d}", f"{now:%H}"
         self._lines: list[dict[str, Any]] = []
         self._verdicts: Counter[tuple[str, str]] = Counter()
@@ -348,7 +348,7 @@ def _line(
     """Return the line about a post for the log."""
     news = verdict is Verdict.ACCEPTED and report is not None
     return {
-        "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "vendor": address.vendor,
         "kind": address.kind,
         "connection": address.conn_id,

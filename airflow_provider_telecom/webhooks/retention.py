@@ -6,7 +6,7 @@ the next day.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
@@ -70,9 +70,9 @@ def _delete(rows: Rows, keys: list[str]) -> None:
 
 def _oldest(key: str) -> datetime:
     if key == HEAD:
-        return datetime.min.replace(tzinfo=timezone.utc)
+        return datetime.min.replace(tzinfo=UTC)
     return _now() - timedelta(days=BOUND_KEPT_DAYS if key.startswith(BOUND) else KEPT_DAYS)
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)

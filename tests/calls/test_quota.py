@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.quota import LONGEST_RETRY_AFTER, is_used_up, retry_after, seconds_until
 
-NOW = datetime(2026, 7, 1, 12, 0, tzinfo=timezone.utc).timestamp()
+NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC).timestamp()
 DAY = LONGEST_RETRY_AFTER
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -184,7 +184,7 @@ def test_row_07_and_08_a_later_sms_goes_out_when_it_is_due(
 ) -> None:
     telecom_simulator.town.set_switch("ketchup.sending_time", switch)
     telecom_simulator.town.set_switch("ketchup.individual_destination", destination)
-    hook, due = hook_for("ketchup_loyalty"), datetime(2126, 7, 1, 12, tzinfo=timezone.utc)
+    hook, due = hook_for("ketchup_loyalty"), datetime(2126, 7, 1, 12, tzinfo=UTC)
     for number in (1, 2):
         msisdn = f"38067000020{number}"
         people = [Recipient(msisdn, f"b{number}")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -88,7 +88,7 @@ def effects(simulator: Simulator, kind: str | None = None) -> list[dict[str, Any
 
 def period() -> dict[str, datetime]:
     """Return a window around now, in the vendor's own time, which is UTC here."""
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    now = datetime.now(UTC).replace(tzinfo=None)
     return {"time_in_from": now - timedelta(hours=1), "time_in_to": now + timedelta(minutes=1)}
 
 
@@ -427,7 +427,7 @@ def test_row_17_a_window_means_the_vendors_own_hours(
 ) -> None:
     books_of(telecom_simulator).zone = timezone(timedelta(hours=5))  # Tashkent, all the year
     hook = hook_for("ketchup_loyalty", vendor_timezone="Asia/Tashkent")
-    before = datetime.now(timezone.utc).replace(microsecond=0)
+    before = datetime.now(UTC).replace(microsecond=0)
     call(hook.send_sms, A, "Hi", reference="r1")
     at = call(hook.get_sms_by_reference, "r1").delivered_at("Asia/Tashkent")
     assert before <= at <= before + timedelta(seconds=30)

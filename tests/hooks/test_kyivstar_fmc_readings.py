@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from airflow_provider_telecom.vendors.progress import Stage
 from tests.tasks import Run
 
 A, B, SHORT = "0670000201", "0670000202", "101"
-PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=timezone.utc)
+PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)
 """When Kyiv's clocks go from 04:00 back to 03:00."""
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FORMATS = ("json", "csv", "xml")
@@ -66,7 +66,7 @@ def hook(books: Books, hook_for: Make) -> Any:
 
 
 def now() -> datetime:
-    return datetime.now(timezone.utc).replace(microsecond=0)
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def called(number: str) -> str:
@@ -103,7 +103,7 @@ def test_no_records(hook: Any, tmp_path: Path, format: str) -> None:
 
 @every_reading
 def test_periods_up_to_the_limits(hook: Any) -> None:
-    for change in (PUT_BACK, datetime(2027, 3, 28, 1, tzinfo=timezone.utc)):
+    for change in (PUT_BACK, datetime(2027, 3, 28, 1, tzinfo=UTC)):
         for days in (10, 1, 3 / 24, 1 / 48, -1 / 48):
             moment = change + DAY * days
             with time_machine.travel(moment, tick=False):

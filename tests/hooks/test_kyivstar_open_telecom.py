@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -108,7 +108,7 @@ def test_an_sms_is_sent_and_delivered(telecom_simulator: Any, hook: Any, call: M
     assert call(hook.get_sms, sent.message_id).state is MessageState.ACCEPTED
     status = call(hook.get_sms, sent.message_id)
     assert (status.is_delivered, status.message_id) == (True, sent.message_id)
-    assert abs(status.moment - datetime.now(timezone.utc)) < timedelta(minutes=1)
+    assert abs(status.moment - datetime.now(UTC)) < timedelta(minutes=1)
     (effect,) = telecom_simulator.town.ledger.of("kyivstar", "sms")
     assert effect.facts["msisdn"] == NUMBER
 
@@ -193,7 +193,7 @@ def test_mailings_are_listed_in_pages_and_whole(hook: Any, call: Make) -> None:
     assert page.rest is not None
     assert [promo.id for promo in hook.run(page.rest()).items] == made[2:4]
     assert [promo.id for promo in call(hook.all_promos, page_size=2)] == made
-    later = datetime.now(timezone.utc) + timedelta(days=1)
+    later = datetime.now(UTC) + timedelta(days=1)
     assert call(hook.all_promos, start_date_from=later, sort_by="startDate", sort_direction="DESC") == []
 
 

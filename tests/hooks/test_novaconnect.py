@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def test_another_file_than_asked_for_is_not_kept(
 
 
 def test_reports_come_whole(hook: NovaConnectHook, books: Any, call: Caller) -> None:
-    day = (datetime.now(timezone.utc) - timedelta(days=3)).date()
+    day = (datetime.now(UTC) - timedelta(days=3)).date()
     sessions = call(hook.all_report_sessions, day, day, size=20)
     assert {row.start_at.date() for row in sessions} == {day}
     page = call(hook.report_sessions, day, day, size=500)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +87,11 @@ def done(simulator: Any, kind: str) -> list[int]:
 
 
 def today() -> date:
-    return datetime.now(timezone.utc).date()
+    return datetime.now(UTC).date()
 
 
 def day_of(moment: int) -> date:
-    return datetime.fromtimestamp(moment, timezone.utc).date()
+    return datetime.fromtimestamp(moment, UTC).date()
 
 
 def load(folder: Path, start: date, end: date, **arguments: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -59,7 +59,7 @@ def effects(simulator: Any, kind: str) -> list[Effect]:
 
 
 def utc(days_ago: float = 0) -> datetime:
-    return datetime.now(timezone.utc).replace(tzinfo=None) - timedelta(days=days_ago)
+    return datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days_ago)
 
 
 class TestCalls:
@@ -194,7 +194,7 @@ class TestTokens:
         books.switches.set("token_dates", form)
         books.switches.turn_on("opaque_tokens")
         pair = call(hook.create_tokens)
-        left = pair.access_expires - datetime.now(timezone.utc)
+        left = pair.access_expires - datetime.now(UTC)
         assert abs(left - timedelta(hours=24)) < timedelta(seconds=10)
 
     def test_all_calls_use_one_token(self, hook: SunSimHook, call: Caller, telecom_simulator: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class TestTokens:
     def test_a_new_token_lasts_for_a_day(self, hook: Any, call: Any) -> None:
         pair = call(hook.create_tokens)
         for ends, hours in ((pair.access_expires, 24), (pair.refresh_expires, 25)):
-            assert abs(ends - datetime.now(timezone.utc) - timedelta(hours=hours)) < timedelta(minutes=1)
+            assert abs(ends - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=1)
         assert call(hook.refresh_tokens, pair.refresh).access != pair.access
 
     def test_calls_share_a_token(self, hook: Any, call: Any, telecom_simulator: Any) -> None:
@@ -136,7 +136,7 @@ class TestCalls:
         assert done(telecom_simulator, "callback") == 0
 
     def test_call_lists(self, hook: Any, call: Any, books: Books) -> None:
-        end = datetime.now(timezone.utc)
+        end = datetime.now(UTC)
         start = end - timedelta(days=28)
         assert len(call(hook.list_calls, [NUMBER, VIP_NUMBER], start, end).calls) == 24
         recorded = call(hook.list_calls, [NUMBER], start, end, only_recorded=True).calls
@@ -156,7 +156,7 @@ class TestCalls:
             call(hook.get_call_record_file, "none")
 
     def test_a_week_of_calls_and_recordings(self, books: Books, tmp_path: Path) -> None:
-        today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         interval = {
             "path": f"file://{tmp_path}",
             "numbers": [NUMBER],

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -64,7 +64,7 @@ def new_run(run_id: str) -> None:
         session.commit()
         DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).create_dagrun(
             run_id=run_id,
-            run_after=datetime.now(timezone.utc),
+            run_after=datetime.now(UTC),
             run_type=DagRunType.MANUAL,
             triggered_by=DagRunTriggeredByType.TEST,
             state=DagRunState.RUNNING,
@@ -127,7 +127,7 @@ class Deployment:
         assert ti_id not in self.tries
         token = BaseWorkloadSchema.generate_token(str(ti_id), LocalExecutor().jwt_generator)
         begun = Try(ti_id, number, self.run_id, Client(base_url=self.url, token=token, timeout=600))
-        begun.client.task_instances.start(ti_id, 1000 + number, datetime.now(timezone.utc))
+        begun.client.task_instances.start(ti_id, 1000 + number, datetime.now(UTC))
         self.tries[ti_id] = begun
         return begun
 
@@ -172,7 +172,7 @@ class Deployment:
 
     def retried_by_its_worker(self, old: Try) -> None:
         """The worker says that the task has failed and is to be retried."""
-        old.client.task_instances.retry(old.ti_id, datetime.now(timezone.utc), rendered_map_index=None)
+        old.client.task_instances.retry(old.ti_id, datetime.now(UTC), rendered_map_index=None)
 
     def given_up_by_the_scheduler(self, old: Try) -> None:
         """Its heartbeats do not arrive, so the scheduler takes it for dead."""

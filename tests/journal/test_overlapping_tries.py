@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from itertools import count
 from typing import Any
 
@@ -84,13 +85,13 @@ def test_a_try_that_was_given_up_can_write_nothing(
 
 def test_a_try_cannot_be_started_twice(airflow: Deployment) -> None:
     """A broker may deliver a task twice: the second worker is refused, and runs nothing."""
-    from datetime import datetime, timezone
+    from datetime import datetime
 
     from airflow.sdk.exceptions import TaskAlreadyRunningError
 
     first = airflow.begin()
     with pytest.raises(TaskAlreadyRunningError):
-        first.client.task_instances.start(first.ti_id, 4321, datetime.now(timezone.utc))
+        first.client.task_instances.start(first.ti_id, 4321, datetime.now(UTC))
 
 
 class LateWrite:

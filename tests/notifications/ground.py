@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,7 +56,7 @@ def datamodel_ti(**facts: Any) -> Any:
 def datamodel_run() -> Any:
     from airflow.api_fastapi.execution_api.datamodels.taskinstance import DagRun
 
-    now = datetime(2026, 11, 21, 8, tzinfo=timezone.utc)
+    now = datetime(2026, 11, 21, 8, tzinfo=UTC)
     return DagRun(
         dag_id="nightly",
         run_id=RUN_ID,

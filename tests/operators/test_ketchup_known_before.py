@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -54,7 +54,7 @@ def test_what_was_known_before_is_warned_of(task: str, caplog: pytest.LogCapture
 def test_a_scheduled_sms_that_is_refused_and_known_is_warned_of(
     telecom_simulator: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    at, run = datetime.now(timezone.utc) + timedelta(hours=1), Run()
+    at, run = datetime.now(UTC) + timedelta(hours=1), Run()
     run.execute(KetchUpSendSmsOperator(task_id="send", msisdn=A, text="Hi", schedule_at=at))
     killed(run, "send")
     body = '{"error": "10", "errorDescription": "Incorrect send_time"}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -201,7 +201,7 @@ def test_prices() -> None:
 
 @pytest.mark.parametrize("format", ["csv", "json", "xml"])
 def test_statistics(hook: Any, telecom_simulator: Any, tmp_path: Path, format: str) -> None:
-    run, now = Run(), datetime.now(timezone.utc).replace(tzinfo=None)
+    run, now = Run(), datetime.now(UTC).replace(tzinfo=None)
     days = {
         name: (now + timedelta(days=day)).isoformat(timespec="seconds")
         for name, day in (("time_in_from", -1), ("time_in_to", 1))

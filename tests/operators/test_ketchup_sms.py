@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -150,7 +150,7 @@ def test_what_the_vendor_has_but_does_not_show_is_an_error_in_the_end() -> None:
 
 
 def test_a_scheduled_sms_whose_time_passes_between_two_tries(telecom_simulator: Any) -> None:
-    at = datetime.now(timezone.utc) + timedelta(hours=1)
+    at = datetime.now(UTC) + timedelta(hours=1)
     run = Run()
     first = run.execute(sms(schedule_at="{{ params.at }}"), params={"at": at})
     assert paid(telecom_simulator, "sms")[0]["send_at"] == at.replace(microsecond=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -123,7 +123,7 @@ def test_the_clock_moves_ahead(town: Town, desk: TestClient) -> None:
 @pytest.mark.parametrize("text", ["2026-10-25T00:30:00Z", "2026-10-25T03:30:00+03:00"])
 def test_the_clock_is_set(town: Town, desk: TestClient, text: str) -> None:
     assert post(desk, "clock", {"set": text})[0] == 200
-    there = datetime(2026, 10, 25, 0, 30, tzinfo=timezone.utc)
+    there = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert timedelta(0) <= town.clock.now() - there < timedelta(seconds=5)
 
 
@@ -133,7 +133,7 @@ def test_the_town_is_made_new(town: Town, desk: TestClient) -> None:
     town.clock.advance(3600)
     assert post(desk, "reset", {"seed": 7}) == (200, {"ok": True})
     assert (town.ledger.effects, town.faults, town.seed) == ([], [], 7)
-    assert abs(town.clock.now() - datetime.now(timezone.utc)) < timedelta(seconds=5)
+    assert abs(town.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 def test_refusing_is_passed_on_to_the_server(town: Town) -> None:
@@ -186,7 +186,7 @@ def test_an_order_that_makes_no_sense_is_refused_and_changes_nothing(
 ) -> None:
     assert post(desk, route, order)[0] == 422
     assert (town.faults, town.seed, town.ripeness("ketchup.sms").mode) == ([], 0, "at_once")
-    assert abs(town.clock.now() - datetime.now(timezone.utc)) < timedelta(seconds=5)
+    assert abs(town.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]x", b"\xff"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from airflow_provider_telecom.simulator.kyivstar_fmc import Books, routes
 from airflow_provider_telecom.simulator.town import Town
 
 KYIV = ZoneInfo("Europe/Kyiv")
-NOON = datetime(2026, 7, 15, 9, 0, tzinfo=timezone.utc)  # 12:00 in Kyiv
+NOON = datetime(2026, 7, 15, 9, 0, tzinfo=UTC)  # 12:00 in Kyiv
 FIELDS = ["end_timestamp", "start_timestamp", "calling_number", "duration", "called_number"]
 A, B = "0670000201", "0670000202"
 
@@ -279,9 +279,9 @@ def test_an_originated_call_is_found_in_the_records(pbx: Pbx) -> None:
 
 def test_the_hour_that_comes_twice_is_told_by_the_wall_clock(pbx: Pbx) -> None:
     """On 2026-10-25 at 04:00 summer time Kyiv goes back to 03:00."""
-    pbx.town.clock.set(datetime(2026, 10, 26, tzinfo=timezone.utc))
+    pbx.town.clock.set(datetime(2026, 10, 26, tzinfo=UTC))
     for hour, minute in ((0, 30), (0, 59), (1, 30), (2, 0)):
-        pbx.books.add_call(datetime(2026, 10, 25, hour, minute, tzinfo=timezone.utc), 120, A, B)
+        pbx.books.add_call(datetime(2026, 10, 25, hour, minute, tzinfo=UTC), 120, A, B)
     query = {"from_": "2026-10-25T03:00:00", "to": "2026-10-25T03:59:59"}
     assert pbx.starts(**query) == ["2026-10-25 03:30:00", "2026-10-25 03:59:00", "2026-10-25 03:30:00"]
     calls = pbx.stat(**query).json()["calls"]
@@ -291,9 +291,9 @@ def test_the_hour_that_comes_twice_is_told_by_the_wall_clock(pbx: Pbx) -> None:
 
 def test_the_hour_that_never_comes_holds_no_calls(pbx: Pbx) -> None:
     """On 2027-03-28 at 03:00 winter time Kyiv goes on to 04:00."""
-    pbx.town.clock.set(datetime(2027, 3, 29, tzinfo=timezone.utc))
+    pbx.town.clock.set(datetime(2027, 3, 29, tzinfo=UTC))
     for hour, minute in ((0, 59), (1, 0)):
-        pbx.books.add_call(datetime(2027, 3, 28, hour, minute, tzinfo=timezone.utc), 120, A, B)
+        pbx.books.add_call(datetime(2027, 3, 28, hour, minute, tzinfo=UTC), 120, A, B)
     assert pbx.starts(from_="2027-03-28T03:00:00", to="2027-03-28T03:59:59") == []
     found = pbx.starts(from_="2027-03-28T02:59:00", to="2027-03-28T04:00:00")
     assert found == ["2027-03-28 02:59:00", "2027-03-28 04:00:00"]
@@ -302,8 +302,8 @@ def test_the_hour_that_never_comes_holds_no_calls(pbx: Pbx) -> None:
 @pytest.mark.parametrize(
     ("now", "first", "last"),
     [
-        (datetime(2026, 10, 26, tzinfo=timezone.utc), "2026-10-19T01:00:00", "2026-10-26T01:00:00"),
-        (datetime(2027, 3, 29, tzinfo=timezone.utc), "2027-03-22T01:00:00", "2027-03-29T01:00:00"),
+        (datetime(2026, 10, 26, tzinfo=UTC), "2026-10-19T01:00:00", "2026-10-26T01:00:00"),
+        (datetime(2027, 3, 29, tzinfo=UTC), "2027-03-22T01:00:00", "2027-03-29T01:00:00"),
     ],
 )
 def test_seven_days_are_counted_by_the_wall_clock(pbx: Pbx, now: datetime, first: str, last: str) -> None:

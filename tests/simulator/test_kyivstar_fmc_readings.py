@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from airflow_provider_telecom.simulator import credentials
 from tests.simulator.test_kyivstar_fmc import FIELDS, NOON, A, B, Pbx
 
 SINCE = {"from_": "2026-07-14T12:00:00"}
-PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=timezone.utc)
+PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)
 """When Kyiv's clocks go from 04:00 back to 03:00."""
 
 
@@ -142,7 +142,7 @@ def test_both_bounds_are_required(pbx: Pbx) -> None:
     ],
 )
 def test_how_days_are_counted(pbx: Pbx, now: str, limits: str, first: str, last: str, status: int) -> None:
-    pbx.town.clock.set(datetime.fromisoformat(now).replace(tzinfo=timezone.utc))
+    pbx.town.clock.set(datetime.fromisoformat(now).replace(tzinfo=UTC))
     pbx.books.switches.set("limits", limits)
     assert pbx.stat(from_=first, to=last).status_code == status
 

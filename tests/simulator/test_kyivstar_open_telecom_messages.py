@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +28,7 @@ class TestSms:
         first, second = (vendor.get(f"/sms/{body['msgId']}").json() for _ in range(2))
         assert (first["status"], second["status"]) == ("accepted", "delivered")
         assert set(first) == {"reqId", "msgId", "status", "date"}
-        date = datetime.strptime(second["date"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        date = datetime.strptime(second["date"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
         assert abs(date - vendor.town.clock.now()) < timedelta(seconds=5)
         (effect,) = vendor.effects("sms")
         assert effect.facts == {

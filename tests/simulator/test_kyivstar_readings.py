@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -214,7 +214,7 @@ def test_the_end_of_a_rate_limit(vendor: Vendor, form: str) -> None:
     ends = {
         "seconds": lambda: now + timedelta(seconds=int(reset)),
         "http_date": lambda: parsedate_to_datetime(reset),
-        "epoch": lambda: datetime.fromtimestamp(int(reset), timezone.utc),
-        "epoch_ms": lambda: datetime.fromtimestamp(int(reset) / 1000, timezone.utc),
+        "epoch": lambda: datetime.fromtimestamp(int(reset), UTC),
+        "epoch_ms": lambda: datetime.fromtimestamp(int(reset) / 1000, UTC),
     }[form]()
     assert timedelta(seconds=90) < ends - now < timedelta(seconds=110)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from html import unescape
 
 import httpx
@@ -64,9 +65,9 @@ def test_effects_and_requests_are_counted(telecom_simulator: Simulator) -> None:
 
 
 def test_it_tells_the_towns_time(telecom_simulator: Simulator) -> None:
-    from datetime import datetime, timezone
+    from datetime import datetime
 
-    telecom_simulator.town.clock.set(datetime(2031, 5, 6, 7, 8, tzinfo=timezone.utc))
+    telecom_simulator.town.clock.set(datetime(2031, 5, 6, 7, 8, tzinfo=UTC))
     assert "It is 2031-05-06 07:08:" in page(telecom_simulator)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -52,7 +52,7 @@ class TestTokens:
     def test_ends_are_iso(self, vendor: Vendor) -> None:
         end = datetime.strptime(vendor.pair["accessTokenExpiredIn"], "%Y-%m-%dT%H:%M:%S.%fZ")
         exp = claims(vendor.pair["accessToken"])["exp"]
-        assert int(end.replace(tzinfo=timezone.utc).timestamp()) == exp
+        assert int(end.replace(tzinfo=UTC).timestamp()) == exp
 
     def test_dotted_dates_and_opaque_tokens(self, vendor: Vendor) -> None:
         vendor.books.switches.set("token_dates", "dotted")
@@ -413,7 +413,7 @@ class TestReadings:
         vendor.town.set_switch("sunsim.month", month)
         vendor.town.set_switch("sunsim.period_limit", "length")
         for days in (longest, longest + 1):
-            end = datetime(2026, 3, 3, tzinfo=timezone.utc)
+            end = datetime(2026, 3, 3, tzinfo=UTC)
             ends = {"periodStart": written(end - timedelta(days=days)), "periodEnd": written(end)}
             answer = vendor.post("request/getcalllist", {"nums": [NUMBER], **ends})
             assert (answer.json()["error"]["errorCode"] == 0) is (days == longest)

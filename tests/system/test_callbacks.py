@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -154,7 +154,7 @@ def _post(airflow: RunningAirflow, address: Address, body: dict[str, Any]) -> No
 
 def _moment(airflow: RunningAirflow, query: str, **values: object) -> float:
     found: datetime = airflow.value(query, **values)
-    return found.astimezone(timezone.utc).timestamp()
+    return found.astimezone(UTC).timestamp()
 
 
 def _states(airflow: RunningAirflow, dag_id: str) -> set[str]:

@@ -12,7 +12,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ COLUMNS = (
     RAW,
 )
 ROW = {
-    "at_utc": datetime(2026, 10, 25, 0, 30, tzinfo=timezone.utc),
+    "at_utc": datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
     "text": 'Привіт; "you",\n=1+1',
     "count": 2**62,
     "price": Decimal("12345678901234567.123456789"),
@@ -319,8 +319,8 @@ def test_a_million_rows_are_never_all_in_memory(tmp_path: Path) -> None:
 
 def test_days_are_those_of_the_vendors_clocks() -> None:
     start, end = (
-        datetime(2026, 10, 24, 21, tzinfo=timezone.utc),
-        datetime(2026, 10, 25, 22, tzinfo=timezone.utc),
+        datetime(2026, 10, 24, 21, tzinfo=UTC),
+        datetime(2026, 10, 25, 22, tzinfo=UTC),
     )
     (only,) = parts_by_day(start, end, KYIV).items()  # 25 hours
     assert only == (DAY, Part("date=2026-10-25", start, end, whole=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
 from tests.tasks import Run
 from tests.transfers.hostile_names import NAMES
 
-START = datetime.now(timezone.utc).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=3)
+START = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=3)
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 Load = Callable[..., dict[str, Any]]
 

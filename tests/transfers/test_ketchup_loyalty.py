@@ -9,7 +9,7 @@ import tempfile
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.table import COLUMNS, unde
 from tests.operators.ketchup_ground import killed, paid, shown
 from tests.tasks import Run
 
-UTC = timezone.utc
+UTC = UTC
 A, B, AWAY = "380670000201", "380670000202", "380670000209"
 TEXT = " =1+1; „Вітаємо“,\n\"you\" 'and' 0,5\t"
 WEEK = {"time_in_from": "2026-03-01T00:00:00", "time_in_to": "2026-03-07T23:59:59"}

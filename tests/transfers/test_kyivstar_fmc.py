@@ -7,7 +7,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
 from airflow_provider_telecom.vendors.kyivstar_fmc.table import COLUMNS
 from tests.tasks import Run
 
-UTC, KYIV = timezone.utc, ZoneInfo("Europe/Kyiv")
+UTC, KYIV = UTC, ZoneInfo("Europe/Kyiv")
 AUTUMN, SPRING = datetime(2026, 10, 25, 1, tzinfo=UTC), datetime(2027, 3, 28, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FORMATS = ("csv", "json", "xml")

@@ -7,7 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
 from airflow_provider_telecom.vendors.novaconnect.table import COLUMNS
 from tests.tasks import Run
 
-UTC = timezone.utc
+UTC = UTC
 HOUR, DAY = 3600, 86400
 NOW = datetime(2026, 10, 27, 6, tzinfo=UTC)
 TODAY = int(datetime(2026, 10, 27, tzinfo=UTC).timestamp())

@@ -13,7 +13,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from airflow_provider_telecom.vendors.novaconnect.transcripts import COLUMNS, Tr
 from tests.eventually import eventually
 from tests.tasks import Run
 
-UTC = timezone.utc
+UTC = UTC
 NOW = datetime(2026, 10, 27, 6, tzinfo=UTC)
 MONTH = int(datetime(2026, 9, 1, tzinfo=UTC).timestamp())
 HOUR, DAY = 3600, 86400

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,7 +39,7 @@ from airflow_provider_telecom.vendors.sunsim.table import COLUMNS
 from tests.tasks import Run
 from tests.transfers.hostile_names import NAMES
 
-UTC = timezone.utc
+UTC = UTC
 NUMBER, OTHER = "9000000000", "9000000001"
 BOTH = [f"+7{NUMBER}", f"8{OTHER}"]
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)

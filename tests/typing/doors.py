@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import assert_type
 
 from airflow.sdk import ObjectStoragePath
-from typing_extensions import assert_type
 
 from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
 from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook

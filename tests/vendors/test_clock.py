@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ from airflow_provider_telecom.vendors.clock import (
     wall_clock_period,
 )
 
-UTC = timezone.utc
+UTC = UTC
 ZONES = [ZoneInfo(name) for name in ("Europe/Kyiv", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Almaty")]
 KYIV = ZONES[0]
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -148,9 +148,9 @@ def test_texts_of_others_never_become_markup(page: httpx.Response) -> None:
 
 
 def test_nothing_was_told_yet(served: Served, token: str) -> None:
-    before = datetime.now(timezone.utc).replace(microsecond=0)
+    before = datetime.now(UTC).replace(microsecond=0)
     found = overview(served, token)
-    assert before <= datetime.fromisoformat(found.pop("now")) <= datetime.now(timezone.utc)
+    assert before <= datetime.fromisoformat(found.pop("now")) <= datetime.now(UTC)
     receiver = {"open": True, "why": None, "base_url": served.url}
     assert found == {"receiver": receiver, "queues": [], "callbacks": [], "hours": [], "vendors": []}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -128,7 +128,7 @@ class Books:
         self.inactive_tariffs: set[int] = set()
         self.refused_senders = {"forbidden"}
         self.callback_url: str | None = None
-        self.zone: tzinfo = timezone.utc
+        self.zone: tzinfo = UTC
         self.messages: dict[str, Message] = {}
         self.references: dict[Module, dict[str, Message]] = {"sms": {}, "hlr": {}, "viber": {}}
         self.tasks: dict[str, Task] = {}

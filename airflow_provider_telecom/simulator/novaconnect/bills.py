@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.simulator.novaconnect.fields import PAGES
@@ -39,7 +39,7 @@ def usage_of(books: Books, period: str) -> dict[int, int]:
     """Return what each SIM has used in a month (MM-YYYY), as a bill's charges: all that reports show."""
     month, year = map(int, period.split("-"))
     first, last = (
-        int(datetime(*begin, 1, tzinfo=timezone.utc).timestamp()) - books.utc_offset
+        int(datetime(*begin, 1, tzinfo=UTC).timestamp()) - books.utc_offset
         for begin in ((year, month), (year + month // 12, month % 12 + 1))
     )
     costs = [(one.sim, one.start, one.cost) for one in books.sessions]

@@ -7,7 +7,7 @@ import random
 import sys
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_telecom.simulator.callbacks import Postman
@@ -80,7 +80,7 @@ class Books:
 
     def month_before(self, moment: int) -> str:
         """Return the month before that of `moment`, as MM-YYYY: what a bill of that day is for."""
-        first = datetime.fromtimestamp(moment, timezone.utc).replace(day=1)
+        first = datetime.fromtimestamp(moment, UTC).replace(day=1)
         return (first - timedelta(days=1)).strftime("%m-%Y")
 
     def make_bill(self, period: str) -> Bill:

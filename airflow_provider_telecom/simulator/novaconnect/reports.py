@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError, find
@@ -71,7 +71,7 @@ def _window(call: Call) -> tuple[int, int]:
 
 
 def _unix(day: str) -> int:
-    return int(datetime.strptime(day, "%d-%m-%Y").replace(tzinfo=timezone.utc).timestamp())
+    return int(datetime.strptime(day, "%d-%m-%Y").replace(tzinfo=UTC).timestamp())
 
 
 def _midnight(moment: int, offset: int) -> int:

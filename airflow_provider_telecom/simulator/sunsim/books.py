@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal
 
 from airflow_provider_telecom.simulator import credentials
@@ -28,7 +28,7 @@ class Books:
     def __init__(self, town: Town) -> None:
         self.town = town
         self.switches = town.switches("sunsim")
-        self.zone: tzinfo = timezone.utc
+        self.zone: tzinfo = UTC
         self.authorization_token = credentials.SUNSIM_AUTHORIZATION_TOKEN
         self.access: Token | None = None
         self.refresh: Token | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_telecom.calls.checks import one_of, percent
@@ -215,7 +215,7 @@ def _may_be_none_yet(status: HlrStatus) -> bool:
     ordered = status.created_at
     if status.state is not HlrState.UNKNOWN or ordered is None or status.status_at != ordered:
         return False
-    return datetime.now(timezone.utc) - ordered < _RESULT_COMES_WITHIN
+    return datetime.now(UTC) - ordered < _RESULT_COMES_WITHIN
 
 
 def stat_file(api: StatisticsCalls, file_key: str) -> Call[Progress]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -48,14 +48,14 @@ def period(start: datetime, end: datetime) -> tuple[str, str]:
 
 def _length(first: datetime, last: datetime) -> timedelta:
     """Return the length of a period, by the clocks or as it passes, whichever is more."""
-    since, until = (one.replace(tzinfo=KYIV).astimezone(timezone.utc) for one in (first, last))
+    since, until = (one.replace(tzinfo=KYIV).astimezone(UTC) for one in (first, last))
     return max(last - first, until - since)
 
 
 def oldest_start(now: datetime) -> datetime:
     """Return the earliest start that may be asked for: 30 days back, by the clocks of Kyiv too."""
     by_the_clocks = now.astimezone(KYIV).replace(tzinfo=None) - OLDEST_START
-    return max(now - OLDEST_START, by_the_clocks.replace(tzinfo=KYIV).astimezone(timezone.utc))
+    return max(now - OLDEST_START, by_the_clocks.replace(tzinfo=KYIV).astimezone(UTC))
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _cut(start: datetime, end: datetime, now: datetime) -> Iterator[Window]:
 def _moved(moment: datetime, by: timedelta) -> datetime:
     """Return the moment at which the clocks show what they show at `moment`, moved by a difference."""
     shown = moment.astimezone(KYIV).replace(tzinfo=None) + by
-    return shown.replace(tzinfo=KYIV).astimezone(timezone.utc)
+    return shown.replace(tzinfo=KYIV).astimezone(UTC)
 
 
 @dataclass(frozen=True)

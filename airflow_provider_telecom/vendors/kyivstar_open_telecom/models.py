@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import (
@@ -76,7 +76,7 @@ class Answer(BaseModel):
         return {name: content for name, content in value.items() if content is not None}
 
 
-class State(str, Enum):
+class State(StrEnum):
     """A vendor's status that we know. It is found in any case of letters; all others are UNKNOWN."""
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -285,4 +285,4 @@ def _list_query(
 
 
 def _rfc3339(field: str, moment: datetime) -> str:
-    return aware(field, moment).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return aware(field, moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

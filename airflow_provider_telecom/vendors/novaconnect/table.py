@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -94,7 +94,7 @@ def day_in(report: str, record: Mapping[str, Any]) -> date:
 
 def day_of(midnight: int) -> date:
     """Return the day that begins at a Unix time, whichever zone's midnight it is, from UTC-11 to UTC+12."""
-    middle = datetime.fromtimestamp(midnight, timezone.utc) + _HALF_A_DAY
+    middle = datetime.fromtimestamp(midnight, UTC) + _HALF_A_DAY
     return date(middle.year, middle.month, middle.day)
 
 
@@ -140,6 +140,6 @@ def _moment(name: str, seconds: int | None) -> datetime | None:
     if not seconds:
         return None
     try:
-        return datetime.fromtimestamp(within(name, seconds, 1, _LAST_SECOND), timezone.utc)
+        return datetime.fromtimestamp(within(name, seconds, 1, _LAST_SECOND), UTC)
     except TelecomInputError:
         raise TelecomInputError(name, "is no Unix time") from None

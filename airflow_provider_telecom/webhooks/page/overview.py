@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.models.asset import AssetModel
@@ -37,7 +37,7 @@ def overview() -> dict[str, Any]:
         queues = [_queue(key.removeprefix(ENTRY), entry, at) for key, entry, at in rows.newest_entries()]
     queues.sort(key=lambda one: (not one["final"], one["at"]), reverse=True)
     return {
-        "now": datetime.now(timezone.utc).isoformat(),
+        "now": datetime.now(UTC).isoformat(),
         "receiver": _receiver(),
         "queues": queues[:_SHOWN],
         "callbacks": posts[:_SHOWN],
@@ -74,7 +74,7 @@ class _Rows:
 
 
 def _day_keys() -> list[str]:
-    today = datetime.now(timezone.utc)
+    today = datetime.now(UTC)
     return [f"{DAY}{today - timedelta(days=back):%Y-%m-%d}" for back in range(_DAYS)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 UA, RU = "38067000{:04d}", "7900000{:04d}"
@@ -72,7 +72,7 @@ def naive(moment: datetime) -> str:
 
 
 def window(**more: Any) -> dict[str, Any]:
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     return {"time_in_from": naive(now - HOUR), "time_in_to": naive(now + HOUR), **more}
 
 

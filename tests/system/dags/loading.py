@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, dag, task
@@ -19,7 +19,7 @@ FOLDER = f"{os.environ['AIRFLOW_HOME']}/lake/calls"
 def loading() -> None:
     @task(multiple_outputs=True)
     def bounds() -> dict[str, str]:
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         start, end = now - timedelta(days=2), now - timedelta(hours=1)
         return {"start": start.isoformat(), "end": end.isoformat(), "folder": f"{FOLDER}_too"}
 

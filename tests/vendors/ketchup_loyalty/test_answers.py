@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import repeat
 from typing import Any
@@ -532,7 +532,7 @@ def test_row_17_times_without_a_zone_stay_as_they_are() -> None:
     status = result_of(Paper().get_sms(1), body)
     assert (status.time_in, status.time_sent) == ("2016-01-01 00:00:01", None)
     told = status.delivered_at("Europe/Kyiv")
-    assert told == datetime(2015, 12, 31, 22, 1, 1, tzinfo=timezone.utc)
+    assert told == datetime(2015, 12, 31, 22, 1, 1, tzinfo=UTC)
     assert status.delivered_at(None) is None
     assert result_of(Paper().get_sms(1), {**STATUS, "time_dr": ""}).delivered_at("Europe/Kyiv") is None
     zero = {**STATUS, "time_dr": "0000-00-00 00:00:00"}
@@ -577,7 +577,7 @@ def test_details_of_a_look_up(details: Any, ported: bool | None, roaming: bool |
 
 
 def test_row_17_times_of_a_look_up_have_a_zone() -> None:
-    told = datetime(2015, 8, 4, 6, 50, 19, tzinfo=timezone.utc)
+    told = datetime(2015, 8, 4, 6, 50, 19, tzinfo=UTC)
     assert hlr(statusDatetime="2015-08-04T06:50:19+00:00").status_at == told
     assert hlr(statusDatetime="2015-08-04T06:50:19Z").status_at == told
     for text in ("2015-08-04 06:50:19", "", None, "soon"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import repeat
 from pathlib import Path
@@ -35,7 +35,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
 from tests.by_hand import drive
 from tests.vendors.ketchup_loyalty.paper import A, B, Paper, answer, first_request, result_of, sent
 
-AT = datetime(2026, 7, 1, 12, tzinfo=timezone.utc)
+AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
 Make = Callable[[Paper], Any]
 
 HLRS = [HlrQuery(A, "extid13423now"), HlrQuery(B, "extid13425")]

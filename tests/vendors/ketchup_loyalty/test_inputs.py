@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from airflow_provider_telecom.vendors.options import read_options
 from tests.vendors.ketchup_loyalty.paper import A, B, Paper, first_request
 
 NAIVE, LATER = datetime(2026, 7, 1), datetime(2026, 7, 2)
-AWARE = datetime(2026, 7, 1, tzinfo=timezone.utc)
+AWARE = datetime(2026, 7, 1, tzinfo=UTC)
 TWO = [Recipient(A, "r1"), Recipient(B, "r2")]
 VIBERS = [ViberRecipient(A, "r1")]
 Make = Callable[[Paper], Any]

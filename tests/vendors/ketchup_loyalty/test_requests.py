@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +270,7 @@ def test_row_22_what_only_some_accounts_have_is_left_out_unless_asked_for() -> N
 
 def test_row_17_times_of_an_export_are_in_the_vendors_zone() -> None:
     paper = Paper(vendor_timezone="Europe/Kyiv")
-    utc = datetime(2026, 7, 1, tzinfo=timezone.utc)
+    utc = datetime(2026, 7, 1, tzinfo=UTC)
     body = sent(paper.create_statistics_export(time_in_from=utc, time_in_to=AT))
     assert body == {"time_in_from": "2026-07-01 03:00:00", "time_in_to": "2026-07-01 12:30:00"}
 
@@ -289,7 +289,7 @@ def test_row_17_an_export_over_the_hour_that_happens_twice_leaves_nothing_out(
     start: int, end: int, sent_as: tuple[str, str]
 ) -> None:
     """In minutes from the first 03:00 of Kyiv's clocks; the second comes after 60."""
-    first = datetime(2026, 10, 25, tzinfo=timezone.utc)
+    first = datetime(2026, 10, 25, tzinfo=UTC)
     ends = (first + timedelta(minutes=start), first + timedelta(minutes=end))
     for name in ("time_in", "time_sent"):
         period = {"time_in_from": first, "time_in_to": first} if name == "time_sent" else {}

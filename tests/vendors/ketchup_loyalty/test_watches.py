@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -349,7 +349,7 @@ def test_a_look_up_without_a_result_is_waited_for(
 def test_an_unknown_of_the_time_of_the_order_may_be_none_yet(
     telecom_simulator: Any, look: Any, ordered: int | None, came: int | None, stage: Stage
 ) -> None:
-    now = datetime.now(timezone.utc).replace(microsecond=0)
+    now = datetime.now(UTC).replace(microsecond=0)
 
     def ago(seconds: int | None) -> str | None:
         return None if seconds is None else (now - timedelta(seconds=seconds)).isoformat()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ NOTHING, NO_CALLS = Response(200, {}), Response(200, {}, b'{"calls": []}')
 
 
 def now() -> datetime:
-    return datetime.now(timezone.utc).replace(microsecond=0)
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 class Described(KyivstarFmcApi):
@@ -101,7 +101,7 @@ def test_row_27_both_bounds_are_always_sent() -> None:
     assert before <= query_of(now() - timedelta(days=1))["to"] <= wall_clock(now())
 
 
-@pytest.mark.parametrize("zone", [timezone.utc, KYIV, timezone(timedelta(hours=-5))])
+@pytest.mark.parametrize("zone", [UTC, KYIV, timezone(timedelta(hours=-5))])
 def test_row_17_any_zone_is_told_in_kyivs(zone: Any) -> None:
     start = now() - timedelta(days=2)
     assert query_of(start.astimezone(zone))["from"] == wall_clock(start)

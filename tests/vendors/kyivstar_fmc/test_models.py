@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -105,11 +105,11 @@ def test_row_28_the_duration_is_the_vendors_and_is_not_computed() -> None:
 
 def test_row_17_times_without_a_zone_mean_kyiv() -> None:
     summer = record()
-    assert summer.start == datetime(2017, 4, 29, 18, 39, 35, tzinfo=timezone.utc)
+    assert summer.start == datetime(2017, 4, 29, 18, 39, 35, tzinfo=UTC)
     assert summer.start_timestamp == "2017-04-29 21:39:35"
     winter = record("2026-12-01 00:00:00", "2026-12-01 00:00:13")
-    assert winter.start == datetime(2026, 11, 30, 22, tzinfo=timezone.utc)
-    assert winter.end == datetime(2026, 11, 30, 22, 0, 13, tzinfo=timezone.utc)
+    assert winter.start == datetime(2026, 11, 30, 22, tzinfo=UTC)
+    assert winter.end == datetime(2026, 11, 30, 22, 0, 13, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_row_17_a_record_of_the_hour_that_comes_twice_has_one_time_in_model_and_
 
 def test_row_17_the_hour_that_comes_twice_means_its_second_pass() -> None:
     found = record("2026-10-25 03:30:00", "2026-10-25 03:59:59")
-    assert found.start == datetime(2026, 10, 25, 1, 30, tzinfo=timezone.utc)
-    assert found.end == datetime(2026, 10, 25, 1, 59, 59, tzinfo=timezone.utc)
+    assert found.start == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    assert found.end == datetime(2026, 10, 25, 1, 59, 59, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["2027-03-28 03:30:00", "soon", "0001-01-01 00:00:00"])
@@ -153,8 +153,8 @@ def test_row_17_a_time_that_does_not_exist_is_refused_in_model_and_table(text: s
 
 def test_row_17_around_the_hour_that_comes_twice() -> None:
     found = record("2026-10-25 02:59:59", "2026-10-25 04:00:00")
-    assert found.start == datetime(2026, 10, 24, 23, 59, 59, tzinfo=timezone.utc)
-    assert found.end == datetime(2026, 10, 25, 2, 0, tzinfo=timezone.utc)
+    assert found.start == datetime(2026, 10, 24, 23, 59, 59, tzinfo=UTC)
+    assert found.end == datetime(2026, 10, 25, 2, 0, tzinfo=UTC)
 
 
 def test_three_formats_read_the_same() -> None:

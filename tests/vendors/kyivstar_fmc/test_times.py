@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from airflow_provider_telecom.vendors.kyivstar_fmc.times import (
     windows,
 )
 
-UTC = timezone.utc
+UTC = UTC
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
 DAYS = timedelta(days=1)
 

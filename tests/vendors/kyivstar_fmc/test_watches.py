@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from airflow_provider_telecom.vendors.kyivstar_fmc import watches
 from airflow_provider_telecom.vendors.progress import Stage
 
 A, B = "0670000201", "0670000202"
-PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=timezone.utc)
+PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)
 """When Kyiv's clocks go from 04:00 back to 03:00."""
 MINUTE = timedelta(minutes=1)
 
@@ -75,6 +75,6 @@ def test_a_record_without_a_readable_time_hides_no_other(
         {"start_timestamp": "2026-10-25 12:00:00", "end_timestamp": "2026-10-25 12:00:04",
          "calling_number": "+380670000201", "called_number": "380670000202", "duration": 5}]}"""
     telecom_simulator.fault("body", "fmc", path="callstat", body=body, times=2)
-    noon = datetime(2026, 10, 25, 10, tzinfo=timezone.utc)
+    noon = datetime(2026, 10, 25, 10, tzinfo=UTC)
     assert stage(hook, noon + MINUTE, noon + 2 * MINUTE) is Stage.WAITING
     assert stage(hook, noon, noon + 2 * MINUTE) is Stage.REACHED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -120,7 +120,7 @@ def test_the_list_is_limited_by_moments_in_utc_and_sorted() -> None:
     request, _ = asked(
         "list_promos",
         start_date_from=datetime(2026, 1, 1, tzinfo=kyiv),
-        start_date_to=datetime(2026, 2, 1, tzinfo=timezone.utc),
+        start_date_to=datetime(2026, 2, 1, tzinfo=UTC),
         sort_by="startDate",
         sort_direction="DESC",
         replies={"promos": [], "totalElements": 0},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_a_sim_is_read_whole() -> None:
     assert sim.balance == Decimal("12.34")
     assert sim.groups[0].name == "Trucks"
     assert (sim.limit.type, sim.limit.value, sim.limit.used) == (LimitType.CALENDAR_MONTH, 500, Decimal(12))
-    assert sim.limit.updated_at == datetime(2024, 6, 25, 7, 20, tzinfo=timezone.utc)
+    assert sim.limit.updated_at == datetime(2024, 6, 25, 7, 20, tzinfo=UTC)
     assert sim.limit.created_at < sim.limit.updated_at
 
 
@@ -79,8 +79,8 @@ def test_row_36_used_limit_is_int_or_float(used: Any, read_as: str | None) -> No
         (False, None),
         (True, None),
         (0, None),
-        (1719300000, datetime(2024, 6, 25, 7, 20, tzinfo=timezone.utc)),
-        ("1719300000", datetime(2024, 6, 25, 7, 20, tzinfo=timezone.utc)),
+        (1719300000, datetime(2024, 6, 25, 7, 20, tzinfo=UTC)),
+        ("1719300000", datetime(2024, 6, 25, 7, 20, tzinfo=UTC)),
     ],
 )
 def test_row_36_change_lock_is_a_date_or_a_truth_value(lock: Any, until: datetime | None) -> None:
@@ -116,7 +116,7 @@ def test_a_bill_is_money_in_decimals() -> None:
         Decimal("51601.55"),
     )
     assert bill.paid_at is None
-    assert bill.added_at == datetime(2024, 6, 25, 7, 20, tzinfo=timezone.utc)
+    assert bill.added_at == datetime(2024, 6, 25, 7, 20, tzinfo=UTC)
     assert read(Bill, BILL, paided=1719300000).paid_at == bill.added_at
 
 
@@ -166,7 +166,7 @@ def test_times_that_are_none(seconds: int | None) -> None:
 
 def test_people_and_groups() -> None:
     assert read(User, USER).email == "aigul@example.kz"
-    assert read(Group, GROUP).added_at == datetime(2024, 6, 25, 7, 20, tzinfo=timezone.utc)
+    assert read(Group, GROUP).added_at == datetime(2024, 6, 25, 7, 20, tzinfo=UTC)
 
 
 def test_renaming_may_answer_with_a_queue_as_the_words_of_the_document_say() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pendulum
@@ -213,7 +213,7 @@ class TestCallList:
         assert sent(first_request(call))["direction"] == 1
 
     def test_row_17_aware_times_are_sent_in_the_vendors_zone(self) -> None:
-        end = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(hours=1)
+        end = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
         call = Paper(vendor_timezone="Europe/Moscow").list_calls(NUMBERS, end - timedelta(days=1), end)
         assert sent(first_request(call))["periodEnd"] == f"{end + timedelta(hours=3):%Y-%m-%d %H:%M:%S}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,8 +28,8 @@ from airflow_provider_telecom.vendors.sunsim.tokens import auth_for
 from tests.by_hand import drive
 from tests.vendors.sunsim.paper import BASE, PAIR, Paper, answer, asked, jwt
 
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
-EXP = int(datetime(2026, 3, 2, 11, 0, tzinfo=timezone.utc).timestamp())
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+EXP = int(datetime(2026, 3, 2, 11, 0, tzinfo=UTC).timestamp())
 
 
 def pair(zone: str | None = None, **changes: Any) -> Any:
@@ -174,7 +174,7 @@ def test_a_dead_authorization_token_is_told() -> None:
 
 
 def test_a_clock_that_is_wrong_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    tomorrow = datetime.now(timezone.utc) + timedelta(hours=24)
+    tomorrow = datetime.now(UTC) + timedelta(hours=24)
     with caplog.at_level(logging.WARNING):
         minted(rotating(), None, answer({**PAIR, "accessToken": jwt(exp=tomorrow.timestamp())}))
         assert caplog.messages == []
@@ -185,7 +185,7 @@ def test_a_clock_that_is_wrong_is_told(caplog: pytest.LogCaptureFixture) -> None
 @pytest.mark.parametrize("hours", [-1, 0, 1, 48, 24 * 365])
 def test_an_end_that_nobody_can_believe_is_a_day_from_now(hours: int) -> None:
     """Else each call would find the token old, make another, and end it for all workers."""
-    end = datetime.now(timezone.utc) + timedelta(hours=hours)
+    end = datetime.now(UTC) + timedelta(hours=hours)
     for changes in ({"accessToken": jwt(exp=end.timestamp())}, {"accessTokenExpiredIn": end.isoformat()}):
         _, token = minted(rotating(), None, answer({**PAIR, **changes}))
         assert abs(token.expires - token.minted - 24 * 3600) < 60

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ from airflow_provider_telecom.vendors.progress import Stage
 from airflow_provider_telecom.vendors.sunsim import watches
 
 TO, FROM = "+79000001234", "79000000000"
-PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=timezone.utc)
+PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)
 """When Kyiv's clocks go from 04:00 back to 03:00."""
 MINUTE = timedelta(minutes=1)
 
@@ -78,5 +78,5 @@ def test_a_row_that_tells_no_time_counts_where_nothing_earlier_was_asked_for(hoo
 @pytest.mark.parametrize("time", ["never", "2026-10-25 13:00:00", "2027-03-28 03:30:00"])
 def test_a_row_of_another_time_or_none_is_no_proof(hook: Any, books: Books, time: str) -> None:
     books.stray_rows.append({"callDate": time, "a": "9000000000", "b": "89000001234"})
-    asked = datetime(2026, 10, 25, 12, tzinfo=timezone.utc)
+    asked = datetime(2026, 10, 25, 12, tzinfo=UTC)
     assert stage(hook, asked, asked + MINUTE) is Stage.WAITING

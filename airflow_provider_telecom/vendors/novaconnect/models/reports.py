@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
 from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Whole, moment
 
 
-class ActionType(str, Enum):
+class ActionType(StrEnum):
     """What a row of the report on calls and SMS is about."""
 
     CALL = "call"

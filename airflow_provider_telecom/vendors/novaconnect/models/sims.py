@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 
 from pydantic import model_validator
 
@@ -11,7 +11,7 @@ from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
 from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Lock, Name, Whole, moment
 
 
-class SimBlock(str, Enum):
+class SimBlock(StrEnum):
     """Why a SIM is blocked. Only `VOLUNTARY` is ours to set and lift."""
 
     NONE = "n"
@@ -24,7 +24,7 @@ class SimBlock(str, Enum):
     OPERATOR = "g"
 
 
-class LimitType(str, Enum):
+class LimitType(StrEnum):
     """What kind of limit a SIM has."""
 
     OFF = "off"

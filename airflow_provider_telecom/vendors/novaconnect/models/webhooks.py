@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -20,7 +20,7 @@ from airflow_provider_telecom.vendors.novaconnect.models.sims import Sim
 from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Whole, moment
 
 
-class NoticeType(str, Enum):
+class NoticeType(StrEnum):
     """What an account notice is about."""
 
     MSU_LOCK = "msu_lock"
