@@ -44,14 +44,18 @@ def run_simulator(args: argparse.Namespace) -> None:
 def print_callback_urls(args: argparse.Namespace) -> None:
     """Print an address for each kind of post that a vendor's cabinet can be told to make."""
     from airflow_provider_telecom.calls.errors import TelecomInputError
-    from airflow_provider_telecom.webhooks.address import CABINET, Address, receiver
+    from airflow_provider_telecom.webhooks.address import (
+        ACCOUNT_WEBHOOKS,
+        WebhookAddress,
+        read_receiver_settings,
+    )
 
     try:
-        settings = receiver()
+        settings = read_receiver_settings()
     except TelecomInputError as error:
         raise SystemExit(str(error)) from None
     if settings is None:
         raise SystemExit("The receiver is closed: set public_base_url and webhook_secret in [telecom]")
-    for vendor, kind in CABINET:
-        address = Address(vendor, kind, getattr(args, vendor))
+    for vendor, kind in ACCOUNT_WEBHOOKS:
+        address = WebhookAddress(vendor, kind, getattr(args, vendor))
         print(f"{vendor} {kind}\n  {settings.url(address)}")  # noqa: T201 - that is what it is for

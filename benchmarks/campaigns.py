@@ -60,7 +60,7 @@ class Watched:
 def measured(name: str, count: int, operator: Any, watched: Watched) -> dict[str, Any]:
     """Run the operator, and return its figures."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    from tests.tasks import Run
+    from tests.running import Run
 
     idle, wall, cpu = idle_megabytes(), time.monotonic(), time.process_time()
     facts = Run().execute(operator)

@@ -23,7 +23,7 @@ _SERVE = (
 def simulator(prepare: str = "pass") -> Iterator[None]:
     """Run the simulator as a process, with connections in the environment that point at it.
 
-    `prepare` is a Python statement about `town`, the running simulator.
+    `prepare` is a Python statement about `state`, the running simulator.
     """
     program = [sys.executable, "-c", _SERVE.format(prepare=prepare), str(Path(__file__).parent)]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

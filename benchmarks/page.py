@@ -25,14 +25,14 @@ sys.path.insert(0, str(ROOT))
 ENTRIES, LINES = 2_000, 200
 _LINE = {
     "at": "2026-01-01T00:00:00+00:00",
-    "vendor": "ketchup",
+    "vendor": "ketchup_loyalty",
     "kind": "hlr",
     "connection": "ketchup_loyalty_default",
     "verdict": "accepted",
     "state": "active",
     "about": "********0200",
     "why": None,
-    "topics": ["ketchup/hlr/ketchup_loyalty_default/34298934543"],
+    "topics": ["ketchup_loyalty/hlr/ketchup_loyalty_default/34298934543"],
 }
 _ENTRY = {"queue_id": "q-1", "operation": "block", "process": 1, "count": 4, "failed": [], "final": False}
 _MARK = {"state": "active", "rank": 2, "final": True, "identity": ""}
@@ -54,13 +54,13 @@ def fill(rows: int) -> None:
     from sqlalchemy import insert, text
 
     from airflow_provider_telecom.webhooks.assets import INBOX
-    from airflow_provider_telecom.webhooks.names import DAY, ENTRY, HEAD, mark_key, page_key
+    from airflow_provider_telecom.webhooks.keys import DAY, ENTRY, HEAD, deduplication_key, log_page_key
 
     pages = rows // LINES
     now = datetime.now(UTC)
-    states = {f"ketchup/hlr/{state}": 100 for state in ("active", "absent", "failed")}
+    states = {f"ketchup_loyalty/hlr/{state}": 100 for state in ("active", "absent", "failed")}
     day = {
-        "verdicts": {"ketchup": {"accepted": rows // 14}},
+        "verdicts": {"ketchup_loyalty": {"accepted": rows // 14}},
         "hours": {f"{hour:02}": states for hour in range(24)},
     }
     with create_session(scoped=False) as session:
@@ -80,12 +80,15 @@ def fill(rows: int) -> None:
                 session.execute(insert(AssetStateStoreModel), some)
 
         page, mark, entry = json.dumps([_LINE] * LINES), json.dumps(_MARK), json.dumps(_ENTRY)
-        write((page_key(number * LINES), page) for number in range(pages))
+        write((log_page_key(number * LINES), page) for number in range(pages))
         write([(HEAD, json.dumps({"next": pages * LINES}))])
         write((f"{DAY}{now - timedelta(days=back):%Y-%m-%d}", json.dumps(day)) for back in range(14))
         write((f"{ENTRY}novaconnect/queue/fleet/{number}", entry) for number in range(ENTRIES))
         left = rows - pages - ENTRIES - 15
-        write((mark_key("ketchup/hlr/ketchup_loyalty_default", str(number)), mark) for number in range(left))
+        write(
+            (deduplication_key("ketchup_loyalty/hlr/ketchup_loyalty_default", str(number)), mark)
+            for number in range(left)
+        )
         session.commit()
         if session.get_bind().dialect.name == "postgresql":
             session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})

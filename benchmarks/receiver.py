@@ -38,13 +38,13 @@ _SCOPES = 60
 
 def requests(url: str, count: int, start: int, kind: str) -> Iterator[bytes]:
     """Yield whole HTTP requests."""
-    from airflow_provider_telecom.webhooks.address import Address
+    from airflow_provider_telecom.webhooks.address import WebhookAddress
     from tests.system.siege import hlr, signing
 
     settings = signing(url)
     for number in range(start, start + count):
         reference = f"n{number}"
-        address = Address("ketchup", "hlr", f"c{number % _SCOPES}", reference)
+        address = WebhookAddress("ketchup_loyalty", "hlr", f"c{number % _SCOPES}", reference)
         body = json.dumps(hlr(reference, "active") if kind == "accepted" else {"status": number}).encode()
         head = (
             f"POST {urlsplit(settings.url(address)).path} HTTP/1.1\r\nHost: x\r\n"

@@ -30,11 +30,11 @@ _DAYS = 6
 _PREPARE = "sys.path.insert(0, sys.argv[1]); import records; records.fill(town, {count})"
 
 
-def fill(town: Any, count: int) -> None:
+def fill(state: Any, count: int) -> None:
     """Make the simulator's books tell of `count` calls, evenly over six days, and of one long before."""
-    from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, Books, Call
+    from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, Call, VendorState
 
-    books: Any = town.town.books("fmc", Books)
+    vendor_state: Any = state.state.vendor_state("kyivstar_fmc", VendorState)
     now = datetime.now(UTC).replace(microsecond=0)
     start = now - timedelta(days=_DAYS, hours=1)
 
@@ -55,7 +55,7 @@ def fill(town: Any, count: int) -> None:
                 f"Department {number % 50}",
             )
 
-    books.between = between
+    vendor_state.between = between
 
 
 def load(source_format: str, output_format: str, folder: str, days_ago: int) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def load(source_format: str, output_format: str, folder: str, days_ago: int) -> 
     from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
         KyivstarFmcCallsToObjectStorageOperator,
     )
-    from tests.tasks import Run
+    from tests.running import Run
 
     start = datetime.now(UTC) - timedelta(days=days_ago, hours=2)
     operator = KyivstarFmcCallsToObjectStorageOperator(

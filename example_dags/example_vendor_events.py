@@ -26,7 +26,7 @@ from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
 from airflow_provider_telecom.webhooks.assets import (
     NOVACONNECT_GENERATE_BILL,
     NOVACONNECT_PACKAGE_EMPTY,
-    event_reports,
+    event_payloads,
 )
 
 CONNECTION = "novaconnect_default"
@@ -59,7 +59,9 @@ def example_vendor_events() -> None:
     def what_was_told(params: Any = None, triggering_asset_events: Any = None) -> dict[str, Any]:
         """Return the ids in all events of this run: Airflow may gather several for one."""
         events = [one for each in (triggering_asset_events or {}).values() for one in each]
-        ours = [facts for one in events for facts in event_reports(one) if facts.get("conn_id") == CONNECTION]
+        ours = [
+            facts for one in events for facts in event_payloads(one) if facts.get("conn_id") == CONNECTION
+        ]
         sim_ids = {sim_id for facts in ours for sim_id in facts.get("sim_ids", ())}
         bill_ids = {bill_id for facts in ours for bill_id in facts.get("bill_ids", ())}
         return {

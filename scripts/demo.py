@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.town import Town
+    from airflow_provider_telecom.simulator.state import SimulatorState
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".demo"
@@ -41,9 +41,9 @@ def simulator() -> Iterator[dict[str, str]]:
 
     running, ended = Simulator(), threading.Event()
     running.start()
-    watching = threading.Thread(target=tell_progress, args=(running.town, ended))
+    watching = threading.Thread(target=tell_progress, args=(running.state, ended))
     try:
-        running.town.set_ripeness("ketchup.sms", "looks", 1)
+        running.state.set_transition("ketchup_loyalty.sms", "after_polls", 1)
         watching.start()
         yield running.environment()
     finally:
@@ -52,13 +52,13 @@ def simulator() -> Iterator[dict[str, str]]:
         running.stop()
 
 
-def tell_progress(town: Town, ended: threading.Event) -> None:
+def tell_progress(state: SimulatorState, ended: threading.Event) -> None:
     """Say what the vendor has got and delivered, whenever that has changed."""
-    from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+    from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 
     told = (0, 0)
     while not ended.wait(0.2):
-        messages = list(town.books("ketchup", Books).messages.values())
+        messages = list(state.vendor_state("ketchup_loyalty", VendorState).messages.values())
         found = len(messages), sum(message.delivery.final for message in messages)
         if found != told:
             show(f"  the vendor has {found[0]:,} messages, {found[1]:,} of them with a final receipt")

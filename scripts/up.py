@@ -28,7 +28,7 @@ COMPONENTS = ("api-server", "scheduler --skip-serve-logs", "dag-processor", "tri
 """Logs are read from their files: Airflow's log servers would listen on more than 127.0.0.1."""
 READY_WITHIN_SECONDS = 300
 PATIENCE_SECONDS = 15
-RIPENESS = {"kyivstar": 3, "ketchup": 3, "novaconnect": 3}
+TRANSITIONS = {"kyivstar_open_telecom": 3, "ketchup_loyalty": 3, "novaconnect": 3}
 
 
 def main() -> int:
@@ -40,12 +40,12 @@ def main() -> int:
         with ExitStack() as stack:
             stack.enter_context(alone())
             say(f"Starting the simulator and Airflow (half a minute or so; the logs are in {HOME}) ...")
-            town, connections = stack.enter_context(simulator())
+            state, connections = stack.enter_context(simulator())
             url, env = settings(connections)
             migrate(env)
             started = {name: stack.enter_context(component(name, env)) for name in COMPONENTS}
             wait_until_ready(url, started)
-            say(f"\nAirflow       {url}\nthe simulator {town}\n")
+            say(f"\nAirflow       {url}\nthe simulator {state}\n")
             say("Unpause or trigger an example Dag there. Ctrl-C ends everything.")
             watch(started)
     except KeyboardInterrupt:
@@ -86,8 +86,8 @@ def simulator() -> Iterator[tuple[str, dict[str, str]]]:
 
     running = Simulator()
     running.start()
-    for kind, seconds in RIPENESS.items():
-        running.town.set_ripeness(kind, "seconds", seconds)
+    for kind, seconds in TRANSITIONS.items():
+        running.state.set_transition(kind, "after_seconds", seconds)
     try:
         yield running.url, running.environment()
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_telecom.calls.endpoint import Alone, Call, Step
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Step
 
 
 def drive(call: Call[Any], answers: Iterable[Any]) -> tuple[list[Step], Any]:
@@ -26,4 +26,4 @@ def _driven(call: Call[Any], waiting: Any, steps: list[Step]) -> Any:
         except StopIteration as done:
             return done.value
         steps.append(step)
-        answer = _driven(step.call, waiting, steps) if isinstance(step, Alone) else next(waiting)
+        answer = _driven(step.call, waiting, steps) if isinstance(step, Exclusive) else next(waiting)

@@ -54,15 +54,15 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_doors() -> Iterator[None]:
+def _fresh_clients() -> Iterator[None]:
     """Give each test tokens, breaker and budget of its own."""
     from airflow_provider_telecom.hooks import base
 
-    base._doors.clear()
+    base._clients.clear()
     yield
-    for door in base._doors.values():
+    for door in base._clients.values():
         door.blocking.close()
-    base._doors.clear()
+    base._clients.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,7 @@ def hook_for(telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 def open_at_the_first_wait(hook: Any, simulator: Any) -> None:
     """Let the simulator accept connections again as soon as the hook pauses before another request."""
-    door = hook._opened()
+    door = hook._client()
     new = door.awaited
 
     async def accept(seconds: float) -> None:

@@ -110,14 +110,14 @@ def test_it_is_refused_before_anything_is_sent(
         call(method, *args)
     assert field in caught.value.field
     assert rule in str(caught.value)
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 def test_both_imei_and_days_are_refused(hook_for: Callable[..., Any], telecom_simulator: Any) -> None:
     hook = hook_for("kyivstar_open_telecom")
     with pytest.raises(TelecomInputError, match="days_period"):
         hook.check_device(PHONE, imei="490154203237518", days_period=30)
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_an_extra_field_with_a_typo_is_refused(
     worked, message = hook_for(vendor, timeout_raed=5).test_connection()
     assert not worked
     assert "extra.timeout_raed: no such field" in message
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []

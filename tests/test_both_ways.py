@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.operators.base import AwaitingOperator
-from tests.tasks import Run
+from airflow_provider_telecom.operators.base import DeferrableOperator
+from tests.running import Run
 from tests.test_family import OPERATORS, PACKAGE, SENSORS
 
 KYIVSTAR, KETCHUP, NOVA = "kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"
@@ -28,21 +28,36 @@ def kyivstar(hook: Any) -> dict[str, Row]:
     hook.start_promo(promo)
     to_one = {"msisdn": NUMBER, "text": "Hi"}
     return {
-        "KyivstarSmsDeliveredSensor": ("sensors", {"message_id": sms}, "kyivstar.sms", "/sms/"),
-        "KyivstarViberDeliveredSensor": ("sensors", {"message_id": viber}, "kyivstar.viber", "/viber/status"),
-        "KyivstarPromoFinishedSensor": ("sensors", {"promo_id": promo}, "kyivstar.promo", "/promo/.*-"),
-        "KyivstarSendSmsOperator": ("operators", to_one, "kyivstar.sms", "/sms/"),
+        "KyivstarSmsDeliveredSensor": ("sensors", {"message_id": sms}, "kyivstar_open_telecom.sms", "/sms/"),
+        "KyivstarViberDeliveredSensor": (
+            "sensors",
+            {"message_id": viber},
+            "kyivstar_open_telecom.viber",
+            "/viber/status",
+        ),
+        "KyivstarPromoFinishedSensor": (
+            "sensors",
+            {"promo_id": promo},
+            "kyivstar_open_telecom.promo",
+            "/promo/.*-",
+        ),
+        "KyivstarSendSmsOperator": ("operators", to_one, "kyivstar_open_telecom.sms", "/sms/"),
         "KyivstarSendViberOperator": (
             "operators",
             {**to_one, "kind": "transaction"},
-            "kyivstar.viber",
+            "kyivstar_open_telecom.viber",
             "/viber/status",
         ),
-        "KyivstarStartPromoOperator": ("operators", {"promo_id": draft}, "kyivstar.promo", "/statistics"),
+        "KyivstarStartPromoOperator": (
+            "operators",
+            {"promo_id": draft},
+            "kyivstar_open_telecom.promo",
+            "/statistics",
+        ),
         "KyivstarCreatePromoOperator": (
             "operators",
             {"recipients": [NUMBER], "text": "Hi", "start": True},
-            "kyivstar.promo",
+            "kyivstar_open_telecom.promo",
             "/statistics",
         ),
     }
@@ -58,7 +73,7 @@ def ketchup(hook: Any) -> dict[str, Row]:
     export = hook.create_statistics_export(message_ids=[sms])
 
     def row(kind: str, path: str, **arguments: Any) -> Row:
-        return ("operators", arguments, f"ketchup.{kind}", path)
+        return ("operators", arguments, f"ketchup_loyalty.{kind}", path)
 
     return {
         "KetchUpSendSmsOperator": row("sms", r"/sms/\d", msisdn=NUMBER, text="Hi"),
@@ -68,11 +83,16 @@ def ketchup(hook: Any) -> dict[str, Row]:
         ),
         "KetchUpHlrLookupOperator": row("hlr", "/hlr/.*[0-9]", msisdns=NUMBER),
         "KetchUpCreateStatExportOperator": row("stat", "/stat/file", message_ids=[sms]),
-        "KetchUpSmsDeliveredSensor": ("sensors", {"message_id": sms}, "ketchup.sms", "/sms/"),
-        "KetchUpSmsTaskFinishedSensor": ("sensors", {"sms_task_ids": [task]}, "ketchup.sms", "/sms/task"),
-        "KetchUpViberDeliveredSensor": ("sensors", {"message_id": viber}, "ketchup.viber", "/viber/"),
-        "KetchUpHlrFinishedSensor": ("sensors", {"hlr_ids": [hlr]}, "ketchup.hlr", "/hlr/"),
-        "KetchUpStatFileReadySensor": ("sensors", {"file_key": export}, "ketchup.stat", "/stat/file"),
+        "KetchUpSmsDeliveredSensor": ("sensors", {"message_id": sms}, "ketchup_loyalty.sms", "/sms/"),
+        "KetchUpSmsTaskFinishedSensor": (
+            "sensors",
+            {"sms_task_ids": [task]},
+            "ketchup_loyalty.sms",
+            "/sms/task",
+        ),
+        "KetchUpViberDeliveredSensor": ("sensors", {"message_id": viber}, "ketchup_loyalty.viber", "/viber/"),
+        "KetchUpHlrFinishedSensor": ("sensors", {"hlr_ids": [hlr]}, "ketchup_loyalty.hlr", "/hlr/"),
+        "KetchUpStatFileReadySensor": ("sensors", {"file_key": export}, "ketchup_loyalty.stat", "/stat/file"),
     }
 
 
@@ -108,7 +128,7 @@ CAN_WAIT = sorted(
     for vendor, members in family.items()
     for name in members
     if family is SENSORS
-    or issubclass(getattr(import_module(f"{PACKAGE}.operators.{vendor}"), name), AwaitingOperator)
+    or issubclass(getattr(import_module(f"{PACKAGE}.operators.{vendor}"), name), DeferrableOperator)
 )
 BLIND = [
     (vendor, name)
@@ -147,7 +167,7 @@ def test_both_ways_come_to_the_same(
     for deferrable in (False, True):
         telecom_simulator.reset()
         room, arguments, kind, looks = ROWS[vendor](hook_for(vendor))[name]
-        telecom_simulator.town.set_ripeness(kind, "looks", 2)
+        telecom_simulator.state.set_transition(kind, "after_polls", 2)
         if fault == "refused":
             telecom_simulator.fault("status", vendor, path=looks, status=403, times=9)
         if fault == "borne":

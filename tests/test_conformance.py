@@ -53,14 +53,14 @@ def test_each_endpoint_is_whole(
     tmp_path: Path,
 ) -> None:
     telecom_simulator.reset(preset=preset)
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "seconds", 3600)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 3600)
     hook = hook_for(row.vendor)
     args, kwargs = row.prepare(hook, tmp_path)
-    telecom_simulator.town.requests.clear()
+    telecom_simulator.state.requests.clear()
     sent = _recorded(hook)
     call(getattr(hook, row.method), *args, **kwargs)
     request = sent[-1]
-    assert request.repeat.value == ("X" if row.one_shot else row.cls)
+    assert request.idempotency.value == ("X" if row.one_shot else row.cls)
     assert request.method in row.http.split("/")
     document = getattr(hook_class(row.vendor), row.method).__doc__
     assert "Source:" in document, "the docstring must name its source in the vendor's document"
@@ -71,7 +71,7 @@ def test_each_endpoint_is_whole(
 def _recorded(hook: Any) -> list[Request]:
     """Return a list that fills with the requests that go out, by whichever transport."""
     sent: list[Request] = []
-    door = hook._opened()
+    door = hook._client()
     block, new = door.blocking._transport.send, door.awaited
 
     def blocking(request: Request) -> Any:
@@ -125,7 +125,7 @@ def test_the_connection_test_costs_and_changes_nothing(
     worked, message = hook_for(vendor).test_connection()
     assert worked == (vendor != "sunsim")  # a new SunSim token would end the one that others use
     assert message.startswith("Connected: " if worked else "not verified: no token is stored")
-    effects = [effect.kind for effect in telecom_simulator.town.ledger.effects]
+    effects = [effect.kind for effect in telecom_simulator.state.ledger.effects]
     assert effects == (["token"] if vendor == "kyivstar_open_telecom" else [])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomUnknownError
-from airflow_provider_telecom.calls.request import Repeat
+from airflow_provider_telecom.calls.request import Idempotency
 from tests.conftest import open_at_the_first_wait
 from tests.endpoints import FAILURES, Row, rows
 
@@ -34,17 +34,17 @@ def test_what_the_vendor_sees(
     telecom_simulator: Any,
     tmp_path: Path,
 ) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "seconds", 3600)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 3600)
     hook = hook_for(row.vendor)
     _have_a_token(hook, row)
     args, kwargs = row.prepare(hook, tmp_path)
-    telecom_simulator.town.requests.clear()
-    effects_before = len(telecom_simulator.town.ledger.effects)
+    telecom_simulator.state.requests.clear()
+    effects_before = len(telecom_simulator.state.ledger.effects)
     with _failing(failure, row, hook, telecom_simulator):
         outcome = _outcome(call, getattr(hook, row.method), args, kwargs)
     assert _seen(telecom_simulator, row) == row.seen[failure]
     assert type(outcome) is _expected(row, failure), outcome
-    if Repeat(row.cls) in (Repeat.UNKEYED, Repeat.KEYED):
+    if Idempotency(row.cls) in (Idempotency.NONE, Idempotency.WITH_KEY):
         assert len(_effects(telecom_simulator, effects_before)) <= _copies(row, args)
 
 
@@ -84,7 +84,7 @@ def _outcome(call: Callable[..., Any], method: Any, args: Any, kwargs: Any) -> o
 
 def _seen(simulator: Any, row: Row) -> int:
     methods, pattern = row.http.split("/"), re.compile(row.pattern)
-    requests = simulator.town.requests
+    requests = simulator.state.requests
     return sum(seen.method in methods and pattern.search(seen.path) is not None for seen in requests)
 
 
@@ -96,7 +96,7 @@ def _expected(row: Row, failure: str) -> type:
 
 
 def _effects(simulator: Any, before: int) -> list[Any]:
-    return [effect for effect in simulator.town.ledger.effects[before:] if effect.kind != "token"]
+    return [effect for effect in simulator.state.ledger.effects[before:] if effect.kind != "token"]
 
 
 def _copies(row: Row, args: Any) -> int:

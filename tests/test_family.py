@@ -16,11 +16,11 @@ from airflow.sdk import DAG, BaseNotifier, BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_telecom.operators.base import (
-    AwaitingOperator,
-    KeyedOperator,
-    OnceOperator,
+    DeferrableOperator,
+    IdempotentOperator,
+    JournaledOperator,
+    NonIdempotentOperator,
     TelecomOperator,
-    UnkeyedOperator,
 )
 from airflow_provider_telecom.operators.retry import TelecomRetryPolicy
 from airflow_provider_telecom.sensors.base import TelecomSensor
@@ -276,9 +276,9 @@ def test_an_effect_says_how_it_is_kept_from_happening_twice(
         (names for names in (WITHOUT_A_KEY, WITH_A_KEY, BY_READING_FIRST) if name in names), REPEATABLE
     )
     assert name in kept, "say in which of the four sets this task belongs"
-    assert isinstance(task, UnkeyedOperator) == (kept is WITHOUT_A_KEY)
-    assert isinstance(task, KeyedOperator) == (kept is WITH_A_KEY)
-    assert isinstance(task, OnceOperator) == (kept is not REPEATABLE)
+    assert isinstance(task, NonIdempotentOperator) == (kept is WITHOUT_A_KEY)
+    assert isinstance(task, IdempotentOperator) == (kept is WITH_A_KEY)
+    assert isinstance(task, JournaledOperator) == (kept is not REPEATABLE)
     assert ("dedupe_key" in task.template_fields) == (kept is not REPEATABLE)
     assert getattr(task, "on_unknown", None) == ("fail" if name in {*WITHOUT_A_KEY, KEYS_IN_DOUBT} else None)
 
@@ -295,8 +295,8 @@ def test_a_misspelt_policy_is_refused(module: str, name: str, arguments: dict[st
 @pytest.mark.parametrize(("module", "name", "arguments"), [*members("operators", OPERATORS), *transfers()])
 def test_waiting_is_asked_for(module: str, name: str, arguments: dict[str, Any]) -> None:
     task = made(module, name, arguments)
-    assert isinstance(task, AwaitingOperator) == hasattr(task, "wait_for_completion")
-    assert isinstance(task, AwaitingOperator) == (name in WAITING)
+    assert isinstance(task, DeferrableOperator) == hasattr(task, "wait_for_completion")
+    assert isinstance(task, DeferrableOperator) == (name in WAITING)
     assert not getattr(task, "wait_for_completion", False)
 
 

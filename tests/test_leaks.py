@@ -12,17 +12,17 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomError
 from tests.conftest import HOOKS
-from tests.shown import everything_shown
+from tests.visible import everything_visible
 
 PHONE, RUSSIAN_PHONE = "380670000277", "79000000277"
 TEXT = "canary-text-їжак-7f3a"
 PASSWORD = "canary-password-51"
 
 CALLS: dict[str, Callable[[Any], tuple[Any, tuple[Any, ...], dict[str, Any]]]] = {
-    "kyivstar sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {}),
-    "kyivstar check": lambda hook: (hook.verify_sim, (PHONE, 48), {}),
-    "ketchup sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {"reference": "r1"}),
-    "fmc call": lambda hook: (hook.originate_call, (PHONE, "380670000201"), {}),
+    "kyivstar_open_telecom sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {}),
+    "kyivstar_open_telecom check": lambda hook: (hook.verify_sim, (PHONE, 48), {}),
+    "ketchup_loyalty sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {"reference": "r1"}),
+    "kyivstar_fmc call": lambda hook: (hook.originate_call, (PHONE, "380670000201"), {}),
     "sunsim call-back": lambda hook: (hook.create_callback, (RUSSIAN_PHONE, "79000000000"), {}),
     "novaconnect sms": lambda hook: (hook.send_sms, ([1001], TEXT), {}),
     "novaconnect user": lambda hook: (
@@ -31,7 +31,13 @@ CALLS: dict[str, Callable[[Any], tuple[Any, tuple[Any, ...], dict[str, Any]]]] =
         {"password": PASSWORD},
     ),
 }
-VENDORS = dict(zip(("kyivstar", "ketchup", "fmc", "sunsim", "novaconnect"), HOOKS, strict=True))
+VENDORS = dict(
+    zip(
+        ("kyivstar_open_telecom", "ketchup_loyalty", "kyivstar_fmc", "sunsim", "novaconnect"),
+        HOOKS,
+        strict=True,
+    )
+)
 ECHO = (
     f'{{"error": "21", "errorDescription": "{PHONE} {TEXT} %s", "errorCode": 7,'
     f' "errorMsg": "{PHONE} {TEXT} %s", "code": 400, "message": "{PHONE} {TEXT} %s"}}'
@@ -73,10 +79,10 @@ def canaries(hook: Any, simulator: Any) -> list[str]:
 def minted(simulator: Any) -> list[str]:
     from airflow_provider_telecom.simulator import kyivstar_open_telecom, sunsim
 
-    books = simulator.town.books
-    sunsim_token = books("sunsim", sunsim.Books).access
+    vendor_state = simulator.state.vendor_state
+    sunsim_token = vendor_state("sunsim", sunsim.VendorState).access
     return [
-        *books("kyivstar", kyivstar_open_telecom.Books).tokens,
+        *vendor_state("kyivstar_open_telecom", kyivstar_open_telecom.VendorState).tokens,
         *([sunsim_token.value] if sunsim_token else []),
     ]
 
@@ -109,7 +115,7 @@ def test_nothing_shows(
     try:
         call(method, *args, **kwargs)
     except TelecomError as error:
-        shown = everything_shown(error)
+        shown = everything_visible(error)
     finally:
         telecom_simulator.accept()
     logged = "\n".join([*everything_logged.messages, everything_logged.text, *capfd.readouterr()])

@@ -18,15 +18,15 @@ import pytest
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.simulator import credentials
 from tests.conftest import HOOKS
-from tests.shown import everything_shown
 from tests.test_leaks import CALLS, VENDORS, canaries, minted
 from tests.transport.scripted import scripted
+from tests.visible import everything_visible
 
 PAIR = f"{credentials.KYIVSTAR_CLIENT_ID}:{credentials.KYIVSTAR_CLIENT_SECRET}"
 FIRST_CALL = {VENDORS[name.split()[0]]: name for name in reversed(CALLS)}
 SIGNED_WITHOUT_A_TOKEN_CALL = ["ketchup_loyalty", "kyivstar_fmc", "novaconnect"]
 SIGNED = {name: call for name, call in CALLS.items() if name != "novaconnect user"}
-TOKEN_CALLS = {"kyivstar": "oauth2", "sunsim": "integrationapi"}
+TOKEN_CALLS = {"kyivstar_open_telecom": "oauth2", "sunsim": "integrationapi"}
 
 
 def based(text: str) -> str:
@@ -79,16 +79,16 @@ def test_a_credential_that_the_vendor_repeats_is_struck_out(
     telecom_simulator.fault("status", vendor, status=400, body=body, times=9)
     error = fails(call, hook, name)
     assert ("refused: (" in str(error)) is (vendor != "kyivstar_fmc"), "all others' texts are repeated"
-    shown = everything_shown(error)
+    shown = everything_visible(error)
     assert not [
         canary for canary in (secret, said, said[:-1], *canaries(hook, telecom_simulator)) if canary in shown
     ]
 
 
 REPEATED_BY_TOKEN_CALLS = [
-    *(("kyivstar sms", said) for said in (PAIR, *PAIR.split(":"), f"Basic {based(PAIR)}")),
-    *(("kyivstar sms", said) for said in (based(PAIR), based(PAIR)[:20], based(PAIR)[-20:])),
-    *(("kyivstar sms", said) for said in (quote(based(PAIR), safe=""), quote(PAIR, safe=""))),
+    *(("kyivstar_open_telecom sms", said) for said in (PAIR, *PAIR.split(":"), f"Basic {based(PAIR)}")),
+    *(("kyivstar_open_telecom sms", said) for said in (based(PAIR), based(PAIR)[:20], based(PAIR)[-20:])),
+    *(("kyivstar_open_telecom sms", said) for said in (quote(based(PAIR), safe=""), quote(PAIR, safe=""))),
     *(("sunsim call-back", form(credentials.SUNSIM_AUTHORIZATION_TOKEN)) for form in FORMS.values()),
 ]
 
@@ -102,7 +102,7 @@ def test_what_the_token_call_repeats_is_struck_out(
     hook = hook_for(vendor)
     body = complaint(vendor, f"refused: ({said})")
     telecom_simulator.fault("status", vendor, status=status, body=body, path=path, times=9)
-    shown = everything_shown(fails(call, hook, name))
+    shown = everything_visible(fails(call, hook, name))
     assert not [canary for canary in (said, *canaries(hook, telecom_simulator)) if canary in shown]
 
 
@@ -118,7 +118,7 @@ UNREADABLE_PAIRS = [
 
 
 @pytest.mark.parametrize("pair", UNREADABLE_PAIRS)
-@pytest.mark.parametrize("name", ["kyivstar sms", "sunsim call-back"])
+@pytest.mark.parametrize("name", ["kyivstar_open_telecom sms", "sunsim call-back"])
 def test_a_token_in_an_answer_that_cannot_be_read_does_not_show(
     name: str, pair: dict[str, Any], hook_for: Any, call: Callable[..., Any], telecom_simulator: Any
 ) -> None:
@@ -127,7 +127,7 @@ def test_a_token_in_an_answer_that_cannot_be_read_does_not_show(
     body = json.dumps({"error": None, **pair})
     telecom_simulator.fault("body", VENDORS[name.split()[0]], body=body, path=path, times=9)
     telecom_simulator.fault("status", VENDORS[name.split()[0]], status=400, body="{}", times=9)
-    assert "made-up-live" not in everything_shown(fails(call, hook, name))
+    assert "made-up-live" not in everything_visible(fails(call, hook, name))
 
 
 # Credentials that no HTTP header can carry are refused when the connection is read.
@@ -152,8 +152,8 @@ def test_a_credential_that_no_header_can_carry_is_refused_by_name(
     method, args, kwargs = CALLS[FIRST_CALL[vendor]](hook)
     with pytest.raises(TelecomInputError, match=r"^password: must be printable ASCII") as caught:
         call(method, *args, **kwargs)
-    assert connection["password"][:20] not in everything_shown(caught.value)
-    assert not telecom_simulator.town.requests
+    assert connection["password"][:20] not in everything_visible(caught.value)
+    assert not telecom_simulator.state.requests
 
 
 def test_a_login_that_no_header_can_carry_is_refused_by_name(
@@ -164,7 +164,7 @@ def test_a_login_that_no_header_can_carry_is_refused_by_name(
     monkeypatch.setenv("AIRFLOW_CONN_KYIVSTAR_OPEN_TELECOM_DEFAULT", json.dumps(connection))
     with pytest.raises(TelecomInputError, match=r"^login: must be printable ASCII") as caught:
         hook.send_sms("380670000200", "Hi")
-    assert connection["password"] not in everything_shown(caught.value)
+    assert connection["password"] not in everything_visible(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_wrong_connection_does_not_show_what_else_is_in_it(
     monkeypatch.setenv(f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT", json.dumps(connection))
     with pytest.raises(TelecomInputError) as caught:
         hook.run(iter(()))
-    shown = everything_shown(caught.value)
+    shown = everything_visible(caught.value)
     assert connection["password"] not in shown
     assert "made-up-canary" not in shown
 
@@ -206,7 +206,7 @@ def test_a_key_of_the_wrong_form_does_not_show(
     monkeypatch.setenv("AIRFLOW_CONN_KYIVSTAR_FMC_DEFAULT", json.dumps(connection))
     with pytest.raises(TelecomInputError, match="password: the FMC token has 64 characters") as caught:
         hook.originate_call("380670000201", "380670000200")
-    assert "made-up-canary" not in everything_shown(caught.value)
+    assert "made-up-canary" not in everything_visible(caught.value)
 
 
 # A task that is stopped in the middle of a request: Airflow raises in whatever frame is running.
@@ -243,7 +243,7 @@ def test_a_stop_in_the_middle_of_a_blocking_request_does_not_show_it(
         signal.signal(signal.SIGUSR1, before)
     secrets = canaries(hook, telecom_simulator)
     assert secrets[0] in heads, "the request must have been signed"
-    shown = everything_shown(caught.value)
+    shown = everything_visible(caught.value)
     assert not [canary for canary in secrets if canary in shown]
 
 
@@ -278,7 +278,7 @@ def test_a_stop_in_the_middle_of_an_awaited_request_does_not_show_it(
     error, hook, heads = asyncio.run(stopped())
     secrets = canaries(hook, telecom_simulator)
     assert secrets[0] in heads, "the request must have been signed"
-    shown = everything_shown(error)
+    shown = everything_visible(error)
     assert not [canary for canary in secrets if canary in shown]
 
 
@@ -296,7 +296,7 @@ def test_where_an_error_arose_is_logged_without_variables(
     hook_for: Callable[..., Any], telecom_simulator: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook = hook_for("ketchup_loyalty")
-    telecom_simulator.fault("status", "ketchup", status=400, body="{}", times=9)
+    telecom_simulator.fault("status", "ketchup_loyalty", status=400, body="{}", times=9)
     with caplog.at_level(logging.DEBUG), pytest.raises(TelecomError):
         hook.send_sms("380670000277", "canary-text", reference="r1")
     assert "arose here" in caplog.text

@@ -18,5 +18,5 @@ class ApiKey:
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
         """Yield the signed request and return its outcome."""
-        outcome: Outcome = yield request.signed_header("X-API-KEY", self._key, self._key)
+        outcome: Outcome = yield request.with_auth_header("X-API-KEY", self._key, self._key)
         return outcome

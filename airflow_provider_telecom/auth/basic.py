@@ -22,5 +22,5 @@ class Basic:
         pair = Secret(f"{self._user}:{self._password.reveal()}")
         header = Secret(f"Basic {base64.b64encode(pair.reveal().encode()).decode()}")
         secrets = (pair, Secret(self._user), self._password)
-        outcome: Outcome = yield request.signed_header("Authorization", header, *secrets)
+        outcome: Outcome = yield request.with_auth_header("Authorization", header, *secrets)
         return outcome

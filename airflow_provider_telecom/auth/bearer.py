@@ -18,10 +18,10 @@ class Bearer:
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
         """Yield the signed request and return its outcome."""
-        outcome: Outcome = yield signed(request, self._token)
+        outcome: Outcome = yield with_bearer_token(request, self._token)
         return outcome
 
 
-def signed(request: Request, token: Secret) -> Request:
+def with_bearer_token(request: Request, token: Secret) -> Request:
     """Return the request with the bearer token in its header."""
-    return request.signed_header("Authorization", Secret(f"Bearer {token.reveal()}"), token)
+    return request.with_auth_header("Authorization", Secret(f"Bearer {token.reveal()}"), token)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_telecom.auth.bearer import signed
-from airflow_provider_telecom.calls.endpoint import Alone, Call, Step
+from airflow_provider_telecom.auth.bearer import with_bearer_token
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Step
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomNoAnswerError,
@@ -32,7 +32,7 @@ class AccessToken:
     """A token and the seconds for which the vendor says it lives."""
 
     value: Secret
-    lives: float
+    expires_in: float
 
 
 class ClientCredentials:
@@ -47,11 +47,11 @@ class ClientCredentials:
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
         """Yield the token's fetching if need be and the signed request, once more after a 401."""
-        token = self._live() or (yield Alone(self._fetched(dead=None), _LONGEST_FETCH))
-        outcome: Outcome = yield signed(request, token)
+        token = self._live() or (yield Exclusive(self._fetched(dead=None), _LONGEST_FETCH))
+        outcome: Outcome = yield with_bearer_token(request, token)
         if isinstance(outcome, Response) and outcome.status == 401:
-            token = yield Alone(self._fetched(dead=token), _LONGEST_FETCH)
-            outcome = yield signed(request, token)
+            token = yield Exclusive(self._fetched(dead=token), _LONGEST_FETCH)
+            outcome = yield with_bearer_token(request, token)
         return outcome
 
     def _live(self) -> Secret | None:
@@ -62,8 +62,8 @@ class ClientCredentials:
         if live and live != dead:
             return live  # another caller fetched it while this one waited
         fetched: AccessToken = yield from without_token(self._fetch())
-        early = max(_EARLY_SECONDS, fetched.lives * _EARLY_SHARE)
-        self._renew_at = self._clock() + max(0.0, fetched.lives - early * random.uniform(1, 1.5))
+        early = max(_EARLY_SECONDS, fetched.expires_in * _EARLY_SHARE)
+        self._renew_at = self._clock() + max(0.0, fetched.expires_in - early * random.uniform(1, 1.5))
         self._token = fetched.value
         return fetched.value
 

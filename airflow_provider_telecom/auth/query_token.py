@@ -22,5 +22,5 @@ class QueryToken:
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
         """Yield the signed request and return its outcome."""
-        outcome: Outcome = yield request.signed_query("token", self._token)
+        outcome: Outcome = yield request.with_auth_query("token", self._token)
         return outcome

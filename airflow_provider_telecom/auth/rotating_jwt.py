@@ -28,9 +28,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_telecom.auth.bearer import signed
+from airflow_provider_telecom.auth.bearer import with_bearer_token
 from airflow_provider_telecom.auth.client_credentials import without_token
-from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request, Response
@@ -107,30 +107,30 @@ class RotatingJwt:
         """Yield what having a live token takes, and the signed request, again after each 401 (3 rounds)."""
         token, first_401 = (yield from self._present()), None
         for left in reversed(range(self.pace.rounds + 1)):
-            outcome: Outcome = yield signed(request, token.access)
+            outcome: Outcome = yield with_bearer_token(request, token.access)
             if not (isinstance(outcome, Response) and self.is_dead(outcome)) or not left:
                 return outcome
             if first_401 is not None and token.minted >= first_401:
-                yield Pause(*self.pace.after_repeated_401)  # somebody mints as we do: step out of the way
+                yield Sleep(*self.pace.after_repeated_401)  # somebody mints as we do: step out of the way
             first_401 = first_401 or self.clock()
-            token = yield Alone(self._replaced(token), 2 * self.pace.patience)
+            token = yield Exclusive(self._replaced(token), 2 * self.pace.patience)
         raise AssertionError("the last round returns")
 
     def stored(self) -> Call[RotatingToken | None]:
         """Return the token that is at hand in memory or in the store, without minting one."""
         if self._token is None:
-            self._token = _parsed((yield Load(self.key)))
+            self._token = _parsed((yield LoadToken(self.key)))
         return self._token
 
     def _present(self) -> Call[RotatingToken]:
         token = yield from self.stored()
         if token is None:
-            first: RotatingToken = yield Alone(self._replaced(None), 2 * self.pace.patience)
+            first: RotatingToken = yield Exclusive(self._replaced(None), 2 * self.pace.patience)
             return first
         if not self._is_ageing(token):
             return token
         try:
-            younger: RotatingToken = yield Alone(self._replaced(token, early=True), self.pace.patience)
+            younger: RotatingToken = yield Exclusive(self._replaced(token, early=True), self.pace.patience)
         except TelecomError as error:
             log.warning("renewing a token early failed and will be tried again: %s", type(error).__name__)
             return token
@@ -159,7 +159,7 @@ class RotatingJwt:
             if led and early and dead:
                 return dead
             if led or self._must_rest(deaths, died_at):
-                yield Pause(*self.pace.wait_for_leader)
+                yield Sleep(*self.pace.wait_for_leader)
             elif (yield from self._leads()):
                 return (yield from self._new(dead, deaths))
         raise TelecomNotSentError("not sent: another worker has been renewing the token for too long")
@@ -167,7 +167,7 @@ class RotatingJwt:
     def _other_than(self, dead: RotatingToken | None) -> Call[RotatingToken | None]:
         if self._token and not _same(self._token, dead):
             return self._token
-        shared = _parsed((yield Load(self.key)))
+        shared = _parsed((yield LoadToken(self.key)))
         if shared and not _same(shared, dead):
             self._token = shared
             return shared
@@ -175,7 +175,7 @@ class RotatingJwt:
 
     def _young_deaths(self, dead: RotatingToken | None, died_at: float) -> Call[list[float]]:
         """Return the times of recent young deaths with this one. Raises TelecomAuthError for too many."""
-        known = _mapping((yield Load(self.key))).get("young_deaths")
+        known = _mapping((yield LoadToken(self.key))).get("young_deaths")
         times = [time for one in known if (time := _time(one)) is not None] if isinstance(known, list) else []
         recent = [time for time in times if abs(died_at - time) < self.pace.young_deaths_within]
         if dead is None or abs(died_at - dead.minted) > self.pace.died_young:
@@ -193,7 +193,7 @@ class RotatingJwt:
     def _lease_of_another(self) -> Call[str | None]:
         if not self.pace.lease:
             return None
-        lease: str | None = yield Load(self.lease_key)
+        lease: str | None = yield LoadToken(self.lease_key)
         return lease if _mapping(lease).get("me") not in (None, self.me) else None
 
     def _leads(self) -> Call[bool]:
@@ -201,13 +201,13 @@ class RotatingJwt:
         if not self.pace.lease:
             return True
         mine = json.dumps({"me": self.me, "at": self.clock()})
-        yield Store(self.lease_key, mine)
-        yield Pause(*self.pace.settle)
-        return bool((yield Load(self.lease_key)) == mine)
+        yield SaveToken(self.lease_key, mine)
+        yield Sleep(*self.pace.settle)
+        return bool((yield LoadToken(self.lease_key)) == mine)
 
     def _end_lease(self) -> Call[None]:
-        if self.pace.lease and _mapping((yield Load(self.lease_key))).get("me") == self.me:
-            yield Store(self.lease_key, "{}")
+        if self.pace.lease and _mapping((yield LoadToken(self.lease_key))).get("me") == self.me:
+            yield SaveToken(self.lease_key, "{}")
 
     def _new(self, dead: RotatingToken | None, deaths: list[float]) -> Call[RotatingToken]:
         """Mint and publish, unless the leader before us has just done so. Ends the lease."""
@@ -228,12 +228,12 @@ class RotatingJwt:
     ) -> Call[RotatingToken]:
         """Store a new token and read it back. Return the younger one if another leader was quicker."""
         for _ in ("write", "read back"):
-            shared = _parsed((yield Load(self.key)))
+            shared = _parsed((yield LoadToken(self.key)))
             if shared and _same(shared, new):
                 break
             if shared and not _same(shared, dead) and shared.expires > new.expires:
                 return shared  # it was minted after ours and has killed it
-            yield Store(self.key, _written(new, deaths))
+            yield SaveToken(self.key, _written(new, deaths))
         return new
 
 

@@ -20,7 +20,7 @@ _GSM_7_TWICE = frozenset("^{}\\[~]|€\f")
 _HALF_A_PAIR = re.compile(r"[\ud800-\udfff]")
 
 
-def within(field: str, value: int, low: int, high: int, step: int = 1) -> int:
+def in_range(field: str, value: int, low: int, high: int, step: int = 1) -> int:
     """Return a whole number between `low` and `high`, `low` plus a multiple of `step`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TelecomInputError(field, f"must be a whole number, not {type(value).__name__}")
@@ -37,7 +37,7 @@ def one_of(field: str, value: T, allowed: Collection[T]) -> T:
     return value
 
 
-def filled(field: str, value: str | None, longest: int | None = None) -> str:
+def non_blank(field: str, value: str | None, longest: int | None = None) -> str:
     """Return a text that is not blank and no longer than `longest` characters."""
     if value is None or not isinstance(value, str) or not value.strip():
         raise TelecomInputError(field, "must not be empty")
@@ -62,7 +62,7 @@ def matching(field: str, value: str, pattern: str, rule: str) -> str:
     return value
 
 
-def some(field: str, values: Sequence[T], most: int | None = None) -> Sequence[T]:
+def non_empty(field: str, values: Sequence[T], most: int | None = None) -> Sequence[T]:
     """Return a list that is not empty and has at most `most` entries."""
     if isinstance(values, (str, bytes)) or not values:
         raise TelecomInputError(field, "must be a list with at least one entry")
@@ -71,14 +71,14 @@ def some(field: str, values: Sequence[T], most: int | None = None) -> Sequence[T
     return values
 
 
-def aware(field: str, moment: datetime) -> datetime:
+def aware_datetime(field: str, moment: datetime) -> datetime:
     """Return a moment that knows its time zone."""
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
         raise TelecomInputError(field, "must be a datetime with a time zone")
     return moment
 
 
-def moment(field: str, value: datetime | str) -> datetime:
+def parse_datetime(field: str, value: datetime | str) -> datetime:
     """Return a moment that may come as its ISO 8601 text, which is what a template makes of it."""
     if isinstance(value, datetime):
         return value

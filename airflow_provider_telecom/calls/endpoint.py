@@ -1,7 +1,7 @@
 """A call is a generator that yields what should happen next and returns its result.
 
-Two small loops drive it: `transport.blocking.Blocking.run` in a worker and
-`transport.awaited.Awaited.run` in a trigger. Nothing here does I/O.
+Two small loops drive it: `transport.blocking.SyncTransport.run` in a worker and
+`transport.awaited.AsyncTransport.run` in a trigger. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Sleep:
     """Wait between `low` and `high` seconds; the driver rolls the dice."""
 
     low: float
@@ -27,14 +27,14 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadToken:
     """Answer with the text stored under `key`, or None."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class SaveToken:
     """Store `value` under `key`."""
 
     key: str
@@ -42,25 +42,25 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
+class Exclusive:
     """Answer with the result of `call`, run while no other caller here runs one for the same account."""
 
     call: Call[Any]
     timeout: float
 
 
-Step = Request | Pause | Load | Store | Alone
+Step = Request | Sleep | LoadToken | SaveToken | Exclusive
 Call = Generator[Step, Any, T]
 
 
-class Caller(Protocol):
+class CallRunner(Protocol):
     """Whatever can run a call: a hook, in the end."""
 
     def run(self, call: Call[T], /) -> T:
         """Drive the call to its end and return its result."""
 
 
-A = TypeVar("A", bound=Caller)
+A = TypeVar("A", bound=CallRunner)
 
 
 def endpoint(describe: Callable[Concatenate[A, P], Call[T]]) -> Callable[Concatenate[A, P], T]:
@@ -101,7 +101,7 @@ class Page(Generic[T]):
     """One page. `rest` starts the call for the next page, or is None after the last one."""
 
     items: list[T]
-    rest: Callable[[], Call[Page[T]]] | None = field(default=None, repr=False)
+    next_page: Callable[[], Call[Page[T]]] | None = field(default=None, repr=False)
 
 
 def all_pages(first: Call[Page[T]]) -> Call[list[T]]:
@@ -110,6 +110,6 @@ def all_pages(first: Call[Page[T]]) -> Call[list[T]]:
     page = yield from first
     while True:
         items += page.items
-        if page.rest is None:
+        if page.next_page is None:
             return items
-        page = yield from page.rest()
+        page = yield from page.next_page()

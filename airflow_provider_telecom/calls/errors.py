@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from airflow_provider_telecom.calls.quota import bounded
+from airflow_provider_telecom.calls.retry_after import clamp_wait
 
 
 class TelecomError(Exception):
@@ -39,7 +39,7 @@ class TelecomError(Exception):
 
     conn_id: str | None = None
     host: str | None = None
-    certain: ClassVar[str] = ""
+    known_outcome: ClassVar[str] = ""
     next_step: ClassVar[str] = ""
     """What to do next; `{conn_id}` stands for the connection."""
 
@@ -55,7 +55,7 @@ class TelecomError(Exception):
     ) -> None:
         super().__init__(text)
         self.text, self.call, self.status, self.code = text, call, status, code
-        self.retry_after, self.partial = bounded(retry_after), partial
+        self.retry_after, self.partial = clamp_wait(retry_after), partial
 
     @property
     def summary(self) -> str:
@@ -73,8 +73,8 @@ class TelecomError(Exception):
 
     def _context(self, conn_id: str) -> str:
         where = f"connection {conn_id}" + (f", host {self.host}" if self.host else "")
-        certain = "a part of it was accepted" if self.partial else self.certain
-        advice = [part for part in (certain, self.next_step.replace("{conn_id}", conn_id)) if part]
+        known_outcome = "a part of it was accepted" if self.partial else self.known_outcome
+        advice = [part for part in (known_outcome, self.next_step.replace("{conn_id}", conn_id)) if part]
         return f"{where}: {'; '.join(advice)}" if advice else where
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -91,7 +91,7 @@ def _revive(kind: type[TelecomError], state: dict[str, Any]) -> TelecomError:
 class TelecomInputError(TelecomError, ValueError):
     """An argument or a connection field breaks a rule. Nothing was sent."""
 
-    certain: ClassVar[str] = "this request was not sent"
+    known_outcome: ClassVar[str] = "this request was not sent"
 
     def __init__(self, field: str, rule: str, *, shown: str | None = None) -> None:
         super().__init__(f"{field}: {f'{shown}: ' if shown else ''}{rule}")
@@ -101,52 +101,52 @@ class TelecomInputError(TelecomError, ValueError):
 class TelecomRejectedError(TelecomError):
     """The vendor refused this request, and will refuse it again."""
 
-    holds_for_copies: ClassVar[bool] = True
+    applies_to_duplicates: ClassVar[bool] = True
     """Whether an earlier copy of the request must have been refused as well."""
-    certain: ClassVar[str] = "the vendor refused it"
+    known_outcome: ClassVar[str] = "the vendor refused it"
     next_step: ClassVar[str] = "correct the request: it will be refused again"
 
 
 class TelecomNotFoundError(TelecomRejectedError):
     """What the call asks for is not there."""
 
-    certain: ClassVar[str] = "the vendor has no such thing"
+    known_outcome: ClassVar[str] = "the vendor has no such thing"
     next_step: ClassVar[str] = "check the id or the number"
 
 
 class TelecomFundsError(TelecomRejectedError):
     """The account has not enough money."""
 
-    holds_for_copies: ClassVar[bool] = False
-    certain: ClassVar[str] = "the vendor refused it"
+    applies_to_duplicates: ClassVar[bool] = False
+    known_outcome: ClassVar[str] = "the vendor refused it"
     next_step: ClassVar[str] = "top up the account of {conn_id}"
 
 
 class TelecomAuthError(TelecomError):
     """The vendor refused our credentials, or they may not do this."""
 
-    certain: ClassVar[str] = "the vendor refused it"
+    known_outcome: ClassVar[str] = "the vendor refused it"
     next_step: ClassVar[str] = "check the password of {conn_id}, and what the account is allowed to do"
 
 
 class TelecomRedirectError(TelecomError):
     """The host answered with a redirect. None is followed: credentials stay where they were meant to go."""
 
-    certain: ClassVar[str] = "the redirect was not followed"
+    known_outcome: ClassVar[str] = "the redirect was not followed"
     next_step: ClassVar[str] = "check the host of {conn_id}"
 
 
 class TelecomThrottledError(TelecomError):
     """Too many requests."""
 
-    certain: ClassVar[str] = "it was refused or not sent"
+    known_outcome: ClassVar[str] = "it was refused or not sent"
     next_step: ClassVar[str] = "try again after the wait, or set a lower rate_limit in {conn_id}"
 
 
 class TelecomServerError(TelecomError):
     """The vendor's server failed."""
 
-    certain: ClassVar[str] = "there is no answer that can be used"
+    known_outcome: ClassVar[str] = "there is no answer that can be used"
     next_step: ClassVar[str] = "try again later; ask the vendor if it lasts"
 
 
@@ -165,14 +165,14 @@ class TelecomAnswerError(TelecomServerError):
 class TelecomNotSentError(TelecomError):
     """The request certainly did not reach the vendor."""
 
-    certain: ClassVar[str] = "the vendor never had the request"
+    known_outcome: ClassVar[str] = "the vendor never had the request"
     next_step: ClassVar[str] = "check the host, proxy and certificate of {conn_id}"
 
 
 class TelecomNoAnswerError(TelecomError):
     """A read got no whole answer. Asking again does no harm."""
 
-    certain: ClassVar[str] = "it was a read, so asking again does no harm"
+    known_outcome: ClassVar[str] = "it was a read, so asking again does no harm"
     next_step: ClassVar[str] = "try again; a slow vendor needs a longer timeout_read in {conn_id}"
 
 
@@ -182,12 +182,12 @@ class TelecomUnknownError(TelecomError):
     next_step: ClassVar[str] = "ask the vendor before it is sent again"
 
 
-def told(error: TelecomError) -> dict[str, Any]:
+def to_dict(error: TelecomError) -> dict[str, Any]:
     """Return an error as JSON, to cross Airflow's database."""
     return {"kind": type(error).__name__, **error.__dict__}
 
 
-def retold(facts: dict[str, Any]) -> TelecomError:
+def from_dict(facts: dict[str, Any]) -> TelecomError:
     """Return the error that `told` told of, or a plain TelecomError for a kind unknown here."""
     state = dict(facts)
     name = state.pop("kind")

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.privacy import shortened
+from airflow_provider_telecom.calls.privacy import mask_number
 
 # Ukrainian mobile numbers by their operator codes, and Russian ones: most of what comes. The rest is
 # for the numbering plans of `phonenumbers`, whose import and parse are slower.
@@ -32,7 +32,7 @@ def e164(number: str | int, region: str = "UA", *, field: str = "msisdn") -> str
 
 
 @lru_cache(maxsize=20_000)
-def e164_if_any(number: str, region: str) -> str | None:
+def e164_or_none(number: str, region: str) -> str | None:
     """Return a number as `e164` does; None for extensions, short codes and hidden numbers: of no plan."""
     try:
         return e164(number, region)
@@ -58,19 +58,19 @@ def _by_numbering_plan(text: str, region: str, field: str) -> str:
 
 
 def _wrong(field: str, text: str, rule: str) -> TelecomInputError:
-    return TelecomInputError(field, rule, shown=shortened(text))
+    return TelecomInputError(field, rule, shown=mask_number(text))
 
 
-def plus(msisdn: str) -> str:
+def with_plus(msisdn: str) -> str:
     """Return `380670000200` as `+380670000200`."""
     return f"+{msisdn}"
 
 
-def ten_digits(msisdn: str) -> str:
+def without_country_code(msisdn: str) -> str:
     """Return a Russian number without its country code: `79000000000` as `9000000000`."""
     return msisdn[1:]
 
 
-def russian_dialled(msisdn: str) -> str:
+def as_dialled_in_russia(msisdn: str) -> str:
     """Return a number as dialled in Russia: `8` and ten digits, or `810` and the number in full abroad."""
     return f"8{msisdn[1:]}" if msisdn.startswith("7") and len(msisdn) == 11 else f"810{msisdn}"

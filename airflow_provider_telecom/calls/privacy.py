@@ -38,7 +38,7 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
 
-class HiddenFrames:
+class HideTraceback:
     """A context manager from which errors come without the frames in which they arose, and without causes.
 
     Error trackers record the local variables of all frames of a traceback, and of those of its causes. Ours,
@@ -62,7 +62,7 @@ class HiddenFrames:
         raise error.with_traceback(None)
 
 
-def shortened(number: str) -> str:
+def mask_number(number: str) -> str:
     """Return a number fit for a log: the first five characters and the last two, as `38067*****67`."""
     return (
         f"{number[:5]}{'*' * max(0, len(number) - 7)}{number[-2:]}" if len(number) > 7 else "*" * len(number)

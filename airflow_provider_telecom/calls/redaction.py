@@ -20,7 +20,7 @@ _LONGEST_READ, _LONGEST_TEXT = 4000, 200
 _LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)  # str.lower() can change the length
 
 
-def redacted(text: str, request: Request) -> str:
+def redact(text: str, request: Request) -> str:
     """Return a vendor's text fit for an error, cut short.
 
     Struck out: credentials that signed `request`, also parts of them and encoded forms; values that it sent;

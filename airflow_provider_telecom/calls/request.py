@@ -13,7 +13,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import Secret
 
 
-class Repeat(Enum):
+class Idempotency(Enum):
     """What a second copy of a request costs a customer. Each request must say it.
 
     The rules that follow from it stand in `calls.retry`.
@@ -25,11 +25,11 @@ class Repeat(Enum):
     """Harmless to people, but each copy is billed."""
     SET_STATE = "S"
     """A copy gives the same state; a late copy can undo somebody's newer change."""
-    KEYED = "K"
+    WITH_KEY = "K"
     """Paid, but the vendor recognises our key and does it once."""
     DRAFT = "D"
     """Creates something free that can be abandoned."""
-    UNKEYED = "X"
+    NONE = "X"
     """Paid or visible, and nothing tells a copy from a second order."""
     TOKEN = "T"  # noqa: S105 - the class of token calls, not a token
     """Mints a credential; asking again mints another."""
@@ -37,7 +37,7 @@ class Repeat(Enum):
     @property
     def is_effect(self) -> bool:
         """Whether an unknown outcome leaves a question that somebody has to settle."""
-        return self in (Repeat.SET_STATE, Repeat.KEYED, Repeat.DRAFT, Repeat.UNKEYED)
+        return self in (Idempotency.SET_STATE, Idempotency.WITH_KEY, Idempotency.DRAFT, Idempotency.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Save:
     """
 
     target: Target | None
-    wanted: Callable[[Response], bool]
+    is_file: Callable[[Response], bool]
 
 
 MEGABYTE = 1 << 20
@@ -104,7 +104,7 @@ class Request:
 
     method: str
     path: str
-    repeat: Repeat
+    idempotency: Idempotency
     ids: Mapping[str, str | int] = field(default_factory=dict)
     query: Mapping[str, str | int | Secret] = field(default_factory=dict)
     headers: Mapping[str, str | Secret] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class Request:
     def url(self, base_url: str) -> str:
         """Return the address. Raises TelecomInputError for an id that could change the path's meaning."""
         path = _HOLE.sub(lambda hole: self._quoted(hole.group(1)), self.path)
-        query = f"?{urlencode(plain_values(self.query))}" if self.query else ""
+        query = f"?{urlencode(reveal_secrets(self.query))}" if self.query else ""
         return f"{base_url.rstrip('/')}{path}{query}"
 
     def _quoted(self, name: str) -> str:
@@ -136,11 +136,11 @@ class Request:
             raise TelecomInputError(name, "must be 1 to 128 of the characters A-Z a-z 0-9 _ . : + -")
         return quote(value, safe="")
 
-    def signed_header(self, name: str, value: Secret, *secrets: Secret) -> Request:
+    def with_auth_header(self, name: str, value: Secret, *secrets: Secret) -> Request:
         """Return the request with a header that proves who we are; `secrets` are the credentials in it."""
         return replace(self, headers={**self.headers, name: value}, secrets=(*self.secrets, *secrets))
 
-    def signed_query(self, name: str, value: Secret) -> Request:
+    def with_auth_query(self, name: str, value: Secret) -> Request:
         """Return the request with a query parameter that proves who we are."""
         return replace(self, query={**self.query, name: value}, secrets=(*self.secrets, value))
 
@@ -148,7 +148,7 @@ class Request:
 V = TypeVar("V")
 
 
-def plain_values(values: Mapping[str, V | Secret]) -> dict[str, V | str]:
+def reveal_secrets(values: Mapping[str, V | Secret]) -> dict[str, V | str]:
     """Return headers or a query with the secrets in them revealed. Only for what is sent next."""
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in values.items()}
 

@@ -22,8 +22,7 @@ from itertools import count
 from traceback import format_tb
 from typing import Any, Protocol, TypeVar
 
-from airflow_provider_telecom.calls.answers import unreadable
-from airflow_provider_telecom.calls.endpoint import Call, Pause, Step
+from airflow_provider_telecom.calls.endpoint import Call, Sleep, Step
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomError,
@@ -35,23 +34,24 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.guard import Guard
-from airflow_provider_telecom.calls.quota import LONGEST_WAIT
-from airflow_provider_telecom.calls.redaction import redacted
-from airflow_provider_telecom.calls.request import NotSent, Outcome, Repeat, Request, Response, Unknown
+from airflow_provider_telecom.calls.limits import AccountLimits
+from airflow_provider_telecom.calls.redaction import redact
+from airflow_provider_telecom.calls.request import Idempotency, NotSent, Outcome, Request, Response, Unknown
+from airflow_provider_telecom.calls.responses import unreadable_response
+from airflow_provider_telecom.calls.retry_after import MAX_WAIT
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-REQUESTS_IN_ALL = 4
-REQUESTS_WHEN_UNKNOWN = {
-    Repeat.READ: REQUESTS_IN_ALL,
-    Repeat.TOKEN: REQUESTS_IN_ALL,
-    Repeat.KEYED: REQUESTS_IN_ALL,
-    Repeat.BILLED_READ: 2,
-    Repeat.SET_STATE: 1,
-    Repeat.DRAFT: 1,
-    Repeat.UNKEYED: 1,
+MAX_REQUESTS = 4
+MAX_REQUESTS_IF_UNKNOWN = {
+    Idempotency.READ: MAX_REQUESTS,
+    Idempotency.TOKEN: MAX_REQUESTS,
+    Idempotency.WITH_KEY: MAX_REQUESTS,
+    Idempotency.BILLED_READ: 2,
+    Idempotency.SET_STATE: 1,
+    Idempotency.DRAFT: 1,
+    Idempotency.NONE: 1,
 }
 _MOVED = (301, 307, 308)
 _FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.5, 20.0
@@ -64,16 +64,16 @@ class Auth(Protocol):
         """Yield the signed request, and what renewing takes; return the last outcome."""
 
 
-def ready(auth: Auth, guard: Guard) -> Call[None]:
+def wait_until_ready(auth: Auth, limits: AccountLimits) -> Call[None]:
     """Wait until a request may be sent, and have what it takes to sign it, such as a token.
 
     What writes down that something is about to be sent runs this first. Then a task that is killed while it
     waits or fetches a token has left no intent behind. Raises TelecomNotSentError, TelecomThrottledError and
     TelecomAuthError.
     """
-    if wait := guard.delay():
-        yield Pause(wait, wait)
-    signing = auth.flow(Request("GET", "/", Repeat.READ))  # is signed, and never sent
+    if wait := limits.delay():
+        yield Sleep(wait, wait)
+    signing = auth.flow(Request("GET", "/", Idempotency.READ))  # is signed, and never sent
     answer: Any = None
     failure: Exception | None = None
     while not isinstance(step := signing.throw(failure) if failure else signing.send(answer), Request):
@@ -84,48 +84,50 @@ def ready(auth: Auth, guard: Guard) -> Call[None]:
     signing.close()
 
 
-def may_repeat(repeat: Repeat, error: TelecomError, requests_so_far: int) -> bool:
+def should_retry(idempotency: Idempotency, error: TelecomError, requests_so_far: int) -> bool:
     """Whether a request of this class may go out again after `error`. Pure: this is the rule table."""
     if isinstance(error, (TelecomNotSentError, TelecomThrottledError)):
-        return requests_so_far < REQUESTS_IN_ALL
+        return requests_so_far < MAX_REQUESTS
     if isinstance(error, (TelecomNoAnswerError, TelecomServerError)):
-        return requests_so_far < REQUESTS_WHEN_UNKNOWN[repeat]
+        return requests_so_far < MAX_REQUESTS_IF_UNKNOWN[idempotency]
     return False
 
 
-def pause_after(requests_so_far: int, retry_after: float | None) -> Pause:
+def backoff_after(requests_so_far: int, retry_after: float | None) -> Sleep:
     """Return how long to wait: full jitter from nothing to a doubling bound, never less than asked for."""
     bound = min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** (requests_so_far - 1))
     asked = retry_after or 0.0
-    return Pause(asked, asked + bound)
+    return Sleep(asked, asked + bound)
 
 
-def perform(
-    request: Request, auth: Auth, read: Callable[[Response], T], guard: Guard, deadline: float
+def send_with_retry(
+    request: Request, auth: Auth, read: Callable[[Response], T], limits: AccountLimits, deadline: float
 ) -> Call[T]:
     """Send `request` until `read` makes sense of an answer or the rules say stop.
 
     `read` turns an answer into a result or raises a TelecomError. `deadline` is in seconds for the whole
     call; waits that the vendor asks for come on top. Errors carry the request's label.
     """
-    ends = guard.clock() + deadline
+    ends = limits.clock() + deadline
     in_doubt = False  # whether an earlier copy may have arrived
     for attempt in count(1):
         try:
-            guard.admit()
-            if wait := guard.turn():
-                yield Pause(wait, wait)
+            limits.check_breaker()
+            if wait := limits.reserve_turn():
+                yield Sleep(wait, wait)
                 ends += wait
-            left = max(0.1, ends - guard.clock())
-            began = guard.clock()
+            left = max(0.1, ends - limits.clock())
+            began = limits.clock()
             outcome = yield from auth.flow(replace(request, deadline=min(request.deadline or left, left)))
         except TelecomError as error:
             raise _final(error, request, None, in_doubt) from None
         try:
-            result = _judged(outcome, read, guard, began)
+            result = _judged(outcome, read, limits, began)
         except TelecomError as error:
-            pause = pause_after(attempt, error.retry_after)
-            if not may_repeat(request.repeat, error, attempt) or not _affordable(error, pause, guard, ends):
+            pause = backoff_after(attempt, error.retry_after)
+            if not should_retry(request.idempotency, error, attempt) or not _affordable(
+                error, pause, limits, ends
+            ):
                 raise _final(error, request, outcome, in_doubt) from None
             in_doubt = in_doubt or _is_unclear(error)
             log.debug("%s: %s; request %d follows", request.label, type(error).__name__, attempt + 1)
@@ -136,24 +138,24 @@ def perform(
     raise AssertionError("count() does not end")
 
 
-def _judged(outcome: Outcome, read: Callable[[Response], T], guard: Guard, began: float) -> T:
+def _judged(outcome: Outcome, read: Callable[[Response], T], limits: AccountLimits, began: float) -> T:
     try:
         if isinstance(outcome, NotSent):
             raise TelecomNotSentError(f"not sent: {outcome.reason}")
         if isinstance(outcome, Unknown):
             raise TelecomNoAnswerError(f"no whole answer: {outcome.reason}")
-        guard.obey(outcome.headers)
+        limits.apply_headers(outcome.headers)
         result = _understood(outcome, read)
     except (TelecomNotSentError, TelecomNoAnswerError, TelecomServerError):
-        guard.failed(began)
+        limits.record_failure(began)
         raise
     except TelecomThrottledError as error:
-        guard.hold(error.retry_after or 0.0)
+        limits.pause_sending(error.retry_after or 0.0)
         raise
     except TelecomError:
-        guard.succeeded()
+        limits.record_success()
         raise
-    guard.succeeded()
+    limits.record_success()
     return result
 
 
@@ -169,14 +171,14 @@ def _understood(answer: Response, read: Callable[[Response], T]) -> T:
     except Exception as error:
         place = "".join(format_tb(error.__traceback__))
         log.error("%s while an answer was read; please report this:\n%s", type(error).__name__, place)
-        raise unreadable("an answer of an unexpected kind", answer.body, answer.status) from None
+        raise unreadable_response("an answer of an unexpected kind", answer.body, answer.status) from None
 
 
-def _affordable(error: TelecomError, pause: Pause, guard: Guard, ends: float) -> bool:
-    if pause.low > LONGEST_WAIT:
+def _affordable(error: TelecomError, pause: Sleep, limits: AccountLimits, ends: float) -> bool:
+    if pause.low > MAX_WAIT:
         return False
-    in_time = bool(error.retry_after) or guard.clock() + pause.high < ends
-    return in_time and guard.spend()
+    in_time = bool(error.retry_after) or limits.clock() + pause.high < ends
+    return in_time and limits.spend_retry()
 
 
 def _is_unclear(error: TelecomError) -> bool:
@@ -194,10 +196,12 @@ def _final(error: TelecomError, request: Request, outcome: Outcome | None, in_do
     """
     if isinstance(outcome, Response):
         sent = outcome.request or request
-        error.text, error.code = redacted(error.text, sent), error.code and redacted(error.code, sent)
+        error.text, error.code = redact(error.text, sent), error.code and redact(error.code, sent)
         error.args = (error.text,)
-    settled = isinstance(error, TelecomRejectedError) and error.holds_for_copies and error.code is not None
-    if request.repeat.is_effect and (_is_unclear(error) or (in_doubt and not settled)):
+    settled = (
+        isinstance(error, TelecomRejectedError) and error.applies_to_duplicates and error.code is not None
+    )
+    if request.idempotency.is_effect and (_is_unclear(error) or (in_doubt and not settled)):
         what = "its answer cannot be read" if isinstance(error, TelecomAnswerError) else error.text
         return TelecomUnknownError(
             f"outcome unknown: {what}; it may or may not have happened",

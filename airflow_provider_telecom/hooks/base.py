@@ -17,49 +17,49 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError
-from airflow_provider_telecom.calls.guard import Guard
-from airflow_provider_telecom.calls.privacy import HiddenFrames
-from airflow_provider_telecom.calls.retry import Auth, ready
+from airflow_provider_telecom.calls.limits import AccountLimits
+from airflow_provider_telecom.calls.privacy import HideTraceback
+from airflow_provider_telecom.calls.retry import Auth, wait_until_ready
 from airflow_provider_telecom.hooks.settings import Settings, read_settings
-from airflow_provider_telecom.transport.blocking import Blocking
-from airflow_provider_telecom.transport.wire import Locks, TokenStore
+from airflow_provider_telecom.transport.sync_transport import SyncTransport
+from airflow_provider_telecom.transport.wire import LockFactory, TokenStore
 from airflow_provider_telecom.vendors.api import Account, Api
 from airflow_provider_telecom.vendors.options import Options
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from airflow_provider_telecom.transport.awaited import Awaited
+    from airflow_provider_telecom.transport.async_transport import AsyncTransport
 
 P = ParamSpec("P")
 T = TypeVar("T")
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
-class Door:
+class AccountClient:
     """One account and its ways to the vendor. Kept for the process, so that tokens, limits and
     connections are shared by all hooks of equal settings."""
 
     def __init__(
-        self, settings: Settings[Any], account: Account, store: TokenStore, lock: Locks | None
+        self, settings: Settings[Any], account: Account, store: TokenStore, lock: LockFactory | None
     ) -> None:
         self.account = account
         self._settings, self._store, self._lock = settings, store, lock
-        self.blocking = Blocking(settings.route, store, lock)
-        self._awaited: WeakKeyDictionary[asyncio.AbstractEventLoop, Awaited] = WeakKeyDictionary()
+        self.blocking = SyncTransport(settings.transport_options, store, lock)
+        self._awaited: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport] = WeakKeyDictionary()
         self._waiters: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
 
-    def awaited(self) -> Awaited:
+    def awaited(self) -> AsyncTransport:
         """Return the way to the vendor for the running event loop."""
-        from airflow_provider_telecom.transport.awaited import Awaited
+        from airflow_provider_telecom.transport.async_transport import AsyncTransport
 
         loop = asyncio.get_running_loop()
         if loop not in self._awaited:
-            self._awaited[loop] = Awaited(self._settings.route, self._store, self._lock)
+            self._awaited[loop] = AsyncTransport(self._settings.transport_options, self._store, self._lock)
         return self._awaited[loop]
 
     @asynccontextmanager
-    async def awaiting(self) -> AsyncIterator[None]:
+    async def async_session(self) -> AsyncIterator[None]:
         """Keep the connections of the running event loop for as long as anybody is in here."""
         loop = asyncio.get_running_loop()
         self._waiters[loop] = self._waiters.get(loop, 0) + 1
@@ -76,9 +76,9 @@ class Door:
             await awaited.close()
 
 
-_doors: dict[Hashable, Door] = {}
-_doors_lock = threading.Lock()
-os.register_at_fork(after_in_child=_doors.clear)  # sockets and locks are not for sharing across a fork
+_clients: dict[Hashable, AccountClient] = {}
+_clients_lock = threading.Lock()
+os.register_at_fork(after_in_child=_clients.clear)  # sockets and locks are not for sharing across a fork
 
 
 class TelecomHook(BaseHook, Api[OptionsT], ABC):
@@ -95,15 +95,15 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         super().__init__()
         self.conn_id = conn_id or self.default_conn_name
         self._settings: Settings[OptionsT] | None = None
-        self._door: Door | None = None
+        self._own_client: AccountClient | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} conn_id={self.conn_id!r}>"
 
     def run(self, call: Call[T], /) -> T:
         """Drive a call to its end, blocking."""
-        with self.named_errors():
-            return self._opened().blocking.run(call)
+        with self.add_connection_to_errors():
+            return self._client().blocking.run(call)
 
     def wait_until_ready(self) -> None:
         """Wait until a call can be sent: for rate limit, quota (300 s at most) and token.
@@ -112,7 +112,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         failed, or no token could be had), TelecomThrottledError (the wait would be longer than 300 s) and
         TelecomAuthError.
         """
-        self.run(ready(self.account.auth, self.account.guard))
+        self.run(wait_until_ready(self.account.auth, self.account.limits))
 
     async def aio(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Await a call: `await hook.aio(hook.get_sms, "22125")`. The shape is that of `asyncio.to_thread`."""
@@ -124,44 +124,46 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         """Drive a call to its end, awaiting."""
         try:
             await self._aconnect()
-            return await self._opened().awaited().run(call)
+            return await self._client().awaited().run(call)
         except TelecomError as error:
-            self._name_in(error)
+            self._add_connection(error)
             raise
 
     @contextmanager
-    def named_errors(self) -> Iterator[None]:
+    def add_connection_to_errors(self) -> Iterator[None]:
         """Add the connection and the host to the errors that are raised in here."""
         try:
             yield
         except TelecomError as error:
             with suppress(Exception):  # a connection that cannot be read has no host to name
                 self._read()
-            self._name_in(error)
+            self._add_connection(error)
             raise
 
-    def _name_in(self, error: TelecomError) -> None:
+    def _add_connection(self, error: TelecomError) -> None:
         error.conn_id = error.conn_id or self.conn_id
         if self._settings is not None:
-            error.host = error.host or urlsplit(self._settings.route.base_url).netloc
+            error.host = error.host or urlsplit(self._settings.transport_options.base_url).netloc
 
     @asynccontextmanager
-    async def awaiting(self) -> AsyncIterator[Self]:
+    async def async_session(self) -> AsyncIterator[Self]:
         """Make calls in here: `async with hook.awaiting():` closes what they opened, unless others use it."""
         await self._aconnect()
-        await asyncio.to_thread(import_module, "airflow_provider_telecom.transport.awaited")  # takes 0.1 s
-        async with self._opened().awaiting():
+        await asyncio.to_thread(
+            import_module, "airflow_provider_telecom.transport.async_transport"
+        )  # takes 0.1 s
+        async with self._client().async_session():
             yield self
 
     async def aclose(self) -> None:
         """Close the connections that the running event loop holds for this account."""
-        if self._door is not None:
-            await self._door.aclose()
+        if self._own_client is not None:
+            await self._own_client.aclose()
 
     @property
     def account(self) -> Account:
         """The account that calls are made for."""
-        return self._opened().account
+        return self._client().account
 
     @property
     def options(self) -> OptionsT:
@@ -191,22 +193,22 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         """Ask the vendor something that costs and changes nothing, and return what to tell of it."""
 
     @abstractmethod
-    def _auth(self, settings: Settings[OptionsT], guard: Guard) -> Auth:
+    def _auth(self, settings: Settings[OptionsT], limits: AccountLimits) -> Auth:
         """Return how requests of this connection are signed."""
 
-    def _sharing(self, settings: Settings[OptionsT]) -> tuple[TokenStore, Locks | None]:
+    def _sharing(self, settings: Settings[OptionsT]) -> tuple[TokenStore, LockFactory | None]:
         """Return where tokens are shared and what keeps processes apart: nowhere and nothing by default."""
         return TokenStore(), None
 
     def _read(self) -> Settings[OptionsT]:
         if self._settings is None:
-            with HiddenFrames():
+            with HideTraceback():
                 self._settings = self._checked(self.get_connection(self.conn_id))
         return self._settings
 
     async def _aconnect(self) -> None:
         if self._settings is None:
-            with HiddenFrames():
+            with HideTraceback():
                 self._settings = self._checked(await self._aget_connection())
 
     async def _aget_connection(self) -> Any:
@@ -221,15 +223,15 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
     def _checked(self, connection: Any) -> Settings[OptionsT]:
         return read_settings(connection, self.conn_type, self.options_type, self.needs_login)  # type: ignore[arg-type]
 
-    def _opened(self) -> Door:
-        if self._door is None:
+    def _client(self) -> AccountClient:
+        if self._own_client is None:
             settings = self._read()
             key = (self.conn_type, settings)
-            with _doors_lock, HiddenFrames():
-                self._door = _doors.get(key) or _doors.setdefault(key, self._new_door(settings))
-        return self._door
+            with _clients_lock, HideTraceback():
+                self._own_client = _clients.get(key) or _clients.setdefault(key, self._new_client(settings))
+        return self._own_client
 
-    def _new_door(self, settings: Settings[OptionsT]) -> Door:
-        guard = Guard(spacing=settings.options.spacing)
-        account = Account(self._auth(settings, guard), guard, settings.route.deadline)
-        return Door(settings, account, *self._sharing(settings))
+    def _new_client(self, settings: Settings[OptionsT]) -> AccountClient:
+        limits = AccountLimits(spacing=settings.options.spacing)
+        account = Account(self._auth(settings, limits), limits, settings.transport_options.deadline)
+        return AccountClient(settings, account, *self._sharing(settings))

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pendulum
 
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
@@ -23,7 +23,7 @@ class KyivstarFmcHook(KyivstarFmcApi, TelecomHook[KyivstarFmcOptions]):
     hook_name: ClassVar[str] = "Kyivstar FMC (virtual PBX)"
     options_type = KyivstarFmcOptions
 
-    def _auth(self, settings: Settings[KyivstarFmcOptions], guard: Guard) -> Auth:
+    def _auth(self, settings: Settings[KyivstarFmcOptions], limits: AccountLimits) -> Auth:
         return auth_for(settings.credentials)
 
     def _probe(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
@@ -28,12 +28,12 @@ class KyivstarOpenTelecomHook(KyivstarApi, TelecomHook[KyivstarOptions]):
         """The connection's Client ID and Client Secret."""
         return self._read().credentials
 
-    def _auth(self, settings: Settings[KyivstarOptions], guard: Guard) -> Auth:
-        return auth_for(settings.credentials, guard, settings.route.deadline)
+    def _auth(self, settings: Settings[KyivstarOptions], limits: AccountLimits) -> Auth:
+        return auth_for(settings.credentials, limits, settings.transport_options.deadline)
 
     def _probe(self) -> str:
         token = self.fetch_token()
         return (
-            f"Connected: a token for {token.lives:.0f} seconds. Whether this Client ID is meant for "
+            f"Connected: a token for {token.expires_in:.0f} seconds. Whether this Client ID is meant for "
             f"the {self.options.environment} server shows with the first call."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
@@ -20,7 +20,7 @@ class NovaConnectHook(NovaConnectApi, TelecomHook[NovaConnectOptions]):
     hook_name: ClassVar[str] = "NovaConnect"
     options_type = NovaConnectOptions
 
-    def _auth(self, settings: Settings[NovaConnectOptions], guard: Guard) -> Auth:
+    def _auth(self, settings: Settings[NovaConnectOptions], limits: AccountLimits) -> Auth:
         return auth_for(settings.credentials)
 
     def _probe(self) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.transport.wire import Route
+from airflow_provider_telecom.transport.wire import TransportOptions
 from airflow_provider_telecom.vendors.api import Credentials
 from airflow_provider_telecom.vendors.options import Options, read_options
 
@@ -38,7 +38,7 @@ class AirflowConnection(Protocol):
 class Settings(Generic[OptionsT]):
     """A connection, checked. Equal settings share tokens, limits and connections to the vendor."""
 
-    route: Route
+    transport_options: TransportOptions
     credentials: Credentials
     options: OptionsT
 
@@ -59,7 +59,7 @@ def read_settings(
     if not connection.password:
         raise TelecomInputError("password", f"the connection {connection.conn_id} holds none")
     _check_header("password", connection.password)
-    route = Route(
+    transport_options = TransportOptions(
         base_url=base_url,
         connect_timeout=chosen.timeout_connect,
         read_timeout=chosen.timeout_read,
@@ -68,7 +68,7 @@ def read_settings(
         allow_private_hosts=chosen.allow_private_hosts,
     )
     key = _fingerprint(base_url, login, connection.password)
-    return Settings(route, Credentials(login, Secret(connection.password), key), chosen)
+    return Settings(transport_options, Credentials(login, Secret(connection.password), key), chosen)
 
 
 def _extra(text: str | None) -> Mapping[str, Any]:

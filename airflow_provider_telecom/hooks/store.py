@@ -27,7 +27,7 @@ _BETWEEN_TRIES = 0.05
 _UNSET_FERNET_KEYS = ("", "{FERNET_KEY}")  # the second is what Airflow's own template holds without a file
 
 
-class ProcessStore(TokenStore):
+class InMemoryStore(TokenStore):
     """Texts in this process's memory. Tokens in them are masked in Airflow's logs."""
 
     def save(self, key: str, value: str) -> None:
@@ -36,7 +36,7 @@ class ProcessStore(TokenStore):
         super().save(key, value)
 
 
-class VariableStore(ProcessStore):
+class VariableStore(InMemoryStore):
     """Texts in Airflow Variables, and in memory where they cannot be written: outside tasks and triggers.
 
     Both methods block, and raise TelecomNotSentError when Airflow's API does not answer.
@@ -70,7 +70,7 @@ class VariableStore(ProcessStore):
             raise TelecomNotSentError("not sent: Airflow's Variables cannot be written") from None
 
 
-def shared_store() -> TokenStore:
+def default_token_store() -> TokenStore:
     """Return the Variable store, or this process's memory when Airflow has no Fernet key."""
     from airflow.sdk.configuration import conf
 
@@ -80,7 +80,7 @@ def shared_store() -> TokenStore:
         "Airflow has no Fernet key here, so the SunSim token is kept in this process only: "
         "every other worker that mints one ends it. Set [core] fernet_key, on workers too."
     )
-    return ProcessStore()
+    return InMemoryStore()
 
 
 def _mask(text: str | None) -> None:

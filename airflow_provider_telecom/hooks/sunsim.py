@@ -8,17 +8,17 @@ from airflow_provider_telecom.auth.bearer import Bearer
 from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
 from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomRejectedError
-from airflow_provider_telecom.calls.guard import Guard
-from airflow_provider_telecom.calls.request import Repeat, Request, Response
-from airflow_provider_telecom.calls.retry import Auth, perform
+from airflow_provider_telecom.calls.limits import AccountLimits
+from airflow_provider_telecom.calls.request import Idempotency, Request, Response
+from airflow_provider_telecom.calls.retry import Auth, send_with_retry
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
-from airflow_provider_telecom.hooks.store import HostLock, shared_store
-from airflow_provider_telecom.transport.wire import Locks, TokenStore
+from airflow_provider_telecom.hooks.store import HostLock, default_token_store
+from airflow_provider_telecom.transport.wire import LockFactory, TokenStore
 from airflow_provider_telecom.vendors.api import Credentials
-from airflow_provider_telecom.vendors.sunsim.answers import envelope, result_of
 from airflow_provider_telecom.vendors.sunsim.api import SunSimApi
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
+from airflow_provider_telecom.vendors.sunsim.responses import envelope, require_result
 from airflow_provider_telecom.vendors.sunsim.tokens import auth_for
 
 NO_RECORDING = "00000000-0000-0000-0000-000000000000"
@@ -42,11 +42,13 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
         """The connection's authorization token."""
         return self._read().credentials
 
-    def _auth(self, settings: Settings[SunSimOptions], guard: Guard) -> Auth:
-        return auth_for(settings.credentials, settings.options, guard, settings.route.deadline, self.pace)
+    def _auth(self, settings: Settings[SunSimOptions], limits: AccountLimits) -> Auth:
+        return auth_for(
+            settings.credentials, settings.options, limits, settings.transport_options.deadline, self.pace
+        )
 
-    def _sharing(self, settings: Settings[SunSimOptions]) -> tuple[TokenStore, Locks | None]:
-        return shared_store(), HostLock(settings.credentials.key)
+    def _sharing(self, settings: Settings[SunSimOptions]) -> tuple[TokenStore, LockFactory | None]:
+        return default_token_store(), HostLock(settings.credentials.key)
 
     def _probe(self) -> str:
         """Ask with the token that is stored, if any, for a recording that is not there.
@@ -75,10 +77,10 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
     def _look_with(self, token: RotatingToken) -> Call[object]:
         query = {"recordFileId": NO_RECORDING}
         path = f"{self.options.api_path}/request/getcallrecordfile"
-        request = Request("GET", path, Repeat.READ, query=query)
+        request = Request("GET", path, Idempotency.READ, query=query)
         account = self.account
-        return perform(request, Bearer(token.access), _result, account.guard, account.deadline)
+        return send_with_retry(request, Bearer(token.access), _result, account.limits, account.deadline)
 
 
 def _result(answer: Response) -> object:
-    return result_of(envelope(answer), answer)
+    return require_result(envelope(answer), answer)

@@ -85,7 +85,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Order:
+class EffectIdentity:
     """What makes a keyed effect the same in each try: the connection, the recipient, and our key.
 
     The vendor recognises a key in the account only that it came from. Without a `key` any other content may
@@ -97,17 +97,17 @@ class Order:
     key: str = ""
 
     @property
-    def marks(self) -> Facts:
+    def hashes(self) -> Facts:
         """What the journal keeps. `to` is 16 bits of the number's hash: too few to find the number by."""
         return {"key": fingerprint([self.conn_id, self.key]), "to": fingerprint(self.msisdn)[:4]}
 
-    def is_that_of(self, entry: Entry) -> bool:
+    def is_same_as(self, entry: Entry) -> bool:
         """Whether the vendor would recognise it as the one that an entry was written for."""
-        return bool(self.marks["key"] == entry.order.get("key"))
+        return bool(self.hashes["key"] == entry.order.get("key"))
 
-    def is_to_the_recipient_of(self, entry: Entry) -> bool:
+    def has_same_recipient(self, entry: Entry) -> bool:
         """Whether it is for the same person."""
-        return bool(self.marks["to"] == entry.order.get("to"))
+        return bool(self.hashes["to"] == entry.order.get("to"))
 
 
 class OutcomeUnknownError(TelecomUnknownError, AirflowFailException):
@@ -199,17 +199,17 @@ class Journal:
                 raise
             return self._unsettled(name, body, on_unknown, error.summary)
 
-    def keyed(self, name: str, body: str, order: Order, send: Callable[[], Facts]) -> Facts:
+    def keyed(self, name: str, body: str, order: EffectIdentity, send: Callable[[], Facts]) -> Facts:
         """Send what the vendor does once under our key, and return its facts.
 
         After an unknown outcome the next try sends it again under the same key. Another key, or another
         account, would not be recognised: once anything may have been sent, TelecomInputError is raised for
         those. Only a place of a mapped list may send to somebody else after it is done.
         """
-        planned = Entry(State.PLANNED, body, order=order.marks)
+        planned = Entry(State.PLANNED, body, order=order.hashes)
         entry = self._left(name, planned)
         if entry:
-            is_same = order.is_that_of(entry)
+            is_same = order.is_same_as(entry)
             if entry.state is State.DONE and (entry.body == body or (is_same and order.key)):
                 return entry.facts
             if not is_same and not self._may_change(entry, order):
@@ -226,11 +226,11 @@ class Journal:
             self.write(place, planned)
         return noted
 
-    def _may_change(self, entry: Entry, order: Order) -> bool:
+    def _may_change(self, entry: Entry, order: EffectIdentity) -> bool:
         """Whether another order may follow: nobody is in doubt, forgotten, or gets two texts."""
         if not self._is_mapped:
             return entry.state not in _PERHAPS_SENT
-        harmless = State.PLANNED if order.is_to_the_recipient_of(entry) else State.DONE
+        harmless = State.PLANNED if order.has_same_recipient(entry) else State.DONE
         return entry.state in (State.REJECTED, harmless)
 
     def _sent(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool) -> Facts:

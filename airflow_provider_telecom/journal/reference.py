@@ -14,7 +14,7 @@ def fingerprint(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Namer:
+class IdempotencyKeys:
     """Derives KetchUp's keys, at most 32 of a-z and 0-9, within one task of one run.
 
     Neither the try nor the place in a mapped list goes in: the one would make each retry a second

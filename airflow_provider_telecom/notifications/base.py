@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseNotifier
 
-from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomInputError,
     TelecomNotSentError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.journal.reference import Namer
+from airflow_provider_telecom.journal.reference import IdempotencyKeys
 from airflow_provider_telecom.notifications.event import Event, event_in
 from airflow_provider_telecom.notifications.recipients import counted, first_of, is_literal, listed
 
@@ -45,7 +45,7 @@ _FOR_THE_CALL = 0.9  # of the deadline: what is left is for saying how it ended
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notification:
     """What is told to each recipient: the event, the rendered fields, the text, and links to go with it."""
 
     event: Event
@@ -95,8 +95,8 @@ class TelecomNotifier(BaseNotifier, ABC):
         self.max_per_hour, self.deadline_seconds = max_per_hour, deadline_seconds
         self._is_parsing = context is None  # else it is at work already, where an error would be in the way
         if self._is_parsing:
-            within("max_per_hour", max_per_hour, 1, 1000)
-            within("deadline_seconds", int(deadline_seconds), 1, LONGEST_SECONDS)
+            in_range("max_per_hour", max_per_hour, 1, 1000)
+            in_range("deadline_seconds", int(deadline_seconds), 1, LONGEST_SECONDS)
 
     def _update_context(self, context: Context) -> Context:
         """Leave the context as it is: other callbacks get it too, and numbers are not for them."""
@@ -151,55 +151,57 @@ class TelecomNotifier(BaseNotifier, ABC):
     def _tell(self, context: Context, ends: float, shared: bool) -> None:
         name = type(self).__name__
         try:
-            notice = self._noticed(context)
-            hook = self._hook(notice.fields["conn_id"] or self.default_conn_id)
+            notification = self._noticed(context)
+            hook = self._hook(notification.fields["conn_id"] or self.default_conn_id)
             field = self.recipients_field
-            recipients = first_of(field, listed(notice.fields[field]), name)
+            recipients = first_of(field, listed(notification.fields[field]), name)
             hook.account_key  # noqa: B018 - reads the connection, or says once for all what is wrong with it
         except Exception as error:
             log.error("%s: nobody was told: %s", name, said(error))
             return
         for place, recipient in enumerate(recipients, 1):
             try:
-                self._tell_one(hook, recipient, notice, ends, shared)
+                self._tell_one(hook, recipient, notification, ends, shared)
             except TelecomUnknownError as error:
                 log.error("%s: recipient %d is not told again: %s", name, place, said(error))
             except Exception as error:
                 log.error("%s: recipient %d was not told: %s", name, place, said(error))
 
     def _tell_one(
-        self, hook: TelecomHook[Any], written: Any, notice: Notice, ends: float, shared: bool
+        self, hook: TelecomHook[Any], written: Any, notification: Notification, ends: float, shared: bool
     ) -> None:
+        from airflow_provider_telecom.notifications.deduplication import Deduplicator
         from airflow_provider_telecom.notifications.hurry import hurried
-        from airflow_provider_telecom.notifications.memory import Memory
 
         if time.monotonic() >= ends:
             raise TelecomNotSentError("not sent: deadline_seconds have passed")
         recipient = self._recipient(hook, written)
-        key = self._key(notice, recipient)
-        memory = Memory(hook.conn_id, hook.account_key, recipient, shared=shared)
+        key = self._key(notification, recipient)
+        memory = Deduplicator(hook.conn_id, hook.account_key, recipient, shared=shared)
         claim = memory.claim(key, self.max_per_hour, ends - time.monotonic())
         if not claim.granted:
             log.log(claim.level, "%s: nothing is sent to a recipient: %s", type(self).__name__, claim.why_not)
             return
         try:
-            hook.run(hurried(self._call(hook, recipient, notice, len(claim.withheld), key), ends))
+            hook.run(hurried(self._call(hook, recipient, notification, len(claim.suppressed), key), ends))
         except TelecomUnknownError:
             raise
         except TelecomError:
             memory.release(key, claim, patience=1.0)
             raise
         log.info(
-            "%s: a recipient was told (%d were withheld before)", type(self).__name__, len(claim.withheld)
+            "%s: a recipient was told (%d were withheld before)", type(self).__name__, len(claim.suppressed)
         )
 
-    def _key(self, notice: Notice, recipient: str) -> str:
+    def _key(self, notification: Notification, recipient: str) -> str:
         """Return what tells this event, told this way to this recipient, from all others."""
-        event = notice.event
-        namer = Namer(event.dag_id, event.run_id, event.task_id, str(notice.fields["dedupe_key"]))
+        event = notification.event
+        namer = IdempotencyKeys(
+            event.dag_id, event.run_id, event.task_id, str(notification.fields["dedupe_key"])
+        )
         return namer(recipient, type(self).__name__, *event.identity(self.each_try))
 
-    def _noticed(self, context: Context) -> Notice:
+    def _noticed(self, context: Context) -> Notification:
         """Return what is to be told, with the fields rendered for this event."""
         from airflow.sdk.configuration import conf
 
@@ -212,7 +214,7 @@ class TelecomNotifier(BaseNotifier, ABC):
         # The Dag that `airflow dags test` gives is a serialized one, which has no environment.
         env = self.get_template_env(dag=dag if hasattr(dag, "get_template_env") else None)
         fields = {name: self._rendered(name, known, env) for name in self.template_fields if name != "text"}
-        return Notice(event, fields, self._worded(known, env, event.summary), links)
+        return Notification(event, fields, self._worded(known, env, event.summary), links)
 
     def _rendered(self, name: str, context: Context, env: jinja2.Environment) -> Any:
         try:
@@ -224,13 +226,13 @@ class TelecomNotifier(BaseNotifier, ABC):
         """Return the text; the summary, if there is none or its template fails."""
         return summary
 
-    def _check_literal(self, recipients: Any) -> None:
+    def _check_literal_recipients(self, recipients: Any) -> None:
         """Raise TelecomInputError for recipients that are known when the Dag is parsed, and wrong."""
         if self._is_parsing and is_literal(recipients):
             for written in counted(self.recipients_field, listed(recipients)):
-                self._check_one(written)
+                self._check_recipient(written)
 
-    def _check_one(self, written: Any) -> None:
+    def _check_recipient(self, written: Any) -> None:
         """Raise TelecomInputError for a recipient that no connection could make right."""
 
     @abstractmethod
@@ -242,7 +244,9 @@ class TelecomNotifier(BaseNotifier, ABC):
         """Return a recipient in the one form that it is remembered by. Raises TelecomInputError."""
 
     @abstractmethod
-    def _call(self, hook: Any, recipient: str, notice: Notice, withheld: int, key: str) -> Call[Any]:
+    def _call(
+        self, hook: Any, recipient: str, notification: Notification, suppressed: int, key: str
+    ) -> Call[Any]:
         """Return the vendor's call that tells the recipient."""
 
 

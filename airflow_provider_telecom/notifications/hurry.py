@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from airflow_provider_telecom.calls.endpoint import Alone, Call, Pause, Step
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Sleep, Step
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.request import Request
 
@@ -37,19 +37,19 @@ def hurried(call: Call[T], ends: float) -> Call[T]:
 
 
 def _comes_too_late(step: Step, ends: float) -> bool:
-    return time.monotonic() + (step.low if isinstance(step, Pause) else 0.0) >= ends
+    return time.monotonic() + (step.low if isinstance(step, Sleep) else 0.0) >= ends
 
 
 def _taken(step: Step, ends: float, late: bool) -> Generator[Step, Any, Any]:
     """Yield a step with the time that is left; no pause before what will not be."""
     left = max(0.0, ends - time.monotonic())
     match step:
-        case Pause(low, high):
-            return None if late else (yield Pause(low, max(low, min(high, left))))
+        case Sleep(low, high):
+            return None if late else (yield Sleep(low, max(low, min(high, left))))
         case _ if late:
             raise TelecomNotSentError("not sent: deadline_seconds would pass")
         case Request():
             return (yield replace(step, deadline=min(step.deadline or left, left)))
-        case Alone(inner, timeout):
-            return (yield Alone(hurried(inner, ends), min(timeout, left)))
+        case Exclusive(inner, timeout):
+            return (yield Exclusive(hurried(inner, ends), min(timeout, left)))
     return (yield step)

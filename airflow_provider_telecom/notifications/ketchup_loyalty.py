@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.notifications.base import Notice
-from airflow_provider_telecom.notifications.fitting import THOUSAND, Frame
-from airflow_provider_telecom.notifications.kinds import NumberNotifier, TextNotifier
+from airflow_provider_telecom.notifications.base import Notification
+from airflow_provider_telecom.notifications.message_types import NumberNotifier, TextNotifier
+from airflow_provider_telecom.notifications.truncation import THOUSAND_CHARACTERS, LengthLimit
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -43,10 +43,12 @@ class KetchUpSmsNotifier(KetchUpNotifier):
         super().__init__(**kwargs)
         self.originator = originator
 
-    def _call(self, hook: KetchUpHook, recipient: str, notice: Notice, withheld: int, key: str) -> Call[Any]:
+    def _call(
+        self, hook: KetchUpHook, recipient: str, notification: Notification, suppressed: int, key: str
+    ) -> Call[Any]:
         from airflow_provider_telecom.calls.endpoint import call_of
 
-        text, originator = self._text(notice, withheld), notice.fields["originator"]
+        text, originator = self._text(notification, suppressed), notification.fields["originator"]
         return call_of(hook.send_sms, recipient, text, reference=key, originator=originator)
 
 
@@ -60,19 +62,21 @@ class KetchUpViberNotifier(KetchUpNotifier):
     """
 
     template_fields: Sequence[str] = (*KetchUpNotifier.template_fields, "sender")
-    frame: ClassVar[Frame] = THOUSAND
+    length_limit: ClassVar[LengthLimit] = THOUSAND_CHARACTERS
 
     def __init__(self, *, sender: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sender = sender
 
-    def _call(self, hook: KetchUpHook, recipient: str, notice: Notice, withheld: int, key: str) -> Call[Any]:
+    def _call(
+        self, hook: KetchUpHook, recipient: str, notification: Notification, suppressed: int, key: str
+    ) -> Call[Any]:
         from airflow_provider_telecom.calls.endpoint import call_of
         from airflow_provider_telecom.calls.errors import TelecomRejectedError, TelecomUnknownError
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 
-        to, text = [ViberRecipient(recipient, external_id=key)], self._text(notice, withheld)
-        batch = yield from call_of(hook.send_viber, to, text, sender=notice.fields["sender"])
+        to, text = [ViberRecipient(recipient, external_id=key)], self._text(notification, suppressed)
+        batch = yield from call_of(hook.send_viber, to, text, sender=notification.fields["sender"])
         (result,) = batch.results
         if result.code == "5":  # the document's "unknown error"
             raise TelecomUnknownError("the message may or may not have been sent", code=result.code)

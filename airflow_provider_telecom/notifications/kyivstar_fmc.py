@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.notifications.base import Notice
-from airflow_provider_telecom.notifications.kinds import NumberNotifier
+from airflow_provider_telecom.notifications.base import Notification
+from airflow_provider_telecom.notifications.message_types import NumberNotifier
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -35,8 +35,8 @@ class KyivstarFmcCallNotifier(NumberNotifier):
         return KyivstarFmcHook(conn_id)
 
     def _call(
-        self, hook: KyivstarFmcHook, recipient: str, notice: Notice, withheld: int, key: str
+        self, hook: KyivstarFmcHook, recipient: str, notification: Notification, suppressed: int, key: str
     ) -> Call[Any]:
         from airflow_provider_telecom.calls.endpoint import call_of
 
-        return call_of(hook.originate_call, recipient, notice.fields["calling_number"])
+        return call_of(hook.originate_call, recipient, notification.fields["calling_number"])

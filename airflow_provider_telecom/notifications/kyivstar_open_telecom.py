@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.notifications.base import Notice
-from airflow_provider_telecom.notifications.kinds import NumberNotifier, TextNotifier
+from airflow_provider_telecom.notifications.base import Notification
+from airflow_provider_telecom.notifications.message_types import NumberNotifier, TextNotifier
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -37,9 +37,14 @@ class KyivstarSmsNotifier(NumberNotifier, TextNotifier):
         return KyivstarOpenTelecomHook(conn_id)
 
     def _call(
-        self, hook: KyivstarOpenTelecomHook, recipient: str, notice: Notice, withheld: int, key: str
+        self,
+        hook: KyivstarOpenTelecomHook,
+        recipient: str,
+        notification: Notification,
+        suppressed: int,
+        key: str,
     ) -> Call[Any]:
         from airflow_provider_telecom.calls.endpoint import call_of
 
-        text = self._text(notice, withheld)
-        return call_of(hook.send_sms, recipient, text, sender=notice.fields["sender"], max_segments=1)
+        text = self._text(notification, suppressed)
+        return call_of(hook.send_sms, recipient, text, sender=notification.fields["sender"], max_segments=1)

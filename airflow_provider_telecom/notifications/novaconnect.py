@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.notifications.base import Notice
-from airflow_provider_telecom.notifications.fitting import SEVENTY, Frame
-from airflow_provider_telecom.notifications.kinds import TextNotifier
+from airflow_provider_telecom.notifications.base import Notification
+from airflow_provider_telecom.notifications.message_types import TextNotifier
+from airflow_provider_telecom.notifications.truncation import SEVENTY_CHARACTERS, LengthLimit
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -25,14 +25,14 @@ class NovaConnectSmsNotifier(TextNotifier):
     template_fields: Sequence[str] = (*TextNotifier.template_fields, "sim_ids")
     default_conn_id: ClassVar[str] = "novaconnect_default"
     recipients_field: ClassVar[str] = "sim_ids"
-    frame: ClassVar[Frame] = SEVENTY
+    length_limit: ClassVar[LengthLimit] = SEVENTY_CHARACTERS
 
     def __init__(self, *, sim_ids: int | str | Sequence[int | str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sim_ids = sim_ids
-        self._check_literal(sim_ids)
+        self._check_literal_recipients(sim_ids)
 
-    def _check_one(self, written: Any) -> None:
+    def _check_recipient(self, written: Any) -> None:
         _sim_id(written)
 
     def _hook(self, conn_id: str) -> NovaConnectHook:
@@ -44,11 +44,11 @@ class NovaConnectSmsNotifier(TextNotifier):
         return str(_sim_id(written))
 
     def _call(
-        self, hook: NovaConnectHook, recipient: str, notice: Notice, withheld: int, key: str
+        self, hook: NovaConnectHook, recipient: str, notification: Notification, suppressed: int, key: str
     ) -> Call[Any]:
         from airflow_provider_telecom.calls.endpoint import call_of
 
-        return call_of(hook.send_sms, [int(recipient)], self._text(notice, withheld))
+        return call_of(hook.send_sms, [int(recipient)], self._text(notification, suppressed))
 
 
 def _sim_id(written: Any) -> int:

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
-from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import Facts, Journal, OnUnknown, Order, check_on_unknown
-from airflow_provider_telecom.journal.reference import Namer, fingerprint
-from airflow_provider_telecom.operators.private import hidden, revealed
+from airflow_provider_telecom.journal.journal import (
+    EffectIdentity,
+    Facts,
+    Journal,
+    OnUnknown,
+    check_on_unknown,
+)
+from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
+from airflow_provider_telecom.operators.private import hide, reveal
 from airflow_provider_telecom.operators.retry import POLICY
 
 if TYPE_CHECKING:
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
 
     from airflow_provider_telecom.hooks.base import TelecomHook
-    from airflow_provider_telecom.triggers.waiting import Waiting
+    from airflow_provider_telecom.triggers.polling import PollConfig
 
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 """Whether to wait in the triggerer unless an operator says else."""
@@ -32,7 +38,7 @@ class TelecomOperator(BaseOperator):
     """A task about one connection.
 
     `private_fields` are template fields whose rendered values must not reach Airflow's database: numbers
-    and texts. Read them with `self.revealed("msisdn")`.
+    and texts. Read them with `self.reveal("msisdn")`.
     """
 
     template_fields: Sequence[str] = ("conn_id",)
@@ -50,9 +56,9 @@ class TelecomOperator(BaseOperator):
         """The hook of the connection."""
         raise NotImplementedError
 
-    def revealed(self, field: str) -> Any:
+    def reveal(self, field: str) -> Any:
         """Return the value of a field, private or not."""
-        return revealed(getattr(self, field))
+        return reveal(getattr(self, field))
 
     def _do_render_template_fields(
         self,
@@ -69,10 +75,10 @@ class TelecomOperator(BaseOperator):
 
     def _hide(self) -> None:
         for field in self.private_fields:
-            setattr(self, field, hidden(getattr(self, field)))
+            setattr(self, field, hide(getattr(self, field)))
 
 
-class OnceOperator(TelecomOperator):
+class JournaledOperator(TelecomOperator):
     """A task whose effect is to happen once in a run, whatever tries there are.
 
     :param dedupe_key: another one does the same once more in the same run, after "Clear" for example; with
@@ -87,7 +93,7 @@ class OnceOperator(TelecomOperator):
 
     def _hide(self) -> None:
         super()._hide()
-        self.dedupe_key = hidden(self.dedupe_key)  # people make keys of numbers
+        self.dedupe_key = hide(self.dedupe_key)  # people make keys of numbers
 
     def _entry_name(self, kind: str) -> str:
         """Return the name of the journal's entry for this effect."""
@@ -97,7 +103,7 @@ class OnceOperator(TelecomOperator):
     @property
     def _dedupe_key(self) -> str:
         """The rendered `dedupe_key`: a template may make a number of it."""
-        key = self.revealed("dedupe_key")
+        key = self.reveal("dedupe_key")
         if isinstance(key, bool) or not isinstance(key, (str, int, type(None))):
             raise TelecomInputError(
                 "dedupe_key", f"must be a text or a whole number, not {type(key).__name__}"
@@ -114,7 +120,7 @@ class OnceOperator(TelecomOperator):
         return Journal(context["task_state_store"], self.hook.wait_until_ready, is_mapped)
 
 
-class UnkeyedOperator(OnceOperator):
+class NonIdempotentOperator(JournaledOperator):
     """A task with an effect of which the vendor cannot tell a copy: paid, or seen by somebody.
 
     :param on_unknown: what to do when nobody can know whether it happened, after a lost answer or a killed
@@ -126,28 +132,28 @@ class UnkeyedOperator(OnceOperator):
         super().__init__(**kwargs)
         self.on_unknown = check_on_unknown(on_unknown)
 
-    def _once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
+    def _send_once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
         """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
         journal = self._journal(context)
-        with self.hook.named_errors():
+        with self.hook.add_connection_to_errors():
             return journal.unkeyed(
                 self._entry_name("sent"), self._fingerprint(content), send, self.on_unknown
             )
 
 
-class KeyedOperator(OnceOperator):
+class IdempotentOperator(JournaledOperator):
     """A task with an effect that the vendor does once for each of our keys.
 
     The `dedupe_key` goes into the keys: without another one nothing happens twice, as long as the vendor
     remembers its keys.
     """
 
-    def _namer(self, context: Context) -> Namer:
+    def _idempotency_keys(self, context: Context) -> IdempotencyKeys:
         """Return what derives our keys in this task of this run."""
         ti = context["ti"]
-        return Namer(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
+        return IdempotencyKeys(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
 
-    def _once(
+    def _send_once(
         self,
         context: Context,
         content: Mapping[str, Any],
@@ -159,11 +165,11 @@ class KeyedOperator(OnceOperator):
 
         Without a key a later try may be given any other content.
         """
-        order = Order(self.conn_id, msisdn, key)
+        order = EffectIdentity(self.conn_id, msisdn, key)
         return self._journal(context).keyed(self._entry_name("sent"), self._fingerprint(content), order, send)
 
 
-class AwaitingOperator(TelecomOperator):
+class DeferrableOperator(TelecomOperator):
     """A task that starts something and can wait until it is done.
 
     :param wait_for_completion: whether to wait.
@@ -191,50 +197,50 @@ class AwaitingOperator(TelecomOperator):
         self.wait_for_completion, self.deferrable = wait_for_completion, deferrable
         self.poll_interval = _seconds("poll_interval", poll_interval)
         self.wait_timeout = _seconds("wait_timeout", wait_timeout)
-        self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)
-        self._waiting: Waiting | None = None
+        self.tolerated_errors = in_range("tolerated_errors", tolerated_errors, 0, 1_000_000)
+        self._poll_config: PollConfig | None = None
 
     def on_kill(self) -> None:
         """End at the vendor what is waited for, if that can be done.
 
         Airflow calls it when a person ends the task, at `execution_timeout`, and when a worker is shut down.
         """
-        if self._waiting is not None:
-            hook = self._waiting.new_hook()
-            if (call := self._waiting.stopping(hook)) is not None:
+        if self._poll_config is not None:
+            hook = self._poll_config.new_hook()
+            if (call := self._poll_config.stopping(hook)) is not None:
                 hook.run(call)
 
-    def _completed(  # noqa: RET503 - defer() does not return
+    def _wait_if_requested(  # noqa: RET503 - defer() does not return
         self,
         started: Facts,
-        watch: str,
+        status_check: str,
         arguments: Mapping[str, Any],
         stop: str | None = None,
-        hearing: str | None = None,
+        subscription: str | None = None,
     ) -> dict[str, Any]:
         """Return what was started, once the watch at the import path `watch` says that it is done.
 
         Without `wait_for_completion` that is at once. The call at the import path `stop` ends it at the
-        vendor when the waiting task is ended. `hearing` is as in `Waiting`.
+        vendor when the waiting task is ended. `subscription` is as in `PollConfig`.
         """
         if not self.wait_for_completion:
             return dict(started)
-        from airflow_provider_telecom.triggers.waiting import Waiting, after_the_worker, wait
+        from airflow_provider_telecom.triggers.polling import PollConfig, earliest_resume_delay, wait
 
-        waiting = Waiting(
+        waiting = PollConfig(
             hook=self.hook_path,
-            watch=watch,
+            status_check=status_check,
             conn_id=self.conn_id,
             arguments=arguments,
             poll_interval=self.poll_interval,
             tolerated_errors=self.tolerated_errors,
             stop=stop,
             started=started,
-            first_look=after_the_worker(),
-            hearing=hearing,
+            first_poll_delay=earliest_resume_delay(),
+            subscription=subscription,
         )
         if not self.deferrable:
-            self._waiting = waiting
+            self._poll_config = waiting
             return {**started, **wait(waiting, self.wait_timeout)}
         from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
 
@@ -246,9 +252,9 @@ class AwaitingOperator(TelecomOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the triggerer has seen, or raise as waiting here would have done."""
-        from airflow_provider_telecom.triggers.waiting import facts_of, started_of
+        from airflow_provider_telecom.triggers.polling import facts_from_event, started_from_event
 
-        return {**started_of(event), **facts_of(event)}
+        return {**started_from_event(event), **facts_from_event(event)}
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the triggerer; a wait that took too long ends as it would have done in a worker."""
@@ -285,7 +291,7 @@ def is_literal(value: Any) -> bool:
     return isinstance(value, (int, float, bool, date))
 
 
-def when_literal(value: Any, check: Callable[[Any], object]) -> None:
+def check_if_literal(value: Any, check: Callable[[Any], object]) -> None:
     """Check an argument if it is known when the Dag is parsed."""
     if is_literal(value):
         check(value)

@@ -7,8 +7,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.links.consoles import KyivstarFmcConsoleLink
-from airflow_provider_telecom.operators.base import UnkeyedOperator
-from airflow_provider_telecom.operators.proof import CallOperator
+from airflow_provider_telecom.operators.base import NonIdempotentOperator
+from airflow_provider_telecom.operators.verification import CallOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context
@@ -29,12 +29,16 @@ class KyivstarFmcOriginateCallOperator(CallOperator):
     the subscriber), OutcomeUnknownError. Source: "Phone call initiation" of the vendor's document.
     """
 
-    template_fields: Sequence[str] = (*UnkeyedOperator.template_fields, "called_number", "calling_number")
+    template_fields: Sequence[str] = (
+        *NonIdempotentOperator.template_fields,
+        "called_number",
+        "calling_number",
+    )
     private_fields: ClassVar[Sequence[str]] = ("called_number", "calling_number")
     operator_extra_links: Sequence[BaseOperatorLink] = (KyivstarFmcConsoleLink(),)
     default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
     hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.kyivstar_fmc.KyivstarFmcHook"
-    watch: ClassVar[str] = "airflow_provider_telecom.vendors.kyivstar_fmc.watches.call_record"
+    status_check: ClassVar[str] = "airflow_provider_telecom.vendors.kyivstar_fmc.status.call_record"
 
     def __init__(
         self, *, called_number: str | int, calling_number: str | int | None = None, **kwargs: Any
@@ -52,8 +56,8 @@ class KyivstarFmcOriginateCallOperator(CallOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Ring, once."""
         call = {
-            "called_number": self.revealed("called_number"),
-            "calling_number": self.revealed("calling_number") or None,
+            "called_number": self.reveal("called_number"),
+            "calling_number": self.reveal("calling_number") or None,
         }
         ring = partial(self.hook.originate_call, **call)
-        return dict(self._once(context, call, lambda: self._or_proven(ring, call)))
+        return dict(self._send_once(context, call, lambda: self._call_or_verify(ring, call)))

@@ -35,25 +35,25 @@ class Private:
         raise TypeError("a private value is not pickled")
 
 
-def hidden(value: Any) -> Any:
+def hide(value: Any) -> Any:
     """Return a value fit to stand in a field: private, unless it is none or private already."""
     return value if value in (None, "") or isinstance(value, Private) else Private(value)
 
 
-def hidden_unless_path(value: Any, suffixes: Sequence[str]) -> Any:
+def hide_unless_path(value: Any, suffixes: Sequence[str]) -> Any:
     """Return a value as it is if it is the path of a file with one of the suffixes; else as `hidden` does.
 
     A list that a template renders becomes a string, so being a string proves nothing.
     """
     if not isinstance(value, str) and not hasattr(value, "open"):
-        return hidden(value)
+        return hide(value)
     path = str(value)
     is_path = (
         path.lower().endswith(tuple(suffixes)) and _PATH.fullmatch(path) and not _LONG_NUMBER.search(path)
     )
-    return value if is_path else hidden(value)
+    return value if is_path else hide(value)
 
 
-def revealed(value: Any) -> Any:
+def reveal(value: Any) -> Any:
     """Return what a field holds, private or not."""
     return value.reveal() if isinstance(value, Private) else value

@@ -15,7 +15,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.quota import LONGEST_RETRY_AFTER
+from airflow_provider_telecom.calls.retry_after import MAX_RETRY_AFTER
 
 _PASSING = (
     TelecomNotSentError,
@@ -53,7 +53,7 @@ class TelecomRetryPolicy(RetryPolicy):
 
 def _least(try_number: int, context: Any) -> float:
     """Return the seconds to wait at least, 5, 10, 20, ...: a vendor that asks for 0 uses up no retries."""
-    growing = min(_FIRST_SECONDS * 2.0 ** min(try_number - 1, 16), LONGEST_RETRY_AFTER)
+    growing = min(_FIRST_SECONDS * 2.0 ** min(try_number - 1, 16), MAX_RETRY_AFTER)
     task = (context or {}).get("task")
     return growing if task is None else min(growing, task.retry_delay.total_seconds())
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.operators.base import TelecomOperator, UnkeyedOperator, is_literal
-from airflow_provider_telecom.operators.campaigns.operator import path_of
-from airflow_provider_telecom.operators.proof import CallOperator
+from airflow_provider_telecom.operators.base import NonIdempotentOperator, TelecomOperator, is_literal
+from airflow_provider_telecom.operators.campaigns.operator import object_path
+from airflow_provider_telecom.operators.verification import CallOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.sunsim.models import VatsSettings
 
 
-PAUSES = (1.0, 2.0, 4.0, 8.0)
+POLL_DELAYS = (1.0, 2.0, 4.0, 8.0)
 """Seconds between looks for settings that were set: the document does not say that they show at once."""
 
 
@@ -44,7 +44,7 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
 
     Returns `{"started": True}`: the answer is not documented and names no call. Nothing tells a copy from
     a second call, and a copy rings two phones again: `on_unknown` says what to do when no answer came.
-    `look_for_proof_seconds` takes `vendor_timezone` in the connection's extra.
+    `verify_within_seconds` takes `vendor_timezone` in the connection's extra.
 
     :param phone_to: whom to connect with, in any common form.
     :param phone_from: the number of the contract that is rung first.
@@ -53,9 +53,9 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
     Source: "GET /api/v1/callback/create" of the vendor's document.
     """
 
-    template_fields: Sequence[str] = (*UnkeyedOperator.template_fields, "phone_to", "phone_from")
+    template_fields: Sequence[str] = (*NonIdempotentOperator.template_fields, "phone_to", "phone_from")
     private_fields: ClassVar[Sequence[str]] = ("phone_to", "phone_from")
-    watch: ClassVar[str] = "airflow_provider_telecom.vendors.sunsim.watches.callback"
+    status_check: ClassVar[str] = "airflow_provider_telecom.vendors.sunsim.status.callback"
 
     def __init__(self, *, phone_to: str | int, phone_from: str | int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -64,18 +64,18 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Ring, once."""
         from airflow_provider_telecom.calls.phone import e164
-        from airflow_provider_telecom.vendors.sunsim.rules import russian
+        from airflow_provider_telecom.vendors.sunsim.vats_rules import russian_number
 
-        if self.look_for_proof_seconds and self.hook.options.vendor_timezone is None:
+        if self.verify_within_seconds and self.hook.options.vendor_timezone is None:
             raise TelecomInputError(
-                "look_for_proof_seconds", "takes vendor_timezone in the connection's extra"
+                "verify_within_seconds", "takes vendor_timezone in the connection's extra"
             )
-        call = {"phone_to": self.revealed("phone_to"), "phone_from": self.revealed("phone_from")}
+        call = {"phone_to": self.reveal("phone_to"), "phone_from": self.reveal("phone_from")}
         region = self.hook.options.default_region
         e164(call["phone_to"], region, field="phone_to")  # checked here, before a token is fetched for it
-        russian("phone_from", call["phone_from"], region)
+        russian_number("phone_from", call["phone_from"], region)
         ring = partial(self.hook.create_callback, **call)
-        return dict(self._once(context, call, lambda: self._or_proven(ring, call)))
+        return dict(self._send_once(context, call, lambda: self._call_or_verify(ring, call)))
 
 
 class SunSimGetVatsSettingsOperator(SunSimOperator):
@@ -111,7 +111,7 @@ class SunSimGetVatsSettingsOperator(SunSimOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read them, and write them where they are wanted."""
-        found = self.hook.get_vats_settings(self.revealed("numbers"))
+        found = self.hook.get_vats_settings(self.reveal("numbers"))
         self._write(found)
         return {
             "hash": found.hash,
@@ -122,7 +122,7 @@ class SunSimGetVatsSettingsOperator(SunSimOperator):
         }
 
     def _write(self, found: VatsSettings) -> None:
-        if (path := path_of(self.path)) is None:
+        if (path := object_path(self.path)) is None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.part")
@@ -176,12 +176,12 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check, compare, set, and compare again."""
-        from airflow_provider_telecom.vendors.sunsim.edits import differences, told
-        from airflow_provider_telecom.vendors.sunsim.settings import copied, numbers_of
+        from airflow_provider_telecom.vendors.sunsim.vats_diff import differences, told
+        from airflow_provider_telecom.vendors.sunsim.vats_settings import copy_settings, numbers_of
 
         if self.expected_hash is not None:
             _check_hash(self.expected_hash)
-        wanted = copied(self._wanted())
+        wanted = copy_settings(self._wanted())
         numbers = [f"7{number}" for number in numbers_of(wanted)]
         expected = self.expected_hash or self.hook.get_vats_settings(numbers).hash
         self.hook.set_vats_settings(wanted, expected_hash=expected)
@@ -193,9 +193,9 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         return {"changed": found.hash != expected, "hash": found.hash, "numbers": len(numbers)}
 
     def _shown(self, numbers: list[str], is_there: Callable[[Any], bool]) -> VatsSettings:
-        """Return the settings once what was set is there; or at the end of `PAUSES`, as they are then."""
+        """Return the settings once what was set is there, or as they are at the end of `POLL_DELAYS`."""
         found = self.hook.get_vats_settings(numbers)
-        for pause in PAUSES:
+        for pause in POLL_DELAYS:
             if is_there(found.settings):
                 break
             time.sleep(pause)
@@ -203,7 +203,7 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         return found
 
     def _wanted(self) -> Any:
-        settings, path = self.revealed("settings"), path_of(self.path)
+        settings, path = self.reveal("settings"), object_path(self.path)
         if (settings is None) == (path is None):
             raise TelecomInputError("settings", "or path must be given, and one of them only")
         if path is None:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.operators.base import DEFERRABLE, with_inbox
 from airflow_provider_telecom.operators.retry import POLICY
-from airflow_provider_telecom.sensors.starting import startable
-from airflow_provider_telecom.webhooks.address import receiver
+from airflow_provider_telecom.sensors.start_from_trigger import triggerer_value
+from airflow_provider_telecom.webhooks.address import read_receiver_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
 
-    from airflow_provider_telecom.triggers.waiting import Patience, Waiting
+    from airflow_provider_telecom.triggers.polling import PollConfig, Poller
 
 TOLERATED_ERRORS = 5
 
@@ -41,10 +41,10 @@ class TelecomSensor(BaseSensorOperator):
 
     hook: ClassVar[str]
     """Import path of the hook."""
-    watch: ClassVar[str]
+    status_check: ClassVar[str]
     """Import path of the watch, whose arguments are the fields named in `watched`."""
-    watched: ClassVar[Sequence[str]]
-    hearing: ClassVar[str | None] = None
+    check_arguments: ClassVar[Sequence[str]]
+    subscription: ClassVar[str | None] = None
     """Import path of what says under which topics the vendor tells of it by itself, if it may."""
     default_conn_id: ClassVar[str]
     template_fields: Sequence[str] = ("conn_id",)
@@ -58,15 +58,15 @@ class TelecomSensor(BaseSensorOperator):
         retry_policy: RetryPolicy | None = POLICY,
         **kwargs: Any,
     ) -> None:
-        self._hears = self.hearing is not None and receiver() is not None
-        if self._hears:
+        self._has_subscription = self.subscription is not None and read_receiver_settings() is not None
+        if self._has_subscription:
             kwargs["inlets"] = with_inbox(kwargs.get("inlets"))
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.conn_id = conn_id or self.default_conn_id
         self.deferrable = deferrable
-        self.tolerated_errors = within("tolerated_errors", tolerated_errors, 0, 1_000_000)
+        self.tolerated_errors = in_range("tolerated_errors", tolerated_errors, 0, 1_000_000)
         self._check_silent_fail()
-        self._patience: Patience | None = None
+        self._poller: Poller | None = None
         self._pause = 0.0
 
     def execute(self, context: Context) -> Any:  # noqa: RET503 - defer() does not return
@@ -74,9 +74,11 @@ class TelecomSensor(BaseSensorOperator):
         if not self.deferrable:
             return self._execute_here(context)
         from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
-        from airflow_provider_telecom.triggers.waiting import after_the_worker
+        from airflow_provider_telecom.triggers.polling import earliest_resume_delay
 
-        trigger = TelecomPollTrigger.of(replace(self._waiting(), first_look=after_the_worker()))
+        trigger = TelecomPollTrigger.of(
+            replace(self._poll_config(), first_poll_delay=earliest_resume_delay())
+        )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
 
     def _execute_here(self, context: Context) -> Any:
@@ -92,11 +94,11 @@ class TelecomSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        from airflow_provider_telecom.triggers.waiting import Patience
+        from airflow_provider_telecom.triggers.polling import Poller
 
-        waiting = self._waiting()
-        self._patience = self._patience or Patience(waiting)
-        found, self._pause = self._patience.look(waiting.new_hook())
+        waiting = self._poll_config()
+        self._poller = self._poller or Poller(waiting)
+        found, self._pause = self._poller.poll(waiting.new_hook())
         if found is not None:
             self._forget()
         return PokeReturnValue(found is not None, found)
@@ -112,10 +114,10 @@ class TelecomSensor(BaseSensorOperator):
         """Return what the triggerer has seen, or raise as waiting here would have done."""
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from airflow_provider_telecom.triggers.waiting import facts_of
+        from airflow_provider_telecom.triggers.polling import facts_from_event
 
         try:
-            facts = facts_of(event)
+            facts = facts_from_event(event)
         except TelecomError as error:
             if self.never_fail:
                 raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
@@ -136,51 +138,53 @@ class TelecomSensor(BaseSensorOperator):
 
     def _forget(self) -> None:
         """Delete what the vendor has told: it has been used."""
-        hearing = self._waiting().heard()
-        if hearing and hearing.entry:
-            from airflow_provider_telecom.webhooks.reading import forget
+        subscription = self._poll_config().new_subscription()
+        if subscription and subscription.entry:
+            from airflow_provider_telecom.webhooks.inbox_client import delete_webhook
 
-            forget(hearing.entry)
+            delete_webhook(subscription.entry)
 
     def _check_silent_fail(self) -> None:
         if self.deferrable and self.silent_fail:
             raise TelecomInputError("silent_fail", "is for waiting in a worker; use tolerated_errors")
 
-    def _waiting(self) -> Waiting:
-        return self._waiting_for({name: getattr(self, name) for name in self.watched}, str(self.conn_id))
+    def _poll_config(self) -> PollConfig:
+        return self._poll_config_for(
+            {name: getattr(self, name) for name in self.check_arguments}, str(self.conn_id)
+        )
 
-    def _waiting_for(self, arguments: Mapping[str, Any], conn_id: str) -> Waiting:
-        from airflow_provider_telecom.triggers.waiting import Waiting
+    def _poll_config_for(self, arguments: Mapping[str, Any], conn_id: str) -> PollConfig:
+        from airflow_provider_telecom.triggers.polling import PollConfig
 
-        return Waiting(
+        return PollConfig(
             hook=self.hook,
-            watch=self.watch,
+            status_check=self.status_check,
             conn_id=conn_id,
             arguments=arguments,
             poll_interval=float(self.poke_interval),
             tolerated_errors=self.tolerated_errors,
             exponential_backoff=bool(self.exponential_backoff),
             max_interval=self.max_wait.total_seconds() if self.max_wait else None,
-            hearing=self.hearing if self._hears else None,
+            subscription=self.subscription if self._has_subscription else None,
         )
 
-    def _start_from_trigger(self, wanted: bool) -> None:
+    def _prepare_start_from_trigger(self, wanted: bool) -> None:
         """Arrange the start from the trigger, if it is wanted and safe. Each sensor's last word."""
         if not wanted:
             return
         self.deferrable = True  # where it cannot start from the trigger, it starts in a worker and defers
         self._check_silent_fail()
-        found = {name: startable(getattr(self, name)) for name in ("conn_id", *self.watched)}
+        found = {name: triggerer_value(getattr(self, name)) for name in ("conn_id", *self.check_arguments)}
         if any(value is None and getattr(self, name) is not None for name, value in found.items()):
             return
         from airflow.triggers.base import StartTriggerArgs
 
-        from airflow_provider_telecom.triggers.poll import PATH, kwargs_of
+        from airflow_provider_telecom.triggers.poll import PATH, trigger_kwargs
 
         conn_id = found.pop("conn_id")
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=PATH,
-            trigger_kwargs=kwargs_of(self._waiting_for(found, conn_id)),
+            trigger_kwargs=trigger_kwargs(self._poll_config_for(found, conn_id)),
             next_method="execute_complete",
             timeout=timedelta(seconds=self.timeout),
         )

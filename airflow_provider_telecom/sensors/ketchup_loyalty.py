@@ -11,13 +11,13 @@ from airflow_provider_telecom.sensors.base import TelecomSensor
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     FILE_KEY,
     VIBER_ENDS,
-    either,
+    exactly_one,
     listed,
     perhaps_count,
 )
 
-_WATCHES = "airflow_provider_telecom.vendors.ketchup_loyalty.watches"
-_CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.callbacks"
+_STATUS = "airflow_provider_telecom.vendors.ketchup_loyalty.status"
+_CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
 
 
 class KetchUpSensor(TelecomSensor):
@@ -38,9 +38,9 @@ class KetchUpSmsDeliveredSensor(KetchUpSensor):
     Source: "Получение статусов смс" of the vendor's document.
     """
 
-    watch: ClassVar[str] = f"{_WATCHES}.sms"
-    watched: ClassVar[Sequence[str]] = ("message_id", "reference")
-    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *watched)
+    status_check: ClassVar[str] = f"{_STATUS}.sms"
+    check_arguments: ClassVar[Sequence[str]] = ("message_id", "reference")
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *check_arguments)
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class KetchUpSmsDeliveredSensor(KetchUpSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        either(message_id=message_id, reference=reference)
+        exactly_one(message_id=message_id, reference=reference)
         self.message_id, self.reference = message_id, reference
-        self._start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger(start_from_trigger)
 
 
 class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
@@ -79,8 +79,8 @@ class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
     Source: "Получение статусов смс", GET /sms/task/{id}, of the vendor's document.
     """
 
-    watch: ClassVar[str] = f"{_WATCHES}.finished_sms_tasks"
-    watched: ClassVar[Sequence[str]] = (
+    status_check: ClassVar[str] = f"{_STATUS}.finished_sms_tasks"
+    check_arguments: ClassVar[Sequence[str]] = (
         "sms_task_ids",
         "expected",
         "min_delivered_percent",
@@ -110,7 +110,7 @@ class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
             else str(percent("min_delivered_percent", min_delivered_percent))
         )
         self.min_final_percent = str(percent("min_final_percent", min_final_percent))
-        self._start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger(start_from_trigger)
 
 
 class KetchUpViberDeliveredSensor(KetchUpSensor):
@@ -126,9 +126,9 @@ class KetchUpViberDeliveredSensor(KetchUpSensor):
     Source: "Получение статусов Viber-сообщения" of the vendor's document.
     """
 
-    watch: ClassVar[str] = f"{_WATCHES}.viber"
-    hearing: ClassVar[str | None] = f"{_CALLBACKS}.hearing_viber"
-    watched: ClassVar[Sequence[str]] = ("message_id", "reference", "until")
+    status_check: ClassVar[str] = f"{_STATUS}.viber"
+    subscription: ClassVar[str | None] = f"{_CALLBACKS}.hearing_viber"
+    check_arguments: ClassVar[Sequence[str]] = ("message_id", "reference", "until")
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id", "reference")
 
     def __init__(
@@ -141,10 +141,10 @@ class KetchUpViberDeliveredSensor(KetchUpSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        either(message_id=message_id, reference=reference)
+        exactly_one(message_id=message_id, reference=reference)
         self.message_id, self.reference = message_id, reference
         self.until = one_of("until", until, VIBER_ENDS)
-        self._start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger(start_from_trigger)
 
 
 class KetchUpHlrFinishedSensor(KetchUpSensor):
@@ -160,10 +160,10 @@ class KetchUpHlrFinishedSensor(KetchUpSensor):
     Source: "Получение информации об HLR запросе" of the vendor's document.
     """
 
-    watch: ClassVar[str] = f"{_WATCHES}.hlr"
-    hearing: ClassVar[str | None] = f"{_CALLBACKS}.hearing_hlr"
-    watched: ClassVar[Sequence[str]] = ("hlr_ids", "references")
-    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *watched)
+    status_check: ClassVar[str] = f"{_STATUS}.hlr"
+    subscription: ClassVar[str | None] = f"{_CALLBACKS}.hearing_hlr"
+    check_arguments: ClassVar[Sequence[str]] = ("hlr_ids", "references")
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *check_arguments)
 
     def __init__(
         self,
@@ -174,9 +174,9 @@ class KetchUpHlrFinishedSensor(KetchUpSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        either(hlr_ids=hlr_ids, references=references)
+        exactly_one(hlr_ids=hlr_ids, references=references)
         self.hlr_ids, self.references = hlr_ids, references
-        self._start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger(start_from_trigger)
 
 
 class KetchUpStatFileReadySensor(KetchUpSensor):
@@ -190,13 +190,13 @@ class KetchUpStatFileReadySensor(KetchUpSensor):
     Source: "Получение запрошенной информации о сообщениях" of the vendor's document.
     """
 
-    watch: ClassVar[str] = f"{_WATCHES}.stat_file"
-    watched: ClassVar[Sequence[str]] = ("file_key",)
-    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *watched)
+    status_check: ClassVar[str] = f"{_STATUS}.stat_file"
+    check_arguments: ClassVar[Sequence[str]] = ("file_key",)
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *check_arguments)
 
     def __init__(self, *, file_key: str, start_from_trigger: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.file_key = file_key
         if is_literal(file_key):
             matching("file_key", file_key, FILE_KEY, "must be a key that the vendor gave")
-        self._start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger(start_from_trigger)

@@ -9,12 +9,12 @@ from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
 from airflow_provider_telecom.operators.base import is_literal
 from airflow_provider_telecom.sensors.base import TelecomSensor
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import opaque_id, promo_uuid
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import path_id, promo_uuid
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink
 
-_WATCHES = "airflow_provider_telecom.vendors.kyivstar_open_telecom.watches"
+_STATUS = "airflow_provider_telecom.vendors.kyivstar_open_telecom.status"
 
 
 class KyivstarSensor(TelecomSensor):
@@ -37,16 +37,16 @@ class KyivstarSmsDeliveredSensor(KyivstarSensor):
     Source: "/sms/{msgId}" of the vendor's document.
     """
 
-    watch: ClassVar[str] = f"{_WATCHES}.sms"
-    watched: ClassVar[Sequence[str]] = ("message_id",)
+    status_check: ClassVar[str] = f"{_STATUS}.sms"
+    check_arguments: ClassVar[Sequence[str]] = ("message_id",)
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id")
 
     def __init__(self, *, message_id: str, start_from_trigger: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.message_id = message_id
         if is_literal(message_id):
-            opaque_id("message_id", message_id)
-        self._start_from_trigger(start_from_trigger)
+            path_id("message_id", message_id)
+        self._prepare_start_from_trigger(start_from_trigger)
 
 
 class KyivstarViberDeliveredSensor(KyivstarSensor):
@@ -61,8 +61,8 @@ class KyivstarViberDeliveredSensor(KyivstarSensor):
     Source: "/viber/status/{mid}" of the vendor's document.
     """
 
-    watch: ClassVar[str] = f"{_WATCHES}.viber"
-    watched: ClassVar[Sequence[str]] = ("message_id", "until")
+    status_check: ClassVar[str] = f"{_STATUS}.viber"
+    check_arguments: ClassVar[Sequence[str]] = ("message_id", "until")
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id")
 
     def __init__(
@@ -76,9 +76,9 @@ class KyivstarViberDeliveredSensor(KyivstarSensor):
         super().__init__(**kwargs)
         self.message_id = message_id
         if is_literal(message_id):
-            opaque_id("message_id", message_id)
+            path_id("message_id", message_id)
         self.until = one_of("until", until, ("delivered", "seen"))
-        self._start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger(start_from_trigger)
 
 
 class KyivstarPromoFinishedSensor(KyivstarSensor):
@@ -98,8 +98,8 @@ class KyivstarPromoFinishedSensor(KyivstarSensor):
     Source: "/promo/{promoUUID}" and "/promo/{promoUUID}/statistics" of the vendor's document.
     """
 
-    watch: ClassVar[str] = f"{_WATCHES}.promo"
-    watched: ClassVar[Sequence[str]] = ("promo_id", "fail_on_suspended", "min_delivered_percent")
+    status_check: ClassVar[str] = f"{_STATUS}.promo"
+    check_arguments: ClassVar[Sequence[str]] = ("promo_id", "fail_on_suspended", "min_delivered_percent")
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, "promo_id")
 
     def __init__(
@@ -120,4 +120,4 @@ class KyivstarPromoFinishedSensor(KyivstarSensor):
             if min_delivered_percent is None
             else str(percent("min_delivered_percent", min_delivered_percent))
         )
-        self._start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger(start_from_trigger)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.operators.base import is_literal
 from airflow_provider_telecom.sensors.base import TelecomSensor
-from airflow_provider_telecom.vendors.novaconnect import targets
+from airflow_provider_telecom.vendors.novaconnect import desired_state
 
 
 class NovaConnectQueueDoneSensor(TelecomSensor):
@@ -35,10 +35,10 @@ class NovaConnectQueueDoneSensor(TelecomSensor):
 
     default_conn_id: ClassVar[str] = "novaconnect_default"
     hook: ClassVar[str] = "airflow_provider_telecom.hooks.novaconnect.NovaConnectHook"
-    watch: ClassVar[str] = "airflow_provider_telecom.vendors.novaconnect.watches.sims"
-    hearing: ClassVar[str | None] = "airflow_provider_telecom.vendors.novaconnect.callbacks.hearing"
-    watched: ClassVar[Sequence[str]] = ("operation", "sim_ids", "target", "queue_id", "callback_key")
-    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *watched)
+    status_check: ClassVar[str] = "airflow_provider_telecom.vendors.novaconnect.status.sims"
+    subscription: ClassVar[str | None] = "airflow_provider_telecom.vendors.novaconnect.webhooks.subscription"
+    check_arguments: ClassVar[Sequence[str]] = ("operation", "sim_ids", "target", "queue_id", "callback_key")
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *check_arguments)
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class NovaConnectQueueDoneSensor(TelecomSensor):
         self.operation, self.sim_ids, self.target, self.queue_id = operation, sim_ids, target, queue_id
         self.callback_key = callback_key
         if is_literal(sim_ids):
-            targets.some_ids("sim_ids", sim_ids)
+            desired_state.non_empty_ids("sim_ids", sim_ids)
         if is_literal(operation):
-            one_of("operation", operation, targets.OPERATIONS)
-            if not (self._hears and callback_key):
-                targets.check_shown(operation)
-            if operation in targets.SHOWN and (target is None or is_literal(target)):
-                targets.checked(operation, target)
-        self._start_from_trigger(start_from_trigger)
+            one_of("operation", operation, desired_state.OPERATIONS)
+            if not (self._has_subscription and callback_key):
+                desired_state.check_observable(operation)
+            if operation in desired_state.OBSERVABLE and (target is None or is_literal(target)):
+                desired_state.checked(operation, target)
+        self._prepare_start_from_trigger(start_from_trigger)

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_telecom.simulator.state import TRANSITION_MODES, VENDORS, Transition
 from airflow_provider_telecom.simulator.switches import PRESETS, SWITCHES
-from airflow_provider_telecom.simulator.town import MODES, VENDORS, Ripeness
 
 DEFAULT_PORT = 8090
 
@@ -29,11 +29,11 @@ def options() -> dict[str, dict[str, Any]]:
     return {
         "--port": {"type": port, "default": DEFAULT_PORT, "help": "port on 127.0.0.1 (0: any free one)"},
         "--seed": {"type": int, "default": 0, "help": "seed of the simulated data"},
-        "--ripe": {
-            "type": ripe,
+        "--transition": {
+            "type": transition,
             "action": "append",
             "metavar": "KIND=MODE:COUNT",
-            "help": "how long states take: ketchup.sms=seconds:2, novaconnect=looks:3 (may be repeated)",
+            "help": "how long states take: novaconnect=after_polls:3, sunsim=after_seconds:2 (repeatable)",
         },
         "--preset": {
             "choices": PRESETS,
@@ -44,7 +44,7 @@ def options() -> dict[str, dict[str, Any]]:
             "type": switch,
             "action": "append",
             "metavar": "NAME=VALUE",
-            "help": "follow another reading: ketchup.bare_read=on (may be repeated; /_town/switches has all)",
+            "help": "choose another reading: ketchup_loyalty.bare_read=on (repeatable; /_control/switches)",
         },
     }
 
@@ -56,24 +56,26 @@ def port(text: str) -> int:
     return int(text)
 
 
-def ripe(text: str) -> tuple[str, Ripeness]:
-    """Read `ketchup.sms=seconds:2`."""
+def transition(text: str) -> tuple[str, Transition]:
+    """Read `ketchup_loyalty.sms=after_seconds:2`."""
     kind, _, rest = text.partition("=")
     word, _, count = rest.partition(":")
-    mode = next((mode for mode in MODES if mode == word), None)
+    mode = next((mode for mode in TRANSITION_MODES if mode == word), None)
     if mode is None:
-        raise argparse.ArgumentTypeError("must be like ketchup.sms=seconds:2, =looks:3 or =at_once")
+        raise argparse.ArgumentTypeError(
+            "must be like ketchup_loyalty.sms=after_seconds:2, =after_polls:3 or =immediate"
+        )
     if kind.split(".")[0] not in VENDORS:
         raise argparse.ArgumentTypeError(f"must begin with one of {', '.join(VENDORS)}")
-    if mode == "at_once":
-        return kind, Ripeness()
+    if mode == "immediate":
+        return kind, Transition()
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", count):
         raise argparse.ArgumentTypeError("the count after the colon must be a number")
-    return kind, Ripeness(mode, float(count))
+    return kind, Transition(mode, float(count))
 
 
 def switch(text: str) -> tuple[str, str]:
-    """Read `ketchup.bare_read=on`."""
+    """Read `ketchup_loyalty.bare_read=on`."""
     name, _, value = text.partition("=")
     known = {switch.full_name: switch.values for switch in SWITCHES}
     if value not in known.get(name, ()):
@@ -99,10 +101,10 @@ def run(given: argparse.Namespace) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    for kind, how in given.ripe or []:
-        simulator.town.set_ripeness(kind, how.mode, how.count)
+    for kind, how in given.transition or []:
+        simulator.state.set_transition(kind, how.mode, how.count)
     for name, value in given.switch or []:
-        simulator.town.set_switch(name, value)
+        simulator.state.set_switch(name, value)
     print(f"The simulator is at {simulator.url} and ends with Ctrl-C. Point Airflow at it with:\n")
     for name, value in simulator.environment().items():
         print(f"export {name}='{value}'")

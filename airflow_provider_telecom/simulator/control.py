@@ -1,4 +1,4 @@
-"""The control desk at /_town: what tests and people may look at and change."""
+"""The control desk at /_control: what tests and people may look at and change."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from airflow_provider_telecom.simulator.callbacks import Postman
+from airflow_provider_telecom.simulator.state import VENDORS, Fault, FaultKind, SimulatorState
 from airflow_provider_telecom.simulator.switches import SWITCHES, Preset
-from airflow_provider_telecom.simulator.town import VENDORS, Fault, FaultKind, Town
+from airflow_provider_telecom.simulator.webhooks import WebhookSender
 
 
 class _Order(BaseModel):
@@ -19,7 +19,7 @@ class _Order(BaseModel):
 
 
 class FaultOrder(_Order):
-    """A fault to come; see `town.Fault`."""
+    """A fault to come; see `state.Fault`."""
 
     kind: FaultKind
     vendor: str | None = None
@@ -33,11 +33,11 @@ class FaultOrder(_Order):
     size: int = Field(200_000_000, ge=0)
 
 
-class RipenessOrder(_Order):
-    """How long states of a kind take, such as `ketchup.sms`, or `ketchup` for all of a vendor's."""
+class TransitionOrder(_Order):
+    """How long states of a kind take, such as `novaconnect.queue`, or `novaconnect` for all of a vendor."""
 
     kind: str = Field(pattern=rf"^({'|'.join(VENDORS)})(\.\w+)?$")
-    mode: Literal["at_once", "looks", "seconds"]
+    mode: Literal["immediate", "after_polls", "after_seconds"]
     count: float = Field(0, ge=0)
 
 
@@ -56,7 +56,7 @@ class ResetOrder(_Order):
 
 
 class SwitchOrder(_Order):
-    """Follow another reading of a vendor's document, such as `ketchup.bare_read`; see `switches`."""
+    """Follow another reading of a vendor's document, such as `ketchup_loyalty.bare_read`; see `switches`."""
 
     name: str
     value: str
@@ -68,53 +68,55 @@ class RefuseOrder(_Order):
     seconds: float = Field(1.0, gt=0, le=600)
 
 
-def routes(town: Town, refuse: Callable[[float], None] | None) -> APIRouter:
+def routes(state: SimulatorState, refuse: Callable[[float], None] | None) -> APIRouter:
     """Return the desk's routes."""
     router = APIRouter()
 
     @router.get("/health")
     async def health() -> dict[str, Any]:
-        return {"ok": True, "now": town.clock.now(), "effects": len(town.ledger.effects)}
+        return {"ok": True, "now": state.clock.now(), "effects": len(state.ledger.effects)}
 
     @router.get("/ledger")
     async def ledger(vendor: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:
-        return [asdict(effect) for effect in town.ledger.of(vendor, kind)]
+        return [asdict(effect) for effect in state.ledger.of(vendor, kind)]
 
     @router.get("/requests")
     async def requests() -> list[dict[str, Any]]:
-        return [asdict(seen) for seen in town.requests]
+        return [asdict(seen) for seen in state.requests]
 
     @router.get("/callbacks")
     async def callbacks() -> list[dict[str, Any]]:
-        return [asdict(posted) for posted in town.books("postman", Postman).log]
+        return [asdict(posted) for posted in state.vendor_state("webhook_sender", WebhookSender).log]
 
     @router.post("/faults")
     async def add_faults(orders: FaultOrder | list[FaultOrder]) -> dict[str, int]:
         listed = orders if isinstance(orders, list) else [orders]
         try:
-            town.faults += [Fault(**order.model_dump()) for order in listed]
+            state.faults += [Fault(**order.model_dump()) for order in listed]
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
-        return {"faults": len(town.faults)}
+        return {"faults": len(state.faults)}
 
     @router.delete("/faults")
     async def remove_faults() -> dict[str, int]:
-        town.faults.clear()
+        state.faults.clear()
         return {"faults": 0}
 
-    @router.post("/ripeness")
-    async def ripeness(order: RipenessOrder) -> dict[str, bool]:
-        town.set_ripeness(order.kind, order.mode, order.count)
+    @router.post("/transitions")
+    async def transition(order: TransitionOrder) -> dict[str, bool]:
+        state.set_transition(order.kind, order.mode, order.count)
         return {"ok": True}
 
     @router.get("/switches")
     async def switches() -> list[dict[str, Any]]:
-        return [{**asdict(switch), "value": town.switches(switch.vendor)[switch.name]} for switch in SWITCHES]
+        return [
+            {**asdict(switch), "value": state.switches(switch.vendor)[switch.name]} for switch in SWITCHES
+        ]
 
     @router.post("/switches")
     async def set_switch(order: SwitchOrder) -> dict[str, bool]:
         try:
-            town.set_switch(order.name, order.value)
+            state.set_switch(order.name, order.value)
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
         return {"ok": True}
@@ -124,13 +126,13 @@ def routes(town: Town, refuse: Callable[[float], None] | None) -> APIRouter:
         if (order.advance is None) == (order.set is None):
             raise HTTPException(422, "give either advance or set")
         if order.set is not None:
-            town.clock.set(order.set)
-        town.clock.advance(order.advance or 0)
-        return {"now": town.clock.now()}
+            state.clock.set(order.set)
+        state.clock.advance(order.advance or 0)
+        return {"now": state.clock.now()}
 
     @router.post("/reset")
     async def reset(order: ResetOrder) -> dict[str, bool]:
-        town.reset(order.seed, order.preset)
+        state.reset(order.seed, order.preset)
         return {"ok": True}
 
     @router.post("/refuse")

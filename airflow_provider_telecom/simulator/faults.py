@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from airflow_provider_telecom.simulator.town import VENDORS, Fault, Seen, Town
+from airflow_provider_telecom.simulator.state import VENDORS, Fault, ReceivedRequest, SimulatorState
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -122,8 +122,8 @@ class Answer:
 class Faults:
     """ASGI middleware: counts every vendor request as seen, and plays the fault that is meant for it."""
 
-    def __init__(self, app: App, town: Town, connections: OpenConnections) -> None:
-        self._app, self._town, self._connections = app, town, connections
+    def __init__(self, app: App, state: SimulatorState, connections: OpenConnections) -> None:
+        self._app, self._simulator, self._connections = app, state, connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -131,9 +131,9 @@ class Faults:
         if scope["type"] != "http" or vendor not in VENDORS:
             await self._app(scope, receive, send)
             return
-        seen = Seen(vendor, scope["method"], f"/{path}")
-        self._town.requests.append(seen)
-        fault = self._town.take_fault(seen)
+        seen = ReceivedRequest(vendor, scope["method"], f"/{path}")
+        self._simulator.requests.append(seen)
+        fault = self._simulator.take_fault(seen)
         if fault is None:
             await self._app(scope, receive, send)
             return

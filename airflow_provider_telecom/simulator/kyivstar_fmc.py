@@ -21,8 +21,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.switches import Switches
-from airflow_provider_telecom.simulator.town import Town
 
 KYIV = ZoneInfo("Europe/Kyiv")
 _WINDOW, _KEPT = timedelta(days=7), timedelta(days=30)
@@ -66,16 +66,16 @@ class Call:
         return self.start + timedelta(seconds=self.seconds)
 
 
-class Books:
+class VendorState:
     """The PBX's records."""
 
-    def __init__(self, town: Town) -> None:
-        self.town = town
+    def __init__(self, state: SimulatorState) -> None:
+        self.simulator = state
         self.token = credentials.FMC_TOKEN
         self.activated = True
-        self.switches = town.switches("fmc")
+        self.switches = state.switches("kyivstar_fmc")
         self.calls: list[Call] = []
-        dice, now = random.Random(town.seed), town.clock.now()
+        dice, now = random.Random(state.seed), state.clock.now()
         for _ in range(_SEEDED_CALLS):
             start = now - timedelta(seconds=dice.randint(3600, 30 * 86400 - 3600))
             self.add_call(start, dice.randint(1, 900), _subscriber(dice), _subscriber(dice))
@@ -89,7 +89,7 @@ class Books:
 
     def between(self, first: datetime, last: datetime) -> Iterator[Call]:
         """Yield the ended calls of an interval of naive Kyiv times, as the switches have it."""
-        now, switches = self.town.clock.now(), self.switches
+        now, switches = self.simulator.clock.now(), self.switches
         last -= timedelta(seconds=1) if switches.on("end_excluded") else timedelta(0)
         calls = self.calls if switches["row_order"] == "start" else reversed(self.calls)
         for call in calls:
@@ -117,64 +117,66 @@ class _ParameterError(Exception):
     """A parameter is missing or has an invalid value."""
 
 
-def routes(town: Town) -> APIRouter:
+def routes(state: SimulatorState) -> APIRouter:
     """Return the vendor's routes."""
     router = APIRouter()
 
     @router.get("/api/cdr/v1/callstat.{suffix}")
     async def callstat(suffix: str, request: Request) -> Response:
-        books: Books = town.books("fmc", Books)
+        vendor_state: VendorState = state.vendor_state("kyivstar_fmc", VendorState)
         given = dict(request.query_params)
-        if refusal := _refusal(books, given):
+        if refusal := _refusal(vendor_state, given):
             return refusal
         try:
             flags = _flags(given)
-            first, last = _interval(given, town.clock.now(), books.switches)
+            first, last = _interval(given, state.clock.now(), vendor_state.switches)
         except _ParameterError as wrong:
-            return _error(books, 400, str(wrong))
+            return _error(vendor_state, 400, str(wrong))
         if suffix not in _TYPES or set(given) - {"token", "from", "to", *_FLAGS}:
-            return _error(books, 400 if suffix in _TYPES else 404, "Unknown format or parameter")
-        text = _written(books.between(first, last), suffix, flags, books.switches)
+            return _error(vendor_state, 400 if suffix in _TYPES else 404, "Unknown format or parameter")
+        text = _written(vendor_state.between(first, last), suffix, flags, vendor_state.switches)
         name = f"callstat_{first:%Y-%m-%dT%H:%M:%S}_{last:%Y-%m-%dT%H:%M:%S}.{suffix}"
         return StreamingResponse(
-            _in_larger_pieces(text, books.switches["csv_encoding"] if suffix == "csv" else "utf-8"),
+            _in_larger_pieces(text, vendor_state.switches["csv_encoding"] if suffix == "csv" else "utf-8"),
             media_type=f"{_TYPES[suffix]}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
     @router.get("/api/onebox/v1/originate")
     async def originate(request: Request) -> Response:
-        books: Books = town.books("fmc", Books)
+        vendor_state: VendorState = state.vendor_state("kyivstar_fmc", VendorState)
         given = dict(request.query_params)
-        if refusal := _refusal(books, given):
+        if refusal := _refusal(vendor_state, given):
             return refusal
-        if not books.activated:
-            return _error(books, 403, "API functionality is not activated")
+        if not vendor_state.activated:
+            return _error(vendor_state, 403, "API functionality is not activated")
         numbers = [given.get(name, "") for name in ("calling_number", "called_number")]
         if set(given) != {"token", "calling_number", "called_number"} or not all(
             map(_NUMBER.fullmatch, numbers)
         ):
-            return _error(books, 400, "One of the required parameters is missing or has an invalid value")
+            return _error(
+                vendor_state, 400, "One of the required parameters is missing or has an invalid value"
+            )
         calling, called = ("0" + number[-9:] for number in numbers)
-        books.add_call(town.clock.now(), 30, calling, called)
-        town.record("fmc", "call", calling=calling, called=called)
+        vendor_state.add_call(state.clock.now(), 30, calling, called)
+        state.record("kyivstar_fmc", "call", calling=calling, called=called)
         return Response(status_code=200)
 
     return router
 
 
-def _error(books: Books, status: int, text: str) -> Response:
-    form = books.switches["error_body"]
+def _error(vendor_state: VendorState, status: int, text: str) -> Response:
+    form = vendor_state.switches["error_body"]
     if form == "json":
         return JSONResponse({"error": text}, status)
     return Response(text if form == "text" else "", status, media_type="text/plain")
 
 
-def _refusal(books: Books, given: dict[str, str]) -> Response | None:
+def _refusal(vendor_state: VendorState, given: dict[str, str]) -> Response | None:
     if "token" not in given:
-        return _error(books, 400, "One of the required parameters is missing")
-    if given["token"] != books.token:
-        return _error(books, 403, "Invalid authorization key specified")
+        return _error(vendor_state, 400, "One of the required parameters is missing")
+    if given["token"] != vendor_state.token:
+        return _error(vendor_state, 403, "Invalid authorization key specified")
     return None
 
 

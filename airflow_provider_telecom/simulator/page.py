@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_telecom.simulator import credentials
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 NOT_IMITATED = (
     "Nothing is delivered: no message, call or mail leaves this machine.",
@@ -21,40 +21,40 @@ NOT_IMITATED = (
 _VENDORS = (
     (
         "Kyivstar Open Telecom",
-        "kyivstar",
+        "kyivstar_open_telecom",
         f"{credentials.KYIVSTAR_CLIENT_ID} / {credentials.KYIVSTAR_CLIENT_SECRET}",
     ),
-    ("KetchUp Loyalty", "ketchup", credentials.KETCHUP_API_KEY),
-    ("Kyivstar FMC", "fmc", credentials.FMC_TOKEN),
+    ("KetchUp Loyalty", "ketchup_loyalty", credentials.KETCHUP_API_KEY),
+    ("Kyivstar FMC", "kyivstar_fmc", credentials.FMC_TOKEN),
     ("SunSim", "sunsim", credentials.SUNSIM_AUTHORIZATION_TOKEN),
     ("NovaConnect", "novaconnect", credentials.NOVACONNECT_TOKEN),
 )
 _CONTROLS = (
-    ("what really happened", "curl {url}/_town/ledger?vendor=ketchup"),
-    ("requests seen", "curl {url}/_town/requests"),
+    ("what really happened", "curl {url}/_control/ledger?vendor=ketchup"),
+    ("requests seen", "curl {url}/_control/requests"),
     (
         "a fault to come",
-        """curl -H 'content-type: application/json' {url}/_town/faults \\
-     -d '{{"kind": "reset_after", "vendor": "ketchup", "path": "/sms/create"}}'""",
+        """curl -H 'content-type: application/json' {url}/_control/faults \\
+     -d '{{"kind": "reset_after", "vendor": "ketchup_loyalty", "path": "/sms/create"}}'""",
     ),
     (
         "states that take 2 s",
-        """curl -H 'content-type: application/json' {url}/_town/ripeness \\
-     -d '{{"kind": "ketchup.sms", "mode": "seconds", "count": 2}}'""",
+        """curl -H 'content-type: application/json' {url}/_control/transitions \\
+     -d '{{"kind": "ketchup_loyalty.sms", "mode": "after_seconds", "count": 2}}'""",
     ),
     (
         "an hour later",
-        """curl -H 'content-type: application/json' {url}/_town/clock -d '{{"advance": 3600}}'""",
+        """curl -H 'content-type: application/json' {url}/_control/clock -d '{{"advance": 3600}}'""",
     ),
     (
         "another reading of a document",
-        """curl -H 'content-type: application/json' {url}/_town/switches \\
-     -d '{{"name": "ketchup.bare_read", "value": "on"}}'""",
+        """curl -H 'content-type: application/json' {url}/_control/switches \\
+     -d '{{"name": "ketchup_loyalty.bare_read", "value": "on"}}'""",
     ),
-    ("all switches", "curl {url}/_town/switches"),
+    ("all switches", "curl {url}/_control/switches"),
     (
         "make it new",
-        """curl -H 'content-type: application/json' {url}/_town/reset \\
+        """curl -H 'content-type: application/json' {url}/_control/reset \\
      -d '{{"seed": 7, "preset": "opposite"}}'""",
     ),
 )
@@ -74,19 +74,19 @@ pre { margin: 0; white-space: pre-wrap; } .number { text-align: right; font-vari
 """
 
 
-def routes(town: Town) -> APIRouter:
+def routes(state: SimulatorState) -> APIRouter:
     """Return the page's route."""
     router = APIRouter()
 
     @router.get("/", response_class=HTMLResponse)
     async def page(request: Request) -> str:
-        return _page(town, str(request.base_url).rstrip("/"))
+        return _page(state, str(request.base_url).rstrip("/"))
 
     return router
 
 
-def _page(town: Town, url: str) -> str:
-    counts = Counter((effect.vendor, effect.kind) for effect in town.ledger.effects)
+def _page(state: SimulatorState, url: str) -> str:
+    counts = Counter((effect.vendor, effect.kind) for effect in state.ledger.effects)
     limits = "".join(f"<li>{escape(text)}</li>" for text in NOT_IMITATED)
     vendors = "".join(
         f"<tr><td>{escape(name)}</td><td><code>{escape(url)}/{short}</code></td>"
@@ -101,8 +101,8 @@ def _page(town: Town, url: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>
 <h1>telecom-simulator</h1>
 <div class="note"><strong>What this does not imitate</strong><ul>{limits}</ul></div>
-<p>Five pretend vendors on 127.0.0.1. It is {town.clock.now():%Y-%m-%d %H:%M:%S} UTC here;
-requests so far: {len(town.requests):,}.</p>
+<p>Five pretend vendors on 127.0.0.1. It is {state.clock.now():%Y-%m-%d %H:%M:%S} UTC here;
+requests so far: {len(state.requests):,}.</p>
 <h2>Vendors</h2>
 <table><tr><th>Vendor</th><th>Base URL</th><th>Test credentials</th><th>Effects so far</th></tr>
 {vendors}</table>

@@ -15,14 +15,14 @@ import uvicorn
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.app import build
 from airflow_provider_telecom.simulator.faults import Faults, OpenConnections
+from airflow_provider_telecom.simulator.state import Fault, FaultKind, SimulatorState
 from airflow_provider_telecom.simulator.switches import Preset
-from airflow_provider_telecom.simulator.town import Fault, FaultKind, Town
 
 HOST = "127.0.0.1"
 SHORT_NAMES = {
-    "kyivstar_open_telecom": "kyivstar",
-    "ketchup_loyalty": "ketchup",
-    "kyivstar_fmc": "fmc",
+    "kyivstar_open_telecom": "kyivstar_open_telecom",
+    "ketchup_loyalty": "ketchup_loyalty",
+    "kyivstar_fmc": "kyivstar_fmc",
     "sunsim": "sunsim",
     "novaconnect": "novaconnect",
 }
@@ -43,10 +43,10 @@ _ANSWER_GOES_OUT_SECONDS = 0.05
 
 
 class Simulator:
-    """The running town. `town` is its state, which tests may read and change directly."""
+    """The running town. `state` is its state, which tests may read and change directly."""
 
     def __init__(self, port: int = 0, seed: int = 0, preset: Preset = "default") -> None:
-        self.town = Town(seed, preset)
+        self.state = SimulatorState(seed, preset)
         self.port = port
         self._connections = OpenConnections()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,7 +63,7 @@ class Simulator:
         """Open the door. Raises OSError when the port is taken."""
         listener = _listener(self.port)
         self.port = listener.getsockname()[1]
-        app = Faults(build(self.town, self.refuse_for), self.town, self._connections)
+        app = Faults(build(self.state, self.refuse_for), self.state, self._connections)
         config = uvicorn.Config(
             app,
             http=self._connections.protocol(),
@@ -97,7 +97,7 @@ class Simulator:
         """Close the door and end the thread."""
         if self._server is None or self._thread is None:
             return
-        self.town.reset()
+        self.state.reset()
         self._server.should_exit = True
         self._call(self._connections.drop)
         self._thread.join(_PATIENCE_SECONDS)
@@ -181,12 +181,12 @@ class Simulator:
     def reset(self, seed: int = 0, preset: Preset = "default") -> None:
         """Make the town new, with all switches as a preset sets them, and open its door."""
         self.accept()
-        self.town.reset(seed, preset)
+        self.state.reset(seed, preset)
 
     def fault(self, kind: FaultKind, vendor: str | None = None, **options: Any) -> Fault:
-        """Let something go wrong: `fault("reset_after", "ketchup", path="/sms/create")`. See town.Fault."""
+        """Add a fault (see `state.Fault`): `fault("reset_after", "ketchup_loyalty", path="/sms/create")`."""
         fault = Fault(kind, SHORT_NAMES.get(vendor or "", vendor), **options)
-        self.town.faults.append(fault)
+        self.state.faults.append(fault)
         return fault
 
     def base(self, vendor: str) -> str:

@@ -29,7 +29,7 @@ class Switch:
 
     @property
     def full_name(self) -> str:
-        """The name with its vendor, such as `ketchup.bare_read`."""
+        """The name with its vendor, such as `ketchup_loyalty.bare_read`."""
         return f"{self.vendor}.{self.name}"
 
     def value_under(self, preset: Preset, seed: int) -> str:
@@ -84,259 +84,359 @@ def of_vendor(vendor: str) -> list[Switch]:
 SWITCHES = (
     # Kyivstar Open Telecom. Its document (KY) shows no bodies; lines are those that leave a form open.
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom",
         "resource",
         "answers are flat, or wrapped in `resource`: those of the checks only, as in version v1, or all",
         ("off", "checks", "on"),
     ),
-    Switch("kyivstar", "late_status", "error 1040 in place of a status until a message is delivered"),
-    Switch("kyivstar", "error_code", "`errorCode` is a number, or a text of more digits", ("number", "text")),
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom", "late_status", "error 1040 in place of a status until a message is delivered"
+    ),
+    Switch(
+        "kyivstar_open_telecom",
+        "error_code",
+        "`errorCode` is a number, or a text of more digits",
+        ("number", "text"),
+    ),
+    Switch(
+        "kyivstar_open_telecom",
         "no_message",
         "HTTP status of error 1040 for a message: KY:289 and 423 name 200 and 401 only",
         ("404", "422", "200"),
     ),
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom",
         "no_subscriber",
         "HTTP status for a number that is no subscriber's (KY:112 and 113): 404, or 422 with code 1040",
         ("404", "422"),
     ),
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom",
         "unauthorized",
         "body of a 401: the gateway's `error.message`, or the vendor's `errorCode`",
         ("gateway", "vendor"),
     ),
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom",
         "unknown_address",
         "404 of a path that does not exist: the vendor's error form, or a gateway's page",
         ("vendor", "gateway"),
     ),
-    Switch("kyivstar", "status_case", "case of statuses and other words", ("found", "swapped")),
-    Switch("kyivstar", "numbers", "counts, scores and seconds are numbers, or texts", ("number", "text")),
-    Switch("kyivstar", "flags", "yes and no of verify-sim: KY:95 has 1 and 0", ("number", "text", "boolean")),
-    Switch("kyivstar", "score_fraction", "a score is a fraction: KY:321 has a score without a range"),
+    Switch("kyivstar_open_telecom", "status_case", "case of statuses and other words", ("found", "swapped")),
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom",
+        "numbers",
+        "counts, scores and seconds are numbers, or texts",
+        ("number", "text"),
+    ),
+    Switch(
+        "kyivstar_open_telecom",
+        "flags",
+        "yes and no of verify-sim: KY:95 has 1 and 0",
+        ("number", "text", "boolean"),
+    ),
+    Switch(
+        "kyivstar_open_telecom", "score_fraction", "a score is a fraction: KY:321 has a score without a range"
+    ),
+    Switch(
+        "kyivstar_open_telecom",
         "lifetime_unit",
         "bounds of a lifetime: months, or days, since KY:210 has the last 30 days",
         ("months", "days"),
     ),
-    Switch("kyivstar", "id_spelling", "name of an SMS's id", ("msgId", "msgID")),
-    Switch("kyivstar", "date_form", "RFC 3339 (KY:289) in UTC, or with an offset", ("utc", "offset")),
-    Switch("kyivstar", "expired", "a message that never arrives becomes `expired`, or stays `accepted`"),
-    Switch("kyivstar", "mock_status", "the mock server has a status for any message id (KY:69)"),
+    Switch("kyivstar_open_telecom", "id_spelling", "name of an SMS's id", ("msgId", "msgID")),
     Switch(
-        "kyivstar", "viber_button_picture", "a Viber button takes a picture (KY:377), as public clients send"
+        "kyivstar_open_telecom", "date_form", "RFC 3339 (KY:289) in UTC, or with an offset", ("utc", "offset")
     ),
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom",
+        "expired",
+        "a message that never arrives becomes `expired`, or stays `accepted`",
+    ),
+    Switch("kyivstar_open_telecom", "mock_status", "the mock server has a status for any message id (KY:69)"),
+    Switch(
+        "kyivstar_open_telecom",
+        "viber_button_picture",
+        "a Viber button takes a picture (KY:377), as public clients send",
+    ),
+    Switch(
+        "kyivstar_open_telecom",
         "first_page",
         "number of the first page (KY:472): 0; or 1, and 0 is the same page, an empty one, or refused",
         ("0", "1", "1_empty", "1_refused"),
     ),
-    Switch("kyivstar", "promo_totals", "a page of promos has totals, or none", ("given", "missing")),
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom", "promo_totals", "a page of promos has totals, or none", ("given", "missing")
+    ),
+    Switch(
+        "kyivstar_open_telecom",
         "promo_answer",
         "GET and PUT of a promo answer the whole, or its state and the next ones only (KY:499 and 564)",
         ("whole", "state"),
     ),
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom",
         "list_dates",
         "`startDateFrom` (KY:473) is a day or a time, or a day only, so that a time is refused",
         ("any", "day"),
         in_presets=False,
     ),
-    Switch("kyivstar", "one_token", "a new token ends the older ones (KY:53 does not say)"),
-    Switch("kyivstar", "sandbox_over", "HTTP status when the sandbox is used up (KY:82)", ("429", "403")),
+    Switch("kyivstar_open_telecom", "one_token", "a new token ends the older ones (KY:53 does not say)"),
     Switch(
-        "kyivstar",
+        "kyivstar_open_telecom",
+        "sandbox_over",
+        "HTTP status when the sandbox is used up (KY:82)",
+        ("429", "403"),
+    ),
+    Switch(
+        "kyivstar_open_telecom",
         "rate_limit_reset",
         "X-Rate-Limit-Reset: seconds, an HTTP date, or Unix time in seconds or milliseconds",
         ("seconds", "http_date", "epoch", "epoch_ms"),
     ),
     # KetchUp Loyalty. KU is its document.
-    Switch("ketchup", "alternative_sms", "statistics show the SMS that replaced a Viber message (KU:731)"),
-    Switch("ketchup", "bare_read", "a read's answer has no `error: 0` (KU:11; KU:413 has it)"),
     Switch(
-        "ketchup",
+        "ketchup_loyalty", "alternative_sms", "statistics show the SMS that replaced a Viber message (KU:731)"
+    ),
+    Switch("ketchup_loyalty", "bare_read", "a read's answer has no `error: 0` (KU:11; KU:413 has it)"),
+    Switch(
+        "ketchup_loyalty",
         "base_path",
         "/rest stands before all addresses (KU:8), before none, or before all but those of look-ups (KU:21, "
         "KU:122, KU:154; KU:205)",
         ("rest", "bare", "mixed"),
     ),
-    Switch("ketchup", "capital_status", "statuses are capitalised (KU:578, KU:615), or not (KU:374)"),
-    Switch("ketchup", "csv_semicolon", "columns of a CSV file are divided by `;`: KU shows no such file"),
+    Switch("ketchup_loyalty", "capital_status", "statuses are capitalised (KU:578, KU:615), or not (KU:374)"),
     Switch(
-        "ketchup",
+        "ketchup_loyalty", "csv_semicolon", "columns of a CSV file are divided by `;`: KU shows no such file"
+    ),
+    Switch(
+        "ketchup_loyalty",
         "delete_at_stat_list",
         "exports are deleted at /stat/list/{key}, as they are listed (KU:766), not at /message/list (KU:760)",
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "duplicates",
         "a known key is refused for its message alone, with the whole request if it has one message, or "
         "always with the whole (KU:98 shows the first, for look-ups; 23 and 43 are not shown)",
         ("item", "whole_of_one", "whole"),
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "error_status",
         "an error has HTTP status 200, a status that fits its code, or 400; KU names none",
         ("200", "by_code", "400"),
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "error_text",
         "`errorDescription` is English, as in the samples, or Russian, as in the appendix (KU:775-824)",
         ("english", "russian"),
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "hlr_body",
         "look-ups are read as a multipart form or JSON under its content type (KU:24, KU:35, KU:56-60), as "
         "one of the two only, or as JSON only; everything else is refused with 64",
         ("multipart", "form", "raw", "json"),
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "hlr_example_codes",
         "errors of look-ups are 10, 11, 13, 14 (KU:52, KU:95, KU:103, KU:186), not 60 to 66 (KU:791)",
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "hlr_first_status",
         "a look-up without a result is `sent` (KU:180), or `unknown` of the time of its order (KU:170-173)",
         ("sent", "unknown"),
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "individual_destination",
         '`destination` of individual SMS (KU:303, or "phones" in KU:318)',
         ("individual", "phones"),
     ),
-    Switch("ketchup", "key_object", "the key of an export comes as an object (KU:586)"),
+    Switch("ketchup_loyalty", "key_object", "the key of an export comes as an object (KU:586)"),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "list_of_exports",
         "the kept exports, which KU does not show, are objects in a list, names in a list, or named objects",
         ("objects", "names", "named"),
     ),
-    Switch("ketchup", "messages_key", "`result` and `messages` change places (KU:99, KU:489)"),
+    Switch("ketchup_loyalty", "messages_key", "`result` and `messages` change places (KU:99, KU:489)"),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "number_code",
         "a wrong number is 21 for SMS and 41 for Viber (KU:800, KU:816), or 11 (KU:239, KU:491)",
         ("own", "example"),
     ),
-    Switch("ketchup", "no_id", "the status of an SMS has no id (KU:413; KU:368 has it)"),
-    Switch("ketchup", "numbers", "codes, ids, amounts and counts are numbers (KU:390), not texts (KU:421)"),
-    Switch("ketchup", "price_refuses_known", "the price calls refuse known keys, as sending does (KU:405)"),
+    Switch("ketchup_loyalty", "no_id", "the status of an SMS has no id (KU:413; KU:368 has it)"),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
+        "numbers",
+        "codes, ids, amounts and counts are numbers (KU:390), not texts (KU:421)",
+    ),
+    Switch(
+        "ketchup_loyalty",
+        "price_refuses_known",
+        "the price calls refuse known keys, as sending does (KU:405)",
+    ),
+    Switch(
+        "ketchup_loyalty",
         "reference_path",
         "look-ups, SMS and tasks are found at addresses of their own, such as /sms/reference/{reference} "
         "(KU:158, KU:410, KU:418), or at the one for ids (KU:159, KU:358, KU:360)",
         ("explicit", "shared"),
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "sending_time",
         "`send_time` or `scheduledDatetime`: by destination (KU:218, KU:258, KU:315), or the one for all",
         ("by_destination", "send_time", "scheduledDatetime"),
     ),
-    Switch("ketchup", "single_result", "a single result is nested in `result` or `messages`, without a list"),
-    Switch("ketchup", "statistics_list", "a JSON file is a list alone, without `message_data`, as in KU:601"),
-    Switch("ketchup", "status_401", "an unknown API key is answered with HTTP status 401"),
-    Switch("ketchup", "stray_blanks", "keys and values have stray blanks (KU:104, KU:132, KU:413, KU:421)"),
-    Switch("ketchup", "total_price", "`totalprice` and `total_price` change places (KU:112, KU:489)"),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
+        "single_result",
+        "a single result is nested in `result` or `messages`, without a list",
+    ),
+    Switch(
+        "ketchup_loyalty",
+        "statistics_list",
+        "a JSON file is a list alone, without `message_data`, as in KU:601",
+    ),
+    Switch("ketchup_loyalty", "status_401", "an unknown API key is answered with HTTP status 401"),
+    Switch(
+        "ketchup_loyalty",
+        "stray_blanks",
+        "keys and values have stray blanks (KU:104, KU:132, KU:413, KU:421)",
+    ),
+    Switch("ketchup_loyalty", "total_price", "`totalprice` and `total_price` change places (KU:112, KU:489)"),
+    Switch(
+        "ketchup_loyalty",
         "typographic_quotes",
         "statistics in JSON have typographic quotes, as in the sample: not JSON",
         in_presets=False,
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "undelivered_word",
         "an SMS that does not arrive is `undeliverable` (KU:395) or `undelivered` (KU:578)",
         ("undeliverable", "undelivered"),
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "viber_echo",
         "the answer to Viber messages holds our keys: all, none, or that of the first (KU:489, the sample)",
         ("all", "never", "first"),
     ),
     Switch(
-        "ketchup", "viber_item_error", "each Viber result has an `error` of its own, as SMS have (KU:279)"
+        "ketchup_loyalty",
+        "viber_item_error",
+        "each Viber result has an `error` of its own, as SMS have (KU:279)",
     ),
     Switch(
-        "ketchup",
+        "ketchup_loyalty",
         "viber_number",
         "the number of a Viber recipient is `msisdn` (KU:458), or `phone` (KU:480)",
         ("msisdn", "phone"),
     ),
     Switch(
-        "ketchup", "viber_object", "the answer to Viber messages is an object, not a list with one (KU:489)"
+        "ketchup_loyalty",
+        "viber_object",
+        "the answer to Viber messages is an object, not a list with one (KU:489)",
     ),
-    Switch("ketchup", "viber_reference", "Viber's key is `reference` (KU:489, KU:503), not `external_id`"),
-    Switch("ketchup", "viber_strict", "the other name of Viber's key is refused, not overlooked"),
+    Switch(
+        "ketchup_loyalty", "viber_reference", "Viber's key is `reference` (KU:489, KU:503), not `external_id`"
+    ),
+    Switch("ketchup_loyalty", "viber_strict", "the other name of Viber's key is refused, not overlooked"),
     # Kyivstar FMC. Its document (FMC) shows one answer in JSON, none in CSV or XML.
-    Switch("fmc", "trailing_comma", "JSON has a trailing comma, as in the sample (FMC:137)"),
-    Switch("fmc", "csv_delimiter", "what is between cells (FMC:27)", ("comma", "tab", "semicolon")),
-    Switch("fmc", "csv_line_end", "lines of CSV end with a delimiter, as the sample in JSON with a comma"),
-    Switch("fmc", "csv_quotes", "cells in quotation marks: those that need them, or all", ("needed", "all")),
-    Switch("fmc", "empty_csv", "CSV without calls: a header, or nothing at all", ("header", "nothing")),
-    Switch("fmc", "bom", "CSV and XML begin with a byte order mark"),
-    Switch("fmc", "columns", "order of a record's fields: the sample's, or reversed", ("sample", "reversed")),
-    Switch("fmc", "column_case", "case of names in CSV and XML", ("lower", "upper")),
-    Switch("fmc", "xml_tags", "names of the root and the records", ("calls", "others")),
-    Switch("fmc", "xml_attributes", "a record of XML has attributes in place of elements"),
+    Switch("kyivstar_fmc", "trailing_comma", "JSON has a trailing comma, as in the sample (FMC:137)"),
+    Switch("kyivstar_fmc", "csv_delimiter", "what is between cells (FMC:27)", ("comma", "tab", "semicolon")),
     Switch(
-        "fmc", "answer_time", "times as in the sample (FMC:133), or as in a request (FMC:49)", ("blank", "T")
+        "kyivstar_fmc",
+        "csv_line_end",
+        "lines of CSV end with a delimiter, as the sample in JSON with a comma",
     ),
     Switch(
-        "fmc",
+        "kyivstar_fmc",
+        "csv_quotes",
+        "cells in quotation marks: those that need them, or all",
+        ("needed", "all"),
+    ),
+    Switch(
+        "kyivstar_fmc", "empty_csv", "CSV without calls: a header, or nothing at all", ("header", "nothing")
+    ),
+    Switch("kyivstar_fmc", "bom", "CSV and XML begin with a byte order mark"),
+    Switch(
+        "kyivstar_fmc",
+        "columns",
+        "order of a record's fields: the sample's, or reversed",
+        ("sample", "reversed"),
+    ),
+    Switch("kyivstar_fmc", "column_case", "case of names in CSV and XML", ("lower", "upper")),
+    Switch("kyivstar_fmc", "xml_tags", "names of the root and the records", ("calls", "others")),
+    Switch("kyivstar_fmc", "xml_attributes", "a record of XML has attributes in place of elements"),
+    Switch(
+        "kyivstar_fmc",
+        "answer_time",
+        "times as in the sample (FMC:133), or as in a request (FMC:49)",
+        ("blank", "T"),
+    ),
+    Switch(
+        "kyivstar_fmc",
         "duration",
         "`duration` (FMC:136): seconds from start to end and one more, as in the sample; as they are; or "
         "those of the talk only",
         ("rounded_up", "exact", "talk"),
     ),
-    Switch("fmc", "json_duration", "`duration` in JSON is a number, or a text", ("number", "text")),
+    Switch("kyivstar_fmc", "json_duration", "`duration` in JSON is a number, or a text", ("number", "text")),
     Switch(
-        "fmc",
+        "kyivstar_fmc",
         "number_form",
         "numbers in records: the three forms of FMC:255",
         ("national", "international", "plus"),
     ),
-    Switch("fmc", "address_book", "names of the fields that FMC:67, 75 and 83 add", ("assumed", "others")),
-    Switch("fmc", "row_order", "order of the calls", ("start", "reversed")),
     Switch(
-        "fmc", "period_of", "calls that began in the period (FMC:51), or that ended in it", ("start", "end")
+        "kyivstar_fmc",
+        "address_book",
+        "names of the fields that FMC:67, 75 and 83 add",
+        ("assumed", "others"),
     ),
-    Switch("fmc", "end_excluded", "a period does not include its end (FMC:59)"),
-    Switch("fmc", "bounds_required", "both bounds are required (FMC:47, 55), though FMC:110 says otherwise"),
+    Switch("kyivstar_fmc", "row_order", "order of the calls", ("start", "reversed")),
     Switch(
-        "fmc",
+        "kyivstar_fmc",
+        "period_of",
+        "calls that began in the period (FMC:51), or that ended in it",
+        ("start", "end"),
+    ),
+    Switch("kyivstar_fmc", "end_excluded", "a period does not include its end (FMC:59)"),
+    Switch(
+        "kyivstar_fmc",
+        "bounds_required",
+        "both bounds are required (FMC:47, 55), though FMC:110 says otherwise",
+    ),
+    Switch(
+        "kyivstar_fmc",
         "limits",
         "7 and 30 days (FMC:108, 109): an hour is overlooked, counted as they pass, or by the clocks",
         ("lenient", "elapsed", "clocks"),
     ),
     Switch(
-        "fmc",
+        "kyivstar_fmc",
         "repeated_hour",
         "a bound in the hour that happens twice (FMC:107): compared by the clocks, or taken for one pass",
         ("clocks", "first", "second"),
     ),
-    Switch("fmc", "error_body", "body of an error (FMC:93): JSON, a text, or none", ("json", "text", "none")),
     Switch(
-        "fmc",
+        "kyivstar_fmc",
+        "error_body",
+        "body of an error (FMC:93): JSON, a text, or none",
+        ("json", "text", "none"),
+    ),
+    Switch(
+        "kyivstar_fmc",
         "csv_encoding",
         "encoding of CSV; the operator takes it as an option",
         ("utf-8", "cp1251"),

@@ -50,13 +50,13 @@ class TransferOperator(TelecomOperator):
             return Asset(_uri(self.path))
         return AssetAlias(f"{self.dag_id}.{self.task_id}")
 
-    def _folder(self) -> ObjectStoragePath:
+    def _open_folder(self) -> ObjectStoragePath:
         """Return the folder, once it is known that files can be made in it. Raises TelecomInputError."""
-        from airflow_provider_telecom.transfers.storage import folder_at
+        from airflow_provider_telecom.transfers.storage import open_folder
 
-        return folder_at(self.path, self.storage_conn_id)
+        return open_folder(self.path, self.storage_conn_id)
 
-    def _announced(self, context: Context, summary: dict[str, Any]) -> dict[str, Any]:
+    def _emit_asset_event(self, context: Context, summary: dict[str, Any]) -> dict[str, Any]:
         """Emit the asset event for what was written, and return the summary."""
         self._written_to = _uri(summary["path"])
         extra: dict[str, JsonValue] = {"rows": summary.get("rows"), "bytes": summary.get("bytes")}
@@ -93,7 +93,7 @@ class RecordsOperator(TransferOperator):
         `quarantine` (they go to `_quarantine/`, with the reason, and the others where they belong).
     """
 
-    data_set: str
+    dataset_name: str
     """What the files are called."""
 
     def __init__(
@@ -112,7 +112,7 @@ class RecordsOperator(TransferOperator):
             raise TelecomInputError("csv_safe", "is about csv; other formats need no such thing")
 
     @contextmanager
-    def _dataset(
+    def _open_dataset(
         self,
         columns: Sequence[Column],
         parts: Mapping[date | None, Part],
@@ -123,12 +123,14 @@ class RecordsOperator(TransferOperator):
 
         Raises TelecomInputError when nothing can be written there.
         """
-        from airflow_provider_telecom.transfers.dataset import Dataset, Form
+        from airflow_provider_telecom.transfers.dataset import Dataset, DatasetSpec
         from airflow_provider_telecom.transfers.writers import check_available
 
         check_available(self.output_format)
-        form = Form(self.data_set, columns, self.output_format, self.csv_safe, self.on_bad_rows, about)
-        with Dataset(self._folder(), form, parts, run) as dataset:
+        form = DatasetSpec(
+            self.dataset_name, columns, self.output_format, self.csv_safe, self.on_bad_rows, about
+        )
+        with Dataset(self._open_folder(), form, parts, run) as dataset:
             yield dataset
 
 

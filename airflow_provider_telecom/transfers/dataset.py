@@ -19,18 +19,18 @@ from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInp
 from airflow_provider_telecom.transfers import storage
 from airflow_provider_telecom.transfers.parts import Part
 from airflow_provider_telecom.transfers.writers import WRITERS, Row, Writer, check_fits
-from airflow_provider_telecom.vendors.columns import Column, Kind, json_text, moment_text
+from airflow_provider_telecom.vendors.columns import Column, ColumnType, json_text, timestamp_text
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-NAMED_BAD_ROWS = 20
+MAX_REPORTED_BAD_ROWS = 20
 _HELD = 20_000
 """Rows that are held in memory at most, over all parts."""
 
 
 @dataclass(frozen=True)
-class Form:
+class DatasetSpec:
     """What a data set looks like: its name, its columns, and how its files are written."""
 
     name: str
@@ -62,12 +62,14 @@ class Dataset:
     """
 
     def __init__(
-        self, root: ObjectStoragePath, form: Form, parts: Mapping[date | None, Part], run: str
+        self, root: ObjectStoragePath, spec: DatasetSpec, parts: Mapping[date | None, Part], run: str
     ) -> None:
-        self.root, self.form, self._parts = root, form, parts
-        self._checked = [one for one in form.columns if one.kind not in (Kind.TRUTH, Kind.MOMENT)]
+        self.root, self.spec, self._parts = root, spec, parts
+        self._checked = [
+            one for one in spec.columns if one.kind not in (ColumnType.BOOL, ColumnType.TIMESTAMP)
+        ]
         self._to_be_replaced()  # what must not be is refused before anything is read
-        self._quarantine = root / "_quarantine" / f"{form.name}_{run}.jsonl"
+        self._quarantine = root / "_quarantine" / f"{spec.name}_{run}.jsonl"
         self._spool = tempfile.TemporaryDirectory(prefix="telecom-")
         self.spool = Path(self._spool.name)
         self._files: dict[date | None, _File] = {}
@@ -89,7 +91,7 @@ class Dataset:
         Raises TelecomInputError for what a column cannot hold.
         """
         for column in self._checked:
-            check_fits(column, row.get(column.name), self.form.output_format)
+            check_fits(column, row.get(column.name), self.spec.output_format)
         file = self._files.get(day) or self._begun(day)
         file.held.append(row)
         file.rows += 1
@@ -99,10 +101,10 @@ class Dataset:
         elif self._held >= _HELD:
             self._write(max(self._files.values(), key=lambda other: len(other.held)))
 
-    def add_bad(self, place: str, reason: str, raw: str) -> None:
+    def add_bad_row(self, place: str, reason: str, raw: str) -> None:
         """Count a record that cannot be read; `reason` holds nothing of it, `raw` is what came."""
         self._bad += 1
-        if len(self._named) < NAMED_BAD_ROWS:
+        if len(self._named) < MAX_REPORTED_BAD_ROWS:
             self._named.append(f"{place}: {reason}")
         with self._bad_file.open("a", encoding="utf-8", errors="backslashreplace") as file:
             line = {"place": place, "reason": reason, "raw": raw}
@@ -110,7 +112,7 @@ class Dataset:
 
     def check(self) -> None:
         """Raise TelecomAnswerError if records could not be read and none may be set aside."""
-        if self._bad and self.form.on_bad_rows == "fail":
+        if self._bad and self.spec.on_bad_rows == "fail":
             more = f"; and {self._bad - len(self._named)} more" if self._bad > len(self._named) else ""
             raise TelecomAnswerError(
                 f"{self._bad} records cannot be read, so nothing was written: {'; '.join(self._named)}{more} "
@@ -129,7 +131,7 @@ class Dataset:
         written = [self._place(self._files[day], replaced[day]) for day in self._parts]
         return {
             "path": str(self.root),
-            "format": self.form.output_format,
+            "format": self.spec.output_format,
             "rows": sum(facts["rows"] for facts in written),
             "bytes": sum(facts["bytes"] for facts in written),
             "bad_rows": self._bad,
@@ -140,18 +142,18 @@ class Dataset:
     def _to_be_replaced(self) -> dict[date | None, list[str]]:
         """Return the files that the parts will replace. Raises TelecomInputError for what they must not."""
         found = {day: self._others(part) for day, part in self._parts.items()}
-        if self.form.about:
+        if self.spec.about:
             self._refuse_to_replace_others(found)
         return found
 
     def _others(self, part: Part) -> list[str]:
         """Return the files that this part replaces, apart from one of its own name."""
-        name = self.form.name
+        name = self.spec.name
         own = self._file_name(part)
         return [
             other
-            for other in storage.names_in(self.root / part.folder)
-            if other != own and part.meets(other, name)
+            for other in storage.list_names(self.root / part.folder)
+            if other != own and part.is_replaced_by_this(other, name)
         ]
 
     def _refuse_to_replace_others(self, replaced: Mapping[date | None, Sequence[str]]) -> None:
@@ -159,7 +161,7 @@ class Dataset:
             for name in (self._file_name(part), *replaced[day]):
                 manifest = self.root / part.folder / f"_{name}.json"
                 about = json.loads(manifest.read_text()).get("about", []) if manifest.is_file() else []
-                if not set(about) <= set(self.form.about):
+                if not set(about) <= set(self.spec.about):
                     raise TelecomInputError(
                         "numbers",
                         f"do not have all those whose records stand in {part.folder}/{name}, which would be "
@@ -167,11 +169,11 @@ class Dataset:
                     )
 
     def _file_name(self, part: Part) -> str:
-        return f"{part.stem(self.form.name)}.{self.form.output_format}"
+        return f"{part.stem(self.spec.name)}.{self.spec.output_format}"
 
     def _begun(self, day: date | None) -> _File:
-        path = self.spool / f"{len(self._files)}.{self.form.output_format}"
-        writer = WRITERS[self.form.output_format](path, self.form.columns, self.form.csv_safe)
+        path = self.spool / f"{len(self._files)}.{self.spec.output_format}"
+        writer = WRITERS[self.spec.output_format](path, self.spec.columns, self.spec.csv_safe)
         self._files[day] = _File(self._parts[day], path, writer)
         return self._files[day]
 
@@ -198,16 +200,16 @@ class Dataset:
     ) -> None:
         manifest = {
             "file": target.name,
-            "data_set": self.form.name,
+            "data_set": self.spec.name,
             "rows": facts["rows"],
             "bytes": facts["bytes"],
             "sha256": storage.sha256_of(file.path),
             "start": _text(file.part.start),
             "end": _text(file.part.end),
             "replaces": replaces,
-            "about": self.form.about,
-            "columns": [{**asdict(column), "kind": column.kind.value} for column in self.form.columns],
-            "written_at": moment_text(datetime.now(UTC)),
+            "about": self.spec.about,
+            "columns": [{**asdict(column), "kind": column.kind.value} for column in self.spec.columns],
+            "written_at": timestamp_text(datetime.now(UTC)),
         }
         path = self.spool / "manifest"
         path.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -223,4 +225,4 @@ class Dataset:
 def _text(moment: datetime | None) -> str | None:
     if moment is None:
         return None
-    return moment.isoformat() if moment.tzinfo is None else moment_text(moment)
+    return moment.isoformat() if moment.tzinfo is None else timestamp_text(moment)

@@ -11,11 +11,11 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_telecom.calls.checks import matching, moment, one_of
+from airflow_provider_telecom.calls.checks import matching, one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.operators.ketchup_loyalty.exports import (
     STAT_FILE,
     KetchUpCreateStatExportOperator,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.parts import Part
-    from airflow_provider_telecom.transfers.progress import Progress
+    from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
 Format = Literal["csv", "json", "xml"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -86,7 +86,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         *KetchUpCreateStatExportOperator.template_fields,
         *("path", "storage_conn_id", "file_key"),
     )
-    data_set = "messages"
+    dataset_name = "messages"
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         self.file_key = file_key
         self.source_format = one_of("source_format", source_format, (*FORMATS, None))
         self.delete_export = one_of("delete_export", delete_export, (True, False, None))
-        when_literal(file_key, _a_key)
+        check_if_literal(file_key, _a_key)
         self._check_which()
 
     def _check_which(self) -> None:
@@ -123,7 +123,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
             return found
         self.wait_for_completion = True  # which the base asks; nobody else may
         with self._cleared_if_vain(context):
-            self._completed({"file_key": key}, STAT_FILE, {"file_key": key})
+            self._wait_if_requested({"file_key": key}, STAT_FILE, {"file_key": key})
         return self._loaded(context, key)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         return key
 
     def _is_gone(self, key: str) -> bool:
-        from airflow_provider_telecom.vendors.ketchup_loyalty.watches import stat_file
+        from airflow_provider_telecom.vendors.ketchup_loyalty.status import stat_file
 
         try:
             self.hook.run(stat_file(self.hook, key))
@@ -155,7 +155,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
 
         A new one may not be there at all for a moment. Waiting bears that, and raises what lasts.
         """
-        from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpNotReadyError
+        from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError
 
         try:
             with self._cleared_if_vain(context):
@@ -169,7 +169,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         if done is None or done.body != self._where(key):
             return None
         self.log.info("An earlier try has loaded this export, and deleted it")
-        return self._announced(context, dict(done.facts))
+        return self._emit_asset_event(context, dict(done.facts))
 
     @contextmanager
     def _cleared_if_vain(self, context: Context) -> Iterator[None]:
@@ -183,12 +183,12 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
             raise
 
     def _loaded(self, context: Context, key: str) -> dict[str, Any]:
-        from airflow_provider_telecom.transfers.progress import Progress
+        from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
-        progress = Progress(self.log)
+        progress = ProgressLogger(self.log)
         with self._opened() as (dataset, wanted):
             file = dataset.spool / "export"
-            size = self.hook.download_statistics(key, progress.watching(file), self._format())
+            size = self.hook.download_statistics(key, progress.counting(file), self._format())
             if size:
                 self._read(dataset, wanted, file, progress)
             summary = dataset.publish()
@@ -198,7 +198,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
                 entry = Entry(State.DONE, self._where(key), facts)
                 Journal(context["task_state_store"]).write(_LOADED, entry)
             self._clear(context, key)
-        return self._announced(context, facts)
+        return self._emit_asset_event(context, facts)
 
     def _clear(self, context: Context, key: str) -> None:
         with suppress(TelecomNotFoundError):  # an earlier try was faster
@@ -210,7 +210,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         """Return what tells this loading of an export from that to another place."""
         return fingerprint([key, self.path, self.output_format, self.csv_safe, self._chosen()])
 
-    def _read(self, dataset: Dataset, wanted: _Wanted, file: Path, progress: Progress) -> None:
+    def _read(self, dataset: Dataset, wanted: _Wanted, file: Path, progress: ProgressLogger) -> None:
         from airflow_provider_telecom.vendors.ketchup_loyalty.exports import records_in
 
         counted = "record" if self._format() == "json" else "line"
@@ -232,12 +232,12 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
     @contextmanager
     def _opened(self) -> Iterator[tuple[Dataset, _Wanted]]:
         """Give the data set, and what belongs there. Raises TelecomInputError."""
-        from airflow_provider_telecom.vendors.ketchup_loyalty.table import COLUMNS
+        from airflow_provider_telecom.vendors.ketchup_loyalty.schema import COLUMNS
 
         self._check_which()
         wanted = self._wanted()
-        self.data_set = wanted.name
-        with self._dataset(COLUMNS, wanted.parts(), wanted.run) as dataset:
+        self.dataset_name = wanted.name
+        with self._open_dataset(COLUMNS, wanted.parts(), wanted.run) as dataset:
             yield dataset, wanted
 
     def _wanted(self) -> _Wanted:
@@ -249,7 +249,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         one_of("message_type", kind, (*arguments.TYPES, None))  # it goes into a path
         if not bounds and "message_ids" not in filters:
             filters = {"file_key": self.file_key}
-        names = [type(self).data_set, *([kind] if kind else []), *([_mark(filters)] if filters else [])]
+        names = [type(self).dataset_name, *([kind] if kind else []), *([_mark(filters)] if filters else [])]
         return _Wanted("_".join(names), *bounds)
 
     def _chosen_canonical(self) -> dict[str, Any]:
@@ -265,12 +265,12 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
 
     def _bounds(self, filters: Mapping[str, Any]) -> Sequence[datetime]:
         """Return both ends of the interval by the vendor's clocks, to the second; nothing without one."""
-        from airflow_provider_telecom.vendors.clock import included_period
+        from airflow_provider_telecom.vendors.times import inclusive_local_period
 
         if not all(name in filters for name in _INTERVAL):
             return ()
-        start, end = (moment(name, getattr(self, name)) for name in _INTERVAL)
-        ends = included_period(_INTERVAL, start, end, self.hook.options.vendor_timezone)
+        start, end = (parse_datetime(name, getattr(self, name)) for name in _INTERVAL)
+        ends = inclusive_local_period(_INTERVAL, start, end, self.hook.options.vendor_timezone)
         return [datetime.fromisoformat(f"{one:%Y-%m-%d %H:%M:%S}") for one in ends]
 
 
@@ -311,16 +311,16 @@ class _Wanted:
 def _take(dataset: Dataset, wanted: _Wanted, zone: Any, region: str, place: str, record: Any) -> None:
     from airflow_provider_telecom.calls.rows import BadRow
     from airflow_provider_telecom.vendors.columns import json_text
-    from airflow_provider_telecom.vendors.ketchup_loyalty.table import understood
+    from airflow_provider_telecom.vendors.ketchup_loyalty.schema import to_row
 
     if isinstance(record, BadRow):
-        dataset.add_bad(place, record.reason, record.raw)
+        dataset.add_bad_row(place, record.reason, record.raw)
         return
     try:
-        row = understood(record, zone, region)
+        row = to_row(record, zone, region)
         dataset.add(row, wanted.day_of(row))
     except TelecomInputError as error:
-        dataset.add_bad(place, error.text, json_text(record))
+        dataset.add_bad_row(place, error.text, json_text(record))
 
 
 def _mark(filters: Mapping[str, Any]) -> str:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from airflow_provider_telecom.calls.checks import moment, one_of
+from airflow_provider_telecom.calls.checks import one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsOperator
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
     from airflow_provider_telecom.transfers.dataset import Dataset
-    from airflow_provider_telecom.transfers.progress import Progress
+    from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
     from airflow_provider_telecom.vendors.kyivstar_fmc.times import Window
 
 Format = Literal["csv", "json", "xml"]
@@ -54,7 +54,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
 
     template_fields: Sequence[str] = (*RecordsOperator.template_fields, "start", "end")
     default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
-    data_set = "calls"
+    dataset_name = "calls"
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         for name, value in self.flags.items():
             one_of(name, value, (True, False))
         for field in ("start", "end"):
-            when_literal(getattr(self, field), partial(moment, field))
+            check_if_literal(getattr(self, field), partial(parse_datetime, field))
 
     @cached_property
     def hook(self) -> KyivstarFmcHook:
@@ -92,33 +92,33 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         import pendulum
 
         from airflow_provider_telecom.transfers.parts import parts_by_day
-        from airflow_provider_telecom.transfers.progress import Progress
-        from airflow_provider_telecom.vendors.kyivstar_fmc.table import COLUMNS
+        from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
+        from airflow_provider_telecom.vendors.kyivstar_fmc.schema import COLUMNS
         from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, windows
 
-        start, end = moment("start", self.start), moment("end", self.end)
+        start, end = parse_datetime("start", self.start), parse_datetime("end", self.end)
         wanted = windows(start, end, pendulum.now("UTC"))
-        progress = Progress(self.log, windows=len(wanted))
-        with self._dataset(COLUMNS, parts_by_day(start, end, KYIV), _run(start, end)) as dataset:
+        progress = ProgressLogger(self.log, windows=len(wanted))
+        with self._open_dataset(COLUMNS, parts_by_day(start, end, KYIV), _run(start, end)) as dataset:
             for number, window in enumerate(wanted, 1):
                 self._load(dataset, window, f"window {number}", progress)
                 progress.add(windows=1)
             summary = dataset.publish()
-        return self._announced(context, {**summary, "windows": len(wanted)})
+        return self._emit_asset_event(context, {**summary, "windows": len(wanted)})
 
-    def _load(self, dataset: Dataset, window: Window, name: str, progress: Progress) -> None:
-        from airflow_provider_telecom.vendors.kyivstar_fmc.models import lines_of
+    def _load(self, dataset: Dataset, window: Window, name: str, progress: ProgressLogger) -> None:
+        from airflow_provider_telecom.vendors.kyivstar_fmc.models import iter_records
 
         file = dataset.spool / "answer"
         self.hook.download_call_records(
-            progress.watching(file),
+            progress.counting(file),
             window.first,
             window.last,
             format=self.source_format,
             **self.flags,
         )
         with file.open("rb") as answer:
-            for line, record in lines_of(answer, self.source_format, self.encoding):
+            for line, record in iter_records(answer, self.source_format, self.encoding):
                 self._take(dataset, window, f"{name}, {_counted(self.source_format)} {line}", record)
                 progress.add(rows=1)
         dataset.check()
@@ -126,22 +126,22 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
     def _take(self, dataset: Dataset, window: Window, place: str, record: Any) -> None:
         from airflow_provider_telecom.calls.rows import BadRow
         from airflow_provider_telecom.vendors.columns import json_text
-        from airflow_provider_telecom.vendors.kyivstar_fmc.models import start_of
-        from airflow_provider_telecom.vendors.kyivstar_fmc.table import understood
+        from airflow_provider_telecom.vendors.kyivstar_fmc.models import start_timestamp_of
+        from airflow_provider_telecom.vendors.kyivstar_fmc.schema import to_row
 
         if isinstance(record, BadRow):
-            dataset.add_bad(place, record.reason, record.raw)
+            dataset.add_bad_row(place, record.reason, record.raw)
             return
         try:
-            row = understood(record, self.hook.options.default_region)
-            if window.holds(row["start_utc"]):
+            row = to_row(record, self.hook.options.default_region)
+            if window.contains(row["start_utc"]):
                 dataset.add(row, _day(row))
-            elif not window.asked_for(row["start_timestamp"], row["end_timestamp"]):
+            elif not window.matches_request(row["start_timestamp"], row["end_timestamp"]):
                 reason = "start_timestamp: is outside of the period that was asked for"
-                dataset.add_bad(place, reason, json_text(record))
+                dataset.add_bad_row(place, reason, json_text(record))
         except TelecomInputError as error:
-            if not window.surely_lacks(start_of(record)):
-                dataset.add_bad(place, error.text, json_text(record))
+            if not window.excludes(start_timestamp_of(record)):
+                dataset.add_bad_row(place, error.text, json_text(record))
 
 
 def _run(start: datetime, end: datetime) -> str:

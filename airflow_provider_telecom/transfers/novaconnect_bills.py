@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_telecom.calls.checks import filled, one_of, some
+from airflow_provider_telecom.calls.checks import non_blank, non_empty, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.transfers.base import TransferOperator
 from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown
-from airflow_provider_telecom.vendors.novaconnect import arguments, targets
+from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_telecom.transfers.progress import Progress
+    from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
     from airflow_provider_telecom.vendors.novaconnect.models import Bill
 
 FILES = {"pdf": "bill-{}.pdf", "transcript": "bill-{}-transcript.xlsx"}
@@ -104,7 +104,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         self.bill_ids, self.period, self.start, self.end = bill_ids, period, start, end
         self.usage_start, self.usage_end = usage_start, usage_end
         self.newest = one_of("newest", newest, (True, False))
-        self.files = [one_of("files", name, tuple(FILES)) for name in some("files", files)]
+        self.files = [one_of("files", name, tuple(FILES)) for name in non_empty("files", files)]
         self.reconcile = one_of("reconcile", reconcile, (True, False))
         self.tolerance = _amount("tolerance", tolerance)
         self.on_difference = one_of("on_difference", on_difference, ("fail", "report"))
@@ -122,9 +122,9 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
             if (getattr(self, first) is None) != (getattr(self, last) is None):
                 raise TelecomInputError(last, f"must be given with {first}, and not without")
         for field in ("start", "end", "usage_start", "usage_end"):
-            when_literal(getattr(self, field), partial(arguments.day, field))
-        when_literal(self.bill_ids, partial(targets.some_ids, "bill_ids"))
-        when_literal(self.period, partial(filled, "period"))
+            check_if_literal(getattr(self, field), partial(arguments.day, field))
+        check_if_literal(self.bill_ids, partial(desired_state.non_empty_ids, "bill_ids"))
+        check_if_literal(self.period, partial(non_blank, "period"))
         if self.reconcile and "transcript" not in self.files:
             raise TelecomInputError("files", "must hold transcript to reconcile it")
         if not self.reconcile and (self.transcript_columns or self.usage_start):
@@ -134,16 +134,16 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the bills."""
-        from airflow_provider_telecom.transfers.progress import Progress
+        from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
-        root = self._folder()
+        root = self._open_folder()
         if self.reconcile:
             from airflow_provider_telecom.vendors.novaconnect.transcripts import check_available
 
             check_available()
         bills = self._chosen()
         usage_days = {bill.id: self._usage_days(bill, len(bills)) for bill in bills if self.reconcile}
-        progress, loaded = Progress(self.log, bills=len(bills)), []
+        progress, loaded = ProgressLogger(self.log, bills=len(bills)), []
         for bill in bills:
             with tempfile.TemporaryDirectory(prefix="telecom-") as spool:
                 facts = self._stored(root, bill, Path(spool), progress)
@@ -153,26 +153,26 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
             progress.add(bills=1)
         self._judge(loaded)
         written = sum(file["bytes"] for facts in loaded for file in facts["files"])
-        return self._announced(context, {"path": str(root), "bytes": written, "bills": loaded})
+        return self._emit_asset_event(context, {"path": str(root), "bytes": written, "bills": loaded})
 
     def _chosen(self) -> list[Bill]:
         """Return the bills that are asked for. Raises TelecomInputError when one is not there."""
-        from airflow_provider_telecom.vendors.novaconnect.bills import added_on, of_period
+        from airflow_provider_telecom.vendors.novaconnect.bills import bills_of_period, day_added
 
         bounds = None if self.start is None else self._bounds()
-        ids = None if self.bill_ids is None else targets.some_ids("bill_ids", self.bill_ids)
-        period = None if self.period is None else filled("period", self.period)
+        ids = None if self.bill_ids is None else desired_state.non_empty_ids("bill_ids", self.bill_ids)
+        period = None if self.period is None else non_blank("period", self.period)
         bills = {bill.id: bill for bill in self.hook.all_bills()}
         if ids is not None:
             refuse_unknown("bill_ids", ids, set(bills))
             return [bills[one] for one in ids]
         if bounds is not None:
-            return [bill for bill in bills.values() if bounds[0] <= added_on(bill) <= bounds[1]]
+            return [bill for bill in bills.values() if bounds[0] <= day_added(bill) <= bounds[1]]
         if period is not None:
-            return of_period(list(bills.values()), period)
+            return bills_of_period(list(bills.values()), period)
         if not bills:
             raise TelecomInputError("newest", "there are no bills")
-        return [max(bills.values(), key=lambda bill: (added_on(bill), bill.added, bill.id))]
+        return [max(bills.values(), key=lambda bill: (day_added(bill), bill.added, bill.id))]
 
     def _bounds(self) -> tuple[date, date]:
         first, last = arguments.day("start", self.start), arguments.day("end", self.end)  # type: ignore[arg-type]
@@ -193,14 +193,16 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
             raise TelecomInputError("usage_start", f"must be given: of bill {bill.id} no period can be read")
         return interval(*days, ("usage_start", "usage_end"))
 
-    def _stored(self, root: ObjectStoragePath, bill: Bill, spool: Path, progress: Progress) -> dict[str, Any]:
+    def _stored(
+        self, root: ObjectStoragePath, bill: Bill, spool: Path, progress: ProgressLogger
+    ) -> dict[str, Any]:
         """Download a bill's files, and then put all of them in place."""
         from airflow_provider_telecom.transfers import storage
         from airflow_provider_telecom.vendors.columns import json_text
 
         download = {"pdf": self.hook.download_bill, "transcript": self.hook.download_bill_transcript}
         for name in self.files:
-            download[name](bill.id, progress.watching(spool / name))
+            download[name](bill.id, progress.counting(spool / name))
         folder = root / _folder_of(bill)
         files = [_placed(spool / name, folder / FILES[name].format(bill.id)) for name in self.files]
         hashes = [storage.sha256_of(spool / name) for name in self.files]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.vendors.columns import decimal_text, json_text
-from airflow_provider_telecom.vendors.novaconnect.table import day_of, understood
-from airflow_provider_telecom.vendors.novaconnect.transcripts import Transcript, compared
+from airflow_provider_telecom.vendors.novaconnect.schema import day_of, to_row
+from airflow_provider_telecom.vendors.novaconnect.transcripts import Transcript, compare_costs
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
@@ -63,17 +63,17 @@ def _added_up(hook: NovaConnectHook, report: str, days: tuple[date, date], befor
     call = hook.report_records(report, *days)
     while True:
         page = hook.run(call)
-        if page.anew:
+        if page.restarted:
             usage, number = _copy(before), 0
         for record in page.items:
             number += 1
             try:
-                usage.add(understood(report, record))
+                usage.add(to_row(report, record))
             except TelecomInputError as error:
                 raise TelecomAnswerError(f"{report}, row {number}: {error.text}") from None
-        if page.rest is None:
+        if page.next_page is None:
             return usage
-        call = page.rest()
+        call = page.next_page()
 
 
 def _copy(usage: Usage) -> Usage:
@@ -113,4 +113,4 @@ class Reconciliation:
         }
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        return compared(self.transcript.costs, self.usage.costs, self.usage.names, self.tolerance)
+        return compare_costs(self.transcript.costs, self.usage.costs, self.usage.names, self.tolerance)

@@ -10,12 +10,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.calls.checks import one_of, within
+from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.transfers.base import RecordsOperator
-from airflow_provider_telecom.vendors.novaconnect import arguments, targets
+from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.novaconnect.reports import Record
 
 REPORTS = ("sessions", "days", "calls_and_sms")
-MOST_DAYS = 366
+MAX_DAYS = 366
 PAGE_SIZE = 500
-_LARGEST_PAGE = 100_000
+_MAX_PAGE_SIZE = 100_000
 _NAMED = 20
 _DAY = timedelta(days=1)
 
@@ -85,17 +85,17 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         super().__init__(**kwargs)
         self.report = one_of("report", report, REPORTS)
         self.start, self.end, self.sim_ids, self.group_ids = start, end, sim_ids, group_ids
-        self.page_size = within("page_size", page_size, 1, _LARGEST_PAGE)
+        self.page_size = in_range("page_size", page_size, 1, _MAX_PAGE_SIZE)
         for field in ("start", "end"):
-            when_literal(getattr(self, field), partial(arguments.day, field))
+            check_if_literal(getattr(self, field), partial(arguments.day, field))
         for field in ("sim_ids", "group_ids"):
-            when_literal(getattr(self, field), partial(targets.some_ids, field))
+            check_if_literal(getattr(self, field), partial(desired_state.non_empty_ids, field))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the days."""
         start, end = interval(self.start, self.end)
         chosen = self._chosen()
-        self.data_set = self.report + _mark(chosen)
+        self.dataset_name = self.report + _mark(chosen)
         opened = partial(self._opened, start, end)
         with opened():
             pass  # where nothing can be written, nothing is asked
@@ -105,21 +105,23 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
                 stack, lambda: _Load(stack.enter_context(opened()), self.report, start, end), chosen
             )
             summary = loaded.dataset.publish()
-        return self._announced(context, {**summary, "elsewhere": loaded.elsewhere})
+        return self._emit_asset_event(context, {**summary, "elsewhere": loaded.elsewhere})
 
     def _chosen(self) -> dict[str, list[int]]:
         given = {"sim_ids": self.sim_ids, "group_ids": self.group_ids}
         return {
-            field: sorted(targets.some_ids(field, ids)) for field, ids in given.items() if ids is not None
+            field: sorted(desired_state.non_empty_ids(field, ids))
+            for field, ids in given.items()
+            if ids is not None
         }
 
     def _opened(self, start: date, end: date) -> AbstractContextManager[Dataset]:
         from airflow_provider_telecom.transfers.parts import parts_by_day
-        from airflow_provider_telecom.vendors.novaconnect.table import COLUMNS
+        from airflow_provider_telecom.vendors.novaconnect.schema import COLUMNS
 
         first, last = (datetime.combine(day, time(), UTC) for day in (start, end + _DAY))
         parts = parts_by_day(first, last, UTC)
-        return self._dataset(COLUMNS[self.report], parts, f"{start:%Y%m%d}-{end:%Y%m%d}")
+        return self._open_dataset(COLUMNS[self.report], parts, f"{start:%Y%m%d}-{end:%Y%m%d}")
 
     def _refuse_unknown(self, chosen: Mapping[str, Sequence[int]]) -> None:
         known: dict[str, Callable[[], Iterable[Any]]] = {
@@ -133,22 +135,22 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         self, stack: ExitStack, begin: Callable[[], _Load], chosen: Mapping[str, Sequence[int]]
     ) -> _Load:
         """Return what `begin` gave, with all rows; begin anew when rows moved."""
-        from airflow_provider_telecom.transfers.progress import Progress
+        from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
-        progress, load = Progress(self.log), begin()
+        progress, load = ProgressLogger(self.log), begin()
         first, last = load.start - _DAY, load.end + _DAY
         call = self.hook.report_records(self.report, first, last, size=self.page_size, **chosen)
         while True:
             page = self.hook.run(call)
-            if page.anew:
+            if page.restarted:
                 self.log.warning("Rows moved while the report was read; it is read again")
                 stack.close()
                 load = begin()
             load.take(page.items)
             progress.add(rows=len(page.items), pages=1)
-            if page.rest is None:
+            if page.next_page is None:
                 return load
-            call = page.rest()
+            call = page.next_page()
 
 
 @dataclass
@@ -170,16 +172,16 @@ class _Load:
 
     def _take(self, record: Record) -> None:
         from airflow_provider_telecom.vendors.columns import json_text
-        from airflow_provider_telecom.vendors.novaconnect.table import day_in, understood
+        from airflow_provider_telecom.vendors.novaconnect.schema import day_in, to_row
 
         try:
             day = day_in(self.report, record)
             if not self.start <= day <= self.end:
                 self.elsewhere += 1
                 return
-            self.dataset.add(understood(self.report, record), day)
+            self.dataset.add(to_row(self.report, record), day)
         except TelecomInputError as error:
-            self.dataset.add_bad(f"row {self.number}", error.text, json_text(record))
+            self.dataset.add_bad_row(f"row {self.number}", error.text, json_text(record))
 
 
 def today() -> date:
@@ -198,8 +200,8 @@ def interval(
         raise TelecomInputError(
             names[1], "must be before today (UTC): the vendor learns of a day in the night after it"
         )
-    if last - first >= MOST_DAYS * _DAY:
-        raise TelecomInputError(names[1], f"must be within {MOST_DAYS} days: load longer times in parts")
+    if last - first >= MAX_DAYS * _DAY:
+        raise TelecomInputError(names[1], f"must be within {MAX_DAYS} days: load longer times in parts")
     return first, last
 
 

@@ -34,7 +34,7 @@ class Part:
         """Return the file's name without its ending."""
         return name if self.whole else f"{name}_{_bound(self.start)}-{_bound(self.end)}"
 
-    def meets(self, file_name: str, name: str) -> bool:
+    def is_replaced_by_this(self, file_name: str, name: str) -> bool:
         """Return whether another file that stands there holds records of this part, and no others.
 
         Raises TelecomInputError when it holds others as well: then neither may replace the other.

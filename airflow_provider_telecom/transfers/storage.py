@@ -25,7 +25,7 @@ _PIECE = 1 << 20
 _ONLY_OURS, _ONLY_OUR_FOLDER = 0o600, 0o700  # call records and recordings are personal data
 
 
-def folder_at(path: str, conn_id: str | None = None) -> ObjectStoragePath:
+def open_folder(path: str, conn_id: str | None = None) -> ObjectStoragePath:
     """Return the folder at `path` (made if it is missing) once a file could be made in it.
 
     `conn_id` is the Airflow connection of the store. Raises TelecomInputError.
@@ -45,7 +45,7 @@ def folder_at(path: str, conn_id: str | None = None) -> ObjectStoragePath:
 
 
 def _try_out(root: ObjectStoragePath) -> None:
-    if on_disk(root):
+    if is_local(root):
         _make(Path(root.path))
         tempfile.TemporaryFile(dir=root.path).close()
         return
@@ -54,14 +54,14 @@ def _try_out(root: ObjectStoragePath) -> None:
     remove(probe)
 
 
-def on_disk(path: ObjectStoragePath) -> bool:
+def is_local(path: ObjectStoragePath) -> bool:
     """Whether a path is on a local disk."""
     return path.protocol in ("", "file", "local")
 
 
 def place(file: Path, target: ObjectStoragePath) -> None:
     """Put a finished local file at `target`, in place of what stood there."""
-    if on_disk(target):
+    if is_local(target):
         _place_on_disk(file, Path(target.path))
     else:
         target.fs.put_file(str(file), target.path)
@@ -98,7 +98,7 @@ def _make(folder: Path) -> None:
         folder.mkdir(_ONLY_OUR_FOLDER, exist_ok=True)
 
 
-def names_in(folder: ObjectStoragePath) -> Iterator[str]:
+def list_names(folder: ObjectStoragePath) -> Iterator[str]:
     """Yield the names of what is in a folder; none when there is no such folder."""
     with suppress(FileNotFoundError):
         folder.fs.invalidate_cache(folder.path)

@@ -7,17 +7,17 @@ from datetime import date, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.calls.checks import moment, one_of, some, within
+from airflow_provider_telecom.calls.checks import in_range, non_empty, one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsOperator
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.sunsim import SunSimHook
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.parts import Part
-    from airflow_provider_telecom.transfers.progress import Progress
+    from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
     Parts = Mapping[date | None, Part]
 
@@ -55,9 +55,9 @@ class CallListOperator(RecordsOperator):
         shortest, longest = duration_from_seconds, duration_to_seconds
         if shortest is not None and longest is not None and shortest > longest:
             raise TelecomInputError("duration_to_seconds", "must not be less than duration_from_seconds")
-        when_literal(numbers, partial(some, "numbers"))
+        check_if_literal(numbers, partial(non_empty, "numbers"))
         for field in ("start", "end"):
-            when_literal(getattr(self, field), partial(moment, field))
+            check_if_literal(getattr(self, field), partial(parse_datetime, field))
 
     @cached_property
     def hook(self) -> SunSimHook:
@@ -76,12 +76,12 @@ class CallListOperator(RecordsOperator):
 
     def _interval(self) -> tuple[datetime, datetime]:
         """Return both ends as the vendor's clocks show them, to the second, without a zone."""
-        from airflow_provider_telecom.vendors.clock import wall_clock_period
-        from airflow_provider_telecom.vendors.sunsim.period import written
+        from airflow_provider_telecom.vendors.sunsim.times import written
+        from airflow_provider_telecom.vendors.times import checked_local_period
 
         ends, zone = ("start", "end"), self.hook.options.vendor_timezone
-        start, end = (moment(name, getattr(self, name)).replace(microsecond=0) for name in ends)
-        first, last = written(*wall_clock_period(ends, start, end, zone), zone)
+        start, end = (parse_datetime(name, getattr(self, name)).replace(microsecond=0) for name in ends)
+        first, last = written(*checked_local_period(ends, start, end, zone), zone)
         return datetime.fromisoformat(first), datetime.fromisoformat(last)
 
     def _chosen(self) -> dict[str, Any]:
@@ -90,13 +90,13 @@ class CallListOperator(RecordsOperator):
 
     def _name_data_set(self, filters: Mapping[str, Any]) -> None:
         """Give some of the calls another name than all of them have."""
-        self.data_set = type(self).data_set + (f"-{fingerprint(filters)[:8]}" if filters else "")
+        self.dataset_name = type(self).dataset_name + (f"-{fingerprint(filters)[:8]}" if filters else "")
 
     def _marks(self) -> list[str]:
         """Return 16 bits of a hash of each number, too few to find one by. Raises TelecomInputError."""
         from airflow_provider_telecom.calls.phone import e164
 
-        region, given = self.hook.options.default_region, some("numbers", self.revealed("numbers"))
+        region, given = self.hook.options.default_region, non_empty("numbers", self.reveal("numbers"))
         numbers = {e164(number, region, field="numbers") for number in given}
         return sorted(fingerprint(number)[:4] for number in numbers)
 
@@ -104,7 +104,7 @@ class CallListOperator(RecordsOperator):
         self,
         dataset: Dataset,
         parts: Parts,
-        progress: Progress,
+        progress: ProgressLogger,
         take: Callable[[Any, dict[str, Any]], None],
         **filters: Any,
     ) -> None:
@@ -113,20 +113,20 @@ class CallListOperator(RecordsOperator):
         Raises TelecomAnswerError.
         """
         from airflow_provider_telecom.vendors.columns import json_text
-        from airflow_provider_telecom.vendors.sunsim.table import Neighbours, understood
+        from airflow_provider_telecom.vendors.sunsim.schema import WindowDeduplicator, to_row
 
-        neighbours = Neighbours()
+        neighbours = WindowDeduplicator()
         for window, (day, part) in enumerate(parts.items(), 1):
-            neighbours.next_window()
+            neighbours.start_window()
             start, end = _bounds(part)
-            rows = self.hook.list_call_rows(self.revealed("numbers"), start, end, filters)
+            rows = self.hook.list_call_rows(self.reveal("numbers"), start, end, filters)
             for number, record in enumerate(rows, 1):
                 try:
-                    row = understood(record, self._zone, self.hook.options.default_region)
-                    if neighbours.holds(record, start, end):
+                    row = to_row(record, self._zone, self.hook.options.default_region)
+                    if neighbours.accepts(record, start, end):
                         take(day, row)
                 except TelecomInputError as error:
-                    dataset.add_bad(f"window {window}, row {number}", error.text, json_text(record))
+                    dataset.add_bad_row(f"window {window}, row {number}", error.text, json_text(record))
                 progress.add(rows=1)
             dataset.check()
             progress.add(windows=1)
@@ -144,4 +144,4 @@ def _bounds(part: Part) -> tuple[datetime, datetime]:
 
 
 def _seconds(field: str, value: int | None) -> int | None:
-    return None if value is None else within(field, value, 0, _LONGEST_SECONDS)
+    return None if value is None else in_range(field, value, 0, _LONGEST_SECONDS)

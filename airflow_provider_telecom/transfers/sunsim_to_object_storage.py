@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
 )
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.transfers.sunsim_calls import CallListOperator, run_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.parts import Part
-    from airflow_provider_telecom.transfers.progress import Progress
-    from airflow_provider_telecom.transfers.recordings import Shelf
+    from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
+    from airflow_provider_telecom.transfers.recording_store import RecordingStore
 
     Parts = Mapping[date | None, Part]
 
@@ -67,7 +67,7 @@ class SunSimCallsToObjectStorageOperator(CallListOperator):
     for. Source: "POST /api/v1/request/getcalllist" of the vendor's document.
     """
 
-    data_set = "calls"
+    dataset_name = "calls"
 
     def __init__(
         self,
@@ -84,18 +84,18 @@ class SunSimCallsToObjectStorageOperator(CallListOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the interval."""
         from airflow_provider_telecom.transfers.parts import parts_by_day
-        from airflow_provider_telecom.transfers.progress import Progress
-        from airflow_provider_telecom.vendors.sunsim.table import COLUMNS
+        from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
+        from airflow_provider_telecom.vendors.sunsim.schema import COLUMNS
 
         start, end = self._interval()
         filters = {**self._chosen(), **({"only_recorded": True} if self.only_recorded else {})}
         self._name_data_set(filters)
         parts = parts_by_day(start, end, None)
-        progress = Progress(self.log, windows=len(parts))
-        with self._dataset(COLUMNS, parts, run_of(start, end), self._marks()) as dataset:
+        progress = ProgressLogger(self.log, windows=len(parts))
+        with self._open_dataset(COLUMNS, parts, run_of(start, end), self._marks()) as dataset:
             self._list(dataset, parts, progress, lambda day, row: dataset.add(row, day), **filters)
             summary = dataset.publish()
-        return self._announced(context, {**summary, "windows": len(parts)})
+        return self._emit_asset_event(context, {**summary, "windows": len(parts)})
 
 
 class SunSimRecordingsToObjectStorageOperator(CallListOperator):
@@ -134,7 +134,7 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
     """
 
     template_fields: Sequence[str] = (*CallListOperator.template_fields, "record_ids")
-    data_set = "recordings"
+    dataset_name = "recordings"
 
     def __init__(
         self,
@@ -151,28 +151,28 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         interval = [self.numbers, self.start, self.end]
         if (record_ids is None) == (None in interval) or (record_ids is not None and any(interval)):
             raise TelecomInputError("record_ids", "or numbers, start and end must be given")
-        when_literal(record_ids, _ids)
+        check_if_literal(record_ids, _ids)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Save the recordings, and write the index."""
-        from airflow_provider_telecom.transfers.progress import Progress
-        from airflow_provider_telecom.transfers.recordings import Shelf
-        from airflow_provider_telecom.vendors.sunsim.table import RECORDINGS
+        from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
+        from airflow_provider_telecom.transfers.recording_store import RecordingStore
+        from airflow_provider_telecom.vendors.sunsim.schema import RECORDINGS
 
         ids = None if self.record_ids is None else _ids(self.record_ids)
         parts, run = self._parts_of_days() if ids is None else self._part_of(ids)
         marks = self._marks() if ids is None else ()
-        with self._dataset(RECORDINGS, parts, run, marks) as dataset:
+        with self._open_dataset(RECORDINGS, parts, run, marks) as dataset:
             wanted = dataset.spool / "wanted"
             if ids is None:
                 self._write_down(dataset, parts, wanted)
             else:
                 wanted.write_text("".join(_line(None, one, None) for one in ids))
-            progress = Progress(self.log, recordings=_lines_in(wanted))
-            counts = self._save_all(dataset, Shelf(dataset.root, dataset.spool), wanted, progress)
+            progress = ProgressLogger(self.log, recordings=_lines_in(wanted))
+            counts = self._save_all(dataset, RecordingStore(dataset.root, dataset.spool), wanted, progress)
             summary = {**dataset.publish(), **counts}
         self._mind_the_missing(counts)
-        return self._announced(context, summary)
+        return self._emit_asset_event(context, summary)
 
     def _parts_of_days(self) -> tuple[Parts, str]:
         from airflow_provider_telecom.transfers.parts import parts_by_day
@@ -185,12 +185,12 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         """The index of these ids has a name of its own: another list of ids must not replace it."""
         from airflow_provider_telecom.transfers.parts import Part
 
-        self.data_set = f"{type(self).data_set}-{fingerprint(sorted(ids))[:12]}"
+        self.dataset_name = f"{type(self).dataset_name}-{fingerprint(sorted(ids))[:12]}"
         return {None: Part(_FOLDER)}, "ids"
 
     def _write_down(self, dataset: Dataset, parts: Parts, wanted: Path) -> None:
         """List the calls before anything is fetched."""
-        from airflow_provider_telecom.transfers.progress import Progress
+        from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
         with wanted.open("w", encoding="utf-8") as lines:
 
@@ -198,10 +198,12 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
                 encodable("row", row["raw"])
                 lines.write(_line(day, row["record_id"], row["raw"]))
 
-            progress = Progress(self.log, windows=len(parts))
+            progress = ProgressLogger(self.log, windows=len(parts))
             self._list(dataset, parts, progress, take, **self._chosen(), only_recorded=True)
 
-    def _save_all(self, dataset: Dataset, shelf: Shelf, wanted: Path, progress: Progress) -> Counter[str]:
+    def _save_all(
+        self, dataset: Dataset, shelf: RecordingStore, wanted: Path, progress: ProgressLogger
+    ) -> Counter[str]:
         """Save what is not there yet, a row of the index for each; return how many came to what."""
         counts = Counter(dict.fromkeys(("saved", "fetched", "missing", "unreadable", "bytes"), 0))
         known: dict[tuple[str, str | None], dict[str, Any]] = {}
@@ -218,16 +220,21 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         return counts
 
     def _saved(
-        self, shelf: Shelf, folder: str, record_id: str | None, progress: Progress, counts: Counter[str]
+        self,
+        shelf: RecordingStore,
+        folder: str,
+        record_id: str | None,
+        progress: ProgressLogger,
+        counts: Counter[str],
     ) -> dict[str, Any]:
         """Return what the index says of a recording, which is fetched if it does not stand there."""
-        from airflow_provider_telecom.vendors.sunsim.recordings import RecordingError
-        from airflow_provider_telecom.vendors.sunsim.table import RECORD_ID
+        from airflow_provider_telecom.vendors.sunsim.recording_decoder import RecordingError
+        from airflow_provider_telecom.vendors.sunsim.schema import RECORD_ID
 
         if record_id is None or not re.fullmatch(RECORD_ID, record_id):
             reason = "the call's row has no id of a recording that could be asked for"
             return {"state": "unreadable", "reason": reason}
-        if not self.refetch and (standing := shelf.standing(folder, record_id)):
+        if not self.refetch and (standing := shelf.find(folder, record_id)):
             return standing
         try:
             saved = shelf.put(folder, record_id, *self._fetched(record_id, shelf.spool, progress))
@@ -240,11 +247,11 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         counts["fetched"] += 1
         return saved
 
-    def _fetched(self, record_id: str, spool: Path, progress: Progress) -> tuple[Path, dict[str, Any]]:
-        from airflow_provider_telecom.vendors.sunsim.recordings import decode
+    def _fetched(self, record_id: str, spool: Path, progress: ProgressLogger) -> tuple[Path, dict[str, Any]]:
+        from airflow_provider_telecom.vendors.sunsim.recording_decoder import decode
 
         answer, file = spool / "answer", spool / "recording.mp3"
-        self.hook.download_call_record_file(record_id, progress.watching(answer))
+        self.hook.download_call_record_file(record_id, progress.counting(answer))
         with answer.open("rb") as source, file.open("wb") as sink:
             found = decode(source, sink)
         return file, {"bytes": found.size, "sha256": found.sha256, "vendor_file_name": found.file_name}
@@ -252,14 +259,14 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
     def _mind_the_missing(self, counts: Mapping[str, int]) -> None:
         if self.on_missing == "fail" and (counts["missing"] or counts["unreadable"]):
             raise TelecomRejectedError(
-                f"{counts['missing']} recordings are missing and {counts['unreadable']} unreadable; "
+                f"{counts['missing']} recordings are missing and {counts['unreadable_response']} unreadable; "
                 f"{counts['saved']} are saved, and the index names all of them"
             )
 
 
 def _ids(value: Any) -> list[str]:
     """Return ids of recordings, each once. Raises TelecomInputError."""
-    from airflow_provider_telecom.vendors.sunsim.table import RECORD_ID
+    from airflow_provider_telecom.vendors.sunsim.schema import RECORD_ID
 
     rule = "must be a list of ids, or its JSON text"
     try:

@@ -10,7 +10,13 @@ from typing import Any, Protocol
 
 from airflow_provider_telecom.calls.checks import encodable
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.vendors.columns import Column, Kind, decimal_text, json_text, moment_text
+from airflow_provider_telecom.vendors.columns import (
+    Column,
+    ColumnType,
+    decimal_text,
+    json_text,
+    timestamp_text,
+)
 
 Row = Mapping[str, Any]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -62,8 +68,8 @@ class JsonLinesWriter:
 
     def __init__(self, path: Path, columns: Sequence[Column], safe: bool = False) -> None:
         self._file = path.open("w", encoding="utf-8")
-        self._plain = [column.name for column in columns if column.kind is not Kind.JSON]
-        self._json = [column.name for column in columns if column.kind is Kind.JSON]
+        self._plain = [column.name for column in columns if column.kind is not ColumnType.JSON]
+        self._json = [column.name for column in columns if column.kind is ColumnType.JSON]
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows."""
@@ -89,12 +95,12 @@ class ParquetWriter:
 
         self._pyarrow = pyarrow
         kinds = {
-            Kind.TEXT: pyarrow.string(),
-            Kind.WHOLE: pyarrow.int64(),
-            Kind.DECIMAL: pyarrow.decimal128(_DIGITS, _AFTER_THE_POINT),
-            Kind.TRUTH: pyarrow.bool_(),
-            Kind.MOMENT: pyarrow.timestamp("us", tz="UTC"),
-            Kind.JSON: pyarrow.string(),
+            ColumnType.TEXT: pyarrow.string(),
+            ColumnType.INT64: pyarrow.int64(),
+            ColumnType.DECIMAL: pyarrow.decimal128(_DIGITS, _AFTER_THE_POINT),
+            ColumnType.BOOL: pyarrow.bool_(),
+            ColumnType.TIMESTAMP: pyarrow.timestamp("us", tz="UTC"),
+            ColumnType.JSON: pyarrow.string(),
         }
         self._schema = pyarrow.schema([
             pyarrow.field(column.name, kinds[column.kind], metadata=_metadata(column)) for column in columns
@@ -135,13 +141,13 @@ def check_fits(column: Column, value: Any, output_format: str) -> None:
     """Raise TelecomInputError for a value that a column cannot hold to the last digit."""
     if value is None:
         return
-    if column.kind is Kind.WHOLE and not -(2**63) <= value < 2**63:
+    if column.kind is ColumnType.INT64 and not -(2**63) <= value < 2**63:
         raise TelecomInputError(column.name, "has more than 64 bits")
-    if column.kind is Kind.DECIMAL and not _fits(value):
+    if column.kind is ColumnType.DECIMAL and not _fits(value):
         raise TelecomInputError(column.name, "has more than 29 digits before or 9 after the point")
-    if column.kind in (Kind.TEXT, Kind.JSON) and not value.isascii():
+    if column.kind in (ColumnType.TEXT, ColumnType.JSON) and not value.isascii():
         encodable(column.name, value)
-    if column.kind is Kind.TEXT and output_format == "csv" and "\0" in value:
+    if column.kind is ColumnType.TEXT and output_format == "csv" and "\0" in value:
         raise TelecomInputError(column.name, "holds a NUL, which readers of CSV do not take")
 
 
@@ -152,14 +158,14 @@ def _fits(value: Decimal) -> bool:
     return isinstance(exponent, int) and exponent >= -_AFTER_THE_POINT and len(digits) + exponent <= 29
 
 
-def _cell_of(kind: Kind, safe: bool) -> Callable[[Any], Any]:
+def _cell_of(kind: ColumnType, safe: bool) -> Callable[[Any], Any]:
     return {
-        Kind.TEXT: _without_formula if safe else str,
-        Kind.WHOLE: str,
-        Kind.DECIMAL: decimal_text,
-        Kind.TRUTH: lambda value: "true" if value else "false",
-        Kind.MOMENT: moment_text,
-        Kind.JSON: str,
+        ColumnType.TEXT: _without_formula if safe else str,
+        ColumnType.INT64: str,
+        ColumnType.DECIMAL: decimal_text,
+        ColumnType.BOOL: lambda value: "true" if value else "false",
+        ColumnType.TIMESTAMP: timestamp_text,
+        ColumnType.JSON: str,
     }[kind]
 
 

@@ -46,7 +46,7 @@ _NOT_PUBLIC_IPV6 = tuple(
 )
 
 
-def refuse_private(address: str, allowed: bool) -> None:
+def reject_private_address(address: str, allowed: bool) -> None:
     """Raise TelecomInputError for an address that is not on the public internet, unless that is allowed."""
     if not allowed and not is_public(address):
         raise TelecomInputError(

@@ -20,7 +20,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.response import assert_header_parsing
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.transport.addresses import refuse_private
+from airflow_provider_telecom.transport.addresses import reject_private_address
 from airflow_provider_telecom.transport.wire import check_proxy
 
 
@@ -31,7 +31,7 @@ class Exchange(threading.local):
     tells a request that was not sent from one with an unknown outcome.
     """
 
-    cutoff: Cutoff | None = None
+    cutoff: DeadlineTimer | None = None
     private_allowed = True
     may_have_left = True
 
@@ -39,7 +39,7 @@ class Exchange(threading.local):
 exchange = Exchange()
 
 
-class Cutoff:
+class DeadlineTimer:
     """Ends an exchange when its time is up, wherever it hangs: requests itself has no total time-out."""
 
     def __init__(self, seconds: float) -> None:
@@ -61,7 +61,7 @@ class Cutoff:
             except OSError:
                 return  # the peer was quicker
 
-    def __enter__(self) -> Cutoff:
+    def __enter__(self) -> DeadlineTimer:
         self._timer.start()
         return self
 
@@ -70,7 +70,7 @@ class Cutoff:
         self._socket = None
 
 
-class LastLine:
+class LastLineReader:
     """A stream that remembers the last line read: an empty one is a stream at its end."""
 
     def __init__(self, stream: Any) -> None:
@@ -84,7 +84,7 @@ class LastLine:
         self.stream.close()
 
 
-class WholeHead(http.client.HTTPResponse):
+class CompleteHeadResponse(http.client.HTTPResponse):
     """A final answer with well-formed headers that came to their end.
 
     http.client takes a head that breaks off for a whole one. It also takes 102 and 103 for final answers, so
@@ -93,7 +93,7 @@ class WholeHead(http.client.HTTPResponse):
 
     def begin(self) -> None:
         stream = self.fp
-        watched: Any = LastLine(stream)
+        watched: Any = LastLineReader(stream)
         self.fp = watched
         try:
             super().begin()
@@ -114,14 +114,14 @@ class _Watched(HTTPConnection):
     request, and can be ended by a cut-off.
     """
 
-    response_class = WholeHead
+    response_class = CompleteHeadResponse
     _is_connecting = False
 
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
         try:
             if self.proxy is None:  # a proxy is often private, and it was chosen by who runs Airflow
-                refuse_private(sock.getpeername()[0], exchange.private_allowed)
+                reject_private_address(sock.getpeername()[0], exchange.private_allowed)
         except (OSError, TelecomInputError):
             sock.close()
             raise
@@ -189,12 +189,12 @@ class Adapter(HTTPAdapter):
         return manager
 
 
-def keep_other_credentials_out(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def ignore_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """An explicit auth object: without one, a ~/.netrc entry replaces our Authorization header."""
     return request
 
 
-class Hush(logging.Filter):
+class RedactingFilter(logging.Filter):
     """Strikes addresses out of urllib3's DEBUG lines for our own requests: they hold tokens and numbers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -202,4 +202,4 @@ class Hush(logging.Filter):
 
 
 for _chatty in ("urllib3.connectionpool", "urllib3.util.retry"):
-    logging.getLogger(_chatty).addFilter(Hush())
+    logging.getLogger(_chatty).addFilter(RedactingFilter())

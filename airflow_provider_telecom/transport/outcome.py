@@ -13,7 +13,7 @@ from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.calls.request import NotSent, Unknown
 
 
-class UnfitBodyError(Exception):
+class InvalidBodyError(Exception):
     """A body that is too large, badly packed or cut short. The reason holds none of it."""
 
 
@@ -54,7 +54,7 @@ def outcome_of(error: Exception, may_have_left: bool, too_late: bool = False) ->
 
 def _reason(error: Exception) -> str:
     """Return what happened, as words without any address: the texts of the libraries' errors hold them."""
-    if isinstance(error, UnfitBodyError):
+    if isinstance(error, InvalidBodyError):
         return str(error)
     nested = list(islice(_nested(error), _NESTED_ERRORS))
     by_kind = (words for kind, words in _WORDS.items() for one in nested if isinstance(one, kind))

@@ -14,8 +14,16 @@ from typing import IO, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, Response, Target, plain_values
-from airflow_provider_telecom.transport.outcome import UnfitBodyError
+from airflow_provider_telecom.calls.request import (
+    Form,
+    Idempotency,
+    Json,
+    Request,
+    Response,
+    Target,
+    reveal_secrets,
+)
+from airflow_provider_telecom.transport.outcome import InvalidBodyError
 
 CHUNK = 256 * 1024
 _HEADER = re.compile(r"[\x20-\x7e]+")
@@ -26,7 +34,7 @@ _HONEST_RATIO, _TOO_SMALL_TO_JUDGE = 200, 4 << 20
 
 
 @dataclass(frozen=True)
-class Route:
+class TransportOptions:
     """Where an account's requests go and how long they may take. Built from an Airflow connection."""
 
     base_url: str
@@ -41,7 +49,7 @@ class Route:
         """Seconds for one call with all its repeats: twice the read time-out."""
         return 2 * self.read_timeout
 
-    def patience(self, request: Request) -> tuple[float, float]:
+    def timeouts(self, request: Request) -> tuple[float, float]:
         """Return (seconds of silence, seconds in all) that a request gets.
 
         An unkeyed effect may be silent for its whole time, since each needless time-out is an unknown
@@ -50,10 +58,10 @@ class Route:
         in_all = request.deadline or self.deadline
         if request.save:
             return 4 * self.read_timeout, 3600.0
-        return (in_all if request.repeat is Repeat.UNKEYED else min(self.read_timeout, in_all)), in_all
+        return (in_all if request.idempotency is Idempotency.NONE else min(self.read_timeout, in_all)), in_all
 
 
-class Wire(NamedTuple):
+class EncodedRequest(NamedTuple):
     """A request as it goes out: only here its secrets are in the clear."""
 
     url: str
@@ -64,7 +72,7 @@ class Wire(NamedTuple):
         return "<Wire>"
 
 
-def prepared(request: Request, base_url: str) -> Wire:
+def encode_request(request: Request, base_url: str) -> EncodedRequest:
     """Return the address, the headers and the bytes of a request.
 
     Raises TelecomInputError that names no content, for what cannot be written down.
@@ -79,16 +87,16 @@ def prepared(request: Request, base_url: str) -> Wire:
     return wire
 
 
-def _written(request: Request, base_url: str) -> Wire:
+def _written(request: Request, base_url: str) -> EncodedRequest:
     encoding = "identity" if request.save else "gzip"
-    headers = {"Accept": "*/*", "Accept-Encoding": encoding, **plain_values(request.headers)}
+    headers = {"Accept": "*/*", "Accept-Encoding": encoding, **reveal_secrets(request.headers)}
     content = None
     if isinstance(request.body, Json):
         headers["Content-Type"] = request.body.content_type
         content = json.dumps(request.body.value, ensure_ascii=False, separators=(",", ":")).encode()
     elif isinstance(request.body, Form):
         headers["Content-Type"], content = _form(request.body)
-    return Wire(request.url(base_url), headers, content)
+    return EncodedRequest(request.url(base_url), headers, content)
 
 
 def _form(form: Form) -> tuple[str, bytes]:
@@ -111,13 +119,13 @@ def check_proxy(proxy: str) -> str:
     return proxy
 
 
-class Unpacker:
+class GzipDecoder:
     """Unpacks a body piece by piece and stops at `most` bytes, however small it came packed."""
 
     def __init__(self, headers: Mapping[str, str], most: int) -> None:
         packing = headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("", "identity", "gzip", "x-gzip"):
-            raise UnfitBodyError("packed in a way that was not asked for")
+            raise InvalidBodyError("packed in a way that was not asked for")
         self._gzip = zlib.decompressobj(wbits=31) if "gzip" in packing else None
         self._most, self._packed, self._unpacked = most, 0, 0
 
@@ -131,7 +139,7 @@ class Unpacker:
             try:
                 unpacked = self._gzip.decompress(piece, CHUNK)
             except zlib.error:
-                raise UnfitBodyError("not the gzip that it says it is") from None
+                raise InvalidBodyError("not the gzip that it says it is") from None
             self._packed += len(piece) - len(self._gzip.unconsumed_tail)
             piece = self._gzip.unconsumed_tail
             yield self._counted(unpacked)
@@ -144,14 +152,14 @@ class Unpacker:
     def finish(self) -> None:
         """Raise UnfitBodyError when the packing breaks off before its end."""
         if self._gzip is not None and self._packed and not self._gzip.eof:
-            raise UnfitBodyError("the packed body breaks off")
+            raise InvalidBodyError("the packed body breaks off")
 
     def _counted(self, piece: bytes) -> bytes:
         self._unpacked += len(piece)
         if self._unpacked > self._most:
-            raise UnfitBodyError("larger than allowed")
+            raise InvalidBodyError("larger than allowed")
         if self._unpacked > max(_TOO_SMALL_TO_JUDGE, _HONEST_RATIO * self._packed):
-            raise UnfitBodyError("packed to fill memory")
+            raise InvalidBodyError("packed to fill memory")
         return piece
 
 
@@ -160,19 +168,19 @@ _STATUSES_WITHOUT_BODY = (204, 304)
 _BRACKETS = {b"{": b"}", b"[": b"]", b"<": b">"}
 
 
-def has_an_end(status: int, headers: Mapping[str, str]) -> bool:
+def declares_end(status: int, headers: Mapping[str, str]) -> bool:
     """Whether the headers say where the body ends; if not, it ends with the connection.
 
     Raises UnfitBodyError for headers of which HTTP can make no sense.
     """
     coding = headers.get("transfer-encoding")
     if coding is not None and coding.strip().lower() != "chunked":
-        raise UnfitBodyError("in a transfer coding that was not asked for")
+        raise InvalidBodyError("in a transfer coding that was not asked for")
     length = headers.get("content-length")
     if length is not None:
         lengths = {one.strip() for one in length.split(",")}
         if len(lengths) > 1 or not _LENGTH.fullmatch(lengths.pop()):
-            raise UnfitBodyError("of a length that makes no sense")
+            raise InvalidBodyError("of a length that makes no sense")
     return coding is not None or length is not None or status in _STATUSES_WITHOUT_BODY
 
 
@@ -183,7 +191,7 @@ def is_bracketed(body: bytes | bytearray) -> bool:
 
 
 @dataclass
-class Intake:
+class BodyReader:
     """Takes an answer's pieces in, into memory or into the request's target, and makes a Response.
 
     Nothing stands under the target's name before the body is whole: it is written beside and renamed. A body
@@ -202,8 +210,8 @@ class Intake:
     """Whether the rest need not be read: the file is there, and has no target."""
 
     def __post_init__(self) -> None:
-        self._unpacker = Unpacker(self.headers, self.request.max_bytes)
-        self.ends_with_the_connection = not has_an_end(self.status, self.headers)
+        self._unpacker = GzipDecoder(self.headers, self.request.max_bytes)
+        self.ends_with_the_connection = not declares_end(self.status, self.headers)
         self._may_be_cut_off = self.ends_with_the_connection and not self._unpacker.shows_its_end
 
     def take(self, piece: bytes) -> None:
@@ -221,12 +229,12 @@ class Intake:
         save = self.request.save
         if save is None or self._file is not None or self.has_enough:
             return
-        if save.wanted(Response(self.status, self.headers, bytes(self._body[:_FIRST_BYTES]))):
+        if save.is_file(Response(self.status, self.headers, bytes(self._body[:_FIRST_BYTES]))):
             if save.target is None:
                 self.has_enough = True
                 return
             if self._may_be_cut_off:
-                raise UnfitBodyError("a file without a length, which may have been cut off")
+                raise InvalidBodyError("a file without a length, which may have been cut off")
             self._beside = save.target.with_name(f".{save.target.name}.{uuid.uuid4().hex[:8]}.part")
             self._file = self._beside.open("wb")
             self._saved = self._file.write(self._body)
@@ -235,7 +243,7 @@ class Intake:
     def _refuse_endless_refusals(self) -> None:
         """What came in place of a file is kept in memory, where a file's own limit is far too high."""
         if self.request.save is not None and len(self._body) > _LARGEST_IN_A_FILES_PLACE:
-            raise UnfitBodyError("not the file, and too large for an error")
+            raise InvalidBodyError("not the file, and too large for an error")
 
     def finish(self) -> Response:
         """Return the whole answer; a wanted file now stands under its name. Raises UnfitBodyError."""
@@ -247,7 +255,7 @@ class Intake:
         target = self.request.save.target if self.request.save else None
         if self._file is None or self._beside is None or target is None:
             if self._may_be_cut_off and 200 <= self.status < 300 and not is_bracketed(self._body):
-                raise UnfitBodyError("without a length, and may have been cut off")
+                raise InvalidBodyError("without a length, and may have been cut off")
             return Response(self.status, self.headers, bytes(self._body), request=self.request)
         self._file.close()
         self._beside.rename(target)
@@ -263,7 +271,7 @@ class Intake:
 
 
 @contextmanager
-def receiving(request: Request, status: int, fields: Iterable[tuple[str, str]]) -> Iterator[Intake]:
+def receive_body(request: Request, status: int, fields: Iterable[tuple[str, str]]) -> Iterator[BodyReader]:
     """Give an Intake, and clear away what it wrote if the body does not come whole.
 
     `fields` are the headers as they came, in any case, a name perhaps more than once.
@@ -272,7 +280,7 @@ def receiving(request: Request, status: int, fields: Iterable[tuple[str, str]]) 
     for name, value in fields:
         known = headers.get(name.lower())
         headers[name.lower()] = value if known is None else f"{known}, {value}"
-    intake = Intake(request, status, headers)
+    intake = BodyReader(request, status, headers)
     try:
         yield intake
     finally:
@@ -297,7 +305,7 @@ class TokenStore:
             self._texts[key] = value
 
 
-class Locks(Protocol):
+class LockFactory(Protocol):
     """Gives a lock by account, held by one caller at a time."""
 
     def __call__(self, timeout: float, /) -> AbstractContextManager[object]:

@@ -21,12 +21,12 @@ from typing import Any, Protocol
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_telecom.calls.checks import filled, one_of
+from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.triggers.waiting import Patience, Waiting
-from airflow_provider_telecom.vendors.progress import Progress
+from airflow_provider_telecom.triggers.polling import PollConfig, Poller
+from airflow_provider_telecom.vendors.poll_result import PollResult
 
-LEAST_INTERVAL = 5.0
+MIN_POLL_INTERVAL = 5.0
 """Seconds within which Airflow has written an event into its database, unless something is wrong with it."""
 
 _SPREAD_SECONDS = 10.0
@@ -72,7 +72,7 @@ class NovaConnectNoticesTrigger(BaseEventTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kind = one_of("kind", kind, tuple(_WATCHES))
-        self.conn_id = filled("conn_id", conn_id)
+        self.conn_id = non_blank("conn_id", conn_id)
         self.poll_interval = _interval(poll_interval)
         self.from_start = one_of("from_start", from_start, (True, False))
 
@@ -83,26 +83,26 @@ class NovaConnectNoticesTrigger(BaseEventTrigger):
 
     def shared_stream_key(self) -> Hashable:
         """Return what is equal for all triggers that can share their looks."""
-        watch, _ = _WATCHES[self.kind]
-        return PATH, watch, self.conn_id, self.poll_interval
+        status_check, _ = _WATCHES[self.kind]
+        return PATH, status_check, self.conn_id, self.poll_interval
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Shown]:
         """Look for ever, for all triggers of a key."""
-        watch, _ = _WATCHES[kwargs["kind"]]
+        status_check, _ = _WATCHES[kwargs["kind"]]
         interval = kwargs["poll_interval"]
-        waiting = Waiting(_HOOK, watch, kwargs["conn_id"], {}, interval, _TOLERATED_ERRORS)
-        patience = await asyncio.to_thread(Patience, waiting)
+        waiting = PollConfig(_HOOK, status_check, kwargs["conn_id"], {}, interval, _TOLERATED_ERRORS)
+        poller = await asyncio.to_thread(Poller, waiting)
         await asyncio.sleep(random.uniform(0, min(_SPREAD_SECONDS, interval)))
         while True:
-            shown, asked = await _look(waiting, patience)
+            shown, asked = await _look(waiting, poller)
             yield shown
-            await asyncio.sleep(patience.pause(asked))
+            await asyncio.sleep(poller.pause(asked))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Shown]) -> AsyncIterator[TriggerEvent]:
         """Tell of what is new for this trigger."""
         _, name = _WATCHES[self.kind]
-        memory = _Memory(self.asset_state_store, f"telecom.{self.kind}.{self.conn_id}", self.from_start)
+        memory = _SeenIds(self.asset_state_store, f"telecom.{self.kind}.{self.conn_id}", self.from_start)
         async for shown in shared_stream:
             try:
                 news = await memory.news(shown.get(self.kind))
@@ -119,18 +119,18 @@ class NovaConnectNoticesTrigger(BaseEventTrigger):
             yield event
 
 
-async def _look(waiting: Waiting, patience: Patience) -> tuple[Shown, float | None]:
+async def _look(waiting: PollConfig, poller: Poller) -> tuple[Shown, float | None]:
     """Look once; return what is there, and for how long the vendor asks to be left alone.
 
     The hook is made anew for each look, so that a connection that was mended is used from then on.
     """
     try:
         new_hook = await asyncio.to_thread(waiting.new_hook)
-        async with new_hook.awaiting() as hook:
-            progress: Progress = await hook.arun(patience.call(hook))
+        async with new_hook.async_session() as hook:
+            progress: PollResult = await hook.arun(poller.call(hook))
     except TelecomError as error:
         try:
-            patience.bear(error)
+            poller.tolerate(error)
             _log.info("Nothing was seen at %s, looking on: %s", waiting.conn_id, error)
         except TelecomError:
             _complain(waiting.conn_id, error)
@@ -138,7 +138,7 @@ async def _look(waiting: Waiting, patience: Patience) -> tuple[Shown, float | No
     except Exception as error:  # there is no such connection, or Airflow cannot say
         _complain(waiting.conn_id, error)
         return {}, None
-    patience.seen(progress)
+    poller.record(progress)
     return progress.facts, None
 
 
@@ -156,7 +156,7 @@ class _Store(Protocol):
         """Write it; durable when it returns."""
 
 
-class _Memory:
+class _SeenIds:
     """The ids that the last look has shown. They are written down a look later: their event has left then."""
 
     def __init__(self, store: _Store | None, key: str, from_start: bool) -> None:
@@ -185,23 +185,23 @@ class _Memory:
         if self._store is None:
             _log.warning("Airflow keeps no state for this watcher: a restart forgets %s", self._key)
         elif (found := await self._store.aget(self._key)) is not None:
-            self._known = self._written = unpacked(found)
+            self._known = self._written = unpack_ids(found)
         self._is_read = True
 
     async def _write(self) -> None:
         if self._store is not None and self._known is not None and self._known != self._written:
-            await self._store.aset(self._key, packed(self._known))
+            await self._store.aset(self._key, pack_ids(self._known))
             self._written = self._known
 
 
-def packed(ids: Collection[int]) -> str:
+def pack_ids(ids: Collection[int]) -> str:
     """Return ids as a short text: ten thousand that are far apart fit into what Airflow likes to store."""
     ordered = sorted(ids)
     gaps = [after - before for before, after in pairwise([0, *ordered])]
     return b64encode(zlib.compress(",".join(map(str, gaps)).encode(), 9)).decode()
 
 
-def unpacked(text: str) -> set[int]:
+def unpack_ids(text: str) -> set[int]:
     """Return the ids of such a text."""
     gaps = zlib.decompress(b64decode(text)).decode()
     return set(accumulate(map(int, gaps.split(",")))) if gaps else set()
@@ -211,9 +211,9 @@ def _interval(value: float) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or not LEAST_INTERVAL <= value < math.inf
+        or not MIN_POLL_INTERVAL <= value < math.inf
     ):
-        raise TelecomInputError("poll_interval", f"must be {LEAST_INTERVAL:g} seconds or more")
+        raise TelecomInputError("poll_interval", f"must be {MIN_POLL_INTERVAL:g} seconds or more")
     return float(value)
 
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_telecom.calls.errors import TelecomError
-from airflow_provider_telecom.triggers.waiting import Patience, Waiting, event_of
-from airflow_provider_telecom.vendors.progress import Progress, Stage
+from airflow_provider_telecom.triggers.polling import PollConfig, Poller, to_event
+from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.base import TelecomHook
 
 _SPREAD_SECONDS = 10.0
 _SOON_SECONDS = 2.0
-_SETTINGS = tuple(field.name for field in fields(Waiting) if field.name not in ("arguments", "conn_id"))
+_SETTINGS = tuple(field.name for field in fields(PollConfig) if field.name not in ("arguments", "conn_id"))
 
 
 class TelecomPollTrigger(BaseEventTrigger):
@@ -46,9 +46,9 @@ class TelecomPollTrigger(BaseEventTrigger):
             setattr(self, name, value)
 
     @classmethod
-    def of(cls, waiting: Waiting) -> TelecomPollTrigger:
+    def of(cls, waiting: PollConfig) -> TelecomPollTrigger:
         """Return the trigger that waits so."""
-        return cls(**kwargs_of(waiting))
+        return cls(**trigger_kwargs(waiting))
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path of this class, and what makes an equal trigger."""
@@ -60,7 +60,7 @@ class TelecomPollTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is something to tell, and tell it."""
-        yield await self._ended(Bell())
+        yield await self._ended(WakeSignal())
 
     def shared_stream_key(self) -> tuple[str, ...] | None:
         """Return the one key of all triggers that the vendors' posts may wake."""
@@ -69,16 +69,16 @@ class TelecomPollTrigger(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[frozenset[str]]:
         """Read the topics that something was told under, for all triggers."""
-        from airflow_provider_telecom.webhooks.reading import arrivals
+        from airflow_provider_telecom.webhooks.inbox_client import new_topics
 
-        async for topics in arrivals():
+        async for topics in new_topics():
             yield topics
 
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[Collection[str]]
     ) -> AsyncIterator[TriggerEvent]:
         """Do as `run` does, but look at once when the vendor has told of it."""
-        bell = Bell()
+        bell = WakeSignal()
         listening = asyncio.create_task(bell.listen(shared_stream))
         try:
             yield await self._ended(bell)
@@ -87,37 +87,37 @@ class TelecomPollTrigger(BaseEventTrigger):
             with suppress(asyncio.CancelledError, Exception):
                 await listening
 
-    async def _ended(self, bell: Bell) -> TriggerEvent:
-        waiting = self._waiting()
+    async def _ended(self, bell: WakeSignal) -> TriggerEvent:
+        waiting = self._poll_config()
         spread = random.uniform(0, min(_SPREAD_SECONDS, waiting.poll_interval))
-        await asyncio.sleep(waiting.first_look)
-        ended: Progress | TelecomError
+        await asyncio.sleep(waiting.first_poll_delay)
+        ended: PollResult | TelecomError
         try:
-            new_hook, patience = await asyncio.to_thread(_loaded, waiting)
-            if patience.hearing:
-                bell.topics = frozenset(patience.hearing.topics)
+            new_hook, poller = await asyncio.to_thread(_loaded, waiting)
+            if poller.subscription:
+                bell.topics = frozenset(poller.subscription.topics)
             was_told = await bell.pause(spread)
-            async with new_hook.awaiting() as hook:
-                ended = await _awaited(hook, patience, bell, was_told)
+            async with new_hook.async_session() as hook:
+                ended = await _awaited(hook, poller, bell, was_told)
         except TelecomError as error:
             ended = error
-        return TriggerEvent(event_of(ended, waiting.started))  # type: ignore[no-untyped-call]
+        return TriggerEvent(to_event(ended, waiting.started))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """End it at the vendor: Airflow calls this when a person ends the task, and not on a restart."""
-        waiting = self._waiting()
-        async with waiting.new_hook().awaiting() as hook:
+        waiting = self._poll_config()
+        async with waiting.new_hook().async_session() as hook:
             if (call := waiting.stopping(hook)) is not None:
                 await hook.arun(call)
 
-    def _waiting(self) -> Waiting:
-        return Waiting(conn_id=self.conn_id, arguments=self._arguments(), **self.settings)
+    def _poll_config(self) -> PollConfig:
+        return PollConfig(conn_id=self.conn_id, arguments=self._arguments(), **self.settings)
 
     def _arguments(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names}
 
 
-class Bell:
+class WakeSignal:
     """Rings when something was told under one of the topics that somebody waits for."""
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ class Bell:
         return rung
 
 
-def kwargs_of(waiting: Waiting) -> dict[str, Any]:
+def trigger_kwargs(waiting: PollConfig) -> dict[str, Any]:
     """Return what a trigger that waits so is made of."""
     whole = asdict(waiting)
     return {
@@ -149,12 +149,12 @@ def kwargs_of(waiting: Waiting) -> dict[str, Any]:
     }
 
 
-def _loaded(waiting: Waiting) -> tuple[TelecomHook[Any], Patience]:
+def _loaded(waiting: PollConfig) -> tuple[TelecomHook[Any], Poller]:
     """Import the vendor's modules, which takes longer than the loop of all triggers may stand still."""
-    return waiting.new_hook(), Patience(waiting)
+    return waiting.new_hook(), Poller(waiting)
 
 
-async def _awaited(hook: TelecomHook[Any], patience: Patience, bell: Bell, was_told: bool) -> Progress:
+async def _awaited(hook: TelecomHook[Any], poller: Poller, bell: WakeSignal, was_told: bool) -> PollResult:
     """Look until there is something to tell. Raises errors that are not borne.
 
     What the vendor shows may lag behind what it tells: then come some looks that are soon. Not after an
@@ -163,31 +163,31 @@ async def _awaited(hook: TelecomHook[Any], patience: Patience, bell: Bell, was_t
     soon = math.inf
     while True:
         try:
-            told = await _told(patience)
-            progress = await hook.arun(patience.call(hook, told))
+            told = await _told(poller)
+            progress = await hook.arun(poller.call(hook, told))
         except TelecomError as error:
-            patience.bear(error)
-            pause = patience.pause(error.retry_after)
+            poller.tolerate(error)
+            pause = poller.pause(error.retry_after)
             if error.retry_after is None:
                 was_told |= await bell.pause(pause)
             else:
                 await asyncio.sleep(pause)
             continue
-        patience.seen(progress)
+        poller.record(progress)
         if progress.stage is not Stage.WAITING:
             return progress
         if was_told or (soon == math.inf and told and told.get("final")):
             soon = _SOON_SECONDS
-        was_told = await bell.pause(min(patience.pause(), soon))
+        was_told = await bell.pause(min(poller.pause(), soon))
         soon *= 2
 
 
-async def _told(patience: Patience) -> dict[str, Any] | None:
-    if patience.hearing is None or patience.hearing.entry is None:
+async def _told(poller: Poller) -> dict[str, Any] | None:
+    if poller.subscription is None or poller.subscription.entry is None:
         return None
-    from airflow_provider_telecom.webhooks.reading import told_async
+    from airflow_provider_telecom.webhooks.inbox_client import stored_webhook_async
 
-    return await told_async(patience.hearing.entry)
+    return await stored_webhook_async(poller.subscription.entry)
 
 
 PATH = f"{TelecomPollTrigger.__module__}.{TelecomPollTrigger.__qualname__}"

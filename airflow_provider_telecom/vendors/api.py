@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from airflow_provider_telecom.calls.endpoint import Call
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.phone import e164
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Request, Response
-from airflow_provider_telecom.calls.retry import Auth, perform
+from airflow_provider_telecom.calls.retry import Auth, send_with_retry
 from airflow_provider_telecom.vendors.options import Options
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Account:
     """One set of credentials at one host: how its requests are signed, guarded and limited in time."""
 
     auth: Auth
-    guard: Guard
+    limits: AccountLimits
     deadline: float
     learned: set[str] = field(default_factory=set)
     """What calls have found out about the vendor and others of this process had better know."""
@@ -61,7 +61,7 @@ class Api(Generic[OptionsT_co]):
     def _call(self, request: Request, read: Callable[[Response], T]) -> Call[T]:
         """Send a request as often as the rules allow, and return what `read` makes of the answer."""
         account = self.account
-        return perform(request, account.auth, read, account.guard, account.deadline)
+        return send_with_retry(request, account.auth, read, account.limits, account.deadline)
 
     def _msisdn(self, number: str | int, field: str = "msisdn") -> str:
         """Return a number as E.164 digits without the plus, read with the connection's region."""

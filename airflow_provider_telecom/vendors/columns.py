@@ -10,16 +10,16 @@ from enum import Enum
 from typing import Any
 
 
-class Kind(Enum):
+class ColumnType(Enum):
     """What a column holds; every column may also hold nothing (None)."""
 
     TEXT = "text"
-    WHOLE = "whole number"
+    INT64 = "whole number"
     """64 bits, signed."""
     DECIMAL = "decimal"
     """A `Decimal` of up to 29 digits before and 9 after the point: money is never a float."""
-    TRUTH = "truth value"
-    MOMENT = "moment"
+    BOOL = "truth value"
+    TIMESTAMP = "moment"
     """An aware datetime, to the microsecond, written in UTC."""
     JSON = "JSON"
     """A text that is JSON (see `json_text`). In JSON lines it stands as what it is, elsewhere as text."""
@@ -30,14 +30,14 @@ class Column:
     """One column. `assumed`: the vendor's document does not show it, and it may be called otherwise."""
 
     name: str
-    kind: Kind
+    kind: ColumnType
     meaning: str
     unit: str = ""
     assumed: bool = False
 
 
 _READABLE = 40
-RAW = Column("raw", Kind.JSON, "the record as the vendor sent it")
+RAW = Column("raw", ColumnType.JSON, "the record as the vendor sent it")
 """The last column of every table."""
 
 
@@ -47,13 +47,13 @@ def json_text(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    return moment_text(value) if isinstance(value, datetime) else decimal_text(value)
+    return timestamp_text(value) if isinstance(value, datetime) else decimal_text(value)
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain, separators=(",", ":"))
 
 
-def moment_text(moment: datetime) -> str:
+def timestamp_text(moment: datetime) -> str:
     """Return a moment in UTC, as ISO 8601 writes it: `2026-10-25T00:30:00Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.guard import seconds_between
+from airflow_provider_telecom.calls.limits import parse_rate_limit
 
 OptionsT = TypeVar("OptionsT", bound="Options")
 
@@ -52,13 +52,13 @@ class Options(BaseModel):
     @classmethod
     def _a_rate(cls, value: str | None) -> str | None:
         if value is not None:
-            seconds_between(value)
+            parse_rate_limit(value)
         return value
 
     @property
     def spacing(self) -> float:
         """The seconds between two requests that `rate_limit` asks for."""
-        return seconds_between(self.rate_limit) if self.rate_limit else 0.0
+        return parse_rate_limit(self.rate_limit) if self.rate_limit else 0.0
 
 
 def read_options(kind: type[OptionsT], extra: Mapping[str, Any]) -> OptionsT:

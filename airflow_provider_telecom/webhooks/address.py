@@ -17,11 +17,11 @@ from urllib.parse import quote, urlsplit
 from airflow.sdk.configuration import conf
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.privacy import HiddenFrames, Secret
-from airflow_provider_telecom.vendors.report import ACCOUNT, scope_of
+from airflow_provider_telecom.calls.privacy import HideTraceback, Secret
+from airflow_provider_telecom.vendors.webhooks import ACCOUNT, topic_prefix
 
 PREFIX = "/telecom"
-CABINET = (("novaconnect", "notice"), ("ketchup", "hlr"))
+ACCOUNT_WEBHOOKS = (("novaconnect", "notice"), ("ketchup_loyalty", "hlr"))
 """What is told to an address that stands in a vendor's cabinet."""
 
 _SHORTEST_SECRET = 32
@@ -31,7 +31,7 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True)
-class Address:
+class WebhookAddress:
     """Whom a post is from, by the path that it came to: each part is covered by the signature."""
 
     vendor: str
@@ -47,11 +47,11 @@ class Address:
     @property
     def scope(self) -> str:
         """All that this kind tells about this connection."""
-        return scope_of(self.vendor, self.kind, self.conn_id)
+        return topic_prefix(self.vendor, self.kind, self.conn_id)
 
 
 @dataclass(frozen=True)
-class Receiver:
+class ReceiverSettings:
     """The receiver's settings. The first secret signs; posts signed with the second are taken as well."""
 
     base_url: str
@@ -61,29 +61,29 @@ class Receiver:
     proxies: tuple[Network, ...] = ()
     """Whose `X-Forwarded-For` is believed."""
 
-    def url(self, address: Address) -> str:
+    def url(self, address: WebhookAddress) -> str:
         """Return the URL of an address."""
         parts = (address.vendor, address.kind, address.conn_id, address.nonce)
         path = "/".join(quote(part, safe="") for part in parts)
         return f"{self.base_url}{PREFIX}/hook/{path}/{_signature(self.secrets[0], address)}"
 
-    def knows(self, address: Address, signature: str) -> bool:
+    def knows(self, address: WebhookAddress, signature: str) -> bool:
         """Whether a signature is ours. All secrets are tried, in a time that tells nothing."""
         given = signature.encode("utf-8", "replace")
         found = [hmac.compare_digest(_signature(one, address).encode(), given) for one in self.secrets]
         return any(found)
 
 
-def receiver() -> Receiver | None:
+def read_receiver_settings() -> ReceiverSettings | None:
     """Return the receiver that Airflow's configuration describes, or None when there is none.
 
     Raises TelecomInputError naming what is missing or unfit in its section `[telecom]`.
     """
-    with HiddenFrames():
+    with HideTraceback():
         return _receiver()
 
 
-def _receiver() -> Receiver | None:
+def _receiver() -> ReceiverSettings | None:
     base_url, secret = _setting("public_base_url").rstrip("/"), _setting("webhook_secret")
     if not base_url and not secret:
         return None
@@ -93,7 +93,7 @@ def _receiver() -> Receiver | None:
     if older:
         _check_secret("webhook_previous_secret", older)
     secrets = tuple(Secret(one) for one in (secret, older) if one)
-    return Receiver(base_url, secrets, _networks("callback_sources"), _networks("trusted_proxies"))
+    return ReceiverSettings(base_url, secrets, _networks("callback_sources"), _networks("trusted_proxies"))
 
 
 def _networks(name: str) -> tuple[Network, ...]:
@@ -133,7 +133,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _signature(secret: Secret, address: Address) -> str:
+def _signature(secret: Secret, address: WebhookAddress) -> str:
     said = "\n".join(("telecom-1", address.vendor, address.kind, address.conn_id, address.nonce))
     digest = hmac.digest(secret.reveal().encode(), said.encode(), "sha256")
     return urlsafe_b64encode(digest[:_SIGNATURE_BYTES]).decode()

@@ -23,35 +23,41 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
-from airflow_provider_telecom.vendors.ketchup_loyalty import callbacks as ketchup
-from airflow_provider_telecom.vendors.novaconnect import callbacks as novaconnect
-from airflow_provider_telecom.vendors.report import ACCOUNT, Report
-from airflow_provider_telecom.webhooks.address import PREFIX, Address, Network, Receiver, receiver
-from airflow_provider_telecom.webhooks.batches import Batches, FullError
+from airflow_provider_telecom.vendors.ketchup_loyalty import webhooks as ketchup
+from airflow_provider_telecom.vendors.novaconnect import webhooks as novaconnect
+from airflow_provider_telecom.vendors.webhooks import ACCOUNT, WebhookEvent
+from airflow_provider_telecom.webhooks.address import (
+    PREFIX,
+    Network,
+    ReceiverSettings,
+    WebhookAddress,
+    read_receiver_settings,
+)
+from airflow_provider_telecom.webhooks.batches import BatchQueue, FullError
 from airflow_provider_telecom.webhooks.limits import (
-    Bodies,
-    Flood,
+    BodyBuffer,
     Limits,
+    RateLimiter,
     RefusedError,
     check_headers,
     parsed,
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.webhooks.inbox import Told, Verdict
+    from airflow_provider_telecom.webhooks.inbox import ReceivedWebhook, Verdict
 
 log = logging.getLogger(__name__)
 
-_READERS: Mapping[tuple[str, str], Callable[[str, dict[str, Any], bytes], Report]] = {
+_READERS: Mapping[tuple[str, str], Callable[[str, dict[str, Any], bytes], WebhookEvent]] = {
     ("novaconnect", "queue"): novaconnect.queue,
     ("novaconnect", "notice"): novaconnect.notice,
-    ("ketchup", "hlr"): ketchup.hlr,
-    ("ketchup", "viber"): ketchup.viber,
+    ("ketchup_loyalty", "hlr"): ketchup.hlr,
+    ("ketchup_loyalty", "viber"): ketchup.viber,
 }
 _MEBIBYTE = 1 << 20
 _LIMITS = {
-    ("novaconnect", "notice"): Limits(16 * _MEBIBYTE, most_commas=300_000),  # with files
-    ("novaconnect", "queue"): Limits(8 * _MEBIBYTE, most_commas=300_000),  # with 10,000 SIMs
+    ("novaconnect", "notice"): Limits(16 * _MEBIBYTE, max_commas=300_000),  # with files
+    ("novaconnect", "queue"): Limits(8 * _MEBIBYTE, max_commas=300_000),  # with 10,000 SIMs
 }
 _LARGEST_BATCH = 500
 _MOST_WAITING = 2_000
@@ -91,7 +97,7 @@ def _opened() -> WebhookReceiver | None:
 
     try:
         check_backend()
-        found = receiver()
+        found = read_receiver_settings()
         return WebhookReceiver(found) if found else None
     except TelecomInputError as error:
         log.error("Telecom's receiver stays closed: %s", error)
@@ -109,7 +115,7 @@ def _answer(status: int, said: str | None, *, hang_up: bool = False) -> Response
 
 
 class _Post(NamedTuple):
-    address: Address
+    address: WebhookAddress
     body: bytes
     limits: Limits
 
@@ -117,15 +123,15 @@ class _Post(NamedTuple):
 class WebhookReceiver:
     """Takes posts in."""
 
-    def __init__(self, settings: Receiver) -> None:
+    def __init__(self, settings: ReceiverSettings) -> None:
         from airflow_provider_telecom.webhooks import inbox
 
         self._settings = settings
-        self._flood, self._bodies = Flood(), Bodies()
-        self._posts: Batches[_Post, Verdict] = Batches(
-            _kept, largest=_LARGEST_BATCH, most_waiting=_MOST_WAITING
+        self._flood, self._bodies = RateLimiter(), BodyBuffer()
+        self._posts: BatchQueue[_Post, Verdict] = BatchQueue(
+            _kept, largest=_LARGEST_BATCH, max_waiting=_MOST_WAITING
         )
-        self._refusals = inbox.Refusals()
+        self._refusals = inbox.RefusedPosts()
         self._noting: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -144,10 +150,10 @@ class WebhookReceiver:
                 self._refuse(address, refused.why)
             raise
 
-    def _address(self, path: str) -> Address:
+    def _address(self, path: str) -> WebhookAddress:
         parts = [unquote(part) for part in path.partition(f"{PREFIX}/hook/")[2].split("/")]
         vendor, kind, conn_id, nonce, signature = parts if len(parts) == 5 else ("",) * 5
-        address = Address(vendor, kind, conn_id, nonce)
+        address = WebhookAddress(vendor, kind, conn_id, nonce)
         known = self._settings.knows(address, signature)
         if not known or (vendor, kind) not in _READERS:
             raise RefusedError(404)
@@ -157,7 +163,7 @@ class WebhookReceiver:
         sources, proxies = self._settings.sources, self._settings.proxies
         return not sources or _is_in(_source(request, proxies), sources)
 
-    async def _keep(self, request: Request, address: Address) -> str:
+    async def _keep(self, request: Request, address: WebhookAddress) -> str:
         limits = _LIMITS.get((address.vendor, address.kind), Limits())
         check_headers(request.headers, limits)
         async with self._bodies.reading(request.stream(), limits) as body:
@@ -169,7 +175,7 @@ class WebhookReceiver:
                 refused.is_read = True
                 raise
 
-    def _refuse(self, address: Address, why: str) -> None:
+    def _refuse(self, address: WebhookAddress, why: str) -> None:
         self._refusals.add(address, why)
         if self._noting is None:
             self._noting = asyncio.create_task(self._note(), name="telecom-note")
@@ -179,7 +185,7 @@ class WebhookReceiver:
         from airflow_provider_telecom.webhooks import inbox
 
         await asyncio.sleep(_REFUSALS_EVERY_SECONDS)
-        refusals, self._refusals, self._noting = self._refusals, inbox.Refusals(), None
+        refusals, self._refusals, self._noting = self._refusals, inbox.RefusedPosts(), None
         try:
             await self._posts.in_turn(inbox.note, refusals)
         except SQLAlchemyError as error:
@@ -202,17 +208,17 @@ class WebhookReceiver:
 
 def _kept(posts: list[_Post]) -> list[Any]:
     """Read posts, and keep those that can be read; return what became of each: a verdict or an error."""
-    from airflow_provider_telecom.webhooks.inbox import Told
+    from airflow_provider_telecom.webhooks.inbox import ReceivedWebhook
 
     outcomes: list[Any] = [_read(*post) for post in posts]
-    read = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, Report)]
-    written = _written([Told(posts[place].address, outcomes[place]) for place in read])
+    read = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, WebhookEvent)]
+    written = _written([ReceivedWebhook(posts[place].address, outcomes[place]) for place in read])
     for place, outcome in zip(read, written, strict=True):
         outcomes[place] = outcome
     return outcomes
 
 
-def _written(posts: list[Told]) -> list[Verdict | Exception]:
+def _written(posts: list[ReceivedWebhook]) -> list[Verdict | Exception]:
     from airflow_provider_telecom.webhooks import inbox
 
     try:
@@ -232,7 +238,7 @@ def _refusal(error: Exception) -> Exception:
     return RefusedError(409, str(error)) if isinstance(error, ConflictError) else error
 
 
-def _read(address: Address, body: bytes, limits: Limits) -> Report | Exception:
+def _read(address: WebhookAddress, body: bytes, limits: Limits) -> WebhookEvent | Exception:
     try:
         return _READERS[address.vendor, address.kind](address.nonce, parsed(body, limits), body)
     except TelecomAnswerError as error:

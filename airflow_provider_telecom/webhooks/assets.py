@@ -2,7 +2,7 @@
 
     @dag(schedule=[NOVACONNECT_PACKAGE_EMPTY])
 
-An event holds one report or several (see `event_reports`), and a report facts such as
+An event holds one report or several (see `event_payloads`), and a report facts such as
 `{"conn_id": "novaconnect_default", "sim_ids": [1001]}`: ids and states, never numbers or texts. It is a hint,
 since no vendor signs its posts: ask the vendor before acting on it, as the operators of this provider do by
 themselves.
@@ -41,10 +41,10 @@ NOVACONNECT_UNPAID_BILL_5 = _asset("novaconnect", "unpaid_bill_5")
 """The same on the fifth."""
 NOVACONNECT_UNPAID_BILL_6 = _asset("novaconnect", "unpaid_bill_6")
 """The same on the sixth, when the vendor blocks all SIMs."""
-KETCHUP_HLR = _asset("ketchup", "hlr")
+KETCHUP_HLR = _asset("ketchup_loyalty", "hlr")
 """A look-up has its result:
 `{"conn_id", "hlr_id", "reference", "status", "network", "ported", "roaming"}`."""
-KETCHUP_VIBER = _asset("ketchup", "viber")
+KETCHUP_VIBER = _asset("ketchup_loyalty", "viber")
 """A Viber message is delivered, read, or never will be: `{"conn_id", "reference", "status"}`."""
 
 EVENTS: Mapping[str, Asset] = {
@@ -64,7 +64,7 @@ EVENTS: Mapping[str, Asset] = {
 """All of them by name, but for the inbox."""
 
 
-def event_reports(event: Any) -> list[dict[str, Any]]:
+def event_payloads(event: Any) -> list[dict[str, Any]]:
     """Return the reports of an asset event, whether the receiver or a watcher has made it.
 
     The receiver makes one event of all reports that it writes together.

@@ -20,7 +20,7 @@ class FullError(Exception):
     """So many items wait already that one more would wait too long."""
 
 
-class Batches(Generic[Item, Result]):
+class BatchQueue(Generic[Item, Result]):
     """Hands items over to `work` in batches, in one thread, and each caller its own result.
 
     `work` returns a result, or an exception to be raised, for each item in order. What it raises is raised
@@ -28,9 +28,9 @@ class Batches(Generic[Item, Result]):
     """
 
     def __init__(
-        self, work: Callable[[list[Item]], Sequence[Result | Exception]], *, largest: int, most_waiting: int
+        self, work: Callable[[list[Item]], Sequence[Result | Exception]], *, largest: int, max_waiting: int
     ) -> None:
-        self._work, self._largest, self._most_waiting = work, largest, most_waiting
+        self._work, self._largest, self._most_waiting = work, largest, max_waiting
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "telecom-inbox")

@@ -37,17 +37,17 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.vendors.report import Report
-from airflow_provider_telecom.webhooks.address import Address
+from airflow_provider_telecom.vendors.webhooks import WebhookEvent
+from airflow_provider_telecom.webhooks.address import WebhookAddress
 from airflow_provider_telecom.webhooks.assets import EVENTS, INBOX
-from airflow_provider_telecom.webhooks.names import (
+from airflow_provider_telecom.webhooks.keys import (
     DAY,
     ENTRY,
     HEAD,
     PAGE_SIZE,
-    bound_key,
-    mark_key,
-    page_key,
+    deduplication_key,
+    log_page_key,
+    references_key,
 )
 
 # As tables: what is written here for each batch need not become objects.
@@ -77,21 +77,21 @@ class ConflictError(Exception):
     """A report is not about what its address is for."""
 
 
-class Told(NamedTuple):
+class ReceivedWebhook(NamedTuple):
     """A report, and the address that it came to."""
 
-    address: Address
-    report: Report
+    address: WebhookAddress
+    report: WebhookEvent
 
 
 @dataclass
-class Refusals:
+class RefusedPosts:
     """Refused posts that are not in the database yet: how many of each vendor, and the last of them."""
 
     counts: Counter[str] = field(default_factory=Counter)
     last: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_SHOWN_REFUSALS))
 
-    def add(self, address: Address, why: str) -> None:
+    def add(self, address: WebhookAddress, why: str) -> None:
         """Count a refused post."""
         self.counts[address.vendor] += 1
         self.last.append(_line(address, Verdict.REFUSED, why=why))
@@ -103,7 +103,7 @@ def check_backend() -> None:
         raise TelecomInputError("[state_store] backend", "must be Airflow's own, in its database")
 
 
-def accept(posts: Sequence[Told]) -> list[Verdict | Exception]:
+def accept(posts: Sequence[ReceivedWebhook]) -> list[Verdict | Exception]:
     """Keep reports, each once, and make their asset events; return when they are in the database.
 
     Returns what became of each, in order: its verdict; ConflictError when it is about something else than its
@@ -123,17 +123,17 @@ def accept(posts: Sequence[Told]) -> list[Verdict | Exception]:
     return [*accept(posts[:half]), *accept(posts[half:])]
 
 
-def note(refusals: Refusals) -> None:
+def note(refusals: RefusedPosts) -> None:
     """Write refused posts into the log and the counts."""
     in_turn(lambda rows: _Batch(rows).note(refusals))
 
 
-def in_turn(act: Callable[[Rows], T]) -> T:
+def in_turn(act: Callable[[InboxRows], T]) -> T:
     """Run `act` while nobody else writes, and commit. The asset may have to be made first, by one of us."""
     for last in (False, True):
         try:
             with create_session(scoped=False) as session:
-                rows = Rows(session, _locked(session))
+                rows = InboxRows(session, _locked(session))
                 result = act(rows)
                 rows.write()
                 return result
@@ -176,7 +176,7 @@ def keep_alive(session: Session) -> None:
     session.flush()
 
 
-class Rows:
+class InboxRows:
     """The inbox's rows, in one transaction that has the lock: read many at once, written at its end."""
 
     def __init__(self, session: Session, asset_id: int) -> None:
@@ -238,7 +238,7 @@ def _upsert(dialect: str) -> Any:
 class _Batch:
     """Posts that are written in one transaction."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: InboxRows) -> None:
         self._rows, now = rows, datetime.now(UTC)
         self._today, self._hour = f"{DAY}{now:%Y-%m-%d}", f"{now:%H}"
         self._lines: list[dict[str, Any]] = []
@@ -246,28 +246,30 @@ class _Batch:
         self._ends: Counter[str] = Counter()
         self._events: dict[str, list[dict[str, Any]]] = {}
 
-    def accept(self, posts: Sequence[Told]) -> list[Verdict | Exception]:
+    def accept(self, posts: Sequence[ReceivedWebhook]) -> list[Verdict | Exception]:
         self._rows.load([HEAD, self._today, *(key for post in posts for key in _keys(post))])
         outcomes = [self._accepted(*post) for post in posts]
         self._emit()
         self._tell()
         return outcomes
 
-    def note(self, refusals: Refusals) -> None:
+    def note(self, refusals: RefusedPosts) -> None:
         self._lines += refusals.last
         for vendor, count in refusals.counts.items():
             self._verdicts[vendor, Verdict.REFUSED.value] += count
         self._tell()
 
-    def _accepted(self, address: Address, report: Report) -> Verdict | Exception:
-        if report.bound and report.bound not in _references(self._rows.get(bound_key(address.topic))):
+    def _accepted(self, address: WebhookAddress, report: WebhookEvent) -> Verdict | Exception:
+        if report.required_reference and report.required_reference not in _references(
+            self._rows.get(references_key(address.topic))
+        ):
             return ConflictError("it is about a message that this address is not for")
-        key = mark_key(address.topic, report.subject)
+        key = deduplication_key(address.topic, report.subject)
         mark = self._rows.get(key)
         if mark is not None and mark["identity"] != report.identity:
             return ConflictError("it is about another thing than the first post to this address")
-        if mark is not None and not report.follows(mark["rank"], mark["final"]):
-            same = mark["rank"] == report.rank and mark["state"] == report.state
+        if mark is not None and not report.supersedes(mark["rank"], mark["final"]):
+            same = mark["rank"] == report.sequence and mark["state"] == report.state
             verdict = Verdict.DUPLICATE if same else Verdict.STALE
         else:
             verdict = Verdict.ACCEPTED
@@ -276,10 +278,15 @@ class _Batch:
         self._verdicts[address.vendor, verdict.value] += 1
         return verdict
 
-    def _keep(self, address: Address, report: Report, key: str) -> None:
+    def _keep(self, address: WebhookAddress, report: WebhookEvent, key: str) -> None:
         self._rows.set(
             key,
-            {"state": report.state, "rank": report.rank, "final": report.final, "identity": report.identity},
+            {
+                "state": report.state,
+                "rank": report.sequence,
+                "final": report.final,
+                "identity": report.identity,
+            },
         )
         if address.kind == "queue":
             entry = self._rows.get(ENTRY + address.topic) or {}
@@ -305,11 +312,11 @@ class _Batch:
         if not self._lines:
             return
         number: int = (self._rows.get(HEAD) or {"next": 0})["next"]
-        begun = self._rows.get(page_key(number)) or [] if number % PAGE_SIZE else []
+        begun = self._rows.get(log_page_key(number)) or [] if number % PAGE_SIZE else []
         if len(begun) != number % PAGE_SIZE:  # the page is too old to be there
             number, begun = number + PAGE_SIZE - number % PAGE_SIZE, []
         for first, lines in _pages(number, self._lines):
-            self._rows.set(page_key(first), [*begun, *lines])
+            self._rows.set(log_page_key(first), [*begun, *lines])
             begun = []
         self._rows.set(HEAD, {"next": number + len(self._lines)})
         day = self._rows.get(self._today) or {"verdicts": {}, "hours": {}}
@@ -320,18 +327,22 @@ class _Batch:
         self._rows.set(self._today, day)
 
 
-def _keys(post: Told) -> Iterator[str]:
+def _keys(post: ReceivedWebhook) -> Iterator[str]:
     """Yield the keys of the rows that a post is held against."""
     address, report = post
-    yield mark_key(address.topic, report.subject)
+    yield deduplication_key(address.topic, report.subject)
     if address.kind == "queue":
         yield ENTRY + address.topic
-    if report.bound:
-        yield bound_key(address.topic)
+    if report.required_reference:
+        yield references_key(address.topic)
 
 
-def _references(bound: Any) -> Sequence[str]:
-    return bound["references"] if isinstance(bound, dict) and "references" in bound else ()
+def _references(required_reference: Any) -> Sequence[str]:
+    return (
+        required_reference["references"]
+        if isinstance(required_reference, dict) and "references" in required_reference
+        else ()
+    )
 
 
 def _pages(number: int, lines: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
@@ -343,7 +354,7 @@ def _pages(number: int, lines: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]
 
 
 def _line(
-    address: Address, verdict: Verdict, report: Report | None = None, why: str | None = None
+    address: WebhookAddress, verdict: Verdict, report: WebhookEvent | None = None, why: str | None = None
 ) -> dict[str, Any]:
     """Return the line about a post for the log."""
     news = verdict is Verdict.ACCEPTED and report is not None

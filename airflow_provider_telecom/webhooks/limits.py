@@ -11,8 +11,8 @@ from typing import Any
 from anyio import fail_after
 from starlette.requests import ClientDisconnect
 
-from airflow_provider_telecom.calls.answers import read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.calls.responses import read_json
 
 _TYPES = ("", "application/json", "text/json", "application/x-www-form-urlencoded", "text/plain")
 """KetchUp sends an "HTTP RAW POST": JSON, under whatever type its HTTP client gives to a raw body."""
@@ -25,11 +25,11 @@ _MOST_ADDRESSES = 10_000
 class Limits:
     """How large a post may be, how deep its JSON, how long its lists, and how long it may take to arrive."""
 
-    most_bytes: int = 1 << 20
-    most_commas: int = 20_000
+    max_bytes: int = 1 << 20
+    max_commas: int = 20_000
     """What JSON costs to parse and to hold grows with the number of its values, and commas part these."""
-    deepest: int = 32
-    longest_list: int = 10_000
+    max_depth: int = 32
+    max_list_length: int = 10_000
     seconds: float = 10.0
 
 
@@ -44,7 +44,7 @@ class RefusedError(Exception):
         self.status, self.why, self.is_read = status, why, False
 
 
-class Flood:
+class RateLimiter:
     """Lets so many posts a second pass for each address, in this process."""
 
     def __init__(self) -> None:
@@ -74,15 +74,15 @@ def check_headers(headers: Mapping[str, str], limits: Limits) -> None:
     if not set(charsets) <= set(_CHARSETS):
         raise RefusedError(415, "only UTF-8 is taken")
     length = headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()) or int(length[:20]) > limits.most_bytes:
+    if not (length.isascii() and length.isdigit()) or int(length[:20]) > limits.max_bytes:
         raise _too_large(limits)
 
 
-class Bodies:
+class BodyBuffer:
     """Reads bodies. All that are in memory at once take `most_bytes` together at most."""
 
-    def __init__(self, most_bytes: int = 64 << 20) -> None:
-        self._left = most_bytes
+    def __init__(self, max_bytes: int = 64 << 20) -> None:
+        self._left = max_bytes
 
     @asynccontextmanager
     async def reading(self, chunks: AsyncIterator[bytes], limits: Limits) -> AsyncIterator[bytes]:
@@ -103,10 +103,10 @@ class Bodies:
                     self._left -= len(chunk)
                     size += len(chunk)
                     commas += chunk.count(b",")
-                    if size > limits.most_bytes:
+                    if size > limits.max_bytes:
                         raise _too_large(limits)
-                    if commas > limits.most_commas:
-                        raise RefusedError(413, f"more than {limits.most_commas} commas")
+                    if commas > limits.max_commas:
+                        raise RefusedError(413, f"more than {limits.max_commas} commas")
                     if self._left < 0:
                         raise RefusedError(503)
         except ClientDisconnect:
@@ -129,18 +129,18 @@ def parsed(body: bytes, limits: Limits) -> dict[str, Any]:
 
 def _walk(value: dict[str, Any], limits: Limits) -> None:
     level: list[Any] = [value]
-    for _ in range(limits.deepest):
+    for _ in range(limits.max_depth):
         below: list[Any] = []
         for one in level:
-            if len(one) > limits.longest_list:
-                raise RefusedError(400, f"a list is longer than {limits.longest_list}")
+            if len(one) > limits.max_list_length:
+                raise RefusedError(400, f"a list is longer than {limits.max_list_length}")
             inner = one.values() if isinstance(one, dict) else one
             below += [item for item in inner if isinstance(item, (dict, list))]
         if not below:
             return
         level = below
-    raise RefusedError(400, f"it is nested deeper than {limits.deepest}")
+    raise RefusedError(400, f"it is nested deeper than {limits.max_depth}")
 
 
 def _too_large(limits: Limits) -> RefusedError:
-    return RefusedError(413, f"larger than {limits.most_bytes} bytes")
+    return RefusedError(413, f"larger than {limits.max_bytes} bytes")

@@ -14,8 +14,8 @@ from airflow.utils.session import create_session
 from sqlalchemy import delete, select
 
 from airflow_provider_telecom.webhooks.assets import INBOX
-from airflow_provider_telecom.webhooks.inbox import Rows, in_turn, keep_alive
-from airflow_provider_telecom.webhooks.names import BOUND, HEAD
+from airflow_provider_telecom.webhooks.inbox import InboxRows, in_turn, keep_alive
+from airflow_provider_telecom.webhooks.keys import HEAD, REFERENCES
 
 KEPT_DAYS = 14
 """How long marks, entries, the log and the counts are kept."""
@@ -30,7 +30,7 @@ def is_due() -> bool:
     """Whether nobody has swept today. Who is told so has to sweep. Keeps the inbox's asset alive, too."""
     today = f"{_now():%Y-%m-%d}"
 
-    def claim(rows: Rows) -> bool:
+    def claim(rows: InboxRows) -> bool:
         keep_alive(rows.session)
         swept = rows.get(_SWEPT) or {}
         rows.set(_SWEPT, {"day": today})
@@ -59,7 +59,7 @@ def sweep(after: str) -> str | None:
     return seen[-1][0] if len(seen) == _STEP else None
 
 
-def _delete(rows: Rows, keys: list[str]) -> None:
+def _delete(rows: InboxRows, keys: list[str]) -> None:
     """Delete rows, unless they were written again meanwhile."""
     model = AssetStateStoreModel
     longest = max(map(_oldest, keys))
@@ -71,7 +71,7 @@ def _delete(rows: Rows, keys: list[str]) -> None:
 def _oldest(key: str) -> datetime:
     if key == HEAD:
         return datetime.min.replace(tzinfo=UTC)
-    return _now() - timedelta(days=BOUND_KEPT_DAYS if key.startswith(BOUND) else KEPT_DAYS)
+    return _now() - timedelta(days=BOUND_KEPT_DAYS if key.startswith(REFERENCES) else KEPT_DAYS)
 
 
 def _now() -> datetime:

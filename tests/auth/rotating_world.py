@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
-from airflow_provider_telecom.calls.endpoint import Alone, Call, Load, Pause, Step, Store
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.request import Repeat, Request, Response
+from airflow_provider_telecom.calls.request import Idempotency, Request, Response
 
 KEY, LEASE = "token", "token_lease"
-CREATE = Request("GET", "/create", Repeat.TOKEN)
-CALLBACK = Request("GET", "/callback", Repeat.UNKEYED)
+CREATE = Request("GET", "/create", Idempotency.TOKEN)
+CALLBACK = Request("GET", "/callback", Idempotency.NONE)
 PACE = Pace()
 
 
@@ -91,12 +91,12 @@ class Worker:
         match step:
             case Request():
                 self._answer(step)
-            case Pause(low, high):
+            case Sleep(low, high):
                 self.wakes = self.world.now + self.world.chance.uniform(low, high)
                 self._go(None)
-            case Load(key):
+            case LoadToken(key):
                 self._go(self.world.store.get(key))
-            case Store(key, value):
+            case SaveToken(key, value):
                 self.world.store[key] = value
                 self._go(None)
 
@@ -122,7 +122,7 @@ class Worker:
                 self._stack.pop()
                 answer = error
             else:
-                if not isinstance(found, Alone):
+                if not isinstance(found, Exclusive):
                     self._next = found
                     return
                 self._stack.append(found.call)
@@ -169,12 +169,12 @@ def stored(access: str, expires: float, minted: float, **more: Any) -> str:
 
 def is_store(key: str) -> Callable[[Step], bool]:
     """Whether a step stores under `key`."""
-    return lambda step: isinstance(step, Store) and step.key == key
+    return lambda step: isinstance(step, SaveToken) and step.key == key
 
 
 def is_load(key: str) -> Callable[[Step], bool]:
     """Whether a step loads `key`."""
-    return lambda step: isinstance(step, Load) and step.key == key
+    return lambda step: isinstance(step, LoadToken) and step.key == key
 
 
 def is_create(step: Step) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.auth.client_credentials import AccessToken, ClientCredentials
-from airflow_provider_telecom.calls.endpoint import Alone, Call, Step
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Step
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
     TelecomError,
@@ -19,12 +19,12 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
 )
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.request import NotSent, Repeat, Request, Response, Unknown
+from airflow_provider_telecom.calls.request import Idempotency, NotSent, Request, Response, Unknown
 from tests.by_hand import drive
 
 OK, DEAD = Response(200, {}), Response(401, {})
-CALL = Request("GET", "/x", Repeat.READ)
-FETCH = Request("POST", "/token", Repeat.TOKEN)
+CALL = Request("GET", "/x", Idempotency.READ)
+FETCH = Request("POST", "/token", Idempotency.TOKEN)
 
 
 class Bench:
@@ -46,7 +46,7 @@ class Bench:
     def send(self, *outcomes: Any) -> tuple[list[str], Any]:
         """Return what went out (the token call as `fetch`, a call as its token) and the last outcome."""
         steps, outcome = drive(self.auth.flow(CALL), outcomes)
-        return [shown(step) for step in steps if not isinstance(step, Alone)], outcome
+        return [shown(step) for step in steps if not isinstance(step, Exclusive)], outcome
 
 
 def shown(step: Step) -> str:
@@ -62,7 +62,7 @@ def test_a_token_is_fetched_once_and_kept() -> None:
 
 def test_a_token_is_fetched_by_one_caller_at_a_time() -> None:
     first = next(Bench().auth.flow(CALL))
-    assert isinstance(first, Alone)
+    assert isinstance(first, Exclusive)
     assert first.timeout > 60
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.auth.rotating_jwt import RotatingJwt, secrets_in
-from airflow_provider_telecom.calls.endpoint import Alone, Pause
+from airflow_provider_telecom.calls.endpoint import Exclusive, Sleep
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
     TelecomNoAnswerError,
@@ -42,8 +42,8 @@ def access(world: World) -> str:
     return found
 
 
-def pauses(worker: Worker) -> list[Pause]:
-    return [step for step in worker.steps if isinstance(step, Pause)]
+def pauses(worker: Worker) -> list[Sleep]:
+    return [step for step in worker.steps if isinstance(step, Sleep)]
 
 
 class TestAlone:
@@ -83,7 +83,7 @@ class TestAlone:
         next(later)
         later.send(stored("T0", world.now + 86_400, world.now))
         for step in (first.send(None), later.send(Response(401, {}))):
-            assert isinstance(step, Alone)
+            assert isinstance(step, Exclusive)
             assert step.timeout > PACE.patience
 
     def test_a_dead_token_in_memory_and_another_in_the_store_take_no_pause(self, world: World) -> None:
@@ -91,7 +91,7 @@ class TestAlone:
         with_a_dead_token(world, worker)
         world.store[KEY] = stored("T0b", world.now + 3700, world.now - 100)
         assert worker.begin().finish().status == 200
-        assert (worker.unauthorized, pauses(worker)) == (2, [Pause(*PACE.settle)])
+        assert (worker.unauthorized, pauses(worker)) == (2, [Sleep(*PACE.settle)])
 
     def test_a_caller_that_waited_its_turn_takes_what_the_one_before_it_fetched(self, world: World) -> None:
         first, second = Worker(world), Worker(world)
@@ -107,7 +107,7 @@ class TestAlone:
         worker = Worker(world, "A")
         world.store[LEASE] = json.dumps({"me": "A", "at": world.now})
         worker.begin().finish()
-        assert pauses(worker) == [Pause(*PACE.settle)]
+        assert pauses(worker) == [Sleep(*PACE.settle)]
 
     @pytest.mark.parametrize("text", ["", "nonsense", "[]", '"x"', '{"access": "x"}', '{"young_deaths": 7}'])
     def test_junk_in_the_store_is_no_token(self, world: World, text: str) -> None:
@@ -164,7 +164,7 @@ class TestAlone:
         world.answer = self.refusing_all_but_create(world)  # type: ignore[method-assign]
         assert worker.begin().finish().status == 401
         assert (worker.unauthorized, world.mints) == (4, 3)
-        assert pauses(worker).count(Pause(*PACE.after_repeated_401)) == 2
+        assert pauses(worker).count(Sleep(*PACE.after_repeated_401)) == 2
 
     @staticmethod
     def refusing_all_but_create(world: World) -> Any:
@@ -443,7 +443,7 @@ class TestSomebodyElse:
         worker.begin().finish()
         self.fight(world, worker, 2)
         world.mint()
-        worker.begin().until(lambda step: step == Pause(*PACE.wait_for_leader))
+        worker.begin().until(lambda step: step == Sleep(*PACE.wait_for_leader))
         world.store[KEY] = stored(world.mint(), world.now + 86_400, world.now)
         mints, began = world.mints, world.now
         assert worker.finish().status == 200

@@ -320,13 +320,13 @@ def memory_mb(what: str) -> float:
 def readers() -> dict[str, Callable[[IO[bytes]], Any]]:
     from airflow_provider_telecom.calls import rows
 
-    marker = re.compile("id")
+    field_pattern = re.compile("id")
     return {
         "csv": rows.csv_rows,
         "json": rows.json_rows,
-        "xml": lambda file: rows.xml_rows(file, marker),
-        "json facts": lambda file: rows.json_facts(file).items(),
-        "xml facts": lambda file: rows.xml_facts(file).items(),
+        "xml": lambda file: rows.xml_rows(file, field_pattern),
+        "json facts": lambda file: rows.json_metadata(file).items(),
+        "xml facts": lambda file: rows.xml_metadata(file).items(),
         "json commas": lambda file: rows.json_rows(file, stray_commas=True),
     }
 

@@ -19,11 +19,11 @@ from airflow_provider_telecom.auth.basic import Basic
 from airflow_provider_telecom.auth.bearer import Bearer
 from airflow_provider_telecom.auth.query_token import QueryToken
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.redaction import redacted
-from airflow_provider_telecom.calls.request import Json, Repeat, Request, Response
-from airflow_provider_telecom.calls.retry import perform
+from airflow_provider_telecom.calls.redaction import redact
+from airflow_provider_telecom.calls.request import Idempotency, Json, Request, Response
+from airflow_provider_telecom.calls.retry import send_with_retry
 from tests.by_hand import drive
 
 TOKEN, CLIENT = "s3cr+t/k3y=&<5%>", "client~42"
@@ -68,7 +68,7 @@ def forms(text: str) -> dict[str, str]:
 
 
 def request_signed(scheme: Any, request: Request | None = None) -> Request:
-    step = next(scheme.flow(request or Request("GET", "/x", Repeat.READ)))
+    step = next(scheme.flow(request or Request("GET", "/x", Idempotency.READ)))
     assert isinstance(step, Request)
     return step
 
@@ -85,7 +85,7 @@ def parts_of(secret: str, text: str) -> list[str]:
 def test_no_form_of_a_credential_is_repeated(scheme: str, form: str) -> None:
     request = request_signed(SCHEMES[scheme](TOKEN))
     said = forms(TOKEN)[form]
-    found = redacted(f"refused: ({said}) is wrong", request)
+    found = redact(f"refused: ({said}) is wrong", request)
     assert "***" in found
     assert found.startswith("refused: (")
     assert found.endswith("is wrong")
@@ -97,7 +97,7 @@ def test_no_form_of_a_credential_is_repeated(scheme: str, form: str) -> None:
 def test_no_form_of_a_basic_pair_is_repeated(form: str) -> None:
     request = request_signed(SCHEMES["basic"](TOKEN))
     pair = f"{CLIENT}:{TOKEN}"
-    found = redacted(f"refused: ({forms(pair)[form]}) is wrong", request)
+    found = redact(f"refused: ({forms(pair)[form]}) is wrong", request)
     assert not parts_of(pair, found)
     assert not parts_of(forms(pair)[form].removeprefix("Bearer "), found)
 
@@ -108,14 +108,14 @@ def test_no_form_of_a_basic_pair_is_repeated(form: str) -> None:
 )
 def test_no_half_of_a_basic_pair_is_repeated(part: str) -> None:
     request = request_signed(SCHEMES["basic"](TOKEN))
-    assert part.removeprefix("Basic ") not in redacted(f"refused: ({part}) is wrong", request)
+    assert part.removeprefix("Basic ") not in redact(f"refused: ({part}) is wrong", request)
 
 
 @pytest.mark.parametrize("token", ["a", "ab", "kurz", "1234567"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_short_credential_is_not_repeated_either(scheme: str, token: str) -> None:
     request = request_signed(SCHEMES[scheme](token))
-    found = redacted(f"({token}) ({based(token)}) ({quote(token)})", request)
+    found = redact(f"({token}) ({based(token)}) ({quote(token)})", request)
     assert found.replace("=", "") == "(***) (***) (***)"
 
 
@@ -129,7 +129,7 @@ def test_whatever_the_credential_and_the_text(
     token: str, around: tuple[str, str], form: str, scheme: str
 ) -> None:
     request = request_signed(SCHEMES[scheme](token))
-    found = redacted(around[0] + forms(token)[form] + around[1], request)
+    found = redact(around[0] + forms(token)[form] + around[1], request)
     assert not [part for part in parts_of(token, found) if "***" not in part]
     assert len(found) <= 200
     found.encode()
@@ -138,20 +138,22 @@ def test_whatever_the_credential_and_the_text(
 def test_a_refreshed_token_is_struck_out_as_well_as_a_nested_one() -> None:
     first = request_signed(Bearer(Secret("first-token-1")))
     both = request_signed(Bearer(Secret("other-token-2")), first)
-    assert redacted("first-token-1 other-token-2", both) == "*** ***"
+    assert redact("first-token-1 other-token-2", both) == "*** ***"
 
 
 def test_texts_without_credentials_stay_as_they_are() -> None:
     request = request_signed(SCHEMES["basic"](TOKEN))
-    assert redacted("Bearer authentication is required for clients", request) == (
+    assert redact("Bearer authentication is required for clients", request) == (
         "Bearer authentication is required for clients"
     )
 
 
 def test_what_was_sent_is_struck_out_wherever_it_stood() -> None:
     body = Json({"to": ["olena"], "text": "made-up text"})
-    request = Request("POST", "/{id}", Repeat.READ, ids={"id": "id-77"}, query={"name": "petro"}, body=body)
-    assert redacted("olena made-up text id-77 petro ok", request) == "*** *** *** *** ok"
+    request = Request(
+        "POST", "/{id}", Idempotency.READ, ids={"id": "id-77"}, query={"name": "petro"}, body=body
+    )
+    assert redact("olena made-up text id-77 petro ok", request) == "*** *** *** *** ok"
 
 
 @pytest.mark.parametrize("code_point", [0xD83D, 0xDE00, 0xDCFF])
@@ -159,7 +161,9 @@ def test_half_a_surrogate_pair_can_be_logged(code_point: int, tmp_path: Any) -> 
     """A vendor cuts an emoji in two: `log.exception` must not raise in the handler that writes the log."""
     half = chr(code_point)
     read = refusing(f"bad {half} text", half)
-    call = perform(Request("GET", "/x", Repeat.READ), Bearer(Secret(TOKEN)), read, Guard(), 60)
+    call = send_with_retry(
+        Request("GET", "/x", Idempotency.READ), Bearer(Secret(TOKEN)), read, AccountLimits(), 60
+    )
     with pytest.raises(TelecomRejectedError) as caught:
         drive(call, [Response(400, {})])
     file = tmp_path / "task.log"
@@ -174,11 +178,11 @@ def test_half_a_surrogate_pair_can_be_logged(code_point: int, tmp_path: Any) -> 
 
 
 def test_a_code_is_redacted_like_a_text() -> None:
-    call = perform(
-        Request("GET", "/x", Repeat.READ),
+    call = send_with_retry(
+        Request("GET", "/x", Idempotency.READ),
         Bearer(Secret("letters_alone")),
         refusing("no", "letters_alone"),
-        Guard(),
+        AccountLimits(),
         60,
     )
     with pytest.raises(TelecomRejectedError) as caught:

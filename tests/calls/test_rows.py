@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.calls.answers import read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
+from airflow_provider_telecom.calls.responses import read_json
 from airflow_provider_telecom.calls.rows import (
     BadRow,
     all_rows,
     csv_rows,
-    json_facts,
+    json_metadata,
     json_rows,
-    xml_facts,
+    xml_metadata,
     xml_rows,
 )
 
@@ -178,9 +178,9 @@ def test_a_header_too_wide_or_too_long() -> None:
 
 
 def test_a_header_can_be_looked_for() -> None:
-    assert of_csv("x,id\n1,2\n", marker=ID)
-    assert of_csv("", marker=ID) == []
-    assert "not the header" in refused(of_csv, "<html><h1>Maintenance</h1></html>", marker=ID)
+    assert of_csv("x,id\n1,2\n", field_pattern=ID)
+    assert of_csv("", field_pattern=ID) == []
+    assert "not the header" in refused(of_csv, "<html><h1>Maintenance</h1></html>", field_pattern=ID)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_json_comes_out_as_it_was_written(records: list[Any], facts: dict[str, A
     for order in (items, items[::-1]):
         body = written(dict(order), ascii=ascii)
         assert of_json("\ufeff" + body, "rows") == of_json(body) == expected
-        assert json_facts(drip(body.encode())) == facts
+        assert json_metadata(drip(body.encode())) == facts
         assert read_json(body.encode())["rows"] == [row for _, row in of_json(body)]
 
 
@@ -471,24 +471,24 @@ def test_the_first_list_is_taken_unless_one_is_named() -> None:
     body = '{"x": {"y": [1]}, "a": [{"n": 1}], "b": [{"n": 2}]}'
     assert of_json(body) == [(1, {"n": 1})]
     assert of_json(body, "b") == [(1, {"n": 2})]
-    assert json_facts(drip(body.encode())) == {}
+    assert json_metadata(drip(body.encode())) == {}
 
 
 def test_facts_stand_before_or_after_the_records() -> None:
-    assert json_facts(drip(b'{"a": 1, "rows": [{"b": 2}], "c": "x", "d": {"e": 1}, "f": null}')) == {
+    assert json_metadata(drip(b'{"a": 1, "rows": [{"b": 2}], "c": "x", "d": {"e": 1}, "f": null}')) == {
         "a": 1,
         "c": "x",
         "f": None,
     }
-    assert json_facts(drip(b'[{"error": 1}]')) == {}
-    refused(lambda raw: json_facts(drip(raw)), b'{"error": 0, "rows": [')
+    assert json_metadata(drip(b'[{"error": 1}]')) == {}
+    refused(lambda raw: json_metadata(drip(raw)), b'{"error": 0, "rows": [')
 
 
 def test_what_stands_beside_a_list_of_json_is_named() -> None:
     body = b"""{"a": 1, "rows": [{"b": 2}], "c": "x", "d": {"e": 1}, "f": null, "g": [], "h": {},
         "i": 0, "j": "", "k": false, "l": [0], "error": {"message": "x"},}"""
     names: list[str] = []
-    rows = json_rows(drip(body), "rows", stray_commas=True, beside=names.append)
+    rows = json_rows(drip(body), "rows", stray_commas=True, on_extra_key=names.append)
     assert list(rows) == [(1, {"b": 2})]
     assert names == ["a", "c", "d", "l", "error"]
 
@@ -496,7 +496,7 @@ def test_what_stands_beside_a_list_of_json_is_named() -> None:
 def test_what_stands_beside_the_records_is_bounded() -> None:
     many = ", ".join(f'"k{number}": "{"x" * 1000}"' for number in range(1100))
     for body in (f'{{{many}, "rows": []}}', f'{{"{"k" * (MEGABYTE + 1)}": 1}}'):
-        refused(lambda raw: json_facts(io.BytesIO(raw)), body)
+        refused(lambda raw: json_metadata(io.BytesIO(raw)), body)
         refused(lambda raw: list(json_rows(io.BytesIO(raw))), body)
 
 
@@ -538,7 +538,7 @@ def test_xml_comes_out_as_it_was_written(records: list[Any], gap: str, last: boo
     for body in (f"<all>{gap}{inner}{gap}</all>", f"<all><error>0</error><rows>{gap}{inner}</rows></all>"):
         head = '<?xml version="1.0" encoding="UTF-8"?>\n'
         assert [row for _, row in of_xml(head + body)] == marked
-        facts = xml_facts(drip(body.encode()))
+        facts = xml_metadata(drip(body.encode()))
         assert facts == ({"error": "0"} | ({} if marked else {"rows": gap}) if "<error>" in body else {})
 
 
@@ -567,9 +567,9 @@ def test_a_record_of_xml_may_have_attributes() -> None:
 
 def test_facts_beside_records_with_attributes() -> None:
     body = b'<r><c id="1"/><c id="2"/><error code="5">no</error></r>'
-    assert xml_facts(drip(body), ID) == {"error": "no"}
+    assert xml_metadata(drip(body), ID) == {"error": "no"}
     with pytest.raises(TelecomAnswerError, match="stands twice"):
-        xml_facts(drip(body))
+        xml_metadata(drip(body))
 
 
 def test_the_root_may_be_the_record() -> None:
@@ -673,14 +673,14 @@ def test_records_before_a_break_are_given_out() -> None:
     ],
 )
 def test_facts_stand_at_the_top(body: str, facts: dict[str, str]) -> None:
-    assert xml_facts(io.BytesIO(body.encode())) == xml_facts(drip(body.encode())) == facts
+    assert xml_metadata(io.BytesIO(body.encode())) == xml_metadata(drip(body.encode())) == facts
 
 
 @pytest.mark.parametrize(
     "body", ["<r><error>0</error><rows/><error>5</error></r>", "<r><error>5</error>", "<!DOCTYPE r><r/>"]
 )
 def test_facts_that_cannot_be_trusted(body: str) -> None:
-    refused(lambda raw: xml_facts(drip(raw)), body)
+    refused(lambda raw: xml_metadata(drip(raw)), body)
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls import checks, errors, phone
-from airflow_provider_telecom.calls.answers import as_model, mentions_failure, read_json, refuse_by_status
 from airflow_provider_telecom.calls.endpoint import Page, all_pages
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomInputError
-from airflow_provider_telecom.calls.guard import Guard, seconds_between
-from airflow_provider_telecom.calls.privacy import Secret, shortened
-from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request, Response
+from airflow_provider_telecom.calls.limits import AccountLimits, parse_rate_limit
+from airflow_provider_telecom.calls.privacy import Secret, mask_number
+from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Request, Response
+from airflow_provider_telecom.calls.responses import mentions_failure, raise_for_status, read_json, to_model
 from tests.by_hand import drive
 
 
 def request(**facts: Any) -> Request:
-    return Request("GET", "/sms/{message_id}", Repeat.READ, **facts)
+    return Request("GET", "/sms/{message_id}", Idempotency.READ, **facts)
 
 
 def test_an_id_is_quoted_and_never_leaves_its_place() -> None:
@@ -122,19 +122,19 @@ def test_half_a_surrogate_pair_is_replaced(written: str, read: str) -> None:
     """The answer to a paid call must stay readable, and Airflow's database takes no half of a pair."""
     found = read_json(f'{{"a": ["{written}"], "{written}": 1}}'.encode())
     assert found == {"a": [read], read: 1}
-    assert as_model(str, found["a"][0]) == read
+    assert to_model(str, found["a"][0]) == read
 
 
 def test_a_model_error_names_fields_only() -> None:
     with pytest.raises(TelecomAnswerError) as caught:
-        as_model(list[int], ["380670000200 secret"], b"body")
+        to_model(list[int], ["380670000200 secret"], b"body")
     assert "380670000200" not in str(caught.value)
     assert "0" in str(caught.value)
 
 
 def test_a_redirect_is_not_followed() -> None:
     with pytest.raises(errors.TelecomRedirectError):
-        refuse_by_status(
+        raise_for_status(
             Response(302, {"location": "https://evil.example"}), lambda: pytest.fail("not asked")
         )
 
@@ -172,23 +172,25 @@ def test_russian_numbers_are_read_in_their_region() -> None:
 @given(st.integers(0, 9_999_999), st.sampled_from(["50", "67", "68", "97", "99"]))
 def test_ukrainian_numbers_round_trip_in_every_form(number: int, operator: str) -> None:
     canonical = f"380{operator}{number:07d}"
-    assert {phone.e164(form) for form in (canonical, phone.plus(canonical), canonical[2:])} == {canonical}
+    assert {phone.e164(form) for form in (canonical, phone.with_plus(canonical), canonical[2:])} == {
+        canonical
+    }
 
 
 @given(st.integers(900_000_0000, 999_999_9999))
 def test_russian_numbers_round_trip_in_every_form(number: int) -> None:
     canonical = f"7{number}"
-    forms = (phone.ten_digits(canonical), phone.russian_dialled(canonical), canonical)
+    forms = (phone.without_country_code(canonical), phone.as_dialled_in_russia(canonical), canonical)
     assert {phone.e164(form, "RU") for form in forms} == {canonical}
 
 
 def test_abroad_is_dialled_with_810() -> None:
-    assert phone.russian_dialled("380670000200") == "810380670000200"
+    assert phone.as_dialled_in_russia("380670000200") == "810380670000200"
 
 
 def test_a_number_in_a_log_keeps_its_ends() -> None:
-    assert shortened("380670000267") == "38067*****67"
-    assert shortened("12345") == "*****"
+    assert mask_number("380670000267") == "38067*****67"
+    assert mask_number("12345") == "*****"
 
 
 @pytest.mark.parametrize(
@@ -215,18 +217,18 @@ def test_segments_follow_the_alphabet(text: str, segments: int) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: checks.within("days", 121, 1, 120),
-        lambda: checks.within("days", True, 1, 120),
-        lambda: checks.within("days", "7", 1, 120),  # type: ignore[arg-type]
-        lambda: checks.within("days", 16, 15, 25, 5),
+        lambda: checks.in_range("days", 121, 1, 120),
+        lambda: checks.in_range("days", True, 1, 120),
+        lambda: checks.in_range("days", "7", 1, 120),  # type: ignore[arg-type]
+        lambda: checks.in_range("days", 16, 15, 25, 5),
         lambda: checks.one_of("days", "x", ["a", "b"]),
-        lambda: checks.filled("days", "  "),
-        lambda: checks.filled("days", "abcd", 3),
+        lambda: checks.non_blank("days", "  "),
+        lambda: checks.non_blank("days", "abcd", 3),
         lambda: checks.matching("days", "a-b", "[a-z]+", "only letters"),
-        lambda: checks.some("days", []),
-        lambda: checks.some("days", "abc"),
-        lambda: checks.some("days", [1, 2, 3], 2),
-        lambda: checks.aware("days", datetime(2026, 1, 1)),
+        lambda: checks.non_empty("days", []),
+        lambda: checks.non_empty("days", "abc"),
+        lambda: checks.non_empty("days", [1, 2, 3], 2),
+        lambda: checks.aware_datetime("days", datetime(2026, 1, 1)),
     ],
 )
 def test_a_check_names_the_field(wrong: Any) -> None:
@@ -237,18 +239,22 @@ def test_a_check_names_the_field(wrong: Any) -> None:
 
 
 def test_a_rate_is_spacing() -> None:
-    assert (seconds_between("10/s"), seconds_between("600/m"), seconds_between(" 2 / h ")) == (0.1, 0.1, 1800)
+    assert (parse_rate_limit("10/s"), parse_rate_limit("600/m"), parse_rate_limit(" 2 / h ")) == (
+        0.1,
+        0.1,
+        1800,
+    )
     for bad in ("0/s", "10", "10/d", "-1/s", "x/s"):
         with pytest.raises(TelecomInputError, match="rate_limit"):
-            seconds_between(bad)
+            parse_rate_limit(bad)
 
 
 def test_turns_are_spaced_for_all_callers_together() -> None:
     now = [100.0]
-    guard = Guard(spacing=0.1, clock=lambda: now[0])
-    assert [round(guard.turn(), 3) for _ in range(3)] == [0, 0.1, 0.2]
+    limits = AccountLimits(spacing=0.1, clock=lambda: now[0])
+    assert [round(limits.reserve_turn(), 3) for _ in range(3)] == [0, 0.1, 0.2]
     now[0] += 1
-    assert guard.turn() == 0
+    assert limits.reserve_turn() == 0
 
 
 def test_pages_are_walked_to_the_end() -> None:

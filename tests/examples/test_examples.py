@@ -24,17 +24,24 @@ EXAMPLES = Path(__file__).parent.parent.parent / "example_dags"
 PATHS = sorted(EXAMPLES.glob("example_*.py"))
 TABLES = ("rendered_task_instance_fields", "xcom", "task_state_store", "trigger", "task_instance", "log")
 EFFECTS = {
-    "example_kyivstar_sms": {"kyivstar sms": 1},
-    "example_kyivstar_viber": {"kyivstar viber_transaction": 1, "kyivstar viber_promotion": 1},
-    "example_kyivstar_promo": {
-        "kyivstar promo_draft": 1,
-        "kyivstar promo_audience": 1,
-        "kyivstar promo_started": 1,
+    "example_kyivstar_sms": {"kyivstar_open_telecom sms": 1},
+    "example_kyivstar_viber": {
+        "kyivstar_open_telecom viber_transaction": 1,
+        "kyivstar_open_telecom viber_promotion": 1,
     },
-    "example_kyivstar_fraud_check": {"kyivstar billed_check": 5},
-    "example_ketchup_messaging": {"ketchup sms": 1000},
-    "example_ketchup_statistics": {"ketchup sms": 1, "ketchup stat_export": 2, "ketchup stat_delete": 2},
-    "example_fmc_calls": {"fmc call": 1},
+    "example_kyivstar_promo": {
+        "kyivstar_open_telecom promo_draft": 1,
+        "kyivstar_open_telecom promo_audience": 1,
+        "kyivstar_open_telecom promo_started": 1,
+    },
+    "example_kyivstar_fraud_check": {"kyivstar_open_telecom billed_check": 5},
+    "example_ketchup_messaging": {"ketchup_loyalty sms": 1000},
+    "example_ketchup_statistics": {
+        "ketchup_loyalty sms": 1,
+        "ketchup_loyalty stat_export": 2,
+        "ketchup_loyalty stat_delete": 2,
+    },
+    "example_fmc_calls": {"kyivstar_fmc call": 1},
     "example_sunsim_telephony": {"sunsim callback": 1, "sunsim settings": 1},
     "example_novaconnect_fleet": {
         "novaconnect limit": 2,
@@ -43,8 +50,8 @@ EFFECTS = {
         "novaconnect rename": 1,
         "novaconnect group": 2,
     },
-    "example_alert_on_failure": {"ketchup sms": 1, "kyivstar sms": 1},
-    "example_vendor_events": {"novaconnect repackage": 1, "ketchup sms": 1},
+    "example_alert_on_failure": {"ketchup_loyalty sms": 1, "kyivstar_open_telecom sms": 1},
+    "example_vendor_events": {"novaconnect repackage": 1, "ketchup_loyalty sms": 1},
 }
 """What each example does at the vendors, from the simulator's own ledger."""
 NUMBERS = re.compile(r"67000\d{4}|90000000\d\d")
@@ -93,8 +100,8 @@ def test_an_example_runs_as_it_stands(
     telecom_simulator.reset(preset=preset)
     for name, value in telecom_simulator.environment().items():
         monkeypatch.setenv(name, value)
-    for vendor in ("kyivstar", "ketchup", "novaconnect"):
-        telecom_simulator.town.set_ripeness(vendor, "looks", 1)
+    for vendor in ("kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"):
+        telecom_simulator.state.set_transition(vendor, "after_polls", 1)
     bag = DagBag(path)
     assert bag.import_errors == {}
     dag = bag.dags[path.stem]
@@ -106,7 +113,7 @@ def test_an_example_runs_as_it_stands(
     logs = "".join(capfd.readouterr())
     expected = "failed" if path.stem == "example_alert_on_failure" else "success"
     assert run.state == expected, logs[-5000:]
-    happened = Counter(f"{effect.vendor} {effect.kind}" for effect in telecom_simulator.town.ledger.effects)
+    happened = Counter(f"{effect.vendor} {effect.kind}" for effect in telecom_simulator.state.ledger.effects)
     assert {name: count for name, count in happened.items() if "token" not in name} == EFFECTS[path.stem]
     if path.stem in FILES:
         pattern, held, times = FILES[path.stem]
@@ -160,11 +167,11 @@ def test_vendor_events_buys_a_package_once_however_often_it_is_told(
     for name, value in telecom_simulator.environment().items():
         monkeypatch.setenv(name, value)
     if not quickly:
-        telecom_simulator.town.set_ripeness("novaconnect", "looks", 1)
+        telecom_simulator.state.set_transition("novaconnect", "after_polls", 1)
     dag = vendor_events()
     dag.get_task("wait_for_packages").poke_interval = 0.1
     assert [dag.test().state for _ in range(2)] == ["success", "success"]
-    kinds = [effect.kind for effect in telecom_simulator.town.ledger.effects]
+    kinds = [effect.kind for effect in telecom_simulator.state.ledger.effects]
     assert sorted(kinds) == ["repackage", "sms"]
     left_behind(database)
 
@@ -186,8 +193,8 @@ def secrets(simulator: Any) -> set[str]:
         for name, value in vars(credentials).items()
         if name.isupper() and isinstance(value, str) and len(value) > 8
     }
-    facts = [value for effect in simulator.town.ledger.effects for value in effect.facts.values()]
+    facts = [value for effect in simulator.state.ledger.effects for value in effect.facts.values()]
     texts = {fact for fact in facts if isinstance(fact, str)}
     numbers = {text.lstrip("+") for text in texts if re.fullmatch(r"\+?\d{9,15}", text)}
-    said = {effect.facts["text"] for effect in simulator.town.ledger.effects if effect.facts.get("text")}
+    said = {effect.facts["text"] for effect in simulator.state.ledger.effects if effect.facts.get("text")}
     return tokens | numbers | {number[-9:] for number in numbers} | said

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk import task
 
-from tests.tasks import Run
+from tests.running import Run
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCKS = [part.split("```")[0] for part in (ROOT / "README.md").read_text().split("```python")[1:]]
@@ -20,7 +20,7 @@ MISSING_WITHOUT_A_LOGICAL_DATE = re.compile(r"(?<!\| )\b(?:ts|ds)(?:_nodash)?\b|
 
 
 def told(simulator: Any) -> list[str]:
-    return [effect.facts["msisdn"] for effect in simulator.town.ledger.of("ketchup", "sms")]
+    return [effect.facts["msisdn"] for effect in simulator.state.ledger.of("ketchup_loyalty", "sms")]
 
 
 def made(block: str, **names: Any) -> dict[str, Any]:

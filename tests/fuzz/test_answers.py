@@ -34,7 +34,7 @@ LONG_RUN = int(os.environ.get("TELECOM_FUZZ_ANSWERS", "0"))
 # The most requests that may have had their effect, by class. Requests with a key all have the same key;
 # a Viber message may go out once more when it has been found by its key.
 MOST_EFFECTS = {"X": 1, "S": 1, "D": 1, "K": 5, "R": 4, "RB": 2, "T": 4}
-LONGEST_WAIT, DEADLINE = 300.0, 0.4
+MAX_WAIT, DEADLINE = 300.0, 0.4
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ def server(recorded: list[Recorded]) -> Iterator[Server]:
 
 def _record(row: Row, simulator: Any, folder: Path) -> Recorded:
     simulator.reset()
-    simulator.town.set_ripeness("kyivstar.promo", "seconds", 3600)
+    simulator.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 3600)
     hook = _hook(row.vendor, simulator.connection(row.vendor), {})
-    transport = hook._opened().blocking._transport
+    transport = hook._client().blocking._transport
     send, answers = transport.send, {}
 
     def recording(request: Any) -> Any:
@@ -99,7 +99,7 @@ def _hook(vendor: str, connection: dict[str, Any], extra: dict[str, Any]) -> Any
 
     connection = {**connection, "extra": {**connection["extra"], **extra}}
     os.environ[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"] = json.dumps(connection)
-    base._doors.clear()
+    base._clients.clear()
     return getattr(import_module(f"airflow_provider_telecom.hooks.{vendor}"), HOOKS[vendor])()
 
 
@@ -129,9 +129,9 @@ def _run(each: Recorded, url: str, simulator: Any, awaited: bool, deadline: floa
     connection = simulator.connection(row.vendor)
     connection["host"] = url + urlsplit(connection["host"]).path
     hook = _hook(row.vendor, connection, {"timeout_read": deadline / 2, "timeout_connect": 30})
-    method, door, waits = getattr(hook, row.method), hook._opened(), []
+    method, door, waits = getattr(hook, row.method), hook._client(), []
     late = [0.0]
-    door.account.guard.clock = lambda: time.monotonic() + late[0]
+    door.account.limits.clock = lambda: time.monotonic() + late[0]
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
@@ -227,7 +227,7 @@ def _judge(row: Row, plan: Plan, ended: Ending) -> None:
     assert not isinstance(ended.error, TelecomInputError)
     assert ended.error is None or isinstance(ended.error, TelecomError), "a raw exception"
     assert not plan.outlasted, "the client listens for ever"
-    assert all(0 <= wait <= LONGEST_WAIT + 20 for wait in ended.waits), "a wait beyond the limit"
+    assert all(0 <= wait <= MAX_WAIT + 20 for wait in ended.waits), "a wait beyond the limit"
     if ended.error is None and row.cls in "XSDK":
         assert given_answers
         assert may_succeed(row, given_answers[-1]), "a success that the document does not know"

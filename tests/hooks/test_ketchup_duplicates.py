@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomFundsError
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.simulator.server import Simulator
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
@@ -45,7 +45,7 @@ def send(kind: str, hook_for: Callable[..., Any], call: Callable[..., Any]) -> S
 
 
 def received(simulator: Simulator) -> Counter[str]:
-    return Counter(effect.facts["msisdn"] for effect in simulator.town.ledger.of("ketchup"))
+    return Counter(effect.facts["msisdn"] for effect in simulator.state.ledger.of("ketchup_loyalty"))
 
 
 @pytest.mark.parametrize("duplicates", ["item", "whole_of_one", "whole"])
@@ -53,7 +53,7 @@ def received(simulator: Simulator) -> Counter[str]:
 def test_each_order_is_made_once_and_told_of(
     telecom_simulator: Simulator, send: Send, known: list[int], duplicates: str
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.duplicates", duplicates)
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", duplicates)
     for place in known:
         send([PEOPLE[place]])
     batch = send(PEOPLE)
@@ -66,7 +66,7 @@ def test_each_order_is_made_once_and_told_of(
 
 @pytest.mark.parametrize("duplicates", ["item", "whole_of_one", "whole"])
 def test_one_order_is_made_once(telecom_simulator: Simulator, send: Send, duplicates: str) -> None:
-    telecom_simulator.town.set_switch("ketchup.duplicates", duplicates)
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", duplicates)
     for is_duplicate in (False, True, True):
         (result,) = send(PEOPLE[:1]).results
         assert (result.accepted, result.duplicate, result.reference) == (True, is_duplicate, "r0")
@@ -74,10 +74,10 @@ def test_one_order_is_made_once(telecom_simulator: Simulator, send: Send, duplic
 
 
 def test_the_tasks_of_all_parts_are_named(telecom_simulator: Simulator, kind: str, send: Send) -> None:
-    telecom_simulator.town.set_switch("ketchup.duplicates", "whole")
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", "whole")
     send(PEOPLE[3:4])
     batch = send(PEOPLE)
-    effects = telecom_simulator.town.ledger.of("ketchup")
+    effects = telecom_simulator.state.ledger.of("ketchup_loyalty")
     tasks = {effect.facts["msisdn"]: effect.facts.get("task_id") for effect in effects}
     for (number, _), result in zip(PEOPLE, batch.results, strict=True):
         assert result.task_id == (None if result.duplicate else tasks[number])
@@ -85,7 +85,7 @@ def test_the_tasks_of_all_parts_are_named(telecom_simulator: Simulator, kind: st
 
 
 def test_a_refused_order_beside_a_known_one(telecom_simulator: Simulator, send: Send) -> None:
-    telecom_simulator.town.set_switch("ketchup.duplicates", "whole")
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", "whole")
     send(PEOPLE[:1])
     first, second, third = send([PEOPLE[0], UNSERVED, PEOPLE[1]]).results
     assert (first.duplicate, second.accepted, third.duplicate, third.accepted) == (True, False, False, True)
@@ -95,10 +95,10 @@ def test_a_refused_order_beside_a_known_one(telecom_simulator: Simulator, send: 
 def test_money_that_runs_out_between_the_halves_is_told_as_an_error_in_part(
     telecom_simulator: Simulator, send: Send
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.duplicates", "whole")
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", "whole")
     send(PEOPLE[:1])
-    books: Books = telecom_simulator.town.books("ketchup", Books)
-    books.balance = Decimal(0)
+    vendor_state: VendorState = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState)
+    vendor_state.balance = Decimal(0)
     with pytest.raises(TelecomFundsError) as caught:
         send(PEOPLE)
     assert caught.value.partial

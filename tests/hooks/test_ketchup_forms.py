@@ -27,11 +27,11 @@ A, B, C = "380670000201", "380670000202", "380670000203"
 
 
 def creations(simulator: Simulator) -> int:
-    return sum(seen.path.endswith("/create") for seen in simulator.town.requests)
+    return sum(seen.path.endswith("/create") for seen in simulator.state.requests)
 
 
 def received(simulator: Simulator) -> Counter[str]:
-    return Counter(effect.facts["msisdn"] for effect in simulator.town.ledger.of("ketchup"))
+    return Counter(effect.facts["msisdn"] for effect in simulator.state.ledger.of("ketchup_loyalty"))
 
 
 # --- look-ups
@@ -54,7 +54,7 @@ def test_row_03_a_look_up_is_posted_in_the_form_that_is_understood(
     telecom_simulator: Simulator, hook_for: Make, call: Make, option: str, switch: str, one: int, many: int
 ) -> None:
     """`one` and `many`: the requests until it is found out. From then on it is known."""
-    telecom_simulator.town.set_switch("ketchup.hlr_body", switch)
+    telecom_simulator.state.set_switch("ketchup_loyalty.hlr_body", switch)
     hook = hook_for("ketchup_loyalty", hlr_body=option)
     assert call(hook.create_hlr, A, reference="r1", tariff=9).id
     assert creations(telecom_simulator) == one
@@ -64,7 +64,7 @@ def test_row_03_a_look_up_is_posted_in_the_form_that_is_understood(
     call(hook.create_hlrs, [HlrQuery("380670000204", "r4")])
     assert creations(telecom_simulator) == one + many + 2
     ledger = [
-        (effect.facts["msisdn"], effect.facts["tariff"]) for effect in telecom_simulator.town.ledger.of()
+        (effect.facts["msisdn"], effect.facts["tariff"]) for effect in telecom_simulator.state.ledger.of()
     ]
     assert ledger[:2] == [(A, 9), (B, 9)]
     assert len(ledger) == 4
@@ -77,7 +77,7 @@ def test_any_word_for_not_understood_makes_it_try_another_form(
     telecom_simulator: Simulator, hook_for: Make, call: Make, answer: tuple[int, str]
 ) -> None:
     status, body = answer
-    telecom_simulator.fault("status", "ketchup", status=status, body=body)
+    telecom_simulator.fault("status", "ketchup_loyalty", status=status, body=body)
     assert call(hook_for("ketchup_loyalty").create_hlr, A, reference="r1").id
     assert creations(telecom_simulator) == 2
 
@@ -86,7 +86,9 @@ def test_what_no_form_makes_right_is_refused_with_the_first_answer(
     telecom_simulator: Simulator, hook_for: Make, call: Make
 ) -> None:
     for text in ("first", "second", "third"):
-        telecom_simulator.fault("body", "ketchup", body=f'{{"error":"64","errorDescription":"{text}"}}')
+        telecom_simulator.fault(
+            "body", "ketchup_loyalty", body=f'{{"error":"64","errorDescription":"{text}"}}'
+        )
     hook = hook_for("ketchup_loyalty")
     with pytest.raises(TelecomRejectedError, match="first"):
         call(hook.create_hlrs, [HlrQuery(A, "r1")])
@@ -97,7 +99,7 @@ def test_what_no_form_makes_right_is_refused_with_the_first_answer(
 def test_a_refusal_for_the_content_shows_that_it_was_understood(
     telecom_simulator: Simulator, hook_for: Make, call: Make, body: str
 ) -> None:
-    telecom_simulator.fault("body", "ketchup", body=body)
+    telecom_simulator.fault("body", "ketchup_loyalty", body=body)
     with pytest.raises(TelecomRejectedError):
         call(hook_for("ketchup_loyalty").create_hlr, A, reference="r1")
     assert creations(telecom_simulator) == 1
@@ -107,7 +109,7 @@ def test_a_lost_answer_makes_it_try_no_other_form(
     telecom_simulator: Simulator, hook_for: Make, call: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_provider_telecom.calls.retry._FIRST_BACK_OFF", 0.01)
-    telecom_simulator.fault("reset_after", "ketchup", times=9)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", times=9)
     with pytest.raises(TelecomUnknownError):
         call(hook_for("ketchup_loyalty").create_hlr, A, reference="r1")
     assert creations(telecom_simulator) == 4
@@ -123,22 +125,22 @@ def test_row_02_calls_are_made_where_they_are_there(
     telecom_simulator: Simulator, hook_for: Make, call: Make, option: str, wrong: set[str], switch: str
 ) -> None:
     """The first call of each kind may have to find its address; the others know it."""
-    telecom_simulator.town.set_switch("ketchup.base_path", switch)
+    telecom_simulator.state.set_switch("ketchup_loyalty.base_path", switch)
     hook = hook_for("ketchup_loyalty", base_path=option, viber_sender="Shop")
     for number, extra in ((1, True), (2, False)):
-        telecom_simulator.town.requests.clear()
+        telecom_simulator.state.requests.clear()
         assert call(hook.create_hlr, f"38067000020{number}", reference=f"h{number}").id
         assert call(hook.send_sms, f"38067000020{number}", "Hi", reference=f"s{number}").id
         assert call(hook.send_viber, [ViberRecipient(f"38067000020{number}", f"v{number}")], "Hi").results
-        found = len(telecom_simulator.town.requests) - 3
+        found = len(telecom_simulator.state.requests) - 3
         assert (found > 0) == (extra and switch in wrong)
-    assert len(telecom_simulator.town.ledger.of("ketchup")) == 6
+    assert len(telecom_simulator.state.ledger.of("ketchup_loyalty")) == 6
 
 
 def test_row_18_what_is_found_at_one_address_for_all(
     telecom_simulator: Simulator, hook_for: Make, call: Make
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.reference_path", "shared")
+    telecom_simulator.state.set_switch("ketchup_loyalty.reference_path", "shared")
     hook = hook_for("ketchup_loyalty")
     sms = call(hook.send_sms_to_many, [Recipient(A, "r1")], "Hi")
     look_up = call(hook.create_hlr, A, reference="r1")
@@ -155,8 +157,8 @@ def test_row_18_what_is_found_at_one_address_for_all(
 def test_what_is_not_there_is_not_found_whatever_the_status(
     telecom_simulator: Simulator, hook_for: Make, call: Make, status: str, examples: str
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.error_status", status)
-    telecom_simulator.town.set_switch("ketchup.hlr_example_codes", examples)
+    telecom_simulator.state.set_switch("ketchup_loyalty.error_status", status)
+    telecom_simulator.state.set_switch("ketchup_loyalty.hlr_example_codes", examples)
     hook = hook_for("ketchup_loyalty")
     for method, argument, code in (
         (hook.get_sms, "1", "20"),
@@ -171,7 +173,7 @@ def test_what_is_not_there_is_not_found_whatever_the_status(
         with pytest.raises(TelecomNotFoundError) as caught:
             call(method, argument)
         assert caught.value.code == code
-    assert len(telecom_simulator.town.requests) == 8
+    assert len(telecom_simulator.state.requests) == 8
 
 
 # --- sending times, individual texts, names of Viber's fields
@@ -182,21 +184,21 @@ def test_what_is_not_there_is_not_found_whatever_the_status(
 def test_row_07_and_08_a_later_sms_goes_out_when_it_is_due(
     telecom_simulator: Simulator, hook_for: Make, call: Make, switch: str, destination: str
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.sending_time", switch)
-    telecom_simulator.town.set_switch("ketchup.individual_destination", destination)
+    telecom_simulator.state.set_switch("ketchup_loyalty.sending_time", switch)
+    telecom_simulator.state.set_switch("ketchup_loyalty.individual_destination", destination)
     hook, due = hook_for("ketchup_loyalty"), datetime(2126, 7, 1, 12, tzinfo=UTC)
     for number in (1, 2):
         msisdn = f"38067000020{number}"
         people = [Recipient(msisdn, f"b{number}")]
         texts = [IndividualSms(msisdn, "Hi", f"c{number}")]
-        telecom_simulator.town.requests.clear()
+        telecom_simulator.state.requests.clear()
         assert call(hook.price_sms, msisdn, "Hi", schedule_at=due).total_price
         assert call(hook.price_individual_sms, texts, schedule_at=due).total_price
         call(hook.send_sms, msisdn, "Hi", reference=f"a{number}", schedule_at=due)
         call(hook.send_sms_to_many, people, "Hi", schedule_at=due)
         call(hook.send_individual_sms, texts, schedule_at=due)
-    assert len(telecom_simulator.town.requests) == 5
-    ledger = [effect.facts for effect in telecom_simulator.town.ledger.of("ketchup", "sms")]
+    assert len(telecom_simulator.state.requests) == 5
+    ledger = [effect.facts for effect in telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")]
     assert [facts["send_at"] for facts in ledger] == [due] * 6
     assert [facts["reference"] for facts in ledger] == ["a1", "b1", "c1", "a2", "b2", "c2"]
 
@@ -209,26 +211,26 @@ def test_row_14_viber_fields_under_the_names_that_are_understood(
     telecom_simulator: Simulator, hook_for: Make, counts: str, strict: str, number: str, option: str
 ) -> None:
     """A key under a name that is overlooked does not come back; the next message has both names."""
-    town = telecom_simulator.town
-    town.set_switch("ketchup.viber_reference", "on" if counts == "reference" else "off")
-    town.set_switch("ketchup.viber_strict", strict)
-    town.set_switch("ketchup.viber_number", number)
+    state = telecom_simulator.state
+    state.set_switch("ketchup_loyalty.viber_reference", "on" if counts == "reference" else "off")
+    state.set_switch("ketchup_loyalty.viber_strict", strict)
+    state.set_switch("ketchup_loyalty.viber_number", number)
     hook = hook_for("ketchup_loyalty", viber_sender="Shop", viber_key=option)
     is_overlooked = strict == "off" and counts == "reference" and option == "external_id"
     for place in (1, 2, 3):
-        town.requests.clear()
+        state.requests.clear()
         people = [ViberRecipient(f"38067000020{place}", f"v{place}")]
         assert hook.price_viber(people, "Hi").total_price
         assert hook.send_viber(people, "Hi").results[0].keyed == (place > 1 or not is_overlooked)
-    assert len(town.requests) == 2
-    ledger = [effect.facts for effect in town.ledger.of("ketchup", "viber")]
+    assert len(state.requests) == 2
+    ledger = [effect.facts for effect in state.ledger.of("ketchup_loyalty", "viber")]
     assert [facts["reference"] for facts in ledger] == [None if is_overlooked else "v1", "v2", "v3"]
 
 
 def test_a_viber_message_that_no_form_makes_right_is_refused(
     telecom_simulator: Simulator, hook_for: Make, call: Make
 ) -> None:
-    telecom_simulator.fault("body", "ketchup", body='{"error":"44","errorDescription":"x"}', times=99)
+    telecom_simulator.fault("body", "ketchup_loyalty", body='{"error":"44","errorDescription":"x"}', times=99)
     with pytest.raises(TelecomRejectedError, match="vendor code 44"):
         call(hook_for("ketchup_loyalty", viber_sender="Shop").send_viber, [ViberRecipient(A, "v1")], "Hi")
     assert creations(telecom_simulator) == 6

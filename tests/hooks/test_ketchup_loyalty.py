@@ -21,10 +21,9 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.simulator.server import Simulator
-from airflow_provider_telecom.simulator.town import FaultKind
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpNotReadyError
+from airflow_provider_telecom.simulator.state import FaultKind
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     HlrQuery,
     HlrState,
@@ -33,6 +32,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     Recipient,
     ViberRecipient,
 )
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError
 
 VENDOR = "ketchup_loyalty"
 A, B, EXPIRES, NEVER = "380670000201", "380670000202", "380670000208", "380670000209"
@@ -48,13 +48,13 @@ def hook(hook_for: Make) -> Any:
 
 
 @pytest.fixture
-def books(telecom_simulator: Simulator) -> Books:
-    found: Books = telecom_simulator.town.books("ketchup", Books)
+def vendor_state(telecom_simulator: Simulator) -> VendorState:
+    found: VendorState = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState)
     return found
 
 
 def sent(simulator: Simulator, kind: str = "sms") -> list[dict[str, Any]]:
-    return [effect.facts for effect in simulator.town.ledger.of("ketchup", kind)]
+    return [effect.facts for effect in simulator.state.ledger.of("ketchup_loyalty", kind)]
 
 
 def now() -> datetime:
@@ -69,7 +69,7 @@ def period() -> dict[str, Any]:
 
 
 def test_one_sms_is_sent_and_delivered(telecom_simulator: Simulator, hook: Any, call: Make) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 1)
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 1)
     result = call(hook.send_sms, "067 000 02 01", "Вітаємо", reference="r1", validity_hours=24, tariff=3)
     assert (result.accepted, result.price, result.currency) == (True, Decimal("0.02"), "EUR")
     (facts,) = sent(telecom_simulator)
@@ -124,9 +124,9 @@ def test_500_at_once(telecom_simulator: Simulator, hook: Any, call: Make) -> Non
 
 
 def test_a_package_too_large_is_refused_whole(
-    telecom_simulator: Simulator, hook: Any, call: Make, books: Books
+    telecom_simulator: Simulator, hook: Any, call: Make, vendor_state: VendorState
 ) -> None:
-    books.max_package = 1
+    vendor_state.max_package = 1
     with pytest.raises(TelecomRejectedError) as caught:
         call(hook.send_sms_to_many, TWO, "Hi")
     assert (type(caught.value), caught.value.code) == (TelecomRejectedError, "12")
@@ -139,7 +139,7 @@ def test_a_price_is_told_and_nothing_sent(telecom_simulator: Simulator, hook: An
     assert call(hook.price_sms_to_many, TWO, "Hi").total_price == Decimal("0.04")
     assert call(hook.price_individual_sms, texts).total_price == Decimal("0.06")
     assert call(hook.price_viber, VIBERS, "Hi").total_price == Decimal("0.02")
-    assert telecom_simulator.town.ledger.effects == []
+    assert telecom_simulator.state.ledger.effects == []
 
 
 @pytest.mark.parametrize("destination", ["phone", "phones", "individual", "viber"])
@@ -199,8 +199,8 @@ def test_price_lists(hook: Any, call: Make) -> None:
         assert {one.country: one.price for one in call(method)}["UA"] == Decimal(price)
 
 
-def test_a_tariff_that_is_not_active_is_refused(hook: Any, call: Make, books: Books) -> None:
-    books.inactive_tariffs.add(4)
+def test_a_tariff_that_is_not_active_is_refused(hook: Any, call: Make, vendor_state: VendorState) -> None:
+    vendor_state.inactive_tariffs.add(4)
     with pytest.raises(TelecomRejectedError, match="vendor code 9"):
         call(hook.list_sms_prices, 4)
     assert call(hook.list_hlr_prices)
@@ -222,11 +222,11 @@ def test_a_lost_answer_costs_nothing(
         "hlr": lambda: [call(hook.create_hlr, A, reference="r1")],
         "hlrs": lambda: call(hook.create_hlrs, [HlrQuery(A, "r1"), HlrQuery(B, "r2")]).results,
     }
-    telecom_simulator.fault(kind, "ketchup")
+    telecom_simulator.fault(kind, "ketchup_loyalty")
     results = send[what]()
     assert all(one.accepted and one.duplicate for one in results)
-    assert len(telecom_simulator.town.requests) == 2
-    assert len(telecom_simulator.town.ledger.effects) == len(results)
+    assert len(telecom_simulator.state.requests) == 2
+    assert len(telecom_simulator.state.ledger.effects) == len(results)
     if what.startswith("hlr"):
         assert all(one.id for one in results)
 
@@ -234,27 +234,27 @@ def test_a_lost_answer_costs_nothing(
 def test_without_keys_a_lost_answer_is_not_asked_for_again(
     telecom_simulator: Simulator, hook: Any, call: Make
 ) -> None:
-    telecom_simulator.fault("reset_after", "ketchup", times=9)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", times=9)
     with pytest.raises(TelecomUnknownError):
         call(hook.send_viber, [ViberRecipient(A)], "Hi", unkeyed=True)
-    assert len(telecom_simulator.town.requests) == 1
+    assert len(telecom_simulator.state.requests) == 1
     assert len(sent(telecom_simulator, "viber")) == 1
 
 
 def test_row_01_haste_is_waited_out(
-    telecom_simulator: Simulator, hook: Any, call: Make, books: Books
+    telecom_simulator: Simulator, hook: Any, call: Make, vendor_state: VendorState
 ) -> None:
-    books.throttle = 2
+    vendor_state.throttle = 2
     assert call(hook.send_sms, A, "Hi", reference="r1").accepted
-    assert len(telecom_simulator.town.requests) == 3
-    books.throttle = 9
+    assert len(telecom_simulator.state.requests) == 3
+    vendor_state.throttle = 9
     with pytest.raises(TelecomThrottledError):
         call(hook.send_sms, A, "Hi", reference="r2")
     assert len(sent(telecom_simulator)) == 1
 
 
-def test_no_money(telecom_simulator: Simulator, hook: Any, call: Make, books: Books) -> None:
-    books.balance = Decimal("0.03")
+def test_no_money(telecom_simulator: Simulator, hook: Any, call: Make, vendor_state: VendorState) -> None:
+    vendor_state.balance = Decimal("0.03")
     with pytest.raises(TelecomFundsError) as caught:
         call(hook.send_sms_to_many, TWO, "Hi")
     assert caught.value.code == "8"
@@ -266,11 +266,11 @@ def test_a_wrong_key_is_an_auth_error_at_once(
     telecom_simulator: Simulator,
     hook_for: Make,
     call: Make,
-    books: Books,
+    vendor_state: VendorState,
     monkeypatch: pytest.MonkeyPatch,
     quirk: str,
 ) -> None:
-    books.switches.turn_on(*filter(None, [quirk]))
+    vendor_state.switches.turn_on(*filter(None, [quirk]))
     hook = hook_for(VENDOR)
     connection = telecom_simulator.connection(VENDOR)
     monkeypatch.setenv("AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT", json.dumps({**connection, "password": "x1y2"}))
@@ -278,11 +278,11 @@ def test_a_wrong_key_is_an_auth_error_at_once(
         call(hook.send_sms, A, "Hi", reference="r1")
     assert caught.value.code == "1"
     assert "x1y2" not in str(caught.value)
-    assert len(telecom_simulator.town.requests) == 1
+    assert len(telecom_simulator.state.requests) == 1
 
 
-def test_a_blocked_account_is_an_auth_error(hook: Any, call: Make, books: Books) -> None:
-    books.blocked = True
+def test_a_blocked_account_is_an_auth_error(hook: Any, call: Make, vendor_state: VendorState) -> None:
+    vendor_state.blocked = True
     with pytest.raises(TelecomAuthError, match="vendor code 3"):
         call(hook.get_sms, "1")
 
@@ -291,8 +291,10 @@ def test_a_blocked_account_is_an_auth_error(hook: Any, call: Make, books: Books)
 
 
 @pytest.mark.parametrize("quirk", QUIRKS)
-def test_answers_of_any_spelling_read_alike(hook: Any, call: Make, books: Books, quirk: str) -> None:
-    books.switches.turn_on(quirk)
+def test_answers_of_any_spelling_read_alike(
+    hook: Any, call: Make, vendor_state: VendorState, quirk: str
+) -> None:
+    vendor_state.switches.turn_on(quirk)
     assert call(hook.send_sms, A, "Hi", reference="r1").price == Decimal("0.02")
     batch = call(hook.send_sms_to_many, [Recipient(A, "r1"), Recipient(B, "r2")], "Hi")
     assert [one.duplicate for one in batch.results] == [True, False]
@@ -308,8 +310,8 @@ def test_answers_of_any_spelling_read_alike(hook: Any, call: Make, books: Books,
     assert {one.mcc for one in call(hook.list_sms_prices)} >= {"255", "424"}
 
 
-def test_row_01_the_examples_codes_of_hlr(hook: Any, call: Make, books: Books) -> None:
-    books.switches.turn_on("hlr_example_codes")
+def test_row_01_the_examples_codes_of_hlr(hook: Any, call: Make, vendor_state: VendorState) -> None:
+    vendor_state.switches.turn_on("hlr_example_codes")
     first = call(hook.create_hlr, A, reference="r1")
     again = call(hook.create_hlr, A, reference="r1")
     assert (again.id, again.duplicate, again.code) == (first.id, True, "13")
@@ -378,9 +380,9 @@ def test_a_viber_message_that_is_known_already(telecom_simulator: Simulator, hoo
 
 
 def test_row_14_a_key_in_the_wrong_field_is_not_kept(
-    telecom_simulator: Simulator, hook_for: Make, hook: Any, call: Make, books: Books
+    telecom_simulator: Simulator, hook_for: Make, hook: Any, call: Make, vendor_state: VendorState
 ) -> None:
-    books.switches.turn_on("viber_reference")
+    vendor_state.switches.turn_on("viber_reference")
     assert [one.keyed for one in call(hook.send_viber, VIBERS, "Hi").results] == [False, False]
     for option in ("reference", "both"):
         other = hook_for(VENDOR, viber_sender="Shop", viber_key=option)
@@ -429,7 +431,7 @@ def test_an_export_of_messages(hook: Any, call: Make) -> None:
 def test_a_file_that_is_not_ready_leaves_none(
     telecom_simulator: Simulator, hook: Any, call: Make, tmp_path: Path
 ) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.stat", "looks", 3)
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 3)
     call(hook.send_sms, A, "Hi", reference="r1")
     key = call(hook.create_statistics_export, **period(), message_type="sms")
     with pytest.raises(KetchUpNotReadyError):
@@ -466,9 +468,9 @@ def test_the_sixth_export_is_refused(hook: Any, call: Make) -> None:
 
 
 def test_row_06_typographic_json_fails_by_name_and_other_formats_do_not(
-    hook: Any, call: Make, books: Books
+    hook: Any, call: Make, vendor_state: VendorState
 ) -> None:
-    books.switches.turn_on("typographic_quotes")
+    vendor_state.switches.turn_on("typographic_quotes")
     call(hook.send_sms, A, "Hi “there”", reference="r1")
     key = call(hook.create_statistics_export, **period(), message_type="sms")
     with pytest.raises(TelecomAnswerError, match="not JSON"):
@@ -477,20 +479,20 @@ def test_row_06_typographic_json_fails_by_name_and_other_formats_do_not(
         assert [row["body"] for row in call(hook.get_statistics, key, format)] == ["Hi “there”"]
 
 
-def test_row_20_a_key_in_an_object(hook: Any, call: Make, books: Books) -> None:
-    books.switches.turn_on("key_object")
+def test_row_20_a_key_in_an_object(hook: Any, call: Make, vendor_state: VendorState) -> None:
+    vendor_state.switches.turn_on("key_object")
     key = call(hook.create_statistics_export, **period())
     assert [one.key for one in call(hook.list_statistics_exports)] == [key]
 
 
 @pytest.mark.parametrize("quirk", ["", "delete_at_stat_list"])
 def test_row_21_an_export_is_deleted_at_either_path(
-    telecom_simulator: Simulator, hook: Any, call: Make, books: Books, quirk: str
+    telecom_simulator: Simulator, hook: Any, call: Make, vendor_state: VendorState, quirk: str
 ) -> None:
-    books.switches.turn_on(*filter(None, [quirk]))
+    vendor_state.switches.turn_on(*filter(None, [quirk]))
     key = call(hook.create_statistics_export, **period())
     call(hook.delete_statistics_export, key)
-    assert len(telecom_simulator.town.ledger.of("ketchup", "stat_delete")) == 1
+    assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "stat_delete")) == 1
     with pytest.raises(TelecomNotFoundError) as caught:
         call(hook.delete_statistics_export, key)
     assert caught.value.code == "90"
@@ -515,8 +517,8 @@ def test_filters_reach_the_vendor(hook: Any, call: Make) -> None:
 
 def test_row_02_a_connection_is_tested_by_the_price_list(telecom_simulator: Simulator, hook: Any) -> None:
     assert hook.test_connection() == (True, "Connected: SMS prices for 6 countries.")
-    assert [seen.path for seen in telecom_simulator.town.requests] == ["/rest/sms/prices/0"]
-    assert telecom_simulator.town.ledger.effects == []
+    assert [seen.path for seen in telecom_simulator.state.requests] == ["/rest/sms/prices/0"]
+    assert telecom_simulator.state.ledger.effects == []
 
 
 def test_a_wrong_base_path_is_told(hook_for: Make) -> None:

@@ -22,10 +22,10 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.simulator.server import Simulator
+from airflow_provider_telecom.simulator.state import FaultKind
 from airflow_provider_telecom.simulator.switches import of_vendor
-from airflow_provider_telecom.simulator.town import FaultKind
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
     HlrQuery,
@@ -66,8 +66,8 @@ def send(
     method, args, kwargs = request.param
     if method == "send_viber":  # an earlier message has shown that the keys work
         call(hook.send_viber, [ViberRecipient(C, "r0")], "Hi")
-        telecom_simulator.town.ledger.effects.clear()
-        telecom_simulator.town.requests.clear()
+        telecom_simulator.state.ledger.effects.clear()
+        telecom_simulator.state.requests.clear()
         books_of(telecom_simulator).balance = Decimal(100_000)
 
     def run() -> list[SendResult]:
@@ -77,13 +77,13 @@ def send(
     return run
 
 
-def books_of(simulator: Simulator) -> Books:
-    found: Books = simulator.town.books("ketchup", Books)
+def books_of(simulator: Simulator) -> VendorState:
+    found: VendorState = simulator.state.vendor_state("ketchup_loyalty", VendorState)
     return found
 
 
 def effects(simulator: Simulator, kind: str | None = None) -> list[dict[str, Any]]:
-    return [effect.facts for effect in simulator.town.ledger.of("ketchup", kind)]
+    return [effect.facts for effect in simulator.state.ledger.of("ketchup_loyalty", kind)]
 
 
 def period() -> dict[str, datetime]:
@@ -101,7 +101,7 @@ def period() -> dict[str, datetime]:
 def test_a_lost_answer_ends_as_success_and_is_paid_once(
     telecom_simulator: Simulator, send: Callable[[], list[SendResult]], kind: FaultKind
 ) -> None:
-    telecom_simulator.fault(kind, "ketchup")
+    telecom_simulator.fault(kind, "ketchup_loyalty")
     results = send()
     keys = ["r1", "r2"][: len(results)]
     assert [(one.reference, one.duplicate, one.keyed) for one in results] == [
@@ -116,13 +116,17 @@ def test_no_money_for_the_second_request_does_not_settle_the_first(
     telecom_simulator: Simulator, send: Callable[[], list[SendResult]]
 ) -> None:
     """The first one took effect, and perhaps the last money with it; only its answer is lost."""
-    telecom_simulator.fault("reset_after", "ketchup")
-    telecom_simulator.fault("body", "ketchup", body='{"error": 8, "errorDescription": "Insufficient funds"}')
+    telecom_simulator.fault("reset_after", "ketchup_loyalty")
+    telecom_simulator.fault(
+        "body", "ketchup_loyalty", body='{"error": 8, "errorDescription": "Insufficient funds"}'
+    )
     with pytest.raises(TelecomUnknownError):
         send()
     assert effects(telecom_simulator)
-    telecom_simulator.fault("body", "ketchup", body='{"error": 8, "errorDescription": "Insufficient funds"}')
-    telecom_simulator.town.faults[:] = telecom_simulator.town.faults[-1:]
+    telecom_simulator.fault(
+        "body", "ketchup_loyalty", body='{"error": 8, "errorDescription": "Insufficient funds"}'
+    )
+    telecom_simulator.state.faults[:] = telecom_simulator.state.faults[-1:]
     with pytest.raises(TelecomFundsError):
         send()
 
@@ -144,7 +148,7 @@ def test_keys_that_the_vendor_has_had_are_always_warned_of(
 def test_what_did_not_happen_happens_on_the_second_try(
     telecom_simulator: Simulator, send: Callable[[], list[SendResult]], kind: FaultKind
 ) -> None:
-    telecom_simulator.fault(kind, "ketchup")
+    telecom_simulator.fault(kind, "ketchup_loyalty")
     results = send()
     assert not any(one.duplicate for one in results)
     assert [facts["id"] for facts in effects(telecom_simulator)] == [one.id for one in results]
@@ -153,10 +157,10 @@ def test_what_did_not_happen_happens_on_the_second_try(
 def test_answers_that_never_come_are_unknown_and_one_effect(
     telecom_simulator: Simulator, send: Callable[[], list[SendResult]]
 ) -> None:
-    fault = telecom_simulator.fault("close_after", "ketchup", times=9)
+    fault = telecom_simulator.fault("close_after", "ketchup_loyalty", times=9)
     with pytest.raises(TelecomUnknownError):
         send()
-    assert len(telecom_simulator.town.requests) == 4
+    assert len(telecom_simulator.state.requests) == 4
     once = [facts["reference"] for facts in effects(telecom_simulator)]
     fault.times = 0
     assert all(one.duplicate for one in send())
@@ -166,7 +170,7 @@ def test_answers_that_never_come_are_unknown_and_one_effect(
 def test_an_answer_that_comes_too_late_is_lost_as_well(
     telecom_simulator: Simulator, hook_for: Make, call: Make
 ) -> None:
-    telecom_simulator.fault("silence", "ketchup", seconds=600)
+    telecom_simulator.fault("silence", "ketchup_loyalty", seconds=600)
     sent = call(hook_for("ketchup_loyalty", timeout_read=1.5).send_sms, A, "Hi", reference="r1")
     assert sent.duplicate
     assert len(effects(telecom_simulator)) == 1
@@ -187,10 +191,10 @@ def test_a_batch_that_was_sent_half_way_is_made_whole(
 def test_viber_without_a_key_is_unknown_and_sent_once(
     telecom_simulator: Simulator, hook: Any, call: Make, kind: FaultKind
 ) -> None:
-    telecom_simulator.fault(kind, "ketchup", times=9)
+    telecom_simulator.fault(kind, "ketchup_loyalty", times=9)
     with pytest.raises(TelecomUnknownError):
         call(hook.send_viber, [ViberRecipient(A)], "Hi", unkeyed=True)
-    assert len(effects(telecom_simulator)) == len(telecom_simulator.town.requests) == 1
+    assert len(effects(telecom_simulator)) == len(telecom_simulator.state.requests) == 1
 
 
 # --- haste, money, size
@@ -203,7 +207,7 @@ def test_too_many_at_once_is_waited_out(
     results = send()
     assert not any(one.duplicate for one in results)
     assert len(effects(telecom_simulator)) == len(results)
-    assert len(telecom_simulator.town.requests) == 4
+    assert len(telecom_simulator.state.requests) == 4
 
 
 def test_viber_without_a_key_waits_out_the_haste_too(
@@ -232,7 +236,7 @@ def test_a_refusal_of_the_whole_is_final_and_nothing_is_done(
     with pytest.raises(error) as caught:
         send()
     assert (type(caught.value), caught.value.code) == (error, code)
-    assert (effects(telecom_simulator), len(telecom_simulator.town.requests)) == ([], 1)
+    assert (effects(telecom_simulator), len(telecom_simulator.state.requests)) == ([], 1)
 
 
 # --- the answers' many shapes
@@ -294,7 +298,7 @@ def _without_codes(found: Any) -> Any:
     return {**vars(found), "code": None, "keyed": None} if isinstance(found, SendResult) else found
 
 
-SHAPES = [(switch.name, value) for switch in of_vendor("ketchup") for value in switch.values[1:]]
+SHAPES = [(switch.name, value) for switch in of_vendor("ketchup_loyalty") for value in switch.values[1:]]
 
 
 def directly(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -307,7 +311,7 @@ def same_story(simulator: Simulator, hook: Any, call: Make, shapes: list[tuple[s
     assert len(plain[1]) == 10
     simulator.reset()
     for name, value in shapes:
-        simulator.town.set_switch(f"ketchup.{name}", value)
+        simulator.state.set_switch(f"ketchup_loyalty.{name}", value)
     hook.account.learned.clear()
     told = story(hook, call), [{**facts, "filters": None} for facts in effects(simulator)]
     assert told[0] == plain[0]
@@ -378,7 +382,7 @@ def test_90_a_file_is_gone_after_a_month(
     telecom_simulator: Simulator, hook: Any, call: Make, tmp_path: Path
 ) -> None:
     key = call(hook.create_statistics_export, **period())
-    telecom_simulator.town.clock.advance(31 * 86_400)
+    telecom_simulator.state.clock.advance(31 * 86_400)
     for ask, *target in (
         (hook.get_statistics,),
         (hook.download_statistics, tmp_path / "mine"),
@@ -403,7 +407,7 @@ def test_92_a_place_that_is_cleared_can_be_taken(telecom_simulator: Simulator, h
 def test_an_export_whose_key_was_lost_takes_one_place_and_is_listed(
     telecom_simulator: Simulator, hook: Any, call: Make, kind: FaultKind
 ) -> None:
-    telecom_simulator.fault(kind, "ketchup", path="/stat/create", times=9)
+    telecom_simulator.fault(kind, "ketchup_loyalty", path="/stat/create", times=9)
     with pytest.raises(TelecomUnknownError):
         call(hook.create_statistics_export, **period())
     (lost,) = call(hook.list_statistics_exports)
@@ -414,7 +418,7 @@ def test_a_deletion_without_an_answer_is_unknown_and_done_once(
     telecom_simulator: Simulator, hook: Any, call: Make
 ) -> None:
     key = call(hook.create_statistics_export, **period())
-    telecom_simulator.fault("close_after", "ketchup", method="DELETE")
+    telecom_simulator.fault("close_after", "ketchup_loyalty", method="DELETE")
     with pytest.raises(TelecomUnknownError):
         call(hook.delete_statistics_export, key)
     assert len(effects(telecom_simulator, "stat_delete")) == 1
@@ -445,17 +449,17 @@ def test_viber_without_a_proven_key_is_posted_once_whatever_a_gateway_refuses(
     telecom_simulator: Simulator, hook: Any, call: Make, status: int, body: str
 ) -> None:
     """Only a code of the vendor's own proves that nothing was done, so that another form may be tried."""
-    telecom_simulator.fault("status_after", "ketchup", path="/viber/create", status=status, body=body)
+    telecom_simulator.fault("status_after", "ketchup_loyalty", path="/viber/create", status=status, body=body)
     with pytest.raises(TelecomRejectedError):
         call(hook.send_viber, [ViberRecipient("380670000201", "r1")], "Hi", sender="Shop")
-    posts = [seen for seen in telecom_simulator.town.requests if seen.path.endswith("/viber/create")]
-    assert len(posts) == len(telecom_simulator.town.ledger.of("ketchup", "viber")) == 1
+    posts = [seen for seen in telecom_simulator.state.requests if seen.path.endswith("/viber/create")]
+    assert len(posts) == len(telecom_simulator.state.ledger.of("ketchup_loyalty", "viber")) == 1
 
 
 @pytest.mark.parametrize("reading", ["rest", "bare"])
 def test_viber_without_a_proven_key_goes_elsewhere_when_prices_are_not_there_either(
     telecom_simulator: Simulator, hook: Any, call: Make, reading: str
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.base_path", reading)
+    telecom_simulator.state.set_switch("ketchup_loyalty.base_path", reading)
     call(hook.send_viber, [ViberRecipient("380670000201", "r1")], "Hi", sender="Shop")
-    assert len(telecom_simulator.town.ledger.of("ketchup", "viber")) == 1
+    assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "viber")) == 1

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_telecom.calls.errors import TelecomUnknownError
 from airflow_provider_telecom.calls.request import Unknown
 from airflow_provider_telecom.simulator.server import Simulator
-from airflow_provider_telecom.simulator.town import FaultKind
+from airflow_provider_telecom.simulator.state import FaultKind
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 
 Make = Callable[..., Any]
@@ -40,11 +40,11 @@ def hook(hook_for: Make) -> Any:
 
 def requests(simulator: Simulator) -> list[str]:
     """Return the requests that the vendor has seen, in short: POST for a creation, GET for a look-up."""
-    return [seen.method for seen in simulator.town.requests]
+    return [seen.method for seen in simulator.state.requests]
 
 
 def received(simulator: Simulator) -> Counter[str]:
-    return Counter(effect.facts["msisdn"] for effect in simulator.town.ledger.of("ketchup", "viber"))
+    return Counter(effect.facts["msisdn"] for effect in simulator.state.ledger.of("ketchup_loyalty", "viber"))
 
 
 @pytest.mark.parametrize("people", [ONE, TWO], ids=["one", "two"])
@@ -53,8 +53,8 @@ def received(simulator: Simulator) -> Counter[str]:
 def test_a_lost_answer_is_looked_for_and_then_repeated_under_its_key(
     telecom_simulator: Simulator, hook: Any, call: Make, kind: FaultKind, duplicates: str, people: Any
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.duplicates", duplicates)
-    telecom_simulator.fault(kind, "ketchup")
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", duplicates)
+    telecom_simulator.fault(kind, "ketchup_loyalty")
     results = call(hook.send_viber, people, "Hi").results
     assert [(one.reference, one.accepted, one.duplicate, one.keyed) for one in results] == [
         (person.external_id, True, True, True) for person in people
@@ -69,8 +69,8 @@ def test_what_is_not_found_may_or_may_not_have_happened(
     telecom_simulator: Simulator, hook: Any, call: Make, kind: FaultKind, sent: int
 ) -> None:
     """Not sent at all, or sent by a vendor that overlooks our key: nobody can tell one from the other."""
-    telecom_simulator.town.set_switch("ketchup.viber_reference", "on")
-    telecom_simulator.fault(kind, "ketchup")
+    telecom_simulator.state.set_switch("ketchup_loyalty.viber_reference", "on")
+    telecom_simulator.fault(kind, "ketchup_loyalty")
     with pytest.raises(TelecomUnknownError):
         call(hook.send_viber, ONE, "Hi")
     assert requests(telecom_simulator) == ["POST", "GET", "GET", "GET"]
@@ -80,7 +80,7 @@ def test_what_is_not_found_may_or_may_not_have_happened(
 def test_a_vendor_that_does_not_answer_leaves_it_unknown(
     telecom_simulator: Simulator, hook: Any, call: Make
 ) -> None:
-    telecom_simulator.fault("close_after", "ketchup", times=9)
+    telecom_simulator.fault("close_after", "ketchup_loyalty", times=9)
     with pytest.raises(TelecomUnknownError):
         call(hook.send_viber, TWO, "Hi")
     assert Counter(requests(telecom_simulator))["POST"] == 1
@@ -96,17 +96,17 @@ def test_another_message_that_is_found_shows_nothing(
     import json
 
     body = json.dumps({"error": "0", "status": "delivered", **other})
-    telecom_simulator.fault("close_after", "ketchup", path="/create")
-    telecom_simulator.fault("body", "ketchup", path="/reference", body=body, times=9)
+    telecom_simulator.fault("close_after", "ketchup_loyalty", path="/create")
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/reference", body=body, times=9)
     with pytest.raises(TelecomUnknownError):
         call(hook.send_viber, ONE, "Hi")
     assert Counter(requests(telecom_simulator))["POST"] == 1
 
 
 def test_a_message_that_takes_a_while_to_show(telecom_simulator: Simulator, hook: Any, call: Make) -> None:
-    telecom_simulator.fault("close_after", "ketchup", path="/create")
+    telecom_simulator.fault("close_after", "ketchup_loyalty", path="/create")
     missing = '{"error": "40", "errorDescription": "Message not found"}'
-    telecom_simulator.fault("body", "ketchup", path="/reference", body=missing, times=2)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/reference", body=missing, times=2)
     assert call(hook.send_viber, ONE, "Hi").results[0].duplicate
     assert received(telecom_simulator) == Counter([A])
 
@@ -143,11 +143,11 @@ def test_once_it_is_shown_a_lost_answer_is_repeated_at_once(
     def call(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return method(*args, **kwargs)
 
-    telecom_simulator.town.set_switch("ketchup.duplicates", duplicates)
-    telecom_simulator.town.set_switch("ketchup.viber_echo", echo)
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", duplicates)
+    telecom_simulator.state.set_switch("ketchup_loyalty.viber_echo", echo)
     PROOFS[proof](hook, call)
-    telecom_simulator.town.requests.clear()
-    telecom_simulator.fault("close_after", "ketchup")
+    telecom_simulator.state.requests.clear()
+    telecom_simulator.fault("close_after", "ketchup_loyalty")
     assert all(one.duplicate for one in hook.send_viber(TWO, "Hi").results)
     assert set(requests(telecom_simulator)) == {"POST"}
     assert received(telecom_simulator) == Counter([A, B, C])
@@ -157,10 +157,10 @@ def test_once_it_is_shown_a_lost_answer_is_repeated_at_once(
 def test_a_key_that_does_not_come_back_shows_nothing(
     telecom_simulator: Simulator, hook: Any, call: Make, echo: str
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.viber_echo", echo)
+    telecom_simulator.state.set_switch("ketchup_loyalty.viber_echo", echo)
     first = call(hook.send_viber, TWO, "Hi").results
     assert [one.keyed for one in first] == [echo == "first", False]
-    telecom_simulator.fault("close_before", "ketchup")
+    telecom_simulator.fault("close_before", "ketchup_loyalty")
     with pytest.raises(TelecomUnknownError):
         call(hook.send_viber, [ViberRecipient(C, "r3")], "Hi")
     assert received(telecom_simulator) == Counter([A, B])
@@ -172,19 +172,19 @@ def test_a_recipient_that_is_refused_shows_nothing(
     """Neither that keys work nor that they do not."""
     call(hook.send_viber, ONE, "Hi")
     refused = '[{"error": "0", "messages": [{"error": "41", "errorDescription": "Incorrect msisdn"}]}]'
-    telecom_simulator.fault("body", "ketchup", path="/create", body=refused)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/create", body=refused)
     assert not call(hook.send_viber, [ViberRecipient(B, "r2")], "Hi").results[0].accepted
-    telecom_simulator.fault("close_after", "ketchup")
+    telecom_simulator.fault("close_after", "ketchup_loyalty")
     assert call(hook.send_viber, [ViberRecipient(C, "r3")], "Hi").results[0].duplicate
 
 
 def test_row_14_a_key_that_did_not_come_back_goes_under_both_names_next(
     telecom_simulator: Simulator, hook: Any, call: Make
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.viber_reference", "on")
+    telecom_simulator.state.set_switch("ketchup_loyalty.viber_reference", "on")
     assert not call(hook.send_viber, ONE, "Hi").results[0].keyed
     assert call(hook.send_viber, [ViberRecipient(B, "r2")], "Hi").results[0].keyed
-    telecom_simulator.fault("close_after", "ketchup")
+    telecom_simulator.fault("close_after", "ketchup_loyalty")
     assert call(hook.send_viber, [ViberRecipient(C, "r3")], "Hi").results[0].duplicate
     assert received(telecom_simulator) == Counter([A, B, C])
 
@@ -192,10 +192,10 @@ def test_row_14_a_key_that_did_not_come_back_goes_under_both_names_next(
 def test_a_known_key_beside_one_that_does_not_come_back(
     telecom_simulator: Simulator, hook: Any, call: Make
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.viber_echo", "never")
+    telecom_simulator.state.set_switch("ketchup_loyalty.viber_echo", "never")
     call(hook.send_viber, ONE, "Hi")
     assert [one.keyed for one in call(hook.send_viber, TWO, "Hi").results] == [True, False]
-    telecom_simulator.fault("close_before", "ketchup")
+    telecom_simulator.fault("close_before", "ketchup_loyalty")
     assert call(hook.send_viber, [ViberRecipient(C, "r3")], "Hi").results[0].accepted
     assert received(telecom_simulator) == Counter([A, B, C])
 
@@ -204,17 +204,17 @@ def test_a_whole_package_that_is_refused_for_a_known_key_shows_that_keys_work(
     telecom_simulator: Simulator, hook: Any
 ) -> None:
     """So its halves are repeated under their keys at once, if their answers are lost."""
-    telecom_simulator.town.set_switch("ketchup.duplicates", "whole")
-    telecom_simulator.town.set_switch("ketchup.viber_echo", "never")
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", "whole")
+    telecom_simulator.state.set_switch("ketchup_loyalty.viber_echo", "never")
     hook.send_viber(ONE, "Hi")
     answers = iter(["right", "lost", "right", "right"])
-    send = hook._opened().blocking._transport.send
+    send = hook._client().blocking._transport.send
 
     def losing(request: Any) -> Any:
         found = send(request)
         return Unknown("reset") if next(answers) == "lost" else found
 
-    hook._opened().blocking._transport.send = losing
+    hook._client().blocking._transport.send = losing
     assert [one.accepted for one in hook.send_viber(TWO, "Hi").results] == [True, True]
     assert set(requests(telecom_simulator)) == {"POST"}
     assert received(telecom_simulator) == Counter([A, B])

@@ -19,10 +19,10 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, Books
+from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, VendorState
 from airflow_provider_telecom.simulator.kyivstar_fmc import Call as Booked
 from airflow_provider_telecom.simulator.server import Simulator
-from airflow_provider_telecom.simulator.town import FaultKind
+from airflow_provider_telecom.simulator.state import FaultKind
 from tests.conftest import open_at_the_first_wait
 
 A, B = "380670000201", "380670000202"
@@ -30,9 +30,9 @@ _OLDEST = timedelta(days=30) - timedelta(minutes=30)  # the books hold nothing o
 Make = Callable[..., Any]
 
 
-def books_of(simulator: Simulator) -> Books:
-    books: Books = simulator.town.books("fmc", Books)
-    return books
+def books_of(simulator: Simulator) -> VendorState:
+    vendor_state: VendorState = simulator.state.vendor_state("kyivstar_fmc", VendorState)
+    return vendor_state
 
 
 def told(call: Booked) -> tuple[str, str, str, str, int]:
@@ -84,15 +84,15 @@ def test_a_month_in_slices_is_the_whole_book(
         last = end - timedelta(days=days)
         first = max(last - timedelta(days=6) + timedelta(seconds=1), end - _OLDEST)
         found += call(hook.get_call_records, first, last)
-    books = sorted(told(one) for one in books_of(telecom_simulator).calls)
-    assert sorted({*map(read, found)}) == sorted(set(books))
+    vendor_state = sorted(told(one) for one in books_of(telecom_simulator).calls)
+    assert sorted({*map(read, found)}) == sorted(set(vendor_state))
 
 
 def test_names_and_departments(telecom_simulator: Simulator, hook_for: Make, call: Make) -> None:
-    books = books_of(telecom_simulator)
-    books.calls.clear()
+    vendor_state = books_of(telecom_simulator)
+    vendor_state.calls.clear()
     facts = {"calling_name": "Олена", "called_name": 'Бо, "B"', "department": "A & B"}
-    books.add_call(now() - timedelta(hours=1), 12.5, "0670000201", "0670000202", **facts)
+    vendor_state.add_call(now() - timedelta(hours=1), 12.5, "0670000201", "0670000202", **facts)
     hook = hook_for("kyivstar_fmc")
     asked = {"names": True, "departments": True}
     for format in ("json", "csv", "xml"):
@@ -145,7 +145,7 @@ def test_a_page_in_place_of_a_list_is_not_saved_as_one(
     telecom_simulator: Simulator, hook_for: Make, call: Make, tmp_path: Path, format: str
 ) -> None:
     hook, start = hook_for("kyivstar_fmc"), now() - timedelta(days=1)
-    telecom_simulator.fault("html", "fmc", path="callstat", times=4)
+    telecom_simulator.fault("html", "kyivstar_fmc", path="callstat", times=4)
     with pytest.raises(TelecomAnswerError, match="no list of calls"):
         call(hook.download_call_records, tmp_path / "mine", start, format=format)
     assert list(tmp_path.iterdir()) == []
@@ -157,18 +157,18 @@ def test_a_page_in_place_of_a_list_is_not_saved_as_one(
 def test_a_body_in_place_of_none_is_no_call_that_rings(
     telecom_simulator: Simulator, hook_for: Make, call: Make, body: str
 ) -> None:
-    telecom_simulator.fault("body", "fmc", path="originate", body=body)
+    telecom_simulator.fault("body", "kyivstar_fmc", path="originate", body=body)
     with pytest.raises(TelecomUnknownError):
         call(hook_for("kyivstar_fmc").originate_call, B, A)
-    assert len(telecom_simulator.town.requests) == 1
+    assert len(telecom_simulator.state.requests) == 1
 
 
 def test_originating_rings_once(telecom_simulator: Simulator, hook_for: Make, call: Make) -> None:
     hook = hook_for("kyivstar_fmc", calling_number="067 000 02 01")
     assert call(hook.originate_call, "+38 067 000-02-02") is None
-    (effect,) = telecom_simulator.town.ledger.effects
+    (effect,) = telecom_simulator.state.ledger.effects
     assert effect.facts == {"calling": "0670000201", "called": "0670000202"}
-    assert len(telecom_simulator.town.requests) == 1
+    assert len(telecom_simulator.state.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -189,20 +189,20 @@ def test_originating_rings_once(telecom_simulator: Simulator, hook_for: Make, ca
 def test_an_unclear_outcome_is_unknown_and_was_asked_once(
     telecom_simulator: Simulator, hook_for: Make, call: Make, kind: FaultKind, rang: int
 ) -> None:
-    telecom_simulator.fault(kind, "fmc", times=9)
+    telecom_simulator.fault(kind, "kyivstar_fmc", times=9)
     with pytest.raises(TelecomUnknownError):
         call(hook_for("kyivstar_fmc").originate_call, B, A)
-    assert len(telecom_simulator.town.requests) == 1
-    assert len(telecom_simulator.town.ledger.of("fmc", "call")) == rang
+    assert len(telecom_simulator.state.requests) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_fmc", "call")) == rang
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "close_before", "half_body", "garbage", "status", "html"])
 def test_a_read_is_repeated_until_it_is_whole(
     telecom_simulator: Simulator, hook_for: Make, call: Make, kind: FaultKind
 ) -> None:
-    telecom_simulator.fault(kind, "fmc")
+    telecom_simulator.fault(kind, "kyivstar_fmc")
     assert call(hook_for("kyivstar_fmc").get_call_records, now() - timedelta(days=3))
-    assert len(telecom_simulator.town.requests) == 2
+    assert len(telecom_simulator.state.requests) == 2
 
 
 def test_a_call_while_the_door_is_shut_rings_when_it_opens(
@@ -212,7 +212,7 @@ def test_a_call_while_the_door_is_shut_rings_when_it_opens(
     open_at_the_first_wait(hook, telecom_simulator)
     telecom_simulator.refuse()
     call(hook.originate_call, B, A)
-    assert len(telecom_simulator.town.ledger.of("fmc", "call")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_fmc", "call")) == 1
 
 
 def test_a_bad_token_is_an_auth_error_at_once(
@@ -224,7 +224,7 @@ def test_a_bad_token_is_an_auth_error_at_once(
         call(hook.get_call_records, now() - timedelta(days=1))
     with pytest.raises(TelecomAuthError):
         call(hook.originate_call, B, A)
-    assert len(telecom_simulator.town.requests) == 2
+    assert len(telecom_simulator.state.requests) == 2
 
 
 def test_a_service_that_is_not_activated_is_an_auth_error(
@@ -240,7 +240,7 @@ def test_what_the_pbx_does_not_dial_is_rejected(
 ) -> None:
     with pytest.raises(TelecomRejectedError):
         call(hook_for("kyivstar_fmc").originate_call, "+79000000000", A)
-    assert telecom_simulator.town.ledger.effects == []
+    assert telecom_simulator.state.ledger.effects == []
 
 
 @pytest.mark.parametrize(
@@ -255,19 +255,19 @@ def test_a_vendor_gone_wrong_is_an_error(
     telecom_simulator: Simulator, hook_for: Make, call: Make, kind: FaultKind, error: type[Exception]
 ) -> None:
     location = {"location": telecom_simulator.url + "/novaconnect/steal"}
-    telecom_simulator.fault(kind, "fmc", times=9, headers=location, size=20_000_000)
+    telecom_simulator.fault(kind, "kyivstar_fmc", times=9, headers=location, size=20_000_000)
     with pytest.raises(error):
         call(hook_for("kyivstar_fmc").get_call_records, now() - timedelta(days=1))
-    assert {seen.vendor for seen in telecom_simulator.town.requests} == {"fmc"}
+    assert {seen.vendor for seen in telecom_simulator.state.requests} == {"kyivstar_fmc"}
 
 
 def test_a_connection_is_tested_by_a_read(telecom_simulator: Simulator, hook_for: Make) -> None:
-    books = books_of(telecom_simulator)
-    books.add_call(now() - timedelta(minutes=1), 30, "0670000201", "0670000202")
+    vendor_state = books_of(telecom_simulator)
+    vendor_state.add_call(now() - timedelta(minutes=1), 30, "0670000201", "0670000202")
     hook = hook_for("kyivstar_fmc")
     assert hook.test_connection() == (True, "Connected: 1 calls in the last five minutes.")
-    assert telecom_simulator.town.ledger.effects == []
-    books.token = "1" * 64
+    assert telecom_simulator.state.ledger.effects == []
+    vendor_state.token = "1" * 64
     good, text = hook.test_connection()
     assert not good
     assert text.startswith("The credentials are refused.")

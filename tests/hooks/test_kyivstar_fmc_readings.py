@@ -18,14 +18,14 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
 )
 from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
-from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, Books
+from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, VendorState
 from airflow_provider_telecom.simulator.switches import of_vendor
 from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
     KyivstarFmcCallsToObjectStorageOperator,
 )
-from airflow_provider_telecom.vendors.kyivstar_fmc import watches
-from airflow_provider_telecom.vendors.progress import Stage
-from tests.tasks import Run
+from airflow_provider_telecom.vendors.kyivstar_fmc import status
+from airflow_provider_telecom.vendors.poll_result import Stage
+from tests.running import Run
 
 A, B, SHORT = "0670000201", "0670000202", "101"
 PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ Make = Callable[..., Any]
 SETTINGS = [
     *(
         pytest.param({switch.full_name: value}, id=f"{switch.name}={value}")
-        for switch in of_vendor("fmc")
+        for switch in of_vendor("kyivstar_fmc")
         for value in switch.values[1:]
         if switch.in_presets
     ),
@@ -46,22 +46,22 @@ every_reading = pytest.mark.parametrize("setting", SETTINGS)
 
 
 @pytest.fixture
-def books(telecom_simulator: Any, setting: Any) -> Books:
+def vendor_state(telecom_simulator: Any, setting: Any) -> VendorState:
     """Return empty books of a vendor that follows one reading, or one of many at once."""
     if isinstance(setting, dict):
         for name, value in setting.items():
-            telecom_simulator.town.set_switch(name, value)
+            telecom_simulator.state.set_switch(name, value)
     elif isinstance(setting, int):
         telecom_simulator.reset(setting, preset="random")
     else:
         telecom_simulator.reset(preset=setting)
-    found: Books = telecom_simulator.town.books("fmc", Books)
+    found: VendorState = telecom_simulator.state.vendor_state("kyivstar_fmc", VendorState)
     found.calls.clear()
     return found
 
 
 @pytest.fixture
-def hook(books: Books, hook_for: Make) -> Any:
+def hook(vendor_state: VendorState, hook_for: Make) -> Any:
     return hook_for("kyivstar_fmc")
 
 
@@ -76,13 +76,13 @@ def called(number: str) -> str:
 
 @every_reading
 @pytest.mark.parametrize("format", FORMATS)
-def test_records(books: Books, hook: Any, tmp_path: Path, format: str) -> None:
+def test_records(vendor_state: VendorState, hook: Any, tmp_path: Path, format: str) -> None:
     start = now() - 5 * HOUR
     names = {"calling_name": 'Олена; "Бо", <1>', "called_name": "", "department": "A & B"}
     booked = [
-        books.add_call(start, 13, A, B, **names),
-        books.add_call(start, 13, A, B, **names),
-        books.add_call(start + HOUR, 600, B, SHORT),
+        vendor_state.add_call(start, 13, A, B, **names),
+        vendor_state.add_call(start, 13, A, B, **names),
+        vendor_state.add_call(start + HOUR, 600, B, SHORT),
     ]
     found = hook.get_call_records(start - HOUR, format=format, names=True, departments=True, ownership=True)
     assert Counter(
@@ -115,13 +115,17 @@ def test_periods_up_to_the_limits(hook: Any) -> None:
 
 @every_reading
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_load_over_the_change_of_the_clocks(books: Books, hook: Any, tmp_path: Path, format: str) -> None:
+def test_a_load_over_the_change_of_the_clocks(
+    vendor_state: VendorState, hook: Any, tmp_path: Path, format: str
+) -> None:
     """A month with calls of all lengths, many of them around the change: each is loaded once."""
     with time_machine.travel(PUT_BACK + 12 * DAY, tick=False):
         for minutes in range(-6 * 1440, 11 * 1440, 171):
-            books.add_call(PUT_BACK + timedelta(minutes=minutes), (13, 4000, 40_000)[minutes % 3], A, B)
+            vendor_state.add_call(
+                PUT_BACK + timedelta(minutes=minutes), (13, 4000, 40_000)[minutes % 3], A, B
+            )
         for minutes in range(-90, 91, 7):
-            books.add_call(PUT_BACK + timedelta(minutes=minutes), 13, A, B)
+            vendor_state.add_call(PUT_BACK + timedelta(minutes=minutes), 13, A, B)
         operator = KyivstarFmcCallsToObjectStorageOperator(
             task_id="load",
             path=str(tmp_path),
@@ -134,8 +138,10 @@ def test_a_load_over_the_change_of_the_clocks(books: Books, hook: Any, tmp_path:
     files = tmp_path.glob("date=*/calls*.jsonl")
     rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     shown = Counter(row["start_timestamp"].replace("T", " ") for row in rows)
-    assert shown == Counter(str(call.start.astimezone(KYIV).replace(tzinfo=None)) for call in books.calls)
-    assert summary["rows"] == len(books.calls)
+    assert shown == Counter(
+        str(call.start.astimezone(KYIV).replace(tzinfo=None)) for call in vendor_state.calls
+    )
+    assert summary["rows"] == len(vendor_state.calls)
     assert {row["calling_msisdn"] for row in rows} == {f"38{A}"}
     for row in rows:
         if not row["time_ambiguous"]:
@@ -148,37 +154,39 @@ def test_a_load_over_the_change_of_the_clocks(books: Books, hook: Any, tmp_path:
 @every_reading
 @pytest.mark.parametrize("since", [-90, -30, -1, 0, 20, 61])
 def test_a_call_is_verified_in_both_passes_of_the_hour_that_happens_twice(
-    books: Books, hook: Any, since: int
+    vendor_state: VendorState, hook: Any, since: int
 ) -> None:
     asked = PUT_BACK + timedelta(minutes=since)
-    books.add_call(asked - 3 * HOUR, 60, A, B)
+    vendor_state.add_call(asked - 3 * HOUR, 60, A, B)
     with time_machine.travel(asked + timedelta(minutes=3), tick=False):
-        look = watches.call_record(hook, A, B, asked.isoformat())
+        look = status.call_record(hook, A, B, asked.isoformat())
         assert hook.run(look).stage is Stage.WAITING
-        books.add_call(asked + timedelta(seconds=1), 60, A, B)
-        look = watches.call_record(hook, A, B, asked.isoformat())
-        assert hook.run(look).stage is Stage.REACHED
+        vendor_state.add_call(asked + timedelta(seconds=1), 60, A, B)
+        look = status.call_record(hook, A, B, asked.isoformat())
+        assert hook.run(look).stage is Stage.SUCCEEDED
 
 
 @every_reading
-def test_a_call_rings_once(telecom_simulator: Any, books: Books, hook: Any) -> None:
+def test_a_call_rings_once(telecom_simulator: Any, vendor_state: VendorState, hook: Any) -> None:
     run = Run()
     ring = {"task_id": "ring", "called_number": B, "calling_number": A}
     for _ in range(2):
         assert run.execute(KyivstarFmcOriginateCallOperator(**ring)) == {"started": True}
-    assert len(telecom_simulator.town.ledger.of("fmc", "call")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_fmc", "call")) == 1
     with pytest.raises(TelecomRejectedError):
         hook.originate_call("+79000000000", A)
-    books.activated = False
+    vendor_state.activated = False
     with pytest.raises(TelecomAuthError):
         hook.originate_call(B, A)
-    assert len(telecom_simulator.town.ledger.of("fmc", "call")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_fmc", "call")) == 1
 
 
-@pytest.mark.parametrize("setting", [{"fmc.csv_encoding": "cp1251"}], ids=str)
-def test_another_encoding_is_an_error_without_the_option(books: Books, hook: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", [{"kyivstar_fmc.csv_encoding": "cp1251"}], ids=str)
+def test_another_encoding_is_an_error_without_the_option(
+    vendor_state: VendorState, hook: Any, tmp_path: Path
+) -> None:
     start = now() - 2 * HOUR
-    books.add_call(start, 13, A, B, calling_name="Олена")
+    vendor_state.add_call(start, 13, A, B, calling_name="Олена")
     with pytest.raises(TelecomAnswerError):
         hook.get_call_records(start - HOUR, format="csv", names=True)
     load = {

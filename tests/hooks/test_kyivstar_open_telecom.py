@@ -17,7 +17,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import MessageState, PromoState
 
@@ -32,9 +32,9 @@ def hook(hook_for: Make) -> Any:
 
 
 @pytest.fixture
-def books(telecom_simulator: Any, hook: Any) -> Any:
+def vendor_state(telecom_simulator: Any, hook: Any) -> Any:
     hook.fetch_token()  # the books are opened by the first request
-    return telecom_simulator.town._books["kyivstar"]
+    return telecom_simulator.state._books["kyivstar_open_telecom"]
 
 
 def hook_of(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> KyivstarOpenTelecomHook:
@@ -43,13 +43,13 @@ def hook_of(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> Kyiv
 
 
 def paths(simulator: Any) -> list[str]:
-    return [seen.path for seen in simulator.town.requests]
+    return [seen.path for seen in simulator.state.requests]
 
 
 def test_a_token_is_fetched(hook: Any, call: Make) -> None:
     token = call(hook.fetch_token)
     assert token.value.reveal().startswith("sim_")
-    assert token.lives == 28799
+    assert token.expires_in == 28799
 
 
 def test_the_token_is_fetched_once_for_many_calls(telecom_simulator: Any, hook: Any) -> None:
@@ -65,15 +65,15 @@ def test_the_subscriber_checks(hook: Any, call: Make) -> None:
     assert call(hook.get_score, NUMBER) in range(300, 851)
 
 
-def test_the_device_check(books: Any, hook: Any, call: Make) -> None:
-    books.subscriber(NUMBER).imei = "490154203237518"
+def test_the_device_check(vendor_state: Any, hook: Any, call: Make) -> None:
+    vendor_state.subscriber(NUMBER).imei = "490154203237518"
     assert call(hook.check_device, NUMBER, imei="490154203237518").matches is True
     assert call(hook.check_device, NUMBER, imei="35693803564380").matches is False
     assert call(hook.check_device, NUMBER, days_period=30).imei_count >= 1
 
 
-def test_wrapped_answers_read_alike(books: Any, hook: Any, call: Make) -> None:
-    books.switches.turn_on("resource")
+def test_wrapped_answers_read_alike(vendor_state: Any, hook: Any, call: Make) -> None:
+    vendor_state.switches.turn_on("resource")
     assert call(hook.check_sim_count, NUMBER, 120).sim_count >= 1
     assert call(hook.send_sms, NUMBER, "hi").message_id
     promo = call(hook.create_promo, "Hello")
@@ -84,7 +84,7 @@ def test_wrapped_answers_read_alike(books: Any, hook: Any, call: Make) -> None:
 def test_a_foreign_number_is_not_found_and_not_billed(telecom_simulator: Any, hook: Any, call: Make) -> None:
     with pytest.raises(TelecomNotFoundError):
         call(hook.verify_sim, FOREIGN, 1)
-    assert telecom_simulator.town.ledger.of("kyivstar", "billed_check") == []
+    assert telecom_simulator.state.ledger.of("kyivstar_open_telecom", "billed_check") == []
 
 
 def test_no_score_is_none(hook: Any, call: Make) -> None:
@@ -102,18 +102,18 @@ def test_a_404_of_a_gateway_is_no_data(telecom_simulator: Any, hook: Any, call: 
 
 
 def test_an_sms_is_sent_and_delivered(telecom_simulator: Any, hook: Any, call: Make) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 2)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.sms", "after_polls", 2)
     sent = call(hook.send_sms, "067 000 02 00", "Вітаємо", max_segments=2, ttl_seconds=3600)
     assert sent.reserved_segments == 1
     assert call(hook.get_sms, sent.message_id).state is MessageState.ACCEPTED
     status = call(hook.get_sms, sent.message_id)
     assert (status.is_delivered, status.message_id) == (True, sent.message_id)
     assert abs(status.moment - datetime.now(UTC)) < timedelta(minutes=1)
-    (effect,) = telecom_simulator.town.ledger.of("kyivstar", "sms")
+    (effect,) = telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")
     assert effect.facts["msisdn"] == NUMBER
 
 
-def test_a_status_that_is_not_there_yet_is_not_found(books: Any, hook: Any, call: Make) -> None:
+def test_a_status_that_is_not_there_yet_is_not_found(vendor_state: Any, hook: Any, call: Make) -> None:
     with pytest.raises(TelecomNotFoundError) as caught:
         call(hook.get_sms, "00000000-0000-0000-0000-000000000000")
     assert caught.value.code == "1040"
@@ -140,14 +140,14 @@ def test_viber_messages_are_sent_and_seen(telecom_simulator: Any, hook: Any, cal
         assert call(hook.get_viber, sent.message_id).state is MessageState.SEEN
     charged = [
         effect.facts["charged"]
-        for effect in telecom_simulator.town.ledger.of("kyivstar")
+        for effect in telecom_simulator.state.ledger.of("kyivstar_open_telecom")
         if "charged" in effect.facts
     ]
     assert charged == ["transaction", "promotion", "promotion"]
 
 
 def test_a_mailing_from_draft_to_statistics(telecom_simulator: Any, hook: Any, call: Make) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1)
     promo = call(hook.create_promo, "Hello ${1}")
     assert (promo.state, promo.param_count) == (PromoState.DRAFT, 1)
     assert "WAITING" in promo.next_available_statuses
@@ -160,7 +160,7 @@ def test_a_mailing_from_draft_to_statistics(telecom_simulator: Any, hook: Any, c
 
 
 def test_a_mailing_is_suspended(telecom_simulator: Any, hook: Any, call: Make) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 100)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 100)
     promo = call(hook.create_promo, "Hello")
     call(hook.add_promo_audience, promo.id, [NUMBER])
     call(hook.start_promo, promo.id)
@@ -173,16 +173,16 @@ def test_an_audience_too_large_is_refused_before_anything_is_sent(
     telecom_simulator: Any, hook: Any, call: Make
 ) -> None:
     promo = hook.create_promo("Hello")
-    before = len(telecom_simulator.town.requests)
+    before = len(telecom_simulator.state.requests)
     with pytest.raises(TelecomInputError):
         call(hook.add_promo_audience, promo.id, [NUMBER] * 21_000)
-    assert len(telecom_simulator.town.requests) == before
+    assert len(telecom_simulator.state.requests) == before
 
 
 def test_a_full_chunk_is_taken(telecom_simulator: Any, hook: Any, call: Make) -> None:
     promo = hook.create_promo("Hello")
     call(hook.add_promo_audience, promo.id, [380670000000 + n for n in range(20_000)])
-    (effect,) = telecom_simulator.town.ledger.of("kyivstar", "promo_audience")
+    (effect,) = telecom_simulator.state.ledger.of("kyivstar_open_telecom", "promo_audience")
     assert effect.facts["count"] == 20_000
 
 
@@ -190,8 +190,8 @@ def test_mailings_are_listed_in_pages_and_whole(hook: Any, call: Make) -> None:
     made = [hook.create_promo(f"Hello {n}").id for n in range(5)]
     page = call(hook.list_promos, page_size=2)
     assert [promo.id for promo in page.items] == made[:2]
-    assert page.rest is not None
-    assert [promo.id for promo in hook.run(page.rest()).items] == made[2:4]
+    assert page.next_page is not None
+    assert [promo.id for promo in hook.run(page.next_page()).items] == made[2:4]
     assert [promo.id for promo in call(hook.all_promos, page_size=2)] == made
     later = datetime.now(UTC) + timedelta(days=1)
     assert call(hook.all_promos, start_date_from=later, sort_by="startDate", sort_direction="DESC") == []
@@ -224,12 +224,12 @@ def test_a_mock_client_is_refused_by_the_live_server(
 
 
 def test_dead_tokens_are_replaced_and_a_paid_sms_goes_out_once(
-    telecom_simulator: Any, books: Any, hook: Any, call: Make
+    telecom_simulator: Any, vendor_state: Any, hook: Any, call: Make
 ) -> None:
     call(hook.check_lifetime, NUMBER)
-    books.kill_tokens()
+    vendor_state.revoke_tokens()
     call(hook.send_sms, NUMBER, "hi")
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "sms")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")) == 1
 
 
 def test_a_lost_answer_of_a_paid_sms_is_unknown_and_not_repeated(
@@ -238,7 +238,7 @@ def test_a_lost_answer_of_a_paid_sms_is_unknown_and_not_repeated(
     telecom_simulator.fault("reset_after", VENDOR, path="/sms$")
     with pytest.raises(TelecomUnknownError):
         call(hook.send_sms, NUMBER, "hi")
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "sms")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")) == 1
     assert paths(telecom_simulator).count("/rest/v1beta/sms") == 1
 
 
@@ -290,7 +290,7 @@ def test_a_wrong_connection_is_refused_by_field(
 def test_three_fields_are_enough_and_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = {"conn_type": VENDOR, "login": "client", "password": "hush-hush"}
     hook = hook_of(monkeypatch, connection)
-    assert hook._read().route.base_url == "https://api-gateway.kyivstar.ua"
+    assert hook._read().transport_options.base_url == "https://api-gateway.kyivstar.ua"
     assert hook.options.prefix == "/rest/v1beta"
     assert hook.credentials.login == "client"
-    assert "hush-hush" not in f"{hook!r} {hook.credentials!r} {hook._auth(hook._read(), Guard())!r}"
+    assert "hush-hush" not in f"{hook!r} {hook.credentials!r} {hook._auth(hook._read(), AccountLimits())!r}"

@@ -27,8 +27,8 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
 from airflow_provider_telecom.sensors.kyivstar_open_telecom import KyivstarSmsDeliveredSensor
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import RateLimit
 from airflow_provider_telecom.simulator.switches import of_vendor
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
-from tests.tasks import Run
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from tests.running import Run
 
 NUMBER, FOREIGN, WITHOUT_SCORE = "380670000200", "380500000000", "380670000099"
 IMEI = "35000000000000"
@@ -37,7 +37,7 @@ Make = Callable[..., Any]
 SETTINGS = [
     *(
         pytest.param({switch.full_name: value}, id=f"{switch.name}={value}")
-        for switch in of_vendor("kyivstar")
+        for switch in of_vendor("kyivstar_open_telecom")
         for value in switch.values[1:]
         if switch.in_presets
     ),
@@ -51,21 +51,21 @@ def hook(telecom_simulator: Any, hook_for: Make, setting: Any) -> Any:
     """Return a hook at a vendor that follows one reading, or one of many at once."""
     if isinstance(setting, dict):
         for name, value in setting.items():
-            telecom_simulator.town.set_switch(name, value)
+            telecom_simulator.state.set_switch(name, value)
     elif isinstance(setting, int):
         telecom_simulator.reset(setting, preset="random")
     else:
         telecom_simulator.reset(preset=setting)
     found = hook_for(VENDOR)
     found.fetch_token()  # the books are opened by the first request
-    subscriber = books(telecom_simulator).subscriber(NUMBER)
+    subscriber = vendor_state(telecom_simulator).subscriber(NUMBER)
     subscriber.active, subscriber.imei, subscriber.imei_count, subscriber.score = True, IMEI, 2, 700
-    subscriber.sim_changes = [telecom_simulator.town.clock.now() - timedelta(days=200)]
+    subscriber.sim_changes = [telecom_simulator.state.clock.now() - timedelta(days=200)]
     return found
 
 
-def books(simulator: Any) -> Any:
-    return simulator.town._books["kyivstar"]
+def vendor_state(simulator: Any) -> Any:
+    return simulator.state._books["kyivstar_open_telecom"]
 
 
 @every_reading
@@ -111,7 +111,7 @@ def test_questions_about_a_subscriber(telecom_simulator: Any, hook: Any) -> None
 
 @every_reading
 def test_messages_are_sent_once_and_waited_for(telecom_simulator: Any, hook: Any) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar", "looks", 2)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom", "after_polls", 2)
     waits = {"wait_for_completion": True, "poll_interval": 0.01}
     sent = [
         Run().execute(KyivstarSendSmsOperator(task_id="sms", msisdn=NUMBER, text="Hi", **waits)),
@@ -130,10 +130,10 @@ def test_messages_are_sent_once_and_waited_for(telecom_simulator: Any, hook: Any
     ]
     assert [facts["status"].casefold() for facts in sent] == ["delivered", "delivered"]
     assert sent[0]["reserved_segments"] == 1
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "sms")) == 1
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "viber_promotion")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "viber_promotion")) == 1
     status = hook.get_sms(sent[0]["message_id"])
-    assert abs(status.moment - telecom_simulator.town.clock.now()) < timedelta(minutes=1)
+    assert abs(status.moment - telecom_simulator.state.clock.now()) < timedelta(minutes=1)
 
 
 @every_reading
@@ -146,7 +146,7 @@ def test_a_message_that_is_not_there(hook: Any) -> None:
 
 @every_reading
 def test_a_promo_reaches_everybody_once(telecom_simulator: Any, hook: Any) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1)
     numbers = [f"38067000020{digit}" for digit in range(5)]
     facts = Run().execute(
         KyivstarCreatePromoOperator(
@@ -161,9 +161,9 @@ def test_a_promo_reaches_everybody_once(telecom_simulator: Any, hook: Any) -> No
         )
     )
     assert (facts["sent_count"], facts["deliveries_count"]) == (5, 5)
-    (promo,) = books(telecom_simulator).promos.values()
+    (promo,) = vendor_state(telecom_simulator).promos.values()
     assert [number for number, _ in promo.audience] == numbers
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "promo_started")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "promo_started")) == 1
 
 
 @every_reading
@@ -174,54 +174,59 @@ def test_all_promos_are_listed_once(hook: Any, count: int) -> None:
     page, walked = hook.list_promos(page_size=2), []
     while page is not None:
         walked += [promo.id for promo in page.items]
-        page = hook.run(page.rest()) if page.rest else None
+        page = hook.run(page.next_page()) if page.next_page else None
     assert walked == made
 
 
 @every_reading
 def test_a_token_that_died_costs_nothing(telecom_simulator: Any, hook: Any) -> None:
-    books(telecom_simulator).kill_tokens()
+    vendor_state(telecom_simulator).revoke_tokens()
     hook.send_sms(NUMBER, "hi")
     hook.fetch_token()
     hook.send_sms(NUMBER, "hi")
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "sms")) == 2
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")) == 2
 
 
-@pytest.mark.parametrize("setting", [{"kyivstar.expired": "on"}, "opposite"], ids=str)
+@pytest.mark.parametrize("setting", [{"kyivstar_open_telecom.expired": "on"}, "opposite"], ids=str)
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_an_expired_message_is_not_waited_for(telecom_simulator: Any, hook: Any, deferrable: bool) -> None:
-    books(telecom_simulator).unreachable.add(NUMBER)
+    vendor_state(telecom_simulator).unreachable.add(NUMBER)
     message_id = hook.send_sms(NUMBER, "hi").message_id
     sensor = KyivstarSmsDeliveredSensor(
         task_id="wait", message_id=message_id, deferrable=deferrable, poke_interval=0.01
     )
-    with pytest.raises(TelecomMissedError, match=r"(?i)status: expired"):
+    with pytest.raises(TelecomFailedError, match=r"(?i)status: expired"):
         Run().execute(sensor)
 
 
 @pytest.mark.parametrize(
     "setting",
-    [{"kyivstar.rate_limit_reset": form} for form in ("seconds", "http_date", "epoch", "epoch_ms")],
+    [
+        {"kyivstar_open_telecom.rate_limit_reset": form}
+        for form in ("seconds", "http_date", "epoch", "epoch_ms")
+    ],
     ids=str,
 )
 def test_a_rate_limit_is_kept_to(telecom_simulator: Any, hook: Any) -> None:
-    books(telecom_simulator).rate_limit = RateLimit(1, period_seconds=1)
+    vendor_state(telecom_simulator).rate_limit = RateLimit(1, period_seconds=1)
     for _ in range(3):
         hook.send_sms(NUMBER, "hi")
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "sms")) == 3
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")) == 3
 
 
-@pytest.mark.parametrize("setting", [{"kyivstar.sandbox_over": status} for status in ("429", "403")], ids=str)
+@pytest.mark.parametrize(
+    "setting", [{"kyivstar_open_telecom.sandbox_over": status} for status in ("429", "403")], ids=str
+)
 def test_a_sandbox_that_is_used_up_is_an_error(telecom_simulator: Any, hook: Any, hook_for: Make) -> None:
     sandbox = hook_for(VENDOR, environment="sandbox")
-    books(telecom_simulator).sandbox_left = 1
+    vendor_state(telecom_simulator).sandbox_left = 1
     sandbox.send_sms(NUMBER, "hi")
     with pytest.raises((TelecomAuthError, TelecomThrottledError)):
         sandbox.send_sms(NUMBER, "hi")
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "sms")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")) == 1
 
 
-@pytest.mark.parametrize("setting", [{"kyivstar.list_dates": "day"}], ids=str)
+@pytest.mark.parametrize("setting", [{"kyivstar_open_telecom.list_dates": "day"}], ids=str)
 def test_dates_that_the_vendor_does_not_take_are_an_error(telecom_simulator: Any, hook: Any) -> None:
     with pytest.raises(TelecomRejectedError, match="startDateFrom"):
-        hook.all_promos(start_date_from=telecom_simulator.town.clock.now())
+        hook.all_promos(start_date_from=telecom_simulator.state.clock.now())

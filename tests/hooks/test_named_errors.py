@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_telecom.calls.errors import TelecomError, retold, told
+from airflow_provider_telecom.calls.errors import TelecomError, from_dict, to_dict
 from tests.endpoints import Row, rows
 
 REFUSED = "the vendor refused it; "
@@ -71,7 +71,7 @@ def test_what_an_error_says(
     assert f"[connection {row.vendor}_default, host {host}: " in str(error)
     assert says.format(conn_id=f"{row.vendor}_default") in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
-    assert str(retold(json.loads(json.dumps(told(error))))) == str(error)
+    assert str(from_dict(json.loads(json.dumps(to_dict(error))))) == str(error)
 
 
 @pytest.mark.parametrize("row", [*READS, *EFFECTS], ids=str)

@@ -22,7 +22,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
-from airflow_provider_telecom.simulator.novaconnect import Books
+from airflow_provider_telecom.simulator.novaconnect import VendorState
 from airflow_provider_telecom.vendors.novaconnect.models import read_queue_callback
 
 Caller = Callable[..., Any]
@@ -35,20 +35,20 @@ def hook(hook_for: Callable[..., Any]) -> NovaConnectHook:
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Any:
-    return telecom_simulator.town.books("novaconnect", Books)
+def vendor_state(telecom_simulator: Any) -> Any:
+    return telecom_simulator.state.vendor_state("novaconnect", VendorState)
 
 
 @pytest.fixture
 def effects(telecom_simulator: Any) -> Callable[..., list[dict[str, Any]]]:
     def of(kind: str | None = None) -> list[dict[str, Any]]:
-        return [effect.facts for effect in telecom_simulator.town.ledger.of("novaconnect", kind)]
+        return [effect.facts for effect in telecom_simulator.state.ledger.of("novaconnect", kind)]
 
     return of
 
 
-def sims_of(books: Any, profile: str, block: str = "n") -> list[int]:
-    return [sim.id for sim in books.sims.values() if (sim.profile, sim.block) == (profile, block)]
+def sims_of(vendor_state: Any, profile: str, block: str = "n") -> list[int]:
+    return [sim.id for sim in vendor_state.sims.values() if (sim.profile, sim.block) == (profile, block)]
 
 
 # --- reads
@@ -68,8 +68,10 @@ def test_sims_are_listed_and_filtered(hook: NovaConnectHook, call: Caller) -> No
 
 
 @pytest.mark.parametrize("quirk", ["limit_float", "change_lock_bool"])
-def test_row_36_bent_types_are_read(hook: NovaConnectHook, books: Any, call: Caller, quirk: str) -> None:
-    books.switches.turn_on(quirk)
+def test_row_36_bent_types_are_read(
+    hook: NovaConnectHook, vendor_state: Any, call: Caller, quirk: str
+) -> None:
+    vendor_state.switches.turn_on(quirk)
     assert len(call(hook.all_sims)) == 60
 
 
@@ -102,7 +104,7 @@ def test_another_file_than_asked_for_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reports_come_whole(hook: NovaConnectHook, books: Any, call: Caller) -> None:
+def test_reports_come_whole(hook: NovaConnectHook, vendor_state: Any, call: Caller) -> None:
     day = (datetime.now(UTC) - timedelta(days=3)).date()
     sessions = call(hook.all_report_sessions, day, day, size=20)
     assert {row.start_at.date() for row in sessions} == {day}
@@ -112,15 +114,17 @@ def test_reports_come_whole(hook: NovaConnectHook, books: Any, call: Caller) -> 
     assert {row.id for row in days} == {1001}
     assert len(call(hook.report_days, day, day, sim_ids=[1001]).items) <= 2
     actions = call(hook.all_report_calls_and_sms)
-    assert len(actions) == len(books.actions)
+    assert len(actions) == len(vendor_state.actions)
     assert len({row.sid for row in actions}) == len(actions)
     assert len(call(hook.report_calls_and_sms, size=3).items) == 3
 
 
-def test_a_group_chooses_its_sims(hook: NovaConnectHook, books: Any, call: Caller) -> None:
-    group = next(iter(books.groups.values()))
+def test_a_group_chooses_its_sims(hook: NovaConnectHook, vendor_state: Any, call: Caller) -> None:
+    group = next(iter(vendor_state.groups.values()))
     rows = call(hook.all_report_days, group_ids=[group.id])
-    assert {row.id for row in rows} <= {sim.id for sim in books.sims.values() if group.id in sim.groups}
+    assert {row.id for row in rows} <= {
+        sim.id for sim in vendor_state.sims.values() if group.id in sim.groups
+    }
     assert rows
 
 
@@ -152,7 +156,7 @@ def test_user_and_company(hook: NovaConnectHook, call: Caller) -> None:
 )
 def test_an_operation_is_done_once_for_each_sim(
     hook: NovaConnectHook,
-    books: Any,
+    vendor_state: Any,
     effects: Any,
     call: Caller,
     method: str,
@@ -161,15 +165,15 @@ def test_an_operation_is_done_once_for_each_sim(
     args: tuple[Any, ...],
     kind: str,
 ) -> None:
-    chosen = sims_of(books, profile, block)[:3]
+    chosen = sims_of(vendor_state, profile, block)[:3]
     queued = call(getattr(hook, method), chosen, *args)
-    assert queued.queue_id in books.queues
+    assert queued.queue_id in vendor_state.queues
     assert [effect["id"] for effect in effects(kind)] == chosen
     assert {effect["queue_id"] for effect in effects(kind)} == {queued.queue_id}
 
 
-def test_what_was_set_reads_back(hook: NovaConnectHook, books: Any, call: Caller) -> None:
-    td, tc = sims_of(books, "TD")[0], sims_of(books, "TC")[0]
+def test_what_was_set_reads_back(hook: NovaConnectHook, vendor_state: Any, call: Caller) -> None:
+    td, tc = sims_of(vendor_state, "TD")[0], sims_of(vendor_state, "TC")[0]
     call(hook.block_sims, [td])
     call(hook.set_limit, [tc], 300)
     call(hook.set_groups, [td], [], ["Brand new"])
@@ -182,12 +186,12 @@ def test_what_was_set_reads_back(hook: NovaConnectHook, books: Any, call: Caller
 
 @pytest.mark.parametrize("quirks", [(), ("single_item", "count_object"), ("progress_callbacks",)])
 def test_row_38_callbacks_of_a_queue_are_read(
-    hook: NovaConnectHook, books: Any, quirks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    hook: NovaConnectHook, vendor_state: Any, quirks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     posted: list[bytes] = []
-    monkeypatch.setattr(books, "post", lambda url, body: posted.append(json.dumps(body).encode()))
-    books.switches.turn_on(*quirks)
-    queued = hook.ping_sims(sims_of(books, "TD")[:3], callback_url="http://127.0.0.1:9/hook")
+    monkeypatch.setattr(vendor_state, "post", lambda url, body: posted.append(json.dumps(body).encode()))
+    vendor_state.switches.turn_on(*quirks)
+    queued = hook.ping_sims(sims_of(vendor_state, "TD")[:3], callback_url="http://127.0.0.1:9/hook")
     found = [read_queue_callback(body) for body in posted]
     assert {one.qid for one in found} == {queued.queue_id}
     assert [one.final for one in found] == [False] * (len(found) - 1) + [True]
@@ -202,10 +206,10 @@ def test_a_sim_that_is_not_there_is_not_found(hook: NovaConnectHook, effects: An
 
 @pytest.mark.parametrize("fault", ["reset_after", "close_after", "half_body", "garbage", "status_after"])
 def test_a_purchase_without_a_clear_answer_is_unknown_and_made_once(
-    hook: NovaConnectHook, books: Any, effects: Any, call: Caller, telecom_simulator: Any, fault: str
+    hook: NovaConnectHook, vendor_state: Any, effects: Any, call: Caller, telecom_simulator: Any, fault: str
 ) -> None:
     telecom_simulator.fault(fault, vendor="novaconnect", path="sim/repackage", times=9)
-    chosen = sims_of(books, "TD")[:1]
+    chosen = sims_of(vendor_state, "TD")[:1]
     with pytest.raises(TelecomUnknownError):
         call(hook.repackage_sims, chosen)
     assert [effect["id"] for effect in effects("repackage")] == chosen
@@ -225,10 +229,10 @@ def test_people_are_made_changed_and_removed(hook: NovaConnectHook, effects: Any
         call(hook.remove_user, made.id)
 
 
-def test_oneself_is_changed(hook: NovaConnectHook, books: Any, call: Caller) -> None:
+def test_oneself_is_changed(hook: NovaConnectHook, vendor_state: Any, call: Caller) -> None:
     assert call(hook.edit_user, first_name="Aigerim").first_name == "Aigerim"
     call(hook.change_password, Secret("sim_password_0"), Secret("another-one"))
-    assert books.users[101].password == "another-one"
+    assert vendor_state.users[101].password == "another-one"
     with pytest.raises(TelecomRejectedError) as caught:
         call(hook.change_password, "sim_password_0", "third-one")
     assert "sim_password_0" not in str(caught.value)
@@ -282,7 +286,7 @@ def test_row_37_a_plain_user_is_refused_with_http_200(
 def test_broken_rules_reach_nobody(hook: NovaConnectHook, call: Caller, telecom_simulator: Any) -> None:
     with pytest.raises(TelecomInputError):
         call(hook.send_sms, [1001], "x" * 71)
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 def test_a_read_without_an_answer_is_asked_again(
@@ -291,4 +295,4 @@ def test_a_read_without_an_answer_is_asked_again(
     hook = hook_for("novaconnect")
     telecom_simulator.fault("reset_before", vendor="novaconnect", path="user/get")
     assert hook.get_user().id == 101
-    assert len(telecom_simulator.town.requests) == 2
+    assert len(telecom_simulator.state.requests) == 2

@@ -29,14 +29,14 @@ from airflow_provider_telecom.operators.novaconnect import (
 )
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
 from airflow_provider_telecom.simulator import credentials
-from airflow_provider_telecom.simulator.novaconnect import Books
+from airflow_provider_telecom.simulator.novaconnect import VendorState
 from airflow_provider_telecom.simulator.novaconnect.bills import usage_of
 from airflow_provider_telecom.simulator.switches import of_vendor
 from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
     NovaConnectBillToObjectStorageOperator,
     NovaConnectReportToObjectStorageOperator,
 )
-from tests.tasks import Run
+from tests.running import Run
 
 OPPOSITE = ("all", "opposite")
 PAGES = ("page_size", "past_the_end", "all_count")
@@ -67,7 +67,7 @@ def reading(request: pytest.FixtureRequest, telecom_simulator: Any) -> tuple[str
     if name == "all":
         telecom_simulator.reset(preset=value)
     else:
-        telecom_simulator.town.set_switch(f"novaconnect.{name}", value)
+        telecom_simulator.state.set_switch(f"novaconnect.{name}", value)
     return name, value
 
 
@@ -77,13 +77,13 @@ def hook(reading: Any, hook_for: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def books(hook: Any, telecom_simulator: Any) -> Books:
-    found: Books = telecom_simulator.town.books("novaconnect", Books)
+def vendor_state(hook: Any, telecom_simulator: Any) -> VendorState:
+    found: VendorState = telecom_simulator.state.vendor_state("novaconnect", VendorState)
     return found
 
 
 def done(simulator: Any, kind: str) -> list[int]:
-    return [effect.facts["id"] for effect in simulator.town.ledger.of("novaconnect", kind)]
+    return [effect.facts["id"] for effect in simulator.state.ledger.of("novaconnect", kind)]
 
 
 def today() -> date:
@@ -105,43 +105,43 @@ def load(folder: Path, start: date, end: date, **arguments: Any) -> dict[str, An
 @readings(*PAGES, "flat", "numbers_as_text", "http_status", "bare_errors")
 class TestPages:
     @pytest.mark.parametrize("size", [7, 20, 60, 100])
-    def test_lists_are_whole(self, hook: Any, books: Books, size: int) -> None:
-        assert [sim.id for sim in hook.all_sims(size=size)] == list(books.sims)
-        assert {group.id for group in hook.all_groups(size=size)} == set(books.groups)
-        assert {user.id for user in hook.all_users(size=size)} == set(books.users)
-        assert {bill.id for bill in hook.all_bills(size=size)} == set(books.bills)
+    def test_lists_are_whole(self, hook: Any, vendor_state: VendorState, size: int) -> None:
+        assert [sim.id for sim in hook.all_sims(size=size)] == list(vendor_state.sims)
+        assert {group.id for group in hook.all_groups(size=size)} == set(vendor_state.groups)
+        assert {user.id for user in hook.all_users(size=size)} == set(vendor_state.users)
+        assert {bill.id for bill in hook.all_bills(size=size)} == set(vendor_state.bills)
 
     @pytest.mark.parametrize("size", [7, 20, 100])
-    def test_parts_of_lists_are_whole(self, hook: Any, books: Books, size: int) -> None:
-        of_td = {one.id for one in books.sims.values() if one.profile == "TD"}
+    def test_parts_of_lists_are_whole(self, hook: Any, vendor_state: VendorState, size: int) -> None:
+        of_td = {one.id for one in vendor_state.sims.values() if one.profile == "TD"}
         assert {sim.id for sim in hook.all_sims(profile="TD", size=size)} == of_td
-        blocked = {one.id for one in books.sims.values() if one.block != "n"}
+        blocked = {one.id for one in vendor_state.sims.values() if one.block != "n"}
         assert {sim.id for sim in hook.all_sims(blocked=True, size=size)} == blocked
         assert hook.all_sims(query="nobody has this", size=size) == []
-        named = {one.id for one in books.groups.values() if "a" in one.name.casefold()}
+        named = {one.id for one in vendor_state.groups.values() if "a" in one.name.casefold()}
         assert {group.id for group in hook.all_groups(name="a", size=size)} == named
 
     @pytest.mark.parametrize("size", [7, 100, 100_000])
-    def test_reports_are_whole(self, hook: Any, call: Any, books: Books, size: int) -> None:
+    def test_reports_are_whole(self, hook: Any, call: Any, vendor_state: VendorState, size: int) -> None:
         start = today() - timedelta(days=3)
         sessions = call(hook.all_report_sessions, start, size=size)
         assert {row.sid for row in sessions} == {
-            one.sid for one in books.sessions if day_of(one.start) >= start
+            one.sid for one in vendor_state.sessions if day_of(one.start) >= start
         }
-        assert len(call(hook.all_report_calls_and_sms, size=size)) == len(books.actions)
+        assert len(call(hook.all_report_calls_and_sms, size=size)) == len(vendor_state.actions)
         assert call(hook.all_report_sessions, start - timedelta(days=20), sim_ids=[1001], size=size)
 
-    def test_a_report_is_loaded_whole(self, books: Books, tmp_path: Path) -> None:
+    def test_a_report_is_loaded_whole(self, vendor_state: VendorState, tmp_path: Path) -> None:
         start, end = today() - timedelta(days=3), today() - timedelta(days=1)
-        expected = [one for one in books.sessions if start <= day_of(one.start) <= end]
+        expected = [one for one in vendor_state.sessions if start <= day_of(one.start) <= end]
         assert load(tmp_path, start, end, page_size=40)["rows"] == len(expected)
 
 
 @readings(*TYPES)
 class TestTypes:
-    def test_sims_read_alike(self, hook: Any, call: Any, books: Books) -> None:
+    def test_sims_read_alike(self, hook: Any, call: Any, vendor_state: VendorState) -> None:
         sims = {sim.id: sim for sim in call(hook.all_sims)}
-        for one in books.sims.values():
+        for one in vendor_state.sims.values():
             sim = sims[one.id]
             assert (sim.iccid, sim.block, sim.limit.value) == (one.iccid, one.block, one.limit.value)
             assert sim.tariff.package_auto is one.tariff.package_auto
@@ -158,7 +158,7 @@ class TestTypes:
         assert call(hook.remove_group, group.id).id == group.id
         assert call(hook.change_password, "sim_password_0", "another-1").id == 101
 
-    def test_a_tariff_is_set_once_and_seen(self, books: Books, telecom_simulator: Any) -> None:
+    def test_a_tariff_is_set_once_and_seen(self, vendor_state: VendorState, telecom_simulator: Any) -> None:
         arguments = {"sim_ids": [1001, 1002], "package_kb": 20480, "auto_package": True, "confirm": True}
         for expected in ([1001, 1002], []):
             operator = NovaConnectSetTariffOperator(
@@ -171,12 +171,12 @@ class TestTypes:
         assert [one["sim_id"] for one in skipped] == [1001, 1002]
         assert all("locked" in one["reason"] for one in skipped)
 
-    def test_rows_of_reports_are_read_alike(self, books: Books, tmp_path: Path) -> None:
+    def test_rows_of_reports_are_read_alike(self, vendor_state: VendorState, tmp_path: Path) -> None:
         day = today() - timedelta(days=2)
         load(tmp_path, day, day)
         (file,) = tmp_path.rglob("sessions.jsonl")
         rows = {row["sid"]: row for row in map(json.loads, file.read_text().splitlines())}
-        expected = {one.sid: one for one in books.sessions if day_of(one.start) == day}
+        expected = {one.sid: one for one in vendor_state.sessions if day_of(one.start) == day}
         assert set(rows) == set(expected)
         for sid, one in expected.items():
             row = rows[sid]
@@ -195,7 +195,7 @@ class TestErrors:
             call(hook.change_password, "wrong", "another-1")
         with pytest.raises(TelecomNotFoundError):
             call(hook.all_report_sessions, today(), sim_ids=[7])
-        assert telecom_simulator.town.ledger.of("novaconnect") == []
+        assert telecom_simulator.state.ledger.of("novaconnect") == []
 
     @pytest.mark.parametrize("token", ["nobody", credentials.NOVACONNECT_USER_TOKEN], ids=["no", "plain"])
     def test_who_may_not(
@@ -213,22 +213,26 @@ class TestErrors:
 
 @readings(*REPORTS)
 @pytest.mark.parametrize("ago", [1, 2])
-def test_row_44_the_last_day_is_loaded(books: Books, tmp_path: Path, ago: int) -> None:
+def test_row_44_the_last_day_is_loaded(vendor_state: VendorState, tmp_path: Path, ago: int) -> None:
     day = today() - timedelta(days=ago)
-    expected = [one for one in books.sessions if day_of(one.start) == day]
+    expected = [one for one in vendor_state.sessions if day_of(one.start) == day]
     assert load(tmp_path, day, day)["rows"] == len(expected) > 0
 
 
 @readings(*REPORTS, *PAGES, *TYPES)
 @pytest.mark.parametrize("quiet_last_day", [False, True])
-def test_a_bill_agrees_with_the_reports(books: Books, tmp_path: Path, quiet_last_day: bool) -> None:
-    bill = max(books.bills.values(), key=lambda one: one.added)
+def test_a_bill_agrees_with_the_reports(
+    vendor_state: VendorState, tmp_path: Path, quiet_last_day: bool
+) -> None:
+    bill = max(vendor_state.bills.values(), key=lambda one: one.added)
     month, year = map(int, bill.period.split("-"))
     last = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
     if quiet_last_day:
-        books.sessions = [one for one in books.sessions if day_of(one.end) < last or day_of(one.start) > last]
-        books.actions = [one for one in books.actions if day_of(one.date) != last]
-        bill.charges = usage_of(books, bill.period)
+        vendor_state.sessions = [
+            one for one in vendor_state.sessions if day_of(one.end) < last or day_of(one.start) > last
+        ]
+        vendor_state.actions = [one for one in vendor_state.actions if day_of(one.date) != last]
+        bill.charges = usage_of(vendor_state, bill.period)
         bill.cost = round(sum(bill.charges.values()) / 10_000, 2)
     operator = NovaConnectBillToObjectStorageOperator(
         task_id="bills", path=f"file://{tmp_path}", bill_ids=[bill.id], reconcile=True, tolerance="0.02"
@@ -241,8 +245,10 @@ def test_a_bill_agrees_with_the_reports(books: Books, tmp_path: Path, quiet_last
 class TestFleet:
     SIMS = (1041, 1042)
 
-    def test_sims_are_changed_once_and_waited_for(self, books: Books, telecom_simulator: Any) -> None:
-        telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    def test_sims_are_changed_once_and_waited_for(
+        self, vendor_state: VendorState, telecom_simulator: Any
+    ) -> None:
+        telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1)
         arguments = {
             "sim_ids": list(self.SIMS),
             "wait_for_completion": True,
@@ -269,17 +275,17 @@ class TestFleet:
         )
         assert Run().execute(wait)["reached"] == 2
 
-    def test_renaming(self, books: Books, telecom_simulator: Any) -> None:
+    def test_renaming(self, vendor_state: VendorState, telecom_simulator: Any) -> None:
         operator = NovaConnectRenameSimOperator(task_id="rename", sim_id=1041, name="Spare tracker")
         run = Run()
         assert run.execute(operator)["changed"] == [1041]
         run.execute(operator)
-        assert books.sims[1041].name == "Spare tracker"
+        assert vendor_state.sims[1041].name == "Spare tracker"
         assert done(telecom_simulator, "rename") == [1041]
         unchanged = NovaConnectRenameSimOperator(task_id="again", sim_id=1041, name="Spare tracker")
         assert Run().execute(unchanged)["unchanged"] == [1041]
 
-    def test_a_message(self, books: Books, telecom_simulator: Any) -> None:
+    def test_a_message(self, vendor_state: VendorState, telecom_simulator: Any) -> None:
         operator = NovaConnectSendSmsOperator(task_id="sms", sim_ids=[1001, 1041], text="Hi")
         run = Run()
         outcome = run.execute(operator)
@@ -287,7 +293,7 @@ class TestFleet:
         run.execute(operator)
         assert done(telecom_simulator, "sms") == [1001]
 
-    def test_choices_and_other_blocks(self, books: Books, telecom_simulator: Any) -> None:
+    def test_choices_and_other_blocks(self, vendor_state: VendorState, telecom_simulator: Any) -> None:
         found = Run().execute(NovaConnectListSimsOperator(task_id="list", select={"profile": "TC"}))
         assert found["count"] == 20
         operator = NovaConnectBlockSimsOperator(task_id="block", sim_ids=[1008, 1009, 1010, 1045])
@@ -295,7 +301,7 @@ class TestFleet:
         assert [one["sim_id"] for one in outcome["skipped"]] == [1008, 1009, 1010, 1045]
         assert done(telecom_simulator, "block") == []
 
-    def test_bills(self, books: Books, tmp_path: Path) -> None:
+    def test_bills(self, vendor_state: VendorState, tmp_path: Path) -> None:
         operator = NovaConnectBillToObjectStorageOperator(
             task_id="bills", path=f"file://{tmp_path}", newest=True
         )
@@ -306,7 +312,7 @@ class TestFleet:
 def test_a_redirected_call_stops_and_is_not_followed(
     hook_for: Any, call: Any, telecom_simulator: Any
 ) -> None:
-    telecom_simulator.town.set_switch("novaconnect.reconnect_redirect", "on")
+    telecom_simulator.state.set_switch("novaconnect.reconnect_redirect", "on")
     hook = hook_for("novaconnect")
     with pytest.raises(TelecomRedirectError, match="redirects"):
         call(hook.reconnect_sims, [1001])

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
 from airflow_provider_telecom.hooks.settings import read_settings
-from airflow_provider_telecom.transport.wire import Route
+from airflow_provider_telecom.transport.wire import TransportOptions
 from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
 
 TOKEN = "sim_" + "0" * 60
@@ -30,7 +30,7 @@ def json_connection(**changes: Any) -> dict[str, Any]:
 
 def test_two_fields_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of(monkeypatch, json_connection())
-    assert settings.route == Route("https://fmc.kyivstar.ua")
+    assert settings.transport_options == TransportOptions("https://fmc.kyivstar.ua")
     assert settings.credentials.secret.reveal() == TOKEN
 
 
@@ -46,19 +46,23 @@ def test_two_fields_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_host_may_carry_scheme_port_and_prefix(monkeypatch: Any, host: str, base_url: str) -> None:
     connection = json_connection(host=host, extra={"allow_private_hosts": True})
-    assert settings_of(monkeypatch, connection).route.base_url == base_url
+    assert settings_of(monkeypatch, connection).transport_options.base_url == base_url
 
 
 def test_a_port_may_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = json_connection(host="pbx.example", port=8443)
-    assert settings_of(monkeypatch, connection).route.base_url == "https://pbx.example:8443"
+    assert settings_of(monkeypatch, connection).transport_options.base_url == "https://pbx.example:8443"
 
 
 def test_a_connection_in_uri_form(monkeypatch: pytest.MonkeyPatch) -> None:
     uri = f"kyivstar-fmc://:{TOKEN}@127.0.0.1:8090?timeout_read=7.5&verify=false&trust_env=false&calling_number=380670000200"
     settings = settings_of(monkeypatch, uri)
-    assert settings.route.base_url == "https://127.0.0.1:8090"
-    assert (settings.route.read_timeout, settings.route.verify, settings.route.trust_env) == (
+    assert settings.transport_options.base_url == "https://127.0.0.1:8090"
+    assert (
+        settings.transport_options.read_timeout,
+        settings.transport_options.verify,
+        settings.transport_options.trust_env,
+    ) == (
         7.5,
         False,
         False,
@@ -68,7 +72,9 @@ def test_a_connection_in_uri_form(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fields_left_empty_in_the_form_count_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     extra = {"timeout_read": None, "rate_limit": "", "verify": "", "calling_number": None}
-    assert settings_of(monkeypatch, json_connection(extra=extra, host="")).route.read_timeout == 30
+    assert (
+        settings_of(monkeypatch, json_connection(extra=extra, host="")).transport_options.read_timeout == 30
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,7 +143,7 @@ def test_a_connection_is_read_once_and_also_in_an_event_loop(monkeypatch: pytest
         await hook._aconnect()
         return hook._read()
 
-    assert asyncio.run(read()).route.base_url == "https://fmc.kyivstar.ua"
+    assert asyncio.run(read()).transport_options.base_url == "https://fmc.kyivstar.ua"
 
 
 def test_a_hook_does_not_show_its_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
-from airflow_provider_telecom.hooks.store import HostLock, ProcessStore, VariableStore, shared_store
+from airflow_provider_telecom.hooks.store import HostLock, InMemoryStore, VariableStore, default_token_store
 from tests.eventually import HANG_SECONDS
-from tests.shown import everything_shown
 from tests.test_leaks import minted
+from tests.visible import everything_visible
 
 KEY = "__telecom_sunsim_token__abcd1234"
 TOKEN, REFRESH = "sim_access_0123456789", "sim_refresh_0123456789"
@@ -114,8 +114,8 @@ class TestSunSim:
             call(hook.create_callback, "79000000277", "79000000000")
         (token,) = minted(telecom_simulator)
         assert token in supervisor.masked
-        assert token not in everything_shown(caught.value)
-        assert hook._read().credentials.secret.reveal() not in everything_shown(caught.value)
+        assert token not in everything_visible(caught.value)
+        assert hook._read().credentials.secret.reveal() not in everything_visible(caught.value)
 
     @pytest.mark.parametrize(
         "text",
@@ -137,8 +137,8 @@ class TestSunSim:
             call(hook.create_callback, "79000000277", "79000000000")
         (token,) = minted(telecom_simulator)
         assert json.loads(supervisor.variables[self.key(hook)])["access"] == token
-        assert len(telecom_simulator.town.ledger.of("sunsim", "token")) == 1
-        assert len(telecom_simulator.town.ledger.of("sunsim", "callback")) == 2
+        assert len(telecom_simulator.state.ledger.of("sunsim", "token")) == 1
+        assert len(telecom_simulator.state.ledger.of("sunsim", "callback")) == 2
 
 
 def _redacted(text: str) -> Any:
@@ -153,15 +153,15 @@ class TestWithoutFernetKey:
         self, key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", key)
-        assert type(shared_store()) is ProcessStore
+        assert type(default_token_store()) is InMemoryStore
         assert "no Fernet key" in caplog.text
 
     def test_with_a_key_it_goes_into_a_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "A" * 43 + "=")
-        assert type(shared_store()) is VariableStore
+        assert type(default_token_store()) is VariableStore
 
     def test_memory_masks_as_well(self) -> None:
-        ProcessStore().save(KEY, TEXT.replace("0123456789", "5555555555"))
+        InMemoryStore().save(KEY, TEXT.replace("0123456789", "5555555555"))
         assert _redacted("with sim_access_5555555555") == "with ***"
 
 

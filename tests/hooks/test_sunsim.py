@@ -21,8 +21,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.hooks.sunsim import SunSimHook
-from airflow_provider_telecom.simulator.sunsim import Books, answers
-from airflow_provider_telecom.simulator.town import Effect
+from airflow_provider_telecom.simulator.state import Effect
+from airflow_provider_telecom.simulator.sunsim import VendorState, responses
 
 NUMBER, OTHER, FOREIGN = "9000000000", "9000000001", "9000000009"
 VENDOR_ZONE = "Asia/Yekaterinburg"
@@ -48,13 +48,13 @@ def hook(hook_for: Callable[..., Any]) -> SunSimHook:
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Books:
-    found: Books = telecom_simulator.town.books("sunsim", Books)
+def vendor_state(telecom_simulator: Any) -> VendorState:
+    found: VendorState = telecom_simulator.state.vendor_state("sunsim", VendorState)
     return found
 
 
 def effects(simulator: Any, kind: str) -> list[Effect]:
-    found: list[Effect] = simulator.town.ledger.of("sunsim", kind)
+    found: list[Effect] = simulator.state.ledger.of("sunsim", kind)
     return found
 
 
@@ -79,12 +79,12 @@ class TestCalls:
         assert len(call(hook.list_calls, both, utc(30), utc()).calls) == 12
         assert len(call(hook.get_vats_settings, both).settings) == 1
 
-    def test_list_calls(self, hook: SunSimHook, call: Caller, books: Books) -> None:
+    def test_list_calls(self, hook: SunSimHook, call: Caller, vendor_state: VendorState) -> None:
         found = call(hook.list_calls, [NUMBER, OTHER], utc(30), utc())
         assert len(found.calls) == 24
         assert found.result["apiName"] == "request/getcalllist"
         recorded = call(hook.list_calls, [NUMBER], utc(30), utc(), only_recorded=True)
-        assert {record.record_id for record in recorded.calls} <= set(books.recordings)
+        assert {record.record_id for record in recorded.calls} <= set(vendor_state.recordings)
         assert 0 < len(recorded.calls) < 12
 
     def test_each_filter(self, hook: SunSimHook, call: Caller) -> None:
@@ -98,10 +98,12 @@ class TestCalls:
         some = call(hook.list_calls, **every, duration_from_seconds=middle, duration_to_seconds=middle).calls
         assert [record.row["duration"] for record in some] == [middle]
 
-    def test_times_in_the_vendors_zone(self, hook_for: Any, call: Caller, books: Books) -> None:
-        books.zone = timezone(timedelta(hours=5))
+    def test_times_in_the_vendors_zone(self, hook_for: Any, call: Caller, vendor_state: VendorState) -> None:
+        vendor_state.zone = timezone(timedelta(hours=5))
         hook = hook_for("sunsim", vendor_timezone=VENDOR_ZONE)
-        (last,) = [made for made in books.calls[NUMBER] if made.id == books.calls[NUMBER][-1].id]
+        (last,) = [
+            made for made in vendor_state.calls[NUMBER] if made.id == vendor_state.calls[NUMBER][-1].id
+        ]
         around = timedelta(seconds=2)
         found = call(hook.list_calls, [NUMBER], last.at - around, last.at + around)
         assert [record.row["callId"] for record in found.calls] == [last.id]
@@ -109,27 +111,29 @@ class TestCalls:
     def test_a_number_of_somebody_elses(self, hook: SunSimHook, call: Caller) -> None:
         with pytest.raises(TelecomRejectedError) as caught:
             call(hook.list_calls, [FOREIGN], utc(1), utc())
-        assert caught.value.code == str(answers.NOT_YOUR_NUMBER)
+        assert caught.value.code == str(responses.NOT_YOUR_NUMBER)
         assert FOREIGN not in str(caught.value)
 
-    def test_recording(self, hook: SunSimHook, call: Caller, books: Books) -> None:
-        books.switches.turn_on("hostile_file_name")
-        record_id, content = next(iter(books.recordings.items()))
+    def test_recording(self, hook: SunSimHook, call: Caller, vendor_state: VendorState) -> None:
+        vendor_state.switches.turn_on("hostile_file_name")
+        record_id, content = next(iter(vendor_state.recordings.items()))
         found = call(hook.get_call_record_file, record_id)
         assert found.content == content
         assert found.file_name.startswith("../")
-        books.recordings[record_id] = b"<html>"
+        vendor_state.recordings[record_id] = b"<html>"
         with pytest.raises(TelecomError, match="not MP3"):
             call(hook.get_call_record_file, record_id)
 
-    def test_a_recording_of_some_megabytes(self, hook: SunSimHook, call: Caller, books: Books) -> None:
-        books.recordings["big"] = b"ID3" + bytes(20_000_000)
+    def test_a_recording_of_some_megabytes(
+        self, hook: SunSimHook, call: Caller, vendor_state: VendorState
+    ) -> None:
+        vendor_state.recordings["big"] = b"ID3" + bytes(20_000_000)
         assert len(call(hook.get_call_record_file, "big").content) == 20_000_003
 
     def test_a_recording_that_is_not_there(self, hook: SunSimHook, call: Caller) -> None:
         with pytest.raises(TelecomRejectedError) as caught:
             call(hook.get_call_record_file, "none")
-        assert caught.value.code == str(answers.NOT_FOUND)
+        assert caught.value.code == str(responses.NOT_FOUND)
 
 
 class TestSettings:
@@ -137,14 +141,14 @@ class TestSettings:
         found: dict[str, Any] = settings[0]["profiles"][0]["scheduleBlocks"][0]["redirectNums"][0]
         return found
 
-    def test_read_edit_write(self, hook: SunSimHook, call: Caller, books: Books) -> None:
+    def test_read_edit_write(self, hook: SunSimHook, call: Caller, vendor_state: VendorState) -> None:
         before = call(hook.get_vats_settings, [NUMBER, OTHER])
         assert [entry["num"] for entry in before.settings] == [NUMBER, OTHER]
         expected = before.hash
         self.redirect(before.settings).update(dialTime=45, num="+79001234567")
         call(hook.set_vats_settings, before.settings, expected_hash=expected)
-        assert self.redirect([books.settings[NUMBER]])["dialTime"] == 45
-        assert self.redirect([books.settings[NUMBER]])["num"] == "+79001234567"
+        assert self.redirect([vendor_state.settings[NUMBER]])["dialTime"] == 45
+        assert self.redirect([vendor_state.settings[NUMBER]])["num"] == "+79001234567"
 
     def test_settings_that_are_missing_are_not_left_out_in_silence(
         self, hook: SunSimHook, call: Caller, telecom_simulator: Any
@@ -177,11 +181,13 @@ class TestSettings:
 
 
 class TestTokens:
-    def test_pairs(self, hook: SunSimHook, call: Caller, telecom_simulator: Any, books: Books) -> None:
+    def test_pairs(
+        self, hook: SunSimHook, call: Caller, telecom_simulator: Any, vendor_state: VendorState
+    ) -> None:
         first = call(hook.create_tokens)
         second = call(hook.refresh_tokens, first.refresh)
-        assert books.access is not None
-        assert second.access.reveal() == books.access.value != first.access.reveal()
+        assert vendor_state.access is not None
+        assert second.access.reveal() == vendor_state.access.value != first.access.reveal()
         assert [effect.facts["via"] for effect in effects(telecom_simulator, "token")] == [
             "create",
             "refresh",
@@ -190,9 +196,11 @@ class TestTokens:
             call(hook.refresh_tokens, first.refresh.reveal())
 
     @pytest.mark.parametrize("form", ["iso", "local", "epoch", "epoch_ms", "seconds", "dotted"])
-    def test_ends_in_every_form(self, hook: SunSimHook, call: Caller, books: Books, form: str) -> None:
-        books.switches.set("token_dates", form)
-        books.switches.turn_on("opaque_tokens")
+    def test_ends_in_every_form(
+        self, hook: SunSimHook, call: Caller, vendor_state: VendorState, form: str
+    ) -> None:
+        vendor_state.switches.set("token_dates", form)
+        vendor_state.switches.turn_on("opaque_tokens")
         pair = call(hook.create_tokens)
         left = pair.access_expires - datetime.now(UTC)
         assert abs(left - timedelta(hours=24)) < timedelta(seconds=10)
@@ -204,33 +212,33 @@ class TestTokens:
         assert len(effects(telecom_simulator, "token")) == 1
 
     def test_a_dead_token_is_replaced_and_the_paid_call_executed_once(
-        self, hook: SunSimHook, call: Caller, telecom_simulator: Any, books: Books
+        self, hook: SunSimHook, call: Caller, telecom_simulator: Any, vendor_state: VendorState
     ) -> None:
         call(hook.get_vats_settings, [NUMBER])
-        books.kill_access()
+        vendor_state.revoke_access_tokens()
         call(hook.create_callback, "+79000001234", NUMBER)
         assert len(effects(telecom_simulator, "callback")) == 1
         assert len(effects(telecom_simulator, "token")) == 2
 
     def test_many_threads_and_one_rotation(
-        self, hook: SunSimHook, telecom_simulator: Any, books: Books
+        self, hook: SunSimHook, telecom_simulator: Any, vendor_state: VendorState
     ) -> None:
         hook.get_vats_settings([NUMBER])
-        books.kill_access()
+        vendor_state.revoke_access_tokens()
         with ThreadPoolExecutor(16) as threads:
             list(threads.map(lambda _: SunSimHook().create_callback("+79000001234", NUMBER), range(32)))
         assert len(effects(telecom_simulator, "callback")) == 32
         assert len(effects(telecom_simulator, "token")) == 2
 
     def test_the_portals_button_ends_it_at_once(
-        self, hook: SunSimHook, call: Caller, telecom_simulator: Any, books: Books
+        self, hook: SunSimHook, call: Caller, telecom_simulator: Any, vendor_state: VendorState
     ) -> None:
         call(hook.get_vats_settings, [NUMBER])
-        books.press_portal_button()
-        telecom_simulator.town.requests.clear()
+        vendor_state.regenerate_authorization_token()
+        telecom_simulator.state.requests.clear()
         with pytest.raises(TelecomAuthError):
             call(hook.create_callback, "+79000001234", NUMBER)
-        assert len(telecom_simulator.town.requests) == 2  # the call and one create
+        assert len(telecom_simulator.state.requests) == 2  # the call and one create
 
     def test_a_lost_answer_of_create_is_not_a_lost_callback(
         self, hook: SunSimHook, call: Caller, telecom_simulator: Any
@@ -249,23 +257,23 @@ class TestTokens:
         assert effects(telecom_simulator, "callback") == []
 
     def test_refresh_strategy(
-        self, hook_for: Any, call: Caller, telecom_simulator: Any, books: Books
+        self, hook_for: Any, call: Caller, telecom_simulator: Any, vendor_state: VendorState
     ) -> None:
         hook = hook_for("sunsim", token_strategy="refresh")
         call(hook.get_vats_settings, [NUMBER])
-        books.kill_access()
+        vendor_state.revoke_access_tokens()
         call(hook.get_vats_settings, [NUMBER])
-        books.access = books.refresh = None
+        vendor_state.access = vendor_state.refresh = None
         call(hook.get_vats_settings, [NUMBER])
         via = [effect.facts["via"] for effect in effects(telecom_simulator, "token")]
         assert via == ["create", "refresh", "create"]
 
     def test_another_system_with_our_authorization_token_is_told(
-        self, hook: SunSimHook, call: Caller, books: Books
+        self, hook: SunSimHook, call: Caller, vendor_state: VendorState
     ) -> None:
         def fight() -> None:
             for _ in range(9):
-                books.mint("create")
+                vendor_state.mint("create")
                 call(hook.get_vats_settings, [NUMBER])
 
         with pytest.raises(TelecomAuthError, match="another system uses this authorization token"):
@@ -278,11 +286,11 @@ class TestUnknown:
         self, hook: SunSimHook, call: Caller, telecom_simulator: Any, kind: str
     ) -> None:
         call(hook.get_vats_settings, [NUMBER])
-        telecom_simulator.town.requests.clear()
+        telecom_simulator.state.requests.clear()
         telecom_simulator.fault(kind, "sunsim", path="callback/create")
         with pytest.raises(TelecomUnknownError):
             call(hook.create_callback, "+79000001234", NUMBER)
-        assert len(telecom_simulator.town.requests) == 1
+        assert len(telecom_simulator.state.requests) == 1
         assert len(effects(telecom_simulator, "callback")) <= 1
 
 
@@ -291,7 +299,7 @@ class TestConnectionTest:
         done, message = hook.test_connection()
         assert not done
         assert message.startswith("not verified: no token is stored")
-        assert telecom_simulator.town.requests == []
+        assert telecom_simulator.state.requests == []
 
     def test_with_a_live_token(self, hook: SunSimHook, telecom_simulator: Any) -> None:
         hook.get_vats_settings([NUMBER])
@@ -299,10 +307,10 @@ class TestConnectionTest:
         assert len(effects(telecom_simulator, "token")) == 1
 
     def test_with_a_dead_token_none_is_made(
-        self, hook: SunSimHook, telecom_simulator: Any, books: Books
+        self, hook: SunSimHook, telecom_simulator: Any, vendor_state: VendorState
     ) -> None:
         hook.get_vats_settings([NUMBER])
-        books.kill_access()
+        vendor_state.revoke_access_tokens()
         assert hook.test_connection() == (
             False,
             "not verified: the stored token has died; the next call makes a new one",

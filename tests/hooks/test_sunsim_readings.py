@@ -16,14 +16,14 @@ from airflow_provider_telecom.operators.sunsim import (
     SunSimGetVatsSettingsOperator,
     SunSimSetVatsSettingsOperator,
 )
-from airflow_provider_telecom.simulator.sunsim import Books
-from airflow_provider_telecom.simulator.sunsim.answers import NOT_YOUR_NUMBER
+from airflow_provider_telecom.simulator.sunsim import VendorState
+from airflow_provider_telecom.simulator.sunsim.responses import NOT_YOUR_NUMBER
 from airflow_provider_telecom.simulator.switches import of_vendor
 from airflow_provider_telecom.transfers.sunsim_to_object_storage import (
     SunSimCallsToObjectStorageOperator,
     SunSimRecordingsToObjectStorageOperator,
 )
-from tests.tasks import Run
+from tests.running import Run
 
 NUMBER, VIP_NUMBER, OTHER = "9000000000", "9000000002", "+79000001234"
 OPPOSITE = ("all", "opposite")
@@ -55,7 +55,7 @@ def reading(request: pytest.FixtureRequest, telecom_simulator: Any) -> tuple[str
     if name == "all":
         telecom_simulator.reset(preset=value)
     else:
-        telecom_simulator.town.set_switch(f"sunsim.{name}", value)
+        telecom_simulator.state.set_switch(f"sunsim.{name}", value)
     return name, value
 
 
@@ -65,13 +65,13 @@ def hook(reading: Any, hook_for: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def books(hook: Any, telecom_simulator: Any) -> Books:
-    found: Books = telecom_simulator.town.books("sunsim", Books)
+def vendor_state(hook: Any, telecom_simulator: Any) -> VendorState:
+    found: VendorState = telecom_simulator.state.vendor_state("sunsim", VendorState)
     return found
 
 
 def done(simulator: Any, kind: str) -> int:
-    return len(simulator.town.ledger.of("sunsim", kind))
+    return len(simulator.state.ledger.of("sunsim", kind))
 
 
 @readings(*TOKENS)
@@ -88,24 +88,24 @@ class TestTokens:
         assert done(telecom_simulator, "token") == 1
 
     def test_a_dead_token_is_replaced_and_a_paid_call_made_once(
-        self, hook: Any, call: Any, books: Books, telecom_simulator: Any
+        self, hook: Any, call: Any, vendor_state: VendorState, telecom_simulator: Any
     ) -> None:
         call(hook.get_vats_settings, [NUMBER])
-        books.kill_access()
+        vendor_state.revoke_access_tokens()
         call(hook.create_callback, OTHER, NUMBER)
         assert (done(telecom_simulator, "token"), done(telecom_simulator, "callback")) == (2, 1)
 
-    def test_a_dead_authorization_token_ends_it(self, hook: Any, books: Books) -> None:
+    def test_a_dead_authorization_token_ends_it(self, hook: Any, vendor_state: VendorState) -> None:
         hook.get_vats_settings([NUMBER])
-        books.press_portal_button()
+        vendor_state.regenerate_authorization_token()
         with pytest.raises(TelecomAuthError):
             hook.create_callback(OTHER, NUMBER)
 
-    def test_the_connection_test(self, hook: Any, books: Books, telecom_simulator: Any) -> None:
+    def test_the_connection_test(self, hook: Any, vendor_state: VendorState, telecom_simulator: Any) -> None:
         assert not hook.test_connection()[0], "no token is stored"
         hook.get_vats_settings([NUMBER])
         assert hook.test_connection() == (True, "Connected: the stored token is alive.")
-        books.kill_access()
+        vendor_state.revoke_access_tokens()
         worked, message = hook.test_connection()
         assert (worked, "the stored token has died" in message) == (False, True)
         assert done(telecom_simulator, "token") == 1
@@ -113,20 +113,20 @@ class TestTokens:
 
 @readings("error_status", *CALLS, *ROWS)
 class TestCalls:
-    def test_a_callback(self, books: Books, telecom_simulator: Any) -> None:
+    def test_a_callback(self, vendor_state: VendorState, telecom_simulator: Any) -> None:
         operator = SunSimCreateCallbackOperator(task_id="ring", phone_to=OTHER, phone_from=f"7{NUMBER}")
         run = Run()
         assert run.execute(operator) == {"started": True}
         run.execute(operator)
         assert done(telecom_simulator, "callback") == 1
 
-    def test_a_lost_callback_is_verified(self, books: Books, telecom_simulator: Any) -> None:
-        telecom_simulator.town.set_ripeness("sunsim.callback", "looks", 1)
+    def test_a_lost_callback_is_verified(self, vendor_state: VendorState, telecom_simulator: Any) -> None:
+        telecom_simulator.state.set_transition("sunsim.callback", "after_polls", 1)
         telecom_simulator.fault("reset_after", "sunsim", path="callback/create")
         operator = SunSimCreateCallbackOperator(
-            task_id="ring", phone_to=OTHER, phone_from=f"7{NUMBER}", look_for_proof_seconds=5
+            task_id="ring", phone_to=OTHER, phone_from=f"7{NUMBER}", verify_within_seconds=5
         )
-        assert Run().execute(operator)["proven_by_records"]
+        assert Run().execute(operator)["verified_by_records"]
         assert done(telecom_simulator, "callback") == 1
 
     def test_a_refusal(self, hook: Any, call: Any, telecom_simulator: Any) -> None:
@@ -135,27 +135,27 @@ class TestCalls:
         assert caught.value.code == str(NOT_YOUR_NUMBER)
         assert done(telecom_simulator, "callback") == 0
 
-    def test_call_lists(self, hook: Any, call: Any, books: Books) -> None:
+    def test_call_lists(self, hook: Any, call: Any, vendor_state: VendorState) -> None:
         end = datetime.now(UTC)
         start = end - timedelta(days=28)
         assert len(call(hook.list_calls, [NUMBER, VIP_NUMBER], start, end).calls) == 24
         recorded = call(hook.list_calls, [NUMBER], start, end, only_recorded=True).calls
         ids = {one.record_id for one in recorded}
         assert len(ids) == 8
-        assert ids <= set(books.recordings)
+        assert ids <= set(vendor_state.recordings)
         outgoing = call(hook.list_calls, [NUMBER], start, end, direction="outgoing").calls
         assert len(outgoing) == 6
-        for made in books.calls.values():
+        for made in vendor_state.calls.values():
             made.clear()
         assert call(hook.list_calls, [NUMBER], start, end).calls == []
 
-    def test_a_recording(self, hook: Any, call: Any, books: Books) -> None:
-        record_id, content = next(iter(books.recordings.items()))
+    def test_a_recording(self, hook: Any, call: Any, vendor_state: VendorState) -> None:
+        record_id, content = next(iter(vendor_state.recordings.items()))
         assert call(hook.get_call_record_file, record_id).content == content
         with pytest.raises(TelecomRejectedError):
             call(hook.get_call_record_file, "none")
 
-    def test_a_week_of_calls_and_recordings(self, books: Books, tmp_path: Path) -> None:
+    def test_a_week_of_calls_and_recordings(self, vendor_state: VendorState, tmp_path: Path) -> None:
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         interval = {
             "path": f"file://{tmp_path}",
@@ -163,14 +163,14 @@ class TestCalls:
             "start": today - timedelta(days=20),
             "end": today,
         }
-        made = [one for one in books.calls[NUMBER] if interval["start"] <= one.at < today]
+        made = [one for one in vendor_state.calls[NUMBER] if interval["start"] <= one.at < today]
         loaded = Run().execute(SunSimCallsToObjectStorageOperator(task_id="calls", **interval))
         assert (loaded["rows"], loaded["windows"]) == (len(made), 20)
         saved = Run().execute(SunSimRecordingsToObjectStorageOperator(task_id="recordings", **interval))
         recorded = [one for one in made if one.record_id]
         assert (saved["saved"], saved["missing"], saved["unreadable"]) == (len(recorded), 0, 0)
         files = {file.read_bytes() for file in tmp_path.rglob("*.mp3")}
-        assert files == {books.recordings[one.record_id] for one in recorded}
+        assert files == {vendor_state.recordings[one.record_id] for one in recorded}
 
 
 @readings("error_status", "success_error", *SETTINGS)
@@ -183,7 +183,7 @@ class TestSettings:
         call(hook.set_vats_settings, before.settings, expected_hash=before.hash)
         assert done(telecom_simulator, "settings") == 1, "they are so already"
 
-    def test_every_redirect_rings_longer(self, books: Books, telecom_simulator: Any) -> None:
+    def test_every_redirect_rings_longer(self, vendor_state: VendorState, telecom_simulator: Any) -> None:
         run = Run()
         read = SunSimGetVatsSettingsOperator(task_id="read", numbers=[NUMBER], return_settings=True)
         before = run.execute(read)
@@ -196,7 +196,7 @@ class TestSettings:
         assert run.execute(put)["changed"]
         rung = [
             redirect["dialTime"]
-            for block in books.settings[NUMBER]["profiles"][0]["scheduleBlocks"]
+            for block in vendor_state.settings[NUMBER]["profiles"][0]["scheduleBlocks"]
             for redirect in block["redirectNums"]
         ]
         assert set(rung) == {45}

@@ -38,14 +38,14 @@ def test_a_killed_token_is_replaced_once_or_so_and_no_call_is_lost_or_made_twice
     tmp_path: Path,
     record_property: Any,
 ) -> None:
-    from airflow_provider_telecom.simulator.sunsim import Books
+    from airflow_provider_telecom.simulator.sunsim import VendorState
 
-    books = telecom_simulator.town.books("sunsim", Books)
-    ledger = telecom_simulator.town.ledger
+    vendor_state = telecom_simulator.state.vendor_state("sunsim", VendorState)
+    ledger = telecom_simulator.state.ledger
     store = tmp_path / "store"
     workers = [_process(telecom_simulator, store, number, threads, lock) for number in range(processes)]
     try:
-        rotations = _kill_again_and_again(kills, processes * threads, books, ledger)
+        rotations = _kill_again_and_again(kills, processes * threads, vendor_state, ledger)
         results = _results(workers)
     finally:
         for worker in workers:
@@ -83,13 +83,13 @@ def _results(workers: list[subprocess.Popen[str]]) -> Counter[str]:
     return results
 
 
-def _kill_again_and_again(kills: int, callers: int, books: Any, ledger: Any) -> list[int]:
+def _kill_again_and_again(kills: int, callers: int, vendor_state: Any, ledger: Any) -> list[int]:
     """Kill the live token, each time when work goes on with the last one; return the mintings by kill."""
     rotations: list[int] = []
     _let_calls_through(callers, ledger)
     for _ in range(kills):
         minted = len(ledger.of("sunsim", "token"))
-        books.kill_access()
+        vendor_state.revoke_access_tokens()
         _let_calls_through(callers, ledger)
         rotations.append(len(ledger.of("sunsim", "token")) - minted)
     return rotations

@@ -21,7 +21,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomServerError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.simulator.sunsim import Books
+from airflow_provider_telecom.simulator.sunsim import VendorState
 
 NUMBER, OTHER = "9000000000", "+79000001234"
 FINE = {"errorMessage": "", "errorCode": 0}
@@ -76,7 +76,7 @@ def sunsim(hook_for: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def asked(telecom_simulator: Any) -> Callable[[str], int]:
-    return lambda path: sum(seen.path.endswith(path) for seen in telecom_simulator.town.requests)
+    return lambda path: sum(seen.path.endswith(path) for seen in telecom_simulator.state.requests)
 
 
 def _told(body: Any) -> str:
@@ -170,8 +170,10 @@ def test_a_vague_answer_to_new_settings_is_no_success(
     with pytest.raises(TelecomUnknownError, match="outcome unknown"):
         call(sunsim.set_vats_settings, settings)
     assert asked("settings/set") == 1
-    books = telecom_simulator.town.books("sunsim", Books)
-    assert books.settings[NUMBER]["profiles"][0]["scheduleBlocks"][0]["redirectNums"][0]["dialTime"] == 30
+    vendor_state = telecom_simulator.state.vendor_state("sunsim", VendorState)
+    assert (
+        vendor_state.settings[NUMBER]["profiles"][0]["scheduleBlocks"][0]["redirectNums"][0]["dialTime"] == 30
+    )
 
 
 @pytest.mark.parametrize("error", [True, -1, ["no"], {"errorCode": [5]}, "no", {"errorMessage": "no"}])

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.journal.checkpoint import _LARGEST_BLOCK, EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import Journal
-from tests.tasks import Store
+from tests.running import Store
 
 KEYS, NOTHING = [f"t{number}" for number in range(10)], {"rows": 0}
 
@@ -29,7 +29,7 @@ def store() -> Store:
 
 
 def checkpoint(
-    store: Store, clock: Clock | None = None, account: str = "ketchup", name: str = "bulk"
+    store: Store, clock: Clock | None = None, account: str = "ketchup_loyalty", name: str = "bulk"
 ) -> Checkpoint:
     return Checkpoint(Journal(store), name, account, clock or Clock())
 
@@ -200,7 +200,7 @@ def test_a_try_that_was_replaced_sends_nothing_and_writes_nothing_more() -> None
             return default
 
     late = Late()
-    one = Checkpoint(Journal(late), "bulk", "ketchup", Clock())
+    one = Checkpoint(Journal(late), "bulk", "ketchup_loyalty", Clock())
     with pytest.raises(TelecomNotSentError, match="another try"):
         one.announce(NOTHING, KEYS)
     one.stop(NOTHING, 0)

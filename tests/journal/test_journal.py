@@ -26,19 +26,19 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import (
+    EffectIdentity,
     Entry,
     Journal,
-    Order,
     OutcomeUnknownError,
     State,
     check_on_unknown,
 )
-from tests.tasks import Store
+from tests.running import Store
 
 BODY, OTHER = "a" * 64, "b" * 64
-ORDER = Order("ketchup", "380670000200", "tabc")
-CORRECTED = Order("ketchup", "380670000200", "tdef")
-SOMEBODY_ELSE = Order("ketchup", "380670000201", "txyz")
+ORDER = EffectIdentity("ketchup_loyalty", "380670000200", "tabc")
+CORRECTED = EffectIdentity("ketchup_loyalty", "380670000200", "tdef")
+SOMEBODY_ELSE = EffectIdentity("ketchup_loyalty", "380670000201", "txyz")
 POLICIES = ("fail", "resend", "assume_sent")
 
 
@@ -85,8 +85,8 @@ def test_the_intent_stands_while_it_is_sent(store: Retaining) -> None:
         return sent()
 
     journal.keyed("sent", BODY, ORDER, send)
-    assert seen == [Entry(State.INTENT, BODY, order=ORDER.marks)]
-    assert journal.read("sent") == Entry(State.DONE, BODY, {"message_id": "m1"}, ORDER.marks)
+    assert seen == [Entry(State.INTENT, BODY, order=ORDER.hashes)]
+    assert journal.read("sent") == Entry(State.DONE, BODY, {"message_id": "m1"}, ORDER.hashes)
     assert "380670000200" not in "".join(store.texts.values())
 
 
@@ -237,7 +237,7 @@ _MAPPED = {
 @pytest.mark.parametrize("order", [CORRECTED, SOMEBODY_ELSE], ids=["corrected", "somebody else"])
 @pytest.mark.parametrize("left", _ALONE)
 def test_which_order_may_follow_a_keyed_one(
-    store: Retaining, left: State, order: Order, is_mapped: bool, allowed: Any
+    store: Retaining, left: State, order: EffectIdentity, is_mapped: bool, allowed: Any
 ) -> None:
     """A person gets one text; nobody whose message is in doubt, or not sent, is forgotten in silence."""
     journal = Journal(store, is_mapped=is_mapped)
@@ -259,22 +259,24 @@ def test_what_is_done_under_a_key_is_not_sent_again_with_other_options(store: Re
 
 @pytest.mark.parametrize("key", ["", "tabc"])
 def test_another_account_does_not_know_our_keys(store: Retaining, key: str) -> None:
-    journal, ours = Journal(store), Order("ketchup", "380670000200", key)
+    journal, ours = Journal(store), EffectIdentity("ketchup_loyalty", "380670000200", key)
     with pytest.raises(TelecomUnknownError):
         journal.keyed("sent", BODY, ours, failing(TelecomUnknownError("no answer")))
     with pytest.raises(TelecomInputError, match="the connection"):
-        journal.keyed("sent", BODY, Order("ketchup_2", "380670000200", key), never)
+        journal.keyed("sent", BODY, EffectIdentity("ketchup_2", "380670000200", key), never)
     assert journal.keyed("sent", BODY, ours, sent) == sent()
-    assert journal.keyed("sent", BODY, Order("ketchup_2", "380670000200", key), never) == sent()
+    assert journal.keyed("sent", BODY, EffectIdentity("ketchup_2", "380670000200", key), never) == sent()
 
 
 def test_what_has_a_key_for_each_of_its_parts_may_change(store: Retaining) -> None:
     journal = Journal(store, is_mapped=True)
     for body in (BODY, OTHER):
         with pytest.raises(TelecomUnknownError):
-            journal.keyed("sent", body, Order("ketchup"), failing(TelecomUnknownError("no answer")))
-    assert journal.keyed("sent", OTHER, Order("ketchup"), sent) == sent()
-    assert journal.keyed("sent", BODY, Order("ketchup"), lambda: {"ids": 2}) == {"ids": 2}
+            journal.keyed(
+                "sent", body, EffectIdentity("ketchup_loyalty"), failing(TelecomUnknownError("no answer"))
+            )
+    assert journal.keyed("sent", OTHER, EffectIdentity("ketchup_loyalty"), sent) == sent()
+    assert journal.keyed("sent", BODY, EffectIdentity("ketchup_loyalty"), lambda: {"ids": 2}) == {"ids": 2}
 
 
 def test_assumed_is_said_and_stays(store: Retaining) -> None:

@@ -1,6 +1,7 @@
 """The journal in every schedule of kills, lost messages and refusals: nothing twice, nothing lost in silence.
 
-The real `Journal`, `Cursor`, `Namer` and retry policy run against a model of the store, of the vendor and of
+The real `Journal`, `Checkpoint`, `IdempotencyKeys` and retry policy
+run against a model of the store, of the vendor and of
 Airflow's tries (`world`). Journals that are broken on purpose show that the model would tell.
 """
 
@@ -24,15 +25,15 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import (
+    EffectIdentity,
     Entry,
     Facts,
     Journal,
     OnUnknown,
-    Order,
     OutcomeUnknownError,
     State,
 )
-from airflow_provider_telecom.journal.reference import Namer, fingerprint
+from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
 from tests.journal.world import (
     GET,
     RETURN,
@@ -58,7 +59,7 @@ Broken = Callable[[Any], Journal]
 
 
 def reference(process: Process) -> str:
-    return Namer("dag", "run", "task")("380670000200", "Hi")
+    return IdempotencyKeys("dag", "run", "task")("380670000200", "Hi")
 
 
 def unkeyed(policy: OnUnknown, journal: Broken = Journal) -> Callable[[Process], Facts]:
@@ -68,7 +69,7 @@ def unkeyed(policy: OnUnknown, journal: Broken = Journal) -> Callable[[Process],
 def keyed(journal: Broken = Journal, key: Callable[[Process], str] = reference) -> Callable[[Process], Facts]:
     def task(process: Process) -> Facts:
         name = key(process)
-        order = Order("ketchup", "380670000200", name)
+        order = EffectIdentity("ketchup_loyalty", "380670000200", name)
         return journal(process).keyed("sent", BODY, order, lambda: process.send(name))
 
     return task
@@ -235,7 +236,7 @@ class WritesAreTried(NothingIsReadBack):
 class NothingIsCompared(Journal):
     """Takes other content for the earlier one, or for what may be sent in its place."""
 
-    def _may_change(self, entry: Entry, order: Order) -> bool:
+    def _may_change(self, entry: Entry, order: EffectIdentity) -> bool:
         return True
 
     def unkeyed(self, name: str, body: str, send: Callable[[], Facts], on_unknown: OnUnknown) -> Facts:
@@ -269,7 +270,7 @@ def test_a_broken_journal_of_keyed_effects_is_found_out(journal: type[Journal]) 
 
 def test_a_key_that_is_another_one_in_each_try_is_found_out() -> None:
     def each_try_its_own(process: Process) -> str:
-        return Namer("dag", f"run {process.number}", "task")("380670000200", "Hi")
+        return IdempotencyKeys("dag", f"run {process.number}", "task")("380670000200", "Hi")
 
     assert walked("keyed", keyed(NothingIsCompared, each_try_its_own), tries=2)["double"]
     assert not walked("keyed", keyed(key=each_try_its_own), tries=2)["double"]
@@ -388,7 +389,7 @@ Item = tuple[str, str]
 
 @cache
 def key_of(item: Item) -> str:
-    return Namer("dag", "run", "task")(*item)
+    return IdempotencyKeys("dag", "run", "task")(*item)
 
 
 def place_of(kind: str, item: Item, journal: type[Journal]) -> Callable[[Process], Facts]:
@@ -398,7 +399,7 @@ def place_of(kind: str, item: Item, journal: type[Journal]) -> Callable[[Process
     def task(process: Process) -> Facts:
         own = journal(process, is_mapped=True)
         if kind == "keyed":
-            return own.keyed("sent", key, Order("conn", item[0], key), lambda: process.send(key))
+            return own.keyed("sent", key, EffectIdentity("conn", item[0], key), lambda: process.send(key))
         return own.unkeyed("sent", key, lambda: process.send(key), cast(OnUnknown, kind))
 
     return task

@@ -60,7 +60,7 @@ def promo() -> KyivstarCreatePromoOperator:
 
 
 def done(simulator: Any, kind: str) -> int:
-    return len(simulator.town.ledger.of("kyivstar", kind))
+    return len(simulator.state.ledger.of("kyivstar_open_telecom", kind))
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

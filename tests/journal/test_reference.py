@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.journal.reference import Namer, fingerprint
+from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
 
 PLACE = ("dag", "manual__2026-01-01T00:00:00+00:00", "send")
 NUMBER, TEXT, SENDER = "380670000200", "Ваш код 1234", "test"
@@ -18,8 +18,8 @@ PARTS = st.lists(st.text(max_size=6), min_size=2, max_size=6)
 
 def test_keys_are_those_of_earlier_versions() -> None:
     """A run that is upgraded in its middle must find its own messages again."""
-    assert Namer(*PLACE)(NUMBER, SENDER, TEXT) == "tjbb3ypryipbe6vk32lv24byi7falx5q"
-    assert Namer(*PLACE, "again")(NUMBER, SENDER, TEXT) == "tvsgvb2kh4zhk2mdcrnqy5nonnbymy72"
+    assert IdempotencyKeys(*PLACE)(NUMBER, SENDER, TEXT) == "tjbb3ypryipbe6vk32lv24byi7falx5q"
+    assert IdempotencyKeys(*PLACE, "again")(NUMBER, SENDER, TEXT) == "tvsgvb2kh4zhk2mdcrnqy5nonnbymy72"
     assert (
         fingerprint({"b": [1, None, True], "a": "ї"})
         == "d373574bc45422cdb5eb63c072ce55e83cf65ee33019edb914cc694452099a05"
@@ -28,51 +28,51 @@ def test_keys_are_those_of_earlier_versions() -> None:
 
 @given(PARTS)
 def test_a_key_is_one_that_the_vendor_takes(parts: list[str]) -> None:
-    key = Namer(*PLACE)(*parts)
+    key = IdempotencyKeys(*PLACE)(*parts)
     assert len(key) == 32
     assert key[0] in string.ascii_lowercase
     assert set(key) <= set(string.ascii_lowercase + string.digits)
 
 
 def test_keys_do_not_collide() -> None:
-    namer = Namer(*PLACE)
+    namer = IdempotencyKeys(*PLACE)
     assert len({namer(f"38067{number:07}", SENDER, TEXT) for number in range(100_000)}) == 100_000
 
 
 @given(PARTS, PARTS)
 def test_joined_parts_are_not_confused(one: list[str], other: list[str]) -> None:
-    assert (Namer(*PLACE)(*one) == Namer(*PLACE)(*other)) == (one == other)
+    assert (IdempotencyKeys(*PLACE)(*one) == IdempotencyKeys(*PLACE)(*other)) == (one == other)
 
 
 @given(st.text(max_size=9), st.lists(st.integers(0, 9), min_size=2, max_size=2), st.text(max_size=3))
 def test_the_same_letters_cut_elsewhere_give_another_key(whole: str, cuts: list[int], key: str) -> None:
     first, second = (min(cut, len(whole)) for cut in cuts)
     one, other = (whole[:first], whole[first:]), (whole[:second], whole[second:])
-    assert (Namer(*PLACE)(*one) == Namer(*PLACE)(*other)) == (one == other)
-    runs = Namer("dag", *one, key)(NUMBER), Namer("dag", *other, key)(NUMBER)
+    assert (IdempotencyKeys(*PLACE)(*one) == IdempotencyKeys(*PLACE)(*other)) == (one == other)
+    runs = IdempotencyKeys("dag", *one, key)(NUMBER), IdempotencyKeys("dag", *other, key)(NUMBER)
     assert (runs[0] == runs[1]) == (one == other)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        Namer("dag2", *PLACE[1:])(NUMBER, SENDER, TEXT),
-        Namer(PLACE[0], "another run", PLACE[2])(NUMBER, SENDER, TEXT),
-        Namer(*PLACE[:2], "another_task")(NUMBER, SENDER, TEXT),
-        Namer(*PLACE, "another key")(NUMBER, SENDER, TEXT),
-        Namer(*PLACE)("380670000201", SENDER, TEXT),
-        Namer(*PLACE)(NUMBER, "other", TEXT),
-        Namer(*PLACE)(NUMBER, SENDER, "another text"),
-        Namer(*PLACE)(NUMBER, SENDER, TEXT, ""),
-        Namer(*PLACE)(NUMBER, TEXT, SENDER),
+        IdempotencyKeys("dag2", *PLACE[1:])(NUMBER, SENDER, TEXT),
+        IdempotencyKeys(PLACE[0], "another run", PLACE[2])(NUMBER, SENDER, TEXT),
+        IdempotencyKeys(*PLACE[:2], "another_task")(NUMBER, SENDER, TEXT),
+        IdempotencyKeys(*PLACE, "another key")(NUMBER, SENDER, TEXT),
+        IdempotencyKeys(*PLACE)("380670000201", SENDER, TEXT),
+        IdempotencyKeys(*PLACE)(NUMBER, "other", TEXT),
+        IdempotencyKeys(*PLACE)(NUMBER, SENDER, "another text"),
+        IdempotencyKeys(*PLACE)(NUMBER, SENDER, TEXT, ""),
+        IdempotencyKeys(*PLACE)(NUMBER, TEXT, SENDER),
     ],
 )
 def test_each_part_tells(other: str) -> None:
-    assert other != Namer(*PLACE)(NUMBER, SENDER, TEXT)
+    assert other != IdempotencyKeys(*PLACE)(NUMBER, SENDER, TEXT)
 
 
 def test_a_namer_gives_the_same_key_again() -> None:
-    namer = Namer(*PLACE)
+    namer = IdempotencyKeys(*PLACE)
     first = namer(NUMBER, SENDER, TEXT)
     namer("380670000201", SENDER, TEXT)
     assert namer(NUMBER, SENDER, TEXT) == first

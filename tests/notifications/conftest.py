@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.hooks.store import ProcessStore, VariableStore
+from airflow_provider_telecom.hooks.store import InMemoryStore, VariableStore
 from airflow_provider_telecom.simulator import credentials
 from tests.hooks.test_store import Supervisor
-from tests.notifications.ground import BASE_URL
+from tests.notifications.contexts import BASE_URL
 
 EXTRAS: dict[str, dict[str, str]] = {
     "ketchup_loyalty": {"viber_sender": "Airflow"},
@@ -24,10 +24,10 @@ EXTRAS: dict[str, dict[str, str]] = {
 
 @pytest.fixture(autouse=True)
 def _nothing_told_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_provider_telecom.notifications import memory
+    from airflow_provider_telecom.notifications import deduplication
 
-    monkeypatch.setattr(memory, "_variables", VariableStore())
-    monkeypatch.setattr(memory, "_process", ProcessStore())
+    monkeypatch.setattr(deduplication, "_variables", VariableStore())
+    monkeypatch.setattr(deduplication, "_process", InMemoryStore())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 

@@ -14,7 +14,7 @@ from airflow_provider_telecom.notifications.ketchup_loyalty import KetchUpSmsNot
 from airflow_provider_telecom.notifications.kyivstar_open_telecom import KyivstarSmsNotifier
 from tests.eventually import eventually_async
 from tests.hooks.test_store import Supervisor
-from tests.notifications.ground import (
+from tests.notifications.contexts import (
     NUMBER,
     RUN_ID,
     datamodel_run,
@@ -37,7 +37,7 @@ def the_dag(notifier: Any) -> Any:
 
 
 def text_of(simulator: Any) -> str:
-    (message,) = sent(simulator, "kyivstar")
+    (message,) = sent(simulator, "kyivstar_open_telecom")
     return str(message["text"])
 
 
@@ -114,10 +114,10 @@ def test_a_deadline_in_the_triggerer(telecom_simulator: Any, supervisor: Supervi
     callback = AsyncCallback(kind, kwargs={"msisdn": NUMBER})
     for _ in range(2):
         assert in_triggerer(callback)[-1] == {"state": "success", "body": None}
-    vendor = "kyivstar" if kind is KyivstarSmsNotifier else "ketchup"
+    vendor = "kyivstar_open_telecom" if kind is KyivstarSmsNotifier else "ketchup_loyalty"
     (message,) = sent(telecom_simulator, vendor)
     assert message["text"].startswith("Airflow: nightly missed its deadline in run ")
-    assert len([seen for seen in telecom_simulator.town.requests if "token" not in seen.path]) == 1
+    assert len([seen for seen in telecom_simulator.state.requests if "token" not in seen.path]) == 1
     assert len(supervisor.variables) == 1
 
 
@@ -126,7 +126,7 @@ def test_a_deadline_finds_its_recipients_in_a_variable(
 ) -> None:
     supervisor.variables["on_call"] = NUMBER
     in_triggerer(AsyncCallback(KyivstarSmsNotifier, kwargs={"msisdn": "{{ var.value.on_call }}"}))
-    assert len(sent(telecom_simulator, "kyivstar")) == 1
+    assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == 1
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_many_deadlines_at_once_leave_the_event_loop_free(
     async def run() -> float:
         longest, done = 0.0, False
 
-        async def watch() -> None:
+        async def status_check() -> None:
             nonlocal longest
             loop = asyncio.get_running_loop()
             while not done:
@@ -163,16 +163,16 @@ def test_many_deadlines_at_once_leave_the_event_loop_free(
         async def tell(place: int) -> None:
             await KyivstarSmsNotifier(msisdn=NUMBER, context=of_deadline(deadline_id=str(place)))  # type: ignore[arg-type]
 
-        watcher = asyncio.create_task(watch())
+        watcher = asyncio.create_task(status_check())
         await asyncio.gather(*(tell(place) for place in range(30)))
         done = True
         await watcher
         return longest
 
     silence = 3.0
-    telecom_simulator.fault("silence", "kyivstar", path="/sms", seconds=silence, times=3)
+    telecom_simulator.fault("silence", "kyivstar_open_telecom", path="/sms", seconds=silence, times=3)
     assert asyncio.run(run()) < silence  # it would stand still as long as the vendor is silent
-    assert len(sent(telecom_simulator, "kyivstar")) == 10
+    assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == 10
 
 
 def test_a_deadline_in_an_executor(telecom_simulator: Any, supervisor: Supervisor) -> None:
@@ -201,10 +201,10 @@ def test_variables_can_be_written_where_airflow_says_so() -> None:
 
 
 def test_a_cancelled_trigger_is_cancelled(telecom_simulator: Any, supervisor: Supervisor) -> None:
-    telecom_simulator.fault("silence", "kyivstar", path="/sms", seconds=3)
+    telecom_simulator.fault("silence", "kyivstar_open_telecom", path="/sms", seconds=3)
 
     def requests() -> int:
-        return len([seen for seen in telecom_simulator.town.requests if seen.path.endswith("/sms")])
+        return len([seen for seen in telecom_simulator.state.requests if seen.path.endswith("/sms")])
 
     async def run() -> None:
         async def tell() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.notifications.event import Event, event_in
-from tests.notifications.ground import BASE_URL, RUN_ID, a_dag, in_worker, of_deadline
+from tests.notifications.contexts import BASE_URL, RUN_ID, a_dag, in_worker, of_deadline
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from airflow_provider_telecom.notifications.kyivstar_open_telecom import Kyivsta
 from airflow_provider_telecom.notifications.novaconnect import NovaConnectSmsNotifier
 from tests.eventually import HANG_SECONDS
 from tests.notifications.conftest import EXTRAS
-from tests.notifications.ground import BASE_URL, NUMBER, OTHER, RUN_ID, a_dag, in_worker, of_deadline, sent
+from tests.notifications.contexts import BASE_URL, NUMBER, OTHER, RUN_ID, a_dag, in_worker, of_deadline, sent
 
 pytestmark = pytest.mark.usefixtures("every_hook")
 LINK = f"{BASE_URL}/dags/nightly/runs/{RUN_ID}/tasks/load"
@@ -38,10 +38,24 @@ class Case:
 
 
 CASES = [
-    Case(KyivstarSmsNotifier, {"msisdn": NUMBER}, "kyivstar", "sms", "/sms$", "kyivstar_open_telecom"),
-    Case(KetchUpSmsNotifier, {"msisdn": NUMBER}, "ketchup", "sms", "/sms/create", "ketchup_loyalty"),
-    Case(KetchUpViberNotifier, {"msisdn": NUMBER}, "ketchup", "viber", "/viber/create", "ketchup_loyalty"),
-    Case(KyivstarFmcCallNotifier, {"msisdn": NUMBER}, "fmc", "call", "/originate", "kyivstar_fmc"),
+    Case(
+        KyivstarSmsNotifier,
+        {"msisdn": NUMBER},
+        "kyivstar_open_telecom",
+        "sms",
+        "/sms$",
+        "kyivstar_open_telecom",
+    ),
+    Case(KetchUpSmsNotifier, {"msisdn": NUMBER}, "ketchup_loyalty", "sms", "/sms/create", "ketchup_loyalty"),
+    Case(
+        KetchUpViberNotifier,
+        {"msisdn": NUMBER},
+        "ketchup_loyalty",
+        "viber",
+        "/viber/create",
+        "ketchup_loyalty",
+    ),
+    Case(KyivstarFmcCallNotifier, {"msisdn": NUMBER}, "kyivstar_fmc", "call", "/originate", "kyivstar_fmc"),
     Case(NovaConnectSmsNotifier, {"sim_ids": 1001}, "novaconnect", "sms", "/sim/sms", "novaconnect"),
 ]
 each_kind = pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.__name__)
@@ -97,7 +111,7 @@ def test_each_try_and_another_key_make_it_another(telecom_simulator: Any, case: 
 
 def test_the_default_text_and_the_link(telecom_simulator: Any, tell: Any) -> None:
     tell(KyivstarSmsNotifier(msisdn=NUMBER), in_worker())
-    (message,) = sent(telecom_simulator, "kyivstar")
+    (message,) = sent(telecom_simulator, "kyivstar_open_telecom")
     assert message["text"].startswith("Airflow: nightly.load failed (try 1) ")
     assert message["text"].endswith(f" {LINK}")
     assert sms_segments(message["text"]) == 1
@@ -106,12 +120,12 @@ def test_the_default_text_and_the_link(telecom_simulator: Any, tell: Any) -> Non
 def test_without_an_address_there_is_no_link(telecom_simulator: Any, monkeypatch: Any) -> None:
     monkeypatch.delenv("AIRFLOW__API__BASE_URL")
     KyivstarSmsNotifier(msisdn=NUMBER)(in_worker())
-    assert "http" not in sent(telecom_simulator, "kyivstar")[0]["text"]
+    assert "http" not in sent(telecom_simulator, "kyivstar_open_telecom")[0]["text"]
 
 
 def test_a_link_in_the_text_stands_at_the_end_once(telecom_simulator: Any) -> None:
     KyivstarSmsNotifier(msisdn=NUMBER, text="See {{ link }} now")(in_worker())
-    assert sent(telecom_simulator, "kyivstar")[0]["text"] == f"See now {LINK}"
+    assert sent(telecom_simulator, "kyivstar_open_telecom")[0]["text"] == f"See now {LINK}"
 
 
 @pytest.mark.parametrize(
@@ -122,13 +136,13 @@ def test_a_link_in_the_text_stands_at_the_end_once(telecom_simulator: Any) -> No
 )
 def test_unknown_names_are_empty(telecom_simulator: Any, text: str, context: Any) -> None:
     KetchUpViberNotifier(msisdn=NUMBER, text="Look: " + text)(context())
-    assert sent(telecom_simulator, "ketchup", "viber")[0]["text"].startswith("Look:")
+    assert sent(telecom_simulator, "ketchup_loyalty", "viber")[0]["text"].startswith("Look:")
 
 
 @pytest.mark.parametrize("text", ["{{ broken", "{{ 1 / 0 }}", "{{ no.such() }}", "", "{{ '' }}"])
 def test_a_broken_text_gives_way_to_the_summary(telecom_simulator: Any, tell: Any, text: str) -> None:
     tell(KetchUpViberNotifier(msisdn=NUMBER, text=text), in_worker())
-    assert sent(telecom_simulator, "ketchup", "viber")[0]["text"] == f"{event_summary()} {LINK}"
+    assert sent(telecom_simulator, "ketchup_loyalty", "viber")[0]["text"] == f"{event_summary()} {LINK}"
 
 
 def event_summary() -> str:
@@ -155,33 +169,38 @@ def test_long_texts_are_cut(telecom_simulator: Any, case: Case, longest: int, le
 )
 def test_several_recipients_each_once(telecom_simulator: Any, tell: Any, to: Any) -> None:
     tell(KetchUpSmsNotifier(msisdn=to), {**in_worker(), "params": {"to": [NUMBER, OTHER]}})
-    assert [one["msisdn"] for one in sent(telecom_simulator, "ketchup")] == ["380670000200", "380670000201"]
+    assert [one["msisdn"] for one in sent(telecom_simulator, "ketchup_loyalty")] == [
+        "380670000200",
+        "380670000201",
+    ]
 
 
 def test_a_bad_recipient_does_not_keep_the_others_from_it(telecom_simulator: Any, caplog: Any) -> None:
     KetchUpSmsNotifier(msisdn=["12", "none", OTHER])(in_worker())
-    assert len(sent(telecom_simulator, "ketchup")) == 1
+    assert len(sent(telecom_simulator, "ketchup_loyalty")) == 1
     assert caplog.text.count("was not told: msisdn: ") == 2
 
 
 def test_of_too_many_recipients_the_first_are_told(telecom_simulator: Any, caplog: Any) -> None:
     numbers = ", ".join(f"+3806700002{place:02}" for place in range(12))
     KetchUpSmsNotifier(msisdn="{{ params.to }}")({**in_worker(), "params": {"to": numbers}})
-    assert len(sent(telecom_simulator, "ketchup")) == 10
+    assert len(sent(telecom_simulator, "ketchup_loyalty")) == 10
     assert "only the first 10 of 12 are told" in caplog.text
 
 
 def test_the_calls_of_fmc_ring_the_right_phones(telecom_simulator: Any, tell: Any) -> None:
     tell(KyivstarFmcCallNotifier(msisdn=NUMBER, calling_number="+380670000101"), in_worker())
-    assert sent(telecom_simulator, "fmc", "call") == [{"calling": "0670000101", "called": "0670000200"}]
+    assert sent(telecom_simulator, "kyivstar_fmc", "call") == [
+        {"calling": "0670000101", "called": "0670000200"}
+    ]
 
 
 def test_senders_are_templates(telecom_simulator: Any) -> None:
     context = {**in_worker(), "params": {"name": "Night"}}
     KetchUpSmsNotifier(msisdn=NUMBER, originator="{{ params.name }}")(context)
     KyivstarSmsNotifier(msisdn=NUMBER, sender="{{ params.name }}")(context)
-    assert sent(telecom_simulator, "ketchup")[0]["originator"] == "Night"
-    assert sent(telecom_simulator, "kyivstar")[0]["sender"] == "Night"
+    assert sent(telecom_simulator, "ketchup_loyalty")[0]["originator"] == "Night"
+    assert sent(telecom_simulator, "kyivstar_open_telecom")[0]["sender"] == "Night"
 
 
 def test_one_notifier_serves_many_tasks_and_leaves_no_trace_in_contexts(telecom_simulator: Any) -> None:
@@ -189,13 +208,13 @@ def test_one_notifier_serves_many_tasks_and_leaves_no_trace_in_contexts(telecom_
     before = set(first)
     notifier(first)
     notifier(in_worker(task_id="clean"))
-    texts = [one["text"].split()[0] for one in sent(telecom_simulator, "ketchup")]
+    texts = [one["text"].split()[0] for one in sent(telecom_simulator, "ketchup_loyalty")]
     assert texts == ["load", "clean"]
     assert set(first) == before
 
 
 def requests(simulator: Any, case: Case) -> list[Any]:
-    return [seen for seen in simulator.town.requests if re.search(case.path, seen.path)]
+    return [seen for seen in simulator.state.requests if re.search(case.path, seen.path)]
 
 
 def wait_for_notifiers() -> None:
@@ -225,12 +244,12 @@ class TestFailures:
         "status",
     )
 
-    @pytest.mark.parametrize("case", [case for case in CASES if case.vendor != "ketchup"], ids=str)
+    @pytest.mark.parametrize("case", [case for case in CASES if case.vendor != "ketchup_loyalty"], ids=str)
     @pytest.mark.parametrize("fault", UNCLEAR)
     def test_an_unknown_outcome_is_not_sent_again(
         self, telecom_simulator: Any, tell: Any, case: Case, fault: str, caplog: Any
     ) -> None:
-        if case.vendor == "fmc" and fault == "garbage":
+        if case.vendor == "kyivstar_fmc" and fault == "garbage":
             fault = "html"  # the vendor answers nothing, so nothing is garbled
         telecom_simulator.fault(fault, case.vendor, path=case.path, times=9)
         for attempt in (1, 2):
@@ -336,12 +355,12 @@ class TestFailures:
         """Only the notifier's deadline ends the request: the connection would wait ten minutes."""
         hook_for(case.conn_type, timeout_read=600, **EXTRAS.get(case.conn_type, {}))
         tell(case.kind(**case.to), in_worker(run_id="before"))  # imports, and has a token
-        telecom_simulator.town.requests.clear()
+        telecom_simulator.state.requests.clear()
         telecom_simulator.fault("silence", case.vendor, path=case.path, times=9, seconds=3600)
         tell(case.kind(**case.to, deadline_seconds=1), in_worker())
         wait_for_notifiers()
         assert "is not told again: " in caplog.text
-        telecom_simulator.town.faults.clear()
+        telecom_simulator.state.faults.clear()
         tell(case.kind(**case.to), in_worker())
         assert len(requests(telecom_simulator, case)) == 1
 
@@ -374,19 +393,19 @@ class TestFailures:
         assert requests(telecom_simulator, case) == []
 
     def test_an_account_without_money(self, telecom_simulator: Any, tell: Any, caplog: Any) -> None:
-        from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+        from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 
-        books = telecom_simulator.town.books("ketchup", Books)
-        books.balance, full = 0, books.balance
+        vendor_state = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState)
+        vendor_state.balance, full = 0, vendor_state.balance
         tell(KetchUpSmsNotifier(msisdn=NUMBER), in_worker())
         assert "vendor code 8" in caplog.text
-        books.balance = full
+        vendor_state.balance = full
         tell(KetchUpSmsNotifier(msisdn=NUMBER), in_worker())
-        assert len(sent(telecom_simulator, "ketchup")) == 1
+        assert len(sent(telecom_simulator, "ketchup_loyalty")) == 1
 
     def test_a_recipient_that_viber_refuses(self, telecom_simulator: Any, tell: Any, caplog: Any) -> None:
         tell(KetchUpViberNotifier(msisdn="+14155552671"), in_worker())
-        assert sent(telecom_simulator, "ketchup", "viber") == []
+        assert sent(telecom_simulator, "ketchup_loyalty", "viber") == []
         assert "was not told" in caplog.text
 
     def test_an_unknown_error_of_the_message_is_no_refusal(
@@ -394,11 +413,11 @@ class TestFailures:
     ) -> None:
         """Code 5 says nothing of whether it was sent: never twice."""
         body = '[{"error": 0, "messages": [{"error": 5}]}]'
-        telecom_simulator.fault("body", "ketchup", path="/viber/create", body=body)
+        telecom_simulator.fault("body", "ketchup_loyalty", path="/viber/create", body=body)
         tell(KetchUpViberNotifier(msisdn=NUMBER), in_worker())
         assert "is not told again" in caplog.text
         tell(KetchUpViberNotifier(msisdn=NUMBER), in_worker())
-        assert sent(telecom_simulator, "ketchup", "viber") == []
+        assert sent(telecom_simulator, "ketchup_loyalty", "viber") == []
 
 
 class TestWhenTheDagIsParsed:

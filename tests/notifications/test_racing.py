@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_telecom.hooks.store import VariableStore
 from tests.eventually import HANG_SECONDS
-from tests.notifications.ground import NUMBER, in_worker, sent
+from tests.notifications.contexts import NUMBER, in_worker, sent
 
 PROCESSES, EACH = 4, 5
 
@@ -60,13 +60,13 @@ def _tell(place: int, folder: str, environment: dict[str, str], barrier: Any) ->
     os.environ.update(environment)
     from airflow.sdk.execution_time import task_runner
 
-    from airflow_provider_telecom.notifications import memory
+    from airflow_provider_telecom.notifications import deduplication
     from airflow_provider_telecom.notifications.kyivstar_open_telecom import KyivstarSmsNotifier
 
     for race in RACES:
         tempfile.tempdir = f"{folder}/{race.name}"
         task_runner.SUPERVISOR_COMMS = FileSupervisor(Path(tempfile.tempdir, "variables"))  # type: ignore[attr-defined]
-        memory._variables = VariableStore()
+        deduplication._variables = VariableStore()
         barrier.wait(HANG_SECONDS)
         for number in range(EACH):
             run_id = f"run{number}" if race.shared_runs else f"run{place}-{number}"
@@ -88,7 +88,7 @@ def test_processes_racing(telecom_simulator: Any, tmp_path: Path) -> None:
     for other in others:
         other.join(HANG_SECONDS)
     assert [other.exitcode for other in others] == [0] * PROCESSES
-    assert len(sent(telecom_simulator, "kyivstar")) == sum(race.expected for race in RACES)
+    assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == sum(race.expected for race in RACES)
     for race in RACES:
         (variable,) = (tmp_path / race.name / "variables").glob("__telecom*")
         page = json.loads(variable.read_text())

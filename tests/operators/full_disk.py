@@ -12,7 +12,7 @@ import resource
 import sys
 
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
-from tests.tasks import Run, Store
+from tests.running import Run, Store
 
 if __name__ == "__main__":
     given = json.load(sys.stdin)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.tasks import Run
+from tests.running import Run
 
 
 def paid(simulator: Any, kind: str) -> list[dict[str, Any]]:
     """Return what was sent or looked up, in order."""
-    return [effect.facts for effect in simulator.town.ledger.of("ketchup", kind)]
+    return [effect.facts for effect in simulator.state.ledger.of("ketchup_loyalty", kind)]
 
 
 def shown(operator: Any, run: Run, found: Any) -> str:

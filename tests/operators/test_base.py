@@ -21,8 +21,8 @@ from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendSmsOperator
 from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsDeliveredSensor
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books, RateLimit
-from tests.tasks import Run
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import RateLimit, VendorState
+from tests.running import Run
 
 NUMBER, OTHER, TEXT = "+380 67 000 02 00", "380670000201", "Your code is 1234"
 
@@ -38,7 +38,7 @@ def sms(hook_for: Callable[..., Any]) -> Callable[..., KyivstarSendSmsOperator]:
 
 
 def paid(simulator: Any) -> int:
-    return len(simulator.town.ledger.of("kyivstar", "sms"))
+    return len(simulator.state.ledger.of("kyivstar_open_telecom", "sms"))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_retried_task_sends_nothing_twice(telecom_simulator: Any, sms: Any) ->
 
 @pytest.mark.parametrize("how", ["reset_after", "two_lengths"])
 def test_an_unknown_outcome_fails_loudly_and_stays_so(telecom_simulator: Any, sms: Any, how: str) -> None:
-    telecom_simulator.fault(how, "kyivstar", path="/sms", times=99)
+    telecom_simulator.fault(how, "kyivstar_open_telecom", path="/sms", times=99)
     run = Run()
     for _ in range(3):
         with pytest.raises(OutcomeUnknownError, match="on_unknown='assume_sent'") as caught:
@@ -71,7 +71,7 @@ def test_an_unknown_outcome_fails_loudly_and_stays_so(telecom_simulator: Any, sm
 
 
 def test_resend_sends_again(telecom_simulator: Any, sms: Any) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="/sms")
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(sms(on_unknown="resend"))
@@ -80,7 +80,7 @@ def test_resend_sends_again(telecom_simulator: Any, sms: Any) -> None:
 
 
 def test_a_resent_sms_that_does_not_leave_settles_nothing(telecom_simulator: Any, sms: Any) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="/sms")
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(sms(on_unknown="resend"))
@@ -92,7 +92,7 @@ def test_a_resent_sms_that_does_not_leave_settles_nothing(telecom_simulator: Any
 
 
 def test_assume_sent_goes_on_without_an_id(telecom_simulator: Any, sms: Any) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="/sms")
     assert Run().execute(sms(on_unknown="assume_sent", wait_for_completion=True)) == {"assumed_sent": True}
     assert paid(telecom_simulator) == 1
 
@@ -107,7 +107,9 @@ def test_what_was_not_sent_is_sent_by_the_next_try(telecom_simulator: Any, sms: 
 
 def use_up_the_quota(simulator: Any, operator: KyivstarSendSmsOperator, seconds: float) -> None:
     """Make a call whose answer says that the quota is used up."""
-    simulator.town.books("kyivstar", Books).rate_limit = RateLimit(1, period_seconds=seconds)
+    simulator.state.vendor_state("kyivstar_open_telecom", VendorState).rate_limit = RateLimit(
+        1, period_seconds=seconds
+    )
     operator.hook.list_promos()
 
 
@@ -125,7 +127,7 @@ def test_a_task_that_is_killed_while_it_waits_for_the_quota_has_sent_nothing(
 ) -> None:
     run, operator = Run(), sms()
     use_up_the_quota(telecom_simulator, operator, 200)
-    blocking = operator.hook._opened().blocking
+    blocking = operator.hook._client().blocking
 
     def kill(seconds: float) -> None:
         assert 190 < seconds <= 200
@@ -136,8 +138,8 @@ def test_a_task_that_is_killed_while_it_waits_for_the_quota_has_sent_nothing(
         run.execute(operator)
     assert run.stores["tell"].texts == {}
     blocking._sleep = sleep
-    telecom_simulator.town.books("kyivstar", Books).rate_limit = None
-    operator.hook.account.guard._next_turn = 0  # the time has passed
+    telecom_simulator.state.vendor_state("kyivstar_open_telecom", VendorState).rate_limit = None
+    operator.hook.account.limits._next_turn = 0  # the time has passed
     assert run.execute(sms())["message_id"]
     assert paid(telecom_simulator) == 1
 
@@ -150,8 +152,8 @@ def test_a_task_that_is_killed_while_it_fetches_a_token_has_sent_nothing(
     def kill(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    telecom_simulator.fault("status", "kyivstar", path="token", status=503, times=9)
-    operator.hook._opened().blocking._sleep = kill  # in the pause before the token is asked for again
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path="token", status=503, times=9)
+    operator.hook._client().blocking._sleep = kill  # in the pause before the token is asked for again
     with pytest.raises(KeyboardInterrupt):
         run.execute(operator)
     assert run.stores["tell"].texts == {}
@@ -174,7 +176,7 @@ def test_airflow_stores_neither_number_nor_text(telecom_simulator: Any, sms: Any
     shown = str(_serialize_rendered_fields(operator)) + str(run.stores["tell"].texts)
     assert "0000200" not in shown
     assert "1234" not in shown
-    assert telecom_simulator.town.ledger.of("kyivstar", "sms")[0].facts["text"] == TEXT
+    assert telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")[0].facts["text"] == TEXT
 
 
 @pytest.mark.parametrize("lost", [0, 4])
@@ -183,7 +185,9 @@ def test_a_keyed_sms_that_changes_between_tries_is_not_a_second_one(
 ) -> None:
     """Another text, or another account, would not recognise the key; and nobody is forgotten."""
     hook_for("ketchup_loyalty")
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=lost) if lost else None
+    telecom_simulator.fault(
+        "reset_after", "ketchup_loyalty", path="/sms/create", times=lost
+    ) if lost else None
 
     def sms(number: str, text: str, **more: Any) -> Any:
         return KetchUpSendSmsOperator(task_id="tell", msisdn=number, text=text, **more)
@@ -196,7 +200,7 @@ def test_a_keyed_sms_that_changes_between_tries_is_not_a_second_one(
             run.execute(sms(number, text))
     run.execute(sms(NUMBER, TEXT))
     run.execute(sms(OTHER, TEXT, dedupe_key="2"))
-    told = [effect.facts["msisdn"] for effect in telecom_simulator.town.ledger.of("ketchup", "sms")]
+    told = [effect.facts["msisdn"] for effect in telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")]
     assert told == ["380670000200", "380670000201"]
 
 
@@ -205,7 +209,7 @@ def test_a_keyed_sms_in_doubt_does_not_go_through_another_account(
 ) -> None:
     hook_for("ketchup_loyalty")
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create", times=4)
 
     def sms(conn_id: str | None = None) -> Any:
         return KetchUpSendSmsOperator(task_id="tell", conn_id=conn_id, msisdn=NUMBER, text=TEXT)
@@ -224,7 +228,7 @@ def test_another_connection_is_other_content(
     telecom_simulator: Any, sms: Any, monkeypatch: pytest.MonkeyPatch, policy: Any, how: Any
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_KYIVSTAR_OPEN_TELECOM_DEFAULT"])
-    telecom_simulator.fault(how, "kyivstar", path="/sms") if how else None
+    telecom_simulator.fault(how, "kyivstar_open_telecom", path="/sms") if how else None
     run = Run()
     with suppress(TelecomUnknownError):
         run.execute(sms(on_unknown="resend"))
@@ -243,7 +247,7 @@ def test_a_place_in_doubt_sends_to_nobody_else(
     telecom_simulator: Any, sms: Any, how: str, policy: Any
 ) -> None:
     """Else the one who stood there is forgotten, and the task is green."""
-    telecom_simulator.fault(how, "kyivstar", path="/sms")
+    telecom_simulator.fault(how, "kyivstar_open_telecom", path="/sms")
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(sms(on_unknown="resend"), map_index=0)
@@ -257,7 +261,7 @@ def test_a_place_in_doubt_sends_to_nobody_else(
 
 def test_a_row_that_was_taken_out_moves_nobody_to_a_second_sms(telecom_simulator: Any, sms: Any) -> None:
     """The first of two was refused and is taken out, so that the second is the first now."""
-    telecom_simulator.fault("status", "kyivstar", path="/sms", status=422)
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path="/sms", status=422)
     run = Run()
     with pytest.raises(TelecomRejectedError):
         run.execute(sms(), map_index=0)
@@ -275,8 +279,8 @@ def test_a_row_that_failed_before_it_was_sent_moves_nobody_to_a_second_sms(
     use_up_the_quota(telecom_simulator, operator, 3600)
     with pytest.raises(TelecomThrottledError):
         run.execute(operator, map_index=0)
-    operator.hook.account.guard._next_turn = 0.0
-    telecom_simulator.town.books("kyivstar", Books).rate_limit = None
+    operator.hook.account.limits._next_turn = 0.0
+    telecom_simulator.state.vendor_state("kyivstar_open_telecom", VendorState).rate_limit = None
     run.execute(sms(msisdn=OTHER), map_index=1)
     with pytest.raises(TelecomInputError, match="dedupe_key: this place of the mapped list"):
         run.execute(sms(msisdn=OTHER), map_index=0)
@@ -298,7 +302,7 @@ def test_keyed_places_may_move(telecom_simulator: Any, hook_for: Callable[..., A
         assert not at(place, number)["known_before"]
     known = [at(place, number)["known_before"] for place, number in enumerate([NUMBER, *numbers])]
     assert known == [False, True, True]
-    told = [effect.facts["msisdn"] for effect in telecom_simulator.town.ledger.of("ketchup", "sms")]
+    told = [effect.facts["msisdn"] for effect in telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")]
     assert sorted(told) == ["380670000200", *numbers]
 
 
@@ -313,7 +317,7 @@ def test_a_text_of_digits_is_not_shown_either(sms: Any, text: str) -> None:
 
 
 def test_a_text_that_changed_is_not_assumed_to_have_been_sent(telecom_simulator: Any, sms: Any) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path="/sms")
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="/sms")
     run = Run()
     with pytest.raises(OutcomeUnknownError):
         run.execute(sms())
@@ -332,7 +336,7 @@ def test_a_dedupe_key_may_be_a_number(
     vendor, run = operator.__module__.split(".")[2].split("_")[0], Run()
     for key in ("", value, str(value)):
         run.execute(operator(task_id="tell", msisdn=NUMBER, text=TEXT, dedupe_key=key))
-    assert len(telecom_simulator.town.ledger.of(vendor, "sms")) == 2
+    assert len(telecom_simulator.state.ledger.of(vendor, "sms")) == 2
 
 
 @pytest.mark.parametrize("value", [True, 1.5, ["a"]])
@@ -344,7 +348,7 @@ def test_a_dedupe_key_is_nothing_else(sms: Any, value: Any) -> None:
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_too_long_ends_alike(telecom_simulator: Any, sms: Any, deferrable: bool) -> None:
     """A worker's own time-out, and Airflow's for a trigger, which arrives as a failure to resume with."""
-    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 10_000)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.sms", "after_polls", 10_000)
     operator = sms(wait_for_completion=True, poll_interval=0.05, wait_timeout=0.1)
     failed: dict[str, Any] = {"error": "Trigger timeout"}
 
@@ -359,7 +363,7 @@ def test_waiting_too_long_ends_alike(telecom_simulator: Any, sms: Any, deferrabl
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_for_the_receipt(telecom_simulator: Any, sms: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 1)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.sms", "after_polls", 1)
     operator = sms(wait_for_completion=True, deferrable=deferrable, poll_interval=0.01)
     assert Run().execute(operator)["status"] == "delivered"
 
@@ -367,7 +371,7 @@ def test_waiting_for_the_receipt(telecom_simulator: Any, sms: Any, deferrable: b
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_sensor(telecom_simulator: Any, hook_for: Callable[..., Any], deferrable: bool) -> None:
     hook_for("ketchup_loyalty").send_sms("380670000200", "Hi", reference="a1")
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 1)
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 1)
     sensor = KetchUpSmsDeliveredSensor(
         task_id="wait", reference="a1", deferrable=deferrable, poke_interval=0.01
     )

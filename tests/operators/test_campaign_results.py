@@ -15,10 +15,10 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError
-from airflow_provider_telecom.operators.campaigns.results import Results
+from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
-from airflow_provider_telecom.simulator.ketchup_loyalty import Books
-from tests.tasks import Run, Store
+from airflow_provider_telecom.simulator.ketchup_loyalty import VendorState
+from tests.running import Run, Store
 
 NUMBERS = [str(380670000200 + place) for place in range(30)]
 
@@ -35,9 +35,9 @@ def arguments(hook_for: Callable[..., Any], tmp_path: Path) -> dict[str, Any]:
     }
 
 
-def books_of(simulator: Any) -> Books:
-    books: Books = simulator.town.books("ketchup", Books)
-    return books
+def books_of(simulator: Any) -> VendorState:
+    vendor_state: VendorState = simulator.state.vendor_state("ketchup_loyalty", VendorState)
+    return vendor_state
 
 
 def tried_on_a_full_disk(arguments: dict[str, Any], store: Store, limit: int) -> str | None:
@@ -72,7 +72,9 @@ def test_a_full_disk_loses_no_line(telecom_simulator: Any, arguments: dict[str, 
     facts = run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert facts["accepted"] + facts["known_before"] == len(NUMBERS)
     assert written(arguments) == NUMBERS
-    sent = Counter(effect.facts["msisdn"] for effect in telecom_simulator.town.ledger.of("ketchup", "sms"))
+    sent = Counter(
+        effect.facts["msisdn"] for effect in telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")
+    )
     assert sent == Counter(NUMBERS)
 
 
@@ -87,17 +89,17 @@ def test_a_full_disk_in_the_middle_of_a_line_loses_no_line(
     assert tried_on_a_full_disk(arguments, store, 20_000) == "OSError"
     run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert written(arguments) == numbers
-    assert len(telecom_simulator.town.ledger.of("ketchup", "sms")) == len(numbers)
+    assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")) == len(numbers)
 
 
 def test_an_error_of_the_vendor_on_a_full_disk_is_told_and_loses_no_line(
     telecom_simulator: Any, arguments: dict[str, Any]
 ) -> None:
-    books, run = books_of(telecom_simulator), Run()
-    balance, books.balance = books.balance, Decimal("0.36")
+    vendor_state, run = books_of(telecom_simulator), Run()
+    balance, vendor_state.balance = vendor_state.balance, Decimal("0.36")
     store = run.stores["send"] = Store()
     assert tried_on_a_full_disk(arguments, store, 1_300) == "TelecomFundsError"
-    books.balance = balance
+    vendor_state.balance = balance
     run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert written(arguments) == NUMBERS
 
@@ -109,17 +111,17 @@ def test_the_results_of_what_was_sent_must_be_there(
     run.execute(KetchUpSendBulkSmsOperator(**{**arguments, "recipients": NUMBERS[:12]}))
     with pytest.raises(TelecomInputError, match=r"^results_path: an earlier try has sent to 12 recipients"):
         run.execute(KetchUpSendBulkSmsOperator(**{**arguments, "results_path": elsewhere}))
-    assert len(telecom_simulator.town.ledger.of("ketchup", "sms")) == 12
+    assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")) == 12
     run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert written(arguments) == NUMBERS
 
 
 def test_parts_with_a_gap_are_not_joined(telecom_simulator: Any, arguments: dict[str, Any]) -> None:
-    books, run = books_of(telecom_simulator), Run()
-    books.balance = Decimal("0.30")
+    vendor_state, run = books_of(telecom_simulator), Run()
+    vendor_state.balance = Decimal("0.30")
     with pytest.raises(TelecomFundsError):
         run.execute(KetchUpSendBulkSmsOperator(**arguments))
-    books.balance = Decimal(1000)
+    vendor_state.balance = Decimal(1000)
     _, second, *_ = sorted(Path(f"{arguments['results_path']}.parts").iterdir())
     lines = second.read_text().splitlines(keepends=True)
     second.write_text("".join(lines[:-1]))
@@ -131,7 +133,7 @@ def test_parts_with_a_gap_are_not_joined(telecom_simulator: Any, arguments: dict
 
 
 def test_parts_that_somebody_else_has_changed_are_not_joined(tmp_path: Path) -> None:
-    results = Results(ObjectStoragePath(str(tmp_path / "results.jsonl")))
+    results = ResultsFile(ObjectStoragePath(str(tmp_path / "results.jsonl")))
     results.begin(0)
     for row in (0, 3):
         results.add({"row": row + place} for place in range(3))

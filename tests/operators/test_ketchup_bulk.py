@@ -21,8 +21,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
-from tests.tasks import Run
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from tests.running import Run
 
 PEOPLE = [{"msisdn": str(380670000000 + place), "name": f"N{place}"} for place in range(25)]
 NUMBERS = [person["msisdn"] for person in PEOPLE]
@@ -40,17 +40,17 @@ def bulk(hook_for: Callable[..., Any]) -> Callable[..., KetchUpSendBulkSmsOperat
 
 
 def sent(simulator: Any) -> Counter[str]:
-    return Counter(effect.facts["msisdn"] for effect in simulator.town.ledger.of("ketchup", "sms"))
+    return Counter(effect.facts["msisdn"] for effect in simulator.state.ledger.of("ketchup_loyalty", "sms"))
 
 
 def requests(simulator: Any, path: str) -> int:
-    return sum(path in seen.path for seen in simulator.town.requests)
+    return sum(path in seen.path for seen in simulator.state.requests)
 
 
 def test_personal_texts_in_chunks(telecom_simulator: Any, bulk: Any, tmp_path: Path) -> None:
     results = tmp_path / "out" / "results.jsonl"
     facts = Run().execute(bulk(results_path=str(results)))
-    ledger = telecom_simulator.town.ledger.of("ketchup", "sms")
+    ledger = telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")
     assert {effect.facts["msisdn"]: effect.facts["text"] for effect in ledger} == {
         person["msisdn"]: f"Hi {person['name']}" for person in PEOPLE
     }
@@ -73,7 +73,7 @@ def test_one_text(telecom_simulator: Any, bulk: Any) -> None:
 def test_a_package_that_is_too_large_is_halved_and_stays_so(telecom_simulator: Any, bulk: Any) -> None:
     telecom_simulator.fault(
         "status",
-        "ketchup",
+        "ketchup_loyalty",
         path="/sms/create",
         status=200,
         body='{"error": "12", "errorDescription": "Too large"}',
@@ -88,14 +88,18 @@ def test_a_package_that_is_too_large_is_halved_and_stays_so(telecom_simulator: A
 def test_too_many_at_once_is_waited_out(telecom_simulator: Any, bulk: Any) -> None:
     throttled = {"result": [{"reference": None, "error": "11", "errorDescription": "Too many simultaneous"}]}
     operator = bulk(recipients=NUMBERS[:1], text="Hi")
-    telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body=json.dumps(throttled))
+    telecom_simulator.fault(
+        "status", "ketchup_loyalty", path="/sms/create", status=200, body=json.dumps(throttled)
+    )
     assert Run().execute(operator)["accepted"] == 1
 
 
 def test_a_message_that_the_vendor_failed_at_goes_out_again(telecom_simulator: Any, bulk: Any) -> None:
     """Code 5 of one message is the vendor's failure, not a refusal."""
     failed = {"result": [{"reference": None, "error": "5", "errorDescription": "Internal error"}]}
-    telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body=json.dumps(failed))
+    telecom_simulator.fault(
+        "status", "ketchup_loyalty", path="/sms/create", status=200, body=json.dumps(failed)
+    )
     facts = Run().execute(bulk(recipients=NUMBERS[:1], text="Hi"))
     assert (facts["accepted"], facts["refused"]) == (1, {})
     assert sent(telecom_simulator) == Counter(NUMBERS[:1])
@@ -118,8 +122,8 @@ def test_a_send_that_finds_all_sent_before_is_finished(telecom_simulator: Any, b
 
 @pytest.mark.parametrize("duplicates", ["item", "whole_of_one", "whole"])
 def test_a_lost_answer_is_no_second_sms(telecom_simulator: Any, bulk: Any, duplicates: str) -> None:
-    telecom_simulator.town.set_switch("ketchup.duplicates", duplicates)
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=2)
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", duplicates)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create", times=2)
     facts = Run().execute(bulk())
     assert sent(telecom_simulator) == Counter(NUMBERS)
     assert (facts["accepted"], facts["known_before"]) == (15, 10)
@@ -127,7 +131,7 @@ def test_a_lost_answer_is_no_second_sms(telecom_simulator: Any, bulk: Any, dupli
 
 def test_the_next_try_goes_on(telecom_simulator: Any, bulk: Any, tmp_path: Path) -> None:
     run, results = Run(), tmp_path / "results.jsonl"
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create", times=4)
     with pytest.raises(TelecomUnknownError):
         run.execute(bulk(results_path=str(results)))
     facts = run.execute(bulk(results_path=str(results)))
@@ -143,7 +147,7 @@ def test_progress_before_a_failure_is_kept(telecom_simulator: Any, bulk: Any, tm
     run, results = Run(), tmp_path / "results.jsonl"
     operator = bulk(results_path=str(results))
     telecom_simulator.fault(
-        "status", "ketchup", path="/sms/create", status=200, body='{"error": "8"}', times=1
+        "status", "ketchup_loyalty", path="/sms/create", status=200, body='{"error": "8"}', times=1
     )
     with pytest.raises(TelecomFundsError):
         run.execute(operator)
@@ -153,22 +157,22 @@ def test_progress_before_a_failure_is_kept(telecom_simulator: Any, bulk: Any, tm
 
 
 def test_out_of_money_stops_and_goes_on_once_there_is_some(telecom_simulator: Any, bulk: Any) -> None:
-    from airflow_provider_telecom.simulator.ketchup_loyalty import Books
+    from airflow_provider_telecom.simulator.ketchup_loyalty import VendorState
 
-    books, run = telecom_simulator.town.books("ketchup", Books), Run()
-    books.balance = Decimal(run.execute(bulk(dry_run=True))["price"]) / 2
+    vendor_state, run = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState), Run()
+    vendor_state.balance = Decimal(run.execute(bulk(dry_run=True))["price"]) / 2
     with pytest.raises(TelecomFundsError):
         run.execute(bulk())
     assert sum(sent(telecom_simulator).values()) == 10
-    books.balance = Decimal(1000)
+    vendor_state.balance = Decimal(1000)
     assert run.execute(bulk())["accepted"] == 25
     assert sent(telecom_simulator) == Counter(NUMBERS)
 
 
 def out_of_money_after(simulator: Any, messages: int) -> None:
-    from airflow_provider_telecom.simulator.ketchup_loyalty import Books
+    from airflow_provider_telecom.simulator.ketchup_loyalty import VendorState
 
-    simulator.town.books("ketchup", Books).balance = Decimal("0.02") * messages
+    simulator.state.vendor_state("ketchup_loyalty", VendorState).balance = Decimal("0.02") * messages
 
 
 def with_money(simulator: Any) -> None:
@@ -212,7 +216,7 @@ def test_another_text_or_sender_is_refused_once_it_was_sent(
     telecom_simulator: Any, bulk: Any, changed: dict[str, str]
 ) -> None:
     run = Run()
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create", times=4)
     with pytest.raises(TelecomUnknownError):
         run.execute(bulk())
     with pytest.raises(TelecomInputError, match=r"^recipients: .* the first 10 recipients"):
@@ -238,7 +242,7 @@ def test_what_is_not_sent_yet_may_be_corrected(telecom_simulator: Any, bulk: Any
         run.execute(bulk())
     with_money(telecom_simulator)
     assert run.execute(bulk(recipients=people))["accepted"] == 22
-    texts = [effect.facts["text"] for effect in telecom_simulator.town.ledger.of("ketchup", "sms")]
+    texts = [effect.facts["text"] for effect in telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")]
     assert texts == [f"Hi {person['name']}" for person in people]
 
 
@@ -276,10 +280,12 @@ def test_a_refusal_settles_nothing_that_an_earlier_try_may_have_sent(
     telecom_simulator: Any, bulk: Any
 ) -> None:
     run = Run()
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create", times=4)
     with pytest.raises(TelecomUnknownError):
         run.execute(bulk())
-    telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body='{"error": "8"}')
+    telecom_simulator.fault(
+        "status", "ketchup_loyalty", path="/sms/create", status=200, body='{"error": "8"}'
+    )
     with pytest.raises(TelecomFundsError):
         run.execute(bulk())
     with pytest.raises(TelecomInputError, match="the first 10 recipients"):
@@ -290,7 +296,7 @@ def test_a_refusal_settles_nothing_that_an_earlier_try_may_have_sent(
 
 def test_money_that_runs_out_within_a_chunk_leaves_it_in_doubt(telecom_simulator: Any, bulk: Any) -> None:
     """A key of the chunk is known, since the store was wiped: the vendor wants the chunk in halves."""
-    telecom_simulator.town.set_switch("ketchup.duplicates", "whole")
+    telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", "whole")
     run = Run()
     run.execute(bulk(recipients=PEOPLE[9:10]))
     run.stores["send"].texts.clear()
@@ -314,7 +320,7 @@ def test_what_a_killed_try_may_have_sent_counts_as_sent(
     telecom_simulator: Any, bulk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after a request was answered and before that was written down, at each of the requests."""
-    from airflow_provider_telecom.transport.blocking import Transport
+    from airflow_provider_telecom.transport.sync_transport import Transport
 
     send = Transport.send
     for last in range(1, 6):
@@ -342,7 +348,7 @@ def test_what_a_killed_try_may_have_sent_counts_as_sent(
 
 def test_a_text_that_nobody_got_may_be_changed(telecom_simulator: Any, bulk: Any) -> None:
     bad = {"result": [{"reference": None, "error": "21", "errorDescription": "Bad"}]}
-    telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body=json.dumps(bad))
+    telecom_simulator.fault("status", "ketchup_loyalty", path="/sms/create", status=200, body=json.dumps(bad))
     run = Run()
     with pytest.raises(TelecomRejectedError):
         run.execute(bulk(recipients=NUMBERS[:1], text="Hi"))
@@ -365,8 +371,8 @@ def test_max_cost_is_asked_for_before_the_first_sms(telecom_simulator: Any, bulk
 
 def test_a_later_try_asks_for_the_price_of_messages_that_were_sent(telecom_simulator: Any, bulk: Any) -> None:
     """Under other keys: a vendor may refuse to price what it knows."""
-    telecom_simulator.town.set_switch("ketchup.price_refuses_known", "on")
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    telecom_simulator.state.set_switch("ketchup_loyalty.price_refuses_known", "on")
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create", times=4)
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(bulk(max_cost="0.50"))
@@ -386,7 +392,9 @@ def test_a_dry_run_prices_and_sends_nothing(telecom_simulator: Any, bulk: Any) -
 def test_refused_ones_are_counted_and_may_fail_the_task(telecom_simulator: Any, bulk: Any) -> None:
     bad = {"result": [{"reference": None, "error": "21", "errorDescription": "Bad"}]}
     for count in range(2):
-        telecom_simulator.fault("status", "ketchup", path="/sms/create", status=200, body=json.dumps(bad))
+        telecom_simulator.fault(
+            "status", "ketchup_loyalty", path="/sms/create", status=200, body=json.dumps(bad)
+        )
         run = Run(f"run {count}")
         with pytest.raises(TelecomRejectedError, match="1 of 1 messages were refused \\(code 21: 1\\)"):
             run.execute(bulk(recipients=NUMBERS[:1], text="Hi"))
@@ -398,7 +406,7 @@ def test_bad_rows_send_nothing(telecom_simulator: Any, bulk: Any, tmp_path: Path
     people = [*PEOPLE, {"msisdn": "123", "name": "x"}]
     with pytest.raises(TelecomInputError, match="1 bad rows, so nothing was sent: line 26: msisdn"):
         Run().execute(bulk(recipients=people, rejects_path=str(rejects)))
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests
     facts = Run().execute(bulk(recipients=people, rejects_path=str(rejects), on_bad_rows="skip"))
     assert (facts["accepted"], facts["bad_rows"], facts["rejects"]) == (25, 1, str(rejects))
     assert "123" in ObjectStoragePath(str(rejects)).read_text()
@@ -406,7 +414,7 @@ def test_bad_rows_send_nothing(telecom_simulator: Any, bulk: Any, tmp_path: Path
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_for_the_receipts(telecom_simulator: Any, bulk: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 2)
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 2)
     facts = Run().execute(
         bulk(wait_for_completion=True, deferrable=deferrable, poll_interval=0.01, min_delivered_percent=80)
     )
@@ -415,7 +423,7 @@ def test_waiting_for_the_receipts(telecom_simulator: Any, bulk: Any, deferrable:
 
 
 def test_fewer_delivered_than_wanted_fail_the_task(telecom_simulator: Any, bulk: Any) -> None:
-    with pytest.raises(TelecomMissedError, match="delivered: 21"):
+    with pytest.raises(TelecomFailedError, match="delivered: 21"):
         Run().execute(bulk(wait_for_completion=True, poll_interval=0.01, min_delivered_percent=95))
 
 
@@ -458,22 +466,22 @@ def test_wrong_arguments_are_refused_before_the_first_request(
     with pytest.raises(TelecomInputError) as caught:
         Run().execute(bulk(**wrong))
     assert rule in str(caught.value)
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests
 
 
 def test_still_too_many_at_once_is_told(telecom_simulator: Any, bulk: Any) -> None:
-    from airflow_provider_telecom.journal.reference import Namer
-    from airflow_provider_telecom.operators.campaigns.personal import PersonalText
-    from airflow_provider_telecom.operators.campaigns.recipients import Layout, gather
-    from airflow_provider_telecom.operators.ketchup_loyalty.campaign import Campaign, Message, Tally
+    from airflow_provider_telecom.journal.reference import IdempotencyKeys
+    from airflow_provider_telecom.operators.campaigns.recipients import RecipientColumns, read_recipients
+    from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender, Message, SendCounts
 
     throttled = {"result": [{"reference": None, "error": "11", "errorDescription": "Too many simultaneous"}]}
     telecom_simulator.fault(
-        "status", "ketchup", path="/sms/create", status=200, body=json.dumps(throttled), times=50
+        "status", "ketchup_loyalty", path="/sms/create", status=200, body=json.dumps(throttled), times=50
     )
     waits: list[float] = []
-    message = Message(PersonalText("Hi"), "test", {})
-    campaign = Campaign(bulk().hook, message, Namer("d", "r", "t"), 10, waits.append)
-    with gather(NUMBERS[:1], Layout()) as audience, pytest.raises(TelecomThrottledError):
-        list(campaign.send(list(campaign.orders(audience)), Tally()))
+    message = Message(TextTemplate("Hi"), "test", {})
+    campaign = BulkSender(bulk().hook, message, IdempotencyKeys("d", "r", "t"), 10, waits.append)
+    with read_recipients(NUMBERS[:1], RecipientColumns()) as audience, pytest.raises(TelecomThrottledError):
+        list(campaign.send(list(campaign.orders(audience)), SendCounts()))
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]

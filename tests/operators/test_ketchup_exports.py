@@ -20,7 +20,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpDeleteStatExportOperator,
 )
 from tests.operators.ketchup_ground import paid, shown
-from tests.tasks import Run
+from tests.running import Run
 
 DAY = {"time_in_from": datetime(2026, 1, 1), "time_in_to": datetime(2126, 1, 1)}
 
@@ -51,9 +51,9 @@ def test_an_export_is_ordered_once(telecom_simulator: Any, hook: Any) -> None:
     run = Run()
     first = run.execute(export())
     assert first == {"file_key": keys(hook)[0], "adopted": False}
-    telecom_simulator.town.requests.clear()
+    telecom_simulator.state.requests.clear()
     assert run.execute(export()) == first
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
     assert run.execute(export(dedupe_key="2"))["file_key"] != first["file_key"]
     assert run.execute(export(originator="test"))["file_key"] != first["file_key"]
     assert len(orders(telecom_simulator)) == 3
@@ -107,7 +107,7 @@ def test_messages_by_their_ids(telecom_simulator: Any, hook: Any) -> None:
 
 def test_a_lost_answer_is_found_in_the_list(telecom_simulator: Any, hook: Any) -> None:
     other = hook.create_statistics_export(**DAY)
-    telecom_simulator.fault("reset_after", "ketchup", path="/stat/create")
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/stat/create")
     run = Run()
     found = run.execute(export())
     assert found == {"file_key": (set(keys(hook)) - {other}).pop(), "adopted": True}
@@ -128,7 +128,7 @@ def test_a_killed_task_adopts_what_it_has_ordered(telecom_simulator: Any, hook: 
 
 def test_an_order_that_never_arrived_is_made_by_the_next_try(telecom_simulator: Any, hook: Any) -> None:
     run = Run()
-    telecom_simulator.fault("reset_before", "ketchup", path="/stat/create")
+    telecom_simulator.fault("reset_before", "ketchup_loyalty", path="/stat/create")
     with pytest.raises(TelecomUnknownError):
         run.execute(export())
     assert run.execute(export()) == {"file_key": keys(hook)[0], "adopted": False}
@@ -137,9 +137,9 @@ def test_an_order_that_never_arrived_is_made_by_the_next_try(telecom_simulator: 
 
 def test_where_several_are_new_nobody_guesses(telecom_simulator: Any, hook: Any) -> None:
     run = Run()
-    telecom_simulator.fault("reset_after", "ketchup", path="/stat/create")
-    telecom_simulator.fault("body", "ketchup", path="/stat/list", body="[]")
-    telecom_simulator.fault("body", "ketchup", path="/stat/list", body='["a", "b"]')
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/stat/create")
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/stat/list", body="[]")
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/stat/list", body='["a", "b"]')
     with pytest.raises(TelecomUnknownError):
         run.execute(export())
     hook.create_statistics_export(**DAY)
@@ -148,13 +148,13 @@ def test_where_several_are_new_nobody_guesses(telecom_simulator: Any, hook: Any)
 
 
 def test_a_doubt_outlasts_a_list_that_cannot_be_had(telecom_simulator: Any, hook: Any) -> None:
-    telecom_simulator.fault("body", "ketchup", path="/stat/list", body="[]")
-    telecom_simulator.fault("reset_after", "ketchup", path="/stat/create")
-    telecom_simulator.fault("status", "ketchup", path="/stat/list", times=4, status=403)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/stat/list", body="[]")
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/stat/create")
+    telecom_simulator.fault("status", "ketchup_loyalty", path="/stat/list", times=4, status=403)
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(export())
-    telecom_simulator.town.faults.clear()
+    telecom_simulator.state.faults.clear()
     assert run.execute(export()) == {"file_key": keys(hook)[0], "adopted": True}
 
 
@@ -162,7 +162,7 @@ def test_what_was_not_sent_leaves_no_doubt(telecom_simulator: Any, hook: Any) ->
     run = Run()
     with telecom_simulator.refusing(), pytest.raises(TelecomNotSentError):
         run.execute(export())
-    telecom_simulator.fault("body", "ketchup", path="/stat/create", body='{"error": 84}')
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/stat/create", body='{"error": 84}')
     with pytest.raises(TelecomRejectedError):
         run.execute(export())
     other = hook.create_statistics_export(**DAY)
@@ -230,7 +230,7 @@ def test_what_is_refused_before_anything_is_ordered(
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_until_it_is_ready(telecom_simulator: Any, hook: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.stat", "looks", 2)
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 2)
     wait = {"wait_for_completion": True, "deferrable": deferrable, "poll_interval": 0.01}
     hook.send_sms("380670000201", "Hi", reference="a1", originator="test")
     assert Run().execute(export(**wait)) == {"file_key": keys(hook)[0], "adopted": False, "empty": False}
@@ -267,7 +267,7 @@ def test_a_killed_task_finds_it_deleted(telecom_simulator: Any, hook: Any) -> No
 @pytest.mark.parametrize("kind", ["reset_after", "reset_before"])
 def test_a_deletion_without_an_answer(telecom_simulator: Any, hook: Any, kind: Any) -> None:
     key, run = hook.create_statistics_export(**DAY), Run()
-    telecom_simulator.fault(kind, "ketchup", method="DELETE")
+    telecom_simulator.fault(kind, "ketchup_loyalty", method="DELETE")
     if kind == "reset_before":
         with pytest.raises(TelecomUnknownError):
             run.execute(delete(key))
@@ -277,8 +277,8 @@ def test_a_deletion_without_an_answer(telecom_simulator: Any, hook: Any, kind: A
 
 def test_a_deletion_in_doubt_stays_so_until_it_is_known(telecom_simulator: Any, hook: Any) -> None:
     key, run = hook.create_statistics_export(**DAY), Run()
-    telecom_simulator.fault("reset_after", "ketchup", method="DELETE")
-    telecom_simulator.fault("status", "ketchup", path="/stat/list", status=403)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", method="DELETE")
+    telecom_simulator.fault("status", "ketchup_loyalty", path="/stat/list", status=403)
     with pytest.raises(TelecomUnknownError):
         run.execute(delete(key))
     with telecom_simulator.refusing(), pytest.raises(TelecomNotSentError):

@@ -17,9 +17,9 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpHlrLookupOperator
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from tests.operators.ketchup_ground import killed, paid, shown
-from tests.tasks import Run
+from tests.running import Run
 
 NUMBERS = [f"38067000020{place}" for place in range(1, 8)]
 ABROAD = "4915123456789"  # no country of the simulator
@@ -34,13 +34,13 @@ def hook(hook_for: Callable[..., Any]) -> Any:
     return hook_for("ketchup_loyalty")
 
 
-def books(simulator: Any) -> Books:
-    found: Books = simulator.town.books("ketchup", Books)
+def vendor_state(simulator: Any) -> VendorState:
+    found: VendorState = simulator.state.vendor_state("ketchup_loyalty", VendorState)
     return found
 
 
 def creations(simulator: Any) -> int:
-    return sum(seen.path.endswith("/hlr/create") for seen in simulator.town.requests)
+    return sum(seen.path.endswith("/hlr/create") for seen in simulator.state.requests)
 
 
 def test_many_numbers_in_chunks(telecom_simulator: Any) -> None:
@@ -84,7 +84,7 @@ def test_nothing_is_paid_for_twice(telecom_simulator: Any) -> None:
 
 @pytest.mark.parametrize("numbers", [NUMBERS, NUMBERS[:1]])
 def test_lost_answers_are_made_good_by_a_later_try(telecom_simulator: Any, numbers: list[str]) -> None:
-    telecom_simulator.fault("reset_after", "ketchup", path="/hlr/create", times=4)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/hlr/create", times=4)
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(hlr(msisdns=numbers))
@@ -99,13 +99,13 @@ def test_an_id_that_the_vendor_does_not_give_is_looked_up(telecom_simulator: Any
     killed(run, "look")
     known = '{"error": 63, "errorDescription": "HLR already exists"}'
     body = f'{{"error": 0, "result": [{known}, {known}]}}'
-    telecom_simulator.fault("body", "ketchup", path="/hlr/create", body=body)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/hlr/create", body=body)
     again = run.execute(hlr(msisdns=NUMBERS[:2]))
     assert again["hlr_ids"] == first["hlr_ids"]
 
 
 def test_a_package_that_is_too_large_is_halved(telecom_simulator: Any) -> None:
-    books(telecom_simulator).max_package = 2
+    vendor_state(telecom_simulator).max_package = 2
     assert Run().execute(hlr())["accepted"] == 7
     assert [facts["msisdn"] for facts in paid(telecom_simulator, "hlr")] == NUMBERS
 
@@ -133,7 +133,7 @@ def test_one_that_is_refused_in_a_chunk_of_its_own(telecom_simulator: Any, place
 
 
 def test_haste_is_made_good_by_a_later_try(telecom_simulator: Any) -> None:
-    books(telecom_simulator).throttle = 5
+    vendor_state(telecom_simulator).throttle = 5
     run = Run()
     with pytest.raises(TelecomThrottledError):
         run.execute(hlr())
@@ -143,7 +143,7 @@ def test_haste_is_made_good_by_a_later_try(telecom_simulator: Any) -> None:
 def test_one_that_the_vendor_failed_at_is_made_good_by_a_later_try(telecom_simulator: Any) -> None:
     """Code 5 of one look-up is the vendor's failure, not a refusal."""
     body = '{"error": 0, "result": [{"error": 0, "id": "1"}, {"error": 5, "errorDescription": "Internal"}]}'
-    telecom_simulator.fault("body", "ketchup", path="/hlr/create", body=body)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/hlr/create", body=body)
     run = Run()
     with pytest.raises(TelecomThrottledError, match="1 of 2"):
         run.execute(hlr(msisdns=NUMBERS[:2]))
@@ -156,8 +156,8 @@ def test_look_ups_done_in_part_do_not_go_through_another_account(
 ) -> None:
     """The first package is paid for, the second one is not: another account would pay for both."""
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
-    books(telecom_simulator).max_package = 3
-    books(telecom_simulator).balance = 5 * Decimal("0.002")
+    vendor_state(telecom_simulator).max_package = 3
+    vendor_state(telecom_simulator).balance = 5 * Decimal("0.002")
     run = Run()
     with pytest.raises(TelecomFundsError):
         run.execute(hlr(chunk_size=package))
@@ -165,7 +165,7 @@ def test_look_ups_done_in_part_do_not_go_through_another_account(
     assert 0 < done < len(NUMBERS)
     with pytest.raises(TelecomInputError, match="connection"):
         run.execute(hlr(chunk_size=package, conn_id="other"))
-    books(telecom_simulator).balance = Decimal(1)
+    vendor_state(telecom_simulator).balance = Decimal(1)
     assert run.execute(hlr(chunk_size=package))["known_before"] == done
     assert len(paid(telecom_simulator, "hlr")) == len(NUMBERS)
 
@@ -198,12 +198,12 @@ def test_what_is_refused_before_anything_is_asked(
     with pytest.raises(TelecomInputError) as caught:
         Run().execute(hlr(**arguments))
     assert caught.value.field == field
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_for_the_results(telecom_simulator: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.hlr", "looks", 2)
+    telecom_simulator.state.set_transition("ketchup_loyalty.hlr", "after_polls", 2)
     numbers = [NUMBERS[0], "380670000209"]
     operator = hlr(msisdns=numbers, wait_for_completion=True, deferrable=deferrable, poll_interval=0.01)
     run = Run()

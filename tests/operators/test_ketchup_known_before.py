@@ -15,7 +15,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendViberOperator,
 )
 from tests.operators.ketchup_ground import killed
-from tests.tasks import Run
+from tests.running import Run
 
 A, B = "380670000201", "380670000202"
 TASKS = {
@@ -58,7 +58,7 @@ def test_a_scheduled_sms_that_is_refused_and_known_is_warned_of(
     run.execute(KetchUpSendSmsOperator(task_id="send", msisdn=A, text="Hi", schedule_at=at))
     killed(run, "send")
     body = '{"error": "10", "errorDescription": "Incorrect send_time"}'
-    telecom_simulator.fault("body", "ketchup", path="/sms/create", body=body)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/sms/create", body=body)
     again = run.execute(KetchUpSendSmsOperator(task_id="send", msisdn=A, text="Hi", schedule_at=at))
     assert again["known_before"]
     assert warnings(caplog, "had it before") == 1

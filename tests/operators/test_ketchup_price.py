@@ -14,7 +14,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpPriceOperator
 from tests.operators.ketchup_ground import shown
-from tests.tasks import Run
+from tests.running import Run
 
 A, B, POLISH = "380670000201", "380670000202", "48500000000"
 
@@ -33,7 +33,7 @@ def hook(hook_for: Callable[..., Any]) -> Any:
 def test_a_rehearsal(telecom_simulator: Any, kind: Any, amount: str, chunk_size: int) -> None:
     found = price(kind=kind, msisdns=[A, B, POLISH, A], text="Hi", chunk_size=chunk_size)
     assert found == {"kind": kind, "messages": 3, "duplicates": 1, "price": amount, "currency": "EUR"}
-    assert telecom_simulator.town.ledger.effects == []
+    assert telecom_simulator.state.ledger.effects == []
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_rehearsal(telecom_simulator: Any, kind: Any, amount: str, chunk_size:
 def test_a_price_list(telecom_simulator: Any, kind: Any, tariff: int | None, asked: str, amount: str) -> None:
     found = price(kind=kind, tariff=tariff)
     assert len(found["prices"]) == 6
-    assert telecom_simulator.town.requests[-1].path.endswith(asked)
+    assert telecom_simulator.state.requests[-1].path.endswith(asked)
     ukraine = {"country": "UA", "country_name": "Ukraine", "mcc": "255", "price": amount, "currency": "EUR"}
     assert price(kind=kind, country="{{ 'ua' }}") == {"kind": kind, "prices": [ukraine]}
 
@@ -58,16 +58,16 @@ def test_a_country_without_a_price() -> None:
 
 
 def test_a_tariff_that_is_not_active(telecom_simulator: Any) -> None:
-    from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+    from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 
-    telecom_simulator.town.books("ketchup", Books).inactive_tariffs.add(5)
+    telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState).inactive_tariffs.add(5)
     with pytest.raises(TelecomRejectedError, match="vendor code 9"):
         price(tariff=5)
 
 
 def test_prices_of_several_currencies_are_not_added_up(telecom_simulator: Any) -> None:
     telecom_simulator.fault(
-        "body", "ketchup", path="/sms/price$", body='{"totalprice": "1", "currency": "USD"}'
+        "body", "ketchup_loyalty", path="/sms/price$", body='{"totalprice": "1", "currency": "USD"}'
     )
     with pytest.raises(TelecomInputError, match="EUR, USD"):
         price(msisdns=[A, B], text="Hi", chunk_size=1)
@@ -100,7 +100,7 @@ def test_what_is_refused_before_anything_is_asked(telecom_simulator: Any) -> Non
         with pytest.raises(TelecomInputError) as caught:
             price(**arguments)
         assert caught.value.field == field
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 def test_airflow_stores_neither_number_nor_text() -> None:

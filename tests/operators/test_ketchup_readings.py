@@ -29,11 +29,11 @@ from airflow_provider_telecom.sensors.ketchup_loyalty import (
     KetchUpStatFileReadySensor,
     KetchUpViberDeliveredSensor,
 )
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.transfers.ketchup_loyalty_to_object_storage import (
     KetchUpStatsToObjectStorageOperator,
 )
-from tests.tasks import Run
+from tests.running import Run
 
 A, B, AWAY = "380670000201", "380670000202", "380670000209"
 PEOPLE = [{"msisdn": str(380670000200 + place), "name": f"N{place}"} for place in range(25)]
@@ -53,12 +53,12 @@ def hook(
     monkeypatch.setattr("airflow_provider_telecom.calls.retry._FIRST_BACK_OFF", 0.01)
     preset, seed = request.param
     telecom_simulator.reset(seed, preset)
-    telecom_simulator.town.set_ripeness("ketchup", "looks", 1)
+    telecom_simulator.state.set_transition("ketchup_loyalty", "after_polls", 1)
     return hook_for("ketchup_loyalty", originator="Shop", viber_sender="Shop")
 
 
 def got(simulator: Any, kind: str) -> Counter[str]:
-    return Counter(effect.facts["msisdn"] for effect in simulator.town.ledger.of("ketchup", kind))
+    return Counter(effect.facts["msisdn"] for effect in simulator.state.ledger.of("ketchup_loyalty", kind))
 
 
 def in_a_new_process(hook: Any) -> None:
@@ -94,7 +94,7 @@ class KilledError(BaseException):
 def test_sms_to_many_whose_task_is_killed_after_each_request(
     telecom_simulator: Any, hook: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_telecom.transport.blocking import Transport
+    from airflow_provider_telecom.transport.sync_transport import Transport
 
     send = Transport.send
 
@@ -124,12 +124,12 @@ def test_sms_to_many_whose_task_is_killed_after_each_request(
 
 
 def test_sms_to_many_for_which_the_money_runs_out(telecom_simulator: Any, hook: Any) -> None:
-    books: Books = telecom_simulator.town.books("ketchup", Books)
-    books.balance, run = Decimal("0.30"), Run()
+    vendor_state: VendorState = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState)
+    vendor_state.balance, run = Decimal("0.30"), Run()
     with pytest.raises(TelecomFundsError):
         run.execute(bulk())
     assert sum(got(telecom_simulator, "sms").values()) == 14
-    books.balance = Decimal(10)
+    vendor_state.balance = Decimal(10)
     in_a_new_process(hook)
     assert run.execute(bulk())["accepted"] == 25
     assert got(telecom_simulator, "sms") == NUMBERS
@@ -169,7 +169,7 @@ def test_viber_whose_answer_is_lost_goes_out_once(telecom_simulator: Any, hook: 
     for number in range(2):
         before = {"recipients": AWAY, "text": f"before {number}"}
         run.execute(KetchUpSendViberOperator(task_id=f"before{number}", **before))
-    telecom_simulator.fault("close_after", "ketchup", path="/viber/create")
+    telecom_simulator.fault("close_after", "ketchup_loyalty", path="/viber/create")
     found = run.execute(KetchUpSendViberOperator(task_id="tell", recipients=[A, B], text="Hi"))
     assert found["accepted"] + found["known_before"] == 2
     assert got(telecom_simulator, "viber") == Counter({AWAY: 2, A: 1, B: 1})

@@ -21,10 +21,10 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import looked_up
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
 from tests.operators.ketchup_ground import killed, paid, shown
-from tests.tasks import Run
+from tests.running import Run
 
 WAIT = {"wait_for_completion": True, "deferrable": True, "poll_interval": 0.01}
 NUMBER, TEXT = "+380 67 000 02 01", "Your code is 1234"
@@ -39,8 +39,8 @@ def hook(hook_for: Callable[..., Any]) -> Any:
     return hook_for("ketchup_loyalty", originator="test")
 
 
-def books(simulator: Any) -> Books:
-    found: Books = simulator.town.books("ketchup", Books)
+def vendor_state(simulator: Any) -> VendorState:
+    found: VendorState = simulator.state.vendor_state("ketchup_loyalty", VendorState)
     return found
 
 
@@ -61,9 +61,9 @@ def test_one_sms_and_what_is_returned_of_it(telecom_simulator: Any) -> None:
 def test_a_retried_task_sends_nothing_twice(telecom_simulator: Any) -> None:
     run = Run()
     first = run.execute(sms())
-    telecom_simulator.town.requests.clear()
+    telecom_simulator.state.requests.clear()
     assert run.execute(sms()) == {**first}
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
     assert run.execute(sms(dedupe_key="2"))["reference"] != first["reference"]
     assert len(paid(telecom_simulator, "sms")) == 2
 
@@ -90,9 +90,12 @@ def test_the_key_is_of_the_message_and_not_of_the_way_it_is_written(telecom_simu
 
 
 def test_a_lost_answer_is_asked_for_by_the_key(telecom_simulator: Any) -> None:
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create")
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create")
     telecom_simulator.fault(
-        "body", "ketchup", path="/sms/reference", body='{"error": 20, "errorDescription": "SMS not found"}'
+        "body",
+        "ketchup_loyalty",
+        path="/sms/reference",
+        body='{"error": 20, "errorDescription": "SMS not found"}',
     )
     found = Run().execute(sms())
     (message,) = paid(telecom_simulator, "sms")
@@ -102,7 +105,7 @@ def test_a_lost_answer_is_asked_for_by_the_key(telecom_simulator: Any) -> None:
 
 
 def test_answers_that_never_come_leave_the_task_to_a_later_try(telecom_simulator: Any) -> None:
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create", times=4)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create", times=4)
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(sms())
@@ -119,8 +122,8 @@ def test_what_was_not_sent_is_sent_by_the_next_try(telecom_simulator: Any) -> No
 
 
 def test_a_status_without_an_id_will_do(telecom_simulator: Any) -> None:
-    books(telecom_simulator).switches.turn_on("no_id")
-    telecom_simulator.fault("reset_after", "ketchup", path="/sms/create")
+    vendor_state(telecom_simulator).switches.turn_on("no_id")
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create")
     found = Run().execute(sms(wait_for_completion=True, poll_interval=0.01))
     assert found["message_id"] is None
     assert found["status"] == "delivered"
@@ -130,7 +133,7 @@ def test_an_answer_without_an_id_is_no_copy(telecom_simulator: Any, hook: Any) -
     run = Run()
     reference = run.execute(sms())["reference"]
     body = f'{{"error": 0, "reference": "{reference}"}}'
-    telecom_simulator.fault("body", "ketchup", path="/sms/create", body=body)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/sms/create", body=body)
     run.stores.clear()
     found = run.execute(sms())
     assert found["known_before"] is False
@@ -155,8 +158,8 @@ def test_a_scheduled_sms_whose_time_passes_between_two_tries(telecom_simulator: 
     first = run.execute(sms(schedule_at="{{ params.at }}"), params={"at": at})
     assert paid(telecom_simulator, "sms")[0]["send_at"] == at.replace(microsecond=0)
     killed(run, "tell")
-    telecom_simulator.town.clock.advance(7200)
-    telecom_simulator.fault("body", "ketchup", path="/sms/create", body='{"error": 10}')
+    telecom_simulator.state.clock.advance(7200)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/sms/create", body='{"error": 10}')
     assert run.execute(sms(schedule_at=at)) == {**first, "known_before": True}
     with pytest.raises(TelecomRejectedError, match="vendor code 10"):
         Run("2").execute(sms(schedule_at=at))
@@ -195,35 +198,35 @@ def test_what_is_refused_before_anything_is_sent(
     with pytest.raises(TelecomInputError) as caught:
         Run().execute(sms(**arguments), params={"what": " "})
     assert caught.value.field == field
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 def test_without_a_sender_nothing_is_sent(telecom_simulator: Any, hook_for: Callable[..., Any]) -> None:
     hook_for("ketchup_loyalty", originator=None)
     with pytest.raises(TelecomInputError, match="originator"):
         Run().execute(sms())
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 def test_a_refusal_is_final_and_leaves_no_doubt(telecom_simulator: Any) -> None:
     run = Run()
     with pytest.raises(TelecomRejectedError, match="vendor code 32"):
         run.execute(sms(originator="forbidden"))
-    books(telecom_simulator).balance *= 0
+    vendor_state(telecom_simulator).balance *= 0
     with pytest.raises(TelecomFundsError):
         run.execute(sms())
-    books(telecom_simulator).balance += 1
+    vendor_state(telecom_simulator).balance += 1
     assert run.execute(sms())["known_before"] is False
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_for_the_receipt(telecom_simulator: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 1)
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 1)
     wait = {"wait_for_completion": True, "deferrable": deferrable, "poll_interval": 0.01}
     found = Run().execute(sms(**wait))
     assert found["status"] == "delivered"
     assert found["reference"]
-    with pytest.raises(TelecomMissedError, match="undeliverable"):
+    with pytest.raises(TelecomFailedError, match="undeliverable"):
         Run().execute(sms(**wait, msisdn="380670000209"))
 
 
@@ -250,12 +253,12 @@ def test_a_look_up_that_fails_does_not_make_the_sms_one_that_was_not_sent(
     run = Run()
     run.execute(sms())
     run.stores["tell"].texts.clear()
-    telecom_simulator.fault("body", "ketchup", path="/sms/reference", body=body, times=9)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/sms/reference", body=body, times=9)
     with pytest.raises(error):
         run.execute(sms())
     with pytest.raises(TelecomInputError, match="dedupe_key"):
         run.execute(sms(text="Another"))
-    telecom_simulator.town.faults.clear()
+    telecom_simulator.state.faults.clear()
     assert run.execute(sms())["known_before"]
     assert len(paid(telecom_simulator, "sms")) == 1
 
@@ -270,7 +273,7 @@ def test_an_sms_that_the_vendor_has_and_does_not_show_is_sent(
     first = run.execute(sms())
     run.stores["tell"].texts.clear()
     body = '{"error": 20, "errorDescription": "SMS not found"}'
-    telecom_simulator.fault("body", "ketchup", path="/sms/reference", body=body, times=9)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/sms/reference", body=body, times=9)
     again = run.execute(sms())
     assert (again["message_id"], again["known_before"]) == (None, True)
     assert again["reference"] == first["reference"]

@@ -16,12 +16,12 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
-from airflow_provider_telecom.journal.reference import Namer
+from airflow_provider_telecom.journal.reference import IdempotencyKeys
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendViberOperator
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
 from tests.operators.ketchup_ground import killed, paid, shown
-from tests.tasks import Run
+from tests.running import Run
 
 A, B, AWAY = "380670000201", "380670000202", "380670000209"
 PICTURE, SHOP = "https://example.com/cat.png", "https://example.com/shop"
@@ -46,20 +46,20 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_keys(telecom_simulator: Any) -> None:
     """A vendor that overlooks `external_id`, as it wants `reference`: there are no keys."""
-    books: Books = telecom_simulator.town.books("ketchup", Books)
-    books.switches.turn_on("viber_reference")
+    vendor_state: VendorState = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState)
+    vendor_state.switches.turn_on("viber_reference")
 
 
 def in_a_new_process() -> None:
     """Forget what was learned of the account, as a task does that starts in a process of its own."""
     from airflow_provider_telecom.hooks import base
 
-    for door in base._doors.values():
+    for door in base._clients.values():
         door.account.learned.clear()
 
 
 def creations(simulator: Any) -> int:
-    return sum(seen.path.endswith("/viber/create") for seen in simulator.town.requests)
+    return sum(seen.path.endswith("/viber/create") for seen in simulator.state.requests)
 
 
 def test_each_recipient_has_a_key(telecom_simulator: Any) -> None:
@@ -113,7 +113,7 @@ def test_nothing_goes_out_twice(telecom_simulator: Any) -> None:
     assert [one["reference"] for one in found["messages"]] == [one["reference"] for one in first["messages"]]
     with pytest.raises(TelecomInputError, match="dedupe_key"):
         run.execute(viber(text="Another"))
-    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create", times=4)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/viber/create", times=4)
     another = Run()
     with pytest.raises(TelecomUnknownError):
         another.execute(viber(text="Another"))
@@ -155,7 +155,7 @@ def test_what_is_refused_for_now_goes_out_with_the_next_try(
 ) -> None:
     Run("0").execute(viber(recipients=[B]))  # shows that keys work
     body = f'[{{"error": 0, "messages": [{{"error": {code}}}]}}]'
-    telecom_simulator.fault("body", "ketchup", path="/viber/create", body=body)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/viber/create", body=body)
     run = Run()
     with pytest.raises(error):
         run.execute(viber(recipients=[A]))
@@ -167,7 +167,7 @@ def test_what_is_refused_for_now_goes_out_with_the_next_try(
 def test_an_unknown_error_of_one_message_is_no_refusal(telecom_simulator: Any, keyed: bool) -> None:
     """Code 5 says nothing of whether it was sent, and nothing shows that a copy would be recognised."""
     telecom_simulator.fault(
-        "body", "ketchup", path="/viber/create", body='[{"error": 0, "messages": [{"error": 5}]}]'
+        "body", "ketchup_loyalty", path="/viber/create", body='[{"error": 0, "messages": [{"error": 5}]}]'
     )
     run = Run()
     for _ in range(2):
@@ -180,10 +180,12 @@ def test_an_unknown_error_of_one_message_is_no_refusal(telecom_simulator: Any, k
 @pytest.mark.parametrize("code", ["5", "8", "11"])
 def test_a_text_that_some_have_got_is_not_followed_by_another(telecom_simulator: Any, code: str) -> None:
     """One of two was accepted, the other one is refused for now: the next try sends to that one only."""
-    keys = [Namer("dag", "manual__1", "tell")(number, "Shop", "Your code is 1234") for number in (A, B)]
+    keys = [
+        IdempotencyKeys("dag", "manual__1", "tell")(number, "Shop", "Your code is 1234") for number in (A, B)
+    ]
     accepted, refused = {"reference": keys[0], "id": "1"}, {"reference": keys[1], "error": code}
     body = json.dumps([{"error": 0, "messages": [accepted, refused]}])
-    telecom_simulator.fault("body", "ketchup", path="/viber/create", body=body)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/viber/create", body=body)
     run = Run()
     with pytest.raises((TelecomFundsError, TelecomThrottledError)):
         run.execute(viber())
@@ -206,14 +208,14 @@ def test_keys_that_do_not_come_back_are_told_of(
 
 
 def test_keys_that_do_not_come_back_go_under_both_names_from_then_on(telecom_simulator: Any) -> None:
-    telecom_simulator.town.set_switch("ketchup.viber_reference", "on")
+    telecom_simulator.state.set_switch("ketchup_loyalty.viber_reference", "on")
     run = Run()
     assert run.execute(viber(dedupe_key="1"))["keyed"] is False
     assert run.execute(viber(dedupe_key="2"))["keyed"] is True
 
 
 def test_a_lost_answer_is_looked_for_and_found(telecom_simulator: Any) -> None:
-    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create")
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/viber/create")
     found = Run().execute(viber())
     assert (found["accepted"], found["known_before"], found["keyed"]) == (0, 2, True)
     assert len(paid(telecom_simulator, "viber")) == 2
@@ -227,8 +229,8 @@ def test_a_lost_answer_is_looked_for_and_found(telecom_simulator: Any) -> None:
 def test_what_is_not_found_is_in_doubt_and_is_not_repeated(
     telecom_simulator: Any, fault: Any, switch: str, sent: int
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.viber_reference", switch)
-    telecom_simulator.fault(fault, "ketchup", path="/viber/create")
+    telecom_simulator.state.set_switch("ketchup_loyalty.viber_reference", switch)
+    telecom_simulator.fault(fault, "ketchup_loyalty", path="/viber/create")
     run = Run()
     for _ in range(2):
         with pytest.raises(OutcomeUnknownError):
@@ -250,7 +252,7 @@ def test_a_killed_try_is_looked_for_by_the_next_one(telecom_simulator: Any) -> N
 
 def test_a_killed_try_that_sent_nothing_is_in_doubt(telecom_simulator: Any) -> None:
     run = Run()
-    telecom_simulator.fault("reset_before", "ketchup", path="/viber/create")
+    telecom_simulator.fault("reset_before", "ketchup_loyalty", path="/viber/create")
     with pytest.raises(OutcomeUnknownError):
         run.execute(viber())
     killed(run, "tell")
@@ -269,7 +271,7 @@ def test_a_vendor_that_is_away_when_a_killed_try_is_looked_for_is_asked_again_la
     run.execute(viber())
     killed(run, "tell")
     in_a_new_process()
-    telecom_simulator.fault("reset_before", "ketchup", path="/viber/reference", times=4)
+    telecom_simulator.fault("reset_before", "ketchup_loyalty", path="/viber/reference", times=4)
     with pytest.raises(TelecomNoAnswerError):
         run.execute(viber())
     assert run.execute(viber())["known_before"] == 2
@@ -283,7 +285,7 @@ def test_part_that_is_refused_for_now_goes_out_with_the_next_try(telecom_simulat
     run.stores["tell"].texts.pop("telecom.sent")
     item = {"id": first["message_id"], "reference": first["reference"]}
     body = json.dumps([{"error": 0, "messages": [item, {"error": 11, "errorDescription": "Too many"}]}])
-    telecom_simulator.fault("body", "ketchup", path="/viber/create", body=body)
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/viber/create", body=body)
     with pytest.raises(TelecomThrottledError):
         run.execute(viber())
     with pytest.raises(TelecomInputError, match="dedupe_key"):
@@ -298,7 +300,7 @@ def test_part_that_is_refused_for_now_goes_out_with_the_next_try(telecom_simulat
 def test_keys_that_are_not_to_be_relied_on_are_not(telecom_simulator: Any, policy: Any) -> None:
     run, again = Run(), {"keyed": False, "on_unknown": policy}
     run.execute(viber(dedupe_key="first"))
-    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create", times=9)
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/viber/create", times=9)
     before = creations(telecom_simulator)
     if policy == "fail":
         with pytest.raises(OutcomeUnknownError):
@@ -310,7 +312,7 @@ def test_keys_that_are_not_to_be_relied_on_are_not(telecom_simulator: Any, polic
 
 @pytest.mark.usefixtures("no_keys")
 def test_resend_sends_again(telecom_simulator: Any) -> None:
-    telecom_simulator.fault("reset_after", "ketchup", path="/viber/create")
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/viber/create")
     run, again = Run(), {"keyed": False, "on_unknown": "resend", "recipients": [A]}
     with pytest.raises(TelecomUnknownError):
         run.execute(viber(**again))
@@ -354,17 +356,17 @@ def test_what_is_refused_before_anything_is_sent(
     with pytest.raises(TelecomInputError) as caught:
         Run().execute(viber(**arguments), params={"none": ""})
     assert caught.value.field == field
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_until_all_are_final(telecom_simulator: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.viber", "looks", 1)
+    telecom_simulator.state.set_transition("ketchup_loyalty.viber", "after_polls", 1)
     wait = {"wait_for_completion": True, "deferrable": deferrable, "poll_interval": 0.01}
     found = Run().execute(viber(**wait, recipients=[A, B, AWAY], min_delivered_percent=66))
     assert found["delivered"] == 2
     assert found["statuses"] == {"delivered": 2, "not-viber-user": 1}
-    with pytest.raises(TelecomMissedError, match="not-viber-user"):
+    with pytest.raises(TelecomFailedError, match="not-viber-user"):
         Run().execute(viber(**wait, recipients=AWAY))
 
 

@@ -28,8 +28,8 @@ from airflow_provider_telecom.operators.novaconnect import (
     NovaConnectSetTariffOperator,
 )
 from airflow_provider_telecom.operators.sunsim import SunSimCreateCallbackOperator
-from airflow_provider_telecom.transport.blocking import Transport
-from tests.tasks import Run, Store
+from airflow_provider_telecom.transport.sync_transport import Transport
+from tests.running import Run, Store
 
 A, B, C = "380670000201", "380670000202", "380670000203"
 MOST_STEPS = 60
@@ -108,25 +108,30 @@ class Sending:
         return self.operator(task_id="send", **{**self.arguments, **more})
 
     def happened(self, simulator: Any) -> list[Any]:
-        effects = simulator.town.ledger.of(self.vendor, self.kind)
+        effects = simulator.state.ledger.of(self.vendor, self.kind)
         return sorted((effect.facts.get(self.who) for effect in effects), key=str)
 
 
 UNKEYED = {
     "kyivstar_sms": Sending(
-        kyivstar.KyivstarSendSmsOperator, "kyivstar", "sms", "msisdn", (A,), {"msisdn": A, "text": "Hi"}
+        kyivstar.KyivstarSendSmsOperator,
+        "kyivstar_open_telecom",
+        "sms",
+        "msisdn",
+        (A,),
+        {"msisdn": A, "text": "Hi"},
     ),
     "kyivstar_viber": Sending(
         kyivstar.KyivstarSendViberOperator,
-        "kyivstar",
+        "kyivstar_open_telecom",
         "viber_transaction",
         "msisdn",
         (A,),
         {"msisdn": A, "text": "Hi", "kind": "transaction"},
     ),
-    "fmc": Sending(
+    "kyivstar_fmc": Sending(
         KyivstarFmcOriginateCallOperator,
-        "fmc",
+        "kyivstar_fmc",
         "call",
         "nothing",
         (None,),
@@ -146,11 +151,11 @@ UNKEYED = {
 }
 KEYED = {
     "ketchup_sms": Sending(
-        KetchUpSendSmsOperator, "ketchup", "sms", "msisdn", (A,), {"msisdn": A, "text": "Hi"}
+        KetchUpSendSmsOperator, "ketchup_loyalty", "sms", "msisdn", (A,), {"msisdn": A, "text": "Hi"}
     ),
     "ketchup_hlr": Sending(
         KetchUpHlrLookupOperator,
-        "ketchup",
+        "ketchup_loyalty",
         "hlr",
         "msisdn",
         (A, B, C),
@@ -158,7 +163,7 @@ KEYED = {
     ),
     "ketchup_bulk": Sending(
         KetchUpSendBulkSmsOperator,
-        "ketchup",
+        "ketchup_loyalty",
         "sms",
         "msisdn",
         (A, B, C),
@@ -166,7 +171,7 @@ KEYED = {
     ),
     "promo": Sending(
         kyivstar.KyivstarCreatePromoOperator,
-        "kyivstar",
+        "kyivstar_open_telecom",
         "promo_started",
         "nothing",
         (None,),
@@ -189,7 +194,7 @@ def attempt(run: Run, operator: Any, point: int | None = None) -> tuple[Any, Bas
 def killed_at_each_step(simulator: Any, sending: Sending, **more: Any) -> Any:
     """Yield, for each step of a first try, the run in which that try died there."""
     for point in range(1, MOST_STEPS):
-        simulator.town.reset()
+        simulator.state.reset()
         run = Run()
         _, error, lived = attempt(run, sending.made(**more), point)
         if lived:
@@ -261,7 +266,12 @@ def test_the_other_policies_go_on(telecom_simulator: Any, name: str, policy: str
 def test_viber_whose_keys_are_not_known_to_work_is_sent_once(telecom_simulator: Any) -> None:
     """A later try finds the message by its key; if it does not, nobody knows."""
     sending = Sending(
-        KetchUpSendViberOperator, "ketchup", "viber", "msisdn", (A, B), {"recipients": [A, B], "text": "Hi"}
+        KetchUpSendViberOperator,
+        "ketchup_loyalty",
+        "viber",
+        "msisdn",
+        (A, B),
+        {"recipients": [A, B], "text": "Hi"},
     )
     for run in killed_at_each_step(telecom_simulator, sending):
         _, error, _ = attempt(run, sending.made())

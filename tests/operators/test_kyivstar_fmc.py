@@ -16,10 +16,10 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
-from airflow_provider_telecom.operators import proof
+from airflow_provider_telecom.operators import verification
 from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
-from airflow_provider_telecom.simulator.kyivstar_fmc import Books
-from tests.tasks import Run
+from airflow_provider_telecom.simulator.kyivstar_fmc import VendorState
+from tests.running import Run
 
 CALLED, CALLING = "+380 67 000 02 00", "0670000201"
 ORIGINATE = "originate"
@@ -37,13 +37,13 @@ def ring(hook_for: Callable[..., Any]) -> Callable[..., KyivstarFmcOriginateCall
 
 
 def rung(simulator: Any) -> int:
-    return len(simulator.town.ledger.of("fmc", "call"))
+    return len(simulator.state.ledger.of("kyivstar_fmc", "call"))
 
 
 def test_a_retried_task_rings_once(telecom_simulator: Any, ring: Any) -> None:
     run = Run()
     assert run.execute(ring()) == run.execute(ring()) == {"started": True}
-    (call,) = telecom_simulator.town.ledger.of("fmc", "call")
+    (call,) = telecom_simulator.state.ledger.of("kyivstar_fmc", "call")
     assert call.facts == {"calling": "0670000201", "called": "0670000200"}
 
 
@@ -52,15 +52,15 @@ def test_the_connections_subscriber_is_rung_unless_one_is_given(
 ) -> None:
     with pytest.raises(TelecomInputError, match="calling_number: must be given"):
         Run().execute(ring(calling_number=None))
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests
     hook_for("kyivstar_fmc", calling_number="380670000202")
     Run().execute(ring(calling_number=None))
-    (call,) = telecom_simulator.town.ledger.of("fmc", "call")
+    (call,) = telecom_simulator.state.ledger.of("kyivstar_fmc", "call")
     assert call.facts["calling"] == "0670000202"
 
 
 def test_an_unknown_outcome_fails_loudly_and_stays_so(telecom_simulator: Any, ring: Any) -> None:
-    telecom_simulator.fault("reset_after", "fmc", path=ORIGINATE)
+    telecom_simulator.fault("reset_after", "kyivstar_fmc", path=ORIGINATE)
     run = Run()
     for _ in range(2):
         with pytest.raises(OutcomeUnknownError) as caught:
@@ -70,7 +70,7 @@ def test_an_unknown_outcome_fails_loudly_and_stays_so(telecom_simulator: Any, ri
 
 
 def test_resend_and_assume_sent(telecom_simulator: Any, ring: Any) -> None:
-    telecom_simulator.fault("reset_after", "fmc", path=ORIGINATE, times=2)
+    telecom_simulator.fault("reset_after", "kyivstar_fmc", path=ORIGINATE, times=2)
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(ring(on_unknown="resend"))
@@ -91,11 +91,11 @@ def test_what_was_not_sent_is_sent_by_the_next_try(telecom_simulator: Any, ring:
 
 
 def test_a_refusal_is_no_unknown_outcome(telecom_simulator: Any, ring: Any) -> None:
-    books, run = telecom_simulator.town.books("fmc", Books), Run()
-    books.activated = False
+    vendor_state, run = telecom_simulator.state.vendor_state("kyivstar_fmc", VendorState), Run()
+    vendor_state.activated = False
     with pytest.raises(TelecomAuthError):
         run.execute(ring())
-    books.activated = True
+    vendor_state.activated = True
     run.execute(ring())
     assert rung(telecom_simulator) == 1
 
@@ -104,13 +104,13 @@ def test_wrong_numbers_send_nothing(telecom_simulator: Any, ring: Any) -> None:
     for wrong in ({"called_number": "12"}, {"calling_number": "nobody"}):
         with pytest.raises(TelecomInputError, match=next(iter(wrong))):
             Run().execute(ring(**wrong))
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests
 
 
 @pytest.mark.parametrize("seconds", [-1, 1.5, True, 21_601])
 def test_a_wrong_time_to_look_is_refused_when_the_dag_is_parsed(ring: Any, seconds: Any) -> None:
     with pytest.raises(TelecomInputError, match=r"^look_for_proof_seconds: "):
-        ring(look_for_proof_seconds=seconds)
+        ring(verify_within_seconds=seconds)
 
 
 def test_airflow_stores_no_number(ring: Any) -> None:
@@ -133,14 +133,14 @@ class TestProof:
         caplog: pytest.LogCaptureFixture,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(proof, "_SLOWEST_LOOKS", 0.1)
-        telecom_simulator.fault("reset_after", "fmc", path=ORIGINATE)
-        ending = Timer(0.5, telecom_simulator.town.clock.advance, [31])
+        monkeypatch.setattr(verification, "_SLOWEST_LOOKS", 0.1)
+        telecom_simulator.fault("reset_after", "kyivstar_fmc", path=ORIGINATE)
+        ending = Timer(0.5, telecom_simulator.state.clock.advance, [31])
         ending.start()
         run = Run()
-        facts = run.execute(ring(look_for_proof_seconds=600))  # it ends with the proof
+        facts = run.execute(ring(verify_within_seconds=600))  # it ends with the proof
         ending.join()
-        assert facts == {"started": True, "proven_by_records": True}
+        assert facts == {"started": True, "verified_by_records": True}
         assert run.execute(ring()) == facts
         assert rung(telecom_simulator) == 1
         assert "70000200" not in caplog.text
@@ -154,25 +154,25 @@ class TestProof:
     ) -> None:
         from datetime import timedelta
 
-        books = telecom_simulator.town.books("fmc", Books)
-        telecom_simulator.fault("reset_before", "fmc", path=ORIGINATE)
-        start = telecom_simulator.town.clock.now() - timedelta(seconds=seconds_ago)
-        books.add_call(start, 0, calling, called)
+        vendor_state = telecom_simulator.state.vendor_state("kyivstar_fmc", VendorState)
+        telecom_simulator.fault("reset_before", "kyivstar_fmc", path=ORIGINATE)
+        start = telecom_simulator.state.clock.now() - timedelta(seconds=seconds_ago)
+        vendor_state.add_call(start, 0, calling, called)
         run = Run()
         for _ in range(2):
             with pytest.raises(OutcomeUnknownError):
-                run.execute(ring(look_for_proof_seconds=1))
+                run.execute(ring(verify_within_seconds=1))
         assert rung(telecom_simulator) == 0
 
     def test_without_the_option_nobody_looks(self, telecom_simulator: Any, ring: Any) -> None:
-        telecom_simulator.fault("reset_after", "fmc", path=ORIGINATE)
+        telecom_simulator.fault("reset_after", "kyivstar_fmc", path=ORIGINATE)
         with pytest.raises(OutcomeUnknownError):
             Run().execute(ring())
-        assert len(telecom_simulator.town.requests) == 1
+        assert len(telecom_simulator.state.requests) == 1
 
     def test_records_that_cannot_be_read_prove_nothing(self, telecom_simulator: Any, ring: Any) -> None:
-        telecom_simulator.fault("reset_after", "fmc", path=ORIGINATE)
-        telecom_simulator.fault("status", "fmc", path="callstat", status=403, times=9)
+        telecom_simulator.fault("reset_after", "kyivstar_fmc", path=ORIGINATE)
+        telecom_simulator.fault("status", "kyivstar_fmc", path="callstat", status=403, times=9)
         with pytest.raises(OutcomeUnknownError):
-            Run().execute(ring(look_for_proof_seconds=10))
-        assert len(telecom_simulator.town.requests) == 2
+            Run().execute(ring(verify_within_seconds=10))
+        assert len(telecom_simulator.state.requests) == 2

@@ -13,7 +13,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarSendSmsOperator,
     KyivstarSendViberOperator,
 )
-from tests.tasks import Run
+from tests.running import Run
 
 NUMBER, TEXT, TEMPLATE = "+380 67 000 02 00", "Your code is 1234", "Your code is {digits}"
 PICTURE, SHOP = "https://example.com/cat.png", "https://example.com/shop"
@@ -34,7 +34,7 @@ def _hook(hook_for: Callable[..., Any]) -> None:
 
 
 def sent(simulator: Any, kind: str) -> list[dict[str, Any]]:
-    return [effect.facts for effect in simulator.town.ledger.of("kyivstar", kind)]
+    return [effect.facts for effect in simulator.state.ledger.of("kyivstar_open_telecom", kind)]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_rendered_text_that_misses_its_template_is_not_sent(telecom_simulator:
     operator = viber(text="{% if true %}{{ params.what }}{% endif %}", template=TEMPLATE)
     with pytest.raises(TelecomInputError, match="charged as advertising"):
         Run().execute(operator, params={"what": "Your code is 1234!"})
-    assert [seen.path for seen in telecom_simulator.town.requests] == ["/idp/oauth2/token"]
+    assert [seen.path for seen in telecom_simulator.state.requests] == ["/idp/oauth2/token"]
 
 
 def test_a_text_that_fits_its_template_is_charged_as_a_transaction(telecom_simulator: Any) -> None:
@@ -151,7 +151,7 @@ def test_a_viber_message_goes_out_once(telecom_simulator: Any) -> None:
 
 
 def test_an_unknown_outcome_of_viber(telecom_simulator: Any) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path="/viber", times=3)
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="/viber", times=3)
     run = Run()
     for _ in range(2):
         with pytest.raises(OutcomeUnknownError):
@@ -178,7 +178,7 @@ def test_a_refusal_is_final_and_leaves_no_doubt(telecom_simulator: Any) -> None:
 @pytest.mark.parametrize("deferrable", [False, True])
 @pytest.mark.parametrize("make", [sms, viber])
 def test_waiting_for_delivery(telecom_simulator: Any, make: Callable[..., Any], deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar", "looks", 1)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom", "after_polls", 1)
     run = Run()
     found = run.execute(make(wait_for_completion=True, deferrable=deferrable, poll_interval=0.01))
     assert found["message_id"]

@@ -17,8 +17,8 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.create_promo import KyivstarCreatePromoOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import PromoStateError
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books
-from tests.tasks import Run
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import VendorState
+from tests.running import Run
 
 PEOPLE = [{"msisdn": str(380670000000 + place), "name": f"N{place}"} for place in range(25)]
 NUMBERS = [person["msisdn"] for person in PEOPLE]
@@ -35,15 +35,17 @@ def promo(hook_for: Callable[..., Any]) -> Callable[..., KyivstarCreatePromoOper
     return make
 
 
-def books(simulator: Any) -> Books:
-    found: Books = simulator.town.books("kyivstar", Books)
+def vendor_state(simulator: Any) -> VendorState:
+    found: VendorState = simulator.state.vendor_state("kyivstar_open_telecom", VendorState)
     return found
 
 
 def reached(simulator: Any) -> Counter[str]:
     """Return how often each number got an SMS of a mailing that was started."""
-    started = {effect.facts["id"] for effect in simulator.town.ledger.of("kyivstar", "promo_started")}
-    promos = books(simulator).promos
+    started = {
+        effect.facts["id"] for effect in simulator.state.ledger.of("kyivstar_open_telecom", "promo_started")
+    }
+    promos = vendor_state(simulator).promos
     return Counter(number for promo_id in started for number, _ in promos[promo_id].audience)
 
 
@@ -52,7 +54,8 @@ def test_a_mailing_is_built_in_chunks_and_started(telecom_simulator: Any, promo:
     assert (facts["recipients"], facts["started"], facts["duplicates"]) == (25, True, 0)
     assert reached(telecom_simulator) == Counter(NUMBERS)
     chunks = [
-        effect.facts["count"] for effect in telecom_simulator.town.ledger.of("kyivstar", "promo_audience")
+        effect.facts["count"]
+        for effect in telecom_simulator.state.ledger.of("kyivstar_open_telecom", "promo_audience")
     ]
     assert chunks == [10, 10, 5]
 
@@ -62,7 +65,7 @@ def test_without_start_it_stays_a_draft(telecom_simulator: Any, promo: Any) -> N
     facts = run.execute(promo(start=False))
     assert not reached(telecom_simulator)
     assert run.execute(promo(start=False)) == facts
-    assert len(books(telecom_simulator).promos) == 1
+    assert len(vendor_state(telecom_simulator).promos) == 1
 
 
 def test_variables_are_filled_from_columns(telecom_simulator: Any, promo: Any, tmp_path: Path) -> None:
@@ -70,22 +73,22 @@ def test_variables_are_filled_from_columns(telecom_simulator: Any, promo: Any, t
     path.write_text("code;msisdn;name\n" + "".join(f"7;{p['msisdn']};{p['name']}\n" for p in PEOPLE))
     arguments = {"text": "${1}: ${2}", "param_columns": ("name", "code"), "recipients": str(path)}
     facts = Run().execute(promo(**arguments))
-    audience = books(telecom_simulator).promos[facts["promo_id"]].audience
+    audience = vendor_state(telecom_simulator).promos[facts["promo_id"]].audience
     assert audience == [(person["msisdn"], (person["name"], "7")) for person in PEOPLE]
 
 
 @pytest.mark.parametrize("path", [r"/promo$", "/audience"])
 def test_a_draft_in_doubt_is_left_behind(telecom_simulator: Any, promo: Any, path: str) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path=path, method="POST", times=2)
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path=path, method="POST", times=2)
     assert Run().execute(promo())["recipients"] == 25
     assert reached(telecom_simulator) == Counter(NUMBERS)
-    assert len(books(telecom_simulator).promos) == 3
+    assert len(vendor_state(telecom_simulator).promos) == 3
 
 
 def test_three_drafts_in_doubt_are_enough_and_the_next_try_builds_another(
     telecom_simulator: Any, promo: Any
 ) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path="/audience", times=3)
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="/audience", times=3)
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(promo())
@@ -95,7 +98,7 @@ def test_three_drafts_in_doubt_are_enough_and_the_next_try_builds_another(
 
 
 def test_a_start_in_doubt_is_looked_after(telecom_simulator: Any, promo: Any) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path="/status/WAITING")
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="/status/WAITING")
     assert Run().execute(promo())["started"]
     assert reached(telecom_simulator) == Counter(NUMBERS)
 
@@ -104,12 +107,12 @@ def test_a_retried_task_starts_nothing_twice(telecom_simulator: Any, promo: Any)
     run = Run()
     first = run.execute(promo())
     assert run.execute(promo()) == first
-    assert len(books(telecom_simulator).promos) == 1
-    assert sum("/status/" in seen.path for seen in telecom_simulator.town.requests) == 1
+    assert len(vendor_state(telecom_simulator).promos) == 1
+    assert sum("/status/" in seen.path for seen in telecom_simulator.state.requests) == 1
 
 
 def test_what_a_person_suspends_stays_suspended(telecom_simulator: Any, promo: Any) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "seconds", 1000)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 1000)
     run, operator = Run(), promo()
     facts = run.execute(operator)
     operator.hook.suspend_promo(facts["promo_id"])
@@ -127,7 +130,7 @@ def test_changed_recipients_are_no_second_mailing_in_silence(telecom_simulator: 
 
 
 def test_a_draft_that_was_never_started_may_change(telecom_simulator: Any, promo: Any) -> None:
-    telecom_simulator.fault("status", "kyivstar", path="/status/WAITING", status=422, times=1)
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path="/status/WAITING", status=422, times=1)
     run = Run()
     with pytest.raises(TelecomError):
         run.execute(promo())
@@ -157,7 +160,7 @@ def test_a_place_of_a_mapped_list_that_holds_another_mailing_is_refused(
     telecom_simulator: Any, promo: Any
 ) -> None:
     """The first of two was not built and is taken out, so that the second is the first now."""
-    telecom_simulator.fault("reset_after", "kyivstar", path="/audience", times=3)
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="/audience", times=3)
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(promo(recipients=PEOPLE[:9]), map_index=0)
@@ -182,19 +185,19 @@ def test_a_draft_of_another_account_is_not_started(
 
 
 def test_a_chunk_that_is_too_large_is_halved(telecom_simulator: Any, promo: Any) -> None:
-    telecom_simulator.fault("status", "kyivstar", path="/audience", status=413, times=2)
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path="/audience", status=413, times=2)
     Run().execute(promo(chunk_size=20))
     assert reached(telecom_simulator) == Counter(NUMBERS)
 
 
 def test_a_dry_run_sends_nothing(telecom_simulator: Any, promo: Any) -> None:
     assert Run().execute(promo(dry_run=True))["dry_run"] is True
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_for_its_end(telecom_simulator: Any, promo: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 2)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 2)
     facts = Run().execute(promo(wait_for_completion=True, deferrable=deferrable, poll_interval=0.01))
     assert (facts["status"], facts["sent_count"]) == ("COMPLETED", 25)
 
@@ -204,7 +207,7 @@ def test_a_person_who_ends_the_task_ends_the_mailing(telecom_simulator: Any, pro
 
     from airflow.sdk.exceptions import TaskDeferred
 
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "seconds", 1000)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 1000)
     for stops in (True, False):
         operator = promo(wait_for_completion=True, deferrable=True, suspend_on_kill=stops)
         run = Run(f"run {stops}")
@@ -216,11 +219,13 @@ def test_a_person_who_ends_the_task_ends_the_mailing(telecom_simulator: Any, pro
             from airflow_provider_telecom.hooks import base
 
             await trigger.on_kill()  # noqa: B023 - run at once
-            for door in list(base._doors.values()):
+            for door in list(base._clients.values()):
                 await door.aclose()
 
         asyncio.run(kill())
-        (started,) = [one for one in books(telecom_simulator).promos.values() if one.id == trigger.promo_id]
+        (started,) = [
+            one for one in vendor_state(telecom_simulator).promos.values() if one.id == trigger.promo_id
+        ]
         assert (started.status == "SUSPENDED") is stops
 
 
@@ -242,4 +247,4 @@ def test_wrong_arguments_are_refused_before_the_first_request(
     with pytest.raises(TelecomInputError) as caught:
         Run().execute(promo(**wrong))
     assert rule in str(caught.value)
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests

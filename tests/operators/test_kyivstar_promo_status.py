@@ -23,7 +23,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarSuspendPromoOperator,
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import PromoStateError
-from tests.tasks import Run, Store, again
+from tests.running import Run, Store, again
 
 NUMBERS = ["380670000200", "380670000201"]
 NOBODYS = "00000000-0000-4000-8000-000000000000"
@@ -41,7 +41,7 @@ class DiesBeforeDone(Store):
 
 @pytest.fixture
 def hook(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1_000_000)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1_000_000)
     return hook_for("kyivstar_open_telecom")
 
 
@@ -61,11 +61,11 @@ def suspend(promo_id: str) -> KyivstarSuspendPromoOperator:
 
 
 def puts(simulator: Any) -> list[str]:
-    return [seen.path.rpartition("/")[2] for seen in simulator.town.requests if seen.method == "PUT"]
+    return [seen.path.rpartition("/")[2] for seen in simulator.state.requests if seen.method == "PUT"]
 
 
 def state(simulator: Any, promo_id: str, new: str | None = None) -> str:
-    found = simulator.town._books["kyivstar"].promos[promo_id]
+    found = simulator.state._books["kyivstar_open_telecom"].promos[promo_id]
     if new is not None:
         found.status, found.way = new, None
     return str(found.status)
@@ -115,19 +115,19 @@ def test_what_a_person_suspends_after_a_killed_try_stays_suspended(
 
 @pytest.mark.parametrize("kind", ["reset_after", "half_body", "status_after"])
 def test_a_lost_answer_is_looked_up(telecom_simulator: Any, promo: str, kind: str) -> None:
-    telecom_simulator.fault(kind, "kyivstar", path=START)
+    telecom_simulator.fault(kind, "kyivstar_open_telecom", path=START)
     assert Run().execute(start(promo))["changed"] is True
     assert puts(telecom_simulator) == ["WAITING"]
 
 
 def test_a_request_that_did_not_arrive_is_repeated(telecom_simulator: Any, promo: str) -> None:
-    telecom_simulator.fault("reset_before", "kyivstar", path=START)
+    telecom_simulator.fault("reset_before", "kyivstar_open_telecom", path=START)
     assert Run().execute(start(promo))["status"] == "WAITING"
     assert puts(telecom_simulator) == ["WAITING", "WAITING"]
 
 
 def test_without_any_answer_a_later_try_looks_first(telecom_simulator: Any, promo: str) -> None:
-    telecom_simulator.fault("status", "kyivstar", path=START, times=3)
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path=START, times=3)
     run = Run()
     with pytest.raises(TelecomUnknownError) as caught:
         run.execute(start(promo))
@@ -158,7 +158,7 @@ def test_resuming_happens_once_in_a_run(telecom_simulator: Any, promo: str) -> N
 
 def test_resuming_is_not_repeated_in_doubt(telecom_simulator: Any, promo: str) -> None:
     state(telecom_simulator, promo, "SUSPENDED")
-    telecom_simulator.fault("reset_before", "kyivstar", path=START)
+    telecom_simulator.fault("reset_before", "kyivstar_open_telecom", path=START)
     with pytest.raises(PromoStateError, match="may have started it before"):
         Run().execute(start(promo, resume_suspended=True))
     assert puts(telecom_simulator) == ["WAITING"]
@@ -166,7 +166,7 @@ def test_resuming_is_not_repeated_in_doubt(telecom_simulator: Any, promo: str) -
 
 def test_what_was_refused_may_be_resumed_by_the_next_try(telecom_simulator: Any, promo: str) -> None:
     state(telecom_simulator, promo, "SUSPENDED")
-    telecom_simulator.fault("status", "kyivstar", path=START, status=403)
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path=START, status=403)
     run = Run()
     with pytest.raises(TelecomAuthError):
         run.execute(start(promo, resume_suspended=True))
@@ -175,10 +175,10 @@ def test_what_was_refused_may_be_resumed_by_the_next_try(telecom_simulator: Any,
 
 def test_doubt_outlives_a_request_that_was_refused(telecom_simulator: Any, promo: str) -> None:
     run = Run()
-    telecom_simulator.fault("status", "kyivstar", path=START, times=3)
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path=START, times=3)
     with pytest.raises(TelecomUnknownError):
         run.execute(start(promo))
-    telecom_simulator.fault("status", "kyivstar", path=START, status=403)
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path=START, status=403)
     with pytest.raises(TelecomAuthError):
         run.execute(start(promo))
     state(telecom_simulator, promo, "SUSPENDED")
@@ -189,7 +189,7 @@ def test_doubt_outlives_a_request_that_was_refused(telecom_simulator: Any, promo
 def test_an_unknown_state_stops(telecom_simulator: Any, promo: str) -> None:
     body = f'{{"id": "{promo}", "status": "PAUSED"}}'
     for operator in (start(promo, resume_suspended=True), suspend(promo)):
-        telecom_simulator.fault("body", "kyivstar", method="GET", path="/promo/", body=body)
+        telecom_simulator.fault("body", "kyivstar_open_telecom", method="GET", path="/promo/", body=body)
         with pytest.raises(PromoStateError, match="'PAUSED'"):
             Run().execute(operator)
     assert puts(telecom_simulator) == []
@@ -205,7 +205,7 @@ def test_a_refusal_is_told(telecom_simulator: Any, hook: Any) -> None:
 def test_somebody_else_was_quicker(telecom_simulator: Any, hook: Any, promo: str) -> None:
     hook.start_promo(promo)
     shown = f'{{"id": "{promo}", "status": "DRAFT"}}'
-    telecom_simulator.fault("body", "kyivstar", method="GET", path="/promo/", body=shown)
+    telecom_simulator.fault("body", "kyivstar_open_telecom", method="GET", path="/promo/", body=shown)
     assert Run().execute(start(promo)) == {"promo_id": promo, "status": "WAITING", "changed": False}
 
 
@@ -256,7 +256,7 @@ def test_suspending_without_an_answer(
     telecom_simulator: Any, hook: Any, promo: str, kind: str, requests: int
 ) -> None:
     hook.start_promo(promo)
-    telecom_simulator.fault(kind, "kyivstar", path=STOP)
+    telecom_simulator.fault(kind, "kyivstar_open_telecom", path=STOP)
     assert Run().execute(suspend(promo))["status"] == "SUSPENDED"
     assert puts(telecom_simulator).count("SUSPENDED") == requests
 
@@ -275,7 +275,7 @@ def test_what_a_person_starts_again_is_not_suspended_again(
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_until_it_is_completed(telecom_simulator: Any, promo: str, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 2)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 2)
     operator = start(promo, wait_for_completion=True, deferrable=deferrable, poll_interval=0.01)
     found = Run().execute(operator)
     assert found["changed"] is True
@@ -318,7 +318,7 @@ def test_ending_the_deferred_task_suspends_it_too(telecom_simulator: Any, promo:
 
     async def kill() -> None:
         await again(deferred.value.trigger).on_kill()
-        for door in list(base._doors.values()):
+        for door in list(base._clients.values()):
             await door.aclose()
 
     asyncio.run(kill())

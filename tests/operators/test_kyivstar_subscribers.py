@@ -24,7 +24,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarVerifySimOperator,
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.subscribers import SubscriberCheckError
-from tests.tasks import Run
+from tests.running import Run
 
 NUMBER, FOREIGN, WITHOUT_SCORE = "+380 67 000 02 00", "380500000000", "380670000099"
 IMEI, OTHER_IMEI = "35000000000000", "35000000000001"
@@ -41,7 +41,7 @@ CHECKS = [
 @pytest.fixture(autouse=True)
 def subscriber(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
     hook_for("kyivstar_open_telecom").fetch_token()  # the books are opened by the first request
-    found = telecom_simulator.town._books["kyivstar"].subscriber("380670000200")
+    found = telecom_simulator.state._books["kyivstar_open_telecom"].subscriber("380670000200")
     found.active, found.sim_changes, found.imei, found.imei_count, found.score = True, [], IMEI, 1, 700
     return found
 
@@ -51,11 +51,11 @@ def ask(kind: Any, **arguments: Any) -> Any:
 
 
 def says(simulator: Any, **answer: Any) -> None:
-    simulator.fault("body", "kyivstar", path="/subscribers/", body=json.dumps(answer))
+    simulator.fault("body", "kyivstar_open_telecom", path="/subscribers/", body=json.dumps(answer))
 
 
 def changed(simulator: Any, subscriber: Any, **ago: int) -> None:
-    subscriber.sim_changes.append(simulator.town.clock.now() - timedelta(**ago))
+    subscriber.sim_changes.append(simulator.state.clock.now() - timedelta(**ago))
 
 
 @pytest.mark.parametrize(("kind", "arguments"), CHECKS)
@@ -63,7 +63,9 @@ def test_an_address_that_no_longer_exists_is_no_answer(
     telecom_simulator: Any, kind: Any, arguments: dict[str, Any]
 ) -> None:
     page = "<html><h1>404 Not Found</h1></html>"
-    telecom_simulator.fault("status", "kyivstar", path="/subscribers/", status=404, body=page, times=9)
+    telecom_simulator.fault(
+        "status", "kyivstar_open_telecom", path="/subscribers/", status=404, body=page, times=9
+    )
     with pytest.raises(TelecomRejectedError, match="without the vendor's errorCode"):
         ask(kind, **arguments)
 
@@ -196,7 +198,7 @@ def test_a_check_is_billed_once_and_tells_no_number(
     operator, run = kind(task_id="check", msisdn="{{ params.who }}", **arguments), Run()
     with caplog.at_level("INFO"):
         found = run.execute(operator, params={"who": NUMBER})
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "billed_check")) == 1
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "billed_check")) == 1
     shown = str(found) + str(_serialize_rendered_fields(operator)) + caplog.text
     assert "0000200" not in shown
     assert IMEI not in shown
@@ -204,17 +206,17 @@ def test_a_check_is_billed_once_and_tells_no_number(
 
 
 def test_a_lost_answer_costs_two_checks_at_most(telecom_simulator: Any) -> None:
-    telecom_simulator.fault("reset_after", "kyivstar", path="/subscribers/", times=9)
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="/subscribers/", times=9)
     with pytest.raises(TelecomNoAnswerError):
         ask(KyivstarVerifySimOperator, activation_hours=48)
-    assert len(telecom_simulator.town.ledger.of("kyivstar", "billed_check")) == 2
+    assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "billed_check")) == 2
 
 
 @pytest.mark.parametrize(
     ("status", "error"), [(400, TelecomRejectedError), (422, TelecomRejectedError), (403, TelecomAuthError)]
 )
 def test_an_error_is_no_answer(telecom_simulator: Any, status: int, error: type[Exception]) -> None:
-    telecom_simulator.fault("status", "kyivstar", path="/subscribers/", status=status, times=2)
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path="/subscribers/", status=status, times=2)
     with pytest.raises(error):
         ask(KyivstarVerifySimOperator, activation_hours=48)
 
@@ -248,10 +250,10 @@ def test_wrong_arguments_are_refused_when_the_dag_is_parsed(
 
 
 def test_rendered_arguments_are_checked_before_anything_is_billed(telecom_simulator: Any) -> None:
-    asked = len(telecom_simulator.town.requests)
+    asked = len(telecom_simulator.state.requests)
     operator = KyivstarCheckDeviceOperator(task_id="check", msisdn=NUMBER, imei="{{ params.imei }}")
     with pytest.raises(TelecomInputError, match="imei"):
         Run().execute(operator, params={"imei": "1"})
     with pytest.raises(TelecomInputError, match="msisdn"):
         ask(KyivstarVerifySimOperator, msisdn="1234", activation_hours=1)
-    assert len(telecom_simulator.town.requests) == asked
+    assert len(telecom_simulator.state.requests) == asked

@@ -25,9 +25,9 @@ from airflow_provider_telecom.operators.novaconnect import (
     NovaConnectUnblockSimsOperator,
 )
 from airflow_provider_telecom.simulator import credentials
-from airflow_provider_telecom.simulator.novaconnect import Books
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
-from tests.tasks import Run, Store
+from airflow_provider_telecom.simulator.novaconnect import VendorState
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from tests.running import Run, Store
 
 # The town's first SIMs: of TD 1001 n, 1002 n, 1003 n, 1004 u, 1008 p, 1009 f, 1010 g; of TC 1041 n, 1042 n,
 # 1043 u, 1045 m.
@@ -42,22 +42,22 @@ def _connected(hook_for: Callable[..., Any]) -> None:
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Any:
-    return telecom_simulator.town.books("novaconnect", Books)
+def vendor_state(telecom_simulator: Any) -> Any:
+    return telecom_simulator.state.vendor_state("novaconnect", VendorState)
 
 
 @pytest.fixture
 def done_to(telecom_simulator: Any) -> Callable[[str], list[int]]:
     """Return a function that tells which SIMs an operation was really done to, in order."""
     return lambda kind: [
-        effect.facts["id"] for effect in telecom_simulator.town.ledger.of("novaconnect", kind)
+        effect.facts["id"] for effect in telecom_simulator.state.ledger.of("novaconnect", kind)
     ]
 
 
 @pytest.fixture
 def asked(telecom_simulator: Any) -> Callable[[str], int]:
     """Return a function that counts the requests for a path."""
-    return lambda path: sum(seen.path.endswith(path) for seen in telecom_simulator.town.requests)
+    return lambda path: sum(seen.path.endswith(path) for seen in telecom_simulator.state.requests)
 
 
 def block(**arguments: Any) -> NovaConnectBlockSimsOperator:
@@ -99,9 +99,9 @@ def test_when_all_is_so_nothing_is_sent(asked: Any) -> None:
     assert asked("sim/block") == 0
 
 
-def test_a_limit_is_for_tc_and_compared_by_its_megabytes(books: Any, done_to: Any) -> None:
-    books.sims[1042].limit.type, books.sims[1042].limit.value = "month1", 500
-    books.sims[1043].limit.type, books.sims[1043].limit.value = "month1", 499
+def test_a_limit_is_for_tc_and_compared_by_its_megabytes(vendor_state: Any, done_to: Any) -> None:
+    vendor_state.sims[1042].limit.type, vendor_state.sims[1042].limit.value = "month1", 500
+    vendor_state.sims[1043].limit.type, vendor_state.sims[1043].limit.value = "month1", 499
     outcome = Run().execute(
         limit(sim_ids=[1041, 1042, 1043, 1001], limit_mb="{{ params.mb }}"), params={"mb": 500}
     )
@@ -112,9 +112,13 @@ def test_a_limit_is_for_tc_and_compared_by_its_megabytes(books: Any, done_to: An
     assert Run().execute(off)["changed"] == [1041]
 
 
-def test_groups_are_compared_by_id_and_name(books: Any, done_to: Any) -> None:
-    almaty, astana = list(books.groups)[:2]
-    books.sims[1001].groups, books.sims[1002].groups, books.sims[1003].groups = [almaty], [almaty, astana], []
+def test_groups_are_compared_by_id_and_name(vendor_state: Any, done_to: Any) -> None:
+    almaty, astana = list(vendor_state.groups)[:2]
+    vendor_state.sims[1001].groups, vendor_state.sims[1002].groups, vendor_state.sims[1003].groups = (
+        [almaty],
+        [almaty, astana],
+        [],
+    )
 
     def group(**arguments: Any) -> dict[str, Any]:
         operator = NovaConnectSetGroupsOperator(task_id="group", sim_ids=[1001, 1002, 1003], **arguments)
@@ -124,10 +128,10 @@ def test_groups_are_compared_by_id_and_name(books: Any, done_to: Any) -> None:
     assert group(group_ids=[almaty], exact=True)["changed"] == [1002, 1003]
     assert done_to("group") == [1002, 1003]
     assert group(new_group_names=[" Almaty "], exact=True)["unchanged"] == [1001, 1002, 1003]
-    books.sims[1002].groups = [almaty, astana]
+    vendor_state.sims[1002].groups = [almaty, astana]
     assert group(group_ids=[almaty])["changed"] == []
     assert group(group_ids=[almaty], new_group_names=["New one"])["changed"] == [1001, 1002, 1003]
-    assert {name.name for name in books.groups.values()} >= {"New one"}
+    assert {name.name for name in vendor_state.groups.values()} >= {"New one"}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +156,7 @@ def test_a_vendor_that_filters_nothing_has_no_other_sim_changed(
     assert outcome["unchanged"] == []
 
 
-def test_renaming_one_sim(books: Any, done_to: Any) -> None:
+def test_renaming_one_sim(vendor_state: Any, done_to: Any) -> None:
     def rename() -> NovaConnectRenameSimOperator:
         return NovaConnectRenameSimOperator(
             task_id="rename", sim_id="{{ params.sim }}", name="{{ params.who }}"
@@ -163,7 +167,7 @@ def test_renaming_one_sim(books: Any, done_to: Any) -> None:
     outcome = run.execute(operator, params=values)
     assert outcome == {**NOBODY_TELLS, "changed": [1001], "unchanged": [], "skipped": []}
     assert run.execute(rename(), params=values) == outcome
-    assert books.sims[1001].name == "Truck of Test Person"
+    assert vendor_state.sims[1001].name == "Truck of Test Person"
     assert done_to("rename") == [1001]
     assert Run().execute(rename(), params=values)["unchanged"] == [1001]
     assert "Person" not in str(_serialize_rendered_fields(operator)) + str(run.stores["rename"].texts)
@@ -177,15 +181,15 @@ def test_a_list_that_turns_out_empty_is_no_error(asked: Any) -> None:
 # --- which SIMs
 
 
-def test_sims_by_profile_group_and_query(books: Any) -> None:
-    group = books.add_group("Chosen")
+def test_sims_by_profile_group_and_query(vendor_state: Any) -> None:
+    group = vendor_state.add_group("Chosen")
     for sim_id in (1001, 1004, 1041):
-        books.sims[sim_id].groups = [group.id]
+        vendor_state.sims[sim_id].groups = [group.id]
     by_name = {"group": "Chosen", "profile": "TD"}
     assert Run().execute(block(select=by_name))["changed"] == [1001]
     by_id = {"group": "{{ params.group }}", "blocked": False}
     assert Run().execute(block(select=by_id), params={"group": group.id})["changed"] == [1041]
-    assert Run().execute(block(select={"query": books.sims[1002].iccid}))["changed"] == [1002]
+    assert Run().execute(block(select={"query": vendor_state.sims[1002].iccid}))["changed"] == [1002]
     operator = block(select={"query": "{{ params.number }}"})
     assert Run().execute(operator, params={"number": "77000000002"})["changed"] == [1003]
     assert "77000000002" not in str(_serialize_rendered_fields(operator))
@@ -218,10 +222,10 @@ def test_too_many_changes_are_refused_before_anything_is_sent(done_to: Any) -> N
 # --- tries
 
 
-def test_a_later_try_sends_nothing_again(books: Any, done_to: Any, asked: Any) -> None:
+def test_a_later_try_sends_nothing_again(vendor_state: Any, done_to: Any, asked: Any) -> None:
     run = Run()
     first = run.execute(block(sim_ids=[1001, 1004]))
-    books.sims[1001].block = "n"  # somebody lifts it
+    vendor_state.sims[1001].block = "n"  # somebody lifts it
     lists = asked("sim/list")
     assert run.execute(block(sim_ids=[1004, 1001])) == first
     assert (done_to("block"), asked("sim/list")) == ([1001], lists)
@@ -256,20 +260,20 @@ def test_what_never_arrived_is_sent_by_the_next_try(telecom_simulator: Any, done
 
 
 def test_the_next_try_sends_for_the_rest_and_leaves_alone_what_others_have_changed(
-    telecom_simulator: Any, books: Any, done_to: Any
+    telecom_simulator: Any, vendor_state: Any, done_to: Any
 ) -> None:
     telecom_simulator.fault("reset_before", "novaconnect", path="sim/limit")
     sims, run = [1041, 1042, 1043, 1044, 1046], Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(limit(sim_ids=sims, limit_mb=5))
     for sim_id, megabytes in ((1041, 5), (1042, 7)):
-        books.sims[sim_id].limit.type, books.sims[sim_id].limit.value = "month1", megabytes
-    del books.sims[1043]
+        vendor_state.sims[sim_id].limit.type, vendor_state.sims[sim_id].limit.value = "month1", megabytes
+    del vendor_state.sims[1043]
     outcome = run.execute(limit(sim_ids=sims, limit_mb=5))
     assert outcome["changed"] == [1041, 1044, 1046]
     assert [one["sim_id"] for one in outcome["skipped"]] == [1042, 1043]
     assert done_to("limit") == [1044, 1046]
-    assert books.sims[1042].limit.value == 7
+    assert vendor_state.sims[1042].limit.value == 7
 
 
 class Deadly(Store):
@@ -351,7 +355,7 @@ def test_an_unknown_group_is_refused_by_the_vendor(done_to: Any) -> None:
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_until_the_sims_show_it(telecom_simulator: Any, asked: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1)
     operator = block(
         sim_ids=[1001, 1002, 1004], wait_for_completion=True, deferrable=deferrable, poll_interval=0.01
     )
@@ -363,13 +367,13 @@ def test_waiting_until_the_sims_show_it(telecom_simulator: Any, asked: Any, defe
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_ends_when_a_sim_will_never_be_so(
-    telecom_simulator: Any, books: Any, deferrable: bool
+    telecom_simulator: Any, vendor_state: Any, deferrable: bool
 ) -> None:
-    telecom_simulator.town.set_ripeness("novaconnect.queue", "seconds", 3600)
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_seconds", 3600)
     run, arguments = Run(), {"sim_ids": [1001, 1002], "deferrable": deferrable, "poll_interval": 0.01}
     run.execute(block(**arguments))
-    books.sims[1002].block = "f"
-    with pytest.raises(TelecomMissedError, match=r"missed: \{'1002': 'blocked for unpaid bills"):
+    vendor_state.sims[1002].block = "f"
+    with pytest.raises(TelecomFailedError, match=r"missed: \{'1002': 'blocked for unpaid bills"):
         run.execute(block(**arguments, wait_for_completion=True))
 
 
@@ -444,14 +448,14 @@ def test_a_limit_from_a_template_is_checked_before_anything_is_asked(
 ) -> None:
     with pytest.raises(TelecomInputError, match="limit_mb"):
         Run().execute(limit(sim_ids=[1041], limit_mb="{{ params.mb }}"), params={"mb": rendered})
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 def test_a_callback_from_a_template_is_checked_first_and_never_shown(telecom_simulator: Any) -> None:
     operator = block(sim_ids=[1001], callback_url="{{ params.url }}")
     with pytest.raises(TelecomInputError, match="callback_url"):
         Run().execute(operator, params={"url": "http://example.com/x"})
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
     operator, run = block(sim_ids=[1001], callback_url="{{ params.url }}"), Run()
     run.execute(operator, params={"url": "https://example.com/hidden-path"})
     assert "hidden-path" not in str(_serialize_rendered_fields(operator)) + str(run.stores["block"].texts)
@@ -464,7 +468,7 @@ def listed(**arguments: Any) -> Any:
     return Run().execute(NovaConnectListSimsOperator(task_id="list", **arguments))
 
 
-def test_a_list_holds_ids_and_what_is_asked_for(books: Any) -> None:
+def test_a_list_holds_ids_and_what_is_asked_for(vendor_state: Any) -> None:
     assert listed() == {"count": 60, "sim_ids": list(range(1001, 1061))}
     found = listed(select={"profile": "TC", "blocked": True}, fields=("block", "limit"))
     assert found["count"] == len(found["sim_ids"]) == len(found["sims"])

@@ -20,8 +20,8 @@ from airflow_provider_telecom.operators.novaconnect import (
     NovaConnectSendSmsOperator,
     NovaConnectSetTariffOperator,
 )
-from airflow_provider_telecom.simulator.novaconnect import Books
-from tests.tasks import Run
+from airflow_provider_telecom.simulator.novaconnect import VendorState
+from tests.running import Run
 
 TEXT = "Restart at 21:37"
 PACKAGE = {"package_kb": 20480, "auto_package": True, "confirm": True}
@@ -43,15 +43,16 @@ def _connected(hook_for: Callable[..., Any]) -> None:
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Any:
-    return telecom_simulator.town.books("novaconnect", Books)
+def vendor_state(telecom_simulator: Any) -> Any:
+    return telecom_simulator.state.vendor_state("novaconnect", VendorState)
 
 
 @pytest.fixture
 def done_to(telecom_simulator: Any) -> Callable[[str], list[int]]:
     def of(name: str) -> list[int]:
         return [
-            effect.facts["id"] for effect in telecom_simulator.town.ledger.of("novaconnect", EFFECTS[name][2])
+            effect.facts["id"]
+            for effect in telecom_simulator.state.ledger.of("novaconnect", EFFECTS[name][2])
         ]
 
     return of
@@ -76,17 +77,19 @@ def test_it_is_done_once_in_a_run(done_to: Any, name: str) -> None:
 def test_an_unknown_outcome_is_never_followed_by_a_copy(
     telecom_simulator: Any, done_to: Any, name: str
 ) -> None:
-    telecom_simulator.town.set_ripeness("novaconnect.queue", "seconds", 3600)  # the SIMs show nothing yet
+    telecom_simulator.state.set_transition(
+        "novaconnect.queue", "after_seconds", 3600
+    )  # the SIMs show nothing yet
     telecom_simulator.fault("reset_after", "novaconnect", path=f"sim/{name}$")
     run = Run()
     for _ in range(3):
         with pytest.raises(OutcomeUnknownError) as caught:
             run.execute(made(name))
         assert isinstance(caught.value, AirflowFailException)
-    telecom_simulator.town.clock.advance(7201)
-    telecom_simulator.town.books("novaconnect", Books).settle()
+    telecom_simulator.state.clock.advance(7201)
+    telecom_simulator.state.vendor_state("novaconnect", VendorState).settle()
     assert done_to(name) == [1001, 1002]
-    assert sum(seen.path.endswith(f"sim/{name}") for seen in telecom_simulator.town.requests) == 1
+    assert sum(seen.path.endswith(f"sim/{name}") for seen in telecom_simulator.state.requests) == 1
 
 
 @every_effect
@@ -164,7 +167,7 @@ def test_what_shows_in_no_sim_cannot_be_waited_for(name: str) -> None:
 def test_a_text_reaches_the_sims_and_nothing_else(telecom_simulator: Any) -> None:
     operator, run = made("sms", text="{{ params.what }}"), Run()
     outcome = run.execute(operator, params={"what": TEXT})
-    assert {one.facts["text"] for one in telecom_simulator.town.ledger.of("novaconnect", "sms")} == {TEXT}
+    assert {one.facts["text"] for one in telecom_simulator.state.ledger.of("novaconnect", "sms")} == {TEXT}
     assert "21:37" not in f"{outcome}{_serialize_rendered_fields(operator)}{run.stores['sms'].texts}"
 
 
@@ -183,18 +186,21 @@ def test_texts_that_do_not_fit(telecom_simulator: Any, text: str) -> None:
         made("sms", text=text)
     with pytest.raises(TelecomInputError, match="text"):
         Run().execute(made("sms", text="{{ params.what }}"), params={"what": text})
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 # --- tariff and package
 
 
-def test_a_tariff_that_is_so_is_left_alone_and_a_locked_one_skipped(books: Any, done_to: Any) -> None:
+def test_a_tariff_that_is_so_is_left_alone_and_a_locked_one_skipped(vendor_state: Any, done_to: Any) -> None:
     locked_until = int(time.time()) + 86_400
-    books.sims[1001].limit.value, books.sims[1001].limit.type = 20, "p_unlim"
-    books.sims[1001].tariff.package_auto, books.sims[1001].tariff.change_lock = True, locked_until
-    books.sims[1002].tariff.change_lock = locked_until
-    books.sims[1003].tariff.change_lock = int(time.time()) - 60
+    vendor_state.sims[1001].limit.value, vendor_state.sims[1001].limit.type = 20, "p_unlim"
+    vendor_state.sims[1001].tariff.package_auto, vendor_state.sims[1001].tariff.change_lock = (
+        True,
+        locked_until,
+    )
+    vendor_state.sims[1002].tariff.change_lock = locked_until
+    vendor_state.sims[1003].tariff.change_lock = int(time.time()) - 60
     outcome = Run().execute(made("tariff", sim_ids=[1001, 1002, 1003]))
     assert (outcome["changed"], outcome["unchanged"]) == ([1003], [1001])
     (skipped,) = outcome["skipped"]
@@ -203,9 +209,9 @@ def test_a_tariff_that_is_so_is_left_alone_and_a_locked_one_skipped(books: Any, 
     assert done_to("tariff") == [1003]
 
 
-def test_a_lock_without_a_date(books: Any, done_to: Any) -> None:
-    books.switches.turn_on("change_lock_bool")
-    books.sims[1002].tariff.change_lock = 1
+def test_a_lock_without_a_date(vendor_state: Any, done_to: Any) -> None:
+    vendor_state.switches.turn_on("change_lock_bool")
+    vendor_state.sims[1002].tariff.change_lock = 1
     outcome = Run().execute(made("tariff"))
     assert outcome["changed"] == done_to("tariff") == [1001]
     assert outcome["skipped"] == [
@@ -216,7 +222,7 @@ def test_a_lock_without_a_date(books: Any, done_to: Any) -> None:
 @pytest.mark.parametrize("changed", [{"package_kb": 25600}, {"auto_package": False}, {"all_world": True}])
 def test_each_part_of_a_tariff_counts(done_to: Any, telecom_simulator: Any, changed: dict[str, Any]) -> None:
     Run().execute(made("tariff"))
-    telecom_simulator.town.books("novaconnect", Books).sims[1001].tariff.change_lock = None
+    telecom_simulator.state.vendor_state("novaconnect", VendorState).sims[1001].tariff.change_lock = None
     outcome = Run().execute(made("tariff", sim_ids=[1001], **changed))
     assert outcome["changed"] == [1001]
     assert done_to("tariff") == [1001, 1002, 1001]
@@ -233,21 +239,21 @@ def test_a_tariff_of_unknown_outcome_is_settled_by_a_look(telecom_simulator: Any
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_tariff_can_be_waited_for(telecom_simulator: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1)
     operator = made("tariff", wait_for_completion=True, deferrable=deferrable, poll_interval=0.01)
     assert Run().execute(operator)["reached"] == 2
 
 
-def test_a_package_is_not_bought_for_sims_that_could_not_use_it(books: Any, done_to: Any) -> None:
+def test_a_package_is_not_bought_for_sims_that_could_not_use_it(vendor_state: Any, done_to: Any) -> None:
     outcome = Run().execute(made("repackage", sim_ids=[1001, 1008, 1009, 1010]))
     assert outcome["changed"] == done_to("repackage") == [1001, 1008]
     assert [one["sim_id"] for one in outcome["skipped"]] == [1009, 1010]
-    assert books.sims[1008].block == "n"
+    assert vendor_state.sims[1008].block == "n"
 
 
-def test_only_packages_that_are_used_up(books: Any, done_to: Any) -> None:
-    books.sims[1001].limit.used = books.sims[1001].limit.value
-    books.sims[1002].limit.used = books.sims[1002].limit.value - 1
+def test_only_packages_that_are_used_up(vendor_state: Any, done_to: Any) -> None:
+    vendor_state.sims[1001].limit.used = vendor_state.sims[1001].limit.value
+    vendor_state.sims[1002].limit.used = vendor_state.sims[1002].limit.value - 1
     outcome = Run().execute(made("repackage", sim_ids=[1001, 1002, 1008], only_used_up=True))
     assert (outcome["changed"], outcome["unchanged"]) == ([1001, 1008], [1002])
     assert done_to("repackage") == [1001, 1008]
@@ -271,15 +277,15 @@ def test_bad_tariffs_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any
 
 @pytest.mark.parametrize("name", ["ping", "repackage"])
 def test_in_doubt_the_sims_are_not_asked_when_they_cannot_tell(
-    telecom_simulator: Any, books: Any, done_to: Any, name: str
+    telecom_simulator: Any, vendor_state: Any, done_to: Any, name: str
 ) -> None:
     telecom_simulator.fault("reset_after", "novaconnect", path=f"sim/{name}$")
     run = Run()
     for _ in range(2):
         with pytest.raises(OutcomeUnknownError):
             run.execute(made(name))
-        books.sims.clear()  # a look would find no SIM that is left to be done
-    assert sum(seen.path.endswith("sim/list") for seen in telecom_simulator.town.requests) == 1
+        vendor_state.sims.clear()  # a look would find no SIM that is left to be done
+    assert sum(seen.path.endswith("sim/list") for seen in telecom_simulator.state.requests) == 1
     assert done_to(name) == [1001, 1002]
 
 
@@ -309,19 +315,19 @@ def test_an_effect_in_doubt_is_not_forgotten_for_one_with_nothing_to_do(
 
 @pytest.mark.parametrize("name", ["ping", "tariff"])
 def test_a_choice_that_names_other_sims_now_forgets_none_in_doubt(
-    telecom_simulator: Any, books: Any, done_to: Any, name: str
+    telecom_simulator: Any, vendor_state: Any, done_to: Any, name: str
 ) -> None:
     """The first try was for SIM 1001 of the group; it has left the group since."""
-    group = books.add_group("Chosen")
-    books.sims[1001].groups = [group.id]
+    group = vendor_state.add_group("Chosen")
+    vendor_state.sims[1001].groups = [group.id]
     chosen = {"sim_ids": None, "select": {"group": "Chosen"}, "on_unknown": "resend"}
     telecom_simulator.fault("reset_before", "novaconnect", path=f"/sim/{name}")
     run = Run()
     with pytest.raises(TelecomUnknownError):
         run.execute(made(name, **chosen))
-    books.sims[1001].groups, books.sims[1002].groups = [], [group.id]
+    vendor_state.sims[1001].groups, vendor_state.sims[1002].groups = [], [group.id]
     with pytest.raises(TelecomInputError, match=r"nobody knows whether it has: 1001\."):
         run.execute(made(name, **chosen))
     assert done_to(name) == []
-    books.sims[1001].groups = [group.id]
+    vendor_state.sims[1001].groups = [group.id]
     assert run.execute(made(name, **chosen))["changed"] == [1001, 1002]

@@ -15,9 +15,9 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.operators.novaconnect import NovaConnectSetGroupsOperator
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
-from airflow_provider_telecom.simulator.novaconnect import Books
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
-from tests.tasks import Run
+from airflow_provider_telecom.simulator.novaconnect import VendorState
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from tests.running import Run
 
 SIMS = [1001, 1002, 1003]
 both_ways = pytest.mark.parametrize("deferrable", [False, True])
@@ -25,7 +25,7 @@ both_ways = pytest.mark.parametrize("deferrable", [False, True])
 
 @pytest.fixture(params=["off", "on"], ids=["replaces", "adds"])
 def adds(request: pytest.FixtureRequest, telecom_simulator: Any) -> bool:
-    telecom_simulator.town.set_switch("novaconnect.groups_added", request.param)
+    telecom_simulator.state.set_switch("novaconnect.groups_added", request.param)
     return str(request.param) == "on"
 
 
@@ -35,17 +35,17 @@ def hook(hook_for: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Books:
-    found: Books = telecom_simulator.town.books("novaconnect", Books)
+def vendor_state(telecom_simulator: Any) -> VendorState:
+    found: VendorState = telecom_simulator.state.vendor_state("novaconnect", VendorState)
     return found
 
 
 @pytest.fixture
-def groups(books: Books) -> tuple[int, int, int]:
+def groups(vendor_state: VendorState) -> tuple[int, int, int]:
     """Return three groups; the first SIM is in none, the second in one, the third in two of them."""
-    almaty, astana, trucks = list(books.groups)[:3]
+    almaty, astana, trucks = list(vendor_state.groups)[:3]
     for sim, held in zip(SIMS, ([], [almaty], [almaty, trucks]), strict=True):
-        books.sims[sim].groups = held
+        vendor_state.sims[sim].groups = held
     return almaty, astana, trucks
 
 
@@ -60,19 +60,19 @@ def wait(**arguments: Any) -> NovaConnectQueueDoneSensor:
 
 
 def asked(simulator: Any) -> int:
-    return sum(seen.path.endswith("sim/group") for seen in simulator.town.requests)
+    return sum(seen.path.endswith("sim/group") for seen in simulator.state.requests)
 
 
 @both_ways
 def test_row_42_sims_get_a_group_and_stay_in_their_others(
-    adds: bool, deferrable: bool, groups: Any, books: Books, telecom_simulator: Any
+    adds: bool, deferrable: bool, groups: Any, vendor_state: VendorState, telecom_simulator: Any
 ) -> None:
     almaty, astana, trucks = groups
-    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1)
     operator = group(group_ids=[astana], wait_for_completion=True, deferrable=deferrable)
     outcome = Run().execute(operator)
     assert (outcome["changed"], outcome["reached"]) == (SIMS, 3)
-    assert [set(books.sims[sim].groups) for sim in SIMS] == [
+    assert [set(vendor_state.sims[sim].groups) for sim in SIMS] == [
         {astana},
         {almaty, astana},
         {almaty, astana, trucks},
@@ -83,19 +83,21 @@ def test_row_42_sims_get_a_group_and_stay_in_their_others(
     assert asked(telecom_simulator) == 3
 
 
-def test_sims_in_the_same_groups_take_one_request(adds: bool, books: Books, telecom_simulator: Any) -> None:
+def test_sims_in_the_same_groups_take_one_request(
+    adds: bool, vendor_state: VendorState, telecom_simulator: Any
+) -> None:
     for sim in SIMS:
-        books.sims[sim].groups = []
+        vendor_state.sims[sim].groups = []
     outcome = Run().execute(group(new_group_names=["Almaty", "New"]))
-    assert outcome["queue_id"] in books.queues
+    assert outcome["queue_id"] in vendor_state.queues
     assert asked(telecom_simulator) == 1
-    names = {one.name for one in books.groups.values()}
+    names = {one.name for one in vendor_state.groups.values()}
     assert "New" in names
-    assert len({tuple(books.sims[sim].groups) for sim in SIMS}) == 1
+    assert len({tuple(vendor_state.sims[sim].groups) for sim in SIMS}) == 1
 
 
 def test_a_lost_answer_to_one_of_several_requests_is_settled_by_the_next_try(
-    adds: bool, groups: Any, books: Books, telecom_simulator: Any
+    adds: bool, groups: Any, vendor_state: VendorState, telecom_simulator: Any
 ) -> None:
     _, astana, _ = groups
     telecom_simulator.fault("reset_after", "novaconnect", path="sim/group")
@@ -104,14 +106,14 @@ def test_a_lost_answer_to_one_of_several_requests_is_settled_by_the_next_try(
         run.execute(group(group_ids=[astana]))
     outcome = run.execute(group(group_ids=[astana]))
     assert (outcome["changed"], outcome["skipped"]) == (SIMS, [])
-    assert all(astana in books.sims[sim].groups for sim in SIMS)
-    assert [len(books.sims[sim].groups) for sim in SIMS] == [1, 2, 3]
-    done = telecom_simulator.town.ledger.of("novaconnect", "group")
+    assert all(astana in vendor_state.sims[sim].groups for sim in SIMS)
+    assert [len(vendor_state.sims[sim].groups) for sim in SIMS] == [1, 2, 3]
+    done = telecom_simulator.state.ledger.of("novaconnect", "group")
     assert sorted(effect.facts["id"] for effect in done) == SIMS
 
 
 def test_a_refusal_of_a_later_request_forgets_no_earlier_one(
-    adds: bool, groups: Any, books: Books, telecom_simulator: Any
+    adds: bool, groups: Any, vendor_state: VendorState, telecom_simulator: Any
 ) -> None:
     _, astana, _ = groups
     body = '{"code": 400, "message": "no"}'
@@ -129,47 +131,47 @@ def test_a_refusal_of_a_later_request_forgets_no_earlier_one(
         run.execute(operator)
     outcome = run.execute(group(group_ids=[astana]))
     assert (outcome["changed"], outcome["unchanged"]) == (SIMS, [])
-    done = telecom_simulator.town.ledger.of("novaconnect", "group")
+    done = telecom_simulator.state.ledger.of("novaconnect", "group")
     assert [effect.facts["id"] for effect in done] == SIMS
 
 
 @both_ways
 def test_row_42_exactly_these_groups_or_an_error_that_says_why_not(
-    adds: bool, deferrable: bool, groups: Any, books: Books, telecom_simulator: Any
+    adds: bool, deferrable: bool, groups: Any, vendor_state: VendorState, telecom_simulator: Any
 ) -> None:
     _, astana, _ = groups
-    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1)
     run, target = Run(), {"group_ids": [astana], "exact": True}
     operator = group(**target, wait_for_completion=True, deferrable=deferrable)
     if adds:
-        with pytest.raises(TelecomMissedError, match=r"the vendor adds groups .* exact") as caught:
+        with pytest.raises(TelecomFailedError, match=r"the vendor adds groups .* exact") as caught:
             run.execute(operator)
         assert "1001" not in str(caught.value), "the first SIM is in this group alone"
         assert "1002" in str(caught.value)
-        with pytest.raises(TelecomMissedError, match=r"the vendor adds groups .* exact"):
+        with pytest.raises(TelecomFailedError, match=r"the vendor adds groups .* exact"):
             Run().execute(wait(target=target, deferrable=deferrable))
     else:
         assert run.execute(operator)["reached"] == 3
         assert Run().execute(wait(target=target, deferrable=deferrable))["reached"] == 3
-        assert [books.sims[sim].groups for sim in SIMS] == [[astana]] * 3
+        assert [vendor_state.sims[sim].groups for sim in SIMS] == [[astana]] * 3
     assert asked(telecom_simulator) == 1
 
 
 @both_ways
 def test_exactly_these_groups_where_nothing_is_to_be_added(
-    adds: bool, deferrable: bool, groups: Any, books: Books, telecom_simulator: Any
+    adds: bool, deferrable: bool, groups: Any, vendor_state: VendorState, telecom_simulator: Any
 ) -> None:
     """Nothing shows at such a SIM: it cannot be told from one whose turn has not come."""
     almaty, _, _ = groups
-    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 5)
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 5)
     target = {"group_ids": [almaty], "exact": True}
     operator = group(sim_ids=[1003], **target, wait_for_completion=True, deferrable=deferrable)
     if adds:
-        with pytest.raises(TelecomMissedError, match="the vendor adds groups"):
+        with pytest.raises(TelecomFailedError, match="the vendor adds groups"):
             Run().execute(operator)
     else:
         assert Run().execute(operator)["reached"] == 1
-        assert books.sims[1003].groups == [almaty]
+        assert vendor_state.sims[1003].groups == [almaty]
 
 
 def test_the_sensor_waits_for_groups_among_others(adds: bool, groups: Any, hook: Any) -> None:
@@ -178,9 +180,11 @@ def test_the_sensor_waits_for_groups_among_others(adds: bool, groups: Any, hook:
     assert Run().execute(wait(target={"group_ids": [astana]}))["reached"] == 3
 
 
-def test_a_second_try_says_that_the_vendor_adds(groups: Any, books: Books, telecom_simulator: Any) -> None:
+def test_a_second_try_says_that_the_vendor_adds(
+    groups: Any, vendor_state: VendorState, telecom_simulator: Any
+) -> None:
     _, astana, _ = groups
-    telecom_simulator.town.set_switch("novaconnect.groups_added", "on")
+    telecom_simulator.state.set_switch("novaconnect.groups_added", "on")
     telecom_simulator.fault("reset_after", "novaconnect", path="sim/group")
     run = Run()
     with pytest.raises(TelecomUnknownError):

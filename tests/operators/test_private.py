@@ -17,24 +17,24 @@ from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import OnceOperator
+from airflow_provider_telecom.operators.base import JournaledOperator
 from airflow_provider_telecom.operators.campaigns.recipients import SUFFIXES
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarCreatePromoOperator,
     KyivstarSendSmsOperator,
 )
-from airflow_provider_telecom.operators.private import Private, hidden, hidden_unless_path, revealed
-from tests.tasks import Run
+from airflow_provider_telecom.operators.private import Private, hide, hide_unless_path, reveal
+from tests.running import Run
 
 NUMBER, TEXT = "380670000200", "Your code is 48151623"
 
 
-class Telling(OnceOperator):
+class Telling(JournaledOperator):
     """An operator that returns what it was given."""
 
     default_conn_id = "other_default"
-    template_fields = (*OnceOperator.template_fields, "msisdns", "text", "rows")
+    template_fields = (*JournaledOperator.template_fields, "msisdns", "text", "rows")
     private_fields: ClassVar[tuple[str, ...]] = ("msisdns", "text", "rows")
 
     def __init__(self, *, msisdns: Any = None, text: Any = None, rows: Any = None, **kwargs: Any) -> None:
@@ -42,7 +42,7 @@ class Telling(OnceOperator):
         self.msisdns, self.text, self.rows = msisdns, text, rows
 
     def execute(self, context: Any) -> Any:
-        return [self.revealed(name) for name in self.private_fields]
+        return [self.reveal(name) for name in self.private_fields]
 
 
 # The value itself.
@@ -79,16 +79,16 @@ def test_it_is_not_pickled_nor_looked_into() -> None:
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_what_is_not_given_is_shown_as_it_is(value: Any) -> None:
-    assert hidden(value) is value
+    assert hide(value) is value
 
 
 @pytest.mark.parametrize("value", [0, False, [], {}, " ", TEXT, [NUMBER]])
 def test_what_is_hidden_can_be_revealed(value: Any) -> None:
-    private = hidden(value)
+    private = hide(value)
     assert isinstance(private, Private)
-    assert revealed(private) is value
-    assert hidden(private) is private
-    assert revealed(value) is value
+    assert reveal(private) is value
+    assert hide(private) is private
+    assert reveal(value) is value
 
 
 # A task.
@@ -131,7 +131,7 @@ def test_templates_are_rendered_first() -> None:
     operator = Telling(task_id="tell", dedupe_key="{{ params.to }}", **templates)
     found = rendered(operator, params={"to": NUMBER, "text": TEXT})
     assert found == [[NUMBER], TEXT, {"a": NUMBER}]
-    assert operator.revealed("dedupe_key") == NUMBER
+    assert operator.reveal("dedupe_key") == NUMBER
 
 
 def test_xcoms_are_rendered_first() -> None:
@@ -239,16 +239,16 @@ def test_recipients_that_render_to_a_string_are_not_shown(
     ],
 )
 def test_the_path_of_a_file_of_recipients_is_shown(path: str) -> None:
-    assert hidden_unless_path(path, SUFFIXES) == path
+    assert hide_unless_path(path, SUFFIXES) == path
 
 
 def test_a_path_object_is_shown_too() -> None:
     path = ObjectStoragePath("file:///data/people.csv")
-    assert hidden_unless_path(path, SUFFIXES) is path
+    assert hide_unless_path(path, SUFFIXES) is path
 
 
 def test_a_path_that_holds_a_password_is_not_shown() -> None:
-    assert isinstance(hidden_unless_path("s3://key:made-up-secret@bucket/a.csv", SUFFIXES), Private)
+    assert isinstance(hide_unless_path("s3://key:made-up-secret@bucket/a.csv", SUFFIXES), Private)
 
 
 def test_a_task_shows_the_path_of_its_recipients(hook_for: Callable[..., Any], tmp_path: Path) -> None:
@@ -265,4 +265,4 @@ def test_a_copy_of_a_task_hides_as_well(hook_for: Callable[..., Any], telecom_si
     hook_for("kyivstar_open_telecom")
     operator = copy.deepcopy(KyivstarSendSmsOperator(task_id="tell", msisdn=NUMBER, text=TEXT))
     rendered(operator)
-    assert telecom_simulator.town.ledger.of("kyivstar", "sms")[0].facts["text"] == TEXT
+    assert telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")[0].facts["text"] == TEXT

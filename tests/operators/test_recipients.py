@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.campaigns.personal import PersonalText
-from airflow_provider_telecom.operators.campaigns.recipients import Layout, gather
+from airflow_provider_telecom.operators.campaigns.recipients import RecipientColumns, read_recipients
+from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
 
-WITH_NAME = Layout(values=("name",))
+WITH_NAME = RecipientColumns(values=("name",))
 
 
-def entries(source: Any, layout: Layout = WITH_NAME, **options: Any) -> list[tuple[str, ...]]:
-    with gather(source, layout, **options) as audience:
+def entries(source: Any, layout: RecipientColumns = WITH_NAME, **options: Any) -> list[tuple[str, ...]]:
+    with read_recipients(source, layout, **options) as audience:
         found = list(audience.entries())
         assert len(found) == audience.count
         return found
@@ -48,14 +48,17 @@ def test_files(tmp_path: Path, name: str, text: str) -> None:
 def test_lists() -> None:
     rows = [{"msisdn": "380670000001", "name": "Олена"}, {"msisdn": 380670000002, "name": 5}]
     assert entries(rows) == [("380670000001", "Олена"), ("380670000002", "5")]
-    assert entries(["380670000001", 380670000002], Layout()) == [("380670000001",), ("380670000002",)]
-    assert entries([{"phone": "79000000000"}], Layout("phone", region="RU")) == [("79000000000",)]
+    assert entries(["380670000001", 380670000002], RecipientColumns()) == [
+        ("380670000001",),
+        ("380670000002",),
+    ]
+    assert entries([{"phone": "79000000000"}], RecipientColumns("phone", region="RU")) == [("79000000000",)]
 
 
 def test_a_number_is_taken_once_and_later_rows_are_told_of(tmp_path: Path) -> None:
     rejects = ObjectStoragePath(str(tmp_path / "out" / "rejects.csv"))
     rows = ["380670000001", "0670000001", "380670000002", "+380670000001"]
-    with gather(rows, Layout(), rejects=rejects) as audience:
+    with read_recipients(rows, RecipientColumns(), rejects=rejects) as audience:
         assert (audience.count, audience.duplicates, audience.bad) == (2, 2, 0)
     with rejects.open("r", newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["line", "2", "4"]
@@ -67,7 +70,7 @@ BAD = "msisdn,name\n380670000001,a\n12345,b\n380670000002\n380670000003,c,d\n,e\
 def test_bad_rows_stop_everything_and_are_named(tmp_path: Path) -> None:
     rejects = ObjectStoragePath(str(tmp_path / "rejects.csv"))
     with pytest.raises(TelecomInputError) as caught:
-        gather(written(tmp_path / "a.csv", BAD), WITH_NAME, rejects=rejects)
+        read_recipients(written(tmp_path / "a.csv", BAD), WITH_NAME, rejects=rejects)
     text = str(caught.value)
     assert text.startswith("recipients: 5 bad rows, so nothing was sent: line 3: msisdn: *****: ")
     assert "line 4: row: has 1 cells in place of 2" in text
@@ -82,7 +85,7 @@ def test_bad_rows_stop_everything_and_are_named(tmp_path: Path) -> None:
 
 def test_many_bad_rows_are_named_up_to_a_count() -> None:
     with pytest.raises(TelecomInputError, match=r"25 bad rows.*line 20: .*; and 5 more \(rejects_path="):
-        gather(["1"] * 25, Layout())
+        read_recipients(["1"] * 25, RecipientColumns())
 
 
 def test_bad_rows_can_be_skipped(tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ def test_bad_rows_can_be_skipped(tmp_path: Path) -> None:
 )
 def test_what_is_no_list_of_recipients(source: Any, rule: str) -> None:
     with pytest.raises(TelecomInputError) as caught:
-        gather(source, WITH_NAME)
+        read_recipients(source, WITH_NAME)
     assert rule in str(caught.value)
     assert "380670000001" not in str(caught.value)
 
@@ -128,30 +131,30 @@ def test_what_is_no_list_of_recipients(source: Any, rule: str) -> None:
 )
 def test_what_is_no_csv(tmp_path: Path, text: str, rule: str) -> None:
     with pytest.raises(TelecomInputError) as caught:
-        gather(written(tmp_path / "a.csv", text), WITH_NAME)
+        read_recipients(written(tmp_path / "a.csv", text), WITH_NAME)
     assert rule in str(caught.value)
 
 
 def test_another_encoding_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "msisdn,name\n380670000001,Олена\n", "cp1251")
     with pytest.raises(TelecomInputError, match="not UTF-8"):
-        gather(path, WITH_NAME)
+        read_recipients(path, WITH_NAME)
 
 
 def test_max_recipients() -> None:
     numbers = [380670000000 + place for place in range(11)]
-    assert len(entries(numbers[:10], Layout(), max_recipients=10)) == 10
+    assert len(entries(numbers[:10], RecipientColumns(), max_recipients=10)) == 10
     with pytest.raises(TelecomInputError, match="more than max_recipients"):
-        gather(numbers, Layout(), max_recipients=10)
+        read_recipients(numbers, RecipientColumns(), max_recipients=10)
 
 
 def test_the_same_recipients_have_the_same_name_whatever_the_file(tmp_path: Path) -> None:
     one = written(tmp_path / "a.csv", "msisdn\n380670000001\n0670000002\n")
     two = written(tmp_path / "b.jsonl", '"380670000001"\n380670000002\n')
     with (
-        gather(one, Layout()) as first,
-        gather(two, Layout()) as second,
-        gather([380670000001], Layout()) as third,
+        read_recipients(one, RecipientColumns()) as first,
+        read_recipients(two, RecipientColumns()) as second,
+        read_recipients([380670000001], RecipientColumns()) as third,
     ):
         assert first.sha256 == second.sha256 != third.sha256
 
@@ -174,10 +177,10 @@ def test_nobody_is_lost_and_nobody_is_taken_twice(rows: list[tuple[int, str]]) -
 
 
 def test_personal_texts() -> None:
-    text = PersonalText("{name}, замовлення {order no}: {name}!")
+    text = TextTemplate("{name}, замовлення {order no}: {name}!")
     assert text.columns == ("name", "order no")
     assert text.fill(("Олена", "7")) == "Олена, замовлення 7: Олена!"
-    assert PersonalText("100% {}".replace("{}", "sure")).fill(()) == "100% sure"
+    assert TextTemplate("100% {}".replace("{}", "sure")).fill(()) == "100% sure"
 
 
 @pytest.mark.parametrize(
@@ -185,4 +188,4 @@ def test_personal_texts() -> None:
 )
 def test_personal_texts_compute_nothing(text: str) -> None:
     with pytest.raises(TelecomInputError, match=r"^text: "):
-        PersonalText(text)
+        TextTemplate(text)

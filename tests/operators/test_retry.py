@@ -29,7 +29,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.base import TelecomOperator
 from airflow_provider_telecom.operators.retry import POLICY
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
 
 PASSING = {
     TelecomThrottledError,
@@ -81,7 +81,7 @@ def test_a_final_error_that_asks_to_wait_is_final() -> None:
     assert POLICY.evaluate(TelecomFundsError("no", retry_after=5), 1, 3).action is RetryAction.FAIL
 
 
-@pytest.mark.parametrize("kind", [OutcomeUnknownError, TelecomMissedError])
+@pytest.mark.parametrize("kind", [OutcomeUnknownError, TelecomFailedError])
 def test_these_are_airflows_own_failures(kind: type[Exception]) -> None:
     """Airflow asks no policy about them, and has no more tries for them."""
     assert issubclass(kind, AirflowFailException)

@@ -24,8 +24,8 @@ from airflow_provider_telecom.operators.sunsim import (
     SunSimGetVatsSettingsOperator,
     SunSimSetVatsSettingsOperator,
 )
-from airflow_provider_telecom.simulator.sunsim.books import NUMBERS, Books
-from tests.tasks import Run
+from airflow_provider_telecom.simulator.sunsim.state import NUMBERS, VendorState
+from tests.running import Run
 
 CALLBACK, SET, READ = "callback/create", "settings/set", "settings/get"
 OWN = [f"7{number}" for number in NUMBERS]
@@ -37,17 +37,17 @@ def connection(hook_for: Callable[..., Any]) -> None:
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Books:
-    found: Books = telecom_simulator.town.books("sunsim", Books)
+def vendor_state(telecom_simulator: Any) -> VendorState:
+    found: VendorState = telecom_simulator.state.vendor_state("sunsim", VendorState)
     return found
 
 
 def effects(simulator: Any, kind: str) -> int:
-    return len(simulator.town.ledger.of("sunsim", kind))
+    return len(simulator.state.ledger.of("sunsim", kind))
 
 
 def asked(simulator: Any, path: str) -> int:
-    return sum(request.path.endswith(path) for request in simulator.town.requests)
+    return sum(request.path.endswith(path) for request in simulator.state.requests)
 
 
 class TestCallback:
@@ -59,7 +59,7 @@ class TestCallback:
     def test_a_retried_task_rings_once(self, telecom_simulator: Any) -> None:
         run = Run()
         assert run.execute(self.ring()) == run.execute(self.ring()) == {"started": True}
-        (call,) = telecom_simulator.town.ledger.of("sunsim", "callback")
+        (call,) = telecom_simulator.state.ledger.of("sunsim", "callback")
         assert (call.facts["phone_from"], call.facts["phone_to"]) == ("9000000000", "89000000200")
 
     def test_an_unknown_outcome_fails_loudly_and_stays_so(self, telecom_simulator: Any) -> None:
@@ -100,7 +100,7 @@ class TestCallback:
     def test_wrong_numbers_send_nothing(self, telecom_simulator: Any, wrong: Any) -> None:
         with pytest.raises(TelecomInputError, match=next(iter(wrong))):
             Run().execute(self.ring(**wrong))
-        assert not telecom_simulator.town.requests
+        assert not telecom_simulator.state.requests
 
     def test_a_number_of_somebody_else_is_refused(self, telecom_simulator: Any) -> None:
         run = Run()
@@ -118,11 +118,11 @@ class TestCallback:
         assert "000-02-00" not in shown
 
     def test_a_listed_call_proves_it(self, telecom_simulator: Any) -> None:
-        telecom_simulator.town.set_ripeness("sunsim.callback", "looks", 2)
+        telecom_simulator.state.set_transition("sunsim.callback", "after_polls", 2)
         telecom_simulator.fault("reset_after", "sunsim", path=CALLBACK)
         run = Run()
-        facts = run.execute(self.ring(look_for_proof_seconds=5))
-        assert facts == {"started": True, "proven_by_records": True}
+        facts = run.execute(self.ring(verify_within_seconds=5))
+        assert facts == {"started": True, "verified_by_records": True}
         assert run.execute(self.ring()) == facts
         assert effects(telecom_simulator, "callback") == 1
 
@@ -130,7 +130,7 @@ class TestCallback:
         Run("another").execute(self.ring(phone_to="79000000201"))
         telecom_simulator.fault("reset_before", "sunsim", path=CALLBACK)
         with pytest.raises(OutcomeUnknownError):
-            Run().execute(self.ring(look_for_proof_seconds=1))
+            Run().execute(self.ring(verify_within_seconds=1))
         assert effects(telecom_simulator, "callback") == 1
 
     def test_nobody_can_look_without_the_vendors_time_zone(
@@ -138,8 +138,8 @@ class TestCallback:
     ) -> None:
         hook_for("sunsim")
         with pytest.raises(TelecomInputError, match="takes vendor_timezone"):
-            Run().execute(self.ring(look_for_proof_seconds=1))
-        assert not telecom_simulator.town.requests
+            Run().execute(self.ring(verify_within_seconds=1))
+        assert not telecom_simulator.state.requests
 
 
 def read(**arguments: Any) -> SunSimGetVatsSettingsOperator:
@@ -164,18 +164,18 @@ class TestGet:
         assert "0000000" not in f"{facts}{_serialize_rendered_fields(operator)}"
         assert Run().execute(read(return_settings=True))["settings"][0]["num"] == NUMBERS[0]
 
-    def test_a_file(self, tmp_path: Path, books: Books) -> None:
+    def test_a_file(self, tmp_path: Path, vendor_state: VendorState) -> None:
         path = tmp_path / "new" / "vats.json"
         facts = Run().execute(read(path=str(path)))
         assert facts["path"] == str(path)
-        assert json.loads(path.read_text()) == [books.settings[number] for number in NUMBERS]
+        assert json.loads(path.read_text()) == [vendor_state.settings[number] for number in NUMBERS]
         assert [entry.name for entry in path.parent.iterdir()] == ["vats.json"]
 
     @pytest.mark.parametrize("numbers", [[], ["12"], "79000000000"])
     def test_wrong_numbers_ask_nothing(self, telecom_simulator: Any, numbers: Any) -> None:
         with pytest.raises(TelecomInputError, match=r"^numbers: "):
             Run().execute(read(numbers=numbers))
-        assert not telecom_simulator.town.requests
+        assert not telecom_simulator.state.requests
 
 
 def put(**arguments: Any) -> SunSimSetVatsSettingsOperator:
@@ -200,12 +200,14 @@ class TestSet:
         block(settings)["redirectNums"][0].update(num="+7 900 123-45-67", dialTime=45)
         return {"settings": settings, "expected_hash": before["hash"]}
 
-    def test_read_edit_set(self, telecom_simulator: Any, books: Books, before: Any, given: Any) -> None:
+    def test_read_edit_set(
+        self, telecom_simulator: Any, vendor_state: VendorState, before: Any, given: Any
+    ) -> None:
         facts = Run().execute(put(**given))
         now = Run().execute(read())
         assert facts == {"changed": True, "hash": now["hash"], "numbers": 3}
         assert now["hash"] != before["hash"]
-        assert block([books.settings[NUMBERS[0]]])["redirectNums"][0]["num"] == "9001234567"
+        assert block([vendor_state.settings[NUMBERS[0]]])["redirectNums"][0]["num"] == "9001234567"
         assert effects(telecom_simulator, "settings") == 1
 
     def test_by_a_file(self, telecom_simulator: Any, tmp_path: Path, given: Any) -> None:
@@ -229,16 +231,20 @@ class TestSet:
         assert run.execute(put(**given)) == run.execute(put(**given))
         assert asked(telecom_simulator, SET) == 1
 
-    def test_somebody_was_quicker(self, telecom_simulator: Any, books: Books, given: Any) -> None:
-        block([books.settings[NUMBERS[1]]]).update(isActive=0)
+    def test_somebody_was_quicker(
+        self, telecom_simulator: Any, vendor_state: VendorState, given: Any
+    ) -> None:
+        block([vendor_state.settings[NUMBERS[1]]]).update(isActive=0)
         with pytest.raises(TelecomRejectedError, match="have changed since they were read"):
             Run().execute(put(**given))
         assert asked(telecom_simulator, SET) == 0
 
-    def test_without_a_hash_they_are_set_whatever_has_changed(self, books: Books, given: Any) -> None:
-        block([books.settings[NUMBERS[1]]]).update(isActive=0)
+    def test_without_a_hash_they_are_set_whatever_has_changed(
+        self, vendor_state: VendorState, given: Any
+    ) -> None:
+        block([vendor_state.settings[NUMBERS[1]]]).update(isActive=0)
         assert Run().execute(put(settings=given["settings"]))["changed"]
-        assert block([books.settings[NUMBERS[1]]])["isActive"] == 1
+        assert block([vendor_state.settings[NUMBERS[1]]])["isActive"] == 1
 
     @pytest.mark.parametrize(("fault", "requests"), [("reset_before", 2), ("reset_after", 1)])
     def test_a_lost_answer_is_settled_by_reading(
@@ -260,8 +266,8 @@ class TestSet:
     def test_settings_that_show_later_are_waited_for(
         self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sunsim, "PAUSES", (0, 0, 0))
-        telecom_simulator.town.set_ripeness("sunsim.settings", "looks", 3)
+        monkeypatch.setattr(sunsim, "POLL_DELAYS", (0, 0, 0))
+        telecom_simulator.state.set_transition("sunsim.settings", "after_polls", 3)
         assert Run().execute(put(**given))["changed"]
         assert asked(telecom_simulator, SET) == 1
 
@@ -270,8 +276,8 @@ class TestSet:
         self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch, fault: str
     ) -> None:
         """It cannot be told from a request that was lost, so it is repeated: the same state once more."""
-        monkeypatch.setattr(sunsim, "PAUSES", (0, 0, 0))
-        telecom_simulator.town.set_ripeness("sunsim.settings", "looks", 2)
+        monkeypatch.setattr(sunsim, "POLL_DELAYS", (0, 0, 0))
+        telecom_simulator.state.set_transition("sunsim.settings", "after_polls", 2)
         telecom_simulator.fault(fault, "sunsim", path=SET)
         assert Run().execute(put(**given))["changed"]
         assert asked(telecom_simulator, SET) == 2
@@ -279,7 +285,7 @@ class TestSet:
     def test_a_state_that_is_not_what_was_sent_fails_loudly(
         self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sunsim, "PAUSES", (0, 0))
+        monkeypatch.setattr(sunsim, "POLL_DELAYS", (0, 0))
         telecom_simulator.fault("body", "sunsim", path=SET, status=200, body='{"error": {"errorCode": 0}}')
         with pytest.raises(TelecomRejectedError) as caught:
             Run().execute(put(**given))
@@ -288,20 +294,20 @@ class TestSet:
         assert "9001234567" not in str(caught.value)
 
     @pytest.mark.parametrize("quirk", ["", "plain_redirects"])
-    def test_profiles_of_vip_lists_are_left_alone(self, books: Books, quirk: str) -> None:
-        books.switches.turn_on(*filter(None, [quirk]))
-        for each in books.settings[NUMBERS[2]]["profiles"][1]["scheduleBlocks"]:
+    def test_profiles_of_vip_lists_are_left_alone(self, vendor_state: VendorState, quirk: str) -> None:
+        vendor_state.switches.turn_on(*filter(None, [quirk]))
+        for each in vendor_state.settings[NUMBERS[2]]["profiles"][1]["scheduleBlocks"]:
             each["redirectNums"][0]["num"] = "+79000000101"
-        books.settings[NUMBERS[2]]["profiles"][1]["workdayDefDay"] = 3
-        vip = deepcopy(books.settings[NUMBERS[2]]["profiles"][1])
+        vendor_state.settings[NUMBERS[2]]["profiles"][1]["workdayDefDay"] = 3
+        vip = deepcopy(vendor_state.settings[NUMBERS[2]]["profiles"][1])
         before = Run().execute(read(numbers=OWN[2:], return_settings=True))
         block(before["settings"])["redirectNums"][0]["dialTime"] = 45
         facts = Run().execute(put(settings=before["settings"], expected_hash=before["hash"]))
         assert facts["changed"]
         if not quirk:
-            assert books.settings[NUMBERS[2]]["profiles"][1] == vip
+            assert vendor_state.settings[NUMBERS[2]]["profiles"][1] == vip
 
-    def test_an_edit_of_one_is_refused_by_name(self, books: Books, before: Any) -> None:
+    def test_an_edit_of_one_is_refused_by_name(self, vendor_state: VendorState, before: Any) -> None:
         block(before["settings"], 2, 1)["redirectNums"][0]["dialTime"] = 45
         with pytest.raises(TelecomRejectedError) as caught:
             Run().execute(put(settings=before["settings"], expected_hash=before["hash"]))
@@ -329,7 +335,7 @@ class TestSet:
         assert asked(telecom_simulator, SET) == 0
 
     def test_the_workday_is_set_only_with_the_calendar(
-        self, telecom_simulator: Any, books: Books, before: Any
+        self, telecom_simulator: Any, vendor_state: VendorState, before: Any
     ) -> None:
         profile = before["settings"][0]["profiles"][0]
         profile["workdayDefDay"] = 5
@@ -338,7 +344,7 @@ class TestSet:
         assert asked(telecom_simulator, SET) == 0
         profile["isUseCalendar"] = 1
         assert Run().execute(put(settings=before["settings"], expected_hash=before["hash"]))["changed"]
-        assert books.settings[NUMBERS[0]]["profiles"][0]["workdayDefDay"] == 5
+        assert vendor_state.settings[NUMBERS[0]]["profiles"][0]["workdayDefDay"] == 5
 
     def test_airflow_stores_no_number(self, given: Any) -> None:
         from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
@@ -378,4 +384,4 @@ class TestSet:
             wrong = {"path": wrong["path"].format(tmp=tmp_path)}
         with pytest.raises(TelecomError, match=told):
             Run().execute(put(**wrong))
-        assert not telecom_simulator.town.requests
+        assert not telecom_simulator.state.requests

@@ -24,8 +24,8 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.operators.retry import POLICY
 from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsDeliveredSensor
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
-from tests.tasks import Run
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from tests.running import Run
 
 both_ways = pytest.mark.parametrize("deferrable", [False, True])
 KINDS: dict[str, dict[str, bool]] = {"plain": {}, "soft": {"soft_fail": True}, "never": {"never_fail": True}}
@@ -58,7 +58,7 @@ def timed_out(sensor: KetchUpSmsDeliveredSensor) -> Any:
 
 @both_ways
 def test_it_returns_the_facts(telecom_simulator: Any, sms: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 1)
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 1)
     found = waited(sms(deferrable=deferrable))
     assert found["status"] == "delivered"
     assert set(found) == {"message_id", "status", "price", "currency"}
@@ -77,7 +77,7 @@ FAULTS: dict[str, tuple[dict[str, Any], type[Exception]]] = {
 def test_errors_end_alike(telecom_simulator: Any, sms: Any, deferrable: bool, kind: str, fault: str) -> None:
     """`soft_fail` is for what never came, not for errors: so it is with Airflow's own sensors in a worker."""
     options, error = FAULTS[fault]
-    telecom_simulator.fault(vendor="ketchup", path="sms/reference", **options)
+    telecom_simulator.fault(vendor="ketchup_loyalty", path="sms/reference", **options)
     with pytest.raises(AirflowSkipException if kind == "never" else error) as caught:
         waited(sms(deferrable=deferrable, **KINDS[kind]))
     assert kind == "never" or type(caught.value) is error
@@ -85,7 +85,7 @@ def test_errors_end_alike(telecom_simulator: Any, sms: Any, deferrable: bool, ki
 
 @both_ways
 def test_an_error_is_told_in_the_same_words(telecom_simulator: Any, sms: Any, deferrable: bool) -> None:
-    telecom_simulator.fault("status", "ketchup", path="sms/reference", status=503, times=9)
+    telecom_simulator.fault("status", "ketchup_loyalty", path="sms/reference", status=503, times=9)
     with pytest.raises(TelecomServerError) as caught:
         waited(sms(deferrable=deferrable))
     assert caught.value.status == 503
@@ -104,7 +104,7 @@ def test_a_refused_connection_ends_alike(
         waited(sms(deferrable=deferrable, **KINDS[kind]))
 
 
-NOT_YET = {"kind": "body", "vendor": "ketchup", "path": "sms/reference", "body": '{"error": "20"}'}
+NOT_YET = {"kind": "body", "vendor": "ketchup_loyalty", "path": "sms/reference", "body": '{"error": "20"}'}
 
 
 @both_ways
@@ -121,11 +121,11 @@ def test_one_error_too_many_is_not(telecom_simulator: Any, sms: Any, deferrable:
 
 
 def test_a_worker_waits_as_long_as_the_vendor_asks(telecom_simulator: Any, sms: Any) -> None:
-    telecom_simulator.town.requests.clear()
-    telecom_simulator.fault("status", "ketchup", times=99, headers={"Retry-After": "400"})
+    telecom_simulator.state.requests.clear()
+    telecom_simulator.fault("status", "ketchup_loyalty", times=99, headers={"Retry-After": "400"})
     with pytest.raises(AirflowSensorTimeout):
         waited(sms(tolerated_errors=99, timeout=0.3))
-    assert len(telecom_simulator.town.requests) <= 2
+    assert len(telecom_simulator.state.requests) <= 2
 
 
 @both_ways
@@ -139,14 +139,14 @@ def test_what_is_not_there_ends_alike(sms: Any, deferrable: bool, kind: str) -> 
 @each_kind
 def test_what_was_missed_ends_alike(sms: Any, hook_for: Any, deferrable: bool, kind: str) -> None:
     hook_for("ketchup_loyalty").send_sms("380670000208", "Hi", reference="a8")  # these expire
-    with pytest.raises(TelecomMissedError if kind == "plain" else AirflowSkipException):
+    with pytest.raises(TelecomFailedError if kind == "plain" else AirflowSkipException):
         waited(sms(reference="a8", deferrable=deferrable, **KINDS[kind]))
 
 
 @both_ways
 @each_kind
 def test_waiting_too_long_ends_alike(telecom_simulator: Any, sms: Any, deferrable: bool, kind: str) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 10_000)
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 10_000)
     with pytest.raises(AirflowSensorTimeout if kind == "plain" else AirflowSkipException):
         timed_out(sms(deferrable=deferrable, timeout=0.05, **KINDS[kind]))
 
@@ -164,7 +164,7 @@ def test_what_breaks_in_the_triggerer_is_no_soft_failure(sms: Any, kind: str) ->
 
 
 def test_silent_fail_goes_on_in_a_worker(telecom_simulator: Any, sms: Any) -> None:
-    telecom_simulator.fault("status", "ketchup", path="sms/reference", status=403, times=3)
+    telecom_simulator.fault("status", "ketchup_loyalty", path="sms/reference", status=403, times=3)
     assert waited(sms(silent_fail=True))["status"] == "delivered"
 
 
@@ -200,6 +200,6 @@ def test_the_errors_say_when_to_try_again(sms: Any) -> None:
 
 
 def test_a_look_costs_nothing_when_the_dag_is_parsed(telecom_simulator: Any, sms: Any) -> None:
-    telecom_simulator.town.requests.clear()
+    telecom_simulator.state.requests.clear()
     sms(deferrable=True, start_from_trigger=True)
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests

@@ -18,9 +18,9 @@ from airflow_provider_telecom.sensors.ketchup_loyalty import (
     KetchUpStatFileReadySensor,
     KetchUpViberDeliveredSensor,
 )
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
-from tests.tasks import Run, first_event
+from tests.running import Run, first_event
 
 A, LOST = "380670000201", "380670000209"
 WAYS = pytest.mark.parametrize("deferrable", [False, True])
@@ -28,7 +28,7 @@ WAYS = pytest.mark.parametrize("deferrable", [False, True])
 
 @pytest.fixture
 def hook(telecom_simulator: Any, hook_for: Callable[..., Any]) -> Any:
-    telecom_simulator.town.set_ripeness("ketchup", "looks", 1)
+    telecom_simulator.state.set_transition("ketchup_loyalty", "after_polls", 1)
     return hook_for("ketchup_loyalty", originator="test", viber_sender="Shop")
 
 
@@ -68,7 +68,7 @@ def test_a_message_that_will_never_arrive(hook: Any, deferrable: bool) -> None:
         (KetchUpSmsDeliveredSensor, "undeliverable"),
         (KetchUpViberDeliveredSensor, "not-viber-user"),
     ):
-        with pytest.raises(TelecomMissedError, match=f"status: {status}") as caught:
+        with pytest.raises(TelecomFailedError, match=f"status: {status}") as caught:
             waited(sensor, reference="t1", deferrable=deferrable)
         assert LOST not in str(caught.value)
 
@@ -95,7 +95,7 @@ def test_tasks_with_a_threshold(hook: Any, form: Any, deferrable: bool) -> None:
     found = waited(KetchUpSmsTaskFinishedSensor, run, **given, min_delivered_percent=80, expected="20")
     assert (found["tasks"], found["sent"], found["delivered"]) == (2, 20, 16)
     assert waited(KetchUpSmsTaskFinishedSensor, run, **given)["undelivered"] == 4
-    with pytest.raises(TelecomMissedError, match="delivered: 16"):
+    with pytest.raises(TelecomFailedError, match="delivered: 16"):
         waited(KetchUpSmsTaskFinishedSensor, run, **given, min_delivered_percent="80.1")
 
 
@@ -114,7 +114,7 @@ def test_look_ups(hook: Any, deferrable: bool) -> None:
 def test_an_export(telecom_simulator: Any, hook: Any, deferrable: bool) -> None:
     message_id = hook.send_sms(A, "Hi", reference="t1").id
     key = hook.create_statistics_export(message_ids=[message_id])
-    telecom_simulator.fault("body", "ketchup", path="/stat/file", body='{"error": 91}')
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/stat/file", body='{"error": 91}')
     found = waited(KetchUpStatFileReadySensor, file_key=key, deferrable=deferrable)
     assert found == {"file_key": key, "empty": False}
     hook.delete_statistics_export(key)
@@ -138,7 +138,7 @@ def test_what_is_not_known_yet_is_borne_for_a_while(
 ) -> None:
     with pytest.raises(TelecomNotFoundError):
         waited(sensor, **arguments, deferrable=deferrable, tolerated_errors=2)
-    assert len(telecom_simulator.town.requests) == 3
+    assert len(telecom_simulator.state.requests) == 3
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_what_is_refused_before_anything_is_asked(
     with pytest.raises(TelecomInputError) as caught:
         waited(sensor, **arguments, deferrable=deferrable, tolerated_errors=5)
     assert caught.value.field == field
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from airflow_provider_telecom.sensors.kyivstar_open_telecom import (
     KyivstarSmsDeliveredSensor,
     KyivstarViberDeliveredSensor,
 )
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
-from tests.tasks import Run
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from tests.running import Run
 
 NUMBER = "380670000200"
 PROMO_ID = "00000000-0000-4000-8000-000000000000"
@@ -39,13 +39,13 @@ def waiting(kind: Any, deferrable: bool, **arguments: Any) -> Any:
     return kind(task_id="wait", deferrable=deferrable, poke_interval=0.01, **arguments)
 
 
-def books(simulator: Any) -> Any:
-    return simulator.town._books["kyivstar"]
+def vendor_state(simulator: Any) -> Any:
+    return simulator.state._books["kyivstar_open_telecom"]
 
 
 @both_ways
 def test_an_sms_is_waited_for(telecom_simulator: Any, hook: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 2)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.sms", "after_polls", 2)
     message_id, run = hook.send_sms(NUMBER, "Hi").message_id, Run()
     found = run.execute(waiting(KyivstarSmsDeliveredSensor, deferrable, message_id=message_id))
     assert found["status"] == "delivered"
@@ -55,15 +55,15 @@ def test_an_sms_is_waited_for(telecom_simulator: Any, hook: Any, deferrable: boo
 
 @both_ways
 def test_code_1040_means_wait(telecom_simulator: Any, hook: Any, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", 2)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.sms", "after_polls", 2)
     message_id = hook.send_sms(NUMBER, "Hi").message_id
-    books(telecom_simulator).switches.turn_on("late_status")
+    vendor_state(telecom_simulator).switches.turn_on("late_status")
     sensor = waiting(KyivstarSmsDeliveredSensor, deferrable, message_id=message_id, tolerated_errors=0)
     assert Run().execute(sensor)["status"] == "delivered"
 
 
 def test_one_that_never_arrives_times_out(telecom_simulator: Any, hook: Any) -> None:
-    books_of = hook.fetch_token() and books(telecom_simulator)
+    books_of = hook.fetch_token() and vendor_state(telecom_simulator)
     books_of.unreachable.add(NUMBER)
     message_id = hook.send_sms(NUMBER, "Hi").message_id
     with pytest.raises(AirflowSensorTimeout):
@@ -75,7 +75,7 @@ def test_one_that_never_arrives_times_out(telecom_simulator: Any, hook: Any) -> 
 def test_a_viber_message_is_waited_for(
     telecom_simulator: Any, hook: Any, until: str, deferrable: bool
 ) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.viber", "looks", 1)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.viber", "after_polls", 1)
     message_id = hook.send_viber_transaction(NUMBER, "Your code is 1").message_id
     found = Run().execute(
         waiting(KyivstarViberDeliveredSensor, deferrable, message_id=message_id, until=until)
@@ -85,9 +85,9 @@ def test_a_viber_message_is_waited_for(
 
 @both_ways
 def test_a_promo_is_waited_for(telecom_simulator: Any, hook: Any, promo: str, deferrable: bool) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1)
     hook.start_promo(promo)
-    books(telecom_simulator).unreachable.add(NUMBER)
+    vendor_state(telecom_simulator).unreachable.add(NUMBER)
     found = Run().execute(waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo))
     assert found["status"] == "COMPLETED"
     assert (found["sent_count"], found["deliveries_count"], found["undelivered_count"]) == (8, 7, 1)
@@ -102,19 +102,19 @@ def test_the_threshold_is_exact(
     telecom_simulator: Any, hook: Any, promo: str, least: Any, enough: bool, deferrable: bool
 ) -> None:
     hook.start_promo(promo)
-    books(telecom_simulator).unreachable.add(NUMBER)
+    vendor_state(telecom_simulator).unreachable.add(NUMBER)
     sensor = waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo, min_delivered_percent=least)
     if enough:
         assert Run().execute(sensor)["deliveries_count"] == 7
     else:
-        with pytest.raises(TelecomMissedError, match="deliveries_count: 7"):
+        with pytest.raises(TelecomFailedError, match="deliveries_count: 7"):
             Run().execute(sensor)
 
 
 def test_a_suspended_promo_is_waited_for(
     telecom_simulator: Any, hook: Any, promo: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1_000_000)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1_000_000)
     hook.start_promo(promo)
     hook.suspend_promo(promo)
     with caplog.at_level("INFO"), pytest.raises(AirflowSensorTimeout):
@@ -126,11 +126,11 @@ def test_a_suspended_promo_is_waited_for(
 def test_a_suspended_promo_ends_the_waiting_if_asked_to(
     hook: Any, telecom_simulator: Any, promo: str, deferrable: bool
 ) -> None:
-    telecom_simulator.town.set_ripeness("kyivstar.promo", "looks", 1_000_000)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1_000_000)
     hook.start_promo(promo)
     hook.suspend_promo(promo)
     sensor = waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo, fail_on_suspended=True)
-    with pytest.raises(TelecomMissedError, match="SUSPENDED"):
+    with pytest.raises(TelecomFailedError, match="SUSPENDED"):
         Run().execute(sensor)
 
 
@@ -139,9 +139,9 @@ def test_a_passing_error_is_borne_and_a_refusal_is_not(
     telecom_simulator: Any, hook: Any, promo: str, deferrable: bool
 ) -> None:
     hook.start_promo(promo)
-    telecom_simulator.fault("reset_after", "kyivstar", path=f"/promo/{promo}$")
+    telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path=f"/promo/{promo}$")
     assert Run().execute(waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo))["sent_count"] == 8
-    telecom_simulator.fault("status", "kyivstar", path="/statistics", status=422)
+    telecom_simulator.fault("status", "kyivstar_open_telecom", path="/statistics", status=422)
     with pytest.raises(TelecomRejectedError):
         Run().execute(waiting(KyivstarPromoFinishedSensor, deferrable, promo_id=promo))
 
@@ -191,7 +191,7 @@ def test_a_rendered_id_is_checked_before_anything_is_asked(
     sensor = waiting(kind, deferrable, **{name: "{{ params.id }}"})
     with pytest.raises(TelecomInputError, match=name):
         Run().execute(sensor, params={"id": "../token"})
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 @pytest.mark.parametrize(

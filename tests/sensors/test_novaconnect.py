@@ -11,10 +11,10 @@ from airflow.serialization.serialized_objects import BaseSerialization, DagSeria
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
-from airflow_provider_telecom.simulator.novaconnect import Books
+from airflow_provider_telecom.simulator.novaconnect import VendorState
 from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError
-from tests.tasks import Run, again
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from tests.running import Run, again
 
 PACKAGE = {"package_kb": 20480, "auto_package": True}
 both_ways = pytest.mark.parametrize("deferrable", [False, True])
@@ -22,7 +22,7 @@ both_ways = pytest.mark.parametrize("deferrable", [False, True])
 
 @pytest.fixture
 def hook(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
-    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1)
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1)
     return hook_for("novaconnect")
 
 
@@ -36,7 +36,7 @@ def test_it_ends_when_all_sims_are_so(hook: Any, telecom_simulator: Any, deferra
     queue_id = hook.block_sims([1001, 1002]).queue_id
     found = Run().execute(wait(queue_id=queue_id, deferrable=deferrable))
     assert found == {"operation": "block", "queue_id": queue_id, "reached": 2}
-    assert sum(seen.path.endswith("sim/list") for seen in telecom_simulator.town.requests) == 2
+    assert sum(seen.path.endswith("sim/list") for seen in telecom_simulator.state.requests) == 2
 
 
 @both_ways
@@ -66,19 +66,19 @@ def test_each_operation_that_shows(hook: Any, start: Any, sensor: dict[str, Any]
 
 @both_ways
 def test_a_sim_that_will_never_be_so_is_named(hook: Any, telecom_simulator: Any, deferrable: bool) -> None:
-    books = telecom_simulator.town.books("novaconnect", Books)
-    del books.sims[1002]
-    books.sims[1001].block = "u"
-    with pytest.raises(TelecomMissedError, match=r"reached: 1, missed: \{'1002': 'it is not in the list"):
+    vendor_state = telecom_simulator.state.vendor_state("novaconnect", VendorState)
+    del vendor_state.sims[1002]
+    vendor_state.sims[1001].block = "u"
+    with pytest.raises(TelecomFailedError, match=r"reached: 1, missed: \{'1002': 'it is not in the list"):
         Run().execute(wait(deferrable=deferrable))
 
 
 def test_a_sim_that_was_so_once_counts(hook: Any, telecom_simulator: Any) -> None:
-    books = telecom_simulator.town.books("novaconnect", Books)
-    books.sims[1001].block = "u"
+    vendor_state = telecom_simulator.state.vendor_state("novaconnect", VendorState)
+    vendor_state.sims[1001].block = "u"
     sensor = wait()
     assert not sensor.poke({})
-    books.sims[1001].block, books.sims[1002].block = "n", "u"
+    vendor_state.sims[1001].block, vendor_state.sims[1002].block = "n", "u"
     found = sensor.poke({})
     assert found.is_done
     assert found.xcom_value["reached"] == 2

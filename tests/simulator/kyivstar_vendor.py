@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from airflow_provider_telecom.simulator import credentials
-from airflow_provider_telecom.simulator.kyivstar_open_telecom import Books, routes
-from airflow_provider_telecom.simulator.town import Effect, Town
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState, routes
+from airflow_provider_telecom.simulator.state import Effect, SimulatorState
 
 PHONE = "380670000200"
 LIVE, MOCK, SANDBOX = "/rest/v1beta", "/mock/rest/v1beta", "/sandbox/rest/v1beta"
@@ -24,16 +24,16 @@ class Vendor:
     """The vendor, asked on its live server until `on_mock` or another `prefix`."""
 
     def __init__(self) -> None:
-        self.town, app = Town(), FastAPI()
-        app.include_router(routes(self.town))
+        self.state, app = SimulatorState(), FastAPI()
+        app.include_router(routes(self.state))
         self.http = TestClient(app)
         self.token = self.mint(CLIENT).json()["access_token"]
         self.prefix = LIVE
 
     @property
-    def books(self) -> Books:
-        books: Books = self.town.books("kyivstar", Books)
-        return books
+    def vendor_state(self) -> VendorState:
+        vendor_state: VendorState = self.state.vendor_state("kyivstar_open_telecom", VendorState)
+        return vendor_state
 
     def mint(self, client: tuple[str, str] | None, **form: str) -> Response:
         data = form or {"grant_type": "client_credentials"}
@@ -54,7 +54,7 @@ class Vendor:
         return self.ask("POST", path, body)
 
     def effects(self, kind: str) -> list[Effect]:
-        return self.town.ledger.of("kyivstar", kind)
+        return self.state.ledger.of("kyivstar_open_telecom", kind)
 
     def on_mock(self) -> None:
         self.token, self.prefix = self.mint(MOCK_CLIENT).json()["access_token"], MOCK

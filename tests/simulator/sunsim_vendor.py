@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from airflow_provider_telecom.simulator.credentials import SUNSIM_AUTHORIZATION_TOKEN
-from airflow_provider_telecom.simulator.sunsim import Books, routes
-from airflow_provider_telecom.simulator.town import Effect, Town
+from airflow_provider_telecom.simulator.state import Effect, SimulatorState
+from airflow_provider_telecom.simulator.sunsim import VendorState, routes
 
 NUMBER = "9000000000"
 
@@ -21,15 +21,15 @@ class Vendor:
     """The vendor, and the customer's newest pair of tokens."""
 
     def __init__(self) -> None:
-        self.town, app = Town(), FastAPI()
-        app.include_router(routes(self.town), prefix="/x")
+        self.state, app = SimulatorState(), FastAPI()
+        app.include_router(routes(self.state), prefix="/x")
         self.http = TestClient(app)
         self.pair: dict[str, str] = {}
 
     @property
-    def books(self) -> Books:
-        books: Books = self.town.books("sunsim", Books)
-        return books
+    def vendor_state(self) -> VendorState:
+        vendor_state: VendorState = self.state.vendor_state("sunsim", VendorState)
+        return vendor_state
 
     def ask(
         self, verb: str, path: str, token: str | None = None, body: bytes = b"", **query: Any
@@ -62,7 +62,7 @@ class Vendor:
 
     def period(self, days: float = 30) -> dict[str, Any]:
         """Return the body of getcalllist for the last days, up to a minute from now."""
-        end = self.town.clock.now() + timedelta(minutes=1)
+        end = self.state.clock.now() + timedelta(minutes=1)
         return {
             "nums": [NUMBER],
             "periodStart": written(end - timedelta(days=days)),
@@ -76,7 +76,7 @@ class Vendor:
         return rows
 
     def effects(self, kind: str) -> list[Effect]:
-        return self.town.ledger.of("sunsim", kind)
+        return self.state.ledger.of("sunsim", kind)
 
 
 def written(moment: datetime) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.simulator.callbacks import Postman
-from airflow_provider_telecom.simulator.novaconnect import Books
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.novaconnect import VendorState
+from airflow_provider_telecom.simulator.state import SimulatorState
+from airflow_provider_telecom.simulator.webhooks import WebhookSender
 from tests.eventually import HANG_SECONDS, eventually
 
 
@@ -59,103 +59,105 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def town() -> Iterator[Town]:
+def state() -> Iterator[SimulatorState]:
     """Make a town, whose postman goes home in the end."""
-    made = Town()
+    made = SimulatorState()
     yield made
     made.reset()
 
 
-def postman_of(town: Town) -> Postman:
-    postman: Postman = town.books("postman", Postman)
-    return postman
+def postman_of(state: SimulatorState) -> WebhookSender:
+    webhook_sender: WebhookSender = state.vendor_state("webhook_sender", WebhookSender)
+    return webhook_sender
 
 
-def verdicts(postman: Postman) -> list[str]:
-    return [posted.verdict for posted in postman.log]
+def verdicts(webhook_sender: WebhookSender) -> list[str]:
+    return [posted.verdict for posted in webhook_sender.log]
 
 
-def test_a_letter_comes_as_json_and_is_logged(town: Town, receiver: Receiver) -> None:
-    postman = postman_of(town)
-    postman.post(receiver.url, {"status": "доставлено"})
-    assert eventually(lambda: verdicts(postman) == ["200"])
+def test_a_letter_comes_as_json_and_is_logged(state: SimulatorState, receiver: Receiver) -> None:
+    webhook_sender = postman_of(state)
+    webhook_sender.post(receiver.url, {"status": "доставлено"})
+    assert eventually(lambda: verdicts(webhook_sender) == ["200"])
     assert receiver.letters == [{"status": "доставлено"}]
     assert receiver.types == ["application/json"]
-    assert postman.log[0].url == receiver.url
-    assert postman.waiting == 0
+    assert webhook_sender.log[0].url == receiver.url
+    assert webhook_sender.waiting == 0
 
 
-def test_a_letter_for_later_waits_for_the_towns_clock(town: Town, receiver: Receiver) -> None:
-    postman = postman_of(town)
-    postman.post(receiver.url, 1, (60,))
+def test_a_letter_for_later_waits_for_the_towns_clock(state: SimulatorState, receiver: Receiver) -> None:
+    webhook_sender = postman_of(state)
+    webhook_sender.post(receiver.url, 1, (60,))
     time.sleep(0.2)
-    assert (receiver.letters, postman.waiting) == ([], 1)
-    town.clock.advance(61)
+    assert (receiver.letters, webhook_sender.waiting) == ([], 1)
+    state.clock.advance(61)
     assert eventually(lambda: receiver.letters == [1])
 
 
-def test_letters_come_in_the_order_in_which_they_are_due(town: Town, receiver: Receiver) -> None:
-    postman = postman_of(town)
+def test_letters_come_in_the_order_in_which_they_are_due(state: SimulatorState, receiver: Receiver) -> None:
+    webhook_sender = postman_of(state)
     for number, delay in enumerate([30, 10, 20, 10]):
-        postman.post(receiver.url, number, (delay,))
-    town.clock.advance(60)
+        webhook_sender.post(receiver.url, number, (delay,))
+    state.clock.advance(60)
     assert eventually(lambda: len(receiver.letters) == 4)
     assert receiver.letters == [1, 3, 2, 0]
 
 
-def test_a_try_that_failed_is_repeated_when_its_time_comes(town: Town, receiver: Receiver) -> None:
+def test_a_try_that_failed_is_repeated_when_its_time_comes(state: SimulatorState, receiver: Receiver) -> None:
     receiver.answers = [500, 404, 200]
-    postman = postman_of(town)
-    postman.post(receiver.url, "a", (0, 60, 360, 3600))
-    assert eventually(lambda: verdicts(postman) == ["500"])
+    webhook_sender = postman_of(state)
+    webhook_sender.post(receiver.url, "a", (0, 60, 360, 3600))
+    assert eventually(lambda: verdicts(webhook_sender) == ["500"])
     time.sleep(0.2)
-    assert verdicts(postman) == ["500"]
-    town.clock.advance(61)
-    assert eventually(lambda: verdicts(postman) == ["500", "404"])
-    town.clock.advance(300)
-    assert eventually(lambda: verdicts(postman) == ["500", "404", "200"])
-    town.clock.advance(86_400)
+    assert verdicts(webhook_sender) == ["500"]
+    state.clock.advance(61)
+    assert eventually(lambda: verdicts(webhook_sender) == ["500", "404"])
+    state.clock.advance(300)
+    assert eventually(lambda: verdicts(webhook_sender) == ["500", "404", "200"])
+    state.clock.advance(86_400)
     time.sleep(0.2)
     assert receiver.letters == ["a"] * 3
-    assert postman.waiting == 0
-    first, second, third = (posted.at for posted in postman.log)
+    assert webhook_sender.waiting == 0
+    first, second, third = (posted.at for posted in webhook_sender.log)
     assert (second - first).total_seconds() >= 60
     assert (third - second).total_seconds() >= 299
 
 
-def test_after_the_last_try_a_letter_is_given_up(town: Town, receiver: Receiver) -> None:
+def test_after_the_last_try_a_letter_is_given_up(state: SimulatorState, receiver: Receiver) -> None:
     receiver.answers = [503]
-    postman = postman_of(town)
-    postman.post(receiver.url, "a", (0, 60))
-    town.clock.advance(3600)
-    assert eventually(lambda: verdicts(postman) == ["503", "503"])
+    webhook_sender = postman_of(state)
+    webhook_sender.post(receiver.url, "a", (0, 60))
+    state.clock.advance(3600)
+    assert eventually(lambda: verdicts(webhook_sender) == ["503", "503"])
     time.sleep(0.2)
-    assert (len(receiver.letters), postman.waiting) == (2, 0)
+    assert (len(receiver.letters), webhook_sender.waiting) == (2, 0)
 
 
-def test_a_redirect_is_not_followed_and_counts_as_failed(town: Town, receiver: Receiver) -> None:
+def test_a_redirect_is_not_followed_and_counts_as_failed(state: SimulatorState, receiver: Receiver) -> None:
     receiver.answers = [302, 200]
-    postman = postman_of(town)
-    postman.post(receiver.url, "a", (0, 0))
-    assert eventually(lambda: verdicts(postman) == ["302", "200"])
+    webhook_sender = postman_of(state)
+    webhook_sender.post(receiver.url, "a", (0, 0))
+    assert eventually(lambda: verdicts(webhook_sender) == ["302", "200"])
 
 
-def test_nobody_at_home_is_a_failed_try(town: Town, receiver: Receiver) -> None:
-    postman = postman_of(town)
-    postman.post("http://127.0.0.1:1/", "a", (0, 0))
-    assert eventually(lambda: verdicts(postman) == ["ConnectError", "ConnectError"])
-    postman.post(receiver.url, "b")
+def test_nobody_at_home_is_a_failed_try(state: SimulatorState, receiver: Receiver) -> None:
+    webhook_sender = postman_of(state)
+    webhook_sender.post("http://127.0.0.1:1/", "a", (0, 0))
+    assert eventually(lambda: verdicts(webhook_sender) == ["ConnectError", "ConnectError"])
+    webhook_sender.post(receiver.url, "b")
     assert eventually(lambda: receiver.letters == ["b"])
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "http://127.0.0.1:1/\x00", "http://127.0.0.1:99999/"])
-def test_an_address_that_cannot_be_does_not_end_the_post(town: Town, receiver: Receiver, url: str) -> None:
-    postman = postman_of(town)
-    postman.post(url, "a")
-    postman.post(receiver.url, "b")
-    assert eventually(lambda: len(postman.log) == 2)
+def test_an_address_that_cannot_be_does_not_end_the_post(
+    state: SimulatorState, receiver: Receiver, url: str
+) -> None:
+    webhook_sender = postman_of(state)
+    webhook_sender.post(url, "a")
+    webhook_sender.post(receiver.url, "b")
+    assert eventually(lambda: len(webhook_sender.log) == 2)
     assert receiver.letters == ["b"]
-    assert not verdicts(postman)[0].startswith("2")
+    assert not verdicts(webhook_sender)[0].startswith("2")
 
 
 @pytest.mark.parametrize(
@@ -174,43 +176,43 @@ def test_an_address_that_cannot_be_does_not_end_the_post(town: Town, receiver: R
         "",
     ],
 )
-def test_letters_go_to_loopback_only(town: Town, url: str) -> None:
-    postman = postman_of(town)
-    postman.post(url, {})
-    assert verdicts(postman) == ["refused: not a loopback address"]
-    assert postman.waiting == 0
+def test_letters_go_to_loopback_only(state: SimulatorState, url: str) -> None:
+    webhook_sender = postman_of(state)
+    webhook_sender.post(url, {})
+    assert verdicts(webhook_sender) == ["refused: not a loopback address"]
+    assert webhook_sender.waiting == 0
 
 
-def test_loopback_has_a_name_too(town: Town, receiver: Receiver) -> None:
-    postman = postman_of(town)
-    postman.post(receiver.url.replace("127.0.0.1", "localhost"), "a")
+def test_loopback_has_a_name_too(state: SimulatorState, receiver: Receiver) -> None:
+    webhook_sender = postman_of(state)
+    webhook_sender.post(receiver.url.replace("127.0.0.1", "localhost"), "a")
     assert eventually(lambda: receiver.letters == ["a"])
 
 
-def test_a_reset_ends_the_old_postman_and_his_letters(town: Town, receiver: Receiver) -> None:
-    old = postman_of(town)
+def test_a_reset_ends_the_old_postman_and_his_letters(state: SimulatorState, receiver: Receiver) -> None:
+    old = postman_of(state)
     old.post(receiver.url, "old", (30,))
     walking = old._round
     assert walking is not None
-    town.reset()
+    state.reset()
     walking.join(HANG_SECONDS)
     assert not walking.is_alive()
-    new = postman_of(town)
+    new = postman_of(state)
     assert new is not old
-    town.clock.advance(60)
+    state.clock.advance(60)
     new.post(receiver.url, "new")
     assert eventually(lambda: verdicts(new) == ["200"])
     assert (receiver.letters, old.log) == (["new"], [])
 
 
-def test_a_queue_calls_back_in_time_though_nobody_looks(town: Town, receiver: Receiver) -> None:
-    books: Books = town.books("novaconnect", Books)
-    town.set_ripeness("novaconnect.queue", "seconds", 600)
-    user = next(iter(books.users.values()))
-    books.enqueue("block", [1001, 1002], {}, user, receiver.url)
-    town.clock.advance(700)
-    assert eventually(lambda: books.sims[1001].block == "u")
+def test_a_queue_calls_back_in_time_though_nobody_looks(state: SimulatorState, receiver: Receiver) -> None:
+    vendor_state: VendorState = state.vendor_state("novaconnect", VendorState)
+    state.set_transition("novaconnect.queue", "after_seconds", 600)
+    user = next(iter(vendor_state.users.values()))
+    vendor_state.enqueue("block", [1001, 1002], {}, user, receiver.url)
+    state.clock.advance(700)
+    assert eventually(lambda: vendor_state.sims[1001].block == "u")
     assert receiver.letters == []
-    town.clock.advance(600)
+    state.clock.advance(600)
     assert eventually(lambda: len(receiver.letters) == 1)
     assert receiver.letters[0]["status"] == {"count": 2, "process": 2, "percentage": 100}

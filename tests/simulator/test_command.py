@@ -19,9 +19,9 @@ import httpx
 import pytest
 
 from airflow_provider_telecom.command import get_telecom_commands
-from airflow_provider_telecom.simulator.__main__ import options, port, ripe
+from airflow_provider_telecom.simulator.__main__ import options, port, transition
+from airflow_provider_telecom.simulator.state import Transition
 from airflow_provider_telecom.simulator.switches import SWITCHES
-from airflow_provider_telecom.simulator.town import Ripeness
 from tests.eventually import HANG_SECONDS
 
 MODULE = [sys.executable, "-m", "airflow_provider_telecom.simulator"]
@@ -57,12 +57,12 @@ def test_it_prints_exports_answers_and_ends_when_told(number: signal.Signals) ->
     with running(
         "--port",
         "0",
-        "--ripe",
-        "ketchup.sms=seconds:2",
+        "--transition",
+        "ketchup_loyalty.sms=after_seconds:2",
         "--preset",
         "opposite",
         "--switch",
-        "fmc.trailing_comma=off",
+        "kyivstar_fmc.trailing_comma=off",
     ) as process:
         found = exports(process)
         assert sorted(found) == [
@@ -73,7 +73,7 @@ def test_it_prints_exports_answers_and_ends_when_told(number: signal.Signals) ->
             "AIRFLOW_CONN_SUNSIM_DEFAULT",
         ]
         host = json.loads(found["AIRFLOW_CONN_KYIVSTAR_FMC_DEFAULT"])["host"]
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/fmc", host)
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/kyivstar_fmc", host)
         assert httpx.get(f"{host}/api/onebox/v1/originate", timeout=HANG_SECONDS).status_code == 400
         process.send_signal(number)
         assert process.wait(HANG_SECONDS) == 0
@@ -90,7 +90,7 @@ def test_it_may_be_told_to_end_as_soon_as_it_speaks() -> None:
 
 
 def test_ripeness_reaches_the_town() -> None:
-    with running("--port", "0", "--ripe", "ketchup.sms=seconds:60") as process:
+    with running("--port", "0", "--transition", "ketchup_loyalty.sms=after_seconds:60") as process:
         ketchup = json.loads(exports(process)["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
         headers = {"X-API-KEY": ketchup["password"]}
         order = {
@@ -108,12 +108,14 @@ def test_ripeness_reaches_the_town() -> None:
 
 
 def test_switches_and_presets_reach_the_simulator() -> None:
-    with running("--port", "0", "--preset", "opposite", "--switch", "fmc.trailing_comma=off") as process:
+    with running(
+        "--port", "0", "--preset", "opposite", "--switch", "kyivstar_fmc.trailing_comma=off"
+    ) as process:
         fmc = json.loads(exports(process)["AIRFLOW_CONN_KYIVSTAR_FMC_DEFAULT"])["host"]
-        rows = httpx.get(f"{fmc.removesuffix('/fmc')}/_town/switches").json()
+        rows = httpx.get(f"{fmc.removesuffix('/kyivstar_fmc')}/_control/switches").json()
         shown = {f"{row['vendor']}.{row['name']}": row["value"] for row in rows}
         expected = {each.full_name: each.value_under("opposite", 0) for each in SWITCHES}
-        assert shown == expected | {"fmc.trailing_comma": "off"}
+        assert shown == expected | {"kyivstar_fmc.trailing_comma": "off"}
 
 
 def test_a_busy_port_is_told_in_one_friendly_line() -> None:
@@ -135,7 +137,10 @@ def test_a_busy_port_is_told_in_one_friendly_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        (["--ripe", "ketchup.sms"], "argument --ripe: must be like ketchup.sms=seconds:2"),
+        (
+            ["--transition", "ketchup_loyalty.sms"],
+            "argument --transition: must be like ketchup_loyalty.sms=after_seconds:2",
+        ),
         (["--port", "99999"], "argument --port: must be a number from 0 to 65535"),
         (["--seed", "x"], "argument --seed"),
     ],
@@ -152,32 +157,32 @@ def test_a_wrong_argument_is_refused_by_name(arguments: list[str], rule: str) ->
 @pytest.mark.parametrize(
     ("text", "read"),
     [
-        ("ketchup.sms=seconds:2", ("ketchup.sms", Ripeness("seconds", 2))),
-        ("novaconnect=looks:3", ("novaconnect", Ripeness("looks", 3))),
-        ("kyivstar=at_once", ("kyivstar", Ripeness())),
-        ("sunsim.callback=seconds:0.5", ("sunsim.callback", Ripeness("seconds", 0.5))),
+        ("ketchup_loyalty.sms=after_seconds:2", ("ketchup_loyalty.sms", Transition("after_seconds", 2))),
+        ("novaconnect=after_polls:3", ("novaconnect", Transition("after_polls", 3))),
+        ("kyivstar_open_telecom=immediate", ("kyivstar_open_telecom", Transition())),
+        ("sunsim.callback=after_seconds:0.5", ("sunsim.callback", Transition("after_seconds", 0.5))),
     ],
 )
-def test_ripeness_is_read(text: str, read: tuple[str, Ripeness]) -> None:
-    assert ripe(text) == read
+def test_ripeness_is_read(text: str, read: tuple[str, Transition]) -> None:
+    assert transition(text) == read
 
 
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
         ("", "must be like"),
-        ("ketchup.sms=slowly:2", "must be like"),
-        ("=seconds:2", "must begin with one of kyivstar, ketchup"),
-        ("ketchpu.sms=seconds:2", "must begin with one of kyivstar, ketchup"),
-        ("ketchup.sms=seconds", "must be a number"),
-        ("ketchup.sms=seconds:soon", "must be a number"),
-        ("ketchup.sms=seconds:-1", "must be a number"),
-        ("ketchup.sms=seconds:nan", "must be a number"),
+        ("ketchup_loyalty.sms=slowly:2", "must be like"),
+        ("=after_seconds:2", "must begin with one of kyivstar_open_telecom, ketchup_loyalty"),
+        ("ketchpu.sms=after_seconds:2", "must begin with one of kyivstar_open_telecom, ketchup_loyalty"),
+        ("ketchup_loyalty.sms=after_seconds", "must be a number"),
+        ("ketchup_loyalty.sms=after_seconds:soon", "must be a number"),
+        ("ketchup_loyalty.sms=after_seconds:-1", "must be a number"),
+        ("ketchup_loyalty.sms=after_seconds:nan", "must be a number"),
     ],
 )
 def test_ripeness_that_cannot_be_is_refused(text: str, rule: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=rule):
-        ripe(text)
+        transition(text)
 
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("8090", 8090), ("65535", 65535)])
@@ -225,7 +230,9 @@ def test_airflow_runs_the_command(tmp_path: Path) -> None:
         try:
             host = json.loads(exports(process)["AIRFLOW_CONN_SUNSIM_DEFAULT"])["host"]
             assert (
-                httpx.get(host.removesuffix("/sunsim") + "/_town/health", timeout=HANG_SECONDS).json()["ok"]
+                httpx.get(host.removesuffix("/sunsim") + "/_control/health", timeout=HANG_SECONDS).json()[
+                    "ok"
+                ]
                 is True
             )
             process.terminate()

@@ -1,4 +1,4 @@
-"""The control desk at /_town: each route, and each order that makes no sense."""
+"""The control desk at /_control: each route, and each order that makes no sense."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import pytest
 from fastapi.testclient import TestClient
 
 from airflow_provider_telecom.simulator.app import build
-from airflow_provider_telecom.simulator.callbacks import Postman
 from airflow_provider_telecom.simulator.server import Simulator
-from airflow_provider_telecom.simulator.town import Fault, Town
+from airflow_provider_telecom.simulator.state import Fault, SimulatorState
+from airflow_provider_telecom.simulator.webhooks import WebhookSender
 from tests.eventually import HANG_SECONDS
 
 
 @pytest.fixture
-def town() -> Town:
+def state() -> SimulatorState:
     """Make a town."""
-    return Town()
+    return SimulatorState()
 
 
 @pytest.fixture
-def desk(town: Town) -> TestClient:
+def desk(state: SimulatorState) -> TestClient:
     """Give a client of the whole application, without a server."""
-    return TestClient(build(town), base_url="http://127.0.0.1")
+    return TestClient(build(state), base_url="http://127.0.0.1")
 
 
 def post(desk: TestClient, route: str, order: Any) -> tuple[int, Any]:
-    answer = desk.post(f"/_town/{route}", json=order)
+    answer = desk.post(f"/_control/{route}", json=order)
     return answer.status_code, answer.json()
 
 
@@ -37,50 +37,50 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def test_health(town: Town, desk: TestClient) -> None:
-    town.record("fmc", "call")
-    town.clock.advance(7200)
-    told = desk.get("/_town/health").json()
+def test_health(state: SimulatorState, desk: TestClient) -> None:
+    state.record("kyivstar_fmc", "call")
+    state.clock.advance(7200)
+    told = desk.get("/_control/health").json()
     assert (told["ok"], told["effects"]) == (True, 1)
-    assert abs(moment(told["now"]) - town.clock.now()) < timedelta(seconds=5)
+    assert abs(moment(told["now"]) - state.clock.now()) < timedelta(seconds=5)
 
 
-def test_the_ledger_may_be_asked_by_vendor_and_kind(town: Town, desk: TestClient) -> None:
-    town.record("fmc", "call", calling="0670000201")
-    town.record("ketchup", "sms")
-    town.record("ketchup", "viber")
+def test_the_ledger_may_be_asked_by_vendor_and_kind(state: SimulatorState, desk: TestClient) -> None:
+    state.record("kyivstar_fmc", "call", calling="0670000201")
+    state.record("ketchup_loyalty", "sms")
+    state.record("ketchup_loyalty", "viber")
 
     def kinds(**query: str) -> list[str]:
-        return [effect["kind"] for effect in desk.get("/_town/ledger", params=query).json()]
+        return [effect["kind"] for effect in desk.get("/_control/ledger", params=query).json()]
 
     assert kinds() == ["call", "sms", "viber"]
-    assert kinds(vendor="ketchup") == ["sms", "viber"]
-    assert kinds(kind="viber") == kinds(vendor="ketchup", kind="viber") == ["viber"]
-    assert kinds(vendor="fmc", kind="viber") == []
-    first = desk.get("/_town/ledger").json()[0]
-    assert (first["vendor"], first["facts"]) == ("fmc", {"calling": "0670000201"})
-    assert moment(first["at"]) == town.ledger.effects[0].at
+    assert kinds(vendor="ketchup_loyalty") == ["sms", "viber"]
+    assert kinds(kind="viber") == kinds(vendor="ketchup_loyalty", kind="viber") == ["viber"]
+    assert kinds(vendor="kyivstar_fmc", kind="viber") == []
+    first = desk.get("/_control/ledger").json()[0]
+    assert (first["vendor"], first["facts"]) == ("kyivstar_fmc", {"calling": "0670000201"})
+    assert moment(first["at"]) == state.ledger.effects[0].at
 
 
 def test_requests_are_listed_in_order(telecom_simulator: Simulator) -> None:
-    httpx.get(telecom_simulator.base("fmc") + "/a", timeout=HANG_SECONDS)
+    httpx.get(telecom_simulator.base("kyivstar_fmc") + "/a", timeout=HANG_SECONDS)
     httpx.post(telecom_simulator.base("sunsim") + "/b/c?token=x", timeout=HANG_SECONDS)
-    assert httpx.get(telecom_simulator.url + "/_town/requests", timeout=HANG_SECONDS).json() == [
-        {"vendor": "fmc", "method": "GET", "path": "/a"},
+    assert httpx.get(telecom_simulator.url + "/_control/requests", timeout=HANG_SECONDS).json() == [
+        {"vendor": "kyivstar_fmc", "method": "GET", "path": "/a"},
         {"vendor": "sunsim", "method": "POST", "path": "/b/c"},
     ]
 
 
-def test_callbacks_are_listed(town: Town, desk: TestClient) -> None:
-    town.books("postman", Postman).post("http://192.0.2.1/", {})
-    (posted,) = desk.get("/_town/callbacks").json()
+def test_callbacks_are_listed(state: SimulatorState, desk: TestClient) -> None:
+    state.vendor_state("webhook_sender", WebhookSender).post("http://192.0.2.1/", {})
+    (posted,) = desk.get("/_control/callbacks").json()
     assert (posted["url"], posted["verdict"]) == ("http://192.0.2.1/", "refused: not a loopback address")
 
 
-def test_a_fault_is_ordered_in_full(town: Town, desk: TestClient) -> None:
+def test_a_fault_is_ordered_in_full(state: SimulatorState, desk: TestClient) -> None:
     order: dict[str, Any] = {
         "kind": "status_after",
-        "vendor": "ketchup",
+        "vendor": "ketchup_loyalty",
         "method": "POST",
         "path": "/sms/create",
         "times": 3,
@@ -91,54 +91,54 @@ def test_a_fault_is_ordered_in_full(town: Town, desk: TestClient) -> None:
         "size": 10,
     }
     assert post(desk, "faults", order) == (200, {"faults": 1})
-    assert town.faults == [Fault(**order)]
+    assert state.faults == [Fault(**order)]
 
 
-def test_a_fault_has_the_defaults_of_the_town(town: Town, desk: TestClient) -> None:
+def test_a_fault_has_the_defaults_of_the_town(state: SimulatorState, desk: TestClient) -> None:
     post(desk, "faults", {"kind": "reset_after"})
-    assert town.faults == [Fault("reset_after")]
+    assert state.faults == [Fault("reset_after")]
 
 
-def test_faults_may_come_as_a_list_and_go_together(town: Town, desk: TestClient) -> None:
+def test_faults_may_come_as_a_list_and_go_together(state: SimulatorState, desk: TestClient) -> None:
     assert post(desk, "faults", [{"kind": "html"}, {"kind": "silence"}]) == (200, {"faults": 2})
-    assert [fault.kind for fault in town.faults] == ["html", "silence"]
-    assert desk.delete("/_town/faults").json() == {"faults": 0}
-    assert town.faults == []
+    assert [fault.kind for fault in state.faults] == ["html", "silence"]
+    assert desk.delete("/_control/faults").json() == {"faults": 0}
+    assert state.faults == []
 
 
-@pytest.mark.parametrize("kind", ["ketchup.sms", "ketchup"])
-def test_ripeness_is_set(town: Town, desk: TestClient, kind: str) -> None:
-    assert post(desk, "ripeness", {"kind": kind, "mode": "looks", "count": 2}) == (200, {"ok": True})
-    state = town.ripen("ketchup.sms", ["accepted", "delivered"])
-    assert [state.look() for _ in range(3)] == ["accepted", "delivered", "delivered"]
+@pytest.mark.parametrize("kind", ["ketchup_loyalty.sms", "ketchup_loyalty"])
+def test_ripeness_is_set(state: SimulatorState, desk: TestClient, kind: str) -> None:
+    assert post(desk, "transitions", {"kind": kind, "mode": "after_polls", "count": 2}) == (200, {"ok": True})
+    progression = state.start_progression("ketchup_loyalty.sms", ["accepted", "delivered"])
+    assert [progression.poll() for _ in range(3)] == ["accepted", "delivered", "delivered"]
 
 
-def test_the_clock_moves_ahead(town: Town, desk: TestClient) -> None:
-    before = town.clock.now()
+def test_the_clock_moves_ahead(state: SimulatorState, desk: TestClient) -> None:
+    before = state.clock.now()
     status, told = post(desk, "clock", {"advance": 3600})
     assert status == 200
     assert timedelta(hours=1) <= moment(told["now"]) - before < timedelta(hours=1, seconds=5)
 
 
 @pytest.mark.parametrize("text", ["2026-10-25T00:30:00Z", "2026-10-25T03:30:00+03:00"])
-def test_the_clock_is_set(town: Town, desk: TestClient, text: str) -> None:
+def test_the_clock_is_set(state: SimulatorState, desk: TestClient, text: str) -> None:
     assert post(desk, "clock", {"set": text})[0] == 200
     there = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    assert timedelta(0) <= town.clock.now() - there < timedelta(seconds=5)
+    assert timedelta(0) <= state.clock.now() - there < timedelta(seconds=5)
 
 
-def test_the_town_is_made_new(town: Town, desk: TestClient) -> None:
-    town.record("fmc", "call")
-    town.faults.append(Fault("html"))
-    town.clock.advance(3600)
+def test_the_town_is_made_new(state: SimulatorState, desk: TestClient) -> None:
+    state.record("kyivstar_fmc", "call")
+    state.faults.append(Fault("html"))
+    state.clock.advance(3600)
     assert post(desk, "reset", {"seed": 7}) == (200, {"ok": True})
-    assert (town.ledger.effects, town.faults, town.seed) == ([], [], 7)
-    assert abs(town.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
+    assert (state.ledger.effects, state.faults, state.seed) == ([], [], 7)
+    assert abs(state.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-def test_refusing_is_passed_on_to_the_server(town: Town) -> None:
+def test_refusing_is_passed_on_to_the_server(state: SimulatorState) -> None:
     asked: list[float] = []
-    desk = TestClient(build(town, asked.append))
+    desk = TestClient(build(state, asked.append))
     assert post(desk, "refuse", {"seconds": 2.5}) == (200, {"ok": True})
     assert asked == [2.5]
 
@@ -152,7 +152,7 @@ def test_without_a_server_nobody_can_refuse(desk: TestClient) -> None:
     [
         ("faults", {}),
         ("faults", {"kind": "explode"}),
-        ("faults", {"kind": "html", "vender": "ketchup"}),
+        ("faults", {"kind": "html", "vender": "ketchup_loyalty"}),
         ("faults", {"kind": "html", "vendor": "ketchpu"}),
         ("faults", {"kind": "html", "path": "("}),
         ("faults", {"kind": "html", "times": 0}),
@@ -163,11 +163,11 @@ def test_without_a_server_nobody_can_refuse(desk: TestClient) -> None:
         ("faults", {"kind": "gzip_bomb", "size": -1}),
         ("faults", [{"kind": "html"}, {"kind": "html", "path": "("}]),
         ("faults", [{"kind": "html"}, {"kind": "explode"}]),
-        ("ripeness", {"kind": "ketchup.sms"}),
-        ("ripeness", {"kind": "ketchup.sms", "mode": "slowly"}),
-        ("ripeness", {"kind": "ketchup.sms", "mode": "looks", "count": -1}),
-        ("ripeness", {"kind": "ketchpu.sms", "mode": "looks", "count": 1}),
-        ("ripeness", {"kind": "", "mode": "looks", "count": 1}),
+        ("transitions", {"kind": "ketchup_loyalty.sms"}),
+        ("transitions", {"kind": "ketchup_loyalty.sms", "mode": "slowly"}),
+        ("transitions", {"kind": "ketchup_loyalty.sms", "mode": "after_polls", "count": -1}),
+        ("transitions", {"kind": "ketchpu.sms", "mode": "after_polls", "count": 1}),
+        ("transitions", {"kind": "", "mode": "after_polls", "count": 1}),
         ("clock", {}),
         ("clock", {"advance": 1, "set": "2026-10-25T00:30:00Z"}),
         ("clock", {"advance": -1}),
@@ -182,17 +182,17 @@ def test_without_a_server_nobody_can_refuse(desk: TestClient) -> None:
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_and_changes_nothing(
-    town: Town, desk: TestClient, route: str, order: Any
+    state: SimulatorState, desk: TestClient, route: str, order: Any
 ) -> None:
     assert post(desk, route, order)[0] == 422
-    assert (town.faults, town.seed, town.ripeness("ketchup.sms").mode) == ([], 0, "at_once")
-    assert abs(town.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
+    assert (state.faults, state.seed, state.transition("ketchup_loyalty.sms").mode) == ([], 0, "immediate")
+    assert abs(state.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]x", b"\xff"])
 def test_what_is_not_json_is_refused(desk: TestClient, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    assert desk.post("/_town/faults", content=body, headers=headers).status_code in (400, 422)
+    assert desk.post("/_control/faults", content=body, headers=headers).status_code in (400, 422)
 
 
 def test_there_is_no_documentation_page_to_load_from_elsewhere(desk: TestClient) -> None:

@@ -13,15 +13,14 @@ import pytest
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.faults import ON_THE_WIRE, WITHOUT_EFFECT
 from airflow_provider_telecom.simulator.server import Simulator
-from airflow_provider_telecom.simulator.town import FaultKind, Seen
+from airflow_provider_telecom.simulator.state import FaultKind, ReceivedRequest
 from tests.eventually import HANG_SECONDS
 
 PATH = "/api/onebox/v1/originate"
 NUMBERS = {"calling_number": "0670000201", "called_number": "0670000202"}
 QUERY = {"token": credentials.FMC_TOKEN, **NUMBERS}
-RAW = (
-    f"GET /fmc{PATH}?{httpx.QueryParams(QUERY)} HTTP/1.1\r\nHost: town\r\nConnection: close\r\n\r\n".encode()
-)
+REQUEST_LINE = f"GET /kyivstar_fmc{PATH}?{httpx.QueryParams(QUERY)} HTTP/1.1"
+RAW = f"{REQUEST_LINE}\r\nHost: simulator\r\nConnection: close\r\n\r\n".encode()
 HAPPENS = {
     "status_after",
     "reset_after",
@@ -60,20 +59,20 @@ def wire(simulator: Simulator, data: bytes = RAW) -> tuple[bytes, str]:
 
 
 def call(simulator: Simulator) -> httpx.Response:
-    return httpx.get(simulator.base("fmc") + PATH, params=QUERY, timeout=HANG_SECONDS)
+    return httpx.get(simulator.base("kyivstar_fmc") + PATH, params=QUERY, timeout=HANG_SECONDS)
 
 
 def calls_made(simulator: Simulator) -> int:
-    return len(simulator.town.ledger.of("fmc", "call", calling="0670000201", called="0670000202"))
+    return len(simulator.state.ledger.of("kyivstar_fmc", "call", calling="0670000201", called="0670000202"))
 
 
 @pytest.mark.parametrize("kind", get_args(FaultKind))
 def test_the_effect_happens_or_not_as_documented_and_the_request_is_seen_once(
     telecom_simulator: Simulator, kind: FaultKind
 ) -> None:
-    fault = telecom_simulator.fault(kind, "fmc", **OPTIONS.get(kind, {}))
+    fault = telecom_simulator.fault(kind, "kyivstar_fmc", **OPTIONS.get(kind, {}))
     wire(telecom_simulator)
-    assert telecom_simulator.town.requests == [Seen("fmc", "GET", PATH)]
+    assert telecom_simulator.state.requests == [ReceivedRequest("kyivstar_fmc", "GET", PATH)]
     assert calls_made(telecom_simulator) == (1 if kind in HAPPENS else 0)
     assert fault.times == 0
 
@@ -98,7 +97,7 @@ def test_every_kind_is_played_somewhere() -> None:
 def test_what_is_on_the_wire(
     telecom_simulator: Simulator, kind: FaultKind, received: bytes, ended: str
 ) -> None:
-    telecom_simulator.fault(kind, "fmc")
+    telecom_simulator.fault(kind, "kyivstar_fmc")
     assert wire(telecom_simulator) == (received, ended)
 
 
@@ -116,16 +115,16 @@ def test_what_is_on_the_wire(
 def test_what_a_client_gets_in_place_of_an_answer(
     telecom_simulator: Simulator, kind: FaultKind, error: type[Exception]
 ) -> None:
-    telecom_simulator.fault(kind, "fmc")
+    telecom_simulator.fault(kind, "kyivstar_fmc")
     with pytest.raises(error):
         call(telecom_simulator)
     assert call(telecom_simulator).status_code == 200
 
 
 def test_half_a_body_breaks_off_in_the_middle(telecom_simulator: Simulator) -> None:
-    path = "/fmc/api/cdr/v1/callstat.json"
+    path = "/kyivstar_fmc/api/cdr/v1/callstat.json"
     data = f"GET {path} HTTP/1.1\r\nHost: town\r\nConnection: close\r\n\r\n".encode()
-    telecom_simulator.fault("half_body", "fmc")
+    telecom_simulator.fault("half_body", "kyivstar_fmc")
     head, _, body = wire(telecom_simulator, data)[0].partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     promised = int(head.lower().partition(b"content-length: ")[2].split()[0])
@@ -133,7 +132,7 @@ def test_half_a_body_breaks_off_in_the_middle(telecom_simulator: Simulator) -> N
 
 
 def test_an_answer_without_a_body_promises_one_to_break_off(telecom_simulator: Simulator) -> None:
-    telecom_simulator.fault("half_body", "fmc")
+    telecom_simulator.fault("half_body", "kyivstar_fmc")
     received, ended = wire(telecom_simulator)
     assert received.startswith(b"HTTP/1.1 200 ")
     assert b"\r\ncontent-length: 1\r\n" in received
@@ -161,7 +160,7 @@ def _body(answer: httpx.Response) -> Any:
 def test_what_a_client_gets_for_an_answer(
     telecom_simulator: Simulator, kind: FaultKind, told: tuple[int, str | None, str]
 ) -> None:
-    telecom_simulator.fault(kind, "fmc", **OPTIONS.get(kind, {}))
+    telecom_simulator.fault(kind, "kyivstar_fmc", **OPTIONS.get(kind, {}))
     assert _body(call(telecom_simulator)) == told
     assert _body(call(telecom_simulator)) == (200, None, "")
 
@@ -178,26 +177,26 @@ def test_what_a_client_gets_for_an_answer(
 def test_headers_that_come_with_it(
     telecom_simulator: Simulator, kind: FaultKind, name: str, value: str
 ) -> None:
-    telecom_simulator.fault(kind, "fmc", **OPTIONS[kind])
+    telecom_simulator.fault(kind, "kyivstar_fmc", **OPTIONS[kind])
     assert call(telecom_simulator).headers[name] == value
 
 
 def test_a_bomb_is_small_on_the_wire_and_large_unpacked(telecom_simulator: Simulator) -> None:
-    telecom_simulator.fault("gzip_bomb", "fmc", size=3_000_001)
+    telecom_simulator.fault("gzip_bomb", "kyivstar_fmc", size=3_000_001)
     packed = wire(telecom_simulator)[0].partition(b"\r\n\r\n")[2]
     assert len(packed) < 10_000
     assert gzip.decompress(packed) == b"\0" * 3_000_001
 
 
 def test_silence_lasts_as_long_as_it_is_told(telecom_simulator: Simulator) -> None:
-    telecom_simulator.fault("silence", "fmc", seconds=0.3)
+    telecom_simulator.fault("silence", "kyivstar_fmc", seconds=0.3)
     started = time.monotonic()
     assert call(telecom_simulator).status_code == 200
     assert time.monotonic() - started >= 0.3
 
 
 def test_a_drip_comes_byte_by_byte_and_ends_cleanly(telecom_simulator: Simulator) -> None:
-    telecom_simulator.fault("drip", "fmc", seconds=0.002)
+    telecom_simulator.fault("drip", "kyivstar_fmc", seconds=0.002)
     started = time.monotonic()
     received, ended = wire(telecom_simulator)
     assert time.monotonic() - started >= 0.002 * len(received)
@@ -208,10 +207,12 @@ def test_a_drip_comes_byte_by_byte_and_ends_cleanly(telecom_simulator: Simulator
 
 @pytest.mark.parametrize("kind", ["silence", "drip"])
 def test_a_client_that_gives_up_leaves_the_town_well(telecom_simulator: Simulator, kind: FaultKind) -> None:
-    telecom_simulator.fault(kind, "fmc", seconds=5)
+    telecom_simulator.fault(kind, "kyivstar_fmc", seconds=5)
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(
-            telecom_simulator.base("fmc") + PATH, params=QUERY, timeout=httpx.Timeout(HANG_SECONDS, read=0.1)
+            telecom_simulator.base("kyivstar_fmc") + PATH,
+            params=QUERY,
+            timeout=httpx.Timeout(HANG_SECONDS, read=0.1),
         )
     assert call(telecom_simulator).status_code == 200
     assert calls_made(telecom_simulator) == 2
@@ -222,10 +223,10 @@ def test_the_request_body_is_read_to_its_end_before_the_fault(
     telecom_simulator: Simulator, kind: FaultKind
 ) -> None:
     """Else the client might fail while sending, which would be another fault than the one ordered."""
-    telecom_simulator.fault(kind, "ketchup")
+    telecom_simulator.fault(kind, "ketchup_loyalty")
     with httpx.Client(timeout=HANG_SECONDS) as client:
         try:
-            answer = client.post(telecom_simulator.base("ketchup") + "/x", content=b"x" * 3_000_000)
+            answer = client.post(telecom_simulator.base("ketchup_loyalty") + "/x", content=b"x" * 3_000_000)
         except httpx.TransportError as error:
             assert isinstance(error, (httpx.ReadError, httpx.RemoteProtocolError))  # noqa: PT017 - both are read
             assert kind in ON_THE_WIRE
@@ -235,26 +236,25 @@ def test_the_request_body_is_read_to_its_end_before_the_fault(
 
 
 def test_a_fault_is_played_as_often_as_ordered(telecom_simulator: Simulator) -> None:
-    telecom_simulator.fault("status", "fmc", times=2)
+    telecom_simulator.fault("status", "kyivstar_fmc", times=2)
     assert [call(telecom_simulator).status_code for _ in range(3)] == [503, 503, 200]
-    assert len(telecom_simulator.town.requests) == 3
+    assert len(telecom_simulator.state.requests) == 3
     assert calls_made(telecom_simulator) == 1
 
 
 def test_the_first_fault_that_matches_comes_first(telecom_simulator: Simulator) -> None:
-    telecom_simulator.fault("status", "fmc", status=500)
-    telecom_simulator.fault("status", "fmc", status=502)
+    telecom_simulator.fault("status", "kyivstar_fmc", status=500)
+    telecom_simulator.fault("status", "kyivstar_fmc", status=502)
     assert [call(telecom_simulator).status_code for _ in range(3)] == [500, 502, 200]
 
 
 @pytest.mark.parametrize(
     ("other", "same"),
     [
-        ({"vendor": "sunsim"}, {"vendor": "fmc"}),
         ({"vendor": "sunsim"}, {"vendor": "kyivstar_fmc"}),
         ({"method": "POST"}, {"method": "GET"}),
         ({"path": "/callstat"}, {"path": "/originate$"}),
-        ({"path": "^/fmc"}, {"path": r"^/api/\w+/v1/"}),
+        ({"path": "^/kyivstar_fmc"}, {"path": r"^/api/\w+/v1/"}),
     ],
 )
 def test_a_fault_is_for_requests_that_match(
@@ -269,7 +269,7 @@ def test_a_fault_is_for_requests_that_match(
 @pytest.mark.parametrize(
     ("wrong", "rule"),
     [
-        ({"vendor": "fcm"}, "vendor must be one of kyivstar, ketchup"),
+        ({"vendor": "fcm"}, "vendor must be one of kyivstar_open_telecom, ketchup_loyalty"),
         ({"path": "("}, "not a regular expression"),
     ],
 )
@@ -278,13 +278,13 @@ def test_a_fault_that_could_never_match_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=rule):
         telecom_simulator.fault("status", **wrong)  # type: ignore[arg-type]
-    assert telecom_simulator.town.faults == []
+    assert telecom_simulator.state.faults == []
 
 
-@pytest.mark.parametrize("path", ["/", "/_town/health", "/nobody"])
+@pytest.mark.parametrize("path", ["/", "/_control/health", "/nobody"])
 def test_only_vendors_are_counted_and_fail(telecom_simulator: Simulator, path: str) -> None:
     fault = telecom_simulator.fault("status")
     answer = httpx.get(telecom_simulator.url + path, timeout=HANG_SECONDS)
     assert answer.status_code == (404 if path == "/nobody" else 200)
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
     assert fault.times == 1

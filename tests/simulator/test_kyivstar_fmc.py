@@ -16,8 +16,8 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from airflow_provider_telecom.simulator import credentials
-from airflow_provider_telecom.simulator.kyivstar_fmc import Books, routes
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.kyivstar_fmc import VendorState, routes
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 KYIV = ZoneInfo("Europe/Kyiv")
 NOON = datetime(2026, 7, 15, 9, 0, tzinfo=UTC)  # 12:00 in Kyiv
@@ -29,12 +29,12 @@ class Pbx:
     """The vendor with empty books, at noon in Kyiv on a summer's day."""
 
     def __init__(self) -> None:
-        self.town, app = Town(), FastAPI()
-        self.town.clock.set(NOON)
-        app.include_router(routes(self.town))
+        self.state, app = SimulatorState(), FastAPI()
+        self.state.clock.set(NOON)
+        app.include_router(routes(self.state))
         self.http = TestClient(app)
-        self.books: Books = self.town.books("fmc", Books)
-        self.books.calls.clear()
+        self.vendor_state: VendorState = self.state.vendor_state("kyivstar_fmc", VendorState)
+        self.vendor_state.calls.clear()
 
     def get(self, path: str, **query: str) -> Response:
         given = {"token": credentials.FMC_TOKEN, **query}
@@ -83,7 +83,7 @@ def test_an_answer_is_a_file_with_a_name(pbx: Pbx, suffix: str, media_type: str)
 
 
 def test_the_documents_example_in_json(pbx: Pbx) -> None:
-    pbx.books.add_call(kyiv(2026, 7, 14, 21, 39, 35), 13, "0670000761", "0670000567")
+    pbx.vendor_state.add_call(kyiv(2026, 7, 14, 21, 39, 35), 13, "0670000761", "0670000567")
     assert pbx.stat(from_="2026-07-14T14:25:00").json() == {
         "calls": [
             {
@@ -99,8 +99,8 @@ def test_the_documents_example_in_json(pbx: Pbx) -> None:
 
 def test_three_formats_tell_the_same(pbx: Pbx) -> None:
     names = {"calling_name": "Бухгалтерія; <1>", "called_name": 'O\'Neil, "Бо"', "department": "A & B"}
-    pbx.books.add_call(NOON - timedelta(hours=1), 13, A, B, **names)
-    pbx.books.add_call(NOON - timedelta(hours=1), 13, A, B, **names)
+    pbx.vendor_state.add_call(NOON - timedelta(hours=1), 13, A, B, **names)
+    pbx.vendor_state.add_call(NOON - timedelta(hours=1), 13, A, B, **names)
     query = {"from_": "2026-07-14T12:00:00", "names": "on", "departments": "on"}
     told = [{name: str(value) for name, value in call.items()} for call in pbx.stat(**query).json()["calls"]]
     assert list(csv.DictReader(io.StringIO(pbx.stat("csv", **query).text))) == told
@@ -117,8 +117,8 @@ def test_no_calls_are_an_answer_too(pbx: Pbx, suffix: str) -> None:
 
 
 def test_the_documents_trailing_comma_is_a_quirk(pbx: Pbx) -> None:
-    pbx.books.add_call(NOON - timedelta(hours=1), 13, A, B)
-    pbx.books.switches.turn_on("trailing_comma")
+    pbx.vendor_state.add_call(NOON - timedelta(hours=1), 13, A, B)
+    pbx.vendor_state.switches.turn_on("trailing_comma")
     text = pbx.stat(from_="2026-07-14T12:00:00").text
     with pytest.raises(json.JSONDecodeError):
         json.loads(text)
@@ -130,7 +130,7 @@ def test_the_documents_trailing_comma_is_a_quirk(pbx: Pbx) -> None:
     [("names", ["calling_name", "called_name"]), ("departments", ["department"]), ("ownership", ["own"])],
 )
 def test_a_flag_adds_its_columns(pbx: Pbx, flag: str, fields: list[str]) -> None:
-    pbx.books.add_call(NOON - timedelta(hours=1), 13, A, B)
+    pbx.vendor_state.add_call(NOON - timedelta(hours=1), 13, A, B)
     for value, added in (("on", fields), ("off", []), ("", [])):
         query = {"from_": "2026-07-14T12:00:00", flag: value}
         assert list(pbx.stat(**query).json()["calls"][0]) == FIELDS + added
@@ -145,7 +145,7 @@ def test_a_flag_is_on_or_off(pbx: Pbx, flag: str, value: str) -> None:
 
 def test_the_interval_has_both_its_ends(pbx: Pbx) -> None:
     for second in (59, 60, 3660, 3661):
-        pbx.books.add_call(NOON - timedelta(hours=2) + timedelta(seconds=second), 5, A, B)
+        pbx.vendor_state.add_call(NOON - timedelta(hours=2) + timedelta(seconds=second), 5, A, B)
     found = pbx.starts(from_="2026-07-15T10:01:00", to="2026-07-15T11:01:00")
     assert found == ["2026-07-15 10:01:00", "2026-07-15 11:01:00"]
 
@@ -222,7 +222,7 @@ def test_the_token_is_required_and_checked(pbx: Pbx, path: str) -> None:
     refused(pbx.get(path, token="", **good), 400)
     refused(pbx.get(path, token="868b26", **good), 403)
     refused(pbx.get(path, token=credentials.FMC_TOKEN.upper(), **good), 403)
-    assert len(pbx.town.ledger.effects) == (0 if "cdr" in path else 1)
+    assert len(pbx.state.ledger.effects) == (0 if "cdr" in path else 1)
 
 
 def test_the_token_is_not_taken_from_a_header(pbx: Pbx) -> None:
@@ -235,15 +235,15 @@ def test_unknown_formats_parameters_and_methods(pbx: Pbx) -> None:
     refused(pbx.stat(from_="2026-07-14T12:00:00", start="2026-07-14T12:00:00"), 400)
     refused(pbx.originate(caller=A), 400)
     assert pbx.http.post("/api/onebox/v1/originate").status_code == 405
-    assert pbx.town.ledger.effects == []
+    assert pbx.state.ledger.effects == []
 
 
 @pytest.mark.parametrize("number", ["0670000202", "380670000202", "+380670000202"])
 def test_originating_takes_the_documents_three_forms(pbx: Pbx, number: str) -> None:
     answer = pbx.originate(called=number)
     assert (answer.status_code, answer.content) == (200, b"")
-    (effect,) = pbx.town.ledger.effects
-    assert (effect.vendor, effect.kind, effect.facts) == ("fmc", "call", {"calling": A, "called": B})
+    (effect,) = pbx.state.ledger.effects
+    assert (effect.vendor, effect.kind, effect.facts) == ("kyivstar_fmc", "call", {"calling": A, "called": B})
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_originating_takes_the_documents_three_forms(pbx: Pbx, number: str) -> N
 @pytest.mark.parametrize("which", ["calling", "called"])
 def test_other_numbers_are_refused_and_ring_nobody(pbx: Pbx, which: str, number: str) -> None:
     refused(pbx.originate(**{which: number}), 400)
-    assert pbx.town.ledger.effects == []
+    assert pbx.state.ledger.effects == []
 
 
 def test_a_plus_that_is_not_encoded_is_a_blank(pbx: Pbx) -> None:
@@ -263,15 +263,15 @@ def test_a_plus_that_is_not_encoded_is_a_blank(pbx: Pbx) -> None:
 
 
 def test_a_service_that_is_not_activated_is_forbidden(pbx: Pbx) -> None:
-    pbx.books.activated = False
+    pbx.vendor_state.activated = False
     refused(pbx.originate(), 403)
-    assert pbx.town.ledger.effects == []
+    assert pbx.state.ledger.effects == []
     assert pbx.starts(from_="2026-07-14T12:00:00") == []
 
 
 def test_an_originated_call_is_found_in_the_records(pbx: Pbx) -> None:
     pbx.originate(called="+380670000202")
-    pbx.town.clock.advance(60)
+    pbx.state.clock.advance(60)
     (call,) = pbx.stat(from_="2026-07-15T11:59:00").json()["calls"]
     assert (call["calling_number"], call["called_number"]) == (A, B)
     assert "2026-07-15 12:00:00" <= call["start_timestamp"] < "2026-07-15 12:00:10"
@@ -279,9 +279,9 @@ def test_an_originated_call_is_found_in_the_records(pbx: Pbx) -> None:
 
 def test_the_hour_that_comes_twice_is_told_by_the_wall_clock(pbx: Pbx) -> None:
     """On 2026-10-25 at 04:00 summer time Kyiv goes back to 03:00."""
-    pbx.town.clock.set(datetime(2026, 10, 26, tzinfo=UTC))
+    pbx.state.clock.set(datetime(2026, 10, 26, tzinfo=UTC))
     for hour, minute in ((0, 30), (0, 59), (1, 30), (2, 0)):
-        pbx.books.add_call(datetime(2026, 10, 25, hour, minute, tzinfo=UTC), 120, A, B)
+        pbx.vendor_state.add_call(datetime(2026, 10, 25, hour, minute, tzinfo=UTC), 120, A, B)
     query = {"from_": "2026-10-25T03:00:00", "to": "2026-10-25T03:59:59"}
     assert pbx.starts(**query) == ["2026-10-25 03:30:00", "2026-10-25 03:59:00", "2026-10-25 03:30:00"]
     calls = pbx.stat(**query).json()["calls"]
@@ -291,9 +291,9 @@ def test_the_hour_that_comes_twice_is_told_by_the_wall_clock(pbx: Pbx) -> None:
 
 def test_the_hour_that_never_comes_holds_no_calls(pbx: Pbx) -> None:
     """On 2027-03-28 at 03:00 winter time Kyiv goes on to 04:00."""
-    pbx.town.clock.set(datetime(2027, 3, 29, tzinfo=UTC))
+    pbx.state.clock.set(datetime(2027, 3, 29, tzinfo=UTC))
     for hour, minute in ((0, 59), (1, 0)):
-        pbx.books.add_call(datetime(2027, 3, 28, hour, minute, tzinfo=UTC), 120, A, B)
+        pbx.vendor_state.add_call(datetime(2027, 3, 28, hour, minute, tzinfo=UTC), 120, A, B)
     assert pbx.starts(from_="2027-03-28T03:00:00", to="2027-03-28T03:59:59") == []
     found = pbx.starts(from_="2027-03-28T02:59:00", to="2027-03-28T04:00:00")
     assert found == ["2027-03-28 02:59:00", "2027-03-28 04:00:00"]
@@ -307,17 +307,17 @@ def test_the_hour_that_never_comes_holds_no_calls(pbx: Pbx) -> None:
     ],
 )
 def test_seven_days_are_counted_by_the_wall_clock(pbx: Pbx, now: datetime, first: str, last: str) -> None:
-    pbx.town.clock.set(now)
+    pbx.state.clock.set(now)
     assert pbx.stat(from_=first, to=last).status_code == 200
     refused(pbx.stat(from_=first, to=last.replace("01:00:00", "01:00:01")), 400)
 
 
 def test_new_books_hold_a_month_of_calls() -> None:
-    town = Town(seed=3)
-    books: Any = town.books("fmc", Books)
-    starts = [call.start for call in books.calls]
+    state = SimulatorState(seed=3)
+    vendor_state: Any = state.vendor_state("kyivstar_fmc", VendorState)
+    starts = [call.start for call in vendor_state.calls]
     assert len(starts) == 300
     assert starts == sorted(starts)
-    assert timedelta(0) < town.clock.now() - starts[-1]
-    assert town.clock.now() - starts[0] < timedelta(days=30)
-    assert all(call.calling.startswith("067000") and len(call.calling) == 10 for call in books.calls)
+    assert timedelta(0) < state.clock.now() - starts[-1]
+    assert state.clock.now() - starts[0] < timedelta(days=30)
+    assert all(call.calling.startswith("067000") and len(call.calling) == 10 for call in vendor_state.calls)

@@ -22,7 +22,7 @@ PUT_BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)
 def pbx() -> Pbx:
     """Give the vendor with one call."""
     made = Pbx()
-    made.books.add_call(NOON - timedelta(hours=1), 13, A, B, calling_name="Олена")
+    made.vendor_state.add_call(NOON - timedelta(hours=1), 13, A, B, calling_name="Олена")
     return made
 
 
@@ -34,42 +34,42 @@ def only(pbx: Pbx, **query: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "sign"), [("comma", ","), ("semicolon", ";"), ("tab", "\t")])
 def test_the_delimiter(pbx: Pbx, name: str, sign: str) -> None:
-    pbx.books.switches.set("csv_delimiter", name)
+    pbx.vendor_state.switches.set("csv_delimiter", name)
     header, row = pbx.stat("csv", **SINCE).text.splitlines()
     assert header == sign.join(FIELDS)
     assert row.count(sign) == 4
 
 
 def test_lines_that_end_with_a_delimiter(pbx: Pbx) -> None:
-    pbx.books.switches.turn_on("csv_line_end")
+    pbx.vendor_state.switches.turn_on("csv_line_end")
     assert [line[-1] for line in pbx.stat("csv", **SINCE).text.splitlines()] == [",", ","]
 
 
 def test_all_cells_in_quotation_marks(pbx: Pbx) -> None:
-    pbx.books.switches.set("csv_quotes", "all")
+    pbx.vendor_state.switches.set("csv_quotes", "all")
     assert all(line.count('"') == 10 for line in pbx.stat("csv", **SINCE).text.splitlines())
 
 
 def test_csv_without_calls(pbx: Pbx) -> None:
-    pbx.books.calls.clear()
+    pbx.vendor_state.calls.clear()
     assert pbx.stat("csv", **SINCE).text.strip() == ",".join(FIELDS)
-    pbx.books.switches.set("empty_csv", "nothing")
+    pbx.vendor_state.switches.set("empty_csv", "nothing")
     answer = pbx.stat("csv", **SINCE)
     assert (answer.status_code, answer.content) == (200, b"")
     assert "attachment" in answer.headers["content-disposition"]
 
 
 def test_a_byte_order_mark(pbx: Pbx) -> None:
-    pbx.books.switches.turn_on("bom")
+    pbx.vendor_state.switches.turn_on("bom")
     for suffix in ("csv", "xml"):
         assert pbx.stat(suffix, **SINCE).content.count(b"\xef\xbb\xbf") == 1
     assert only(pbx)
 
 
 def test_the_order_and_the_case_of_columns(pbx: Pbx) -> None:
-    pbx.books.switches.set("columns", "reversed")
+    pbx.vendor_state.switches.set("columns", "reversed")
     assert list(only(pbx)) == FIELDS[::-1]
-    pbx.books.switches.set("column_case", "upper")
+    pbx.vendor_state.switches.set("column_case", "upper")
     (row,) = csv.DictReader(io.StringIO(pbx.stat("csv", **SINCE).text))
     assert list(row) == [name.upper() for name in FIELDS[::-1]]
     assert row["CALLING_NUMBER"] == A
@@ -77,51 +77,51 @@ def test_the_order_and_the_case_of_columns(pbx: Pbx) -> None:
 
 
 def test_xml_of_other_tags_or_with_attributes(pbx: Pbx) -> None:
-    pbx.books.switches.set("xml_tags", "others")
+    pbx.vendor_state.switches.set("xml_tags", "others")
     root = ElementTree.fromstring(pbx.stat("xml", **SINCE).content)
     assert (root.tag, root[0].tag, len(root[0])) == ("Statistics", "Row", 5)
-    pbx.books.switches.turn_on("xml_attributes")
+    pbx.vendor_state.switches.turn_on("xml_attributes")
     root = ElementTree.fromstring(pbx.stat("xml", **SINCE).content)
     assert (len(root[0]), root[0].attrib["called_number"]) == (0, B)
 
 
 def test_times_numbers_and_names(pbx: Pbx) -> None:
-    pbx.books.switches.set("answer_time", "T")
-    pbx.books.switches.set("number_form", "plus")
-    pbx.books.switches.set("address_book", "others")
+    pbx.vendor_state.switches.set("answer_time", "T")
+    pbx.vendor_state.switches.set("number_form", "plus")
+    pbx.vendor_state.switches.set("address_book", "others")
     call = only(pbx, names="on")
     assert call["start_timestamp"] == "2026-07-15T11:00:00"
     assert (call["calling_number"], call["callingSubscriberName"]) == ("+380670000201", "Олена")
-    pbx.books.switches.set("number_form", "international")
+    pbx.vendor_state.switches.set("number_form", "international")
     assert only(pbx)["called_number"] == "380670000202"
 
 
 @pytest.mark.parametrize(("meaning", "seconds"), [("rounded_up", 14), ("exact", 13), ("talk", 8)])
 def test_what_the_duration_is(pbx: Pbx, meaning: str, seconds: int) -> None:
-    pbx.books.switches.set("duration", meaning)
+    pbx.vendor_state.switches.set("duration", meaning)
     assert only(pbx)["duration"] == seconds
-    pbx.books.switches.set("json_duration", "text")
+    pbx.vendor_state.switches.set("json_duration", "text")
     assert only(pbx)["duration"] == str(seconds)
 
 
 def test_the_order_of_calls(pbx: Pbx) -> None:
-    pbx.books.add_call(NOON - timedelta(minutes=30), 13, A, B)
+    pbx.vendor_state.add_call(NOON - timedelta(minutes=30), 13, A, B)
     assert pbx.starts(**SINCE) == ["2026-07-15 11:00:00", "2026-07-15 11:30:00"]
-    pbx.books.switches.set("row_order", "reversed")
+    pbx.vendor_state.switches.set("row_order", "reversed")
     assert pbx.starts(**SINCE) == ["2026-07-15 11:30:00", "2026-07-15 11:00:00"]
 
 
 def test_the_period_of_a_call(pbx: Pbx) -> None:
     period = {"from_": "2026-07-15T11:00:05", "to": "2026-07-15T11:00:13"}
     assert pbx.starts(**period) == []
-    pbx.books.switches.set("period_of", "end")
+    pbx.vendor_state.switches.set("period_of", "end")
     assert pbx.starts(**period) == ["2026-07-15 11:00:00"]
-    pbx.books.switches.turn_on("end_excluded")
+    pbx.vendor_state.switches.turn_on("end_excluded")
     assert pbx.starts(**period) == []
 
 
 def test_both_bounds_are_required(pbx: Pbx) -> None:
-    pbx.books.switches.turn_on("bounds_required")
+    pbx.vendor_state.switches.turn_on("bounds_required")
     assert pbx.stat(**SINCE).status_code == 400
     assert pbx.stat(**SINCE, to="2026-07-15T12:00:00").status_code == 200
 
@@ -142,25 +142,25 @@ def test_both_bounds_are_required(pbx: Pbx) -> None:
     ],
 )
 def test_how_days_are_counted(pbx: Pbx, now: str, limits: str, first: str, last: str, status: int) -> None:
-    pbx.town.clock.set(datetime.fromisoformat(now).replace(tzinfo=UTC))
-    pbx.books.switches.set("limits", limits)
+    pbx.state.clock.set(datetime.fromisoformat(now).replace(tzinfo=UTC))
+    pbx.vendor_state.switches.set("limits", limits)
     assert pbx.stat(from_=first, to=last).status_code == status
 
 
 @pytest.mark.parametrize(("taken", "passes"), [("clocks", [-30, 30]), ("first", [-30]), ("second", [30])])
 def test_for_which_pass_a_bound_is_taken(pbx: Pbx, taken: str, passes: list[int]) -> None:
-    pbx.town.clock.set(PUT_BACK + timedelta(days=1))
-    pbx.books.calls.clear()
+    pbx.state.clock.set(PUT_BACK + timedelta(days=1))
+    pbx.vendor_state.calls.clear()
     for number, minutes in enumerate((-30, 30)):
-        pbx.books.add_call(PUT_BACK + timedelta(minutes=minutes), 13 + number, A, B)
-    pbx.books.switches.set("repeated_hour", taken)
+        pbx.vendor_state.add_call(PUT_BACK + timedelta(minutes=minutes), 13 + number, A, B)
+    pbx.vendor_state.switches.set("repeated_hour", taken)
     calls = pbx.stat(from_="2026-10-25T03:10:00", to="2026-10-25T03:50:00").json()["calls"]
     assert [{14: -30, 15: 30}[call["duration"]] for call in calls] == passes
 
 
 @pytest.mark.parametrize(("form", "body"), [("json", b'{"error":'), ("text", b"Invalid"), ("none", b"")])
 def test_the_body_of_an_error(pbx: Pbx, form: str, body: bytes) -> None:
-    pbx.books.switches.set("error_body", form)
+    pbx.vendor_state.switches.set("error_body", form)
     answer = pbx.get("/api/cdr/v1/callstat.json", token=credentials.FMC_TOKEN.upper(), **{"from": "x"})
     assert answer.status_code == 403
     assert answer.content.startswith(body)
@@ -168,6 +168,6 @@ def test_the_body_of_an_error(pbx: Pbx, form: str, body: bytes) -> None:
 
 
 def test_csv_in_another_encoding(pbx: Pbx) -> None:
-    pbx.books.switches.set("csv_encoding", "cp1251")
+    pbx.vendor_state.switches.set("csv_encoding", "cp1251")
     assert "Олена" in pbx.stat("csv", **SINCE, names="on").content.decode("cp1251")
     assert only(pbx, names="on")["calling_name"] == "Олена"

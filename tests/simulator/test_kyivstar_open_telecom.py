@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom import Books, RateLimit, Subscriber
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import RateLimit, Subscriber, VendorState
+from airflow_provider_telecom.simulator.state import SimulatorState
 from tests.simulator.kyivstar_vendor import (
     CLIENT,
     LIVE,
@@ -72,13 +72,13 @@ class TestTokens:
         assert vendor.post("/sms", SMS).status_code == 200
 
     def test_token_ends_by_the_towns_clock(self, vendor: Vendor) -> None:
-        vendor.town.clock.advance(28_790)
+        vendor.state.clock.advance(28_790)
         assert vendor.post("/sms", SMS).status_code == 200
-        vendor.town.clock.advance(10)
+        vendor.state.clock.advance(10)
         assert vendor.post("/sms", SMS).status_code == 401
 
     def test_killed_tokens(self, vendor: Vendor) -> None:
-        vendor.books.kill_tokens()
+        vendor.vendor_state.revoke_tokens()
         answer = vendor.post("/sms", SMS)
         assert answer.status_code == 401
         assert list(answer.json()) == ["error"]
@@ -116,8 +116,8 @@ class TestTokens:
 
 class TestGateway:
     def test_rate_limit(self, vendor: Vendor) -> None:
-        vendor.books.rate_limit = RateLimit(2, period_seconds=10)
-        vendor.town.clock.advance(10)
+        vendor.vendor_state.rate_limit = RateLimit(2, period_seconds=10)
+        vendor.state.clock.advance(10)
         answers = [vendor.post("/sms", SMS) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert [answer.headers["X-Rate-Limit-Remaining"] for answer in answers] == ["1", "0", "0"]
@@ -126,14 +126,14 @@ class TestGateway:
         assert answers[2].headers["X-Rate-Limit-Period-Sec"] == "10"
         assert 9 <= int(answers[2].headers["X-Rate-Limit-Reset"]) <= 10
         assert len(vendor.effects("sms")) == 2
-        vendor.town.clock.advance(10)
+        vendor.state.clock.advance(10)
         assert vendor.post("/sms", SMS).status_code == 200
 
     def test_no_limit_no_headers(self, vendor: Vendor) -> None:
         assert "X-Rate-Limit-Limit" not in vendor.post("/sms", SMS).headers
 
     def test_the_sandbox_is_limited(self, vendor: Vendor) -> None:
-        vendor.books.sandbox_left = 1
+        vendor.vendor_state.sandbox_left = 1
         vendor.prefix = SANDBOX
         assert vendor.post("/sms", SMS).status_code == 200
         refused(vendor.post("/sms", SMS), 429)
@@ -141,7 +141,7 @@ class TestGateway:
         assert vendor.post("/sms", SMS).status_code == 200
 
     def test_wrapped_answers(self, vendor: Vendor) -> None:
-        vendor.books.switches.turn_on("resource")
+        vendor.vendor_state.switches.turn_on("resource")
         answer = vendor.post("/sms", SMS)
         body = answer.json()
         assert set(body) == {"reqId", "cid", "resource"}
@@ -154,15 +154,15 @@ class TestGateway:
         assert len(ids) == 3
 
     def test_reset_makes_it_new(self, vendor: Vendor) -> None:
-        vendor.books.unreachable.add(PHONE)
-        vendor.town.reset()
-        assert vendor.books.unreachable == set()
+        vendor.vendor_state.unreachable.add(PHONE)
+        vendor.state.reset()
+        assert vendor.vendor_state.unreachable == set()
         assert vendor.post("/sms", SMS).status_code == 401
 
 
 class TestSubscribers:
     def put_in(self, vendor: Vendor, **facts: Any) -> None:
-        now = vendor.town.clock.now()
+        now = vendor.state.clock.now()
         known: dict[str, Any] = {
             "active": True,
             "sim_changes": [now - timedelta(days=40), now - timedelta(hours=30)],
@@ -170,7 +170,7 @@ class TestSubscribers:
             "imei_count": 2,
             "score": 500,
         }
-        vendor.books.subscribers[PHONE] = Subscriber(**(known | facts))
+        vendor.vendor_state.subscribers[PHONE] = Subscriber(**(known | facts))
 
     def test_verify_sim(self, vendor: Vendor) -> None:
         self.put_in(vendor)
@@ -188,7 +188,7 @@ class TestSubscribers:
             {"simCount": 2},
             {"simCount": 3},
         ]
-        self.put_in(vendor, sim_changes=[vendor.town.clock.now()] * 14)
+        self.put_in(vendor, sim_changes=[vendor.state.clock.now()] * 14)
         assert vendor.post(path, {"daysCount": 7}).json() == {"simCount": 10}
 
     def test_device(self, vendor: Vendor) -> None:
@@ -272,9 +272,9 @@ class TestSubscribers:
         assert vendor.ask(verb, f"/subscribers/{PHONE}/{name}", body, **query).status_code == 200
 
     def test_same_seed_same_subscriber(self, vendor: Vendor) -> None:
-        first = vendor.books.subscriber(PHONE)
-        assert Books(Town()).subscriber(PHONE).imei == first.imei
-        assert Books(Town(1)).subscriber(PHONE).imei != first.imei
+        first = vendor.vendor_state.subscriber(PHONE)
+        assert VendorState(SimulatorState()).subscriber(PHONE).imei == first.imei
+        assert VendorState(SimulatorState(1)).subscriber(PHONE).imei != first.imei
 
     def test_mock_is_free(self, vendor: Vendor) -> None:
         vendor.on_mock()

@@ -17,7 +17,7 @@ def vendor() -> Vendor:
 
 class TestSms:
     def test_sent_and_delivered(self, vendor: Vendor) -> None:
-        vendor.town.set_ripeness("kyivstar.sms", "looks", 2)
+        vendor.state.set_transition("kyivstar_open_telecom.sms", "after_polls", 2)
         answer = vendor.post("/sms", SMS | {"maxSegments": 6, "messageTtlSec": 0})
         body = answer.json()
         assert body == {
@@ -29,7 +29,7 @@ class TestSms:
         assert (first["status"], second["status"]) == ("accepted", "delivered")
         assert set(first) == {"reqId", "msgId", "status", "date"}
         date = datetime.strptime(second["date"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-        assert abs(date - vendor.town.clock.now()) < timedelta(seconds=5)
+        assert abs(date - vendor.state.clock.now()) < timedelta(seconds=5)
         (effect,) = vendor.effects("sms")
         assert effect.facts == {
             "id": body["msgId"],
@@ -107,15 +107,15 @@ class TestSms:
         refused(vendor.get(f"/sms/{message_id}"), 404)
 
     def test_status_comes_late(self, vendor: Vendor) -> None:
-        vendor.books.switches.turn_on("late_status")
-        vendor.town.set_ripeness("kyivstar.sms", "seconds", 60)
+        vendor.vendor_state.switches.turn_on("late_status")
+        vendor.state.set_transition("kyivstar_open_telecom.sms", "after_seconds", 60)
         message_id = vendor.post("/sms", SMS).json()["msgId"]
         assert vendor.get(f"/sms/{message_id}").json()["errorCode"] == 1040
-        vendor.town.clock.advance(60)
+        vendor.state.clock.advance(60)
         assert vendor.get(f"/sms/{message_id}").json()["status"] == "delivered"
 
     def test_unreachable(self, vendor: Vendor) -> None:
-        vendor.books.unreachable.add(PHONE)
+        vendor.vendor_state.unreachable.add(PHONE)
         message_id = vendor.post("/sms", SMS).json()["msgId"]
         assert vendor.get(f"/sms/{message_id}").json()["status"] == "accepted"
 
@@ -128,7 +128,7 @@ class TestSms:
 
 class TestViber:
     def test_transaction(self, vendor: Vendor) -> None:
-        vendor.town.set_ripeness("kyivstar.viber", "looks", 1)
+        vendor.state.set_transition("kyivstar_open_telecom.viber", "after_polls", 1)
         answer = vendor.post("/viber/transaction", SMS | {"text": "Your code is 1234", "messageTtlSec": 30})
         body = answer.json()
         assert set(body) == {"reqId", "mid"}
@@ -139,7 +139,7 @@ class TestViber:
         assert effect.facts["charged"] == "transaction"
 
     def test_text_beside_the_template_is_charged_as_advertising(self, vendor: Vendor) -> None:
-        vendor.books.viber_templates = [r"Order \d+"]
+        vendor.vendor_state.viber_templates = [r"Order \d+"]
         for text in ("Order 5", "Order 5 and more"):
             assert vendor.post("/viber/transaction", SMS | {"text": text}).status_code == 200
         charged = [effect.facts["charged"] for effect in vendor.effects("viber_transaction")]

@@ -75,7 +75,7 @@ class TestPromoAudience:
         assert set(answers[0]) == {"reqId", "name"}
         assert answers[0]["name"] != answers[1]["name"]
         chunk = [("380670000000", ("A", "0")), ("380670000001", ("A", "1"))]
-        assert vendor.books.promos[promo_id].audience == chunk * 2
+        assert vendor.vendor_state.promos[promo_id].audience == chunk * 2
         counts = [effect.facts["count"] for effect in vendor.effects("promo_audience")]
         assert counts == [2, 2]
 
@@ -85,7 +85,7 @@ class TestPromoAudience:
         whole = cpu_seconds(lambda: vendor.add(promo_id, 20_000))
         assert whole < 40 * tenth
         refused(vendor.add(promo_id, 20_001), 413)
-        assert len(vendor.books.promos[promo_id].audience) == 20_000
+        assert len(vendor.vendor_state.promos[promo_id].audience) == 20_000
 
     @pytest.mark.parametrize(
         "entry",
@@ -104,7 +104,7 @@ class TestPromoAudience:
         promo_id = vendor.draft()
         good = {"phoneNumber": PHONE, "params": ["A", "B"]}
         refused(vendor.post(f"/promo/{promo_id}/audience", {"audience": [good, entry]}), 422)
-        assert vendor.books.promos[promo_id].audience == []
+        assert vendor.vendor_state.promos[promo_id].audience == []
 
     @pytest.mark.parametrize("body", [{}, {"audience": []}, {"audience": {}}, {"audience": [], "name": "x"}])
     def test_wrong_body(self, vendor: Vendor, body: Any) -> None:
@@ -125,7 +125,7 @@ class TestPromoStatus:
         return promo_id
 
     def test_runs_to_its_end(self, vendor: Vendor) -> None:
-        vendor.town.set_ripeness("kyivstar.promo", "looks", 1)
+        vendor.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1)
         promo_id = self.waiting(vendor)
         assert vendor.effects("promo_started") == []
         seen = [vendor.get(f"/promo/{promo_id}").json() for _ in range(3)]
@@ -142,22 +142,22 @@ class TestPromoStatus:
         assert vendor.get(f"/promo/{promo_id}").json()["status"] == "COMPLETED"
 
     def test_suspended_before_it_begins(self, vendor: Vendor) -> None:
-        vendor.town.set_ripeness("kyivstar.promo", "seconds", 60)
+        vendor.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 60)
         promo_id = self.waiting(vendor)
         assert vendor.put(promo_id, "SUSPENDED").json()["nextAvailableStatuses"] == ["WAITING"]
-        vendor.town.clock.advance(3600)
+        vendor.state.clock.advance(3600)
         assert vendor.get(f"/promo/{promo_id}").json()["status"] == "SUSPENDED"
         assert vendor.effects("promo_started") == []
         assert len(vendor.effects("promo_suspended")) == 1
 
     def test_suspended_and_resumed(self, vendor: Vendor) -> None:
-        vendor.town.set_ripeness("kyivstar.promo", "seconds", 60)
+        vendor.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 60)
         promo_id = self.waiting(vendor)
-        vendor.town.clock.advance(60)
+        vendor.state.clock.advance(60)
         assert vendor.put(promo_id, "SUSPENDED").status_code == 200
         assert vendor.get(f"/promo/{promo_id}/statistics").json()["wasNotSent"] == 2
         assert vendor.put(promo_id, "WAITING").status_code == 200
-        vendor.town.clock.advance(120)
+        vendor.state.clock.advance(120)
         assert vendor.get(f"/promo/{promo_id}").json()["status"] == "COMPLETED"
         counts = [effect.facts["count"] for effect in vendor.effects("promo_started")]
         assert counts == [4, 2]
@@ -167,10 +167,10 @@ class TestPromoStatus:
         promo_id = vendor.draft()
         vendor.add(promo_id)
         refused(vendor.put(promo_id, status), 422)
-        assert vendor.books.promos[promo_id].status == "DRAFT"
+        assert vendor.vendor_state.promos[promo_id].status == "DRAFT"
 
     def test_waiting_once(self, vendor: Vendor) -> None:
-        vendor.town.set_ripeness("kyivstar.promo", "seconds", 60)
+        vendor.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 60)
         refused(vendor.put(self.waiting(vendor), "WAITING"), 422)
 
     def test_the_completed_stay_completed(self, vendor: Vendor) -> None:
@@ -183,11 +183,11 @@ class TestPromoStatus:
         assert "empty" in refused(vendor.put(vendor.draft(), "WAITING"), 422)
 
     def test_statistics(self, vendor: Vendor) -> None:
-        vendor.town.set_ripeness("kyivstar.promo", "seconds", 60)
-        vendor.books.unreachable.add("380670000001")
+        vendor.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 60)
+        vendor.vendor_state.unreachable.add("380670000001")
         promo_id = self.waiting(vendor)
         before = vendor.get(f"/promo/{promo_id}/statistics").json()
-        vendor.town.clock.advance(120)
+        vendor.state.clock.advance(120)
         after = vendor.get(f"/promo/{promo_id}/statistics").json()
         assert (before["sentCount"], before["wasNotSent"]) == (0, 4)
         names = ("sentCount", "deliveriesCount", "undeliveredCount", "wasNotSent", "expiredCount")
@@ -216,8 +216,8 @@ class TestPromoList:
 
     def test_filtered_by_start(self, vendor: Vendor) -> None:
         old = vendor.draft()
-        now = vendor.town.clock.now()
-        vendor.town.clock.advance(3600)
+        now = vendor.state.clock.now()
+        vendor.state.clock.advance(3600)
         new = vendor.draft()
         border = (now + timedelta(seconds=1800)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -246,7 +246,7 @@ class TestPromoList:
         refused(vendor.get("/promo", **query), 422)
 
     def test_a_look_ripens(self, vendor: Vendor) -> None:
-        vendor.town.set_ripeness("kyivstar.promo", "looks", 1)
+        vendor.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1)
         promo_id = vendor.draft()
         vendor.add(promo_id)
         vendor.put(promo_id, "WAITING")

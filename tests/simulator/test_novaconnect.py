@@ -11,10 +11,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from airflow_provider_telecom.simulator.credentials import NOVACONNECT_TOKEN, NOVACONNECT_USER_TOKEN
-from airflow_provider_telecom.simulator.novaconnect import Books, routes
-from airflow_provider_telecom.simulator.novaconnect.records import Sim
+from airflow_provider_telecom.simulator.novaconnect import VendorState, routes
+from airflow_provider_telecom.simulator.novaconnect.models import Sim
 from airflow_provider_telecom.simulator.novaconnect.routes import METHODS
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 HOOK = "http://127.0.0.1:9/hook"
 SMS = {"params": {"text": "Hello"}}
@@ -25,7 +25,7 @@ TARIFF = {"params": {"value": 20480, "auto_package": True}}
 class Letters:
     """Keeps what the town's postman would deliver."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, state: SimulatorState) -> None:
         self.posted: list[tuple[str, Any]] = []
 
     def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
@@ -39,16 +39,16 @@ class Desk:
     """A customer at NovaConnect's counter."""
 
     def __init__(self) -> None:
-        self.town = Town()
-        self.letters: Letters = self.town.books("postman", Letters)
+        self.state = SimulatorState()
+        self.letters: Letters = self.state.vendor_state("webhook_sender", Letters)
         app = FastAPI()
-        app.include_router(routes(self.town), prefix="/x")
+        app.include_router(routes(self.state), prefix="/x")
         self.client = TestClient(app)
 
     @property
-    def books(self) -> Books:
-        books: Books = self.town.books("novaconnect", Books)
-        return books
+    def vendor_state(self) -> VendorState:
+        vendor_state: VendorState = self.state.vendor_state("novaconnect", VendorState)
+        return vendor_state
 
     def ask(self, path: str, body: Any, token: str = NOVACONNECT_TOKEN, lang: str = "en") -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"}
@@ -67,10 +67,12 @@ class Desk:
         return str(answer["result"]["item"]["queue_id"])
 
     def sim(self, profile: str, block: str = "n") -> Sim:
-        return next(one for one in self.books.sims.values() if (one.profile, one.block) == (profile, block))
+        return next(
+            one for one in self.vendor_state.sims.values() if (one.profile, one.block) == (profile, block)
+        )
 
     def effects(self, kind: str | None = None) -> list[dict[str, Any]]:
-        return [effect.facts for effect in self.town.ledger.of("novaconnect", kind)]
+        return [effect.facts for effect in self.state.ledger.of("novaconnect", kind)]
 
     def bodies(self) -> list[Any]:
         return [body for _, body in self.letters.posted]
@@ -99,7 +101,7 @@ def test_a_token_in_the_query_is_for_downloads_only(desk: Desk) -> None:
 
 
 def test_the_user_of_an_inactive_account_is_shut_out(desk: Desk) -> None:
-    desk.books.users[102].active = False
+    desk.vendor_state.users[102].active = False
     headers = {"Authorization": f"Bearer {NOVACONNECT_USER_TOKEN}"}
     assert desk.client.post("/x/api/sim/list", json={}, headers=headers).status_code == 401
 
@@ -128,7 +130,7 @@ def test_reads_are_for_every_role(desk: Desk, path: str, token: str) -> None:
 
 
 def test_the_http_status_follows_the_code_on_request(desk: Desk) -> None:
-    desk.books.switches.set("http_status", "code")
+    desk.vendor_state.switches.set("http_status", "code")
     headers = {"Authorization": f"Bearer {NOVACONNECT_USER_TOKEN}"}
     answer = desk.client.post("/x/api/sim/block", json={"items": [1001]}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, 403)
@@ -206,7 +208,7 @@ def test_filters(desk: Desk, wanted: dict[str, Any], count: int) -> None:
 
 def test_sorting(desk: Desk) -> None:
     by_id = desk.ask("sim/list", {"sort": {"id": "DESC"}, "size": 60})["items"]
-    assert [sim["id"] for sim in by_id] == sorted(desk.books.sims, reverse=True)
+    assert [sim["id"] for sim in by_id] == sorted(desk.vendor_state.sims, reverse=True)
     mixed = desk.ask("sim/list", {"sort": {"profile": "ASC", "name": "ASC"}, "size": 60})["items"]
     keys = [(sim["profile"], sim["name"] is None, sim["name"] or "") for sim in mixed]
     assert keys == sorted(keys)
@@ -233,19 +235,19 @@ def test_a_wrong_list_request_is_400(desk: Desk, body: dict[str, Any]) -> None:
 
 
 def test_quirks_of_a_sims_types(desk: Desk) -> None:
-    desk.books.switches.turn_on("limit_float", "change_lock_bool")
+    desk.vendor_state.switches.turn_on("limit_float", "change_lock_bool")
     sim = desk.ask("sim/list", {"filter": {"profile": "TD"}, "size": 1})["items"][0]
     assert isinstance(sim["limit"]["used"], float)
     assert sim["tariff"]["change_lock"] is False
 
 
 def test_a_fleet_of_thousands(desk: Desk) -> None:
-    added = desk.books.add_sims(5000)
-    assert len({sim.number for sim in desk.books.sims.values()}) == 5060
+    added = desk.vendor_state.add_sims(5000)
+    assert len({sim.number for sim in desk.vendor_state.sims.values()}) == 5060
     desk.order("block", added)
     assert len(desk.effects("block")) == 5000
     with pytest.raises(ValueError, match="10000"):
-        desk.books.add_sims(5000)
+        desk.vendor_state.add_sims(5000)
 
 
 # --- blocks
@@ -274,7 +276,7 @@ def test_what_happens_to_each_block(
     sim = desk.sim(profile, before)
     queue_id = desk.order(path, [sim])
     assert sim.block == after
-    assert desk.books.queues[queue_id].statuses == [status]
+    assert desk.vendor_state.queues[queue_id].statuses == [status]
     assert [facts["queue_id"] for facts in desk.effects(path)] == [queue_id] * effects
 
 
@@ -296,7 +298,7 @@ def test_a_sim_of_the_wrong_profile_fails_alone(
 ) -> None:
     right = desk.sim("TD" if wrong_profile == "TC" else "TC")
     queue_id = desk.order(path, [desk.sim(wrong_profile), right], **more)
-    assert desk.books.queues[queue_id].statuses == ["error", "success"]
+    assert desk.vendor_state.queues[queue_id].statuses == ["error", "success"]
     assert [facts["msisdn"] for facts in desk.effects()] == [right.number]
 
 
@@ -312,10 +314,10 @@ def test_sms_is_sent_once_and_reported_the_next_day(desk: Desk) -> None:
     sim = desk.sim("TD")
     desk.order("sms", [sim], params={"text": "я" * 70})
     assert [(facts["msisdn"], facts["text"]) for facts in desk.effects("sms")] == [(sim.number, "я" * 70)]
-    today = desk.town.clock.now().strftime("%d-%m-%Y")
+    today = desk.state.clock.now().strftime("%d-%m-%Y")
     report = {"filter": {"start": today, "end": today}, "select": [f"s_{sim.id}"]}
     assert desk.ask("report/call_sms", report)["result"]["items"] == []
-    desk.town.clock.advance(86400)
+    desk.state.clock.advance(86400)
     rows = desk.ask("report/call_sms", report)["result"]["items"]
     assert [(row["type"], row["to_number"]) for row in rows] == [("in_sms", sim.number)]
 
@@ -335,8 +337,8 @@ def test_tariff_changes_the_package_and_locks_itself(desk: Desk) -> None:
     assert (sim.limit.type, sim.limit.value, sim.limit.used) == ("p_unlim", 20, 0)
     assert (sim.tariff.name, sim.tariff.package_auto) == ("TD_Mega", True)
     queue_id = desk.order("tariff", [sim], **TARIFF)
-    assert desk.books.queues[queue_id].statuses == ["error"]
-    desk.town.clock.advance(31 * 86400)
+    assert desk.vendor_state.queues[queue_id].statuses == ["error"]
+    desk.state.clock.advance(31 * 86400)
     desk.order("tariff", [sim], params={"value": 102400, "auto_package": False})
     assert (sim.limit.type, sim.limit.value, sim.tariff.name) == ("p_lim", 100, "TD")
     assert len(desk.effects("tariff")) == 2
@@ -349,19 +351,19 @@ def test_edit_renames_at_once(desk: Desk) -> None:
 
 
 def test_groups_are_set_by_id_and_by_name(desk: Desk) -> None:
-    sim, (first, second, *_) = desk.sim("TD"), desk.books.groups.values()
+    sim, (first, second, *_) = desk.sim("TD"), desk.vendor_state.groups.values()
     desk.order("group", [sim], group=[first.id], new_group=["Fresh", second.name])
-    names = [desk.books.groups[one].name for one in sim.groups]
+    names = [desk.vendor_state.groups[one].name for one in sim.groups]
     assert names == [first.name, "Fresh", second.name]
     desk.order("group", [sim], new_group=["Fresh"])
-    assert [desk.books.groups[one].name for one in sim.groups] == ["Fresh"]
+    assert [desk.vendor_state.groups[one].name for one in sim.groups] == ["Fresh"]
     assert [facts["name"] for facts in desk.effects("group_created")] == ["Fresh"]
     assert len(desk.effects("group")) == 2
 
 
 def test_groups_may_be_added_to_those_of_a_sim(desk: Desk) -> None:
-    desk.books.switches.turn_on("groups_added")
-    sim, (first, second, *_) = desk.sim("TD"), desk.books.groups.values()
+    desk.vendor_state.switches.turn_on("groups_added")
+    sim, (first, second, *_) = desk.sim("TD"), desk.vendor_state.groups.values()
     sim.groups = [first.id]
     desk.order("group", [sim], group=[second.id, first.id])
     assert sim.groups == [first.id, second.id]
@@ -403,7 +405,7 @@ def test_groups_may_be_added_to_those_of_a_sim(desk: Desk) -> None:
 def test_a_wrong_operation_is_400_without_effect(desk: Desk, path: str, body: dict[str, Any]) -> None:
     assert desk.code(f"sim/{path}", body) == 400
     assert desk.effects() == []
-    assert not desk.books.queues
+    assert not desk.vendor_state.queues
 
 
 @pytest.mark.parametrize(
@@ -418,7 +420,7 @@ def test_a_wrong_operation_is_400_without_effect(desk: Desk, path: str, body: di
 def test_an_unknown_id_is_404_without_effect(desk: Desk, path: str, body: dict[str, Any]) -> None:
     assert desk.code(f"sim/{path}", body) == 404
     assert desk.effects() == []
-    assert not desk.books.queues
+    assert not desk.vendor_state.queues
 
 
 # --- queues and call-backs
@@ -430,7 +432,7 @@ def test_the_callback_is_as_documented(desk: Desk) -> None:
     assert url == HOOK
     items = body.pop("items")
     assert [(sim["block"], sim["queue_status"]) for sim in items] == [("u", "success"), ("m", "error")]
-    assert abs(body.pop("added") - desk.books.now()) <= 2
+    assert abs(body.pop("added") - desk.vendor_state.now()) <= 2
     assert body == {
         "qid": queue_id,
         "queue": "block",
@@ -446,48 +448,48 @@ def test_without_a_callback_address_nothing_is_posted(desk: Desk) -> None:
 
 
 def test_queues_ripen_by_the_clock_sim_by_sim(desk: Desk) -> None:
-    desk.town.set_ripeness("novaconnect.queue", "seconds", 10)
-    sims = [sim for sim in desk.books.sims.values() if sim.block == "n"][:3]
+    desk.state.set_transition("novaconnect.queue", "after_seconds", 10)
+    sims = [sim for sim in desk.vendor_state.sims.values() if sim.block == "n"][:3]
     queue_id = desk.order("block", sims, callbackUrl=HOOK)
     assert [sim.block for sim in sims] == ["n", "n", "n"]
-    desk.town.clock.advance(20)
+    desk.state.clock.advance(20)
     ids = [sim.id for sim in sims]
     shown = {sim["id"]: sim["block"] for sim in desk.ask("sim/list", {"size": 60})["items"]}
     assert [shown[one] for one in ids] == ["u", "u", "n"]
     assert desk.letters.posted == []
-    assert not desk.books.queues[queue_id].finished
-    desk.town.clock.advance(10)
-    desk.books.settle()
+    assert not desk.vendor_state.queues[queue_id].finished
+    desk.state.clock.advance(10)
+    desk.vendor_state.settle()
     assert len(desk.effects("block")) == 3
     assert len(desk.letters.posted) == 1
-    desk.books.settle()
+    desk.vendor_state.settle()
     assert len(desk.effects("block")) == 3
     assert len(desk.letters.posted) == 1
 
 
 def test_queues_ripen_by_looks_and_settling_is_none(desk: Desk) -> None:
-    desk.town.set_ripeness("novaconnect.queue", "looks", 2)
+    desk.state.set_transition("novaconnect.queue", "after_polls", 2)
     sim = desk.sim("TD")
     desk.order("block", [sim])
-    desk.books.settle()
+    desk.vendor_state.settle()
     seen = [desk.ask("sim/list", {"size": 1})["items"][0]["block"] for _ in range(2)]
     assert (sim.id, seen) == (1001, ["n", "u"])
 
 
 def test_the_older_queue_goes_first(desk: Desk) -> None:
-    desk.town.set_ripeness("novaconnect.queue", "seconds", 10)
+    desk.state.set_transition("novaconnect.queue", "after_seconds", 10)
     sim = desk.sim("TD")
     desk.order("block", [sim])
     desk.order("unblock", [sim])
-    desk.town.clock.advance(10)
-    desk.books.settle()
+    desk.state.clock.advance(10)
+    desk.vendor_state.settle()
     assert sim.block == "n"
-    assert [effect.kind for effect in desk.town.ledger.effects] == ["block", "unblock"]
+    assert [effect.kind for effect in desk.state.ledger.effects] == ["block", "unblock"]
 
 
 def test_progress_callbacks(desk: Desk) -> None:
-    desk.books.switches.turn_on("progress_callbacks")
-    sims = list(desk.books.sims.values())[:10]
+    desk.vendor_state.switches.turn_on("progress_callbacks")
+    sims = list(desk.vendor_state.sims.values())[:10]
     desk.order("disconnect", sims, callbackUrl=HOOK)
     assert [body["status"]["process"] for body in desk.bodies()] == [3, 6, 9, 10]
     assert desk.bodies()[0]["status"] == {"count": 10, "process": 3, "percentage": 30}
@@ -495,15 +497,15 @@ def test_progress_callbacks(desk: Desk) -> None:
 
 
 def test_single_item_callbacks(desk: Desk) -> None:
-    desk.books.switches.turn_on("single_item")
-    sims = list(desk.books.sims.values())[:2]
+    desk.vendor_state.switches.turn_on("single_item")
+    sims = list(desk.vendor_state.sims.values())[:2]
     desk.order("disconnect", sims, callbackUrl=HOOK)
     assert [body["items"]["id"] for body in desk.bodies()] == [sim.id for sim in sims]
     assert [body["status"]["percentage"] for body in desk.bodies()] == [50, 100]
 
 
 def test_count_as_an_object(desk: Desk) -> None:
-    desk.books.switches.turn_on("count_object")
+    desk.vendor_state.switches.turn_on("count_object")
     desk.order("disconnect", [desk.sim("TD")], callbackUrl=HOOK)
     assert desk.bodies()[0]["status"] == {
         "count": {"value": 1},
@@ -513,14 +515,16 @@ def test_count_as_an_object(desk: Desk) -> None:
 
 
 def test_two_towns_of_one_seed_are_alike() -> None:
-    one, two = Town(3), Town(3)
+    one, two = SimulatorState(3), SimulatorState(3)
     two.clock.set(one.clock.now())
-    first, second = Books(one), Books(two)
+    first, second = VendorState(one), VendorState(two)
     assert [vars(sim.tariff) for sim in first.sims.values()] == [
         vars(sim.tariff) for sim in second.sims.values()
     ]
     assert [row.value for row in first.sessions] == [row.value for row in second.sessions]
-    assert [row.value for row in first.sessions] != [row.value for row in Books(Town(4)).sessions]
+    assert [row.value for row in first.sessions] != [
+        row.value for row in VendorState(SimulatorState(4)).sessions
+    ]
 
 
 # --- readings
@@ -531,7 +535,7 @@ def test_two_towns_of_one_seed_are_alike() -> None:
     [("200_but_401", (401, 200, 200)), ("always_200", (200, 200, 200)), ("code", (401, 403, 404))],
 )
 def test_http_status(desk: Desk, form: str, statuses: tuple[int, ...]) -> None:
-    desk.books.switches.set("http_status", form)
+    desk.vendor_state.switches.set("http_status", form)
 
     def post(path: str, body: Any, token: str) -> tuple[int, int]:
         answer = desk.client.post(f"/x/api/{path}", json=body, headers={"Authorization": f"Bearer {token}"})
@@ -547,7 +551,7 @@ def test_http_status(desk: Desk, form: str, statuses: tuple[int, ...]) -> None:
 
 
 def test_bare_errors(desk: Desk) -> None:
-    desk.books.switches.turn_on("bare_errors")
+    desk.vendor_state.switches.turn_on("bare_errors")
     headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
     answer = desk.client.post("/x/api/group/remove?lang=en", json={"id": 9}, headers=headers)
     assert (answer.status_code, answer.json()) == (404, {"error": "Not found: id 9"})
@@ -563,8 +567,8 @@ def test_bare_errors(desk: Desk) -> None:
 )
 @pytest.mark.parametrize("end", ["empty", "last_page", "not_found"])
 def test_pages(desk: Desk, form: str, pages: list[Any], end: str) -> None:
-    desk.books.switches.set("page_size", form)
-    desk.books.switches.set("past_the_end", end)
+    desk.vendor_state.switches.set("page_size", form)
+    desk.vendor_state.switches.set("past_the_end", end)
     for number, expected in enumerate(pages):
         answer = desk.ask("sim/list", {"page": number, "size": 40, "sort": {"id": "ASC"}})
         if expected is None and end == "not_found":
@@ -577,7 +581,7 @@ def test_pages(desk: Desk, form: str, pages: list[Any], end: str) -> None:
 
 
 def test_all_count_of_all(desk: Desk) -> None:
-    desk.books.switches.set("all_count", "whole")
+    desk.vendor_state.switches.set("all_count", "whole")
     answer = desk.ask("sim/list", {"filter": {"profile": "TC"}, "size": 100})
     assert (answer["count"], answer["all_count"]) == (20, 60)
     answer = desk.ask("group/list", {"filter": {"name": "al"}, "page": 0, "size": 100})
@@ -585,37 +589,37 @@ def test_all_count_of_all(desk: Desk) -> None:
 
 
 def test_flat_answers_and_bent_types(desk: Desk) -> None:
-    desk.books.switches.turn_on("flat", "numbers_as_text", "flags_as_numbers")
+    desk.vendor_state.switches.turn_on("flat", "numbers_as_text", "flags_as_numbers")
     answer = desk.ask("user/get", {})
     assert (answer["code"], answer["item"]["id"], answer["item"]["active"]) == ("200", "101", "1")
     assert "result" not in answer
     assert desk.ask("report/day", {})["items"]
     assert desk.ask("sim/list", {})["items"][0]["tariff"]["package_auto"] in ("0", "1")
-    desk.books.switches.set("numbers_as_text", "off")
+    desk.vendor_state.switches.set("numbers_as_text", "off")
     assert desk.ask("user/get", {})["item"]["active"] == 1
 
 
 def test_a_report_that_ends_before_its_end(desk: Desk) -> None:
-    day = f"{desk.town.clock.now() - timedelta(days=2):%d-%m-%Y}"
+    day = f"{desk.state.clock.now() - timedelta(days=2):%d-%m-%Y}"
     window = {"filter": {"start": day, "end": day}, "size": 500}
     assert desk.ask("report/sessions", window)["result"]["items"]
-    desk.books.switches.turn_on("report_end_excluded")
+    desk.vendor_state.switches.turn_on("report_end_excluded")
     assert desk.ask("report/sessions", window)["result"]["items"] == []
 
 
 def test_renaming_by_the_queue(desk: Desk) -> None:
-    desk.books.switches.turn_on("rename_queued")
-    desk.town.set_ripeness("novaconnect.queue", "looks", 1)
+    desk.vendor_state.switches.turn_on("rename_queued")
+    desk.state.set_transition("novaconnect.queue", "after_polls", 1)
     answer = desk.ask("sim/edit", {"id": 1001, "name": "Van"})
-    assert answer["result"]["item"]["queue_id"] in desk.books.queues
-    assert desk.books.sims[1001].name != "Van"
+    assert answer["result"]["item"]["queue_id"] in desk.vendor_state.queues
+    assert desk.vendor_state.sims[1001].name != "Van"
     desk.ask("user/get", {})
-    assert desk.books.sims[1001].name == "Van"
+    assert desk.vendor_state.sims[1001].name == "Van"
     assert len(desk.effects("rename")) == 1
 
 
 def test_a_redirected_reconnection(desk: Desk) -> None:
-    desk.books.switches.turn_on("reconnect_redirect")
+    desk.vendor_state.switches.turn_on("reconnect_redirect")
     headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
     url = "/x/api/sim/reconnect"
     answer = desk.client.post(url, json={"items": [1001]}, headers=headers, follow_redirects=False)
@@ -625,7 +629,7 @@ def test_a_redirected_reconnection(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("operation", "calls_back"), [("block", True), ("disconnect", True), ("sms", False)])
 def test_who_calls_back(desk: Desk, operation: str, calls_back: bool) -> None:
-    desk.books.switches.turn_on("callbacks_listed")
+    desk.vendor_state.switches.turn_on("callbacks_listed")
     params = SMS if operation == "sms" else {}
     desk.order(operation, [desk.sim("TD")], callbackUrl=HOOK, **params)
     assert bool(desk.bodies()) is calls_back
@@ -635,7 +639,7 @@ def test_a_block_over_a_package_that_ran_out(desk: Desk) -> None:
     sim = desk.sim("TD", "p")
     desk.order("block", [sim])
     assert sim.block == "p"
-    desk.books.switches.turn_on("block_over_package")
+    desk.vendor_state.switches.turn_on("block_over_package")
     desk.order("block", [sim, desk.sim("TD", "f")])
     assert sim.block == "u"
     assert len(desk.effects("block")) == 1

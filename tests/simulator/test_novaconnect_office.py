@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from airflow_provider_telecom.simulator.credentials import NOVACONNECT_TOKEN, NOVACONNECT_USER_TOKEN
-from airflow_provider_telecom.simulator.novaconnect import Books, routes
-from airflow_provider_telecom.simulator.novaconnect.seed import REPORTED_DAYS
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.novaconnect import VendorState, routes
+from airflow_provider_telecom.simulator.novaconnect.seed import REPORT_DAYS
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 NEW_USER = {"first_name": "Dana", "last_name": "New", "email": "dana@example.kz", "phone": "77000009050"}
 NOTICE_URL = "http://127.0.0.1:9/notices"
@@ -24,7 +24,7 @@ NOTICE_URL = "http://127.0.0.1:9/notices"
 class Letters:
     """Keeps what the town's postman would deliver."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, state: SimulatorState) -> None:
         self.posted: list[tuple[str, Any]] = []
 
     def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
@@ -35,11 +35,11 @@ class Office:
     """A customer at NovaConnect's back office."""
 
     def __init__(self) -> None:
-        self.town = Town()
-        self.letters: Letters = self.town.books("postman", Letters)
-        self.books: Books = self.town.books("novaconnect", Books)
+        self.state = SimulatorState()
+        self.letters: Letters = self.state.vendor_state("webhook_sender", Letters)
+        self.vendor_state: VendorState = self.state.vendor_state("novaconnect", VendorState)
         app = FastAPI()
-        app.include_router(routes(self.town), prefix="/x")
+        app.include_router(routes(self.state), prefix="/x")
         self.client = TestClient(app)
 
     def ask(self, path: str, body: Any, token: str = NOVACONNECT_TOKEN) -> dict[str, Any]:
@@ -64,10 +64,10 @@ class Office:
         return items
 
     def effects(self, kind: str) -> list[dict[str, Any]]:
-        return [effect.facts for effect in self.town.ledger.of("novaconnect", kind)]
+        return [effect.facts for effect in self.state.ledger.of("novaconnect", kind)]
 
     def day(self, ago: int) -> str:
-        return (self.town.clock.now() - timedelta(days=ago)).strftime("%d-%m-%Y")
+        return (self.state.clock.now() - timedelta(days=ago)).strftime("%d-%m-%Y")
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_user_edit_refusals(office: Office, body: dict[str, Any], token: str, co
 def test_an_administrator_edits_others(office: Office) -> None:
     user = office.item("user/edit", {"id": 104, "active": True, "role": "admin", "password": "fresh"})
     assert (user["active"], user["role"]) == (True, "admin")
-    assert office.books.users[104].password == "fresh"
+    assert office.vendor_state.users[104].password == "fresh"
     assert office.effects("user_edited") == [{"id": 104, "fields": ["active", "password", "role"]}]
 
 
@@ -196,9 +196,9 @@ def test_group_list_by_a_part_of_the_name(office: Office) -> None:
 def test_a_group_from_birth_to_end(office: Office) -> None:
     group = office.item("group/create", {"name": "Pumps"})
     assert office.item("group/edit", {"id": group["id"], "name": "Wells"})["name"] == "Wells"
-    office.books.sims[1001].groups = [group["id"]]
+    office.vendor_state.sims[1001].groups = [group["id"]]
     assert office.item("group/remove", {"id": group["id"]})["name"] == "Wells"
-    assert office.books.sims[1001].groups == []
+    assert office.vendor_state.sims[1001].groups == []
     for path in ("group/edit", "group/remove"):
         body = {"id": group["id"], **({"name": "x"} if path == "group/edit" else {})}
         assert office.ask(path, body)["code"] == 404
@@ -251,7 +251,7 @@ def test_a_transcript_is_a_workbook_that_adds_up(office: Office) -> None:
     assert head == ("ICCID", "Number", "Cost, EUR")
     assert len(rows) == 60
     assert rows[0][0] == "8999700000000000000"
-    assert round(sum(row[2] for row in rows), 2) == office.books.bills[502].cost
+    assert round(sum(row[2] for row in rows), 2) == office.vendor_state.bills[502].cost
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_pages_of_a_report(office: Office) -> None:
 
 def test_a_window_of_days_takes_both_ends(office: Office) -> None:
     rows = office.rows("sessions", filter={"start": office.day(3), "end": office.day(2)})
-    now = int(office.town.clock.now().timestamp())
+    now = int(office.state.clock.now().timestamp())
     midnight = now - now % 86400
     assert {(midnight - row["start"] - 1) // 86400 for row in rows} == {1, 2}
 
@@ -314,7 +314,7 @@ def test_days_add_up_to_sessions(office: Office) -> None:
 def test_calls_and_messages(office: Office) -> None:
     rows = office.rows("call_sms")
     assert {row["type"] for row in rows} == {"call", "in_sms", "out_sms", "ussd"}
-    assert len(rows) == 4 * REPORTED_DAYS
+    assert len(rows) == 4 * REPORT_DAYS
     assert set(rows[0]) == {
         *("sid", "date", "type", "to_number", "session_cost", "id", "original_number", "iccid", "name")
     }
@@ -322,8 +322,8 @@ def test_calls_and_messages(office: Office) -> None:
 
 @pytest.mark.parametrize("report", ["sessions", "day", "call_sms"])
 def test_select(office: Office, report: str) -> None:
-    group = next(iter(office.books.groups))
-    members = {sim.id for sim in office.books.sims.values() if group in sim.groups}
+    group = next(iter(office.vendor_state.groups))
+    members = {sim.id for sim in office.vendor_state.sims.values() if group in sim.groups}
     assert {row["id"] for row in office.rows(report, select=[f"g_{group}"])} <= members
     assert {row["id"] for row in office.rows(report, select=["s_1001", "s_1002"])} <= {1001, 1002}
     assert len(office.rows(report, select=["all", "s_1001"])) == len(office.rows(report))
@@ -353,7 +353,7 @@ def test_report_refusals(office: Office, body: dict[str, Any], code: int) -> Non
 
 @pytest.mark.parametrize(("kind", "block", "count"), [("msu_lock", "m", 2), ("package_empty", "p", 4)])
 def test_notices_about_sims(office: Office, kind: str, block: str, count: int) -> None:
-    office.books.notify(kind, NOTICE_URL)
+    office.vendor_state.notify(kind, NOTICE_URL)
     [(url, body)] = office.letters.posted
     assert (url, set(body), body["type"]) == (NOTICE_URL, {"type", "items"}, kind)
     assert [sim["block"] for sim in body["items"]] == [block] * count
@@ -365,7 +365,7 @@ def test_notices_about_sims(office: Office, kind: str, block: str, count: int) -
     ("kind", "bills"), [("generate_bill", [506]), *((f"unpaid_bill_{day}", [505, 506]) for day in (3, 5, 6))]
 )
 def test_notices_about_bills(office: Office, kind: str, bills: list[int]) -> None:
-    office.books.notify(kind, NOTICE_URL)
+    office.vendor_state.notify(kind, NOTICE_URL)
     [(_, body)] = office.letters.posted
     assert [bill["id"] for bill in body["items"]] == bills
     assert [file["name"] for file in body["files"]] == [f"NC-{number}.pdf" for number in bills]
@@ -376,4 +376,4 @@ def test_notices_about_bills(office: Office, kind: str, bills: list[int]) -> Non
 
 def test_there_is_no_other_notice(office: Office) -> None:
     with pytest.raises(ValueError, match="birthday"):
-        office.books.notify("birthday", NOTICE_URL)
+        office.vendor_state.notify("birthday", NOTICE_URL)

@@ -37,9 +37,9 @@ def test_it_begins_with_what_is_not_imitated(telecom_simulator: Simulator) -> No
 @pytest.mark.parametrize(
     ("name", "short", "credential"),
     [
-        ("Kyivstar Open Telecom", "kyivstar", credentials.KYIVSTAR_CLIENT_SECRET),
-        ("KetchUp Loyalty", "ketchup", credentials.KETCHUP_API_KEY),
-        ("Kyivstar FMC", "fmc", credentials.FMC_TOKEN),
+        ("Kyivstar Open Telecom", "kyivstar_open_telecom", credentials.KYIVSTAR_CLIENT_SECRET),
+        ("KetchUp Loyalty", "ketchup_loyalty", credentials.KETCHUP_API_KEY),
+        ("Kyivstar FMC", "kyivstar_fmc", credentials.FMC_TOKEN),
         ("SunSim", "sunsim", credentials.SUNSIM_AUTHORIZATION_TOKEN),
         ("NovaConnect", "novaconnect", credentials.NOVACONNECT_TOKEN),
     ],
@@ -55,9 +55,9 @@ def test_each_vendor_has_an_address_and_credentials(
 
 def test_effects_and_requests_are_counted(telecom_simulator: Simulator) -> None:
     for kind in ("sms", "sms", "hlr"):
-        telecom_simulator.town.record("ketchup", kind)
+        telecom_simulator.state.record("ketchup_loyalty", kind)
     for _ in range(3):
-        httpx.get(telecom_simulator.base("fmc") + "/x", timeout=HANG_SECONDS)
+        httpx.get(telecom_simulator.base("kyivstar_fmc") + "/x", timeout=HANG_SECONDS)
     html = page(telecom_simulator)
     assert "hlr 1<br>sms 2" in row(html, "KetchUp Loyalty")
     assert "none" in row(html, "SunSim")
@@ -67,12 +67,12 @@ def test_effects_and_requests_are_counted(telecom_simulator: Simulator) -> None:
 def test_it_tells_the_towns_time(telecom_simulator: Simulator) -> None:
     from datetime import datetime
 
-    telecom_simulator.town.clock.set(datetime(2031, 5, 6, 7, 8, tzinfo=UTC))
+    telecom_simulator.state.clock.set(datetime(2031, 5, 6, 7, 8, tzinfo=UTC))
     assert "It is 2031-05-06 07:08:" in page(telecom_simulator)
 
 
 def test_what_comes_from_elsewhere_is_escaped(telecom_simulator: Simulator) -> None:
-    telecom_simulator.town.record("fmc", "<b>call</b>")
+    telecom_simulator.state.record("kyivstar_fmc", "<b>call</b>")
     html = page(telecom_simulator, Host="town&<script>x</script>")
     assert "&lt;b&gt;call&lt;/b&gt; 1" in row(html, "Kyivstar FMC")
     assert "<b>" not in html
@@ -103,4 +103,4 @@ def test_its_commands_work(telecom_simulator: Simulator) -> None:
             else httpx.get(found[0], timeout=HANG_SECONDS)
         )
         assert answer.status_code == 200, command
-    assert telecom_simulator.town.seed == 7
+    assert telecom_simulator.state.seed == 7

@@ -8,9 +8,9 @@ from datetime import timedelta
 import httpx
 
 from airflow_provider_telecom.simulator import credentials
-from airflow_provider_telecom.simulator.callbacks import Postman
 from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV
 from airflow_provider_telecom.simulator.server import Simulator
+from airflow_provider_telecom.simulator.webhooks import WebhookSender
 from tests.eventually import HANG_SECONDS, eventually
 
 ANSWERED = b'"effects"'
@@ -19,7 +19,7 @@ ANSWERED = b'"effects"'
 def _kept(simulator: Simulator) -> socket.socket:
     """Return a connection that has had one whole answer and stays open."""
     peer = socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS)
-    peer.sendall(b"GET /_town/health HTTP/1.1\r\nHost: town\r\n\r\n")
+    peer.sendall(b"GET /_control/health HTTP/1.1\r\nHost: town\r\n\r\n")
     received = b""
     while ANSWERED not in received:
         received += peer.recv(65536)
@@ -37,10 +37,10 @@ def test_kept_connections_are_closed_when_refuse_returns(telecom_simulator: Simu
 
 
 def test_a_call_is_in_the_records_only_when_it_has_ended(telecom_simulator: Simulator) -> None:
-    town, base = telecom_simulator.town, telecom_simulator.base("fmc")
+    state, base = telecom_simulator.state, telecom_simulator.base("kyivstar_fmc")
     numbers = {"calling_number": "0670000201", "called_number": "0670000202"}
     token = {"token": credentials.FMC_TOKEN}
-    since = f"{town.clock.now().astimezone(KYIV) - timedelta(minutes=5):%Y-%m-%dT%H:%M:%S}"
+    since = f"{state.clock.now().astimezone(KYIV) - timedelta(minutes=5):%Y-%m-%dT%H:%M:%S}"
 
     def told() -> int:
         answer = httpx.get(
@@ -55,13 +55,13 @@ def test_a_call_is_in_the_records_only_when_it_has_ended(telecom_simulator: Simu
         == 200
     )
     assert told() == 0
-    town.clock.advance(60)
+    state.clock.advance(60)
     assert told() == 1
 
 
 def test_a_letter_that_is_no_json_does_not_end_the_post(telecom_simulator: Simulator) -> None:
-    postman: Postman = telecom_simulator.town.books("postman", Postman)
-    postman.post("http://127.0.0.1:9/", {"price": float("nan")})
-    postman.post("http://127.0.0.1:9/", {})
-    assert eventually(lambda: len(postman.log) == 2)
-    assert [posted.verdict for posted in postman.log] == ["ValueError", "ConnectError"]
+    webhook_sender: WebhookSender = telecom_simulator.state.vendor_state("webhook_sender", WebhookSender)
+    webhook_sender.post("http://127.0.0.1:9/", {"price": float("nan")})
+    webhook_sender.post("http://127.0.0.1:9/", {})
+    assert eventually(lambda: len(webhook_sender.log) == 2)
+    assert [posted.verdict for posted in webhook_sender.log] == ["ValueError", "ConnectError"]

@@ -27,7 +27,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def health(simulator: Simulator) -> int:
-    return httpx.get(f"{simulator.url}/_town/health", timeout=HANG_SECONDS).status_code
+    return httpx.get(f"{simulator.url}/_control/health", timeout=HANG_SECONDS).status_code
 
 
 def refused(simulator: Simulator) -> bool:
@@ -60,10 +60,10 @@ def test_opening_and_closing_leaves_nothing_behind() -> None:
 
 
 def test_closing_does_not_wait_for_the_end_of_a_silence(simulator: Simulator) -> None:
-    simulator.fault("silence", "fmc", seconds=3600)
+    simulator.fault("silence", "kyivstar_fmc", seconds=3600)
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(httpx.get, simulator.base("fmc") + "/x", timeout=HANG_SECONDS)
-        assert eventually(lambda: simulator.town.requests)
+        waiting = pool.submit(httpx.get, simulator.base("kyivstar_fmc") + "/x", timeout=HANG_SECONDS)
+        assert eventually(lambda: simulator.state.requests)
         thread = simulator._thread
         simulator.stop()
         assert thread is not None
@@ -81,13 +81,13 @@ def test_closing_twice_and_before_opening_is_no_error() -> None:
 
 
 def test_it_opens_again_on_the_same_port_and_is_new(simulator: Simulator) -> None:
-    simulator.town.record("fmc", "call")
+    simulator.state.record("kyivstar_fmc", "call")
     port = simulator.port
     simulator.stop()
     simulator.start()
     assert simulator.port == port
     assert health(simulator) == 200
-    assert simulator.town.ledger.effects == []
+    assert simulator.state.ledger.effects == []
 
 
 def test_a_busy_port_is_an_error_and_leaves_the_other_alone(simulator: Simulator) -> None:
@@ -111,7 +111,7 @@ def test_it_listens_on_loopback_only(simulator: Simulator) -> None:
 
 def test_refusing_drops_kept_connections_and_takes_no_new_one(simulator: Simulator) -> None:
     with socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS) as kept:
-        kept.sendall(b"GET /_town/health HTTP/1.1\r\nHost: town\r\n\r\n")
+        kept.sendall(b"GET /_control/health HTTP/1.1\r\nHost: town\r\n\r\n")
         answer = b""
         while not answer.endswith(b"}"):
             answer += kept.recv(65536)
@@ -120,7 +120,7 @@ def test_refusing_drops_kept_connections_and_takes_no_new_one(simulator: Simulat
     assert refused(simulator)
     with pytest.raises(httpx.ConnectError):
         health(simulator)
-    assert simulator.town.requests == []
+    assert simulator.state.requests == []
     simulator.accept()
     assert health(simulator) == 200
 
@@ -149,14 +149,14 @@ def test_orders_to_the_door_may_be_repeated(simulator: Simulator) -> None:
 def test_after_refusing_faults_and_drops_still_work(simulator: Simulator) -> None:
     with simulator.refusing():
         pass
-    simulator.fault("reset_before", "fmc")
+    simulator.fault("reset_before", "kyivstar_fmc")
     with pytest.raises(httpx.ReadError):
-        httpx.get(simulator.base("fmc") + "/x", timeout=HANG_SECONDS)
+        httpx.get(simulator.base("kyivstar_fmc") + "/x", timeout=HANG_SECONDS)
     with httpx.Client(timeout=HANG_SECONDS) as client:
-        assert client.get(f"{simulator.url}/_town/health").status_code == 200
+        assert client.get(f"{simulator.url}/_control/health").status_code == 200
         simulator.refuse()
         with pytest.raises(httpx.TransportError):
-            client.get(f"{simulator.url}/_town/health")
+            client.get(f"{simulator.url}/_control/health")
 
 
 def test_a_refusal_for_a_while_ends_by_itself(simulator: Simulator) -> None:
@@ -175,7 +175,7 @@ def test_a_refusal_lasts_as_long_as_it_is_told(simulator: Simulator) -> None:
 
 
 def test_the_desk_answers_before_it_refuses(simulator: Simulator) -> None:
-    answer = httpx.post(f"{simulator.url}/_town/refuse", json={"seconds": 60}, timeout=HANG_SECONDS)
+    answer = httpx.post(f"{simulator.url}/_control/refuse", json={"seconds": 60}, timeout=HANG_SECONDS)
     assert (answer.status_code, answer.json()) == (200, {"ok": True})
     assert eventually(lambda: refused(simulator))
 
@@ -192,24 +192,24 @@ def test_a_reset_opens_the_door_for_good(simulator: Simulator) -> None:
 
 def test_a_reset_makes_all_new(simulator: Simulator) -> None:
     simulator.fault("status", times=5)
-    simulator.town.record("fmc", "call")
-    simulator.town.clock.advance(3600)
-    simulator.town.set_ripeness("ketchup", "looks", 3)
-    httpx.get(simulator.base("fmc") + "/x", timeout=HANG_SECONDS)
+    simulator.state.record("kyivstar_fmc", "call")
+    simulator.state.clock.advance(3600)
+    simulator.state.set_transition("ketchup_loyalty", "after_polls", 3)
+    httpx.get(simulator.base("kyivstar_fmc") + "/x", timeout=HANG_SECONDS)
     before = time.time()
     simulator.reset(seed=7)
-    town = simulator.town
-    assert (town.faults, town.requests, town.ledger.effects, town.seed) == ([], [], [], 7)
-    assert town.ripeness("ketchup.sms").mode == "at_once"
-    assert before <= town.clock.now().timestamp() <= time.time()
+    state = simulator.state
+    assert (state.faults, state.requests, state.ledger.effects, state.seed) == ([], [], [], 7)
+    assert state.transition("ketchup_loyalty.sms").mode == "immediate"
+    assert before <= state.clock.now().timestamp() <= time.time()
 
 
 def test_the_same_seed_gives_the_same_world(simulator: Simulator) -> None:
     def numbers(seed: int) -> list[str]:
-        from airflow_provider_telecom.simulator.kyivstar_fmc import Books
+        from airflow_provider_telecom.simulator.kyivstar_fmc import VendorState
 
         simulator.reset(seed)
-        return [call.calling for call in simulator.town.books("fmc", Books).calls]
+        return [call.calling for call in simulator.state.vendor_state("kyivstar_fmc", VendorState).calls]
 
     assert numbers(1) == numbers(1) != numbers(2)
 
@@ -228,9 +228,9 @@ def test_hundreds_of_connections_at_once_are_taken(simulator: Simulator) -> None
 @pytest.mark.parametrize(
     ("conn_type", "short", "login"),
     [
-        ("kyivstar_open_telecom", "kyivstar", "sim_client"),
-        ("ketchup_loyalty", "ketchup", None),
-        ("kyivstar_fmc", "fmc", None),
+        ("kyivstar_open_telecom", "kyivstar_open_telecom", "sim_client"),
+        ("ketchup_loyalty", "ketchup_loyalty", None),
+        ("kyivstar_fmc", "kyivstar_fmc", None),
         ("sunsim", "sunsim", None),
         ("novaconnect", "novaconnect", None),
     ],

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.simulator.sunsim import Books, answers
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.state import SimulatorState
+from airflow_provider_telecom.simulator.sunsim import VendorState, responses
 from tests.simulator.sunsim_vendor import NUMBER, Vendor, accepted, refused, unauthorized, written
 
 FILE = "request/getcallrecordfile"
@@ -44,7 +44,7 @@ class TestTokens:
         assert access["token_id"] != refresh["token_id"]
         assert access["p_token_id"] == refresh["p_token_id"]
         assert refresh["exp"] - access["exp"] == 3600
-        left = access["exp"] - vendor.town.clock.now().timestamp()
+        left = access["exp"] - vendor.state.clock.now().timestamp()
         assert abs(left - 24 * 3600) < 5
         (effect,) = vendor.effects("token")
         assert effect.facts == {"via": "create"}
@@ -55,14 +55,14 @@ class TestTokens:
         assert int(end.replace(tzinfo=UTC).timestamp()) == exp
 
     def test_dotted_dates_and_opaque_tokens(self, vendor: Vendor) -> None:
-        vendor.books.switches.set("token_dates", "dotted")
-        vendor.books.switches.turn_on("opaque_tokens")
-        vendor.books.zone = timezone(timedelta(hours=3))
+        vendor.vendor_state.switches.set("token_dates", "dotted")
+        vendor.vendor_state.switches.turn_on("opaque_tokens")
+        vendor.vendor_state.zone = timezone(timedelta(hours=3))
         vendor.create()
         assert "." not in vendor.pair["accessToken"]
         end = datetime.strptime(vendor.pair["accessTokenExpiredIn"], "%d.%m.%Y %H:%M:%S")
-        expected = vendor.town.clock.now() + timedelta(hours=24)
-        assert abs(end.replace(tzinfo=vendor.books.zone) - expected) < timedelta(seconds=5)
+        expected = vendor.state.clock.now() + timedelta(hours=24)
+        assert abs(end.replace(tzinfo=vendor.vendor_state.zone) - expected) < timedelta(seconds=5)
         assert vendor.callback().status_code == 200
 
     @pytest.mark.parametrize("mint", ["create", "refresh"])
@@ -78,40 +78,40 @@ class TestTokens:
         assert [effect.facts["via"] for effect in vendor.effects("token")] == ["create", mint]
 
     def test_lives(self, vendor: Vendor) -> None:
-        vendor.town.clock.advance(24 * 3600 - 5)
+        vendor.state.clock.advance(24 * 3600 - 5)
         assert vendor.callback().status_code == 200
-        vendor.town.clock.advance(10)
+        vendor.state.clock.advance(10)
         assert unauthorized(vendor.callback())
         assert vendor.refresh().status_code == 200
 
     def test_the_refresh_token_ends_an_hour_later(self, vendor: Vendor) -> None:
-        vendor.town.clock.advance(25 * 3600 + 5)
+        vendor.state.clock.advance(25 * 3600 + 5)
         assert unauthorized(vendor.refresh())
         assert vendor.create().status_code == 200
         assert len(vendor.effects("token")) == 2
 
     def test_killed_access(self, vendor: Vendor) -> None:
-        vendor.books.kill_access()
+        vendor.vendor_state.revoke_access_tokens()
         assert unauthorized(vendor.callback())
         assert vendor.refresh().status_code == 200
 
     def test_portal_button(self, vendor: Vendor) -> None:
-        old = vendor.books.authorization_token
-        vendor.books.press_portal_button()
+        old = vendor.vendor_state.authorization_token
+        vendor.vendor_state.regenerate_authorization_token()
         assert unauthorized(vendor.callback())
         assert unauthorized(vendor.refresh())
         assert unauthorized(vendor.create(old))
-        assert vendor.books.authorization_token.startswith("sim_")
-        assert vendor.create(vendor.books.authorization_token).status_code == 200
+        assert vendor.vendor_state.authorization_token.startswith("sim_")
+        assert vendor.create(vendor.vendor_state.authorization_token).status_code == 200
 
     def test_each_token_has_its_use(self, vendor: Vendor) -> None:
         access, refresh = vendor.pair["accessToken"], vendor.pair["refreshToken"]
         assert unauthorized(vendor.create(access))
         assert unauthorized(vendor.create(refresh))
         assert unauthorized(vendor.refresh(access))
-        assert unauthorized(vendor.refresh(vendor.books.authorization_token))
+        assert unauthorized(vendor.refresh(vendor.vendor_state.authorization_token))
         assert unauthorized(vendor.ask("GET", "callback/create", refresh))
-        assert unauthorized(vendor.ask("GET", "callback/create", vendor.books.authorization_token))
+        assert unauthorized(vendor.ask("GET", "callback/create", vendor.vendor_state.authorization_token))
         assert len(vendor.effects("token")) == 1
 
     @pytest.mark.parametrize("header", [{}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer"}])
@@ -131,9 +131,9 @@ class TestTokens:
         assert unauthorized(vendor.http.request(verb, f"/x/api/v1/{path}", headers=header))
 
     def test_a_parameter_too_many(self, vendor: Vendor) -> None:
-        token = vendor.books.authorization_token
+        token = vendor.vendor_state.authorization_token
         answer = vendor.ask("GET", "auth/integrationapi/create", token, force="1")
-        assert refused(answer) == answers.UNKNOWN_FIELD
+        assert refused(answer) == responses.UNKNOWN_FIELD
         assert len(vendor.effects("token")) == 1
 
 
@@ -152,24 +152,24 @@ class TestCallback:
         accepted(vendor.callback(PhoneTo="810380670000200"), "callback/create")
 
     def test_listed_when_it_is_over(self, vendor: Vendor) -> None:
-        vendor.town.set_ripeness("sunsim.callback", "seconds", 60)
+        vendor.state.set_transition("sunsim.callback", "after_seconds", 60)
         vendor.callback()
         (effect,) = vendor.effects("callback")
         assert effect.facts["id"] not in [row["callId"] for row in vendor.calls()]
-        vendor.town.clock.advance(60)
+        vendor.state.clock.advance(60)
         (row,) = [row for row in vendor.calls() if row["callId"] == effect.facts["id"]]
         assert (row["numFrom"], row["numTo"]) == (NUMBER, "89000001234")
 
     @pytest.mark.parametrize(
         ("changes", "code"),
         [
-            ({"PhoneTo": "9000001234"}, answers.BAD_VALUE),
-            ({"PhoneTo": "+79000001234"}, answers.BAD_VALUE),
-            ({"PhoneTo": "380670000200"}, answers.BAD_VALUE),
-            ({"PhoneFrom": "89000000000"}, answers.BAD_VALUE),
-            ({"PhoneFrom": "9000000009"}, answers.NOT_YOUR_NUMBER),
-            ({"phoneTo": "89000001234"}, answers.UNKNOWN_FIELD),
-            ({"PhoneTo": ["89000001234", "89000001235"]}, answers.UNKNOWN_FIELD),
+            ({"PhoneTo": "9000001234"}, responses.BAD_VALUE),
+            ({"PhoneTo": "+79000001234"}, responses.BAD_VALUE),
+            ({"PhoneTo": "380670000200"}, responses.BAD_VALUE),
+            ({"PhoneFrom": "89000000000"}, responses.BAD_VALUE),
+            ({"PhoneFrom": "9000000009"}, responses.NOT_YOUR_NUMBER),
+            ({"phoneTo": "89000001234"}, responses.UNKNOWN_FIELD),
+            ({"PhoneTo": ["89000001234", "89000001235"]}, responses.UNKNOWN_FIELD),
         ],
     )
     def test_wrong_parameters(self, vendor: Vendor, changes: dict[str, Any], code: int) -> None:
@@ -180,7 +180,7 @@ class TestCallback:
     def test_missing_parameters(self, vendor: Vendor, missing: str) -> None:
         query = {"PhoneTo": "89000001234", "PhoneFrom": NUMBER}
         del query[missing]
-        assert refused(vendor.get("callback/create", **query)) == answers.MISSING_FIELD
+        assert refused(vendor.get("callback/create", **query)) == responses.MISSING_FIELD
 
 
 class TestCallList:
@@ -201,9 +201,9 @@ class TestCallList:
         assert all(row["numFrom" if row["direction"] == 1 else "numTo"] == NUMBER for row in rows)
 
     def test_same_seed_same_calls(self, vendor: Vendor) -> None:
-        durations = [call.duration for call in vendor.books.calls[NUMBER]]
-        assert [call.duration for call in Books(Town()).calls[NUMBER]] == durations
-        assert [call.duration for call in Books(Town(1)).calls[NUMBER]] != durations
+        durations = [call.duration for call in vendor.vendor_state.calls[NUMBER]]
+        assert [call.duration for call in VendorState(SimulatorState()).calls[NUMBER]] == durations
+        assert [call.duration for call in VendorState(SimulatorState(1)).calls[NUMBER]] != durations
 
     def test_two_numbers(self, vendor: Vendor) -> None:
         rows = vendor.calls(nums=[NUMBER, "9000000001", NUMBER])
@@ -217,9 +217,9 @@ class TestCallList:
 
     def test_zone(self, vendor: Vendor) -> None:
         utc = vendor.calls()
-        vendor.books.zone = timezone(timedelta(hours=3))
+        vendor.vendor_state.zone = timezone(timedelta(hours=3))
         shift = timedelta(hours=3)
-        end = vendor.town.clock.now() + shift + timedelta(minutes=1)
+        end = vendor.state.clock.now() + shift + timedelta(minutes=1)
         local = vendor.calls(periodStart=written(end - timedelta(days=30)), periodEnd=written(end))
         assert [row["callDate"] for row in local] == [
             written(datetime.strptime(row["callDate"], "%Y-%m-%d %H:%M:%S") + shift) for row in utc
@@ -252,22 +252,22 @@ class TestCallList:
     @pytest.mark.parametrize(
         ("changes", "code"),
         [
-            ({"nums": []}, answers.BAD_VALUE),
-            ({"nums": NUMBER}, answers.BAD_VALUE),
-            ({"nums": [9000000000]}, answers.BAD_VALUE),
-            ({"nums": ["89000000000"]}, answers.BAD_VALUE),
-            ({"nums": ["9000000009"]}, answers.NOT_YOUR_NUMBER),
-            ({"periodStart": "2024-01-01T00:00:00"}, answers.BAD_VALUE),
-            ({"periodStart": "2024-02-30 00:00:00"}, answers.BAD_VALUE),
-            ({"periodEnd": None}, answers.BAD_VALUE),
-            ({"direction": 3}, answers.BAD_VALUE),
-            ({"direction": "1"}, answers.BAD_VALUE),
-            ({"direction": True}, answers.BAD_VALUE),
-            ({"durationFrom": -1}, answers.BAD_VALUE),
-            ({"durationTo": "10"}, answers.BAD_VALUE),
-            ({"isCallRecord": 2}, answers.BAD_VALUE),
-            ({"isRead": False}, answers.BAD_VALUE),
-            ({"page": 1}, answers.UNKNOWN_FIELD),
+            ({"nums": []}, responses.BAD_VALUE),
+            ({"nums": NUMBER}, responses.BAD_VALUE),
+            ({"nums": [9000000000]}, responses.BAD_VALUE),
+            ({"nums": ["89000000000"]}, responses.BAD_VALUE),
+            ({"nums": ["9000000009"]}, responses.NOT_YOUR_NUMBER),
+            ({"periodStart": "2024-01-01T00:00:00"}, responses.BAD_VALUE),
+            ({"periodStart": "2024-02-30 00:00:00"}, responses.BAD_VALUE),
+            ({"periodEnd": None}, responses.BAD_VALUE),
+            ({"direction": 3}, responses.BAD_VALUE),
+            ({"direction": "1"}, responses.BAD_VALUE),
+            ({"direction": True}, responses.BAD_VALUE),
+            ({"durationFrom": -1}, responses.BAD_VALUE),
+            ({"durationTo": "10"}, responses.BAD_VALUE),
+            ({"isCallRecord": 2}, responses.BAD_VALUE),
+            ({"isRead": False}, responses.BAD_VALUE),
+            ({"page": 1}, responses.UNKNOWN_FIELD),
         ],
     )
     def test_wrong_body(self, vendor: Vendor, changes: dict[str, Any], code: int) -> None:
@@ -277,10 +277,10 @@ class TestCallList:
     def test_missing_fields(self, vendor: Vendor, missing: str) -> None:
         body = vendor.period()
         del body[missing]
-        assert refused(vendor.post("request/getcalllist", body)) == answers.MISSING_FIELD
+        assert refused(vendor.post("request/getcalllist", body)) == responses.MISSING_FIELD
 
     def test_one_month(self, vendor: Vendor) -> None:
-        now = vendor.town.clock.now()
+        now = vendor.state.clock.now()
         periods = [
             (now - timedelta(days=33), now - timedelta(days=32)),
             (now - timedelta(days=20), now + timedelta(days=12)),
@@ -288,12 +288,12 @@ class TestCallList:
         ]
         for start, end in periods:
             body = {"nums": [NUMBER], "periodStart": written(start), "periodEnd": written(end)}
-            assert refused(vendor.post("request/getcalllist", body)) == answers.BAD_PERIOD
+            assert refused(vendor.post("request/getcalllist", body)) == responses.BAD_PERIOD
 
     @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff"])
     def test_no_json(self, vendor: Vendor, raw: bytes) -> None:
         answer = vendor.ask("POST", "request/getcalllist", body=raw)
-        assert refused(answer) == answers.NOT_JSON
+        assert refused(answer) == responses.NOT_JSON
 
 
 class TestRecording:
@@ -306,23 +306,23 @@ class TestRecording:
         answer = vendor.get(FILE, recordFileId=record_id)
         assert accepted(answer, FILE)["file_NAME"] == f"{record_id}.mp3"
         content = base64.b64decode(answer.json()["fileContent"], validate=True)
-        assert content == vendor.books.recordings[record_id]
+        assert content == vendor.vendor_state.recordings[record_id]
         assert content.startswith(b"ID3")
 
     def test_of_our_own(self, vendor: Vendor) -> None:
-        vendor.books.recordings["big"] = b"ID3" + bytes(5_000_000)
+        vendor.vendor_state.recordings["big"] = b"ID3" + bytes(5_000_000)
         answer = vendor.get(FILE, recordFileId="big")
         assert len(base64.b64decode(answer.json()["fileContent"])) == 5_000_003
 
     def test_hostile_name(self, vendor: Vendor) -> None:
-        vendor.books.switches.turn_on("hostile_file_name")
+        vendor.vendor_state.switches.turn_on("hostile_file_name")
         answer = vendor.get(FILE, recordFileId=self.recorded(vendor))
         assert accepted(answer, FILE)["file_NAME"].startswith("../")
 
     def test_wrong_requests(self, vendor: Vendor) -> None:
-        assert refused(vendor.get(FILE, recordFileId="none")) == answers.NOT_FOUND
-        assert refused(vendor.get(FILE)) == answers.MISSING_FIELD
-        assert refused(vendor.get(FILE, recordFileId="none", id="none")) == answers.UNKNOWN_FIELD
+        assert refused(vendor.get(FILE, recordFileId="none")) == responses.NOT_FOUND
+        assert refused(vendor.get(FILE)) == responses.MISSING_FIELD
+        assert refused(vendor.get(FILE, recordFileId="none", id="none")) == responses.UNKNOWN_FIELD
 
 
 class TestReadings:
@@ -340,19 +340,19 @@ class TestReadings:
         ],
     )
     def test_token_dates(self, vendor: Vendor, form: str, pattern: str) -> None:
-        vendor.town.set_switch("sunsim.token_dates", form)
+        vendor.state.set_switch("sunsim.token_dates", form)
         pair = vendor.create().json()
         for name in ("accessTokenExpiredIn", "refreshTokenExpiredIn"):
             assert re.fullmatch(pattern, str(pair[name]))
 
     def test_a_pair_that_lives_on_after_create_and_not_after_refresh(self, vendor: Vendor) -> None:
-        vendor.town.set_switch("sunsim.create_keeps", "on")
+        vendor.state.set_switch("sunsim.create_keeps", "on")
         first = vendor.pair["accessToken"]
         second = vendor.create().json()["accessToken"]
         assert vendor.ask("GET", "callback/create", first).json()["error"]["errorCode"] != 401
         vendor.refresh()
         assert unauthorized(vendor.ask("GET", "callback/create", second))
-        vendor.books.kill_access()
+        vendor.vendor_state.revoke_access_tokens()
         assert unauthorized(vendor.ask("GET", "callback/create", first))
 
     @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ class TestReadings:
         [("200_but_401", (401, 200, 200)), ("always_200", (200, 200, 200)), ("4xx", (401, 404, 400))],
     )
     def test_error_status(self, vendor: Vendor, form: str, statuses: tuple[int, ...]) -> None:
-        vendor.town.set_switch("sunsim.error_status", form)
+        vendor.state.set_switch("sunsim.error_status", form)
         refusals = (
             vendor.ask("GET", FILE, "dead", recordFileId="x"),
             vendor.get(FILE, recordFileId="x"),
@@ -374,22 +374,22 @@ class TestReadings:
         [("text", {"errorMessage": "OK", "errorCode": 0}), ("null", None)],
     )
     def test_success_error(self, vendor: Vendor, form: str, error: Any) -> None:
-        vendor.town.set_switch("sunsim.success_error", form)
+        vendor.state.set_switch("sunsim.success_error", form)
         assert vendor.callback().json()["error"] == error
 
     def test_callback_answer(self, vendor: Vendor) -> None:
-        vendor.town.set_switch("sunsim.callback_answer", "empty")
+        vendor.state.set_switch("sunsim.callback_answer", "empty")
         assert (vendor.callback().status_code, vendor.callback().content) == (200, b"")
-        vendor.town.set_switch("sunsim.callback_answer", "id")
-        assert vendor.callback().json() == {"callId": vendor.books.calls[NUMBER][-1].id}
+        vendor.state.set_switch("sunsim.callback_answer", "id")
+        assert vendor.callback().json() == {"callId": vendor.vendor_state.calls[NUMBER][-1].id}
         assert len(vendor.effects("callback")) == 3
 
     def test_strict_filters(self, vendor: Vendor) -> None:
-        vendor.town.set_switch("sunsim.strict_filters", "on")
+        vendor.state.set_switch("sunsim.strict_filters", "on")
         for name in ("direction", "isCallRecord"):
             assert (
                 refused(vendor.post("request/getcalllist", vendor.period() | {name: None}))
-                == answers.BAD_VALUE
+                == responses.BAD_VALUE
             )
         assert len(vendor.calls(direction=0, isCallRecord=0, durationFrom=None, isRead=None)) == 12
 
@@ -397,8 +397,8 @@ class TestReadings:
         ("limit", "long", "deep"), [("both", False, False), ("length", False, True), ("depth", True, False)]
     )
     def test_what_a_month_limits(self, vendor: Vendor, limit: str, long: bool, deep: bool) -> None:
-        vendor.town.set_switch("sunsim.period_limit", limit)
-        now = vendor.town.clock.now()
+        vendor.state.set_switch("sunsim.period_limit", limit)
+        now = vendor.state.clock.now()
 
         def taken(start: timedelta, end: timedelta) -> bool:
             ends = {"periodStart": written(now - start), "periodEnd": written(now - end)}
@@ -410,8 +410,8 @@ class TestReadings:
 
     @pytest.mark.parametrize(("month", "longest"), [("31_days", 31), ("30_days", 30), ("calendar", 28)])
     def test_how_long_a_month_is(self, vendor: Vendor, month: str, longest: int) -> None:
-        vendor.town.set_switch("sunsim.month", month)
-        vendor.town.set_switch("sunsim.period_limit", "length")
+        vendor.state.set_switch("sunsim.month", month)
+        vendor.state.set_switch("sunsim.period_limit", "length")
         for days in (longest, longest + 1):
             end = datetime(2026, 3, 3, tzinfo=UTC)
             ends = {"periodStart": written(end - timedelta(days=days)), "periodEnd": written(end)}
@@ -419,14 +419,14 @@ class TestReadings:
             assert (answer.json()["error"]["errorCode"] == 0) is (days == longest)
 
     def test_no_calls(self, vendor: Vendor) -> None:
-        vendor.town.set_switch("sunsim.no_calls_null", "on")
-        vendor.books.calls[NUMBER].clear()
+        vendor.state.set_switch("sunsim.no_calls_null", "on")
+        vendor.vendor_state.calls[NUMBER].clear()
         result = accepted(vendor.post("request/getcalllist", vendor.period()), "request/getcalllist")
         assert (result["calls"], result["totalCount"]) == (None, 0)
 
     def test_where_and_how_a_recording_stands(self, vendor: Vendor) -> None:
-        record_id, content = next(iter(vendor.books.recordings.items()))
-        vendor.books.switches.turn_on("content_in_result", "wrapped_base64")
+        record_id, content = next(iter(vendor.vendor_state.recordings.items()))
+        vendor.vendor_state.switches.turn_on("content_in_result", "wrapped_base64")
         body = vendor.get(FILE, recordFileId=record_id).json()
         assert "fileContent" not in body
         assert "\n" in body["result"]["fileContent"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.simulator.sunsim import answers
+from airflow_provider_telecom.simulator.sunsim import responses
 from tests.simulator.sunsim_vendor import NUMBER, Vendor, accepted, refused
 
 GET, SET = "Vats/settings/get", "Vats/settings/set"
@@ -77,11 +77,11 @@ def test_get(vendor: Vendor) -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({"nums": []}, answers.BAD_VALUE),
-        ({"nums": ["89000000000"]}, answers.BAD_VALUE),
-        ({"nums": ["9000000009"]}, answers.NOT_YOUR_NUMBER),
-        ({}, answers.MISSING_FIELD),
-        ({"nums": [NUMBER], "num": NUMBER}, answers.UNKNOWN_FIELD),
+        ({"nums": []}, responses.BAD_VALUE),
+        ({"nums": ["89000000000"]}, responses.BAD_VALUE),
+        ({"nums": ["9000000009"]}, responses.NOT_YOUR_NUMBER),
+        ({}, responses.MISSING_FIELD),
+        ({"nums": [NUMBER], "num": NUMBER}, responses.UNKNOWN_FIELD),
     ],
 )
 def test_wrong_get(vendor: Vendor, body: Any, code: int) -> None:
@@ -111,7 +111,7 @@ def test_unchanged_settings_are_taken(vendor: Vendor) -> None:
 def test_all_or_nothing(vendor: Vendor) -> None:
     good = edited(read(vendor), lambda one: block(one).update(isActive=0))
     bad = edited(read(vendor, VIP_NUMBER), lambda one: block(one).update(isActive=2))
-    assert refused(vendor.post(SET, {"vatsSettings": [good, bad]})) == answers.BAD_VALUE
+    assert refused(vendor.post(SET, {"vatsSettings": [good, bad]})) == responses.BAD_VALUE
     assert block(read(vendor))["isActive"] == 1
 
 
@@ -123,7 +123,7 @@ def test_redirect_numbers(vendor: Vendor, number: int | str) -> None:
 
 
 def test_plain_redirects(vendor: Vendor) -> None:
-    vendor.books.switches.turn_on("plain_redirects")
+    vendor.vendor_state.switches.turn_on("plain_redirects")
     new = edited(read(vendor), lambda one: block(one)["redirectNums"][0].update(num="+79001234567"))
     accepted(vendor.post(SET, {"vatsSettings": [new]}), SET)
     assert block(read(vendor))["redirectNums"][0]["num"] == 9001234567
@@ -151,7 +151,7 @@ def test_new_redirect_gets_an_id(vendor: Vendor) -> None:
     ],
 )
 def test_times_cover_each_day_once(vendor: Vendor, edit: Edit) -> None:
-    assert refusal(vendor, edit) == answers.BAD_SCHEDULE
+    assert refusal(vendor, edit) == responses.BAD_SCHEDULE
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_times_cover_each_day_once(vendor: Vendor, edit: Edit) -> None:
     ],
 )
 def test_wrong_values(vendor: Vendor, edit: Edit) -> None:
-    assert refusal(vendor, edit) == answers.BAD_VALUE
+    assert refusal(vendor, edit) == responses.BAD_VALUE
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_wrong_values(vendor: Vendor, edit: Edit) -> None:
     ],
 )
 def test_not_editable(vendor: Vendor, edit: Edit) -> None:
-    assert refusal(vendor, edit) == answers.NOT_EDITABLE
+    assert refusal(vendor, edit) == responses.NOT_EDITABLE
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_not_editable(vendor: Vendor, edit: Edit) -> None:
     ],
 )
 def test_unknown_fields(vendor: Vendor, edit: Edit) -> None:
-    assert refusal(vendor, edit) == answers.UNKNOWN_FIELD
+    assert refusal(vendor, edit) == responses.UNKNOWN_FIELD
 
 
 @pytest.mark.parametrize(
@@ -218,14 +218,14 @@ def test_unknown_fields(vendor: Vendor, edit: Edit) -> None:
     ],
 )
 def test_missing_fields(vendor: Vendor, edit: Edit) -> None:
-    assert refusal(vendor, edit) == answers.MISSING_FIELD
+    assert refusal(vendor, edit) == responses.MISSING_FIELD
 
 
 def test_the_key_is_vats_settings(vendor: Vendor) -> None:
     settings = [read(vendor)]
-    assert refused(vendor.post(SET, {"vatssettings": settings})) == answers.UNKNOWN_FIELD
-    assert refused(vendor.post(SET, {"vatsSettings": settings, "nums": [NUMBER]})) == answers.UNKNOWN_FIELD
-    assert refused(vendor.post(SET, {"vatsSettings": settings * 2})) == answers.BAD_VALUE
+    assert refused(vendor.post(SET, {"vatssettings": settings})) == responses.UNKNOWN_FIELD
+    assert refused(vendor.post(SET, {"vatsSettings": settings, "nums": [NUMBER]})) == responses.UNKNOWN_FIELD
+    assert refused(vendor.post(SET, {"vatsSettings": settings * 2})) == responses.BAD_VALUE
 
 
 def test_workday_needs_the_calendar(vendor: Vendor) -> None:
@@ -236,7 +236,7 @@ def test_workday_needs_the_calendar(vendor: Vendor) -> None:
 
 def test_vip_profile_is_not_editable(vendor: Vendor) -> None:
     vip: Edit = lambda one: one["profiles"][1]["scheduleBlocks"][0].update(isActive=0)  # noqa: E731
-    assert refusal(vendor, vip, VIP_NUMBER) == answers.NOT_EDITABLE
+    assert refusal(vendor, vip, VIP_NUMBER) == responses.NOT_EDITABLE
     new = edited(read(vendor, VIP_NUMBER), lambda one: block(one).update(isActive=0))
     accepted(vendor.post(SET, {"vatsSettings": [new]}), SET)
     assert block(read(vendor, VIP_NUMBER))["isActive"] == 0
@@ -277,13 +277,15 @@ class TestReadings:
             times(settings, "1")[0]["time_start"] = 36_000
             times(settings, "1", 1)[0]["time_end"] = 35_999
 
-        assert refusal(vendor, lambda one: times(one, "1")[0].update(time_end=64_800)) == answers.BAD_SCHEDULE
+        assert (
+            refusal(vendor, lambda one: times(one, "1")[0].update(time_end=64_800)) == responses.BAD_SCHEDULE
+        )
         accepted(vendor.post(SET, {"vatsSettings": [edited(read(vendor), later)]}), SET)
 
     def test_the_key_in_small_letters(self) -> None:
         vendor = switched("settings_key", "vatssettings")
         (before,) = accepted(vendor.post(GET, {"nums": [NUMBER]}), GET)["vatssettings"]
-        assert refused(vendor.post(SET, {"vatsSettings": [before]})) == answers.UNKNOWN_FIELD
+        assert refused(vendor.post(SET, {"vatsSettings": [before]})) == responses.UNKNOWN_FIELD
         accepted(vendor.post(SET, {"vatssettings": [before]}), SET)
 
     def test_numbers_with_an_8_in_front(self) -> None:
@@ -296,6 +298,6 @@ class TestReadings:
 
 def switched(name: str, value: str) -> Vendor:
     vendor = Vendor()
-    vendor.town.set_switch(f"sunsim.{name}", value)
+    vendor.state.set_switch(f"sunsim.{name}", value)
     vendor.create()
     return vendor

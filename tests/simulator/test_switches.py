@@ -9,12 +9,12 @@ import pytest
 
 from airflow_provider_telecom.simulator.__main__ import switch
 from airflow_provider_telecom.simulator.server import Simulator
+from airflow_provider_telecom.simulator.state import VENDORS, SimulatorState
 from airflow_provider_telecom.simulator.switches import SWITCHES
-from airflow_provider_telecom.simulator.town import VENDORS, Town
 
 
-def values(town: Town) -> dict[str, str]:
-    return {f"{vendor}.{name}": value for vendor in VENDORS for name, value in town.switches(vendor).items()}
+def values(state: SimulatorState) -> dict[str, str]:
+    return {f"{vendor}.{name}": value for vendor in VENDORS for name, value in state.switches(vendor).items()}
 
 
 def test_each_switch_has_a_vendor_a_meaning_and_values_to_choose_from() -> None:
@@ -26,7 +26,7 @@ def test_each_switch_has_a_vendor_a_meaning_and_values_to_choose_from() -> None:
 
 
 def test_presets_set_all_switches() -> None:
-    default, opposite = values(Town()), values(Town(preset="opposite"))
+    default, opposite = values(SimulatorState()), values(SimulatorState(preset="opposite"))
     assert default == {each.full_name: each.values[0] for each in SWITCHES}
     assert {name for name in default if default[name] == opposite[name]} == {
         each.full_name for each in SWITCHES if not each.in_presets
@@ -34,23 +34,23 @@ def test_presets_set_all_switches() -> None:
 
 
 def test_a_random_preset_is_the_same_for_the_same_seed() -> None:
-    drawn = [values(Town(seed, "random")) for seed in range(8)]
-    assert drawn[3] == values(Town(3, "random"))
+    drawn = [values(SimulatorState(seed, "random")) for seed in range(8)]
+    assert drawn[3] == values(SimulatorState(3, "random"))
     assert len({tuple(found.items()) for found in drawn}) > 4
 
 
 def test_a_reset_sets_them_back() -> None:
-    town = Town(preset="opposite")
-    town.set_switch("ketchup.bare_read", "off")
-    town.reset()
-    assert values(town) == values(Town())
+    state = SimulatorState(preset="opposite")
+    state.set_switch("ketchup_loyalty.bare_read", "off")
+    state.reset()
+    assert values(state) == values(SimulatorState())
 
 
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [
-        ("ketchup.bare_read", "maybe", "ketchup.bare_read must be one of off, on"),
-        ("ketchup.nothing", "on", "no switch nothing; there are"),
+        ("ketchup_loyalty.bare_read", "maybe", "ketchup_loyalty.bare_read must be one of off, on"),
+        ("ketchup_loyalty.nothing", "on", "no switch nothing; there are"),
         ("bare_read", "on", "vendor must be one of"),
     ],
 )
@@ -58,21 +58,23 @@ def test_wrong_names_and_values_are_refused(
     telecom_simulator: Simulator, name: str, value: str, error: str
 ) -> None:
     with pytest.raises(ValueError, match=error):
-        telecom_simulator.town.set_switch(name, value)
-    answer = httpx.post(f"{telecom_simulator.url}/_town/switches", json={"name": name, "value": value})
+        telecom_simulator.state.set_switch(name, value)
+    answer = httpx.post(f"{telecom_simulator.url}/_control/switches", json={"name": name, "value": value})
     assert (answer.status_code, error in answer.json()["detail"]) == (422, True)
     with pytest.raises(argparse.ArgumentTypeError):
         switch(f"{name}={value}")
 
 
 def test_the_control_page_shows_and_sets_them(telecom_simulator: Simulator) -> None:
-    url = f"{telecom_simulator.url}/_town"
-    httpx.post(f"{url}/switches", json={"name": "ketchup.bare_read", "value": "on"}).raise_for_status()
+    url = f"{telecom_simulator.url}/_control"
+    httpx.post(
+        f"{url}/switches", json={"name": "ketchup_loyalty.bare_read", "value": "on"}
+    ).raise_for_status()
     shown = {f"{row['vendor']}.{row['name']}": row["value"] for row in httpx.get(f"{url}/switches").json()}
-    assert shown == values(Town()) | {"ketchup.bare_read": "on"}
+    assert shown == values(SimulatorState()) | {"ketchup_loyalty.bare_read": "on"}
     httpx.post(f"{url}/reset", json={"preset": "opposite"}).raise_for_status()
-    assert values(telecom_simulator.town) == values(Town(preset="opposite"))
+    assert values(telecom_simulator.state) == values(SimulatorState(preset="opposite"))
 
 
 def test_the_command_reads_them() -> None:
-    assert switch("ketchup.bare_read=on") == ("ketchup.bare_read", "on")
+    assert switch("ketchup_loyalty.bare_read=on") == ("ketchup_loyalty.bare_read", "on")

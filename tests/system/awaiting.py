@@ -33,9 +33,9 @@ class AwaitingTrigger(BaseTrigger):
         )
         start = now.astimezone() - timedelta(days=1)
         found = {
-            "kyivstar": (await kyivstar.aio(kyivstar.list_promos)).items,
-            "ketchup": len(await ketchup.aio(ketchup.list_sms_prices)),
-            "fmc": len(await fmc.aio(fmc.get_call_records, start)),
+            "kyivstar_open_telecom": (await kyivstar.aio(kyivstar.list_promos)).items,
+            "ketchup_loyalty": len(await ketchup.aio(ketchup.list_sms_prices)),
+            "kyivstar_fmc": len(await fmc.aio(fmc.get_call_records, start)),
             "sunsim": len(
                 (await sunsim.aio(sunsim.list_calls, ["79000000000"], now - timedelta(days=1), now)).calls
             ),

@@ -24,7 +24,7 @@ def crash(context: Any) -> None:
     """Arm the process; to be given to an operator as `pre_execute`."""
     from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
-    from airflow_provider_telecom.transport.blocking import Transport
+    from airflow_provider_telecom.transport.sync_transport import Transport
 
     run_id, conf = context["run_id"], context["dag_run"].conf or {}
     steps = _Steps(Path(os.environ[FOLDER]), run_id, conf.get("point"))

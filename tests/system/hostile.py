@@ -181,7 +181,7 @@ def fuzz(count: int, seed: int) -> Iterator[Shot]:
     for number in range(count):
         name = dice.choice(sorted(GOOD))
         kind = name.partition("/")[0]
-        vendor = "ketchup" if kind in ("hlr", "viber") else "novaconnect"
+        vendor = "ketchup_loyalty" if kind in ("hlr", "viber") else "novaconnect"
         body = _scratched(encoded(_changed(name, dice)).encode(), dice)
         nonce = GOOD[name]["reference"] if kind == "viber" else "account"
         yield Shot(vendor, kind, f"c{number % 40}", nonce, _headers(dice), body)

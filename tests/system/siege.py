@@ -25,8 +25,8 @@ import httpx
 import psutil
 
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.webhooks.address import Address, Receiver
-from airflow_provider_telecom.webhooks.names import ENTRY, mark_key
+from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress
+from airflow_provider_telecom.webhooks.keys import ENTRY, deduplication_key
 from tests.eventually import HANG_SECONDS
 from tests.system.running import ROOT
 from tests.system.services import free_port
@@ -40,16 +40,16 @@ _HLR = ("sent", "active")
 _CONNECTIONS = 12
 
 
-def signing(url: str) -> Receiver:
+def signing(url: str) -> ReceiverSettings:
     """Return what signs the addresses of a besieged server."""
-    return Receiver(url, (Secret(SECRET),))
+    return ReceiverSettings(url, (Secret(SECRET),))
 
 
 @dataclass(frozen=True)
 class Post:
     """A post, and the place of what it tells in the life of its subject."""
 
-    address: Address
+    address: WebhookAddress
     body: dict[str, Any]
     place: int
     state: str
@@ -101,15 +101,15 @@ def _life(number: int) -> Iterator[Post]:
     name, conn_id = f"n{number}", f"c{number % _CONNECTIONS}"
     whole = number // 3 % 3 != 2
     if number % 3 == 0:
-        address = Address("ketchup", "viber", conn_id, name)
+        address = WebhookAddress("ketchup_loyalty", "viber", conn_id, name)
         for place, state in enumerate(_VIBER if whole else _VIBER[:2]):
             yield Post(address, viber(name, state), place, state, state != "sent")
     elif number % 3 == 1:
-        address = Address("ketchup", "hlr", conn_id, name)
+        address = WebhookAddress("ketchup_loyalty", "hlr", conn_id, name)
         for place, state in enumerate(_HLR if whole else _HLR[:1]):
             yield Post(address, hlr(name, state), place, state, state != "sent")
     else:
-        address = Address("novaconnect", "queue", conn_id, name)
+        address = WebhookAddress("novaconnect", "queue", conn_id, name)
         for place in range(STEPS if whole else STEPS - 1):
             ended = place == STEPS - 1
             yield Post(address, queue(f"q-{name}", place), place, "done" if ended else "running", ended)
@@ -123,7 +123,7 @@ def storm(posts: Sequence[Post], count: int, seed: int) -> list[int]:
 
 
 def vendor(
-    settings: Receiver,
+    settings: ReceiverSettings,
     posts: Sequence[Post],
     numbers: Sequence[int],
     progress: Any = None,
@@ -138,7 +138,9 @@ def vendor(
         )
 
 
-def _acknowledged(client: httpx.Client, settings: Receiver, post: Post, number: int, progress: Any) -> Sent:
+def _acknowledged(
+    client: httpx.Client, settings: ReceiverSettings, post: Post, number: int, progress: Any
+) -> Sent:
     url = settings.url(post.address)
     for tries in range(1, 20_000):
         started = time.monotonic()
@@ -162,7 +164,7 @@ class Found:
     events: list[tuple[str, dict[str, Any]]]
 
     @classmethod
-    def within(cls, database: str) -> Found:
+    def in_range(cls, database: str) -> Found:
         """Read a database."""
         from sqlalchemy import create_engine, text
         from sqlalchemy.pool import NullPool
@@ -212,17 +214,17 @@ def _json(value: Any) -> Any:
 
 def problems(posts: Sequence[Post], sent: Sequence[Sent], found: Found) -> list[str]:
     """Return what was lost, done twice or miscounted of posts that were acknowledged."""
-    told: dict[Address, list[Post]] = {}
+    told: dict[WebhookAddress, list[Post]] = {}
     for number in {one.number for one in sent}:
         told.setdefault(posts[number].address, []).append(posts[number])
     wrong = [problem for address, of_it in told.items() for problem in _problems_of(address, of_it, found)]
     return [*wrong, *_miscounted(sent, found)]
 
 
-def _problems_of(address: Address, told: Sequence[Post], found: Found) -> Iterator[str]:
+def _problems_of(address: WebhookAddress, told: Sequence[Post], found: Found) -> Iterator[str]:
     last = max(told, key=lambda post: post.place)
     subject = {"viber": address.nonce, "hlr": f"h-{address.nonce}", "queue": ""}[address.kind]
-    mark = found.rows.get(mark_key(address.topic, subject))
+    mark = found.rows.get(deduplication_key(address.topic, subject))
     if mark is None or mark["state"] != last.state:
         yield f"{address}: {last.state} was acknowledged, the mark says {mark}"
     if address.kind == "queue":

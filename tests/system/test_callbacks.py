@@ -15,9 +15,9 @@ from urllib.request import Request, urlopen
 import pytest
 
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.simulator.callbacks import Postman
-from airflow_provider_telecom.webhooks.address import Address, Receiver
-from airflow_provider_telecom.webhooks.names import ENTRY
+from airflow_provider_telecom.simulator.webhooks import WebhookSender
+from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress
+from airflow_provider_telecom.webhooks.keys import ENTRY
 from tests.system.running import LONG_SECONDS, RunningAirflow, Shape, running_airflow
 from tests.system.services import Postgres
 
@@ -44,11 +44,15 @@ def airflow(
 def test_sensors_end_and_a_dag_starts_when_the_vendor_posts(
     airflow: RunningAirflow, telecom_simulator: Any, tell: Callable[[str], None]
 ) -> None:
-    town = telecom_simulator.town
-    for kind, seconds in (("novaconnect.queue", 20), ("ketchup.hlr", 40)):
-        town.set_ripeness(kind, "seconds", seconds)  # for each SIM of a queue; the sensors wait by then
+    state = telecom_simulator.state
+    for kind, seconds in (("novaconnect.queue", 20), ("ketchup_loyalty.hlr", 40)):
+        state.set_transition(
+            kind, "after_seconds", seconds
+        )  # for each SIM of a queue; the sensors wait by then
     assert airflow.run_to_end("called_back", "once") == "success", airflow.task_logs("called_back")[-3000:]
-    posted = {post.url.split("/")[6]: post for post in town.books("postman", Postman).log}
+    posted = {
+        post.url.split("/")[6]: post for post in state.vendor_state("webhook_sender", WebhookSender).log
+    }
     assert {post.verdict for post in posted.values()} == {"200"}
     for task, kind in (("pinged", "queue"), ("looked_up", "hlr")):
         ended = _moment(airflow, "select end_date from task_instance where task_id = :task", task=task)
@@ -70,7 +74,7 @@ def test_a_dag_starts_when_a_package_ran_out(airflow: RunningAirflow, tell: Call
     began = time.time()
     _post(
         airflow,
-        Address("novaconnect", "notice", "novaconnect_default"),
+        WebhookAddress("novaconnect", "notice", "novaconnect_default"),
         {"type": "package_empty", "items": [sim]},
     )
     query = "select start_date from dag_run where dag_id = 'on_package_empty' and start_date is not null"
@@ -100,7 +104,7 @@ def test_five_hundred_sensors_share_one_reader(airflow: RunningAirflow, tell: Ca
     for run in range(RUNS):
         key = f"r{run}-{run}"
         posted[key] = time.time()
-        _post(airflow, Address("novaconnect", "queue", "novaconnect_default", key), _done(key))
+        _post(airflow, WebhookAddress("novaconnect", "queue", "novaconnect_default", key), _done(key))
     fired = "Trigger fired event"
     assert airflow.wait_until(lambda: airflow.task_logs("many_called_back").count(fired) >= RUNS)
     delays = sorted(_fired(airflow, key) - at for key, at in posted.items())
@@ -143,9 +147,9 @@ def _done(key: str) -> dict[str, Any]:
     return {"qid": f"q-{key}", "queue": "sms", "items": [sim], "status": status}
 
 
-def _post(airflow: RunningAirflow, address: Address, body: dict[str, Any]) -> None:
+def _post(airflow: RunningAirflow, address: WebhookAddress, body: dict[str, Any]) -> None:
     secret = airflow.environment["AIRFLOW__TELECOM__WEBHOOK_SECRET"]
-    url = Receiver(airflow.url, (Secret(secret),)).url(address)
+    url = ReceiverSettings(airflow.url, (Secret(secret),)).url(address)
     with urlopen(
         Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"}), timeout=LONG_SECONDS
     ) as answer:

@@ -39,8 +39,8 @@ def airflow(
 def test_all_examples_run_to_their_end(
     airflow: RunningAirflow, telecom_simulator: Any, hook_for: Callable[..., Any], tell: Callable[[str], None]
 ) -> None:
-    for vendor in ("kyivstar", "ketchup", "novaconnect"):
-        telecom_simulator.town.set_ripeness(vendor, "looks", 1)
+    for vendor in ("kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"):
+        telecom_simulator.state.set_transition(vendor, "after_polls", 1)
     before = hook_for("ketchup_loyalty").send_sms("380670000200", "Thank you", reference="before")
     assert before.accepted  # the statistics have a message to tell of
     started = time.monotonic()
@@ -88,5 +88,5 @@ def _done_by_celery(airflow: RunningAirflow) -> int:
 
 def _happened(simulator: Any) -> Counter[str]:
     """Return what happened at the vendors; tokens are fetched by each process anew."""
-    ledger = simulator.town.ledger.effects
+    ledger = simulator.state.ledger.effects
     return Counter(f"{effect.vendor} {effect.kind}" for effect in ledger if "token" not in effect.kind)

@@ -44,7 +44,7 @@ def test_eight_parallel_tasks_share_one_token(airflow: RunningAirflow, telecom_s
     state = airflow.run_to_end("sunsim_parallel", "once")
     ended.set()
     killer.join()
-    ledger, logs = telecom_simulator.town.ledger, airflow.task_logs()
+    ledger, logs = telecom_simulator.state.ledger, airflow.task_logs()
     assert state == "success", logs[-3000:]
     calls = Counter(effect.facts["phone_to"] for effect in ledger.of("sunsim", "callback"))
     assert len(calls) == TASKS * CALLS_EACH
@@ -72,7 +72,7 @@ def test_all_five_hooks_work_under_dags_test(airflow: RunningAirflow, telecom_si
 
 def test_the_readmes_dag_works_as_it_stands(airflow: RunningAirflow, telecom_simulator: Any) -> None:
     assert airflow.run_to_end("thank_you", "once") == "success", airflow.task_logs()[-3000:]
-    (sent,) = telecom_simulator.town.ledger.of("ketchup", "sms")
+    (sent,) = telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")
     assert (sent.facts["msisdn"], sent.facts["text"]) == ("380670000200", "Thank you!")
 
 
@@ -113,20 +113,20 @@ def test_airflows_test_button(airflow: RunningAirflow, telecom_simulator: Any, c
 
 
 def _all_five_were_asked(simulator: Any) -> None:
-    asked = {seen.vendor for seen in simulator.town.requests}
-    assert asked == {"kyivstar", "ketchup", "fmc", "sunsim", "novaconnect"}
+    asked = {seen.vendor for seen in simulator.state.requests}
+    assert asked == {"kyivstar_open_telecom", "ketchup_loyalty", "kyivstar_fmc", "sunsim", "novaconnect"}
 
 
 def _kill_now_and_then(simulator: Any, tokens: list[str], ended: threading.Event) -> None:
-    from airflow_provider_telecom.simulator.sunsim import Books
+    from airflow_provider_telecom.simulator.sunsim import VendorState
 
-    books, ledger = simulator.town.books("sunsim", Books), simulator.town.ledger
+    vendor_state, ledger = simulator.state.vendor_state("sunsim", VendorState), simulator.state.ledger
     for kill in range(KILLS):
         while len(ledger.of("sunsim", "callback")) < (kill + 1) * 20:
             if ended.wait(0.05):
                 return
-        tokens.append(books.access.value)
-        books.kill_access()
+        tokens.append(vendor_state.access.value)
+        vendor_state.revoke_access_tokens()
 
 
 def _variables(airflow: RunningAirflow) -> list[str]:

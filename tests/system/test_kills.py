@@ -167,7 +167,7 @@ def _silence(kill: Killed, ground: Ground, got: Counter[str], last: int, story: 
 def _messages(vendor: str) -> Callable[[Any, str], Counter[str]]:
     def count(simulator: Any, text: str) -> Counter[str]:
         return Counter(
-            effect.facts["msisdn"] for effect in simulator.town.ledger.of(vendor, "sms", text=text)
+            effect.facts["msisdn"] for effect in simulator.state.ledger.of(vendor, "sms", text=text)
         )
 
     return count
@@ -175,18 +175,20 @@ def _messages(vendor: str) -> Callable[[Any, str], Counter[str]]:
 
 def _started_promos(simulator: Any, text: str) -> Counter[str]:
     """Return how often each recipient is reached by mailings with this text that were started."""
-    from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books
+    from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import VendorState
 
-    town = simulator.town
-    promos = town.books("kyivstar", Books).promos
-    started = [promos[effect.facts["id"]] for effect in town.ledger.of("kyivstar", "promo_started")]
+    state = simulator.state
+    promos = state.vendor_state("kyivstar_open_telecom", VendorState).promos
+    started = [
+        promos[effect.facts["id"]] for effect in state.ledger.of("kyivstar_open_telecom", "promo_started")
+    ]
     return Counter(msisdn for promo in started if promo.text == text for msisdn, _ in promo.audience)
 
 
 _GOT: dict[str, Callable[[Any, str], Counter[str]]] = {
-    "kyivstar_sms": _messages("kyivstar"),
-    "ketchup_sms": _messages("ketchup"),
-    "ketchup_bulk": _messages("ketchup"),
+    "kyivstar_sms": _messages("kyivstar_open_telecom"),
+    "ketchup_sms": _messages("ketchup_loyalty"),
+    "ketchup_bulk": _messages("ketchup_loyalty"),
     "kyivstar_promo": _started_promos,
 }
 """How often each recipient has got the text of a run, by the vendor's ledger."""

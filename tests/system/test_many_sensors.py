@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from airflow_provider_telecom.simulator.server import Simulator
-from airflow_provider_telecom.transport.awaited import _OPEN_CONNECTIONS
+from airflow_provider_telecom.transport.async_transport import _OPEN_CONNECTIONS
 from tests.system.running import LONG_SECONDS, RunningAirflow, Shape, running_airflow, wait_until
 from tests.system.sensors.waiting import LOOK_EVERY_SECONDS, SENSORS
 from tests.system.services import Postgres, free_port
@@ -40,7 +40,7 @@ half a second and more. What is looked for here is whether our triggers do."""
 
 
 @dataclass
-class Town:
+class SimulatorState:
     """The simulator in a process of its own, so that it does not share its time with the test."""
 
     process: psutil.Process
@@ -50,7 +50,7 @@ class Town:
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
-        request = Request(f"{self.address.url}/_town{path}", data, headers)
+        request = Request(f"{self.address.url}/_control{path}", data, headers)
         with urlopen(request, timeout=LONG_SECONDS) as answer:
             return json.load(answer)
 
@@ -69,12 +69,12 @@ class Town:
 
 
 @pytest.fixture
-def town() -> Iterator[Town]:
+def state() -> Iterator[SimulatorState]:
     port = free_port()
-    words = ["--port", str(port), "--ripe", f"kyivstar.sms=seconds:{NEVER}"]
+    words = ["--port", str(port), "--transition", f"kyivstar_open_telecom.sms=after_seconds:{NEVER}"]
     command = [sys.executable, "-m", "airflow_provider_telecom.simulator", *words]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        found = Town(psutil.Process(process.pid), Simulator(port))
+        found = SimulatorState(psutil.Process(process.pid), Simulator(port))
         try:
             assert wait_until(lambda: _answers(found))
             yield found
@@ -83,9 +83,9 @@ def town() -> Iterator[Town]:
 
 
 def test_two_thousand_sensors_in_one_triggerer(
-    town: Town, postgres: Postgres, tmp_path: Path, monkeypatch: Any, tell: Callable[[str], None]
+    state: SimulatorState, postgres: Postgres, tmp_path: Path, monkeypatch: Any, tell: Callable[[str], None]
 ) -> None:
-    for name, value in town.address.environment().items():
+    for name, value in state.address.environment().items():
         monkeypatch.setenv(name, value)
     ids = _sent(RUNS * SENSORS)
     dags, home = tmp_path / "dags", tmp_path / "home"
@@ -95,25 +95,25 @@ def test_two_thousand_sensors_in_one_triggerer(
     (home / "config" / "airflow_local_settings.py").write_text(NO_COLLECTIONS)
     shutil.copy(Path(__file__).parent / "sensors" / "waiting.py", dags)
     shape = Shape(database=postgres.new_database("sensors"), parallelism=4, triggers=2_500)
-    with running_airflow(home, dags, shape, **town.address.environment()) as airflow:
-        before, started = town.paths(), time.monotonic()
+    with running_airflow(home, dags, shape, **state.address.environment()) as airflow:
+        before, started = state.paths(), time.monotonic()
         for run in range(RUNS):
             airflow.start_run("waiting", str(run), ids=ids[run * SENSORS : (run + 1) * SENSORS])
-        assert airflow.wait_until(lambda: town.asked_about() >= len(ids), every=5), airflow.logs()
+        assert airflow.wait_until(lambda: state.asked_about() >= len(ids), every=5), airflow.logs()
         tell(f"{len(ids)} sensors are waiting {time.monotonic() - started:.0f} s after the first run began")
-        blocked, connections = _waited(airflow, town, tell)
+        blocked, connections = _waited(airflow, state, tell)
         assert connections <= _OPEN_CONNECTIONS
-        assert airflow.wait_until(lambda: (town.paths() - before)[SMS] >= 2 * len(ids), every=5)
-        looks = town.paths() - before
+        assert airflow.wait_until(lambda: (state.paths() - before)[SMS] >= 2 * len(ids), every=5)
+        looks = state.paths() - before
         assert blocked <= looks[SMS] / 100, _blocked(airflow)[-20:]
         assert looks["/idp/oauth2/token"] == 1, looks
         assert _states(airflow) == {"deferred": len(ids)}
-        town.ask("/ripeness", {"kind": "kyivstar.sms", "mode": "at_once"})
+        state.ask("/transitions", {"kind": "kyivstar_open_telecom.sms", "mode": "immediate"})
         assert airflow.wait_until(lambda: _states(airflow)["success"] >= RESUMED), airflow.logs()
         assert not _states(airflow)["failed"]
 
 
-def _waited(airflow: RunningAirflow, town: Town, tell: Callable[[str], None]) -> tuple[int, int]:
+def _waited(airflow: RunningAirflow, state: SimulatorState, tell: Callable[[str], None]) -> tuple[int, int]:
     """Let the sensors wait for a while and tell what that takes.
 
     Return how often Airflow said that the loop was blocked, and the most connections at a time. Other
@@ -124,7 +124,7 @@ def _waited(airflow: RunningAirflow, town: Town, tell: Callable[[str], None]) ->
     used, blocked, connections = [_cpu(one) for one in processes], len(_blocked(airflow)), []
     began = time.monotonic()
     while time.monotonic() - began < WAITING_SECONDS:
-        connections.append(town.open_connections())
+        connections.append(state.open_connections())
         time.sleep(0.2)
     share = [
         100 * (_cpu(one) - before) / WAITING_SECONDS for one, before in zip(processes, used, strict=True)
@@ -160,8 +160,8 @@ def _cpu(process: psutil.Process) -> float:
     return sum(process.cpu_times()[:2])
 
 
-def _answers(town: Town) -> bool:
+def _answers(state: SimulatorState) -> bool:
     try:
-        return bool(town.ask("/health")["ok"])
+        return bool(state.ask("/health")["ok"])
     except OSError:
         return False

@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.webhooks.address import Address, Receiver
+from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress
 from tests.system.browser import Page, browser
 from tests.system.running import LONG_SECONDS, RunningAirflow, running_airflow
 
@@ -74,9 +74,9 @@ def pictured(page: Page, tmp_path: Path) -> Callable[[str], Path]:
     return take
 
 
-def post(airflow: RunningAirflow, address: Address, body: dict[str, Any]) -> None:
+def post(airflow: RunningAirflow, address: WebhookAddress, body: dict[str, Any]) -> None:
     """Post as a vendor does."""
-    url = Receiver(airflow.url, (Secret(WEBHOOK_SECRET),)).url(address)
+    url = ReceiverSettings(airflow.url, (Secret(WEBHOOK_SECRET),)).url(address)
     request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urlopen(request, timeout=LONG_SECONDS) as answer:
         assert answer.status == 200
@@ -86,13 +86,13 @@ def tell_progress(airflow: RunningAirflow, process: int, nonce: str = "n1", coun
     items = [{"id": 1001, "iccid": "8970100000000000001", "profile": "TD", "block": "n"}]
     status = {"count": count, "process": process, "percentage": 100 * process // count}
     body = {"qid": f"q-{nonce}", "queue": "block", "items": items, "status": status}
-    post(airflow, Address("novaconnect", "queue", "novaconnect_default", nonce), body)
+    post(airflow, WebhookAddress("novaconnect", "queue", "novaconnect_default", nonce), body)
 
 
 def tell_delivery(airflow: RunningAirflow, number: int) -> None:
     state = ("delivered", "read", "expired", "delivered")[number % 4]
     body = {"reference": f"r-{number}", "msisdn": f"3806700002{number:02d}", "status": state}
-    post(airflow, Address("ketchup", "viber", "ketchup_loyalty_default", f"r-{number}"), body)
+    post(airflow, WebhookAddress("ketchup_loyalty", "viber", "ketchup_loyalty_default", f"r-{number}"), body)
 
 
 def set_theme(page: Page, theme: str) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from airflow_provider_telecom.webhooks.address import Address
+from airflow_provider_telecom.webhooks.address import WebhookAddress
 from tests.eventually import HANG_SECONDS, eventually
 from tests.system.hostile import Shot, fuzz
 from tests.system.running import wait_until
@@ -89,7 +89,7 @@ def test_nothing_acknowledged_is_lost_however_the_server_ends(
             down += time.monotonic() - killed
         sent: list[Sent] = [one for _ in clients for one in done.get(timeout=300)]
         seconds = time.monotonic() - started
-        wrong = problems(posts, sent, Found.within(server.database))
+        wrong = problems(posts, sent, Found.in_range(server.database))
     took = sorted(one.seconds for one in sent)
     figures = {
         "posts": len(posts),
@@ -134,7 +134,7 @@ def _fire(server: ApiServer, shots: list[Shot]) -> Counter[int]:
         answers: Counter[int] = Counter()
         with httpx.Client(timeout=60, trust_env=False) as client:
             for shot in share:
-                url = server.settings.url(Address(shot.vendor, shot.kind, shot.conn_id, shot.nonce))
+                url = server.settings.url(WebhookAddress(shot.vendor, shot.kind, shot.conn_id, shot.nonce))
                 while (
                     status := client.post(url, content=shot.body, headers=shot.headers).status_code
                 ) == 429:
@@ -149,7 +149,7 @@ def _fire(server: ApiServer, shots: list[Shot]) -> Counter[int]:
 
 
 def test_a_gigabyte_is_neither_read_nor_kept(server: ApiServer, tell: Callable[[str], None]) -> None:
-    good = server.settings.url(Address("ketchup", "viber", "default", "giga"))
+    good = server.settings.url(WebhookAddress("ketchup_loyalty", "viber", "default", "giga"))
     length, unsaid = f"Content-Length: {1 << 30}", "Transfer-Encoding: chunked"
     piece = b" " * 65536
     as_chunk = b"%x\r\n%s\r\n" % (len(piece), piece)
@@ -198,8 +198,10 @@ def test_large_posts_take_little_memory_and_let_others_pass(
     server: ApiServer, tell: Callable[[str], None], what: str
 ) -> None:
     body, allowed = LARGE[what]
-    urls = [server.settings.url(Address("novaconnect", "notice", f"{what}{number}")) for number in range(8)]
-    small = Address("ketchup", "viber", "default", f"beside-{what}")
+    urls = [
+        server.settings.url(WebhookAddress("novaconnect", "notice", f"{what}{number}")) for number in range(8)
+    ]
+    small = WebhookAddress("ketchup_loyalty", "viber", "default", f"beside-{what}")
 
     def large(url: str) -> int:
         with httpx.Client(timeout=HANG_SECONDS, trust_env=False) as client, suppress(httpx.WriteError):
@@ -225,7 +227,7 @@ def test_large_posts_take_little_memory_and_let_others_pass(
 
 
 def test_a_slow_body_has_ten_seconds(server: ApiServer) -> None:
-    parts = urlsplit(server.settings.url(Address("ketchup", "viber", "default", "slow")))
+    parts = urlsplit(server.settings.url(WebhookAddress("ketchup_loyalty", "viber", "default", "slow")))
     with socket.create_connection((parts.hostname, parts.port), 20) as line:
         started = time.monotonic()
         line.sendall(f"POST {parts.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n".encode())
@@ -243,11 +245,11 @@ def test_a_slow_body_has_ten_seconds(server: ApiServer) -> None:
         while answer:  # and it hangs up
             answer = line.recv(65536)
     why = "it did not arrive within 10 s"
-    assert eventually(lambda: why in [one["why"] for one in Found.within(server.database).log], every=0.2)
+    assert eventually(lambda: why in [one["why"] for one in Found.in_range(server.database).log], every=0.2)
 
 
 def test_addresses_stand_in_no_log(server: ApiServer) -> None:
-    address = Address("ketchup", "viber", "default", "nonce-of-no-log")
+    address = WebhookAddress("ketchup_loyalty", "viber", "default", "nonce-of-no-log")
     url = server.settings.url(address)
     signature = url.rpartition("/")[2]
     logged = len(server.log())

@@ -102,7 +102,7 @@ def left_of(home: Path) -> list[str]:
 def test_it_serves_runs_an_example_ends_all_and_starts_again(tmp_path: Path) -> None:
     home = tmp_path / "up"
     with up(home, signal.SIGTERM) as served:
-        assert fetched(Request(f"{served.simulator}/_town/ledger")) is not None
+        assert fetched(Request(f"{served.simulator}/_control/ledger")) is not None
         assert served.examples() == {path.stem for path in (ROOT / "example_dags").glob("*.py")}
         served.ask(DAG, {"is_paused": False}, "PATCH")
         assert served.run_to_end() == "success"

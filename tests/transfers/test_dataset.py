@@ -23,19 +23,19 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.transfers import storage
-from airflow_provider_telecom.transfers.dataset import Dataset, Form
+from airflow_provider_telecom.transfers.dataset import Dataset, DatasetSpec
 from airflow_provider_telecom.transfers.parts import Part, parts_by_day
-from airflow_provider_telecom.vendors.columns import RAW, Column, Kind, json_text
+from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text
 from tests.eventually import HANG_SECONDS
 
 KYIV = ZoneInfo("Europe/Kyiv")
 DAY = date(2026, 10, 25)
 COLUMNS = (
-    Column("at_utc", Kind.MOMENT, "when", "UTC"),
-    Column("text", Kind.TEXT, "a text"),
-    Column("count", Kind.WHOLE, "how many", "pieces"),
-    Column("price", Kind.DECIMAL, "how much", "EUR", assumed=True),
-    Column("free", Kind.TRUTH, "whether it is free"),
+    Column("at_utc", ColumnType.TIMESTAMP, "when", "UTC"),
+    Column("text", ColumnType.TEXT, "a text"),
+    Column("count", ColumnType.INT64, "how many", "pieces"),
+    Column("price", ColumnType.DECIMAL, "how much", "EUR", assumed=True),
+    Column("free", ColumnType.BOOL, "whether it is free"),
     RAW,
 )
 ROW = {
@@ -58,8 +58,8 @@ def whole_days(*days: date) -> dict[date | None, Part]:
 
 
 def opened(store: Any, parts: dict[date | None, Part] | None = None, **form: Any) -> Dataset:
-    root = storage.folder_at(store.url, store.conn_id)
-    return Dataset(root, Form("calls", COLUMNS, **form), parts or whole_days(DAY), "run")
+    root = storage.open_folder(store.url, store.conn_id)
+    return Dataset(root, DatasetSpec("calls", COLUMNS, **form), parts or whole_days(DAY), "run")
 
 
 def loaded(
@@ -200,14 +200,14 @@ def test_what_somebody_else_has_loaded_meanwhile_is_not_counted_twice(store: Any
 def test_a_home_folder_is_meant_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    assert storage.folder_at("~/lake").path == str(tmp_path / "home" / "lake")
-    assert storage.folder_at("lake").path == str(tmp_path / "lake")
+    assert storage.open_folder("~/lake").path == str(tmp_path / "home" / "lake")
+    assert storage.open_folder("lake").path == str(tmp_path / "lake")
     assert {path.name for path in tmp_path.iterdir()} == {"home", "lake"}
 
 
 def test_other_files_in_the_folder_are_left_alone(store: Any) -> None:
     loaded(store, {DAY: [ROW]})
-    root = storage.folder_at(store.url, store.conn_id)
+    root = storage.open_folder(store.url, store.conn_id)
     for name in ("calls.txt", "calls_old.jsonl", "recalls.jsonl", "_SUCCESS"):
         (root / "date=2026-10-25" / name).write_text("theirs")
     loaded(store, {DAY: [ROW]})
@@ -221,7 +221,7 @@ def test_bad_rows_stop_everything_and_are_named(store: Any) -> None:
         dataset.add(ROW, DAY)
         dataset.add(ROW, DAY)
         for line in range(25):
-            dataset.add_bad(f"line {line}", "duration: must be a whole number", "secret")
+            dataset.add_bad_row(f"line {line}", "duration: must be a whole number", "secret")
         with pytest.raises(
             TelecomAnswerError, match=r"25 records .* line 0: duration: .* and 5 more"
         ) as caught:
@@ -234,7 +234,7 @@ def test_bad_rows_stop_everything_and_are_named(store: Any) -> None:
 def test_quarantine_writes_them_beside_and_a_clean_rerun_removes_them(store: Any) -> None:
     with opened(store, on_bad_rows="quarantine") as dataset:
         dataset.add(ROW, DAY)
-        dataset.add_bad("line 7", "duration: must be a whole number", "a,\ud800,b")
+        dataset.add_bad_row("line 7", "duration: must be a whole number", "a,\ud800,b")
         summary = dataset.publish()
     assert (summary["rows"], summary["bad_rows"]) == (1, 1)
     line = json.loads(store.files()["_quarantine/calls_run.jsonl"])
@@ -302,7 +302,7 @@ def test_a_target_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (str(tmp_path / "file" / "inner"), "", "nosuchstore://bucket/x"):
         with pytest.raises(TelecomInputError, match=r"^path: "):
-            storage.folder_at(path)
+            storage.open_folder(path)
 
 
 def test_a_million_rows_are_never_all_in_memory(tmp_path: Path) -> None:

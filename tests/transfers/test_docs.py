@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_telecom.vendors.columns import Column, Kind
-from airflow_provider_telecom.vendors.ketchup_loyalty import table as ketchup
-from airflow_provider_telecom.vendors.kyivstar_fmc import table as fmc
-from airflow_provider_telecom.vendors.novaconnect import table as novaconnect
-from airflow_provider_telecom.vendors.sunsim import table as sunsim
+from airflow_provider_telecom.vendors.columns import Column, ColumnType
+from airflow_provider_telecom.vendors.ketchup_loyalty import schema as ketchup
+from airflow_provider_telecom.vendors.kyivstar_fmc import schema as fmc
+from airflow_provider_telecom.vendors.novaconnect import schema as novaconnect
+from airflow_provider_telecom.vendors.sunsim import schema as sunsim
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "transfers.md"
 TABLES = {
@@ -22,12 +22,12 @@ TABLES = {
     **{f"NovaConnect: `{name}`": columns for name, columns in novaconnect.COLUMNS.items()},
 }
 WORDS = {
-    Kind.TEXT: "text",
-    Kind.WHOLE: "int64",
-    Kind.DECIMAL: "decimal",
-    Kind.TRUTH: "bool",
-    Kind.MOMENT: "moment",
-    Kind.JSON: "JSON",
+    ColumnType.TEXT: "text",
+    ColumnType.INT64: "int64",
+    ColumnType.DECIMAL: "decimal",
+    ColumnType.BOOL: "bool",
+    ColumnType.TIMESTAMP: "moment",
+    ColumnType.JSON: "JSON",
 }
 
 

@@ -12,11 +12,11 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomNoAnswerError
-from airflow_provider_telecom.simulator.kyivstar_fmc import Books
+from airflow_provider_telecom.simulator.kyivstar_fmc import VendorState
 from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
     KyivstarFmcCallsToObjectStorageOperator,
 )
-from tests.tasks import Run
+from tests.running import Run
 from tests.transfers.hostile_names import NAMES
 
 START = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=3)
@@ -71,7 +71,7 @@ def test_no_header_becomes_a_path(
         disposition = f"attachment; filename=\"{sent}\"; filename*=UTF-8''{quote(name, safe='')}"
         telecom_simulator.fault(
             "status",
-            "fmc",
+            "kyivstar_fmc",
             path="callstat",
             status=200,
             headers={"content-disposition": disposition, "content-location": sent, "x-file-name": sent},
@@ -94,10 +94,10 @@ def test_no_name_in_a_record_becomes_a_path_and_each_comes_back_as_it_was(
     tmp_path: Path,
     output_format: str,
 ) -> None:
-    books = telecom_simulator.town.books("fmc", Books)
-    books.calls.clear()
+    vendor_state = telecom_simulator.state.vendor_state("kyivstar_fmc", VendorState)
+    vendor_state.calls.clear()
     for name in NAMES:
-        books.add_call(START, 5, "0670000001", "0670000002", calling_name=name, department=name)
+        vendor_state.add_call(START, 5, "0670000001", "0670000002", calling_name=name, department=name)
     before = surroundings()
     summary = load(
         source_format="json",
@@ -155,7 +155,7 @@ def test_a_body_that_means_harm_leaves_nothing(
     on_bad_rows: str,
 ) -> None:
     before = surroundings()
-    telecom_simulator.fault("body", "fmc", path="callstat", body=body, times=9)
+    telecom_simulator.fault("body", "kyivstar_fmc", path="callstat", body=body, times=9)
     with pytest.raises((TelecomAnswerError, TelecomNoAnswerError)) as caught:
         load(source_format=source_format, on_bad_rows=on_bad_rows)
     assert "root:" not in str(caught.value)
@@ -164,7 +164,7 @@ def test_a_body_that_means_harm_leaves_nothing(
 
 
 def test_a_bomb_is_not_unpacked_to_disk(telecom_simulator: Any, load: Load, tmp_path: Path) -> None:
-    telecom_simulator.fault("gzip_bomb", "fmc", path="callstat", times=10)
+    telecom_simulator.fault("gzip_bomb", "kyivstar_fmc", path="callstat", times=10)
     with pytest.raises(TelecomError):
         load()
     assert not [path for path in (tmp_path / "deep/inside/lake").rglob("*") if path.is_file()]

@@ -25,14 +25,14 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Message
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
 from airflow_provider_telecom.transfers.ketchup_loyalty_to_object_storage import (
     KetchUpStatsToObjectStorageOperator,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus, ViberRecipient
-from airflow_provider_telecom.vendors.ketchup_loyalty.table import COLUMNS, understood
+from airflow_provider_telecom.vendors.ketchup_loyalty.schema import COLUMNS, to_row
 from tests.operators.ketchup_ground import killed, paid, shown
-from tests.tasks import Run
+from tests.running import Run
 
 UTC = UTC
 A, B, AWAY = "380670000201", "380670000202", "380670000209"
@@ -50,16 +50,16 @@ def hook(hook_for: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Books:
-    found: Books = telecom_simulator.town.books("ketchup", Books)
+def vendor_state(telecom_simulator: Any) -> VendorState:
+    found: VendorState = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState)
     return found
 
 
 @pytest.fixture
-def sent(telecom_simulator: Any, books: Books, hook: Any) -> Books:
+def sent(telecom_simulator: Any, vendor_state: VendorState, hook: Any) -> VendorState:
     """Messages of all kinds in the first week of March."""
-    clock = telecom_simulator.town.clock
-    books.switches.turn_on("alternative_sms")
+    clock = telecom_simulator.state.clock
+    vendor_state.switches.turn_on("alternative_sms")
     for day in range(1, 8):
         clock.set(datetime(2026, 3, day, 23, 59, 58, tzinfo=UTC))
         hook.send_sms(A, TEXT, reference=f"s{day}")
@@ -68,7 +68,7 @@ def sent(telecom_simulator: Any, books: Books, hook: Any) -> Books:
         options = {"image_url": "http://a.example/logo.png", "caption": " Join, us! "}
         hook.send_viber(to, "Viber", action_url="http://a.example", **options)
     clock.set(datetime(2026, 3, 9, tzinfo=UTC))
-    return books
+    return vendor_state
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("output_format", OUTPUTS)
 @pytest.mark.parametrize("source_format", SOURCES)
 def test_the_files_hold_what_the_books_hold(
-    sent: Books, hook: Any, load: Load, tmp_path: Path, source_format: str, output_format: str
+    sent: VendorState, hook: Any, load: Load, tmp_path: Path, source_format: str, output_format: str
 ) -> None:
     kinds = ("sms", "hlr", "viber") if source_format == "csv" else (None,)
     for kind in kinds:
@@ -198,7 +198,7 @@ def test_the_files_hold_what_the_books_hold(
 
 @pytest.mark.parametrize("source_format", ["json", "xml"])
 def test_moments_are_read_in_the_zone_of_the_vendors_clocks(
-    sent: Books, hook_for: Callable[..., Any], load: Load, tmp_path: Path, source_format: str
+    sent: VendorState, hook_for: Callable[..., Any], load: Load, tmp_path: Path, source_format: str
 ) -> None:
     kyiv = ZoneInfo("Europe/Kyiv")
     sent.zone = kyiv
@@ -227,7 +227,7 @@ RAW = {
 
 
 def row_of(zone: Any = None, **changes: Any) -> dict[str, Any]:
-    return understood({**RAW, **changes}, zone)
+    return to_row({**RAW, **changes}, zone)
 
 
 @pytest.mark.parametrize(
@@ -320,21 +320,21 @@ def test_a_time_is_read_alike_in_the_table_and_in_the_hooks_model(text: str) -> 
 
 
 def test_a_rerun_replaces_its_days_and_no_others(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path
 ) -> None:
     load(**WEEK)
     before = files_in(tmp_path / "lake")
     assert list(before) == [f"date=2026-03-0{day}/messages.jsonl" for day in range(1, 8)]
-    telecom_simulator.town.clock.set(datetime(2026, 3, 2, 12, tzinfo=UTC))
+    telecom_simulator.state.clock.set(datetime(2026, 3, 2, 12, tzinfo=UTC))
     hook.send_sms(A, "late", reference="late")
-    telecom_simulator.town.clock.set(datetime(2026, 3, 9, tzinfo=UTC))
+    telecom_simulator.state.clock.set(datetime(2026, 3, 9, tzinfo=UTC))
     assert load(**DAY)["rows"] == 5
     after = files_in(tmp_path / "lake")
     assert {name for name in before if before[name] != after[name]} == {"date=2026-03-02/messages.jsonl"}
     assert load(**WEEK)["rows"] == 29
 
 
-def test_parts_of_a_day(sent: Books, load: Load, tmp_path: Path) -> None:
+def test_parts_of_a_day(sent: VendorState, load: Load, tmp_path: Path) -> None:
     morning = {"time_in_from": "2026-03-02T00:00:00", "time_in_to": "2026-03-02T11:59:59"}
     evening = {"time_in_from": datetime(2026, 3, 2, 12), "time_in_to": "2026-03-02T23:59:59.999"}
     assert [load(**morning)["rows"], load(**evening)["rows"]] == [0, 4]
@@ -348,7 +348,7 @@ def test_parts_of_a_day(sent: Books, load: Load, tmp_path: Path) -> None:
         load(**morning)
 
 
-def test_both_ends_are_included_to_the_second(sent: Books, load: Load) -> None:
+def test_both_ends_are_included_to_the_second(sent: VendorState, load: Load) -> None:
     at = "2026-03-02T23:59:58"
     assert load(time_in_from=at, time_in_to=at)["rows"] == 4
     assert load(time_in_from="2026-03-02T23:59:59", time_in_to="2026-03-03T23:59:57")["rows"] == 0
@@ -372,7 +372,7 @@ FILTERS: list[dict[str, Any]] = [
 ]
 
 
-def test_a_filter_makes_another_data_set(sent: Books, load: Load, tmp_path: Path) -> None:
+def test_a_filter_makes_another_data_set(sent: VendorState, load: Load, tmp_path: Path) -> None:
     whole = load(**DAY)
     names = {Path(load(**DAY, **filters)["files"][0]["path"]).name for filters in FILTERS}
     assert len(names) == len(FILTERS)
@@ -381,7 +381,7 @@ def test_a_filter_makes_another_data_set(sent: Books, load: Load, tmp_path: Path
     assert len(list((tmp_path / "lake").rglob("messages*.jsonl"))) == len(FILTERS) + 1
 
 
-def test_filters_alike_have_one_name(sent: Books, load: Load) -> None:
+def test_filters_alike_have_one_name(sent: VendorState, load: Load) -> None:
     alike = [["+380 67 000 02 01", B], f"['{B}', '0670000201']", [A, B, A]]
     assert len({load(**DAY, msisdns=numbers)["path"] for numbers in alike}) == 1
     assert len({load(**DAY, msisdns=numbers)["files"][0]["path"] for numbers in alike}) == 1
@@ -389,7 +389,7 @@ def test_filters_alike_have_one_name(sent: Books, load: Load) -> None:
     assert first["files"] == second["files"]
 
 
-def test_messages_by_their_ids_are_one_file(sent: Books, hook: Any, load: Load, tmp_path: Path) -> None:
+def test_messages_by_their_ids_are_one_file(sent: VendorState, hook: Any, load: Load, tmp_path: Path) -> None:
     ids = list(sent.messages)
     summary = load(message_ids=[*ids[:5], int(ids[9])])
     (file,) = files_in(tmp_path / "lake")
@@ -400,7 +400,7 @@ def test_messages_by_their_ids_are_one_file(sent: Books, hook: Any, load: Load, 
     assert exports(hook) == []
 
 
-def test_one_file_in_any_store(sent: Books, load: Load, store: Any) -> None:
+def test_one_file_in_any_store(sent: VendorState, load: Load, store: Any) -> None:
     ids = list(sent.messages)
     for count in (4, 3, 4):
         summary = load(message_ids=ids[:count], path=store.url, storage_conn_id=store.conn_id)
@@ -413,19 +413,23 @@ def test_one_file_in_any_store(sent: Books, load: Load, store: Any) -> None:
 
 
 def test_the_hour_that_happens_twice_is_one_file(
-    telecom_simulator: Any, books: Books, hook_for: Callable[..., Any], load: Load, tmp_path: Path
+    telecom_simulator: Any,
+    vendor_state: VendorState,
+    hook_for: Callable[..., Any],
+    load: Load,
+    tmp_path: Path,
 ) -> None:
     hook = hook_for("ketchup_loyalty", vendor_timezone="Europe/Kyiv", originator="Shop")
-    books.zone = ZoneInfo("Europe/Kyiv")
+    vendor_state.zone = ZoneInfo("Europe/Kyiv")
     for hour in (0, 1):
-        telecom_simulator.town.clock.set(datetime(2026, 10, 25, hour, 30, tzinfo=UTC))
+        telecom_simulator.state.clock.set(datetime(2026, 10, 25, hour, 30, tzinfo=UTC))
         hook.send_sms(A, "Hi", reference=f"r{hour}")
     for hour in (0, 1):
         load(time_in_from=f"2026-10-25T0{hour}:00:00Z", time_in_to=f"2026-10-25T0{hour}:59:59Z")
     assert list(files_in(tmp_path / "lake")) == [
         "date=2026-10-25/messages_20261025T030000-20261025T040000.jsonl"
     ]
-    assert sorted(row["message_id"] for row in all_rows(tmp_path / "lake")) == list(books.messages)
+    assert sorted(row["message_id"] for row in all_rows(tmp_path / "lake")) == list(vendor_state.messages)
 
 
 # Waiting
@@ -433,9 +437,9 @@ def test_the_hour_that_happens_twice_is_one_file(
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_file_that_is_not_ready_is_waited_for(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load, deferrable: bool
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, deferrable: bool
 ) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.stat", "looks", 3)
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 3)
     run = Run()
     summary = load(run, **WEEK, deferrable=deferrable)
     assert (summary["rows"], summary["empty"]) == (28, False)
@@ -445,23 +449,23 @@ def test_a_file_that_is_not_ready_is_waited_for(
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_an_export_that_never_comes(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load, deferrable: bool
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, deferrable: bool
 ) -> None:
-    telecom_simulator.fault("body", "ketchup", path="/stat/file", times=99, body='{"error": 90}')
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/stat/file", times=99, body='{"error": 90}')
     run = Run()
     with pytest.raises(TelecomNotFoundError, match="exports live a month"):
         load(run, **WEEK, deferrable=deferrable, tolerated_errors=2)
-    telecom_simulator.town.faults.clear()
+    telecom_simulator.state.faults.clear()
     assert load(run, **WEEK)["rows"] == 28
     assert exports(hook) == []
 
 
 def test_what_takes_too_long_keeps_its_place_for_the_next_try(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load
 ) -> None:
     from airflow.sdk.exceptions import AirflowSensorTimeout
 
-    telecom_simulator.town.set_ripeness("ketchup.stat", "looks", 50)
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 50)
     run = Run()
     with pytest.raises(AirflowSensorTimeout):
         load(run, **WEEK, wait_timeout=0.05)
@@ -473,7 +477,7 @@ def test_what_takes_too_long_keeps_its_place_for_the_next_try(
 
 @pytest.mark.parametrize("source_format", SOURCES)
 def test_an_empty_export_empties_its_days(
-    sent: Books, hook: Any, load: Load, tmp_path: Path, source_format: str
+    sent: VendorState, hook: Any, load: Load, tmp_path: Path, source_format: str
 ) -> None:
     asked = {**WEEK, "message_type": "viber", "source_format": source_format}
     assert load(**asked)["rows"] == 14
@@ -493,18 +497,18 @@ NO_ROWS = {
 
 @pytest.mark.parametrize("source_format", SOURCES)
 def test_a_file_without_rows_is_empty_too(
-    sent: Books, telecom_simulator: Any, load: Load, source_format: str
+    sent: VendorState, telecom_simulator: Any, load: Load, source_format: str
 ) -> None:
-    telecom_simulator.fault("body", "ketchup", path="/stat/file", body=NO_ROWS[source_format])
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/stat/file", body=NO_ROWS[source_format])
     assert load(**DAY, message_type="sms", source_format=source_format)["empty"] is True
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_ids_that_are_none_leave_no_export_behind(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load, deferrable: bool
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, deferrable: bool
 ) -> None:
     for looks in (0, 2):
-        telecom_simulator.town.set_ripeness("ketchup.stat", "looks", looks)
+        telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", looks)
         with pytest.raises(TelecomNotFoundError, match="vendor code 60"):
             load(message_ids=[1], deferrable=deferrable, tolerated_errors=1)
         assert exports(hook) == []
@@ -513,7 +517,7 @@ def test_ids_that_are_none_leave_no_export_behind(
 # An export of somebody else
 
 
-def test_an_export_that_is_not_ours_is_kept(sent: Books, hook: Any, load: Load, tmp_path: Path) -> None:
+def test_an_export_that_is_not_ours_is_kept(sent: VendorState, hook: Any, load: Load, tmp_path: Path) -> None:
     key = hook.create_statistics_export(time_in_from=datetime(2026, 3, 1), time_in_to=datetime(2026, 3, 9))
     summary = load(file_key=key)
     assert (summary["rows"], summary["file_key"]) == (28, key)
@@ -537,9 +541,9 @@ class WithKey(Run):
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_an_export_that_is_not_ours_is_waited_for_and_deleted_if_asked_for(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load, deferrable: bool
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, deferrable: bool
 ) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.stat", "looks", 2)
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 2)
     period = {"time_in_from": datetime(2026, 3, 1), "time_in_to": datetime(2026, 3, 9)}
     key = hook.create_statistics_export(**period, message_type="sms")
     run = Run()
@@ -555,7 +559,7 @@ def test_an_export_that_is_not_ours_is_waited_for_and_deleted_if_asked_for(
     assert len(paid(telecom_simulator, "stat_export")) == 1
 
 
-def test_rows_that_were_not_asked_for_are_bad(sent: Books, hook: Any, load: Load) -> None:
+def test_rows_that_were_not_asked_for_are_bad(sent: VendorState, hook: Any, load: Load) -> None:
     key = hook.create_statistics_export(time_in_from=datetime(2026, 3, 1), time_in_to=datetime(2026, 3, 9))
     with pytest.raises(TelecomAnswerError, match=r"24 records .* incoming_date: is not in the interval"):
         load(file_key=key, **DAY)
@@ -580,13 +584,13 @@ STEPS = {
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "half_body"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_lost_answer_leaves_nothing_behind(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path, step: str, kind: Any
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path, step: str, kind: Any
 ) -> None:
     run, (method, path) = Run(), STEPS[step]
-    telecom_simulator.fault(kind, "ketchup", method=method, path=path, times=4)
+    telecom_simulator.fault(kind, "ketchup_loyalty", method=method, path=path, times=4)
     with suppress(TelecomUnknownError, TelecomNoAnswerError):  # some of it is got over
         load(run, **WEEK)
-    telecom_simulator.town.faults.clear()
+    telecom_simulator.state.faults.clear()
     assert load(run, **WEEK)["rows"] == 28
     assert flat(all_rows(tmp_path / "lake")) == [expected(message) for message in sent.messages.values()]
     assert exports(hook) == []
@@ -619,7 +623,7 @@ class Dying(Run):
 @pytest.mark.parametrize("written", [False, True])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_killed_between_any_two_steps(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path, at: int, written: bool
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path, at: int, written: bool
 ) -> None:
     other = hook.create_statistics_export(time_in_from=datetime(2026, 1, 1), time_in_to=datetime(2026, 1, 2))
     run = Dying(at, written)
@@ -632,14 +636,14 @@ def test_killed_between_any_two_steps(
     assert len(paid(telecom_simulator, "stat_export")) <= 3
 
 
-def test_four_writes_are_all_there_are(sent: Books, load: Load) -> None:
+def test_four_writes_are_all_there_are(sent: VendorState, load: Load) -> None:
     run = Run()
     load(run, **WEEK)
     assert run.stores["load"].writes == 4, "there are more moments to be killed in"
 
 
 def test_killed_before_the_files_are_in_place(
-    sent: Books, hook: Any, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sent: VendorState, hook: Any, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk is full, so to say: the next try reads the same export again."""
     run = Run()
@@ -655,11 +659,11 @@ def test_killed_before_the_files_are_in_place(
 
 
 def test_a_cleared_task_orders_a_new_export(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load
 ) -> None:
     run = Run()
     first = load(run, **WEEK)
-    telecom_simulator.town.clock.set(datetime(2026, 3, 7, 12, tzinfo=UTC))
+    telecom_simulator.state.clock.set(datetime(2026, 3, 7, 12, tzinfo=UTC))
     hook.send_sms(A, "late", reference="late")
     second = load(run, **WEEK)
     assert (first["rows"], second["rows"]) == (28, 29)
@@ -668,13 +672,13 @@ def test_a_cleared_task_orders_a_new_export(
 
 
 def test_a_kept_export_is_read_again_until_it_is_gone(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load
 ) -> None:
     run = Run()
     first = load(run, **WEEK, delete_export=False)
     assert load(run, **WEEK, delete_export=False) == first
     assert exports(hook) == [first["file_key"]]
-    telecom_simulator.town.clock.advance(31 * 86_400)
+    telecom_simulator.state.clock.advance(31 * 86_400)
     again = load(run, **WEEK, delete_export=False)
     assert again["rows"] == 28
     assert exports(hook) == [again["file_key"]] != [first["file_key"]]
@@ -682,7 +686,7 @@ def test_a_kept_export_is_read_again_until_it_is_gone(
 
 
 def test_a_key_whose_deletion_was_not_written_down(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load
 ) -> None:
     run = Run()
     key = load(run, **WEEK)["file_key"]
@@ -694,7 +698,9 @@ def test_a_key_whose_deletion_was_not_written_down(
     assert len(paid(telecom_simulator, "stat_export")) == 2
 
 
-def test_an_order_in_doubt_is_adopted(sent: Books, telecom_simulator: Any, hook: Any, load: Load) -> None:
+def test_an_order_in_doubt_is_adopted(
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load
+) -> None:
     run = Run()
     summary = load(run, **WEEK, delete_export=False)
     entry = run.stores["load"].get("telecom.export")
@@ -705,7 +711,7 @@ def test_an_order_in_doubt_is_adopted(sent: Books, telecom_simulator: Any, hook:
     assert exports(hook) == []
 
 
-def test_a_full_account(sent: Books, hook: Any, load: Load, tmp_path: Path) -> None:
+def test_a_full_account(sent: VendorState, hook: Any, load: Load, tmp_path: Path) -> None:
     period = {"time_in_from": datetime(2026, 3, 1), "time_in_to": datetime(2026, 3, 9)}
     others = [hook.create_statistics_export(**period) for _ in range(5)]
     with pytest.raises(TelecomRejectedError, match="Maximum count of exports reached: an account has five"):
@@ -716,17 +722,17 @@ def test_a_full_account(sent: Books, hook: Any, load: Load, tmp_path: Path) -> N
 
 
 def test_a_download_that_fails_leaves_the_old_files(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path
 ) -> None:
     load(**WEEK)
     before = files_in(tmp_path / "lake")
     sent.messages.clear()
     hook.send_sms(A, "new", reference="new")
     for kind in ("half_body", "html", "garbage"):
-        telecom_simulator.fault(kind, "ketchup", path="/stat/file", times=20)
+        telecom_simulator.fault(kind, "ketchup_loyalty", path="/stat/file", times=20)
         with pytest.raises((TelecomNoAnswerError, TelecomAnswerError)):
             load(**{**WEEK, "time_in_to": "2026-03-09T23:59:59"}, on_full="delete_own")
-        telecom_simulator.town.faults.clear()
+        telecom_simulator.state.faults.clear()
         assert files_in(tmp_path / "lake") == before
 
 
@@ -735,7 +741,7 @@ def test_a_download_that_fails_leaves_the_old_files(
 
 def in_place(simulator: Any, body: Any, times: int = 1) -> None:
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-    simulator.fault("body", "ketchup", path="/stat/file", body=text, times=times)
+    simulator.fault("body", "ketchup_loyalty", path="/stat/file", body=text, times=times)
 
 
 GOOD = RAW | {"Sending date": None}
@@ -754,7 +760,7 @@ NAMED = {"json": ("record 2", "record 4", "record 5"), "csv": ("line 3", "line 5
 
 @pytest.mark.parametrize("source_format", BROKEN)
 def test_a_broken_record_stops_the_load_and_is_named(
-    sent: Books, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path, source_format: str
+    sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, tmp_path: Path, source_format: str
 ) -> None:
     run, asked = Run(), {**DAY, "message_type": "sms", "source_format": source_format}
     in_place(telecom_simulator, BROKEN[source_format])
@@ -821,7 +827,7 @@ def test_an_error_after_the_rows_is_an_error(telecom_simulator: Any, load: Load,
 
 
 def test_the_documents_own_json_is_none_and_another_format_is_recommended(
-    sent: Books, hook: Any, load: Load, tmp_path: Path
+    sent: VendorState, hook: Any, load: Load, tmp_path: Path
 ) -> None:
     sent.switches.turn_on("typographic_quotes")
     run = Run()
@@ -858,7 +864,7 @@ def test_each_error_code_is_told_with_its_meaning(
 ) -> None:
     for text in ("", "vendor's words"):
         body = json.dumps({"error": int(code), "errorDescription": text})
-        telecom_simulator.fault("status", "ketchup", path="/stat/create", status=status, body=body)
+        telecom_simulator.fault("status", "ketchup_loyalty", path="/stat/create", status=status, body=body)
         with pytest.raises(TelecomRejectedError) as caught:
             load(**DAY)
         assert caught.value.code == code
@@ -920,7 +926,7 @@ def test_what_is_refused_before_anything_is_ordered(
 ) -> None:
     with pytest.raises(TelecomInputError, match=f"^{rule}"):
         load(**arguments)
-    assert [seen for seen in telecom_simulator.town.requests if seen.method == "POST"] == []
+    assert [seen for seen in telecom_simulator.state.requests if seen.method == "POST"] == []
 
 
 # Privacy, progress, memory
@@ -928,7 +934,7 @@ def test_what_is_refused_before_anything_is_ordered(
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_numbers_and_texts_stand_in_the_files_alone(
-    sent: Books,
+    sent: VendorState,
     telecom_simulator: Any,
     operator: Callable[..., Any],
     caplog: pytest.LogCaptureFixture,
@@ -936,10 +942,10 @@ def test_numbers_and_texts_stand_in_the_files_alone(
     monkeypatch: pytest.MonkeyPatch,
     deferrable: bool,
 ) -> None:
-    from airflow_provider_telecom.transfers import progress
+    from airflow_provider_telecom.transfers import progress_logger
 
-    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
-    telecom_simulator.town.set_ripeness("ketchup.stat", "looks", 2)
+    monkeypatch.setattr(progress_logger, "EVERY_SECONDS", 0.0)
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 2)
     run = Run()
     task = operator(**WEEK, msisdns=[A], callback_url="https://example.com/rows", deferrable=deferrable)
     with caplog.at_level(logging.DEBUG):
@@ -953,7 +959,7 @@ def test_numbers_and_texts_stand_in_the_files_alone(
             assert private not in text
 
 
-def test_the_work_folder_is_gone_after_it(sent: Books, load: Load, tmp_path: Path, spool: Path) -> None:
+def test_the_work_folder_is_gone_after_it(sent: VendorState, load: Load, tmp_path: Path, spool: Path) -> None:
     load(**WEEK)
     with pytest.raises(TelecomInputError):
         load(**WEEK, msisdns=["12"])
@@ -991,7 +997,7 @@ def test_memory_does_not_grow_with_the_rows(
     assert peaks[2] - peaks[1] < 2_500_000, "held whole, 10,000 rows take twice that"
 
 
-def test_the_folder_is_told_of(sent: Books, operator: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_folder_is_told_of(sent: VendorState, operator: Callable[..., Any], tmp_path: Path) -> None:
     from airflow.sdk import Asset
 
     run = Run()

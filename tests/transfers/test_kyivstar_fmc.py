@@ -23,12 +23,12 @@ from airflow_provider_telecom.calls.errors import (
     TelecomInputError,
     TelecomNoAnswerError,
 )
-from airflow_provider_telecom.simulator.kyivstar_fmc import Books, Call
+from airflow_provider_telecom.simulator.kyivstar_fmc import Call, VendorState
 from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
     KyivstarFmcCallsToObjectStorageOperator,
 )
-from airflow_provider_telecom.vendors.kyivstar_fmc.table import COLUMNS
-from tests.tasks import Run
+from airflow_provider_telecom.vendors.kyivstar_fmc.schema import COLUMNS
+from tests.running import Run
 
 UTC, KYIV = UTC, ZoneInfo("Europe/Kyiv")
 AUTUMN, SPRING = datetime(2026, 10, 25, 1, tzinfo=UTC), datetime(2027, 3, 28, 1, tzinfo=UTC)
@@ -38,8 +38,8 @@ Load = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Books:
-    found: Books = telecom_simulator.town.books("fmc", Books)
+def vendor_state(telecom_simulator: Any) -> VendorState:
+    found: VendorState = telecom_simulator.state.vendor_state("kyivstar_fmc", VendorState)
     found.calls.clear()
     return found
 
@@ -80,7 +80,7 @@ def told(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in names)
 
 
-def fill(books: Books, middle: datetime, count: int, days: float, seed: int = 1) -> None:
+def fill(vendor_state: VendorState, middle: datetime, count: int, days: float, seed: int = 1) -> None:
     """Put calls around a moment into the books: many at equal seconds, some equal in all they have."""
     dice = random.Random(seed)
     for _ in range(count):
@@ -89,7 +89,7 @@ def fill(books: Books, middle: datetime, count: int, days: float, seed: int = 1)
         numbers = dice.choice([("0670000001", "0670000002"), ("0670000003", "101")])
         for moment in (start, near):
             for _ in range(dice.choice([1, 1, 1, 2, 3])):
-                books.add_call(moment, dice.choice([0, 12.5, 60, 3000]), *numbers)
+                vendor_state.add_call(moment, dice.choice([0, 12.5, 60, 3000]), *numbers)
 
 
 def holds(start: datetime, end: datetime) -> Callable[[Call], bool]:
@@ -121,7 +121,7 @@ INTERVALS = [
     ("first", "last"), [case[1:] for case in INTERVALS], ids=[case[0] for case in INTERVALS]
 )
 def test_the_multiset_of_calls_is_the_ledgers(
-    books: Books,
+    vendor_state: VendorState,
     load: Load,
     tmp_path: Path,
     telecom_simulator: Any,
@@ -131,16 +131,16 @@ def test_the_multiset_of_calls_is_the_ledgers(
     source_format: str,
 ) -> None:
     with time_machine.travel(change + 16 * DAY - HOUR):
-        fill(books, change, 400, 15.9)
+        fill(vendor_state, change, 400, 15.9)
         start, end = change + first, change + last
         summary = load(start, end, source_format=source_format)
     rows = rows_in(tmp_path / "lake")
     found = Counter(told(row) for row in rows)
     # Calls of the hour that happens twice belong to whichever interval holds the moment they are read as.
     doubled = {key for key in found if key[0].startswith("2026-10-25 03:")}
-    wanted = Counter(on_the_wall(call) for call in books.calls if holds(start, end)(call))
+    wanted = Counter(on_the_wall(call) for call in vendor_state.calls if holds(start, end)(call))
     assert Counter({key: count for key, count in found.items() if key not in doubled}) == wanted
-    whole = Counter(on_the_wall(call) for call in books.calls)
+    whole = Counter(on_the_wall(call) for call in vendor_state.calls)
     for key in doubled:
         assert found[key] == whole[key]
     if start <= AUTUMN - HOUR and end >= AUTUMN + HOUR:
@@ -151,43 +151,45 @@ def test_the_multiset_of_calls_is_the_ledgers(
         assert start <= began < end
         assert str(began.astimezone(KYIV).replace(tzinfo=None)) == row["start_timestamp"]
     assert summary["rows"] == len(rows)
-    requests = [seen for seen in telecom_simulator.town.requests if "callstat" in seen.path]
+    requests = [seen for seen in telecom_simulator.state.requests if "callstat" in seen.path]
     assert len(requests) == summary["windows"]
 
 
 def test_consecutive_intervals_hold_each_call_once_even_in_the_doubled_hour(
-    books: Books, load: Load, tmp_path: Path
+    vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
     with time_machine.travel(AUTUMN + 5 * DAY):
-        fill(books, AUTUMN, 300, 0.2)
+        fill(vendor_state, AUTUMN, 300, 0.2)
         edges = [AUTUMN + 20 * timedelta(minutes=n) for n in range(-18, 19)]
         for start, end in pairwise(edges):
             load(start, end)
     found = Counter(told(row) for row in rows_in(tmp_path / "lake"))
-    inside = [call for call in books.calls if edges[0] <= call.start < edges[-1]]
+    inside = [call for call in vendor_state.calls if edges[0] <= call.start < edges[-1]]
     assert found == Counter(map(on_the_wall, inside))
 
 
 def test_loaded_as_they_end_the_hours_of_the_change_lose_no_call(
-    books: Books, load: Load, tmp_path: Path
+    vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
     """Each quarter of an hour is loaded at its very end, when later calls have not happened yet."""
-    fill(books, AUTUMN, 300, 0.1)
-    calls = [call for call in books.calls if call.seconds == 0]
-    books.calls.clear()
+    fill(vendor_state, AUTUMN, 300, 0.1)
+    calls = [call for call in vendor_state.calls if call.seconds == 0]
+    vendor_state.calls.clear()
     edges = [AUTUMN + 15 * timedelta(minutes=n) for n in range(-12, 13)]
     for start, end in pairwise(edges):
         with time_machine.travel(end + timedelta(seconds=5)):
-            books.calls[:] = [call for call in calls if call.start <= end]
+            vendor_state.calls[:] = [call for call in calls if call.start <= end]
             load(start, end)
     found = Counter(told(row) for row in rows_in(tmp_path / "lake"))
     assert found == Counter(on_the_wall(call) for call in calls if edges[0] <= call.start < edges[-1])
 
 
-def test_the_table_has_all_columns_and_their_values(books: Books, load: Load, tmp_path: Path) -> None:
+def test_the_table_has_all_columns_and_their_values(
+    vendor_state: VendorState, load: Load, tmp_path: Path
+) -> None:
     now = datetime.now(UTC)
     start = (now - 2 * DAY).replace(hour=9, minute=0, second=0, microsecond=0)
-    books.add_call(
+    vendor_state.add_call(
         start,
         13,
         "0670000001",
@@ -230,46 +232,52 @@ def test_the_table_has_all_columns_and_their_values(books: Books, load: Load, tm
         assert raw["department"] == 'Sales; "A"'
 
 
-def test_nothing_is_asked_that_was_not_asked_for(books: Books, load: Load, tmp_path: Path) -> None:
+def test_nothing_is_asked_that_was_not_asked_for(
+    vendor_state: VendorState, load: Load, tmp_path: Path
+) -> None:
     now = datetime.now(UTC)
-    books.add_call(now - DAY, 13, "0670000001", "101", calling_name="Ганна")
+    vendor_state.add_call(now - DAY, 13, "0670000001", "101", calling_name="Ганна")
     load(now - 2 * DAY, now - HOUR)
     (row,) = rows_in(tmp_path / "lake")
     assert row["calling_name"] is None
     assert "calling_name" not in row["raw"]
 
 
-def test_the_documents_trailing_commas_are_put_up_with(books: Books, load: Load, tmp_path: Path) -> None:
+def test_the_documents_trailing_commas_are_put_up_with(
+    vendor_state: VendorState, load: Load, tmp_path: Path
+) -> None:
     now = datetime.now(UTC)
-    books.switches.turn_on("trailing_comma")
-    fill(books, now - DAY, 50, 0.2)
+    vendor_state.switches.turn_on("trailing_comma")
+    fill(vendor_state, now - DAY, 50, 0.2)
     summary = load(now - 2 * DAY, now - HOUR, source_format="json")
-    assert summary["rows"] == len(books.calls)
+    assert summary["rows"] == len(vendor_state.calls)
 
 
 @pytest.mark.parametrize("hours", [0.5, 2, 23])
 def test_a_long_call_is_found_in_whichever_window_it_began(
-    books: Books, load: Load, tmp_path: Path, hours: float
+    vendor_state: VendorState, load: Load, tmp_path: Path, hours: float
 ) -> None:
     """The vendor may go by when calls ended: one that goes on beyond its window is asked for all the same."""
     now = datetime.now(UTC).replace(microsecond=0)
     start = now - 20 * DAY
     for minutes in range(0, 14 * 1440, 97):
-        books.add_call(start + timedelta(minutes=minutes), hours * 3600, "0670000001", "0670000002")
-    books.switches.set("period_of", "end")
-    assert load(start, start + 14 * DAY)["rows"] == len(books.calls)
+        vendor_state.add_call(start + timedelta(minutes=minutes), hours * 3600, "0670000001", "0670000002")
+    vendor_state.switches.set("period_of", "end")
+    assert load(start, start + 14 * DAY)["rows"] == len(vendor_state.calls)
 
 
-def test_a_rerun_finds_the_late_and_forgets_the_gone(books: Books, load: Load, tmp_path: Path) -> None:
+def test_a_rerun_finds_the_late_and_forgets_the_gone(
+    vendor_state: VendorState, load: Load, tmp_path: Path
+) -> None:
     end = datetime.now(UTC) - DAY
     start = end - DAY
-    under_way = books.add_call(end - HOUR / 2, 2 * 86400, "0670000001", "0670000002")
-    fill(books, end - DAY / 2, 20, 0.3)
+    under_way = vendor_state.add_call(end - HOUR / 2, 2 * 86400, "0670000001", "0670000002")
+    fill(vendor_state, end - DAY / 2, 20, 0.3)
     before = load(start, end)["rows"]
-    books.calls.remove(under_way)
-    books.add_call(under_way.start, 1800, under_way.calling, under_way.called)
+    vendor_state.calls.remove(under_way)
+    vendor_state.add_call(under_way.start, 1800, under_way.calling, under_way.called)
     assert load(start, end)["rows"] == before + 1
-    books.calls.clear()
+    vendor_state.calls.clear()
     assert load(start, end)["rows"] == 0
     assert rows_in(tmp_path / "lake") == []
 
@@ -312,11 +320,11 @@ def test_what_the_vendor_would_refuse_is_refused_before_the_first_request(
 ) -> None:
     with pytest.raises(TelecomInputError, match=f"^{rule}"):
         load(start, end, path=path if path.startswith("/") else str(tmp_path / path))
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests
 
 
 def answer(telecom_simulator: Any, body: str, suffix: str) -> None:
-    telecom_simulator.fault("status", "fmc", path="callstat", status=200, body=body)
+    telecom_simulator.fault("status", "kyivstar_fmc", path="callstat", status=200, body=body)
 
 
 GOOD = "2026-11-20 10:00:00,2026-11-20 10:00:10,0670000001,11,0670000002"
@@ -338,11 +346,11 @@ NAMED = {"csv": ("line 3", "line 5"), "json": ("record 2", "record 4")}
 
 @pytest.mark.parametrize("source_format", BROKEN)
 def test_a_broken_record_stops_the_load_and_is_named(
-    telecom_simulator: Any, books: Books, load: Load, tmp_path: Path, source_format: str
+    telecom_simulator: Any, vendor_state: VendorState, load: Load, tmp_path: Path, source_format: str
 ) -> None:
     at = datetime(2026, 11, 20, tzinfo=UTC)
     with time_machine.travel(at + DAY):
-        books.add_call(at + HOUR, 3, "0670000001", "0670000002")
+        vendor_state.add_call(at + HOUR, 3, "0670000001", "0670000002")
         load(at, at + 20 * HOUR)
         before = rows_in(tmp_path / "lake")
         answer(telecom_simulator, BROKEN[source_format], source_format)
@@ -380,7 +388,7 @@ def test_what_is_no_list_of_calls_is_not_taken_for_an_empty_one(
     suffix: str,
     body: str,
 ) -> None:
-    telecom_simulator.fault("body", "fmc", path="callstat", body=body, times=9)
+    telecom_simulator.fault("body", "kyivstar_fmc", path="callstat", body=body, times=9)
     now = datetime.now(UTC)
     with pytest.raises(TelecomAnswerError):
         load(now - 2 * DAY, now - DAY, source_format=suffix, on_bad_rows="quarantine")
@@ -389,15 +397,15 @@ def test_what_is_no_list_of_calls_is_not_taken_for_an_empty_one(
 
 @pytest.mark.parametrize("source_format", FORMATS)
 def test_an_answer_to_another_request_is_not_taken_for_a_day_without_calls(
-    telecom_simulator: Any, books: Books, load: Load, tmp_path: Path, source_format: str
+    telecom_simulator: Any, vendor_state: VendorState, load: Load, tmp_path: Path, source_format: str
 ) -> None:
     """A cache in between that overlooks the query gives yesterday's list, or last week's."""
     now = datetime.now(UTC)
-    books.add_call(now - 20 * DAY, 13, "0670000001", "101")
+    vendor_state.add_call(now - 20 * DAY, 13, "0670000001", "101")
     hook = KyivstarFmcCallsToObjectStorageOperator(task_id="x", path="x", start=now, end=now).hook
     hook.download_call_records(tmp_path / "old", now - 21 * DAY, now - 19 * DAY, format=source_format)
     old = (tmp_path / "old").read_text()
-    telecom_simulator.fault("body", "fmc", path="callstat", body=old, times=9)
+    telecom_simulator.fault("body", "kyivstar_fmc", path="callstat", body=old, times=9)
     with pytest.raises(TelecomAnswerError, match="is outside of the period that was asked for"):
         load(now - 2 * DAY, now - HOUR, source_format=source_format)
     summary = load(now - 2 * DAY, now - HOUR, source_format=source_format, on_bad_rows="quarantine")
@@ -405,17 +413,19 @@ def test_an_answer_to_another_request_is_not_taken_for_a_day_without_calls(
 
 
 def test_the_default_format_is_one_whose_end_can_be_told(
-    telecom_simulator: Any, books: Books, load: Load
+    telecom_simulator: Any, vendor_state: VendorState, load: Load
 ) -> None:
     now = datetime.now(UTC)
     for hours in range(2, 20):
-        books.add_call(now - hours * HOUR, 13, "0670000001", "101")
+        vendor_state.add_call(now - hours * HOUR, 13, "0670000001", "101")
     load(now - DAY, now)
-    assert [seen.path for seen in telecom_simulator.town.requests] == ["/api/cdr/v1/callstat.json"]
+    assert [seen.path for seen in telecom_simulator.state.requests] == ["/api/cdr/v1/callstat.json"]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_no_calls_at_all_is_an_empty_day(books: Books, load: Load, tmp_path: Path, suffix: str) -> None:
+def test_no_calls_at_all_is_an_empty_day(
+    vendor_state: VendorState, load: Load, tmp_path: Path, suffix: str
+) -> None:
     end = datetime.now(KYIV).replace(hour=0, minute=0, second=0, microsecond=0)
     summary = load(end - 3 * DAY, end, source_format=suffix)
     assert summary["rows"] == 0
@@ -424,26 +434,28 @@ def test_no_calls_at_all_is_an_empty_day(books: Books, load: Load, tmp_path: Pat
 
 
 def test_a_download_that_breaks_off_leaves_the_old_files(
-    telecom_simulator: Any, books: Books, load: Load, tmp_path: Path
+    telecom_simulator: Any, vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
     now = datetime.now(UTC)
-    fill(books, now - DAY, 20, 0.2)
+    fill(vendor_state, now - DAY, 20, 0.2)
     load(now - 2 * DAY, now - HOUR)
     before = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
-    books.calls.clear()
-    telecom_simulator.fault("half_body", "fmc", path="callstat", times=20)
+    vendor_state.calls.clear()
+    telecom_simulator.fault("half_body", "kyivstar_fmc", path="callstat", times=20)
     with pytest.raises(TelecomNoAnswerError):
         load(now - 2 * DAY, now - HOUR)
-    telecom_simulator.town.faults.clear()
-    books.token = "another"
+    telecom_simulator.state.faults.clear()
+    vendor_state.token = "another"
     with pytest.raises(TelecomAuthError):
         load(now - 2 * DAY, now - HOUR)
     assert {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()} == before
 
 
-def test_calls_go_to_a_disk_and_to_an_object_store_alike(books: Books, load: Load, store: Any) -> None:
+def test_calls_go_to_a_disk_and_to_an_object_store_alike(
+    vendor_state: VendorState, load: Load, store: Any
+) -> None:
     now = datetime.now(UTC)
-    fill(books, now - DAY, 30, 0.2)
+    fill(vendor_state, now - DAY, 30, 0.2)
     for output_format in ("parquet", "jsonl"):
         summary = load(
             now - 2 * DAY,
@@ -452,9 +464,9 @@ def test_calls_go_to_a_disk_and_to_an_object_store_alike(books: Books, load: Loa
             storage_conn_id=store.conn_id,
             output_format=output_format,
         )
-    assert summary["rows"] == len(books.calls)
+    assert summary["rows"] == len(vendor_state.calls)
     files = {name: content for name, content in store.files().items() if "/_" not in name}
-    assert sum(content.count(b"\n") for content in files.values()) == len(books.calls)
+    assert sum(content.count(b"\n") for content in files.values()) == len(vendor_state.calls)
     assert all(name.endswith(".jsonl") for name in files)
     assert len(files) == len(summary["files"])
 
@@ -466,25 +478,25 @@ def test_a_bucket_that_is_not_there_is_refused_before_the_first_request(
     now = datetime.now(UTC)
     with pytest.raises(TelecomInputError, match=r"^path: cannot be written to"):
         load(now - 2 * DAY, now, path="s3://nobodys/calls", storage_conn_id=store.conn_id)
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests
 
 
 @pytest.fixture
 def quick_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_provider_telecom.transfers import progress
+    from airflow_provider_telecom.transfers import progress_logger
 
-    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(progress_logger, "EVERY_SECONDS", 0.0)
 
 
 def test_progress_is_told_without_numbers(
-    books: Books,
+    vendor_state: VendorState,
     load: Load,
     quick_progress: None,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     now = datetime.now(UTC)
-    fill(books, now - 10 * DAY, 20, 9)
+    fill(vendor_state, now - 10 * DAY, 20, 9)
     with caplog.at_level(logging.DEBUG):
         load(now - 19 * DAY, now - HOUR)
     log = "".join(capfd.readouterr()) + caplog.text
@@ -502,11 +514,11 @@ def test_an_asset_does_not_name_the_connection_of_its_bucket() -> None:
 
 
 def test_the_folders_asset_is_updated_and_lineage_names_it(
-    books: Books, hook_for: Callable[..., Any], tmp_path: Path
+    vendor_state: VendorState, hook_for: Callable[..., Any], tmp_path: Path
 ) -> None:
     hook_for("kyivstar_fmc")
     now = datetime.now(UTC)
-    books.add_call(now - DAY, 3, "0670000001", "0670000002")
+    vendor_state.add_call(now - DAY, 3, "0670000001", "0670000002")
     uri = (tmp_path / "lake").as_uri()
     bounds = {"start": now - 2 * DAY, "end": now - HOUR}
     literal = KyivstarFmcCallsToObjectStorageOperator(task_id="a", path=str(tmp_path / "lake"), **bounds)

@@ -18,13 +18,13 @@ import time_machine
 from airflow.sdk import Asset
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError, TelecomNoAnswerError
-from airflow_provider_telecom.simulator.novaconnect import Books
-from airflow_provider_telecom.simulator.novaconnect.records import Action, Session
+from airflow_provider_telecom.simulator.novaconnect import VendorState
+from airflow_provider_telecom.simulator.novaconnect.models import Action, Session
 from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
     NovaConnectReportToObjectStorageOperator,
 )
-from airflow_provider_telecom.vendors.novaconnect.table import COLUMNS
-from tests.tasks import Run
+from airflow_provider_telecom.vendors.novaconnect.schema import COLUMNS
+from tests.running import Run
 
 UTC = UTC
 HOUR, DAY = 3600, 86400
@@ -36,16 +36,16 @@ Load = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Any:
+def vendor_state(telecom_simulator: Any) -> Any:
     with time_machine.travel(NOW):
-        found: Books = telecom_simulator.town.books("novaconnect", Books)
+        found: VendorState = telecom_simulator.state.vendor_state("novaconnect", VendorState)
         found.sessions.clear()
         found.actions.clear()
         yield found
 
 
 @pytest.fixture
-def load(books: Books, hook_for: Callable[..., Any], tmp_path: Path) -> Load:
+def load(vendor_state: VendorState, hook_for: Callable[..., Any], tmp_path: Path) -> Load:
     hook_for("novaconnect")
 
     def run(report: str, start: Any, end: Any, **arguments: Any) -> dict[str, Any]:
@@ -61,29 +61,31 @@ def day(ago: int) -> date:
     return (NOW - timedelta(days=ago)).date()
 
 
-def session(books: Books, start: int, seconds: int = 60, sim: int = 1001, cost: float = 0.1234) -> Session:
+def session(
+    vendor_state: VendorState, start: int, seconds: int = 60, sim: int = 1001, cost: float = 0.1234
+) -> Session:
     """Put a session into the books, `start` seconds before the day of NOW."""
-    number, begun = next(books.ids), TODAY - start
+    number, begun = next(vendor_state.ids), TODAY - start
     made = Session(number, sim, begun, begun + seconds, "Kazakhstan", "Kcell", 40102, 2**53 + number, cost)
-    books.sessions.append(made)
+    vendor_state.sessions.append(made)
     return made
 
 
-def action(books: Books, at: int, sim: int = 1001, cost: float = 0.05) -> Action:
-    made = Action(next(books.ids), sim, TODAY - at, "call", "77000009999", cost)
-    books.actions.append(made)
+def action(vendor_state: VendorState, at: int, sim: int = 1001, cost: float = 0.05) -> Action:
+    made = Action(next(vendor_state.ids), sim, TODAY - at, "call", "77000009999", cost)
+    vendor_state.actions.append(made)
     return made
 
 
-def fill(books: Books, days: int = 6, apart: int = 5000) -> None:
+def fill(vendor_state: VendorState, days: int = 6, apart: int = 5000) -> None:
     """Put sessions and actions of some days into the books, at midnights and around them too."""
     for at in (
         *range(0, days * DAY, apart),
         *(n * DAY + s for n in range(days) for s in (-1, 0, 1, DAY - 1)),
     ):
         if at > 0:
-            session(books, at, seconds=at % 9000 + 1, sim=1001 + at % 7, cost=at % 977 / 10_000)
-            action(books, at, sim=1001 + at % 5, cost=at % 31 / 1000)
+            session(vendor_state, at, seconds=at % 9000 + 1, sim=1001 + at % 7, cost=at % 977 / 10_000)
+            action(vendor_state, at, sim=1001 + at % 5, cost=at % 31 / 1000)
 
 
 def rows_in(folder: Path, name: str, fmt: str = "jsonl") -> dict[str, list[dict[str, Any]]]:
@@ -112,10 +114,12 @@ def keys(rows: dict[str, list[dict[str, Any]]]) -> Counter[tuple[str, int]]:
     return Counter((day, row["sid"]) for day, found in rows.items() for row in found)
 
 
-def begun(books: Books, *days: date) -> Counter[tuple[str, int]]:
+def begun(vendor_state: VendorState, *days: date) -> Counter[tuple[str, int]]:
     """Return which sessions began on which of these days, in UTC."""
     wanted = {f"{one}" for one in days}
-    return Counter((the_day(one.start), one.sid) for one in books.sessions if the_day(one.start) in wanted)
+    return Counter(
+        (the_day(one.start), one.sid) for one in vendor_state.sessions if the_day(one.start) in wanted
+    )
 
 
 # --- reports: each row, once, where it belongs
@@ -123,10 +127,10 @@ def begun(books: Books, *days: date) -> Counter[tuple[str, int]]:
 
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_sessions_stand_in_the_files_as_in_the_books(
-    books: Books, load: Load, tmp_path: Path, fmt: str
+    vendor_state: VendorState, load: Load, tmp_path: Path, fmt: str
 ) -> None:
-    books.sims[1001].name = 'Truck; "A"'
-    made = session(books, 2 * DAY - 5, 70)
+    vendor_state.sims[1001].name = 'Truck; "A"'
+    made = session(vendor_state, 2 * DAY - 5, 70)
     summary = load("sessions", day(2), day(2), output_format=fmt)
     [row] = rows_in(tmp_path / "lake", "sessions", fmt)[str(day(2))]
     raw = row.pop("raw")
@@ -163,8 +167,8 @@ def test_sessions_stand_in_the_files_as_in_the_books(
     assert (summary["rows"], summary["elsewhere"], summary["bad_rows"]) == (1, 0, 0)
 
 
-def test_calls_and_days_have_their_columns(books: Books, load: Load, tmp_path: Path) -> None:
-    called, made = action(books, 2 * DAY - 5), session(books, 2 * DAY - 5, 70, cost=0.0)
+def test_calls_and_days_have_their_columns(vendor_state: VendorState, load: Load, tmp_path: Path) -> None:
+    called, made = action(vendor_state, 2 * DAY - 5), session(vendor_state, 2 * DAY - 5, 70, cost=0.0)
     load("calls_and_sms", day(2), day(2))
     load("days", day(2), day(2))
     [call] = rows_in(tmp_path / "lake", "calls_and_sms")[str(day(2))]
@@ -187,11 +191,11 @@ def test_calls_and_days_have_their_columns(books: Books, load: Load, tmp_path: P
 @pytest.mark.parametrize("hours", [0, 5, -8, 12])
 @pytest.mark.parametrize("report", REPORTS)
 def test_each_row_is_in_one_day_whatever_the_vendors_midnights(
-    books: Books, load: Load, tmp_path: Path, report: str, hours: int
+    vendor_state: VendorState, load: Load, tmp_path: Path, report: str, hours: int
 ) -> None:
     """Loaded day by day and at once, when all is known: the same rows in the same files."""
-    books.utc_offset = hours * HOUR
-    fill(books)
+    vendor_state.utc_offset = hours * HOUR
+    fill(vendor_state)
     for ago in (5, 4, 3, 2):
         load(report, day(ago), day(ago), path=str(tmp_path / "singly"))
     load(report, str(day(5)), f"{day(2):%d-%m-%Y}")
@@ -199,38 +203,41 @@ def test_each_row_is_in_one_day_whatever_the_vendors_midnights(
     assert keys(singly) == keys(at_once)
     assert max(keys(at_once).values()) == 1
     if report == "sessions":
-        assert keys(at_once) == begun(books, *map(day, (5, 4, 3, 2)))
+        assert keys(at_once) == begun(vendor_state, *map(day, (5, 4, 3, 2)))
     elif report == "calls_and_sms":
-        calls = Counter((the_day(one.date), one.sid) for one in books.actions)
+        calls = Counter((the_day(one.date), one.sid) for one in vendor_state.actions)
         assert keys(at_once) == {key: n for key, n in calls.items() if str(day(5)) <= key[0] <= str(day(2))}
     else:
         for one, rows in at_once.items():
-            noon = int(datetime.fromisoformat(f"{one}T12:00:00+00:00").timestamp()) - books.utc_offset
+            noon = int(datetime.fromisoformat(f"{one}T12:00:00+00:00").timestamp()) - vendor_state.utc_offset
             assert {row["day_unix"] for row in rows} == {noon - 12 * HOUR}
             assert {row["day"] for row in rows} == {one}
     total = sum(Decimal(row["session_cost"]) for rows in at_once.values() for row in rows)
     if report == "sessions":
-        wanted = [one for one in books.sessions if str(day(5)) <= the_day(one.start) <= str(day(2))]
+        wanted = [one for one in vendor_state.sessions if str(day(5)) <= the_day(one.start) <= str(day(2))]
         assert total == sum(Decimal(str(one.cost)) for one in wanted)
 
 
-def test_two_days_every_morning_miss_nothing(books: Books, load: Load, tmp_path: Path) -> None:
-    books.utc_offset = 5 * HOUR
-    fill(books)
+def test_two_days_every_morning_miss_nothing(vendor_state: VendorState, load: Load, tmp_path: Path) -> None:
+    vendor_state.utc_offset = 5 * HOUR
+    fill(vendor_state)
     for ago in (3, 2, 1, 0):
         with time_machine.travel(NOW - timedelta(days=ago)):
             load("sessions", day(ago + 2), day(ago + 1))
     found = rows_in(tmp_path / "lake", "sessions")
     assert list(found) == [str(day(ago)) for ago in (5, 4, 3, 2, 1)]
     whole = [day(ago) for ago in (5, 4, 3, 2)]
-    assert {key: n for key, n in keys(found).items() if key[0] <= str(day(2))} == begun(books, *whole)
+    assert {key: n for key, n in keys(found).items() if key[0] <= str(day(2))} == begun(vendor_state, *whole)
 
 
-def test_the_vendor_is_asked_for_a_day_more_on_either_side(books: Books, load: Load) -> None:
+def test_the_vendor_is_asked_for_a_day_more_on_either_side(vendor_state: VendorState, load: Load) -> None:
     """Also for today: a vendor that does not include the end would otherwise leave out yesterday."""
     for days, asked in (((3, 2), ("23-10-2026", "26-10-2026")), ((1, 1), ("25-10-2026", "27-10-2026"))):
         load("days", *map(day, days))
-        assert (books.last_report["filter"]["start"], books.last_report["filter"]["end"]) == asked
+        assert (
+            vendor_state.last_report["filter"]["start"],
+            vendor_state.last_report["filter"]["end"],
+        ) == asked
 
 
 # --- pages
@@ -240,82 +247,90 @@ def test_the_vendor_is_asked_for_a_day_more_on_either_side(books: Books, load: L
     ("rows", "size", "most"), [(0, 3, 99), (2, 3, 99), (3, 3, 99), (7, 3, 99), (7, 50, 3)]
 )
 def test_all_pages_come(
-    telecom_simulator: Any, books: Books, load: Load, tmp_path: Path, rows: int, size: int, most: int
+    telecom_simulator: Any,
+    vendor_state: VendorState,
+    load: Load,
+    tmp_path: Path,
+    rows: int,
+    size: int,
+    most: int,
 ) -> None:
-    books.most_rows = most
+    vendor_state.max_rows = most
     for n in range(rows):
-        session(books, 2 * DAY - n)
+        session(vendor_state, 2 * DAY - n)
     summary = load("sessions", day(2), day(2), page_size=size)
     assert summary["rows"] == rows
-    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(books, day(2))
+    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(vendor_state, day(2))
 
 
 def test_a_row_that_came_while_it_was_read_is_there(
-    books: Books, load: Load, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    vendor_state: VendorState, load: Load, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for n in range(7):
-        session(books, 3 * DAY - 10 * n)
-    books.after_pages = [lambda: session(books, 2 * DAY + 100)]  # the newest: it shifts all others by one
+        session(vendor_state, 3 * DAY - 10 * n)
+    vendor_state.after_pages = [
+        lambda: session(vendor_state, 2 * DAY + 100)
+    ]  # the newest: it shifts all others by one
     load("sessions", day(3), day(3), page_size=3)
-    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(books, day(3))
-    assert len(begun(books, day(3))) == 8
+    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(vendor_state, day(3))
+    assert len(begun(vendor_state, day(3))) == 8
 
 
 def test_a_row_that_went_while_it_was_read_takes_no_other_along(
-    books: Books, load: Load, tmp_path: Path
+    vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
-    newest = [session(books, 3 * DAY - 10 * n) for n in range(7)][-1]
-    books.after_pages = [lambda: books.sessions.remove(newest)]
+    newest = [session(vendor_state, 3 * DAY - 10 * n) for n in range(7)][-1]
+    vendor_state.after_pages = [lambda: vendor_state.sessions.remove(newest)]
     load("sessions", day(3), day(3), page_size=3)
-    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(books, day(3))
-    assert len(begun(books, day(3))) == 6
+    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(vendor_state, day(3))
+    assert len(begun(vendor_state, day(3))) == 6
 
 
 def test_a_row_that_changed_between_pages_is_read_as_it_is_now(
-    books: Books, load: Load, tmp_path: Path
+    vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
-    made = [session(books, 3 * DAY - 10 * n, cost=0.1) for n in range(4)]
+    made = [session(vendor_state, 3 * DAY - 10 * n, cost=0.1) for n in range(4)]
 
     def correct() -> None:
         """The last row of page 0 comes again on page 1, at another price."""
         last = made[1]
-        books.sessions.remove(last)
-        books.sessions.append(Session(**{**vars(last), "cost": 0.7}))
-        session(books, 2 * DAY + 100, cost=0.1)
+        vendor_state.sessions.remove(last)
+        vendor_state.sessions.append(Session(**{**vars(last), "cost": 0.7}))
+        session(vendor_state, 2 * DAY + 100, cost=0.1)
 
-    books.after_pages = [correct]
+    vendor_state.after_pages = [correct]
     load("sessions", day(3), day(3), page_size=3)
     rows = rows_in(tmp_path / "lake", "sessions")[str(day(3))]
     assert sorted(row["session_cost"] for row in rows) == ["0.1"] * 4 + ["0.7"]
 
 
 def test_a_report_that_never_stands_still_leaves_the_old_files(
-    books: Books, load: Load, tmp_path: Path
+    vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
     for n in range(5):
-        session(books, 3 * DAY - 1000 * n)
+        session(vendor_state, 3 * DAY - 1000 * n)
     load("sessions", day(3), day(3))
     before = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
     later = iter(range(100))
-    books.after_pages = [lambda: session(books, 2 * DAY + 900 - next(later))] * 99
+    vendor_state.after_pages = [lambda: session(vendor_state, 2 * DAY + 900 - next(later))] * 99
     with pytest.raises(TelecomAnswerError, match="rows moved between pages in 3 readings"):
         load("sessions", day(3), day(3), page_size=3)
     assert {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()} == before
-    books.after_pages = [books.after_pages[0]] * 5  # it stands still in the third reading
+    vendor_state.after_pages = [vendor_state.after_pages[0]] * 5  # it stands still in the third reading
     load("sessions", day(3), day(3), page_size=4)
-    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(books, day(3))
+    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(vendor_state, day(3))
 
 
-def test_a_session_that_comes_twice_is_one_row(books: Books, load: Load, tmp_path: Path) -> None:
-    made = [session(books, 3 * DAY - 10 * n) for n in range(4)]
-    books.sessions.append(made[0])
+def test_a_session_that_comes_twice_is_one_row(vendor_state: VendorState, load: Load, tmp_path: Path) -> None:
+    made = [session(vendor_state, 3 * DAY - 10 * n) for n in range(4)]
+    vendor_state.sessions.append(made[0])
     assert load("sessions", day(3), day(3), page_size=2)["rows"] == 4
     assert max(keys(rows_in(tmp_path / "lake", "sessions")).values()) == 1
 
 
-def test_one_id_of_two_different_sessions_is_never_guessed_at(books: Books, load: Load) -> None:
-    made = [session(books, 3 * DAY - 10 * n) for n in range(4)]
-    books.sessions.append(Session(**{**vars(made[0]), "cost": 0.7}))
+def test_one_id_of_two_different_sessions_is_never_guessed_at(vendor_state: VendorState, load: Load) -> None:
+    made = [session(vendor_state, 3 * DAY - 10 * n) for n in range(4)]
+    vendor_state.sessions.append(Session(**{**vars(made[0]), "cost": 0.7}))
     with pytest.raises(TelecomAnswerError, match="rows moved between pages in 3 readings"):
         load("sessions", day(3), day(3), page_size=2)
 
@@ -323,10 +338,12 @@ def test_one_id_of_two_different_sessions_is_never_guessed_at(books: Books, load
 # --- a choice of SIMs
 
 
-def test_a_choice_of_sims_makes_files_of_its_own(books: Books, load: Load, tmp_path: Path) -> None:
-    fill(books, 3)
-    group = next(iter(books.groups))
-    members = {sim.id for sim in books.sims.values() if group in sim.groups}
+def test_a_choice_of_sims_makes_files_of_its_own(
+    vendor_state: VendorState, load: Load, tmp_path: Path
+) -> None:
+    fill(vendor_state, 3)
+    group = next(iter(vendor_state.groups))
+    members = {sim.id for sim in vendor_state.sims.values() if group in sim.groups}
     whole = load("sessions", day(2), day(2))
     some = load("sessions", day(2), day(2), sim_ids="[1002, 1001]")
     again = load("sessions", day(2), day(2), sim_ids=[1001, 1002])
@@ -351,7 +368,7 @@ def test_a_sim_that_is_not_there_is_refused_before_the_report_is_asked_for(
         load("sessions", day(2), day(2), sim_ids=[1001, 8, 7])
     with pytest.raises(TelecomInputError, match=r"^group_ids: must be ids .* does not know 7$"):
         load("days", day(2), day(2), group_ids=["{{ 7 }}"])
-    asked = {seen.path for seen in telecom_simulator.town.requests}
+    asked = {seen.path for seen in telecom_simulator.state.requests}
     assert not any("report" in path for path in asked)
     assert len(asked) == 2
 
@@ -394,7 +411,7 @@ def test_what_cannot_be_is_refused_before_the_first_request(
     given = {"start": "2026-10-25", "end": "2026-10-26", **arguments}
     with pytest.raises(TelecomInputError, match=f"^{rule}"):
         load("sessions", **given)
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests
 
 
 # --- rows without sense
@@ -432,7 +449,12 @@ def odd(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_a_row_without_sense_is_a_bad_row(
-    telecom_simulator: Any, books: Books, load: Load, tmp_path: Path, row: dict[str, Any], reason: str
+    telecom_simulator: Any,
+    vendor_state: VendorState,
+    load: Load,
+    tmp_path: Path,
+    row: dict[str, Any],
+    reason: str,
 ) -> None:
     served(telecom_simulator, odd(sid=2), odd(**row))
     with pytest.raises(TelecomAnswerError, match=rf"1 records cannot be read.*row 2: {reason}") as caught:
@@ -448,7 +470,7 @@ def test_a_row_without_sense_is_a_bad_row(
 
 
 def test_what_surely_belongs_to_another_day_is_no_bad_row_here(
-    telecom_simulator: Any, books: Books, load: Load
+    telecom_simulator: Any, vendor_state: VendorState, load: Load
 ) -> None:
     served(telecom_simulator, odd(sid=None, start=TODAY - 2 * DAY), odd())
     summary = load("sessions", day(1), day(1))
@@ -456,7 +478,7 @@ def test_what_surely_belongs_to_another_day_is_no_bad_row_here(
 
 
 def test_numbers_and_texts_in_other_clothes_are_read(
-    telecom_simulator: Any, books: Books, load: Load, tmp_path: Path
+    telecom_simulator: Any, vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
     clothes = {"start": str(TODAY - DAY), "value": {"bytes": 5}, "iccid": 8999700000000000001}
     served(telecom_simulator, odd(session_cost="0.10", operator_code=40102, more=[1.5], **clothes))
@@ -470,27 +492,29 @@ def test_numbers_and_texts_in_other_clothes_are_read(
 # --- manners
 
 
-def test_a_rerun_replaces_and_empty_days_are_empty_files(books: Books, load: Load, tmp_path: Path) -> None:
-    made = session(books, 3 * DAY - 5)
+def test_a_rerun_replaces_and_empty_days_are_empty_files(
+    vendor_state: VendorState, load: Load, tmp_path: Path
+) -> None:
+    made = session(vendor_state, 3 * DAY - 5)
     assert load("sessions", day(3), day(2))["rows"] == 1
-    books.sessions.remove(made)
-    session(books, 2 * DAY - 5)
-    session(books, 3 * DAY - 7)
+    vendor_state.sessions.remove(made)
+    session(vendor_state, 2 * DAY - 5)
+    session(vendor_state, 3 * DAY - 7)
     assert load("sessions", day(3), day(2))["rows"] == 2
-    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(books, day(3), day(2))
-    books.sessions.clear()
+    assert keys(rows_in(tmp_path / "lake", "sessions")) == begun(vendor_state, day(3), day(2))
+    vendor_state.sessions.clear()
     summary = load("sessions", day(3), day(2))
     assert {Path(file["path"]).read_bytes() for file in summary["files"]} == {b""}
 
 
 def test_a_report_that_breaks_off_leaves_the_old_files(
-    telecom_simulator: Any, books: Books, load: Load, tmp_path: Path
+    telecom_simulator: Any, vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
-    fill(books, 3)
+    fill(vendor_state, 3)
     load("sessions", day(2), day(2))
     before = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
-    books.after_pages = [
-        books.sessions.clear,
+    vendor_state.after_pages = [
+        vendor_state.sessions.clear,
         lambda: telecom_simulator.fault("half_body", "novaconnect", path="report", times=20),
     ]
     with pytest.raises(TelecomNoAnswerError):
@@ -499,16 +523,16 @@ def test_a_report_that_breaks_off_leaves_the_old_files(
 
 
 def test_progress_and_xcom_tell_no_numbers(
-    books: Books,
+    vendor_state: VendorState,
     load: Load,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    from airflow_provider_telecom.transfers import progress
+    from airflow_provider_telecom.transfers import progress_logger
 
-    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
-    fill(books, 3)
+    monkeypatch.setattr(progress_logger, "EVERY_SECONDS", 0.0)
+    fill(vendor_state, 3)
     with caplog.at_level(logging.DEBUG):
         summary = load("calls_and_sms", day(2), day(2), page_size=20)
     log = "".join(capfd.readouterr()) + caplog.text
@@ -518,9 +542,11 @@ def test_progress_and_xcom_tell_no_numbers(
         assert "89997" not in text
 
 
-def test_the_folders_asset_is_updated(books: Books, hook_for: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_folders_asset_is_updated(
+    vendor_state: VendorState, hook_for: Callable[..., Any], tmp_path: Path
+) -> None:
     hook_for("novaconnect")
-    session(books, 2 * DAY - 5)
+    session(vendor_state, 2 * DAY - 5)
     operator = NovaConnectReportToObjectStorageOperator(
         task_id="load", report="sessions", start="{{ ds }}", end="{{ ds }}", path=str(tmp_path / "lake")
     )

@@ -24,9 +24,9 @@ import time_machine
 from airflow.sdk import Asset
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError, TelecomNoAnswerError
-from airflow_provider_telecom.simulator.novaconnect import Books
-from airflow_provider_telecom.simulator.novaconnect.papers import xlsx
-from airflow_provider_telecom.simulator.novaconnect.records import Action, Session
+from airflow_provider_telecom.simulator.novaconnect import VendorState
+from airflow_provider_telecom.simulator.novaconnect.files import xlsx
+from airflow_provider_telecom.simulator.novaconnect.models import Action, Session
 from airflow_provider_telecom.transfers.novaconnect_bills import BillDifferenceError
 from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
     NovaConnectBillToObjectStorageOperator,
@@ -35,7 +35,7 @@ from airflow_provider_telecom.vendors.novaconnect import transcripts
 from airflow_provider_telecom.vendors.novaconnect.bills import days_of_period
 from airflow_provider_telecom.vendors.novaconnect.transcripts import COLUMNS, Transcript, read_transcript
 from tests.eventually import eventually
-from tests.tasks import Run
+from tests.running import Run
 
 UTC = UTC
 NOW = datetime(2026, 10, 27, 6, tzinfo=UTC)
@@ -46,14 +46,14 @@ Load = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Any:
+def vendor_state(telecom_simulator: Any) -> Any:
     with time_machine.travel(NOW):
-        found: Books = telecom_simulator.town.books("novaconnect", Books)
+        found: VendorState = telecom_simulator.state.vendor_state("novaconnect", VendorState)
         yield found
 
 
 @pytest.fixture
-def load(books: Books, hook_for: Callable[..., Any], tmp_path: Path) -> Load:
+def load(vendor_state: VendorState, hook_for: Callable[..., Any], tmp_path: Path) -> Load:
     hook_for("novaconnect")
 
     def run(**arguments: Any) -> dict[str, Any]:
@@ -69,15 +69,15 @@ def standing(folder: Path) -> dict[str, bytes]:
 
 
 def downloads(telecom_simulator: Any) -> list[str]:
-    return [seen.path for seen in telecom_simulator.town.requests if "download" in seen.path]
+    return [seen.path for seen in telecom_simulator.state.requests if "download" in seen.path]
 
 
 # --- which bills, and where they go
 
 
-def test_a_bill_is_three_files(books: Books, load: Load, tmp_path: Path) -> None:
+def test_a_bill_is_three_files(vendor_state: VendorState, load: Load, tmp_path: Path) -> None:
     summary = load(bill_ids=[503])
-    bill = books.bills[503]
+    bill = vendor_state.bills[503]
     folder = f"period={bill.period[3:]}-{bill.period[:2]}"
     files = standing(tmp_path / "lake")
     names = [f"{folder}/bill-503{end}" for end in (".json", "-transcript.xlsx", ".pdf")]
@@ -106,13 +106,13 @@ def test_a_bill_is_three_files(books: Books, load: Load, tmp_path: Path) -> None
     assert json.loads(json.dumps(summary)) == summary
 
 
-def test_a_bill_can_be_chosen_in_four_ways(books: Books, load: Load) -> None:
+def test_a_bill_can_be_chosen_in_four_ways(vendor_state: VendorState, load: Load) -> None:
     def found(**way: Any) -> list[int]:
         return sorted(bill["bill_id"] for bill in load(files=["pdf"], **way)["bills"])
 
     assert found(bill_ids="[502, 501]") == [501, 502]
     assert found(newest=True) == [506]
-    newest, before = books.bills[506], books.bills[505]
+    newest, before = vendor_state.bills[506], vendor_state.bills[505]
     assert found(period=newest.period) == [506]
     assert found(period=f"{newest.period[3:]}-{newest.period[:2]}") == [506]
     days = [datetime.fromtimestamp(bill.added, UTC).date() for bill in (before, newest)]
@@ -144,9 +144,9 @@ def test_only_what_is_asked_for_is_fetched(
     ],
 )
 def test_the_vendors_words_never_make_a_path(
-    books: Books, load: Load, tmp_path: Path, period: str, folder: str
+    vendor_state: VendorState, load: Load, tmp_path: Path, period: str, folder: str
 ) -> None:
-    books.bills[506].period = period
+    vendor_state.bills[506].period = period
     load(bill_ids=[506])
     assert {path.split("/")[0] for path in standing(tmp_path / "lake")} == {folder}
 
@@ -234,9 +234,9 @@ def test_what_cannot_be_is_refused_before_the_first_download(
 
 
 def test_a_bill_whose_days_nobody_knows_is_refused_before_its_download(
-    telecom_simulator: Any, books: Books, load: Load
+    telecom_simulator: Any, vendor_state: VendorState, load: Load
 ) -> None:
-    books.bills[506].period = "сентябрь"
+    vendor_state.bills[506].period = "сентябрь"
     with pytest.raises(TelecomInputError, match=r"^usage_start: must be given: of bill 506 no period"):
         load(newest=True, reconcile=True)
     assert not downloads(telecom_simulator)
@@ -248,7 +248,7 @@ def test_a_missing_library_is_told_before_the_first_download(
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(TelecomInputError, match=r"^reconcile: needs the extra: .*\[xlsx\]"):
         load(newest=True, reconcile=True)
-    assert not telecom_simulator.town.requests
+    assert not telecom_simulator.state.requests
     assert load(newest=True)["bytes"] > 0
 
 
@@ -267,16 +267,16 @@ def test_a_pdf_or_transcript_that_is_none_leaves_nothing(
 
 
 def test_what_breaks_off_leaves_the_old_files(
-    telecom_simulator: Any, books: Books, load: Load, tmp_path: Path
+    telecom_simulator: Any, vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
     load(newest=True)
     before = standing(tmp_path / "lake")
-    books.bills[506].bid = "NC-506A"
+    vendor_state.bills[506].bid = "NC-506A"
     telecom_simulator.fault("half_body", "novaconnect", path="download", times=40)
     with pytest.raises(TelecomNoAnswerError):
         load(newest=True)
     assert standing(tmp_path / "lake") == before
-    telecom_simulator.town.faults.clear()
+    telecom_simulator.state.faults.clear()
     load(newest=True)
     assert sorted(standing(tmp_path / "lake")) == sorted(before)
     assert standing(tmp_path / "lake") != before
@@ -286,7 +286,7 @@ PROGRAM = """
 from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
     NovaConnectBillToObjectStorageOperator as Load,
 )
-from tests.tasks import Run
+from tests.running import Run
 import sys
 Run().execute(Load(task_id="load", path=sys.argv[1], bill_ids=[505]))
 """
@@ -304,7 +304,7 @@ def test_killed_between_downloads_nothing_stands_and_the_next_try_has_all(
     task.send_signal(signal.SIGKILL)
     assert task.wait() == -signal.SIGKILL
     assert standing(lake) == {}
-    telecom_simulator.town.faults.clear()
+    telecom_simulator.state.faults.clear()
     load(bill_ids=[505])
     assert len(standing(lake)) == 3
 
@@ -313,22 +313,26 @@ def test_killed_between_downloads_nothing_stands_and_the_next_try_has_all(
 
 
 @pytest.fixture
-def usage(books: Books) -> Books:
+def usage(vendor_state: VendorState) -> VendorState:
     """September: three SIMs, with sessions at the month's very edges, and calls."""
-    books.sessions.clear()
-    books.actions.clear()
-    books.bills.clear()
+    vendor_state.sessions.clear()
+    vendor_state.actions.clear()
+    vendor_state.bills.clear()
     ends = (MONTH, MONTH + 30 * DAY - 1)
     for sim, at, cost in (
         *((1041, ends[0], 0.1), (1041, ends[1], 0.2), (1042, MONTH + 5 * DAY, 1.2345)),
         *((1043, MONTH + 9 * DAY, 0.0), (1041, ends[0] - 1, 5.0), (1041, ends[1] + 1, 7.0)),
     ):
         place = ("Kazakhstan", "Kcell", 40102)
-        books.sessions.append(Session(next(books.ids), sim, at, at + 60, *place, 1000, cost))
-    books.actions.append(Action(next(books.ids), 1042, MONTH + DAY, "out_sms", "77000009999", 0.0655))
-    books.actions.append(Action(next(books.ids), 1044, ends[0] - 1, "out_sms", "77000009999", 3.0))
-    books.make_bill("09-2026")
-    return books
+        vendor_state.sessions.append(Session(next(vendor_state.ids), sim, at, at + 60, *place, 1000, cost))
+    vendor_state.actions.append(
+        Action(next(vendor_state.ids), 1042, MONTH + DAY, "out_sms", "77000009999", 0.0655)
+    )
+    vendor_state.actions.append(
+        Action(next(vendor_state.ids), 1044, ends[0] - 1, "out_sms", "77000009999", 3.0)
+    )
+    vendor_state.make_bill("09-2026")
+    return vendor_state
 
 
 def lines_of(summary: dict[str, Any]) -> dict[Any, dict[str, Any]]:
@@ -337,7 +341,7 @@ def lines_of(summary: dict[str, Any]) -> dict[Any, dict[str, Any]]:
     return {line["sim_id"] or line["sim"]: line for line in map(json.loads, text.splitlines())}
 
 
-def test_a_bill_that_is_made_of_its_usage_agrees(usage: Books, load: Load, tmp_path: Path) -> None:
+def test_a_bill_that_is_made_of_its_usage_agrees(usage: VendorState, load: Load, tmp_path: Path) -> None:
     summary = load(newest=True, reconcile=True)
     line = lines_of(summary)[1042]
     [bill] = summary["bills"]
@@ -368,11 +372,11 @@ def test_a_bill_that_is_made_of_its_usage_agrees(usage: Books, load: Load, tmp_p
 
 
 @pytest.mark.parametrize("hours", [0, 5, -8])
-def test_the_newest_bill_of_the_town_agrees(books: Books, load: Load, hours: int) -> None:
+def test_the_newest_bill_of_the_town_agrees(vendor_state: VendorState, load: Load, hours: int) -> None:
     """A month is the vendor's own, as its reports have it, wherever its midnights are."""
-    books.utc_offset = hours * HOUR
+    vendor_state.utc_offset = hours * HOUR
     if hours:
-        books.make_bill("09-2026")
+        vendor_state.make_bill("09-2026")
     [bill] = load(newest=True, reconcile=True, tolerance="0.005")["bills"]
     assert bill["period"] == "09-2026"
     assert bill["reconciliation"]["agrees"]
@@ -392,7 +396,7 @@ def test_the_newest_bill_of_the_town_agrees(books: Books, load: Load, hours: int
     ],
 )
 def test_the_tolerance_is_held_to_the_last_digit(
-    usage: Books, load: Load, caplog: pytest.LogCaptureFixture, off: int, tolerance: str, agrees: bool
+    usage: VendorState, load: Load, caplog: pytest.LogCaptureFixture, off: int, tolerance: str, agrees: bool
 ) -> None:
     usage.bills[501].charges[1041] += off  # ten thousandths of a EUR
     summary = load(newest=True, reconcile=True, tolerance=tolerance, on_difference="report")
@@ -404,21 +408,23 @@ def test_the_tolerance_is_held_to_the_last_digit(
     assert found["sims_differing"] == (not agrees)
 
 
-def test_small_differences_of_many_sims_are_one_in_all(usage: Books, load: Load) -> None:
+def test_small_differences_of_many_sims_are_one_in_all(usage: VendorState, load: Load) -> None:
     for sim in (1041, 1042, 1043):
         usage.bills[501].charges[sim] = usage.bills[501].charges.get(sim, 0) + 90
     [bill] = load(newest=True, reconcile=True, on_difference="report")["bills"]
     assert (bill["reconciliation"]["sims_differing"], bill["reconciliation"]["agrees"]) == (0, False)
 
 
-def test_a_bill_that_differs_from_its_own_transcript_does_not_agree(usage: Books, load: Load) -> None:
+def test_a_bill_that_differs_from_its_own_transcript_does_not_agree(usage: VendorState, load: Load) -> None:
     usage.bills[501].cost += 0.02
     [bill] = load(newest=True, reconcile=True, on_difference="report")["bills"]
     assert bill["reconciliation"]["bill_difference"] == "0.02"
     assert not bill["reconciliation"]["agrees"]
 
 
-def test_a_difference_fails_loudly_once_all_is_written(usage: Books, load: Load, tmp_path: Path) -> None:
+def test_a_difference_fails_loudly_once_all_is_written(
+    usage: VendorState, load: Load, tmp_path: Path
+) -> None:
     usage.bills[501].charges[1041] += 5000
     with pytest.raises(
         BillDifferenceError, match=r"^bill 501 differs: 1 of 60 SIMs; the transcript has"
@@ -429,11 +435,11 @@ def test_a_difference_fails_loudly_once_all_is_written(usage: Books, load: Load,
     assert len(standing(tmp_path / "lake")) == 4
 
 
-def test_rows_that_move_are_counted_once(usage: Books, load: Load) -> None:
+def test_rows_that_move_are_counted_once(usage: VendorState, load: Load) -> None:
     late = replace(usage.sessions[0], sid=1, start=MONTH + 20 * DAY, end=MONTH + 20 * DAY + 9, cost=0.5)
     usage.bills[501].charges[1041] += 5000
     usage.bills[501].cost = 2.1
-    usage.most_rows = 2
+    usage.max_rows = 2
     usage.after_pages = [lambda: usage.sessions.append(late)]
     [bill] = load(newest=True, reconcile=True)["bills"]
     assert bill["reconciliation"]["usage_total"] == "2.1000"
@@ -441,11 +447,11 @@ def test_rows_that_move_are_counted_once(usage: Books, load: Load) -> None:
 
 def served(telecom_simulator: Any, body: bytes) -> None:
     """Let the vendor answer with this transcript, once."""
-    found: Books = telecom_simulator.town.books("novaconnect", Books)
+    found: VendorState = telecom_simulator.state.vendor_state("novaconnect", VendorState)
     found.transcripts[501] = body
 
 
-def test_a_sim_may_miss_on_either_side(telecom_simulator: Any, usage: Books, load: Load) -> None:
+def test_a_sim_may_miss_on_either_side(telecom_simulator: Any, usage: VendorState, load: Load) -> None:
     rows: list[list[str | float]] = [["ICCID", "Number", "Cost, EUR"], ["8999700000000000041", "", 1.3]]
     served(telecom_simulator, xlsx([*rows, ["8999700000000999999", "", 4], ["8999700000000000055", "", 0]]))
     summary = load(newest=True, reconcile=True, on_difference="report")
@@ -461,7 +467,7 @@ def test_a_sim_may_miss_on_either_side(telecom_simulator: Any, usage: Books, loa
     assert summary["bills"][0]["reconciliation"]["sims_differing"] == 2
 
 
-def test_other_headings_and_a_total(telecom_simulator: Any, usage: Books, load: Load) -> None:
+def test_other_headings_and_a_total(telecom_simulator: Any, usage: VendorState, load: Load) -> None:
     usage.sims[1041].number = "77000000040"
     table: list[list[str | float]] = [
         *(["Расшифровка"], [], ["№", " Номер\nSIM ", "ICCID", "Сумма"]),
@@ -475,14 +481,14 @@ def test_other_headings_and_a_total(telecom_simulator: Any, usage: Books, load: 
     assert (found["transcript_total"], found["other_rows"], found["other_cost"]) == ("1.60", 2, "1.6")
 
 
-def test_usage_days_can_be_said(usage: Books, load: Load) -> None:
+def test_usage_days_can_be_said(usage: VendorState, load: Load) -> None:
     usage.bills[501].period = "Q3"
     [bill] = load(newest=True, reconcile=True, usage_start="01-09-2026", usage_end=date(2026, 9, 30))["bills"]
     assert bill["reconciliation"]["agrees"]
 
 
 def test_a_heading_that_is_not_there_is_told_with_what_is(
-    telecom_simulator: Any, usage: Books, load: Load, tmp_path: Path
+    telecom_simulator: Any, usage: VendorState, load: Load, tmp_path: Path
 ) -> None:
     served(telecom_simulator, xlsx([["SIM", "Number"], ["8999700000000000041", 1.3]]))
     with pytest.raises(
@@ -492,7 +498,7 @@ def test_a_heading_that_is_not_there_is_told_with_what_is(
     assert len(standing(tmp_path / "lake")) == 3  # the vendor's files are kept
 
 
-def test_a_usage_row_without_sense_stops_it(telecom_simulator: Any, usage: Books, load: Load) -> None:
+def test_a_usage_row_without_sense_stops_it(telecom_simulator: Any, usage: VendorState, load: Load) -> None:
     body = json.dumps({"code": 200, "message": "ok", "result": {"items": [{"sid": 1, "start": MONTH}]}})
     telecom_simulator.fault("status", "novaconnect", path="sessions", status=200, body=body)
     with pytest.raises(TelecomAnswerError, match=r"sessions, row 1: record: .*see id"):
@@ -614,28 +620,28 @@ def test_a_sheet_that_breaks_off_is_no_short_sheet() -> None:
 
 
 def test_a_zip_bomb_is_refused_unopened(
-    usage: Books, telecom_simulator: Any, load: Load, monkeypatch: pytest.MonkeyPatch
+    usage: VendorState, telecom_simulator: Any, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    zeros = bytes(transcripts.LARGEST_UNPACKED)
+    zeros = bytes(transcripts.MAX_UNPACKED_BYTES)
     served(telecom_simulator, packed(**{SHEET: zeros + b"0"}))
     with monkeypatch.context() as patched:
         patched.setattr(zipfile.ZipFile, "open", lambda *_, **__: pytest.fail("a part was unpacked"))
         with pytest.raises(TelecomAnswerError, match="unpacks to more than"):
             load(newest=True, reconcile=True)
     with pytest.raises(TelecomAnswerError, match="unpacks to more than"):
-        read(packed(**{"xl/styles.xml": zeros[: transcripts.LARGEST_MEMBER + 1]}))
+        read(packed(**{"xl/styles.xml": zeros[: transcripts.MAX_MEMBER_BYTES + 1]}))
     with pytest.raises(TelecomAnswerError, match="unpacks to more than"):
         read(packed(**{f"a{n}": b"" for n in range(1001)}))
 
 
 def test_a_file_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcripts, "LARGEST_FILE", 100)
+    monkeypatch.setattr(transcripts, "MAX_FILE_BYTES", 100)
     with pytest.raises(TelecomAnswerError, match="larger than 100 bytes"):
         read(xlsx([HEAD, [ICCID, 1]]))
 
 
 def test_too_many_rows_are_refused_even_if_they_are_only_pretended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcripts, "MOST_ROWS", 1000)
+    monkeypatch.setattr(transcripts, "MAX_ROWS", 1000)
     assert read(workbook([HEAD, *[[ICCID, 1]] * 999])).total == 999
     with pytest.raises(TelecomAnswerError, match="more than 1000 rows"):
         read(workbook([HEAD, *[[ICCID, 1]] * 1000]))
@@ -674,7 +680,7 @@ def test_external_links_and_macros_are_left_alone() -> None:
 
 
 def test_logs_and_xcom_tell_no_numbers(
-    usage: Books, load: Load, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    usage: VendorState, load: Load, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     usage.bills[501].charges[1041] += 5000
     with caplog.at_level(logging.DEBUG):
@@ -686,17 +692,19 @@ def test_logs_and_xcom_tell_no_numbers(
         assert "89997" not in text
 
 
-def test_the_folders_asset_is_updated(books: Books, hook_for: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_folders_asset_is_updated(
+    vendor_state: VendorState, hook_for: Callable[..., Any], tmp_path: Path
+) -> None:
     hook_for("novaconnect")
     path = str(tmp_path / "lake")
     operator = NovaConnectBillToObjectStorageOperator(task_id="load", period="{{ params.of }}", path=path)
     run = Run()
-    summary = run.execute(operator, params={"of": books.bills[506].period})
+    summary = run.execute(operator, params={"of": vendor_state.bills[506].period})
     event = run.outlet_events[Asset((tmp_path / "lake").as_uri())]
     assert event.extra == {"rows": None, "bytes": summary["bytes"]}
 
 
-def test_bills_stand_in_any_store(store: Any, usage: Books, load: Load) -> None:
+def test_bills_stand_in_any_store(store: Any, usage: VendorState, load: Load) -> None:
     summary = load(newest=True, reconcile=True, path=store.url, storage_conn_id=store.conn_id)
     names = ("bill-501-reconciliation.jsonl", "bill-501-transcript.xlsx", "bill-501.json", "bill-501.pdf")
     files = store.files()

@@ -28,15 +28,15 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNoAnswerError,
     TelecomRejectedError,
 )
-from airflow_provider_telecom.simulator.sunsim.books import Books
 from airflow_provider_telecom.simulator.sunsim.calls import PhoneCall
+from airflow_provider_telecom.simulator.sunsim.state import VendorState
 from airflow_provider_telecom.transfers import storage
 from airflow_provider_telecom.transfers.sunsim_to_object_storage import (
     SunSimCallsToObjectStorageOperator,
     SunSimRecordingsToObjectStorageOperator,
 )
-from airflow_provider_telecom.vendors.sunsim.table import COLUMNS
-from tests.tasks import Run
+from airflow_provider_telecom.vendors.sunsim.schema import COLUMNS
+from tests.running import Run
 from tests.transfers.hostile_names import NAMES
 
 UTC = UTC
@@ -49,8 +49,8 @@ Load = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def books(telecom_simulator: Any) -> Books:
-    found: Books = telecom_simulator.town.books("sunsim", Books)
+def vendor_state(telecom_simulator: Any) -> VendorState:
+    found: VendorState = telecom_simulator.state.vendor_state("sunsim", VendorState)
     for calls in found.calls.values():
         calls.clear()
     found.recordings.clear()
@@ -98,16 +98,18 @@ def logged(
         yield lambda: "".join(capfd.readouterr()) + caplog.text
 
 
-def call(books: Books, at: datetime, recording: str | None = None, **facts: Any) -> PhoneCall:
+def call(vendor_state: VendorState, at: datetime, recording: str | None = None, **facts: Any) -> PhoneCall:
     """Put a call into the books; `at` is what the vendor's clocks show."""
     given = {"number_from": NUMBER, "number_to": "8005553535", "direction": 1, "duration": 5, **facts}
-    at = at.replace(tzinfo=books.zone, fold=given.pop("fold", 0))
-    made = PhoneCall(books.new_id(), at, record_id=recording, **given)
-    books.calls[facts.get("number_to") if given["direction"] == 2 else given["number_from"]].append(made)
+    at = at.replace(tzinfo=vendor_state.zone, fold=given.pop("fold", 0))
+    made = PhoneCall(vendor_state.new_id(), at, record_id=recording, **given)
+    vendor_state.calls[facts.get("number_to") if given["direction"] == 2 else given["number_from"]].append(
+        made
+    )
     return made
 
 
-def fill(books: Books, start: datetime, days: int, count: int) -> None:
+def fill(vendor_state: VendorState, start: datetime, days: int, count: int) -> None:
     """Put calls on the books, many of them at midnight or in the second before it."""
     dice = random.Random(1)
     for _ in range(count):
@@ -116,9 +118,9 @@ def fill(books: Books, start: datetime, days: int, count: int) -> None:
         for moment in (at, midnight, midnight - SECOND):
             number, incoming = dice.choice([NUMBER, OTHER]), dice.random() < 0.5
             call(
-                books,
+                vendor_state,
                 moment,
-                dice.choice([None, books.new_id()]),
+                dice.choice([None, vendor_state.new_id()]),
                 number_from="89005550000" if incoming else number,
                 number_to=number if incoming else "810380670000200",
                 direction=2 if incoming else 1,
@@ -195,7 +197,7 @@ class TestCalls:
     )
     def test_each_call_of_an_interval_is_there_once_on_its_day(
         self,
-        books: Books,
+        vendor_state: VendorState,
         load: Load,
         lake: Path,
         hook_for: Callable[..., Any],
@@ -208,16 +210,16 @@ class TestCalls:
         local = ZoneInfo(zone) if zone else None
         if local:
             hook_for("sunsim", vendor_timezone=zone)
-            books.zone = local
-        books.switches.turn_on(*filter(None, [quirk]))
-        fill(books, TODAY - 5 * DAY, 5, 60)
+            vendor_state.zone = local
+        vendor_state.switches.turn_on(*filter(None, [quirk]))
+        fill(vendor_state, TODAY - 5 * DAY, 5, 60)
         start, end = TODAY + first, TODAY + last
         aware = [one.replace(tzinfo=local).astimezone(UTC) if local else one for one in (start, end)]
         summary = load(*aware, output_format=output_format)
         wanted = Counter(
             told(one, one.at.date(), zone)
             for number in (NUMBER, OTHER)
-            for one in books.calls[number]
+            for one in vendor_state.calls[number]
             if start <= one.at.replace(tzinfo=None) < end
         )
         assert Counter(map(seen, rows_in(lake))) == wanted
@@ -240,7 +242,7 @@ class TestCalls:
     )
     def test_no_call_is_lost_when_the_clocks_change(
         self,
-        books: Books,
+        vendor_state: VendorState,
         load: Load,
         lake: Path,
         hook_for: Callable[..., Any],
@@ -250,28 +252,32 @@ class TestCalls:
         local = ZoneInfo(zone)
         with time_machine.travel((change + 3 * DAY).replace(tzinfo=UTC)):
             hook_for("sunsim", vendor_timezone=zone)
-            books.zone = local
+            vendor_state.zone = local
             for quarter in range(4 * 24 * 3):
                 moment = (change - DAY).replace(tzinfo=UTC) + quarter * HOUR / 4
-                call(books, moment.astimezone(local).replace(tzinfo=None), fold=moment.astimezone(local).fold)
+                call(
+                    vendor_state,
+                    moment.astimezone(local).replace(tzinfo=None),
+                    fold=moment.astimezone(local).fold,
+                )
             load((change - DAY).replace(tzinfo=local), (change + 2 * DAY).replace(tzinfo=local))
         wanted = Counter(
             (one.id, f"{one.at:%Y-%m-%d}", f"{one.at:%Y-%m-%d %H:%M:%S}")
-            for one in books.calls[NUMBER]
+            for one in vendor_state.calls[NUMBER]
             if change - DAY <= one.at.replace(tzinfo=None) < change + 2 * DAY
         )
         assert Counter((row["call_id"], row["day"], row["call_time"]) for row in rows_in(lake)) == wanted
 
     def test_the_hour_that_happens_twice_is_loaded_hour_by_hour_and_read_as_the_later(
-        self, books: Books, load: Load, lake: Path, hook_for: Callable[..., Any]
+        self, vendor_state: VendorState, load: Load, lake: Path, hook_for: Callable[..., Any]
     ) -> None:
         kyiv, put_back = ZoneInfo("Europe/Kyiv"), datetime(2026, 10, 25, 1, tzinfo=UTC)
         with time_machine.travel(put_back + 3 * DAY):
             hook_for("sunsim", vendor_timezone="Europe/Kyiv")
-            books.zone = kyiv
+            vendor_state.zone = kyiv
             for minutes in range(-115, 120, 10):
                 at = put_back + timedelta(minutes=minutes)
-                call(books, at.astimezone(kyiv).replace(tzinfo=None), fold=at.astimezone(kyiv).fold)
+                call(vendor_state, at.astimezone(kyiv).replace(tzinfo=None), fold=at.astimezone(kyiv).fold)
             for hours in range(-2, 2):
                 load(put_back + hours * HOUR, put_back + (hours + 1) * HOUR)
         rows = rows_in(lake)
@@ -285,11 +291,11 @@ class TestCalls:
             assert not doubled or at >= put_back
 
     def test_a_time_that_does_not_exist_stops_the_load(
-        self, books: Books, load: Load, hook_for: Callable[..., Any]
+        self, vendor_state: VendorState, load: Load, hook_for: Callable[..., Any]
     ) -> None:
         with time_machine.travel(datetime(2027, 3, 30, tzinfo=UTC)):
             hook_for("sunsim", vendor_timezone="Europe/Kyiv")
-            books.stray_rows.append({"callDate": "2027-03-28 03:30:00"})
+            vendor_state.stray_rows.append({"callDate": "2027-03-28 03:30:00"})
             day = datetime(2027, 3, 28, tzinfo=ZoneInfo("Europe/Kyiv"))
             with pytest.raises(TelecomAnswerError, match="call_time: does not exist"):
                 load(day, day + DAY)
@@ -299,15 +305,15 @@ class TestCalls:
 
     @pytest.mark.parametrize("quirk", ["", "end_excluded"])
     def test_rows_that_tell_no_time_are_kept_once(
-        self, books: Books, load: Load, lake: Path, quirk: str
+        self, vendor_state: VendorState, load: Load, lake: Path, quirk: str
     ) -> None:
-        books.switches.turn_on("other_columns", *filter(None, [quirk]))
+        vendor_state.switches.turn_on("other_columns", *filter(None, [quirk]))
         midnight = TODAY - 2 * DAY
         for _ in range(3):
-            call(books, midnight)
+            call(vendor_state, midnight)
         for number in range(4):
-            call(books, midnight + HOUR, duration=number)
-            call(books, midnight - HOUR, duration=7)
+            call(vendor_state, midnight + HOUR, duration=number)
+            call(vendor_state, midnight - HOUR, duration=7)
         summary = load(midnight - DAY, midnight + 2 * DAY)
         rows = rows_in(lake)
         assert summary["rows"] == 3 + 4 + 4
@@ -315,7 +321,7 @@ class TestCalls:
         assert {name for row in rows for name, value in row.items() if value is not None} == {"raw", "day"}
 
     @pytest.mark.parametrize(
-        ("row", "understood"),
+        ("row", "to_row"),
         [
             ({"Call_Date": "2026-11-20 10:00:00"}, {"call_time": "2026-11-20 10:00:00"}),
             ({"callDate": "20.11.2026", "callTime": "10:00"}, {}),
@@ -339,22 +345,22 @@ class TestCalls:
         ],
     )
     def test_only_what_leaves_no_doubt_is_understood(
-        self, books: Books, load: Load, lake: Path, row: dict[str, Any], understood: dict[str, Any]
+        self, vendor_state: VendorState, load: Load, lake: Path, row: dict[str, Any], to_row: dict[str, Any]
     ) -> None:
         with time_machine.travel(datetime(2026, 11, 21, 12, tzinfo=UTC)):
-            books.stray_rows.append(row)
+            vendor_state.stray_rows.append(row)
             load(datetime(2026, 11, 20), datetime(2026, 11, 21))
         (found,) = rows_in(lake)
         assert found.pop("raw") == row
         assert {name: value for name, value in found.items() if value is not None} == {
-            **understood,
+            **to_row,
             "day": "2026-11-20",
         }
 
     def test_a_row_of_another_time_is_not_left_out_in_silence(
-        self, books: Books, load: Load, lake: Path
+        self, vendor_state: VendorState, load: Load, lake: Path
     ) -> None:
-        books.stray_rows.append({"callDate": f"{TODAY - 9 * DAY}", "numFrom": NUMBER})
+        vendor_state.stray_rows.append({"callDate": f"{TODAY - 9 * DAY}", "numFrom": NUMBER})
         with pytest.raises(TelecomAnswerError, match="call_time: is outside of the day"):
             load(TODAY - 2 * DAY, TODAY)
         summary = load(TODAY - 2 * DAY, TODAY, on_bad_rows="quarantine")
@@ -364,13 +370,13 @@ class TestCalls:
 
     @pytest.mark.parametrize("bad", BAD, ids=str)
     def test_a_row_that_is_none_stops_the_load_or_is_set_aside(
-        self, telecom_simulator: Any, books: Books, load: Load, lake: Path, bad: Any
+        self, telecom_simulator: Any, vendor_state: VendorState, load: Load, lake: Path, bad: Any
     ) -> None:
-        good = call(books, TODAY - DAY + HOUR)
+        good = call(vendor_state, TODAY - DAY + HOUR)
         load(TODAY - DAY, TODAY)
         before = contents(lake)
-        books.stray_rows.append(bad)
-        telecom_simulator.town.requests.clear()
+        vendor_state.stray_rows.append(bad)
+        telecom_simulator.state.requests.clear()
         with pytest.raises(
             TelecomAnswerError, match=r"1 records cannot be read.*window 1, row 1: "
         ) as caught:
@@ -413,10 +419,10 @@ class TestCalls:
 
     @pytest.mark.parametrize("filters", FILTERS, ids=str)
     def test_some_calls_do_not_replace_all_of_them(
-        self, books: Books, load: Load, lake: Path, filters: dict[str, Any]
+        self, vendor_state: VendorState, load: Load, lake: Path, filters: dict[str, Any]
     ) -> None:
-        fill(books, TODAY - 3 * DAY, 2, 60)
-        call(books, TODAY - 2 * DAY, duration=0)
+        fill(vendor_state, TODAY - 3 * DAY, 2, 60)
+        call(vendor_state, TODAY - 2 * DAY, duration=0)
         interval = (TODAY - 3 * DAY, TODAY - DAY)
         load(*interval)
         whole = contents(lake)
@@ -440,13 +446,18 @@ class TestCalls:
 
     @pytest.mark.parametrize("filters", [{}, {"direction": "incoming"}])
     def test_some_numbers_do_not_replace_others_but_more_replace_fewer(
-        self, telecom_simulator: Any, books: Books, load: Load, lake: Path, filters: dict[str, Any]
+        self,
+        telecom_simulator: Any,
+        vendor_state: VendorState,
+        load: Load,
+        lake: Path,
+        filters: dict[str, Any],
     ) -> None:
-        fill(books, TODAY - 2 * DAY, 1, 20)
+        fill(vendor_state, TODAY - 2 * DAY, 1, 20)
         interval = (TODAY - 2 * DAY, TODAY - DAY)
         load(*interval, numbers=BOTH[:1], **filters)
         load(*interval, numbers=BOTH, **filters)
-        before, asked = contents(lake), len(telecom_simulator.town.requests)
+        before, asked = contents(lake), len(telecom_simulator.state.requests)
         for fewer in (BOTH[:1], BOTH[1:]):
             with pytest.raises(
                 TelecomInputError, match=r"^numbers: do not have all those whose records"
@@ -454,14 +465,14 @@ class TestCalls:
                 load(*interval, numbers=fewer, **filters)
             assert BOTH[0][-9:] not in str(caught.value)
         assert contents(lake) == before
-        assert len(telecom_simulator.town.requests) == asked
+        assert len(telecom_simulator.state.requests) == asked
 
-    def test_some_calls_do_not_replace_others(self, books: Books, load: Load) -> None:
+    def test_some_calls_do_not_replace_others(self, vendor_state: VendorState, load: Load) -> None:
         paths = {load(TODAY - DAY, TODAY, **filters)["files"][0]["path"] for filters in ({}, *self.FILTERS)}
         assert len(paths) == 1 + len(self.FILTERS)
 
-    def test_ends_are_to_the_second(self, books: Books, load: Load, lake: Path) -> None:
-        made = [call(books, TODAY - DAY + place * SECOND) for place in range(3)]
+    def test_ends_are_to_the_second(self, vendor_state: VendorState, load: Load, lake: Path) -> None:
+        made = [call(vendor_state, TODAY - DAY + place * SECOND) for place in range(3)]
         split = TODAY - DAY + SECOND + timedelta(microseconds=700_000)
         load(TODAY - DAY, split)
         load(split, TODAY)
@@ -470,14 +481,19 @@ class TestCalls:
             load(split, split + SECOND / 10)
 
     def test_a_rerun_finds_the_late_and_forgets_the_gone(
-        self, telecom_simulator: Any, books: Books, hook_for: Callable[..., Any], load: Load, lake: Path
+        self,
+        telecom_simulator: Any,
+        vendor_state: VendorState,
+        hook_for: Callable[..., Any],
+        load: Load,
+        lake: Path,
     ) -> None:
         now = datetime.now(UTC).replace(tzinfo=None)
-        telecom_simulator.town.set_ripeness("sunsim.callback", "looks", 2)
+        telecom_simulator.state.set_transition("sunsim.callback", "after_polls", 2)
         hook_for("sunsim").create_callback("+79000000009", BOTH[0])
-        gone = call(books, now - HOUR)
+        gone = call(vendor_state, now - HOUR)
         assert load(now - 2 * HOUR, now + HOUR)["rows"] == 1
-        books.calls[NUMBER].remove(gone)
+        vendor_state.calls[NUMBER].remove(gone)
         assert load(now - 2 * HOUR, now + HOUR)["rows"] == 1
         (row,) = rows_in(lake)
         assert row["number_to"] == "89000000009"
@@ -541,7 +557,7 @@ class TestCalls:
         operator = SunSimCallsToObjectStorageOperator(start=start, end=end, **given)
         with pytest.raises(TelecomInputError, match=f"^{rule}"):
             Run().execute(operator, params={"end": "soon"})
-        assert not telecom_simulator.town.requests
+        assert not telecom_simulator.state.requests
 
     def test_with_the_vendors_zone_ends_must_know_theirs(
         self, telecom_simulator: Any, load: Load, hook_for: Callable[..., Any]
@@ -549,7 +565,7 @@ class TestCalls:
         hook_for("sunsim", vendor_timezone="Europe/Moscow")
         with pytest.raises(TelecomInputError, match="start: must be a datetime with a time zone"):
             load(TODAY - DAY, TODAY)
-        assert not telecom_simulator.town.requests
+        assert not telecom_simulator.state.requests
 
     def test_a_number_of_somebody_elses(self, load: Load, lake: Path) -> None:
         with pytest.raises(TelecomRejectedError) as caught:
@@ -558,36 +574,36 @@ class TestCalls:
         assert not list(lake.rglob("*.jsonl"))
 
     def test_a_load_that_fails_halfway_leaves_the_old_files(
-        self, telecom_simulator: Any, books: Books, load: Load, lake: Path
+        self, telecom_simulator: Any, vendor_state: VendorState, load: Load, lake: Path
     ) -> None:
-        fill(books, TODAY - 4 * DAY, 3, 10)
+        fill(vendor_state, TODAY - 4 * DAY, 3, 10)
         load(TODAY - 4 * DAY, TODAY)
         before = contents(lake)
-        for calls in books.calls.values():
+        for calls in vendor_state.calls.values():
             calls.clear()
         telecom_simulator.fault("half_body", "sunsim", path="getcalllist", times=20)
         with pytest.raises(TelecomNoAnswerError):
             load(TODAY - 4 * DAY, TODAY)
-        telecom_simulator.town.faults.clear()
-        telecom_simulator.town.requests.clear()
-        books.press_portal_button()
+        telecom_simulator.state.faults.clear()
+        telecom_simulator.state.requests.clear()
+        vendor_state.regenerate_authorization_token()
         with pytest.raises(TelecomAuthError):
             load(TODAY - 4 * DAY, TODAY)
         assert contents(lake) == before
 
     def test_nothing_private_is_in_xcom_fields_or_log(
         self,
-        books: Books,
+        vendor_state: VendorState,
         hook_for: Callable[..., Any],
         lake: Path,
         monkeypatch: pytest.MonkeyPatch,
         logged: Callable[[], str],
     ) -> None:
-        from airflow_provider_telecom.transfers import progress
+        from airflow_provider_telecom.transfers import progress_logger
 
-        monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
+        monkeypatch.setattr(progress_logger, "EVERY_SECONDS", 0.0)
         hook_for("sunsim")
-        fill(books, TODAY - 4 * DAY, 3, 20)
+        fill(vendor_state, TODAY - 4 * DAY, 3, 20)
         operator = SunSimCallsToObjectStorageOperator(
             task_id="load",
             path="{{ params.lake }}",
@@ -607,10 +623,10 @@ class TestCalls:
         assert manifest["columns"][1]["assumed"] is True
 
     def test_it_is_told_that_the_folder_has_changed(
-        self, books: Books, hook_for: Callable[..., Any], lake: Path
+        self, vendor_state: VendorState, hook_for: Callable[..., Any], lake: Path
     ) -> None:
         hook_for("sunsim")
-        call(books, TODAY - DAY)
+        call(vendor_state, TODAY - DAY)
         operator = SunSimCallsToObjectStorageOperator(
             task_id="load", path=str(lake), numbers=BOTH, start=TODAY - DAY, end=TODAY
         )
@@ -621,11 +637,11 @@ class TestCalls:
 
 
 def lists(simulator: Any) -> list[Any]:
-    return [one for one in simulator.town.requests if one.path.endswith("getcalllist")]
+    return [one for one in simulator.state.requests if one.path.endswith("getcalllist")]
 
 
 def fetches(simulator: Any) -> list[Any]:
-    return [one for one in simulator.town.requests if one.path.endswith("getcallrecordfile")]
+    return [one for one in simulator.state.requests if one.path.endswith("getcallrecordfile")]
 
 
 def named(record_id: str) -> str:
@@ -636,12 +652,12 @@ def mp3(seed: int, size: int = 5000) -> bytes:
     return b"ID3\x04\x00" + random.Random(seed).randbytes(size)
 
 
-def recorded(books: Books, count: int, at: datetime = TODAY - DAY + HOUR) -> list[str]:
+def recorded(vendor_state: VendorState, count: int, at: datetime = TODAY - DAY + HOUR) -> list[str]:
     """Put calls with recordings into the books, an hour apart; return the recordings' ids."""
-    ids = [books.new_id() for _ in range(count)]
+    ids = [vendor_state.new_id() for _ in range(count)]
     for place, record_id in enumerate(ids):
-        call(books, at + place * HOUR, record_id)
-        books.recordings[record_id] = mp3(place)
+        call(vendor_state, at + place * HOUR, record_id)
+        vendor_state.recordings[record_id] = mp3(place)
     return ids
 
 
@@ -650,10 +666,10 @@ INTERVAL = {"numbers": BOTH, "start": TODAY - 3 * DAY, "end": TODAY}
 
 class TestRecordings:
     def test_those_of_an_interval_stand_on_their_days_with_an_index(
-        self, books: Books, save: Load, lake: Path
+        self, vendor_state: VendorState, save: Load, lake: Path
     ) -> None:
-        ids = recorded(books, 30, TODAY - 2 * DAY + HOUR / 2)
-        call(books, TODAY - DAY)
+        ids = recorded(vendor_state, 30, TODAY - 2 * DAY + HOUR / 2)
+        call(vendor_state, TODAY - DAY)
         summary = save(**INTERVAL)
         assert {key: summary[key] for key in ("saved", "fetched", "missing", "unreadable", "rows")} == {
             "saved": 30,
@@ -662,12 +678,12 @@ class TestRecordings:
             "unreadable": 0,
             "rows": 30,
         }
-        assert summary["bytes"] == sum(map(len, books.recordings.values()))
-        calls = {one.record_id: one for one in books.calls[NUMBER]}
+        assert summary["bytes"] == sum(map(len, vendor_state.recordings.values()))
+        calls = {one.record_id: one for one in vendor_state.calls[NUMBER]}
         rows = rows_in(lake, "recordings")
         assert [row["record_id"] for row in rows] == ids
         for row in rows:
-            record_id, content = row["record_id"], books.recordings[row["record_id"]]
+            record_id, content = row["record_id"], vendor_state.recordings[row["record_id"]]
             day = f"{calls[record_id].at:%Y-%m-%d}"
             assert row["file"] == f"date={day}/{named(record_id)}"
             assert (lake / row["file"]).read_bytes() == content
@@ -679,8 +695,8 @@ class TestRecordings:
         assert {path.stat().st_mode & 0o777 for path in lake.rglob("*.mp3")} == {0o600}
 
     @pytest.mark.parametrize("form", ["list", "JSON", "template", "XCom"])
-    def test_those_of_ids(self, books: Books, save: Load, lake: Path, form: str) -> None:
-        ids = recorded(books, 3)
+    def test_those_of_ids(self, vendor_state: VendorState, save: Load, lake: Path, form: str) -> None:
+        ids = recorded(vendor_state, 3)
         twice = [*ids, ids[0]]
         given: Any = {"list": twice, "JSON": json.dumps(twice), "template": "{{ params.ids | tojson }}"}
         summary = save(
@@ -692,13 +708,15 @@ class TestRecordings:
         rows = [json.loads(line) for line in index.read_text().splitlines()]
         assert [row["record_id"] for row in rows] == ids
         for row in rows:
-            assert (lake / row["file"]).read_bytes() == books.recordings[row["record_id"]]
+            assert (lake / row["file"]).read_bytes() == vendor_state.recordings[row["record_id"]]
             assert row["file"] == f"recordings/{named(row['record_id'])}"
             assert row["raw"] is None
         assert summary["files"][0]["path"] == str(index)
 
-    def test_the_index_of_other_ids_replaces_none(self, books: Books, save: Load, lake: Path) -> None:
-        ids = recorded(books, 3)
+    def test_the_index_of_other_ids_replaces_none(
+        self, vendor_state: VendorState, save: Load, lake: Path
+    ) -> None:
+        ids = recorded(vendor_state, 3)
         save(record_ids=ids[:2])
         save(record_ids=ids[1:])
         save(record_ids=ids[:2][::-1])
@@ -706,8 +724,10 @@ class TestRecordings:
         assert save(record_ids=[])["saved"] == 0
 
     @pytest.mark.parametrize("output_format", FORMATS)
-    def test_the_index_in_all_formats(self, books: Books, save: Load, lake: Path, output_format: str) -> None:
-        (record_id,) = recorded(books, 1)
+    def test_the_index_in_all_formats(
+        self, vendor_state: VendorState, save: Load, lake: Path, output_format: str
+    ) -> None:
+        (record_id,) = recorded(vendor_state, 1)
         summary = save(record_ids=[record_id], output_format=output_format)
         (file,) = summary["files"]
         if output_format == "parquet":
@@ -721,13 +741,13 @@ class TestRecordings:
         assert (row["record_id"], row["state"], int(row["bytes"])) == (record_id, "saved", 5005)
 
     def test_what_stands_there_is_not_fetched_again(
-        self, telecom_simulator: Any, books: Books, save: Load, lake: Path
+        self, telecom_simulator: Any, vendor_state: VendorState, save: Load, lake: Path
     ) -> None:
-        ids = recorded(books, 4)
+        ids = recorded(vendor_state, 4)
         first = save(**INTERVAL)
         before = contents(lake)
-        telecom_simulator.town.requests.clear()
-        books.recordings[ids[0]] = mp3(99, 10)
+        telecom_simulator.state.requests.clear()
+        vendor_state.recordings[ids[0]] = mp3(99, 10)
         again = save(**INTERVAL)
         assert not fetches(telecom_simulator)
         assert (again["saved"], again["fetched"], again["bytes"]) == (4, 0, first["bytes"])
@@ -736,12 +756,12 @@ class TestRecordings:
             name: before[name] for name in recordings
         }
         assert save(**INTERVAL, refetch=True)["fetched"] == 4
-        assert next(lake.rglob(named(ids[0]))).read_bytes() == books.recordings[ids[0]]
+        assert next(lake.rglob(named(ids[0]))).read_bytes() == vendor_state.recordings[ids[0]]
 
     def test_what_does_not_stand_there_whole_is_fetched_again(
-        self, telecom_simulator: Any, books: Books, save: Load, lake: Path
+        self, telecom_simulator: Any, vendor_state: VendorState, save: Load, lake: Path
     ) -> None:
-        ids = recorded(books, 6)
+        ids = recorded(vendor_state, 6)
         save(record_ids=ids)
         folder = lake / "recordings"
         (folder / named(ids[0])).unlink()
@@ -749,32 +769,32 @@ class TestRecordings:
         (folder / f"_{named(ids[2])}.json").unlink()
         (folder / f"_{named(ids[3])}.json").write_text('{"bytes"')
         (folder / f"_{named(ids[4])}.json").write_text("[]")
-        telecom_simulator.town.requests.clear()
+        telecom_simulator.state.requests.clear()
         assert save(record_ids=ids)["fetched"] == len(fetches(telecom_simulator)) == 5
         for record_id in ids:
-            assert (folder / named(record_id)).read_bytes() == books.recordings[record_id]
+            assert (folder / named(record_id)).read_bytes() == vendor_state.recordings[record_id]
         assert save(record_ids=ids)["fetched"] == 0
 
     def test_where_recordings_go_is_any_store(
-        self, store: Any, books: Books, save: Load, telecom_simulator: Any
+        self, store: Any, vendor_state: VendorState, save: Load, telecom_simulator: Any
     ) -> None:
-        ids = recorded(books, 3)
+        ids = recorded(vendor_state, 3)
         place = {"path": store.url, "storage_conn_id": store.conn_id}
         assert save(**INTERVAL, **place)["fetched"] == 3
         files = store.files()
         found = {name.rpartition("/")[2]: files[name] for name in files if name.endswith(".mp3")}
-        assert found == {named(record_id): books.recordings[record_id] for record_id in ids}
+        assert found == {named(record_id): vendor_state.recordings[record_id] for record_id in ids}
         again = save(**INTERVAL, **place)
         assert (again["saved"], again["fetched"]) == (3, 0)
         assert save(**INTERVAL, **place, refetch=True)["fetched"] == 3
 
     def test_a_recording_of_two_calls_is_fetched_once(
-        self, telecom_simulator: Any, books: Books, save: Load, lake: Path
+        self, telecom_simulator: Any, vendor_state: VendorState, save: Load, lake: Path
     ) -> None:
-        (record_id,) = recorded(books, 1)
-        call(books, TODAY - DAY + 2 * HOUR, record_id)
-        call(books, TODAY - DAY + 3 * HOUR, "gone")
-        call(books, TODAY - DAY + 4 * HOUR, "gone")
+        (record_id,) = recorded(vendor_state, 1)
+        call(vendor_state, TODAY - DAY + 2 * HOUR, record_id)
+        call(vendor_state, TODAY - DAY + 3 * HOUR, "gone")
+        call(vendor_state, TODAY - DAY + 4 * HOUR, "gone")
         summary = save(**INTERVAL, refetch=True)
         assert len(fetches(telecom_simulator)) == 2
         assert (summary["saved"], summary["fetched"], summary["missing"], summary["rows"]) == (1, 1, 1, 4)
@@ -783,12 +803,12 @@ class TestRecordings:
     CONTENTS: tuple[bytes, ...] = (b"<html>", b"", b"ID", b"RIFF1234WAVE", b"\xff\xd8\xff\xe0")
 
     def test_the_missing_and_the_unreadable_are_told_and_the_others_saved(
-        self, books: Books, save: Load, lake: Path
+        self, vendor_state: VendorState, save: Load, lake: Path
     ) -> None:
-        ids = recorded(books, 8)
+        ids = recorded(vendor_state, 8)
         for record_id, content in zip(ids, self.CONTENTS, strict=False):
-            books.recordings[record_id] = content
-        del books.recordings[ids[5]]
+            vendor_state.recordings[record_id] = content
+        del vendor_state.recordings[ids[5]]
         summary = save(**INTERVAL)
         assert (summary["saved"], summary["missing"], summary["unreadable"]) == (2, 1, 5)
         assert summary["bytes"] == 2 * 5005
@@ -800,18 +820,18 @@ class TestRecordings:
         assert {path.name for path in lake.rglob("*.mp3")} == {named(record_id) for record_id in ids[6:]}
 
     def test_they_can_fail_the_task_once_the_others_are_saved(
-        self, telecom_simulator: Any, books: Books, save: Load, lake: Path
+        self, telecom_simulator: Any, vendor_state: VendorState, save: Load, lake: Path
     ) -> None:
-        ids = recorded(books, 3)
-        lost = books.recordings.pop(ids[0])
-        books.recordings[ids[1]] = b"<html>"
+        ids = recorded(vendor_state, 3)
+        lost = vendor_state.recordings.pop(ids[0])
+        vendor_state.recordings[ids[1]] = b"<html>"
         with pytest.raises(
             TelecomRejectedError, match="1 recordings are missing and 1 unreadable; 1 are sav"
         ):
             save(**INTERVAL, on_missing="fail")
         assert [row["state"] for row in rows_in(lake, "recordings")] == ["missing", "unreadable", "saved"]
-        books.recordings.update({ids[0]: lost, ids[1]: mp3(1)})
-        telecom_simulator.town.requests.clear()
+        vendor_state.recordings.update({ids[0]: lost, ids[1]: mp3(1)})
+        telecom_simulator.state.requests.clear()
         assert save(**INTERVAL, on_missing="fail")["fetched"] == len(fetches(telecom_simulator)) == 2
 
     ANSWERS: tuple[tuple[str, str], ...] = (
@@ -828,7 +848,7 @@ class TestRecordings:
     def test_a_recording_that_breaks_a_rule_leaves_no_file(
         self,
         telecom_simulator: Any,
-        books: Books,
+        vendor_state: VendorState,
         save: Load,
         lake: Path,
         monkeypatch: pytest.MonkeyPatch,
@@ -845,7 +865,7 @@ class TestRecordings:
     def test_other_errors_fail_and_the_next_try_goes_on(
         self,
         telecom_simulator: Any,
-        books: Books,
+        vendor_state: VendorState,
         save: Load,
         lake: Path,
         monkeypatch: pytest.MonkeyPatch,
@@ -853,7 +873,7 @@ class TestRecordings:
         from airflow_provider_telecom.calls import retry
 
         monkeypatch.setattr(retry, "_FIRST_BACK_OFF", 0.01)
-        ids = recorded(books, 5)
+        ids = recorded(vendor_state, 5)
         place, puts = storage.place, []
 
         def third_time(file: Path, target: Any) -> None:
@@ -868,16 +888,18 @@ class TestRecordings:
                 save(**INTERVAL)
         assert len(list(lake.rglob("recording-*.mp3"))) == 3
         assert not list(lake.rglob("recordings*"))
-        telecom_simulator.town.faults.clear()
-        telecom_simulator.town.requests.clear()
+        telecom_simulator.state.faults.clear()
+        telecom_simulator.state.requests.clear()
         summary = save(**INTERVAL)
         assert (summary["saved"], summary["fetched"]) == (5, 2)
         assert len(fetches(telecom_simulator)) == 2
-        assert {path.read_bytes() for path in lake.rglob("*.mp3")} == {books.recordings[one] for one in ids}
+        assert {path.read_bytes() for path in lake.rglob("*.mp3")} == {
+            vendor_state.recordings[one] for one in ids
+        }
 
-    def test_dead_credentials_fail(self, books: Books, save: Load, lake: Path) -> None:
-        recorded(books, 2)
-        books.press_portal_button()
+    def test_dead_credentials_fail(self, vendor_state: VendorState, save: Load, lake: Path) -> None:
+        recorded(vendor_state, 2)
+        vendor_state.regenerate_authorization_token()
         with pytest.raises(TelecomAuthError):
             save(**INTERVAL)
         with pytest.raises(TelecomAuthError):
@@ -885,10 +907,10 @@ class TestRecordings:
         assert not list(lake.rglob("*.mp3"))
 
     def test_calls_that_cannot_be_read_stop_it_before_anything_is_fetched(
-        self, telecom_simulator: Any, books: Books, save: Load, lake: Path
+        self, telecom_simulator: Any, vendor_state: VendorState, save: Load, lake: Path
     ) -> None:
-        recorded(books, 2)
-        books.stray_rows.append(7)
+        recorded(vendor_state, 2)
+        vendor_state.stray_rows.append(7)
         with pytest.raises(TelecomAnswerError, match="cannot be read"):
             save(**INTERVAL)
         assert not fetches(telecom_simulator)
@@ -928,11 +950,11 @@ class TestRecordings:
         assert not list(lake.rglob("recordings*"))
 
     def test_filters_are_those_of_the_list(
-        self, books: Books, save: Load, lake: Path, telecom_simulator: Any
+        self, vendor_state: VendorState, save: Load, lake: Path, telecom_simulator: Any
     ) -> None:
-        recorded(books, 3)
-        call(books, TODAY - DAY + 9 * HOUR, "b1", duration=500)
-        books.recordings["b1"] = mp3(9)
+        recorded(vendor_state, 3)
+        call(vendor_state, TODAY - DAY + 9 * HOUR, "b1", duration=500)
+        vendor_state.recordings["b1"] = mp3(9)
         assert save(**INTERVAL, duration_from_seconds=100)["saved"] == 1
         summary = save(**INTERVAL)
         assert (summary["saved"], summary["fetched"]) == (4, 3)
@@ -979,21 +1001,21 @@ class TestRecordings:
     ) -> None:
         with pytest.raises(TelecomInputError, match=f"^{rule}"):
             save(**arguments, context={"params": {"bad": "a/b"}})
-        assert not telecom_simulator.town.requests
+        assert not telecom_simulator.state.requests
 
     def test_nothing_private_is_in_xcom_fields_or_log(
         self,
-        books: Books,
+        vendor_state: VendorState,
         hook_for: Callable[..., Any],
         lake: Path,
         monkeypatch: pytest.MonkeyPatch,
         logged: Callable[[], str],
     ) -> None:
-        from airflow_provider_telecom.transfers import progress
+        from airflow_provider_telecom.transfers import progress_logger
 
-        monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
+        monkeypatch.setattr(progress_logger, "EVERY_SECONDS", 0.0)
         hook_for("sunsim")
-        recorded(books, 3)
+        recorded(vendor_state, 3)
         operator = SunSimRecordingsToObjectStorageOperator(task_id="save", path=str(lake), **INTERVAL)
         summary = Run().execute(operator)
         log = logged()
@@ -1013,7 +1035,9 @@ class _Ti:
 
 
 class TestHostility:
-    def test_no_name_of_the_vendors_becomes_a_path(self, books: Books, save: Load, tmp_path: Path) -> None:
+    def test_no_name_of_the_vendors_becomes_a_path(
+        self, vendor_state: VendorState, save: Load, tmp_path: Path
+    ) -> None:
         """The acceptance corpus: as file names, and as ids of recordings in the rows of a list."""
         assert len(NAMES) >= 300
         (tmp_path / "bystander").write_bytes(b"mine")
@@ -1022,11 +1046,11 @@ class TestHostility:
         own.write_bytes(b"mine too")
         ids = [f"r{place}" for place in range(len(NAMES))]
         for place, (record_id, name) in enumerate(zip(ids, NAMES, strict=True)):
-            books.recordings[record_id] = mp3(place, 50)
-            books.file_names[record_id] = name
-            call(books, TODAY - DAY + place * SECOND, record_id)
-            call(books, TODAY - DAY + place * SECOND, name or None)
-            books.recordings.setdefault(name.strip(), mp3(place, 60))
+            vendor_state.recordings[record_id] = mp3(place, 50)
+            vendor_state.file_names[record_id] = name
+            call(vendor_state, TODAY - DAY + place * SECOND, record_id)
+            call(vendor_state, TODAY - DAY + place * SECOND, name or None)
+            vendor_state.recordings.setdefault(name.strip(), mp3(place, 60))
         summary = save(**INTERVAL)
         day = f"date={(TODAY - DAY):%Y-%m-%d}"
         folder = tmp_path / "lake" / day
@@ -1053,12 +1077,12 @@ class TestHostility:
         assert summary["saved"] == len(expected)
 
     def test_a_link_in_a_recordings_place_is_replaced_and_not_followed(
-        self, books: Books, save: Load, tmp_path: Path
+        self, vendor_state: VendorState, save: Load, tmp_path: Path
     ) -> None:
         (tmp_path / "victim").write_bytes(b"mine")
         (tmp_path / "lake" / "recordings").mkdir(parents=True)
         (tmp_path / "lake" / "recordings" / named("a1")).symlink_to(tmp_path / "victim")
-        books.recordings["a1"] = mp3(1)
+        vendor_state.recordings["a1"] = mp3(1)
         assert save(record_ids=["a1"])["saved"] == 1
         assert (tmp_path / "victim").read_bytes() == b"mine"
         assert not (tmp_path / "lake" / "recordings" / named("a1")).is_symlink()
@@ -1073,7 +1097,7 @@ import json, re, sys
 from airflow_provider_telecom.transfers.sunsim_to_object_storage import (
     SunSimRecordingsToObjectStorageOperator as Save,
 )
-from tests.tasks import Run
+from tests.running import Run
 
 def peak():
     # Not ru_maxrss: a new process starts with that of the one that made it.
@@ -1087,11 +1111,11 @@ print(json.dumps([summary["saved"], summary["bytes"], (peak() - before) // 1024]
 
 
 def test_a_recording_of_150_mb_does_not_stand_in_memory(
-    books: Books, hook_for: Callable[..., Any], lake: Path
+    vendor_state: VendorState, hook_for: Callable[..., Any], lake: Path
 ) -> None:
     hook_for("sunsim", timeout_read=120)
     large = b"ID3" + random.Random(1).randbytes(1 << 20) * 150
-    books.recordings |= {"small": mp3(1), "large": large}
+    vendor_state.recordings |= {"small": mp3(1), "large": large}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(lake)],
         capture_output=True,

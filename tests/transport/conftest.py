@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.calls.request import Outcome, Repeat, Request
-from airflow_provider_telecom.transport import awaited, blocking
-from airflow_provider_telecom.transport.wire import Route
+from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
+from airflow_provider_telecom.transport import async_transport, sync_transport
+from airflow_provider_telecom.transport.wire import TransportOptions
 from tests.eventually import HANG_SECONDS
 
 Send = Callable[..., Outcome]
 
 
-def get(repeat: Repeat = Repeat.READ, **facts: Any) -> Request:
+def get(repeat: Idempotency = Idempotency.READ, **facts: Any) -> Request:
     return Request("GET", "/x", repeat, **facts)
 
 
@@ -25,7 +25,7 @@ def send(request: pytest.FixtureRequest) -> Send:
     """Return a function that sends one request by the one or the other transport."""
 
     def block(base_url: str, what: Request, **route: Any) -> Outcome:
-        transport = blocking.Transport(route_of(base_url, route))
+        transport = sync_transport.Transport(route_of(base_url, route))
         try:
             return transport.send(what)
         finally:
@@ -33,7 +33,7 @@ def send(request: pytest.FixtureRequest) -> Send:
 
     def wait(base_url: str, what: Request, **route: Any) -> Outcome:
         async def once() -> Outcome:
-            transport = awaited.Transport(route_of(base_url, route))
+            transport = async_transport.Transport(route_of(base_url, route))
             try:
                 return await transport.send(what)
             finally:
@@ -44,19 +44,19 @@ def send(request: pytest.FixtureRequest) -> Send:
     return block if request.param == "blocking" else wait
 
 
-def route_of(base_url: str, route: dict[str, Any]) -> Route:
+def route_of(base_url: str, route: dict[str, Any]) -> TransportOptions:
     patient = {"read_timeout": HANG_SECONDS, "connect_timeout": HANG_SECONDS, "allow_private_hosts": True}
-    return Route(base_url, **{**patient, **route})
+    return TransportOptions(base_url, **{**patient, **route})
 
 
 def twice(send: Send, base_url: str, what: Request) -> list[str]:
     """Send twice over one transport, so that the second goes out on the first one's connection."""
     if send.__name__ == "block":
-        transport = blocking.Transport(route_of(base_url, {}))
+        transport = sync_transport.Transport(route_of(base_url, {}))
         return [type(transport.send(what)).__name__ for _ in range(2)]
 
     async def run() -> list[str]:
-        transport = awaited.Transport(route_of(base_url, {}))
+        transport = async_transport.Transport(route_of(base_url, {}))
         names = [type(await transport.send(what)).__name__ for _ in range(2)]
         await transport.close()
         return names

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.transport.addresses import is_public, refuse_private
+from airflow_provider_telecom.transport.addresses import is_public, reject_private_address
 
 NOT_PUBLIC = [
     "0.0.0.0/8",
@@ -74,8 +74,8 @@ def test_no_address_of_a_special_network_is_public(network: str) -> None:
 def test_other_forms_of_such_an_address_are_not_public(address: str) -> None:
     assert not is_public(address)
     with pytest.raises(TelecomInputError, match="host: leads to an address that is not on the public"):
-        refuse_private(address, allowed=False)
-    refuse_private(address, allowed=True)
+        reject_private_address(address, allowed=False)
+    reject_private_address(address, allowed=True)
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_other_forms_of_such_an_address_are_not_public(address: str) -> None:
 )
 def test_their_neighbours_are_public(address: str) -> None:
     assert is_public(address)
-    refuse_private(address, allowed=False)
+    reject_private_address(address, allowed=False)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.calls.answers import Complaint, read_json, refuse_by_status
 from airflow_provider_telecom.calls.endpoint import Step
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
@@ -20,19 +19,20 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotSentError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.request import (
+    Idempotency,
     Json,
     NotSent,
     Outcome,
-    Repeat,
     Request,
     Response,
     Unknown,
 )
-from airflow_provider_telecom.calls.retry import perform
-from airflow_provider_telecom.transport.awaited import Awaited
-from airflow_provider_telecom.transport.blocking import Blocking
+from airflow_provider_telecom.calls.responses import ErrorDetails, raise_for_status, read_json
+from airflow_provider_telecom.calls.retry import send_with_retry
+from airflow_provider_telecom.transport.async_transport import AsyncTransport
+from airflow_provider_telecom.transport.sync_transport import SyncTransport
 from tests.eventually import HANG_SECONDS, eventually
 from tests.transport import scripted as on
 from tests.transport.conftest import Send, get, route_of, twice
@@ -116,7 +116,7 @@ class Plain:
 
 
 def read(response: Response) -> Any:
-    refuse_by_status(response, Complaint)
+    raise_for_status(response, ErrorDetails)
     return read_json(response.body)
 
 
@@ -127,13 +127,15 @@ def order(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """
 
     def call(seconds: float) -> Any:
-        return perform(Request("POST", "/x", Repeat.UNKEYED, body=Json({})), Plain(), read, Guard(), seconds)
+        return send_with_retry(
+            Request("POST", "/x", Idempotency.NONE, body=Json({})), Plain(), read, AccountLimits(), seconds
+        )
 
     async def no_wait(seconds: float) -> None:
         """Wait for nothing."""
 
     def block(base_url: str, seconds: float) -> Any:
-        driver = Blocking(route_of(base_url, {}), sleep=lambda seconds: None)
+        driver = SyncTransport(route_of(base_url, {}), sleep=lambda seconds: None)
         try:
             return driver.run(call(seconds))
         except TelecomError as error:
@@ -143,7 +145,7 @@ def order(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
     def wait(base_url: str, seconds: float) -> Any:
         async def once() -> Any:
-            driver = Awaited(route_of(base_url, {}), sleep=no_wait)
+            driver = AsyncTransport(route_of(base_url, {}), sleep=no_wait)
             try:
                 return await driver.run(call(seconds))
             except TelecomError as error:
@@ -257,13 +259,13 @@ def test_a_handshake_that_fails_was_not_sent(send: Send, tmp_path: Path) -> None
     context.set_ciphers("AES128-SHA")  # nobody offers it any more
     with scripted(on.hang_up, tls=context) as picky, on.before_http(b"HTTP/1.1 400 No\r\n\r\n") as plain:
         for server in (picky, plain):
-            outcome = send(server.url.replace("http:", "https:"), get(Repeat.UNKEYED))
+            outcome = send(server.url.replace("http:", "https:"), get(Idempotency.NONE))
             assert isinstance(outcome, NotSent), outcome
 
 
 def test_a_certificate_that_is_refused_was_not_sent(send: Send, tmp_path: Path) -> None:
     with tls_server(on.say(on.answer(b"{}")), tmp_path) as (server, _):
-        assert send(server.url, get(Repeat.UNKEYED)) == NotSent("the certificate was refused")
+        assert send(server.url, get(Idempotency.NONE)) == NotSent("the certificate was refused")
         assert server.seen == 0
 
 
@@ -281,7 +283,7 @@ def test_a_tls_error_after_the_request_is_unknown(send: Send, tmp_path: Path, ho
         peer.close()
 
     with tls_server(spoil, tmp_path) as (server, own):
-        outcome = send(server.url, get(Repeat.UNKEYED), verify=own)
+        outcome = send(server.url, get(Idempotency.NONE), verify=own)
         assert isinstance(outcome, Unknown), outcome
         assert server.seen == 1
 
@@ -289,7 +291,7 @@ def test_a_tls_error_after_the_request_is_unknown(send: Send, tmp_path: Path, ho
 def test_a_server_that_wants_a_certificate_of_ours_leaves_it_unknown(send: Send, tmp_path: Path) -> None:
     """With TLS 1.3 its refusal comes after our first bytes: the transport cannot know."""
     with tls_server(on.say(on.answer(b"{}")), tmp_path, wants_certificate=True) as (server, own):
-        assert isinstance(send(server.url, get(Repeat.UNKEYED), verify=own), Unknown)
+        assert isinstance(send(server.url, get(Idempotency.NONE), verify=own), Unknown)
 
 
 # Proxies.
@@ -308,7 +310,7 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def test_what_a_proxy_has_read_is_unknown(send: Send, through: Callable[..., None]) -> None:
     with scripted(on.hang_up) as proxy:
         through(proxy.port)
-        outcome = send("http://vendor.example", get(Repeat.UNKEYED), allow_private_hosts=False)
+        outcome = send("http://vendor.example", get(Idempotency.NONE), allow_private_hosts=False)
         assert isinstance(outcome, Unknown), outcome
         assert proxy.seen == 1
 
@@ -321,7 +323,7 @@ def test_a_tunnel_that_a_proxy_refuses_was_not_sent(
 ) -> None:
     with scripted(on.say(says, close=True)) as proxy:
         through(proxy.port)
-        outcome = send("https://vendor.example", get(Repeat.UNKEYED))
+        outcome = send("https://vendor.example", get(Idempotency.NONE))
         assert isinstance(outcome, NotSent), outcome
         assert [head.split()[0] for head in proxy.heads] == [b"CONNECT"]
 
@@ -332,7 +334,7 @@ def test_a_tunnel_that_a_proxy_never_opens_ends_at_the_deadline(
     drip = on.drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000, 0.05)
     with scripted(drip) as proxy:
         through(proxy.port)
-        assert isinstance(send("https://vendor.example", get(Repeat.UNKEYED, deadline=0.5)), NotSent)
+        assert isinstance(send("https://vendor.example", get(Idempotency.NONE, deadline=0.5)), NotSent)
 
 
 def test_a_proxy_that_cannot_be_reached_was_not_sent(send: Send, through: Callable[..., None]) -> None:
@@ -340,7 +342,7 @@ def test_a_proxy_that_cannot_be_reached_was_not_sent(send: Send, through: Callab
         port = listener.getsockname()[1]
     through(port)
     for url in ("http://vendor.example", "https://vendor.example"):
-        outcome = send(url, get(Repeat.UNKEYED))
+        outcome = send(url, get(Idempotency.NONE))
         assert isinstance(outcome, NotSent), outcome
         assert "proxy" in outcome.reason
 
@@ -351,7 +353,7 @@ def test_what_went_through_a_tunnel_is_unknown_without_an_answer(
 ) -> None:
     with tls_server(ending, tmp_path) as (vendor, own), on.tunnel(vendor.port) as proxy:
         through(proxy.port)
-        outcome = send(vendor.url, get(Repeat.UNKEYED), verify=own)
+        outcome = send(vendor.url, get(Idempotency.NONE), verify=own)
         assert isinstance(outcome, kind), outcome
         assert (proxy.seen, vendor.seen) == (1, 1)
 

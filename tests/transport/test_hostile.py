@@ -10,11 +10,11 @@ import zlib
 
 import pytest
 
-from airflow_provider_telecom.calls.answers import read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
-from airflow_provider_telecom.transport.outcome import UnfitBodyError
-from airflow_provider_telecom.transport.wire import Unpacker
-from airflow_provider_telecom.vendors.kyivstar_fmc.models import records_of_csv, records_of_xml
+from airflow_provider_telecom.calls.responses import read_json
+from airflow_provider_telecom.transport.outcome import InvalidBodyError
+from airflow_provider_telecom.transport.wire import GzipDecoder
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import parse_csv_records, parse_xml_records
 from tests.eventually import HANG_SECONDS
 from tests.transport import scripted as on
 from tests.transport.scripted import scripted
@@ -77,16 +77,16 @@ def test_200_kb_that_unpack_to_200_mb_are_given_up_in_little_memory(transport: s
 def test_gzip_comes_out_whole_and_in_pieces() -> None:
     body = json.dumps(list(range(100_000))).encode()
     packed = gzip.compress(body)
-    unpacker = Unpacker({"content-encoding": "gzip"}, len(body))
+    unpacker = GzipDecoder({"content-encoding": "gzip"}, len(body))
     pieces = [packed[start : start + 1000] for start in range(0, len(packed), 1000)]
     assert b"".join(part for piece in pieces for part in unpacker.unpack(piece)) == body
     unpacker.finish()
 
 
 def test_an_unpacker_stops_at_its_cap() -> None:
-    parts = Unpacker({"content-encoding": "gzip"}, 1 << 20).unpack(_bomb(200 << 20))
+    parts = GzipDecoder({"content-encoding": "gzip"}, 1 << 20).unpack(_bomb(200 << 20))
     taken = [next(parts) for _ in range(4)]
-    with pytest.raises(UnfitBodyError, match="larger than allowed"):
+    with pytest.raises(InvalidBodyError, match="larger than allowed"):
         next(parts)
     assert sum(map(len, taken)) == 1 << 20
 
@@ -105,7 +105,7 @@ BROKEN = b"<calls><call><start_timestamp>"
 )
 def test_xml_with_a_document_type_is_refused(body: bytes) -> None:
     with pytest.raises(TelecomAnswerError) as caught:
-        records_of_xml(body)
+        parse_xml_records(body)
     assert "root:" not in str(caught.value)
 
 
@@ -116,4 +116,4 @@ def test_deep_json_is_refused() -> None:
 
 def test_a_csv_row_with_too_many_cells_is_refused() -> None:
     with pytest.raises(TelecomAnswerError):
-        records_of_csv(b"start_timestamp,end_timestamp\na,b,c\n")
+        parse_csv_records(b"start_timestamp,end_timestamp\na,b,c\n")

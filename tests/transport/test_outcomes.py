@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.request import NotSent, Repeat, Request, Response, Save, Unknown
+from airflow_provider_telecom.calls.request import Idempotency, NotSent, Request, Response, Save, Unknown
 from tests.eventually import HANG_SECONDS, eventually
 from tests.transport import scripted as on
 from tests.transport.conftest import Send, get, twice
@@ -74,9 +74,9 @@ UNCLEAR: dict[str, Script] = {
 }
 
 
-@pytest.mark.parametrize("repeat", [Repeat.READ, Repeat.UNKEYED])
+@pytest.mark.parametrize("repeat", [Idempotency.READ, Idempotency.NONE])
 @pytest.mark.parametrize("how", UNCLEAR)
-def test_what_the_server_read_is_unknown_and_was_sent_once(send: Send, how: str, repeat: Repeat) -> None:
+def test_what_the_server_read_is_unknown_and_was_sent_once(send: Send, how: str, repeat: Idempotency) -> None:
     with scripted(UNCLEAR[how]) as server:
         outcome = send(server.url, get(repeat), read_timeout=0.5 if how in STALLING else HANG_SECONDS)
         assert isinstance(outcome, Unknown), outcome
@@ -89,7 +89,7 @@ def test_no_library_repeats_by_itself_on_an_idle_connection(send: Send, method: 
     """An idle connection that the server closes is what aiohttp repeats GET, PUT and DELETE after."""
     answers = iter([on.say(on.answer(b"{}")), on.hang_up, on.hang_up])
     with scripted(lambda peer: next(answers)(peer)) as server:
-        what = Request(method, "/x", Repeat.SET_STATE)
+        what = Request(method, "/x", Idempotency.SET_STATE)
         assert twice(send, server.url, what) == ["Response", "Unknown"]
         assert server.seen == 2
 

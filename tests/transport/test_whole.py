@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_telecom.calls.request import Repeat, Response, Save, Unknown
-from airflow_provider_telecom.transport.outcome import UnfitBodyError
-from airflow_provider_telecom.transport.wire import has_an_end, is_bracketed
+from airflow_provider_telecom.calls.request import Idempotency, Response, Save, Unknown
+from airflow_provider_telecom.transport.outcome import InvalidBodyError
+from airflow_provider_telecom.transport.wire import declares_end, is_bracketed
 from tests.transport import scripted as on
 from tests.transport.conftest import Send, get
 from tests.transport.scripted import scripted, tls_server
@@ -44,9 +44,9 @@ def test_a_packed_file_shows_its_own_end(send: Send, tmp_path: Path, whole: bool
 
 
 @pytest.mark.parametrize("body", [b"", b"1", b"a,b\n1,2\n", b'{"a": 1', b"[1, 2", b"OK", b"<a>x", b'"a"'])
-@pytest.mark.parametrize("repeat", [Repeat.READ, Repeat.UNKEYED])
+@pytest.mark.parametrize("repeat", [Idempotency.READ, Idempotency.NONE])
 def test_an_answer_of_which_the_end_may_be_missing_is_unknown(
-    send: Send, body: bytes, repeat: Repeat
+    send: Send, body: bytes, repeat: Idempotency
 ) -> None:
     for head in HEADS.values():
         with scripted(on.say(head + body, close=True)) as server:
@@ -67,14 +67,14 @@ def test_an_answer_whose_end_its_reader_knows_needs_no_length(send: Send, body: 
 def test_a_refusal_counts_whether_its_text_is_whole_or_not(send: Send) -> None:
     for body in (b"", b"token exp"):
         with scripted(on.say(b"HTTP/1.0 401 Unauthorized\r\n\r\n" + body, close=True)) as server:
-            outcome = send(server.url, get(Repeat.UNKEYED))
+            outcome = send(server.url, get(Idempotency.NONE))
         assert isinstance(outcome, Response)
         assert outcome.status == 401
 
 
 def test_no_body_is_whole_where_there_is_none(send: Send) -> None:
     with scripted(on.say(b"HTTP/1.1 204 No Content\r\n\r\n")) as server:
-        outcome = send(server.url, get(Repeat.UNKEYED))
+        outcome = send(server.url, get(Idempotency.NONE))
     assert isinstance(outcome, Response)
     assert (outcome.status, outcome.body) == (204, b"")
 
@@ -83,21 +83,21 @@ def test_no_body_is_whole_where_there_is_none(send: Send) -> None:
 def test_tls_that_ends_without_a_farewell_was_cut_off(send: Send, tmp_path: Path, farewell: bool) -> None:
     script = on.say_over_tls(HEADS["HTTP/1.0"] + b'{"a": 1}', farewell)
     with tls_server(script, tmp_path) as (server, own):
-        outcome = send(server.url, get(Repeat.UNKEYED, deadline=20.0), verify=own, read_timeout=20.0)
+        outcome = send(server.url, get(Idempotency.NONE, deadline=20.0), verify=own, read_timeout=20.0)
         assert isinstance(outcome, Response if farewell else Unknown), outcome
         assert server.seen == 1
 
 
 def test_tls_needs_no_farewell_after_a_body_of_known_length(send: Send, tmp_path: Path) -> None:
     with tls_server(on.say_over_tls(on.answer(b"ok"), farewell=False), tmp_path) as (server, own):
-        assert isinstance(send(server.url, get(Repeat.UNKEYED), verify=own), Response)
+        assert isinstance(send(server.url, get(Idempotency.NONE), verify=own), Response)
 
 
 def test_what_the_headers_say_of_the_end() -> None:
-    assert has_an_end(200, {"content-length": "0"})
-    assert has_an_end(200, {"content-length": "7, 7"})
-    assert has_an_end(200, {"transfer-encoding": "Chunked"})
-    assert not has_an_end(200, {})
+    assert declares_end(200, {"content-length": "0"})
+    assert declares_end(200, {"content-length": "7, 7"})
+    assert declares_end(200, {"transfer-encoding": "Chunked"})
+    assert not declares_end(200, {})
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_what_the_headers_say_of_the_end() -> None:
     ids=repr,
 )
 def test_headers_that_make_no_sense(headers: dict[str, str]) -> None:
-    with pytest.raises(UnfitBodyError):
-        has_an_end(200, headers)
+    with pytest.raises(InvalidBodyError):
+        declares_end(200, headers)
 
 
 def test_brackets_match() -> None:

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.hooks import base
-from airflow_provider_telecom.transport.awaited import _OPEN_CONNECTIONS
+from airflow_provider_telecom.transport.async_transport import _OPEN_CONNECTIONS
 from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
 from tests.eventually import eventually_async
-from tests.triggers.ground import KETCHUP, events, waiting
+from tests.triggers.scripted import KETCHUP, events, waiting
 
 KYIVSTAR = "airflow_provider_telecom.hooks.kyivstar_open_telecom.KyivstarOpenTelecomHook"
-SMS = "airflow_provider_telecom.vendors.kyivstar_open_telecom.watches.sms"
-KETCHUP_SMS = "airflow_provider_telecom.vendors.ketchup_loyalty.watches.sms"
+SMS = "airflow_provider_telecom.vendors.kyivstar_open_telecom.status.sms"
+KETCHUP_SMS = "airflow_provider_telecom.vendors.ketchup_loyalty.status.sms"
 MANY = 200
 
 
@@ -41,9 +41,11 @@ def test_many_triggers_share_a_token_and_connections(
     telecom_simulator: Any, hook_for: Callable[..., Any]
 ) -> None:
     sent = hook_for("kyivstar_open_telecom").send_sms("380670000200", "Hi").message_id
-    base._doors.clear()  # the triggerer is another process
-    telecom_simulator.town.requests.clear()
-    telecom_simulator.town.set_ripeness("kyivstar.sms", "looks", MANY // 2)  # two stages: after 200 looks
+    base._clients.clear()  # the triggerer is another process
+    telecom_simulator.state.requests.clear()
+    telecom_simulator.state.set_transition(
+        "kyivstar_open_telecom.sms", "after_polls", MANY // 2
+    )  # two stages: after 200 looks
     connections: list[int] = []
 
     async def count_connections() -> None:
@@ -61,7 +63,7 @@ def test_many_triggers_share_a_token_and_connections(
 
     found = asyncio.run(triggerer())
     assert [event["facts"]["status"] for (event,) in found] == ["delivered"] * MANY
-    paths = [seen.path for seen in telecom_simulator.town.requests]
+    paths = [seen.path for seen in telecom_simulator.state.requests]
     assert sum("token" in path for path in paths) == 1
     assert len(paths) > MANY + 50
     assert 0 < max(connections) <= _OPEN_CONNECTIONS
@@ -73,12 +75,12 @@ def test_one_that_gets_no_answer_does_not_hold_up_the_others(
     hook = hook_for("ketchup_loyalty")
     for reference in ("a1", "a2"):
         hook.send_sms("380670000200", "Hi", reference=reference)
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 3)
-    telecom_simulator.fault("silence", "ketchup", path="a1", seconds=3600)
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 3)
+    telecom_simulator.fault("silence", "ketchup_loyalty", path="a1", seconds=3600)
 
     async def triggerer() -> None:
         silent = asyncio.create_task(events(ketchup("a1", poll_interval=0.01)))
-        assert await eventually_async(lambda: not telecom_simulator.town.faults[0].times)
+        assert await eventually_async(lambda: not telecom_simulator.state.faults[0].times)
         found = await asyncio.gather(*(events(ketchup("a2", poll_interval=0.01)) for _ in range(10)))
         assert [event["facts"]["status"] for (event,) in found] == ["delivered"] * 10
         assert not silent.done()
@@ -96,22 +98,22 @@ def test_cancelled_while_it_pauses_or_asks_it_leaves_nothing(
     telecom_simulator: Any, hook_for: Callable[..., Any]
 ) -> None:
     hook_for("ketchup_loyalty").send_sms("380670000200", "Hi", reference="a1")
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 10_000)
-    telecom_simulator.town.requests.clear()
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 10_000)
+    telecom_simulator.state.requests.clear()
 
     async def triggerer() -> None:
         tasks = [asyncio.create_task(events(ketchup("a1", poll_interval=0.5))) for _ in range(10)]
-        assert await eventually_async(lambda: len(telecom_simulator.town.requests) >= 10)
-        telecom_simulator.fault("silence", "ketchup", times=10, seconds=2.0)
-        seen = len(telecom_simulator.town.requests)
+        assert await eventually_async(lambda: len(telecom_simulator.state.requests) >= 10)
+        telecom_simulator.fault("silence", "ketchup_loyalty", times=10, seconds=2.0)
+        seen = len(telecom_simulator.state.requests)
         assert await eventually_async(
-            lambda: len(telecom_simulator.town.requests) > seen
+            lambda: len(telecom_simulator.state.requests) > seen
         )  # some ask, others pause
         for task in tasks:
             task.cancel("user-action")
         found = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(each) for each in found] == [asyncio.CancelledError] * 10
-        assert all(not len(door._awaited) for door in base._doors.values())
+        assert all(not len(door._awaited) for door in base._clients.values())
 
     ends_without_a_warning(triggerer)
 
@@ -120,12 +122,12 @@ def test_one_that_is_cancelled_does_not_take_the_others_connections(
     telecom_simulator: Any, hook_for: Callable[..., Any]
 ) -> None:
     hook_for("ketchup_loyalty").send_sms("380670000200", "Hi", reference="a1")
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 10)
-    telecom_simulator.town.requests.clear()
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 10)
+    telecom_simulator.state.requests.clear()
 
     async def triggerer() -> None:
         first, second = (asyncio.create_task(events(ketchup("a1", poll_interval=0.05))) for _ in range(2))
-        assert await eventually_async(lambda: len(telecom_simulator.town.requests) >= 4)
+        assert await eventually_async(lambda: len(telecom_simulator.state.requests) >= 4)
         first.cancel()
         (event,) = await second
         assert event["facts"]["status"] == "delivered"

@@ -23,18 +23,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.simulator.novaconnect import Books
+from airflow_provider_telecom.simulator.novaconnect import VendorState
 from airflow_provider_telecom.triggers import notices
-from airflow_provider_telecom.triggers.notices import NovaConnectNoticesTrigger, packed, unpacked
-from airflow_provider_telecom.webhooks.assets import EVENTS, NOVACONNECT_PACKAGE_EMPTY, event_reports
+from airflow_provider_telecom.triggers.notices import NovaConnectNoticesTrigger, pack_ids, unpack_ids
+from airflow_provider_telecom.webhooks.assets import EVENTS, NOVACONNECT_PACKAGE_EMPTY, event_payloads
 from tests.eventually import eventually_async
-from tests.triggers.ground import made, told_to_the_worker
+from tests.triggers.scripted import made, told_to_the_worker
 
 LIMIT_BYTES = 65_535
 EMPTY_AT_FIRST = [1008, 1018, 1028, 1038]
 
 
-class Store:
+class SaveToken:
     """The state store of the one asset that is watched. What it holds is JSON and outlives triggerers."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Store:
         self.texts[key] = json.dumps(value)
 
     def ids(self, key: str = "telecom.package_empty.novaconnect_default") -> set[int]:
-        return unpacked(json.loads(self.texts[key]))
+        return unpack_ids(json.loads(self.texts[key]))
 
     def _reach(self) -> None:
         if self.broken:
@@ -63,7 +63,7 @@ class Seen:
 
     def __init__(self, simulator: Any) -> None:
         self.events: list[Any] = []
-        self._requests = simulator.town.requests
+        self._requests = simulator.state.requests
 
     async def looks(self, more: int = 2) -> None:
         """Wait for so many whole looks from now on, with what they lead to."""
@@ -79,16 +79,16 @@ class Seen:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices, "LEAST_INTERVAL", 0.01)
+    monkeypatch.setattr(notices, "MIN_POLL_INTERVAL", 0.01)
 
 
 @pytest.fixture
-def books(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
+def vendor_state(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
     hook_for("novaconnect")
-    return telecom_simulator.town.books("novaconnect", Books)
+    return telecom_simulator.state.vendor_state("novaconnect", VendorState)
 
 
-def new(store: Store | None, kind: str = "package_empty", **arguments: Any) -> NovaConnectNoticesTrigger:
+def new(store: SaveToken | None, kind: str = "package_empty", **arguments: Any) -> NovaConnectNoticesTrigger:
     trigger = NovaConnectNoticesTrigger(kind=kind, **{"poll_interval": 0.05, **arguments})
     watcher: Any = made(*crossed(trigger))
     watcher.asset_state_store = store
@@ -128,15 +128,15 @@ def event(*sim_ids: int, conn_id: str = "novaconnect_default") -> dict[str, Any]
 
 
 def test_the_first_look_only_remembers_and_later_ones_tell_of_all_that_is_new(
-    telecom_simulator: Any, books: Any
+    telecom_simulator: Any, vendor_state: Any
 ) -> None:
     async def triggerer() -> None:
-        store = Store()
+        store = SaveToken()
         async with watching(telecom_simulator, new(store)) as seen:
             await seen.looks()
             assert store.ids() == set(EMPTY_AT_FIRST)
             assert seen.events == []
-            books.sims[1002].block = books.sims[1001].block = "p"
+            vendor_state.sims[1002].block = vendor_state.sims[1001].block = "p"
             assert await seen.told(1) == event(1001, 1002)
             await seen.looks()
             assert len(seen.events) == 1
@@ -144,9 +144,9 @@ def test_the_first_look_only_remembers_and_later_ones_tell_of_all_that_is_new(
     asyncio.run(triggerer())
 
 
-def test_from_start_tells_of_what_is_there(telecom_simulator: Any, books: Any) -> None:
+def test_from_start_tells_of_what_is_there(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        async with watching(telecom_simulator, new(Store(), from_start=True)) as seen:
+        async with watching(telecom_simulator, new(SaveToken(), from_start=True)) as seen:
             assert await seen.told(1) == event(*EMPTY_AT_FIRST)
             await seen.looks()
             assert len(seen.events) == 1
@@ -154,40 +154,40 @@ def test_from_start_tells_of_what_is_there(telecom_simulator: Any, books: Any) -
     asyncio.run(triggerer())
 
 
-def test_a_sim_that_comes_back_is_news_again(telecom_simulator: Any, books: Any) -> None:
+def test_a_sim_that_comes_back_is_news_again(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        async with watching(telecom_simulator, new(Store())) as seen:
+        async with watching(telecom_simulator, new(SaveToken())) as seen:
             await seen.looks()
             for count in (1, 2):
-                books.sims[1001].block = "p"
+                vendor_state.sims[1001].block = "p"
                 assert await seen.told(count) == event(1001)
-                books.sims[1001].block = "n"
+                vendor_state.sims[1001].block = "n"
                 await seen.looks()
 
     asyncio.run(triggerer())
 
 
-def test_a_sim_that_is_blocked_otherwise_is_no_news(telecom_simulator: Any, books: Any) -> None:
+def test_a_sim_that_is_blocked_otherwise_is_no_news(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        store = Store()
+        store = SaveToken()
         async with watching(telecom_simulator, new(store), new(store, "msu_lock")) as seen:
             assert await eventually_async(lambda: len(store.texts) == 2)
             for sim_id, block in zip((1001, 1002, 1003), "ufg", strict=True):
-                books.sims[sim_id].block = block
+                vendor_state.sims[sim_id].block = block
             await seen.looks(4)
             assert seen.events == []
-            books.sims[1041].block = "m"
+            vendor_state.sims[1041].block = "m"
             locked = {"conn_id": "novaconnect_default", "type": "msu_lock", "sim_ids": [1041]}
             assert await seen.told(1) == locked
 
     asyncio.run(triggerer())
 
 
-def test_new_bills_are_told(telecom_simulator: Any, books: Any) -> None:
+def test_new_bills_are_told(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        async with watching(telecom_simulator, new(Store(), "generate_bill")) as seen:
+        async with watching(telecom_simulator, new(SaveToken(), "generate_bill")) as seen:
             await seen.looks()
-            bill = books.make_bill("10-2026")
+            bill = vendor_state.make_bill("10-2026")
             assert await seen.told(1) == {
                 "conn_id": "novaconnect_default",
                 "type": "generate_bill",
@@ -198,22 +198,22 @@ def test_new_bills_are_told(telecom_simulator: Any, books: Any) -> None:
 
 
 def test_each_connection_has_a_memory_of_its_own(
-    telecom_simulator: Any, books: Any, monkeypatch: pytest.MonkeyPatch
+    telecom_simulator: Any, vendor_state: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = json.dumps(telecom_simulator.connection("novaconnect"))
     monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_EAST", connection)
 
     async def triggerer() -> None:
-        store = Store()
+        store = SaveToken()
         async with watching(telecom_simulator, new(store)) as seen:
             await seen.looks()
-            books.sims[1001].block = "p"
+            vendor_state.sims[1001].block = "p"
             await seen.told(1)
             await seen.looks()
         east = new(store, conn_id="novaconnect_east")
         async with watching(telecom_simulator, new(store), east) as seen:
             assert await eventually_async(lambda: len(store.texts) == 2)
-            books.sims[1002].block = "p"
+            vendor_state.sims[1002].block = "p"
             await seen.told(2)
         found = sorted(seen.events, key=lambda one: one["conn_id"])
         assert found == [event(1002), event(1002, conn_id="novaconnect_east")]
@@ -226,16 +226,16 @@ def test_each_connection_has_a_memory_of_its_own(
 
 
 def test_a_restart_loses_nothing_and_repeats_nothing_that_was_written_down(
-    telecom_simulator: Any, books: Any
+    telecom_simulator: Any, vendor_state: Any
 ) -> None:
     async def triggerer() -> None:
-        store = Store()
+        store = SaveToken()
         async with watching(telecom_simulator, new(store)) as seen:
             await seen.looks()
-            books.sims[1001].block = "p"
+            vendor_state.sims[1001].block = "p"
             await seen.told(1)
             await seen.looks()
-        books.sims[1002].block = "p"  # while nobody looks
+        vendor_state.sims[1002].block = "p"  # while nobody looks
         async with watching(telecom_simulator, new(store)) as seen:
             assert await seen.told(1) == event(1002)
             await seen.looks()
@@ -244,12 +244,12 @@ def test_a_restart_loses_nothing_and_repeats_nothing_that_was_written_down(
     asyncio.run(triggerer())
 
 
-def test_an_event_that_may_not_have_left_is_told_again(telecom_simulator: Any, books: Any) -> None:
+def test_an_event_that_may_not_have_left_is_told_again(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        store = Store()
+        store = SaveToken()
         async with watching(telecom_simulator, new(store)) as seen:
             await seen.looks()
-        books.sims[1001].block = "p"
+        vendor_state.sims[1001].block = "p"
         for _ in range(2):  # each dies before another look
             async for found in new(store).run():
                 assert found.payload == event(1001)
@@ -264,12 +264,12 @@ def test_an_event_that_may_not_have_left_is_told_again(telecom_simulator: Any, b
 
 
 def test_without_a_store_it_says_so_and_watches(
-    telecom_simulator: Any, books: Any, caplog: pytest.LogCaptureFixture
+    telecom_simulator: Any, vendor_state: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def triggerer() -> None:
         async with watching(telecom_simulator, new(None)) as seen:
             await seen.looks()
-            books.sims[1001].block = "p"
+            vendor_state.sims[1001].block = "p"
             await seen.told(1)
 
     asyncio.run(triggerer())
@@ -286,21 +286,21 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_vendor_that_fails_for_a_while_is_borne(
-    telecom_simulator: Any, books: Any, caplog: pytest.LogCaptureFixture
+    telecom_simulator: Any, vendor_state: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, notices.__name__)
 
     async def triggerer() -> None:
-        store = Store()
+        store = SaveToken()
         async with watching(telecom_simulator, new(store)) as seen:
             await seen.looks()
-            books.sims[1001].block = "p"
+            vendor_state.sims[1001].block = "p"
             await seen.told(1)
             fault = telecom_simulator.fault("status", "novaconnect", times=10_000, status=429)
             await seen.looks(40)  # requests, four of them in each look
             assert store.ids() == {1001, *EMPTY_AT_FIRST}, "also a look in vain is a later one"
-            books.sims[1002].block = "p"
-            telecom_simulator.town.faults.remove(fault)
+            vendor_state.sims[1002].block = "p"
+            telecom_simulator.state.faults.remove(fault)
             assert await seen.told(2) == event(1002)
 
     asyncio.run(triggerer())
@@ -312,14 +312,14 @@ def test_a_vendor_that_fails_for_a_while_is_borne(
 @pytest.mark.parametrize("kind", ["reset_before", "html", "silence"])
 def test_it_outlives_whatever_comes_back(telecom_simulator: Any, hook_for: Any, kind: str) -> None:
     hook_for("novaconnect", timeout_read=1)
-    books = telecom_simulator.town.books("novaconnect", Books)
-    store = Store()
+    vendor_state = telecom_simulator.state.vendor_state("novaconnect", VendorState)
+    store = SaveToken()
 
     async def triggerer() -> None:
         async with watching(telecom_simulator, new(store)) as seen:
             assert await eventually_async(lambda: store.texts)
             telecom_simulator.fault(kind, "novaconnect", times=2, seconds=3600)
-            books.sims[1001].block = "p"
+            vendor_state.sims[1001].block = "p"
             await seen.told(1)
 
     asyncio.run(triggerer())
@@ -328,7 +328,7 @@ def test_it_outlives_whatever_comes_back(telecom_simulator: Any, hook_for: Any, 
 @pytest.mark.parametrize("wrong", [{"password": "canary-5151"}, {"host": ""}, None])
 def test_a_connection_that_is_wrong_can_be_mended_while_it_watches(
     telecom_simulator: Any,
-    books: Any,
+    vendor_state: Any,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     wrong: Any,
@@ -341,12 +341,12 @@ def test_a_connection_that_is_wrong_can_be_mended_while_it_watches(
         monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_DEFAULT", json.dumps(unfit))
 
     async def triggerer() -> None:
-        store = Store()
+        store = SaveToken()
         async with watching(telecom_simulator, new(store)) as seen:
             assert await eventually_async(lambda: len(complaints(caplog)) >= 2)
             monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_DEFAULT", json.dumps(right))
             await seen.looks()
-            books.sims[1001].block = "p"
+            vendor_state.sims[1001].block = "p"
             await seen.told(1)
 
     asyncio.run(triggerer())
@@ -355,17 +355,17 @@ def test_a_connection_that_is_wrong_can_be_mended_while_it_watches(
 
 
 def test_a_store_out_of_reach_delays_and_loses_nothing(
-    telecom_simulator: Any, books: Any, caplog: pytest.LogCaptureFixture
+    telecom_simulator: Any, vendor_state: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def triggerer() -> None:
-        store = Store()
+        store = SaveToken()
         store.broken = True
         async with watching(telecom_simulator, new(store, from_start=True)) as seen:
             await seen.looks()
             store.broken = False
             assert await seen.told(1) == event(*EMPTY_AT_FIRST)
             store.broken = True
-            books.sims[1001].block = "p"
+            vendor_state.sims[1001].block = "p"
             await seen.looks()
             store.broken = False
             assert await seen.told(2) == event(1001)
@@ -419,13 +419,13 @@ def test_its_events_read_as_the_receivers_do() -> None:
     class Event:
         extra = {"from_trigger": True, "payload": event(1001)}  # noqa: RUF012 - as Airflow makes it
 
-    assert event_reports(Event()) == [event(1001)]
+    assert event_payloads(Event()) == [event(1001)]
 
 
-def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, books: Any) -> None:
+def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
         manager, found = SharedStreamManager(), []
-        triggers = [new(Store()), new(Store(), "msu_lock")]
+        triggers = [new(SaveToken()), new(SaveToken(), "msu_lock")]
 
         async def run(trigger_id: int, trigger: NovaConnectNoticesTrigger) -> None:
             key = trigger.shared_stream_key()
@@ -434,9 +434,9 @@ def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, book
                 found.append((told_of.payload["type"], told_of.payload["sim_ids"]))
 
         tasks = [asyncio.create_task(run(*each)) for each in enumerate(triggers)]
-        assert await eventually_async(lambda: len(telecom_simulator.town.requests) >= 3)
+        assert await eventually_async(lambda: len(telecom_simulator.state.requests) >= 3)
         assert len(manager._groups) == 1
-        books.sims[1001].block, books.sims[1041].block = "p", "m"
+        vendor_state.sims[1001].block, vendor_state.sims[1041].block = "p", "m"
         assert await eventually_async(lambda: len(found) == 2)
         assert sorted(found) == [("msu_lock", [1041]), ("package_empty", [1001])]
         for task in tasks:
@@ -456,27 +456,27 @@ def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, book
 
 @given(st.sets(st.integers(-(2**63), 2**63)))
 def test_ids_are_packed_without_loss(ids: set[int]) -> None:
-    assert unpacked(json.loads(json.dumps(packed(ids)))) == ids
+    assert unpack_ids(json.loads(json.dumps(pack_ids(ids)))) == ids
 
 
 @pytest.mark.parametrize("step", [1, 7, 1000, 1_000_000])
 def test_ten_thousand_ids_are_small(step: int) -> None:
     dice = random.Random(step)
     ids = set(dice.sample(range(1000, 1000 + 10_000 * step), 10_000))
-    assert len(json.dumps(packed(ids))) < LIMIT_BYTES
-    assert unpacked(packed(ids)) == ids
+    assert len(json.dumps(pack_ids(ids))) < LIMIT_BYTES
+    assert unpack_ids(pack_ids(ids)) == ids
 
 
-def test_a_fleet_of_ten_thousand_is_watched(telecom_simulator: Any, books: Any) -> None:
-    for sim in books.add_sims(9_900):
+def test_a_fleet_of_ten_thousand_is_watched(telecom_simulator: Any, vendor_state: Any) -> None:
+    for sim in vendor_state.add_sims(9_900):
         sim.block = "p"
 
     async def triggerer() -> None:
-        store = Store()
+        store = SaveToken()
         async with watching(telecom_simulator, new(store)) as seen:
             assert await eventually_async(lambda: bool(store.texts))
             assert len(store.ids()) == 9_900 + len(EMPTY_AT_FIRST)
-            books.sims[1001].block = "p"
+            vendor_state.sims[1001].block = "p"
             assert await seen.told(1) == event(1001)
 
     asyncio.run(triggerer())

@@ -25,17 +25,17 @@ from airflow_provider_telecom.calls.errors import (
     TelecomServerError,
     TelecomThrottledError,
 )
-from airflow_provider_telecom.triggers.poll import PATH, Bell, TelecomPollTrigger, kwargs_of
-from airflow_provider_telecom.triggers.waiting import (
-    Patience,
-    TelecomMissedError,
-    Waiting,
-    facts_of,
-    started_of,
+from airflow_provider_telecom.triggers.poll import PATH, TelecomPollTrigger, WakeSignal, trigger_kwargs
+from airflow_provider_telecom.triggers.polling import (
+    PollConfig,
+    Poller,
+    TelecomFailedError,
+    facts_from_event,
+    started_from_event,
     wait,
 )
-from tests.triggers import ground
-from tests.triggers.ground import DELIVERED, EXPIRED, WAITING, events, script, waiting
+from tests.triggers import scripted
+from tests.triggers.scripted import DELIVERED, EXPIRED, WAITING, events, script, waiting
 
 JSON = st.recursive(
     st.none()
@@ -65,7 +65,7 @@ def run(trigger: TelecomPollTrigger) -> list[Any]:
 def test_it_crosses_the_database_whole(
     arguments: Any, interval: float, most: float | None, stop: Any
 ) -> None:
-    whole = Waiting(
+    whole = PollConfig(
         "hooks.Hook",
         "watches.watch",
         "Ключ",
@@ -77,7 +77,7 @@ def test_it_crosses_the_database_whole(
         stop=stop,
     )
     trigger = TelecomPollTrigger.of(whole)
-    for again in (ground.deferred(trigger), ground.started(PATH, kwargs_of(whole))):
+    for again in (scripted.deferred(trigger), scripted.started(PATH, trigger_kwargs(whole))):
         assert type(again) is TelecomPollTrigger
         assert again.serialize() == trigger.serialize()
         assert again._waiting() == whole
@@ -86,7 +86,7 @@ def test_it_crosses_the_database_whole(
 @given(ARGUMENTS)
 def test_an_event_crosses_the_database_whole(facts: Any) -> None:
     event = {"stage": "reached", "facts": facts}
-    assert ground.told_to_the_worker(event) == event
+    assert scripted.told_to_the_worker(event) == event
 
 
 def watches() -> list[Any]:
@@ -109,9 +109,9 @@ def test_no_argument_of_a_watch_hides_an_attribute_of_the_trigger() -> None:
     """They are attributes of the trigger, so that Airflow can render them."""
     taken = set(dir(TelecomPollTrigger(conn_id="", settings={})))
     assert len(watches()) > 8
-    for watch in watches():
-        names = list(inspect.signature(watch).parameters)[1:]
-        assert not taken & set(names), watch
+    for status_check in watches():
+        names = list(inspect.signature(status_check).parameters)[1:]
+        assert not taken & set(names), status_check
 
 
 # Looking.
@@ -121,23 +121,23 @@ def test_it_looks_until_it_is_there() -> None:
     with script(WAITING, WAITING, DELIVERED):
         (event,) = run(TelecomPollTrigger.of(waiting(started={"id": "1"})))
     assert (event["stage"], event["facts"]) == ("reached", {"status": "delivered"})
-    assert started_of(ground.told_to_the_worker(event)) == {"id": "1"}
-    assert len(ground.looks) == 3
+    assert started_from_event(scripted.told_to_the_worker(event)) == {"id": "1"}
+    assert len(scripted.looks) == 3
 
 
 def test_what_a_look_leaves_is_asked_for_next() -> None:
-    rest = WAITING.__class__(WAITING.stage, {}, {"task_ids": ["2"]})
-    with script(rest, DELIVERED):
+    next_arguments = WAITING.__class__(WAITING.stage, {}, {"task_ids": ["2"]})
+    with script(next_arguments, DELIVERED):
         run(TelecomPollTrigger.of(waiting(arguments={"task_ids": ["1", "2"], "least": 3})))
-    assert [arguments for _, arguments in ground.looks] == [
+    assert [arguments for _, arguments in scripted.looks] == [
         {"task_ids": ["1", "2"], "least": 3},
         {"task_ids": ["2"], "least": 3},
     ]
 
 
 def test_it_looks_with_jitter() -> None:
-    patience = Patience(waiting(poll_interval=100.0))
-    pauses = [patience.pause() for _ in range(200)]
+    poller = Poller(waiting(poll_interval=100.0))
+    pauses = [poller.pause() for _ in range(200)]
     assert all(90 <= pause <= 110 for pause in pauses)
     assert max(pauses) - min(pauses) > 10
 
@@ -148,11 +148,11 @@ def test_many_do_not_look_first_at_the_same_time(
 ) -> None:
     pauses = []
 
-    async def pause(bell: Bell, seconds: float) -> bool:
+    async def pause(bell: WakeSignal, seconds: float) -> bool:
         pauses.append(seconds)
         return False
 
-    monkeypatch.setattr(Bell, "pause", pause)
+    monkeypatch.setattr(WakeSignal, "pause", pause)
 
     async def first_looks() -> None:
         triggers = [TelecomPollTrigger.of(waiting(poll_interval=poll_interval)) for _ in range(100)]
@@ -160,7 +160,7 @@ def test_many_do_not_look_first_at_the_same_time(
 
     with script(DELIVERED):
         asyncio.run(first_looks())
-    assert len(ground.looks) == len(pauses) == 100
+    assert len(scripted.looks) == len(pauses) == 100
     quarters = {int(4 * seconds / spread) for seconds in pauses}
     assert quarters == {0, 1, 2, 3}  # one of 10**12 runs misses a quarter
 
@@ -169,15 +169,15 @@ def test_many_do_not_look_first_at_the_same_time(
 def test_it_obeys_retry_after(how: str) -> None:
     with script(TelecomThrottledError("slow", retry_after=0.4), DELIVERED):
         ended(how, waiting())
-    assert ground.gaps()[0] >= 0.4
+    assert scripted.gaps()[0] >= 0.4
 
 
 def test_back_off_grows_to_its_bound() -> None:
-    patience = Patience(waiting(poll_interval=10, exponential_backoff=True, max_interval=60))
+    poller = Poller(waiting(poll_interval=10, exponential_backoff=True, max_interval=60))
     pauses = []
     for _ in range(5):
-        pauses.append(patience.pause())
-        patience.seen(WAITING)
+        pauses.append(poller.pause())
+        poller.record(WAITING)
     assert [round(pause / 10) for pause in pauses][:2] == [1, 2]
     assert all(54 <= pause <= 66 for pause in pauses[3:])
 
@@ -185,12 +185,12 @@ def test_back_off_grows_to_its_bound() -> None:
 # Errors.
 
 
-def ended(how: str, whole: Waiting) -> dict[str, Any]:
+def ended(how: str, whole: PollConfig) -> dict[str, Any]:
     """Wait, and return the facts or raise, as a task does in a worker or after the triggerer."""
     if how == "blocking":
         return wait(whole, 60)
-    (payload,) = run(ground.deferred(TelecomPollTrigger.of(whole)))
-    return facts_of(ground.told_to_the_worker(payload))
+    (payload,) = run(scripted.deferred(TelecomPollTrigger.of(whole)))
+    return facts_from_event(scripted.told_to_the_worker(payload))
 
 
 PASSING = [
@@ -208,7 +208,7 @@ def test_it_bears_so_many_errors_in_a_row(how: str, kind: type[TelecomError]) ->
     error = kind("no")
     with script(error, error, error, WAITING, error, error, error, DELIVERED):
         assert ended(how, waiting(tolerated_errors=3)) == {"status": "delivered"}
-    assert len(ground.looks) == 8
+    assert len(scripted.looks) == 8
 
 
 @pytest.mark.parametrize("how", ["awaited", "blocking"])
@@ -217,7 +217,7 @@ def test_it_bears_no_more(how: str, tolerated: int) -> None:
     error = TelecomServerError("no", call="GET /sms", status=503, code="7")
     with script(error), pytest.raises(TelecomServerError) as caught:
         ended(how, waiting(tolerated_errors=tolerated))
-    assert len(ground.looks) == tolerated + 1
+    assert len(scripted.looks) == tolerated + 1
     assert str(caught.value) == str(error)
 
 
@@ -233,20 +233,20 @@ def test_it_bears_no_more(how: str, tolerated: int) -> None:
 def test_what_does_not_pass_ends_it_at_once_and_typed(how: str, error: TelecomError) -> None:
     with script(WAITING, error), pytest.raises(type(error)) as caught:
         ended(how, waiting())
-    assert len(ground.looks) == 2
+    assert len(scripted.looks) == 2
     assert type(caught.value) is type(error)
     assert caught.value.__dict__ == error.__dict__
 
 
 @pytest.mark.parametrize("how", ["awaited", "blocking"])
 def test_what_ended_otherwise_is_missed(how: str) -> None:
-    with script(WAITING, EXPIRED), pytest.raises(TelecomMissedError, match="status: expired"):
+    with script(WAITING, EXPIRED), pytest.raises(TelecomFailedError, match="status: expired"):
         ended(how, waiting())
 
 
 @pytest.mark.parametrize(
     ("wrong", "kind"),
-    [({"conn_id": "nobody"}, Exception), ({"watch": "tests.triggers.ground.nothing"}, AttributeError)],
+    [({"conn_id": "nobody"}, Exception), ({"watch": "tests.triggers.scripted.nothing"}, AttributeError)],
 )
 def test_what_is_not_there_ends_it_loudly(wrong: Any, kind: type[Exception]) -> None:
     with script(DELIVERED), pytest.raises(kind):
@@ -255,8 +255,8 @@ def test_what_is_not_there_ends_it_loudly(wrong: Any, kind: type[Exception]) -> 
 
 def test_a_person_who_ends_the_task_ends_it_at_the_vendor() -> None:
     with script(DELIVERED):
-        trigger = TelecomPollTrigger.of(waiting(arguments={"queue_id": 1}, stop=f"{ground.HERE}.scripted"))
-        asyncio.run(ground.deferred(trigger).on_kill())
-        assert [arguments for _, arguments in ground.looks] == [{"queue_id": 1}]
+        trigger = TelecomPollTrigger.of(waiting(arguments={"queue_id": 1}, stop=f"{scripted.HERE}.scripted"))
+        asyncio.run(scripted.deferred(trigger).on_kill())
+        assert [arguments for _, arguments in scripted.looks] == [{"queue_id": 1}]
         asyncio.run(TelecomPollTrigger.of(waiting()).on_kill())
-    assert len(ground.looks) == 1
+    assert len(scripted.looks) == 1

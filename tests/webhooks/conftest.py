@@ -13,8 +13,8 @@ import httpx
 import pytest
 import uvicorn
 
-from airflow_provider_telecom.webhooks.address import Address, Receiver, receiver
-from airflow_provider_telecom.webhooks.assets import event_reports
+from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress, read_receiver_settings
+from airflow_provider_telecom.webhooks.assets import event_payloads
 from tests.eventually import HANG_SECONDS, eventually
 from tests.system.services import free_port
 
@@ -43,7 +43,7 @@ class Served:
     """A running api-server, and what its database holds."""
 
     running: Running
-    settings: Receiver
+    settings: ReceiverSettings
     secret: str = SECRET
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=HANG_SECONDS, trust_env=False))
 
@@ -56,7 +56,7 @@ class Served:
         self, kind: str, nonce: str = "account", vendor: str = "novaconnect", conn_id: str = "default"
     ) -> str:
         """Return a signed URL."""
-        return self.settings.url(Address(vendor, kind, conn_id, nonce))
+        return self.settings.url(WebhookAddress(vendor, kind, conn_id, nonce))
 
     def post(self, url: str, body: Any = None, **more: Any) -> httpx.Response:
         """Post JSON, as vendors do."""
@@ -84,7 +84,7 @@ class Served:
         with create_session(scoped=False) as session:
             found = session.query(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
             ours = found.filter(AssetModel.name == asset).order_by(AssetEvent.id)
-            return [report for event in ours for report in event_reports(event)]
+            return [report for event in ours for report in event_payloads(event)]
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +142,7 @@ def served(_running: Running, receiver_settings: pytest.MonkeyPatch) -> Iterator
 
     plugin._app.cache_clear()
     _forget_all()
-    settings = receiver()
+    settings = read_receiver_settings()
     assert settings is not None
     here = Served(_running, settings)
     with here.client:

@@ -15,12 +15,12 @@ import pytest
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.command import get_telecom_commands
-from airflow_provider_telecom.webhooks.address import Address, Receiver, receiver
-from tests.shown import everything_shown
+from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress, read_receiver_settings
+from tests.visible import everything_visible
 
 NEW, OLD, OLDER = ("made-up-secret-of-this-year-0123456789", "of-last-year-0123456789-0123456789", "x" * 40)
 FIT = {"public_base_url": "https://a.example.com", "webhook_secret": NEW}
-ADDRESS = Address("novaconnect", "queue", "novaconnect_default", "n1")
+ADDRESS = WebhookAddress("novaconnect", "queue", "novaconnect_default", "n1")
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
@@ -28,34 +28,34 @@ def settings(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
         monkeypatch.setenv(f"AIRFLOW__TELECOM__{name.upper()}", value)
 
 
-def signature(secret: str, address: Address = ADDRESS) -> str:
-    return Receiver("https://a.example.com", (Secret(secret),)).url(address).rpartition("/")[2]
+def signature(secret: str, address: WebhookAddress = ADDRESS) -> str:
+    return ReceiverSettings("https://a.example.com", (Secret(secret),)).url(address).rpartition("/")[2]
 
 
 def test_without_settings_there_is_no_receiver() -> None:
-    assert receiver() is None
+    assert read_receiver_settings() is None
 
 
 def test_an_address_names_all_that_it_is_good_for(monkeypatch: pytest.MonkeyPatch) -> None:
     settings(monkeypatch, public_base_url="https://a.example.com/air/", webhook_secret=NEW)
-    found = receiver()
+    found = read_receiver_settings()
     assert found
-    url = found.url(Address("ketchup", "hlr", "a b/c", "n1"))
-    assert url.startswith("https://a.example.com/air/telecom/hook/ketchup/hlr/a%20b%2Fc/n1/")
+    url = found.url(WebhookAddress("ketchup_loyalty", "hlr", "a b/c", "n1"))
+    assert url.startswith("https://a.example.com/air/telecom/hook/ketchup_loyalty/hlr/a%20b%2Fc/n1/")
     assert NEW not in url
     assert NEW not in repr(found)
 
 
 def test_a_signature_is_good_for_one_address() -> None:
-    here = Receiver("https://a.example.com", (Secret(NEW),))
+    here = ReceiverSettings("https://a.example.com", (Secret(NEW),))
     good = signature(NEW)
     assert here.knows(ADDRESS, good)
     others = product(
-        ("novaconnect", "ketchup"), ("queue", "hlr"), ("novaconnect_default", "other"), ("n1", "n2")
+        ("novaconnect", "ketchup_loyalty"), ("queue", "hlr"), ("novaconnect_default", "other"), ("n1", "n2")
     )
-    known = [other for other in others if here.knows(Address(*other), good)]
+    known = [other for other in others if here.knows(WebhookAddress(*other), good)]
     assert known == [(ADDRESS.vendor, ADDRESS.kind, ADDRESS.conn_id, ADDRESS.nonce)]
-    assert not here.knows(Address("novaconnect", "queue", "novaconnect_default\nn1", ""), good)
+    assert not here.knows(WebhookAddress("novaconnect", "queue", "novaconnect_default\nn1", ""), good)
     for bad in ("", good[:-1], good + "A", good.swapcase(), "é" * 32, "\ud800"):
         assert not here.knows(ADDRESS, bad)
 
@@ -79,7 +79,7 @@ def test_all_live_secrets_are_compared_whatever_is_given(
         compared.append((one, other))
         return hmac.compare_digest(one, other)
 
-    found = Receiver("https://a.example.com", tuple(map(Secret, secrets)))
+    found = ReceiverSettings("https://a.example.com", tuple(map(Secret, secrets)))
     good = [signature(one) for one in secrets]
     ours = SimpleNamespace(compare_digest=compare_digest, digest=hmac.digest)
     monkeypatch.setattr("airflow_provider_telecom.webhooks.address.hmac", ours)
@@ -104,7 +104,7 @@ def test_two_secrets_are_live_and_the_first_one_signs(monkeypatch: pytest.Monkey
         webhook_secret=NEW,
         webhook_previous_secret=OLD,
     )
-    found = receiver()
+    found = read_receiver_settings()
     assert found
     assert found.url(ADDRESS).endswith(signature(NEW))
     assert [found.knows(ADDRESS, signature(one)) for one in (NEW, OLD, OLDER)] == [True, True, False]
@@ -130,15 +130,15 @@ def test_what_is_missing_or_unfit_is_named(
 ) -> None:
     settings(monkeypatch, **values)
     with pytest.raises(TelecomInputError, match=field) as error:
-        receiver()
-    shown = everything_shown(error.value)
+        read_receiver_settings()
+    shown = everything_visible(error.value)
     assert NEW not in shown
     assert "x" * 31 not in shown
 
 
 def test_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     settings(monkeypatch, **FIT, callback_sources="198.51.100.0/24, 2001:db8::/32,", trusted_proxies="::1")
-    found = receiver()
+    found = read_receiver_settings()
     assert found
     assert [str(one) for one in found.sources] == ["198.51.100.0/24", "2001:db8::/32"]
     assert [str(one) for one in found.proxies] == ["::1/128"]
@@ -162,8 +162,8 @@ def test_the_command_prints_what_goes_into_cabinets(
     command.func(given)
     printed = capsys.readouterr().out
     for address in (
-        Address("novaconnect", "notice", "fleet"),
-        Address("ketchup", "hlr", "ketchup_loyalty_default"),
+        WebhookAddress("novaconnect", "notice", "fleet"),
+        WebhookAddress("ketchup_loyalty", "hlr", "ketchup_loyalty_default"),
     ):
         assert f"{address.vendor} {address.kind}\n  https://a.example.com/telecom/hook/" in printed
         assert signature(NEW, address) in printed

@@ -17,9 +17,9 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.vendors.report import Report
-from airflow_provider_telecom.webhooks.address import Address, Receiver
-from airflow_provider_telecom.webhooks.limits import Bodies, Limits, RefusedError
+from airflow_provider_telecom.vendors.webhooks import WebhookEvent
+from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress
+from airflow_provider_telecom.webhooks.limits import BodyBuffer, Limits, RefusedError
 from tests.eventually import HANG_SECONDS, eventually
 from tests.system.hostile import GOOD, HOSTILE, PLACES, encoded, put
 from tests.system.siege import queue, viber
@@ -107,21 +107,21 @@ def padded(size: int, body: dict[str, Any]) -> bytes:
 
 def strange(served: Served) -> list[str]:
     """Return paths that are no addresses of ours."""
-    address = Address("ketchup", "viber", "default", "n1")
+    address = WebhookAddress("ketchup_loyalty", "viber", "default", "n1")
     good, head = path_of(served.settings, address), "/telecom/hook"
     signature = good.rpartition("/")[2]
     others = (
-        Address("ketchup", "viber", "default", "n2"),
-        Address("ketchup", "viber", "other", "n1"),
-        Address("ketchup", "hlr", "default", "n1"),
-        Address("novaconnect", "viber", "default", "n1"),
+        WebhookAddress("ketchup_loyalty", "viber", "default", "n2"),
+        WebhookAddress("ketchup_loyalty", "viber", "other", "n1"),
+        WebhookAddress("ketchup_loyalty", "hlr", "default", "n1"),
+        WebhookAddress("novaconnect", "viber", "default", "n1"),
     )
     signed_and_unknown = (
-        Address("kyivstar", "sms", "default", "n1"),
-        Address("ketchup", "sms", "default", "n1"),
-        Address("", "", "", ""),
+        WebhookAddress("kyivstar_open_telecom", "sms", "default", "n1"),
+        WebhookAddress("ketchup_loyalty", "sms", "default", "n1"),
+        WebhookAddress("", "", "", ""),
     )
-    signers = [Receiver("", (Secret(one),)) for one in (OLDEST, SECRET[:-1], SECRET.upper())]
+    signers = [ReceiverSettings("", (Secret(one),)) for one in (OLDEST, SECRET[:-1], SECRET.upper())]
     changes = {
         signature: (
             signature[:-1],
@@ -148,7 +148,7 @@ def strange(served: Served) -> list[str]:
         "/n1/": ("/", "%2Fn1/", "/n1%2F", "//n1/"),
         "default": ("DEFAULT", "default%20", "..%2Fdefault"),
         "viber/default": ("viber%2Fdefault", "hlr/default", "default", "viber/default/default"),
-        "ketchup": ("Ketchup", "novaconnect", "ketchup%3F", ""),
+        "ketchup_loyalty": ("Ketchup", "novaconnect", "ketchup%3F", ""),
     }
     return [
         *(good.replace(signature, path_of(served.settings, one).rpartition("/")[2]) for one in others),
@@ -163,12 +163,12 @@ def strange(served: Served) -> list[str]:
     ]
 
 
-def path_of(settings: Receiver, address: Address) -> str:
+def path_of(settings: ReceiverSettings, address: WebhookAddress) -> str:
     return settings.url(address).removeprefix(settings.base_url)
 
 
 def test_strangers_get_the_same_404_whatever_is_wrong(served: Served, reopened: Reopen) -> None:
-    good = served.address("viber", "n1", vendor="ketchup")
+    good = served.address("viber", "n1", vendor="ketchup_loyalty")
     body = json.dumps(viber("n1", "sent")).encode()
     length = f"Content-Length: {len(body)}"
 
@@ -176,21 +176,21 @@ def test_strangers_get_the_same_404_whatever_is_wrong(served: Served, reopened: 
         return undated(talk(served.url, length, target=target, body=body))
 
     assert status_of(answer(urlsplit(good).path)) == 200
-    answers = {path: answer(path) for path in strange(served)}
+    responses = {path: answer(path) for path in strange(served)}
     reopened(callback_sources="198.51.100.0/24")
-    answers["from elsewhere"] = answer(urlsplit(good).path)
+    responses["from elsewhere"] = answer(urlsplit(good).path)
     reopened(callback_sources=None, webhook_secret="short")
-    answers["a secret that is too short"] = answer(urlsplit(good).path)
+    responses["a secret that is too short"] = answer(urlsplit(good).path)
     reopened(webhook_secret=None, public_base_url=None)
-    answers["closed"] = answer(urlsplit(good).path)
-    one = answers["closed"]
+    responses["closed"] = answer(urlsplit(good).path)
+    one = responses["closed"]
     assert status_of(one) == 404
-    assert not [path for path, other in answers.items() if other != one]
+    assert not [path for path, other in responses.items() if other != one]
     assert len(served.log()) == 1
 
 
 def test_a_stranger_learns_nothing_by_what_he_sends(served: Served) -> None:
-    url = f"{served.url}/telecom/hook/ketchup/viber/default/n1/{'A' * 32}"
+    url = f"{served.url}/telecom/hook/ketchup_loyalty/viber/default/n1/{'A' * 32}"
     bodies: list[tuple[list[str], Any]] = [
         (["Content-Length: 0"], b""),
         (["Content-Length: 1073741824"], b""),
@@ -198,15 +198,17 @@ def test_a_stranger_learns_nothing_by_what_he_sends(served: Served) -> None:
         (["Content-Length: 2", "Content-Encoding: gzip"], b"{}"),
         (["Transfer-Encoding: chunked"], chunked(iter([b"{"]))),
     ]
-    answers = {undated(talk(url, *lines, body=body)) for lines, body in bodies}
-    assert len(answers) == 1
-    assert status_of(answers.pop()) == 404
+    responses = {undated(talk(url, *lines, body=body)) for lines, body in bodies}
+    assert len(responses) == 1
+    assert status_of(responses.pop()) == 404
 
 
 def test_both_secrets_are_good_and_the_one_before_them_is_not(served: Served, reopened: Reopen) -> None:
     reopened(webhook_previous_secret=OLDER)
-    address = Address("ketchup", "viber", "default", "n1")
-    urls = [Receiver(served.url, (Secret(secret),)).url(address) for secret in (SECRET, OLDER, OLDEST)]
+    address = WebhookAddress("ketchup_loyalty", "viber", "default", "n1")
+    urls = [
+        ReceiverSettings(served.url, (Secret(secret),)).url(address) for secret in (SECRET, OLDER, OLDEST)
+    ]
     assert [served.post(url, viber("n1", "sent")).status_code for url in urls] == [200, 200, 404]
 
 
@@ -250,12 +252,12 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
 
 
 def test_bodies_are_refused_and_noted_without_a_word_of_them(served: Served) -> None:
-    url = served.address("viber", "n1", vendor="ketchup")
-    answers = {name: served.post(url, content=body) for name, (body, _, _) in BODIES.items()}
-    found = {name: (one.status_code, without_hash(one.json()["detail"])) for name, one in answers.items()}
+    url = served.address("viber", "n1", vendor="ketchup_loyalty")
+    responses = {name: served.post(url, content=body) for name, (body, _, _) in BODIES.items()}
+    found = {name: (one.status_code, without_hash(one.json()["detail"])) for name, one in responses.items()}
     assert found == {name: (status, why) for name, (_, status, why) in BODIES.items()}
     noted = [(one["verdict"], one["why"]) for one in served.log()]
-    assert noted == [("refused", one.json()["detail"]) for one in answers.values()]
+    assert noted == [("refused", one.json()["detail"]) for one in responses.values()]
     assert MARKER not in json.dumps(served.rows())
 
 
@@ -276,14 +278,16 @@ def test_what_is_just_allowed_passes(served: Served) -> None:
         b"\xef\xbb\xbf" + good + b"}",
         b" \r\n\t" + good + b" } \n",
     )
-    url = served.address("viber", "n1", vendor="ketchup")
-    answers = [served.post(url, content=body) for body in bodies]
-    assert [answer.json()["detail"] for answer in answers] == ["accepted"] + ["duplicate"] * (len(bodies) - 1)
+    url = served.address("viber", "n1", vendor="ketchup_loyalty")
+    responses = [served.post(url, content=body) for body in bodies]
+    assert [answer.json()["detail"] for answer in responses] == ["accepted"] + ["duplicate"] * (
+        len(bodies) - 1
+    )
 
 
 # How large
 
-SIZES = [("ketchup", "viber", 1, viber("n1", "sent")), ("novaconnect", "queue", 8, queue("q", 1))]
+SIZES = [("ketchup_loyalty", "viber", 1, viber("n1", "sent")), ("novaconnect", "queue", 8, queue("q", 1))]
 
 
 @pytest.mark.parametrize(("vendor", "kind", "most", "body"), SIZES)
@@ -317,7 +321,7 @@ def test_a_large_body_is_read_no_further_than_allowed() -> None:
             yield bytes(65536)
 
     async def read() -> None:
-        async with Bodies().reading(chunks(), Limits(MIB)):
+        async with BodyBuffer().reading(chunks(), Limits(MIB)):
             raise AssertionError("it was read")
 
     with pytest.raises(RefusedError) as caught:
@@ -355,7 +359,7 @@ def test_many_values_are_refused_long_before_they_are_all_read(served: Served, n
 def test_many_values_are_counted_as_they_come(name: str) -> None:
     import asyncio
 
-    limits, given = Limits(16 * MIB, most_commas=300_000), 0
+    limits, given = Limits(16 * MIB, max_commas=300_000), 0
 
     async def chunks() -> Any:
         nonlocal given
@@ -364,7 +368,7 @@ def test_many_values_are_counted_as_they_come(name: str) -> None:
             yield LISTS[name] * 10_000
 
     async def read() -> None:
-        async with Bodies().reading(chunks(), limits):
+        async with BodyBuffer().reading(chunks(), limits):
             raise AssertionError("it was read")
 
     with pytest.raises(RefusedError) as caught:
@@ -379,7 +383,7 @@ def test_bodies_take_only_so_much_memory_together() -> None:
         yield bytes(size)
 
     async def scene() -> None:
-        bodies, limits = Bodies(most_bytes=100), Limits()
+        bodies, limits = BodyBuffer(max_bytes=100), Limits()
         for _ in range(2):  # what was given back can be used again
             async with bodies.reading(chunks(60), limits), bodies.reading(chunks(40), limits):
                 with pytest.raises(RefusedError) as caught:
@@ -396,7 +400,7 @@ def test_bodies_take_only_so_much_memory_together() -> None:
 def test_a_body_is_parsed_once_and_by_the_inboxs_thread(
     served: Served, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_telecom.calls import answers
+    from airflow_provider_telecom.calls import responses
 
     parsed: list[str] = []
 
@@ -404,33 +408,33 @@ def test_a_body_is_parsed_once_and_by_the_inboxs_thread(
         parsed.append(threading.current_thread().name)
         return json.loads(text, **more)
 
-    monkeypatch.setattr(answers, "json", SimpleNamespace(loads=loads))
+    monkeypatch.setattr(responses, "json", SimpleNamespace(loads=loads))
     name, _, _ = kind.partition("/")
-    vendor = "ketchup" if name in ("hlr", "viber") else "novaconnect"
-    nonce = GOOD[kind]["reference"] if vendor == "ketchup" else "account"
+    vendor = "ketchup_loyalty" if name in ("hlr", "viber") else "novaconnect"
+    nonce = GOOD[kind]["reference"] if vendor == "ketchup_loyalty" else "account"
     assert served.post(served.address(name, nonce, vendor=vendor), GOOD[kind]).status_code == 200
     (thread,) = parsed
     assert thread.startswith("telecom-inbox")
 
 
 def test_it_hangs_up_where_it_does_not_read_on(served: Served) -> None:
-    url = served.address("viber", "n1", vendor="ketchup")
+    url = served.address("viber", "n1", vendor="ketchup_loyalty")
     read = (
         b"",
         b"{",
         json.dumps(viber("another", "sent")).encode(),
         json.dumps(viber("n1", "sent")).encode(),
     )
-    answers = [served.post(url, content=body) for body in read]
-    assert [answer.status_code for answer in answers] == [400, 400, 409, 200]
-    assert not [answer for answer in answers if "connection" in answer.headers]
+    responses = [served.post(url, content=body) for body in read]
+    assert [answer.status_code for answer in responses] == [400, 400, 409, 200]
+    assert not [answer for answer in responses if "connection" in answer.headers]
     unread = served.post(url, content=b",,", headers={"Content-Type": "text/html"})
     assert (unread.status_code, unread.headers["connection"]) == (415, "close")
     assert served.post(url + "x", content=b"{}").headers["connection"] == "close"
 
 
 def test_a_length_that_is_none(served: Served) -> None:
-    url = served.address("viber", "n1", vendor="ketchup")
+    url = served.address("viber", "n1", vendor="ketchup_loyalty")
     for said in ("-1", "1e3", "0x10", "\xb2", "9" * 26, "+5", "5, 5", ""):
         assert status_of(talk(url, f"Content-Length: {said}", body=b"{}")) in (400, 413), said
     assert status_of(talk(url, "Content-Length: 2", "Content-Length: 3", body=b"{}")) == 400
@@ -458,7 +462,7 @@ HEADERS: dict[str, tuple[dict[str, str], bytes, int]] = {
 
 
 def test_headers_that_are_refused(served: Served) -> None:
-    url = served.address("viber", "n1", vendor="ketchup")
+    url = served.address("viber", "n1", vendor="ketchup_loyalty")
     found = {
         name: served.post(url, content=body, headers=headers).status_code
         for name, (headers, body, _) in HEADERS.items()
@@ -468,7 +472,7 @@ def test_headers_that_are_refused(served: Served) -> None:
 
 
 def test_headers_that_are_refused_before_there_is_a_body(served: Served) -> None:
-    url = served.address("viber", "n1", vendor="ketchup")
+    url = served.address("viber", "n1", vendor="ketchup_loyalty")
     for name in ("a bomb", "br", "multipart"):
         headers, _, status = HEADERS[name]
         lines = [f"{key}: {value}" for key, value in headers.items()]
@@ -476,7 +480,10 @@ def test_headers_that_are_refused_before_there_is_a_body(served: Served) -> None
 
 
 def test_headers_that_pass(served: Served) -> None:
-    url, body = served.address("viber", "n1", vendor="ketchup"), json.dumps(viber("n1", "sent")).encode()
+    url, body = (
+        served.address("viber", "n1", vendor="ketchup_loyalty"),
+        json.dumps(viber("n1", "sent")).encode(),
+    )
     good: tuple[dict[str, str], ...] = (
         {"Content-Encoding": "identity"},
         {"Content-Encoding": ""},
@@ -503,7 +510,7 @@ def test_headers_that_pass(served: Served) -> None:
 
 
 def test_only_posts_are_taken(served: Served) -> None:
-    url = served.address("viber", "n1", vendor="ketchup")
+    url = served.address("viber", "n1", vendor="ketchup_loyalty")
     methods = ("GET", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "TRACE")
     assert {status_of(talk(url, "Content-Length: 0", method=one)) for one in methods} == {405}
     assert status_of(talk(url, "Content-Length: 0", method="POSTS")) in (400, 405)
@@ -513,8 +520,8 @@ def test_only_posts_are_taken(served: Served) -> None:
 def test_too_many_at_once_come_later(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(monotonic=lambda: 1_000.0)  # all of them come within a moment
     monkeypatch.setattr("airflow_provider_telecom.webhooks.limits.time", clock)
-    url = urlsplit(served.address("viber", "n1", vendor="ketchup"))
-    other = served.address("viber", "n2", vendor="ketchup")
+    url = urlsplit(served.address("viber", "n1", vendor="ketchup_loyalty"))
+    other = served.address("viber", "n2", vendor="ketchup_loyalty")
     head = f"POST {url.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
     with ExitStack() as stack:
         lines = [
@@ -531,7 +538,7 @@ def test_too_many_at_once_come_later(served: Served, monkeypatch: pytest.MonkeyP
 
 
 def test_a_post_that_breaks_off_is_no_error_of_ours(served: Served, caplog: pytest.LogCaptureFixture) -> None:
-    url = urlsplit(served.address("viber", "n1", vendor="ketchup"))
+    url = urlsplit(served.address("viber", "n1", vendor="ketchup_loyalty"))
     with socket.create_connection((url.hostname, url.port), HANG_SECONDS) as line:
         line.sendall(f"POST {url.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{{".encode())
         time.sleep(0.3)
@@ -548,8 +555,8 @@ def test_hostile_values_in_every_field_are_read_quickly_and_kept_by_none(kind: s
     from airflow_provider_telecom.webhooks.app import _read
 
     name, _, _ = kind.partition("/")
-    vendor = "ketchup" if name in ("hlr", "viber") else "novaconnect"
-    address = Address(vendor, name, "default", "account")
+    vendor = "ketchup_loyalty" if name in ("hlr", "viber") else "novaconnect"
+    address = WebhookAddress(vendor, name, "default", "account")
 
     def seconds(body: bytes) -> float:
         started = time.thread_time()
@@ -564,7 +571,7 @@ def test_hostile_values_in_every_field_are_read_quickly_and_kept_by_none(kind: s
             if isinstance(report, RefusedError):
                 kept, status = str(report.why), report.status
             else:
-                assert isinstance(report, Report), report
+                assert isinstance(report, WebhookEvent), report
                 kept = json.dumps([report.state, report.facts, report.about, *report.topics, report.identity])
                 status = 200
             assert status in (200, 400, 422)
@@ -580,7 +587,7 @@ def test_hostile_values_in_every_field_are_read_quickly_and_kept_by_none(kind: s
 @pytest.mark.parametrize("kind", sorted(GOOD))
 def test_hostile_values_never_break_the_server(served: Served, kind: str) -> None:
     name, _, _ = kind.partition("/")
-    vendor = "ketchup" if name in ("hlr", "viber") else "novaconnect"
+    vendor = "ketchup_loyalty" if name in ("hlr", "viber") else "novaconnect"
     for number, value in enumerate(HOSTILE):
         place = PLACES[kind][number % len(PLACES[kind])]
         nonce = GOOD[kind]["reference"] if name == "viber" else "account"
@@ -619,7 +626,7 @@ FORWARDED: list[tuple[list[str], int]] = [
 
 def test_a_trusted_proxy_says_who_posts(served: Served, reopened: Reopen) -> None:
     reopened(callback_sources=SOURCES, trusted_proxies="127.0.0.0/8")
-    url = served.address("viber", "n1", vendor="ketchup")
+    url = served.address("viber", "n1", vendor="ketchup_loyalty")
     for forwarded, status in FORWARDED:
         headers = [("X-Forwarded-For", one.encode()) for one in forwarded]
         answer = served.client.post(url, json=viber("n1", "sent"), headers=headers)
@@ -627,7 +634,7 @@ def test_a_trusted_proxy_says_who_posts(served: Served, reopened: Reopen) -> Non
 
 
 def test_nobody_else_is_believed(served: Served, reopened: Reopen) -> None:
-    url = served.address("viber", "n1", vendor="ketchup")
+    url = served.address("viber", "n1", vendor="ketchup_loyalty")
     headers = {
         "X-Forwarded-For": "198.51.100.7",
         "Forwarded": "for=198.51.100.7",

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.vendors.report import Report
-from airflow_provider_telecom.webhooks.address import Address
-from airflow_provider_telecom.webhooks.names import PAGE_SIZE, mark_key
+from airflow_provider_telecom.vendors.webhooks import WebhookEvent
+from airflow_provider_telecom.webhooks.address import WebhookAddress
+from airflow_provider_telecom.webhooks.keys import PAGE_SIZE, deduplication_key
 from tests.eventually import eventually
 from tests.system.siege import queue, viber
 from tests.webhooks.conftest import Served
@@ -20,12 +20,12 @@ from tests.webhooks.conftest import Served
 pytestmark = pytest.mark.xdist_group("webhooks")
 
 
-def report(number: int, rank: int = 1, **more: Any) -> Report:
+def report(number: int, sequence: int = 1, **more: Any) -> WebhookEvent:
     facts = {"reference": f"r{number}", "status": "delivered"}
-    return Report(**{
+    return WebhookEvent(**{
         "subject": f"r{number}",
         "state": "delivered",
-        "rank": rank,
+        "rank": sequence,
         "final": True,
         "facts": facts,
         **more,
@@ -33,9 +33,11 @@ def report(number: int, rank: int = 1, **more: Any) -> Report:
 
 
 def told(number: int, **more: Any) -> Any:
-    from airflow_provider_telecom.webhooks.inbox import Told
+    from airflow_provider_telecom.webhooks.inbox import ReceivedWebhook
 
-    return Told(Address("ketchup", "viber", f"c{number % 7}", f"r{number}"), report(number, **more))
+    return ReceivedWebhook(
+        WebhookAddress("ketchup_loyalty", "viber", f"c{number % 7}", f"r{number}"), report(number, **more)
+    )
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def test_the_reports_of_a_batch_are_one_event(served: Served) -> None:
 def test_what_comes_twice_in_a_batch_is_kept_once(served: Served) -> None:
     from airflow_provider_telecom.webhooks import inbox
 
-    steps = [told(1, rank=rank, final=False, event="viber") for rank in (1, 2, 2, 1, 3)]
+    steps = [told(1, sequence=sequence, final=False, event="viber") for sequence in (1, 2, 2, 1, 3)]
     assert [verdict.value for verdict in inbox.accept(steps)] == [  # type: ignore[union-attr]
         "accepted", "accepted", "duplicate", "stale", "accepted"
     ]  # fmt: skip
@@ -106,8 +108,10 @@ def test_a_post_that_cannot_be_kept_takes_no_other_along(served: Served, place: 
     from airflow_provider_telecom.webhooks import inbox
 
     inbox.accept([told(place)])
-    overwrite(mark_key(f"ketchup/viber/c{place % 7}/r{place}", f"r{place}"), "5")  # no mark of ours
-    outcomes = inbox.accept([told(number, event="viber", rank=2) for number in range(20)])
+    overwrite(
+        deduplication_key(f"ketchup_loyalty/viber/c{place % 7}/r{place}", f"r{place}"), "5"
+    )  # no mark of ours
+    outcomes = inbox.accept([told(number, event="viber", sequence=2) for number in range(20)])
     broken = outcomes.pop(place)
     assert isinstance(broken, TypeError)
     assert outcomes == [inbox.Verdict.ACCEPTED] * 19
@@ -174,13 +178,13 @@ def test_refused_posts_are_counted_without_asking_the_database_for_each(
 def test_of_many_refused_posts_the_last_ones_are_told(served: Served) -> None:
     from airflow_provider_telecom.webhooks import inbox
 
-    refusals = inbox.Refusals()
+    refusals = inbox.RefusedPosts()
     for number in range(5_000):
-        refusals.add(Address("ketchup", "hlr", "c"), str(number))
+        refusals.add(WebhookAddress("ketchup_loyalty", "hlr", "c"), str(number))
     inbox.note(refusals)
     assert [one["why"] for one in served.log()] == [str(number) for number in range(4_900, 5_000)]
     (day,) = served.rows("day:").values()
-    assert day["verdicts"] == {"ketchup": {"refused": 5_000}}
+    assert day["verdicts"] == {"ketchup_loyalty": {"refused": 5_000}}
 
 
 def test_a_full_queue_says_later_and_loses_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +198,7 @@ def test_a_full_queue_says_later_and_loses_nothing(served: Served, monkeypatch: 
     said: list[int] = []
 
     def post(number: int) -> None:
-        url = served.address("viber", f"r{number}", vendor="ketchup")
+        url = served.address("viber", f"r{number}", vendor="ketchup_loyalty")
         said.append(served.post(url, viber(f"r{number}", "delivered")).status_code)
 
     with ThreadPoolExecutor(20) as vendors:
@@ -216,7 +220,7 @@ def test_all_that_wait_while_the_database_is_locked_are_asked_for_again(served: 
     said: list[int] = []
 
     def post(number: int) -> int:
-        url = served.address("viber", f"r{number}", vendor="ketchup")
+        url = served.address("viber", f"r{number}", vendor="ketchup_loyalty")
         said.append(served.post(url, viber(f"r{number}", "delivered")).status_code)
         return said[-1]
 

@@ -33,7 +33,7 @@ QUEUE = {
     "final": False,
 }
 VIBER = {
-    "vendor": "ketchup",
+    "vendor": "ketchup_loyalty",
     "kind": "viber",
     "connection": "default",
     "verdict": "accepted",
@@ -188,7 +188,7 @@ def test_queues_and_callbacks_show_as_they_come(served: Served, token: str) -> N
     for process in (1, 1):
         assert served.post(url, queue(process)).status_code == 200
     viber = {"reference": "r-1", "msisdn": "380670000200", "status": "delivered"}
-    assert served.post(served.address("viber", "r-1", vendor="ketchup"), viber).status_code == 200
+    assert served.post(served.address("viber", "r-1", vendor="ketchup_loyalty"), viber).status_code == 200
     found = overview(served, token)
     (shown,) = found["queues"]
     assert {name: shown[name] for name in QUEUE} == QUEUE
@@ -197,11 +197,13 @@ def test_queues_and_callbacks_show_as_they_come(served: Served, token: str) -> N
     assert {name: newest[name] for name in VIBER} == VIBER
     assert [one["verdict"] for one in found["callbacks"]] == ["accepted", "duplicate", "accepted"]
     (hour,) = found["hours"]
-    assert hour["states"] == {"ketchup/viber/delivered": 1}  # a queue underway has no state to count yet
+    assert hour["states"] == {
+        "ketchup_loyalty/viber/delivered": 1
+    }  # a queue underway has no state to count yet
     assert datetime.fromisoformat(hour["hour"]).tzinfo is not None
     nothing = {"accepted": 0, "duplicate": 0, "stale": 0, "refused": 0}
     assert found["vendors"] == [
-        {"vendor": "ketchup", **nothing, "accepted": 1},
+        {"vendor": "ketchup_loyalty", **nothing, "accepted": 1},
         {"vendor": "novaconnect", **nothing, "accepted": 1, "duplicate": 1},
     ]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.webhooks import reading
-from airflow_provider_telecom.webhooks.address import Address, receiver
+from airflow_provider_telecom.webhooks import inbox_client
+from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 from airflow_provider_telecom.webhooks.assets import EVENTS, INBOX
 from tests.eventually import eventually
 from tests.vendors.ketchup_loyalty.test_callbacks import HLR, VIBER
@@ -60,7 +60,7 @@ def test_a_queue_is_told_once(served: Served) -> None:
 
 
 def test_viber_reports_in_disorder(served: Served) -> None:
-    url = served.address("viber", VIBER["reference"], vendor="ketchup")
+    url = served.address("viber", VIBER["reference"], vendor="ketchup_loyalty")
     words = ("sent", "read", "delivered", "sent", "read", "expired")
     bodies = [{**VIBER, "status": word} for word in words]
     assert said(served, url, *bodies) == ["accepted", "accepted", "stale", "stale", "duplicate", "stale"]
@@ -68,25 +68,25 @@ def test_viber_reports_in_disorder(served: Served) -> None:
 
 
 def test_one_address_for_several_messages_and_no_others(served: Served, comms: Comms) -> None:
-    reading.bind("ketchup/viber/default/g1", ["a", "b"])
-    url = served.address("viber", "g1", vendor="ketchup")
+    inbox_client.bind_references("ketchup_loyalty/viber/default/g1", ["a", "b"])
+    url = served.address("viber", "g1", vendor="ketchup_loyalty")
     bodies = [{**VIBER, "reference": reference, "status": "delivered"} for reference in ("a", "b", "a")]
     assert said(served, url, *bodies) == ["accepted", "accepted", "duplicate"]
     assert [event["reference"] for event in served.events("telecom-ketchup-viber")] == ["a", "b"]
 
 
 def test_an_address_tells_of_no_message_but_its_own(served: Served, comms: Comms) -> None:
-    reading.bind("ketchup/viber/default/g1", ["a", "b"])
+    inbox_client.bind_references("ketchup_loyalty/viber/default/g1", ["a", "b"])
     for nonce, reference in (("a", "b"), ("g1", "c"), ("g2", "a"), ("account", "a")):
         forged = {**VIBER, "reference": reference, "status": "delivered"}
-        answer = served.post(served.address("viber", nonce, vendor="ketchup"), forged)
+        answer = served.post(served.address("viber", nonce, vendor="ketchup_loyalty"), forged)
         assert answer.status_code == 409, (nonce, reference)
     assert served.events("telecom-ketchup-viber") == []
     assert {one["why"] for one in served.log()} == {"it is about a message that this address is not for"}
 
 
 def test_a_look_up_by_the_cabinets_address(served: Served) -> None:
-    url = served.address("hlr", vendor="ketchup")
+    url = served.address("hlr", vendor="ketchup_loyalty")
     assert said(served, url, {**HLR, "status": "sent"}, HLR) == ["accepted", "accepted"]
     (event,) = served.events("telecom-ketchup-hlr")
     assert event["hlr_id"] == HLR["id"]
@@ -138,9 +138,9 @@ def test_addresses_of_the_previous_secret_are_taken(
     receiver_settings.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", secret)
     plugin._app.cache_clear()
     assert said(served, old, queue(1)) == ["accepted"]
-    settings = receiver()
+    settings = read_receiver_settings()
     assert settings
-    assert said(served, settings.url(Address("novaconnect", "queue", "default", "n1")), queue(2)) == [
+    assert said(served, settings.url(WebhookAddress("novaconnect", "queue", "default", "n1")), queue(2)) == [
         "accepted"
     ]
     receiver_settings.delenv("AIRFLOW__TELECOM__WEBHOOK_PREVIOUS_SECRET")
@@ -149,7 +149,7 @@ def test_addresses_of_the_previous_secret_are_taken(
 
 
 def test_what_is_kept_is_not_personal(served: Served) -> None:
-    said(served, served.address("hlr", vendor="ketchup"), HLR)
+    said(served, served.address("hlr", vendor="ketchup_loyalty"), HLR)
     said(
         served,
         served.address("queue", "n1"),
@@ -180,28 +180,30 @@ def test_what_the_page_is_told(served: Served) -> None:
     from airflow_provider_telecom.webhooks.page.overview import overview
 
     said(served, served.address("queue", "n1"), queue(1), queue(1))
-    said(served, served.address("hlr", vendor="ketchup"), HLR)
+    said(served, served.address("hlr", vendor="ketchup_loyalty"), HLR)
     found = overview()
     assert found["receiver"] == {"open": True, "why": None, "base_url": served.url}
     (one,) = found["queues"]
     assert (one["process"], one["count"], one["final"], one["connection"]) == (1, 2, False, "default")
     assert [post["verdict"] for post in found["callbacks"]] == ["accepted", "duplicate", "accepted"]
     (hour,) = found["hours"]
-    assert hour["states"] == {"ketchup/hlr/active": 1}
+    assert hour["states"] == {"ketchup_loyalty/hlr/active": 1}
     assert {each["vendor"]: each["duplicate"] for each in found["vendors"]} == {
-        "ketchup": 0,
+        "ketchup_loyalty": 0,
         "novaconnect": 1,
     }
 
 
 def test_the_page_is_told_of_the_last_hundred_posts(served: Served) -> None:
-    from airflow_provider_telecom.vendors.report import Report
+    from airflow_provider_telecom.vendors.webhooks import WebhookEvent
     from airflow_provider_telecom.webhooks import inbox
     from airflow_provider_telecom.webhooks.page.overview import overview
 
     for number in range(130):
-        report = Report(str(number), "sent", 1, False, {}, about=str(number))
-        inbox.accept([inbox.Told(Address("ketchup", "viber", "default", "g"), report)])
+        report = WebhookEvent(str(number), "sent", 1, False, {}, about=str(number))
+        inbox.accept([
+            inbox.ReceivedWebhook(WebhookAddress("ketchup_loyalty", "viber", "default", "g"), report)
+        ])
     shown = [post["about"] for post in overview()["callbacks"]]
     assert shown == [str(number) for number in range(129, 29, -1)]
 

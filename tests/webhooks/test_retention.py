@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.webhooks.names import BOUND
+from airflow_provider_telecom.webhooks.keys import REFERENCES
 from tests.eventually import eventually
 from tests.webhooks.conftest import Served
 from tests.webhooks.test_receiver import queue, said
@@ -108,15 +108,15 @@ def test_what_is_kept_and_for_how_long(served: Served) -> None:
     age("head", 15)
     age("entry:novaconnect/queue/default/old", 15)
     for days in (15, 91):
-        fill(1, days, f"{BOUND}{days}-")
+        fill(1, days, f"{REFERENCES}{days}-")
     another_day(served)
     said(served, served.address("queue", "newest"), queue(1))
-    old_keys = {"entry:novaconnect/queue/default/old", f"{BOUND}91-000000"}
+    old_keys = {"entry:novaconnect/queue/default/old", f"{REFERENCES}91-000000"}
     assert eventually(lambda: not old_keys & set(served.rows()))
     assert set(served.rows("entry:")) == {
         f"entry:novaconnect/queue/default/{name}" for name in ("new", "newest")
     }
-    assert set(served.rows(BOUND)) == {f"{BOUND}15-000000"}
+    assert set(served.rows(REFERENCES)) == {f"{REFERENCES}15-000000"}
     assert len(served.rows("mark:")) == 3
     assert served.rows("head") == {"head": {"next": 3}}
 

@@ -30,7 +30,7 @@ def test_each_report_is_kept_once_however_often_and_late_it_comes(served: Served
             for one in share
         ]
     assert len(sent) == POSTS
-    assert problems(posts, sent, Found.within(conf.get("database", "sql_alchemy_conn"))) == []
+    assert problems(posts, sent, Found.in_range(conf.get("database", "sql_alchemy_conn"))) == []
     verdicts = Counter(one.verdict for one in sent)
     assert set(verdicts) == {"accepted", "duplicate", "stale"}
 

@@ -26,16 +26,16 @@ from airflow_provider_telecom.sensors.ketchup_loyalty import (
     KetchUpViberDeliveredSensor,
 )
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
-from airflow_provider_telecom.simulator.callbacks import Postman
-from airflow_provider_telecom.simulator.novaconnect import Books
-from airflow_provider_telecom.triggers.poll import Bell, TelecomPollTrigger
-from airflow_provider_telecom.triggers.waiting import TelecomMissedError, Waiting, facts_of
+from airflow_provider_telecom.simulator.novaconnect import VendorState
+from airflow_provider_telecom.simulator.webhooks import WebhookSender
+from airflow_provider_telecom.triggers.poll import TelecomPollTrigger, WakeSignal
+from airflow_provider_telecom.triggers.polling import PollConfig, TelecomFailedError, facts_from_event
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
-from airflow_provider_telecom.webhooks import reading
+from airflow_provider_telecom.webhooks import inbox_client
 from airflow_provider_telecom.webhooks.assets import INBOX
-from airflow_provider_telecom.webhooks.names import HEAD
+from airflow_provider_telecom.webhooks.keys import HEAD
 from tests.eventually import HANG_SECONDS, eventually, eventually_async
-from tests.tasks import Run
+from tests.running import Run
 from tests.webhooks.conftest import Comms, Served
 from tests.webhooks.test_receiver import queue
 
@@ -63,7 +63,7 @@ def pinged(started: dict[str, Any], **more: Any) -> NovaConnectQueueDoneSensor:
 
 def posted(telecom_simulator: Any, count: int = 1) -> list[Any]:
     """Wait until the simulator has posted so often, and return it."""
-    log = telecom_simulator.town.books("postman", Postman).log
+    log = telecom_simulator.state.vendor_state("webhook_sender", WebhookSender).log
     assert eventually(lambda: len(log) >= count, every=0.02)
     assert [post.verdict for post in log] == ["200"] * count
     return list(log)
@@ -85,7 +85,7 @@ def test_an_operation_that_shows_nowhere_is_waited_for(
 
 
 def test_it_is_expected_before_the_vendor_knows_of_it(served: Served, telecom_simulator: Any) -> None:
-    telecom_simulator.town.set_ripeness("novaconnect.queue", "looks", 1_000)
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1_000)
     started = Run().execute(ping())
     assert served.rows("entry:") == {
         f"entry:novaconnect/queue/novaconnect_default/{started['callback_key']}": {
@@ -116,7 +116,7 @@ def test_a_sim_that_it_failed_for_is_named(served: Served, deferrable: bool) -> 
     body["items"][1]["queue_status"] = "error"
     served.post(served.address("queue", "k1", conn_id="novaconnect_default"), body)
     sensor = pinged({"queue_id": "q-1", "callback_key": "k1"}, deferrable=deferrable)
-    with pytest.raises(TelecomMissedError, match=r"1002.*the vendor says that it failed"):
+    with pytest.raises(TelecomFailedError, match=r"1002.*the vendor says that it failed"):
         Run().execute(sensor)
 
 
@@ -125,8 +125,8 @@ def test_what_shows_in_the_sims_is_not_believed_but_looked_at(served: Served, te
     told = {"queue_id": "q-1", "callback_key": "k1"}
     with pytest.raises(AirflowSensorTimeout):
         Run().execute(pinged(told, operation="block", timeout=0.5))
-    books = telecom_simulator.town.books("novaconnect", Books)
-    books.sims[1001].block = books.sims[1002].block = "u"
+    vendor_state = telecom_simulator.state.vendor_state("novaconnect", VendorState)
+    vendor_state.sims[1001].block = vendor_state.sims[1002].block = "u"
     assert Run().execute(pinged(told, operation="block"))["reached"] == 2
 
 
@@ -182,13 +182,13 @@ async def until(trigger: TelecomPollTrigger, stream: Any) -> Any:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return a list that fills with the seconds that triggers pause for."""
     found: list[float] = []
-    pause = Bell.pause
+    pause = WakeSignal.pause
 
-    async def counted(bell: Bell, seconds: float) -> bool:
+    async def counted(bell: WakeSignal, seconds: float) -> bool:
         found.append(seconds)
         return await pause(bell, seconds)
 
-    monkeypatch.setattr(Bell, "pause", counted)
+    monkeypatch.setattr(WakeSignal, "pause", counted)
     return found
 
 
@@ -204,7 +204,7 @@ def listener(topic_key: str, **more: Any) -> TelecomPollTrigger:
         "tolerated_errors": 3,
         "hearing": f"{nova}.callbacks.hearing",
     }
-    return TelecomPollTrigger.of(Waiting(**{**settings, **more}))
+    return TelecomPollTrigger.of(PollConfig(**{**settings, **more}))
 
 
 class Fan:
@@ -232,7 +232,7 @@ def by_a_trigger(key: str) -> bool:
 
 def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, monkeypatch: Any) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.2)
-    monkeypatch.setattr(reading, "LOOK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(inbox_client, "LOOK_EVERY_SECONDS", 0.05)
     triggers = [listener(f"k{number}") for number in range(20)]
     assert len({trigger.shared_stream_key() for trigger in triggers}) == 1
 
@@ -249,7 +249,7 @@ def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, 
             await asyncio.to_thread(served.post, url, queue(qid=f"q-{number}"))
         for number in (7, 3):
             payload = await asyncio.wait_for(waiting[number], HANG_SECONDS)
-            assert facts_of(payload)["queue_id"] == f"q-{number}"
+            assert facts_from_event(payload)["queue_id"] == f"q-{number}"
         assert not [task for task in waiting if task.done() and task not in (waiting[7], waiting[3])]
         for task in (reader, *waiting):
             task.cancel()
@@ -263,8 +263,11 @@ def test_after_a_ring_the_vendor_is_asked_until_its_list_has_caught_up(
 ) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.1)
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.1)
-    monkeypatch.setattr(reading, "LOOK_EVERY_SECONDS", 0.05)
-    books, looks = telecom_simulator.town.books("novaconnect", Books), telecom_simulator.town.requests
+    monkeypatch.setattr(inbox_client, "LOOK_EVERY_SECONDS", 0.05)
+    vendor_state, looks = (
+        telecom_simulator.state.vendor_state("novaconnect", VendorState),
+        telecom_simulator.state.requests,
+    )
     arguments = {"operation": "block", "sim_ids": [1001], "callback_key": "k"}
 
     async def scene() -> Any:
@@ -278,13 +281,13 @@ def test_after_a_ring_the_vendor_is_asked_until_its_list_has_caught_up(
         assert await eventually_async(lambda: len(pauses) == 5)
         assert pauses[2:] == [0.1, 0.2, 0.4]  # soon, but less and less
         assert len(looks) == 4
-        books.sims[1001].block = "u"
+        vendor_state.sims[1001].block = "u"
         payload = await asyncio.wait_for(waiting, HANG_SECONDS)
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
         return payload
 
-    assert facts_of(asyncio.run(scene()))["reached"] == 1
+    assert facts_from_event(asyncio.run(scene()))["reached"] == 1
 
 
 def test_what_was_told_before_anybody_listened_makes_looks_soon(
@@ -297,11 +300,11 @@ def test_what_was_told_before_anybody_listened_makes_looks_soon(
 
     async def scene() -> Any:
         running = asyncio.create_task(anext(listener("k", arguments=arguments).run()))
-        assert await eventually_async(lambda: telecom_simulator.town.requests)
-        telecom_simulator.town.books("novaconnect", Books).sims[1001].block = "u"
+        assert await eventually_async(lambda: telecom_simulator.state.requests)
+        telecom_simulator.state.vendor_state("novaconnect", VendorState).sims[1001].block = "u"
         return (await asyncio.wait_for(running, HANG_SECONDS)).payload
 
-    assert facts_of(asyncio.run(scene()))["reached"] == 1
+    assert facts_from_event(asyncio.run(scene()))["reached"] == 1
 
 
 def test_errors_after_a_ring_are_as_far_apart_as_ever(
@@ -331,7 +334,7 @@ def test_errors_after_a_ring_are_as_far_apart_as_ever(
 
 def test_the_reader_finds_what_came_in_many_pages(served: Served, comms: Comms) -> None:
     async def scene() -> None:
-        stream = reading.arrivals()
+        stream = inbox_client.new_topics()
         first = asyncio.create_task(anext(stream))
         assert await eventually_async(lambda: comms.reads)
         for number in range(120):
@@ -350,11 +353,11 @@ def test_the_reader_finds_what_came_in_many_pages(served: Served, comms: Comms) 
 def test_the_reader_goes_on_when_airflow_does_not_answer_and_after_a_clean_up(
     served: Served, comms: Comms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "LOOK_EVERY_SECONDS", 0.05)
-    monkeypatch.setattr(reading, "_FIND_EVERY", 5)
+    monkeypatch.setattr(inbox_client, "LOOK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(inbox_client, "_FIND_EVERY", 5)
 
     async def scene() -> None:
-        stream = reading.arrivals()
+        stream = inbox_client.new_topics()
         for number in range(60):
             served.post(served.address("queue", f"a{number}"), queue())
         assert await asyncio.wait_for(anext(stream), HANG_SECONDS)
@@ -389,7 +392,7 @@ def test_a_waiting_bears_a_store_that_does_not_answer(served: Served, comms: Com
         comms.broken = False
         return await asyncio.wait_for(running, HANG_SECONDS)
 
-    assert facts_of(asyncio.run(scene()).payload)["queue_id"] == "q-1"
+    assert facts_from_event(asyncio.run(scene()).payload)["queue_id"] == "q-1"
 
 
 # KetchUp
@@ -416,8 +419,8 @@ def test_a_report_wakes_who_waits_at_ketchup(
     served: Served, telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: Any, kind: str
 ) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.0)
-    telecom_simulator.town.set_ripeness(f"ketchup.{kind}", "seconds", 1)
-    told_to = served.address(kind, "ours", vendor="ketchup", conn_id="ketchup_loyalty_default")
+    telecom_simulator.state.set_transition(f"ketchup_loyalty.{kind}", "after_seconds", 1)
+    told_to = served.address(kind, "ours", vendor="ketchup_loyalty", conn_id="ketchup_loyalty_default")
     hook = hook_for("ketchup_loyalty")
     if kind == "hlr":
         found = hook.create_hlr("380670000200", reference="ours", callback_url=told_to)
@@ -435,8 +438,8 @@ def test_a_report_wakes_who_waits_at_ketchup(
         "",
         hook="airflow_provider_telecom.hooks.ketchup_loyalty.KetchUpHook",
         conn_id="ketchup_loyalty_default",
-        watch=f"{ketchup}.watches.{waits['watch']}",
-        hearing=f"{ketchup}.callbacks.{waits['hearing']}",
+        status_check=f"{ketchup}.watches.{waits['status_check']}",
+        subscription=f"{ketchup}.callbacks.{waits['subscription']}",
         arguments=waits["arguments"],
     )
 
@@ -444,7 +447,7 @@ def test_a_report_wakes_who_waits_at_ketchup(
         stream = TelecomPollTrigger.open_shared_stream({})
         return await asyncio.wait_for(until(trigger, stream), HANG_SECONDS)
 
-    assert facts_of(asyncio.run(scene()))
+    assert facts_from_event(asyncio.run(scene()))
 
 
 def test_a_viber_message_is_told(served: Served, telecom_simulator: Any) -> None:
@@ -488,7 +491,7 @@ def test_without_a_place_for_its_references_several_messages_get_no_address(
     comms.broken = True
     sent = Run().execute(viber_to_two())
     assert sent["accepted"] == 2
-    assert telecom_simulator.town.books("postman", Postman).log == []
+    assert telecom_simulator.state.vendor_state("webhook_sender", WebhookSender).log == []
     assert "KetchUp gets no address for its reports" in capsys.readouterr().out
 
 
@@ -500,16 +503,16 @@ def test_a_new_secret_changes_no_message(
     first = run.execute(KetchUpSendViberOperator(**message))
     receiver_settings.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", "another-made-up-secret-0123456789abcdef")
     assert run.execute(KetchUpSendViberOperator(**message)) == first
-    assert len(telecom_simulator.town.ledger.of("ketchup", "viber")) == 1
+    assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "viber")) == 1
 
 
 def test_a_call_back_that_never_comes_ends_the_waiting_in_time(
     served: Served, telecom_simulator: Any
 ) -> None:
     """One line of the document lists the operations that call back, and SMS are not among them."""
-    telecom_simulator.town.set_switch("novaconnect.callbacks_listed", "on")
+    telecom_simulator.state.set_switch("novaconnect.callbacks_listed", "on")
     started = Run().execute(NovaConnectSendSmsOperator(task_id="sms", sim_ids=[1001, 1002], text="Hi"))
     sensor = pinged(started, operation="sms", timeout=0.5)
     with pytest.raises(AirflowSensorTimeout):
         Run().execute(sensor)
-    assert len(telecom_simulator.town.ledger.of("novaconnect", "sms")) == 2
+    assert len(telecom_simulator.state.ledger.of("novaconnect", "sms")) == 2

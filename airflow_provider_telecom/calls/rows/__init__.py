@@ -7,18 +7,18 @@ never closes. No error and no `BadRow.reason` holds anything of the file.
 """
 
 from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS, csv_rows
-from airflow_provider_telecom.calls.rows.json_file import json_facts, json_rows
-from airflow_provider_telecom.calls.rows.record import BadRow, Line, all_rows
-from airflow_provider_telecom.calls.rows.xml_file import xml_facts, xml_rows
+from airflow_provider_telecom.calls.rows.json_file import json_metadata, json_rows
+from airflow_provider_telecom.calls.rows.record import BadRow, NumberedRow, all_rows
+from airflow_provider_telecom.calls.rows.xml_file import xml_metadata, xml_rows
 
 __all__ = [
     "ENCODINGS",
     "BadRow",
-    "Line",
+    "NumberedRow",
     "all_rows",
     "csv_rows",
-    "json_facts",
+    "json_metadata",
     "json_rows",
-    "xml_facts",
+    "xml_metadata",
     "xml_rows",
 ]

@@ -11,26 +11,26 @@ from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.rows.record import (
     BOM,
-    LARGEST_RAW,
-    LARGEST_RECORD,
-    PIECE,
+    CHUNK_BYTES,
+    MAX_RAW_CHARACTERS,
+    MAX_RECORD_BYTES,
     BadRow,
-    Line,
-    bad,
+    NumberedRow,
+    bad_row,
 )
 
 ENCODINGS = ("utf-8", "cp1251")
-MOST_COLUMNS = 1000
+MAX_COLUMNS = 1000
 
 
 def csv_rows(
-    file: IO[bytes], *, encoding: str = "utf-8", marker: re.Pattern[str] | None = None
-) -> Iterator[Line]:
+    file: IO[bytes], *, encoding: str = "utf-8", field_pattern: re.Pattern[str] | None = None
+) -> Iterator[NumberedRow]:
     """Yield the records of a CSV file, all cells as texts, under the names in its first line.
 
     That line shows the separator: the one of `,` `;` and tab that it holds most. If it ends with one, every
-    line does. With a `marker`, one of its names must match it. `encoding` is utf-8 or cp1251. Blank lines are
-    no records.
+    line does. With a `field_pattern`, one of its names must match it. `encoding` is utf-8 or cp1251. Blank
+    lines are skipped.
 
     A BadRow: other cells than the header, wrong quotation marks, bytes that are not of the encoding, NUL, a
     line of more than 1 MB, a cell larger than `csv.field_size_limit()`. Raises TelecomAnswerError for a
@@ -41,25 +41,25 @@ def csv_rows(
     separator = _separator(file)
     lines = _Lines(file, encoding)
     records = _cells(lines, separator)
-    header, ended = _header(next(records, None), marker)
+    header, ended = _header(next(records, None), field_pattern)
     for line, cells in records:
         if isinstance(cells, BadRow):
             yield line, cells
         elif len(cells) != len(header) + len(ended) or cells[len(header) :] != ended:
-            yield line, lines.bad(f"{len(cells)} cells under {len(header)} names")
+            yield line, lines.bad_row(f"{len(cells)} cells under {len(header)} names")
         else:
             yield line, dict(zip(header, cells, strict=not ended))
 
 
 def _separator(file: IO[bytes]) -> str:
     file.seek(0)
-    while (line := file.readline(LARGEST_RECORD)) and not line.removeprefix(BOM).strip():
+    while (line := file.readline(MAX_RECORD_BYTES)) and not line.removeprefix(BOM).strip():
         pass
     return max(",;\t", key=lambda one: line.count(one.encode()))
 
 
 def _header(
-    record: tuple[int, list[str] | BadRow] | None, marker: re.Pattern[str] | None
+    record: tuple[int, list[str] | BadRow] | None, field_pattern: re.Pattern[str] | None
 ) -> tuple[list[str], list[str]]:
     """Return the names, and the cells after the last separator: one that is empty if lines end with one."""
     if record is None:
@@ -71,9 +71,9 @@ def _header(
     ended = [names.pop()] if len(names) > 1 and not names[-1] else []
     if "" in names or len(set(names)) != len(names):
         raise TelecomAnswerError(f"line {line}: a header in which a name is empty or stands twice")
-    if len(names) > MOST_COLUMNS:
-        raise TelecomAnswerError(f"line {line}: a header of more than {MOST_COLUMNS} names")
-    if marker and not any(map(marker.fullmatch, names)):
+    if len(names) > MAX_COLUMNS:
+        raise TelecomAnswerError(f"line {line}: a header of more than {MAX_COLUMNS} names")
+    if field_pattern and not any(map(field_pattern.fullmatch, names)):
         raise TelecomAnswerError(f"line {line}: not the header that was looked for")
     return names, ended
 
@@ -88,12 +88,12 @@ def _cells(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str] | Bad
         except StopIteration:
             return
         except _TooLongError:
-            cells = lines.bad(f"a line larger than {LARGEST_RECORD} bytes")
+            cells = lines.bad_row(f"a line larger than {MAX_RECORD_BYTES} bytes")
         except csv.Error as error:
             lines.refuse_if_open(limit="limit" in str(error))
-            cells = lines.bad("quotation marks that are wrong, or too large a cell")
+            cells = lines.bad_row("quotation marks that are wrong, or too large a cell")
         if lines.fault:
-            cells = lines.bad(lines.fault)
+            cells = lines.bad_row(lines.fault)
         if cells and not lines.blank:
             yield lines.number, cells
 
@@ -121,13 +121,13 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._file.readline(LARGEST_RECORD + 1)
+        line = self._file.readline(MAX_RECORD_BYTES + 1)
         if not line:
             self._ended = True
             raise StopIteration
         self.number += 1
         self._size += len(line)
-        if self._size > LARGEST_RECORD:
+        if self._size > MAX_RECORD_BYTES:
             self._skip(line)
             raise _TooLongError
         if self.number == 1 and self._encoding == "utf-8":
@@ -147,9 +147,9 @@ class _Lines:
         """Go to the end of a line that is too long. Refuse the file if a quotation mark is open there."""
         if self._texts:
             raise self._never_closes()
-        self._texts = [line[:LARGEST_RAW].decode(self._encoding, "surrogateescape")]
+        self._texts = [line[:MAX_RAW_CHARACTERS].decode(self._encoding, "surrogateescape")]
         quotes = line.count(b'"')
-        while not line.endswith(b"\n") and (line := self._file.readline(PIECE)):
+        while not line.endswith(b"\n") and (line := self._file.readline(CHUNK_BYTES)):
             quotes += line.count(b'"')
         if quotes % 2:
             raise self._never_closes()
@@ -167,9 +167,9 @@ class _Lines:
         """Whether there is nothing in the line."""
         return not self.fault and len(self._texts) == 1 and not self._texts[0].strip(" \r\n")
 
-    def bad(self, reason: str) -> BadRow:
+    def bad_row(self, reason: str) -> BadRow:
         """Return the record as a bad one."""
         raw = "".join(self._texts).rstrip("\r\n")
         shown = raw.encode(self._encoding, "surrogateescape").decode(self._encoding, "backslashreplace")
         spans = f", over {len(self._texts)} lines" if len(self._texts) > 1 else ""
-        return bad(reason + spans, shown)
+        return bad_row(reason + spans, shown)

@@ -10,17 +10,17 @@ from typing import IO, Any, cast
 
 import ijson
 
-from airflow_provider_telecom.calls.answers import without_duplicates
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.calls.responses import reject_duplicate_keys
 from airflow_provider_telecom.calls.rows.record import (
     BOM,
-    DEEPEST,
-    LARGEST_RECORD,
-    PIECE,
+    CHUNK_BYTES,
+    MAX_DEPTH,
+    MAX_RECORD_BYTES,
     BadRow,
-    Line,
-    bad,
-    pieces_of,
+    NumberedRow,
+    bad_row,
+    chunks_of,
 )
 
 _Event = tuple[str, Any]
@@ -40,8 +40,8 @@ def json_rows(
     name: str | None = None,
     *,
     stray_commas: bool = False,
-    beside: Callable[[str], None] | None = None,
-) -> Iterator[Line]:
+    on_extra_key: Callable[[str], None] | None = None,
+) -> Iterator[NumberedRow]:
     """Yield the records of a JSON file, fractions as Decimal.
 
     They are the list `name` of its object; without `name` the first list of its object, or the list that it
@@ -62,15 +62,15 @@ def json_rows(
             if place is _RECORD:
                 number += 1
                 yield number, _json_record(events)
-            elif beside is not None and isinstance(place, str) and (len(events) > 2 or events[0][1]):
-                beside(place)
+            elif on_extra_key is not None and isinstance(place, str) and (len(events) > 2 or events[0][1]):
+                on_extra_key(place)
     except TelecomAnswerError as error:
         raise TelecomAnswerError(f"after record {number}: {error.text}") from None
     if not found:
         raise TelecomAnswerError("no list of records")
 
 
-def json_facts(file: IO[bytes]) -> dict[str, Any]:
+def json_metadata(file: IO[bytes]) -> dict[str, Any]:
     """Return the texts, numbers, truths and nulls that stand in a JSON file's object beside its lists.
 
     Nothing for a list. Raises TelecomAnswerError as `json_rows`.
@@ -102,8 +102,8 @@ def _json_parts(events: Iterator[_Event], name: str | None) -> Iterator[tuple[ob
             keys.add(key)
             first = next(events)
             size += 64 + len(key) + (len(first[1]) if first[0] == "string" else 0)
-            if size > LARGEST_RECORD:
-                raise TelecomAnswerError(f"more than {LARGEST_RECORD} bytes beside the records")
+            if size > MAX_RECORD_BYTES:
+                raise TelecomAnswerError(f"more than {MAX_RECORD_BYTES} bytes beside the records")
             if first[0] == "start_array" and (key == name if name is not None else not found):
                 found = True
                 yield from _json_list(events, 2)
@@ -133,15 +133,15 @@ def _taken(first: _Event, events: Iterator[_Event], outside: int) -> list[_Event
         kind, value = event
         if kind in _NESTED:
             depth += _NESTED[kind]
-            if depth > DEEPEST:
-                raise TelecomAnswerError(f"nested deeper than {DEEPEST}")
+            if depth > MAX_DEPTH:
+                raise TelecomAnswerError(f"nested deeper than {MAX_DEPTH}")
         elif kind in ("string", "map_key"):
             size += len(value)
         elif type(value) is Decimal and abs(value.adjusted()) > _LARGEST_EXPONENT:
             raise TelecomAnswerError("a number beyond all measure")
         size += 16  # that much at least is taken by the smallest of values
-        if size > LARGEST_RECORD:
-            raise TelecomAnswerError(f"a record larger than {LARGEST_RECORD} bytes, or of too many values")
+        if size > MAX_RECORD_BYTES:
+            raise TelecomAnswerError(f"a record larger than {MAX_RECORD_BYTES} bytes, or of too many values")
         if depth == outside:
             break
     return taken
@@ -149,14 +149,14 @@ def _taken(first: _Event, events: Iterator[_Event], outside: int) -> list[_Event
 
 def _json_record(events: list[_Event]) -> dict[str, Any] | BadRow:
     if events[0][0] != "start_map":
-        return bad("no object", _json_text(events))
+        return bad_row("no object", _json_text(events))
     if any(kind in ("string", "map_key") and _HALF in value for kind, value in events):
-        return bad("half of a character", _json_text(events))
+        return bad_row("half of a character", _json_text(events))
     rest = iter(events)
     try:
         return cast("dict[str, Any]", _built(next(rest), rest))
     except ValueError:
-        return bad("a key stands twice", _json_text(events))
+        return bad_row("a key stands twice", _json_text(events))
 
 
 def _built(first: _Event, events: Iterator[_Event]) -> Any:
@@ -165,7 +165,7 @@ def _built(first: _Event, events: Iterator[_Event]) -> Any:
         pairs: list[tuple[str, Any]] = []
         for kind, key in events:
             if kind == "end_map":
-                return without_duplicates(pairs)
+                return reject_duplicate_keys(pairs)
             following = next(events)
             pairs.append((key, _built(following, events) if following[0] in _NESTED else following[1]))
     if kind == "start_array":
@@ -200,8 +200,8 @@ def _events(pieces: Iterable[bytes]) -> Iterator[_Event]:
     parser = ijson.basic_parse_coro(events)
     try:
         for piece in pieces:
-            for start in range(0, len(piece), PIECE):  # a byte may be an event, of many bytes in memory
-                wrong = _wrong(parser.send, events, piece[start : start + PIECE])
+            for start in range(0, len(piece), CHUNK_BYTES):  # a byte may be an event, of many bytes in memory
+                wrong = _wrong(parser.send, events, piece[start : start + CHUNK_BYTES])
                 yield from events
                 events.clear()
                 if wrong:
@@ -227,11 +227,11 @@ def _wrong(do: Callable[..., Any], events: list[_Event], *piece: bytes) -> bool:
 def _json_pieces(file: IO[bytes]) -> Iterator[bytes]:
     """Yield a JSON text in pieces that end with a quotation mark: they tear no number and no escape."""
     held, mark = bytearray(), BOM
-    for piece in pieces_of(file):
+    for piece in chunks_of(file):
         cut = piece.rfind(b'"') + 1
         held += piece[:cut] if cut else piece
-        if len(held) > LARGEST_RECORD + PIECE:
-            raise TelecomAnswerError(f"a text or a gap larger than {LARGEST_RECORD} bytes")
+        if len(held) > MAX_RECORD_BYTES + CHUNK_BYTES:
+            raise TelecomAnswerError(f"a text or a gap larger than {MAX_RECORD_BYTES} bytes")
         if cut:
             yield _plain(bytes(held).removeprefix(mark))
             held, mark = bytearray(piece[cut:]), b""

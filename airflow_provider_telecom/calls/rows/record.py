@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.request import MEGABYTE
+from airflow_provider_telecom.calls.responses import unreadable_response
 
-LARGEST_RECORD = MEGABYTE
-DEEPEST = 32
-LARGEST_RAW = 4096
-PIECE = 16 << 10
+MAX_RECORD_BYTES = MEGABYTE
+MAX_DEPTH = 32
+MAX_RAW_CHARACTERS = 4096
+CHUNK_BYTES = 16 << 10
 BOM = b"\xef\xbb\xbf"
 
 
@@ -30,11 +30,11 @@ class BadRow:
     raw: str
 
 
-Line = tuple[int, dict[str, Any] | BadRow]
+NumberedRow = tuple[int, dict[str, Any] | BadRow]
 """Where a record stands, and the record. CSV and XML: the line in which it ends; JSON: its number from 1."""
 
 
-def all_rows(body: bytes, read: Callable[[IO[bytes]], Iterable[Line]]) -> list[dict[str, Any]]:
+def all_rows(body: bytes, read: Callable[[IO[bytes]], Iterable[NumberedRow]]) -> list[dict[str, Any]]:
     """Return the records of a body that is held whole. Raises TelecomAnswerError, for a BadRow too."""
     rows: list[dict[str, Any]] = []
     try:
@@ -43,18 +43,22 @@ def all_rows(body: bytes, read: Callable[[IO[bytes]], Iterable[Line]]) -> list[d
                 raise TelecomAnswerError(f"line or record {place}: {row.reason}")
             rows.append(row)
     except TelecomAnswerError as error:
-        raise unreadable(error.text, body) from None
+        raise unreadable_response(error.text, body) from None
     return rows
 
 
-def bad(reason: str, raw: str) -> BadRow:
+def bad_row(reason: str, raw: str) -> BadRow:
     """Return a BadRow whose reason says what of the record is not kept."""
-    cut = f"; of its {len(raw)} characters {LARGEST_RAW} are kept" if len(raw) > LARGEST_RAW else ""
-    return BadRow(reason + cut, raw[:LARGEST_RAW])
+    cut = (
+        f"; of its {len(raw)} characters {MAX_RAW_CHARACTERS} are kept"
+        if len(raw) > MAX_RAW_CHARACTERS
+        else ""
+    )
+    return BadRow(reason + cut, raw[:MAX_RAW_CHARACTERS])
 
 
-def pieces_of(file: IO[bytes]) -> Iterator[bytes]:
+def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
     """Yield a file from its beginning."""
     file.seek(0)
-    while piece := file.read(PIECE):
+    while piece := file.read(CHUNK_BYTES):
         yield piece

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from airflow_provider_telecom.calls.checks import filled, one_of, within
-from airflow_provider_telecom.operators.base import OnceOperator
-from airflow_provider_telecom.operators.private import hidden_unless_path
+from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
+from airflow_provider_telecom.operators.base import JournaledOperator
+from airflow_provider_telecom.operators.private import hide_unless_path
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -18,7 +18,7 @@ OnBadRows = Literal["fail", "skip"]
 _MOST = 10**12
 
 
-class CampaignOperator(OnceOperator):
+class CampaignOperator(JournaledOperator):
     """A task that sends to many.
 
     :param recipients: a list (numbers, or mappings with the column of the number and those that the text
@@ -35,7 +35,7 @@ class CampaignOperator(OnceOperator):
     """
 
     template_fields: Sequence[str] = (
-        *OnceOperator.template_fields,
+        *JournaledOperator.template_fields,
         "recipients",
         "text",
         "rejects_path",
@@ -56,34 +56,34 @@ class CampaignOperator(OnceOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.recipients, self.text = recipients, text
-        self.msisdn_column = filled("msisdn_column", msisdn_column)
+        self.msisdn_column = non_blank("msisdn_column", msisdn_column)
         self.on_bad_rows = one_of("on_bad_rows", on_bad_rows, get_args(OnBadRows))
         self.rejects_path = rejects_path
         if max_recipients is not None:
-            within("max_recipients", max_recipients, 1, _MOST)
+            in_range("max_recipients", max_recipients, 1, _MOST)
         self.max_recipients = max_recipients
-        self.rehearsal = dry_run  # Airflow's operators have a method called dry_run
+        self.is_dry_run = dry_run  # Airflow's operators have a method called dry_run
 
     def _hide(self) -> None:
         """Hide recipients; the path of a file of them may be seen."""
         super()._hide()
         from airflow_provider_telecom.operators.campaigns.recipients import SUFFIXES
 
-        self.recipients = hidden_unless_path(self.recipients, SUFFIXES)
+        self.recipients = hide_unless_path(self.recipients, SUFFIXES)
 
-    def _gathered(self, columns: Sequence[str], region: str, some_value: bool = False) -> Audience:
+    def _read_recipients(self, columns: Sequence[str], region: str, value_required: bool = False) -> Audience:
         """Read and check all recipients. Raises TelecomInputError before anything is sent."""
-        from airflow_provider_telecom.operators.campaigns.recipients import Layout, gather
+        from airflow_provider_telecom.operators.campaigns.recipients import RecipientColumns, read_recipients
 
-        return gather(
-            self.revealed("recipients"),
-            Layout(self.msisdn_column, columns, region, some_value),
+        return read_recipients(
+            self.reveal("recipients"),
+            RecipientColumns(self.msisdn_column, columns, region, value_required),
             on_bad_rows=self.on_bad_rows,
             max_recipients=self.max_recipients,
-            rejects=path_of(self.rejects_path),
+            rejects=object_path(self.rejects_path),
         )
 
-    def _counts(self, audience: Audience) -> dict[str, Any]:
+    def _recipient_counts(self, audience: Audience) -> dict[str, Any]:
         return {
             "recipients": audience.count,
             "duplicates": audience.duplicates,
@@ -92,7 +92,7 @@ class CampaignOperator(OnceOperator):
         }
 
 
-def path_of(path: str | None) -> ObjectStoragePath | None:
+def object_path(path: str | None) -> ObjectStoragePath | None:
     """Return a path in object storage, or None for none."""
     from airflow.sdk import ObjectStoragePath
 

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_telecom.calls.checks import encodable
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
-from airflow_provider_telecom.operators.private import hidden_unless_path
+from airflow_provider_telecom.operators.private import hide_unless_path
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -42,16 +42,16 @@ _UNFIT = re.compile("[\x1f\n]")
 
 
 @dataclass(frozen=True)
-class Layout:
+class RecipientColumns:
     """Which columns are wanted: that of the number, and those that fill a text.
 
-    `some_value`: the text consists of values alone, so one of them must not be blank.
+    `value_required`: the text consists of values alone, so one of them must not be blank.
     """
 
     msisdn: str = "msisdn"
     values: Sequence[str] = ()
     region: str = "UA"
-    some_value: bool = False
+    value_required: bool = False
 
 
 @dataclass
@@ -79,9 +79,9 @@ class Audience:
             yield tuple(line[:-1].decode().split(_VALUES_APART))
 
 
-def gather(
+def read_recipients(
     source: Any,
-    layout: Layout,
+    layout: RecipientColumns,
     *,
     on_bad_rows: str = "fail",
     max_recipients: int | None = None,
@@ -106,7 +106,7 @@ def gather(
 
 
 def _fill(
-    audience: Audience, lines: Iterable[Line], layout: Layout, rejects: _Rejects, most: int | None
+    audience: Audience, lines: Iterable[Line], layout: RecipientColumns, rejects: _Rejects, most: int | None
 ) -> None:
     seen: set[int] = set()
     digest = hashlib.sha256()
@@ -156,14 +156,14 @@ def _judge(audience: Audience, on_bad_rows: str, rejects: ObjectStoragePath | No
         raise TelecomInputError("recipients", "are none")
 
 
-def _checked(row: Sequence[Any] | Exception, layout: Layout) -> Sequence[str]:
+def _checked(row: Sequence[Any] | Exception, layout: RecipientColumns) -> Sequence[str]:
     if isinstance(row, Exception):
         raise TelecomInputError("row", str(row))
     msisdn = e164(_number(row[0]), layout.region)
     if len(row) == 1:
         return (msisdn,)
     values = [_value(name, value) for name, value in zip(layout.values, row[1:], strict=True)]
-    if layout.some_value and not "".join(values).strip():
+    if layout.value_required and not "".join(values).strip():
         raise TelecomInputError("text", "would be empty")
     return (msisdn, *values)
 
@@ -186,7 +186,7 @@ def _value(name: str, value: Any) -> str:
 # Reading: each source gives pairs of a line number and a row: the number's cell, then the values'.
 
 
-def _lines(source: Any, layout: Layout) -> Iterator[Line]:
+def _lines(source: Any, layout: RecipientColumns) -> Iterator[Line]:
     if isinstance(source, (list, tuple)):
         return _from_list(source, layout)
     if not isinstance(source, (str, PurePath)) and not hasattr(source, "open"):
@@ -196,11 +196,11 @@ def _lines(source: Any, layout: Layout) -> Iterator[Line]:
     path = source if hasattr(source, "open") else ObjectStoragePath(source)
     read = _reader_for(str(path))
     if not path.is_file():
-        raise TelecomInputError("recipients", f"there is no file {hidden_unless_path(str(path), SUFFIXES)}")
+        raise TelecomInputError("recipients", f"there is no file {hide_unless_path(str(path), SUFFIXES)}")
     return _from_file(path, read, layout)
 
 
-def _reader_for(name: str) -> Callable[[IO[str], Layout], Iterator[Line]]:
+def _reader_for(name: str) -> Callable[[IO[str], RecipientColumns], Iterator[Line]]:
     lowered = name.lower()
     if lowered.endswith(_CSV):
         return _from_csv
@@ -214,7 +214,7 @@ def _reader_for(name: str) -> Callable[[IO[str], Layout], Iterator[Line]]:
     )
 
 
-def _from_list(source: Sequence[Any], layout: Layout) -> Iterator[Line]:
+def _from_list(source: Sequence[Any], layout: RecipientColumns) -> Iterator[Line]:
     wanted = (layout.msisdn, *layout.values)
     for place, row in enumerate(source, 1):
         if isinstance(row, Mapping):
@@ -224,7 +224,7 @@ def _from_list(source: Sequence[Any], layout: Layout) -> Iterator[Line]:
 
 
 def _from_file(
-    path: Any, read: Callable[[IO[str], Layout], Iterator[Line]], layout: Layout
+    path: Any, read: Callable[[IO[str], RecipientColumns], Iterator[Line]], layout: RecipientColumns
 ) -> Iterator[Line]:
     with path.open("r", encoding="utf-8-sig", newline="") as file:
         try:
@@ -233,7 +233,7 @@ def _from_file(
             raise TelecomInputError("recipients", f"{path} is not UTF-8 throughout") from None
 
 
-def _from_csv(file: IO[str], layout: Layout) -> Iterator[Line]:
+def _from_csv(file: IO[str], layout: RecipientColumns) -> Iterator[Line]:
     first = file.readline()
     delimiter = max(_DELIMITERS, key=first.count)
     header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
@@ -267,7 +267,7 @@ def _place(header: Sequence[str], name: str) -> int:
     return header.index(name)
 
 
-def _from_json_lines(file: IO[str], layout: Layout) -> Iterator[Line]:
+def _from_json_lines(file: IO[str], layout: RecipientColumns) -> Iterator[Line]:
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue

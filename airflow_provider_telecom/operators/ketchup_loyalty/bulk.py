@@ -10,13 +10,18 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.calls.checks import filled, within
+from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
-from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
-from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, path_of
-from airflow_provider_telecom.operators.campaigns.personal import PersonalText
-from airflow_provider_telecom.operators.ketchup_loyalty.campaign import Campaign, Message, Tally, line_of
+from airflow_provider_telecom.operators.base import DeferrableOperator, IdempotentOperator
+from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, object_path
+from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
+    BulkSender,
+    Message,
+    SendCounts,
+    line_of,
+)
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
@@ -24,13 +29,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.operators.campaigns.recipients import Audience
-    from airflow_provider_telecom.operators.campaigns.results import Results
+    from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
 
-_WATCH = "airflow_provider_telecom.vendors.ketchup_loyalty.watches.sms_tasks"
+_STATUS_CHECK = "airflow_provider_telecom.vendors.ketchup_loyalty.status.sms_tasks"
 _LARGEST_CHUNK = 10_000
 
 
-class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperator, AwaitingOperator):
+class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOperator, DeferrableOperator):
     """Send an SMS to each of any number of recipients: one text, or texts with columns of their rows.
 
     Each message goes under a key of its own, derived from run, task, number and text, so a killed or
@@ -88,86 +93,86 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
     ) -> None:
         super().__init__(**kwargs)
         self.originator, self.results_path = originator, results_path
-        self.chunk_size = within("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
         self.max_cost, self.max_rejected = max_cost, max_rejected
         self.min_delivered_percent = min_delivered_percent
-        self.validity_hours = within("validity_hours", validity_hours, 1, 72)
+        self.validity_hours = in_range("validity_hours", validity_hours, 1, 72)
         self.tariff, self.schedule_at = arguments.tariff(tariff), schedule_at
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all, then send to all."""
-        from airflow_provider_telecom.operators.campaigns.results import Results
+        from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
 
         message, most = self._message(), _amount(self.max_cost)
-        results = Results(path) if (path := path_of(self.results_path)) else None
+        results = ResultsFile(path) if (path := object_path(self.results_path)) else None
         text, region = message.text, self.hook.options.default_region
-        with self._gathered(text.columns, region, text.is_blank_alone) as audience:
-            campaign = Campaign(self.hook, message, self._namer(context), self.chunk_size)
-            if self.rehearsal:
-                return self._rehearsed(campaign, audience)
+        with self._read_recipients(text.columns, region, text.has_only_placeholders) as audience:
+            campaign = BulkSender(self.hook, message, self._idempotency_keys(context), self.chunk_size)
+            if self.is_dry_run:
+                return self._dry_run_result(campaign, audience)
             checkpoint = Checkpoint(self._journal(context), self._entry_name("bulk"), self.conn_id)
             keys = (order.reference for order in campaign.orders(audience))
-            tally = Tally(**checkpoint.resume(keys, asdict(Tally())))
-            if not checkpoint.is_done or tally.rows < audience.count:
+            counts = SendCounts(**checkpoint.resume(keys, asdict(SendCounts())))
+            if not checkpoint.is_done or counts.rows < audience.count:
                 if most is not None:
-                    campaign.cost(audience, most, tally)
-                self._send(campaign, audience, tally, checkpoint, results)
-        self._judge(tally)
-        summary = self._summary(audience, tally)
-        if self.wait_for_completion and not tally.task_ids:
+                    campaign.cost(audience, most, counts)
+                self._send(campaign, audience, counts, checkpoint, results)
+        self._judge(counts)
+        summary = self._summary(audience, counts)
+        if self.wait_for_completion and not counts.task_ids:
             self.log.warning("The ids of all sends were lost with their answers; nothing can be waited for")
             return summary
-        return self._completed(summary, _WATCH, self._awaited(tally))
+        return self._wait_if_requested(summary, _STATUS_CHECK, self._awaited(counts))
 
     def _send(
         self,
-        campaign: Campaign,
+        campaign: BulkSender,
         audience: Audience,
-        tally: Tally,
+        counts: SendCounts,
         checkpoint: Checkpoint,
-        results: Results | None,
+        results: ResultsFile | None,
     ) -> None:
         if results:
-            results.begin(tally.rows)
+            results.begin(counts.rows)
         self.hook.wait_until_ready()
         try:
-            self._send_blocks(campaign, audience, tally, checkpoint, results)
+            self._send_blocks(campaign, audience, counts, checkpoint, results)
         except Exception:
             # The first error is the one to tell. Of results that could not be written, nothing counts.
             with suppress(OSError):
-                _close_part(results, tally)
-                checkpoint.stop(asdict(tally), campaign.perhaps_sent)
+                _close_part(results, counts)
+                checkpoint.stop(asdict(counts), campaign.perhaps_sent)
             raise
-        _close_part(results, tally)
+        _close_part(results, counts)
         if results:
-            results.finish(tally.rows)
-        if tally.accepted + tally.known_before:
-            checkpoint.finish(asdict(tally))
+            results.finish(counts.rows)
+        if counts.accepted + counts.known_before:
+            checkpoint.finish(asdict(counts))
         else:
-            checkpoint.forget(asdict(Tally()))
+            checkpoint.forget(asdict(SendCounts()))
         if results:
             results.forget_parts()
 
     def _send_blocks(
         self,
-        campaign: Campaign,
+        campaign: BulkSender,
         audience: Audience,
-        tally: Tally,
+        counts: SendCounts,
         checkpoint: Checkpoint,
-        results: Results | None,
+        results: ResultsFile | None,
     ) -> None:
         """Send what is left. The checkpoint never says more than what the results hold."""
-        orders = campaign.orders(audience, tally.rows)
+        orders = campaign.orders(audience, counts.rows)
         while block := list(islice(orders, checkpoint.block_size(campaign.chunk_size))):
-            _close_part(results, tally)
-            checkpoint.announce(asdict(tally), [order.reference for order in block])
-            for chunk in campaign.send(block, tally):
+            _close_part(results, counts)
+            checkpoint.announce(asdict(counts), [order.reference for order in block])
+            for chunk in campaign.send(block, counts):
                 if results:
                     results.add(line_of(*found) for found in chunk)
                 if checkpoint.is_due:
-                    _close_part(results, tally)
-                    checkpoint.advance(asdict(tally))
-                    self.log.info("%s of %s recipients", f"{tally.rows:,}", f"{audience.count:,}")
+                    _close_part(results, counts)
+                    checkpoint.advance(asdict(counts))
+                    self.log.info("%s of %s recipients", f"{counts.rows:,}", f"{audience.count:,}")
 
     def _message(self) -> Message:
         options = {
@@ -175,39 +180,44 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, KeyedOperato
             "tariff": self.tariff,
             "schedule_at": self.schedule_at,
         }
-        text = PersonalText(filled("text", self.revealed("text")))
+        text = TextTemplate(non_blank("text", self.reveal("text")))
         originator = self.originator or self.hook.options.originator
         if not originator:
             raise TelecomInputError("originator", "must be given here or in the connection's extra")
-        return Message(text, filled("originator", originator, 14), options)
+        return Message(text, non_blank("originator", originator, 14), options)
 
-    def _rehearsed(self, campaign: Campaign, audience: Audience) -> dict[str, Any]:
-        price, currency = campaign.cost(audience, _amount(self.max_cost), Tally())
-        return {**self._counts(audience), "dry_run": True, "price": str(price), "currency": currency}
-
-    def _summary(self, audience: Audience, tally: Tally) -> dict[str, Any]:
-        facts = asdict(tally)
-        del facts["rows"]
-        return {**self._counts(audience), **facts, "results": self.results_path}
-
-    def _awaited(self, tally: Tally) -> dict[str, Any]:
+    def _dry_run_result(self, campaign: BulkSender, audience: Audience) -> dict[str, Any]:
+        price, currency = campaign.cost(audience, _amount(self.max_cost), SendCounts())
         return {
-            "task_ids": tally.task_ids,
-            "expected": tally.accepted,
+            **self._recipient_counts(audience),
+            "dry_run": True,
+            "price": str(price),
+            "currency": currency,
+        }
+
+    def _summary(self, audience: Audience, counts: SendCounts) -> dict[str, Any]:
+        facts = asdict(counts)
+        del facts["rows"]
+        return {**self._recipient_counts(audience), **facts, "results": self.results_path}
+
+    def _awaited(self, counts: SendCounts) -> dict[str, Any]:
+        return {
+            "task_ids": counts.task_ids,
+            "expected": counts.accepted,
             "min_delivered_percent": self.min_delivered_percent,
         }
 
-    def _judge(self, tally: Tally) -> None:
-        refused = sum(tally.refused.values())
-        most = tally.rows - 1 if self.max_rejected is None else self.max_rejected
+    def _judge(self, counts: SendCounts) -> None:
+        refused = sum(counts.refused.values())
+        most = counts.rows - 1 if self.max_rejected is None else self.max_rejected
         if refused > most:
-            codes = ", ".join(f"code {code}: {count}" for code, count in tally.refused.items())
-            raise TelecomRejectedError(f"{refused} of {tally.rows} messages were refused ({codes})")
+            codes = ", ".join(f"code {code}: {count}" for code, count in counts.refused.items())
+            raise TelecomRejectedError(f"{refused} of {counts.rows} messages were refused ({codes})")
 
 
-def _close_part(results: Results | None, tally: Tally) -> None:
+def _close_part(results: ResultsFile | None, counts: SendCounts) -> None:
     if results:
-        results.close_part(tally.rows)
+        results.close_part(counts.rows)
 
 
 def _amount(value: Decimal | str | int | None) -> Decimal | None:

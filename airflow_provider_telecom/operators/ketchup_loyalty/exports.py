@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import AwaitingOperator, OnceOperator, when_literal
+from airflow_provider_telecom.operators.base import DeferrableOperator, JournaledOperator, check_if_literal
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
@@ -38,7 +38,7 @@ _WORDS = {
 }
 
 
-class KetchUpCreateStatExportOperator(KetchUpOperator, OnceOperator, AwaitingOperator):
+class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, DeferrableOperator):
     """Order an export of detailed statistics and return `{"file_key", "adopted"}`.
 
     A copy costs nothing but one of the five places that an account has for a month. After a lost answer or a
@@ -83,7 +83,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, OnceOperator, AwaitingOpe
         "clicks",
         "callback_url",
     )
-    template_fields: Sequence[str] = (*OnceOperator.template_fields, *_filters, "own_file_keys")
+    template_fields: Sequence[str] = (*JournaledOperator.template_fields, *_filters, "own_file_keys")
     private_fields: ClassVar[Sequence[str]] = ("msisdns", "callback_url")
 
     def __init__(
@@ -119,9 +119,9 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, OnceOperator, AwaitingOpe
 
     def _check(self) -> None:
         for name, words in _WORDS.items():
-            when_literal(getattr(self, name), partial(one_of, name, allowed=words))
+            check_if_literal(getattr(self, name), partial(one_of, name, allowed=words))
         for name in _MOMENTS:
-            when_literal(getattr(self, name), partial(arguments.perhaps_moment, name))
+            check_if_literal(getattr(self, name), partial(arguments.perhaps_moment, name))
         others = [name for name in self._filters[1:-1] if getattr(self, name) is not None]
         if self.message_ids is not None and others:
             rule = f"overrides other filters; leave out {', '.join(others)}"
@@ -130,7 +130,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, OnceOperator, AwaitingOpe
     def execute(self, context: Context) -> dict[str, Any]:
         """Order it, once."""
         started = self._export(context)
-        return self._completed(started, STAT_FILE, {"file_key": started["file_key"]})
+        return self._wait_if_requested(started, STAT_FILE, {"file_key": started["file_key"]})
 
     def _export(self, context: Context) -> Facts:
         """Return this task's export of this run; it is ordered unless an earlier try did that."""
@@ -152,7 +152,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, OnceOperator, AwaitingOpe
 
     def _chosen(self) -> dict[str, Any]:
         """Return the filters that are given, as the hook wants them."""
-        found = {name: self.revealed(name) for name in self._filters}
+        found = {name: self.reveal(name) for name in self._filters}
         chosen = {name: value for name, value in found.items() if value is not None}
         for name in {"message_ids", "msisdns"} & chosen.keys():
             chosen[name] = arguments.listed(name, chosen[name])
@@ -247,7 +247,7 @@ class KetchUpDeleteStatExportOperator(KetchUpOperator):
     def __init__(self, *, file_key: str, missing_ok: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.file_key, self.missing_ok = file_key, missing_ok
-        when_literal(
+        check_if_literal(
             file_key,
             lambda key: matching("file_key", key, arguments.FILE_KEY, "must be a key that the vendor gave"),
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.calls.checks import within
+from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomRejectedError
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator
+from airflow_provider_telecom.operators.base import DeferrableOperator, IdempotentOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     TOO_LARGE,
@@ -18,7 +18,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     summed,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
-from airflow_provider_telecom.webhooks.address import receiver
+from airflow_provider_telecom.webhooks.address import read_receiver_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,7 +29,7 @@ _CALL = "POST /hlr/create"
 _LARGEST_CHUNK = 10_000
 
 
-class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
+class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOperator):
     """Look one or many numbers up in the networks' registers (HLR). Each look-up is paid for. Returns
 
         {"numbers", "duplicates", "accepted", "known_before", "refused": {code: count}, "price", "currency",
@@ -59,7 +59,7 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
     TelecomThrottledError. Source: "Отправка HLR запроса" of the vendor's document.
     """
 
-    template_fields: Sequence[str] = (*KeyedOperator.template_fields, "msisdns", "callback_url")
+    template_fields: Sequence[str] = (*IdempotentOperator.template_fields, "msisdns", "callback_url")
     private_fields: ClassVar[Sequence[str]] = ("msisdns", "callback_url")
 
     def __init__(
@@ -75,23 +75,25 @@ class KetchUpHlrLookupOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         super().__init__(**kwargs)
         self.msisdns, self.callback_url = msisdns, callback_url
         self.tariff = arguments.tariff(tariff)
-        self.chunk_size = within("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
         self.max_rejected = max_rejected
         if max_rejected is not None:
-            within("max_rejected", max_rejected, 0, 1_000_000)
+            in_range("max_rejected", max_rejected, 0, 1_000_000)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look them up, each once."""
         numbers = self._canonical("msisdns")
-        namer = self._namer(context)
+        namer = self._idempotency_keys(context)
         keys = {number: namer(number) for number in dict.fromkeys(numbers)}
         counts = {"numbers": len(keys), "duplicates": len(numbers) - len(keys)}
         content = {"numbers": list(keys), "tariff": self.tariff}
-        started = self._once(context, content, lambda: {**counts, **self._look_up(keys)})
+        started = self._send_once(context, content, lambda: {**counts, **self._look_up(keys)})
         most = len(keys) - 1 if self.max_rejected is None else self.max_rejected
         judge(started["refused"], len(keys), most, _CALL)
-        hearing = None if receiver() is None else f"{CALLBACKS}.hearing_hlr"
-        return self._completed(started, f"{WATCHES}.hlr", {"hlr_ids": started["hlr_ids"]}, hearing=hearing)
+        subscription = None if read_receiver_settings() is None else f"{CALLBACKS}.hearing_hlr"
+        return self._wait_if_requested(
+            started, f"{WATCHES}.hlr", {"hlr_ids": started["hlr_ids"]}, subscription=subscription
+        )
 
     def _look_up(self, keys: Mapping[str, str]) -> Facts:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery

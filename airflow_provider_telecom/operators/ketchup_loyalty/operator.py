@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_telecom.operators.base import TelecomOperator
-from airflow_provider_telecom.webhooks.address import Address, receiver
+from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
 
-WATCHES = "airflow_provider_telecom.vendors.ketchup_loyalty.watches"
-CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.callbacks"
+WATCHES = "airflow_provider_telecom.vendors.ketchup_loyalty.status"
+CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
 
 
 class KetchUpOperator(TelecomOperator):
@@ -30,18 +30,18 @@ class KetchUpOperator(TelecomOperator):
 
     def _told_to(self, kind: str, reference: str) -> str | None:
         """Return where the vendor is to tell what has become of a message: the Dag's address, or ours."""
-        own: str | None = self.revealed("callback_url")
-        settings = receiver()
+        own: str | None = self.reveal("callback_url")
+        settings = read_receiver_settings()
         if own is not None or settings is None:
             return own
-        return settings.url(Address("ketchup", kind, self.conn_id, reference))
+        return settings.url(WebhookAddress("ketchup_loyalty", kind, self.conn_id, reference))
 
     def _canonical(self, field: str) -> list[str]:
         """Return the numbers of a field, which has one or many, in the canonical form and with twins."""
-        from airflow_provider_telecom.calls.checks import some
+        from airflow_provider_telecom.calls.checks import non_empty
         from airflow_provider_telecom.calls.phone import e164
         from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import listed
 
         region = self.hook.options.default_region
-        numbers = some(field, listed(field, self.revealed(field)))
+        numbers = non_empty(field, listed(field, self.reveal(field)))
         return [e164(number, region, field=field) for number in numbers]

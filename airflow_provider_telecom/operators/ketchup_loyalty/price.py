@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_telecom.calls.checks import filled, one_of, within
+from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
-from airflow_provider_telecom.operators.base import when_literal
+from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
@@ -75,14 +75,14 @@ class KetchUpPriceOperator(KetchUpOperator):
         self.kind, self.tariff = one_of("kind", kind, arguments.TYPES), arguments.tariff(tariff)
         self.msisdns, self.text, self.originator, self.country = msisdns, text, originator, country
         self.promotional = promotional
-        self.chunk_size = within("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
         if (msisdns is None) != (text is None):
             raise TelecomInputError("text", "goes with msisdns; give both, or none for the price list")
         if kind == "hlr" and msisdns is not None:
             raise TelecomInputError("msisdns", "the vendor rehearses no HLR look-ups; use the price list")
         if country is not None and msisdns is not None:
             raise TelecomInputError("country", "is for the price list, without msisdns")
-        when_literal(text, lambda literal: filled("text", literal))
+        check_if_literal(text, lambda literal: non_blank("text", literal))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask."""
@@ -90,7 +90,7 @@ class KetchUpPriceOperator(KetchUpOperator):
             return {"kind": self.kind, "prices": self._listed()}
         numbers = self._canonical("msisdns")
         once = list(dict.fromkeys(numbers))
-        price, currency = self._summed(once, filled("text", self.revealed("text")))
+        price, currency = self._summed(once, non_blank("text", self.reveal("text")))
         return {
             "kind": self.kind,
             "messages": len(once),
@@ -128,7 +128,7 @@ class KetchUpPriceOperator(KetchUpOperator):
         prices = [price.model_dump(mode="json", exclude={"type"}) for price in ask[self.kind](self.tariff)]
         if self.country is None:
             return prices
-        wanted = filled("country", self.country).strip().upper()
+        wanted = non_blank("country", self.country).strip().upper()
         if not (found := [price for price in prices if price["country"].upper() == wanted]):
             raise TelecomNotFoundError(f"the price list has no country {wanted}")
         return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.calls.checks import filled, within
+from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomInputError,
@@ -15,7 +15,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
 )
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator, when_literal
+from airflow_provider_telecom.operators.base import DeferrableOperator, IdempotentOperator, check_if_literal
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import looked_up
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
+class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOperator):
     """Send one SMS and return `{"message_id", "reference", "price", "currency", "known_before"}`.
 
     It goes under a key (`reference`) derived from run, task, number, sender and text, so a retried or
@@ -49,7 +49,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
     """
 
     template_fields: Sequence[str] = (
-        *KeyedOperator.template_fields,
+        *IdempotentOperator.template_fields,
         "msisdn",
         "text",
         "originator",
@@ -70,21 +70,23 @@ class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.msisdn, self.text, self.originator = msisdn, text, originator
-        self.validity_hours = within("validity_hours", validity_hours, 1, arguments.LONGEST_VALIDITY_HOURS)
+        self.validity_hours = in_range("validity_hours", validity_hours, 1, arguments.LONGEST_VALIDITY_HOURS)
         self.tariff, self.schedule_at = arguments.tariff(tariff), schedule_at
-        when_literal(text, lambda literal: filled("text", literal))
-        when_literal(originator, lambda literal: filled("originator", literal, arguments.LONGEST_ORIGINATOR))
-        when_literal(schedule_at, lambda literal: arguments.perhaps_moment("schedule_at", literal))
+        check_if_literal(text, lambda literal: non_blank("text", literal))
+        check_if_literal(
+            originator, lambda literal: non_blank("originator", literal, arguments.LONGEST_ORIGINATOR)
+        )
+        check_if_literal(schedule_at, lambda literal: arguments.perhaps_moment("schedule_at", literal))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it, once."""
         message = self._message()
         msisdn = message["msisdn"]
-        reference = self._namer(context)(msisdn, message["originator"], message["text"])
-        started = self._once(context, message, lambda: self._send(message, reference), msisdn, reference)
+        reference = self._idempotency_keys(context)(msisdn, message["originator"], message["text"])
+        started = self._send_once(context, message, lambda: self._send(message, reference), msisdn, reference)
         message_id = started["message_id"]
         name = {"reference": reference} if message_id is None else {"message_id": message_id}
-        return self._completed(started, f"{WATCHES}.sms", name)
+        return self._wait_if_requested(started, f"{WATCHES}.sms", name)
 
     def _message(self) -> dict[str, Any]:
         from airflow_provider_telecom.calls.phone import e164
@@ -94,9 +96,9 @@ class KetchUpSendSmsOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
         if originator is None:
             raise TelecomInputError("originator", "must be given here or in the connection's extra")
         return {
-            "msisdn": e164(self.revealed("msisdn"), options.default_region),
-            "text": filled("text", self.revealed("text")),
-            "originator": filled("originator", originator, arguments.LONGEST_ORIGINATOR),
+            "msisdn": e164(self.reveal("msisdn"), options.default_region),
+            "text": non_blank("text", self.reveal("text")),
+            "originator": non_blank("originator", originator, arguments.LONGEST_ORIGINATOR),
             "validity_hours": self.validity_hours,
             "tariff": self.tariff,
             "schedule_at": arguments.perhaps_moment("schedule_at", self.schedule_at),

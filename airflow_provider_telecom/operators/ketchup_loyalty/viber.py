@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.calls.checks import filled, within
+from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import AwaitingOperator, KeyedOperator, when_literal, with_inbox
+from airflow_provider_telecom.operators.base import (
+    DeferrableOperator,
+    IdempotentOperator,
+    check_if_literal,
+    with_inbox,
+)
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     VENDOR_FAILED,
@@ -19,7 +24,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     summed,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
-from airflow_provider_telecom.webhooks.address import Address, receiver
+from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
 _EXTRAS = ("image_url", "caption", "action_url")
 
 
-class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator):
+class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOperator):
     """Send a Viber message to one or several recipients in one call, each under a key of its own. Returns
 
         {"recipients", "duplicates", "accepted", "known_before", "refused": {code: count}, "price",
@@ -64,7 +69,7 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         all were.
     :param keyed: False: never rely on keys.
     :param on_unknown: what to do when nobody can know whether messages went out: `fail`, `resend` or
-        `assume_sent` (see `UnkeyedOperator`).
+        `assume_sent` (see `NonIdempotentOperator`).
     :param min_delivered_percent: 0 to 100.
 
     Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomFundsError,
@@ -72,7 +77,7 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
     """
 
     template_fields: Sequence[str] = (
-        *KeyedOperator.template_fields,
+        *IdempotentOperator.template_fields,
         "recipients",
         "text",
         "sender",
@@ -103,7 +108,7 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         min_delivered_percent: str | float | None = None,
         **kwargs: Any,
     ) -> None:
-        if callback_url is None and receiver() is not None:
+        if callback_url is None and read_receiver_settings() is not None:
             kwargs["inlets"] = with_inbox(kwargs.get("inlets"))
         super().__init__(**kwargs)
         self.recipients, self.text, self.sender, self.promotional = recipients, text, sender, promotional
@@ -118,11 +123,11 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
     def _check(self) -> None:
         arguments.viber_validity(self.validity_seconds, self.allow_short_validity)
         if self.max_rejected is not None:
-            within("max_rejected", self.max_rejected, 0, 1_000_000)
+            in_range("max_rejected", self.max_rejected, 0, 1_000_000)
         arguments.perhaps_percent("min_delivered_percent", self.min_delivered_percent)
-        when_literal(self.text, lambda literal: filled("text", literal))
-        when_literal(self.sender, lambda literal: filled("sender", literal))
-        when_literal(self.schedule_at, lambda literal: arguments.perhaps_moment("schedule_at", literal))
+        check_if_literal(self.text, lambda literal: non_blank("text", literal))
+        check_if_literal(self.sender, lambda literal: non_blank("sender", literal))
+        check_if_literal(self.schedule_at, lambda literal: arguments.perhaps_moment("schedule_at", literal))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it to all, once."""
@@ -135,8 +140,10 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
             return dict(started)
         most = len(once) - 1 if self.max_rejected is None else self.max_rejected
         judge(started["refused"], len(once), most, "POST /viber/create")
-        hearing = None if receiver() is None else f"{CALLBACKS}.hearing_viber_messages"
-        return self._completed(started, f"{WATCHES}.viber_messages", self._awaited(started), hearing=hearing)
+        subscription = None if read_receiver_settings() is None else f"{CALLBACKS}.hearing_viber_messages"
+        return self._wait_if_requested(
+            started, f"{WATCHES}.viber_messages", self._awaited(started), subscription=subscription
+        )
 
     def _message(self) -> dict[str, Any]:
         sender = self.sender if self.sender is not None else self.hook.options.viber_sender
@@ -145,10 +152,10 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
                 "sender", "must be given here or as viber_sender in the connection's extra"
             )
         return {
-            "text": filled("text", self.revealed("text")),
-            "sender": filled("sender", sender),
+            "text": non_blank("text", self.reveal("text")),
+            "sender": non_blank("sender", sender),
             "promotional": self.promotional,
-            **{name: self.revealed(name) for name in (*_EXTRAS, "callback_url")},
+            **{name: self.reveal(name) for name in (*_EXTRAS, "callback_url")},
             "validity_seconds": self.validity_seconds,
             "allow_short_validity": self.allow_short_validity,
             "tariff": self.tariff,
@@ -156,7 +163,10 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
         }
 
     def _keys(self, context: Context, numbers: Sequence[str], message: Mapping[str, Any]) -> list[str]:
-        namer, extras = self._namer(context), [f"{name}={message[name]}" for name in _EXTRAS if message[name]]
+        namer, extras = (
+            self._idempotency_keys(context),
+            [f"{name}={message[name]}" for name in _EXTRAS if message[name]],
+        )
         return [namer(number, message["sender"], message["text"], *extras) for number in numbers]
 
     def _sent(
@@ -205,15 +215,17 @@ class KetchUpSendViberOperator(KetchUpOperator, KeyedOperator, AwaitingOperator)
 
     def _callback_url(self, keys: Sequence[str]) -> str | None:
         """Return where the vendor is to post what becomes of these messages: an address for no others."""
-        if len(keys) == 1 or receiver() is None or self.revealed("callback_url") is not None:
+        if len(keys) == 1 or read_receiver_settings() is None or self.reveal("callback_url") is not None:
             return self._told_to("viber", keys[0])
         from airflow.sdk.exceptions import AirflowRuntimeError
 
-        from airflow_provider_telecom.webhooks import reading
+        from airflow_provider_telecom.webhooks import inbox_client
 
         group = fingerprint(sorted(keys))[:32]
         try:
-            reading.bind(Address("ketchup", "viber", self.conn_id, group).topic, keys)
+            inbox_client.bind_references(
+                WebhookAddress("ketchup_loyalty", "viber", self.conn_id, group).topic, keys
+            )
         except AirflowRuntimeError as error:
             self.log.warning("KetchUp gets no address for its reports, so they are polled: %s", error)
             return None

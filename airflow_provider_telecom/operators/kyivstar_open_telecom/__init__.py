@@ -1,11 +1,11 @@
 """Operators of Kyivstar Open Telecom."""
 
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.create_promo import KyivstarCreatePromoOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.messages import (
     KyivstarSendSmsOperator,
     KyivstarSendViberOperator,
 )
-from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promos import (
     KyivstarPromoStatisticsOperator,
     KyivstarStartPromoOperator,

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.calls.checks import filled, within
+from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.operators.base import AwaitingOperator
+from airflow_provider_telecom.operators.base import DeferrableOperator
 from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator
-from airflow_provider_telecom.operators.kyivstar_open_telecom.draft import (
-    LARGEST_CHUNK,
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import (
+    MAX_CHUNK_SIZE,
     build_draft,
     check_variables,
 )
-from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import WATCHES, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import (
     may_have_started,
     start_promo,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.operators.campaigns.recipients import Audience
 
 
-class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOperator):
+class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, DeferrableOperator):
     """Build an SMS mailing with its whole audience, and start it if asked to.
 
     Two phases. The draft and its audience, in chunks, cost nothing and reach nobody; if anything of it is
@@ -63,33 +63,33 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, AwaitingOp
         param_columns: Sequence[str] = (),
         sender: str | None = None,
         start: bool = False,
-        chunk_size: int = LARGEST_CHUNK,
+        chunk_size: int = MAX_CHUNK_SIZE,
         suspend_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.param_columns, self.sender, self.start = param_columns, sender, start
-        self.chunk_size = within("chunk_size", chunk_size, 1, LARGEST_CHUNK)
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, MAX_CHUNK_SIZE)
         self.suspend_on_kill = suspend_on_kill
         if self.wait_for_completion and not start:
             raise TelecomInputError("wait_for_completion", "is for a mailing that is started: start=True")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all recipients, build the draft, and start it."""
-        text = filled("text", self.revealed("text"))
+        text = non_blank("text", self.reveal("text"))
         check_variables(text, self.param_columns)
         journal = self._journal(context)
-        with self._gathered(self.param_columns, self.hook.options.default_region) as audience:
-            counts = self._counts(audience)
-            if self.rehearsal:
+        with self._read_recipients(self.param_columns, self.hook.options.default_region) as audience:
+            counts = self._recipient_counts(audience)
+            if self.is_dry_run:
                 return {**counts, "dry_run": True}
             content = {"recipients": audience.sha256, "text": text, "sender": self.sender}
             body = self._fingerprint(content)
             promo_id = self._draft(journal, audience, text, body)
         ours = self.start and self._put_into_queue(journal, promo_id, body)
         facts = {"promo_id": promo_id, "started": self.start, **counts}
-        stop = f"{WATCHES}.stop_promo" if ours and self.suspend_on_kill else None
-        return self._completed(facts, f"{WATCHES}.promo", {"promo_id": promo_id}, stop)
+        stop = f"{STATUS_MODULE}.stop_promo" if ours and self.suspend_on_kill else None
+        return self._wait_if_requested(facts, f"{STATUS_MODULE}.promo", {"promo_id": promo_id}, stop)
 
     def _draft(self, journal: Journal, audience: Audience, text: str, body: str) -> str:
         """Return the id of the whole draft: this task's earlier one, or a new one.

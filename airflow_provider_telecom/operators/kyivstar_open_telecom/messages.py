@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_telecom.calls.checks import filled, one_of
+from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import AwaitingOperator, UnkeyedOperator, is_literal
-from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import WATCHES, KyivstarOperator
+from airflow_provider_telecom.operators.base import DeferrableOperator, NonIdempotentOperator, is_literal
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
-    promotion_parts,
+    check_promotion_parts,
+    http_url,
     segments_allowed,
     sms_text,
     sms_ttl,
     viber_ttl,
-    web_address,
 )
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber_template import check_fits, check_template
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber_template import (
+    check_matches,
+    check_template,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Accepted
 
 
-class KyivstarSendSmsOperator(KyivstarOperator, UnkeyedOperator, AwaitingOperator):
+class KyivstarSendSmsOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperator):
     """Send one SMS and return `{"message_id", "reserved_segments"}`, and its status if it waits for it.
 
     Nothing tells a copy from a second SMS: `on_unknown` says what to do when no answer came. With
@@ -41,7 +44,7 @@ class KyivstarSendSmsOperator(KyivstarOperator, UnkeyedOperator, AwaitingOperato
     Source: "/sms" of the vendor's document.
     """
 
-    template_fields: Sequence[str] = (*UnkeyedOperator.template_fields, "msisdn", "text", "sender")
+    template_fields: Sequence[str] = (*NonIdempotentOperator.template_fields, "msisdn", "text", "sender")
     private_fields: ClassVar[Sequence[str]] = ("msisdn", "text")
 
     def __init__(
@@ -61,28 +64,28 @@ class KyivstarSendSmsOperator(KyivstarOperator, UnkeyedOperator, AwaitingOperato
         if ttl_seconds is not None:
             sms_ttl(ttl_seconds)
         _check(text, lambda literal: sms_text(literal, max_segments))
-        _check(sender, lambda literal: filled("sender", literal))
+        _check(sender, lambda literal: non_blank("sender", literal))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it, once."""
         message = {
-            "msisdn": self.revealed("msisdn"),
-            "text": self.revealed("text"),
+            "msisdn": self.reveal("msisdn"),
+            "text": self.reveal("text"),
             "sender": self.sender,
             "max_segments": self.max_segments,
             "ttl_seconds": self.ttl_seconds,
         }
-        started = self._once(context, message, lambda: self._send(message))
+        started = self._send_once(context, message, lambda: self._send(message))
         if (message_id := started.get("message_id")) is None:
             return dict(started)
-        return self._completed(started, f"{WATCHES}.sms", {"message_id": message_id})
+        return self._wait_if_requested(started, f"{STATUS_MODULE}.sms", {"message_id": message_id})
 
     def _send(self, message: Mapping[str, Any]) -> dict[str, Any]:
         accepted = self.hook.send_sms(**message)
         return {"message_id": accepted.message_id, "reserved_segments": accepted.reserved_segments}
 
 
-class KyivstarSendViberOperator(KyivstarOperator, UnkeyedOperator, AwaitingOperator):
+class KyivstarSendViberOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperator):
     """Send one Viber message and return `{"message_id"}`, and its status if it waits for it.
 
     Nothing tells a copy from a second message: `on_unknown` says what to do when no answer came. With
@@ -108,7 +111,7 @@ class KyivstarSendViberOperator(KyivstarOperator, UnkeyedOperator, AwaitingOpera
     """
 
     template_fields: Sequence[str] = (
-        *UnkeyedOperator.template_fields,
+        *NonIdempotentOperator.template_fields,
         "msisdn",
         "text",
         "image_url",
@@ -140,23 +143,23 @@ class KyivstarSendViberOperator(KyivstarOperator, UnkeyedOperator, AwaitingOpera
             viber_ttl(ttl_seconds)
         self._check_parts()
         _check(text, self._check_text)
-        _check(sender, lambda literal: filled("sender", literal))
+        _check(sender, lambda literal: non_blank("sender", literal))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it, once."""
         message = {
-            "msisdn": self.revealed("msisdn"),
-            "text": self.revealed("text"),
+            "msisdn": self.reveal("msisdn"),
+            "text": self.reveal("text"),
             "sender": self.sender,
             "ttl_seconds": self.ttl_seconds,
         }
         if self.kind == "promotion":
-            message |= {part: self.revealed(part) for part in ("image_url", "caption", "action_url")}
+            message |= {part: self.reveal(part) for part in ("image_url", "caption", "action_url")}
         content = {"kind": self.kind, **message}
-        started = self._once(context, content, lambda: self._send(message))
+        started = self._send_once(context, content, lambda: self._send(message))
         if (message_id := started.get("message_id")) is None:
             return dict(started)
-        return self._completed(started, f"{WATCHES}.viber", {"message_id": message_id})
+        return self._wait_if_requested(started, f"{STATUS_MODULE}.viber", {"message_id": message_id})
 
     def _send(self, message: Mapping[str, Any]) -> dict[str, Any]:
         if self.text is not None:
@@ -173,10 +176,10 @@ class KyivstarSendViberOperator(KyivstarOperator, UnkeyedOperator, AwaitingOpera
         if self.kind == "promotion":
             if self.template is not None:
                 raise TelecomInputError("template", "is for transactions")
-            promotion_parts(self.text, **pictured)
-            _check(self.image_url, lambda literal: web_address("image_url", literal))
-            _check(self.caption, lambda literal: filled("caption", literal))
-            _check(self.action_url, lambda literal: web_address("action_url", literal))
+            check_promotion_parts(self.text, **pictured)
+            _check(self.image_url, lambda literal: http_url("image_url", literal))
+            _check(self.caption, lambda literal: non_blank("caption", literal))
+            _check(self.action_url, lambda literal: http_url("action_url", literal))
             return
         for field, value in pictured.items():
             if value is not None:
@@ -187,9 +190,9 @@ class KyivstarSendViberOperator(KyivstarOperator, UnkeyedOperator, AwaitingOpera
             check_template(self.template)
 
     def _check_text(self, text: str) -> None:
-        filled("text", text)
+        non_blank("text", text)
         if self.template is not None:
-            check_fits(text, self.template)
+            check_matches(text, self.template)
 
 
 def _check(value: Any, check: Callable[[Any], object]) -> None:

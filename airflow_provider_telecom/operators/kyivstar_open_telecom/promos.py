@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.journal.journal import Journal
-from airflow_provider_telecom.operators.base import AwaitingOperator, TelecomOperator, is_literal
-from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import WATCHES, KyivstarOperator
+from airflow_provider_telecom.operators.base import DeferrableOperator, TelecomOperator, is_literal
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import start_promo, suspend_promo
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import promo_uuid
 
@@ -27,7 +27,7 @@ class _PromoOperator(KyivstarOperator):
             promo_uuid(promo_id)
 
 
-class KyivstarStartPromoOperator(_PromoOperator, AwaitingOperator):
+class KyivstarStartPromoOperator(_PromoOperator, DeferrableOperator):
     """Put a mailing into the queue, so that it starts; return `{"promo_id", "status", "changed"}`.
 
     This is what costs money and reaches people. The task looks first: a DRAFT is started; one that is
@@ -59,8 +59,8 @@ class KyivstarStartPromoOperator(_PromoOperator, AwaitingOperator):
         """Look, start it if need be, and wait if asked to."""
         journal = Journal(context["task_state_store"])
         started = start_promo(self.hook, journal, self.promo_id, resume_suspended=self.resume_suspended)
-        stop = f"{WATCHES}.stop_promo" if self.suspend_on_kill and started["changed"] else None
-        return self._completed(started, f"{WATCHES}.promo", {"promo_id": self.promo_id}, stop)
+        stop = f"{STATUS_MODULE}.stop_promo" if self.suspend_on_kill and started["changed"] else None
+        return self._wait_if_requested(started, f"{STATUS_MODULE}.promo", {"promo_id": self.promo_id}, stop)
 
 
 class KyivstarSuspendPromoOperator(_PromoOperator):
@@ -97,6 +97,6 @@ class KyivstarPromoStatisticsOperator(_PromoOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read them."""
-        from airflow_provider_telecom.vendors.kyivstar_open_telecom.watches import counts
+        from airflow_provider_telecom.vendors.kyivstar_open_telecom.status import counts
 
         return {"promo_id": self.promo_id, **counts(self.hook.get_promo_statistics(self.promo_id))}

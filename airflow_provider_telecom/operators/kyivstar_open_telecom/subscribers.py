@@ -23,16 +23,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_telecom.calls.checks import one_of, within
+from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.operators.base import TelecomOperator, is_literal
-from airflow_provider_telecom.operators.kyivstar_open_telecom.operator import KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
-    ANY_INTEGER,
+    MAX_INT32,
+    check_imei_or_period,
     days_back,
     hours_back,
     imei_digits,
-    imei_or_period,
     score_model,
 )
 
@@ -123,7 +123,7 @@ class KyivstarVerifySimOperator(SubscriberCheckOperator):
         self.activation_hours = hours_back(activation_hours)
 
     def _asked(self) -> dict[str, Any]:
-        found = self.hook.verify_sim(self.revealed("msisdn"), self.activation_hours)
+        found = self.hook.verify_sim(self.reveal("msisdn"), self.activation_hours)
         return self._told(found.sim_changed, sim_changed=found.sim_changed, is_active=found.is_active)
 
 
@@ -145,10 +145,10 @@ class KyivstarCheckSimCountOperator(SubscriberCheckOperator):
     def __init__(self, *, days: int, max_count: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.days = days_back("days", days)
-        self.max_count = within("max_count", max_count, 1, ANY_INTEGER)
+        self.max_count = in_range("max_count", max_count, 1, MAX_INT32)
 
     def _asked(self) -> dict[str, Any]:
-        found = self.hook.check_sim_count(self.revealed("msisdn"), self.days)
+        found = self.hook.check_sim_count(self.reveal("msisdn"), self.days)
         more: bool | None = found.sim_count > self.max_count
         if found.sim_count < 1 or (not more and found.is_at_least):
             more = None
@@ -187,12 +187,12 @@ class KyivstarCheckDeviceOperator(SubscriberCheckOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.imei, self.days_period, self.max_count = imei, days_period, max_count
-        imei_or_period(imei, days_period)
+        check_imei_or_period(imei, days_period)
         if (days_period is None) != (max_count is None):
             raise TelecomInputError("max_count", "goes with days_period, and only with it")
         if days_period is not None and max_count is not None:
             days_back("days_period", days_period)
-            within("max_count", max_count, 1, ANY_INTEGER)
+            in_range("max_count", max_count, 1, MAX_INT32)
         if imei is not None and is_literal(imei):
             imei_digits(imei)
 
@@ -202,7 +202,7 @@ class KyivstarCheckDeviceOperator(SubscriberCheckOperator):
 
     def _asked(self) -> dict[str, Any]:
         found = self.hook.check_device(
-            self.revealed("msisdn"), imei=self.revealed("imei"), days_period=self.days_period
+            self.reveal("msisdn"), imei=self.reveal("imei"), days_period=self.days_period
         )
         if self.max_count is None:
             word = (found.imei_result or "").casefold()
@@ -229,10 +229,10 @@ class KyivstarCheckLifetimeOperator(SubscriberCheckOperator):
 
     def __init__(self, *, min_months: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.min_months = within("min_months", min_months, 1, ANY_INTEGER)
+        self.min_months = in_range("min_months", min_months, 1, MAX_INT32)
 
     def _asked(self) -> dict[str, Any]:
-        found = self.hook.check_lifetime(self.revealed("msisdn")).lifetime_duration
+        found = self.hook.check_lifetime(self.reveal("msisdn")).lifetime_duration
         bounds = {"at_least": found.at_least, "at_most": found.at_most, "time_unit": found.time_unit}
         return self._told(_younger(found, self.min_months), **bounds)
 
@@ -283,7 +283,7 @@ class KyivstarScoreOperator(SubscriberCheckOperator):
             score_model(model_id)
 
     def _asked(self) -> dict[str, Any]:
-        score = self.hook.get_score(self.revealed("msisdn"), model_id=self.model_id)
+        score = self.hook.get_score(self.reveal("msisdn"), model_id=self.model_id)
         if score is None:
             return {"question": self._question, "answer": "unknown", "reason": "no_score"}
         lower = score < self.min_score if math.isfinite(score) else None

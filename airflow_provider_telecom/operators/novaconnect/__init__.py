@@ -1,5 +1,6 @@
 """Operators of NovaConnect."""
 
+from airflow_provider_telecom.operators.novaconnect.base import NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.effects import (
     NovaConnectDisconnectSimsOperator,
     NovaConnectPingSimsOperator,
@@ -8,9 +9,8 @@ from airflow_provider_telecom.operators.novaconnect.effects import (
     NovaConnectSendSmsOperator,
     NovaConnectSetTariffOperator,
 )
-from airflow_provider_telecom.operators.novaconnect.listing import NovaConnectListSimsOperator
-from airflow_provider_telecom.operators.novaconnect.sims import NovaConnectOperator
-from airflow_provider_telecom.operators.novaconnect.states import (
+from airflow_provider_telecom.operators.novaconnect.list_sims import NovaConnectListSimsOperator
+from airflow_provider_telecom.operators.novaconnect.set_state import (
     NovaConnectBlockSimsOperator,
     NovaConnectRenameSimOperator,
     NovaConnectSetGroupsOperator,

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Facts, State
-from airflow_provider_telecom.operators.base import UnkeyedOperator
-from airflow_provider_telecom.operators.novaconnect.sims import NovaConnectSimsOperator
-from airflow_provider_telecom.vendors.novaconnect import arguments, targets
+from airflow_provider_telecom.operators.base import NonIdempotentOperator
+from airflow_provider_telecom.operators.novaconnect.base import NovaConnectSimsOperator
+from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class NovaConnectEffectOperator(NovaConnectSimsOperator, UnkeyedOperator):
+class NovaConnectEffectOperator(NovaConnectSimsOperator, NonIdempotentOperator):
     """An operation of which the vendor cannot tell a copy; `on_unknown` says what a later try does.
 
     `skipped` names SIMs that it is not for, such as those of profile TC. With `assume_sent` after an unknown
@@ -30,27 +30,27 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, UnkeyedOperator):
         content, journal, chosen = self._content(), self._journal(context), self._entry_name("sims")
         entry = journal.earlier(self._entry_name("sent"), body := self._fingerprint(content))
         if entry and self._is_settled(entry.state):
-            return self._once(context, content, dict)  # sends nothing: the journal says what happened
+            return self._send_once(context, content, dict)  # sends nothing: the journal says what happened
         target, plan = self._target(), self._planned()
         if entry and entry.state in IN_DOUBT and (before := journal.read(chosen)):
-            plan.refuse_without(before.facts)
+            plan.check_covers(before.facts)
         if not plan.before:
             return plan.outcome(None)
         if self.select is not None:  # which may choose other SIMs in a later try
             journal.write(chosen, Entry(State.PLANNED, body, {"before": plan.before}))
-        url, key = self._handed_out(plan)
-        return self._once(context, content, lambda: self._sent(plan, target, url, key))
+        url, key = self._callback_address(plan)
+        return self._send_once(context, content, lambda: self._sent(plan, target, url, key))
 
     def _is_settled(self, state: State) -> bool:
         """Whether the journal decides alone, without a look at the SIMs."""
         if state in (State.PLANNED, State.REJECTED):
             return False
-        return state is State.DONE or not (self._tells_itself or self.on_unknown == "resend")
+        return state is State.DONE or not (self._is_observable or self.on_unknown == "resend")
 
     @property
-    def _tells_itself(self) -> bool:
+    def _is_observable(self) -> bool:
         """Whether a look at the SIMs can show that what nobody knew of has happened."""
-        return self.operation in targets.SHOWN
+        return self.operation in desired_state.OBSERVABLE
 
 
 class NovaConnectConfirmedOperator(NovaConnectEffectOperator):
@@ -126,7 +126,7 @@ class NovaConnectSendSmsOperator(NovaConnectEffectOperator):
         self._check_target(text)
 
     def _target(self) -> dict[str, Any]:
-        return {"text": arguments.sms_text(self.revealed("text"))}
+        return {"text": arguments.sms_text(self.reveal("text"))}
 
     def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
         return self.hook.send_sms(sim_ids, target["text"], callback_url=callback_url).queue_id
@@ -159,7 +159,7 @@ class NovaConnectSetTariffOperator(NovaConnectConfirmedOperator):
         self._check_target(package_kb)
 
     def _target(self) -> dict[str, Any]:
-        return targets.tariff(self.package_kb, self.auto_package, self.all_world)
+        return desired_state.tariff(self.package_kb, self.auto_package, self.all_world)
 
     def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
         return self.hook.set_tariff(sim_ids, **target, callback_url=callback_url).queue_id
@@ -184,7 +184,7 @@ class NovaConnectRepackageOperator(NovaConnectConfirmedOperator):
         self._target()
 
     def _target(self) -> dict[str, Any]:
-        return targets.repackage(self.only_used_up)
+        return desired_state.repackage(self.only_used_up)
 
     def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str:
         return self.hook.repackage_sims(sim_ids, callback_url=callback_url).queue_id

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.calls.checks import filled, one_of
+from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.vendors.novaconnect import targets
-from airflow_provider_telecom.vendors.novaconnect.arguments import flag
+from airflow_provider_telecom.vendors.novaconnect import desired_state
+from airflow_provider_telecom.vendors.novaconnect.arguments import boolean
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
@@ -34,15 +34,15 @@ def check_select(select: Any) -> Mapping[str, Any]:
         if name == "profile":
             one_of("select.profile", value, ("TD", "TC"))
         elif name == "query":
-            filled("select.query", value)
+            non_blank("select.query", value)
         elif name == "group":
-            filled("select.group", str(value) if type(value) is int else value)
+            non_blank("select.group", str(value) if type(value) is int else value)
         else:
-            flag(f"select.{name}", value)
+            boolean(f"select.{name}", value)
     return select
 
 
-def selected(hook: NovaConnectHook, select: Mapping[str, Any]) -> list[Sim]:
+def select_sims(hook: NovaConnectHook, select: Mapping[str, Any]) -> list[Sim]:
     """Return the SIMs of a choice. Raises TelecomInputError when there is no such group."""
     wanted = dict(check_select(select))
     group = wanted.pop("group", None)
@@ -66,12 +66,12 @@ def _group_id(hook: NovaConnectHook, group: int | str) -> int:
     for one in groups:
         if one.name == group:
             return one.id
-    if (number := targets.rendered(group)) in {one.id for one in groups}:
+    if (number := desired_state.rendered(group)) in {one.id for one in groups}:
         return int(number)
     raise TelecomInputError("select.group", "there is no such group")
 
 
-def by_ids(hook: NovaConnectHook, sim_ids: Sequence[int]) -> tuple[list[Sim], list[int]]:
+def find_sims(hook: NovaConnectHook, sim_ids: Sequence[int]) -> tuple[list[Sim], list[int]]:
     """Return the SIMs with these ids, and the ids that no SIM has."""
     found = {sim.id: sim for sim in hook.all_sims()}
     return [found[one] for one in sim_ids if one in found], [one for one in sim_ids if one not in found]
@@ -114,7 +114,7 @@ class Plan:
         """Leave a SIM out, and say why."""
         self.skipped.append({"sim_id": sim_id, "reason": reason})
 
-    def refuse_without(self, intent: Facts) -> None:
+    def check_covers(self, intent: Facts) -> None:
         """Raise TelecomInputError if SIMs of an earlier try's plan are not in this one: they are in doubt."""
         here = {*self.sim_ids, *self.changed, *self.unchanged, *(one["sim_id"] for one in self.skipped)}
         if missing := sorted({int(key) for key in intent["before"]} - here):
@@ -135,22 +135,24 @@ class Plan:
             )
 
 
-def plan_for(operation: str, target: targets.Target, sims: Iterable[Sim], unknown: Iterable[int]) -> Plan:
+def make_plan(
+    operation: str, target: desired_state.Target, sims: Iterable[Sim], unknown: Iterable[int]
+) -> Plan:
     """Sort SIMs into those that are to be changed, those that are so already, and those left out."""
     plan, now = Plan(), time.time()
     for sim_id in unknown:
         plan.skip(sim_id, _UNKNOWN)
     for sim in sims:
-        if targets.reached(operation, target, sim):
+        if desired_state.reached(operation, target, sim):
             plan.unchanged.append(sim.id)
-        elif why := targets.obstacle(operation, sim, now):
+        elif why := desired_state.obstacle(operation, sim, now):
             plan.skip(sim.id, why)
         else:
-            plan.before[str(sim.id)] = _trace(operation, sim)
+            plan.before[str(sim.id)] = _state_hash(operation, sim)
     return plan
 
 
-def plan_again(operation: str, target: targets.Target, sims: Iterable[Sim], intent: Facts) -> Plan:
+def resume_plan(operation: str, target: desired_state.Target, sims: Iterable[Sim], intent: Facts) -> Plan:
     """Return what is left of an earlier try's plan, of which nobody knows whether it was done.
 
     A SIM that stands where it should counts as changed; one that still stands where it stood is sent again;
@@ -162,19 +164,19 @@ def plan_again(operation: str, target: targets.Target, sims: Iterable[Sim], inte
         sim = found.get(int(key))
         if sim is None:
             plan.skip(int(key), _GONE)
-        elif targets.reached(operation, target, sim):
+        elif desired_state.reached(operation, target, sim):
             plan.changed.append(sim.id)
-        elif why := targets.obstacle(operation, sim, now) or _added(operation, target, sim, before):
+        elif why := desired_state.obstacle(operation, sim, now) or _added(operation, target, sim, before):
             plan.skip(sim.id, why)
-        elif _trace(operation, sim) != before:
+        elif _state_hash(operation, sim) != before:
             plan.skip(sim.id, _MOVED)
         else:
             plan.before[key] = before
     return plan
 
 
-def _added(operation: str, target: targets.Target, sim: Sim, before: str) -> str | None:
-    return None if _trace(operation, sim) == before else targets.only_added(operation, target, sim)
+def _added(operation: str, target: desired_state.Target, sim: Sim, before: str) -> str | None:
+    return None if _state_hash(operation, sim) == before else desired_state.only_added(operation, target, sim)
 
 
 def refuse_unknown(unknown: Sequence[int]) -> None:
@@ -191,5 +193,5 @@ def _shown(sim_ids: Sequence[int]) -> str:
     return ", ".join(map(str, sim_ids[:_NAMED_IDS])) + (", ..." if len(sim_ids) > _NAMED_IDS else "")
 
 
-def _trace(operation: str, sim: Sim) -> str:
-    return fingerprint(targets.state(operation, sim))[:16]
+def _state_hash(operation: str, sim: Sim) -> str:
+    return fingerprint(desired_state.state(operation, sim))[:16]

@@ -11,13 +11,13 @@ from fastapi.responses import JSONResponse
 from airflow_provider_telecom.simulator.credentials import KETCHUP_API_KEY
 from airflow_provider_telecom.simulator.ketchup_loyalty import hlr, sms, statistics, viber
 from airflow_provider_telecom.simulator.ketchup_loyalty.answers import Refusal, shaped
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import SHORT_NAME, Books
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import SHORT_NAME, VendorState
+from airflow_provider_telecom.simulator.state import SimulatorState
 
-Handle = Callable[[Books, Request], Awaitable[Any]]
+Handle = Callable[[VendorState, Request], Awaitable[Any]]
 
 
-def routes(town: Town) -> APIRouter:
+def routes(state: SimulatorState) -> APIRouter:
     """Return KetchUp's routes, with and without the `/rest` that is part of them."""
     router = APIRouter()
     every: list[tuple[tuple[str, ...], str, Handle]] = [
@@ -28,44 +28,48 @@ def routes(town: Town) -> APIRouter:
     ]
     for methods, path, handle in every:
         for address in (path, path.removeprefix("/rest")):
-            router.add_route(address, _endpoint(town, handle, address), methods=list(methods))
+            router.add_route(address, _endpoint(state, handle, address), methods=list(methods))
     return router
 
 
-def _endpoint(town: Town, handle: Handle, address: str) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    state: SimulatorState, handle: Handle, address: str
+) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
-        books: Books = town.books(SHORT_NAME, Books)
-        if not _is_there(books, address):
+        vendor_state: VendorState = state.vendor_state(SHORT_NAME, VendorState)
+        if not _is_there(vendor_state, address):
             return Response("<html>404 Not Found</html>", status_code=404, media_type="text/html")
         status = 200
         try:
-            _authorize(books, request)
-            body = await handle(books, request)
+            _authorize(vendor_state, request)
+            body = await handle(vendor_state, request)
         except Refusal as refusal:
-            body = refusal.body(books.switches)
-            status = _status_of(books, refusal)
+            body = refusal.body(vendor_state.switches)
+            status = _status_of(vendor_state, refusal)
         if isinstance(body, Response):
             return body
-        return JSONResponse(_bare(books, request, shaped(body, books.switches)), status_code=status)
+        return JSONResponse(
+            _bare(vendor_state, request, shaped(body, vendor_state.switches)), status_code=status
+        )
 
     return serve
 
 
-def _is_there(books: Books, address: str) -> bool:
+def _is_there(vendor_state: VendorState, address: str) -> bool:
     """Return whether something is at an address, as the switches say."""
     is_bare = not address.startswith("/rest/")
     module = address.removeprefix("/rest").split("/")[1]
-    wants_bare = {"rest": False, "bare": True, "mixed": module == "hlr"}[books.switches["base_path"]]
+    wants_bare = {"rest": False, "bare": True, "mixed": module == "hlr"}[vendor_state.switches["base_path"]]
     is_explicit = module in ("hlr", "sms") and ("/reference/" in address or "/task/" in address)
-    return is_bare == wants_bare and not (is_explicit and books.switches["reference_path"] == "shared")
+    return is_bare == wants_bare and not (is_explicit and vendor_state.switches["reference_path"] == "shared")
 
 
-def _status_of(books: Books, refusal: Refusal) -> int:
-    if refusal.code == 1 and books.switches.on("status_401"):
+def _status_of(vendor_state: VendorState, refusal: Refusal) -> int:
+    if refusal.code == 1 and vendor_state.switches.on("status_401"):
         return 401
-    if books.switches["error_status"] == "by_code":
+    if vendor_state.switches["error_status"] == "by_code":
         return _STATUSES.get(refusal.code, 400)
-    return 400 if books.switches["error_status"] == "400" else 200
+    return 400 if vendor_state.switches["error_status"] == "400" else 200
 
 
 _STATUSES = {
@@ -82,15 +86,15 @@ def _known(request: Request) -> bool:
     return request.headers.get("x-api-key") == KETCHUP_API_KEY
 
 
-def _authorize(books: Books, request: Request) -> None:
+def _authorize(vendor_state: VendorState, request: Request) -> None:
     if not _known(request):
         raise Refusal(1)
-    if books.blocked:
+    if vendor_state.blocked:
         raise Refusal(3)
 
 
-def _bare(books: Books, request: Request, body: Any) -> Any:
+def _bare(vendor_state: VendorState, request: Request, body: Any) -> Any:
     """Return a read's answer without its `error: 0`, if the switch is on."""
-    if books.switches.on("bare_read") and request.method == "GET" and isinstance(body, dict):
+    if vendor_state.switches.on("bare_read") and request.method == "GET" and isinstance(body, dict):
         return {name: value for name, value in body.items() if name != "error" or str(value) != "0"}
     return body

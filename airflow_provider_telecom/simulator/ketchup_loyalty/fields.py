@@ -11,8 +11,8 @@ from typing import Any
 from fastapi import Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.answers import VIBER, Codes, Refusal
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Message
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import Country, Module, country_of, table
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
 
 _REFERENCE = re.compile(r"[a-zA-Z0-9]{1,32}")
 _VIBER_KEY = re.compile(r"[a-zA-Z0-9_]{1,32}")  # the document's own sample is example_12
@@ -50,13 +50,13 @@ def entries(items: Any, fields: Set[str], code: int) -> list[dict[str, Any]]:
     return items
 
 
-def tariff(books: Books, value: Any) -> int:
+def tariff(vendor_state: VendorState, value: Any) -> int:
     """Return a tariff's number, 0 to 9."""
     if type(value) is not int:
         raise Refusal(7)
     if not 0 <= value <= 9:
         raise Refusal(6)
-    if value in books.inactive_tariffs:
+    if value in vendor_state.inactive_tariffs:
         raise Refusal(9)
     return value
 
@@ -68,7 +68,7 @@ def validity(value: Any, low: int, high: int, code: int) -> int:
     return value
 
 
-def sending_time(books: Books, body: dict[str, Any], field: str) -> datetime | None:
+def sending_time(vendor_state: VendorState, body: dict[str, Any], field: str) -> datetime | None:
     """Return the aware time to send at, or None for now. It must be ISO 8601 with an offset, and not past."""
     if field not in body:
         return None
@@ -80,17 +80,17 @@ def sending_time(books: Books, body: dict[str, Any], field: str) -> datetime | N
         moment = datetime.fromisoformat(local + ("+00:00" if zulu else f"{hours}:{minutes}"))
     except ValueError:
         raise Refusal(10) from None
-    if moment < books.town.clock.now():
+    if moment < vendor_state.simulator.clock.now():
         raise Refusal(10)
     return moment
 
 
-def prices(books: Books, module: Module, tariff_text: str | None) -> dict[str, Any]:
+def prices(vendor_state: VendorState, module: Module, tariff_text: str | None) -> dict[str, Any]:
     """Return a module's price list; the tariff comes from the path."""
     if tariff_text is not None and not re.fullmatch(r"[0-9]", tariff_text):
         raise Refusal(6)
     if tariff_text is not None:
-        tariff(books, int(tariff_text))
+        tariff(vendor_state, int(tariff_text))
     return {"error": "0", "prices": table(module)}
 
 

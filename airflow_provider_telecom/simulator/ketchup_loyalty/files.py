@@ -9,15 +9,15 @@ import re
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Message
 from airflow_provider_telecom.simulator.ketchup_loyalty.filters import statistics_status
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
 from airflow_provider_telecom.simulator.ketchup_loyalty.reports import hlr_details
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
 
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
-def row(books: Books, message: Message) -> dict[str, Any]:
+def row(vendor_state: VendorState, message: Message) -> dict[str, Any]:
     """Return what a file says of a message, as it stands now."""
     country, delivery = message.country, message.delivery
     facts = {
@@ -30,15 +30,15 @@ def row(books: Books, message: Message) -> dict[str, Any]:
         "mnc": country.mnc,
         "originator": message.originator,
         "price": f"{message.price:.7f} {CURRENCY}",
-        "Incoming date": books.naive(message.created),
-        "Sending date": books.naive(delivery.start) if delivery.started else None,
-        "DLR Date": books.naive(delivery.settled),
+        "Incoming date": vendor_state.naive(message.created),
+        "Sending date": vendor_state.naive(delivery.start) if delivery.started else None,
+        "DLR Date": vendor_state.naive(delivery.settled),
         "Status": statistics_status(message),
         "body": _network(message) if message.module == "hlr" else message.text,
     }
     options = {"img": "img", "caption": "Caption", "action": "Action"}
     facts |= {options[name]: value for name, value in message.options.items()}
-    if books.switches.on("alternative_sms") and message.delivery.stage == "not-viber-user":
+    if vendor_state.switches.on("alternative_sms") and message.delivery.stage == "not-viber-user":
         facts["alternativeSMS"] = _alternative(facts, message)
     return facts
 

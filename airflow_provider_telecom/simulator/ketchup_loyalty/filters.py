@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.answers import Refusal
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Message
 from airflow_provider_telecom.simulator.ketchup_loyalty.fields import only
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import COUNTRIES
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
 
 Test = Callable[[Message], bool]
 
@@ -47,15 +47,15 @@ def statistics_status(message: Message) -> str:
     return STATUSES[message.delivery.stage]
 
 
-def chosen(books: Books, body: dict[str, Any]) -> list[Message]:
+def chosen(vendor_state: VendorState, body: dict[str, Any]) -> list[Message]:
     """Return the messages that are asked for; a list of ids overrides all else."""
     only(body, FIELDS, 7)
     given = {name: value for name, value in body.items() if value is not None}
     if by_id(given):
         ids = _message_ids(given["message_id"])
-        return [books.messages[key] for key in ids if key in books.messages]
-    tests = [*_windows(books, given), *_choices(given), *_values(given), *_clicks(given)]
-    return [message for message in books.messages.values() if all(test(message) for test in tests)]
+        return [vendor_state.messages[key] for key in ids if key in vendor_state.messages]
+    tests = [*_windows(vendor_state, given), *_choices(given), *_values(given), *_clicks(given)]
+    return [message for message in vendor_state.messages.values() if all(test(message) for test in tests)]
 
 
 def by_id(body: dict[str, Any]) -> bool:
@@ -70,27 +70,29 @@ def _message_ids(ids: list[Any]) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def _windows(books: Books, given: dict[str, Any]) -> Iterator[Test]:
+def _windows(vendor_state: VendorState, given: dict[str, Any]) -> Iterator[Test]:
     """Yield the tests of the two windows; that of arrival is required."""
     if "time_in_from" not in given and "time_in_to" not in given:
         raise Refusal(2)
     since, until = (_moment(given.get(name)) for name in ("time_in_from", "time_in_to"))
     if since > until:
         raise Refusal(86)
-    yield lambda message: since <= _on_the_wall(books, message.created) <= until
+    yield lambda message: since <= _on_the_wall(vendor_state, message.created) <= until
     if "time_sent_from" in given:
         earliest = _moment(given["time_sent_from"])
-        yield lambda message: _on_the_wall(books, message.delivery.start) >= earliest
+        yield lambda message: _on_the_wall(vendor_state, message.delivery.start) >= earliest
     if "time_sent_to" in given:
         latest = _moment(given["time_sent_to"])
         yield (
-            lambda message: message.delivery.started and _on_the_wall(books, message.delivery.start) <= latest
+            lambda message: (
+                message.delivery.started and _on_the_wall(vendor_state, message.delivery.start) <= latest
+            )
         )
 
 
-def _on_the_wall(books: Books, moment: datetime) -> datetime:
+def _on_the_wall(vendor_state: VendorState, moment: datetime) -> datetime:
     """Return a moment as a database sees it that knows no zones: of an hour that comes twice, it has both."""
-    return moment.astimezone(books.zone).replace(microsecond=0, tzinfo=None)
+    return moment.astimezone(vendor_state.zone).replace(microsecond=0, tzinfo=None)
 
 
 def _moment(text: Any) -> datetime:

@@ -11,8 +11,8 @@ from fastapi import HTTPException, Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
 from airflow_provider_telecom.simulator.ketchup_loyalty.answers import HLR, Refusal, refuse_known, single
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Delivery, Message
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import Delivery, Message, VendorState
 
 _FIELDS = {"msisdn", "reference", "tariff", "callback_url"}
 _ACCEPTED = {"multipart": {"form", "raw"}, "form": {"form"}, "raw": {"raw"}, "json": {"json"}}
@@ -35,23 +35,23 @@ class Draft:
         return self.country.hlr
 
 
-async def create(books: Books, request: Request) -> dict[str, Any]:
+async def create(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Look up one number (an object, or a form with its fields) or many (a list, or a form's payload)."""
     form = await _form_of(request)
-    if form not in _ACCEPTED[books.switches["hlr_body"]]:
+    if form not in _ACCEPTED[vendor_state.switches["hlr_body"]]:
         raise Refusal(HLR.payload)
     if form != "form":
         content = await fields.json_body(request, HLR.payload)
-        return _one(books, content) if isinstance(content, dict) else _many(books, content)
+        return _one(vendor_state, content) if isinstance(content, dict) else _many(vendor_state, content)
     sent = await _fields_of(request)
     if sent.keys() == {"payload"}:
         try:
-            return _many(books, json.loads(sent["payload"]))
+            return _many(vendor_state, json.loads(sent["payload"]))
         except ValueError:
             raise Refusal(HLR.payload) from None
     if sent.get("tariff", "").isdecimal():
-        return _one(books, {**sent, "tariff": int(sent["tariff"])})
-    return _one(books, sent)
+        return _one(vendor_state, {**sent, "tariff": int(sent["tariff"])})
+    return _one(vendor_state, sent)
 
 
 async def _form_of(request: Request) -> str:
@@ -63,29 +63,29 @@ async def _form_of(request: Request) -> str:
     return "form" if kind == "multipart/form-data" else "another"
 
 
-async def by_id(books: Books, request: Request) -> dict[str, Any]:
+async def by_id(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return a look-up by its id, or, where that is the switch, by its reference."""
     key = request.path_params["key"]
-    message = books.by_id("hlr", key)
-    if message is None and books.switches["reference_path"] == "shared":
-        message = books.by_reference("hlr", key)
-    return _found(books, message)
+    message = vendor_state.by_id("hlr", key)
+    if message is None and vendor_state.switches["reference_path"] == "shared":
+        message = vendor_state.by_reference("hlr", key)
+    return _found(vendor_state, message)
 
 
-async def by_reference(books: Books, request: Request) -> dict[str, Any]:
+async def by_reference(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return a look-up by its reference."""
-    return _found(books, books.by_reference("hlr", request.path_params["key"]))
+    return _found(vendor_state, vendor_state.by_reference("hlr", request.path_params["key"]))
 
 
-async def prices(books: Books, request: Request) -> dict[str, Any]:
+async def prices(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return the price list."""
-    return fields.prices(books, "hlr", request.path_params.get("tariff"))
+    return fields.prices(vendor_state, "hlr", request.path_params.get("tariff"))
 
 
-def _found(books: Books, message: Message | None) -> dict[str, Any]:
+def _found(vendor_state: VendorState, message: Message | None) -> dict[str, Any]:
     if message is None:
         raise Refusal(HLR.not_found)
-    return reports.read(books, message)
+    return reports.read(vendor_state, message)
 
 
 async def _fields_of(request: Request) -> dict[str, str]:
@@ -101,56 +101,60 @@ async def _fields_of(request: Request) -> dict[str, str]:
     return form
 
 
-def _one(books: Books, item: dict[str, Any]) -> dict[str, Any]:
+def _one(vendor_state: VendorState, item: dict[str, Any]) -> dict[str, Any]:
     fields.only(item, _FIELDS, HLR.payload)
-    draft = _draft(books, item, fields.Recipients(HLR, books.references["hlr"]))
-    books.admit(1)
-    books.pay(draft.price)
-    message = _look_up(books, draft)
+    draft = _draft(vendor_state, item, fields.Recipients(HLR, vendor_state.references["hlr"]))
+    vendor_state.admit(1)
+    vendor_state.pay(draft.price)
+    message = _look_up(vendor_state, draft)
     created = {"error": "0", "id": message.id, "price": str(message.price), "currency": CURRENCY}
-    return single(created, books.switches)
+    return single(created, vendor_state.switches)
 
 
-def _many(books: Books, payload: Any) -> dict[str, Any]:
+def _many(vendor_state: VendorState, payload: Any) -> dict[str, Any]:
     items = fields.entries(payload, _FIELDS, HLR.payload)
     if any("msisdn" not in item for item in items):
         raise Refusal(HLR.payload, "Incorrect payload: missing msisdn")
-    recipients = fields.Recipients(HLR, books.references["hlr"])
-    lines = [_line(books, item, recipients) for item in items]
-    refuse_known(lines, HLR, books.switches)
+    recipients = fields.Recipients(HLR, vendor_state.references["hlr"])
+    lines = [_line(vendor_state, item, recipients) for item in items]
+    refuse_known(lines, HLR, vendor_state.switches)
     total = sum((line.price for line in lines if isinstance(line, Draft)), Decimal(0))
-    books.admit(len(lines))
-    books.pay(total)
+    vendor_state.admit(len(lines))
+    vendor_state.pay(total)
     result = [
-        line.body(books.switches) if isinstance(line, Refusal) else _created(_look_up(books, line))
+        line.body(vendor_state.switches)
+        if isinstance(line, Refusal)
+        else _created(_look_up(vendor_state, line))
         for line in lines
     ]
     return {"result": result, "error": "0", "totalprice": str(total), "currency": CURRENCY}
 
 
-def _line(books: Books, item: dict[str, Any], recipients: fields.Recipients) -> Draft | Refusal:
+def _line(vendor_state: VendorState, item: dict[str, Any], recipients: fields.Recipients) -> Draft | Refusal:
     try:
-        return _draft(books, item, recipients)
+        return _draft(vendor_state, item, recipients)
     except Refusal as refusal:
         return fields.about(refusal, item.get("reference"))
 
 
-def _draft(books: Books, item: dict[str, Any], recipients: fields.Recipients) -> Draft:
-    tariff = fields.tariff(books, item.get("tariff", 0))
+def _draft(vendor_state: VendorState, item: dict[str, Any], recipients: fields.Recipients) -> Draft:
+    tariff = fields.tariff(vendor_state, item.get("tariff", 0))
     reference = item.get("reference")
     try:
         country = recipients.check(item.get("msisdn"), reference)
     except Refusal as refusal:
-        if refusal.code == HLR.exists and reference in books.references["hlr"]:
-            refusal.facts = {"id": books.references["hlr"][reference].id}
+        if refusal.code == HLR.exists and reference in vendor_state.references["hlr"]:
+            refusal.facts = {"id": vendor_state.references["hlr"][reference].id}
         raise
-    return Draft(item["msisdn"], str(reference), tariff, country, _callback_url(books, item))
+    return Draft(item["msisdn"], str(reference), tariff, country, _callback_url(vendor_state, item))
 
 
-def _callback_url(books: Books, item: dict[str, Any]) -> str | None:
+def _callback_url(vendor_state: VendorState, item: dict[str, Any]) -> str | None:
     """Return where to report to. A wrong URL is no error: the account's own takes its place."""
     url = item.get("callback_url")
-    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else books.callback_url
+    return (
+        url if isinstance(url, str) and url.startswith(("http://", "https://")) else vendor_state.callback_url
+    )
 
 
 def _created(message: Message) -> dict[str, Any]:
@@ -163,21 +167,23 @@ def _created(message: Message) -> dict[str, Any]:
     }
 
 
-def _look_up(books: Books, draft: Draft) -> Message:
-    now, first = books.town.clock.now(), books.switches["hlr_first_status"]
+def _look_up(vendor_state: VendorState, draft: Draft) -> Message:
+    now, first = vendor_state.simulator.clock.now(), vendor_state.switches["hlr_first_status"]
     message = Message(
-        id=books.new_id(),
+        id=vendor_state.new_id(),
         module="hlr",
         msisdn=draft.msisdn,
         country=draft.country,
         price=draft.price,
         created=now,
-        delivery=Delivery(books.town, "ketchup.hlr", (first, _outcome(draft.msisdn)), now),
+        delivery=Delivery(
+            vendor_state.simulator, "ketchup_loyalty.hlr", (first, _outcome(draft.msisdn)), now
+        ),
         reference=draft.reference,
         callback_url=draft.callback_url,
     )
-    books.add(message, tariff=draft.tariff)
-    reports.promise(books, message)
+    vendor_state.add(message, tariff=draft.tariff)
+    reports.promise(vendor_state, message)
     return message
 
 

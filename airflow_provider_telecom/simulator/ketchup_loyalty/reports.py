@@ -5,56 +5,60 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_telecom.simulator.callbacks import Postman
 from airflow_provider_telecom.simulator.ketchup_loyalty.answers import shaped
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Message
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
+from airflow_provider_telecom.simulator.webhooks import WebhookSender
 
 TRIES = (0, 60, 360, 3_600, 43_200, 86_400)  # at once, then the document's five repeats
 
 
-def read(books: Books, message: Message) -> dict[str, Any]:
+def read(vendor_state: VendorState, message: Message) -> dict[str, Any]:
     """Return what KetchUp answers about a message. Reading is a look: it may ripen the message."""
-    status = message.delivery.look()
+    status = message.delivery.poll()
     if message.delivery.final:
-        _post(books, message, message.delivery.settled)
-    return _shown(books, message, status, message.delivery.settled)
+        _post(vendor_state, message, message.delivery.settled)
+    return _shown(vendor_state, message, status, message.delivery.settled)
 
 
-def promise(books: Books, message: Message) -> None:
+def promise(vendor_state: VendorState, message: Message) -> None:
     """See to it that a new message is reported when it comes to its end."""
     settling = message.delivery.settling()
     if settling is not None:
-        _post(books, message, settling)
+        _post(vendor_state, message, settling)
 
 
-def _post(books: Books, message: Message, settled: datetime | None) -> None:
+def _post(vendor_state: VendorState, message: Message, settled: datetime | None) -> None:
     """Post the final report, once, if somebody wants it. Viber's want a reference too."""
     if message.callback_url is None or message.reported or message.reference is None:
         return
     message.reported = True
-    now = books.town.clock.now()
+    now = vendor_state.simulator.clock.now()
     delay = max(0.0, ((settled or now) - now).total_seconds())
-    body = shaped(_shown(books, message, message.delivery.outcome, settled), books.switches)
-    postman = books.town.books("postman", Postman)
-    postman.post(message.callback_url, body, tuple(delay + seconds for seconds in TRIES))
+    body = shaped(_shown(vendor_state, message, message.delivery.outcome, settled), vendor_state.switches)
+    webhook_sender = vendor_state.simulator.vendor_state("webhook_sender", WebhookSender)
+    webhook_sender.post(message.callback_url, body, tuple(delay + seconds for seconds in TRIES))
 
 
-def _shown(books: Books, message: Message, status: str, settled: datetime | None) -> dict[str, Any]:
+def _shown(
+    vendor_state: VendorState, message: Message, status: str, settled: datetime | None
+) -> dict[str, Any]:
     if message.module == "hlr":
         return _hlr(message, status, settled)
     facts: dict[str, Any] = {"error": "0"}
-    if message.module == "sms" and books.switches.on("numbers"):
+    if message.module == "sms" and vendor_state.switches.on("numbers"):
         facts["errorDescription"] = "No errors"
-    if message.module == "sms" and not books.switches.on("no_id"):
+    if message.module == "sms" and not vendor_state.switches.on("no_id"):
         facts["id"] = message.id
     facts["msisdn"] = message.msisdn
     if message.reference is not None:
         facts["reference"] = message.reference
     return facts | {
-        "time_in": books.naive(message.created),
-        "time_sent": None if status in {"scheduled", "accepted"} else books.naive(message.delivery.start),
-        "time_dr": books.naive(settled),
+        "time_in": vendor_state.naive(message.created),
+        "time_sent": None
+        if status in {"scheduled", "accepted"}
+        else vendor_state.naive(message.delivery.start),
+        "time_dr": vendor_state.naive(settled),
         "status": status,
         "price": str(message.price),
         "currency": CURRENCY,

@@ -12,8 +12,8 @@ from fastapi import Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
 from airflow_provider_telecom.simulator.ketchup_loyalty.answers import SMS, Refusal, refuse_known, single
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Delivery, Message, Task
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import Delivery, Message, Task, VendorState
 from airflow_provider_telecom.simulator.sms import segments
 
 _WHOLE = {"destination", "validity", "tariff"}
@@ -60,71 +60,73 @@ class Order:
         return sum((line.price for line in self.lines if isinstance(line, Draft)), Decimal(0))
 
 
-async def create(books: Books, request: Request) -> dict[str, Any]:
+async def create(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Send to one phone or to many."""
-    order = _order(books, await fields.json_object(request, SMS.payload), books.references["sms"])
+    order = _order(
+        vendor_state, await fields.json_object(request, SMS.payload), vendor_state.references["sms"]
+    )
     if order.destination == "phone" and isinstance(order.lines[0], Refusal):
         raise order.lines[0]
-    refuse_known(order.lines, SMS, books.switches)
-    books.admit(len(order.lines))
-    books.pay(order.total)
+    refuse_known(order.lines, SMS, vendor_state.switches)
+    vendor_state.admit(len(order.lines))
+    vendor_state.pay(order.total)
     if order.destination == "phone":
-        return _send_one(books, order)
-    return _send_many(books, order)
+        return _send_one(vendor_state, order)
+    return _send_many(vendor_state, order)
 
 
-async def price(books: Books, request: Request) -> dict[str, Any]:
+async def price(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return what a sending would cost, without it. Recipients that would be refused cost nothing."""
-    known = books.references["sms"] if books.switches.on("price_refuses_known") else {}
-    order = _order(books, await fields.json_object(request, SMS.payload), known)
+    known = vendor_state.references["sms"] if vendor_state.switches.on("price_refuses_known") else {}
+    order = _order(vendor_state, await fields.json_object(request, SMS.payload), known)
     drafts = [line for line in order.lines if isinstance(line, Draft)]
     if not drafts and isinstance(order.lines[0], Refusal):
         raise order.lines[0]
     return {"error": "0", "totalprice": str(order.total), "currency": CURRENCY}
 
 
-async def by_any_id(books: Books, request: Request) -> dict[str, Any]:
+async def by_any_id(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return an SMS by its id or reference, else a task by its id."""
     key = request.path_params["key"]
-    message = books.by_id("sms", key) or books.by_reference("sms", key)
+    message = vendor_state.by_id("sms", key) or vendor_state.by_reference("sms", key)
     if message is not None:
-        return reports.read(books, message)
-    if key in books.tasks:
-        return _counts(books.tasks[key])
+        return reports.read(vendor_state, message)
+    if key in vendor_state.tasks:
+        return _counts(vendor_state.tasks[key])
     raise Refusal(SMS.not_found)
 
 
-async def by_reference(books: Books, request: Request) -> dict[str, Any]:
+async def by_reference(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return an SMS by its reference."""
-    message = books.by_reference("sms", request.path_params["key"])
+    message = vendor_state.by_reference("sms", request.path_params["key"])
     if message is None:
         raise Refusal(SMS.not_found)
-    return reports.read(books, message)
+    return reports.read(vendor_state, message)
 
 
-async def task(books: Books, request: Request) -> dict[str, Any]:
+async def task(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return how far a mass sending has come."""
     key = request.path_params["key"]
     if not (key.isascii() and key.isdigit()):
         raise Refusal(29)
-    if key not in books.tasks:
+    if key not in vendor_state.tasks:
         raise Refusal(30)
-    return _counts(books.tasks[key])
+    return _counts(vendor_state.tasks[key])
 
 
-async def prices(books: Books, request: Request) -> dict[str, Any]:
+async def prices(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return the price list."""
-    return fields.prices(books, "sms", request.path_params.get("tariff"))
+    return fields.prices(vendor_state, "sms", request.path_params.get("tariff"))
 
 
-def _order(books: Books, body: dict[str, Any], known: dict[str, Message]) -> Order:
+def _order(vendor_state: VendorState, body: dict[str, Any], known: dict[str, Message]) -> Order:
     destination = body.get("destination")
     if destination == "addresbook":
         raise Refusal(4)  # announced by the document for the future, in this spelling
     if not isinstance(destination, str) or destination not in _FIELDS:
         raise Refusal(SMS.payload)
-    kind = _kind_of(books, body, destination)
-    time = _time_of(books, kind)
+    kind = _kind_of(vendor_state, body, destination)
+    time = _time_of(vendor_state, kind)
     fields.only(body, _FIELDS[kind] | {time}, SMS.payload)
     items = [body]
     if kind != "phone":
@@ -132,43 +134,47 @@ def _order(books: Books, body: dict[str, Any], known: dict[str, Message]) -> Ord
     return Order(
         kind,
         fields.validity(body.get("validity", 72), 1, 72, 28),
-        fields.tariff(books, body.get("tariff", 0)),
-        fields.sending_time(books, body, time),
-        _lines(books, body, kind, items, fields.Recipients(SMS, known)),
+        fields.tariff(vendor_state, body.get("tariff", 0)),
+        fields.sending_time(vendor_state, body, time),
+        _lines(vendor_state, body, kind, items, fields.Recipients(SMS, known)),
     )
 
 
-def _kind_of(books: Books, body: dict[str, Any], destination: str) -> str:
+def _kind_of(vendor_state: VendorState, body: dict[str, Any], destination: str) -> str:
     """Return what a body is: `destination` says it, unless individual SMS share that of others."""
-    if books.switches["individual_destination"] == "individual":
+    if vendor_state.switches["individual_destination"] == "individual":
         return destination
     if destination == "individual":
         raise Refusal(SMS.payload)
     return "individual" if destination == "phones" and "body" not in body else destination
 
 
-def _time_of(books: Books, kind: str) -> str:
-    chosen = books.switches["sending_time"]
+def _time_of(vendor_state: VendorState, kind: str) -> str:
+    chosen = vendor_state.switches["sending_time"]
     if chosen != "by_destination":
         return chosen
     return "scheduledDatetime" if kind == "individual" else "send_time"
 
 
 def _lines(
-    books: Books, body: dict[str, Any], kind: str, items: list[dict[str, Any]], recipients: fields.Recipients
+    vendor_state: VendorState,
+    body: dict[str, Any],
+    kind: str,
+    items: list[dict[str, Any]],
+    recipients: fields.Recipients,
 ) -> list[Draft | Refusal]:
     """Return a line for each recipient. A wrong text for all refuses the request, one's own only that one."""
     if kind == "individual":
-        return [_line(books, item, recipients) for item in items]
-    originator, text = _originator(books, body), body.get("body")
+        return [_line(vendor_state, item, recipients) for item in items]
+    originator, text = _originator(vendor_state, body), body.get("body")
     count = _segments(text)
     return [_draft(item, originator, text, count, recipients) for item in items]
 
 
-def _line(books: Books, item: dict[str, Any], recipients: fields.Recipients) -> Draft | Refusal:
+def _line(vendor_state: VendorState, item: dict[str, Any], recipients: fields.Recipients) -> Draft | Refusal:
     text = item.get("body")
     try:
-        return _draft(item, _originator(books, item), text, _segments(text), recipients)
+        return _draft(item, _originator(vendor_state, item), text, _segments(text), recipients)
     except Refusal as refusal:
         return fields.about(refusal, item.get("reference"))
 
@@ -184,11 +190,11 @@ def _draft(
     return Draft(str(msisdn), str(reference), originator, text, country, country.sms * count)
 
 
-def _originator(books: Books, item: dict[str, Any]) -> str:
+def _originator(vendor_state: VendorState, item: dict[str, Any]) -> str:
     originator = item.get("originator")
     if not isinstance(originator, str) or not 1 <= len(originator) <= _LONGEST_ORIGINATOR:
         raise Refusal(25)
-    if originator in books.refused_senders:
+    if originator in vendor_state.refused_senders:
         raise Refusal(32)
     return originator
 
@@ -202,22 +208,22 @@ def _segments(text: Any) -> int:
     return count
 
 
-def _send_one(books: Books, order: Order) -> dict[str, Any]:
+def _send_one(vendor_state: VendorState, order: Order) -> dict[str, Any]:
     (draft,) = (line for line in order.lines if isinstance(line, Draft))
-    message = _send(books, order, draft, None)
+    message = _send(vendor_state, order, draft, None)
     created = {"error": "0", "id": message.id, "reference": message.reference}
-    return single(created | {"price": str(message.price), "currency": CURRENCY}, books.switches)
+    return single(created | {"price": str(message.price), "currency": CURRENCY}, vendor_state.switches)
 
 
-def _send_many(books: Books, order: Order) -> dict[str, Any]:
-    task_id = books.new_id()
+def _send_many(vendor_state: VendorState, order: Order) -> dict[str, Any]:
+    task_id = vendor_state.new_id()
     result: list[dict[str, Any]] = []
     messages: list[Message] = []
     for line in order.lines:
         if isinstance(line, Refusal):
-            result.append(line.body(books.switches))
+            result.append(line.body(vendor_state.switches))
             continue
-        message = _send(books, order, line, task_id)
+        message = _send(vendor_state, order, line, task_id)
         messages.append(message)
         result.append({
             "reference": message.reference,
@@ -228,7 +234,7 @@ def _send_many(books: Books, order: Order) -> dict[str, Any]:
         })
     answer = {"result": result, "error": "0", "totalprice": str(order.total), "currency": CURRENCY}
     if messages:
-        books.tasks[task_id] = _task(task_id, order, messages)
+        vendor_state.tasks[task_id] = _task(task_id, order, messages)
         answer["task_id"] = task_id
     return answer
 
@@ -240,22 +246,22 @@ def _task(task_id: str, order: Order, messages: list[Message]) -> Task:
     return Task(task_id, originator, text, order.validity, messages)
 
 
-def _send(books: Books, order: Order, draft: Draft, task_id: str | None) -> Message:
-    now = books.town.clock.now()
+def _send(vendor_state: VendorState, order: Order, draft: Draft, task_id: str | None) -> Message:
+    now = vendor_state.simulator.clock.now()
     stages = ("accepted", "sent", _OUTCOMES.get(draft.msisdn[-1], "delivered"))
     message = Message(
-        id=books.new_id(),
+        id=vendor_state.new_id(),
         module="sms",
         msisdn=draft.msisdn,
         country=draft.country,
         price=draft.price,
         created=now,
-        delivery=Delivery(books.town, "ketchup.sms", stages, order.send_at or now),
+        delivery=Delivery(vendor_state.simulator, "ketchup_loyalty.sms", stages, order.send_at or now),
         reference=draft.reference,
         originator=draft.originator,
         text=draft.text,
     )
-    books.add(
+    vendor_state.add(
         message,
         originator=draft.originator,
         text=draft.text,
@@ -269,7 +275,7 @@ def _send(books: Books, order: Order, draft: Draft, task_id: str | None) -> Mess
 
 def _counts(mailing: Task) -> dict[str, Any]:
     """Return a task's answer. `sent` counts all that the network took, whatever came of them."""
-    counts = Counter(message.delivery.look() for message in mailing.messages)
+    counts = Counter(message.delivery.poll() for message in mailing.messages)
     counts["sent"] = sum(counts[status] for status in _BY_NETWORK)
     return {
         "error": "0",

@@ -11,8 +11,8 @@ from fastapi import Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
 from airflow_provider_telecom.simulator.ketchup_loyalty.answers import VIBER, Refusal, refuse_known
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books, Delivery, Message
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import Delivery, Message, VendorState
 
 _FIELDS = {"tariff", "validity", "messages"}
 _MESSAGE_FIELDS = {
@@ -63,73 +63,75 @@ class Order:
         return sum((draft.total for draft in self.drafts), Decimal(0))
 
 
-async def create(books: Books, request: Request) -> list[dict[str, Any]] | dict[str, Any]:
+async def create(vendor_state: VendorState, request: Request) -> list[dict[str, Any]] | dict[str, Any]:
     """Send each message to each of its recipients."""
-    order = _order(books, await fields.json_object(request, VIBER.payload), books.references["viber"])
+    order = _order(
+        vendor_state, await fields.json_object(request, VIBER.payload), vendor_state.references["viber"]
+    )
     lines = [line for draft in order.drafts for line in draft.lines]
-    refuse_known(lines, VIBER, books.switches)
-    books.admit(len(lines))
-    books.pay(order.total)
-    sent = [_send_all(books, order, draft) for draft in order.drafts]
-    return sent[0] if books.switches.on("viber_object") and len(sent) == 1 else sent
+    refuse_known(lines, VIBER, vendor_state.switches)
+    vendor_state.admit(len(lines))
+    vendor_state.pay(order.total)
+    sent = [_send_all(vendor_state, order, draft) for draft in order.drafts]
+    return sent[0] if vendor_state.switches.on("viber_object") and len(sent) == 1 else sent
 
 
-async def price(books: Books, request: Request) -> dict[str, Any]:
+async def price(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return what a sending would cost, without it. Recipients that would be refused cost nothing."""
-    known = books.references["viber"] if books.switches.on("price_refuses_known") else {}
-    order = _order(books, await fields.json_object(request, VIBER.payload), known)
+    known = vendor_state.references["viber"] if vendor_state.switches.on("price_refuses_known") else {}
+    order = _order(vendor_state, await fields.json_object(request, VIBER.payload), known)
     lines = [line for draft in order.drafts for line in draft.lines]
     if isinstance(lines[0], Refusal) and all(isinstance(line, Refusal) for line in lines):
         raise lines[0]
     return {"error": "0", "totalprice": str(order.total), "currency": CURRENCY}
 
 
-async def by_id(books: Books, request: Request) -> dict[str, Any]:
+async def by_id(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return a message by its id."""
-    return _found(books, books.by_id("viber", request.path_params["key"]))
+    return _found(vendor_state, vendor_state.by_id("viber", request.path_params["key"]))
 
 
-async def by_reference(books: Books, request: Request) -> dict[str, Any]:
+async def by_reference(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return a message by its reference."""
-    return _found(books, books.by_reference("viber", request.path_params["key"]))
+    return _found(vendor_state, vendor_state.by_reference("viber", request.path_params["key"]))
 
 
-async def prices(books: Books, request: Request) -> dict[str, Any]:
+async def prices(vendor_state: VendorState, request: Request) -> dict[str, Any]:
     """Return the price list."""
-    return fields.prices(books, "viber", request.path_params.get("tariff"))
+    return fields.prices(vendor_state, "viber", request.path_params.get("tariff"))
 
 
-def _found(books: Books, message: Message | None) -> dict[str, Any]:
+def _found(vendor_state: VendorState, message: Message | None) -> dict[str, Any]:
     if message is None:
         raise Refusal(VIBER.not_found)
-    return reports.read(books, message)
+    return reports.read(vendor_state, message)
 
 
-def _order(books: Books, body: dict[str, Any], known: dict[str, Message]) -> Order:
+def _order(vendor_state: VendorState, body: dict[str, Any], known: dict[str, Message]) -> Order:
     fields.only(body, _FIELDS, VIBER.payload)
     recipients = fields.Recipients(VIBER, known)
     items = fields.entries(body.get("messages"), _MESSAGE_FIELDS, VIBER.payload)
     return Order(
-        fields.tariff(books, body.get("tariff", 0)),
+        fields.tariff(vendor_state, body.get("tariff", 0)),
         fields.validity(body.get("validity", 86_400), 15, 86_400, 48),
-        [_draft(books, item, recipients) for item in items],
+        [_draft(vendor_state, item, recipients) for item in items],
     )
 
 
-def _draft(books: Books, item: dict[str, Any], recipients: fields.Recipients) -> Draft:
+def _draft(vendor_state: VendorState, item: dict[str, Any], recipients: fields.Recipients) -> Draft:
     promotional, callback_url = item.get("is_promotional", False), item.get("callback_url")
     if not isinstance(promotional, bool) or not isinstance(callback_url, str | None):
         raise Refusal(VIBER.payload)
-    number = books.switches["viber_number"]
-    to = fields.entries(item.get("to"), {number, *_key_names(books)}, VIBER.payload)
+    number = vendor_state.switches["viber_number"]
+    to = fields.entries(item.get("to"), {number, *_key_names(vendor_state)}, VIBER.payload)
     return Draft(
         _text(item.get("text")),
-        _alpha_name(books, item.get("alpha_name")),
+        _alpha_name(vendor_state, item.get("alpha_name")),
         promotional,
         _options(item.get("options", {})),
         callback_url,
-        fields.sending_time(books, item, "scheduledDatetime"),
-        [_line(books, entry, recipients) for entry in to],
+        fields.sending_time(vendor_state, item, "scheduledDatetime"),
+        [_line(vendor_state, entry, recipients) for entry in to],
     )
 
 
@@ -139,8 +141,8 @@ def _text(text: Any) -> str:
     return text
 
 
-def _alpha_name(books: Books, alpha_name: Any) -> str:
-    if not isinstance(alpha_name, str) or not alpha_name or alpha_name in books.refused_senders:
+def _alpha_name(vendor_state: VendorState, alpha_name: Any) -> str:
+    if not isinstance(alpha_name, str) or not alpha_name or alpha_name in vendor_state.refused_senders:
         raise Refusal(45)
     return alpha_name
 
@@ -158,18 +160,20 @@ def _options(options: Any) -> dict[str, str]:
     return dict(viber)
 
 
-def _key_names(books: Books) -> set[str]:
+def _key_names(vendor_state: VendorState) -> set[str]:
     """Return the names that our key may have. The one that does not count is overlooked, or refused."""
-    counts = "reference" if books.switches.on("viber_reference") else "external_id"
-    return {counts} if books.switches.on("viber_strict") else {"external_id", "reference"}
+    counts = "reference" if vendor_state.switches.on("viber_reference") else "external_id"
+    return {counts} if vendor_state.switches.on("viber_strict") else {"external_id", "reference"}
 
 
-def _line(books: Books, entry: dict[str, Any], recipients: fields.Recipients) -> Recipient | Refusal:
+def _line(
+    vendor_state: VendorState, entry: dict[str, Any], recipients: fields.Recipients
+) -> Recipient | Refusal:
     """Return a recipient. With `viber_reference`, `reference` counts and `external_id` is overlooked."""
-    key = "reference" if books.switches.on("viber_reference") else "external_id"
+    key = "reference" if vendor_state.switches.on("viber_reference") else "external_id"
     if key == "external_id" and "reference" in entry and key not in entry:
         raise Refusal(VIBER.payload)
-    number = books.switches["viber_number"]
+    number = vendor_state.switches["viber_number"]
     msisdn, reference = entry.get(number), entry.get(key)
     if number not in entry:
         raise Refusal(VIBER.payload)
@@ -180,45 +184,45 @@ def _line(books: Books, entry: dict[str, Any], recipients: fields.Recipients) ->
     return Recipient(str(msisdn), reference, country)
 
 
-def _send_all(books: Books, order: Order, draft: Draft) -> dict[str, Any]:
+def _send_all(vendor_state: VendorState, order: Order, draft: Draft) -> dict[str, Any]:
     messages = [
-        line.body(books.switches)
+        line.body(vendor_state.switches)
         if isinstance(line, Refusal)
-        else _created(books, _send(books, order, draft, line), place)
+        else _created(vendor_state, _send(vendor_state, order, draft, line), place)
         for place, line in enumerate(draft.lines)
     ]
     return {"error": "0", "messages": messages, "total_price": str(draft.total), "currency": CURRENCY}
 
 
-def _created(books: Books, message: Message, place: int) -> dict[str, Any]:
-    echo = books.switches["viber_echo"]
+def _created(vendor_state: VendorState, message: Message, place: int) -> dict[str, Any]:
+    echo = vendor_state.switches["viber_echo"]
     created = {"id": message.id, "price": str(message.price), "currency": CURRENCY}
     if message.reference is not None and (echo == "all" or (echo == "first" and place == 0)):
         created["reference"] = message.reference
-    if books.switches.on("viber_item_error"):
+    if vendor_state.switches.on("viber_item_error"):
         created["error"] = "0"
     return created
 
 
-def _send(books: Books, order: Order, draft: Draft, recipient: Recipient) -> Message:
-    now = books.town.clock.now()
+def _send(vendor_state: VendorState, order: Order, draft: Draft, recipient: Recipient) -> Message:
+    now = vendor_state.simulator.clock.now()
     away = recipient.msisdn.endswith("9")
     stages = ("sent", "not-viber-user") if away else ("sent", "delivered", "read")
     message = Message(
-        id=books.new_id(),
+        id=vendor_state.new_id(),
         module="viber",
         msisdn=recipient.msisdn,
         country=recipient.country,
         price=recipient.country.viber,
         created=now,
-        delivery=Delivery(books.town, "ketchup.viber", stages, draft.send_at or now),
+        delivery=Delivery(vendor_state.simulator, "ketchup_loyalty.viber", stages, draft.send_at or now),
         reference=recipient.reference,
         originator=draft.alpha_name,
         text=draft.text,
         options=draft.options,
         callback_url=draft.callback_url,
     )
-    books.add(
+    vendor_state.add(
         message,
         originator=draft.alpha_name,
         text=draft.text,
@@ -228,7 +232,7 @@ def _send(books: Books, order: Order, draft: Draft, recipient: Recipient) -> Mes
         validity_seconds=order.validity,
         send_at=draft.send_at,
     )
-    reports.promise(books, message)
+    reports.promise(vendor_state, message)
     return message
 
 

@@ -1,6 +1,11 @@
 """A pretend Kyivstar Open Telecom: tokens, subscriber checks, SMS, Viber and mailings, on three servers."""
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books, Promo, RateLimit, Subscriber
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.routes import routes
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import (
+    Promo,
+    RateLimit,
+    Subscriber,
+    VendorState,
+)
 
-__all__ = ["Books", "Promo", "RateLimit", "Subscriber", "routes"]
+__all__ = ["Promo", "RateLimit", "Subscriber", "VendorState", "routes"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import wrong
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import wrong
 
 _MSISDN = re.compile(r"\+?(380[0-9]{9})")
 _NUMBER = re.compile(r"[0-9]{1,9}")

@@ -8,12 +8,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import (
-    NO_MESSAGE_STATUS,
-    RefusedError,
-    wrong,
-)
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books, Channel, Message
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
     Field,
     between,
@@ -25,30 +19,36 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
     msisdn,
 )
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
+    NO_MESSAGE_STATUS,
+    RefusedError,
+    wrong,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import Channel, Message, VendorState
 from airflow_provider_telecom.simulator.sms import segments
 
-MOST_SEGMENTS = 6
+MAX_SEGMENTS = 6
 LONGEST_VIBER_TEXT = 1000
 
 
-def check_sender(books: Books, sender: str) -> None:
+def check_sender(vendor_state: VendorState, sender: str) -> None:
     """Refuse an alpha name that was not agreed on."""
-    if sender in books.refused_senders:
+    if sender in vendor_state.refused_senders:
         raise wrong("from", "the alpha name is not agreed on")
 
 
-def rfc3339(books: Books, moment: datetime) -> str:
+def rfc3339(vendor_state: VendorState, moment: datetime) -> str:
     """Return a time as RFC 3339 with milliseconds."""
-    if books.switches["date_form"] == "offset":
+    if vendor_state.switches["date_form"] == "offset":
         return moment.astimezone(ZoneInfo("Europe/Kyiv")).isoformat(timespec="milliseconds")
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def send_sms(call: Call) -> dict[str, Any]:
     """Accept an SMS, however often it is sent."""
-    check_sender(call.books, call.body["from"])
+    check_sender(call.vendor_state, call.body["from"])
     needed = segments(call.body["text"])
-    if needed > call.body.get("maxSegments", MOST_SEGMENTS):
+    if needed > call.body.get("maxSegments", MAX_SEGMENTS):
         raise wrong("text", f"takes {needed} segments")
     message = _accept(call, "sms", ["accepted", "delivered"], "sms", segments=needed)
     return {"reqId": call.request_id, "msgId": message.id, "reservedSmsSegments": needed}
@@ -56,7 +56,7 @@ def send_sms(call: Call) -> dict[str, Any]:
 
 def send_transaction(call: Call) -> dict[str, Any]:
     """Accept a Viber message. One that fits no agreed template is charged as advertising."""
-    fits = any(re.fullmatch(template, call.body["text"]) for template in call.books.viber_templates)
+    fits = any(re.fullmatch(template, call.body["text"]) for template in call.vendor_state.viber_templates)
     return _viber(call, "viber_transaction", charged="transaction" if fits else "promotion")
 
 
@@ -68,25 +68,31 @@ def send_promotion(call: Call) -> dict[str, Any]:
         raise wrong("text", "required without a picture")
     if ("caption" in extended) != ("action" in extended):
         raise wrong("contentExtended", "a button takes both caption and action")
-    if "action" in extended and "img" not in extended and call.books.switches.on("viber_button_picture"):
+    if (
+        "action" in extended
+        and "img" not in extended
+        and call.vendor_state.switches.on("viber_button_picture")
+    ):
         raise wrong("contentExtended", "a button takes a picture")
     return _viber(call, "viber_promotion", charged="promotion", content_extended=extended)
 
 
 def _viber(call: Call, kind: str, **facts: Any) -> dict[str, Any]:
-    check_sender(call.books, call.body["from"])
+    check_sender(call.vendor_state, call.body["from"])
     message = _accept(call, "viber", ["accepted", "delivered", "seen"], kind, **facts)
     return {"reqId": call.request_id, "mid": message.id}
 
 
 def _accept(call: Call, channel: Channel, stages: Sequence[str], kind: str, **facts: Any) -> Message:
-    books, number = call.books, msisdn(call.body["to"]) or ""
-    now = books.town.clock.now()
-    if number in books.unreachable:
-        stages = [stages[0], "expired"] if books.switches.on("expired") else stages[:1]
-    way = books.town.ripen(f"kyivstar.{channel}", stages)
-    message = Message(books.message_id(call.environment, number), call.environment, way, "accepted", now)
-    books.messages[channel][message.id] = message
+    vendor_state, number = call.vendor_state, msisdn(call.body["to"]) or ""
+    now = vendor_state.simulator.clock.now()
+    if number in vendor_state.unreachable:
+        stages = [stages[0], "expired"] if vendor_state.switches.on("expired") else stages[:1]
+    progression = vendor_state.simulator.start_progression(f"kyivstar_open_telecom.{channel}", stages)
+    message = Message(
+        vendor_state.message_id(call.environment, number), call.environment, progression, "accepted", now
+    )
+    vendor_state.messages[channel][message.id] = message
     facts |= {"sender": call.body["from"], "text": call.body.get("text")}
     call.record(kind, id=message.id, msisdn=number, **facts)
     return message
@@ -103,19 +109,19 @@ def viber_status(call: Call) -> dict[str, Any]:
 
 
 def _status(call: Call, channel: Channel, id_field: str) -> dict[str, Any]:
-    message = call.books.messages[channel].get(call.path["message_id"])
+    message = call.vendor_state.messages[channel].get(call.path["message_id"])
     if message is None or message.environment != call.environment:
-        if call.environment == "mock" and call.books.switches.on("mock_status"):
-            date = rfc3339(call.books, call.books.town.clock.now())
+        if call.environment == "mock" and call.vendor_state.switches.on("mock_status"):
+            date = rfc3339(call.vendor_state, call.vendor_state.simulator.clock.now())
             id_ = call.path["message_id"]
             return {"reqId": call.request_id, id_field: id_, "status": "delivered", "date": date}
         raise _no_status()
-    status = message.way.look()
+    status = message.progression.poll()
     if status != message.status:
-        message.status, message.changed = status, call.books.town.clock.now()
-    if call.books.switches.on("late_status") and status == "accepted":
+        message.status, message.changed = status, call.vendor_state.simulator.clock.now()
+    if call.vendor_state.switches.on("late_status") and status == "accepted":
         raise _no_status()
-    date = rfc3339(call.books, message.changed)
+    date = rfc3339(call.vendor_state, message.changed)
     return {"reqId": call.request_id, id_field: message.id, "status": status, "date": date}
 
 
@@ -135,7 +141,7 @@ _SMS = {
     "from": Field(is_alpha_name, True),
     "to": Field(is_msisdn, True),
     "text": Field(is_text, True),
-    "maxSegments": Field(between(1, MOST_SEGMENTS)),
+    "maxSegments": Field(between(1, MAX_SEGMENTS)),
     "messageTtlSec": Field(between(0, 86_400)),
 }
 _TRANSACTION = {

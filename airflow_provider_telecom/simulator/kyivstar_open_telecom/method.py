@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import Field
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books, Environment
+    from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import Environment, VendorState
 
 
 @dataclass(frozen=True)
 class Call:
     """A request whose token, query and body have passed their checks."""
 
-    books: Books
+    vendor_state: VendorState
     environment: Environment
     request_id: str
     path: Mapping[str, str]
@@ -25,7 +25,9 @@ class Call:
 
     def record(self, kind: str, **facts: Any) -> None:
         """Write an effect into the ledger; its `environment` is live, mock or sandbox."""
-        self.books.town.record("kyivstar", kind, environment=self.environment, **facts)
+        self.vendor_state.simulator.record(
+            "kyivstar_open_telecom", kind, environment=self.environment, **facts
+        )
 
 
 @dataclass(frozen=True)

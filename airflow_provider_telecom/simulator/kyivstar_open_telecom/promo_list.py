@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import wrong
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Promo
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import Field, digits_between, one_of
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import wrong
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import Promo
 from airflow_provider_telecom.simulator.switches import Switches
 
 _SORT_KEYS: dict[str, Callable[[Promo], str]] = {

@@ -5,14 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import (
-    BAD_PROMO_STATUS,
-    NO_PROMO,
-    TOO_LARGE,
-    RefusedError,
-    wrong,
-)
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Books, Promo
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
     Field,
     is_alpha_name,
@@ -23,9 +15,17 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.messages import check_sender, rfc3339
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.promo_list import LIST_QUERY, page
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
+    BAD_PROMO_STATUS,
+    NO_PROMO,
+    TOO_LARGE,
+    RefusedError,
+    wrong,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import Promo, VendorState
 from airflow_provider_telecom.simulator.sms import segments
 
-LARGEST_CHUNK = 20_000
+MAX_CHUNK_SIZE = 20_000
 NEXT_STATUSES = {
     "DRAFT": ["WAITING"],
     "WAITING": ["ACTIVE", "SUSPENDED"],
@@ -39,33 +39,37 @@ AUTHOR = "sim_author"
 
 def create(call: Call) -> dict[str, Any]:
     """Make a draft of an SMS mailing. Its text may hold ${1}, ${2} and so on."""
-    check_sender(call.books, call.body["from"])
+    check_sender(call.vendor_state, call.body["from"])
     promo = Promo(
-        call.books.new_id(),
+        call.vendor_state.new_id(),
         call.environment,
         sender=call.body["from"],
         text=call.body["text"],
         param_count=len(set(re.findall(r"\$\{([0-9]+)\}", call.body["text"]))),
-        start=call.books.town.clock.now(),
+        start=call.vendor_state.simulator.clock.now(),
     )
-    call.books.promos[promo.id] = promo
+    call.vendor_state.promos[promo.id] = promo
     call.record("promo_draft", id=promo.id, sender=promo.sender, text=promo.text)
-    return shown(call.books, promo)
+    return shown(call.vendor_state, promo)
 
 
 def list_all(call: Call) -> dict[str, Any]:
     """Answer one page of this server's mailings."""
-    mine = [promo for promo in call.books.promos.values() if promo.environment == call.environment]
+    mine = [promo for promo in call.vendor_state.promos.values() if promo.environment == call.environment]
     for promo in mine:
-        settle(call.books, promo, looking=True)
-    promos, numbers = page(mine, call.query, call.books.switches)
-    return {"reqId": call.request_id, "promos": [shown(call.books, promo) for promo in promos], **numbers}
+        settle(call.vendor_state, promo, polling=True)
+    promos, numbers = page(mine, call.query, call.vendor_state.switches)
+    return {
+        "reqId": call.request_id,
+        "promos": [shown(call.vendor_state, promo) for promo in promos],
+        **numbers,
+    }
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer one mailing with its present state."""
     promo = _found(call)
-    settle(call.books, promo, looking=True)
+    settle(call.vendor_state, promo, polling=True)
     return _state(call, promo)
 
 
@@ -75,10 +79,10 @@ def add_audience(call: Call) -> dict[str, Any]:
     if promo.status != "DRAFT":
         raise RefusedError(422, BAD_PROMO_STATUS, "The audience of a mailing that is no draft is closed")
     entries = call.body["audience"]
-    if len(entries) > LARGEST_CHUNK:
-        raise RefusedError(413, TOO_LARGE, f"At most {LARGEST_CHUNK} records in one request")
+    if len(entries) > MAX_CHUNK_SIZE:
+        raise RefusedError(413, TOO_LARGE, f"At most {MAX_CHUNK_SIZE} records in one request")
     promo.audience += [_recipient(entry, promo.param_count) for entry in entries]
-    name = f"audience-{call.books.new_id()}"
+    name = f"audience-{call.vendor_state.new_id()}"
     call.record("promo_audience", id=promo.id, name=name, count=len(entries))
     return {"reqId": call.request_id, "name": name}
 
@@ -99,26 +103,28 @@ def _recipient(entry: Any, param_count: int) -> tuple[str, tuple[str, ...]]:
 def set_status(call: Call) -> dict[str, Any]:
     """Put a mailing into the queue, or stop it."""
     promo, wanted = _found(call), call.path["status"]
-    settle(call.books, promo)
+    settle(call.vendor_state, promo)
     if wanted not in SETTABLE or wanted not in NEXT_STATUSES[promo.status]:
         raise RefusedError(422, BAD_PROMO_STATUS, f"Cannot go from {promo.status} to {wanted}")
     if not promo.audience:
         raise RefusedError(422, BAD_PROMO_STATUS, "The audience is empty")
     promo.status = wanted
     if wanted == "SUSPENDED":
-        promo.way = None
+        promo.progression = None
         call.record("promo_suspended", id=promo.id)
     else:
-        promo.way = call.books.town.ripen("kyivstar.promo", ["WAITING", "ACTIVE", "COMPLETED"])
+        promo.progression = call.vendor_state.simulator.start_progression(
+            "kyivstar_open_telecom.promo", ["WAITING", "ACTIVE", "COMPLETED"]
+        )
     answer = _state(call, promo)
-    settle(call.books, promo)
+    settle(call.vendor_state, promo)
     return answer
 
 
 def _state(call: Call, promo: Promo) -> dict[str, Any]:
     """Return a mailing, or as much of it as the document promises."""
-    whole = shown(call.books, promo)
-    if call.books.switches["promo_answer"] == "whole":
+    whole = shown(call.vendor_state, promo)
+    if call.vendor_state.switches["promo_answer"] == "whole":
         return whole
     return {
         "reqId": call.request_id,
@@ -126,27 +132,33 @@ def _state(call: Call, promo: Promo) -> dict[str, Any]:
     }
 
 
-def settle(books: Books, promo: Promo, looking: bool = False) -> None:
+def settle(vendor_state: VendorState, promo: Promo, polling: bool = False) -> None:
     """Bring a queued mailing to the stage that is due, and record once that it has begun to send."""
-    if promo.way is None:
+    if promo.progression is None:
         return
-    stage = promo.way.look() if looking else promo.way.stage
+    stage = promo.progression.poll() if polling else promo.progression.stage
     if promo.status == "WAITING" and stage != "WAITING":
         left = len(promo.audience) - promo.sent
-        promo.start = books.town.clock.now()
-        books.town.record("kyivstar", "promo_started", environment=promo.environment, id=promo.id, count=left)
+        promo.start = vendor_state.simulator.clock.now()
+        vendor_state.simulator.record(
+            "kyivstar_open_telecom", "promo_started", environment=promo.environment, id=promo.id, count=left
+        )
     promo.status = stage
     if stage == "ACTIVE":
         promo.sent = max(promo.sent, len(promo.audience) // 2)
     if stage == "COMPLETED":
-        promo.sent, promo.end, promo.way = len(promo.audience), books.town.clock.now(), None
+        promo.sent, promo.end, promo.progression = (
+            len(promo.audience),
+            vendor_state.simulator.clock.now(),
+            None,
+        )
 
 
 def statistics(call: Call) -> dict[str, Any]:
     """Answer how many messages went out and what became of them."""
     promo = _found(call)
-    settle(call.books, promo)
-    undelivered = sum(number in call.books.unreachable for number, _ in promo.audience[: promo.sent])
+    settle(call.vendor_state, promo)
+    undelivered = sum(number in call.vendor_state.unreachable for number, _ in promo.audience[: promo.sent])
     delivered = promo.sent - undelivered
     portions = delivered * segments(promo.text)
     counts = dict.fromkeys(_ZERO_COUNTS, 0)
@@ -161,20 +173,20 @@ def statistics(call: Call) -> dict[str, Any]:
 
 
 def _found(call: Call) -> Promo:
-    promo = call.books.promos.get(call.path["promo_id"])
+    promo = call.vendor_state.promos.get(call.path["promo_id"])
     if promo is None or promo.environment != call.environment:
         raise RefusedError(404, NO_PROMO, "Not Found")
     return promo
 
 
-def shown(books: Books, promo: Promo) -> dict[str, Any]:
+def shown(vendor_state: VendorState, promo: Promo) -> dict[str, Any]:
     """Return a mailing as the vendor shows it."""
     return {
         "id": promo.id,
         "authorUsername": AUTHOR,
         "status": promo.status,
-        "startDate": rfc3339(books, promo.start),
-        "endDate": promo.end and rfc3339(books, promo.end),
+        "startDate": rfc3339(vendor_state, promo.start),
+        "endDate": promo.end and rfc3339(vendor_state, promo.end),
         "textToSend": promo.text,
         "nextAvailableStatuses": NEXT_STATUSES[promo.status],
         "messageContent": {

@@ -6,13 +6,6 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.answers import (
-    NO_SCORE,
-    NOT_A_SUBSCRIBER,
-    RefusedError,
-    wrong,
-)
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import Subscriber
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
     Field,
     between,
@@ -20,6 +13,13 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
     msisdn,
 )
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
+    NO_SCORE,
+    NOT_A_SUBSCRIBER,
+    RefusedError,
+    wrong,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import Subscriber
 
 KYIVSTAR_PREFIXES = ("38067", "38068", "38096", "38097", "38098")
 MOST_DAYS = 120
@@ -33,7 +33,7 @@ def _subscriber(call: Call) -> tuple[str, Subscriber]:
         raise wrong("phoneNumber")
     if not number.startswith(KYIVSTAR_PREFIXES):
         raise RefusedError(404, NOT_A_SUBSCRIBER, "The number is not a Kyivstar subscriber's")
-    return number, call.books.subscriber(number)
+    return number, call.vendor_state.subscriber(number)
 
 
 def _bill(call: Call, number: str, check: str) -> None:
@@ -44,7 +44,7 @@ def _bill(call: Call, number: str, check: str) -> None:
 def verify_sim(call: Call) -> dict[str, Any]:
     """Answer whether the SIM was changed within the hours, and whether it is active now."""
     number, subscriber = _subscriber(call)
-    since = call.books.town.clock.now() - timedelta(hours=call.body["activationHours"])
+    since = call.vendor_state.simulator.clock.now() - timedelta(hours=call.body["activationHours"])
     changed = any(change >= since for change in subscriber.sim_changes)
     _bill(call, number, "verify-sim")
     return {"simChanged": int(changed), "isActive": int(subscriber.active)}
@@ -53,7 +53,7 @@ def verify_sim(call: Call) -> dict[str, Any]:
 def check_sim_count(call: Call) -> dict[str, Any]:
     """Answer how many SIMs the subscriber had within the days: 1 to 10, where 10 may be more."""
     number, subscriber = _subscriber(call)
-    since = call.books.town.clock.now() - timedelta(days=call.body["daysCount"])
+    since = call.vendor_state.simulator.clock.now() - timedelta(days=call.body["daysCount"])
     count = 1 + sum(change >= since for change in subscriber.sim_changes)
     _bill(call, number, "check-sim-count")
     return {"simCount": min(MOST_SIMS, count)}
@@ -74,12 +74,12 @@ def device_check(call: Call) -> dict[str, Any]:
 def lifetime_check(call: Call) -> dict[str, Any]:
     """Answer between how many months ago the SIM was activated or changed."""
     number, subscriber = _subscriber(call)
-    now = call.books.town.clock.now()
+    now = call.vendor_state.simulator.clock.now()
     months = (now - subscriber.sim_changes[-1]).days / 30 if subscriber.sim_changes else _MONTHS[-2]
     upper = next((border for border in _MONTHS[1:] if months < border), _MONTHS[-1])
     lower = _MONTHS[_MONTHS.index(upper) - 1]
     _bill(call, number, "lifetime-check")
-    if call.books.switches["lifetime_unit"] == "days":
+    if call.vendor_state.switches["lifetime_unit"] == "days":
         return {"lifetimeDuration": {"from": lower * 31, "to": upper * 28, "timeUnit": "DAYS"}}
     return {"lifetimeDuration": {"from": lower, "to": upper, "timeUnit": "MONTHS"}}
 
@@ -87,12 +87,12 @@ def lifetime_check(call: Call) -> dict[str, Any]:
 def score(call: Call) -> dict[str, Any]:
     """Answer the financial score, or 404 when there is none. Only a score is billed."""
     number, subscriber = _subscriber(call)
-    if call.query.get("modelId", "7") not in call.books.score_models:
+    if call.query.get("modelId", "7") not in call.vendor_state.score_models:
         raise wrong("modelId", "not a model of yours")
     if subscriber.score is None:
         raise RefusedError(404, NO_SCORE, "Скор бал недоступний")
     _bill(call, number, "score")
-    return {"score": subscriber.score + (0.5 if call.books.switches.on("score_fraction") else 0)}
+    return {"score": subscriber.score + (0.5 if call.vendor_state.switches.on("score_fraction") else 0)}
 
 
 def _is_imei(value: Any) -> bool:

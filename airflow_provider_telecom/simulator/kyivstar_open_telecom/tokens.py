@@ -12,9 +12,13 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from airflow_provider_telecom.simulator import credentials
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.books import TOKEN_SECONDS, Books, Environment
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.readings import written
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import (
+    TOKEN_SECONDS,
+    Environment,
+    VendorState,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.variants import written
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 CLIENTS: dict[tuple[str, str], frozenset[Environment]] = {
     (credentials.KYIVSTAR_CLIENT_ID, credentials.KYIVSTAR_CLIENT_SECRET): frozenset({"live", "sandbox"}),
@@ -31,17 +35,17 @@ _INVALID_REQUEST = (
 _UNSUPPORTED = "The authorization grant type is not supported by the authorization server."
 
 
-def token_endpoint(town: Town) -> Callable[[Request], Awaitable[Response]]:
+def token_endpoint(state: SimulatorState) -> Callable[[Request], Awaitable[Response]]:
     """Return the handler of POST /idp/oauth2/token."""
 
     async def endpoint(request: Request) -> Response:
         raw = await request.body()
-        return _answer(town, request, raw)
+        return _answer(state, request, raw)
 
     return endpoint
 
 
-def _answer(town: Town, request: Request, raw: bytes) -> Response:
+def _answer(state: SimulatorState, request: Request, raw: bytes) -> Response:
     client_id, secret = _basic(request.headers.get("authorization", ""))
     environments = CLIENTS.get((client_id, secret))
     if environments is None:
@@ -51,11 +55,11 @@ def _answer(town: Town, request: Request, raw: bytes) -> Response:
         return _refused(400, "invalid_request", _INVALID_REQUEST, "Only grant_type is expected, as a form.")
     if form["grant_type"] != "client_credentials":
         return _refused(400, "unsupported_grant_type", _UNSUPPORTED, "Use client_credentials.")
-    books: Books = town.books("kyivstar", Books)
-    token = books.mint(environments)
-    town.record("kyivstar", "token", client_id=client_id)
+    vendor_state: VendorState = state.vendor_state("kyivstar_open_telecom", VendorState)
+    token = vendor_state.mint(environments)
+    state.record("kyivstar_open_telecom", "token", client_id=client_id)
     answer = {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS}
-    return _json(200, written(answer, books.switches))
+    return _json(200, written(answer, vendor_state.switches))
 
 
 def _basic(header: str) -> tuple[str, str]:

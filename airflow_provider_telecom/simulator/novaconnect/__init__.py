@@ -1,6 +1,6 @@
 """A pretend NovaConnect: a fleet of SIMs, its queues and call-backs, bills, reports and people."""
 
-from airflow_provider_telecom.simulator.novaconnect.books import Books
 from airflow_provider_telecom.simulator.novaconnect.routes import routes
+from airflow_provider_telecom.simulator.novaconnect.state import VendorState
 
-__all__ = ["Books", "routes"]
+__all__ = ["VendorState", "routes"]

@@ -14,7 +14,7 @@ from airflow_provider_telecom.simulator.novaconnect.fields import (
     is_object,
     is_text,
 )
-from airflow_provider_telecom.simulator.novaconnect.method import Call, Method, item, listing
+from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
 
 _ID = {"id": Field(is_int, True)}
 _NAME = {"name": Field(is_name, True)}
@@ -24,30 +24,30 @@ _FILTER = {"filter": Field(is_object, inner={"name": Field(is_text)})}
 def group_list(call: Call) -> dict[str, Any]:
     """Answer group/list: all groups whose name holds `filter.name`, in any case of letters."""
     part = call.body.get("filter", {}).get("name", "").casefold()
-    found = [group for group in call.books.groups.values() if part in group.name.casefold()]
-    return listing(call, found, asdict, len(call.books.groups))
+    found = [group for group in call.vendor_state.groups.values() if part in group.name.casefold()]
+    return listing(call, found, asdict, len(call.vendor_state.groups))
 
 
 def group_create(call: Call) -> dict[str, Any]:
     """Answer group/create. Nothing stops a second group of the same name."""
-    return item(asdict(call.books.new_group(call.body["name"])))
+    return item(asdict(call.vendor_state.new_group(call.body["name"])))
 
 
 def group_edit(call: Call) -> dict[str, Any]:
     """Answer group/edit: another name."""
-    group = find(call.books.groups, call.body["id"], "id")
+    group = find(call.vendor_state.groups, call.body["id"], "id")
     group.name = call.body["name"]
-    call.books.record("group_edited", id=group.id, name=group.name)
+    call.vendor_state.record("group_edited", id=group.id, name=group.name)
     return item(asdict(group))
 
 
 def group_remove(call: Call) -> dict[str, Any]:
     """Answer group/remove: its SIMs stay, without it."""
-    group = find(call.books.groups, call.body["id"], "id")
-    del call.books.groups[group.id]
-    for sim in call.books.sims.values():
+    group = find(call.vendor_state.groups, call.body["id"], "id")
+    del call.vendor_state.groups[group.id]
+    for sim in call.vendor_state.sims.values():
         sim.groups = [one for one in sim.groups if one != group.id]
-    call.books.record("group_removed", id=group.id, name=group.name)
+    call.vendor_state.record("group_removed", id=group.id, name=group.name)
     return item(asdict(group))
 
 

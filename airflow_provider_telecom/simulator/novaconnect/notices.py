@@ -6,27 +6,27 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.simulator.novaconnect.bills import bill_pdf
-from airflow_provider_telecom.simulator.novaconnect.records import Bill
+from airflow_provider_telecom.simulator.novaconnect.models import Bill
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.novaconnect.books import Books
+    from airflow_provider_telecom.simulator.novaconnect.state import VendorState
 
 SIM_NOTICES = {"msu_lock": "m", "package_empty": "p"}
 BILL_NOTICES = ("generate_bill", "unpaid_bill_3", "unpaid_bill_5", "unpaid_bill_6")
 
 
-def notice(books: Books, kind: str) -> dict[str, Any]:
+def notice(vendor_state: VendorState, kind: str) -> dict[str, Any]:
     """Return the body of a notice: about the SIMs with that block, the newest bill or the unpaid ones.
 
     Raises ValueError if `kind` is not a documented type.
     """
     if kind in SIM_NOTICES:
-        return {"type": kind, "items": _sims(books, SIM_NOTICES[kind])}
+        return {"type": kind, "items": _sims(vendor_state, SIM_NOTICES[kind])}
     if kind not in BILL_NOTICES:
         raise ValueError(f"not a type of notice: {kind}")
-    bills = [max(books.bills.values(), key=lambda bill: bill.added)]
+    bills = [max(vendor_state.bills.values(), key=lambda bill: bill.added)]
     if kind != "generate_bill":
-        bills = [bill for bill in books.bills.values() if not bill.paided]
+        bills = [bill for bill in vendor_state.bills.values() if not bill.paided]
     return {
         "type": kind,
         "files": [_file(bill) for bill in bills],
@@ -34,8 +34,8 @@ def notice(books: Books, kind: str) -> dict[str, Any]:
     }
 
 
-def _sims(books: Books, block: str) -> list[dict[str, Any]]:
-    shown = [books.show_sim(sim) for sim in books.sims.values() if sim.block == block]
+def _sims(vendor_state: VendorState, block: str) -> list[dict[str, Any]]:
+    shown = [vendor_state.show_sim(sim) for sim in vendor_state.sims.values() if sim.block == block]
     for sim in shown:
         del sim["groups"]  # by the document, a notice leaves them out
     return shown

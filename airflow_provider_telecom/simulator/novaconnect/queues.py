@@ -5,16 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.simulator.novaconnect.operations import OPERATIONS, UnfitError
-from airflow_provider_telecom.simulator.novaconnect.records import User
-from airflow_provider_telecom.simulator.town import Ripening
+from airflow_provider_telecom.simulator.novaconnect.models import User
+from airflow_provider_telecom.simulator.novaconnect.operations import OPERATIONS, NotApplicableError
+from airflow_provider_telecom.simulator.state import Progression
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.novaconnect.books import Books
+    from airflow_provider_telecom.simulator.novaconnect.state import VendorState
 
 WAITING, DONE, FAILED = "wait", "success", "error"
-LISTED = ("block", "unblock", "disconnect", "ping", "group")  # of which sim/reconnect is "disconnect" here
-PARTS = 4  # a queue reports its progress at most so often
+DOCUMENTED_CALLBACKS = (
+    "block",
+    "unblock",
+    "disconnect",
+    "ping",
+    "group",
+)  # of which sim/reconnect is "disconnect" here
+PROGRESS_REPORTS = 4  # a queue reports its progress at most so often
 
 
 @dataclass
@@ -27,7 +33,7 @@ class Queue:
     params: dict[str, Any]
     user: User
     added: int
-    ripening: Ripening
+    progression: Progression
     callback_url: str | None = None
     statuses: list[str] = field(default_factory=list)
 
@@ -37,45 +43,47 @@ class Queue:
         return len(self.statuses) == len(self.sims)
 
 
-def advance(books: Books, queue: Queue, looking: bool) -> None:
+def advance(vendor_state: VendorState, queue: Queue, polling: bool) -> None:
     """Give their turn to all SIMs that are due. Looking may ripen the queue."""
-    due = int(queue.ripening.look() if looking else queue.ripening.stage)
+    due = int(queue.progression.poll() if polling else queue.progression.stage)
     while len(queue.statuses) < due:
-        queue.statuses.append(_process(books, queue, queue.sims[len(queue.statuses)]))
-        _call_back(books, queue)
+        queue.statuses.append(_process(vendor_state, queue, queue.sims[len(queue.statuses)]))
+        _call_back(vendor_state, queue)
 
 
-def _process(books: Books, queue: Queue, sim_id: int) -> str:
-    sim = books.sims[sim_id]
+def _process(vendor_state: VendorState, queue: Queue, sim_id: int) -> str:
+    sim = vendor_state.sims[sim_id]
     try:
-        facts = OPERATIONS[queue.code](books, sim, queue.params)
-    except UnfitError:
+        facts = OPERATIONS[queue.code](vendor_state, sim, queue.params)
+    except NotApplicableError:
         return FAILED
     if facts is not None:
-        books.record(queue.code, id=sim.id, iccid=sim.iccid, msisdn=sim.number, queue_id=queue.id, **facts)
+        vendor_state.record(
+            queue.code, id=sim.id, iccid=sim.iccid, msisdn=sim.number, queue_id=queue.id, **facts
+        )
     return DONE
 
 
-def _call_back(books: Books, queue: Queue) -> None:
-    is_listed = queue.code in LISTED or not books.switches.on("callbacks_listed")
+def _call_back(vendor_state: VendorState, queue: Queue) -> None:
+    is_listed = queue.code in DOCUMENTED_CALLBACKS or not vendor_state.switches.on("callbacks_listed")
     if queue.callback_url is None or not is_listed:
         return
-    part = -(-len(queue.sims) // PARTS)
-    progress = books.switches.on("progress_callbacks") and len(queue.statuses) % part == 0
-    if queue.finished or progress or books.switches.on("single_item"):
-        books.post(queue.callback_url, callback(books, queue))
+    part = -(-len(queue.sims) // PROGRESS_REPORTS)
+    progress = vendor_state.switches.on("progress_callbacks") and len(queue.statuses) % part == 0
+    if queue.finished or progress or vendor_state.switches.on("single_item"):
+        vendor_state.post(queue.callback_url, callback(vendor_state, queue))
 
 
-def callback(books: Books, queue: Queue) -> dict[str, Any]:
+def callback(vendor_state: VendorState, queue: Queue) -> dict[str, Any]:
     """Return the documented call-back body as the queue stands now.
 
     With the switch `single_item`, `items` is the object of the SIM that was processed last.
     """
     items: Any
-    if books.switches.on("single_item"):
-        items = _shown(books, queue, len(queue.statuses) - 1)
+    if vendor_state.switches.on("single_item"):
+        items = _shown(vendor_state, queue, len(queue.statuses) - 1)
     else:
-        items = [_shown(books, queue, place) for place in range(len(queue.sims))]
+        items = [_shown(vendor_state, queue, place) for place in range(len(queue.sims))]
     return {
         "qid": queue.id,
         "added": queue.added,
@@ -86,20 +94,20 @@ def callback(books: Books, queue: Queue) -> dict[str, Any]:
             "id": queue.user.id,
             "first_name": queue.user.first_name,
             "last_name": queue.user.last_name,
-            "company_id": books.company["id"],
+            "company_id": vendor_state.company["id"],
         },
-        "status": _status(books, queue),
+        "status": _status(vendor_state, queue),
     }
 
 
-def _shown(books: Books, queue: Queue, place: int) -> dict[str, Any]:
+def _shown(vendor_state: VendorState, queue: Queue, place: int) -> dict[str, Any]:
     status = queue.statuses[place] if place < len(queue.statuses) else WAITING
-    return {**books.show_sim(books.sims[queue.sims[place]]), "queue_status": status}
+    return {**vendor_state.show_sim(vendor_state.sims[queue.sims[place]]), "queue_status": status}
 
 
-def _status(books: Books, queue: Queue) -> dict[str, Any]:
+def _status(vendor_state: VendorState, queue: Queue) -> dict[str, Any]:
     count, process = len(queue.sims), len(queue.statuses)
     status = {"count": count, "process": process, "percentage": 100 * process // count}
-    if books.switches.on("count_object"):
+    if vendor_state.switches.on("count_object"):
         return {name: {"value": value} for name, value in status.items()}
     return status

@@ -21,8 +21,8 @@ from airflow_provider_telecom.simulator.novaconnect.fields import (
     is_url,
     one_of,
 )
-from airflow_provider_telecom.simulator.novaconnect.method import Call, Method, item, listing
-from airflow_provider_telecom.simulator.novaconnect.records import Sim
+from airflow_provider_telecom.simulator.novaconnect.models import Sim
+from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
 
 SORTABLE = (
     "id",
@@ -61,10 +61,10 @@ _TARIFF = {
 def sim_list(call: Call) -> dict[str, Any]:
     """Answer sim/list: filtered, sorted, in pages; `all_count` counts all that pass the filter."""
     wanted = call.body.get("filter", {})
-    found = [sim for sim in call.books.sims.values() if _passes(sim, wanted)]
+    found = [sim for sim in call.vendor_state.sims.values() if _passes(sim, wanted)]
     for name, direction in reversed(list(call.body.get("sort", {}).items())):
         found.sort(key=lambda sim: _rank(getattr(sim, name)), reverse=direction == "DESC")
-    return listing(call, found, call.books.show_sim, len(call.books.sims))
+    return listing(call, found, call.vendor_state.show_sim, len(call.vendor_state.sims))
 
 
 def _passes(sim: Sim, wanted: Mapping[str, Any]) -> bool:
@@ -72,11 +72,11 @@ def _passes(sim: Sim, wanted: Mapping[str, Any]) -> bool:
         wanted.get("profile", sim.profile) == sim.profile
         and wanted.get("msu_block", sim.block == "m") == (sim.block == "m")
         and wanted.get("blocked", sim.block != "n") == (sim.block != "n")
-        and _mentions(sim, wanted.get("query", ""))
+        and _matches_query(sim, wanted.get("query", ""))
     )
 
 
-def _mentions(sim: Sim, query: str) -> bool:
+def _matches_query(sim: Sim, query: str) -> bool:
     texts = (sim.iccid, sim.number, sim.external_number, sim.name or "", sim.comment or "")
     return any(query.strip().casefold() in text.casefold() for text in texts)
 
@@ -88,11 +88,11 @@ def _rank(value: Any) -> tuple[bool, Any]:
 
 def sim_edit(call: Call) -> dict[str, Any]:
     """Answer sim/edit: another name, at once or by the queue; by the document it has no call-back."""
-    sim = find(call.books.sims, call.body["id"], "id")
-    if call.books.switches.on("rename_queued"):
+    sim = find(call.vendor_state.sims, call.body["id"], "id")
+    if call.vendor_state.switches.on("rename_queued"):
         return _queue(call, "rename", [sim.id], {"name": call.body["name"]})
     sim.name = call.body["name"]
-    call.books.record("rename", id=sim.id, iccid=sim.iccid, msisdn=sim.number, name=sim.name)
+    call.vendor_state.record("rename", id=sim.id, iccid=sim.iccid, msisdn=sim.number, name=sim.name)
     return item({"id": sim.id, "name": sim.name})
 
 
@@ -101,27 +101,27 @@ def sim_group(call: Call) -> dict[str, Any]:
     if "group" not in call.body and "new_group" not in call.body:
         raise RefusedError(400, "missing_field", "group")
     for one in call.body["items"]:
-        find(call.books.sims, one, "items")
-    ids = [find(call.books.groups, one, "group").id for one in call.body.get("group", [])]
-    ids += [_bound(call, name) for name in call.body.get("new_group", [])]
+        find(call.vendor_state.sims, one, "items")
+    ids = [find(call.vendor_state.groups, one, "group").id for one in call.body.get("group", [])]
+    ids += [_group_id(call, name) for name in call.body.get("new_group", [])]
     return _enqueue(call, "group", {"groups": list(dict.fromkeys(ids))})
 
 
-def _bound(call: Call, name: str) -> int:
-    for group in call.books.groups.values():
+def _group_id(call: Call, name: str) -> int:
+    for group in call.vendor_state.groups.values():
         if group.name == name:
             return group.id
-    return call.books.new_group(name).id
+    return call.vendor_state.new_group(name).id
 
 
 def _enqueue(call: Call, code: str, params: dict[str, Any]) -> dict[str, Any]:
     for one in call.body["items"]:
-        find(call.books.sims, one, "items")
+        find(call.vendor_state.sims, one, "items")
     return _queue(call, code, call.body["items"], params)
 
 
 def _queue(call: Call, code: str, sims: list[int], params: dict[str, Any]) -> dict[str, Any]:
-    queue = call.books.enqueue(code, sims, params, call.user, call.body.get("callbackUrl"))
+    queue = call.vendor_state.enqueue(code, sims, params, call.user, call.body.get("callbackUrl"))
     return item({"queue_id": queue.id})
 
 

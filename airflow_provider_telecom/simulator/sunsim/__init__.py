@@ -1,6 +1,6 @@
 """A pretend SunSim: rotating tokens, callbacks, call lists with recordings, and virtual PBX settings."""
 
-from airflow_provider_telecom.simulator.sunsim.books import Books
 from airflow_provider_telecom.simulator.sunsim.routes import routes
+from airflow_provider_telecom.simulator.sunsim.state import VendorState
 
-__all__ = ["Books", "routes"]
+__all__ = ["VendorState", "routes"]

@@ -14,13 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.simulator.sunsim.answers import (
-    BAD_PERIOD,
-    BAD_VALUE,
-    NOT_FOUND,
-    NOT_YOUR_NUMBER,
-    RefusedError,
-)
+from airflow_provider_telecom.simulator.state import Progression
 from airflow_provider_telecom.simulator.sunsim.fields import (
     Field,
     between,
@@ -30,10 +24,16 @@ from airflow_provider_telecom.simulator.sunsim.fields import (
     is_text,
     one_of,
 )
-from airflow_provider_telecom.simulator.town import Ripening
+from airflow_provider_telecom.simulator.sunsim.responses import (
+    BAD_PERIOD,
+    BAD_VALUE,
+    NOT_FOUND,
+    NOT_YOUR_NUMBER,
+    RefusedError,
+)
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.sunsim.books import Books
+    from airflow_provider_telecom.simulator.sunsim.state import VendorState
 
 OUTGOING, INCOMING = 1, 2
 CREATE_CALLBACK = "callback/create"
@@ -44,7 +44,7 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True)
 class PhoneCall:
-    """One call of a number of the contract. `duration` is in seconds; `way` ends when the call is listed."""
+    """One call of a number of the contract. `duration` is in seconds. Listed when `progression` ends."""
 
     id: str
     at: datetime
@@ -54,24 +54,26 @@ class PhoneCall:
     duration: int
     record_id: str | None = None
     is_read: int | None = None
-    way: Ripening | None = None
+    progression: Progression | None = None
 
 
-def seed_calls(books: Books, number: str) -> list[PhoneCall]:
+def seed_calls(vendor_state: VendorState, number: str) -> list[PhoneCall]:
     """Return a number's calls of the last four weeks, oldest first. Two of three have a recording."""
-    chance = random.Random(f"{books.town.seed}:{number}")
+    chance = random.Random(f"{vendor_state.simulator.seed}:{number}")
     days = sorted((chance.uniform(0.1, 27.0) for _ in range(SEEDED_CALLS)), reverse=True)
-    return [_made_up(books, chance, number, place, ago) for place, ago in enumerate(days)]
+    return [_made_up(vendor_state, chance, number, place, ago) for place, ago in enumerate(days)]
 
 
-def _made_up(books: Books, chance: random.Random, number: str, place: int, days_ago: float) -> PhoneCall:
+def _made_up(
+    vendor_state: VendorState, chance: random.Random, number: str, place: int, days_ago: float
+) -> PhoneCall:
     other, outgoing = f"8900000{chance.randrange(1000, 10_000)}", place % 2 == 0
-    record_id = books.new_id() if place % 3 else None
+    record_id = vendor_state.new_id() if place % 3 else None
     if record_id:
-        books.recordings[record_id] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + chance.randbytes(2048)
+        vendor_state.recordings[record_id] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + chance.randbytes(2048)
     return PhoneCall(
-        books.new_id(),
-        books.town.clock.now() - timedelta(days=days_ago),
+        vendor_state.new_id(),
+        vendor_state.simulator.clock.now() - timedelta(days=days_ago),
         number if outgoing else other,
         other if outgoing else number,
         OUTGOING if outgoing else INCOMING,
@@ -81,63 +83,68 @@ def _made_up(books: Books, chance: random.Random, number: str, place: int, days_
     )
 
 
-def create_callback(books: Books, query: dict[str, Any]) -> dict[str, Any]:
+def create_callback(vendor_state: VendorState, query: dict[str, Any]) -> dict[str, Any]:
     """Ring PhoneFrom and connect it with PhoneTo, however often it is ordered."""
     number, other = query["PhoneFrom"], query["PhoneTo"]
-    check_owned(books, [number])
+    check_owned(vendor_state, [number])
     call = PhoneCall(
-        books.new_id(),
-        books.town.clock.now(),
+        vendor_state.new_id(),
+        vendor_state.simulator.clock.now(),
         number,
         other,
         INCOMING,
-        books.town.random.randrange(1, 300),
-        way=books.town.ripen("sunsim.callback", ["ringing", "listed"]),
+        vendor_state.simulator.random.randrange(1, 300),
+        progression=vendor_state.simulator.start_progression("sunsim.callback", ["ringing", "listed"]),
     )
-    books.calls[number].append(call)
-    books.town.record("sunsim", "callback", id=call.id, phone_from=number, phone_to=other)
-    return {"callId": call.id} if books.switches["callback_answer"] == "id" else {}
+    vendor_state.calls[number].append(call)
+    vendor_state.simulator.record("sunsim", "callback", id=call.id, phone_from=number, phone_to=other)
+    return {"callId": call.id} if vendor_state.switches["callback_answer"] == "id" else {}
 
 
-def list_calls(books: Books, body: dict[str, Any]) -> dict[str, Any]:
+def list_calls(vendor_state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
     """Answer the calls of the numbers within a period of a month at most, not older than a month."""
-    check_owned(books, body["nums"])
-    if books.switches.on("strict_filters") and None in (
+    check_owned(vendor_state, body["nums"])
+    if vendor_state.switches.on("strict_filters") and None in (
         body.get("direction", 0),
         body.get("isCallRecord", 0),
     ):
         raise RefusedError(BAD_VALUE, "direction and isCallRecord must be numbers")
-    start, end = _moment(books, body["periodStart"]), _moment(books, body["periodEnd"])
-    _check_period(books, start, end)
-    if books.switches.on("end_excluded"):
+    start, end = _moment(vendor_state, body["periodStart"]), _moment(vendor_state, body["periodEnd"])
+    _check_period(vendor_state, start, end)
+    if vendor_state.switches.on("end_excluded"):
         end -= timedelta(seconds=1)
-    rows = [*books.stray_rows, *(_row(books, call) for call in _chosen(books, body, start, end))]
-    if not rows and books.switches.on("no_calls_null"):
+    rows = [
+        *vendor_state.stray_rows,
+        *(_row(vendor_state, call) for call in _chosen(vendor_state, body, start, end)),
+    ]
+    if not rows and vendor_state.switches.on("no_calls_null"):
         return {"calls": None, "totalCount": 0}
     return {"calls": rows}
 
 
-def _check_period(books: Books, start: datetime, end: datetime) -> None:
-    limit, now = books.switches["period_limit"], books.town.clock.now()
-    is_long = limit in ("both", "length") and _month_before(books, end) > start
-    oldest = books.local(_month_before(books, now)).date()
-    is_deep = limit in ("both", "depth") and books.local(start).date() < oldest
+def _check_period(vendor_state: VendorState, start: datetime, end: datetime) -> None:
+    limit, now = vendor_state.switches["period_limit"], vendor_state.simulator.clock.now()
+    is_long = limit in ("both", "length") and _month_before(vendor_state, end) > start
+    oldest = vendor_state.local(_month_before(vendor_state, now)).date()
+    is_deep = limit in ("both", "depth") and vendor_state.local(start).date() < oldest
     if end < start or is_long or is_deep:
         raise RefusedError(BAD_PERIOD, "the period is limited to one month")
 
 
-def _month_before(books: Books, moment: datetime) -> datetime:
-    if books.switches["month"] != "calendar":
-        return moment - timedelta(days=int(books.switches["month"].removesuffix("_days")))
+def _month_before(vendor_state: VendorState, moment: datetime) -> datetime:
+    if vendor_state.switches["month"] != "calendar":
+        return moment - timedelta(days=int(vendor_state.switches["month"].removesuffix("_days")))
     year, month = (moment.year, moment.month - 1) if moment.month > 1 else (moment.year - 1, 12)
     return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
 
 
-def _chosen(books: Books, body: dict[str, Any], start: datetime, end: datetime) -> Iterator[PhoneCall]:
+def _chosen(
+    vendor_state: VendorState, body: dict[str, Any], start: datetime, end: datetime
+) -> Iterator[PhoneCall]:
     direction, is_read = body.get("direction") or None, body.get("isRead")
     shortest, longest = body.get("durationFrom"), body.get("durationTo")
     for number in dict.fromkeys(body["nums"]):
-        for call in books.calls[number]:
+        for call in vendor_state.calls[number]:
             if (
                 start <= call.at.replace(microsecond=0) <= end
                 and direction in (None, call.direction)
@@ -145,19 +152,19 @@ def _chosen(books: Books, body: dict[str, Any], start: datetime, end: datetime) 
                 and (longest is None or call.duration <= longest)
                 and (call.record_id or not body.get("isCallRecord"))
                 and is_read in (None, call.is_read)
-                and (call.way is None or call.way.look() == "listed")
+                and (call.progression is None or call.progression.poll() == "listed")
             ):
                 yield call
 
 
-def _row(books: Books, call: PhoneCall) -> dict[str, Any]:
-    if books.switches.on("other_columns"):
+def _row(vendor_state: VendorState, call: PhoneCall) -> dict[str, Any]:
+    if vendor_state.switches.on("other_columns"):
         length, other = str(timedelta(seconds=call.duration)), call.number_to
-        when = books.local(call.at).strftime("%d.%m.%y %H:%M")
+        when = vendor_state.local(call.at).strftime("%d.%m.%y %H:%M")
         return {"when": when, "length": length, "other": other, "callRecordId": call.record_id}
     return {
         "callId": call.id,
-        "callDate": books.local(call.at).strftime(_TIME),
+        "callDate": vendor_state.local(call.at).strftime(_TIME),
         "numFrom": call.number_from,
         "numTo": call.number_to,
         "direction": call.direction,
@@ -167,32 +174,32 @@ def _row(books: Books, call: PhoneCall) -> dict[str, Any]:
     }
 
 
-def recording(books: Books, query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def recording(vendor_state: VendorState, query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the `result` and the outer part of the answer that holds a recording."""
     record_id = query["recordFileId"]
-    if record_id not in books.recordings:
+    if record_id not in vendor_state.recordings:
         raise RefusedError(NOT_FOUND, "no such recording")
-    name = books.file_names.get(record_id, f"{record_id}.mp3")
-    if books.switches.on("hostile_file_name"):
+    name = vendor_state.file_names.get(record_id, f"{record_id}.mp3")
+    if vendor_state.switches.on("hostile_file_name"):
         name = HOSTILE_NAME
-    encode = base64.encodebytes if books.switches.on("wrapped_base64") else base64.b64encode
-    content = {"fileContent": encode(books.recordings[record_id]).decode()}
-    if books.switches.on("content_in_result"):
+    encode = base64.encodebytes if vendor_state.switches.on("wrapped_base64") else base64.b64encode
+    content = {"fileContent": encode(vendor_state.recordings[record_id]).decode()}
+    if vendor_state.switches.on("content_in_result"):
         return {"file_NAME": name, **content}, {}
     return {"file_NAME": name}, content
 
 
-def check_owned(books: Books, numbers: list[str]) -> None:
+def check_owned(vendor_state: VendorState, numbers: list[str]) -> None:
     """Refuse numbers that are not on the contract."""
     for number in numbers:
-        if number not in books.numbers:
+        if number not in vendor_state.numbers:
             raise RefusedError(NOT_YOUR_NUMBER, f"the number {number} is not on the contract")
 
 
-def _moment(books: Books, text: str) -> datetime:
+def _moment(vendor_state: VendorState, text: str) -> datetime:
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", text):
         try:
-            return datetime.strptime(text, _TIME).replace(tzinfo=books.zone)
+            return datetime.strptime(text, _TIME).replace(tzinfo=vendor_state.zone)
         except ValueError:
             pass
     raise RefusedError(BAD_VALUE, "a time is written yyyy-mm-dd hh:mm:ss")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_telecom.simulator.sunsim.answers import (
+from airflow_provider_telecom.simulator.sunsim.responses import (
     BAD_VALUE,
     MISSING_FIELD,
     UNKNOWN_FIELD,

@@ -10,8 +10,10 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.sunsim import calls, settings
-from airflow_provider_telecom.simulator.sunsim.answers import (
+from airflow_provider_telecom.simulator.sunsim.fields import Field, check
+from airflow_provider_telecom.simulator.sunsim.responses import (
     NOT_JSON,
     UNKNOWN_FIELD,
     RefusedError,
@@ -21,9 +23,7 @@ from airflow_provider_telecom.simulator.sunsim.answers import (
     service,
     status_of,
 )
-from airflow_provider_telecom.simulator.sunsim.books import Books
-from airflow_provider_telecom.simulator.sunsim.fields import Field, check
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.sunsim.state import VendorState
 
 BASE = "/api/v1"
 
@@ -39,7 +39,7 @@ class Method:
 
     verb: Literal["GET", "POST"]
     path: str
-    answer: Callable[[Books, dict[str, Any]], dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]]
+    answer: Callable[[VendorState, dict[str, Any]], dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]]
     fields: Mapping[str, Field]
 
 
@@ -52,42 +52,42 @@ METHODS = (
 )
 
 
-def routes(town: Town) -> APIRouter:
+def routes(state: SimulatorState) -> APIRouter:
     """Return the vendor's router; all its paths begin with /api/v1."""
     router = APIRouter()
     for via in ("create", "refresh"):
         path = f"{BASE}/auth/integrationapi/{via}"
-        router.add_api_route(path, _minting(town, via), methods=["GET"])
+        router.add_api_route(path, _minting(state, via), methods=["GET"])
     for method in METHODS:
-        router.add_api_route(f"{BASE}/{method.path}", _endpoint(town, method), methods=[method.verb])
+        router.add_api_route(f"{BASE}/{method.path}", _endpoint(state, method), methods=[method.verb])
     return router
 
 
-def _minting(town: Town, via: Literal["create", "refresh"]) -> Endpoint:
+def _minting(state: SimulatorState, via: Literal["create", "refresh"]) -> Endpoint:
     async def minting(request: Request) -> Response:
-        books: Books = town.books("sunsim", Books)
+        vendor_state: VendorState = state.vendor_state("sunsim", VendorState)
         try:
-            books.enter(_bearer(request), "authorization" if via == "create" else "refresh")
+            vendor_state.authenticate(_bearer(request), "authorization" if via == "create" else "refresh")
             check(request.query_params, {})
-            return JSONResponse(books.mint(via))
+            return JSONResponse(vendor_state.mint(via))
         except RefusedError as refusal:
-            return _refused(books, f"auth/integrationapi/{via}", refusal)
+            return _refused(vendor_state, f"auth/integrationapi/{via}", refusal)
 
     return minting
 
 
-def _endpoint(town: Town, method: Method) -> Endpoint:
+def _endpoint(state: SimulatorState, method: Method) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         raw = await request.body()
-        books: Books = town.books("sunsim", Books)
+        vendor_state: VendorState = state.vendor_state("sunsim", VendorState)
         try:
-            books.enter(_bearer(request), "access")
+            vendor_state.authenticate(_bearer(request), "access")
             values = _values(method, request, raw)
             check(values, method.fields)
-            answer = method.answer(books, values)
+            answer = method.answer(vendor_state, values)
         except RefusedError as refusal:
-            return _refused(books, method.path, refusal)
-        return _accepted(books, method.path, answer)
+            return _refused(vendor_state, method.path, refusal)
+        return _accepted(vendor_state, method.path, answer)
 
     return endpoint
 
@@ -114,32 +114,32 @@ def _values(method: Method, request: Request, raw: bytes) -> dict[str, Any]:
 
 
 def _accepted(
-    books: Books, api_name: str, answer: dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]
+    vendor_state: VendorState, api_name: str, answer: dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]
 ) -> Response:
     result, outer = answer if isinstance(answer, tuple) else (answer, {})
-    if api_name == calls.CREATE_CALLBACK and (bare := _bare_answer(books, result)) is not None:
+    if api_name == calls.CREATE_CALLBACK and (bare := _bare_answer(vendor_state, result)) is not None:
         return bare
-    about = service(api_name, books.local(books.town.clock.now()))
+    about = service(api_name, vendor_state.local(vendor_state.simulator.clock.now()))
     envelope = {
-        "error": fine(books.switches),
+        "error": fine(vendor_state.switches),
         "result": about | result,
         "code": 0,
-        "requestHash": books.new_id(),
+        "requestHash": vendor_state.new_id(),
     }
     return JSONResponse(envelope | outer)
 
 
-def _bare_answer(books: Books, result: dict[str, Any]) -> Response | None:
+def _bare_answer(vendor_state: VendorState, result: dict[str, Any]) -> Response | None:
     """Return the answer to an ordered callback if it is no envelope."""
-    form = books.switches["callback_answer"]
+    form = vendor_state.switches["callback_answer"]
     return None if form == "envelope" else JSONResponse(result) if form == "id" else Response()
 
 
-def _refused(books: Books, api_name: str, refusal: RefusedError) -> Response:
-    status = status_of(refusal.code, books.switches)
+def _refused(vendor_state: VendorState, api_name: str, refusal: RefusedError) -> Response:
+    status = status_of(refusal.code, vendor_state.switches)
     if isinstance(refusal, UnauthorizedError):
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
         return JSONResponse({"error": error(refusal.code, refusal.text)}, status, headers)
-    about = service(api_name, books.local(books.town.clock.now()))
+    about = service(api_name, vendor_state.local(vendor_state.simulator.clock.now()))
     body = {"error": error(refusal.code, refusal.text), "result": about, "code": refusal.code}
     return JSONResponse(body, status)

@@ -6,14 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.simulator.sunsim.answers import (
-    BAD_SCHEDULE,
-    BAD_VALUE,
-    MISSING_FIELD,
-    NOT_EDITABLE,
-    UNKNOWN_FIELD,
-    RefusedError,
-)
 from airflow_provider_telecom.simulator.sunsim.calls import check_owned
 from airflow_provider_telecom.simulator.sunsim.fields import (
     Field,
@@ -28,10 +20,18 @@ from airflow_provider_telecom.simulator.sunsim.fields import (
     is_text,
     one_of,
 )
+from airflow_provider_telecom.simulator.sunsim.responses import (
+    BAD_SCHEDULE,
+    BAD_VALUE,
+    MISSING_FIELD,
+    NOT_EDITABLE,
+    UNKNOWN_FIELD,
+    RefusedError,
+)
 from airflow_provider_telecom.simulator.sunsim.seed import DAY_SECONDS, DIAL_MODES
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.sunsim.books import Books
+    from airflow_provider_telecom.simulator.sunsim.state import VendorState
 
 Settings = dict[str, Any]
 
@@ -79,53 +79,55 @@ GET = {"nums": Field(is_numbers)}
 SET = {key: Field(is_filled, required=False, each=_NUMBER) for key in ("vatsSettings", "vatssettings")}
 
 
-def get_settings(books: Books, body: dict[str, Any]) -> dict[str, Any]:
+def get_settings(vendor_state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
     """Answer the settings of the numbers."""
-    check_owned(books, body["nums"])
+    check_owned(vendor_state, body["nums"])
     numbers = dict.fromkeys(body["nums"])
-    return {books.switches["settings_key"]: [_shown(books, number) for number in numbers]}
+    return {vendor_state.switches["settings_key"]: [_shown(vendor_state, number) for number in numbers]}
 
 
-def _shown(books: Books, number: str) -> Settings:
-    settings = books.settings[number]
-    if number in books.replaced:
-        old, way = books.replaced[number]
-        settings = settings if way.look() == "new" else old
-    return {**settings, "num": f"8{settings['num']}"} if books.switches.on("long_numbers") else settings
+def _shown(vendor_state: VendorState, number: str) -> Settings:
+    settings = vendor_state.settings[number]
+    if number in vendor_state.replaced:
+        old, progression = vendor_state.replaced[number]
+        settings = settings if progression.poll() == "new" else old
+    return (
+        {**settings, "num": f"8{settings['num']}"} if vendor_state.switches.on("long_numbers") else settings
+    )
 
 
-def set_settings(books: Books, body: dict[str, Any]) -> dict[str, Any]:
+def set_settings(vendor_state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
     """Take edited settings, all of them or none. Whoever writes last wins."""
-    key = books.switches["settings_key"]
+    key = vendor_state.switches["settings_key"]
     if list(body) != [key]:
         raise RefusedError(UNKNOWN_FIELD if body else MISSING_FIELD, f"the settings stand in {key}")
     edited: list[Settings] = [{**one, "num": one["num"][-10:]} for one in body[key]]
     numbers = [one["num"] for one in edited]
-    check_owned(books, numbers)
+    check_owned(vendor_state, numbers)
     if len(set(numbers)) < len(numbers):
         raise RefusedError(BAD_VALUE, "a number comes twice")
     for one in edited:
-        _check_number(books, books.settings[one["num"]], one)
+        _check_number(vendor_state, vendor_state.settings[one["num"]], one)
     for one in edited:
-        books.replaced[one["num"]] = (
-            books.settings[one["num"]],
-            books.town.ripen("sunsim.settings", ["old", "new"]),
+        vendor_state.replaced[one["num"]] = (
+            vendor_state.settings[one["num"]],
+            vendor_state.simulator.start_progression("sunsim.settings", ["old", "new"]),
         )
-        _keep(books, books.settings[one["num"]], one)
-    books.town.record("sunsim", "settings", nums=numbers)
+        _keep(vendor_state, vendor_state.settings[one["num"]], one)
+    vendor_state.simulator.record("sunsim", "settings", nums=numbers)
     return {}
 
 
-def _check_number(books: Books, old: Settings, new: Settings) -> None:
+def _check_number(vendor_state: VendorState, old: Settings, new: Settings) -> None:
     for name in _FIXED:
         if new[name] != old[name]:
             raise RefusedError(NOT_EDITABLE, f"{name} cannot be edited")
     for profile, before in _paired(old["profiles"], new["profiles"], "profile"):
-        if before["id"] in books.vip_profiles:
+        if before["id"] in vendor_state.vip_profiles:
             if profile != before:
                 raise RefusedError(NOT_EDITABLE, "the profile of a list of VIP contacts cannot be edited")
         else:
-            _check_profile(before, profile, books.switches.on("last_seconds"))
+            _check_profile(before, profile, vendor_state.switches.on("last_seconds"))
 
 
 def _paired(old: Sequence[Settings], new: Sequence[Settings], what: str) -> list[tuple[Settings, Settings]]:
@@ -177,7 +179,7 @@ def _check_day(day: str, spans: list[tuple[int, int]], last_seconds: bool) -> No
         raise RefusedError(BAD_SCHEDULE, f"day {day}: times overlap or leave a gap")
 
 
-def _keep(books: Books, old: Settings, new: Settings) -> None:
+def _keep(vendor_state: VendorState, old: Settings, new: Settings) -> None:
     """Put the new settings in the old one's place. Texts that stand for a code are the vendor's own."""
     terms = {block["id"]: block["typTerm"] for one in old["profiles"] for block in one["scheduleBlocks"]}
     for profile in new["profiles"]:
@@ -185,11 +187,11 @@ def _keep(books: Books, old: Settings, new: Settings) -> None:
             block["typTerm"] = terms[block["id"]]
             block["dialModeTerm"] = DIAL_MODES.get(block["dialModeCode"], block["dialModeTerm"])
             for redirect in block["redirectNums"]:
-                _keep_redirect(books, redirect)
-    books.settings[new["num"]] = new | {"vatsModeTerm": old["vatsModeTerm"]}
+                _keep_redirect(vendor_state, redirect)
+    vendor_state.settings[new["num"]] = new | {"vatsModeTerm": old["vatsModeTerm"]}
 
 
-def _keep_redirect(books: Books, redirect: Settings) -> None:
-    redirect["id"] = redirect["id"] or 1 + books.town.random.getrandbits(29)
-    if books.switches.on("plain_redirects") and redirect["num"] != _NO_NUMBER:
+def _keep_redirect(vendor_state: VendorState, redirect: Settings) -> None:
+    redirect["id"] = redirect["id"] or 1 + vendor_state.simulator.random.getrandbits(29)
+    if vendor_state.switches.on("plain_redirects") and redirect["num"] != _NO_NUMBER:
         redirect["num"] = int(str(redirect["num"])[-10:])

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_telecom.calls.checks import moment, percent, within
+from airflow_provider_telecom.calls.checks import in_range, parse_datetime, percent
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
 SOURCES = ("api", "web", "smpp", "xml", "http", "json")
@@ -58,7 +58,7 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip() != ""
 
 
-def either(**given: Any) -> None:
+def exactly_one(**given: Any) -> None:
     """Check that exactly one of two arguments is given, whatever it holds."""
     first, second = given
     if (given[first] is None) == (given[second] is None):
@@ -75,22 +75,22 @@ def perhaps_count(field: str, value: Any) -> int | None:
     if value is None:
         return None
     number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
-    return within(field, number, 0, 2**31)
+    return in_range(field, number, 0, 2**31)
 
 
 def tariff(value: Any) -> int | None:
     """Return the number of a tariff, or None for the connection's."""
-    return None if value is None else within("tariff", value, 0, 9)
+    return None if value is None else in_range("tariff", value, 0, 9)
 
 
 def perhaps_moment(field: str, value: Any) -> datetime | None:
     """Return a moment, which a template makes ISO 8601 of, or None where none is wanted."""
-    return None if value is None else moment(field, value)
+    return None if value is None else parse_datetime(field, value)
 
 
 def viber_validity(seconds: int, short: bool) -> int:
     """Return how long a Viber message is tried; less than a minute is most likely meant in hours."""
-    within("validity_seconds", seconds, SHORTEST_VALIDITY_SECONDS, LONGEST_VALIDITY_SECONDS)
+    in_range("validity_seconds", seconds, SHORTEST_VALIDITY_SECONDS, LONGEST_VALIDITY_SECONDS)
     if seconds < LIKELY_MEANT_IN_HOURS and not short:
         rule = "is less than a minute, which needs allow_short_validity=True"
         raise TelecomInputError("validity_seconds", rule, shown=str(seconds))

@@ -6,20 +6,21 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, Literal
 
-from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.request import Response
+from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.calls.rows import (
     BadRow,
-    Line,
+    NumberedRow,
     all_rows,
     csv_rows,
-    json_facts,
+    json_metadata,
     json_rows,
-    xml_facts,
+    xml_metadata,
     xml_rows,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import (
     EMPTY,
     checked,
     code_of,
@@ -27,7 +28,6 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
     refuse,
     tidy,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
 
 Format = Literal["json", "xml", "csv"]
 FORMATS: tuple[Format, ...] = ("json", "xml", "csv")
@@ -43,7 +43,7 @@ def read_key(answer: Response) -> str:
     found = content(answer)
     key = _key_in(found.get("key")) if isinstance(found, dict) else None
     if key is None:
-        raise unreadable("an answer without a key", answer.body, answer.status)
+        raise unreadable_response("an answer without a key", answer.body, answer.status)
     return key
 
 
@@ -56,7 +56,7 @@ def read_exports(answer: Response) -> list[StatisticsExport]:
     items = list(found.values()) if isinstance(found, dict) else found
     keys = [_key_in(item) for item in items] if isinstance(items, list) else [None]
     if None in keys:
-        raise unreadable("an export without a key", answer.body, answer.status)
+        raise unreadable_response("an export without a key", answer.body, answer.status)
     return [StatisticsExport(str(key), item) for key, item in zip(keys, items, strict=True)]
 
 
@@ -118,46 +118,46 @@ def rows_of(format: Format) -> Callable[[Response], list[dict[str, Any]]]:
     return read
 
 
-def records_in(file: IO[bytes], format: str) -> Iterator[Line]:
+def records_in(file: IO[bytes], format: str) -> Iterator[NumberedRow]:
     """Yield the records of an export's file, one at a time, as they come.
 
     Raises TelecomAnswerError for what is no such file, and the error that stands in it beside the records.
     """
     if format == "csv":
-        return csv_rows(file, marker=_MESSAGE_ID)
-    return _json_records(file) if format == "json" else _beside_no_error(xml_facts, _xml_records, file)
+        return csv_rows(file, field_pattern=_MESSAGE_ID)
+    return _json_records(file) if format == "json" else _beside_no_error(xml_metadata, _xml_records, file)
 
 
-def _json_records(file: IO[bytes]) -> Iterator[Line]:
+def _json_records(file: IO[bytes]) -> Iterator[NumberedRow]:
     try:
-        yield from _beside_no_error(json_facts, json_rows, file)
+        yield from _beside_no_error(json_metadata, json_rows, file)
     except TelecomAnswerError as error:
         advice = "ask for xml, or for csv with a message_type: the document's own sample is no JSON"
         raise TelecomAnswerError(f"{error.text}; {advice}") from None
 
 
-def _xml_records(file: IO[bytes]) -> Iterator[Line]:
+def _xml_records(file: IO[bytes]) -> Iterator[NumberedRow]:
     return xml_rows(file, _MESSAGE_ID)
 
 
 def _beside_no_error(
     facts: Callable[[IO[bytes]], Mapping[str, Any]],
-    rows: Callable[[IO[bytes]], Iterator[Line]],
+    rows: Callable[[IO[bytes]], Iterator[NumberedRow]],
     file: IO[bytes],
-) -> Iterator[Line]:
+) -> Iterator[NumberedRow]:
     """Yield the rows, unless an error stands beside them, be it before or after."""
     if not _says_empty(tidy(dict(facts(file)))):
         yield from rows(file)
 
 
-def _tidy_lines(file: IO[bytes], format: Format) -> Iterator[Line]:
+def _tidy_lines(file: IO[bytes], format: Format) -> Iterator[NumberedRow]:
     for place, row in records_in(file, format):
         yield place, tidy(row) if format == "json" and not isinstance(row, BadRow) else row
 
 
 def _refuse_unless_empty(answer: Response) -> None:
     if not _says_empty(checked(answer), answer.status):
-        raise unreadable("neither a file nor an error", answer.body, answer.status)
+        raise unreadable_response("neither a file nor an error", answer.body, answer.status)
 
 
 def _says_empty(found: Any, status: int = 200) -> bool:

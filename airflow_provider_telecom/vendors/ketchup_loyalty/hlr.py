@@ -8,8 +8,7 @@ from typing import Any
 
 from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.request import Form, Json, Repeat, Request
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
+from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Request
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
     CountryPrice,
@@ -17,13 +16,14 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     HlrStatus,
     SendResult,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
+from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
     KetchUpRequests,
     numeric_id,
     orders,
     reference_of,
-    without_twins,
+    reject_duplicates,
 )
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import one
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many, sent_one
 
 BEST_QUALITY_TARIFF = 9
@@ -73,7 +73,7 @@ class HlrCalls(KetchUpRequests):
         Source: "Отправка HLR запроса", variant 2.
         """
         body = [self._fields(query) for query in orders("queries", queries, HlrQuery)]
-        without_twins((item["msisdn"] for item in body), (item["reference"] for item in body))
+        reject_duplicates((item["msisdn"] for item in body), (item["reference"] for item in body))
         return (yield from self._created(body, self._look_up))
 
     @endpoint
@@ -121,7 +121,7 @@ class HlrCalls(KetchUpRequests):
         return (*multipart, "json") if self.options.hlr_body == "multipart" else ("json", *multipart)
 
     def _create_request(self, body: Form | Json) -> Request:
-        return self._request("POST", "/hlr/create", Repeat.KEYED, body=body)
+        return self._request("POST", "/hlr/create", Idempotency.WITH_KEY, body=body)
 
     def _fields(self, query: HlrQuery) -> dict[str, Any]:
         fields: dict[str, Any] = {

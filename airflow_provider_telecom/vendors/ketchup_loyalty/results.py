@@ -8,10 +8,11 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from airflow_provider_telecom.calls.answers import as_model, unreadable
 from airflow_provider_telecom.calls.errors import TelecomThrottledError
 from airflow_provider_telecom.calls.request import Response
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
+from airflow_provider_telecom.calls.responses import to_model, unreadable_response
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult, CountryPrice, SendResult
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import (
     code_of,
     content,
     is_duplicate,
@@ -20,7 +21,6 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.answers import (
     refuse,
     text_of,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult, CountryPrice, SendResult
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _in_order(
     asked, named = set(map(folded, given)), {folded(result.reference or ""): result for result in results}
     ids = [result.id for result in results if result.is_new and result.id is not None]
     if len(set(ids)) < len(ids):
-        raise unreadable("one id for several messages", answer.body, answer.status)
+        raise unreadable_response("one id for several messages", answer.body, answer.status)
     found: list[SendResult] = []
     for key, result in zip(keys, results, strict=True):
         its_own = folded(result.reference or "")
@@ -89,7 +89,7 @@ def _in_order(
             its_result = named[folded(key)]
             found.append(its_result if its_result.reference == key else replace(its_result, reference=key))
         elif its_own in asked or (its_own and not (may_rename and result.is_new)):
-            raise unreadable("results that do not match what was sent", answer.body, answer.status)
+            raise unreadable_response("results that do not match what was sent", answer.body, answer.status)
         else:
             found.append(replace(result, reference=key, keyed=result.duplicate))  # known: so it is a key
     return found
@@ -99,7 +99,7 @@ def _result_of(item: dict[str, Any], answer: Response, task_id: str | None = Non
     code, text = code_of(item), text_of(item)
     message_id = _text(item.get("id"))
     if code is None and message_id is None and "error" not in item:
-        raise unreadable("a result without an id", answer.body, answer.status)
+        raise unreadable_response("a result without an id", answer.body, answer.status)
     duplicate = is_duplicate(code, text)
     return SendResult(
         reference=_text(item.get("reference")),
@@ -141,7 +141,7 @@ def _money(value: object, answer: Response) -> Decimal | None:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise unreadable("an amount that is not a number", answer.body, answer.status)
+        raise unreadable_response("an amount that is not a number", answer.body, answer.status)
     return amount
 
 
@@ -150,5 +150,5 @@ def price_table(answer: Response) -> list[CountryPrice]:
     found = content(answer)
     prices = found.get("prices") if isinstance(found, dict) else found
     if not isinstance(prices, list):
-        raise unreadable("an answer without prices", answer.body, answer.status)
-    return as_model(list[CountryPrice], prices, answer.body)
+        raise unreadable_response("an answer without prices", answer.body, answer.status)
+    return to_model(list[CountryPrice], prices, answer.body)

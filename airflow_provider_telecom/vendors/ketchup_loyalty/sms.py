@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from airflow_provider_telecom.calls.checks import filled, within
+from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.request import Repeat, Response
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import one
+from airflow_provider_telecom.calls.request import Idempotency, Response
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
     CountryPrice,
@@ -20,14 +19,15 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     SendResult,
     SmsTask,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
+from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
     KetchUpRequests,
-    moment,
+    iso_datetime,
     numeric_id,
     orders,
     reference_of,
-    without_twins,
+    reject_duplicates,
 )
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import one
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many, sent_one
 
 LONGEST_VALIDITY_HOURS = 72
@@ -60,7 +60,7 @@ class SmsCalls(KetchUpRequests):
         has no id. Source: "Отправка SMS", destination phone.
         """
         body = self._one(msisdn, text, reference, originator, validity_hours, tariff, schedule_at)
-        return (yield from self._in_sms_form("/sms/create", Repeat.KEYED, body, sent_one(reference)))
+        return (yield from self._in_sms_form("/sms/create", Idempotency.WITH_KEY, body, sent_one(reference)))
 
     @endpoint
     def send_sms_to_many(
@@ -115,7 +115,7 @@ class SmsCalls(KetchUpRequests):
         Raises what `send_sms` raises for its arguments. Source: "Получение цены смс".
         """
         body = self._one(msisdn, text, reference, originator, validity_hours, tariff, schedule_at)
-        return (yield from self._in_sms_form("/sms/price", Repeat.READ, body, one(Price)))
+        return (yield from self._in_sms_form("/sms/price", Idempotency.READ, body, one(Price)))
 
     @endpoint
     def price_sms_to_many(
@@ -130,7 +130,7 @@ class SmsCalls(KetchUpRequests):
     ) -> Call[Price]:
         """Return what `send_sms_to_many` would cost. A read. Source: "Получение цены смс"."""
         body = self._many(recipients, text, originator, validity_hours, tariff, schedule_at)
-        return (yield from self._in_sms_form("/sms/price", Repeat.READ, body, one(Price)))
+        return (yield from self._in_sms_form("/sms/price", Idempotency.READ, body, one(Price)))
 
     @endpoint
     def price_individual_sms(
@@ -143,7 +143,7 @@ class SmsCalls(KetchUpRequests):
     ) -> Call[Price]:
         """Return what `send_individual_sms` would cost. A read. Source: "Получение цены смс"."""
         body = self._individual(messages, validity_hours, tariff, schedule_at)
-        return (yield from self._in_sms_form("/sms/price", Repeat.READ, body, one(Price)))
+        return (yield from self._in_sms_form("/sms/price", Idempotency.READ, body, one(Price)))
 
     @endpoint
     def get_sms(self, message_id: str | int) -> Call[MessageStatus]:
@@ -186,10 +186,10 @@ class SmsCalls(KetchUpRequests):
 
     def _send_all(self, body: Mapping[str, Any], phones: Sequence[Mapping[str, str]]) -> Call[BatchResult]:
         read = sent_many([phone["reference"] for phone in phones])
-        return self._in_sms_form("/sms/create", Repeat.KEYED, {**body, "phones": phones}, read)
+        return self._in_sms_form("/sms/create", Idempotency.WITH_KEY, {**body, "phones": phones}, read)
 
     def _in_sms_form(
-        self, path: str, repeat: Repeat, body: Mapping[str, Any], read: Callable[[Response], T]
+        self, path: str, idempotency: Idempotency, body: Mapping[str, Any], read: Callable[[Response], T]
     ) -> Call[T]:
         """Make a call about SMS as the samples have it, or else as the text of the document has it.
 
@@ -206,7 +206,7 @@ class SmsCalls(KetchUpRequests):
 
         def call(form: tuple[str, str]) -> Call[T]:
             asked = {**plain, "destination": form[0], **({form[1]: at} if form[1] else {})}
-            return self._call(self._post(path, repeat, asked), read)
+            return self._call(self._post(path, idempotency, asked), read)
 
         return self._in_any_form(f"SMS to {destination}", forms, call)
 
@@ -225,9 +225,9 @@ class SmsCalls(KetchUpRequests):
             "msisdn": self._msisdn(msisdn),
             "reference": reference_of(reference),
             "originator": self._originator(originator),
-            "body": filled("text", text),
+            "body": non_blank("text", text),
             **self._terms(validity_hours, tariff),
-            **({"send_time": moment("schedule_at", schedule_at)} if schedule_at is not None else {}),
+            **({"send_time": iso_datetime("schedule_at", schedule_at)} if schedule_at is not None else {}),
         }
 
     def _many(
@@ -248,9 +248,9 @@ class SmsCalls(KetchUpRequests):
             "destination": "phones",
             "phones": phones,
             "originator": self._originator(originator),
-            "body": filled("text", text),
+            "body": non_blank("text", text),
             **self._terms(validity_hours, tariff),
-            **({"send_time": moment("schedule_at", schedule_at)} if schedule_at is not None else {}),
+            **({"send_time": iso_datetime("schedule_at", schedule_at)} if schedule_at is not None else {}),
         }
 
     def _individual(
@@ -265,7 +265,7 @@ class SmsCalls(KetchUpRequests):
                 "msisdn": self._msisdn(one.msisdn),
                 "reference": reference_of(one.reference),
                 "originator": self._originator(one.originator),
-                "body": filled("text", one.text),
+                "body": non_blank("text", one.text),
             }
             for one in orders("messages", messages, IndividualSms)
         ]
@@ -274,13 +274,17 @@ class SmsCalls(KetchUpRequests):
             "destination": "individual",
             "phones": phones,
             **self._terms(validity_hours, tariff),
-            **({"scheduledDatetime": moment("schedule_at", schedule_at)} if schedule_at is not None else {}),
+            **(
+                {"scheduledDatetime": iso_datetime("schedule_at", schedule_at)}
+                if schedule_at is not None
+                else {}
+            ),
         }
 
     def _terms(self, validity_hours: int, tariff: int | None) -> dict[str, Any]:
-        validity = within("validity_hours", validity_hours, 1, LONGEST_VALIDITY_HOURS)
+        validity = in_range("validity_hours", validity_hours, 1, LONGEST_VALIDITY_HOURS)
         return {"validity": validity, "tariff": self._tariff(tariff)}
 
 
 def _no_twins(phones: Sequence[dict[str, str]]) -> None:
-    without_twins((phone["msisdn"] for phone in phones), (phone["reference"] for phone in phones))
+    reject_duplicates((phone["msisdn"] for phone in phones), (phone["reference"] for phone in phones))

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import SmsTask
-from airflow_provider_telecom.vendors.progress import Stage
+from airflow_provider_telecom.vendors.poll_result import Stage
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ class Wanted:
         whole = max(self.expected or 0, counts.sent)
         if self.delivered is not None and self.expected is not None and whole:
             if _share(counts.delivered, whole, self.delivered):
-                return Stage.REACHED
+                return Stage.SUCCEEDED
             if not _share(whole - counts.lost, whole, self.delivered):
-                return Stage.MISSED
+                return Stage.FAILED
         if not self._is_over(counts, whole, all_begun, all_final):
             return Stage.WAITING
-        return Stage.REACHED if self._is_enough(counts.delivered, whole) else Stage.MISSED
+        return Stage.SUCCEEDED if self._is_enough(counts.delivered, whole) else Stage.FAILED
 
     def _is_over(self, counts: Counts, whole: int, all_begun: bool, all_final: bool) -> bool:
         if self.final == 100:

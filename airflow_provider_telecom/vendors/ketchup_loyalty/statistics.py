@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from airflow_provider_telecom.calls.checks import filled, matching, one_of, some, within
+from airflow_provider_telecom.calls.checks import in_range, matching, non_blank, non_empty, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request, Save, Target
-from airflow_provider_telecom.vendors.clock import included_period
+from airflow_provider_telecom.calls.request import MEGABYTE, Idempotency, Json, Request, Save, Target
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import FILE_KEY, SOURCES, STATUSES, TYPES
 from airflow_provider_telecom.vendors.ketchup_loyalty.exports import (
     FORMATS,
@@ -25,7 +24,8 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.exports import (
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import callback
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
-from airflow_provider_telecom.vendors.ketchup_loyalty.posting import KetchUpRequests, numeric_id
+from airflow_provider_telecom.vendors.ketchup_loyalty.requests import KetchUpRequests, numeric_id
+from airflow_provider_telecom.vendors.times import inclusive_local_period
 
 MOST_IDS = 300
 MOST_CLICKS = 999_999
@@ -68,12 +68,14 @@ class StatisticsCalls(KetchUpRequests):
         """
         filters: dict[str, Any] = {
             **self._period("time_in", time_in_from, time_in_to),
-            "msisdn": None if msisdns is None else [self._msisdn(one) for one in some("msisdns", msisdns)],
-            "originator": None if originator is None else filled("originator", originator),
+            "msisdn": None
+            if msisdns is None
+            else [self._msisdn(one) for one in non_empty("msisdns", msisdns)],
+            "originator": None if originator is None else non_blank("originator", originator),
             "source_type": None if source_type is None else one_of("source_type", source_type, SOURCES),
             "message_type": None if message_type is None else one_of("message_type", message_type, TYPES),
             **self._period("time_sent", time_sent_from, time_sent_to),
-            "country_name": None if country_name is None else filled("country_name", country_name),
+            "country_name": None if country_name is None else non_blank("country_name", country_name),
             "operator_id": _operator(operator_id, country_name),
             "status": None if status is None else one_of("status", status, STATUSES),
             **_clicks(clicks),
@@ -82,7 +84,7 @@ class StatisticsCalls(KetchUpRequests):
         body = _chosen(message_ids, given)
         if callback_url is not None:
             body["callback_url"] = callback("callback_url", callback_url)
-        request = self._request("POST", "/stat/create", Repeat.DRAFT, body=Json(body))
+        request = self._request("POST", "/stat/create", Idempotency.DRAFT, body=Json(body))
         return (yield from self._call(request, read_key))
 
     @endpoint
@@ -137,19 +139,19 @@ class StatisticsCalls(KetchUpRequests):
         """
         ids = {"file_key": _file_key(file_key)}
         paths = ("/message/list/{file_key}", "/stat/list/{file_key}")
-        requests = [self._request("DELETE", path, Repeat.SET_STATE, ids=ids) for path in paths]
+        requests = [self._request("DELETE", path, Idempotency.SET_STATE, ids=ids) for path in paths]
         return (yield from self._at_any_address(requests, read_deleted))
 
     def _file(self, file_key: str, format: Format, save: Save | None = None) -> Request:
         ids = {"file_key": _file_key(file_key), "format": one_of("format", format, FORMATS)}
         most = _LARGEST_DOWNLOAD if save else _LARGEST_ANSWER
         path = "/stat/file/id/{file_key}/format/{format}"
-        return self._request("GET", path, Repeat.READ, ids=ids, save=save, max_bytes=most)
+        return self._request("GET", path, Idempotency.READ, ids=ids, save=save, max_bytes=most)
 
     def _period(self, name: str, start: datetime | None, end: datetime | None) -> dict[str, str | None]:
         """Return a filter's two ends by the vendor's clocks. The second is included."""
         fields = (f"{name}_from", f"{name}_to")
-        ends = included_period(fields, start, end, self.options.vendor_timezone)
+        ends = inclusive_local_period(fields, start, end, self.options.vendor_timezone)
         return {
             field: None if one is None else f"{one:%Y-%m-%d %H:%M:%S}"
             for field, one in zip(fields, ends, strict=True)
@@ -162,7 +164,7 @@ def _chosen(message_ids: Sequence[str | int] | None, filters: dict[str, Any]) ->
             raise TelecomInputError("message_ids", f"overrides other filters; leave out {', '.join(filters)}")
         return {
             "message_id": [
-                numeric_id("message_ids", one) for one in some("message_ids", message_ids, MOST_IDS)
+                numeric_id("message_ids", one) for one in non_empty("message_ids", message_ids, MOST_IDS)
             ]
         }
     for end in ("time_in_from", "time_in_to"):
@@ -188,7 +190,7 @@ def _clicks(clicks: tuple[str, int] | None) -> dict[str, Any]:
     return {
         "sl_clicks": True,
         "sl_clicks_comp": one_of("clicks", compare, ("<", ">", "=")),
-        "sl_clicks_count": within("clicks", count, 0, MOST_CLICKS),
+        "sl_clicks_count": in_range("clicks", count, 0, MOST_CLICKS),
     }
 
 

@@ -7,16 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from airflow_provider_telecom.calls.checks import filled, matching
-from airflow_provider_telecom.calls.endpoint import Call, Pause, call_of, endpoint
+from airflow_provider_telecom.calls.checks import matching, non_blank
+from airflow_provider_telecom.calls.endpoint import Call, Sleep, call_of, endpoint
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomInputError,
     TelecomNotFoundError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.request import Repeat, Response
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpKnownError, one
+from airflow_provider_telecom.calls.request import Idempotency, Response
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     LONGEST_VALIDITY_SECONDS,
     viber_validity,
@@ -30,13 +29,14 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     SendResult,
     ViberRecipient,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.posting import (
+from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
     KetchUpRequests,
-    moment,
+    iso_datetime,
     numeric_id,
     orders,
-    without_twins,
+    reject_duplicates,
 )
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpDuplicateKeyError, one
 from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many
 
 _KEYS_WORK = "viber keys work"
@@ -101,8 +101,8 @@ class ViberCalls(KetchUpRequests):
         body = self._package(message, validity_seconds, allow_short_validity, tariff)
         is_known_to_work = self._keys_work
 
-        def create(some: Sequence[ViberRecipient]) -> Call[BatchResult]:
-            return self._create(body, some, is_keyed)
+        def create(non_empty: Sequence[ViberRecipient]) -> Call[BatchResult]:
+            return self._create(body, non_empty, is_keyed)
 
         try:
             return (yield from self._created(recipients, create))
@@ -148,7 +148,9 @@ class ViberCalls(KetchUpRequests):
         message = self._message(recipients, text, sender, promotional, None, None)
         _add_extras(message, image_url, caption, action_url)
         body = self._package(message, validity_seconds, allow_short_validity, tariff)
-        return (yield from self._in_viber_form("/viber/price", Repeat.READ, body, recipients, one(Price)))
+        return (
+            yield from self._in_viber_form("/viber/price", Idempotency.READ, body, recipients, one(Price))
+        )
 
     @endpoint
     def get_viber(self, message_id: str | int) -> Call[MessageStatus]:
@@ -197,12 +199,12 @@ class ViberCalls(KetchUpRequests):
         self, body: Mapping[str, Any], recipients: Sequence[ViberRecipient], is_keyed: bool
     ) -> Call[BatchResult]:
         """Send a message to some recipients, and learn from the answer whether our keys work."""
-        repeat = Repeat.KEYED if is_keyed and self._keys_work else Repeat.UNKEYED
+        idempotency = Idempotency.WITH_KEY if is_keyed and self._keys_work else Idempotency.NONE
         keys, learned = [each.external_id for each in recipients], self.account.learned
         read = sent_many(keys, may_rename=True)
         try:
-            batch = yield from self._in_viber_form("/viber/create", repeat, body, recipients, read)
-        except KetchUpKnownError:
+            batch = yield from self._in_viber_form("/viber/create", idempotency, body, recipients, read)
+        except KetchUpDuplicateKeyError:
             learned.add(_KEYS_WORK)
             raise
         pairs = zip(recipients, batch.results, strict=True)
@@ -213,7 +215,7 @@ class ViberCalls(KetchUpRequests):
         """Look a few times whether one of these messages is there after all."""
         for pause in (0.0, *_PAUSES):
             if pause:
-                yield Pause(pause, pause)
+                yield Sleep(pause, pause)
             try:
                 if (yield from call_of(self.viber_keys_work, recipients)):
                     return True
@@ -246,16 +248,16 @@ class ViberCalls(KetchUpRequests):
             if each.external_id is not None:
                 viber_key(each.external_id, "external_id")
         numbers = (self._msisdn(each.msisdn) for each in people)
-        without_twins(numbers, (each.external_id for each in people))
+        reject_duplicates(numbers, (each.external_id for each in people))
         message: dict[str, Any] = {
-            "text": filled("text", text),
+            "text": non_blank("text", text),
             "alpha_name": self._alpha_name(sender),
             "is_promotional": bool(promotional),
         }
         if callback_url is not None:
             message["callback_url"] = callback("callback_url", callback_url)
         if schedule_at is not None:
-            message["scheduledDatetime"] = moment("schedule_at", schedule_at)
+            message["scheduledDatetime"] = iso_datetime("schedule_at", schedule_at)
         return message
 
     @property
@@ -274,7 +276,7 @@ class ViberCalls(KetchUpRequests):
     def _in_viber_form(
         self,
         path: str,
-        repeat: Repeat,
+        idempotency: Idempotency,
         body: Mapping[str, Any],
         recipients: Sequence[ViberRecipient],
         read: Callable[[Response], T],
@@ -284,10 +286,12 @@ class ViberCalls(KetchUpRequests):
 
         def call(form: Form) -> Call[T]:
             to = [self._recipient(recipient, form) for recipient in recipients]
-            return self._call(self._post(path, repeat, {**body, "messages": [{**message, "to": to}]}), read)
+            return self._call(
+                self._post(path, idempotency, {**body, "messages": [{**message, "to": to}]}), read
+            )
 
         name = "viber, since no key came back" if _NO_KEY_BACK in self.account.learned else "viber"
-        return (yield from self._in_any_form(name, self._viber_forms, call, repeat))
+        return (yield from self._in_any_form(name, self._viber_forms, call, idempotency))
 
     def _recipient(self, recipient: ViberRecipient, form: Form) -> dict[str, str]:
         number, names = form
@@ -302,7 +306,7 @@ class ViberCalls(KetchUpRequests):
             raise TelecomInputError(
                 "sender", "must be given here or as viber_sender in the connection's extra"
             )
-        return filled("sender", chosen)
+        return non_blank("sender", chosen)
 
     def _package(
         self, message: dict[str, Any], validity_seconds: int, short: bool, tariff: int | None
@@ -328,7 +332,7 @@ def _add_extras(
 ) -> None:
     extras = {
         "img": None if image_url is None else callback("image_url", image_url),
-        "caption": None if caption is None else filled("caption", caption),
+        "caption": None if caption is None else non_blank("caption", caption),
         "action": None if action_url is None else callback("action_url", action_url),
     }
     if given := {name: value for name, value in extras.items() if value is not None}:

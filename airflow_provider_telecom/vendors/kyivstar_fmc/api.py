@@ -9,17 +9,17 @@ from typing import Literal, TypeVar
 import pendulum
 
 from airflow_provider_telecom.auth.query_token import QueryToken
-from airflow_provider_telecom.calls.answers import Complaint, refuse_by_status, unreadable
-from airflow_provider_telecom.calls.checks import aware, matching, one_of
+from airflow_provider_telecom.calls.checks import aware_datetime, matching, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.phone import plus
-from airflow_provider_telecom.calls.request import Repeat, Request, Response, Save, Target
+from airflow_provider_telecom.calls.phone import with_plus
+from airflow_provider_telecom.calls.request import Idempotency, Request, Response, Save, Target
+from airflow_provider_telecom.calls.responses import ErrorDetails, raise_for_status, unreadable_response
 from airflow_provider_telecom.vendors.api import Api, Credentials
-from airflow_provider_telecom.vendors.clock import utc
 from airflow_provider_telecom.vendors.kyivstar_fmc.models import READERS, CallRecord, is_list, read_records
 from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
-from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, LONGEST_PERIOD, OLDEST_START, period
+from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, MAX_AGE, MAX_PERIOD, period
+from airflow_provider_telecom.vendors.times import utc
 
 T = TypeVar("T")
 Format = Literal["json", "csv", "xml"]
@@ -96,7 +96,7 @@ class KyivstarFmcApi(Api[KyivstarFmcOptions]):
         return Request(
             "GET",
             f"/api/cdr/v1/callstat.{format}",
-            Repeat.READ,
+            Idempotency.READ,
             query={
                 "from": first,
                 "to": last,
@@ -127,10 +127,10 @@ class KyivstarFmcApi(Api[KyivstarFmcOptions]):
         request = Request(
             "GET",
             "/api/onebox/v1/originate",
-            Repeat.UNKEYED,
+            Idempotency.NONE,
             query={
-                "calling_number": plus(self._msisdn(caller, "calling_number")),
-                "called_number": plus(self._msisdn(called_number, "called_number")),
+                "calling_number": with_plus(self._msisdn(caller, "calling_number")),
+                "called_number": with_plus(self._msisdn(called_number, "called_number")),
             },
         )
         return (yield from self._call(request, _read(_nothing)))
@@ -145,9 +145,13 @@ def _interval(start: datetime | None, end: datetime | None) -> tuple[datetime, d
     now = utc(pendulum.now("UTC"))
     if start is None and end is None:
         raise TelecomInputError("start", "must be given, or end, or both")
-    first = utc(aware("start", start)) if start else _moved(utc(aware("end", end or now)), -LONGEST_PERIOD)
-    last = utc(aware("end", end)) if end else min(_moved(first, LONGEST_PERIOD), now)
-    if now - first > OLDEST_START:
+    first = (
+        utc(aware_datetime("start", start))
+        if start
+        else _moved(utc(aware_datetime("end", end or now)), -MAX_PERIOD)
+    )
+    last = utc(aware_datetime("end", end)) if end else min(_moved(first, MAX_PERIOD), now)
+    if now - first > MAX_AGE:
         raise TelecomInputError("start", "must be at most 30 days ago")
     return first, last
 
@@ -161,20 +165,22 @@ def _moved(moment: datetime, by: timedelta) -> datetime:
 def _nothing(answer: Response) -> None:
     """Take no body for a success. What else a body says, the document does not call it one."""
     if answer.body.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise unreadable("a body where the document has none", answer.body, answer.status)
+        raise unreadable_response("a body where the document has none", answer.body, answer.status)
 
 
 def _saved(answer: Response) -> int:
     if answer.saved_bytes is None:
-        raise unreadable("no list of calls", answer.body, answer.status)
+        raise unreadable_response("no list of calls", answer.body, answer.status)
     return answer.saved_bytes
 
 
 def _read(make: Callable[[Response], T]) -> Callable[[Response], T]:
     def read(answer: Response) -> T:
-        refuse_by_status(answer, Complaint)
+        raise_for_status(answer, ErrorDetails)
         if answer.status != 200:
-            raise unreadable("a good status that is not the document's 200", answer.body, answer.status)
+            raise unreadable_response(
+                "a good status that is not the document's 200", answer.body, answer.status
+            )
         return make(answer)
 
     return read

@@ -14,26 +14,26 @@ from typing import IO, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from airflow_provider_telecom.calls.answers import as_model, unreadable
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.request import Response
+from airflow_provider_telecom.calls.responses import to_model, unreadable_response
 from airflow_provider_telecom.calls.rows import (
     BadRow,
-    Line,
+    NumberedRow,
     all_rows,
     csv_rows,
     json_rows,
-    xml_facts,
+    xml_metadata,
     xml_rows,
 )
-from airflow_provider_telecom.vendors.kyivstar_fmc.times import Times, read_times
+from airflow_provider_telecom.vendors.kyivstar_fmc.times import Times, parse_times
 
 NAMES = (
     *("start_timestamp", "end_timestamp", "calling_number", "called_number", "duration"),
     *("calling_name", "called_name", "department", "own"),
 )
 """Names of a record's fields. The last four are not in the document."""
-MOST_SECONDS = 10**9
+MAX_DURATION_SECONDS = 10**9
 _START = re.compile("start_timestamp", re.IGNORECASE)
 _MENTIONS_AN_ERROR = re.compile("error|(?<!de)fault|exception", re.IGNORECASE)
 _BLANK = b"\xef\xbb\xbf \t\r\n"
@@ -59,7 +59,7 @@ class CallRecord(BaseModel):
     end_timestamp: str
     calling_number: str
     called_number: str
-    duration: Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=MOST_SECONDS)]
+    duration: Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=MAX_DURATION_SECONDS)]
 
     @property
     def start(self) -> datetime:
@@ -75,7 +75,7 @@ class CallRecord(BaseModel):
     def times(self) -> Times:
         """Both, and whether the hour of the start happens twice. Raises TelecomAnswerError likewise."""
         try:
-            return read_times(self.start_timestamp, self.end_timestamp, self.duration)
+            return parse_times(self.start_timestamp, self.end_timestamp, self.duration)
         except TelecomInputError as error:
             raise TelecomAnswerError(error.text) from None
 
@@ -95,7 +95,7 @@ def named(record: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def start_of(record: Mapping[str, Any]) -> Any:
+def start_timestamp_of(record: Mapping[str, Any]) -> Any:
     """Return a record's start as the vendor wrote it, or None if it has none, or two."""
     try:
         return named(record).get("start_timestamp")
@@ -103,29 +103,29 @@ def start_of(record: Mapping[str, Any]) -> Any:
         return None
 
 
-def lines_of(file: IO[bytes], format: str, encoding: str = "utf-8") -> Iterator[Line]:
+def iter_records(file: IO[bytes], format: str, encoding: str = "utf-8") -> Iterator[NumberedRow]:
     """Yield the records of an answer in `file`, one at a time, as they come. `encoding` is that of csv.
 
     In JSON a comma before a closing bracket is overlooked: the document's own sample has one. CSV without a
     line, and XML with an empty root, have no calls. Raises TelecomAnswerError for what is no list of calls.
     """
     if format == "csv":
-        return csv_rows(file, encoding=encoding, marker=_START)
+        return csv_rows(file, encoding=encoding, field_pattern=_START)
     return _json_lines(file) if format == "json" else _xml_lines(file)
 
 
-def _json_lines(file: IO[bytes]) -> Iterator[Line]:
+def _json_lines(file: IO[bytes]) -> Iterator[NumberedRow]:
     beside: list[str] = []
-    yield from json_rows(file, "calls", stray_commas=True, beside=beside.append)
+    yield from json_rows(file, "calls", stray_commas=True, on_extra_key=beside.append)
     _refuse_errors(beside)
 
 
-def _xml_lines(file: IO[bytes]) -> Iterator[Line]:
+def _xml_lines(file: IO[bytes]) -> Iterator[NumberedRow]:
     found = False
     for line in xml_rows(file, _START):
         found = True
         yield line
-    beside = [name for name, text in xml_facts(file, _START).items() if text.strip() or not found]
+    beside = [name for name, text in xml_metadata(file, _START).items() if text.strip() or not found]
     if not found and beside:
         raise TelecomAnswerError("XML without calls")
     _refuse_errors(beside)
@@ -145,17 +145,17 @@ def read_records(answer: Response, format: str) -> list[CallRecord]:
 
 def _reader(format: str) -> Callable[[bytes], list[CallRecord]]:
     def read(body: bytes) -> list[CallRecord]:
-        rows = all_rows(body, lambda file: _named_lines(lines_of(file, format)))
-        return as_model(list[CallRecord], rows, body)
+        rows = all_rows(body, lambda file: _named_lines(iter_records(file, format)))
+        return to_model(list[CallRecord], rows, body)
 
     return read
 
 
 READERS = {format: _reader(format) for format in ("json", "csv", "xml")}
-records_of_json, records_of_csv, records_of_xml = READERS.values()
+parse_json_records, parse_csv_records, parse_xml_records = READERS.values()
 
 
-def _named_lines(lines: Iterator[Line]) -> Iterator[Line]:
+def _named_lines(lines: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
     for place, record in lines:
         try:
             yield place, record if isinstance(record, BadRow) else named(record)
@@ -166,7 +166,7 @@ def _named_lines(lines: Iterator[Line]) -> Iterator[Line]:
 def _refuse_nothing(answer: Response) -> None:
     """Raise TelecomAnswerError for no body at all, unless it is offered as a file, as in the document."""
     if not answer.body.strip(_BLANK) and "attachment" not in answer.headers.get("content-disposition", ""):
-        raise unreadable("nothing in place of a file", answer.body, answer.status)
+        raise unreadable_response("nothing in place of a file", answer.body, answer.status)
 
 
 def is_list(answer: Response, format: str) -> bool:
@@ -179,9 +179,9 @@ def is_list(answer: Response, format: str) -> bool:
     try:
         _refuse_nothing(answer)
         if format == "csv":
-            next(lines_of(io.BytesIO(answer.body), format), None)
+            next(iter_records(io.BytesIO(answer.body), format), None)
             return True
-        return not list(lines_of(io.BytesIO(answer.body), format))
+        return not list(iter_records(io.BytesIO(answer.body), format))
     except TelecomAnswerError:
         return False
 

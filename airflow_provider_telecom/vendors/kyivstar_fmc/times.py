@@ -12,20 +12,20 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from airflow_provider_telecom.calls.checks import aware
+from airflow_provider_telecom.calls.checks import aware_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.vendors.clock import local_period, local_time, possible_moments, utc
+from airflow_provider_telecom.vendors.times import local_period, parse_local_time, possible_utc_times, utc
 
 KYIV = ZoneInfo("Europe/Kyiv")
-LONGEST_PERIOD = timedelta(days=7)
-OLDEST_START = timedelta(days=30)
+MAX_PERIOD = timedelta(days=7)
+MAX_AGE = timedelta(days=30)
 _HOUR, _SECOND = timedelta(hours=1), timedelta(seconds=1)
 _BEFORE, _AFTER = _HOUR, timedelta(days=1)
 """How much more is asked for on either side of a window. After it, since the vendor may go by when calls
 ended: no call is taken to last longer than a day."""
 _SKEW = timedelta(minutes=5)
 """By which the vendor's clock may be ahead of ours."""
-_STEP = LONGEST_PERIOD - _BEFORE - _AFTER - _HOUR
+_STEP = MAX_PERIOD - _BEFORE - _AFTER - _HOUR
 """A week across a change of the clocks is an hour longer, on the wall or as it passes."""
 
 
@@ -38,10 +38,10 @@ def period(start: datetime, end: datetime) -> tuple[str, str]:
     """
     if start >= end:
         raise TelecomInputError("end", "must be later than start")
-    first, last = local_period(start, end, KYIV, either_pass=True)
-    if _length(first, last) > LONGEST_PERIOD:
+    first, last = local_period(start, end, KYIV, avoid_repeated_hour=True)
+    if _length(first, last) > MAX_PERIOD:
         first, last = local_period(start, end, KYIV)
-    if max(last - first, end - start) > LONGEST_PERIOD:
+    if max(last - first, end - start) > MAX_PERIOD:
         raise TelecomInputError("end", "must be at most 7 days after start, by the clocks of Kyiv too")
     return first.isoformat(timespec="seconds"), last.isoformat(timespec="seconds")
 
@@ -52,10 +52,10 @@ def _length(first: datetime, last: datetime) -> timedelta:
     return max(last - first, until - since)
 
 
-def oldest_start(now: datetime) -> datetime:
+def earliest_start(now: datetime) -> datetime:
     """Return the earliest start that may be asked for: 30 days back, by the clocks of Kyiv too."""
-    by_the_clocks = now.astimezone(KYIV).replace(tzinfo=None) - OLDEST_START
-    return max(now - OLDEST_START, by_the_clocks.replace(tzinfo=KYIV).astimezone(UTC))
+    by_the_clocks = now.astimezone(KYIV).replace(tzinfo=None) - MAX_AGE
+    return max(now - MAX_AGE, by_the_clocks.replace(tzinfo=KYIV).astimezone(UTC))
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,17 @@ class Window:
     first: datetime
     last: datetime
 
-    def holds(self, moment: datetime) -> bool:
+    def contains(self, moment: datetime) -> bool:
         """Return whether a call that began at `moment` is this window's."""
         return self.start <= moment < self.end
 
-    def asked_for(self, start: str, end: str) -> bool:
+    def matches_request(self, start: str, end: str) -> bool:
         """Return whether a record with these times can be an answer: it began or ended in what was asked for.
 
         An hour more is allowed for: a vendor that rounds the ends gives more than it was asked for.
         """
         first, last = self._asked
-        times = local_time("start_timestamp", start), local_time("end_timestamp", end)
+        times = parse_local_time("start_timestamp", start), parse_local_time("end_timestamp", end)
         return any(first <= one <= last for one in times)
 
     @cached_property
@@ -89,13 +89,13 @@ class Window:
         first, last = map(datetime.fromisoformat, period(self.first, self.last))
         return first - _HOUR, last + _HOUR
 
-    def surely_lacks(self, start: object) -> bool:
+    def excludes(self, start: object) -> bool:
         """Return whether a record that cannot be read is another window's, if at least its start can."""
         try:
             moments = _moments("start_timestamp", start)
         except TelecomInputError:
             return False
-        return not any(map(self.holds, moments))
+        return not any(map(self.contains, moments))
 
 
 def windows(start: datetime, end: datetime, now: datetime) -> list[Window]:
@@ -103,11 +103,11 @@ def windows(start: datetime, end: datetime, now: datetime) -> list[Window]:
 
     Raises TelecomInputError for an interval that is turned round, older than 30 days, or not over yet.
     """
-    first, last = (utc(aware(*named)) for named in (("start", start), ("end", end)))
+    first, last = (utc(aware_datetime(*named)) for named in (("start", start), ("end", end)))
     now = utc(now)
     if first >= last:
         raise TelecomInputError("end", "must be later than start")
-    if now - first > OLDEST_START:
+    if now - first > MAX_AGE:
         raise TelecomInputError("start", "must be at most 30 days ago: the vendor keeps no older calls")
     if last > now:
         raise TelecomInputError("end", "must not be in the future")
@@ -117,7 +117,7 @@ def windows(start: datetime, end: datetime, now: datetime) -> list[Window]:
 def _cut(start: datetime, end: datetime, now: datetime) -> Iterator[Window]:
     while start < end:
         until = min(start + _STEP, end)
-        first = max(_moved(start, -_BEFORE), min(start, oldest_start(now) + _SKEW))
+        first = max(_moved(start, -_BEFORE), min(start, earliest_start(now) + _SKEW))
         yield Window(start, until, first, min(_moved(until, _AFTER), now))
         start = until
 
@@ -137,7 +137,7 @@ class Times:
     ambiguous: bool
 
 
-def read_times(start: str, end: str, duration_seconds: int, known_at: datetime | None = None) -> Times:
+def parse_times(start: str, end: str, duration_seconds: int, known_at: datetime | None = None) -> Times:
     """Return what a record's wall-clock times mean.
 
     Where the start can mean two moments, it is the later one, unless only the earlier one fits the end and
@@ -161,4 +161,4 @@ def _is_length(passed: timedelta, length: timedelta) -> bool:
 
 
 def _moments(field: str, text: object) -> list[datetime]:
-    return possible_moments(field, local_time(field, text), KYIV)
+    return possible_utc_times(field, parse_local_time(field, text), KYIV)

@@ -27,4 +27,4 @@ class KyivstarApi(SubscriberCalls, MessageCalls, PromoCalls):
         Raises TelecomAuthError (wrong Client ID or Secret). It costs nothing. Source: "Автентифікація".
         """
         account = self.account
-        return (yield from fetch(self.credentials, account.guard, account.deadline))
+        return (yield from fetch(self.credentials, account.limits, account.deadline))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from airflow_provider_telecom.calls.checks import filled, matching, sms_segments, within
+from airflow_provider_telecom.calls.checks import in_range, matching, non_blank, sms_segments
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
-ANY_INTEGER = 2**31 - 1
+MAX_INT32 = 2**31 - 1
 """The upper bound where the document gives none: what fits into its `integer`."""
-MOST_SEGMENTS = 6
-LONGEST_PERIOD_DAYS = 120
+MAX_SEGMENTS = 6
+MAX_PERIOD_DAYS = 120
 _LONGEST_SMS_TTL = 86_400
 _SHORTEST_VIBER_TTL, _LONGEST_VIBER_TTL = 30, 1_209_600
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
-def opaque_id(field: str, value: str) -> str:
+def path_id(field: str, value: str) -> str:
     """Return an id of the vendor's that can stand in a path."""
     rule = "must be 1 to 128 of the characters A-Z a-z 0-9 _ . : + -"
     return matching(field, value, r"(?!\.+$)[A-Za-z0-9_.:+-]{1,128}", rule)
@@ -27,13 +27,13 @@ def promo_uuid(promo_id: str) -> str:
 
 def segments_allowed(max_segments: int | None) -> int:
     """Return how many SMS a text may take."""
-    return MOST_SEGMENTS if max_segments is None else within("max_segments", max_segments, 1, MOST_SEGMENTS)
+    return MAX_SEGMENTS if max_segments is None else in_range("max_segments", max_segments, 1, MAX_SEGMENTS)
 
 
 def sms_text(text: str, max_segments: int | None) -> str:
     """Return a text that takes no more SMS than allowed."""
     most = segments_allowed(max_segments)
-    needed = sms_segments(filled("text", text))
+    needed = sms_segments(non_blank("text", text))
     if needed > most:
         raise TelecomInputError("text", f"takes {needed} SMS; at most {most} are allowed")
     return text
@@ -41,15 +41,15 @@ def sms_text(text: str, max_segments: int | None) -> str:
 
 def sms_ttl(ttl_seconds: int) -> int:
     """Return how long the vendor tries to deliver an SMS."""
-    return within("ttl_seconds", ttl_seconds, 0, _LONGEST_SMS_TTL)
+    return in_range("ttl_seconds", ttl_seconds, 0, _LONGEST_SMS_TTL)
 
 
 def viber_ttl(ttl_seconds: int) -> int:
     """Return how long the vendor tries to deliver a Viber message."""
-    return within("ttl_seconds", ttl_seconds, _SHORTEST_VIBER_TTL, _LONGEST_VIBER_TTL)
+    return in_range("ttl_seconds", ttl_seconds, _SHORTEST_VIBER_TTL, _LONGEST_VIBER_TTL)
 
 
-def promotion_parts(
+def check_promotion_parts(
     text: object | None, image_url: object | None, caption: object | None, action_url: object | None
 ) -> None:
     """Check that the parts of a Viber advertisement go together, whatever they hold."""
@@ -61,7 +61,7 @@ def promotion_parts(
         raise TelecomInputError("text", "must be given with a button")
 
 
-def web_address(field: str, url: str) -> str:
+def http_url(field: str, url: str) -> str:
     """Return an address of a picture, or of what a button opens."""
     return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")
 
@@ -73,15 +73,15 @@ def score_model(model_id: str) -> str:
 
 def hours_back(activation_hours: int) -> int:
     """Return a number of hours to look back."""
-    return within("activation_hours", activation_hours, 1, ANY_INTEGER)
+    return in_range("activation_hours", activation_hours, 1, MAX_INT32)
 
 
 def days_back(field: str, count: int) -> int:
     """Return a number of days to look back."""
-    return within(field, count, 1, LONGEST_PERIOD_DAYS)
+    return in_range(field, count, 1, MAX_PERIOD_DAYS)
 
 
-def imei_or_period(imei: object | None, days_period: object | None) -> None:
+def check_imei_or_period(imei: object | None, days_period: object | None) -> None:
     """Check that exactly one of the two is given."""
     if (imei is None) == (days_period is None):
         raise TelecomInputError("imei", "give either imei or days_period, and not both")

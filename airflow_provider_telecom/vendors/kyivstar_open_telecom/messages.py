@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from airflow_provider_telecom.calls.checks import filled
+from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.request import Repeat
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import reader
+from airflow_provider_telecom.calls.request import Idempotency
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
-    opaque_id,
-    promotion_parts,
+    check_promotion_parts,
+    http_url,
+    path_id,
     sms_text,
     sms_ttl,
     viber_ttl,
-    web_address,
 )
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Accepted, MessageStatus
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import KyivstarServer
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.requests import KyivstarRequests
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import reader
 
 
-class MessageCalls(KyivstarServer):
+class MessageCalls(KyivstarRequests):
     """Sending single messages and asking what became of them.
 
     After an unknown outcome a sending call raises TelecomUnknownError and does not repeat.
@@ -52,7 +52,7 @@ class MessageCalls(KyivstarServer):
             body["maxSegments"] = max_segments
         if ttl_seconds is not None:
             body["messageTtlSec"] = sms_ttl(ttl_seconds)
-        request = self._request("POST", "/sms", Repeat.UNKEYED, body=body)
+        request = self._request("POST", "/sms", Idempotency.NONE, body=body)
         return (yield from self._call(request, reader(Accepted)))
 
     @endpoint
@@ -76,8 +76,8 @@ class MessageCalls(KyivstarServer):
         Raises TelecomInputError, TelecomRejectedError (422), TelecomUnknownError. A copy is a second
         paid message. Source: "/viber/transaction".
         """
-        body = self._viber(msisdn, filled("text", text), sender, ttl_seconds)
-        request = self._request("POST", "/viber/transaction", Repeat.UNKEYED, body=body)
+        body = self._viber(msisdn, non_blank("text", text), sender, ttl_seconds)
+        request = self._request("POST", "/viber/transaction", Idempotency.NONE, body=body)
         return (yield from self._call(request, reader(Accepted)))
 
     @endpoint
@@ -101,7 +101,7 @@ class MessageCalls(KyivstarServer):
         body = self._viber(msisdn, text, sender, ttl_seconds)
         if extended:
             body["contentExtended"] = extended
-        request = self._request("POST", "/viber/promotion", Repeat.UNKEYED, body=body)
+        request = self._request("POST", "/viber/promotion", Idempotency.NONE, body=body)
         return (yield from self._call(request, reader(Accepted)))
 
     @endpoint
@@ -124,20 +124,20 @@ class MessageCalls(KyivstarServer):
         return body
 
     def _status(self, path: str, message_id: str) -> Call[MessageStatus]:
-        ids = {"message_id": opaque_id("message_id", message_id)}
-        return self._call(self._request("GET", path, Repeat.READ, ids=ids), reader(MessageStatus))
+        ids = {"message_id": path_id("message_id", message_id)}
+        return self._call(self._request("GET", path, Idempotency.READ, ids=ids), reader(MessageStatus))
 
 
 def _extended(
     text: str | None, image_url: str | None, caption: str | None, action_url: str | None
 ) -> dict[str, str]:
     """Return what a promotion holds beside its text."""
-    promotion_parts(text, image_url, caption, action_url)
+    check_promotion_parts(text, image_url, caption, action_url)
     if text is not None:
-        filled("text", text)
+        non_blank("text", text)
     extended = {}
     if image_url is not None:
-        extended["img"] = web_address("image_url", image_url)
+        extended["img"] = http_url("image_url", image_url)
     if caption is not None and action_url is not None:
-        extended |= {"caption": filled("caption", caption), "action": web_address("action_url", action_url)}
+        extended |= {"caption": non_blank("caption", caption), "action": http_url("action_url", action_url)}
     return extended

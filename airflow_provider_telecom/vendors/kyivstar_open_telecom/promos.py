@@ -7,20 +7,19 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
-from airflow_provider_telecom.calls.answers import as_model, unreadable
 from airflow_provider_telecom.calls.checks import (
-    aware,
+    aware_datetime,
     encodable,
-    filled,
+    in_range,
+    non_blank,
+    non_empty,
     one_of,
-    some,
-    within,
 )
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.calls.request import Repeat, Request, Response
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import content, reader
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import ANY_INTEGER, promo_uuid
+from airflow_provider_telecom.calls.request import Idempotency, Request, Response
+from airflow_provider_telecom.calls.responses import to_model, unreadable_response
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import MAX_INT32, promo_uuid
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     Audience,
     Promo,
@@ -28,17 +27,18 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     PromoState,
     PromoStatistics,
 )
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import KyivstarServer
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.requests import KyivstarRequests
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import content, reader
 
 Recipient = str | int | Sequence[Any]
 """A number, or a pair of a number and the params that fill the text's variables."""
 
-LARGEST_CHUNK = 20_000
+MAX_CHUNK_SIZE = 20_000
 _READINGS = 2
 _MOST_PAGES = 100_000
 
 
-class PromoCalls(KyivstarServer):
+class PromoCalls(KyivstarRequests):
     """Mailings. A draft costs nothing and reaches nobody until `start_promo`; none can be deleted."""
 
     @endpoint
@@ -49,8 +49,8 @@ class PromoCalls(KyivstarServer):
         Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError: then a draft may stand there
         that nobody knows; leave it and make another. A copy is one more free draft. Source: "/promo", POST.
         """
-        body = {"from": self._sender(sender), "text": filled("text", text), "campaignType": "SMS"}
-        request = self._request("POST", "/promo", Repeat.DRAFT, body=body)
+        body = {"from": self._sender(sender), "text": non_blank("text", text), "campaignType": "SMS"}
+        request = self._request("POST", "/promo", Idempotency.DRAFT, body=body)
         return (yield from self._call(request, reader(Promo)))
 
     @endpoint
@@ -73,7 +73,7 @@ class PromoCalls(KyivstarServer):
         Raises TelecomInputError. A read. Source: "/promo", GET.
         """
         query = _list_query(page_size, start_date_from, start_date_to, sort_by, sort_direction)
-        number = within("page_number", page_number, 0, ANY_INTEGER)
+        number = in_range("page_number", page_number, 0, MAX_INT32)
         return (yield from self._page(query, number, frozenset()))
 
     @endpoint
@@ -106,7 +106,7 @@ class PromoCalls(KyivstarServer):
 
         Raises TelecomInputError, TelecomNotFoundError. A read. Source: "/promo/{promoUUID}".
         """
-        request = self._promo_request("GET", "", Repeat.READ, promo_id)
+        request = self._promo_request("GET", "", Idempotency.READ, promo_id)
         return (yield from self._call(request, lambda answer: _promo(answer, promo_id)))
 
     @endpoint
@@ -119,7 +119,7 @@ class PromoCalls(KyivstarServer):
         the recipients once more. Source: "/promo/{promoUUID}/audience".
         """
         body = {"audience": self._audience(recipients)}
-        request = self._promo_request("POST", "/audience", Repeat.DRAFT, promo_id, body)
+        request = self._promo_request("POST", "/audience", Idempotency.DRAFT, promo_id, body)
         return (yield from self._call(request, reader(Audience)))
 
     @endpoint
@@ -152,7 +152,7 @@ class PromoCalls(KyivstarServer):
 
         Raises TelecomInputError, TelecomNotFoundError. A read. Source: "/promo/{promoUUID}/statistics".
         """
-        request = self._promo_request("GET", "/statistics", Repeat.READ, promo_id)
+        request = self._promo_request("GET", "/statistics", Idempotency.READ, promo_id)
         return (yield from self._call(request, reader(PromoStatistics)))
 
     def _set_status(self, promo_id: str, status: PromoState, *following: PromoState) -> Call[Promo]:
@@ -161,27 +161,27 @@ class PromoCalls(KyivstarServer):
         def read(answer: Response) -> Promo:
             promo = _promo(answer, promo_id)
             if promo.state not in (status, *following):
-                raise unreadable(
+                raise unreadable_response(
                     "a status that does not follow the one that was set", answer.body, answer.status
                 )
             return promo
 
-        request = self._promo_request("PUT", f"/status/{status.value}", Repeat.SET_STATE, promo_id, {})
+        request = self._promo_request("PUT", f"/status/{status.value}", Idempotency.SET_STATE, promo_id, {})
         return self._call(request, read)
 
     def _promo_request(
         self,
         method: str,
         rest: str,
-        repeat: Repeat,
+        idempotency: Idempotency,
         promo_id: str,
         body: Mapping[str, object] | None = None,
     ) -> Request:
         ids = {"promo_id": promo_uuid(promo_id)}
-        return self._request(method, f"/promo/{{promo_id}}{rest}", repeat, ids=ids, body=body)
+        return self._request(method, f"/promo/{{promo_id}}{rest}", idempotency, ids=ids, body=body)
 
     def _listed(self, query: Mapping[str, str | int], number: int) -> Call[PromoList]:
-        request = self._request("GET", "/promo", Repeat.READ, query={**query, "pageNumber": number})
+        request = self._request("GET", "/promo", Idempotency.READ, query={**query, "pageNumber": number})
         return self._call(request, reader(PromoList))
 
     def _first(self, query: Mapping[str, str | int], number: int) -> Call[tuple[int, PromoList]]:
@@ -220,7 +220,7 @@ class PromoCalls(KyivstarServer):
     def _audience(self, recipients: Sequence[Recipient]) -> list[dict[str, Any]]:
         if not isinstance(recipients, (list, tuple)):
             raise TelecomInputError("recipients", "must be a list")
-        entries = enumerate(some("recipients", recipients, LARGEST_CHUNK))
+        entries = enumerate(non_empty("recipients", recipients, MAX_CHUNK_SIZE))
         audience = [self._recipient(place, entry) for place, entry in entries]
         if len({len(entry["params"]) for entry in audience}) > 1:
             raise TelecomInputError("recipients", "must all have the same number of params")
@@ -262,7 +262,7 @@ def _is_last(number: int, listed: PromoList, before: int, seen: int) -> bool:
 def _promo(answer: Response, promo_id: str) -> Promo:
     """Return a mailing; the document promises its status here, and not its id."""
     found = content(answer)
-    return as_model(Promo, {**found, "id": found.get("id") or promo_id}, answer.body)
+    return to_model(Promo, {**found, "id": found.get("id") or promo_id}, answer.body)
 
 
 def _list_query(
@@ -272,17 +272,17 @@ def _list_query(
     sort_by: str | None,
     sort_direction: str | None,
 ) -> dict[str, str | int]:
-    query: dict[str, str | int] = {"pageSize": within("page_size", page_size, 1, ANY_INTEGER)}
+    query: dict[str, str | int] = {"pageSize": in_range("page_size", page_size, 1, MAX_INT32)}
     if start_date_from is not None:
         query["startDateFrom"] = _rfc3339("start_date_from", start_date_from)
     if start_date_to is not None:
         query["startDateTo"] = _rfc3339("start_date_to", start_date_to)
     if sort_by is not None:
-        query["sortBy"] = filled("sort_by", sort_by)
+        query["sortBy"] = non_blank("sort_by", sort_by)
     if sort_direction is not None:
         query["sortDirection"] = one_of("sort_direction", sort_direction, ("ASC", "DESC"))
     return query
 
 
 def _rfc3339(field: str, moment: datetime) -> str:
-    return aware(field, moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return aware_datetime(field, moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

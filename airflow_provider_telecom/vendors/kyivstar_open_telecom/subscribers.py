@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomNotFoundError
-from airflow_provider_telecom.calls.request import Repeat, Request, Response
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import reader
+from airflow_provider_telecom.calls.request import Idempotency, Request, Response
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
+    check_imei_or_period,
     days_back,
     hours_back,
     imei_digits,
-    imei_or_period,
     score_model,
 )
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
@@ -22,10 +21,11 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     SimCheck,
     SimCount,
 )
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.server import KyivstarServer
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.requests import KyivstarRequests
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import reader
 
 
-class SubscriberCalls(KyivstarServer):
+class SubscriberCalls(KyivstarRequests):
     """Has the SIM been changed, is this the device, how trustworthy is the number?
 
     Each check raises TelecomNotFoundError when the vendor says that the number is not a Kyivstar
@@ -101,7 +101,7 @@ class SubscriberCalls(KyivstarServer):
     ) -> Request:
         ids = {"msisdn": self._msisdn(msisdn)}
         path = f"/subscribers/{{msisdn}}/{name}"
-        return self._request(method, path, Repeat.BILLED_READ, ids=ids, query=query, body=body)
+        return self._request(method, path, Idempotency.BILLED_READ, ids=ids, query=query, body=body)
 
 
 def _score(answer: Response) -> int | float | None:
@@ -113,7 +113,7 @@ def _score(answer: Response) -> int | float | None:
 
 
 def _device_query(imei: str | int | None, days_period: int | None) -> dict[str, str | int]:
-    imei_or_period(imei, days_period)
+    check_imei_or_period(imei, days_period)
     if imei is not None:
         return {"IMEI": imei_digits(imei)}
     return {"daysPeriod": days_back("days_period", days_period or 0)}

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from airflow_provider_telecom.calls.checks import filled
+from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
 _PLACEHOLDERS: dict[str, Callable[[str], bool]] = {
@@ -28,12 +28,12 @@ _PARTS = re.compile(r"(\{digits\}|\{word\}|\{text\})")
 
 def check_template(template: str) -> str:
     """Return a template that is written as it should be."""
-    if any({"{", "}"} & set(part) for part in _PARTS.split(filled("template", template))[::2]):
+    if any({"{", "}"} & set(part) for part in _PARTS.split(non_blank("template", template))[::2]):
         raise TelecomInputError("template", f"may hold no braces but {', '.join(_PLACEHOLDERS)}")
     return template
 
 
-def check_fits(text: str, template: str) -> None:
+def check_matches(text: str, template: str) -> None:
     """Raise TelecomInputError unless the whole text matches the template.
 
     The time it takes grows with the length of the text times the number of placeholders, whatever the text.

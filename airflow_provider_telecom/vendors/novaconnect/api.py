@@ -7,9 +7,9 @@ from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.vendors.api import Credentials
 from airflow_provider_telecom.vendors.novaconnect.bills import BillCalls
 from airflow_provider_telecom.vendors.novaconnect.groups import GroupCalls
-from airflow_provider_telecom.vendors.novaconnect.people import PeopleCalls
 from airflow_provider_telecom.vendors.novaconnect.reports import ReportCalls
 from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
+from airflow_provider_telecom.vendors.novaconnect.users import UserCalls
 
 
 def auth_for(credentials: Credentials) -> Bearer:
@@ -18,5 +18,5 @@ def auth_for(credentials: Credentials) -> Bearer:
     return Bearer(credentials.secret)
 
 
-class NovaConnectApi(SimCalls, BillCalls, ReportCalls, PeopleCalls, GroupCalls):
+class NovaConnectApi(SimCalls, BillCalls, ReportCalls, UserCalls, GroupCalls):
     """Every documented call."""

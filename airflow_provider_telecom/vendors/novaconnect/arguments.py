@@ -7,34 +7,34 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from urllib.parse import SplitResult, urlsplit
 
-from airflow_provider_telecom.calls.checks import filled, matching, within
+from airflow_provider_telecom.calls.checks import in_range, matching, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import Secret
 
-LONGEST_SMS = 70
-SMALLEST_PACKAGE_KB, LARGEST_PACKAGE_KB, PACKAGE_STEP_KB = 15_360, 102_400, 5_120
-_LARGEST_LIMIT_MB = 2**31 - 1
+MAX_SMS_LENGTH = 70
+MIN_PACKAGE_KB, MAX_PACKAGE_KB, PACKAGE_STEP_KB = 15_360, 102_400, 5_120
+_MAX_LIMIT_MB = 2**31 - 1
 _LARGEST = 2**63 - 1
 
 
-def one_id(field: str, value: int) -> int:
+def valid_id(field: str, value: int) -> int:
     """Return an id: a whole number from 1."""
-    return within(field, value, 1, _LARGEST)
+    return in_range(field, value, 1, _LARGEST)
 
 
 def ids(field: str, values: Sequence[int]) -> list[int]:
     """Return a list of at least one id, none of them twice."""
-    found = unique_ids(field, values)
+    found = id_list(field, values)
     if not found:
         raise TelecomInputError(field, "must be a list with at least one id")
     return found
 
 
-def unique_ids(field: str, values: Sequence[int]) -> list[int]:
+def id_list(field: str, values: Sequence[int]) -> list[int]:
     """Return a list of ids, none of them twice, perhaps empty."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise TelecomInputError(field, "must be a list of ids")
-    found = [one_id(field, value) for value in values]
+    found = [valid_id(field, value) for value in values]
     if len(set(found)) != len(found):
         raise TelecomInputError(field, "must not hold an id twice")
     return found
@@ -44,10 +44,10 @@ def names(field: str, values: Sequence[str]) -> list[str]:
     """Return a list of names that are not blank."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise TelecomInputError(field, "must be a list of names")
-    return [filled(field, value) for value in values]
+    return [non_blank(field, value) for value in values]
 
 
-def flag(field: str, value: bool) -> bool:
+def boolean(field: str, value: bool) -> bool:
     """Return True or False. Words such as "false" are refused: as truth values they would mean True."""
     if not isinstance(value, bool):
         raise TelecomInputError(field, "must be True or False")
@@ -56,20 +56,20 @@ def flag(field: str, value: bool) -> bool:
 
 def sms_text(value: str) -> str:
     """Return a text that fits into one SMS; a character beyond the basic plane, as emoji are, takes two."""
-    places = len(filled("text", value).encode("utf-16-le", "surrogatepass")) // 2
-    if places > LONGEST_SMS:
-        raise TelecomInputError("text", f"has {places} characters; at most {LONGEST_SMS} are allowed")
+    places = len(non_blank("text", value).encode("utf-16-le", "surrogatepass")) // 2
+    if places > MAX_SMS_LENGTH:
+        raise TelecomInputError("text", f"has {places} characters; at most {MAX_SMS_LENGTH} are allowed")
     return value
 
 
 def limit_mb(value: int) -> int:
     """Return a traffic limit in megabytes."""
-    return within("limit_mb", value, 0, _LARGEST_LIMIT_MB)
+    return in_range("limit_mb", value, 0, _MAX_LIMIT_MB)
 
 
 def package_kb(value: int) -> int:
     """Return the size of a package in kilobytes."""
-    return within("package_kb", value, SMALLEST_PACKAGE_KB, LARGEST_PACKAGE_KB, PACKAGE_STEP_KB)
+    return in_range("package_kb", value, MIN_PACKAGE_KB, MAX_PACKAGE_KB, PACKAGE_STEP_KB)
 
 
 def email(field: str, value: str) -> str:
@@ -79,8 +79,8 @@ def email(field: str, value: str) -> str:
 
 def password(field: str, value: Secret | str) -> Secret:
     """Return a password, wrapped so that it does not show itself."""
-    secret = value if isinstance(value, Secret) else Secret(filled(field, value))
-    filled(field, secret.reveal())
+    secret = value if isinstance(value, Secret) else Secret(non_blank(field, value))
+    non_blank(field, secret.reveal())
     return secret
 
 

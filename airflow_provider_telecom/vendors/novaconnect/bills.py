@@ -8,29 +8,29 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime
 
-from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
-from airflow_provider_telecom.calls.request import MEGABYTE, Repeat, Request, Response, Save, Target
+from airflow_provider_telecom.calls.request import MEGABYTE, Idempotency, Request, Response, Save, Target
+from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.vendors.novaconnect import arguments
-from airflow_provider_telecom.vendors.novaconnect.envelope import accepted
 from airflow_provider_telecom.vendors.novaconnect.models import Bill
-from airflow_provider_telecom.vendors.novaconnect.posting import PAGE_SIZE, Listing, Posting
+from airflow_provider_telecom.vendors.novaconnect.requests import PAGE_SIZE, ListPage, NovaConnectCalls
+from airflow_provider_telecom.vendors.novaconnect.responses import read_success
 
 _PDF, _XLSX = b"%PDF-", b"PK\x03\x04"
 _LARGEST_FILE = 512 * MEGABYTE
 
 
-class BillCalls(Posting):
+class BillCalls(NovaConnectCalls):
     """Listing bills, and fetching their files."""
 
     @endpoint
-    def list_bills(self, page: int = 0, size: int = PAGE_SIZE) -> Call[Listing[Bill]]:
+    def list_bills(self, page: int = 0, size: int = PAGE_SIZE) -> Call[ListPage[Bill]]:
         """Return one page of bills, the first being 0.
 
         Raises TelecomAuthError, TelecomAnswerError. A read. Source: "Счета", "Список".
         """
-        return self._listed("bill/list", list[Bill], {}, page, size)
+        return self._list_page("bill/list", list[Bill], {}, page, size)
 
     @endpoint
     def all_bills(self, *, size: int = PAGE_SIZE) -> Call[list[Bill]]:
@@ -38,7 +38,7 @@ class BillCalls(Posting):
 
         Raises TelecomAnswerError as well when rows went missing between pages in two readings.
         """
-        return self._whole_list("bill/list", list[Bill], {}, size)
+        return self._read_list("bill/list", list[Bill], {}, size)
 
     @endpoint
     def download_bill(self, bill_id: int, target: Target) -> Call[int]:
@@ -62,8 +62,8 @@ class BillCalls(Posting):
         request = Request(
             "GET",
             self._path("bill/download/{bill_id}"),
-            Repeat.READ,
-            ids={"bill_id": arguments.one_id("bill_id", bill_id)},
+            Idempotency.READ,
+            ids={"bill_id": arguments.valid_id("bill_id", bill_id)},
             query=self._query(**query),
             save=Save(target, lambda answer: answer.status == 200 and answer.body.startswith(magic)),
             max_bytes=_LARGEST_FILE,
@@ -73,8 +73,8 @@ class BillCalls(Posting):
 
 def _saved(answer: Response) -> int:
     if answer.saved_bytes is None:
-        accepted(answer)
-        raise unreadable("not the file that was asked for", answer.body, answer.status)
+        read_success(answer)
+        raise unreadable_response("not the file that was asked for", answer.body, answer.status)
     return answer.saved_bytes
 
 
@@ -110,14 +110,14 @@ def _day(text: str) -> date | None:
     return None
 
 
-def added_on(bill: Bill) -> date:
+def day_added(bill: Bill) -> date:
     """Return the day, in UTC, on which a bill was added. Raises TelecomAnswerError."""
     if bill.added_at is None:
         raise TelecomAnswerError(f"bill {bill.id} does not say when it was added; choose it by id")
     return date(bill.added_at.year, bill.added_at.month, bill.added_at.day)
 
 
-def of_period(bills: Sequence[Bill], period: str) -> list[Bill]:
+def bills_of_period(bills: Sequence[Bill], period: str) -> list[Bill]:
     """Return the bills of a period, given in the vendor's words or others for the same days.
 
     Raises TelecomInputError when there is none.

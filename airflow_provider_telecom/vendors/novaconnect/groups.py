@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from functools import partial
 
-from airflow_provider_telecom.calls.checks import filled
+from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.request import Repeat
+from airflow_provider_telecom.calls.request import Idempotency
 from airflow_provider_telecom.vendors.novaconnect import arguments
-from airflow_provider_telecom.vendors.novaconnect.envelope import Envelope
 from airflow_provider_telecom.vendors.novaconnect.models import Group
-from airflow_provider_telecom.vendors.novaconnect.posting import PAGE_SIZE, Listing, Posting
+from airflow_provider_telecom.vendors.novaconnect.requests import PAGE_SIZE, ListPage, NovaConnectCalls
+from airflow_provider_telecom.vendors.novaconnect.responses import Envelope
 
 
-class GroupCalls(Posting):
+class GroupCalls(NovaConnectCalls):
     """Listing groups and changing them, for which one has to be an administrator."""
 
     @endpoint
     def list_groups(
         self, page: int = 0, size: int = PAGE_SIZE, *, name: str | None = None
-    ) -> Call[Listing[Group]]:
+    ) -> Call[ListPage[Group]]:
         """Return one page of groups, the first being 0, whose name holds `name`.
 
         Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. A read. Source: "Список".
         """
-        return self._listed("group/list", list[Group], _named(name), page, size)
+        return self._list_page("group/list", list[Group], _named(name), page, size)
 
     @endpoint
     def all_groups(self, *, name: str | None = None, size: int = PAGE_SIZE) -> Call[list[Group]]:
@@ -32,7 +32,7 @@ class GroupCalls(Posting):
 
         Raises TelecomAnswerError as well when rows went missing between pages in two readings.
         """
-        return self._whole_list("group/list", list[Group], _named(name), size)
+        return self._read_list("group/list", list[Group], _named(name), size)
 
     @endpoint
     def create_group(self, name: str) -> Call[Group]:
@@ -41,7 +41,7 @@ class GroupCalls(Posting):
         A copy is a second group of that name, free and removable: after TelecomUnknownError look for the
         name in `all_groups` first. Raises TelecomInputError, TelecomAuthError. Source: "Создание".
         """
-        return self._post("group/create", Repeat.DRAFT, {"name": filled("name", name)}, _group)
+        return self._post("group/create", Idempotency.DRAFT, {"name": non_blank("name", name)}, _group)
 
     @endpoint
     def edit_group(self, group_id: int, name: str) -> Call[Group]:
@@ -50,8 +50,8 @@ class GroupCalls(Posting):
         A copy is free, but a late one undoes a newer name. Raises TelecomInputError,
         TelecomNotFoundError, TelecomUnknownError. Source: "Изменение".
         """
-        body = {"name": filled("name", name), "id": arguments.one_id("group_id", group_id)}
-        return self._post("group/edit", Repeat.SET_STATE, body, partial(_this_group, group_id))
+        body = {"name": non_blank("name", name), "id": arguments.valid_id("group_id", group_id)}
+        return self._post("group/edit", Idempotency.SET_STATE, body, partial(_this_group, group_id))
 
     @endpoint
     def remove_group(self, group_id: int) -> Call[Group]:
@@ -60,8 +60,8 @@ class GroupCalls(Posting):
         A copy is free: it raises TelecomNotFoundError, which after an unknown outcome means "done".
         Raises TelecomInputError, TelecomAuthError, TelecomUnknownError. Source: "Удаление".
         """
-        body = {"id": arguments.one_id("group_id", group_id)}
-        return self._post("group/remove", Repeat.SET_STATE, body, partial(_this_group, group_id))
+        body = {"id": arguments.valid_id("group_id", group_id)}
+        return self._post("group/remove", Idempotency.SET_STATE, body, partial(_this_group, group_id))
 
 
 def _group(envelope: Envelope) -> Group:
@@ -69,8 +69,8 @@ def _group(envelope: Envelope) -> Group:
 
 
 def _this_group(group_id: int, envelope: Envelope) -> Group:
-    return envelope.item_with(Group, group_id)
+    return envelope.item_with_id(Group, group_id)
 
 
 def _named(name: str | None) -> dict[str, object]:
-    return {} if name is None else {"filter": {"name": filled("name", name)}}
+    return {} if name is None else {"filter": {"name": non_blank("name", name)}}

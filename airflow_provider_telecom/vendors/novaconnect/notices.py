@@ -11,12 +11,12 @@ from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.vendors.novaconnect.bills import BillCalls
 from airflow_provider_telecom.vendors.novaconnect.models import NoticeType, SimBlock
 from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
-from airflow_provider_telecom.vendors.progress import Progress, Stage
+from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
 _BLOCKS = {NoticeType.MSU_LOCK: SimBlock.MSU, NoticeType.PACKAGE_EMPTY: SimBlock.PACKAGE}
 
 
-def sims(api: SimCalls) -> Call[Progress]:
+def sims(api: SimCalls) -> Call[PollResult]:
     """Look which SIMs are blocked for MSU, and which as their package ran out.
 
     One reading of the blocked SIMs. A read. Source: "Список сим-карт", "Сим-карта".
@@ -26,10 +26,10 @@ def sims(api: SimCalls) -> Call[Progress]:
         notice.value: [sim.id for sim in blocked if sim.block == block.value]
         for notice, block in _BLOCKS.items()
     }
-    return Progress(Stage.WAITING, found)
+    return PollResult(Stage.WAITING, found)
 
 
-def bills(api: BillCalls) -> Call[Progress]:
+def bills(api: BillCalls) -> Call[PollResult]:
     """Look which bills there are. A read. Source: "Счета"."""
     found = yield from call_of(api.all_bills)
-    return Progress(Stage.WAITING, {NoticeType.GENERATE_BILL.value: [bill.id for bill in found]})
+    return PollResult(Stage.WAITING, {NoticeType.GENERATE_BILL.value: [bill.id for bill in found]})

@@ -22,7 +22,7 @@ _LONGEST_NAME = 128
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
-def moment(seconds: int | None) -> datetime | None:
+def from_unix(seconds: int | None) -> datetime | None:
     """Return a Unix time as an aware moment in UTC; None for 0, which stands for "not yet", and nonsense."""
     if seconds is None or not 0 < seconds <= _LAST_SECOND:
         return None
@@ -109,5 +109,5 @@ Name = Annotated[str, BeforeValidator(_name)]
 """The id of a queue."""
 Lock = Annotated[bool | int | None, BeforeValidator(_lock)]
 """Until when something is locked, as a Unix time, or whether it is."""
-Whole = Annotated[int | None, BeforeValidator(_bare)]
-Amount = Annotated[Decimal | None, BeforeValidator(_amount)]
+OptionalInt = Annotated[int | None, BeforeValidator(_bare)]
+OptionalDecimal = Annotated[Decimal | None, BeforeValidator(_amount)]

@@ -14,17 +14,23 @@ from typing import Any, TypeVar
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
-from airflow_provider_telecom.calls.request import Repeat
+from airflow_provider_telecom.calls.request import Idempotency
 from airflow_provider_telecom.vendors.novaconnect import arguments
-from airflow_provider_telecom.vendors.novaconnect.models import ActionRow, DayRow, ReportRow, SessionRow
-from airflow_provider_telecom.vendors.novaconnect.posting import READINGS, Posting, given, next_page, paging
-from airflow_provider_telecom.vendors.novaconnect.readings import (
-    Mark,
-    Report,
-    SteadyPage,
-    mark,
-    steady,
+from airflow_provider_telecom.vendors.novaconnect.consistent_read import (
+    ConsistentPage,
+    PagedReport,
+    RowHash,
+    read_consistently,
+    row_hash,
     whole,
+)
+from airflow_provider_telecom.vendors.novaconnect.models import ActionRow, DayRow, ReportRow, SessionRow
+from airflow_provider_telecom.vendors.novaconnect.requests import (
+    MAX_READS,
+    NovaConnectCalls,
+    drop_none,
+    next_page_body,
+    page_arguments,
 )
 
 T = TypeVar("T")
@@ -39,7 +45,7 @@ _Ids = Sequence[int] | None
 _Day = date | str | None
 
 
-class ReportCalls(Posting):
+class ReportCalls(NovaConnectCalls):
     """Sessions, traffic by days, calls and messages: page by page, or whole.
 
     `sim_ids` and `group_ids` choose SIMs; without both it is all of them. `start` and `end` are days (a
@@ -78,7 +84,7 @@ class ReportCalls(Posting):
         Raises TelecomAnswerError as well when rows moved between pages in two readings.
         """
         body = _body(start, end, sim_ids, group_ids, 0, size)
-        return self._whole_report("report/sessions", list[SessionRow], body, size)
+        return self._read_report("report/sessions", list[SessionRow], body, size)
 
     @endpoint
     def report_days(
@@ -107,7 +113,7 @@ class ReportCalls(Posting):
     ) -> Call[list[DayRow]]:
         """Return all traffic by days, each row once. Otherwise as `all_report_sessions`."""
         body = _body(start, end, sim_ids, group_ids, 0, size)
-        return self._whole_report("report/day", list[DayRow], body, size)
+        return self._read_report("report/day", list[DayRow], body, size)
 
     @endpoint
     def report_calls_and_sms(
@@ -136,7 +142,7 @@ class ReportCalls(Posting):
     ) -> Call[list[ActionRow]]:
         """Return all calls, SMS and USSD requests, each once. Otherwise as `all_report_sessions`."""
         body = _body(start, end, sim_ids, group_ids, 0, size)
-        return self._whole_report("report/call_sms", list[ActionRow], body, size)
+        return self._read_report("report/call_sms", list[ActionRow], body, size)
 
     def report_records(
         self,
@@ -147,7 +153,7 @@ class ReportCalls(Posting):
         sim_ids: _Ids = None,
         group_ids: _Ids = None,
         size: int = REPORT_PAGE_SIZE,
-    ) -> Call[SteadyPage[Record]]:
+    ) -> Call[ConsistentPage[Record]]:
         """Return the call for the rows of `sessions`, `days` or `calls_and_sms` as the vendor sends them.
 
         For reports of any length: `hook.run(hook.report_records(...))` gives the first page, and
@@ -156,7 +162,9 @@ class ReportCalls(Posting):
         one_of("report", report, REPORTS)
         path, rows, key = REPORTS[report], list[Record], _KEYS[report]
         body = _body(start, end, sim_ids, group_ids, 0, size)
-        return steady(self._reading(path, rows, body, size, lambda row: _record_mark(row, key), READINGS + 1))
+        return read_consistently(
+            self._reading(path, rows, body, size, lambda row: _record_hash(row, key), MAX_READS + 1)
+        )
 
     def _report(
         self, path: str, rows: type[list[T]], body: Mapping[str, object], full: int | None = None
@@ -165,8 +173,8 @@ class ReportCalls(Posting):
 
         It is not the size that was asked for: the vendor may give less than that on every page.
         """
-        items = yield from self._post(path, Repeat.READ, body, lambda envelope: envelope.items(rows))
-        following = next_page(body, len(items))
+        items = yield from self._post(path, Idempotency.READ, body, lambda envelope: envelope.items(rows))
+        following = next_page_body(body, len(items))
         over = not items or (full is not None and len(items) < full)
         return Page(items, None if over else lambda: self._next_report(path, rows, following, len(items)))
 
@@ -179,10 +187,10 @@ class ReportCalls(Posting):
         except TelecomNotFoundError:
             return Page([], None)
 
-    def _whole_report(
+    def _read_report(
         self, path: str, rows: type[list[RowT]], body: dict[str, object], size: int
     ) -> Call[list[RowT]]:
-        return whole(self._reading(path, rows, body, size, _row_mark, READINGS))
+        return whole(self._reading(path, rows, body, size, _model_hash, MAX_READS))
 
     def _reading(
         self,
@@ -190,11 +198,11 @@ class ReportCalls(Posting):
         rows: type[list[T]],
         body: dict[str, object],
         size: int,
-        mark: Callable[[T], Mark],
+        row_hash: Callable[[T], RowHash],
         readings: int,
-    ) -> Report[T]:
+    ) -> PagedReport[T]:
         label = f"POST {self._path(path)}"
-        return Report(lambda: self._report(path, rows, body), size, mark, label, readings)
+        return PagedReport(lambda: self._report(path, rows, body), size, row_hash, label, readings)
 
 
 def _body(start: _Day, end: _Day, sim_ids: _Ids, group_ids: _Ids, page: int, size: int) -> dict[str, object]:
@@ -203,7 +211,11 @@ def _body(start: _Day, end: _Day, sim_ids: _Ids, group_ids: _Ids, page: int, siz
     if first and last and last < first:
         raise TelecomInputError("end", "must not be before start")
     days = {name: f"{day:%d-%m-%Y}" for name, day in (("start", first), ("end", last)) if day}
-    return {**paging(page, size), **given(filter=days or None), "select": _selected(sim_ids, group_ids)}
+    return {
+        **page_arguments(page, size),
+        **drop_none(filter=days or None),
+        "select": _selected(sim_ids, group_ids),
+    }
 
 
 def _selected(sim_ids: _Ids, group_ids: _Ids) -> list[str]:
@@ -215,12 +227,12 @@ def _selected(sim_ids: _Ids, group_ids: _Ids) -> list[str]:
     return [*(f"s_{sim}" for sim in sims), *(f"g_{group}" for group in groups)]
 
 
-def _row_mark(row: ReportRow) -> Mark:
-    return mark(row.key, repr(row))
+def _model_hash(row: ReportRow) -> RowHash:
+    return row_hash(row.key, repr(row))
 
 
-def _record_mark(record: Record, key: Sequence[str]) -> Mark:
+def _record_hash(record: Record, key: Sequence[str]) -> RowHash:
     """Return the mark of a record; one that lacks its key is told from others by all that it says."""
     content = json.dumps(record, sort_keys=True, default=str)
     names = [str(record.get(name)) for name in key]
-    return mark(names if all(map(str.isdecimal, names)) else content, content)
+    return row_hash(names if all(map(str.isdecimal, names)) else content, content)

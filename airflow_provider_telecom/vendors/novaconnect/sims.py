@@ -11,20 +11,25 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal
 
-from airflow_provider_telecom.calls.answers import unreadable
-from airflow_provider_telecom.calls.checks import filled, one_of
+from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.request import Repeat
+from airflow_provider_telecom.calls.request import Idempotency
+from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.vendors.novaconnect import arguments
-from airflow_provider_telecom.vendors.novaconnect.envelope import Envelope
 from airflow_provider_telecom.vendors.novaconnect.models import Queued, RenamedSim, Sim
-from airflow_provider_telecom.vendors.novaconnect.posting import PAGE_SIZE, Listing, Posting, given
+from airflow_provider_telecom.vendors.novaconnect.requests import (
+    PAGE_SIZE,
+    ListPage,
+    NovaConnectCalls,
+    drop_none,
+)
+from airflow_provider_telecom.vendors.novaconnect.responses import Envelope
 
 Profile = Literal["TD", "TC"]
 
 
-class SimCalls(Posting):
+class SimCalls(NovaConnectCalls):
     """Listing SIMs, and what can be done to them."""
 
     @endpoint
@@ -38,7 +43,7 @@ class SimCalls(Posting):
         blocked: bool | None = None,
         query: str | None = None,
         sort: Mapping[str, str] | None = None,
-    ) -> Call[Listing[Sim]]:
+    ) -> Call[ListPage[Sim]]:
         """Return one page of SIMs, the first being 0, by rising id unless `sort` says else.
 
         `blocked` keeps SIMs with any block (or with none), `msu_block` those blocked for MSU, `query`
@@ -47,7 +52,7 @@ class SimCalls(Posting):
         Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. A read. Source: "Список сим-карт".
         """
         wanted = _wanted(profile, msu_block, blocked, query, sort)
-        return self._listed("sim/list", list[Sim], wanted, page, size)
+        return self._list_page("sim/list", list[Sim], wanted, page, size)
 
     @endpoint
     def all_sims(
@@ -65,7 +70,7 @@ class SimCalls(Posting):
         Raises TelecomAnswerError as well when rows went missing between pages in two readings.
         """
         wanted = _wanted(profile, msu_block, blocked, query, sort)
-        return self._whole_list("sim/list", list[Sim], wanted, size)
+        return self._read_list("sim/list", list[Sim], wanted, size)
 
     @endpoint
     def block_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
@@ -73,7 +78,7 @@ class SimCalls(Posting):
 
         Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Блокировка".
         """
-        return self._queue("block", Repeat.SET_STATE, sim_ids, callback_url)
+        return self._queue("block", Idempotency.SET_STATE, sim_ids, callback_url)
 
     @endpoint
     def unblock_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
@@ -82,7 +87,7 @@ class SimCalls(Posting):
         Blocks m, g and f are not ours to lift; p ends with `repackage_sims`. Raises TelecomInputError,
         TelecomRejectedError, TelecomUnknownError. Source: "Разблокировка".
         """
-        return self._queue("unblock", Repeat.SET_STATE, sim_ids, callback_url)
+        return self._queue("unblock", Idempotency.SET_STATE, sim_ids, callback_url)
 
     @endpoint
     def reconnect_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
@@ -91,7 +96,7 @@ class SimCalls(Posting):
         A copy drops a live session once more. Raises TelecomInputError, TelecomRejectedError,
         TelecomUnknownError. Source: "Перезагрузка".
         """
-        return self._queue("reconnect", Repeat.UNKEYED, sim_ids, callback_url)
+        return self._queue("reconnect", Idempotency.NONE, sim_ids, callback_url)
 
     @endpoint
     def disconnect_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
@@ -100,7 +105,7 @@ class SimCalls(Posting):
         A copy drops a live session once more. Raises TelecomInputError, TelecomRejectedError,
         TelecomUnknownError. Source: "Отключение".
         """
-        return self._queue("disconnect", Repeat.UNKEYED, sim_ids, callback_url)
+        return self._queue("disconnect", Idempotency.NONE, sim_ids, callback_url)
 
     @endpoint
     def ping_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
@@ -109,7 +114,7 @@ class SimCalls(Posting):
         A copy sends a second SMS to each. Raises TelecomInputError, TelecomRejectedError,
         TelecomUnknownError. Source: "Пинг".
         """
-        return self._queue("ping", Repeat.UNKEYED, sim_ids, callback_url)
+        return self._queue("ping", Idempotency.NONE, sim_ids, callback_url)
 
     @endpoint
     def send_sms(self, sim_ids: Sequence[int], text: str, *, callback_url: str | None = None) -> Call[Queued]:
@@ -119,7 +124,7 @@ class SimCalls(Posting):
         TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "СМС".
         """
         params = {"text": arguments.sms_text(text)}
-        return self._queue("sms", Repeat.UNKEYED, sim_ids, callback_url, params=params)
+        return self._queue("sms", Idempotency.NONE, sim_ids, callback_url, params=params)
 
     @endpoint
     def set_limit(
@@ -139,7 +144,7 @@ class SimCalls(Posting):
             "value": arguments.limit_mb(limit_mb),
             "type": one_of("limit_type", limit_type, ("off", "month1")),
         }
-        return self._queue("limit", Repeat.SET_STATE, sim_ids, callback_url, params=params)
+        return self._queue("limit", Idempotency.SET_STATE, sim_ids, callback_url, params=params)
 
     @endpoint
     def set_tariff(
@@ -158,10 +163,10 @@ class SimCalls(Posting):
         TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Изменение тарификации".
         """
         size = arguments.package_kb(package_kb)
-        world = None if all_world is None else arguments.flag("all_world", all_world)
-        auto = arguments.flag("auto_package", auto_package)
-        params = given(value=size, auto_package=auto, all_world=world)
-        return self._queue("tariff", Repeat.UNKEYED, sim_ids, callback_url, params=params)
+        world = None if all_world is None else arguments.boolean("all_world", all_world)
+        auto = arguments.boolean("auto_package", auto_package)
+        params = drop_none(value=size, auto_package=auto, all_world=world)
+        return self._queue("tariff", Idempotency.NONE, sim_ids, callback_url, params=params)
 
     @endpoint
     def repackage_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
@@ -170,7 +175,7 @@ class SimCalls(Posting):
         A copy buys a second one. Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError.
         Source: "Переподключение пакета".
         """
-        return self._queue("repackage", Repeat.UNKEYED, sim_ids, callback_url)
+        return self._queue("repackage", Idempotency.NONE, sim_ids, callback_url)
 
     @endpoint
     def rename_sim(self, sim_id: int, name: str) -> Call[RenamedSim]:
@@ -179,8 +184,8 @@ class SimCalls(Posting):
         A copy is free, but a late one undoes a newer name. Raises TelecomInputError,
         TelecomNotFoundError, TelecomUnknownError. Source: "Переименование".
         """
-        body = {"id": arguments.one_id("sim_id", sim_id), "name": filled("name", name)}
-        return self._post("sim/edit", Repeat.SET_STATE, body, partial(_renamed, sim_id, name))
+        body = {"id": arguments.valid_id("sim_id", sim_id), "name": non_blank("name", name)}
+        return self._post("sim/edit", Idempotency.SET_STATE, body, partial(_renamed, sim_id, name))
 
     @endpoint
     def set_groups(
@@ -198,34 +203,34 @@ class SimCalls(Posting):
         A copy is free, but a late one undoes a newer choice. Raises TelecomInputError,
         TelecomRejectedError, TelecomUnknownError. Source: "Сим-карты", "Группы".
         """
-        existing = arguments.unique_ids("group_ids", group_ids)
+        existing = arguments.id_list("group_ids", group_ids)
         new = arguments.names("new_group_names", new_group_names)
         if not existing and not new:
             raise TelecomInputError("group_ids", "must be given, or new_group_names, or both")
-        groups = given(group=existing or None, new_group=new or None)
-        return self._queue("group", Repeat.SET_STATE, sim_ids, callback_url, **groups)
+        groups = drop_none(group=existing or None, new_group=new or None)
+        return self._queue("group", Idempotency.SET_STATE, sim_ids, callback_url, **groups)
 
     def _queue(
         self,
         operation: str,
-        repeat: Repeat,
+        idempotency: Idempotency,
         sim_ids: Sequence[int],
         callback_url: str | None,
         **more: object,
     ) -> Call[Queued]:
         body = {
             "items": arguments.ids("sim_ids", sim_ids),
-            **given(callbackUrl=None if callback_url is None else arguments.callback_url(callback_url)),
+            **drop_none(callbackUrl=None if callback_url is None else arguments.callback_url(callback_url)),
             **more,
         }
-        return self._post(f"sim/{operation}", repeat, body, lambda envelope: envelope.item(Queued))
+        return self._post(f"sim/{operation}", idempotency, body, lambda envelope: envelope.item(Queued))
 
 
 def _renamed(sim_id: int, name: str, envelope: Envelope) -> RenamedSim:
     """Return what the vendor says. Raises TelecomAnswerError when that is another SIM or another name."""
     found = envelope.item(RenamedSim)
     if found.queue_id is None and (found.id, (found.name or "").strip()) != (sim_id, name.strip()):
-        raise unreadable("an answer about another id or name", envelope.body)
+        raise unreadable_response("an answer about another id or name", envelope.body)
     return found
 
 
@@ -236,11 +241,11 @@ def _wanted(
     query: str | None,
     sort: Mapping[str, str] | None,
 ) -> dict[str, object]:
-    wanted = given(
+    wanted = drop_none(
         profile=None if profile is None else one_of("profile", profile, ("TD", "TC")),
-        msu_block=None if msu_block is None else arguments.flag("msu_block", msu_block),
-        blocked=None if blocked is None else arguments.flag("blocked", blocked),
-        query=None if query is None else filled("query", query),
+        msu_block=None if msu_block is None else arguments.boolean("msu_block", msu_block),
+        blocked=None if blocked is None else arguments.boolean("blocked", blocked),
+        query=None if query is None else non_blank("query", query),
     )
     return {**({"filter": wanted} if wanted else {}), "sort": _order(sort)}
 
@@ -248,6 +253,6 @@ def _wanted(
 def _order(sort: Mapping[str, str] | None) -> dict[str, str]:
     order = dict(sort or {"id": "ASC"})
     for name, direction in order.items():
-        filled("sort", name)
+        non_blank("sort", name)
         one_of("sort", direction, ("ASC", "DESC"))
     return order

@@ -18,19 +18,19 @@ from decimal import Decimal
 from itertools import islice
 from typing import IO, Any
 
-from airflow_provider_telecom.calls.checks import filled, one_of
+from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.request import MEGABYTE
 from airflow_provider_telecom.vendors.novaconnect.numbers import amount_in
 
 COLUMNS = {"sim": "ICCID", "cost": "Cost, EUR"}
 """The headings of the columns with a SIM's ICCID or number, and its cost in EUR (assumed)."""
-LARGEST_FILE, LARGEST_UNPACKED, LARGEST_MEMBER = 64 * MEGABYTE, 200 * MEGABYTE, 8 * MEGABYTE
-MOST_ROWS = 1_000_000
-_MOST_MEMBERS, _WIDEST, _HEADER_ROWS = 1_000, 256, 20
+MAX_FILE_BYTES, MAX_UNPACKED_BYTES, MAX_MEMBER_BYTES = 64 * MEGABYTE, 200 * MEGABYTE, 8 * MEGABYTE
+MAX_ROWS = 1_000_000
+_MAX_MEMBERS, _MAX_COLUMNS, _HEADER_ROWS = 1_000, 256, 20
 _STREAMED = re.compile(r"/?xl/(worksheets/[^/]+|sharedStrings)\.xml")
 _SIM = re.compile(r"\+?([0-9]{5,22})[Ff]?")
-_LONGEST_EXACT = 10**15
+_MAX_EXACT = 10**15
 _NAMED = 20
 _Row = tuple[Any, ...]
 
@@ -55,7 +55,7 @@ def check_columns(columns: Mapping[str, str]) -> dict[str, str]:
         raise TelecomInputError("transcript_columns", "must be headings by name: sim, cost")
     for name, heading in columns.items():
         one_of("transcript_columns", name, ("sim", "cost", "sheet"))
-        filled(f"transcript_columns.{name}", heading)
+        non_blank(f"transcript_columns.{name}", heading)
     return {**COLUMNS, **columns}
 
 
@@ -87,8 +87,8 @@ def read_transcript(file: IO[bytes], columns: Mapping[str, str]) -> Transcript:
 
 def _check_size(file: IO[bytes]) -> None:
     """Refuse what is too large before it is unpacked; zipfile unpacks no more than members declare."""
-    if file.seek(0, 2) > LARGEST_FILE:
-        raise TelecomAnswerError(f"the transcript is larger than {LARGEST_FILE} bytes")
+    if file.seek(0, 2) > MAX_FILE_BYTES:
+        raise TelecomAnswerError(f"the transcript is larger than {MAX_FILE_BYTES} bytes")
     file.seek(0)
     try:
         members = zipfile.ZipFile(file).infolist()
@@ -96,10 +96,10 @@ def _check_size(file: IO[bytes]) -> None:
         raise TelecomAnswerError("the transcript is no workbook") from None
     held = max((one.file_size for one in members if not _STREAMED.fullmatch(one.filename)), default=0)
     unpacked = sum(one.file_size for one in members)
-    if unpacked > LARGEST_UNPACKED or held > LARGEST_MEMBER or len(members) > _MOST_MEMBERS:
+    if unpacked > MAX_UNPACKED_BYTES or held > MAX_MEMBER_BYTES or len(members) > _MAX_MEMBERS:
         raise TelecomAnswerError(
-            f"the transcript unpacks to more than {LARGEST_UNPACKED} bytes, or has other parts than tables "
-            f"of more than {LARGEST_MEMBER}, or more than {_MOST_MEMBERS} parts"
+            f"the transcript unpacks to more than {MAX_UNPACKED_BYTES} bytes, or has other parts than tables "
+            f"of more than {MAX_MEMBER_BYTES}, or more than {_MAX_MEMBERS} parts"
         )
 
 
@@ -144,7 +144,7 @@ def _book(file: IO[bytes]) -> Any:
 def _rows(sheet: Any) -> Iterator[tuple[int, _Row]]:
     """Yield rows, from 1 and of equal width; what the sheet says of its size is not believed."""
     sheet.reset_dimensions()
-    rows = enumerate(sheet.iter_rows(max_col=_WIDEST, values_only=True), 1)
+    rows = enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS, values_only=True), 1)
     number = 0
     while True:
         try:
@@ -153,8 +153,8 @@ def _rows(sheet: Any) -> Iterator[tuple[int, _Row]]:
             raise TelecomAnswerError(f"transcript, after row {number}: cannot be read") from None
         if not number:
             return
-        if number > MOST_ROWS:
-            raise TelecomAnswerError(f"the transcript has more than {MOST_ROWS} rows")
+        if number > MAX_ROWS:
+            raise TelecomAnswerError(f"the transcript has more than {MAX_ROWS} rows")
         yield number, row
 
 
@@ -196,7 +196,7 @@ def _take(transcript: Transcript, sim: Any, cost: Any) -> None:
 def _sim(cell: Any) -> str | None:
     """Return an ICCID or number, or None for what is neither."""
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
-        if not (abs(cell) < _LONGEST_EXACT and cell == int(cell)):
+        if not (abs(cell) < _MAX_EXACT and cell == int(cell)):
             raise TelecomInputError(
                 "sim", "is a number with more digits than a workbook holds; it should be a text"
             )
@@ -219,7 +219,7 @@ def _cost(cell: Any) -> Decimal:
     return found
 
 
-def compared(
+def compare_costs(
     transcript: Mapping[str, Decimal],
     usage: Mapping[int, Decimal],
     sims: Mapping[int, Sequence[str | None]],

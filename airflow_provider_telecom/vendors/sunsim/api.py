@@ -8,21 +8,27 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
-from airflow_provider_telecom.calls.checks import matching, one_of, some, within
+from airflow_provider_telecom.calls.checks import in_range, matching, non_empty, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import (
     TelecomInputError,
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.phone import russian_dialled, ten_digits
-from airflow_provider_telecom.calls.privacy import Secret, shortened
-from airflow_provider_telecom.calls.request import MEGABYTE, Json, Repeat, Request, Response, Save, Target
+from airflow_provider_telecom.calls.phone import as_dialled_in_russia, without_country_code
+from airflow_provider_telecom.calls.privacy import Secret, mask_number
+from airflow_provider_telecom.calls.request import (
+    MEGABYTE,
+    Idempotency,
+    Json,
+    Request,
+    Response,
+    Save,
+    Target,
+)
 from airflow_provider_telecom.vendors.api import Api, Credentials
-from airflow_provider_telecom.vendors.sunsim.answers import envelope
-from airflow_provider_telecom.vendors.sunsim.edits import differences, left_out, told, unedited_as_read
 from airflow_provider_telecom.vendors.sunsim.models import (
-    LARGEST_RECORDING,
+    MAX_RECORDING_BYTES,
     Answer,
     CallList,
     CallRecording,
@@ -36,12 +42,24 @@ from airflow_provider_telecom.vendors.sunsim.models import (
     read_settings,
 )
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
-from airflow_provider_telecom.vendors.sunsim.period import period, written
-from airflow_provider_telecom.vendors.sunsim.recordings import CONTENT_BEGINS, RecordingError
-from airflow_provider_telecom.vendors.sunsim.schedule import Settings
-from airflow_provider_telecom.vendors.sunsim.settings import check, copied, numbers_of, write_numbers
-from airflow_provider_telecom.vendors.sunsim.table import RECORD_ID
-from airflow_provider_telecom.vendors.sunsim.tokens import TokenDesk
+from airflow_provider_telecom.vendors.sunsim.recording_decoder import CONTENT_START, RecordingError
+from airflow_provider_telecom.vendors.sunsim.responses import envelope
+from airflow_provider_telecom.vendors.sunsim.schema import RECORD_ID
+from airflow_provider_telecom.vendors.sunsim.times import period, written
+from airflow_provider_telecom.vendors.sunsim.tokens import TokenClient
+from airflow_provider_telecom.vendors.sunsim.vats_diff import (
+    differences,
+    missing_fields,
+    restore_unedited,
+    told,
+)
+from airflow_provider_telecom.vendors.sunsim.vats_schedule import Settings
+from airflow_provider_telecom.vendors.sunsim.vats_settings import (
+    check,
+    copy_settings,
+    format_redirect_numbers,
+    numbers_of,
+)
 
 Direction = Literal["outgoing", "incoming"]
 
@@ -95,10 +113,10 @@ class SunSimApi(Api[SunSimOptions]):
         Source: "GET /api/v1/callback/create".
         """
         query = {
-            "PhoneTo": russian_dialled(self._msisdn(phone_to, "phone_to")),
+            "PhoneTo": as_dialled_in_russia(self._msisdn(phone_to, "phone_to")),
             "PhoneFrom": self._own_number(phone_from, "phone_from"),
         }
-        request = self._request("GET", "/callback/create", Repeat.UNKEYED, query=query)
+        request = self._request("GET", "/callback/create", Idempotency.NONE, query=query)
         return (yield from self._call(request, read_callback))
 
     @endpoint
@@ -202,9 +220,9 @@ class SunSimApi(Api[SunSimOptions]):
         TelecomAuthError, TelecomRejectedError, TelecomUnknownError. A copy sets the same state again; a
         late one can undo a newer change. Source: "POST /api/v1/Vats/settings/set".
         """
-        wanted = copied(settings)
+        wanted = copy_settings(settings)
         read = yield from self._vats_settings(numbers_of(wanted))
-        if missing := left_out(wanted, read.settings):
+        if missing := missing_fields(wanted, read.settings):
             raise TelecomInputError("settings", f"must be whole; left out were {told(missing)}")
         if expected_hash is None:
             return (yield from self._set(self._fit(wanted, read), read))
@@ -213,8 +231,8 @@ class SunSimApi(Api[SunSimOptions]):
     def _fit(self, wanted: list[Settings], read: VatsSettings) -> list[Settings]:
         """Return settings in the form in which they may be sent. Raises TelecomInputError."""
         check(wanted, read.settings, self.options.default_region)
-        write_numbers(wanted, self.options.default_region)
-        return unedited_as_read(wanted, read.settings)
+        format_redirect_numbers(wanted, self.options.default_region)
+        return restore_unedited(wanted, read.settings)
 
     def _set_edited(self, wanted: list[Settings], read: VatsSettings, expected_hash: str) -> Call[Answer]:
         if not (edits := differences(wanted, read.settings)):
@@ -239,7 +257,7 @@ class SunSimApi(Api[SunSimOptions]):
             raise
 
     def _set(self, fit: list[Settings], read: VatsSettings) -> Call[Answer]:
-        request = self._request("POST", "/Vats/settings/set", Repeat.SET_STATE, body={read.key: fit})
+        request = self._request("POST", "/Vats/settings/set", Idempotency.SET_STATE, body={read.key: fit})
         return self._call(request, read_set)
 
     def _vats_settings(self, nums: list[str]) -> Call[VatsSettings]:
@@ -278,14 +296,14 @@ class SunSimApi(Api[SunSimOptions]):
     def _record_file(self, record_id: str) -> Request:
         rule = "must be 1 to 64 of the characters A-Z a-z 0-9 and -"
         query = {"recordFileId": matching("record_id", record_id, RECORD_ID, rule)}
-        most = LARGEST_RECORDING * 4 // 3 + MEGABYTE
+        most = MAX_RECORDING_BYTES * 4 // 3 + MEGABYTE
         return self._request("GET", "/request/getcallrecordfile", query=query, max_bytes=most)
 
     def _request(
         self,
         method: str,
         path: str,
-        repeat: Repeat = Repeat.READ,
+        idempotency: Idempotency = Idempotency.READ,
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
@@ -293,30 +311,32 @@ class SunSimApi(Api[SunSimOptions]):
     ) -> Request:
         content = None if body is None else Json(body)
         address = f"{self.options.api_path}{path}"
-        return Request(method, address, repeat, query=query or {}, body=content, max_bytes=max_bytes)
+        return Request(method, address, idempotency, query=query or {}, body=content, max_bytes=max_bytes)
 
-    def _desk(self) -> TokenDesk:
+    def _desk(self) -> TokenClient:
         account = self.account
-        return TokenDesk(self.options, account.guard, account.deadline)
+        return TokenClient(self.options, account.limits, account.deadline)
 
     def _own_numbers(self, numbers: Sequence[str]) -> list[str]:
-        return list(dict.fromkeys(self._own_number(number, "numbers") for number in some("numbers", numbers)))
+        return list(
+            dict.fromkeys(self._own_number(number, "numbers") for number in non_empty("numbers", numbers))
+        )
 
     def _own_number(self, number: str, field: str) -> str:
         msisdn = self._msisdn(number, field)
         if not (msisdn.startswith("7") and len(msisdn) == 11):
             raise TelecomInputError(
-                field, "must be a Russian number of the contract", shown=shortened(msisdn)
+                field, "must be a Russian number of the contract", shown=mask_number(msisdn)
             )
-        return ten_digits(msisdn)
+        return without_country_code(msisdn)
 
 
 def _seconds(field: str, value: int | None) -> int | None:
-    return None if value is None else within(field, value, 0, _LONGEST_SECONDS)
+    return None if value is None else in_range(field, value, 0, _LONGEST_SECONDS)
 
 
 def _holds_a_recording(answer: Response) -> bool:
-    return answer.status == 200 and CONTENT_BEGINS.search(answer.body) is not None
+    return answer.status == 200 and CONTENT_START.search(answer.body) is not None
 
 
 def _saved(answer: Response) -> int:

@@ -18,19 +18,19 @@ from typing import Any
 import pendulum
 from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_provider_telecom.calls.answers import unreadable
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import MEGABYTE, Response
-from airflow_provider_telecom.vendors.sunsim.answers import (
-    ABOUT_THE_REQUEST,
+from airflow_provider_telecom.calls.responses import unreadable_response
+from airflow_provider_telecom.vendors.sunsim.responses import (
+    METADATA_FIELDS,
+    effect_result,
     envelope,
     plain,
-    receipt,
-    result_of,
+    require_result,
 )
-from airflow_provider_telecom.vendors.sunsim.settings import settings_hash
+from airflow_provider_telecom.vendors.sunsim.vats_settings import settings_hash
 
-LARGEST_RECORDING = 200 * MEGABYTE
+MAX_RECORDING_BYTES = 200 * MEGABYTE
 ACCESS_HOURS, REFRESH_HOURS = 24, 25
 _COUNT = re.compile("count|total", re.IGNORECASE)
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]{1,8192}")
@@ -108,7 +108,7 @@ def read_pair(answer: Response, zone: str | None, now: datetime) -> TokenPair:
     access, refresh = body.get("accessToken"), body.get("refreshToken")
     for value in (access, refresh):
         if not isinstance(value, str) or not _FIT_FOR_A_HEADER.fullmatch(value):
-            raise unreadable("an answer without tokens", answer.body, answer.status)
+            raise unreadable_response("an answer without tokens", answer.body, answer.status)
     return TokenPair(
         Secret(str(access)),
         _end_of(str(access), body.get("accessTokenExpiredIn"), zone, now) or _after(now, ACCESS_HOURS),
@@ -168,19 +168,19 @@ def _written_end(written: object, zone: str | None) -> datetime | None:
 
 def read_callback(answer: Response) -> Answer:
     """Return what an ordered callback answers, which the document does not show."""
-    return Answer(result=receipt(answer, documented=False))
+    return Answer(result=effect_result(answer, documented=False))
 
 
 def read_set(answer: Response) -> Answer:
     """Return what setting settings answers."""
-    return Answer(result=receipt(answer, documented=True))
+    return Answer(result=effect_result(answer, documented=True))
 
 
 def read_calls(answer: Response) -> CallList:
     """Return the calls."""
     rows, others = _rows(answer)
     if not all(isinstance(row, dict) for row in rows):
-        raise unreadable("a call that is no object", answer.body, answer.status)
+        raise unreadable_response("a call that is no object", answer.body, answer.status)
     return CallList(calls=[_record(row) for row in rows], result=others)
 
 
@@ -191,16 +191,16 @@ def read_call_rows(answer: Response) -> list[Any]:
 
 def _rows(answer: Response) -> tuple[list[Any], dict[str, Any]]:
     """Return rows, and what came beside them. Their list's name is not documented: it is the one there is."""
-    result = result_of(envelope(answer), answer)
+    result = require_result(envelope(answer), answer)
     lists = {name: value for name, value in result.items() if isinstance(value, list)}
     if len(lists) > 1:
-        raise unreadable("several lists where one of calls was expected", answer.body, answer.status)
+        raise unreadable_response("several lists where one of calls was expected", answer.body, answer.status)
     name, rows = next(iter(lists.items()), (None, []))
     others = {key: value for key, value in result.items() if key != name}
-    if name is None and any(value for key, value in others.items() if key not in ABOUT_THE_REQUEST):
-        raise unreadable("no list of calls", answer.body, answer.status)
+    if name is None and any(value for key, value in others.items() if key not in METADATA_FIELDS):
+        raise unreadable_response("no list of calls", answer.body, answer.status)
     if any(_COUNT.search(key) and _whole(value) > len(rows) for key, value in others.items()):
-        raise unreadable("fewer calls than the vendor counts", answer.body, answer.status)
+        raise unreadable_response("fewer calls than the vendor counts", answer.body, answer.status)
     return rows, others
 
 
@@ -227,11 +227,11 @@ def read_recording(answer: Response) -> CallRecording:
         text = encoded if isinstance(encoded, str) else ""
         content = base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
-        raise unreadable("a recording that is not base64", answer.body, answer.status) from None
+        raise unreadable_response("a recording that is not base64", answer.body, answer.status) from None
     if not is_mp3(content):
-        raise unreadable("a recording that is not MP3", answer.body, answer.status)
-    if len(content) > LARGEST_RECORDING:
-        raise unreadable("a recording larger than 200 MB", answer.body, answer.status)
+        raise unreadable_response("a recording that is not MP3", answer.body, answer.status)
+    if len(content) > MAX_RECORDING_BYTES:
+        raise unreadable_response("a recording larger than 200 MB", answer.body, answer.status)
     name = result.get("file_NAME")
     kept = {key: value for key, value in result.items() if key != "fileContent"}
     return CallRecording(result=kept, content=content, file_name=name if isinstance(name, str) else None)
@@ -247,12 +247,14 @@ def read_settings(answer: Response, numbers: int = 1) -> VatsSettings:
 
     The document writes `vatsSettings` in its samples and `vatssettings` in its text.
     """
-    result = result_of(envelope(answer), answer)
+    result = require_result(envelope(answer), answer)
     name = next((key for key in result if key.casefold() == "vatssettings"), None)
     found = result.get(name) if name else None
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise unreadable("no list of settings", answer.body, answer.status)
+        raise unreadable_response("no list of settings", answer.body, answer.status)
     if len(found) < numbers:
-        raise unreadable(f"settings of {len(found)} of {numbers} numbers", answer.body, answer.status)
+        raise unreadable_response(
+            f"settings of {len(found)} of {numbers} numbers", answer.body, answer.status
+        )
     others = {key: value for key, value in result.items() if key != name}
     return VatsSettings(settings=plain(found), key=str(name), result=others)

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from airflow_provider_telecom.vendors.clock import ZoneName
 from airflow_provider_telecom.vendors.options import Options, PathPrefix
+from airflow_provider_telecom.vendors.times import ZoneName
 
 
 class SunSimOptions(Options):

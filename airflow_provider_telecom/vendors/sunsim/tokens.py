@@ -12,14 +12,14 @@ from airflow_provider_telecom.auth.bearer import Bearer
 from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
 from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomError
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.request import Repeat, Request, Response
-from airflow_provider_telecom.calls.retry import perform
+from airflow_provider_telecom.calls.request import Idempotency, Request, Response
+from airflow_provider_telecom.calls.retry import send_with_retry
 from airflow_provider_telecom.vendors.api import Credentials
-from airflow_provider_telecom.vendors.sunsim.answers import refuses_token
 from airflow_provider_telecom.vendors.sunsim.models import ACCESS_HOURS, TokenPair, read_pair
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
+from airflow_provider_telecom.vendors.sunsim.responses import rejects_token
 
 log = logging.getLogger(__name__)
 
@@ -28,50 +28,52 @@ _FEWEST_HOURS, _MOST_HOURS = 2, 24 + 15
 
 
 @dataclass(frozen=True)
-class TokenDesk:
+class TokenClient:
     """Where pairs of tokens are made: one host, guarded, with so many seconds for a call."""
 
     options: SunSimOptions
-    guard: Guard
+    limits: AccountLimits
     deadline: float
 
     def create(self, authorization: Secret) -> Call[TokenPair]:
         """Return a new pair. The one before dies."""
-        return self._pair("create", Repeat.TOKEN, authorization)
+        return self._pair("create", Idempotency.TOKEN, authorization)
 
     def refresh(self, refresh: Secret) -> Call[TokenPair]:
         """Return a new pair for a live refresh token, which dies of it."""
         # Not Repeat.TOKEN: if the answer is lost the refresh token is used up and the pair lost with it.
         # A copy can only be refused; the way out is create.
-        return self._pair("refresh", Repeat.UNKEYED, refresh)
+        return self._pair("refresh", Idempotency.NONE, refresh)
 
-    def _pair(self, what: str, repeat: Repeat, token: Secret) -> Call[TokenPair]:
-        request = Request("GET", f"{self.options.api_path}/auth/integrationapi/{what}", repeat)
-        return perform(request, Bearer(token), self._read, self.guard, self.deadline)
+    def _pair(self, what: str, idempotency: Idempotency, token: Secret) -> Call[TokenPair]:
+        request = Request("GET", f"{self.options.api_path}/auth/integrationapi/{what}", idempotency)
+        return send_with_retry(request, Bearer(token), self._read, self.limits, self.deadline)
 
     def _read(self, answer: Response) -> TokenPair:
         return read_pair(answer, self.options.vendor_timezone, pendulum.now("UTC"))
 
 
 def auth_for(
-    credentials: Credentials, options: SunSimOptions, guard: Guard, deadline: float, pace: Pace
+    credentials: Credentials, options: SunSimOptions, limits: AccountLimits, deadline: float, pace: Pace
 ) -> RotatingJwt:
     """Return how requests are signed.
 
     The token calls have a breaker of their own. A call that probes a shut breaker may need a token first,
     and the same breaker would refuse that, each time anew.
     """
-    own = Guard(clock=guard.clock, wall_clock=guard.wall_clock)
-    desk = TokenDesk(options, own, deadline)
+    own = AccountLimits(clock=limits.clock, wall_clock=limits.wall_clock)
+    desk = TokenClient(options, own, deadline)
     return RotatingJwt(
         _minting(desk, credentials.secret),
         f"__telecom_sunsim_token__{credentials.key}",
         pace if options.lock == "variable" else replace(pace, lease=0),
-        is_dead=refuses_token,
+        is_dead=rejects_token,
     )
 
 
-def _minting(desk: TokenDesk, authorization: Secret) -> Callable[[RotatingToken | None], Call[RotatingToken]]:
+def _minting(
+    desk: TokenClient, authorization: Secret
+) -> Callable[[RotatingToken | None], Call[RotatingToken]]:
     keeps_refresh = desk.options.token_strategy == "refresh"  # noqa: S105 - a choice
 
     def mint(dead: RotatingToken | None) -> Call[RotatingToken]:
@@ -89,7 +91,7 @@ def _minting(desk: TokenDesk, authorization: Secret) -> Callable[[RotatingToken 
 
 
 def _refreshed_or_created(
-    desk: TokenDesk, authorization: Secret, dead: RotatingToken | None
+    desk: TokenClient, authorization: Secret, dead: RotatingToken | None
 ) -> Call[TokenPair]:
     """Try the refresh token, if one is kept; whatever comes of it, `create` needs nothing but ours."""
     if dead is not None and dead.refresh:

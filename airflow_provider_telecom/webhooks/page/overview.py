@@ -16,10 +16,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.webhooks.address import receiver
+from airflow_provider_telecom.webhooks.address import read_receiver_settings
 from airflow_provider_telecom.webhooks.assets import INBOX
 from airflow_provider_telecom.webhooks.inbox import Verdict, check_backend
-from airflow_provider_telecom.webhooks.names import DAY, ENTRY, HEAD, page_key
+from airflow_provider_telecom.webhooks.keys import DAY, ENTRY, HEAD, log_page_key
 
 _MODEL = AssetStateStoreModel
 _SHOWN = 100
@@ -81,7 +81,7 @@ def _day_keys() -> list[str]:
 def _posts(rows: _Rows) -> Iterator[dict[str, Any]]:
     """Yield the last posts, the newest first, and perhaps more of them than are shown."""
     ends = rows.of([HEAD]).get(HEAD, {"next": 0})["next"]
-    pages = rows.of(sorted({page_key(max(0, ends - 1)), page_key(max(0, ends - _SHOWN))}))
+    pages = rows.of(sorted({log_page_key(max(0, ends - 1)), log_page_key(max(0, ends - _SHOWN))}))
     for _, page in sorted(pages.items(), reverse=True):
         for post in reversed(page):
             yield {name: fact for name, fact in post.items() if name != "topics"}
@@ -104,7 +104,7 @@ def _queue(topic: str, entry: Mapping[str, Any], at: datetime) -> dict[str, Any]
 def _receiver() -> dict[str, Any]:
     try:
         check_backend()
-        found, why = receiver(), "public_base_url and webhook_secret are not set in [telecom]"
+        found, why = read_receiver_settings(), "public_base_url and webhook_secret are not set in [telecom]"
     except TelecomInputError as error:
         found, why = None, str(error)
     return {"open": bool(found), "why": None if found else why, "base_url": found.base_url if found else None}

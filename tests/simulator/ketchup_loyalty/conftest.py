@@ -13,14 +13,14 @@ from ketchup_bodies import RU, look_ups, phones, viber
 
 from airflow_provider_telecom.simulator.credentials import KETCHUP_API_KEY
 from airflow_provider_telecom.simulator.ketchup_loyalty import routes
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 
 class Letterbox:
     """Stands in the postman's place and keeps what is to be posted."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, state: SimulatorState) -> None:
         self.letters: list[tuple[str, Any, tuple[float, ...]]] = []
 
     def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
@@ -28,26 +28,26 @@ class Letterbox:
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town()
+def state() -> SimulatorState:
+    return SimulatorState()
 
 
 @pytest.fixture
-def letters(town: Town) -> list[tuple[str, Any, tuple[float, ...]]]:
-    letterbox: Letterbox = town.books("postman", Letterbox)
+def letters(state: SimulatorState) -> list[tuple[str, Any, tuple[float, ...]]]:
+    letterbox: Letterbox = state.vendor_state("webhook_sender", Letterbox)
     return letterbox.letters
 
 
 @pytest.fixture
-def books(town: Town) -> Books:
-    books: Books = town.books("ketchup", Books)
-    return books
+def vendor_state(state: SimulatorState) -> VendorState:
+    vendor_state: VendorState = state.vendor_state("ketchup_loyalty", VendorState)
+    return vendor_state
 
 
 @pytest.fixture
-def client(town: Town, letters: list[Any]) -> Iterator[TestClient]:
+def client(state: SimulatorState, letters: list[Any]) -> Iterator[TestClient]:
     app = FastAPI()
-    app.include_router(routes(town), prefix="/x")
+    app.include_router(routes(state), prefix="/x")
     with TestClient(app, base_url="http://town/x/rest/", headers={"X-API-KEY": KETCHUP_API_KEY}) as client:
         yield client
 

@@ -9,16 +9,18 @@ import pytest
 from fastapi.testclient import TestClient
 from ketchup_bodies import UA, error, errors, form, look_ups
 
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_one_look_up_is_a_form(client: TestClient, town: Town, method: str) -> None:
+def test_one_look_up_is_a_form(client: TestClient, state: SimulatorState, method: str) -> None:
     fields = form(msisdn=UA.format(1), reference="ref1", tariff="9")
     answer = client.request(method, "hlr/create", files=fields).json()
     assert answer == {"error": "0", "id": "22125", "price": "0.002", "currency": "EUR"}
-    assert len(town.ledger.of("ketchup", "hlr", msisdn=UA.format(1), reference="ref1", tariff=9)) == 1
+    assert (
+        len(state.ledger.of("ketchup_loyalty", "hlr", msisdn=UA.format(1), reference="ref1", tariff=9)) == 1
+    )
 
 
 FORMS: dict[str, Callable[[dict[str, str] | list[dict[str, str]]], dict[str, Any]]] = {
@@ -35,23 +37,23 @@ FORMS: dict[str, Callable[[dict[str, str] | list[dict[str, str]]], dict[str, Any
     [("multipart", {"form", "raw"}), ("form", {"form"}), ("raw", {"raw"}), ("json", {"json"})],
 )
 def test_the_forms_of_a_body_are_as_the_switch_says(
-    client: TestClient, books: Books, town: Town, switch: str, accepted: set[str]
+    client: TestClient, vendor_state: VendorState, state: SimulatorState, switch: str, accepted: set[str]
 ) -> None:
-    books.switches.set("hlr_body", switch)
+    vendor_state.switches.set("hlr_body", switch)
     for place, (name, written) in enumerate(FORMS.items()):
         one, many = look_ups(2 * place + 1), look_ups(2 * place + 2)
         for body in (one[0], many):
             code = str(client.post("hlr/create", **written(body)).json()["error"])
             assert code == ("0" if name in accepted else "64")
-    assert len(town.ledger.of("ketchup", "hlr")) == 2 * len(accepted)
+    assert len(state.ledger.of("ketchup_loyalty", "hlr")) == 2 * len(accepted)
 
 
-def test_other_forms_are_refused(client: TestClient, town: Town) -> None:
+def test_other_forms_are_refused(client: TestClient, state: SimulatorState) -> None:
     fields = {"msisdn": UA.format(1), "reference": "ref1"}
     assert error(client.post("hlr/create", data=fields).json()) == "64"
     assert error(client.post("hlr/create", files={"msisdn": ("name.txt", b"380670000001")}).json()) == "64"
     assert error(client.post("hlr/create", files=form(**fields, phone="1")).json()) == "64"
-    assert not town.ledger.effects
+    assert not state.ledger.effects
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_what_one_look_up_is_refused_for(client: TestClient, changes: dict[str, 
     assert error(client.post("hlr/create", files=fields).json()) == code
 
 
-def test_many_look_ups(post: Any, client: TestClient, town: Town) -> None:
+def test_many_look_ups(post: Any, client: TestClient, state: SimulatorState) -> None:
     answer = post("hlr/create", look_ups(1, 2))
     assert (answer["error"], answer["totalprice"], answer["currency"]) == ("0", "0.004", "EUR")
     assert answer["result"][0] == {
@@ -83,7 +85,7 @@ def test_many_look_ups(post: Any, client: TestClient, town: Town) -> None:
     bare = client.put("hlr/create", content=json.dumps(look_ups(3)), headers=headers).json()
     field = client.post("hlr/create", files=form(payload=json.dumps(look_ups(4)))).json()
     assert errors(bare["result"] + field["result"]) == ["0", "0"]
-    assert len(town.ledger.of("ketchup", "hlr")) == 4
+    assert len(state.ledger.of("ketchup_loyalty", "hlr")) == 4
 
 
 def test_many_look_ups_are_refused_one_by_one(post: Any) -> None:
@@ -102,9 +104,9 @@ def test_many_look_ups_are_refused_one_by_one(post: Any) -> None:
 
 
 @pytest.mark.parametrize("broken", [{"reference": "ref2"}, {"msisdn": "380670000002", "phone": "1"}, "text"])
-def test_a_wrong_payload_looks_nothing_up(post: Any, town: Town, broken: Any) -> None:
+def test_a_wrong_payload_looks_nothing_up(post: Any, state: SimulatorState, broken: Any) -> None:
     assert error(post("hlr/create", [*look_ups(1), broken])) == "64"
-    assert not town.ledger.effects
+    assert not state.ledger.effects
 
 
 @pytest.mark.parametrize(
@@ -132,9 +134,9 @@ def test_what_a_look_up_finds(
 
 
 def test_a_look_up_is_reported_to_its_own_url_or_the_accounts(
-    post: Any, get: Any, books: Books, letters: list[Any]
+    post: Any, get: Any, vendor_state: VendorState, letters: list[Any]
 ) -> None:
-    books.callback_url = "http://127.0.0.1:1/account"
+    vendor_state.callback_url = "http://127.0.0.1:1/account"
     post("hlr/create", look_ups(1, callback_url="http://127.0.0.1:1/own"))
     post("hlr/create", look_ups(2, callback_url="no url"))
     assert [url for url, _, _ in letters] == ["http://127.0.0.1:1/own", "http://127.0.0.1:1/account"]
@@ -142,8 +144,8 @@ def test_a_look_up_is_reported_to_its_own_url_or_the_accounts(
     assert letters[0][2] == (0, 60, 360, 3_600, 43_200, 86_400)
 
 
-def test_the_examples_codes_of_hlr(post: Any, get: Any, books: Books) -> None:
-    books.switches.turn_on("hlr_example_codes")
+def test_the_examples_codes_of_hlr(post: Any, get: Any, vendor_state: VendorState) -> None:
+    vendor_state.switches.turn_on("hlr_example_codes")
     post("hlr/create", look_ups(1))
     assert errors(post("hlr/create", [*look_ups(1), *look_ups(2, msisdn="1")])["result"]) == ["13", "11"]
     assert error(post("hlr/create", [{"reference": "ref3"}])) == "14"

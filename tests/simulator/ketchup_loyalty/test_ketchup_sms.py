@@ -7,18 +7,20 @@ import pytest
 from fastapi.testclient import TestClient
 from ketchup_bodies import UA, error, errors, individual, phone, phones
 
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_one_sms(client: TestClient, town: Town, books: Books, method: str) -> None:
+def test_one_sms(client: TestClient, state: SimulatorState, vendor_state: VendorState, method: str) -> None:
     answer = client.request(method, "sms/create", json=phone(tariff=9, validity=24)).json()
     assert answer == {"error": "0", "id": "22125", "reference": "ref1", "price": "0.02", "currency": "EUR"}
-    (effect,) = town.ledger.of("ketchup", "sms", msisdn=UA.format(1), text="test sms", reference="ref1")
+    (effect,) = state.ledger.of(
+        "ketchup_loyalty", "sms", msisdn=UA.format(1), text="test sms", reference="ref1"
+    )
     assert effect.facts["originator"] == "test"
     assert (effect.facts["validity_hours"], effect.facts["tariff"]) == (24, 9)
-    assert books.balance == Decimal("99999.98")
+    assert vendor_state.balance == Decimal("99999.98")
 
 
 @pytest.mark.parametrize(
@@ -58,11 +60,11 @@ def test_one_sms(client: TestClient, town: Town, books: Books, method: str) -> N
 )
 @pytest.mark.parametrize("path", ["sms/create", "sms/price"])
 def test_what_one_sms_is_refused_for(
-    post: Any, town: Town, books: Books, path: str, changes: dict[str, Any], code: str
+    post: Any, state: SimulatorState, vendor_state: VendorState, path: str, changes: dict[str, Any], code: str
 ) -> None:
-    books.inactive_tariffs = {5}
+    vendor_state.inactive_tariffs = {5}
     assert error(post(path, phone(**changes))) == code
-    assert not town.ledger.effects
+    assert not state.ledger.effects
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"text"', b"\xff"])
@@ -74,16 +76,16 @@ def test_a_body_that_is_no_request(client: TestClient, path: str, code: str, con
     assert error(client.post(path, content=content).json()) == code
 
 
-def test_a_reference_is_remembered_for_ever(post: Any, town: Town) -> None:
+def test_a_reference_is_remembered_for_ever(post: Any, state: SimulatorState) -> None:
     post("sms/create", phone())
-    town.clock.advance(400 * 86_400)
+    state.clock.advance(400 * 86_400)
     again = post("sms/create", phone(body="another text"))
     assert error(again) == "23"
     assert "id" not in again
-    assert len(town.ledger.of("ketchup", "sms")) == 1
+    assert len(state.ledger.of("ketchup_loyalty", "sms")) == 1
 
 
-def test_many_sms_and_their_task(post: Any, get: Any, town: Town) -> None:
+def test_many_sms_and_their_task(post: Any, get: Any, state: SimulatorState) -> None:
     answer = post("sms/create", phones(1, 2, 8, 9))
     assert (answer["error"], answer["totalprice"], answer["currency"]) == ("0", "0.08", "EUR")
     assert [item["reference"] for item in answer["result"]] == ["ref1", "ref2", "ref8", "ref9"]
@@ -101,7 +103,7 @@ def test_many_sms_and_their_task(post: Any, get: Any, town: Town) -> None:
         "totalprice": "0.08",
         "currency": "EUR",
     }
-    assert [effect.facts["reference"] for effect in town.ledger.of("ketchup", "sms")] == [
+    assert [effect.facts["reference"] for effect in state.ledger.of("ketchup_loyalty", "sms")] == [
         "ref1",
         "ref2",
         "ref8",
@@ -109,7 +111,7 @@ def test_many_sms_and_their_task(post: Any, get: Any, town: Town) -> None:
     ]
 
 
-def test_recipients_are_refused_one_by_one(post: Any, town: Town) -> None:
+def test_recipients_are_refused_one_by_one(post: Any, state: SimulatorState) -> None:
     post("sms/create", phone(1))
     body = phones(1, 2, 2, 3)
     body["phones"] += [
@@ -121,7 +123,7 @@ def test_recipients_are_refused_one_by_one(post: Any, town: Town) -> None:
     assert errors(answer["result"]) == ["23", "0", "23", "0", "23", "21", "22"]
     assert answer["result"][0]["reference"] == "ref1"
     assert (answer["error"], answer["totalprice"]) == ("0", "0.04")
-    assert len(town.ledger.of("ketchup", "sms")) == 3
+    assert len(state.ledger.of("ketchup_loyalty", "sms")) == 3
 
 
 def test_a_phone_stands_once_in_a_request(post: Any) -> None:
@@ -154,14 +156,14 @@ def test_what_a_mass_sending_is_refused_for(post: Any, changes: dict[str, Any], 
     assert error(post("sms/create", phones(1, **changes))) == code
 
 
-def test_individual_sms_have_their_own_texts_and_errors(post: Any, get: Any, town: Town) -> None:
+def test_individual_sms_have_their_own_texts_and_errors(post: Any, get: Any, state: SimulatorState) -> None:
     body = individual(1, 2, 3, 4)
     body["phones"][1]["originator"] = "a" * 15
     body["phones"][2]["body"] = ""
     body["phones"][3]["originator"] = "forbidden"
     answer = post("sms/create", body)
     assert errors(answer["result"]) == ["0", "25", "26", "32"]
-    assert [effect.facts["text"] for effect in town.ledger.of("ketchup", "sms")] == ["sms 1"]
+    assert [effect.facts["text"] for effect in state.ledger.of("ketchup_loyalty", "sms")] == ["sms 1"]
     assert get(f"sms/task/{answer['task_id']}")["sent"] == "1"
 
 

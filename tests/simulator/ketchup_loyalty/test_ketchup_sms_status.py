@@ -9,14 +9,14 @@ from fastapi.testclient import TestClient
 from ketchup_bodies import HOUR, RU, UA, error, individual, naive, phone, phones
 
 from airflow_provider_telecom.simulator.sms import segments
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 
-def test_what_is_known_of_an_sms(post: Any, get: Any, town: Town) -> None:
+def test_what_is_known_of_an_sms(post: Any, get: Any, state: SimulatorState) -> None:
     sent = post("sms/create", phone())
     found = get(f"sms/{sent['id']}")
     assert found == get("sms/reference/ref1") == get("sms/ref1")
-    when = naive(town.ledger.effects[0].at)
+    when = naive(state.ledger.effects[0].at)
     assert found == {
         "error": "0",
         "id": sent["id"],
@@ -57,8 +57,8 @@ def test_what_is_not_there(get: Any, path: str, code: str) -> None:
     assert error(get(path)) == code
 
 
-def test_a_status_ripens_by_looks(post: Any, get: Any, town: Town) -> None:
-    town.set_ripeness("ketchup.sms", "looks", 2)
+def test_a_status_ripens_by_looks(post: Any, get: Any, state: SimulatorState) -> None:
+    state.set_transition("ketchup_loyalty.sms", "after_polls", 2)
     post("sms/create", phone())
     looks = [get("sms/reference/ref1") for _ in range(5)]
     assert [look["status"] for look in looks] == ["accepted", "sent", "sent", "delivered", "delivered"]
@@ -66,28 +66,32 @@ def test_a_status_ripens_by_looks(post: Any, get: Any, town: Town) -> None:
     assert looks[0]["time_sent"] is None
 
 
-def test_a_scheduled_sms_waits_and_then_ripens_from_its_time(post: Any, get: Any, town: Town) -> None:
-    town.set_ripeness("ketchup", "seconds", 60)
-    at = (town.clock.now() + HOUR).isoformat()
+def test_a_scheduled_sms_waits_and_then_ripens_from_its_time(
+    post: Any, get: Any, state: SimulatorState
+) -> None:
+    state.set_transition("ketchup_loyalty", "after_seconds", 60)
+    at = (state.clock.now() + HOUR).isoformat()
     task = post("sms/create", phones(1, send_time=at))["task_id"]
     assert get("sms/reference/ref1")["status"] == "scheduled"
     assert get(f"sms/task/{task}")["sent"] == "0"
-    town.clock.advance(3_600 + 70)
+    state.clock.advance(3_600 + 70)
     assert get("sms/reference/ref1")["status"] == "sent"
-    town.clock.advance(60)
+    state.clock.advance(60)
     found = get("sms/reference/ref1")
     gap = datetime.fromisoformat(found["time_dr"]) - datetime.fromisoformat(found["time_sent"])
     assert (found["status"], gap) == ("delivered", timedelta(minutes=2))
 
 
 @pytest.mark.parametrize("body", [phone(), phones(1, 2), individual(1, 2, 3)])
-def test_an_sms_price_has_no_effect(post: Any, client: TestClient, town: Town, body: dict[str, Any]) -> None:
+def test_an_sms_price_has_no_effect(
+    post: Any, client: TestClient, state: SimulatorState, body: dict[str, Any]
+) -> None:
     answer = client.put("sms/price", json=body).json()
     count = len(body.get("phones", "1"))
     assert answer == {"error": "0", "totalprice": str(Decimal("0.02") * count), "currency": "EUR"}
     assert post("sms/create", body)["error"] == "0"
     assert post("sms/price", body) == answer
-    assert len(town.ledger.effects) == count
+    assert len(state.ledger.effects) == count
 
 
 def test_a_price_leaves_out_whom_a_sending_would_refuse(post: Any) -> None:

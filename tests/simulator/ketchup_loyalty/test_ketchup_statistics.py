@@ -9,8 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 from ketchup_bodies import RU, UA, error, key_of, naive, window
 
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 
 @pytest.mark.parametrize(
@@ -88,20 +88,22 @@ def test_ids_override_all_else(post: Any, get: Any, sent: list[int]) -> None:
         (window(originator=1), "7"),
     ],
 )
-def test_what_statistics_are_refused_for(post: Any, town: Town, body: dict[str, Any], code: str) -> None:
+def test_what_statistics_are_refused_for(
+    post: Any, state: SimulatorState, body: dict[str, Any], code: str
+) -> None:
     assert error(post("stat/create", body)) == code
-    assert not town.ledger.effects
+    assert not state.ledger.effects
 
 
 def test_three_hundred_ids_are_not_too_many(post: Any) -> None:
     assert post("stat/create", {"message_id": [str(number) for number in range(300)]})["error"] == 0
 
 
-def test_a_row_of_each_kind(post: Any, get: Any, sent: list[int], town: Town) -> None:
+def test_a_row_of_each_kind(post: Any, get: Any, sent: list[int], state: SimulatorState) -> None:
     key = key_of(post("stat/create", window()))
     answer = get(f"stat/file/id/{key}/format/json")
     sms, _, look_up, viber_row = answer["message_data"]
-    when = naive(town.ledger.effects[0].at)
+    when = naive(state.ledger.effects[0].at)
     assert answer["error"] == 0
     assert sms == {
         "message_ID": sent[0],
@@ -140,19 +142,19 @@ def test_csv_wants_a_message_type(post: Any, get: Any, sent: list[int]) -> None:
     assert error(get(f"stat/file/id/{key}/format/csv")) == "7"
 
 
-def test_a_file_ripens_and_lives_a_month(post: Any, get: Any, town: Town, sent: list[int]) -> None:
-    town.set_ripeness("ketchup.stat", "seconds", 60)
+def test_a_file_ripens_and_lives_a_month(post: Any, get: Any, state: SimulatorState, sent: list[int]) -> None:
+    state.set_transition("ketchup_loyalty.stat", "after_seconds", 60)
     key = key_of(post("stat/create", window()))
     path = f"stat/file/id/{key}/format/json"
     assert (error(get(path)), get("stat/list")["files"][0]["status"]) == ("91", "pending")
-    town.clock.advance(61)
+    state.clock.advance(61)
     assert (len(get(path)["message_data"]), get("stat/list")["files"][0]["status"]) == (4, "ready")
-    town.clock.advance(31 * 86_400)
+    state.clock.advance(31 * 86_400)
     assert (error(get(path)), get("stat/list")["files"]) == ("90", [])
 
 
 def test_five_files_at_most_and_room_again_after_a_delete(
-    post: Any, get: Any, client: TestClient, town: Town
+    post: Any, get: Any, client: TestClient, state: SimulatorState
 ) -> None:
     keys = [key_of(post("stat/create", window())) for _ in range(5)]
     assert error(post("stat/create", window())) == "92"
@@ -161,12 +163,12 @@ def test_five_files_at_most_and_room_again_after_a_delete(
     assert client.delete(f"message/list/{keys[0]}").json() == {"error": 0}
     assert error(client.delete(f"message/list/{keys[0]}").json()) == "90"
     key_of(post("stat/create", window()))
-    assert len(town.ledger.of("ketchup", "stat_export")) == 6
-    assert len(town.ledger.of("ketchup", "stat_delete", key=keys[0])) == 1
+    assert len(state.ledger.of("ketchup_loyalty", "stat_export")) == 6
+    assert len(state.ledger.of("ketchup_loyalty", "stat_delete", key=keys[0])) == 1
 
 
-def test_deleting_at_the_other_path(post: Any, client: TestClient, books: Books) -> None:
-    books.switches.turn_on("delete_at_stat_list")
+def test_deleting_at_the_other_path(post: Any, client: TestClient, vendor_state: VendorState) -> None:
+    vendor_state.switches.turn_on("delete_at_stat_list")
     key = key_of(post("stat/create", window()))
     assert client.delete(f"message/list/{key}").status_code == 404
     assert client.delete(f"stat/list/{key}").json() == {"error": 0}

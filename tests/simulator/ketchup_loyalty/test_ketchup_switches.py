@@ -22,15 +22,15 @@ from ketchup_bodies import (
 )
 
 from airflow_provider_telecom.simulator.credentials import KETCHUP_API_KEY
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.switches import of_vendor
-from airflow_provider_telecom.simulator.town import Town
 
 SOON = "2126-07-01T12:00:00+00:00"
 
 
 def test_each_switch_names_lines_of_the_document_or_says_that_there_are_none() -> None:
-    silent = {switch.name for switch in of_vendor("ketchup") if "KU" not in switch.meaning}
+    silent = {switch.name for switch in of_vendor("ketchup_loyalty") if "KU" not in switch.meaning}
     assert silent == {"single_result", "status_401", "typographic_quotes", "viber_strict"}
 
 
@@ -42,8 +42,10 @@ def test_each_switch_names_lines_of_the_document_or_says_that_there_are_none() -
         ("mixed", {"/rest/sms/prices", "/hlr/prices"}, {"/sms/prices", "/rest/hlr/prices"}),
     ],
 )
-def test_base_path(client: TestClient, books: Books, switch: str, found: set[str], missing: set[str]) -> None:
-    books.switches.set("base_path", switch)
+def test_base_path(
+    client: TestClient, vendor_state: VendorState, switch: str, found: set[str], missing: set[str]
+) -> None:
+    vendor_state.switches.set("base_path", switch)
     for path in found:
         assert client.get(f"http://town/x{path}").json()["prices"]
     for path in missing:
@@ -51,11 +53,11 @@ def test_base_path(client: TestClient, books: Books, switch: str, found: set[str
         assert (answer.status_code, "error" in answer.text) == (404, False)
 
 
-def test_reference_path(post: Any, client: TestClient, get: Any, books: Books) -> None:
+def test_reference_path(post: Any, client: TestClient, get: Any, vendor_state: VendorState) -> None:
     task = post("sms/create", phones(1))["task_id"]
     look_up = post("hlr/create", look_ups(1))["result"][0]["id"]
     assert error(get("hlr/ref1")) == "60"
-    books.switches.set("reference_path", "shared")
+    vendor_state.switches.set("reference_path", "shared")
     for path in ("sms/reference/ref1", f"sms/task/{task}", "hlr/reference/ref1"):
         assert client.get(path).status_code == 404
     assert get("sms/ref1")["reference"] == get("hlr/ref1")["reference"] == "ref1"
@@ -67,12 +69,14 @@ def test_reference_path(post: Any, client: TestClient, get: Any, books: Books) -
     ("switch", "statuses"),
     [("200", [200] * 6), ("by_code", [404, 404, 409, 400, 402, 401]), ("400", [400] * 6)],
 )
-def test_error_status(client: TestClient, post: Any, books: Books, switch: str, statuses: list[int]) -> None:
+def test_error_status(
+    client: TestClient, post: Any, vendor_state: VendorState, switch: str, statuses: list[int]
+) -> None:
     post("sms/create", phone(1))
-    books.switches.set("error_status", switch)
+    vendor_state.switches.set("error_status", switch)
 
     def broke() -> int:
-        books.balance *= 0
+        vendor_state.balance *= 0
         return client.post("sms/create", json=phone(2)).status_code
 
     assert [
@@ -99,11 +103,17 @@ CREATIONS: list[tuple[str, Callable[..., Any], str]] = [
     [("item", False, False), ("whole_of_one", True, False), ("whole", True, True)],
 )
 def test_duplicates(
-    post: Any, books: Books, town: Town, row: Any, switch: str, alone: bool, beside: bool
+    post: Any,
+    vendor_state: VendorState,
+    state: SimulatorState,
+    row: Any,
+    switch: str,
+    alone: bool,
+    beside: bool,
 ) -> None:
     path, body, code = row
     post(path, body(1))
-    books.switches.set("duplicates", switch)
+    vendor_state.switches.set("duplicates", switch)
     for lasts, is_whole in (((1,), alone), ((1, 2), beside)):
         answer = post(path, body(*lasts))
         whole = answer[0] if isinstance(answer, list) else answer
@@ -111,19 +121,19 @@ def test_duplicates(
         if not is_whole:
             items = whole.get("result", whole.get("messages"))
             assert errors(items)[0] == code
-    assert len(town.ledger.effects) == (1 if beside else 2)
+    assert len(state.ledger.effects) == (1 if beside else 2)
 
 
-def test_error_text(get: Any, post: Any, books: Books) -> None:
-    books.switches.set("error_text", "russian")
+def test_error_text(get: Any, post: Any, vendor_state: VendorState) -> None:
+    vendor_state.switches.set("error_text", "russian")
     assert get("hlr/1")["errorDescription"] == "HLR не найден"
     post("sms/create", phone(1))
     assert post("sms/create", phone(1))["errorDescription"] == "SMS с таким ID уже присутствует"
 
 
 @pytest.mark.parametrize(("switch", "codes"), [("own", ["21", "41", "61"]), ("example", ["11", "11", "61"])])
-def test_number_code(post: Any, books: Books, switch: str, codes: list[str]) -> None:
-    books.switches.set("number_code", switch)
+def test_number_code(post: Any, vendor_state: VendorState, switch: str, codes: list[str]) -> None:
+    vendor_state.switches.set("number_code", switch)
     (sent,) = post("viber/create", viber(1) | {"messages": [message(1, to=[{"msisdn": "1"}])]})
     answers = [post("sms/create", phone(msisdn="1")), sent["messages"][0]]
     answers.append(post("hlr/create", look_ups(1, msisdn="1"))["result"][0])
@@ -131,8 +141,8 @@ def test_number_code(post: Any, books: Books, switch: str, codes: list[str]) -> 
 
 
 @pytest.mark.parametrize("switch", ["by_destination", "send_time", "scheduledDatetime"])
-def test_sending_time(post: Any, books: Books, town: Town, switch: str) -> None:
-    books.switches.set("sending_time", switch)
+def test_sending_time(post: Any, vendor_state: VendorState, state: SimulatorState, switch: str) -> None:
+    vendor_state.switches.set("sending_time", switch)
     for place, (body, own) in enumerate([
         (phone, "send_time"),
         (phones, "send_time"),
@@ -143,13 +153,13 @@ def test_sending_time(post: Any, books: Books, town: Town, switch: str) -> None:
             assert answer["error"] == (
                 "0" if name in (switch, own if switch == "by_destination" else "") else "24"
             )
-    assert len(town.ledger.effects) == 3
+    assert len(state.ledger.effects) == 3
 
 
-def test_individual_destination(post: Any, books: Books) -> None:
+def test_individual_destination(post: Any, vendor_state: VendorState) -> None:
     own = individual(1, destination="phones")
     assert error(post("sms/create", own)) == "24"
-    books.switches.set("individual_destination", "phones")
+    vendor_state.switches.set("individual_destination", "phones")
     assert error(post("sms/create", individual(2))) == "24"
     assert errors(post("sms/create", own)["result"] + post("sms/create", phones(3))["result"]) == ["0", "0"]
 
@@ -157,29 +167,29 @@ def test_individual_destination(post: Any, books: Books) -> None:
 @pytest.mark.parametrize(
     ("switch", "echoes"), [("all", [True, True]), ("never", [False, False]), ("first", [True, False])]
 )
-def test_viber_echo(post: Any, books: Books, switch: str, echoes: list[bool]) -> None:
-    books.switches.set("viber_echo", switch)
+def test_viber_echo(post: Any, vendor_state: VendorState, switch: str, echoes: list[bool]) -> None:
+    vendor_state.switches.set("viber_echo", switch)
     (sent,) = post("viber/create", viber(1, 2))
     assert ["reference" in item for item in sent["messages"]] == echoes
 
 
-def test_viber_names_and_shape(post: Any, books: Books) -> None:
+def test_viber_names_and_shape(post: Any, vendor_state: VendorState) -> None:
     both = {"msisdn": UA.format(1), "external_id": "a", "reference": "b"}
     assert post("viber/create", viber(to=[both]))[0]["messages"][0]["reference"] == "a"
-    books.switches.turn_on("viber_strict", "viber_object", "viber_item_error")
+    vendor_state.switches.turn_on("viber_strict", "viber_object", "viber_item_error")
     assert error(post("viber/create", viber(to=[{**both, "msisdn": UA.format(2)}]))) == "44"
     sent = post("viber/create", viber(to=[{"msisdn": UA.format(2), "external_id": "c"}]))
     assert sent["messages"][0]["error"] == "0"
-    books.switches.set("viber_number", "phone")
+    vendor_state.switches.set("viber_number", "phone")
     assert error(post("viber/create", viber(3))) == "44"
-    books.switches.turn_on("viber_reference")
+    vendor_state.switches.turn_on("viber_reference")
     sent = post("viber/create", viber(to=[{"phone": UA.format(3), "reference": "d"}]))
     assert sent["messages"][0]["reference"] == "d"
 
 
-def test_totals_words_and_ids(post: Any, get: Any, books: Books) -> None:
-    books.switches.turn_on("total_price", "numbers")
-    books.switches.set("undelivered_word", "undelivered")
+def test_totals_words_and_ids(post: Any, get: Any, vendor_state: VendorState) -> None:
+    vendor_state.switches.turn_on("total_price", "numbers")
+    vendor_state.switches.set("undelivered_word", "undelivered")
     sent = post("sms/create", phones(9))
     assert sent["total_price"] == 0.02
     assert post("viber/create", viber(1))[0]["totalprice"] == 0.01
@@ -187,20 +197,20 @@ def test_totals_words_and_ids(post: Any, get: Any, books: Books) -> None:
     assert type(sent["task_id"]) is type(sent["result"][0]["id"]) is int
 
 
-def test_statistics(post: Any, get: Any, client: TestClient, books: Books, sent: Any) -> None:
-    books.switches.turn_on("statistics_list", "csv_semicolon")
+def test_statistics(post: Any, get: Any, client: TestClient, vendor_state: VendorState, sent: Any) -> None:
+    vendor_state.switches.turn_on("statistics_list", "csv_semicolon")
     key = key_of(post("stat/create", window(message_type="sms")))
     assert len(get(f"stat/file/id/{key}/format/json")) == 2
     assert client.get(f"stat/file/id/{key}/format/csv").text.startswith("message_ID;message_type;")
-    books.switches.set("list_of_exports", "names")
+    vendor_state.switches.set("list_of_exports", "names")
     assert get("stat/list")["files"] == [key]
-    books.switches.set("list_of_exports", "named")
+    vendor_state.switches.set("list_of_exports", "named")
     assert get("stat/list")["files"][key]["file_key"] == key
 
 
-def test_price_refuses_known(post: Any, books: Books) -> None:
+def test_price_refuses_known(post: Any, vendor_state: VendorState) -> None:
     post("sms/create", phone(1))
     post("viber/create", viber(1))
     assert post("sms/price", phone(1))["error"] == post("viber/price", viber(1))["error"] == "0"
-    books.switches.turn_on("price_refuses_known")
+    vendor_state.switches.turn_on("price_refuses_known")
     assert (error(post("sms/price", phone(1))), error(post("viber/price", viber(1)))) == ("23", "43")

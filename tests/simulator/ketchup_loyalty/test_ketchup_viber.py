@@ -6,12 +6,12 @@ import pytest
 from fastapi.testclient import TestClient
 from ketchup_bodies import UA, error, errors, message, viber
 
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
-from airflow_provider_telecom.simulator.town import Town
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_viber_messages(client: TestClient, town: Town, method: str) -> None:
+def test_viber_messages(client: TestClient, state: SimulatorState, method: str) -> None:
     body = viber(1, 2)
     del body["messages"][0]["to"][1]["external_id"]
     body["messages"].append(message(3, text="second", is_promotional=True))
@@ -32,12 +32,12 @@ def test_viber_messages(client: TestClient, town: Town, method: str) -> None:
             "currency": "EUR",
         },
     ]
-    assert [effect.facts["reference"] for effect in town.ledger.of("ketchup", "viber")] == [
+    assert [effect.facts["reference"] for effect in state.ledger.of("ketchup_loyalty", "viber")] == [
         "ref1",
         None,
         "ref3",
     ]
-    assert len(town.ledger.of("ketchup", "viber", text="second", promotional=True)) == 1
+    assert len(state.ledger.of("ketchup_loyalty", "viber", text="second", promotional=True)) == 1
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,14 @@ def test_viber_messages(client: TestClient, town: Town, method: str) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["viber/create", "viber/price"])
-def test_what_viber_is_refused_for(post: Any, town: Town, path: str, body: dict[str, Any], code: str) -> None:
+def test_what_viber_is_refused_for(
+    post: Any, state: SimulatorState, path: str, body: dict[str, Any], code: str
+) -> None:
     assert error(post(path, body)) == code
-    assert not town.ledger.effects
+    assert not state.ledger.effects
 
 
-def test_viber_recipients_are_refused_one_by_one(post: Any, town: Town) -> None:
+def test_viber_recipients_are_refused_one_by_one(post: Any, state: SimulatorState) -> None:
     post("viber/create", viber(1))
     to = [{"msisdn": UA.format(last), "external_id": f"ref{last}"} for last in (1, 2)]
     to += [{"msisdn": "1"}, {"msisdn": UA.format(3), "external_id": "a-b"}, {"msisdn": UA.format(2)}]
@@ -84,19 +86,19 @@ def test_viber_recipients_are_refused_one_by_one(post: Any, town: Town) -> None:
         "errorDescription": "External ID already exists",
     }
     assert (answer["error"], answer["total_price"]) == ("0", "0.01")
-    assert len(town.ledger.of("ketchup", "viber")) == 2
+    assert len(state.ledger.of("ketchup_loyalty", "viber")) == 2
 
 
-def test_viber_without_external_id_knows_no_copy(post: Any, town: Town) -> None:
+def test_viber_without_external_id_knows_no_copy(post: Any, state: SimulatorState) -> None:
     body = viber(to=[{"msisdn": UA.format(1)}])
     assert [post("viber/create", body)[0]["error"] for _ in range(2)] == ["0", "0"]
-    assert len(town.ledger.of("ketchup", "viber")) == 2
+    assert len(state.ledger.of("ketchup_loyalty", "viber")) == 2
 
 
-def test_a_viber_price_has_no_effect(client: TestClient, town: Town) -> None:
+def test_a_viber_price_has_no_effect(client: TestClient, state: SimulatorState) -> None:
     answer = client.put("viber/price", json=viber(1, 2)).json()
     assert answer == {"error": "0", "totalprice": "0.02", "currency": "EUR"}
-    assert not town.ledger.effects
+    assert not state.ledger.effects
 
 
 @pytest.mark.parametrize(("last", "status"), [(1, "read"), (9, "not-viber-user")])
@@ -109,9 +111,9 @@ def test_what_is_known_of_a_viber_message(post: Any, get: Any, last: int, status
 
 
 def test_viber_reports_come_at_the_end_and_only_with_an_external_id(
-    post: Any, get: Any, town: Town, letters: list[Any]
+    post: Any, get: Any, state: SimulatorState, letters: list[Any]
 ) -> None:
-    town.set_ripeness("ketchup.viber", "seconds", 30)
+    state.set_transition("ketchup_loyalty.viber", "after_seconds", 30)
     body = viber(1, callback_url="http://127.0.0.1:1/dlr")
     body["messages"][0]["to"].append({"msisdn": UA.format(2)})
     post("viber/create", body)
@@ -119,20 +121,22 @@ def test_viber_reports_come_at_the_end_and_only_with_an_external_id(
     assert (url, report["status"], report["reference"]) == ("http://127.0.0.1:1/dlr", "read", "ref1")
     assert tries[0] == pytest.approx(60, abs=1)
     assert get("viber/reference/ref1")["status"] == "sent"
-    town.clock.advance(61)
+    state.clock.advance(61)
     assert get("viber/reference/ref1") == report
     assert len(letters) == 1
 
 
-def test_reports_wait_for_looks(post: Any, get: Any, town: Town, letters: list[Any]) -> None:
-    town.set_ripeness("ketchup.viber", "looks", 2)
+def test_reports_wait_for_looks(post: Any, get: Any, state: SimulatorState, letters: list[Any]) -> None:
+    state.set_transition("ketchup_loyalty.viber", "after_polls", 2)
     post("viber/create", viber(1, callback_url="http://127.0.0.1:1/dlr"))
     statuses = [(get("viber/reference/ref1")["status"], len(letters)) for _ in range(5)]
     assert statuses == [("sent", 0), ("delivered", 0), ("delivered", 0), ("read", 1), ("read", 1)]
 
 
-def test_viber_may_want_reference_and_overlook_external_id(post: Any, books: Books, town: Town) -> None:
-    books.switches.turn_on("viber_reference")
+def test_viber_may_want_reference_and_overlook_external_id(
+    post: Any, vendor_state: VendorState, state: SimulatorState
+) -> None:
+    vendor_state.switches.turn_on("viber_reference")
     (unkeyed,) = post("viber/create", viber(1))
     assert "reference" not in unkeyed["messages"][0]
     to = [{"msisdn": UA.format(2), "external_id": "x", "reference": "ref2"}]
@@ -140,4 +144,4 @@ def test_viber_may_want_reference_and_overlook_external_id(post: Any, books: Boo
     assert keyed["messages"][0]["reference"] == "ref2"
     (again,) = post("viber/create", viber(to=to))
     assert errors(again["messages"]) == ["43"]
-    assert len(town.ledger.effects) == 2
+    assert len(state.ledger.effects) == 2

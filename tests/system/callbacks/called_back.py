@@ -11,7 +11,7 @@ from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSen
 from airflow_provider_telecom.webhooks.assets import (
     NOVACONNECT_PACKAGE_EMPTY,
     NOVACONNECT_QUEUE,
-    event_reports,
+    event_payloads,
 )
 
 NEVER = 3_600.0
@@ -45,7 +45,7 @@ def on_queue_done() -> None:
     @task
     def show() -> list[dict[str, object]]:
         events = get_current_context()["triggering_asset_events"]
-        return [one for some in events.values() for event in some for one in event_reports(event)]
+        return [one for some in events.values() for event in some for one in event_payloads(event)]
 
     show()
 
@@ -55,7 +55,7 @@ def on_package_empty() -> None:
     @task
     def show() -> list[dict[str, object]]:
         events = get_current_context()["triggering_asset_events"]
-        return [one for some in events.values() for event in some for one in event_reports(event)]
+        return [one for some in events.values() for event in some for one in event_payloads(event)]
 
     show()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_telecom.auth.api_key import ApiKey
 from airflow_provider_telecom.calls.endpoint import Call
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Json, Request, Response
 from airflow_provider_telecom.vendors.api import Account
@@ -32,7 +32,7 @@ class Paper(KetchUpApi):
 
     @property
     def account(self) -> Account:
-        return Account(ApiKey(Secret(KEY)), Guard(), 60)
+        return Account(ApiKey(Secret(KEY)), AccountLimits(), 60)
 
     def run(self, call: Call[Any], /) -> Any:
         return call

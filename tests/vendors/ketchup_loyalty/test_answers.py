@@ -22,8 +22,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.request import NotSent, Repeat, Response, Unknown
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpTimeError
+from airflow_provider_telecom.calls.request import Idempotency, NotSent, Response, Unknown
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
     HlrQuery,
@@ -33,6 +32,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     SendResult,
     ViberRecipient,
 )
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpTimeError
 from tests.by_hand import drive
 from tests.vendors.ketchup_loyalty.paper import FINE, KEY, A, B, Paper, answer, asked, result_of
 
@@ -429,7 +429,7 @@ def test_an_unknown_error_of_theirs_is_repeated_with_the_same_key() -> None:
     trouble = error("5", "Unknown error")
     requests, result = asked(Paper().send_sms(A, "Hi", reference="r1"), trouble, None, FINE)
     assert (len(requests), result.id) == (2, "22125")
-    assert {request.repeat for request in requests} == {Repeat.KEYED}
+    assert {request.idempotency for request in requests} == {Idempotency.WITH_KEY}
     with pytest.raises(TelecomUnknownError, match="vendor code 5"):
         sms(*[trouble, None] * 3, trouble)
     with pytest.raises(TelecomUnknownError):

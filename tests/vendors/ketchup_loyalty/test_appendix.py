@@ -18,8 +18,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.answers import KetchUpNotReadyError, KetchUpTimeError
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError, KetchUpTimeError
 from tests.by_hand import drive
 from tests.vendors.ketchup_loyalty.paper import A, B, Paper, answer, result_of
 
@@ -157,7 +157,7 @@ def test_a_refusal_is_final_but_for_haste_and_unknown_trouble() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_code_5_is_their_trouble_and_an_open_question_after_an_effect(module: str) -> None:
     request = next(MODULES[module](Paper()))
-    kind = TelecomUnknownError if request.repeat.is_effect else TelecomServerError
+    kind = TelecomUnknownError if request.idempotency.is_effect else TelecomServerError
     error = refused(MODULES[module], "5", "неизвестная ошибка")
     assert (type(error), error.code) == (kind, "5")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
-from airflow_provider_telecom.vendors.ketchup_loyalty import callbacks
+from airflow_provider_telecom.vendors.ketchup_loyalty import webhooks
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageState
 
 # By the document.
@@ -36,11 +36,11 @@ VIBER = {
 
 
 def hlr(nonce: str = "1234567", **more: Any) -> Any:
-    return callbacks.hlr(nonce, {**HLR, **more}, b"its bytes")
+    return webhooks.hlr(nonce, {**HLR, **more}, b"its bytes")
 
 
 def viber(nonce: str = "any", **more: Any) -> Any:
-    return callbacks.viber(nonce, {**VIBER, **more}, b"its bytes")
+    return webhooks.viber(nonce, {**VIBER, **more}, b"its bytes")
 
 
 def test_a_look_up() -> None:
@@ -93,8 +93,8 @@ def test_a_viber_message() -> None:
 
 
 def test_whose_message_it_is_about() -> None:
-    assert viber(VIBER["reference"]).bound is None
-    assert viber("an address for several").bound == VIBER["reference"]
+    assert viber(VIBER["reference"]).required_reference is None
+    assert viber("an address for several").required_reference == VIBER["reference"]
 
 
 @pytest.mark.parametrize(
@@ -108,16 +108,16 @@ def test_the_page_shows_four_digits(msisdn: str, shown: str) -> None:
 def test_a_status_never_goes_back() -> None:
     way = [viber(status=status) for status in ("unknown", "accepted", "sent", "delivered", "read")]
     for one, other in pairwise(way):
-        assert other.follows(one.rank, one.final)
-        assert not one.follows(other.rank, other.final)
+        assert other.supersedes(one.sequence, one.final)
+        assert not one.supersedes(other.sequence, other.final)
     for end in (
         state.value for state in MessageState if state.is_final and state.value not in ("delivered", "read")
     ):
         ended = viber(status=end)
         assert ended.final
-        assert ended.follows(viber(status="sent").rank, False)
-        assert not ended.follows(viber(status="delivered").rank, False)
-        assert not viber(status="read").follows(ended.rank, ended.final)
+        assert ended.supersedes(viber(status="sent").sequence, False)
+        assert not ended.supersedes(viber(status="delivered").sequence, False)
+        assert not viber(status="read").supersedes(ended.sequence, ended.final)
 
 
 def test_every_state_has_its_place() -> None:
@@ -133,10 +133,14 @@ def test_messages_that_make_no_sense(more: dict[str, Any]) -> None:
 
 
 def test_under_which_names_they_are_told() -> None:
-    hearing = callbacks.hearing_hlr("k", hlr_ids='["1", "2"]', references=["a"])
-    assert hearing
-    assert list(hearing.topics) == ["ketchup/hlr/k/1", "ketchup/hlr/k/2", "ketchup/hlr/k/a"]
-    assert callbacks.hearing_viber("k", message_id="5") is None
-    found = callbacks.hearing_viber_messages("k", messages=[{"message_id": "1", "reference": "a"}])
+    subscription = webhooks.hearing_hlr("k", hlr_ids='["1", "2"]', references=["a"])
+    assert subscription
+    assert list(subscription.topics) == [
+        "ketchup_loyalty/hlr/k/1",
+        "ketchup_loyalty/hlr/k/2",
+        "ketchup_loyalty/hlr/k/a",
+    ]
+    assert webhooks.hearing_viber("k", message_id="5") is None
+    found = webhooks.hearing_viber_messages("k", messages=[{"message_id": "1", "reference": "a"}])
     assert found
-    assert list(found.topics) == ["ketchup/viber/k/a"]
+    assert list(found.topics) == ["ketchup_loyalty/viber/k/a"]

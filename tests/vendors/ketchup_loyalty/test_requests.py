@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.request import Form, Json, Repeat, Response
+from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Response
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     HlrQuery,
     IndividualSms,
@@ -69,39 +69,43 @@ VIBER = {
     ],
 }
 Make = Callable[[Paper], Any]
-CALLS: list[tuple[str, Make, str, str, Repeat, Any]] = [
-    ("hlrs", lambda k: k.create_hlrs(QUERIES), "POST", "/hlr/create", Repeat.KEYED, [
+CALLS: list[tuple[str, Make, str, str, Idempotency, Any]] = [
+    ("hlrs", lambda k: k.create_hlrs(QUERIES), "POST", "/hlr/create", Idempotency.WITH_KEY, [
         {"msisdn": A, "reference": "r1", "tariff": 0},
         {"msisdn": B, "reference": "r2", "tariff": 3, "callback_url": "https://a.example/cb?id=1"}]),
-    ("hlr", lambda k: k.get_hlr("12123"), "GET", "/hlr/12123", Repeat.READ, None),
-    ("hlr by", lambda k: k.get_hlr_by_reference("r1"), "GET", "/hlr/reference/r1", Repeat.READ, None),
-    ("hlr prices", lambda k: k.list_hlr_prices(), "GET", "/hlr/prices/9", Repeat.READ, None),
-    ("hlr prices 0", lambda k: k.list_hlr_prices(0), "GET", "/hlr/prices/0", Repeat.READ, None),
-    ("sms", lambda k: k.send_sms(A, "Hi", reference="r1"), "POST", "/sms/create", Repeat.KEYED, ONE_SMS),
-    ("many", lambda k: k.send_sms_to_many(TWO, "Hi"), "POST", "/sms/create", Repeat.KEYED, MANY_SMS),
-    ("own", lambda k: k.send_individual_sms(TEXTS), "POST", "/sms/create", Repeat.KEYED, OWN_SMS),
-    ("price", lambda k: k.price_sms(A, "Hi", reference="r1"), "POST", "/sms/price", Repeat.READ, ONE_SMS),
-    ("price many", lambda k: k.price_sms_to_many(TWO, "Hi"), "POST", "/sms/price", Repeat.READ, MANY_SMS),
-    ("price own", lambda k: k.price_individual_sms(TEXTS), "POST", "/sms/price", Repeat.READ, OWN_SMS),
-    ("get", lambda k: k.get_sms(22125), "GET", "/sms/22125", Repeat.READ, None),
-    ("get by", lambda k: k.get_sms_by_reference("r1"), "GET", "/sms/reference/r1", Repeat.READ, None),
-    ("task", lambda k: k.get_sms_task("21902"), "GET", "/sms/task/21902", Repeat.READ, None),
-    ("sms prices", lambda k: k.list_sms_prices(), "GET", "/sms/prices/0", Repeat.READ, None),
-    ("viber", lambda k: k.send_viber(VIBERS, "Hi"), "POST", "/viber/create", Repeat.UNKEYED, VIBER),
-    ("viber price", lambda k: k.price_viber(VIBERS, "Hi"), "POST", "/viber/price", Repeat.READ, VIBER),
-    ("viber get", lambda k: k.get_viber("22125"), "GET", "/viber/22125", Repeat.READ, None),
+    ("hlr", lambda k: k.get_hlr("12123"), "GET", "/hlr/12123", Idempotency.READ, None),
+    ("hlr by", lambda k: k.get_hlr_by_reference("r1"), "GET", "/hlr/reference/r1", Idempotency.READ, None),
+    ("hlr prices", lambda k: k.list_hlr_prices(), "GET", "/hlr/prices/9", Idempotency.READ, None),
+    ("hlr prices 0", lambda k: k.list_hlr_prices(0), "GET", "/hlr/prices/0", Idempotency.READ, None),
+    ("sms", lambda k: k.send_sms(A, "Hi", reference="r1"), "POST", "/sms/create",
+     Idempotency.WITH_KEY, ONE_SMS),
+    ("many", lambda k: k.send_sms_to_many(TWO, "Hi"), "POST", "/sms/create", Idempotency.WITH_KEY, MANY_SMS),
+    ("own", lambda k: k.send_individual_sms(TEXTS), "POST", "/sms/create", Idempotency.WITH_KEY, OWN_SMS),
+    ("price", lambda k: k.price_sms(A, "Hi", reference="r1"), "POST", "/sms/price",
+     Idempotency.READ, ONE_SMS),
+    ("price many", lambda k: k.price_sms_to_many(TWO, "Hi"), "POST", "/sms/price",
+     Idempotency.READ, MANY_SMS),
+    ("price own", lambda k: k.price_individual_sms(TEXTS), "POST", "/sms/price", Idempotency.READ, OWN_SMS),
+    ("get", lambda k: k.get_sms(22125), "GET", "/sms/22125", Idempotency.READ, None),
+    ("get by", lambda k: k.get_sms_by_reference("r1"), "GET", "/sms/reference/r1", Idempotency.READ, None),
+    ("task", lambda k: k.get_sms_task("21902"), "GET", "/sms/task/21902", Idempotency.READ, None),
+    ("sms prices", lambda k: k.list_sms_prices(), "GET", "/sms/prices/0", Idempotency.READ, None),
+    ("viber", lambda k: k.send_viber(VIBERS, "Hi"), "POST", "/viber/create", Idempotency.NONE, VIBER),
+    ("viber price", lambda k: k.price_viber(VIBERS, "Hi"), "POST", "/viber/price", Idempotency.READ, VIBER),
+    ("viber get", lambda k: k.get_viber("22125"), "GET", "/viber/22125", Idempotency.READ, None),
     ("viber by", lambda k: k.get_viber_by_reference("example_12"), "GET", "/viber/reference/example_12",
-     Repeat.READ, None),
-    ("viber prices", lambda k: k.list_viber_prices(4), "GET", "/viber/prices/4", Repeat.READ, None),
+     Idempotency.READ, None),
+    ("viber prices", lambda k: k.list_viber_prices(4), "GET", "/viber/prices/4", Idempotency.READ, None),
     ("ids", lambda k: k.create_statistics_export(message_ids=["1530913625", 1530913626]), "POST",
-     "/stat/create", Repeat.DRAFT, {"message_id": ["1530913625", "1530913626"]}),
-    ("file", lambda k: k.get_statistics("abc", "csv"), "GET", "/stat/file/id/abc/format/csv", Repeat.READ,
+     "/stat/create", Idempotency.DRAFT, {"message_id": ["1530913625", "1530913626"]}),
+    ("file", lambda k: k.get_statistics("abc", "csv"), "GET", "/stat/file/id/abc/format/csv",
+     Idempotency.READ,
      None),
     ("download", lambda k: k.download_statistics("abc", Path("x"), "xml"), "GET",
-     "/stat/file/id/abc/format/xml", Repeat.READ, None),
-    ("exports", lambda k: k.list_statistics_exports(), "GET", "/stat/list", Repeat.READ, None),
+     "/stat/file/id/abc/format/xml", Idempotency.READ, None),
+    ("exports", lambda k: k.list_statistics_exports(), "GET", "/stat/list", Idempotency.READ, None),
     ("delete", lambda k: k.delete_statistics_export("abc"), "DELETE", "/message/list/abc",
-     Repeat.SET_STATE, None),
+     Idempotency.SET_STATE, None),
 ]  # fmt: skip
 
 
@@ -111,7 +115,7 @@ def test_a_call_asks_for_what_the_document_says(row: Any) -> None:
     request = first_request(make(Paper()))
     assert request.method == verb
     assert request.url("https://host") == f"https://host/rest{path}"
-    assert request.repeat is repeat
+    assert request.idempotency is repeat
     assert (request.body.value if isinstance(request.body, Json) else request.body) == body
     assert request.headers == {"X-API-KEY": Secret(KEY)}
 
@@ -130,7 +134,7 @@ def test_row_03_one_look_up_is_a_multipart_form_unless_json_is_asked_for() -> No
     fields = {"msisdn": A, "reference": "r1", "tariff": 9, "callback_url": "https://a.example"}
     form = call(Paper())
     assert form.url("https://h") == "https://h/rest/hlr/create"
-    assert form.repeat is Repeat.KEYED
+    assert form.idempotency is Idempotency.WITH_KEY
     assert form.body == Form({name: str(value) for name, value in fields.items()}, multipart=True)
     assert call(Paper(hlr_body="json")).body == Json(fields)
 
@@ -184,11 +188,11 @@ def test_row_14_the_field_of_a_viber_key_is_an_option(option: str, fields: dict[
 def test_row_14_without_keys_a_viber_message_is_unkeyed() -> None:
     recipients = [ViberRecipient(A), ViberRecipient(B, "r2")]
     request = first_request(Paper().send_viber(recipients, "Hi", unkeyed=True))
-    assert request.repeat is Repeat.UNKEYED
+    assert request.idempotency is Idempotency.NONE
     assert isinstance(request.body, Json)
     (message,) = request.body.value["messages"]  # type: ignore[index]
     assert message["to"] == [{"msisdn": A}, {"msisdn": B, "external_id": "r2"}]
-    assert first_request(Paper().send_viber(VIBERS, "Hi", unkeyed=True)).repeat is Repeat.UNKEYED
+    assert first_request(Paper().send_viber(VIBERS, "Hi", unkeyed=True)).idempotency is Idempotency.NONE
 
 
 def test_row_16_the_tariff_is_always_said() -> None:
@@ -329,7 +333,7 @@ def test_row_21_a_deletion_falls_back_when_the_documents_path_is_not_there(
     requests, result = asked(call, *[elsewhere] * place, {"error": 0})
     assert result is None
     assert [request.url("") for request in requests] == DELETIONS[: place + 1]
-    assert all((one.method, one.repeat) == ("DELETE", Repeat.SET_STATE) for one in requests)
+    assert all((one.method, one.idempotency) == ("DELETE", Idempotency.SET_STATE) for one in requests)
 
 
 ADDRESSES: list[tuple[Any, list[str]]] = [

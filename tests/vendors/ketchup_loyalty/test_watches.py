@@ -17,14 +17,14 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNoAnswerError,
     TelecomNotFoundError,
 )
-from airflow_provider_telecom.simulator.ketchup_loyalty.books import Books
-from airflow_provider_telecom.vendors.ketchup_loyalty import watches
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.vendors.ketchup_loyalty import status
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
 from airflow_provider_telecom.vendors.ketchup_loyalty.sms_tasks import Counts, Wanted
-from airflow_provider_telecom.vendors.progress import Progress, Stage
+from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from tests.cost import least_cpu_seconds
 
-WAITING, REACHED, MISSED = Stage.WAITING, Stage.REACHED, Stage.MISSED
+WAITING, SUCCEEDED, FAILED = Stage.WAITING, Stage.SUCCEEDED, Stage.FAILED
 
 
 @pytest.fixture
@@ -33,19 +33,19 @@ def hook(hook_for: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def look(hook: Any) -> Callable[..., Progress]:
+def look(hook: Any) -> Callable[..., PollResult]:
     """Return a function that looks once, as a sensor would after earlier looks."""
 
-    def once(watch: Callable[..., Any], **arguments: Any) -> Progress:
-        found: Progress = hook.run(watch(hook, **arguments))
-        assert json.loads(json.dumps([dict(found.facts), dict(found.rest)]))
+    def once(status_check: Callable[..., Any], **arguments: Any) -> PollResult:
+        found: PollResult = hook.run(status_check(hook, **arguments))
+        assert json.loads(json.dumps([dict(found.facts), dict(found.next_arguments)]))
         return found
 
     return once
 
 
 def says(simulator: Any, path: str, **body: Any) -> None:
-    simulator.fault("body", "ketchup", path=path, body=json.dumps(body))
+    simulator.fault("body", "ketchup_loyalty", path=path, body=json.dumps(body))
 
 
 def task_says(simulator: Any, task_id: str, sent: int, **counts: Any) -> None:
@@ -54,7 +54,7 @@ def task_says(simulator: Any, task_id: str, sent: int, **counts: Any) -> None:
 
 
 def asked(simulator: Any) -> list[str]:
-    return [seen.path.rsplit("/", 1)[1] for seen in simulator.town.requests if "/task/" in seen.path]
+    return [seen.path.rsplit("/", 1)[1] for seen in simulator.state.requests if "/task/" in seen.path]
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def asked(simulator: Any) -> list[str]:
         ("scheduled", WAITING, WAITING, WAITING),
         ("something new", WAITING, WAITING, WAITING),
         ("unknown", WAITING, WAITING, WAITING),
-        (" Delivered ", REACHED, REACHED, WAITING),
-        ("read", REACHED, REACHED, REACHED),
-        ("not-viber-user", MISSED, MISSED, MISSED),
-        ("expired", MISSED, MISSED, MISSED),
-        ("undeliverable", MISSED, MISSED, MISSED),
+        (" Delivered ", SUCCEEDED, SUCCEEDED, WAITING),
+        ("read", SUCCEEDED, SUCCEEDED, SUCCEEDED),
+        ("not-viber-user", FAILED, FAILED, FAILED),
+        ("expired", FAILED, FAILED, FAILED),
+        ("undeliverable", FAILED, FAILED, FAILED),
     ],
 )
 @pytest.mark.parametrize("name", [{"message_id": "17"}, {"reference": "tabc"}])
@@ -76,46 +76,46 @@ def test_which_message_has_arrived(
     telecom_simulator: Any, look: Any, name: Any, status: str, of_sms: Stage, of_viber: Stage, of_read: Stage
 ) -> None:
     body = {"status": status, "msisdn": "380670000201", "id": 17, "price": 0.20, "currency": "EUR"}
-    for watch, more, stage in (
-        (watches.sms, {}, of_sms),
-        (watches.viber, {}, of_viber),
-        (watches.viber, {"until": "read"}, of_read),
+    for status_check, more, stage in (
+        (status.sms, {}, of_sms),
+        (status.viber, {}, of_viber),
+        (status.viber, {"until": "read"}, of_read),
     ):
         says(telecom_simulator, "/(17|reference/tabc)$", **body)
         facts = {"message_id": "17", "status": status.strip(), "price": "0.2", "currency": "EUR"}
-        assert look(watch, **name, **more) == Progress(stage, facts)
+        assert look(status_check, **name, **more) == PollResult(stage, facts)
 
 
-@pytest.mark.parametrize("watch", [watches.sms, watches.viber])
+@pytest.mark.parametrize("status_check", [status.sms, status.viber])
 @pytest.mark.parametrize("names", [{}, {"message_id": "1", "reference": "a"}])
-def test_a_message_has_one_name(look: Any, watch: Any, names: dict[str, str]) -> None:
+def test_a_message_has_one_name(look: Any, status_check: Any, names: dict[str, str]) -> None:
     with pytest.raises(TelecomInputError, match="either message_id or reference"):
-        look(watch, **names)
+        look(status_check, **names)
 
 
 def test_viber_is_waited_for_until_one_of_two_ends(look: Any) -> None:
     with pytest.raises(TelecomInputError, match="until"):
-        look(watches.viber, message_id="1", until="seen")
+        look(status.viber, message_id="1", until="seen")
 
 
 # Tasks
 
 
 def test_tasks_are_counted_over_several_looks(telecom_simulator: Any, hook: Any, look: Any) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.sms", "looks", 1)
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 1)
     tasks = []
     for start in (200, 300):
         people = [Recipient(f"380670000{start + place}", f"t{start + place}") for place in range(10)]
         tasks.append(hook.send_sms_to_many(people, "Hi").task_id)
     hook.get_sms_task(tasks[0])  # the first is a look ahead of the second
-    first = look(watches.sms_tasks, task_ids=tasks)
+    first = look(status.sms_tasks, task_ids=tasks)
     assert first.stage is WAITING
-    assert first.rest["done"] == [tasks[0]]
-    telecom_simulator.town.requests.clear()
-    second = look(watches.sms_tasks, task_ids=tasks, **first.rest)
+    assert first.next_arguments["done"] == [tasks[0]]
+    telecom_simulator.state.requests.clear()
+    second = look(status.sms_tasks, task_ids=tasks, **first.next_arguments)
     assert asked(telecom_simulator) == [tasks[1]]
-    assert second == Progress(
-        REACHED,
+    assert second == PollResult(
+        SUCCEEDED,
         {
             "tasks": 2,
             "sent": 20,
@@ -145,7 +145,7 @@ def test_ids_come_as_templates_give_them(
 ) -> None:
     for name in names:
         task_says(telecom_simulator, name, 1, delivered=1)
-    assert look(watches.finished_sms_tasks, sms_task_ids=ids).facts["tasks"] == len(names)
+    assert look(status.finished_sms_tasks, sms_task_ids=ids).facts["tasks"] == len(names)
     assert asked(telecom_simulator) == names
 
 
@@ -154,7 +154,7 @@ def test_ids_come_as_templates_give_them(
 )
 def test_ids_that_are_none(look: Any, ids: Any) -> None:
     with pytest.raises(TelecomInputError, match="sms_task_ids"):
-        look(watches.finished_sms_tasks, sms_task_ids=ids)
+        look(status.finished_sms_tasks, sms_task_ids=ids)
 
 
 @pytest.mark.parametrize(
@@ -162,18 +162,18 @@ def test_ids_that_are_none(look: Any, ids: Any) -> None:
     [
         ({}, 0, 0, 0, WAITING),  # nothing went out yet
         ({}, 10, 9, 0, WAITING),
-        ({}, 10, 0, 10, REACHED),
+        ({}, 10, 0, 10, SUCCEEDED),
         ({"min_delivered_percent": "95"}, 20, 19, 0, WAITING),  # more may go out, and get lost
-        ({"min_delivered_percent": "95"}, 20, 19, 1, REACHED),
-        ({"min_delivered_percent": "95"}, 20, 18, 2, MISSED),
+        ({"min_delivered_percent": "95"}, 20, 19, 1, SUCCEEDED),
+        ({"min_delivered_percent": "95"}, 20, 18, 2, FAILED),
         ({"min_delivered_percent": "95"}, 20, 0, 19, WAITING),
         ({"expected": 20}, 10, 10, 0, WAITING),  # the other ten are on their way
-        ({"expected": "20"}, 20, 10, 10, REACHED),
-        ({"expected": 20, "min_delivered_percent": "95"}, 19, 19, 0, REACHED),
+        ({"expected": "20"}, 20, 10, 10, SUCCEEDED),
+        ({"expected": 20, "min_delivered_percent": "95"}, 19, 19, 0, SUCCEEDED),
         ({"expected": 20, "min_delivered_percent": "95"}, 20, 18, 1, WAITING),
-        ({"expected": 20, "min_delivered_percent": "95"}, 5, 0, 2, MISSED),
-        ({"expected": 3, "min_delivered_percent": "33.3"}, 1, 1, 0, REACHED),
-        ({"expected": 3, "min_delivered_percent": "33.4"}, 3, 1, 2, MISSED),
+        ({"expected": 20, "min_delivered_percent": "95"}, 5, 0, 2, FAILED),
+        ({"expected": 3, "min_delivered_percent": "33.3"}, 1, 1, 0, SUCCEEDED),
+        ({"expected": 3, "min_delivered_percent": "33.4"}, 3, 1, 2, FAILED),
         (
             {"expected": 10, "min_delivered_percent": "100"},
             20,
@@ -181,11 +181,11 @@ def test_ids_that_are_none(look: Any, ids: Any) -> None:
             0,
             WAITING,
         ),  # there are more than expected
-        ({"min_final_percent": "90"}, 10, 4, 5, REACHED),
+        ({"min_final_percent": "90"}, 10, 4, 5, SUCCEEDED),
         ({"min_final_percent": "90"}, 10, 4, 4, WAITING),
-        ({"min_final_percent": 90, "min_delivered_percent": 50}, 10, 4, 5, MISSED),
+        ({"min_final_percent": 90, "min_delivered_percent": 50}, 10, 4, 5, FAILED),
         ({"min_final_percent": 90, "expected": 100}, 10, 10, 0, WAITING),
-        ({"min_delivered_percent": "0"}, 10, 0, 10, REACHED),
+        ({"min_delivered_percent": "0"}, 10, 0, 10, SUCCEEDED),
     ],
 )
 def test_when_a_task_is_over(
@@ -193,9 +193,9 @@ def test_when_a_task_is_over(
 ) -> None:
     unknown = sent - delivered - lost
     task_says(telecom_simulator, "12", sent, delivered=delivered, expired=lost, unknown=unknown)
-    found = look(watches.sms_tasks, task_ids="12", **arguments)
+    found = look(status.sms_tasks, task_ids="12", **arguments)
     assert found.stage is stage
-    assert ("min_delivered_percent" in found.facts) is (stage is MISSED)
+    assert ("min_delivered_percent" in found.facts) is (stage is FAILED)
 
 
 def test_no_decision_is_ever_taken_back() -> None:
@@ -219,47 +219,47 @@ def test_no_decision_is_ever_taken_back() -> None:
 
 def test_thresholds_are_exact_where_floats_are_not() -> None:
     wanted = Wanted(10**18, Decimal("99.9999999999999999"), Decimal(100))
-    assert wanted.stage(Counts(sent=10**18, delivered=10**18 - 1), True, False) is REACHED
+    assert wanted.stage(Counts(sent=10**18, delivered=10**18 - 1), True, False) is SUCCEEDED
     assert wanted.stage(Counts(sent=10**18, delivered=10**18 - 2), True, False) is WAITING
 
 
 def test_what_only_seemed_final_is_asked_for_again(telecom_simulator: Any, look: Any) -> None:
     task_says(telecom_simulator, "12", 5, delivered=5)
-    first = look(watches.sms_tasks, task_ids=["12"], expected=10)
+    first = look(status.sms_tasks, task_ids=["12"], expected=10)
     assert first.stage is WAITING
     task_says(telecom_simulator, "12", 10, delivered=9, expired=1)
-    second = look(watches.sms_tasks, task_ids=["12"], expected=10, **first.rest)
-    assert second.stage is REACHED
+    second = look(status.sms_tasks, task_ids=["12"], expected=10, **first.next_arguments)
+    assert second.stage is SUCCEEDED
     assert second.facts["delivered"] == 9
 
 
 def test_an_error_loses_no_look_that_has_brought_something(telecom_simulator: Any, look: Any) -> None:
     task_says(telecom_simulator, "12", 1, delivered=1)
-    first = look(watches.sms_tasks, task_ids=["12", "13"])
+    first = look(status.sms_tasks, task_ids=["12", "13"])
     assert first.stage is WAITING
-    assert first.rest["done"] == ["12"]
+    assert first.next_arguments["done"] == ["12"]
     with pytest.raises(TelecomNotFoundError):
-        look(watches.sms_tasks, task_ids=["12", "13"], **first.rest)
+        look(status.sms_tasks, task_ids=["12", "13"], **first.next_arguments)
     assert asked(telecom_simulator) == ["12", "13", "13"]
     task_says(telecom_simulator, "12", 1, delivered=1)
     says(telecom_simulator, "/task/13", error=1)
     with pytest.raises(TelecomAuthError):
-        look(watches.sms_tasks, task_ids=["12", "13"])
+        look(status.sms_tasks, task_ids=["12", "13"])
 
 
 def test_without_tasks_there_is_nothing_to_wait_for(telecom_simulator: Any, look: Any) -> None:
-    assert look(watches.sms_tasks, task_ids=[]).stage is REACHED
-    assert look(watches.sms_tasks, task_ids=[], expected=0).stage is REACHED
-    assert look(watches.sms_tasks, task_ids=[], expected=0, min_delivered_percent=1).stage is MISSED
+    assert look(status.sms_tasks, task_ids=[]).stage is SUCCEEDED
+    assert look(status.sms_tasks, task_ids=[], expected=0).stage is SUCCEEDED
+    assert look(status.sms_tasks, task_ids=[], expected=0, min_delivered_percent=1).stage is FAILED
     with pytest.raises(TelecomInputError, match="task_ids"):
-        look(watches.sms_tasks, task_ids=[], expected=1)
-    assert telecom_simulator.town.requests == []
+        look(status.sms_tasks, task_ids=[], expected=1)
+    assert telecom_simulator.state.requests == []
 
 
 def test_amounts_of_several_currencies_are_not_added_up(telecom_simulator: Any, look: Any) -> None:
     task_says(telecom_simulator, "12", 1, delivered=1, currency="EUR")
     task_says(telecom_simulator, "13", 1, delivered=1, currency="USD")
-    facts = look(watches.sms_tasks, task_ids=["12", "13"]).facts
+    facts = look(status.sms_tasks, task_ids=["12", "13"]).facts
     assert (facts["price"], facts["currency"]) == (None, "EUR,USD")
 
 
@@ -276,9 +276,9 @@ def test_amounts_of_several_currencies_are_not_added_up(telecom_simulator: Any, 
 )
 def test_thresholds_that_make_no_sense(telecom_simulator: Any, look: Any, field: str, value: Any) -> None:
     with pytest.raises(TelecomInputError) as caught:
-        look(watches.sms_tasks, task_ids="12", **{field: value})
+        look(status.sms_tasks, task_ids="12", **{field: value})
     assert caught.value.field == field
-    assert telecom_simulator.town.requests == []
+    assert telecom_simulator.state.requests == []
 
 
 def test_judging_ten_times_the_tasks_costs_ten_times_as_much() -> None:
@@ -300,18 +300,18 @@ def test_judging_ten_times_the_tasks_costs_ten_times_as_much() -> None:
 
 
 def test_look_ups_are_asked_for_until_each_has_a_result(telecom_simulator: Any, hook: Any, look: Any) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.hlr", "looks", 2)
+    telecom_simulator.state.set_transition("ketchup_loyalty.hlr", "after_polls", 2)
     numbers = ("380670000201", "380670000208", "380670000209", "380670000288")
     batch = hook.create_hlrs([HlrQuery(number, f"t{number}") for number in numbers])
     ids = [result.id for result in batch.results]
     hook.get_hlr(ids[0])
-    first = look(watches.hlr, hlr_ids=ids)
+    first = look(status.hlr, hlr_ids=ids)
     assert first.stage is WAITING
     assert first.facts == {"statuses": {"active": 1}, "waiting": 3}
-    telecom_simulator.town.requests.clear()
-    second = look(watches.hlr, hlr_ids=ids, **first.rest)
-    assert [seen.path.rsplit("/", 1)[1] for seen in telecom_simulator.town.requests] == ids[1:]
-    assert second.stage is REACHED
+    telecom_simulator.state.requests.clear()
+    second = look(status.hlr, hlr_ids=ids, **first.next_arguments)
+    assert [seen.path.rsplit("/", 1)[1] for seen in telecom_simulator.state.requests] == ids[1:]
+    assert second.stage is SUCCEEDED
     assert second.facts["statuses"] == {"active": 1, "unknown": 1, "absent": 1, "failed": 1}
     assert [result["id"] for result in second.facts["results"]] == ids
     assert second.facts["results"][0] == {
@@ -322,28 +322,28 @@ def test_look_ups_are_asked_for_until_each_has_a_result(telecom_simulator: Any, 
         "roaming": False,
     }
     assert "0000201" not in str(second)
-    assert look(watches.hlr, references=f"t{numbers[0]}").facts["results"][0]["id"] == ids[0]
+    assert look(status.hlr, references=f"t{numbers[0]}").facts["results"][0]["id"] == ids[0]
 
 
 @pytest.mark.parametrize("switch", ["sent", "unknown"])
 def test_a_look_up_without_a_result_is_waited_for(
     telecom_simulator: Any, hook: Any, look: Any, switch: str
 ) -> None:
-    telecom_simulator.town.set_switch("ketchup.hlr_first_status", switch)
-    telecom_simulator.town.set_ripeness("ketchup.hlr", "looks", 2)
+    telecom_simulator.state.set_switch("ketchup_loyalty.hlr_first_status", switch)
+    telecom_simulator.state.set_transition("ketchup_loyalty.hlr", "after_polls", 2)
     made = hook.create_hlr("380670000201", reference="t1")
-    assert look(watches.hlr, hlr_ids=made.id).stage is WAITING
-    assert look(watches.hlr, hlr_ids=made.id).facts["results"][0]["status"] == "active"
+    assert look(status.hlr, hlr_ids=made.id).stage is WAITING
+    assert look(status.hlr, hlr_ids=made.id).facts["results"][0]["status"] == "active"
 
 
 @pytest.mark.parametrize(
     ("ordered", "came", "stage"),
     [
         (0, 0, WAITING),
-        (0, 1, REACHED),
-        (3600, 3600, REACHED),
-        (None, 0, REACHED),
-        (0, None, REACHED),
+        (0, 1, SUCCEEDED),
+        (3600, 3600, SUCCEEDED),
+        (None, 0, SUCCEEDED),
+        (0, None, SUCCEEDED),
     ],
 )
 def test_an_unknown_of_the_time_of_the_order_may_be_none_yet(
@@ -363,13 +363,13 @@ def test_an_unknown_of_the_time_of_the_order_may_be_none_yet(
         createdDatetime=ago(ordered),
         statusDatetime=ago(came),
     )
-    assert look(watches.hlr, hlr_ids="1").stage is stage
+    assert look(status.hlr, hlr_ids="1").stage is stage
 
 
 @pytest.mark.parametrize("names", [{}, {"hlr_ids": "1", "references": "a"}, {"hlr_ids": [None]}])
 def test_look_ups_have_one_kind_of_name(look: Any, names: Any) -> None:
     with pytest.raises(TelecomInputError, match="hlr_ids"):
-        look(watches.hlr, **names)
+        look(status.hlr, **names)
 
 
 # Viber messages
@@ -381,35 +381,35 @@ def test_several_viber_messages(telecom_simulator: Any, hook: Any, look: Any) ->
     messages = [{"message_id": one.id, "reference": one.reference} for one in batch.results[:2]]
     messages.append({"message_id": None, "reference": "t9"})
     facts = {"delivered": 2, "statuses": {"read": 2, "not-viber-user": 1}}
-    assert look(watches.viber_messages, messages=messages) == Progress(REACHED, facts)
-    for least, stage in (("66.6", REACHED), ("66.7", MISSED)):
-        assert look(watches.viber_messages, messages=messages, min_delivered_percent=least).stage is stage
-    assert look(watches.viber_messages, messages=messages[2:]).stage is MISSED
+    assert look(status.viber_messages, messages=messages) == PollResult(SUCCEEDED, facts)
+    for least, stage in (("66.6", SUCCEEDED), ("66.7", FAILED)):
+        assert look(status.viber_messages, messages=messages, min_delivered_percent=least).stage is stage
+    assert look(status.viber_messages, messages=messages[2:]).stage is FAILED
 
 
 def test_viber_messages_that_are_final_are_not_asked_for_again(
     telecom_simulator: Any, hook: Any, look: Any
 ) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.viber", "looks", 1)
+    telecom_simulator.state.set_transition("ketchup_loyalty.viber", "after_polls", 1)
     people = [ViberRecipient(f"38067000020{place}", f"t{place}") for place in (1, 2)]
     hook.send_viber(people, "Hi", sender="Shop")
     says(telecom_simulator, "/reference/t2", status="sent", msisdn="380670000202")
     messages = [{"message_id": None, "reference": "t1"}, {"message_id": None, "reference": "t2"}]
-    first = look(watches.viber_messages, messages=messages)
+    first = look(status.viber_messages, messages=messages)
     assert first.stage is WAITING
-    assert first.rest == {"messages": messages[1:], "counted": {"delivered": 1}}
-    assert look(watches.viber_messages, **first.rest).facts["delivered"] == 2
+    assert first.next_arguments == {"messages": messages[1:], "counted": {"delivered": 1}}
+    assert look(status.viber_messages, **first.next_arguments).facts["delivered"] == 2
 
 
 # Exports
 
 
 def test_an_export_becomes_ready(telecom_simulator: Any, hook: Any, look: Any) -> None:
-    telecom_simulator.town.set_ripeness("ketchup.stat", "looks", 2)
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 2)
     sent = hook.send_sms("380670000201", "Hi", reference="a1")
     key = hook.create_statistics_export(message_ids=[sent.id])
-    assert look(watches.stat_file, file_key=key).stage is WAITING
-    assert look(watches.stat_file, file_key=key) == Progress(REACHED, {"file_key": key, "empty": False})
+    assert look(status.stat_file, file_key=key).stage is WAITING
+    assert look(status.stat_file, file_key=key) == PollResult(SUCCEEDED, {"file_key": key, "empty": False})
 
 
 def test_a_large_file_is_not_read_to_find_that_it_is_there(
@@ -417,16 +417,16 @@ def test_a_large_file_is_not_read_to_find_that_it_is_there(
 ) -> None:
     sent = hook.send_sms("380670000201", "Hi", reference="a1")
     key = hook.create_statistics_export(message_ids=[sent.id])
-    books: Books = telecom_simulator.town.books("ketchup", Books)
-    books.exports[key].rows *= 200_000
+    vendor_state: VendorState = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState)
+    vendor_state.exports[key].rows *= 200_000
     with pytest.raises(TelecomNoAnswerError, match="larger than allowed"):
         hook.get_statistics(key)
-    assert look(watches.stat_file, file_key=key).stage is REACHED
+    assert look(status.stat_file, file_key=key).stage is SUCCEEDED
     assert hook.list_statistics_exports()[0].key == key  # the connection is as good as new
 
 
 def test_an_empty_export_and_one_that_is_gone(telecom_simulator: Any, look: Any) -> None:
     says(telecom_simulator, "/stat/file", error=93, errorDescription="File is empty")
-    assert look(watches.stat_file, file_key="abc").facts == {"file_key": "abc", "empty": True}
+    assert look(status.stat_file, file_key="abc").facts == {"file_key": "abc", "empty": True}
     with pytest.raises(TelecomNotFoundError):
-        look(watches.stat_file, file_key="abc")
+        look(status.stat_file, file_key="abc")

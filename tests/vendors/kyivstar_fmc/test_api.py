@@ -18,9 +18,9 @@ from airflow_provider_telecom.calls.errors import (
     TelecomServerError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.request import NotSent, Repeat, Request, Response, Unknown
+from airflow_provider_telecom.calls.request import Idempotency, NotSent, Request, Response, Unknown
 from airflow_provider_telecom.vendors.api import Account, Credentials
 from airflow_provider_telecom.vendors.kyivstar_fmc.api import KyivstarFmcApi, auth_for
 from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
@@ -47,7 +47,7 @@ class Described(KyivstarFmcApi):
 
     @property
     def account(self) -> Account:
-        return Account(auth_for(Credentials("", Secret(TOKEN), "key")), Guard(), 60)
+        return Account(auth_for(Credentials("", Secret(TOKEN), "key")), AccountLimits(), 60)
 
     @property
     def options(self) -> KyivstarFmcOptions:
@@ -81,7 +81,7 @@ def test_records_are_asked_for_as_the_document_says(format: str) -> None:
     (request,), found = asked("get_call_records", [empty], start, end, format=format)
     assert found == []
     assert (request.method, request.path) == ("GET", f"/api/cdr/v1/callstat.{format}")
-    assert request.repeat is Repeat.READ
+    assert request.idempotency is Idempotency.READ
     assert request.query == {"from": wall_clock(start), "to": wall_clock(end), "token": Secret(TOKEN)}
 
 
@@ -183,8 +183,8 @@ def test_row_29_a_download_goes_where_it_is_told_and_nowhere_else(tmp_path: Path
     assert request.path == "/api/cdr/v1/callstat.csv"
     assert request.save is not None
     assert request.save.target == target
-    assert request.save.wanted(Response(200, offered, HEADER))
-    assert not request.save.wanted(Response(403, {}, HEADER))
+    assert request.save.is_file(Response(200, offered, HEADER))
+    assert not request.save.is_file(Response(403, {}, HEADER))
 
 
 RECORD = b'{"start_timestamp": "2017-04-29 21:39:35"}'
@@ -213,7 +213,7 @@ def test_a_list_of_calls_is_saved(tmp_path: Path, format: str, body: bytes) -> N
         "download_call_records", answers, tmp_path / "calls", now() - timedelta(days=1), format=format
     )
     assert request.save is not None
-    assert request.save.wanted(Response(200, {}, body))
+    assert request.save.is_file(Response(200, {}, body))
 
 
 NO_LISTS = [
@@ -248,7 +248,7 @@ def test_what_is_no_list_of_calls_is_neither_saved_nor_taken_for_none(
         assert caught.value.sha256
     describe: Any = KyivstarFmcApi.download_call_records.__wrapped__  # type: ignore[attr-defined]
     request = next(describe(Described(), tmp_path / "calls", start, format=format))
-    assert not request.save.wanted(answer)
+    assert not request.save.is_file(answer)
 
 
 def test_an_empty_file_of_csv_is_one_without_calls() -> None:
@@ -257,7 +257,7 @@ def test_an_empty_file_of_csv_is_one_without_calls() -> None:
     assert asked("get_call_records", [answer], start, format="csv")[1] == []
     describe: Any = KyivstarFmcApi.download_call_records.__wrapped__  # type: ignore[attr-defined]
     request = next(describe(Described(), Path("calls"), start))
-    assert request.save.wanted(answer)
+    assert request.save.is_file(answer)
 
 
 @pytest.mark.parametrize("status", [201, 202, 203, 204, 206])
@@ -275,7 +275,7 @@ def test_originating_is_an_unkeyed_effect() -> None:
     (request,), result = asked("originate_call", [NOTHING], B, A)
     assert result is None
     assert (request.method, request.path) == ("GET", "/api/onebox/v1/originate")
-    assert request.repeat is Repeat.UNKEYED
+    assert request.idempotency is Idempotency.NONE
     assert request.query == {"calling_number": f"+{A}", "called_number": f"+{B}", "token": Secret(TOKEN)}
     assert "called_number=%2B380670000202" in request.url("https://pbx.example")
 

@@ -12,11 +12,11 @@ from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInp
 from airflow_provider_telecom.vendors.kyivstar_fmc.models import (
     READERS,
     CallRecord,
-    records_of_csv,
-    records_of_json,
-    records_of_xml,
+    parse_csv_records,
+    parse_json_records,
+    parse_xml_records,
 )
-from airflow_provider_telecom.vendors.kyivstar_fmc.table import understood
+from airflow_provider_telecom.vendors.kyivstar_fmc.schema import to_row
 
 SAMPLE = b"""{
   "calls": [
@@ -46,19 +46,19 @@ def record(start: str = "2017-04-29 21:39:35", end: str = "2017-04-29 21:39:48")
 
 
 def test_row_27_the_documents_sample_is_read_with_its_trailing_comma() -> None:
-    assert records_of_json(SAMPLE) == [CallRecord.model_validate(FACTS)]
+    assert parse_json_records(SAMPLE) == [CallRecord.model_validate(FACTS)]
 
 
 @pytest.mark.parametrize(
     "body", [SAMPLE.replace(b'",\n    }', b'"\n    }'), SAMPLE, SAMPLE.replace(b"}\n  ]", b"},\n  ],")]
 )
 def test_row_27_commas_before_brackets_make_no_difference(body: bytes) -> None:
-    assert records_of_json(body) == [CallRecord.model_validate(FACTS)]
+    assert parse_json_records(body) == [CallRecord.model_validate(FACTS)]
 
 
 def test_row_27_commas_within_texts_are_kept() -> None:
     body = SAMPLE.replace(b'"0671234567",', rb'"0671234567", "department": "a, }, \", ] b",')
-    (found,) = records_of_json(body)
+    (found,) = parse_json_records(body)
     assert found.model_extra == {"department": 'a, }, ", ] b'}
 
 
@@ -87,18 +87,18 @@ def test_row_27_commas_within_texts_are_kept() -> None:
 )
 def test_row_27_everything_else_stays_strict(body: bytes) -> None:
     with pytest.raises(TelecomAnswerError):
-        records_of_json(body)
+        parse_json_records(body)
 
 
 def test_row_27_untidy_json_is_read_in_bounded_time() -> None:
     with pytest.raises(TelecomAnswerError):
-        records_of_json(b'{"calls": [' + b'"\\' * 500_000)
+        parse_json_records(b'{"calls": [' + b'"\\' * 500_000)
     with pytest.raises(TelecomAnswerError):
-        records_of_json(b"," + b" " * 1_000_000)
+        parse_json_records(b"," + b" " * 1_000_000)
 
 
 def test_row_28_the_duration_is_the_vendors_and_is_not_computed() -> None:
-    (found,) = records_of_json(SAMPLE)
+    (found,) = parse_json_records(SAMPLE)
     assert found.duration == 14
     assert found.end - found.start == timedelta(seconds=13)
 
@@ -131,7 +131,7 @@ def test_row_17_a_record_of_the_hour_that_comes_twice_has_one_time_in_model_and_
         "end_timestamp": f"2026-10-25 {end}",
         "duration": duration,
     }
-    found, row = CallRecord.model_validate(facts), understood(facts)
+    found, row = CallRecord.model_validate(facts), to_row(facts)
     assert (found.start, found.end) == (row["start_utc"], row["end_utc"])
     assert found.times.ambiguous is row["time_ambiguous"]
     assert found.start <= found.end
@@ -148,7 +148,7 @@ def test_row_17_a_time_that_does_not_exist_is_refused_in_model_and_table(text: s
     with pytest.raises(TelecomAnswerError, match=r"^start_timestamp: "):
         _ = record(start=text).start
     with pytest.raises(TelecomInputError, match=r"^start_timestamp: "):
-        understood(FACTS | {"start_timestamp": text})
+        to_row(FACTS | {"start_timestamp": text})
 
 
 def test_row_17_around_the_hour_that_comes_twice() -> None:
@@ -160,19 +160,19 @@ def test_row_17_around_the_hour_that_comes_twice() -> None:
 def test_three_formats_read_the_same() -> None:
     xml = f'<?xml version="1.0" encoding="UTF-8"?><calls><call>{CELLS}</call></calls>'.encode()
     expected = [CallRecord.model_validate(FACTS)]
-    assert records_of_json(SAMPLE) == records_of_csv(HEADER + ROW) == records_of_xml(xml) == expected
-    assert records_of_xml(f"<Calls><Call>{CELLS}</Call></Calls>".upper().encode()) == expected
+    assert parse_json_records(SAMPLE) == parse_csv_records(HEADER + ROW) == parse_xml_records(xml) == expected
+    assert parse_xml_records(f"<Calls><Call>{CELLS}</Call></Calls>".upper().encode()) == expected
     assert list(READERS) == ["json", "csv", "xml"]
 
 
 @pytest.mark.parametrize(
     ("read", "body"),
     [
-        (records_of_json, b'{"calls": []}'),
-        (records_of_csv, b""),
-        (records_of_csv, b"\xef\xbb\xbf \n"),
-        (records_of_csv, HEADER),
-        (records_of_xml, b"<calls/>"),
+        (parse_json_records, b'{"calls": []}'),
+        (parse_csv_records, b""),
+        (parse_csv_records, b"\xef\xbb\xbf \n"),
+        (parse_csv_records, HEADER),
+        (parse_xml_records, b"<calls/>"),
     ],
 )
 def test_no_calls(read: Callable[[bytes], list[CallRecord]], body: bytes) -> None:
@@ -180,8 +180,8 @@ def test_no_calls(read: Callable[[bytes], list[CallRecord]], body: bytes) -> Non
 
 
 def test_equal_records_are_two_calls() -> None:
-    assert len(records_of_csv(HEADER + ROW + ROW)) == 2
-    assert len(records_of_xml(f"<calls><call>{CELLS}</call><call>{CELLS}</call></calls>".encode())) == 2
+    assert len(parse_csv_records(HEADER + ROW + ROW)) == 2
+    assert len(parse_xml_records(f"<calls><call>{CELLS}</call><call>{CELLS}</call></calls>".encode())) == 2
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,12 @@ def test_equal_records_are_two_calls() -> None:
     ],
 )
 def test_csv_in_its_spellings(body: bytes) -> None:
-    assert records_of_csv(body) == [CallRecord.model_validate(FACTS)]
+    assert parse_csv_records(body) == [CallRecord.model_validate(FACTS)]
 
 
 def test_csv_texts_are_kept_as_they_are() -> None:
     body = HEADER.rstrip() + b",called_name\n" + ROW.rstrip() + ',"=1+1; ""Бо"",\nx"\n'.encode()
-    (found,) = records_of_csv(body)
+    (found,) = parse_csv_records(body)
     assert found.model_extra == {"called_name": '=1+1; "Бо",\nx'}
 
 
@@ -224,7 +224,7 @@ def test_csv_texts_are_kept_as_they_are() -> None:
 )
 def test_csv_that_makes_no_sense(body: bytes) -> None:
     with pytest.raises(TelecomAnswerError):
-        records_of_csv(body)
+        parse_csv_records(body)
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -248,18 +248,18 @@ OUTSIDE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
 )
 def test_xml_that_makes_no_sense_or_harm(body: str) -> None:
     with pytest.raises(TelecomAnswerError):
-        records_of_xml(body.encode())
+        parse_xml_records(body.encode())
 
 
 def test_xml_texts_and_empty_cells() -> None:
     cells = CELLS + "<called_name>A &amp; &lt;Б&gt;</called_name><department/>"
-    (found,) = records_of_xml(f"<calls><call>{cells}</call></calls>".encode())
+    (found,) = parse_xml_records(f"<calls><call>{cells}</call></calls>".encode())
     assert found.model_extra == {"called_name": "A & <Б>", "department": ""}
 
 
 def test_a_number_without_quotes_is_a_number_all_the_same() -> None:
     body = SAMPLE.replace(b'"0675376761"', b"380675376761")
-    assert records_of_json(body)[0].calling_number == "380675376761"
+    assert parse_json_records(body)[0].calling_number == "380675376761"
 
 
 @pytest.mark.parametrize("read", list(READERS.values()))

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import (
     KYIV,
-    oldest_start,
+    earliest_start,
+    parse_times,
     period,
-    read_times,
     windows,
 )
 
@@ -106,7 +106,7 @@ def at(text: str) -> datetime:
 def test_what_a_record_says(
     start: str, end: str, duration: int, began: str, ended: str, ambiguous: bool
 ) -> None:
-    times = read_times(start, end, duration)
+    times = parse_times(start, end, duration)
     assert (times.start, times.end, times.ambiguous) == (at(began), at(ended), ambiguous)
 
 
@@ -156,7 +156,7 @@ def test_seven_days_are_kept_to_by_the_clocks_and_as_they_pass(week_of: str) -> 
     ],
 )
 def test_thirty_days_are_kept_to_by_the_clocks_and_as_they_pass(now: str, oldest: str) -> None:
-    assert oldest_start(at(now)) == at(oldest)
+    assert earliest_start(at(now)) == at(oldest)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_thirty_days_are_kept_to_by_the_clocks_and_as_they_pass(now: str, oldest
 )
 def test_a_time_that_is_none_is_refused(text: str, rule: str) -> None:
     with pytest.raises(TelecomInputError, match=f"^start_timestamp: {rule}"):
-        read_times(text, "2026-10-25 10:00:00", 1)
+        parse_times(text, "2026-10-25 10:00:00", 1)
 
 
 @settings(max_examples=300)
@@ -189,7 +189,7 @@ def test_windows_cut_an_interval_and_are_fit_to_be_asked_for(start: datetime, se
     for window in found:
         from_, to = map(datetime.fromisoformat, period(window.first, window.last))
         assert to - from_ <= 7 * DAYS
-        assert window.first >= oldest_start(NOW)
+        assert window.first >= earliest_start(NOW)
         assert window.last == NOW or window.last - window.end >= DAYS - timedelta(hours=1)
         for moment in (window.start, window.end - timedelta(seconds=1)):
             assert from_ <= moment.astimezone(KYIV).replace(tzinfo=None) <= to
@@ -203,7 +203,7 @@ def test_what_is_about_to_be_forgotten_is_asked_for_as_long_as_it_is_kept(
     start = now - 30 * DAYS + timedelta(minutes=minutes)
     (first, *_) = windows(start, now, now)
     assert first.first <= start
-    assert first.first >= min(start, oldest_start(now) + timedelta(minutes=5))
+    assert first.first >= min(start, earliest_start(now) + timedelta(minutes=5))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_what_is_about_to_be_forgotten_is_asked_for_as_long_as_it_is_kept(
 def test_a_record_of_another_time_is_known(start: str, end: str, can_be: bool) -> None:
     (window,) = windows(at("2026-11-03T12:00:00"), at("2026-11-05T12:00:00"), NOW)
     assert period(window.first, window.last) == ("2026-11-03T13:00:00", "2026-11-06T14:00:00")
-    assert window.asked_for(start, end) is can_be
+    assert window.matches_request(start, end) is can_be
 
 
 @pytest.mark.parametrize("change", ["2026-10-25T01:00:00", "2027-03-28T01:00:00"])
@@ -247,8 +247,8 @@ def _check_interval(
             wall, over = (
                 one.astimezone(KYIV).replace(tzinfo=None) for one in (call, call + timedelta(seconds=length))
             )
-            read = read_times(str(wall), str(over), length)
-            if window.holds(read.start) and call + timedelta(seconds=length) <= now:
+            read = parse_times(str(wall), str(over), length)
+            if window.contains(read.start) and call + timedelta(seconds=length) <= now:
                 assert asked[0] <= wall <= asked[1]
 
 
@@ -256,7 +256,7 @@ def test_a_call_of_the_doubled_hour_is_never_looked_for_before_it_can_have_happe
     for minute in range(60):
         wall = datetime(2026, 10, 25, 3, minute)
         second_pass = wall.replace(tzinfo=ZoneInfo("Europe/Kyiv"), fold=1).astimezone(UTC)
-        read = read_times(str(wall), str(wall + timedelta(seconds=5)), 5)
+        read = parse_times(str(wall), str(wall + timedelta(seconds=5)), 5)
         assert read.start >= second_pass
 
 

@@ -18,15 +18,15 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.request import NotSent, Request, Response, Unknown
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.answers import complaint
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     MessageState,
     MessageStatus,
     Promo,
     PromoState,
 )
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import error_details
 from tests.by_hand import drive
-from tests.vendors.kyivstar_open_telecom.described import NUMBER, PROMO_ID, answer, asked, describe
+from tests.vendors.kyivstar_open_telecom.by_hand import NUMBER, PROMO_ID, answer, asked, describe
 
 CHECKS: list[tuple[str, tuple[Any, ...]]] = [
     ("verify_sim", (NUMBER, 1)),
@@ -326,7 +326,7 @@ def test_row_25_one_reader_for_three_forms_of_errors(body: Any, status: int, cod
 
 def test_row_25_what_may_echo_input_is_never_read() -> None:
     body = {"error": "invalid_client", "error_hint": "hint", "error_verbose": "verbose"}
-    assert complaint(answer(body, 401)) == ("invalid_client", "")
+    assert error_details(answer(body, 401)) == ("invalid_client", "")
 
 
 @pytest.mark.parametrize(

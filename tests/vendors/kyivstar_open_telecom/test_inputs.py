@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import imei_digits
-from tests.vendors.kyivstar_open_telecom.described import NUMBER, PROMO_ID, describe
+from tests.vendors.kyivstar_open_telecom.by_hand import NUMBER, PROMO_ID, describe
 
 PICTURE = "https://a.example/1.png"
 NAIVE = datetime(2026, 1, 1)

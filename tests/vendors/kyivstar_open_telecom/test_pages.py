@@ -10,7 +10,7 @@ from airflow_provider_telecom.calls.endpoint import all_pages
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomRejectedError
 from airflow_provider_telecom.calls.request import Request, Response
 from tests.by_hand import drive
-from tests.vendors.kyivstar_open_telecom.described import answer, describe
+from tests.vendors.kyivstar_open_telecom.by_hand import answer, describe
 
 
 def promo(number: int) -> dict[str, str]:
@@ -54,9 +54,9 @@ def test_no_mailings_are_an_empty_list(method: str) -> None:
 def test_the_rest_of_a_page_is_not_yet_asked_for() -> None:
     steps, first = drive(describe("list_promos", page_size=2), [page(1, 2, pages=2, total=3)])
     assert len(steps) == 1
-    assert first.rest is not None
-    steps, second = drive(first.rest(), [page(3, pages=2, total=3)])
-    assert (len(second.items), second.rest) == (1, None)
+    assert first.next_page is not None
+    steps, second = drive(first.next_page(), [page(3, pages=2, total=3)])
+    assert (len(second.items), second.next_page) == (1, None)
 
 
 @pytest.mark.parametrize("method", ["list_promos", "all_promos"])
@@ -81,7 +81,7 @@ def test_pages_numbered_from_one_lose_nothing(method: str, totals: dict[str, int
 
 def test_a_page_that_was_asked_for_by_number_is_not_replaced_by_another() -> None:
     steps, found = drive(describe("list_promos", page_size=2, page_number=3), [page()])
-    assert (len(steps), found.items, found.rest) == (1, [], None)
+    assert (len(steps), found.items, found.next_page) == (1, [], None)
     refused = answer({"reqId": "r", "errorCode": 1010, "errorMsg": "pageNumber"}, 422)
     with pytest.raises(TelecomRejectedError):
         drive(describe("list_promos", page_size=2, page_number=3), [refused])

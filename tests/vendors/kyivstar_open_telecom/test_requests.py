@@ -7,67 +7,70 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.calls.request import Form, Json, Repeat
-from tests.vendors.kyivstar_open_telecom.described import NUMBER, PROMO, PROMO_ID, asked
+from airflow_provider_telecom.calls.request import Form, Idempotency, Json
+from tests.vendors.kyivstar_open_telecom.by_hand import NUMBER, PROMO, PROMO_ID, asked
 
 COUNTS = {"sentCount": 0, "deliveriesCount": 0}
 STATUS = {"msgId": "m1", "status": "accepted"}
 
-CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Repeat, Any, Any]] = [
+CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Idempotency, Any, Any]] = [
     # method, args, kwargs, HTTP, path below the prefix, class, body or query, a fitting answer
-    ("verify_sim", (NUMBER, 48), {}, "POST", "/subscribers/380670000200/verify-sim", Repeat.BILLED_READ,
+    ("verify_sim", (NUMBER, 48), {}, "POST", "/subscribers/380670000200/verify-sim", Idempotency.BILLED_READ,
      {"activationHours": 48}, {"simChanged": 0, "isActive": 1}),
     ("check_sim_count", (NUMBER, 30), {}, "POST", "/subscribers/380670000200/check-sim-count",
-     Repeat.BILLED_READ, {"daysCount": 30}, {"simCount": 1}),
+     Idempotency.BILLED_READ, {"daysCount": 30}, {"simCount": 1}),
     ("check_device", (NUMBER,), {"imei": "490154203237518"}, "GET",
-     "/subscribers/380670000200/device-check?IMEI=490154203237518", Repeat.BILLED_READ, None,
+     "/subscribers/380670000200/device-check?IMEI=490154203237518", Idempotency.BILLED_READ, None,
      {"imeiRes": "COMPLETELY_MATCHED"}),
     ("check_device", (NUMBER,), {"days_period": 120}, "GET",
-     "/subscribers/380670000200/device-check?daysPeriod=120", Repeat.BILLED_READ, None, {"imeiCount": 2}),
+     "/subscribers/380670000200/device-check?daysPeriod=120",
+     Idempotency.BILLED_READ, None, {"imeiCount": 2}),
     ("check_lifetime", (NUMBER,), {}, "POST", "/subscribers/380670000200/lifetime-check",
-     Repeat.BILLED_READ, {}, {"lifetimeDuration": {"from": 1, "to": 3, "timeUnit": "MONTHS"}}),
-    ("get_score", (NUMBER,), {}, "GET", "/subscribers/380670000200/score?modelId=7", Repeat.BILLED_READ,
+     Idempotency.BILLED_READ, {}, {"lifetimeDuration": {"from": 1, "to": 3, "timeUnit": "MONTHS"}}),
+    ("get_score", (NUMBER,), {}, "GET", "/subscribers/380670000200/score?modelId=7", Idempotency.BILLED_READ,
      None, {"score": 500}),
     ("get_score", (NUMBER,), {"model_id": "12"}, "GET", "/subscribers/380670000200/score?modelId=12",
-     Repeat.BILLED_READ, None, {"score": 500}),
-    ("send_sms", (NUMBER, "hi"), {}, "POST", "/sms", Repeat.UNKEYED,
+     Idempotency.BILLED_READ, None, {"score": 500}),
+    ("send_sms", (NUMBER, "hi"), {}, "POST", "/sms", Idempotency.NONE,
      {"from": "messagedesk", "to": NUMBER, "text": "hi"}, {"msgId": "m1"}),
     ("send_sms", (NUMBER, "hi"), {"sender": "other", "max_segments": 1, "ttl_seconds": 0}, "POST", "/sms",
-     Repeat.UNKEYED,
+     Idempotency.NONE,
      {"from": "other", "to": NUMBER, "text": "hi", "maxSegments": 1, "messageTtlSec": 0}, {"msgId": "m1"}),
-    ("get_sms", ("m1",), {}, "GET", "/sms/m1", Repeat.READ, None, STATUS),
-    ("send_viber_transaction", (NUMBER, "hi"), {"ttl_seconds": 30}, "POST", "/viber/transaction",
-     Repeat.UNKEYED, {"from": "messagedesk", "to": NUMBER, "text": "hi", "messageTtlSec": 30}, {"mid": "v1"}),
-    ("send_viber_promotion", (NUMBER, "hi"), {}, "POST", "/viber/promotion", Repeat.UNKEYED,
+    ("get_sms", ("m1",), {}, "GET", "/sms/m1", Idempotency.READ, None, STATUS),
+    ("send_viber_transaction", (NUMBER, "hi"), {"ttl_seconds": 30}, "POST",
+     "/viber/transaction", Idempotency.NONE,
+     {"from": "messagedesk", "to": NUMBER, "text": "hi", "messageTtlSec": 30}, {"mid": "v1"}),
+    ("send_viber_promotion", (NUMBER, "hi"), {}, "POST", "/viber/promotion", Idempotency.NONE,
      {"from": "messagedesk", "to": NUMBER, "text": "hi"}, {"mid": "v1"}),
     ("send_viber_promotion", (NUMBER,), {"image_url": "https://a.example/1.png"}, "POST",
-     "/viber/promotion", Repeat.UNKEYED,
+     "/viber/promotion", Idempotency.NONE,
      {"from": "messagedesk", "to": NUMBER, "contentExtended": {"img": "https://a.example/1.png"}},
      {"mid": "v1"}),
     ("send_viber_promotion", (NUMBER, "hi"),
      {"image_url": "https://a.example/1.png", "caption": "Buy", "action_url": "https://a.example/buy"},
-     "POST", "/viber/promotion", Repeat.UNKEYED,
+     "POST", "/viber/promotion", Idempotency.NONE,
      {"from": "messagedesk", "to": NUMBER, "text": "hi", "contentExtended": {
          "img": "https://a.example/1.png", "caption": "Buy", "action": "https://a.example/buy"}},
      {"mid": "v1"}),
-    ("get_viber", ("v1",), {}, "GET", "/viber/status/v1", Repeat.READ, None,
+    ("get_viber", ("v1",), {}, "GET", "/viber/status/v1", Idempotency.READ, None,
      {"mid": "v1", "status": "seen"}),
-    ("create_promo", ("Hello ${1}",), {}, "POST", "/promo", Repeat.DRAFT,
+    ("create_promo", ("Hello ${1}",), {}, "POST", "/promo", Idempotency.DRAFT,
      {"from": "messagedesk", "text": "Hello ${1}", "campaignType": "SMS"}, PROMO),
     ("list_promos", (), {"page_size": 2, "page_number": 1}, "GET", "/promo?pageSize=2&pageNumber=1",
-     Repeat.READ, None, {"promos": []}),
-    ("all_promos", (), {}, "GET", "/promo?pageSize=100&pageNumber=0", Repeat.READ, None,
+     Idempotency.READ, None, {"promos": []}),
+    ("all_promos", (), {}, "GET", "/promo?pageSize=100&pageNumber=0", Idempotency.READ, None,
      {"promos": [], "totalElements": 0}),
-    ("get_promo", (PROMO_ID,), {}, "GET", f"/promo/{PROMO_ID}", Repeat.READ, None, PROMO),
+    ("get_promo", (PROMO_ID,), {}, "GET", f"/promo/{PROMO_ID}", Idempotency.READ, None, PROMO),
     ("add_promo_audience", (PROMO_ID, [(NUMBER, ["Ann"])]), {}, "POST", f"/promo/{PROMO_ID}/audience",
-     Repeat.DRAFT, {"audience": [{"phoneNumber": NUMBER, "params": ["Ann"]}]}, {"name": "list"}),
+     Idempotency.DRAFT, {"audience": [{"phoneNumber": NUMBER, "params": ["Ann"]}]}, {"name": "list"}),
     ("add_promo_audience", (PROMO_ID, [NUMBER]), {}, "POST", f"/promo/{PROMO_ID}/audience",
-     Repeat.DRAFT, {"audience": [{"phoneNumber": NUMBER, "params": []}]}, {"name": "list"}),
-    ("start_promo", (PROMO_ID,), {}, "PUT", f"/promo/{PROMO_ID}/status/WAITING", Repeat.SET_STATE, {},
+     Idempotency.DRAFT, {"audience": [{"phoneNumber": NUMBER, "params": []}]}, {"name": "list"}),
+    ("start_promo", (PROMO_ID,), {}, "PUT", f"/promo/{PROMO_ID}/status/WAITING", Idempotency.SET_STATE, {},
      {**PROMO, "status": "WAITING"}),
-    ("suspend_promo", (PROMO_ID,), {}, "PUT", f"/promo/{PROMO_ID}/status/SUSPENDED", Repeat.SET_STATE, {},
+    ("suspend_promo", (PROMO_ID,), {}, "PUT", f"/promo/{PROMO_ID}/status/SUSPENDED",
+     Idempotency.SET_STATE, {},
      {**PROMO, "status": "SUSPENDED"}),
-    ("get_promo_statistics", (PROMO_ID,), {}, "GET", f"/promo/{PROMO_ID}/statistics", Repeat.READ, None,
+    ("get_promo_statistics", (PROMO_ID,), {}, "GET", f"/promo/{PROMO_ID}/statistics", Idempotency.READ, None,
      COUNTS),
 ]  # fmt: skip
 
@@ -78,7 +81,7 @@ def test_a_call_asks_for_what_the_document_says(row: Any) -> None:
     request, _ = asked(method, *args, replies=reply, **kwargs)
     assert request.method == verb
     assert request.url("https://host") == f"https://host/rest/v1beta{path}"
-    assert request.repeat is repeat
+    assert request.idempotency is repeat
     assert (request.body.value if isinstance(request.body, Json) else request.body) == body
 
 
@@ -95,7 +98,7 @@ def test_the_token_comes_from_the_hosts_root(environment: str) -> None:
     reply = {"access_token": "abc", "expires_in": 28799}
     request, _ = asked("fetch_token", replies=reply, extra={"environment": environment})
     assert request.url("https://host") == "https://host/idp/oauth2/token"
-    assert request.repeat is Repeat.TOKEN
+    assert request.idempotency is Idempotency.TOKEN
     assert isinstance(request.body, Form)
     assert dict(request.body.fields) == {"grant_type": "client_credentials"}
     assert request.headers["Authorization"].reveal() == "Basic Y2xpZW50OnNlY3JldA=="

@@ -13,14 +13,14 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotSentError,
     TelecomRejectedError,
 )
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.request import Repeat, Request, Response, Unknown
-from airflow_provider_telecom.calls.retry import perform
+from airflow_provider_telecom.calls.request import Idempotency, Request, Response, Unknown
+from airflow_provider_telecom.calls.retry import send_with_retry
 from airflow_provider_telecom.vendors.api import Credentials
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.tokens import auth_for
 from tests.by_hand import drive
-from tests.vendors.kyivstar_open_telecom.described import answer, asked, describe
+from tests.vendors.kyivstar_open_telecom.by_hand import answer, asked, describe
 
 CREDENTIALS = Credentials("client", Secret("secret"), "key")
 
@@ -32,11 +32,11 @@ CREDENTIALS = Credentials("client", Secret("secret"), "key")
 def test_row_26_the_answer_says_how_long_a_token_lives(expires_in: Any, lives: float) -> None:
     reply = {"access_token": "abc", "token_type": "bearer", "expires_in": expires_in}
     _, token = asked("fetch_token", replies=reply)
-    assert (token.value, token.lives) == (Secret("abc"), lives)
+    assert (token.value, token.expires_in) == (Secret("abc"), lives)
 
 
 def test_row_26_without_a_word_it_is_what_the_document_says() -> None:
-    assert asked("fetch_token", replies={"access_token": "abc"})[1].lives == 28799
+    assert asked("fetch_token", replies={"access_token": "abc"})[1].expires_in == 28799
 
 
 def test_a_token_does_not_show_itself() -> None:
@@ -66,14 +66,14 @@ def test_a_malformed_token_request_is_final() -> None:
 
 def test_a_shut_breaker_lets_a_probe_fetch_its_token() -> None:
     now = [0.0]
-    guard = Guard(clock=lambda: now[0])
-    auth = auth_for(CREDENTIALS, guard, 60)
+    limits = AccountLimits(clock=lambda: now[0])
+    auth = auth_for(CREDENTIALS, limits, 60)
     for _ in range(5):
-        guard.failed(guard.clock())
+        limits.record_failure(limits.clock())
 
     def call() -> Call[Response]:
-        request = Request("POST", "/x", Repeat.UNKEYED)
-        return perform(request, auth, lambda response: response, guard, 60)
+        request = Request("POST", "/x", Idempotency.NONE)
+        return send_with_retry(request, auth, lambda response: response, limits, 60)
 
     with pytest.raises(TelecomNotSentError):
         next(call())
@@ -87,12 +87,12 @@ def test_a_shut_breaker_lets_a_probe_fetch_its_token() -> None:
 
 
 def test_a_token_that_cannot_be_had_leaves_the_paid_call_unsent() -> None:
-    guard = Guard()
-    auth = auth_for(CREDENTIALS, guard, 60)
-    request = Request("POST", "/x", Repeat.UNKEYED)
+    limits = AccountLimits()
+    auth = auth_for(CREDENTIALS, limits, 60)
+    request = Request("POST", "/x", Idempotency.NONE)
     with pytest.raises(TelecomNotSentError) as caught:
         drive(
-            perform(request, auth, lambda response: response, guard, 60),
+            send_with_retry(request, auth, lambda response: response, limits, 60),
             [Unknown("reset"), None, Unknown("reset"), None, Unknown("reset"), None, Unknown("reset")],
         )
     assert caught.value.call == "POST /idp/oauth2/token"

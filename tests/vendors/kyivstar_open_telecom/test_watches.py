@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.vendors.kyivstar_open_telecom import watches
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber_template import check_fits
-from airflow_provider_telecom.vendors.progress import Progress, Stage
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import status
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber_template import check_matches
+from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from tests.cost import least_cpu_seconds
 
 PROMO_ID = "00000000-0000-4000-8000-000000000000"
@@ -24,46 +24,50 @@ def hook(hook_for: Callable[..., Any]) -> Any:
 
 
 def says(simulator: Any, path: str, body: str) -> None:
-    simulator.fault("body", "kyivstar", path=path, body=body)
+    simulator.fault("body", "kyivstar_open_telecom", path=path, body=body)
 
 
 @pytest.mark.parametrize(
-    ("watch", "status", "stage"),
+    ("status_check", "status", "stage"),
     [
-        (watches.sms, "accepted", Stage.WAITING),
-        (watches.sms, "Delivered", Stage.REACHED),
-        (watches.sms, "seen", Stage.REACHED),
-        (watches.sms, "rejected", Stage.WAITING),
-        (watches.sms, "EXPIRED", Stage.MISSED),
-        (watches.viber, "expired", Stage.MISSED),
-        (watches.viber, "accepted", Stage.WAITING),
-        (watches.viber, "delivered", Stage.REACHED),
+        (status.sms, "accepted", Stage.WAITING),
+        (status.sms, "Delivered", Stage.SUCCEEDED),
+        (status.sms, "seen", Stage.SUCCEEDED),
+        (status.sms, "rejected", Stage.WAITING),
+        (status.sms, "EXPIRED", Stage.FAILED),
+        (status.viber, "expired", Stage.FAILED),
+        (status.viber, "accepted", Stage.WAITING),
+        (status.viber, "delivered", Stage.SUCCEEDED),
     ],
 )
 def test_which_message_has_arrived(
-    telecom_simulator: Any, hook: Any, watch: Callable[..., Any], status: str, stage: Stage
+    telecom_simulator: Any, hook: Any, status_check: Callable[..., Any], status: str, stage: Stage
 ) -> None:
     message_id = "20200000-0000-0000-0000-380670000200"
     says(telecom_simulator, message_id, f'{{"mid": "{message_id}", "status": "{status}", "date": "x"}}')
-    assert hook.run(watch(hook, message_id=message_id)) == Progress(stage, {"status": status, "date": "x"})
+    assert hook.run(status_check(hook, message_id=message_id)) == PollResult(
+        stage, {"status": status, "date": "x"}
+    )
 
 
-@pytest.mark.parametrize("watch", [watches.sms, watches.viber])
+@pytest.mark.parametrize("status_check", [status.sms, status.viber])
 def test_an_address_that_is_not_there_is_no_message_on_its_way(
-    telecom_simulator: Any, hook: Any, watch: Callable[..., Any]
+    telecom_simulator: Any, hook: Any, status_check: Callable[..., Any]
 ) -> None:
-    telecom_simulator.fault("status", "kyivstar", path="/m1$", status=404, body="<html>Not Found</html>")
+    telecom_simulator.fault(
+        "status", "kyivstar_open_telecom", path="/m1$", status=404, body="<html>Not Found</html>"
+    )
     with pytest.raises(TelecomRejectedError, match="without the vendor's errorCode"):
-        hook.run(watch(hook, message_id="m1"))
+        hook.run(status_check(hook, message_id="m1"))
 
 
 @pytest.mark.parametrize(
     ("status", "stage"),
-    [("delivered", Stage.WAITING), ("seen", Stage.REACHED), ("expired", Stage.MISSED)],
+    [("delivered", Stage.WAITING), ("seen", Stage.SUCCEEDED), ("expired", Stage.FAILED)],
 )
 def test_until_it_is_seen(telecom_simulator: Any, hook: Any, status: str, stage: Stage) -> None:
     says(telecom_simulator, "/viber/status/a", f'{{"mid": "a", "status": "{status}"}}')
-    assert hook.run(watches.viber(hook, message_id="a", until="seen")).stage is stage
+    assert hook.run(status.viber(hook, message_id="a", until="seen")).stage is stage
 
 
 @pytest.mark.parametrize(
@@ -74,25 +78,27 @@ def test_until_it_is_seen(telecom_simulator: Any, hook: Any, status: str, stage:
         ("ACTIVE", True, Stage.WAITING),
         ("PAUSED", True, Stage.WAITING),
         ("SUSPENDED", False, Stage.WAITING),
-        ("SUSPENDED", True, Stage.MISSED),
+        ("SUSPENDED", True, Stage.FAILED),
     ],
 )
 def test_which_promo_is_over(
     telecom_simulator: Any, hook: Any, status: str, fails: bool, stage: Stage
 ) -> None:
     says(telecom_simulator, "/promo/", f'{{"status": "{status}"}}')
-    progress = hook.run(watches.promo(hook, PROMO_ID, fail_on_suspended=fails))
+    progress = hook.run(status.promo(hook, PROMO_ID, fail_on_suspended=fails))
     assert (progress.stage, progress.facts["status"]) == (stage, status)
     assert ("note" in progress.facts) == (status == "SUSPENDED")
 
 
-@pytest.mark.parametrize(("least", "stage"), [(None, Stage.REACHED), (0, Stage.REACHED), (1, Stage.MISSED)])
+@pytest.mark.parametrize(
+    ("least", "stage"), [(None, Stage.SUCCEEDED), (0, Stage.SUCCEEDED), (1, Stage.FAILED)]
+)
 def test_of_nothing_sent_nothing_is_delivered(
     telecom_simulator: Any, hook: Any, least: Any, stage: Stage
 ) -> None:
     says(telecom_simulator, f"/promo/{PROMO_ID}$", '{"status": "COMPLETED"}')
     says(telecom_simulator, "/statistics", '{"sentCount": 0, "deliveriesCount": 0, "newCount": 380670000200}')
-    progress = hook.run(watches.promo(hook, PROMO_ID, min_delivered_percent=least))
+    progress = hook.run(status.promo(hook, PROMO_ID, min_delivered_percent=least))
     assert progress.stage is stage
     assert "380670000200" not in str(progress.facts)  # only counts that are known
 
@@ -103,10 +109,10 @@ def test_of_nothing_sent_nothing_is_delivered(
 def test_stopping_suspends_only_what_runs(telecom_simulator: Any, hook: Any, status: str, puts: int) -> None:
     promo_id = hook.create_promo("Hello").id
     hook.add_promo_audience(promo_id, ["380670000200"])
-    found = telecom_simulator.town._books["kyivstar"].promos[promo_id]
+    found = telecom_simulator.state._books["kyivstar_open_telecom"].promos[promo_id]
     found.status = status
-    hook.run(watches.stop_promo(hook, promo_id=promo_id, fail_on_suspended=False))
-    assert sum(seen.method == "PUT" for seen in telecom_simulator.town.requests) == puts
+    hook.run(status.stop_promo(hook, promo_id=promo_id, fail_on_suspended=False))
+    assert sum(seen.method == "PUT" for seen in telecom_simulator.state.requests) == puts
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,7 @@ def test_stopping_suspends_only_what_runs(telecom_simulator: Any, hook: Any, sta
     ],
 )
 def test_a_text_that_fits(template: str, text: str) -> None:
-    check_fits(text, template)
+    check_matches(text, template)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +149,7 @@ def test_a_text_that_fits(template: str, text: str) -> None:
 )
 def test_a_text_that_does_not_fit(template: str, text: str) -> None:
     with pytest.raises(TelecomInputError) as caught:
-        check_fits(text, template)
+        check_matches(text, template)
     assert caught.value.field == "text"
 
 
@@ -154,9 +160,9 @@ def test_whatever_a_template_says_fits_it(parts: list[str], data: st.DataObject)
     template = "".join(parts)
     if not template.strip():
         return
-    check_fits(text, template)
+    check_matches(text, template)
     with pytest.raises(TelecomInputError):
-        check_fits(f"{text}\n", template)
+        check_matches(f"{text}\n", template)
 
 
 def test_a_text_of_twice_the_length_costs_twice_as_much() -> None:
@@ -165,6 +171,6 @@ def test_a_text_of_twice_the_length_costs_twice_as_much() -> None:
     def misfit(length: int) -> None:
         for _ in range(100):
             with pytest.raises(TelecomInputError):
-                check_fits("a" * length, "{text}" * 6 + "!")
+                check_matches("a" * length, "{text}" * 6 + "!")
 
     assert least_cpu_seconds(lambda: misfit(48)) < 10 * least_cpu_seconds(lambda: misfit(24))

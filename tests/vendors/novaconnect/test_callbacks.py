@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
-from airflow_provider_telecom.vendors.novaconnect import callbacks
-from airflow_provider_telecom.vendors.report import Hearing
+from airflow_provider_telecom.vendors.novaconnect import webhooks
+from airflow_provider_telecom.vendors.webhooks import Subscription
 
 SIM = {"id": 1001, "iccid": "8970100000000000001", "profile": "TD", "block": "p", "number": "77010000001"}
 BILL = {"id": 7, "bid": "2026/10-7"}
@@ -18,11 +18,11 @@ BILL = {"id": 7, "bid": "2026/10-7"}
 def queue(**more: Any) -> Any:
     status = {"count": 4, "process": 1, "percentage": 25}
     body = {"qid": "q-1", "queue": "block", "items": [SIM], "status": status, **more}
-    return callbacks.queue("n1", body, b"its bytes")
+    return webhooks.queue("n1", body, b"its bytes")
 
 
 def notice(**body: Any) -> Any:
-    return callbacks.notice("account", body, b"its bytes")
+    return webhooks.notice("account", body, b"its bytes")
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_how_far_a_queue_is(status: dict[str, Any], state: str, final: bool) -> 
 
 def test_later_looks_at_a_queue_follow_earlier_ones() -> None:
     steps = [queue(status={"count": 4, "process": process}) for process in range(5)]
-    assert [one.rank for one in steps] == sorted({one.rank for one in steps})
+    assert [one.sequence for one in steps] == sorted({one.sequence for one in steps})
     for one, other in pairwise(steps):
-        assert other.follows(one.rank, one.final)
-        assert not one.follows(other.rank, other.final)
+        assert other.supersedes(one.sequence, one.final)
+        assert not one.supersedes(other.sequence, other.final)
 
 
 @pytest.mark.parametrize("word", ["error", "Failed", " fail "])
@@ -105,5 +105,5 @@ def test_a_notice_about_nothing_is_refused() -> None:
 
 def test_under_which_name_an_end_is_told() -> None:
     topic = "novaconnect/queue/fleet/n1"
-    assert callbacks.hearing("fleet", "n1", operation="ping") == Hearing((topic,), topic)
-    assert callbacks.hearing("fleet", None) is None
+    assert webhooks.subscription("fleet", "n1", operation="ping") == Subscription((topic,), topic)
+    assert webhooks.subscription("fleet", None) is None

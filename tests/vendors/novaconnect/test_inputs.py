@@ -14,7 +14,7 @@ from airflow_provider_telecom.vendors.api import Credentials
 from airflow_provider_telecom.vendors.novaconnect.api import auth_for
 from airflow_provider_telecom.vendors.novaconnect.options import NovaConnectOptions
 from airflow_provider_telecom.vendors.options import read_options
-from tests.vendors.novaconnect.paper import QUEUED, Paper, ask, ok, sent
+from tests.vendors.novaconnect.by_hand import QUEUED, ScriptedApi, ask, ok, sent
 
 PERSON = ("Olga", "New", "olga@example.kz", "380670000200")
 
@@ -95,19 +95,19 @@ def test_a_broken_rule_is_named_and_nothing_is_sent(
     name: str, args: tuple[Any, ...], kwargs: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(TelecomInputError) as caught:
-        ask(getattr(Paper(), name), *args, **kwargs, answers=[])
+        ask(getattr(ScriptedApi(), name), *args, **kwargs, answers=[])
     assert caught.value.field == field
 
 
 def test_row_39_packages_are_kilobytes_in_steps_of_5120() -> None:
     for package in range(15_360, 102_401, 5_120):
-        [request], _ = ask(Paper().set_tariff, [1], package, True, answers=[ok(**QUEUED)])
+        [request], _ = ask(ScriptedApi().set_tariff, [1], package, True, answers=[ok(**QUEUED)])
         assert sent(request)["params"]["value"] == package
 
 
 @pytest.mark.parametrize("text", ["я" * 70, "a" * 70, "я" * 68 + "🙂"])
 def test_seventy_characters_fit(text: str) -> None:
-    [request], _ = ask(Paper().send_sms, [1], text, answers=[ok(**QUEUED)])
+    [request], _ = ask(ScriptedApi().send_sms, [1], text, answers=[ok(**QUEUED)])
     assert sent(request)["params"]["text"] == text
 
 
@@ -123,7 +123,7 @@ def test_seventy_characters_fit(text: str) -> None:
     ],
 )
 def test_callback_addresses_that_fit(url: str) -> None:
-    [request], _ = ask(Paper().ping_sims, [1], callback_url=url, answers=[ok(**QUEUED)])
+    [request], _ = ask(ScriptedApi().ping_sims, [1], callback_url=url, answers=[ok(**QUEUED)])
     assert sent(request)["callbackUrl"] == url
 
 
@@ -150,7 +150,7 @@ def test_callback_addresses_that_fit(url: str) -> None:
 )
 def test_callback_addresses_that_do_not_fit(url: Any) -> None:
     with pytest.raises(TelecomInputError, match="callback_url") as caught:
-        ask(Paper().ping_sims, [1], callback_url=url, answers=[])
+        ask(ScriptedApi().ping_sims, [1], callback_url=url, answers=[])
     assert "example" not in str(caught.value)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.calls.answers import as_model, read_json
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.calls.responses import read_json, to_model
 from airflow_provider_telecom.vendors.novaconnect.models import (
     Bill,
     Company,
@@ -22,12 +22,12 @@ from airflow_provider_telecom.vendors.novaconnect.models import (
     SimBlock,
     User,
 )
-from airflow_provider_telecom.vendors.novaconnect.numbers import amount_in, moment
-from tests.vendors.novaconnect.paper import BILL, COMPANY, GROUP, SESSION, SIM, USER, Paper, ask, ok
+from airflow_provider_telecom.vendors.novaconnect.numbers import amount_in, from_unix
+from tests.vendors.novaconnect.by_hand import BILL, COMPANY, GROUP, SESSION, SIM, USER, ScriptedApi, ask, ok
 
 
 def read(model: type[Any], sample: dict[str, Any], **changes: Any) -> Any:
-    return as_model(model, read_json(json.dumps({**sample, **changes}).encode()))
+    return to_model(model, read_json(json.dumps({**sample, **changes}).encode()))
 
 
 def test_a_sim_is_read_whole() -> None:
@@ -60,7 +60,7 @@ def test_a_sim_of_nulls_is_read() -> None:
 @pytest.mark.parametrize("missing", ["id", "iccid", "profile", "block"])
 def test_a_sim_without_what_names_it_is_unreadable(missing: str) -> None:
     with pytest.raises(TelecomAnswerError, match=missing):
-        as_model(Sim, {name: value for name, value in SIM.items() if name != missing})
+        to_model(Sim, {name: value for name, value in SIM.items() if name != missing})
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_row_40_an_amount_is_read_or_left_alone(text: str | None, amount: str | 
 
 @pytest.mark.parametrize("seconds", [None, 0, -62169984000, 10**15])
 def test_times_that_are_none(seconds: int | None) -> None:
-    assert moment(seconds) is None
+    assert from_unix(seconds) is None
 
 
 def test_people_and_groups() -> None:
@@ -170,7 +170,7 @@ def test_people_and_groups() -> None:
 
 
 def test_renaming_may_answer_with_a_queue_as_the_words_of_the_document_say() -> None:
-    _, renamed = ask(Paper().rename_sim, 1, "x", answers=[ok(result={"item": {"queue_id": "q-1"}})])
+    _, renamed = ask(ScriptedApi().rename_sim, 1, "x", answers=[ok(result={"item": {"queue_id": "q-1"}})])
     assert (renamed.queue_id, renamed.id) == ("q-1", None)
     with pytest.raises(TelecomAnswerError):
-        as_model(RenamedSim, {"name": "x"})
+        to_model(RenamedSim, {"name": "x"})

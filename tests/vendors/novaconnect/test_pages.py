@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.request import Request, Response
 from tests.by_hand import drive
-from tests.vendors.novaconnect.paper import ACTION, DAY, SESSION, SIM, Paper, ask, described, ok, sent
+from tests.vendors.novaconnect.by_hand import ACTION, DAY, SESSION, SIM, ScriptedApi, ask, described, ok, sent
 
 
 def sims(*ids: int) -> list[dict[str, Any]]:
@@ -32,33 +32,33 @@ def pages_asked(requests: Sequence[Request]) -> list[int]:
 
 
 def test_a_list_is_read_to_its_count() -> None:
-    requests, found = ask(Paper().all_sims, size=2, answers=[page(1, 2, total=3), page(3, total=3)])
+    requests, found = ask(ScriptedApi().all_sims, size=2, answers=[page(1, 2, total=3), page(3, total=3)])
     assert [sim.id for sim in found] == [1, 2, 3]
     assert pages_asked(requests) == [0, 1]
     assert all(sent(request)["sort"] == {"id": "ASC"} for request in requests)
 
 
 def test_an_empty_list_takes_one_request() -> None:
-    requests, found = ask(Paper().all_sims, answers=[page(total=0)])
+    requests, found = ask(ScriptedApi().all_sims, answers=[page(total=0)])
     assert (len(requests), found) == (1, [])
 
 
 def test_a_vendor_that_gives_smaller_pages_than_asked_for_loses_no_rows() -> None:
     answers = [page(1, 2, total=5), page(3, 4, total=5), page(5, total=5)]
-    _, found = ask(Paper().all_sims, size=100, answers=answers)
+    _, found = ask(ScriptedApi().all_sims, size=100, answers=answers)
     assert [sim.id for sim in found] == [1, 2, 3, 4, 5]
 
 
 def test_without_a_count_an_empty_page_is_the_end() -> None:
     answers = [page(1, 2, total=None), page(3, total=None), page(total=None)]
-    requests, found = ask(Paper().all_sims, size=2, answers=answers)
+    requests, found = ask(ScriptedApi().all_sims, size=2, answers=answers)
     assert ([sim.id for sim in found], len(requests)) == ([1, 2, 3], 3)
 
 
 def test_rows_are_told_apart_by_id() -> None:
     answers = [page(1, 2, total=4), page(2, 3, total=4)]  # four rows came, but one of them twice
     answers += [page(1, 2, total=4), page(3, 4, total=4)]
-    requests, found = ask(Paper().all_sims, size=2, answers=answers)
+    requests, found = ask(ScriptedApi().all_sims, size=2, answers=answers)
     assert [sim.id for sim in found] == [1, 2, 3, 4]
     assert pages_asked(requests) == [0, 1, 0, 1]
 
@@ -66,7 +66,7 @@ def test_rows_are_told_apart_by_id() -> None:
 def test_a_count_that_falls_means_a_missed_row() -> None:
     moved = [page(1, 2, total=4), page(4, total=3)]  # 1 was removed: 3 is on page 0 now
     still = [page(2, 3, total=3), page(4, total=3)]
-    requests, found = ask(Paper().all_sims, size=2, answers=[*moved, *still])
+    requests, found = ask(ScriptedApi().all_sims, size=2, answers=[*moved, *still])
     assert [sim.id for sim in found] == [2, 3, 4]
     assert pages_asked(requests) == [0, 1, 0, 1]
 
@@ -74,14 +74,14 @@ def test_a_count_that_falls_means_a_missed_row() -> None:
 def test_rows_missing_twice_are_an_error() -> None:
     short = [page(1, 2, total=5), page(3, total=5), page(total=5)]
     with pytest.raises(TelecomAnswerError, match="3 of 5 rows") as caught:
-        ask(Paper().all_sims, size=2, answers=[*short, *short])
+        ask(ScriptedApi().all_sims, size=2, answers=[*short, *short])
     assert caught.value.call == "POST /api/sim/list"
 
 
 def test_a_vendor_that_does_not_turn_the_page_is_an_error_and_no_endless_loop() -> None:
     same = [page(1, 2, total=9)] * 4
     with pytest.raises(TelecomAnswerError, match="2 of 9 rows"):
-        ask(Paper().all_sims, size=2, answers=same)
+        ask(ScriptedApi().all_sims, size=2, answers=same)
 
 
 def nowhere(**body: Any) -> Response:
@@ -90,27 +90,29 @@ def nowhere(**body: Any) -> Response:
 
 def test_row_43_a_page_that_is_not_found_is_behind_the_end() -> None:
     for end in (ok(code=404, message="no such page"), nowhere(code=404), nowhere(error="no such page")):
-        _, found = ask(Paper().all_sims, size=2, answers=[page(1, 2, total=None), page(3, total=None), end])
+        _, found = ask(
+            ScriptedApi().all_sims, size=2, answers=[page(1, 2, total=None), page(3, total=None), end]
+        )
         assert [sim.id for sim in found] == [1, 2, 3]
     with pytest.raises(TelecomNotFoundError):
-        ask(Paper().all_sims, answers=[nowhere(code=404)])
+        ask(ScriptedApi().all_sims, answers=[nowhere(code=404)])
 
 
 def test_a_gateways_error_page_is_no_end() -> None:
     with pytest.raises(TelecomRejectedError, match="nothing at this address") as caught:
-        ask(Paper().all_sims, size=2, answers=[page(1, 2, total=None), nowhere()])
+        ask(ScriptedApi().all_sims, size=2, answers=[page(1, 2, total=None), nowhere()])
     assert type(caught.value) is TelecomRejectedError
     with pytest.raises(TelecomRejectedError, match="nothing at this address"):
-        ask(Paper().all_report_sessions, size=2, answers=[sessions(1, 2), nowhere()])
+        ask(ScriptedApi().all_report_sessions, size=2, answers=[sessions(1, 2), nowhere()])
 
 
 def test_row_43_after_a_short_first_page_pages_of_that_length_are_asked_for() -> None:
     """A vendor with a maximum may begin the next page a whole asked-for page later: rows would be lost."""
     answers = [page(1, 2, total=5), page(3, 4, total=5), page(5, total=5)]
-    requests, _ = ask(Paper().all_sims, size=100, answers=answers)
+    requests, _ = ask(ScriptedApi().all_sims, size=100, answers=answers)
     assert [(sent(one)["page"], sent(one)["size"]) for one in requests] == [(0, 100), (1, 2), (2, 2)]
     answers = [sessions(1, 2), sessions(3, 4), sessions(5), sessions(1, 2)]
-    requests, _ = ask(Paper().all_report_sessions, size=500, answers=answers)
+    requests, _ = ask(ScriptedApi().all_report_sessions, size=500, answers=answers)
     assert [(sent(one)["page"], sent(one)["size"]) for one in requests] == [
         (0, 500),
         (1, 2),
@@ -120,7 +122,7 @@ def test_row_43_after_a_short_first_page_pages_of_that_length_are_asked_for() ->
 
 
 def filtered(*answers: Response) -> tuple[list[Request], Any]:
-    return ask(Paper().all_sims, profile="TC", size=2, answers=answers)
+    return ask(ScriptedApi().all_sims, profile="TC", size=2, answers=answers)
 
 
 def test_row_43_the_count_of_a_filtered_list_may_be_that_of_all_rows() -> None:
@@ -156,30 +158,30 @@ def test_two_equal_readings_are_no_whole_unless_both_came_to_an_end() -> None:
 
 def test_without_a_count_pages_that_do_not_turn_are_an_error() -> None:
     with pytest.raises(TelecomAnswerError, match="2 of an unknown number of rows"):
-        ask(Paper().all_sims, size=2, answers=[page(1, 2, total=None)] * 4)
+        ask(ScriptedApi().all_sims, size=2, answers=[page(1, 2, total=None)] * 4)
 
 
 def test_without_a_count_the_last_page_may_come_again() -> None:
     answers = [page(1, 2, total=None), page(3, 4, total=None), page(3, 4, total=None)]
-    _, found = ask(Paper().all_sims, size=2, answers=answers)
+    _, found = ask(ScriptedApi().all_sims, size=2, answers=answers)
     assert [sim.id for sim in found] == [1, 2, 3, 4]
-    _, found = ask(Paper().all_sims, size=5, answers=[page(1, 2, total=None)] * 2)
+    _, found = ask(ScriptedApi().all_sims, size=5, answers=[page(1, 2, total=None)] * 2)
     assert [sim.id for sim in found] == [1, 2]
 
 
 def test_a_page_knows_the_count_and_the_way_on() -> None:
-    _, first = ask(Paper().list_sims, 0, 2, answers=[page(1, 2, total=3)])
+    _, first = ask(ScriptedApi().list_sims, 0, 2, answers=[page(1, 2, total=3)])
     assert (first.total, len(first.items)) == (3, 2)
-    [request], second = drive(first.rest(), [page(3, total=3)])
+    [request], second = drive(first.next_page(), [page(3, total=3)])
     assert isinstance(request, Request)
     assert sent(request)["page"] == 1
-    assert second.rest is None
+    assert second.next_page is None
 
 
 def test_a_list_begun_in_the_middle_goes_on_to_an_empty_page() -> None:
-    _, third = ask(Paper().list_sims, 2, 2, answers=[page(5, 6, total=6)])
-    _, fourth = drive(third.rest(), [page(total=6)])
-    assert (fourth.items, fourth.rest) == ([], None)
+    _, third = ask(ScriptedApi().list_sims, 2, 2, answers=[page(5, 6, total=6)])
+    _, fourth = drive(third.next_page(), [page(total=6)])
+    assert (fourth.items, fourth.next_page) == ([], None)
 
 
 def sessions(*ids: int, **more: Any) -> Response:
@@ -192,69 +194,69 @@ def sids(rows: Sequence[Any]) -> list[int]:
 
 def test_a_report_ends_with_a_short_page_and_is_checked_by_the_first() -> None:
     answers = [sessions(1, 2), sessions(3), sessions(1, 2)]
-    requests, rows = ask(Paper().all_report_sessions, size=2, answers=answers)
+    requests, rows = ask(ScriptedApi().all_report_sessions, size=2, answers=answers)
     assert (sids(rows), pages_asked(requests)) == ([1, 2, 3], [0, 1, 0])
 
 
 def test_a_report_of_full_pages_ends_with_an_empty_one() -> None:
     answers = [sessions(1, 2), sessions(3, 4), sessions(), sessions(1, 2)]
-    requests, rows = ask(Paper().all_report_sessions, size=2, answers=answers)
+    requests, rows = ask(ScriptedApi().all_report_sessions, size=2, answers=answers)
     assert (sids(rows), pages_asked(requests)) == ([1, 2, 3, 4], [0, 1, 2, 0])
 
 
 def test_one_short_page_is_no_end_until_the_next_is_empty() -> None:
-    requests, rows = ask(Paper().all_report_sessions, size=500, answers=[sessions(1, 2), sessions()])
+    requests, rows = ask(ScriptedApi().all_report_sessions, size=500, answers=[sessions(1, 2), sessions()])
     assert (sids(rows), pages_asked(requests)) == ([1, 2], [0, 1])
     capped = [sessions(1, 2), sessions(3, 4), sessions(5), sessions(1, 2)]
-    _, rows = ask(Paper().all_report_sessions, size=500, answers=capped)
+    _, rows = ask(ScriptedApi().all_report_sessions, size=500, answers=capped)
     assert sids(rows) == [1, 2, 3, 4, 5]
 
 
 def test_an_empty_report_takes_one_request() -> None:
-    requests, rows = ask(Paper().all_report_sessions, answers=[sessions()])
+    requests, rows = ask(ScriptedApi().all_report_sessions, answers=[sessions()])
     assert (len(requests), rows) == (1, [])
 
 
 def test_a_report_that_moved_is_read_again() -> None:
     moved = [sessions(2, 3), sessions(3, 4), sessions(), sessions(1, 2)]
     still = [sessions(1, 2), sessions(3, 4), sessions(), sessions(1, 2)]
-    _, rows = ask(Paper().all_report_sessions, size=2, answers=[*moved, *still])
+    _, rows = ask(ScriptedApi().all_report_sessions, size=2, answers=[*moved, *still])
     assert sids(rows) == [1, 2, 3, 4]
 
 
 def test_a_report_that_moves_twice_is_an_error() -> None:
     moved = [sessions(2, 3), sessions(4), sessions(1, 2)]
     with pytest.raises(TelecomAnswerError, match="rows moved") as caught:
-        ask(Paper().all_report_sessions, size=2, answers=[*moved, *moved])
+        ask(ScriptedApi().all_report_sessions, size=2, answers=[*moved, *moved])
     assert caught.value.call == "POST /api/report/sessions"
 
 
 def test_equal_rows_count_once_and_unequal_ones_of_one_key_are_an_error() -> None:
     answers = [sessions(1, 2), sessions(2, 3), sessions(), sessions(1, 2)]
-    _, rows = ask(Paper().all_report_sessions, size=2, answers=answers)
+    _, rows = ask(ScriptedApi().all_report_sessions, size=2, answers=answers)
     assert sids(rows) == [1, 2, 3]
     grown = [sessions(1, 2), sessions(2, value=9), sessions(1, 2)]
     with pytest.raises(TelecomAnswerError, match="rows moved"):
-        ask(Paper().all_report_sessions, size=2, answers=[*grown, *grown])
+        ask(ScriptedApi().all_report_sessions, size=2, answers=[*grown, *grown])
 
 
 def test_a_report_whose_page_does_not_turn_is_an_error() -> None:
     with pytest.raises(TelecomAnswerError, match="copy of the one before"):
-        ask(Paper().all_report_sessions, size=2, answers=[sessions(1, 2), sessions(1, 2)])
+        ask(ScriptedApi().all_report_sessions, size=2, answers=[sessions(1, 2), sessions(1, 2)])
 
 
 def test_row_43_the_last_page_of_a_report_may_come_again() -> None:
     answers = [sessions(1, 2), sessions(3, 4), sessions(3, 4), sessions(3, 4), sessions(1, 2)]
-    _, rows = ask(Paper().all_report_sessions, size=2, answers=answers)
+    _, rows = ask(ScriptedApi().all_report_sessions, size=2, answers=answers)
     assert sids(rows) == [1, 2, 3, 4]
-    _, rows = ask(Paper().all_report_sessions, size=9, answers=[sessions(1, 2)] * 3)
+    _, rows = ask(ScriptedApi().all_report_sessions, size=9, answers=[sessions(1, 2)] * 3)
     assert sids(rows) == [1, 2]
 
 
 def test_a_page_that_comes_again_and_is_not_the_last_is_no_end() -> None:
     moved = [sessions(1, 2), sessions(3, 4), sessions(3, 4), sessions(5), sessions(1, 2)]
     still = [sessions(1, 2), sessions(3, 4), sessions(5), sessions(1, 2)]
-    _, rows = ask(Paper().all_report_sessions, size=2, answers=[*moved, *still])
+    _, rows = ask(ScriptedApi().all_report_sessions, size=2, answers=[*moved, *still])
     assert sids(rows) == [1, 2, 3, 4, 5]
 
 
@@ -263,13 +265,13 @@ def test_a_session_may_stand_on_several_days() -> None:
         return ok(result={"items": [{**DAY, "sid": sid, "day": day} for sid, day in pairs]})
 
     answers = [days((1, 86400), (1, 172800)), days((2, 86400)), days((1, 86400), (1, 172800))]
-    _, rows = ask(Paper().all_report_days, size=2, answers=answers)
+    _, rows = ask(ScriptedApi().all_report_days, size=2, answers=answers)
     assert [row.key for row in rows] == [(1, 86400), (1, 172800), (2, 86400)]
 
 
 def test_rows_of_one_sim_are_different_rows() -> None:
     answers = [ok(result={"items": [ACTION, {**ACTION, "sid": 2}]}), ok(result={"items": []})]
-    _, rows = ask(Paper().all_report_calls_and_sms, answers=answers)
+    _, rows = ask(ScriptedApi().all_report_calls_and_sms, answers=answers)
     assert [(row.sid, row.id) for row in rows] == [(1, 1001), (2, 1001)]
 
 
@@ -280,7 +282,7 @@ def test_rows_of_one_sim_are_different_rows() -> None:
         lambda paper: described(paper.report_sessions)(size=2, page=0),
     ],
 )
-def test_pages_of_a_report_follow_one_another(begin: Callable[[Paper], Any]) -> None:
-    steps, rows = drive(all_pages(begin(Paper())), [sessions(1, 2), sessions(3, 4), sessions(5)])
+def test_pages_of_a_report_follow_one_another(begin: Callable[[ScriptedApi], Any]) -> None:
+    steps, rows = drive(all_pages(begin(ScriptedApi())), [sessions(1, 2), sessions(3, 4), sessions(5)])
     assert sids(rows) == [1, 2, 3, 4, 5]
     assert [sent(step)["page"] for step in steps if isinstance(step, Request)] == [0, 1, 2]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.request import Repeat, Response
+from airflow_provider_telecom.calls.request import Idempotency, Response
 from airflow_provider_telecom.vendors.novaconnect.api import NovaConnectApi
-from tests.vendors.novaconnect.paper import (
+from tests.vendors.novaconnect.by_hand import (
     ACTION,
     BASE,
     BILL,
@@ -22,7 +22,7 @@ from tests.vendors.novaconnect.paper import (
     SESSION,
     SIM,
     USER,
-    Paper,
+    ScriptedApi,
     ask,
     ok,
     sent,
@@ -31,7 +31,7 @@ from tests.vendors.novaconnect.paper import (
 HOOK = "https://hooks.example.org/nova?k=1"
 LISTED: dict[str, Any] = {"count": 1, "all_count": 1}
 ITEMS = {"items": [1001, 1002]}
-R, S, D, X = Repeat.READ, Repeat.SET_STATE, Repeat.DRAFT, Repeat.UNKEYED
+R, S, D, X = Idempotency.READ, Idempotency.SET_STATE, Idempotency.DRAFT, Idempotency.NONE
 NEWCOMER = {
     "first_name": "Olga",
     "last_name": "New",
@@ -40,7 +40,7 @@ NEWCOMER = {
 }
 
 # name, arguments, path, class, body, what the answer holds beside code and message
-CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Repeat, Any, Any]] = [
+CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Idempotency, Any, Any]] = [
     (
         "list_sims",
         (),
@@ -189,14 +189,14 @@ def test_a_call_goes_out_as_documented(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     path: str,
-    repeat: Repeat,
+    repeat: Idempotency,
     body: Any,
     fields: Any,
 ) -> None:
-    [request], result = ask(getattr(Paper(), name), *args, answers=[ok(**fields)], **kwargs)
+    [request], result = ask(getattr(ScriptedApi(), name), *args, answers=[ok(**fields)], **kwargs)
     assert request.method == "POST"
     assert request.url(BASE) == f"{BASE}/api/{path}"
-    assert request.repeat is repeat
+    assert request.idempotency is repeat
     assert sent(request) == body
     assert request.headers["Authorization"].reveal() == "Bearer sim_token"
     assert result is not None
@@ -214,7 +214,7 @@ def vars_of(api: type) -> set[str]:
 
 
 def test_queue_operations_return_the_queue() -> None:
-    _, queued = ask(Paper().block_sims, [1], answers=[ok(**QUEUED)])
+    _, queued = ask(ScriptedApi().block_sims, [1], answers=[ok(**QUEUED)])
     assert queued.queue_id == "q-1"
 
 
@@ -223,14 +223,14 @@ def test_row_36_every_queue_operation_takes_a_callback_url() -> None:
     assert len(queued) == 10
     for name, args, kwargs, *_ in queued:
         [request], _ = ask(
-            getattr(Paper(), name), *args, **{**kwargs, "callback_url": HOOK}, answers=[ok(**QUEUED)]
+            getattr(ScriptedApi(), name), *args, **{**kwargs, "callback_url": HOOK}, answers=[ok(**QUEUED)]
         )
         assert sent(request)["callbackUrl"] == HOOK
 
 
 def test_filters_and_sort_of_sims_go_out_when_given() -> None:
     [request], _ = ask(
-        Paper().list_sims,
+        ScriptedApi().list_sims,
         profile="TD",
         msu_block=False,
         blocked=True,
@@ -247,12 +247,12 @@ def test_filters_and_sort_of_sims_go_out_when_given() -> None:
 
 
 def test_all_world_goes_out_even_when_false() -> None:
-    [request], _ = ask(Paper().set_tariff, [1], 15360, False, False, answers=[ok(**QUEUED)])
+    [request], _ = ask(ScriptedApi().set_tariff, [1], 15360, False, False, answers=[ok(**QUEUED)])
     assert sent(request)["params"] == {"value": 15360, "auto_package": False, "all_world": False}
 
 
 def test_language_and_api_path_are_in_every_address(tmp_path: Path) -> None:
-    paper = Paper(lang="en", api_path="/v2/api/")
+    paper = ScriptedApi(lang="en", api_path="/v2/api/")
     [request], _ = ask(paper.get_user, answers=[ok(result={"item": USER})])
     assert request.url(BASE) == f"{BASE}/v2/api/user/get?lang=en"
     saved = Response(200, {}, saved_bytes=9)
@@ -262,8 +262,8 @@ def test_language_and_api_path_are_in_every_address(tmp_path: Path) -> None:
 
 def test_row_35_downloads_are_gets_with_the_token_in_the_header_only(tmp_path: Path) -> None:
     saved = Response(200, {}, saved_bytes=9)
-    [request], size = ask(Paper().download_bill, 501, tmp_path / "b.pdf", answers=[saved])
-    assert (request.method, request.repeat, size) == ("GET", Repeat.READ, 9)
+    [request], size = ask(ScriptedApi().download_bill, 501, tmp_path / "b.pdf", answers=[saved])
+    assert (request.method, request.idempotency, size) == ("GET", Idempotency.READ, 9)
     assert request.url(BASE) == f"{BASE}/api/bill/download/501"
     assert request.headers["Authorization"].reveal() == "Bearer sim_token"
     assert request.label == "GET /api/bill/download/{bill_id}"
@@ -284,15 +284,15 @@ def test_only_what_begins_as_the_file_does_is_kept(
     tmp_path: Path, method: str, first: bytes, kept: bool
 ) -> None:
     saved = Response(200, {}, saved_bytes=9)
-    [request], _ = ask(getattr(Paper(), method), 501, tmp_path / "bill", answers=[saved])
+    [request], _ = ask(getattr(ScriptedApi(), method), 501, tmp_path / "bill", answers=[saved])
     assert request.save is not None
-    assert request.save.wanted(Response(200, {}, first)) is kept
-    assert not request.save.wanted(Response(500, {}, first))
+    assert request.save.is_file(Response(200, {}, first)) is kept
+    assert not request.save.is_file(Response(500, {}, first))
 
 
 def test_passwords_do_not_show() -> None:
     [request], _ = ask(
-        Paper().change_password, "old-secret", Secret("new-secret"), answers=[ok(result={"item": USER})]
+        ScriptedApi().change_password, "old-secret", Secret("new-secret"), answers=[ok(result={"item": USER})]
     )
     assert "secret" not in repr(request)
     assert "secret" not in repr(request.body)

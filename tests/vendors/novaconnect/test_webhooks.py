@@ -14,7 +14,7 @@ from airflow_provider_telecom.vendors.novaconnect.models import (
     read_notice,
     read_queue_callback,
 )
-from tests.vendors.novaconnect.paper import BILL, SIM
+from tests.vendors.novaconnect.by_hand import BILL, SIM
 
 POSTED = {
     "qid": "q-1",

@@ -17,14 +17,14 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.request import Repeat, Response, Unknown
+from airflow_provider_telecom.calls.request import Idempotency, Response, Unknown
 from airflow_provider_telecom.vendors.sunsim import models
 from airflow_provider_telecom.vendors.sunsim.models import CallRecord
-from tests.vendors.sunsim.paper import (
+from tests.vendors.sunsim.by_hand import (
     ABOUT,
     BASE,
     FINE,
-    Paper,
+    ScriptedApi,
     answer,
     asked,
     enveloped,
@@ -54,10 +54,10 @@ class TestCallback:
     def test_row_33_each_number_has_the_form_that_the_endpoint_wants(
         self, phone_to: str, wire: str, phone_from: str
     ) -> None:
-        request = first_request(Paper().create_callback(phone_to, phone_from))
+        request = first_request(ScriptedApi().create_callback(phone_to, phone_from))
         assert request.query == {"PhoneTo": wire, "PhoneFrom": "9000000000"}
         assert (request.method, request.path) == ("GET", "/api/v1/callback/create")
-        assert request.repeat is Repeat.UNKEYED
+        assert request.idempotency is Idempotency.NONE
 
     @pytest.mark.parametrize(
         ("phone_to", "phone_from", "field"),
@@ -71,14 +71,14 @@ class TestCallback:
     )
     def test_wrong_numbers_are_refused_by_name(self, phone_to: str, phone_from: str, field: str) -> None:
         with pytest.raises(TelecomInputError, match=f"^{field}"):
-            next(Paper().create_callback(phone_to, phone_from))
+            next(ScriptedApi().create_callback(phone_to, phone_from))
 
     @pytest.mark.parametrize("body", [b"", b" ", b"{}", b'{"error": null}', b'{"error": {"errorCode": "0"}}'])
     def test_its_answer_is_not_documented_so_nothing_is_a_success_too(self, body: bytes) -> None:
-        assert asked(Paper().create_callback("9000001234", "9000000000"), answer(body))[1].result == {}
+        assert asked(ScriptedApi().create_callback("9000001234", "9000000000"), answer(body))[1].result == {}
 
     def test_what_it_says_is_kept(self) -> None:
-        done = asked(Paper().create_callback("9000001234", "9000000000"), enveloped(callId="7"))[1]
+        done = asked(ScriptedApi().create_callback("9000001234", "9000000000"), enveloped(callId="7"))[1]
         assert done.result == {**ABOUT, "callId": "7"}
 
     @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ class TestCallback:
         ],
     )
     def test_it_is_never_repeated_when_nobody_knows(self, lost: Any) -> None:
-        call = Paper().create_callback("9000001234", "9000000000")
+        call = ScriptedApi().create_callback("9000001234", "9000000000")
         next(call)
         with pytest.raises(TelecomUnknownError):
             call.send(lost)
@@ -103,7 +103,7 @@ class TestErrors:
     """A refusal can come as HTTP 200 with another errorCode than 0."""
 
     def refused(self, body: Any, status: int = 200) -> Any:
-        call = Paper().get_vats_settings(NUMBERS)
+        call = ScriptedApi().get_vats_settings(NUMBERS)
         next(call)
         with pytest.raises(Exception) as caught:  # noqa: PT011 - the callers look at it
             call.send(answer(body, status))
@@ -169,7 +169,7 @@ class TestCallList:
     def test_what_is_sent(self) -> None:
         start = ago(days=3).replace(microsecond=0)
         request = first_request(
-            Paper().list_calls(
+            ScriptedApi().list_calls(
                 ["+79000000000", 89000000001],
                 start,
                 start + timedelta(hours=5),
@@ -181,7 +181,7 @@ class TestCallList:
             )
         )
         assert (request.method, request.url(BASE)) == ("POST", f"{BASE}/api/v1/request/getcalllist")
-        assert request.repeat is Repeat.READ
+        assert request.idempotency is Idempotency.READ
         assert sent(request) == {
             "nums": ["9000000000", "9000000001"],
             "periodStart": f"{start:%Y-%m-%d %H:%M:%S}",
@@ -195,42 +195,42 @@ class TestCallList:
 
     def test_row_34_no_limit_is_written_as_the_document_says_for_each_field(self) -> None:
         """ "Empty or 0" for two of them, "null" for the others: there 0 would be a limit."""
-        body = sent(first_request(Paper().list_calls(NUMBERS, ago(days=1), ago())))
+        body = sent(first_request(ScriptedApi().list_calls(NUMBERS, ago(days=1), ago())))
         assert [body[name] for name in ("direction", "isCallRecord")] == [0, 0]
         assert [body[name] for name in ("durationFrom", "durationTo", "isRead")] == [None] * 3
 
     def test_row_34_a_0_that_is_given_is_sent(self) -> None:
-        call = Paper().list_calls(NUMBERS, ago(days=1), ago(), duration_to_seconds=0, is_read=True)
+        call = ScriptedApi().list_calls(NUMBERS, ago(days=1), ago(), duration_to_seconds=0, is_read=True)
         body = sent(first_request(call))
         assert (body["durationTo"], body["isRead"]) == (0, 1)
 
     def test_a_number_is_sent_once(self) -> None:
-        call = Paper().list_calls(["+79000000000", "9000000001", "89000000000"], ago(days=1), ago())
+        call = ScriptedApi().list_calls(["+79000000000", "9000000001", "89000000000"], ago(days=1), ago())
         assert sent(first_request(call))["nums"] == ["9000000000", "9000000001"]
 
     def test_outgoing(self) -> None:
-        call = Paper().list_calls(NUMBERS, ago(days=1), ago(), direction="outgoing")
+        call = ScriptedApi().list_calls(NUMBERS, ago(days=1), ago(), direction="outgoing")
         assert sent(first_request(call))["direction"] == 1
 
     def test_row_17_aware_times_are_sent_in_the_vendors_zone(self) -> None:
         end = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-        call = Paper(vendor_timezone="Europe/Moscow").list_calls(NUMBERS, end - timedelta(days=1), end)
+        call = ScriptedApi(vendor_timezone="Europe/Moscow").list_calls(NUMBERS, end - timedelta(days=1), end)
         assert sent(first_request(call))["periodEnd"] == f"{end + timedelta(hours=3):%Y-%m-%d %H:%M:%S}"
 
     def test_row_17_without_the_zone_only_naive_times_and_with_it_only_aware_ones(self) -> None:
         with pytest.raises(TelecomInputError, match=r"start: must be a datetime without .* vendor_timezone"):
-            next(Paper().list_calls(NUMBERS, pendulum.now("UTC").subtract(days=1), ago()))
+            next(ScriptedApi().list_calls(NUMBERS, pendulum.now("UTC").subtract(days=1), ago()))
         aware = pendulum.now("UTC").subtract(days=1)
         with pytest.raises(TelecomInputError, match="end: must be a datetime with a time zone"):
-            next(Paper(vendor_timezone="Asia/Omsk").list_calls(NUMBERS, aware, ago()))
+            next(ScriptedApi(vendor_timezone="Asia/Omsk").list_calls(NUMBERS, aware, ago()))
         with pytest.raises(TelecomInputError, match="start"):
-            next(Paper().list_calls(NUMBERS, "2026-01-01 00:00:00", ago()))  # type: ignore[arg-type]
+            next(ScriptedApi().list_calls(NUMBERS, "2026-01-01 00:00:00", ago()))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("zone", [None, "Europe/Moscow"])
     def test_one_month_long_and_one_month_deep(self, zone: str | None) -> None:
         now = pendulum.now("UTC") if zone else pendulum.now("UTC").naive()
         month_ago, soon = now.subtract(months=1), now.add(minutes=5)
-        api = Paper(vendor_timezone=zone)
+        api = ScriptedApi(vendor_timezone=zone)
         next(api.list_calls(NUMBERS, month_ago.add(minutes=1), soon.subtract(minutes=10)))
         for start, end, field in [
             (month_ago.subtract(minutes=1), month_ago, "start: must be at most one month ago"),
@@ -257,14 +257,14 @@ class TestCallList:
     def test_wrong_arguments_are_refused_by_name(self, changes: dict[str, Any], field: str) -> None:
         given = {"numbers": NUMBERS, "start": ago(days=1), "end": ago(), **changes}
         with pytest.raises(TelecomInputError, match=f"^{field}"):
-            next(Paper().list_calls(**given))
+            next(ScriptedApi().list_calls(**given))
 
 
 class TestCallRows:
     ROW: ClassVar[Any] = {"callRecordId": " bec3e80f-2197 ", "numFrom": "89000000000", "duration": 5}
 
     def read(self, **result: Any) -> Any:
-        return asked(Paper().list_calls(NUMBERS, ago(days=1), ago()), enveloped(**result))[1]
+        return asked(ScriptedApi().list_calls(NUMBERS, ago(days=1), ago()), enveloped(**result))[1]
 
     @pytest.mark.parametrize("name", ["calls", "callList", "anything"])
     def test_row_32_rows_are_kept_raw_whatever_their_list_is_called(self, name: str) -> None:
@@ -320,15 +320,15 @@ class TestRecording:
     @pytest.mark.parametrize("record_id", ["bec3e80f-2197-4f2e87d8-44ae05g60eb8", "a", "9" * 64])
     def test_row_32_ids_are_opaque(self, record_id: str) -> None:
         """The document's own sample lacks a dash and has a `g` in it."""
-        request = first_request(Paper().get_call_record_file(record_id))
+        request = first_request(ScriptedApi().get_call_record_file(record_id))
         assert request.url(BASE) == f"{BASE}/api/v1/request/getcallrecordfile?recordFileId={record_id}"
-        assert request.repeat is Repeat.READ
-        assert request.max_bytes > models.LARGEST_RECORDING * 4 / 3
+        assert request.idempotency is Idempotency.READ
+        assert request.max_bytes > models.MAX_RECORDING_BYTES * 4 / 3
 
     @pytest.mark.parametrize("bad", ["", "a" * 65, "a/b", "a&b", "../x", "a b", None])
     def test_wrong_ids_are_refused(self, bad: Any) -> None:
         with pytest.raises(TelecomInputError, match="record_id"):
-            next(Paper().get_call_record_file(bad))
+            next(ScriptedApi().get_call_record_file(bad))
 
     @pytest.mark.parametrize("start", [b"ID3", b"\xff\xe0", b"\xff\xfb", b"\xff\xff"])
     def test_mp3(self, start: bytes) -> None:
@@ -349,7 +349,7 @@ class TestRecording:
             self.read(content)
 
     def test_the_largest(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(models, "LARGEST_RECORDING", 10)
+        monkeypatch.setattr(models, "MAX_RECORDING_BYTES", 10)
         assert len(self.read(self.packed(b"ID3" + bytes(7))).content) == 10
         with pytest.raises(TelecomAnswerError, match="larger than"):
             self.read(self.packed(b"ID3" + bytes(8)))

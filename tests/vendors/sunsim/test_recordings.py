@@ -16,11 +16,11 @@ from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
     TelecomRejectedError,
 )
-from airflow_provider_telecom.vendors.sunsim import recordings
+from airflow_provider_telecom.vendors.sunsim import recording_decoder
 from airflow_provider_telecom.vendors.sunsim.models import read_recording
-from airflow_provider_telecom.vendors.sunsim.recordings import decode
+from airflow_provider_telecom.vendors.sunsim.recording_decoder import decode
 from tests.transfers.hostile_names import NAMES
-from tests.vendors.sunsim.paper import ABOUT, FINE, answer
+from tests.vendors.sunsim.by_hand import ABOUT, FINE, answer
 
 MP3 = b"ID3\x04\x00" + random.Random(1).randbytes(3000)
 CONTENT = base64.b64encode(MP3).decode()
@@ -181,7 +181,7 @@ BROKEN = {
 @pytest.mark.parametrize("fault", BROKEN)
 @pytest.mark.parametrize("most", [17, 8_192])
 def test_a_broken_envelope_is_refused(fault: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings, "_LARGEST_ENVELOPE", 20_000)
+    monkeypatch.setattr(recording_decoder, "_LARGEST_ENVELOPE", 20_000)
     with pytest.raises(TelecomAnswerError):
         decoded(BROKEN[fault], most)
 
@@ -200,7 +200,7 @@ def test_the_vendors_error_counts_wherever_it_stands(first: bool, content: Any) 
 
 
 def test_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings, "LARGEST_RECORDING", 1000)
+    monkeypatch.setattr(recording_decoder, "MAX_RECORDING_BYTES", 1000)
     assert decoded(enveloped(packed(b"ID3" + bytes(997))))[0].size == 1000
     for most in (100, 1 << 20):
         with pytest.raises(TelecomAnswerError, match="larger than 200 MB"):

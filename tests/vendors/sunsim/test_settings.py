@@ -18,11 +18,16 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.request import Repeat, Unknown
-from airflow_provider_telecom.vendors.sunsim.edits import differences, told
+from airflow_provider_telecom.calls.request import Idempotency, Unknown
 from airflow_provider_telecom.vendors.sunsim.models import read_settings
-from airflow_provider_telecom.vendors.sunsim.settings import check, copied, settings_hash, write_numbers
-from tests.vendors.sunsim.paper import ABOUT, BASE, Paper, answer, asked, enveloped, sent, vats
+from airflow_provider_telecom.vendors.sunsim.vats_diff import differences, told
+from airflow_provider_telecom.vendors.sunsim.vats_settings import (
+    check,
+    copy_settings,
+    format_redirect_numbers,
+    settings_hash,
+)
+from tests.vendors.sunsim.by_hand import ABOUT, BASE, ScriptedApi, answer, asked, enveloped, sent, vats
 
 Edit = Callable[[dict[str, Any]], Any]
 Entry = dict[str, Any]
@@ -31,9 +36,9 @@ READ, SET = "/api/v1/Vats/settings/get", "/api/v1/Vats/settings/set"
 
 def checked(settings: Any, read: Any = ()) -> list[Entry]:
     """Return settings as they are sent, when the vendor shows `read`."""
-    wanted = copied(settings)
+    wanted = copy_settings(settings)
     check(wanted, read, "RU")
-    write_numbers(wanted, "RU")
+    format_redirect_numbers(wanted, "RU")
     return wanted
 
 
@@ -65,13 +70,13 @@ def shown(*entries: dict[str, Any]) -> Any:
 
 class TestRead:
     def test_what_is_sent(self) -> None:
-        (request,), found = asked(Paper().get_vats_settings(["+79000000000"]), shown(vats()))
+        (request,), found = asked(ScriptedApi().get_vats_settings(["+79000000000"]), shown(vats()))
         assert (request.method, request.url(BASE), sent(request)) == (
             "POST",
             f"{BASE}{READ}",
             {"nums": ["9000000000"]},
         )
-        assert request.repeat is Repeat.READ
+        assert request.idempotency is Idempotency.READ
         assert (found.settings, found.result) == ([vats()], ABOUT)
         assert found.hash == settings_hash([vats()])
 
@@ -92,7 +97,7 @@ class TestRead:
     @pytest.mark.parametrize("numbers", [[], "9000000000", ["1"]])
     def test_wrong_numbers(self, numbers: Any) -> None:
         with pytest.raises(TelecomInputError, match="numbers"):
-            next(Paper().get_vats_settings(numbers))
+            next(ScriptedApi().get_vats_settings(numbers))
 
 
 class TestChecks:
@@ -200,7 +205,7 @@ class TestChecks:
     @pytest.mark.parametrize("settings", [[], "x", {}, [1], [vats(), vats()]])
     def test_what_is_no_list_of_settings(self, settings: Any) -> None:
         with pytest.raises(TelecomInputError, match="settings"):
-            next(Paper().set_vats_settings(settings))
+            next(ScriptedApi().set_vats_settings(settings))
 
     @given(st.lists(st.integers(1, 86_399), unique=True, max_size=20), st.integers(0, 1))
     def test_any_cut_of_a_day_into_two_blocks_covers_it_once(self, cuts: list[int], first: int) -> None:
@@ -295,13 +300,15 @@ class TestAsRead:
     @pytest.mark.parametrize("key", ["vatsSettings", "vatssettings"])
     def test_the_list_goes_back_under_the_name_that_it_came_with(self, key: str) -> None:
         new = redirected(vats())
-        requests, _ = asked(Paper().set_vats_settings([new]), enveloped(**{key: [vats()]}), enveloped())
+        requests, _ = asked(ScriptedApi().set_vats_settings([new]), enveloped(**{key: [vats()]}), enveloped())
         assert sent(requests[1]) == {key: [new]}
 
     @pytest.mark.parametrize("num", ["89000000000", "+79000000000", 79000000000])
     def test_a_number_is_asked_for_by_ten_digits_however_it_is_shown(self, num: Any) -> None:
         shown_as = {**vats(), "num": num}
-        requests, _ = asked(Paper().set_vats_settings([redirected(shown_as)]), shown(shown_as), enveloped())
+        requests, _ = asked(
+            ScriptedApi().set_vats_settings([redirected(shown_as)]), shown(shown_as), enveloped()
+        )
         assert sent(requests[0]) == {"nums": ["9000000000"]}
         assert sent(requests[1])["vatsSettings"][0]["num"] == num
 
@@ -324,7 +331,7 @@ class TestAsRead:
         entry = {**vats(), **odd}
         edited_entry = {**deepcopy(entry), "new": 1}
         requests, _ = asked(
-            Paper().set_vats_settings([edited_entry], expected_hash=settings_hash([entry])),
+            ScriptedApi().set_vats_settings([edited_entry], expected_hash=settings_hash([entry])),
             shown(entry),
             enveloped(),
         )
@@ -361,7 +368,7 @@ class TestWorkday:
 
     @pytest.mark.parametrize("was", [0, 1])
     def test_what_the_vendor_shows_may_stay_without_a_hash_too(self, was: int) -> None:
-        call = Paper().set_vats_settings([vats(workdayDefDay=1)])
+        call = ScriptedApi().set_vats_settings([vats(workdayDefDay=1)])
         if was:
             requests, _ = asked(call, shown(vats(workdayDefDay=1)), enveloped())
             assert [request.path for request in requests] == [READ, SET]
@@ -375,7 +382,7 @@ class TestWorkday:
     def test_after_a_read_it_can(self, workday: int, uses: int, fits: bool) -> None:
         before, new = vats(workdayDefDay=3), vats(workdayDefDay=workday, isUseCalendar=uses)
         redirect(new).update(dialTime=45)
-        call = Paper().set_vats_settings([new], expected_hash=settings_hash([before]))
+        call = ScriptedApi().set_vats_settings([new], expected_hash=settings_hash([before]))
         if fits:
             assert [request.path for request in asked(call, shown(before), enveloped())[0]] == [READ, SET]
             return
@@ -450,17 +457,17 @@ class TestSet:
     new = edited(lambda entry: redirect(entry).update(dialTime=45))
 
     def outcome(self, *answers: Any, **given: Any) -> tuple[list[str], Any]:
-        requests, result = asked(Paper().set_vats_settings(self.new, **given), *answers)
+        requests, result = asked(ScriptedApi().set_vats_settings(self.new, **given), *answers)
         return [request.path for request in requests], result
 
     def test_what_is_sent(self) -> None:
-        (_, request), done = asked(Paper().set_vats_settings(self.new), shown(vats()), enveloped())
+        (_, request), done = asked(ScriptedApi().set_vats_settings(self.new), shown(vats()), enveloped())
         assert (request.method, request.path, sent(request)) == ("POST", SET, {"vatsSettings": self.new})
-        assert request.repeat is Repeat.SET_STATE
+        assert request.idempotency is Idempotency.SET_STATE
         assert done.result == ABOUT
 
     def test_without_a_hash_an_unknown_outcome_stays_one(self) -> None:
-        call = Paper().set_vats_settings(self.new)
+        call = ScriptedApi().set_vats_settings(self.new)
         next(call)
         call.send(shown(vats()))
         with pytest.raises(TelecomUnknownError):
@@ -469,13 +476,13 @@ class TestSet:
     @pytest.mark.parametrize("expected", [None, hash])
     def test_they_are_read_first(self, expected: str | None) -> None:
         requests, _ = asked(
-            Paper().set_vats_settings(self.new, expected_hash=expected), shown(vats()), enveloped()
+            ScriptedApi().set_vats_settings(self.new, expected_hash=expected), shown(vats()), enveloped()
         )
         assert [request.path for request in requests] == [READ, SET]
         assert sent(requests[0]) == {"nums": ["9000000000"]}
 
     def test_settings_that_have_changed_since_are_refused_before_anything_is_set(self) -> None:
-        call = Paper().set_vats_settings(self.new, expected_hash=self.hash)
+        call = ScriptedApi().set_vats_settings(self.new, expected_hash=self.hash)
         next(call)
         other = edited(lambda entry: redirect(entry).update(dialTime=1))
         with pytest.raises(TelecomRejectedError, match="have changed since they were read"):
@@ -501,7 +508,7 @@ class TestSet:
         new = deepcopy(before)
         redirect(new).update(dialTime=45)
         requests, _ = asked(
-            Paper().set_vats_settings([new], expected_hash=settings_hash([before])),
+            ScriptedApi().set_vats_settings([new], expected_hash=settings_hash([before])),
             shown(before),
             enveloped(),
         )

@@ -17,16 +17,16 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotSentError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.guard import Guard
+from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.request import Repeat, Request, Response, Unknown
-from airflow_provider_telecom.calls.retry import perform
+from airflow_provider_telecom.calls.request import Idempotency, Request, Response, Unknown
+from airflow_provider_telecom.calls.retry import send_with_retry
 from airflow_provider_telecom.vendors.api import Credentials
 from airflow_provider_telecom.vendors.sunsim.models import read_pair
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
 from airflow_provider_telecom.vendors.sunsim.tokens import auth_for
 from tests.by_hand import drive
-from tests.vendors.sunsim.paper import BASE, PAIR, Paper, answer, asked, jwt
+from tests.vendors.sunsim.by_hand import BASE, PAIR, ScriptedApi, answer, asked, jwt
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EXP = int(datetime(2026, 3, 2, 11, 0, tzinfo=UTC).timestamp())
@@ -37,11 +37,11 @@ def pair(zone: str | None = None, **changes: Any) -> Any:
 
 
 def test_create_is_signed_with_the_authorization_token_and_may_be_repeated() -> None:
-    requests, made = asked(Paper().create_tokens(), answer(PAIR))
+    requests, made = asked(ScriptedApi().create_tokens(), answer(PAIR))
     (request,) = requests
     assert (request.method, request.url(BASE)) == ("GET", f"{BASE}/api/v1/auth/integrationapi/create")
     assert request.headers == {"Authorization": Secret("Bearer sim.authorization")}
-    assert request.repeat is Repeat.TOKEN
+    assert request.idempotency is Idempotency.TOKEN
     assert (made.access.reveal(), made.refresh.reveal()) == ("sim.access", "sim.refresh")
     assert "sim." not in repr(made)
 
@@ -49,15 +49,15 @@ def test_create_is_signed_with_the_authorization_token_and_may_be_repeated() -> 
 def test_row_30_refresh_is_signed_with_the_refresh_token() -> None:
     """The document names the authorization token as the parameter; its comment, the refresh token."""
     for given in ("sim.old-refresh", Secret("sim.old-refresh")):
-        (request,), made = asked(Paper().refresh_tokens(given), answer(PAIR))
+        (request,), made = asked(ScriptedApi().refresh_tokens(given), answer(PAIR))
         assert request.url(BASE) == f"{BASE}/api/v1/auth/integrationapi/refresh"
         assert request.headers == {"Authorization": Secret("Bearer sim.old-refresh")}
         assert made.refresh.reveal() == "sim.refresh"
 
 
 def test_refresh_is_never_repeated() -> None:
-    call = Paper().refresh_tokens("sim.refresh")
-    assert next(call).repeat is Repeat.UNKEYED
+    call = ScriptedApi().refresh_tokens("sim.refresh")
+    assert next(call).idempotency is Idempotency.NONE
     with pytest.raises(TelecomUnknownError):
         call.send(Unknown("read timed out"))
 
@@ -65,12 +65,12 @@ def test_refresh_is_never_repeated() -> None:
 @pytest.mark.parametrize("bad", ["", " ", "a b", "a\r\nX: y", "ї"])
 def test_a_refresh_token_must_fit_into_a_header(bad: str) -> None:
     with pytest.raises(TelecomInputError, match="refresh_token"):
-        next(Paper().refresh_tokens(bad))
+        next(ScriptedApi().refresh_tokens(bad))
 
 
 def test_the_api_path_may_be_another() -> None:
-    assert next(Paper(api_path="/v2/").create_tokens()).path == "/v2/auth/integrationapi/create"
-    assert next(Paper(api_path="/").create_tokens()).path == "/auth/integrationapi/create"
+    assert next(ScriptedApi(api_path="/v2/").create_tokens()).path == "/v2/auth/integrationapi/create"
+    assert next(ScriptedApi(api_path="/").create_tokens()).path == "/auth/integrationapi/create"
 
 
 class TestRow31Ends:
@@ -118,7 +118,7 @@ def test_an_answer_without_usable_tokens_is_unreadable(changes: dict[str, Any]) 
 
 def rotating(**options: Any) -> RotatingJwt:
     credentials = Credentials("", Secret("sim.authorization"), "abcd1234")
-    return auth_for(credentials, SunSimOptions(**options), Guard(), 60, Pace())
+    return auth_for(credentials, SunSimOptions(**options), AccountLimits(), 60, Pace())
 
 
 def old(refresh: str | None = None) -> RotatingToken:
@@ -213,13 +213,13 @@ def test_row_46_which_answers_refuse_the_token(status: int, error: Any, dead: bo
 
 
 def test_tokens_have_a_breaker_of_their_own() -> None:
-    guard = Guard()
+    limits = AccountLimits()
     for _ in range(5):
-        call = perform(Request("GET", "/x", Repeat.UNKEYED), Bearer(Secret("x")), len, guard, 60)  # type: ignore[arg-type]
+        call = send_with_retry(Request("GET", "/x", Idempotency.NONE), Bearer(Secret("x")), len, limits, 60)  # type: ignore[arg-type]
         next(call)
         with pytest.raises(TelecomUnknownError):
             call.send(Unknown("down"))
     with pytest.raises(TelecomNotSentError):
-        guard.admit()
-    auth = auth_for(Credentials("", Secret("x"), "k"), SunSimOptions(), guard, 60, Pace())
+        limits.check_breaker()
+    auth = auth_for(Credentials("", Secret("x"), "k"), SunSimOptions(), limits, 60, Pace())
     assert minted(auth, None, answer(PAIR))[0] == ["Bearer x"]

@@ -7,7 +7,6 @@ from enum import Enum
 
 from pydantic import AliasChoices, Field
 
-from airflow_provider_telecom.vendors.clock import moment_of
 from airflow_provider_telecom.vendors.ketchup_loyalty.models.answer import (
     Answer,
     Money,
@@ -15,6 +14,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models.answer import (
     PerhapsText,
     Text,
 )
+from airflow_provider_telecom.vendors.times import utc_or_none
 
 
 class MessageState(Enum):
@@ -78,7 +78,7 @@ class MessageStatus(Answer):
 
     def delivered_at(self, vendor_timezone: str | None) -> datetime | None:
         """Return when the delivery report came, aware; None without a report, or with no zone known."""
-        return moment_of(self.time_dr, vendor_timezone)
+        return utc_or_none(self.time_dr, vendor_timezone)
 
 
 class SmsTask(Answer):

@@ -6,7 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Whole, amount_in, moment
+from airflow_provider_telecom.vendors.novaconnect.numbers import (
+    Id,
+    OptionalDecimal,
+    OptionalInt,
+    amount_in,
+    from_unix,
+)
 
 
 class Bill(Answer):
@@ -14,24 +20,24 @@ class Bill(Answer):
 
     id: Id
     period: str | None = None
-    added: Whole = None
-    paided: Whole = None
-    cost: Amount = None
-    valute_course: Amount = None
+    added: OptionalInt = None
+    paided: OptionalInt = None
+    cost: OptionalDecimal = None
+    valute_course: OptionalDecimal = None
     country: str | None = None
-    valute_cost: Amount = None
+    valute_cost: OptionalDecimal = None
     bid: str | None = None
     currency: str | None = None
 
     @property
     def added_at(self) -> datetime | None:
         """When the bill was made."""
-        return moment(self.added)
+        return from_unix(self.added)
 
     @property
     def paid_at(self) -> datetime | None:
         """When the payment came in; None while the bill is unpaid."""
-        return moment(self.paided)
+        return from_unix(self.paided)
 
 
 class Company(Answer):
@@ -46,7 +52,7 @@ class Company(Answer):
     unique_id: str | None = None
     contract: str | None = None
     country: str | None = None
-    billing_type: Whole = None
+    billing_type: OptionalInt = None
     overdraft: str | None = None
     balance: str | None = None
     preliminary_balance: str | None = None

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Whole, moment
+from airflow_provider_telecom.vendors.novaconnect.numbers import Id, OptionalDecimal, OptionalInt, from_unix
 
 
 class ActionType(StrEnum):
@@ -26,7 +26,7 @@ class ReportRow(Answer):
     original_number: str | None = None
     iccid: str | None = None
     name: str | None = None
-    session_cost: Amount = None
+    session_cost: OptionalDecimal = None
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -37,29 +37,29 @@ class ReportRow(Answer):
 class SessionRow(ReportRow):
     """A data session. `value` is its traffic both ways, in a unit that the document does not name."""
 
-    start: Whole = None
-    end: Whole = None
+    start: OptionalInt = None
+    end: OptionalInt = None
     country_name: str | None = None
     operator_name: str | None = None
     operator_code: str | None = None
-    value: Whole = None
+    value: OptionalInt = None
 
     @property
     def start_at(self) -> datetime | None:
         """When the session began."""
-        return moment(self.start)
+        return from_unix(self.start)
 
     @property
     def end_at(self) -> datetime | None:
         """When the session ended."""
-        return moment(self.end)
+        return from_unix(self.end)
 
 
 class DayRow(ReportRow):
     """A session's traffic on one day. A session that passes midnight has a row for each day."""
 
     day: int
-    value: Whole = None
+    value: OptionalInt = None
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -69,17 +69,17 @@ class DayRow(ReportRow):
     @property
     def day_at(self) -> datetime | None:
         """The moment that stands for the day."""
-        return moment(self.day)
+        return from_unix(self.day)
 
 
 class ActionRow(ReportRow):
     """A call, an SMS or a USSD request. `type` is an `ActionType`."""
 
     type: str
-    date: Whole = None
+    date: OptionalInt = None
     to_number: str | None = None
 
     @property
     def date_at(self) -> datetime | None:
         """When it was sent or received."""
-        return moment(self.date)
+        return from_unix(self.date)

@@ -8,7 +8,14 @@ from enum import StrEnum
 from pydantic import model_validator
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Id, Lock, Name, Whole, moment
+from airflow_provider_telecom.vendors.novaconnect.numbers import (
+    Id,
+    Lock,
+    Name,
+    OptionalDecimal,
+    OptionalInt,
+    from_unix,
+)
 
 
 class SimBlock(StrEnum):
@@ -41,38 +48,38 @@ class Group(Answer):
 
     id: Id
     name: str
-    added: Whole = None
+    added: OptionalInt = None
 
     @property
     def added_at(self) -> datetime | None:
         """When the group was made."""
-        return moment(self.added)
+        return from_unix(self.added)
 
 
 class Limit(Answer):
     """A SIM's limit or package: `value` and `used` in megabytes. `type` is a `LimitType`."""
 
     type: str
-    value: Whole = None
-    used: Amount = None
-    updated: Whole = None
-    created: Whole = None
+    value: OptionalInt = None
+    used: OptionalDecimal = None
+    updated: OptionalInt = None
+    created: OptionalInt = None
 
     @property
     def updated_at(self) -> datetime | None:
         """When `used` was brought up to date."""
-        return moment(self.updated)
+        return from_unix(self.updated)
 
     @property
     def created_at(self) -> datetime | None:
         """When the limit was set."""
-        return moment(self.created)
+        return from_unix(self.created)
 
 
 class Tariff(Answer):
     """A SIM's tariff. `change_lock` is the Unix time until which it cannot be changed, or a truth value."""
 
-    id: Whole = None
+    id: OptionalInt = None
     name: str | None = None
     change_lock: Lock = None
     package_auto: bool | None = None
@@ -80,7 +87,7 @@ class Tariff(Answer):
     @property
     def locked_until(self) -> datetime | None:
         """Until when the tariff cannot be changed; None when there is no lock or no date of it."""
-        return None if isinstance(self.change_lock, bool) else moment(self.change_lock)
+        return None if isinstance(self.change_lock, bool) else from_unix(self.change_lock)
 
 
 class Sim(Answer):
@@ -96,9 +103,9 @@ class Sim(Answer):
     number: str | None = None
     external_number: str | None = None
     name: str | None = None
-    balance: Amount = None
+    balance: OptionalDecimal = None
     currency: str | None = None
-    msu_value: Whole = None
+    msu_value: OptionalInt = None
     comment: str | None = None
     groups: tuple[Group, ...] | None = None
     limit: Limit | None = None
@@ -115,7 +122,7 @@ class Queued(Answer):
 class RenamedSim(Answer):
     """A SIM's id and new name; or a `queue_id`, which is what the document's words promise instead."""
 
-    id: Whole = None
+    id: OptionalInt = None
     name: str | None = None
     queue_id: Name | None = None
 

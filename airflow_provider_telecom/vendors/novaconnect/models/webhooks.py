@@ -13,11 +13,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from airflow_provider_telecom.calls.answers import as_model, read_json, unreadable
+from airflow_provider_telecom.calls.responses import read_json, to_model, unreadable_response
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
 from airflow_provider_telecom.vendors.novaconnect.models.company import Bill
 from airflow_provider_telecom.vendors.novaconnect.models.sims import Sim
-from airflow_provider_telecom.vendors.novaconnect.numbers import Amount, Whole, moment
+from airflow_provider_telecom.vendors.novaconnect.numbers import OptionalDecimal, OptionalInt, from_unix
 
 
 class NoticeType(StrEnum):
@@ -44,18 +44,18 @@ Sims = Annotated[tuple[Sim, ...], BeforeValidator(_as_list)]
 class QueueStatus(Answer):
     """How far a queue is: `process` of `count` SIMs, `percentage` of a hundred."""
 
-    count: Whole = None
-    process: Whole = None
-    percentage: Amount = None
+    count: OptionalInt = None
+    process: OptionalInt = None
+    percentage: OptionalDecimal = None
 
 
 class QueueUser(Answer):
     """Who put the operation into the queue."""
 
-    id: Whole = None
+    id: OptionalInt = None
     first_name: str | None = None
     last_name: str | None = None
-    company_id: Whole = None
+    company_id: OptionalInt = None
 
 
 class QueueCallback(Answer):
@@ -63,7 +63,7 @@ class QueueCallback(Answer):
 
     qid: str = Field(min_length=1)
     status: QueueStatus
-    added: Whole = None
+    added: OptionalInt = None
     queue: str | None = None
     handler: str | None = None
     items: Sims = ()
@@ -78,7 +78,7 @@ class QueueCallback(Answer):
     @property
     def added_at(self) -> datetime | None:
         """When the operation was put into the queue."""
-        return moment(self.added)
+        return from_unix(self.added)
 
 
 class NoticeFile(Answer):
@@ -96,7 +96,7 @@ class NoticeFile(Answer):
                 return base64.b64decode(self.body, validate=True)
         except (binascii.Error, ValueError):
             pass
-        raise unreadable("a file that is not base64", self.body.encode())
+        raise unreadable_response("a file that is not base64", self.body.encode())
 
 
 class Notice(Answer):
@@ -139,9 +139,9 @@ _ITEMS_OF: dict[str, type[Answer]] = {
 
 def read_queue_callback(body: bytes) -> QueueCallback:
     """Return what a post to a `callback_url` says. Raises TelecomAnswerError."""
-    return as_model(QueueCallback, read_json(body), body)
+    return to_model(QueueCallback, read_json(body), body)
 
 
 def read_notice(body: bytes) -> Notice:
     """Return what an account notice says. Raises TelecomAnswerError."""
-    return as_model(Notice, read_json(body), body)
+    return to_model(Notice, read_json(body), body)

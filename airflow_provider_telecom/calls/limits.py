@@ -1,0 +1,145 @@
+"""What protects a vendor and our bill across calls: breaker, retry budget, rate.
+
+One guard stands per host and credential in a process. It reads a clock and keeps counts; it never
+waits: it says how long to wait, and the call yields that as a step.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomInputError,
+    TelecomNotSentError,
+    TelecomThrottledError,
+)
+from airflow_provider_telecom.calls.retry_after import (
+    MAX_RETRY_AFTER,
+    MAX_WAIT,
+    is_quota_exhausted,
+    parse_wait,
+)
+
+Clock = Callable[[], float]
+
+_OPENS_AFTER_FAILURES = 5
+_PROBES_AFTER_SECONDS = 30.0
+_BUDGET, _REPEAT_COSTS, _SUCCESS_PAYS = 100, 5, 1
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|m|h)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def parse_rate_limit(rate: str) -> float:
+    """Return the spacing that a rate such as `10/s`, `600/m` or `1000/h` asks for."""
+    found = _RATE.fullmatch(rate.strip())
+    if not found or float(found.group(1)) <= 0:
+        raise TelecomInputError("rate_limit", "must be like 10/s, 600/m or 1000/h")
+    return _SECONDS[found.group(2)] / float(found.group(1))
+
+
+@dataclass
+class AccountLimits:
+    """The state shared by all calls of one account in this process. Thread-safe."""
+
+    spacing: float = 0.0
+    """Seconds between two requests; 0 for no limit."""
+    clock: Clock = time.monotonic
+    wall_clock: Clock = time.time
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _failures: int = 0
+    _last_failure: float = float("-inf")
+    _opened_at: float | None = None
+    _budget: int = _BUDGET
+    _next_turn: float = 0.0
+
+    def delay(self) -> float:
+        """Return the seconds until a request may be sent. Changes nothing, unlike `admit` and `turn`.
+
+        Raises TelecomNotSentError while the breaker is open, and TelecomThrottledError for a wait of more
+        than LONGEST_WAIT.
+        """
+        with self._lock:
+            self._refuse_while_open()
+            return self._wait()
+
+    def check_breaker(self) -> None:
+        """Raise TelecomNotSentError while the breaker is open, but let one probe through every 30 s."""
+        with self._lock:
+            if self._refuse_while_open():
+                self._opened_at = self.clock()
+
+    def _refuse_while_open(self) -> bool:
+        """Return whether the breaker has opened and the next request is its probe."""
+        if self._failures < _OPENS_AFTER_FAILURES or self._opened_at is None:
+            return False
+        shut_for = self._opened_at + _PROBES_AFTER_SECONDS - self.clock()
+        if shut_for > 0:
+            raise TelecomNotSentError(
+                f"not sent: the last {self._failures} requests failed; the next try is let through soon",
+                retry_after=round(shut_for, 1),
+            )
+        return True
+
+    def reserve_turn(self) -> float:
+        """Take the next free turn and return the seconds until it comes.
+
+        Raises TelecomThrottledError, and takes no turn, for a wait of more than LONGEST_WAIT.
+        """
+        with self._lock:
+            wait = self._wait()
+            if self.spacing:
+                self._next_turn = self.clock() + wait + self.spacing
+            return wait
+
+    def _wait(self) -> float:
+        wait = max(0.0, self._next_turn - self.clock())
+        if wait > MAX_WAIT:
+            raise TelecomThrottledError(
+                "not sent: the vendor's quota or rate_limit is used up",
+                retry_after=math.ceil(min(wait, MAX_RETRY_AFTER)),
+            )
+        return wait
+
+    def pause_sending(self, seconds: float) -> None:
+        """Let nobody send for `seconds`, at most LONGEST_RETRY_AFTER, because the vendor said so."""
+        with self._lock:
+            self._next_turn = max(self._next_turn, self.clock() + min(seconds, MAX_RETRY_AFTER))
+
+    def record_success(self) -> None:
+        """The vendor is alive: it answered, if only with a refusal."""
+        with self._lock:
+            self._failures, self._opened_at = 0, None
+            self._budget = min(_BUDGET, self._budget + _SUCCESS_PAYS)
+
+    def record_failure(self, began: float) -> None:
+        """The vendor failed or could not be reached, with a request that began at `began` by the clock.
+
+        Requests that fail side by side count as one failure: when a host drops its idle connections,
+        all threads see it at once.
+        """
+        with self._lock:
+            if began < self._last_failure:
+                return
+            self._failures += 1
+            self._last_failure = self.clock()
+            if self._failures >= _OPENS_AFTER_FAILURES:
+                self._opened_at = self._last_failure
+
+    def spend_retry(self) -> bool:
+        """Pay for one repeat. False when the budget is used up: a vendor that is down gets no storm."""
+        with self._lock:
+            if self._budget < _REPEAT_COSTS:
+                return False
+            self._budget -= _REPEAT_COSTS
+            return True
+
+    def apply_headers(self, headers: Mapping[str, str]) -> None:
+        """Stop in time when `X-Rate-Limit-Remaining` says that the quota is used up."""
+        reset = parse_wait(headers.get("x-rate-limit-reset", ""), self.wall_clock)
+        if reset is not None and is_quota_exhausted(headers):
+            self.pause_sending(reset)

@@ -1,0 +1,191 @@
+"""Reading answers: strict, bounded, and with errors that never hold what they could not read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Hashable
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomAuthError,
+    TelecomError,
+    TelecomNotFoundError,
+    TelecomRedirectError,
+    TelecomRejectedError,
+    TelecomServerError,
+    TelecomThrottledError,
+)
+from airflow_provider_telecom.calls.request import Response
+from airflow_provider_telecom.calls.retry_after import retry_after
+
+T = TypeVar("T")
+
+_MOST_DIGITS = 400
+# A whole pair, half of one (the group), or another backslash with what it stands before.
+_SURROGATES = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+class ErrorDetails(NamedTuple):
+    """What a vendor's error body says: its code and its text, either of them perhaps empty."""
+
+    code: str | None = None
+    text: str = ""
+
+
+def unreadable_response(why: str, body: bytes, status: int | None = None) -> TelecomAnswerError:
+    """Return the error for a body that makes no sense; it names the body by length and hash."""
+    return TelecomAnswerError(why, length=len(body), sha256=hashlib.sha256(body).hexdigest(), status=status)
+
+
+def read_json(body: bytes) -> Any:
+    """Return what a JSON body holds, fractions as Decimal. Raises TelecomAnswerError.
+
+    Refused: other encodings than UTF-8, NaN and Infinity, a key given twice, nesting too deep, and numbers
+    that are far from what a float can hold. Half a surrogate pair, as a cut emoji leaves it, becomes U+FFFD:
+    no database, no file and no log takes it.
+    """
+    try:
+        return json.loads(
+            _without_halves(body.decode("utf-8-sig")),
+            parse_float=_fraction,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=reject_duplicate_keys,
+        )
+    except (ValueError, ArithmeticError, RecursionError):
+        raise unreadable_response("not JSON", body) from None
+
+
+def _without_halves(text: str) -> str:
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _SURROGATES.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
+
+
+def _fraction(text: str) -> Decimal:
+    """Return a fraction. `1e999999999` is refused: whoever makes an int of it waits for hours."""
+    number = Decimal(text)
+    if len(text) > _MOST_DIGITS or abs(number.adjusted()) > _MOST_DIGITS:
+        raise ValueError("no such number")
+    return number
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return pairs as a dict. Raises ValueError when a key stands twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def to_model(model: type[T], value: object, body: bytes = b"") -> T:
+    """Return `value` as a `model`. Raises TelecomAnswerError that names fields, never their content."""
+    try:
+        adapter: TypeAdapter[T] = _adapter(cast("Hashable", model))
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        places = sorted({".".join(map(str, fault["loc"])) or "the answer" for fault in error.errors()})
+        raise unreadable_response(f"unexpected answer, see {', '.join(places[:5])}", body) from None
+
+
+@cache
+def _adapter(model: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", model))
+
+
+def mentions_failure(value: object) -> bool:
+    """Return whether JSON mentions a failure anywhere, which no answer of a success does.
+
+    That is a field named for errors that holds something, a field such as `success` that is not true, or a
+    status such as `failed`.
+    """
+    if isinstance(value, list):
+        return any(map(mentions_failure, value))
+    return isinstance(value, dict) and any(_is_failure(*field) for field in value.items())
+
+
+def _is_failure(name: str, value: object) -> bool:
+    name = _SEPARATORS.sub("", name.casefold())
+    if _FAILURE_NAME.fullmatch(name):
+        return not _is_blank(value)
+    if name in _CLAIMS:
+        return str(value).strip().casefold() not in ("1", "true", "yes", "ok")
+    if name in _STATUSES and isinstance(value, str) and _FAILURE.search(value.casefold()):
+        return True
+    return mentions_failure(value)
+
+
+def _is_blank(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_blank, value.values()))
+    return not value or value == "0"
+
+
+_SEPARATORS = re.compile(r"[_\- ]")
+_FAILURE_NAME = re.compile(
+    r"err(s|no)?|errors?(code|message|msg|text|description)?|exceptions?|faults?|fail(s|ed|ures?)?|"
+    r"reject(s|ed|ions?)?|refus(ed|als?)|denied|ошибк[аи]"
+)
+_FAILURE = re.compile("error|fail|(?<!de)fault|exception|reject|refus|denied|ошиб")
+_CLAIMS = frozenset({"success", "successful", "succeeded", "issuccess", "issuccessful", "ok", "isok"})
+_STATUSES = frozenset({"status", "state", "result"})
+
+
+def raise_for_status(response: Response, error_details: Callable[[], ErrorDetails]) -> None:
+    """Raise the error that the HTTP status stands for; do nothing for a 2xx.
+
+    `complaint` reads the vendor's error body and is asked only when there is an error to explain.
+    """
+    status = response.status
+    if 200 <= status < 300:
+        return
+    kind = _error_for(status)
+    if 300 <= status < 400:
+        raise kind("the vendor's host redirects, and redirects are not followed", status=status)
+    said = error_details()
+    raise kind(
+        said.text or _DEFAULT_TEXT.get(kind, "refused"),
+        status=status,
+        code=said.code,
+        retry_after=retry_after(response.headers) if status in (429, 503) else None,
+    )
+
+
+_DEFAULT_TEXT: dict[type[TelecomError], str] = {
+    TelecomAuthError: "credentials refused",
+    TelecomNotFoundError: "not found",
+    TelecomThrottledError: "too many requests",
+    TelecomServerError: "the vendor's server failed",
+}
+
+
+# Request Timeout, Too Early, and nginx's "client closed request" come from a server that gave up waiting. It,
+# or another one behind it, may have acted.
+_LIKE_A_LOST_ANSWER = (408, 425, 499)
+
+
+def _error_for(status: int) -> type[TelecomError]:
+    by_status: dict[int, type[TelecomError]] = {
+        401: TelecomAuthError,
+        403: TelecomAuthError,
+        404: TelecomNotFoundError,
+        429: TelecomThrottledError,
+    }
+    if status in by_status:
+        return by_status[status]
+    if status < 200 or status >= 500 or status in _LIKE_A_LOST_ANSWER:
+        return TelecomServerError
+    return TelecomRedirectError if status < 400 else TelecomRejectedError

@@ -1,0 +1,121 @@
+"""What became of each message of a long send, streamed to a file in object storage.
+
+While the send goes on, results stand in parts beside the file, one part between two moments at which the
+progress was written down: so a later try goes on where the last one stopped, and no half part counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+_PIECE = 1024 * 1024
+
+
+class ResultsFile:
+    """The JSON lines of one send at `path`. Rows are counted by their place among the recipients."""
+
+    def __init__(self, path: ObjectStoragePath) -> None:
+        self.path = path
+        self._parts = path.with_name(f"{path.name}.parts")
+        self._file: IO[str] | None = None
+        self._failure: Exception | None = None
+
+    def begin(self, row: int) -> None:
+        """Go on with the results from `row`; what stands of later ones is from a try that died.
+
+        Raises TelecomInputError if the results of the rows before are not there.
+        """
+        self._parts.mkdir(parents=True, exist_ok=True)
+        for part in self._listed():
+            if _first_row(part) >= row:
+                part.unlink()
+        if row and not self._listed() and self.path.exists():  # finished before, and now there are more rows
+            self.path.rename(self._part(0))
+        if (there := self._complete_rows()) != row:
+            raise TelecomInputError(
+                "results_path",
+                f"an earlier try has sent to {row} recipients, and the results of {there} are at "
+                f"{self.path}. Give the path that this try had, or none",
+            )
+        self._row = row
+
+    def add(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Write results."""
+        try:
+            if self._file is None:
+                self._file = self._part(self._row).open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
+            self._file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        except Exception as error:
+            self._failure = error
+            raise
+
+    def close_part(self, row: int) -> None:
+        """Make what was written so far last. The next part begins with `row`.
+
+        Raises the error of the first write or close that failed: a part that is not whole counts for nothing,
+        though closing it may succeed.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._file is not None:
+            try:
+                self._file.close()
+            except Exception as error:
+                self._failure = error
+                raise
+        self._file, self._row = None, row
+
+    def finish(self, rows: int) -> None:
+        """Join the parts to the one file: written beside it, then renamed.
+
+        Raises TelecomInputError if it would not hold the results of so many rows.
+        """
+        beside, joined = self.path.with_name(f"{self.path.name}.part"), 0
+        with beside.open("wb") as whole:  # type: ignore[no-untyped-call]
+            for part in self._listed():
+                with part.open("rb") as file:
+                    while piece := file.read(_PIECE):
+                        joined += piece.count(b"\n")
+                        whole.write(piece)
+        if joined != rows:
+            raise TelecomInputError(
+                "results_path",
+                f"all {rows} recipients were sent to, but {self._parts} holds the results of {joined}: "
+                "another task or program writes there as well",
+            )
+        beside.rename(self.path)
+
+    def forget_parts(self) -> None:
+        """Remove the parts, once the one file counts."""
+        for part in self._listed():
+            part.unlink()
+        self._parts.rmdir()
+
+    def _part(self, row: int) -> ObjectStoragePath:
+        return self._parts.joinpath(f"{row:012d}.jsonl")
+
+    def _complete_rows(self) -> int:
+        """Return how many rows the parts hold, from the first row on, without a gap."""
+        row = 0
+        for part in self._listed():
+            if _first_row(part) != row:
+                break
+            with part.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    row += piece.count(b"\n")
+        return row
+
+    def _listed(self) -> list[Any]:
+        found = [part for part in self._parts.iterdir() if part.name.endswith(".jsonl")]
+        return sorted(found, key=_first_row)
+
+
+def _first_row(part: Any) -> int:
+    return int(part.name.removesuffix(".jsonl"))

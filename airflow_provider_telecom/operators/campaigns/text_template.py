@@ -1,0 +1,38 @@
+"""Texts with columns of the recipients in them: `Dear {name}, your order {order} is ready`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from string import Formatter
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+
+_COLUMN = re.compile(r"\w+(?:[ -]\w+)*")
+
+
+class TextTemplate:
+    """A text whose `{column}` is filled from each recipient's row. Columns only: nothing is computed."""
+
+    def __init__(self, text: str) -> None:
+        try:
+            parts = list(Formatter().parse(text))
+        except ValueError:
+            raise TelecomInputError("text", "has a brace that is not part of a {column}") from None
+        for _, column, form, conversion in parts:
+            if column is not None and (form or conversion or not _COLUMN.fullmatch(column)):
+                raise TelecomInputError("text", "may hold only names of columns in braces, like {name}")
+        named = [column for _, column, _, _ in parts if column is not None]
+        self.columns: Sequence[str] = tuple(dict.fromkeys(named))
+        self._parts = [
+            (before, None if column is None else self.columns.index(column)) for before, column, _, _ in parts
+        ]
+
+    @property
+    def has_only_placeholders(self) -> bool:
+        """Whether nothing is left of it without the values."""
+        return not "".join(before for before, _ in self._parts).strip()
+
+    def fill(self, values: Sequence[str]) -> str:
+        """Return the text for one recipient, from the values of `columns`."""
+        return "".join(before if place is None else before + values[place] for before, place in self._parts)

@@ -1,0 +1,84 @@
+"""Building the draft of a Kyivstar promo with its whole audience. It costs nothing and reaches nobody."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomInputError,
+    TelecomRejectedError,
+    TelecomUnknownError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
+    from airflow_provider_telecom.operators.campaigns.recipients import Audience, Entry
+
+log = logging.getLogger(__name__)
+
+MAX_CHUNK_SIZE = 20_000
+_TOO_LARGE = 413
+_DRAFTS_AT_MOST = 3
+_VARIABLE = re.compile(r"\$\{(\d+)\}")
+
+
+def check_variables(text: str, columns: Sequence[str]) -> None:
+    """Check that `${1}`, `${2}`, ... stand for the columns, one by one. Raises TelecomInputError."""
+    found = {int(place) for place in _VARIABLE.findall(text)}
+    if found != set(range(1, len(columns) + 1)):
+        named = ", ".join(f"${{{place}}}" for place in sorted(found)) or "no variables"
+        raise TelecomInputError(
+            "param_columns",
+            f"has {len(columns)} columns, and the text has {named}: they must be ${{1}}, ${{2}}, ...",
+        )
+
+
+def build_draft(
+    hook: KyivstarOpenTelecomHook, audience: Audience, text: str, sender: str | None, chunk_size: int
+) -> str:
+    """Return the id of a draft that holds the whole audience, each recipient once.
+
+    The audience cannot be read back and a copy of a chunk would be appended. So after an unknown outcome
+    the draft is left as it is, and another one is built; three in all, then TelecomUnknownError.
+    """
+    for attempt in range(1, _DRAFTS_AT_MOST + 1):
+        try:
+            return _built(hook, audience, text, sender, chunk_size)
+        except TelecomUnknownError:
+            if attempt == _DRAFTS_AT_MOST:
+                raise
+            log.warning("A promo draft is abandoned after an unknown outcome; another one is built")
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _built(
+    hook: KyivstarOpenTelecomHook, audience: Audience, text: str, sender: str | None, chunk_size: int
+) -> str:
+    promo = hook.create_promo(text, sender=sender)
+    params = promo.param_count
+    entries = audience.entries()
+    while chunk := list(islice(entries, chunk_size)):
+        if params is not None and params != len(chunk[0]) - 1:
+            raise TelecomInputError("param_columns", f"the vendor counts {params} variables in the text")
+        for part in _added(hook, promo.id, chunk):
+            chunk_size = min(chunk_size, part)
+    return promo.id
+
+
+def _added(hook: KyivstarOpenTelecomHook, promo_id: str, chunk: Sequence[Entry]) -> Iterator[int]:
+    """Append a chunk, in halves when the vendor says that it is too large; yield the sizes that it took."""
+    try:
+        hook.add_promo_audience(promo_id, [(msisdn, params) for msisdn, *params in chunk])
+    except TelecomRejectedError as error:
+        if error.status != _TOO_LARGE or len(chunk) == 1:
+            raise
+    else:
+        yield len(chunk)
+        return
+    half = -(-len(chunk) // 2)
+    yield from _added(hook, promo_id, chunk[:half])
+    yield from _added(hook, promo_id, chunk[half:])

@@ -1,0 +1,68 @@
+"""The operator that finds NovaConnect's SIMs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.calls.checks import in_range, one_of
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.operators.base import TelecomOperator, is_literal
+from airflow_provider_telecom.operators.novaconnect.base import MAX_SIMS, NovaConnectOperator
+from airflow_provider_telecom.operators.novaconnect.plan import check_select, select_sims
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.vendors.novaconnect.models import Sim
+
+
+class NovaConnectListSimsOperator(NovaConnectOperator):
+    """Find SIMs and return `{"count", "sim_ids"}`, and with `fields` also `"sims"`: one object each.
+
+    :param select: which SIMs, as in the other operators; all of them without it.
+    :param fields: what else to return of each SIM, by the vendor's names: iccid, number, external_number,
+        name, balance, currency, msu_value, profile, block, comment, groups, limit, tariff. XComs stand in
+        Airflow's database in clear text: iccid, number, external_number, name and comment may say who uses
+        a SIM.
+    :param max_sims: refuse to return more SIMs than this; nothing is ever cut off.
+
+    A read. Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. Source: "Список сим-карт".
+    """
+
+    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "select")
+    private_fields: ClassVar[Sequence[str]] = ("select",)
+    FIELDS: ClassVar[Sequence[str]] = (
+        *("iccid", "number", "external_number", "name", "balance", "currency", "msu_value", "profile"),
+        *("block", "comment", "groups", "limit", "tariff"),
+    )
+
+    def __init__(
+        self, *, select: Any = None, fields: Sequence[str] = (), max_sims: int = 10_000, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.select, self.max_sims = select, in_range("max_sims", max_sims, 1, MAX_SIMS)
+        self.fields = [one_of("fields", name, self.FIELDS) for name in _list_page(fields)]
+        if is_literal(select):
+            check_select(select)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Find them."""
+        select = self.reveal("select")
+        found = self.hook.all_sims() if select is None else select_sims(self.hook, select)
+        if len(found) > self.max_sims:
+            raise TelecomInputError(
+                "max_sims",
+                f"{len(found)} SIMs were found, which is more than {self.max_sims}; none is returned",
+            )
+        listed = {"count": len(found), "sim_ids": [sim.id for sim in found]}
+        return {**listed, "sims": [self._shown(sim) for sim in found]} if self.fields else listed
+
+    def _shown(self, sim: Sim) -> dict[str, Any]:
+        return {"id": sim.id, **sim.model_dump(mode="json", include=set(self.fields))}
+
+
+def _list_page(fields: Sequence[str]) -> Sequence[str]:
+    if isinstance(fields, str):
+        raise TelecomInputError("fields", "must be a list of names")
+    return fields

@@ -1,0 +1,69 @@
+"""One documented method: what it takes, who may call it, what answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError
+from airflow_provider_telecom.simulator.novaconnect.fields import Field
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.simulator.novaconnect.models import User
+    from airflow_provider_telecom.simulator.novaconnect.state import VendorState
+
+DEFAULT_SIZE = 20
+CAP = 25
+"""The longest page where pages are capped."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that has passed its checks: the books, who asks, and the JSON body."""
+
+    vendor_state: VendorState
+    user: User
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the API. `answer` gives what the envelope holds beside `code` and `message`."""
+
+    answer: Callable[[Call], dict[str, Any]]
+    fields: Mapping[str, Field]
+    admin: bool = False
+
+
+def item(thing: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of an answer that holds one thing."""
+    return {"result": {"item": thing}}
+
+
+def cut(call: Call, things: Sequence[Any]) -> list[Any]:
+    """Return the page of `things` that the call asks for."""
+    switches, page = call.vendor_state.switches, call.body.get("page", 0)
+    asked = call.body.get("size", DEFAULT_SIZE)
+    most = (
+        call.vendor_state.max_rows
+        if switches["page_size"] == "asked"
+        else min(CAP, call.vendor_state.max_rows)
+    )
+    size = min(asked, most)
+    step = asked if switches["page_size"] == "rows_capped" else size
+    if page and page * step >= len(things):
+        if switches["past_the_end"] == "not_found":
+            raise RefusedError(404, "not_found", "page")
+        if switches["past_the_end"] == "last_page" and things:
+            page = (len(things) - 1) // step
+    return list(things[page * step : page * step + size])
+
+
+def listing(
+    call: Call, things: Sequence[Any], show: Callable[[Any], dict[str, Any]], whole: int | None = None
+) -> dict[str, Any]:
+    """Return a page of things, with `count` of this page and `all_count` of all that match, or of all."""
+    items = [show(thing) for thing in cut(call, things)]
+    counts_whole = whole is not None and call.vendor_state.switches["all_count"] == "whole"
+    return {"count": len(items), "all_count": whole if counts_whole else len(things), "items": items}

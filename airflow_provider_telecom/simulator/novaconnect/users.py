@@ -1,0 +1,125 @@
+"""The company and its users: company/get, user/get, list, create, edit, password and remove."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError, find
+from airflow_provider_telecom.simulator.novaconnect.fields import (
+    REQUIRED_PAGES,
+    Field,
+    check,
+    is_bool,
+    is_email,
+    is_int,
+    is_name,
+    is_phone,
+    one_of,
+)
+from airflow_provider_telecom.simulator.novaconnect.models import ADMIN, PLAIN, User
+from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
+
+_ID = {"id": Field(is_int, True)}
+_ROLE = Field(one_of(ADMIN, PLAIN))
+_SELF = {"first_name": Field(is_name), "last_name": Field(is_name), "email": Field(is_email)}
+_OTHERS = {"password": Field(is_name), "active": Field(is_bool), "role": _ROLE}
+_CREATE = {
+    "first_name": Field(is_name, True),
+    "last_name": Field(is_name, True),
+    "email": Field(is_email, True),
+    "phone": Field(is_phone, True),
+    "password": Field(is_name),
+    "role": _ROLE,
+    "send": Field(is_bool),
+}
+_EDIT = {"id": Field(is_int), **_SELF, "phone": Field(is_phone), **_OTHERS}
+
+
+def company_get(call: Call) -> dict[str, Any]:
+    """Answer company/get."""
+    return item(dict(call.vendor_state.company))
+
+
+def user_get(call: Call) -> dict[str, Any]:
+    """Answer user/get: who asks."""
+    return {"count": 1, "all_count": 1, **item(call.user.shown())}
+
+
+def user_list(call: Call) -> dict[str, Any]:
+    """Answer user/list."""
+    return listing(call, list(call.vendor_state.users.values()), User.shown)
+
+
+def user_create(call: Call) -> dict[str, Any]:
+    """Answer user/create; with `send` the registration data go out by mail."""
+    facts = dict(call.body)
+    send = facts.pop("send", False)
+    _refuse_taken(call, facts["email"])
+    facts.setdefault("password", f"{call.vendor_state.random.getrandbits(48):012x}")
+    user = User(next(call.vendor_state.ids), **facts)
+    call.vendor_state.users[user.id] = user
+    call.vendor_state.record("user_created", id=user.id, email=user.email, role=user.role, send=send)
+    return item(user.shown())
+
+
+def user_edit(call: Call) -> dict[str, Any]:
+    """Answer user/edit: oneself, or another user if an administrator asks.
+
+    Without `id` it is the short form for oneself. Nobody changes one's own password, role or activity here.
+    """
+    changes = dict(call.body)
+    if "id" not in changes:
+        check(changes, _SELF)
+    user = find(call.vendor_state.users, changes.pop("id", call.user.id), "id")
+    _refuse_edit(call, user, changes)
+    for name, value in changes.items():
+        setattr(user, name, value)
+    call.vendor_state.record("user_edited", id=user.id, fields=sorted(changes))
+    return item(user.shown())
+
+
+def _refuse_edit(call: Call, user: User, changes: dict[str, Any]) -> None:
+    if user is not call.user and call.user.role != ADMIN:
+        raise RefusedError(403, "admin_only")
+    for name in changes:
+        if user is call.user and name in _OTHERS:
+            raise RefusedError(403, "yourself", name)
+    if changes.get("email", user.email) != user.email:
+        _refuse_taken(call, changes["email"])
+
+
+def _refuse_taken(call: Call, email: str) -> None:
+    if any(user.email == email for user in call.vendor_state.users.values()):
+        raise RefusedError(400, "email_taken", "email")
+
+
+def user_password(call: Call) -> dict[str, Any]:
+    """Answer user/password: a new password of one's own, for the old one."""
+    if call.body["old_password"] != call.user.password:
+        raise RefusedError(400, "wrong_password", "old_password")
+    call.user.password = call.body["password"]
+    call.vendor_state.record("password_changed", id=call.user.id)
+    return item(call.user.shown())
+
+
+def user_remove(call: Call) -> dict[str, Any]:
+    """Answer user/remove: anybody but oneself."""
+    user = find(call.vendor_state.users, call.body["id"], "id")
+    if user is call.user:
+        raise RefusedError(403, "yourself", "id")
+    del call.vendor_state.users[user.id]
+    call.vendor_state.record("user_removed", id=user.id, email=user.email)
+    return item(user.shown())
+
+
+METHODS = {
+    "company/get": Method(company_get, {}),
+    "user/get": Method(user_get, {}),
+    "user/list": Method(user_list, REQUIRED_PAGES),
+    "user/create": Method(user_create, _CREATE, admin=True),
+    "user/edit": Method(user_edit, _EDIT),
+    "user/password": Method(
+        user_password, {"password": Field(is_name, True), "old_password": Field(is_name, True)}
+    ),
+    "user/remove": Method(user_remove, _ID, admin=True),
+}

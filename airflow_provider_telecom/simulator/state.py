@@ -1,0 +1,239 @@
+"""The town's shared ground: one clock, one ledger, one bag of faults, and states that ripen.
+
+The vendors (one module each) keep their own books; everything that a test wants to move or to read
+across vendors stands here. Nothing in this package imports the client, and the client never imports
+this package: a wrong field name must not be wrong on both sides.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from airflow_provider_telecom.simulator.switches import Preset, Switches, of_vendor
+
+VENDORS = ("kyivstar_open_telecom", "ketchup_loyalty", "kyivstar_fmc", "sunsim", "novaconnect")
+
+
+class Clock:
+    """The town's time. It runs with the real one and can be moved ahead."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the town's time, aware, in UTC."""
+        return datetime.now(UTC) + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Move the town's time by `seconds`."""
+        self._offset += timedelta(seconds=seconds)
+
+    def set(self, moment: datetime) -> None:
+        """Make it `moment` (aware) now; time runs on from there."""
+        self._offset = moment - datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Something that costs money, rings a phone or changes a state at a vendor."""
+
+    vendor: str
+    kind: str
+    at: datetime
+    facts: dict[str, Any]
+
+
+@dataclass
+class Ledger:
+    """What really happened, in order. Tests compare this with what the client believes."""
+
+    effects: list[Effect] = field(default_factory=list)
+
+    def of(self, vendor: str | None = None, kind: str | None = None, **facts: Any) -> list[Effect]:
+        """Return the effects of a vendor and kind whose facts hold all that is given."""
+        return [
+            effect
+            for effect in list(self.effects)
+            if vendor in (None, effect.vendor)
+            and kind in (None, effect.kind)
+            and all(effect.facts.get(name) == value for name, value in facts.items())
+        ]
+
+
+@dataclass(frozen=True)
+class ReceivedRequest:
+    """One request that reached the town, faulted or not."""
+
+    vendor: str
+    method: str
+    path: str
+
+
+TransitionMode = Literal["immediate", "after_polls", "after_seconds"]
+TRANSITION_MODES: tuple[TransitionMode, ...] = ("immediate", "after_polls", "after_seconds")
+
+
+@dataclass(frozen=True)
+class Transition:
+    """How long a state takes to become final: at once, after N looks, or after N seconds."""
+
+    mode: TransitionMode = "immediate"
+    count: float = 0
+
+
+class Progression:
+    """A state on its way through `stages`; each stage takes one step of its ripeness."""
+
+    def __init__(self, state: SimulatorState, kind: str, stages: Sequence[str]) -> None:
+        self._simulator, self._kind, self._stages = state, kind, tuple(stages)
+        self._born, self._polls = state.clock.now(), 0
+
+    def poll(self) -> str:
+        """Return the present stage. Looking may ripen it."""
+        self._polls += 1
+        return self.stage
+
+    @property
+    def stage(self) -> str:
+        """The present stage, without a look."""
+        transition = self._simulator.transition(self._kind)
+        last = len(self._stages) - 1
+        if transition.mode == "immediate" or not transition.count:
+            return self._stages[last]
+        if transition.mode == "after_polls":
+            return self._stages[min(last, int(self._polls / transition.count))]
+        age = (self._simulator.clock.now() - self._born).total_seconds()
+        return self._stages[min(last, max(0, int(age / transition.count)))]
+
+    @property
+    def final(self) -> bool:
+        """Whether the last stage is reached."""
+        return self.stage == self._stages[-1]
+
+
+FaultKind = Literal[
+    "status",  # answer with `status`, `headers` and `body`, without effect
+    "status_after",  # the same, but the effect has happened
+    "reset_before",  # read the request, then reset the connection: no effect
+    "reset_after",  # the effect happens, then the connection is reset
+    "close_before",  # read the request, then close cleanly without an answer: no effect
+    "close_after",  # the effect happens, then a clean close without an answer
+    "half_body",  # the effect happens; the answer breaks off in its middle
+    "drip",  # the effect happens; the answer comes at a byte per `seconds`
+    "silence",  # the effect happens; the answer comes only after `seconds`
+    "html",  # 200 with an HTML page, without effect
+    "garbage",  # the effect happens; 200 with a body that is not JSON
+    "bad_status_line",  # the effect happens; what comes back is not HTTP
+    "two_lengths",  # the effect happens; the answer has two Content-Length headers that contradict each other
+    "gzip_bomb",  # 200 with `size` bytes of gzip-packed zeros
+    "redirect",  # 302 to `headers["location"]`
+    "body",  # 200 with `body` as given, without effect
+]
+
+
+@dataclass
+class Fault:
+    """Something that goes wrong `times` times with requests that match."""
+
+    kind: FaultKind
+    vendor: str | None = None
+    method: str | None = None
+    path: str = ""
+    times: int = 1
+    status: int = 503
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    seconds: float = 1.0
+    size: int = 200_000_000
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a fault that could never match, or that would break each request."""
+        if self.vendor is not None and self.vendor not in VENDORS:
+            raise ValueError(f"vendor must be one of {', '.join(VENDORS)}")
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"path is not a regular expression: {error}") from None
+
+    def matches(self, seen: ReceivedRequest) -> bool:
+        """Whether this fault is meant for the request. `path` is a regular expression, searched."""
+        return (
+            self.times > 0
+            and self.vendor in (None, seen.vendor)
+            and self.method in (None, seen.method)
+            and re.search(self.path, seen.path) is not None
+        )
+
+
+class SimulatorState:
+    """Everything the vendors share. `reset` makes it new."""
+
+    def __init__(self, seed: int = 0, preset: Preset = "default") -> None:
+        self.lock = threading.RLock()
+        self.reset(seed, preset)
+
+    def reset(self, seed: int = 0, preset: Preset = "default") -> None:
+        """Forget everything: ledger, faults, requests, time, and each vendor's books; set all switches."""
+        with self.lock:
+            self.seed = seed
+            self.random = random.Random(seed)
+            self.clock = Clock()
+            self.ledger = Ledger()
+            self.requests: list[ReceivedRequest] = []
+            self.faults: list[Fault] = []
+            self.started = time.monotonic()
+            self._transitions: dict[str, Transition] = {}
+            self._vendor_states: dict[str, Any] = {}
+            self._switches = {vendor: Switches(of_vendor(vendor), preset, seed) for vendor in VENDORS}
+
+    def vendor_state(self, vendor: str, new: type[Any]) -> Any:
+        """Return the vendor's own state, made by `new(state)` when first asked for after a reset."""
+        with self.lock:
+            if vendor not in self._vendor_states:
+                self._vendor_states[vendor] = new(self)
+            return self._vendor_states[vendor]
+
+    def switches(self, vendor: str) -> Switches:
+        """Return the vendor's switches: which readings of its document the simulator follows."""
+        return self._switches[vendor]
+
+    def set_switch(self, full_name: str, value: str) -> None:
+        """Set a switch: `set_switch("ketchup_loyalty.bare_read", "on")`. Raises ValueError if unknown."""
+        vendor, _, name = full_name.partition(".")
+        if vendor not in self._switches:
+            raise ValueError(f"vendor must be one of {', '.join(VENDORS)}")
+        self._switches[vendor].set(name, value)
+
+    def record(self, vendor: str, kind: str, **facts: Any) -> Effect:
+        """Write an effect into the ledger."""
+        effect = Effect(vendor, kind, self.clock.now(), facts)
+        self.ledger.effects.append(effect)
+        return effect
+
+    def start_progression(self, kind: str, stages: Sequence[str]) -> Progression:
+        """Start one, such as `start_progression("ketchup_loyalty.sms", ["accepted", "delivered"])`."""
+        return Progression(self, kind, stages)
+
+    def set_transition(self, kind: str, mode: TransitionMode, count: float = 0) -> None:
+        """Set how states of `kind` progress; a vendor's id stands for all of its kinds."""
+        self._transitions[kind] = Transition(mode, count)
+
+    def transition(self, kind: str) -> Transition:
+        """Return how `kind` ripens: its own rule, else its vendor's, else at once."""
+        return self._transitions.get(kind) or self._transitions.get(kind.split(".")[0]) or Transition()
+
+    def take_fault(self, seen: ReceivedRequest) -> Fault | None:
+        """Return the first fault meant for the request, and use it up once."""
+        with self.lock:
+            for fault in self.faults:
+                if fault.matches(seen):
+                    fault.times -= 1
+                    return fault
+            return None

@@ -1,0 +1,184 @@
+"""The blocking transport: requests, for workers, callbacks and the command line.
+
+`send` makes one request and says what became of it; `run` drives a call. No adapter retries are ever
+mounted: two of the paid calls are GETs.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, TypeVar, cast
+
+import certifi
+import requests
+import urllib3
+
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
+from airflow_provider_telecom.calls.errors import TelecomNotSentError
+from airflow_provider_telecom.calls.privacy import HideTraceback
+from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
+from airflow_provider_telecom.transport.connections import (
+    Adapter,
+    DeadlineTimer,
+    exchange,
+    ignore_netrc,
+)
+from airflow_provider_telecom.transport.outcome import TOO_LATE, InvalidBodyError, outcome_of
+from airflow_provider_telecom.transport.wire import (
+    CHUNK,
+    LockFactory,
+    TokenStore,
+    TransportOptions,
+    encode_request,
+    receive_body,
+)
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Transport:
+    """Sends single requests to one account's vendor."""
+
+    def __init__(self, options: TransportOptions) -> None:
+        self._options = options
+        tls = options.base_url.startswith("https") and options.verify is True
+        self._context = urllib3.util.create_urllib3_context() if tls else None
+        if self._context is not None:
+            self._context.load_verify_locations(certifi.where())
+        self._session = self._new_session()
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = self._options.trust_env
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.mount("http://", Adapter(None))
+        session.mount("https://", Adapter(self._context))
+        return session
+
+    @contextmanager
+    def _session_for(self, request: Request) -> Iterator[requests.Session]:
+        """An unkeyed effect gets a connection of its own: the idle one might just have been closed."""
+        if request.idempotency is not Idempotency.NONE:
+            yield self._session
+            return
+        with self._new_session() as session:
+            yield session
+
+    def send(self, request: Request) -> Outcome:
+        """Send one request once and return the answer, NotSent or Unknown.
+
+        Raises TelecomInputError for a request that cannot be sent, and for a host that must not be reached.
+        """
+        exchange.may_have_left, exchange.private_allowed = False, self._options.allow_private_hosts
+        silence, in_all = self._options.timeouts(request)
+        try:
+            with DeadlineTimer(in_all) as cutoff, self._session_for(request) as session:
+                exchange.cutoff = cutoff
+                return self._exchanged(session, request, silence, cutoff)
+        except Exception as error:
+            too_late = exchange.cutoff is not None and exchange.cutoff.fired
+            return outcome_of(error, exchange.may_have_left, too_late)
+        finally:
+            exchange.cutoff, exchange.may_have_left = None, True
+
+    def _exchanged(
+        self, session: requests.Session, request: Request, silence: float, cutoff: DeadlineTimer
+    ) -> Outcome:
+        wire = encode_request(request, self._options.base_url)
+        with (
+            session.request(
+                request.method,
+                wire.url,
+                data=wire.content,
+                headers=wire.headers,
+                auth=ignore_netrc,
+                timeout=(min(self._options.connect_timeout, cutoff.seconds), silence),
+                verify=self._options.verify,
+                allow_redirects=False,
+                stream=True,
+            ) as answer,
+            receive_body(request, answer.status_code, answer.headers.items()) as intake,
+        ):
+            while not intake.has_enough and (piece := answer.raw.read1(CHUNK, decode_content=False)):
+                intake.take(piece)
+            if cutoff.fired:
+                raise InvalidBodyError(TOO_LATE)
+            return intake.finish()
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._session.close()
+
+
+class SyncTransport:
+    """Drives calls with a transport, a token store and, if given, a lock across processes."""
+
+    def __init__(
+        self,
+        options: TransportOptions,
+        store: TokenStore | None = None,
+        host_lock: LockFactory | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._transport = Transport(options)
+        self._store = store or TokenStore()
+        self._host_lock: LockFactory = host_lock or (lambda timeout: nullcontext())
+        self._lock = threading.Lock()
+        self._sleep = sleep
+
+    def run(self, call: Call[T]) -> T:
+        """Drive the call to its end and return its result. Errors come without the frames of the call."""
+        with HideTraceback():
+            return self._driven(call)
+
+    def _driven(self, call: Call[T]) -> T:
+        answer: Any = None
+        failure: BaseException | None = None
+        while True:
+            try:
+                step = call.throw(failure) if failure else call.send(answer)
+            except StopIteration as done:
+                return cast("T", done.value)
+            try:
+                answer, failure = self._take(step), None
+            except Exception as error:
+                answer, failure = None, error
+
+    def _take(self, step: Step) -> Any:
+        match step:
+            case Request():
+                return self._sent(step)
+            case Sleep(low, high):
+                return self._sleep(random.uniform(low, high))
+            case LoadToken(key):
+                return self._store.load(key)
+            case SaveToken(key, value):
+                return self._store.save(key, value)
+            case Exclusive(call, timeout):
+                return self._alone(call, timeout)
+
+    def _sent(self, request: Request) -> Outcome:
+        started = time.monotonic()
+        outcome = self._transport.send(request)
+        log.debug("%s: %r in %.0f ms", request.label, outcome, (time.monotonic() - started) * 1000)
+        return outcome
+
+    def _alone(self, call: Call[T], timeout: float) -> T:
+        if not self._lock.acquire(timeout=timeout):
+            raise TelecomNotSentError("not sent: another caller has been fetching a token for too long")
+        try:
+            with self._host_lock(timeout):
+                return self.run(call)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()

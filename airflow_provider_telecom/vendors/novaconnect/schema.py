@@ -1,0 +1,152 @@
+"""The rows of the three reports as tables. Source: "Отчёты" of the vendor's document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from airflow_provider_telecom.calls.checks import in_range
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
+from airflow_provider_telecom.calls.responses import to_model
+from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text
+from airflow_provider_telecom.vendors.novaconnect.models import ActionRow, DayRow, ReportRow, SessionRow
+from airflow_provider_telecom.vendors.novaconnect.numbers import OptionalInt
+
+_SID = Column("sid", ColumnType.INT64, "the session's id")
+_COST = Column(
+    "session_cost", ColumnType.DECIMAL, "the cost; the vendor has it for SIMs of profile TC only", "EUR"
+)
+_VALUE = Column(
+    "value",
+    ColumnType.INT64,
+    "the traffic, both ways; the document names no unit",
+    "not documented, assumed bytes",
+)
+_SIM = (
+    Column("sim_id", ColumnType.INT64, "the SIM's id (the vendor's `id`)"),
+    Column("original_number", ColumnType.TEXT, "the SIM's number"),
+    Column("iccid", ColumnType.TEXT, "the SIM's ICCID"),
+    Column("name", ColumnType.TEXT, "the SIM's name, as it is now"),
+)
+
+
+def _time(name: str, meaning: str) -> tuple[Column, Column]:
+    unix = Column(f"{name}_unix", ColumnType.INT64, f"the vendor's `{name}`", "Unix seconds")
+    return Column(f"{name}_utc", ColumnType.TIMESTAMP, meaning, "UTC"), unix
+
+
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "sessions": (
+        *(_SID, *_time("start", "when the session began"), *_time("end", "when it ended")),
+        Column("country_name", ColumnType.TEXT, "the country, as the operator above the vendor calls it"),
+        Column("operator_name", ColumnType.TEXT, "the operator, as the operator above the vendor calls it"),
+        Column("operator_code", ColumnType.TEXT, "MCC and MNC, as one text"),
+        *(_COST, _VALUE, *_SIM, RAW),
+    ),
+    "days": (
+        _SID,
+        Column("day", ColumnType.TEXT, "the day, whatever the zone of the vendor's midnights", "YYYY-MM-DD"),
+        *_time("day", "the moment that stands for the day"),
+        *(_COST, _VALUE, *_SIM, RAW),
+    ),
+    "calls_and_sms": (
+        Column("sid", ColumnType.INT64, "the action's id"),
+        *_time("date", "when it was sent or received"),
+        Column(
+            "type", ColumnType.TEXT, "`call`, `in_sms`, `out_sms`, `ussd`, or another word of the vendor's"
+        ),
+        Column("to_number", ColumnType.TEXT, "the number that it went to"),
+        Column("session_cost", ColumnType.DECIMAL, "the cost", "EUR"),
+        *(*_SIM, RAW),
+    ),
+}
+"""The columns of each report."""
+
+
+class _Shape(NamedTuple):
+    """How a report's rows are read: `times` begins with the one that says when the row happened."""
+
+    model: type[ReportRow]
+    times: Sequence[str]
+    texts: Sequence[str]
+    wholes: Sequence[str] = ("value",)
+
+
+_SHAPES = {
+    "sessions": _Shape(SessionRow, ("start", "end"), ("country_name", "operator_name", "operator_code")),
+    "days": _Shape(DayRow, ("day",), ()),
+    "calls_and_sms": _Shape(ActionRow, ("date",), ("type", "to_number"), ()),
+}
+_IDENTITIES = ("sid", "id", "iccid", "original_number", "operator_code", "to_number")
+_LAST_SECOND = 253_402_300_799  # of the year 9999
+_HALF_A_DAY = timedelta(hours=12)
+_WHOLE: TypeAdapter[int | None] = TypeAdapter(OptionalInt)
+
+
+def day_in(report: str, record: Mapping[str, Any]) -> date:
+    """Return the day, in UTC, that a record of a report belongs to. Raises TelecomInputError.
+
+    A record of `days` belongs to its day whichever midnight stands for it, from UTC-11 to UTC+12.
+    """
+    name = _SHAPES[report].times[0]
+    at = _moment(name, _whole(name, record.get(name)))
+    if at is None:
+        raise TelecomInputError(name, "is missing, or no time")
+    return day_of(int(at.timestamp())) if report == "days" else date(at.year, at.month, at.day)
+
+
+def day_of(midnight: int) -> date:
+    """Return the day that begins at a Unix time, whichever zone's midnight it is, from UTC-11 to UTC+12."""
+    middle = datetime.fromtimestamp(midnight, UTC) + _HALF_A_DAY
+    return date(middle.year, middle.month, middle.day)
+
+
+def to_row(report: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of a report as a row. Raises TelecomInputError, which holds nothing of it."""
+    day, shape = day_in(report, record), _SHAPES[report]
+    for name in _IDENTITIES:
+        if isinstance(record.get(name), (Decimal, float)):
+            raise TelecomInputError(name, "is a fraction, which may have lost digits")
+    for name in ("sid", "id", "session_cost", *shape.times, *shape.wholes):
+        if isinstance(record.get(name), bool):
+            raise TelecomInputError(name, "must be a number")
+    read = _read(shape.model, record)
+    row = {
+        "sid": read.sid,
+        **{f"{name}_utc": _moment(name, getattr(read, name)) for name in shape.times},
+        **{f"{name}_unix": getattr(read, name) for name in shape.times},
+        **{name: getattr(read, name) for name in (*shape.texts, *shape.wholes)},
+        "session_cost": read.session_cost,
+        "sim_id": read.id,
+        **{name: getattr(read, name) for name in ("original_number", "iccid", "name")},
+        "raw": json_text(record),
+    }
+    return {**row, "day": day.isoformat()} if report == "days" else row
+
+
+def _read(model: type[ReportRow], record: Mapping[str, Any]) -> ReportRow:
+    try:
+        return to_model(model, record)
+    except TelecomAnswerError as error:
+        raise TelecomInputError("record", error.text.partition(" (")[0]) from None
+
+
+def _whole(name: str, value: Any) -> int | None:
+    try:
+        return _WHOLE.validate_python(None if isinstance(value, bool) else value)
+    except ValidationError:
+        raise TelecomInputError(name, "is no Unix time") from None
+
+
+def _moment(name: str, seconds: int | None) -> datetime | None:
+    """Return a Unix time as a moment; None for 0, which stands for "not yet". Quicker than pendulum."""
+    if not seconds:
+        return None
+    try:
+        return datetime.fromtimestamp(in_range(name, seconds, 1, _LAST_SECOND), UTC)
+    except TelecomInputError:
+        raise TelecomInputError(name, "is no Unix time") from None

@@ -1,0 +1,196 @@
+"""Call lists as a table. Source: "POST /api/v1/request/getcalllist" of the vendor's document.
+
+The document shows none of a row's fields but callRecordId. So columns are found by likely names and values
+taken only in forms that leave no doubt; what is not understood is empty here and stands in `raw`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, tzinfo
+from functools import lru_cache
+from typing import Any
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.phone import e164_or_none
+from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text
+from airflow_provider_telecom.vendors.times import parse_local_time, to_utc
+
+COLUMNS = (
+    Column("call_id", ColumnType.TEXT, "the vendor's id of the call", assumed=True),
+    Column(
+        "start_utc",
+        ColumnType.TIMESTAMP,
+        "when the call began, as read from call_time; none without vendor_timezone in the connection's "
+        "extra; where the clocks are put back, the later of the two moments that it can mean",
+        "UTC",
+        assumed=True,
+    ),
+    Column("call_time", ColumnType.TEXT, "when the call began", "the vendor's wall clock", assumed=True),
+    Column("direction", ColumnType.TEXT, "outgoing or incoming", assumed=True),
+    Column("duration_seconds", ColumnType.INT64, "how long it took", "seconds", assumed=True),
+    Column("from_msisdn", ColumnType.TEXT, "number_from as E.164 without the plus", assumed=True),
+    Column("to_msisdn", ColumnType.TEXT, "number_to as E.164 without the plus", assumed=True),
+    Column("number_from", ColumnType.TEXT, "who called, as the vendor writes it", assumed=True),
+    Column("number_to", ColumnType.TEXT, "who was called, as the vendor writes it", assumed=True),
+    Column("record_id", ColumnType.TEXT, "id of the recording, if there is one (callRecordId)", assumed=True),
+    Column("is_read", ColumnType.BOOL, "whether the voice mail was listened to", assumed=True),
+    RAW,
+)
+RECORDINGS = (
+    Column("record_id", ColumnType.TEXT, "the vendor's id of the recording"),
+    Column("state", ColumnType.TEXT, "saved, missing (the vendor has none) or unreadable"),
+    Column("file", ColumnType.TEXT, "the file, from the folder of the data set; none unless saved"),
+    Column("bytes", ColumnType.INT64, "the file's size", "bytes"),
+    Column("sha256", ColumnType.TEXT, "the file's SHA-256, in hexadecimal digits"),
+    Column(
+        "vendor_file_name", ColumnType.TEXT, "the vendor's file_NAME, made harmless: a text, never a path"
+    ),
+    Column("reason", ColumnType.TEXT, "why it is not saved"),
+    Column("raw", ColumnType.JSON, "the call's row as the vendor sent it, if the calls were listed"),
+)
+
+RECORD_ID = r"[A-Za-z0-9-]{1,64}"
+"""What the id of a recording looks like: the document's sample is a damaged UUID."""
+_TIMES = (
+    "calldate",
+    "calltime",
+    "calldatetime",
+    "callstart",
+    "callstarttime",
+    "starttime",
+    "startdate",
+    "datestart",
+    "timestart",
+    "begintime",
+    "datetime",
+    "date",
+)
+_FROM = ("numfrom", "numberfrom", "phonefrom", "numa", "calling", "callingnumber", "caller", "from")
+_TO = ("numto", "numberto", "phoneto", "numb", "called", "callednumber", "callee", "to")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_TIME_IN_ANOTHER_FORM = re.compile(r"\d[\d.:/,+TZ -]*", re.ASCII)
+_DIRECTIONS = {"1": "outgoing", "2": "incoming"}
+_TRUTHS = {"0": False, "1": True}
+_MOST_SECONDS = 10**9
+_LONGEST_NUMBER = 32
+
+
+def to_row(record: Any, zone: tzinfo | None = None, region: str = "RU") -> dict[str, Any]:
+    """Return a row of a call list as a row of the table; `zone` is that of the vendor's clocks, if known.
+
+    Raises TelecomInputError for what is no object, and for a time that is none.
+    """
+    if not isinstance(record, dict):
+        raise TelecomInputError("row", "must be an object")
+    named = _by_plain_name(record)
+    began = time_of(record)
+    start = None if began is None or zone is None else to_utc("call_time", began, zone)
+    number_from, number_to = _text(named, *_FROM), _text(named, *_TO)
+    return {
+        "call_id": _text(named, "callid"),
+        "start_utc": start,
+        "call_time": None if began is None else str(began),
+        "direction": _DIRECTIONS.get(_text(named, "direction") or ""),
+        "duration_seconds": _seconds(_text(named, "duration", "callduration", "durationsec")),
+        "from_msisdn": _as_msisdn(number_from, region),
+        "to_msisdn": _as_msisdn(number_to, region),
+        "number_from": number_from,
+        "number_to": number_to,
+        "record_id": _text(named, "callrecordid"),
+        "is_read": _truth(named.get("isread")),
+        "raw": json_text(record),
+    }
+
+
+def time_of(record: Mapping[str, Any]) -> datetime | None:
+    """Return when a call began, by the vendor's clocks; None when no field tells it in a form that is known.
+
+    Raises TelecomInputError for a field that should, and holds no time at all.
+    """
+    named = _by_plain_name(record)
+    name = next((name for name in _TIMES if named.get(name) not in (None, "")), None)
+    if name is None:
+        return None
+    text = str(named[name]).strip()
+    if _TIME.fullmatch(text):
+        return parse_local_time(name, text)
+    if _TIME_IN_ANOTHER_FORM.fullmatch(text):
+        return None
+    raise TelecomInputError(name, "must be a time like 2026-01-31 08:00:00")
+
+
+class WindowDeduplicator:
+    """Tells a row that stands in two neighbouring windows from two rows.
+
+    Each window is asked for from its start to its end, and the document does not say whether the vendor
+    includes the end. A row that tells its time belongs to the window that holds it. Of the others, a window
+    has as many copies as it shows more than the window before it.
+    """
+
+    def __init__(self) -> None:
+        self._before: Counter[bytes] = Counter()
+        self._now: Counter[bytes] = Counter()
+
+    def start_window(self) -> None:
+        """Begin with the rows of the next window."""
+        self._before, self._now = self._now, Counter()
+
+    def accepts(self, record: Mapping[str, Any], start: datetime, end: datetime) -> bool:
+        """Return whether a row belongs to the window from `start` to before `end`, or is a copy.
+
+        Raises TelecomInputError for a row that tells a time outside of it: one of both is misunderstood.
+        """
+        began = time_of(record)
+        if began is not None:
+            if not start <= began <= end:
+                raise TelecomInputError("call_time", "is outside of the day that was asked for")
+            return began < end
+        same = _digest(record)
+        self._now[same] += 1
+        return self._now[same] > self._before[same]
+
+
+def _digest(record: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).digest()[:16]
+
+
+def _by_plain_name(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row's fields by names without case and separators; of two alike, the first."""
+    named: dict[str, Any] = {}
+    for name, value in record.items():
+        named.setdefault(_plain(name), value)
+    return named
+
+
+@lru_cache(maxsize=1000)
+def _plain(name: str) -> str:
+    return re.sub(r"[_\- ]", "", name).casefold()
+
+
+def _texts(named: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
+    for value in map(named.get, names):
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and (text := str(value).strip()):
+            yield text
+
+
+def _text(named: Mapping[str, Any], *names: str) -> str | None:
+    return next(_texts(named, names), None)
+
+
+def _seconds(text: str | None) -> int | None:
+    if text is None or not re.fullmatch("[0-9]{1,10}", text):
+        return None
+    return int(text) if int(text) <= _MOST_SECONDS else None
+
+
+def _truth(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else _TRUTHS.get(str(value).strip())
+
+
+def _as_msisdn(number: str | None, region: str) -> str | None:
+    return None if number is None or len(number) > _LONGEST_NUMBER else e164_or_none(number, region)
