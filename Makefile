@@ -9,19 +9,20 @@ READY_SYSTEM := $(VENV)/.ready-system
 CONSTRAINTS := constraints.txt
 WORKERS ?= 2
 
-.PHONY: help test lint types unit test-system fuzz bench demo up constraints clean
+.PHONY: help test lint types unit test-long test-system fuzz bench demo up constraints clean
 
 help:
-	@echo "make test   set everything up, then lint, types and tests (ten minutes on two cores)"
-	@echo "make test-system   also install PostgreSQL, Redis and Chromium where missing, then the tests that need them:"
-	@echo "            hooks in a real Airflow, kills, thousands of sensors, call-backs, the example Dags under two"
-	@echo "            executors (half an hour)"
-	@echo "make fuzz   50,000 unusual answers through all endpoints, other ones each time (ten minutes)"
-	@echo "make bench  a million recipients through both campaign operators, long call lists to disk, webhooks, what imports cost:"
-	@echo "            figures as JSON lines"
-	@echo "make demo   set everything up, then a first SMS campaign from audience to delivery report"
-	@echo "make up     set everything up, then Airflow in the browser, with the simulator and the example Dags"
-	@echo "make clean  remove what the other targets made"
+	@echo "make test         lint, types and tests (6 minutes on 2 cores, after the installation)"
+	@echo "make test-long    exhaustive and long tests (half an hour)"
+	@echo "make test-system  tests in a real Airflow with PostgreSQL, Redis and Chromium, which are installed where missing:"
+	@echo "                  kills, thousands of sensors, webhooks, the example Dags under two executors (half an hour)"
+	@echo "make fuzz         50,000 random responses through all endpoints, different ones each time (ten minutes)"
+	@echo "make bench        a million recipients through both campaign operators, long call lists to disk, webhooks,"
+	@echo "                  import times; prints JSON lines"
+	@echo "make demo         an SMS campaign from recipients to delivery report, in Airflow, with the simulator"
+	@echo "make up           Airflow in the browser, with the simulator and the example Dags"
+	@echo "make clean        removes what the other targets made"
+	@echo "Each target installs what it needs into $(VENV) first."
 
 $(READY): pyproject.toml $(CONSTRAINTS)
 	@echo "Setting up $(VENV) (a minute or two, once) ..."
@@ -42,6 +43,9 @@ types: $(READY)
 
 unit: $(READY)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
+
+test-long: $(READY)
+	$(BIN)/pytest -m 'long and not system' --numprocesses $(WORKERS) --dist loadgroup --durations 10
 
 test-system: $(READY_SYSTEM)
 	scripts/install_services.sh

@@ -62,7 +62,6 @@ def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield one
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("end", "ends", "count"), [("kill", 20, 10_000), ("stop", 5, 5_000)])
 def test_nothing_acknowledged_is_lost_however_the_server_ends(
     postgres: Postgres, tmp_path: Path, tell: Callable[[str], None], end: str, ends: int, count: int
@@ -108,7 +107,6 @@ def test_nothing_acknowledged_is_lost_however_the_server_ends(
     assert len(sent) == count
 
 
-@pytest.mark.slow
 def test_no_post_is_too_much(server: ApiServer, tell: Callable[[str], None]) -> None:
     seed = int(os.environ.get("TELECOM_FUZZ_SEED", random.randrange(1 << 32)))
     tell(f"seed {seed} (TELECOM_FUZZ_SEED)")
