@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.operators.base import DeferrableOperator
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from tests.running import Run
 from tests.test_family import OPERATORS, PACKAGE, SENSORS
 

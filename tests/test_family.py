@@ -15,15 +15,15 @@ import pytest
 from airflow.sdk import DAG, BaseNotifier, BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_provider_telecom.operators.base import (
-    DeferrableOperator,
+from airflow_provider_telecom.tasks.base import TelecomOperator
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
+from airflow_provider_telecom.tasks.effects import (
     IdempotentOperator,
     JournaledOperator,
     NonIdempotentOperator,
-    TelecomOperator,
 )
-from airflow_provider_telecom.operators.retry import TelecomRetryPolicy
-from airflow_provider_telecom.sensors.base import TelecomSensor
+from airflow_provider_telecom.tasks.retry import TelecomRetryPolicy
+from airflow_provider_telecom.tasks.sensor import TelecomSensor
 
 PACKAGE = "airflow_provider_telecom"
 OPERATORS: dict[str, dict[str, dict[str, Any]]] = {

@@ -7,8 +7,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.links.consoles import KyivstarFmcConsoleLink
-from airflow_provider_telecom.operators.base import NonIdempotentOperator
-from airflow_provider_telecom.operators.verification import CallOperator
+from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
+from airflow_provider_telecom.tasks.verification import CallOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.operators.base import NonIdempotentOperator, TelecomOperator, is_literal
 from airflow_provider_telecom.operators.campaigns.operator import object_path
-from airflow_provider_telecom.operators.verification import CallOperator
+from airflow_provider_telecom.tasks.base import TelecomOperator
+from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
+from airflow_provider_telecom.tasks.literals import is_literal
+from airflow_provider_telecom.tasks.verification import CallOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

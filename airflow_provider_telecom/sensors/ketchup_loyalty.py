@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.checks import matching, one_of, percent
-from airflow_provider_telecom.operators.base import is_literal
-from airflow_provider_telecom.sensors.base import TelecomSensor
+from airflow_provider_telecom.tasks.literals import is_literal
+from airflow_provider_telecom.tasks.sensor import TelecomSensor
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     FILE_KEY,
     VIBER_ENDS,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
-from airflow_provider_telecom.operators.base import is_literal
-from airflow_provider_telecom.sensors.base import TelecomSensor
+from airflow_provider_telecom.tasks.literals import is_literal
+from airflow_provider_telecom.tasks.sensor import TelecomSensor
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import path_id, promo_uuid
 
 if TYPE_CHECKING:

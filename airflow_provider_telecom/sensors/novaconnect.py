@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import one_of
-from airflow_provider_telecom.operators.base import is_literal
-from airflow_provider_telecom.sensors.base import TelecomSensor
+from airflow_provider_telecom.tasks.literals import is_literal
+from airflow_provider_telecom.tasks.sensor import TelecomSensor
 from airflow_provider_telecom.vendors.novaconnect import desired_state
 
 

@@ -11,7 +11,8 @@ from airflow.sdk import Asset, AssetAlias
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import TelecomOperator, is_literal
+from airflow_provider_telecom.tasks.base import TelecomOperator
+from airflow_provider_telecom.tasks.literals import is_literal
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath

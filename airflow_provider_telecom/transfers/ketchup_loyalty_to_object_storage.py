@@ -15,12 +15,12 @@ from airflow_provider_telecom.calls.checks import matching, one_of, parse_dateti
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.operators.ketchup_loyalty.exports import (
     STAT_FILE,
     KetchUpCreateStatExportOperator,
     cleared,
 )
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 

@@ -14,8 +14,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.checks import non_blank, non_empty, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import TransferOperator
 from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown
 from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import check_if_literal
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsOperator
 from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_telecom.calls.checks import in_range, non_empty, one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import check_if_literal
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsOperator
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
 )
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import check_if_literal
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.sunsim_calls import CallListOperator, run_of
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.operators.retry import POLICY
+from airflow_provider_telecom.tasks.retry import POLICY
 
 T = TypeVar("T")
 

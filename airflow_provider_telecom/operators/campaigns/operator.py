@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
-from airflow_provider_telecom.operators.base import JournaledOperator
-from airflow_provider_telecom.operators.private import hide_unless_path
+from airflow_provider_telecom.tasks.effects import JournaledOperator
+from airflow_provider_telecom.tasks.private import hide_unless_path
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_telecom.calls.checks import encodable
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
-from airflow_provider_telecom.operators.private import hide_unless_path
+from airflow_provider_telecom.tasks.private import hide_unless_path
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
-from airflow_provider_telecom.operators.base import DeferrableOperator, IdempotentOperator
 from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, object_path
 from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
@@ -23,6 +22,8 @@ from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
     line_of,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
+from airflow_provider_telecom.tasks.effects import IdempotentOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomRejectedError
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.base import DeferrableOperator, IdempotentOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     TOO_LARGE,
@@ -17,6 +16,8 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     raise_what_passes,
     summed,
 )
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
+from airflow_provider_telecom.tasks.effects import IdempotentOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 from airflow_provider_telecom.webhooks.address import read_receiver_settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from airflow_provider_telecom.operators.base import TelecomOperator
+from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 
 if TYPE_CHECKING:

@@ -15,9 +15,11 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
 )
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.base import DeferrableOperator, IdempotentOperator, check_if_literal
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import looked_up
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
+from airflow_provider_telecom.tasks.effects import IdempotentOperator
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:

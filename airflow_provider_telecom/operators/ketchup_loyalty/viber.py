@@ -10,12 +10,6 @@ from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.base import (
-    DeferrableOperator,
-    IdempotentOperator,
-    check_if_literal,
-    with_inbox,
-)
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     VENDOR_FAILED,
@@ -23,6 +17,10 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     raise_what_passes,
     summed,
 )
+from airflow_provider_telecom.tasks.base import with_inbox
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
+from airflow_provider_telecom.tasks.effects import IdempotentOperator
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 

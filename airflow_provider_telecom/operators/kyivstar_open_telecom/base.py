@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
-from airflow_provider_telecom.operators.base import TelecomOperator
+from airflow_provider_telecom.tasks.base import TelecomOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink

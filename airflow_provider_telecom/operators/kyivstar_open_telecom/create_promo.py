@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.operators.base import DeferrableOperator
 from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import (
@@ -20,6 +19,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status impor
     may_have_started,
     start_promo,
 )
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import DeferrableOperator, NonIdempotentOperator, is_literal
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
+from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
+from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
     check_promotion_parts,
     http_url,

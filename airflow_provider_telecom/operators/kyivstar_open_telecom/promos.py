@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.journal.journal import Journal
-from airflow_provider_telecom.operators.base import DeferrableOperator, TelecomOperator, is_literal
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import start_promo, suspend_promo
+from airflow_provider_telecom.tasks.base import TelecomOperator
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
+from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import promo_uuid
 
 if TYPE_CHECKING:

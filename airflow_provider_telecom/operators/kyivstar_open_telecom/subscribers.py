@@ -25,8 +25,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
-from airflow_provider_telecom.operators.base import TelecomOperator, is_literal
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
+from airflow_provider_telecom.tasks.base import TelecomOperator
+from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
     MAX_INT32,
     check_imei_or_period,

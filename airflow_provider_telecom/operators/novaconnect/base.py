@@ -10,12 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.base import (
-    DeferrableOperator,
-    TelecomOperator,
-    is_literal,
-    with_inbox,
-)
 from airflow_provider_telecom.operators.novaconnect.plan import (
     Plan,
     check_select,
@@ -24,6 +18,9 @@ from airflow_provider_telecom.operators.novaconnect.plan import (
     refuse_unknown,
     select_sims,
 )
+from airflow_provider_telecom.tasks.base import TelecomOperator, with_inbox
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
+from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 

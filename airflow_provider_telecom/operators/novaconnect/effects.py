@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Facts, State
-from airflow_provider_telecom.operators.base import NonIdempotentOperator
 from airflow_provider_telecom.operators.novaconnect.base import NovaConnectSimsOperator
+from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import TelecomOperator, is_literal
 from airflow_provider_telecom.operators.novaconnect.base import MAX_SIMS, NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.plan import check_select, select_sims
+from airflow_provider_telecom.tasks.base import TelecomOperator
+from airflow_provider_telecom.tasks.literals import is_literal
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

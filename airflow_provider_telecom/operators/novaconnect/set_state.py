@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State, state_after
-from airflow_provider_telecom.operators.base import JournaledOperator
 from airflow_provider_telecom.operators.novaconnect.base import NovaConnectSimsOperator
 from airflow_provider_telecom.operators.novaconnect.plan import Plan, resume_plan
+from airflow_provider_telecom.tasks.effects import JournaledOperator
 from airflow_provider_telecom.vendors.novaconnect import desired_state
 
 if TYPE_CHECKING:

@@ -17,14 +17,14 @@ from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.base import JournaledOperator
 from airflow_provider_telecom.operators.campaigns.recipients import SUFFIXES
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarCreatePromoOperator,
     KyivstarSendSmsOperator,
 )
-from airflow_provider_telecom.operators.private import Private, hide, hide_unless_path, reveal
+from airflow_provider_telecom.tasks.effects import JournaledOperator
+from airflow_provider_telecom.tasks.private import Private, hide, hide_unless_path, reveal
 from tests.running import Run
 
 NUMBER, TEXT = "380670000200", "Your code is 48151623"

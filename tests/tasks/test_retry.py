@@ -27,8 +27,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
-from airflow_provider_telecom.operators.base import TelecomOperator
-from airflow_provider_telecom.operators.retry import POLICY
+from airflow_provider_telecom.tasks.base import TelecomOperator
+from airflow_provider_telecom.tasks.retry import POLICY
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
 
 PASSING = {

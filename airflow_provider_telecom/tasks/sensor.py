@@ -11,9 +11,9 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.operators.base import DEFERRABLE, with_inbox
-from airflow_provider_telecom.operators.retry import POLICY
-from airflow_provider_telecom.sensors.start_from_trigger import triggerer_value
+from airflow_provider_telecom.tasks.base import DEFERRABLE, with_inbox
+from airflow_provider_telecom.tasks.retry import POLICY
+from airflow_provider_telecom.tasks.start_from_trigger import triggerer_value
 from airflow_provider_telecom.webhooks.address import read_receiver_settings
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.sensors.base import TelecomSensor
 from airflow_provider_telecom.sensors.ketchup_loyalty import (
     KetchUpSmsDeliveredSensor,
     KetchUpSmsTaskFinishedSensor,
 )
 from airflow_provider_telecom.sensors.kyivstar_open_telecom import KyivstarSmsDeliveredSensor
-from airflow_provider_telecom.sensors.start_from_trigger import triggerer_value
+from airflow_provider_telecom.tasks.sensor import TelecomSensor
+from airflow_provider_telecom.tasks.start_from_trigger import triggerer_value
 from airflow_provider_telecom.triggers.poll import PATH, TelecomPollTrigger
 from airflow_provider_telecom.triggers.polling import facts_from_event
 from tests.running import Run

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.base import NonIdempotentOperator
+from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 
 _LONGEST_SECONDS = 6 * 3600
 _SLOWEST_LOOKS = 15.0

@@ -22,8 +22,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotSentError,
     TelecomServerError,
 )
-from airflow_provider_telecom.operators.retry import POLICY
 from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsDeliveredSensor
+from airflow_provider_telecom.tasks.retry import POLICY
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
 from tests.running import Run
 

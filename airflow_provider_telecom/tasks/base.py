@@ -1,0 +1,73 @@
+"""Base class of the operators: a connection, private fields and the retry policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.configuration import conf
+
+from airflow_provider_telecom.tasks.private import hide, reveal
+from airflow_provider_telecom.tasks.retry import POLICY
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context, RetryPolicy
+
+    from airflow_provider_telecom.hooks.base import TelecomHook
+
+DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
+"""Whether to wait in the triggerer unless an operator says else."""
+
+
+class TelecomOperator(BaseOperator):
+    """A task about one connection.
+
+    `private_fields` are template fields whose rendered values must not reach Airflow's database: numbers
+    and texts. Read them with `self.reveal("msisdn")`.
+    """
+
+    template_fields: Sequence[str] = ("conn_id",)
+    private_fields: ClassVar[Sequence[str]] = ()
+    default_conn_id: ClassVar[str]
+
+    def __init__(
+        self, *, conn_id: str | None = None, retry_policy: RetryPolicy | None = POLICY, **kwargs: Any
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
+        self.conn_id = conn_id or self.default_conn_id
+
+    @property
+    def hook(self) -> TelecomHook[Any]:
+        """The hook of the connection."""
+        raise NotImplementedError
+
+    def reveal(self, field: str) -> Any:
+        """Return the value of a field, private or not."""
+        return reveal(getattr(self, field))
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Any,
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        """Render, then hide. Airflow calls this for mapped tasks too, and stores the fields right after."""
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        if parent is self:
+            self._hide()
+
+    def _hide(self) -> None:
+        for field in self.private_fields:
+            setattr(self, field, hide(getattr(self, field)))
+
+
+def with_inbox(inlets: Any) -> list[Any]:
+    """Return a task's inlets and the receiver's inbox: Airflow keeps the rows of assets that tasks name."""
+    from airflow_provider_telecom.webhooks.assets import INBOX
+
+    given = inlets if isinstance(inlets, (list, tuple)) else [] if inlets is None else [inlets]
+    return [*given, INBOX]

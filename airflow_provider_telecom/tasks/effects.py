@@ -1,0 +1,114 @@
+"""Operators with an effect that happens once in a run, with or without an idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.journal import (
+    EffectIdentity,
+    Facts,
+    Journal,
+    OnUnknown,
+    check_on_unknown,
+)
+from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
+from airflow_provider_telecom.tasks.private import hide
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+from airflow_provider_telecom.tasks.base import TelecomOperator
+
+
+class JournaledOperator(TelecomOperator):
+    """A task whose effect is to happen once in a run, whatever tries there are.
+
+    :param dedupe_key: another one does the same once more in the same run, after "Clear" for example; with
+        the same one a cleared or retried task does nothing that is done already.
+    """
+
+    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "dedupe_key")
+
+    def __init__(self, *, dedupe_key: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dedupe_key = dedupe_key
+
+    def _hide(self) -> None:
+        super()._hide()
+        self.dedupe_key = hide(self.dedupe_key)  # people make keys of numbers
+
+    def _entry_name(self, kind: str) -> str:
+        """Return the name of the journal's entry for this effect."""
+        key = self._dedupe_key
+        return f"{kind}.{fingerprint(key)[:16]}" if key else kind
+
+    @property
+    def _dedupe_key(self) -> str:
+        """The rendered `dedupe_key`: a template may make a number of it."""
+        key = self.reveal("dedupe_key")
+        if isinstance(key, bool) or not isinstance(key, (str, int, type(None))):
+            raise TelecomInputError(
+                "dedupe_key", f"must be a text or a whole number, not {type(key).__name__}"
+            )
+        return "" if key is None else str(key)
+
+    def _fingerprint(self, content: Mapping[str, Any]) -> str:
+        """Return the hash of what the journal compares between tries: the content and the connection."""
+        return fingerprint({**content, "conn_id": self.conn_id})
+
+    def _journal(self, context: Context) -> Journal:
+        """Return the send journal of this task in this run."""
+        is_mapped = context["ti"].map_index not in (None, -1)
+        return Journal(context["task_state_store"], self.hook.wait_until_ready, is_mapped)
+
+
+class NonIdempotentOperator(JournaledOperator):
+    """A task with an effect of which the vendor cannot tell a copy: paid, or seen by somebody.
+
+    :param on_unknown: what to do when nobody can know whether it happened, after a lost answer or a killed
+        task: `fail` (default; never twice), `resend` (never zero; perhaps twice) or `assume_sent` (go on
+        without an id).
+    """
+
+    def __init__(self, *, on_unknown: OnUnknown = "fail", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.on_unknown = check_on_unknown(on_unknown)
+
+    def _send_once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
+        """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
+        journal = self._journal(context)
+        with self.hook.add_connection_to_errors():
+            return journal.unkeyed(
+                self._entry_name("sent"), self._fingerprint(content), send, self.on_unknown
+            )
+
+
+class IdempotentOperator(JournaledOperator):
+    """A task with an effect that the vendor does once for each of our keys.
+
+    The `dedupe_key` goes into the keys: without another one nothing happens twice, as long as the vendor
+    remembers its keys.
+    """
+
+    def _idempotency_keys(self, context: Context) -> IdempotencyKeys:
+        """Return what derives our keys in this task of this run."""
+        ti = context["ti"]
+        return IdempotencyKeys(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
+
+    def _send_once(
+        self,
+        context: Context,
+        content: Mapping[str, Any],
+        send: Callable[[], Facts],
+        msisdn: str = "",
+        key: str = "",
+    ) -> Facts:
+        """Send `content` to `msisdn`, once for our `key`, and return its facts (see `Journal.keyed`).
+
+        Without a key a later try may be given any other content.
+        """
+        order = EffectIdentity(self.conn_id, msisdn, key)
+        return self._journal(context).keyed(self._entry_name("sent"), self._fingerprint(content), order, send)
