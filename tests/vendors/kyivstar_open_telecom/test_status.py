@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.vendors.kyivstar_open_telecom import status
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import status as checks
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber_template import check_matches
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from tests.cost import least_cpu_seconds
@@ -30,14 +31,14 @@ def says(simulator: Any, path: str, body: str) -> None:
 @pytest.mark.parametrize(
     ("status_check", "status", "stage"),
     [
-        (status.sms, "accepted", Stage.WAITING),
-        (status.sms, "Delivered", Stage.SUCCEEDED),
-        (status.sms, "seen", Stage.SUCCEEDED),
-        (status.sms, "rejected", Stage.WAITING),
-        (status.sms, "EXPIRED", Stage.FAILED),
-        (status.viber, "expired", Stage.FAILED),
-        (status.viber, "accepted", Stage.WAITING),
-        (status.viber, "delivered", Stage.SUCCEEDED),
+        (checks.sms, "accepted", Stage.WAITING),
+        (checks.sms, "Delivered", Stage.SUCCEEDED),
+        (checks.sms, "seen", Stage.SUCCEEDED),
+        (checks.sms, "rejected", Stage.WAITING),
+        (checks.sms, "EXPIRED", Stage.FAILED),
+        (checks.viber, "expired", Stage.FAILED),
+        (checks.viber, "accepted", Stage.WAITING),
+        (checks.viber, "delivered", Stage.SUCCEEDED),
     ],
 )
 def test_which_message_has_arrived(
@@ -50,7 +51,7 @@ def test_which_message_has_arrived(
     )
 
 
-@pytest.mark.parametrize("status_check", [status.sms, status.viber])
+@pytest.mark.parametrize("status_check", [checks.sms, checks.viber])
 def test_an_address_that_is_not_there_is_no_message_on_its_way(
     telecom_simulator: Any, hook: Any, status_check: Callable[..., Any]
 ) -> None:
@@ -67,7 +68,7 @@ def test_an_address_that_is_not_there_is_no_message_on_its_way(
 )
 def test_until_it_is_seen(telecom_simulator: Any, hook: Any, status: str, stage: Stage) -> None:
     says(telecom_simulator, "/viber/status/a", f'{{"mid": "a", "status": "{status}"}}')
-    assert hook.run(status.viber(hook, message_id="a", until="seen")).stage is stage
+    assert hook.run(checks.viber(hook, message_id="a", until="seen")).stage is stage
 
 
 @pytest.mark.parametrize(
@@ -85,9 +86,9 @@ def test_which_promo_is_over(
     telecom_simulator: Any, hook: Any, status: str, fails: bool, stage: Stage
 ) -> None:
     says(telecom_simulator, "/promo/", f'{{"status": "{status}"}}')
-    progress = hook.run(status.promo(hook, PROMO_ID, fail_on_suspended=fails))
-    assert (progress.stage, progress.facts["status"]) == (stage, status)
-    assert ("note" in progress.facts) == (status == "SUSPENDED")
+    result = hook.run(checks.promo(hook, PROMO_ID, fail_on_suspended=fails))
+    assert (result.stage, result.facts["status"]) == (stage, status)
+    assert ("note" in result.facts) == (status == "SUSPENDED")
 
 
 @pytest.mark.parametrize(
@@ -98,9 +99,9 @@ def test_of_nothing_sent_nothing_is_delivered(
 ) -> None:
     says(telecom_simulator, f"/promo/{PROMO_ID}$", '{"status": "COMPLETED"}')
     says(telecom_simulator, "/statistics", '{"sentCount": 0, "deliveriesCount": 0, "newCount": 380670000200}')
-    progress = hook.run(status.promo(hook, PROMO_ID, min_delivered_percent=least))
-    assert progress.stage is stage
-    assert "380670000200" not in str(progress.facts)  # only counts that are known
+    result = hook.run(checks.promo(hook, PROMO_ID, min_delivered_percent=least))
+    assert result.stage is stage
+    assert "380670000200" not in str(result.facts)  # only counts that are known
 
 
 @pytest.mark.parametrize(
@@ -109,9 +110,9 @@ def test_of_nothing_sent_nothing_is_delivered(
 def test_stopping_suspends_only_what_runs(telecom_simulator: Any, hook: Any, status: str, puts: int) -> None:
     promo_id = hook.create_promo("Hello").id
     hook.add_promo_audience(promo_id, ["380670000200"])
-    found = telecom_simulator.state._books["kyivstar_open_telecom"].promos[promo_id]
+    found = telecom_simulator.state.vendor_state("kyivstar_open_telecom", VendorState).promos[promo_id]
     found.status = status
-    hook.run(status.stop_promo(hook, promo_id=promo_id, fail_on_suspended=False))
+    hook.run(checks.stop_promo(hook, promo_id=promo_id, fail_on_suspended=False))
     assert sum(seen.method == "PUT" for seen in telecom_simulator.state.requests) == puts
 
 
