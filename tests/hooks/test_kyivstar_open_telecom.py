@@ -19,6 +19,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import MessageState, PromoState
 
 NUMBER, FOREIGN, WITHOUT_SCORE = "380670000200", "380500000000", "380670000099"
@@ -34,7 +35,7 @@ def hook(hook_for: Make) -> Any:
 @pytest.fixture
 def vendor_state(telecom_simulator: Any, hook: Any) -> Any:
     hook.fetch_token()  # the books are opened by the first request
-    return telecom_simulator.state._books["kyivstar_open_telecom"]
+    return telecom_simulator.state.vendor_state("kyivstar_open_telecom", VendorState)
 
 
 def hook_of(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> KyivstarOpenTelecomHook:

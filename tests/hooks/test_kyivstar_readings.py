@@ -25,7 +25,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarVerifySimOperator,
 )
 from airflow_provider_telecom.sensors.kyivstar_open_telecom import KyivstarSmsDeliveredSensor
-from airflow_provider_telecom.simulator.kyivstar_open_telecom import RateLimit
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import RateLimit, VendorState
 from airflow_provider_telecom.simulator.switches import of_vendor
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
 from tests.running import Run
@@ -65,7 +65,7 @@ def hook(telecom_simulator: Any, hook_for: Make, setting: Any) -> Any:
 
 
 def vendor_state(simulator: Any) -> Any:
-    return simulator.state._books["kyivstar_open_telecom"]
+    return simulator.state.vendor_state("kyivstar_open_telecom", VendorState)
 
 
 @every_reading

@@ -109,7 +109,7 @@ def test_wrong_numbers_send_nothing(telecom_simulator: Any, ring: Any) -> None:
 
 @pytest.mark.parametrize("seconds", [-1, 1.5, True, 21_601])
 def test_a_wrong_time_to_look_is_refused_when_the_dag_is_parsed(ring: Any, seconds: Any) -> None:
-    with pytest.raises(TelecomInputError, match=r"^look_for_proof_seconds: "):
+    with pytest.raises(TelecomInputError, match=r"^verify_within_seconds: "):
         ring(verify_within_seconds=seconds)
 
 

@@ -23,6 +23,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarSuspendPromoOperator,
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import PromoStateError
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState
 from tests.running import Run, Store, again
 
 NUMBERS = ["380670000200", "380670000201"]
@@ -65,7 +66,7 @@ def puts(simulator: Any) -> list[str]:
 
 
 def state(simulator: Any, promo_id: str, new: str | None = None) -> str:
-    found = simulator.state._books["kyivstar_open_telecom"].promos[promo_id]
+    found = simulator.state.vendor_state("kyivstar_open_telecom", VendorState).promos[promo_id]
     if new is not None:
         found.status, found.way = new, None
     return str(found.status)

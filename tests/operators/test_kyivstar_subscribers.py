@@ -24,6 +24,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarVerifySimOperator,
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.subscribers import SubscriberCheckError
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState
 from tests.running import Run
 
 NUMBER, FOREIGN, WITHOUT_SCORE = "+380 67 000 02 00", "380500000000", "380670000099"
@@ -40,8 +41,10 @@ CHECKS = [
 
 @pytest.fixture(autouse=True)
 def subscriber(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
-    hook_for("kyivstar_open_telecom").fetch_token()  # the books are opened by the first request
-    found = telecom_simulator.state._books["kyivstar_open_telecom"].subscriber("380670000200")
+    hook_for("kyivstar_open_telecom").fetch_token()
+    found = telecom_simulator.state.vendor_state("kyivstar_open_telecom", VendorState).subscriber(
+        "380670000200"
+    )
     found.active, found.sim_changes, found.imei, found.imei_count, found.score = True, [], IMEI, 1, 700
     return found
 

@@ -15,6 +15,7 @@ from airflow_provider_telecom.sensors.kyivstar_open_telecom import (
     KyivstarSmsDeliveredSensor,
     KyivstarViberDeliveredSensor,
 )
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
 from tests.running import Run
 
@@ -40,7 +41,7 @@ def waiting(kind: Any, deferrable: bool, **arguments: Any) -> Any:
 
 
 def vendor_state(simulator: Any) -> Any:
-    return simulator.state._books["kyivstar_open_telecom"]
+    return simulator.state.vendor_state("kyivstar_open_telecom", VendorState)
 
 
 @both_ways
