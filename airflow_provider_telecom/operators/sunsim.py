@@ -66,7 +66,7 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Ring, once."""
         from airflow_provider_telecom.calls.phone import e164
-        from airflow_provider_telecom.vendors.sunsim.vats_rules import russian_number
+        from airflow_provider_telecom.vendors.sunsim.arguments import russian_number
 
         if self.verify_within_seconds and self.hook.options.vendor_timezone is None:
             raise TelecomInputError(
@@ -178,7 +178,7 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check, compare, set, and compare again."""
-        from airflow_provider_telecom.vendors.sunsim.vats_diff import differences, told
+        from airflow_provider_telecom.vendors.sunsim.vats_diff import differences, summarize
         from airflow_provider_telecom.vendors.sunsim.vats_settings import copy_settings, numbers_of
 
         if self.expected_hash is not None:
@@ -190,7 +190,7 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         found = self._shown(numbers, lambda settings: not differences(wanted, settings))
         if others := differences(wanted, found.settings):
             raise TelecomRejectedError(
-                f"the vendor has taken the settings, and does not show what was sent: {told(others)}"
+                f"the vendor has taken the settings, and does not show what was sent: {summarize(others)}"
             )
         return {"changed": found.hash != expected, "hash": found.hash, "numbers": len(numbers)}
 

@@ -107,7 +107,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         return self._emit_asset_event(context, {**summary, "windows": len(wanted)})
 
     def _load(self, dataset: Dataset, window: Window, name: str, progress: ProgressLogger) -> None:
-        from airflow_provider_telecom.vendors.kyivstar_fmc.models import iter_records
+        from airflow_provider_telecom.vendors.kyivstar_fmc.responses import iter_records
 
         file = dataset.spool / "answer"
         self.hook.download_call_records(

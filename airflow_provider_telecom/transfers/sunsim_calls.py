@@ -76,12 +76,12 @@ class CallListOperator(RecordsOperator):
 
     def _interval(self) -> tuple[datetime, datetime]:
         """Return both ends as the vendor's clocks show them, to the second, without a zone."""
-        from airflow_provider_telecom.vendors.sunsim.times import written
+        from airflow_provider_telecom.vendors.sunsim.times import format_period
         from airflow_provider_telecom.vendors.times import checked_local_period
 
         ends, zone = ("start", "end"), self.hook.options.vendor_timezone
         start, end = (parse_datetime(name, getattr(self, name)).replace(microsecond=0) for name in ends)
-        first, last = written(*checked_local_period(ends, start, end, zone), zone)
+        first, last = format_period(*checked_local_period(ends, start, end, zone), zone)
         return datetime.fromisoformat(first), datetime.fromisoformat(last)
 
     def _chosen(self) -> dict[str, Any]:

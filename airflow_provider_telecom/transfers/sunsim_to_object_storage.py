@@ -228,8 +228,8 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         counts: Counter[str],
     ) -> dict[str, Any]:
         """Return what the index says of a recording, which is fetched if it does not stand there."""
+        from airflow_provider_telecom.vendors.sunsim.arguments import RECORD_ID
         from airflow_provider_telecom.vendors.sunsim.recording_decoder import RecordingError
-        from airflow_provider_telecom.vendors.sunsim.schema import RECORD_ID
 
         if record_id is None or not re.fullmatch(RECORD_ID, record_id):
             reason = "the call's row has no id of a recording that could be asked for"
@@ -266,7 +266,7 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
 
 def _ids(value: Any) -> list[str]:
     """Return ids of recordings, each once. Raises TelecomInputError."""
-    from airflow_provider_telecom.vendors.sunsim.schema import RECORD_ID
+    from airflow_provider_telecom.vendors.sunsim.arguments import RECORD_ID
 
     rule = "must be a list of ids, or its JSON text"
     try:

@@ -14,7 +14,7 @@ from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.responses import read_json
 from airflow_provider_telecom.transport.outcome import InvalidBodyError
 from airflow_provider_telecom.transport.wire import GzipDecoder
-from airflow_provider_telecom.vendors.kyivstar_fmc.models import parse_csv_records, parse_xml_records
+from airflow_provider_telecom.vendors.kyivstar_fmc.responses import parse_records
 from tests.eventually import HANG_SECONDS
 from tests.transport import scripted as on
 from tests.transport.scripted import scripted
@@ -103,7 +103,7 @@ BROKEN = b"<calls><call><start_timestamp>"
 )
 def test_xml_with_a_document_type_is_refused(body: bytes) -> None:
     with pytest.raises(TelecomAnswerError) as caught:
-        parse_xml_records(body)
+        parse_records(body, "xml")
     assert "root:" not in str(caught.value)
 
 
@@ -114,4 +114,4 @@ def test_deep_json_is_refused() -> None:
 
 def test_a_csv_row_with_too_many_cells_is_refused() -> None:
     with pytest.raises(TelecomAnswerError):
-        parse_csv_records(b"start_timestamp,end_timestamp\na,b,c\n")
+        parse_records(b"start_timestamp,end_timestamp\na,b,c\n", "csv")

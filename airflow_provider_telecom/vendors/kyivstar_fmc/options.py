@@ -1,4 +1,4 @@
-"""What the extra of a `kyivstar_fmc` connection may say."""
+"""Extra fields of a `kyivstar_fmc` connection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow_provider_telecom.vendors.options import Options
 
 
 class KyivstarFmcOptions(Options):
-    """`calling_number` is the subscriber on whose behalf calls are originated unless one is given."""
+    """`calling_number` is the subscriber from whom calls are originated if an argument names none."""
 
     default_host: ClassVar[str] = "https://fmc.kyivstar.ua"
 

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164_or_none
 from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text
-from airflow_provider_telecom.vendors.kyivstar_fmc.models import MAX_DURATION_SECONDS, named
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import MAX_DURATION_SECONDS, normalized
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import parse_times
 
 _BOOK = "from the PBX's address book, if asked for"
@@ -41,12 +41,13 @@ COLUMNS = (
 
 
 def to_row(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
-    """Return a record as a row. Raises TelecomInputError, which holds nothing of it."""
-    facts = named(record)
-    duration = _seconds(facts)
-    start, end = _text(facts, "start_timestamp"), _text(facts, "end_timestamp")
-    calling, called = _text(facts, "calling_number"), _text(facts, "called_number")
+    """Return a record as a row. Raises TelecomInputError, which holds no value of the record."""
+    fields = normalized(record)
+    duration = _seconds(fields)
+    start, end = _text(fields, "start_timestamp"), _text(fields, "end_timestamp")
+    calling, called = _text(fields, "calling_number"), _text(fields, "called_number")
     times = parse_times(start, end, duration)
+    optional = ("calling_name", "called_name", "department", "own")
     return {
         "start_utc": times.start,
         "end_utc": times.end,
@@ -58,26 +59,26 @@ def to_row(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
         "called_msisdn": e164_or_none(called, region),
         "calling_number": calling,
         "called_number": called,
-        **{name: _perhaps(facts.get(name)) for name in ("calling_name", "called_name", "department", "own")},
+        **{name: _optional_text(fields.get(name)) for name in optional},
         "raw": json_text(record),
     }
 
 
-def _seconds(record: Mapping[str, Any]) -> int:
-    text = _text(record, "duration").strip()
+def _seconds(fields: Mapping[str, Any]) -> int:
+    text = _text(fields, "duration").strip()
     if not (text.isascii() and text.isdigit()) or int(text) > MAX_DURATION_SECONDS:
         raise TelecomInputError("duration", "must be a whole number of seconds")
     return int(text)
 
 
-def _text(record: Mapping[str, Any], name: str) -> str:
-    value = record.get(name)
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise TelecomInputError(name, "is missing" if value in (None, "") else "must be a text")
     return str(value)
 
 
-def _perhaps(value: Any) -> str | None:
+def _optional_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value or None
     return json_text(value)

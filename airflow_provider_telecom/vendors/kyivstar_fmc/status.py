@@ -1,4 +1,4 @@
-"""What can be waited for at Kyivstar FMC."""
+"""The status check of Kyivstar FMC."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 def call_record(
     api: KyivstarFmcApi, calling_number: str | None, called_number: str, since: str
 ) -> Call[PollResult]:
-    """Wait for the record of a call of the two numbers that began at `since` (ISO, aware) or later.
+    """Check for the record of a call between two numbers that began at `since` (ISO, aware) or later.
 
-    Records appear when a call has ended. A call that nobody answered may never have one. In the hour that
-    happens twice, a call of its first pass may be taken for one of the second: see
+    A record appears when the call has ended. A call that was not answered may never have one. In the hour
+    that happens twice, a call of the first pass may be taken for one of the second: see
     docs/decisions/0007-wall-clock-times.md.
     """
     start = datetime.fromisoformat(since)
-    wanted = (_ending(calling_number or api.options.calling_number), _ending(called_number))
+    numbers = _last_digits(calling_number or api.options.calling_number), _last_digits(called_number)
     records = yield from call_of(api.get_call_records, start)
     now = pendulum.now("UTC")
     for record in records:
-        found = (_ending(record.calling_number), _ending(record.called_number)) == wanted
-        if found and start <= _began(record, now) <= now:
+        is_ours = (_last_digits(record.calling_number), _last_digits(record.called_number)) == numbers
+        if is_ours and start <= _start_of(record, now) <= now:
             return PollResult(Stage.SUCCEEDED, {"duration": record.duration})
     return PollResult(Stage.WAITING, {})
 
 
-def _began(record: CallRecord, now: datetime) -> datetime:
-    """Return when a call of the past began; the earliest moment there is if the record does not say it."""
+def _start_of(record: CallRecord, now: datetime) -> datetime:
+    """Return when a past call began; the earliest possible moment if the record's times are invalid."""
     try:
         times = parse_times(record.start_timestamp, record.end_timestamp, record.duration, now)
     except TelecomInputError:
@@ -44,6 +44,6 @@ def _began(record: CallRecord, now: datetime) -> datetime:
     return times.start
 
 
-def _ending(number: str | int | None) -> str:
+def _last_digits(number: str | int | None) -> str:
     """Return the last nine digits: records write 067..., 380... and +380... alike."""
     return re.sub(r"\D", "", str(number))[-9:]

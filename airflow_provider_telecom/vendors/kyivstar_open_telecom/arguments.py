@@ -1,4 +1,4 @@
-"""What the arguments of Kyivstar's calls must be. Each error names the field and the rule."""
+"""Checks of the arguments of Kyivstar's calls. Each error names the field and the rule."""
 
 from __future__ import annotations
 
@@ -6,53 +6,53 @@ from airflow_provider_telecom.calls.checks import in_range, matching, non_blank,
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
 MAX_INT32 = 2**31 - 1
-"""The upper bound where the document gives none: what fits into its `integer`."""
+"""The upper limit where the document names none: the largest value of its `integer`."""
 MAX_SEGMENTS = 6
 MAX_PERIOD_DAYS = 120
-_LONGEST_SMS_TTL = 86_400
-_SHORTEST_VIBER_TTL, _LONGEST_VIBER_TTL = 30, 1_209_600
+_MAX_SMS_TTL = 86_400
+_MIN_VIBER_TTL, _MAX_VIBER_TTL = 30, 1_209_600
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
 def path_id(field: str, value: str) -> str:
-    """Return an id of the vendor's that can stand in a path."""
+    """Return an id of the vendor that can be part of a path."""
     rule = "must be 1 to 128 of the characters A-Z a-z 0-9 _ . : + -"
     return matching(field, value, r"(?!\.+$)[A-Za-z0-9_.:+-]{1,128}", rule)
 
 
 def promo_uuid(promo_id: str) -> str:
-    """Return a mailing's id."""
+    """Return the id of a promo."""
     return matching("promo_id", promo_id, _UUID, "must be a UUID")
 
 
 def segments_allowed(max_segments: int | None) -> int:
-    """Return how many SMS a text may take."""
+    """Return how many segments (SMS) a text may have."""
     return MAX_SEGMENTS if max_segments is None else in_range("max_segments", max_segments, 1, MAX_SEGMENTS)
 
 
 def sms_text(text: str, max_segments: int | None) -> str:
-    """Return a text that takes no more SMS than allowed."""
-    most = segments_allowed(max_segments)
+    """Return a text that has no more segments than allowed."""
+    allowed = segments_allowed(max_segments)
     needed = sms_segments(non_blank("text", text))
-    if needed > most:
-        raise TelecomInputError("text", f"takes {needed} SMS; at most {most} are allowed")
+    if needed > allowed:
+        raise TelecomInputError("text", f"takes {needed} SMS; at most {allowed} are allowed")
     return text
 
 
 def sms_ttl(ttl_seconds: int) -> int:
     """Return how long the vendor tries to deliver an SMS."""
-    return in_range("ttl_seconds", ttl_seconds, 0, _LONGEST_SMS_TTL)
+    return in_range("ttl_seconds", ttl_seconds, 0, _MAX_SMS_TTL)
 
 
 def viber_ttl(ttl_seconds: int) -> int:
     """Return how long the vendor tries to deliver a Viber message."""
-    return in_range("ttl_seconds", ttl_seconds, _SHORTEST_VIBER_TTL, _LONGEST_VIBER_TTL)
+    return in_range("ttl_seconds", ttl_seconds, _MIN_VIBER_TTL, _MAX_VIBER_TTL)
 
 
 def check_promotion_parts(
     text: object | None, image_url: object | None, caption: object | None, action_url: object | None
 ) -> None:
-    """Check that the parts of a Viber advertisement go together, whatever they hold."""
+    """Check that the parts of a Viber advertisement fit together. Their content is not checked."""
     if text is None and image_url is None:
         raise TelecomInputError("text", "give a text, an image_url, or both")
     if (caption is None) != (action_url is None):
@@ -62,7 +62,7 @@ def check_promotion_parts(
 
 
 def http_url(field: str, url: str) -> str:
-    """Return an address of a picture, or of what a button opens."""
+    """Return the address of a picture, or of the page that a button opens."""
     return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")
 
 
@@ -88,10 +88,10 @@ def check_imei_or_period(imei: object | None, days_period: object | None) -> Non
 
 
 def imei_digits(imei: str | int) -> str:
-    """Return an IMEI of 14 to 16 digits; of 15 the last must be the right check digit (Luhn)."""
+    """Return an IMEI of 14 to 16 digits. The last of 15 must be the correct check digit (Luhn)."""
     digits = matching("imei", str(imei).strip(), r"[0-9]{14,16}", "must have 14 to 16 digits")
     if len(digits) == 15 and _luhn_sum(digits) % 10:
-        raise TelecomInputError("imei", "its last digit does not check")
+        raise TelecomInputError("imei", "has a wrong check digit")
     return digits
 
 

@@ -1,9 +1,9 @@
-"""What Kyivstar Open Telecom answers.
+"""Responses of Kyivstar Open Telecom.
 
-The vendor's document shows no bodies. Field names are those that public clients use; whatever else an
-answer holds is kept under the vendor's names in `model_extra`, and null means that a field is not there.
-Statuses stay the vendor's words; `state` says which of them we know. Message ids of the mock server hold
-the phone number: treat ids as personal data.
+The vendor's document shows no bodies. The field names are those of public clients. Other fields of a response
+are kept under the vendor's names in `model_extra`; null means that a field is absent. A `status` is the
+vendor's text; `state` is the same as one of our enums. Message ids of the mock server contain the phone
+number: treat ids as personal data.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-"""An id, a status or a code: blanks around it mean nothing. Texts keep theirs."""
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""An id, a status or a code. Blanks around it are removed."""
 
 
-def _no_truth(value: object) -> object:
+def _reject_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("true and false are no numbers")
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_truth), Field(ge=0)]
-"""A count. pydantic would read true as 1, and no device would look like one."""
-Number = Annotated[int | float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
+Count = Annotated[int, BeforeValidator(_reject_bool), Field(ge=0)]
+"""A count. pydantic would read true as 1."""
+Number = Annotated[int | float, BeforeValidator(_reject_bool), Field(allow_inf_nan=False)]
 
 
-def _an_id(value: str) -> str:
+def _check_id(value: str) -> str:
     if not re.fullmatch("[!-~]{1,128}", value) or value.startswith("-") or value == "0":
         raise ValueError("must be printable, without blanks, and neither 0 nor negative")
     return value
 
 
-MessageId = Annotated[Word, AfterValidator(_an_id)]
-"""The id of a message that was taken over. Without one that can be asked for the send is unknown."""
+MessageId = Annotated[Text, AfterValidator(_check_id)]
+"""The id of an accepted message. Without an id that can be queried the outcome of the send is unknown."""
 
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_TIMESTAMP: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
-class Answer(BaseModel):
-    """What all answers share. `request_id` is the id that the vendor's support asks for."""
+class ResponseModel(BaseModel):
+    """Base of all responses. `request_id` is the id that the vendor's support asks for."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -77,28 +77,28 @@ class Answer(BaseModel):
 
 
 class State(StrEnum):
-    """A vendor's status that we know. It is found in any case of letters; all others are UNKNOWN."""
+    """A known status of the vendor, in any letter case. All other statuses are UNKNOWN."""
 
     @classmethod
     def _missing_(cls, value: object) -> State:
-        word = str(value).strip().casefold()
-        return next((state for state in cls if state.value.casefold() == word), cls["UNKNOWN"])
+        text = str(value).strip().casefold()
+        return next((state for state in cls if state.value.casefold() == text), cls["UNKNOWN"])
 
 
 class MessageState(State):
-    """Where an SMS or a Viber message is."""
+    """The state of an SMS or a Viber message."""
 
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
     SEEN = "seen"
     EXPIRED = "expired"
-    """Final: it was not delivered in time. Found in a public client; the document names no such state."""
+    """Final: not delivered in time. Found in a public client; the document does not name this state."""
     UNKNOWN = "unknown"
-    """A status that is not known here. It is never taken for a final one."""
+    """An unknown status. It never counts as final."""
 
 
 class PromoState(State):
-    """Where a mailing is. Only WAITING (into the queue) and SUSPENDED (stop) can be set."""
+    """The state of a promo. Only WAITING (into the queue) and SUSPENDED (stop) can be set."""
 
     DRAFT = "DRAFT"
     WAITING = "WAITING"
@@ -106,115 +106,115 @@ class PromoState(State):
     SUSPENDED = "SUSPENDED"
     COMPLETED = "COMPLETED"
     UNKNOWN = "UNKNOWN"
-    """A status that is not known here. It is never taken for a final one."""
+    """An unknown status. It never counts as final."""
 
 
-class SimCheck(Answer):
-    """Whether the SIM was changed within the hours asked for, and whether it is active now."""
+class SimCheck(ResponseModel):
+    """Whether the SIM was changed within the requested hours, and whether it is active now."""
 
     sim_changed: bool
     is_active: bool
 
 
-class SimCount(Answer):
-    """How many SIMs a number had within the days asked for; 10 means 10 or more."""
+class SimCount(ResponseModel):
+    """How many SIMs a number had within the requested days; 10 means 10 or more."""
 
-    sim_count: Whole
+    sim_count: Count
 
     @property
     def is_at_least(self) -> bool:
-        """Whether there may have been more than `sim_count`."""
+        """Whether there may have been more SIMs than `sim_count`."""
         return self.sim_count >= 10
 
 
-class DeviceCheck(Answer):
-    """`imei_result` answers an IMEI (COMPLETELY_MATCHED and others), `imei_count` a period in days."""
+class DeviceCheck(ResponseModel):
+    """`imei_result` (such as COMPLETELY_MATCHED) for an IMEI, or `imei_count` for a period in days."""
 
-    imei_result: Word | None = Field(None, validation_alias=AliasChoices("imeiRes", "imei_result"))
-    imei_count: Whole | None = None
+    imei_result: Text | None = Field(None, validation_alias=AliasChoices("imeiRes", "imei_result"))
+    imei_count: Count | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> DeviceCheck:
+    def _check_not_empty(self) -> DeviceCheck:
         if self.imei_result is None and self.imei_count is None:
             raise ValueError("neither imeiRes nor imeiCount")
         return self
 
     @property
     def matches(self) -> bool:
-        """Whether the vendor says that the whole IMEI is the subscriber's. Any other word is no match."""
+        """Whether the vendor says that the complete IMEI matches. Any other result is no match."""
         return (self.imei_result or "").casefold() == "completely_matched"
 
 
-class Lifetime(Answer):
+class Lifetime(ResponseModel):
     """How long ago the SIM was activated or changed: between `at_least` and `at_most`, in `time_unit`.
 
     `at_most` is None when the vendor names no upper bound.
     """
 
-    at_least: Whole = Field(0, validation_alias=AliasChoices("from", "at_least"))
-    at_most: Whole | None = Field(None, validation_alias=AliasChoices("to", "at_most"))
-    time_unit: Word
+    at_least: Count = Field(0, validation_alias=AliasChoices("from", "at_least"))
+    at_most: Count | None = Field(None, validation_alias=AliasChoices("to", "at_most"))
+    time_unit: Text
 
 
-class LifetimeCheck(Answer):
-    """What the lifetime check answers."""
+class LifetimeCheck(ResponseModel):
+    """The response to the lifetime check."""
 
     lifetime_duration: Lifetime
 
 
-class Score(Answer):
-    """A subscriber's financial score, by some predictive model."""
+class Score(ResponseModel):
+    """A subscriber's financial score."""
 
     score: Number = Field(validation_alias=AliasChoices("score", "scoreBal"))
 
 
-class Accepted(Answer):
-    """A message that the vendor took over. `reserved_segments` are the SMS reserved for it, if it said so."""
+class Accepted(ResponseModel):
+    """An accepted message. `reserved_segments` is how many SMS the vendor has reserved for it, if known."""
 
     message_id: MessageId = Field(validation_alias=AliasChoices("msgId", "msgID", "mid", "message_id"))
-    reserved_segments: Whole | None = Field(
+    reserved_segments: Count | None = Field(
         None, validation_alias=AliasChoices("reservedSmsSegments", "reserved_segments")
     )
 
 
-class MessageStatus(Answer):
-    """One message's status, and since when it has been in it: `date` as it came, `moment` as a time."""
+class MessageStatus(ResponseModel):
+    """A message's status, and the time of its last change: `date` is the vendor's text, `moment` the time."""
 
-    message_id: Word = Field(validation_alias=AliasChoices("msgId", "msgID", "mid", "message_id"))
-    status: Word
+    message_id: Text = Field(validation_alias=AliasChoices("msgId", "msgID", "mid", "message_id"))
+    status: Text
     date: str | None = None
 
     @property
     def state(self) -> MessageState:
-        """The status, if it is one that is known here."""
+        """The status as an enum."""
         return MessageState(self.status)
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the message has arrived, read or not."""
+        """Whether the message was delivered, read or not."""
         return self.state in (MessageState.DELIVERED, MessageState.SEEN)
 
     @property
     def moment(self) -> datetime | None:
-        """`date` as an aware time; None if there is none or it is not the RFC 3339 that was promised."""
+        """`date` as an aware time; None if it is missing or not RFC 3339, which the document promises."""
         try:
-            return _MOMENT.validate_python(self.date)
+            return _TIMESTAMP.validate_python(self.date)
         except ValidationError:
             return None
 
 
-class MessageContent(Answer):
-    """What a mailing sends. `message_param_count` is how many variables its text holds."""
+class MessageContent(ResponseModel):
+    """The content of a promo. `message_param_count` is the number of variables in its text."""
 
-    message_param_count: Whole = 0
+    message_param_count: Count = 0
 
 
-class Promo(Answer):
-    """A mailing. Its dates stay as they come: the document does not say which form and zone they have."""
+class Promo(ResponseModel):
+    """A promo: an SMS mailing. Its dates are the vendor's texts, whose format and zone are not documented."""
 
-    id: Word
-    status: Word
-    next_available_statuses: list[Word] = Field(default_factory=list)
+    id: Text
+    status: Text
+    next_available_statuses: list[Text] = Field(default_factory=list)
     author_username: str | None = None
     start_date: str | None = None
     end_date: str | None = None
@@ -223,53 +223,53 @@ class Promo(Answer):
 
     @property
     def state(self) -> PromoState:
-        """The status, if it is one that is known here."""
+        """The status as an enum."""
         return PromoState(self.status)
 
     @property
     def param_count(self) -> int | None:
-        """How many params each recipient needs; None if the vendor did not say."""
+        """The number of params that each recipient needs; None if the vendor does not say it."""
         return self.message_content.message_param_count if self.message_content else None
 
 
-class PromoList(Answer):
-    """One page of the list of mailings, with the numbers that the vendor gives for the whole."""
+class PromoList(ResponseModel):
+    """One page of the list of promos, and the totals, if the vendor sends them."""
 
     promos: list[Promo] = Field(default_factory=list)
-    total_pages: Whole | None = None
-    total_elements: Whole | None = None
+    total_pages: Count | None = None
+    total_elements: Count | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> PromoList:
+    def _check_not_empty(self) -> PromoList:
         if not self.model_fields_set & {"promos", "total_elements"}:
             raise ValueError("neither promos nor totalElements")
         return self
 
 
-class Audience(Answer):
-    """A chunk of recipients that a draft took. `name` is the vendor's name of the list of numbers."""
+class Audience(ResponseModel):
+    """A chunk of recipients that was added to a draft. `name` is the vendor's name of the list."""
 
-    name: Word
+    name: Text
 
 
-class PromoStatistics(Answer):
-    """How many messages of a mailing went out, and what became of them.
+class PromoStatistics(ResponseModel):
+    """How many messages of a promo were sent, and their states. Portions are SMS segments.
 
-    Counts that the vendor leaves out are None. Portions are SMS segments.
+    Counts that the vendor does not send are None.
     """
 
-    sent_count: Whole
-    deliveries_count: Whole
-    undelivered_count: Whole | None = None
-    unknown_status_count: Whole | None = None
-    expired_count: Whole | None = None
-    seen_count: Whole | None = None
-    blacklisted_count: Whole | None = None
-    declined_count: Whole | None = None
-    was_not_sent: Whole | None = None
-    unmatched_count: Whole | None = None
-    canceled_by_contact_policy_count: Whole | None = None
-    deliveries_portions_count: Whole | None = None
-    deliveries_unmatched_portions_count: Whole | None = None
-    deliveries_internal_portions_count: Whole | None = None
-    deliveries_external_portions_count: Whole | None = None
+    sent_count: Count
+    deliveries_count: Count
+    undelivered_count: Count | None = None
+    unknown_status_count: Count | None = None
+    expired_count: Count | None = None
+    seen_count: Count | None = None
+    blacklisted_count: Count | None = None
+    declined_count: Count | None = None
+    was_not_sent: Count | None = None
+    unmatched_count: Count | None = None
+    canceled_by_contact_policy_count: Count | None = None
+    deliveries_portions_count: Count | None = None
+    deliveries_unmatched_portions_count: Count | None = None
+    deliveries_internal_portions_count: Count | None = None
+    deliveries_external_portions_count: Count | None = None

@@ -1,4 +1,4 @@
-"""What the extra of a `kyivstar_open_telecom` connection may say."""
+"""Extra fields of a `kyivstar_open_telecom` connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREFIXES: dict[Environment, str] = {
 
 
 class KyivstarOptions(Options):
-    """`environment` chooses the vendor's server, `sender` is the alpha name unless a call gives one."""
+    """`environment` selects the vendor's server; `sender` is the alpha name if an argument names none."""
 
     default_host: ClassVar[str] = "https://api-gateway.kyivstar.ua"
 
@@ -25,5 +25,5 @@ class KyivstarOptions(Options):
 
     @property
     def prefix(self) -> str:
-        """What every path but the token's begins with. It alone decides which server is talked to."""
+        """The beginning of every path except the token's. It alone selects the server."""
         return PREFIXES[self.environment]

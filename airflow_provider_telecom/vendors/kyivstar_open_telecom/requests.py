@@ -1,4 +1,4 @@
-"""What all groups of calls share: the chosen server, and the checks of arguments that they have in common."""
+"""Building of Kyivstar's requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.options import Kyivs
 
 
 class KyivstarRequests(Api[KyivstarOptions]):
-    """Requests to the server that the connection's `environment` names."""
+    """Base of Kyivstar's resources: builds requests to the server of the connection's `environment`."""
 
     def _request(
         self,

@@ -1,4 +1,4 @@
-"""Reading Kyivstar's answers: three forms of error bodies, and results that may be wrapped."""
+"""Reading of Kyivstar's responses: three forms of error bodies, and results that may be wrapped."""
 
 from __future__ import annotations
 
@@ -23,109 +23,109 @@ from airflow_provider_telecom.calls.responses import (
 T = TypeVar("T")
 
 CODE_NOT_FOUND = "1040"
-"""Of a message: unknown, or on its way still. Of a number: not a subscriber. Both found in public clients."""
+"""For a message: unknown, or still on its way. For a number: not a subscriber. Found in public clients."""
 
-# Anything else in the code's place could be somebody's number or text: numbers have 9 digits and more.
+# A code of another form could be a phone number or a text. Phone numbers have at least 9 digits.
 _CODE = re.compile(r"-?[0-9]{1,8}|(?!.*[0-9]{9})[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _STATUSES_OF_1040 = (200, 400, 404, 422)
-_NONE = ("", "0")
+_NO_ERROR = ("", "0")
 _MENTIONS_AN_ERROR = re.compile("error|(?<!de)fault|exception", re.IGNORECASE)
-_BESIDE_A_RESULT = frozenset({"reqId", "cid", "resource"})
+_METADATA_FIELDS = frozenset({"reqId", "cid", "resource"})
 
 
-def error_details(answer: Response) -> ErrorDetails:
-    """Return what an error body says, whichever of the vendor's three forms it has.
+def error_details(response: Response) -> ErrorDetails:
+    """Return the code and the text of an error body in any of the vendor's three forms.
 
     `{"error": {"message"}}` comes from the gateway, `{"error", "error_description", ...}` from the token
-    endpoint, `{"reqId", "errorCode", "errorMsg"}` from the rest. `error_hint` and `error_verbose` may
-    echo what was sent, so they are not read.
+    endpoint, `{"reqId", "errorCode", "errorMsg"}` from the others. `error_hint` and `error_verbose` are
+    ignored: they may repeat what was sent.
     """
-    return _said(_object(answer))
+    return _complaint_of(_object(response))
 
 
-def content(answer: Response) -> dict[str, Any]:
-    """Return the object that a good answer holds, out of its `resource` if it is wrapped.
+def content(response: Response) -> dict[str, Any]:
+    """Return the object of a successful response, without its wrapper `resource` if there is one.
 
-    `reqId`, which support asks for, is taken from the header where the body has none. Raises what the
-    status or the vendor's code stands for:
+    `reqId`, which the vendor's support asks for, comes from the header if the body has none. Errors:
 
-    - 404 is TelecomNotFoundError only with the vendor's `errorCode` or `reqId`. Any other 404 is a
-      gateway's or another server's, and TelecomRejectedError: it says nothing about what was asked for.
+    - 404 is TelecomNotFoundError only with the vendor's `errorCode` or `reqId`. Any other 404 comes from a
+      gateway or another server and is TelecomRejectedError: it says nothing about the requested object.
     - Code 1040 is TelecomNotFoundError with status 200, 400, 404 and 422.
     - A 2xx other than 200, which the document does not have, is TelecomAnswerError.
-    - A 2xx that holds an `errorCode` and no result is TelecomRejectedError.
+    - A 2xx with an `errorCode` and without a result is TelecomRejectedError.
     - A 2xx that mentions an error in any other way is TelecomAnswerError, which leaves an effect unknown.
     """
-    _refuse(answer)
-    if answer.status != 200:
-        raise unreadable_response("a good status that is not the document's 200", answer.body, answer.status)
-    found = read_json(answer.body)
-    if not isinstance(found, dict):
-        raise unreadable_response("not a JSON object", answer.body, answer.status)
-    resource = found.get("resource")
+    _refuse(response)
+    if response.status != 200:
+        raise unreadable_response("a success status other than 200", response.body, response.status)
+    body = read_json(response.body)
+    if not isinstance(body, dict):
+        raise unreadable_response("not a JSON object", response.body, response.status)
+    resource = body.get("resource")
     inner = resource if isinstance(resource, dict) else {}
-    outer = {name: value for name, value in found.items() if name != "resource"}
+    outer = {name: value for name, value in body.items() if name != "resource"}
     for part in (outer, inner):
-        _refuse_mentioned_errors(part, {**outer, **inner}, answer)
-    return {"reqId": answer.headers.get("x-request-id"), **outer, **inner}
+        _refuse_errors(part, {**outer, **inner}, response)
+    return {"reqId": response.headers.get("x-request-id"), **outer, **inner}
 
 
 def reader(model: type[T]) -> Callable[[Response], T]:
-    """Return a function that reads an answer as a `model`."""
-    return lambda answer: to_model(model, content(answer), answer.body)
+    """Return a function that reads a response as a `model`."""
+    return lambda response: to_model(model, content(response), response.body)
 
 
-def _refuse(answer: Response) -> None:
-    """Raise what an error status or code 1040 stands for."""
-    body = _object(answer)
-    said = _said(body)
-    if said.code == CODE_NOT_FOUND and answer.status in _STATUSES_OF_1040:
-        raise TelecomNotFoundError(said.text or "not found", status=answer.status, code=said.code)
-    if answer.status == 404 and body.get("errorCode") is None and body.get("reqId") is None:
+def _refuse(response: Response) -> None:
+    """Raise the error of an error status or of code 1040."""
+    body = _object(response)
+    found = _complaint_of(body)
+    if found.code == CODE_NOT_FOUND and response.status in _STATUSES_OF_1040:
+        raise TelecomNotFoundError(found.text or "not found", status=response.status, code=found.code)
+    if response.status == 404 and body.get("errorCode") is None and body.get("reqId") is None:
         raise TelecomRejectedError(
             "a 404 without the vendor's errorCode or reqId: the address is not known there. Check the "
             "connection's host and environment",
             status=404,
         )
-    raise_for_status(answer, lambda: said)
+    raise_for_status(response, lambda: found)
 
 
-def _refuse_mentioned_errors(part: Mapping[str, Any], whole: Mapping[str, Any], answer: Response) -> None:
-    """Raise an error if a 2xx says that something went wrong."""
+def _refuse_errors(part: Mapping[str, Any], whole: Mapping[str, Any], response: Response) -> None:
+    """Raise an error if a part of a 2xx response mentions an error."""
     code = _code(part.get("errorCode"))
     if code is None and not _mentions_an_error(part):
         return
     has_result = any(
-        value is not None and name not in _BESIDE_A_RESULT and not _MENTIONS_AN_ERROR.search(name)
+        value is not None and name not in _METADATA_FIELDS and not _MENTIONS_AN_ERROR.search(name)
         for name, value in whole.items()
     )
     if code is None or has_result:
-        raise unreadable_response("a good status with an error in it", answer.body, answer.status)
-    said = _said(part)
-    raise TelecomRejectedError(said.text or "refused", status=answer.status, code=code)
+        raise unreadable_response(
+            "a success status with an error in the body", response.body, response.status
+        )
+    raise TelecomRejectedError(_complaint_of(part).text or "refused", status=response.status, code=code)
 
 
 def _mentions_an_error(part: Mapping[str, Any]) -> bool:
-    """Return whether fields speak of an error without an `errorCode`. With code 0 an `errorMsg` is fine."""
+    """Return whether fields mention an error without an `errorCode`. `errorMsg` is allowed with code 0."""
     if part.get("success") is False:
         return True
-    fine = part.get("errorCode") is not None
+    has_code = part.get("errorCode") is not None
     return any(
-        bool(value) and value not in _NONE
+        bool(value) and value not in _NO_ERROR
         for name, value in part.items()
-        if _MENTIONS_AN_ERROR.search(name) and not (fine and name in ("errorCode", "errorMsg"))
+        if _MENTIONS_AN_ERROR.search(name) and not (has_code and name in ("errorCode", "errorMsg"))
     )
 
 
-def _object(answer: Response) -> dict[str, Any]:
+def _object(response: Response) -> dict[str, Any]:
     try:
-        body = read_json(answer.body)
+        body = read_json(response.body)
     except TelecomAnswerError:
         return {}
     return body if isinstance(body, dict) else {}
 
 
-def _said(body: Mapping[str, Any]) -> ErrorDetails:
+def _complaint_of(body: Mapping[str, Any]) -> ErrorDetails:
     error = body.get("error")
     if isinstance(error, dict):
         return ErrorDetails(None, _text(error.get("message")))
@@ -134,13 +134,13 @@ def _said(body: Mapping[str, Any]) -> ErrorDetails:
     return ErrorDetails(_code(body.get("errorCode")), _text(body.get("errorMsg")))
 
 
-def _code(value: Any) -> str | None:
-    """Return a code, which comes as a number or as a text; 0 and nothing are no error."""
+def _code(value: object) -> str | None:
+    """Return an error code, which may be a number or a text; None for 0 and for an empty value."""
     code = "" if value is None else str(value).strip()
-    if code in _NONE:
+    if code in _NO_ERROR:
         return None
     return code if _CODE.fullmatch(code) else "unreadable"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""

@@ -1,18 +1,16 @@
-"""What can be waited for at Kyivstar Open Telecom, and which states are final.
+"""Status checks of Kyivstar Open Telecom, and which states are final.
 
-Facts hold no message ids: those of the mock server hold the phone number, and facts are logged.
+The facts contain no message ids: facts are logged, and an id of the mock server contains the phone number.
 """
 
 from __future__ import annotations
 
 import logging
 from decimal import Decimal
-from typing import Any
 
 from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import TelecomNotFoundError
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.messages import MessageCalls
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     MessageState,
     MessageStatus,
@@ -21,6 +19,8 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     PromoStatistics,
 )
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.promos import PromoCalls
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.sms import SmsCalls
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber import ViberCalls
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
 log = logging.getLogger(__name__)
@@ -28,28 +28,28 @@ log = logging.getLogger(__name__)
 _RUNNING = (PromoState.WAITING, PromoState.ACTIVE)
 
 
-def sms(api: MessageCalls, message_id: str) -> Call[PollResult]:
-    """Wait until an SMS is delivered. It is missed when it has expired."""
+def sms(api: SmsCalls, message_id: str) -> Call[PollResult]:
+    """Check whether an SMS is delivered. It has failed if it has expired."""
     return (yield from _message(call_of(api.get_sms, message_id), "delivered"))
 
 
-def viber(api: MessageCalls, message_id: str, until: str = "delivered") -> Call[PollResult]:
-    """Wait until a Viber message is delivered, or `seen`. It is missed when it has expired."""
+def viber(api: ViberCalls, message_id: str, until: str = "delivered") -> Call[PollResult]:
+    """Check whether a Viber message is delivered, or `seen`. It has failed if it has expired."""
     one_of("until", until, ("delivered", "seen"))
     return (yield from _message(call_of(api.get_viber, message_id), until))
 
 
-def _message(look: Call[MessageStatus], until: str) -> Call[PollResult]:
-    """Look at a message. Code 1040 means that it is on its way, or unknown: nobody can tell."""
+def _message(call: Call[MessageStatus], until: str) -> Call[PollResult]:
+    """Check a message. Code 1040 means that it is on its way or unknown: these cannot be distinguished."""
     try:
-        status = yield from look
+        status = yield from call
     except TelecomNotFoundError:
         return PollResult(Stage.WAITING, {"status": None, "date": None})
-    reached = status.state is MessageState.SEEN if until == "seen" else status.is_delivered
-    facts = {"status": status.status, "date": status.date}
+    is_done = status.state is MessageState.SEEN if until == "seen" else status.is_delivered
+    stage = Stage.SUCCEEDED if is_done else Stage.WAITING
     if status.state is MessageState.EXPIRED:
-        return PollResult(Stage.FAILED, facts)
-    return PollResult(Stage.SUCCEEDED if reached else Stage.WAITING, facts)
+        stage = Stage.FAILED
+    return PollResult(stage, {"status": status.status, "date": status.date})
 
 
 def promo(
@@ -58,29 +58,30 @@ def promo(
     fail_on_suspended: bool = False,
     min_delivered_percent: str | float | None = None,
 ) -> Call[PollResult]:
-    """Wait until a mailing is COMPLETED; its statistics are read then.
+    """Check whether a promo is COMPLETED; then its statistics are read.
 
-    It is missed when less than `min_delivered_percent` of the messages that were sent are delivered, and
-    with `fail_on_suspended` when it is SUSPENDED: without it, somebody may start it again.
+    It has failed if less than `min_delivered_percent` of the sent messages are delivered. With
+    `fail_on_suspended` it has also failed if it is SUSPENDED; otherwise somebody may start it again.
     """
-    least = None if min_delivered_percent is None else percent("min_delivered_percent", min_delivered_percent)
+    minimum = (
+        None if min_delivered_percent is None else percent("min_delivered_percent", min_delivered_percent)
+    )
     found = yield from call_of(api.get_promo, promo_id)
-    facts: dict[str, Any] = {"status": found.status}
     if found.state is PromoState.SUSPENDED:
-        log.info("The mailing is suspended%s", "" if fail_on_suspended else "; waiting until it goes on")
-        facts["note"] = "somebody has suspended it"
-        return PollResult(Stage.FAILED if fail_on_suspended else Stage.WAITING, facts)
+        log.info("The promo is suspended%s", "" if fail_on_suspended else "; waiting until it continues")
+        stage = Stage.FAILED if fail_on_suspended else Stage.WAITING
+        return PollResult(stage, {"status": found.status, "note": "somebody has suspended it"})
     if found.state is not PromoState.COMPLETED:
-        return PollResult(Stage.WAITING, facts)
+        return PollResult(Stage.WAITING, {"status": found.status})
     statistics = yield from call_of(api.get_promo_statistics, promo_id)
-    facts |= counts(statistics)
-    if least is None or _enough(statistics, least):
+    facts = {"status": found.status, **counts(statistics)}
+    if minimum is None or _is_enough(statistics, minimum):
         return PollResult(Stage.SUCCEEDED, facts)
-    return PollResult(Stage.FAILED, {**facts, "min_delivered_percent": str(least)})
+    return PollResult(Stage.FAILED, {**facts, "min_delivered_percent": str(minimum)})
 
 
-def stop_promo(api: PromoCalls, promo_id: str, **_: Any) -> Call[Promo]:
-    """Suspend a mailing that is queued or running: the stop that belongs to the watch `promo`."""
+def stop_promo(api: PromoCalls, promo_id: str, **_: object) -> Call[Promo]:
+    """Suspend a promo that is queued or running, when a task that waits for it is ended."""
     found = yield from call_of(api.get_promo, promo_id)
     if found.state in _RUNNING:
         found = yield from call_of(api.suspend_promo, promo_id)
@@ -88,13 +89,13 @@ def stop_promo(api: PromoCalls, promo_id: str, **_: Any) -> Call[Promo]:
 
 
 def counts(statistics: PromoStatistics) -> dict[str, int]:
-    """Return the counts that the vendor gave."""
+    """Return the counts that the vendor has sent."""
     found = statistics.model_dump(include=set(PromoStatistics.model_fields) - {"request_id"})
     return {name: count for name, count in found.items() if count is not None}
 
 
-def _enough(statistics: PromoStatistics, least: Decimal) -> bool:
-    """Whether enough is delivered of what was sent. Of nothing, only nothing is enough."""
+def _is_enough(statistics: PromoStatistics, minimum: Decimal) -> bool:
+    """Return whether enough of the sent messages are delivered. If none was sent, only 0 percent is met."""
     if statistics.sent_count <= 0:
-        return least == 0
-    return statistics.deliveries_count * 100 >= least * statistics.sent_count
+        return minimum == 0
+    return statistics.deliveries_count * 100 >= minimum * statistics.sent_count

@@ -1,4 +1,4 @@
-"""Checks of one subscriber. All are billed on the live server, each copy anew."""
+"""Checks of one subscriber. Each is billed on the live server, and so is each duplicate."""
 
 from __future__ import annotations
 
@@ -7,87 +7,73 @@ from collections.abc import Mapping
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomNotFoundError
 from airflow_provider_telecom.calls.request import Idempotency, Request, Response
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
-    check_imei_or_period,
-    days_back,
-    hours_back,
-    imei_digits,
-    score_model,
-)
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
-    DeviceCheck,
-    LifetimeCheck,
-    Score,
-    SimCheck,
-    SimCount,
-)
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments, models
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.requests import KyivstarRequests
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import reader
 
 
 class SubscriberCalls(KyivstarRequests):
-    """Has the SIM been changed, is this the device, how trustworthy is the number?
+    """Has the SIM been changed? Is this the subscriber's device? How is their financial score?
 
-    Each check raises TelecomNotFoundError when the vendor says that the number is not a Kyivstar
-    subscriber's, and TelecomRejectedError for a 404 that is not in the vendor's own form. It goes
-    out twice at most when no clear answer comes: the copy harms nobody, but is billed.
+    Each check raises TelecomNotFoundError if the vendor says that the number is not a Kyivstar subscriber's,
+    and TelecomRejectedError for a 404 in any other form. Without a clear response the request is repeated
+    once: a duplicate does no harm, but is billed.
     """
 
     @endpoint
-    def verify_sim(self, msisdn: str | int, activation_hours: int) -> Call[SimCheck]:
+    def verify_sim(self, msisdn: str | int, activation_hours: int) -> Call[models.SimCheck]:
         """Return whether the SIM was changed within the last `activation_hours`, and whether it is active.
 
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
         Source: "/subscribers/{phoneNumber}/verify-sim".
         """
-        body = {"activationHours": hours_back(activation_hours)}
+        body = {"activationHours": arguments.hours_back(activation_hours)}
         request = self._check(msisdn, "POST", "verify-sim", body=body)
-        return (yield from self._call(request, reader(SimCheck)))
+        return (yield from self._call(request, reader(models.SimCheck)))
 
     @endpoint
-    def check_sim_count(self, msisdn: str | int, days: int) -> Call[SimCount]:
+    def check_sim_count(self, msisdn: str | int, days: int) -> Call[models.SimCount]:
         """Return how many SIMs the number had within the last `days` (1 to 120); 10 means 10 or more.
 
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
         Source: "/subscribers/{phoneNumber}/check-sim-count".
         """
-        body = {"daysCount": days_back("days", days)}
+        body = {"daysCount": arguments.days_back("days", days)}
         request = self._check(msisdn, "POST", "check-sim-count", body=body)
-        return (yield from self._call(request, reader(SimCount)))
+        return (yield from self._call(request, reader(models.SimCount)))
 
     @endpoint
     def check_device(
         self, msisdn: str | int, *, imei: str | int | None = None, days_period: int | None = None
-    ) -> Call[DeviceCheck]:
-        """Return whether `imei` is the subscriber's, or how many devices there were in `days_period` days.
+    ) -> Call[models.DeviceCheck]:
+        """Return whether `imei` is the subscriber's, or how many devices were used in `days_period` days.
 
-        Exactly one of the two is to be given; `days_period` is 1 to 120.
+        Exactly one of the two must be given; `days_period` is 1 to 120.
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
         Source: "/subscribers/{phoneNumber}/device-check".
         """
         request = self._check(msisdn, "GET", "device-check", query=_device_query(imei, days_period))
-        return (yield from self._call(request, reader(DeviceCheck)))
+        return (yield from self._call(request, reader(models.DeviceCheck)))
 
     @endpoint
-    def check_lifetime(self, msisdn: str | int) -> Call[LifetimeCheck]:
+    def check_lifetime(self, msisdn: str | int) -> Call[models.LifetimeCheck]:
         """Return how long ago the SIM was activated or changed, as bounds in months.
 
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
         Source: "/subscribers/{phoneNumber}/lifetime-check".
         """
         request = self._check(msisdn, "POST", "lifetime-check", body={})
-        return (yield from self._call(request, reader(LifetimeCheck)))
+        return (yield from self._call(request, reader(models.LifetimeCheck)))
 
     @endpoint
     def get_score(self, msisdn: str | int, *, model_id: str = "7") -> Call[int | float | None]:
-        """Return the financial score by a predictive model, or None when there is none (the vendor's 404).
+        """Return the financial score by a predictive model; None if there is none (the vendor's 404).
 
-        Model 7 is the vendor's general one; others are made to order.
+        Model 7 is the vendor's general model; others are made to order.
         Raises TelecomInputError, TelecomRejectedError (422: not a model of yours). A billed read.
         Source: "/subscribers/{phoneNumber}/score".
         """
-        wanted = score_model(model_id)
-        request = self._check(msisdn, "GET", "score", query={"modelId": wanted})
+        request = self._check(msisdn, "GET", "score", query={"modelId": arguments.score_model(model_id)})
         return (yield from self._call(request, _score))
 
     def _check(
@@ -104,16 +90,16 @@ class SubscriberCalls(KyivstarRequests):
         return self._request(method, path, Idempotency.BILLED_READ, ids=ids, query=query, body=body)
 
 
-def _score(answer: Response) -> int | float | None:
-    """Return the score. The vendor's 404 says that there is none, or no such subscriber."""
+def _score(response: Response) -> int | float | None:
+    """Return the score. The vendor's 404 means that there is no score, or no such subscriber."""
     try:
-        return reader(Score)(answer).score
+        return reader(models.Score)(response).score
     except TelecomNotFoundError:
         return None
 
 
 def _device_query(imei: str | int | None, days_period: int | None) -> dict[str, str | int]:
-    check_imei_or_period(imei, days_period)
+    arguments.check_imei_or_period(imei, days_period)
     if imei is not None:
-        return {"IMEI": imei_digits(imei)}
-    return {"daysPeriod": days_back("days_period", days_period or 0)}
+        return {"IMEI": arguments.imei_digits(imei)}
+    return {"daysPeriod": arguments.days_back("days_period", days_period or 0)}

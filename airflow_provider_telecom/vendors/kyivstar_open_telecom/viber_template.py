@@ -1,13 +1,13 @@
-"""Agreed templates of transactional Viber messages. A text that misses its own is charged as advertising.
+"""Agreed templates of transactional Viber messages. Any other text is charged as advertising.
 
-A template is the agreed text, character by character, with placeholders for what varies:
+A template is the agreed text, character by character, with placeholders for its variable parts:
 
     {digits}   one or more of 0-9
     {word}     one or more characters other than blanks
     {text}     one or more characters on one line
 
-as in `Your code is {digits}`. No other braces may stand in it. The whole text must match, blanks and case
-too. Source: "/viber/transaction"; the document does not say how the vendor writes templates.
+as in `Your code is {digits}`. Other braces are not allowed. The whole text must match, with its blanks and
+its letter case. Source: "/viber/transaction"; the document does not say how the vendor writes templates.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PARTS = re.compile(r"(\{digits\}|\{word\}|\{text\})")
 
 
 def check_template(template: str) -> str:
-    """Return a template that is written as it should be."""
+    """Return a valid template."""
     if any({"{", "}"} & set(part) for part in _PARTS.split(non_blank("template", template))[::2]):
         raise TelecomInputError("template", f"may hold no braces but {', '.join(_PLACEHOLDERS)}")
     return template
@@ -36,7 +36,7 @@ def check_template(template: str) -> str:
 def check_matches(text: str, template: str) -> None:
     """Raise TelecomInputError unless the whole text matches the template.
 
-    The time it takes grows with the length of the text times the number of placeholders, whatever the text.
+    The time needed is proportional to the length of the text times the number of placeholders, for any text.
     """
     ends = {0}
     for part in _PARTS.split(check_template(template)):
@@ -44,13 +44,13 @@ def check_matches(text: str, template: str) -> None:
         if allowed is None:
             ends = {end + len(part) for end in ends if text.startswith(part, end)}
         else:
-            ends = _stretched(text, ends, allowed)
+            ends = _extend(text, ends, allowed)
     if len(text) not in ends:
         raise TelecomInputError("text", "does not match the template; it would be charged as advertising")
 
 
-def _stretched(text: str, starts: set[int], allowed: Callable[[str], bool]) -> set[int]:
-    """Return where one or more allowed characters end that begin at one of `starts`."""
+def _extend(text: str, starts: set[int], allowed: Callable[[str], bool]) -> set[int]:
+    """Return all possible ends of a run of one or more allowed characters that begins at one of `starts`."""
     ends: set[int] = set()
     inside = False
     for place, char in enumerate(text):

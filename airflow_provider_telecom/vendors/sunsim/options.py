@@ -1,4 +1,4 @@
-"""What the extra of a `sunsim` connection may say."""
+"""Extra fields of a `sunsim` connection."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from airflow_provider_telecom.vendors.times import ZoneName
 
 
 class SunSimOptions(Options):
-    """`api_path` stands between the host and each call. The others say how tokens and times are handled."""
+    """`api_path` comes between the host and the path of each call. The others are about tokens and times."""
 
     default_host: ClassVar[str] = "https://webapi.sunsim.ru:4432"
 
     api_path: PathPrefix = "/api/v1"
     token_strategy: Literal["create", "refresh"] = "create"  # noqa: S105 - a choice
-    """Whether a dead access token is replaced by `create`, or by `refresh` and, if that fails, `create`."""
+    """How an invalid access token is replaced: by `create`, or by `refresh` and, if it fails, by `create`."""
     lock: str = "variable"
-    """What keeps workers from minting tokens at once: a file lock on each host, and with `variable` a lease
-    in an Airflow Variable across hosts; `host` for the file lock alone."""
+    """What prevents workers from creating tokens at the same time: `host` is a file lock on each host;
+    `variable` adds a lease in an Airflow Variable, which works across hosts."""
     vendor_timezone: ZoneName | None = None
-    """The IANA name of the zone that the vendor's times are in. The document names none."""
+    """The IANA name of the vendor's time zone. The document names none."""
     default_region: str = Field("RU", pattern=r"^[A-Z]{2}$")
 
     @field_validator("lock")
     @classmethod
-    def _a_lock(cls, value: str) -> str:
+    def _check_lock(cls, value: str) -> str:
         if value.startswith(("redis", "postgres")):
             raise ValueError("locks in Redis or Postgres are not supported yet; use variable or host")
         if value not in ("variable", "host"):

@@ -1,7 +1,7 @@
-"""Reading answers: SunSim's envelope is `error` with a code that is 0 when all is well, beside `result`.
+"""Reading of SunSim's responses: an envelope with `error`, whose code is 0 for a success, and `result`.
 
-A refusal can come as HTTP 200 with another code. The document lists no codes. An answer to an effect is a
-success only if it is the document's, or holds nothing: what an answer of another form means, nobody knows.
+A refusal can come as HTTP 200 with another code. The document lists no codes. A response to an effect is a
+success only if it has the documented form or holds nothing. The meaning of any other form is unknown.
 """
 
 from __future__ import annotations
@@ -11,11 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_telecom.calls.errors import (
-    TelecomAnswerError,
-    TelecomAuthError,
-    TelecomRejectedError,
-)
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomAuthError, TelecomRejectedError
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.responses import (
     ErrorDetails,
@@ -26,103 +22,109 @@ from airflow_provider_telecom.calls.responses import (
 )
 
 METADATA_FIELDS = frozenset({"apiName", "apiVersion", "callTime", "responseDuration"})
-"""The fields of each `result` that say something about the request itself."""
+"""The fields of each `result` that describe the request."""
 
 _AUTH_CODES = ("401", "403")
 _AUTH_WORDS = re.compile(r"unauthori[sz]ed|forbidden|\b(token|jwt|bearer)\b|токен|не ?авториз", re.IGNORECASE)
 _TOKEN = re.compile(r"\b(token|jwt)\b|токен", re.IGNORECASE)
 _DEAD_TOKEN = re.compile(r"expired|invalid|not valid|revoked|недейств|не ?валид|истек|истёк", re.IGNORECASE)
-_LONGEST_ERROR = 65_536
+_MAX_ERROR_BYTES = 65_536
 _CODE = re.compile(r"-?[0-9]{1,9}|[A-Za-z_]{1,40}")
 _ZERO = re.compile(r"[+-]?0+(\.0+)?")
 _ENVELOPE = frozenset({"error", "result", "code", "requestHash"})
-_NAMES_A_THING = re.compile(r".*(Id|ID|_id|uuid)|id", re.ASCII)
-_FINE_CODES = frozenset({"", "0", "200"})
+_ID_NAME = re.compile(r".*(Id|ID|_id|uuid)|id", re.ASCII)
+_SUCCESS_CODES = frozenset({"", "0", "200"})
 
 
-def envelope(answer: Response) -> dict[str, Any]:
-    """Return the envelope of a success. Raises the TelecomError that anything else stands for."""
-    if answer.status == 404 and _error_details(answer.body) == ErrorDetails():  # not SunSim's words
+def envelope(response: Response) -> dict[str, Any]:
+    """Return the envelope of a success. Raises a TelecomError for anything else."""
+    if response.status == 404 and _error_details(response.body) == ErrorDetails():  # not from SunSim
         raise TelecomRejectedError("there is nothing at this address: check host and api_path", status=404)
-    raise_for_status(answer, lambda: _error_details(answer.body))
-    body = read_json(answer.body)
+    raise_for_status(response, lambda: _error_details(response.body))
+    body = read_json(response.body)
     if not isinstance(body, dict):
-        raise unreadable_response("not a JSON object", answer.body, answer.status)
+        raise unreadable_response("not a JSON object", response.body, response.status)
     error = body.get("error")
-    if error is not None and (not isinstance(error, dict) or _has_odd_code(error)):
-        raise unreadable_response("an error that is not as the document shows it", answer.body, answer.status)
-    said = _said(body)
-    if said.code:
-        looks_like_auth = said.code in _AUTH_CODES or _AUTH_WORDS.search(said.text)
-        kind = TelecomAuthError if looks_like_auth else TelecomRejectedError
-        raise kind(said.text or "refused", status=answer.status, code=said.code)
-    if said.text and not _is_fine(body):
-        raise unreadable_response("an error without a code", answer.body, answer.status)
+    if error is not None and (
+        not isinstance(error, dict) or isinstance(error.get("errorCode"), (bool, list, dict))
+    ):
+        raise unreadable_response("an error in an undocumented form", response.body, response.status)
+    error_details = _complaint_of(body)
+    if error_details.code:
+        is_auth = error_details.code in _AUTH_CODES or _AUTH_WORDS.search(error_details.text)
+        error_class = TelecomAuthError if is_auth else TelecomRejectedError
+        raise error_class(error_details.text or "refused", status=response.status, code=error_details.code)
+    if error_details.text and not _has_code_0(body):
+        raise unreadable_response("an error without a code", response.body, response.status)
     return body
 
 
-def rejects_token(answer: Response) -> bool:
-    """Return whether an answer refuses the access token: HTTP 401, or an error that says so.
+def rejects_token(response: Response) -> bool:
+    """Return whether a response rejects the access token: HTTP 401, or an error that says so.
 
-    The document names no status, and HTTP 200 with an `errorCode` is how other refusals come.
+    The document names no status, and other refusals come as HTTP 200 with an `errorCode`.
     """
-    if answer.status == 401 or not (answer.status == 200 or 400 <= answer.status < 500):
-        return answer.status == 401
-    said = _error_details(answer.body) if len(answer.body) <= _LONGEST_ERROR else ErrorDetails()
-    speaks = _DEAD_TOKEN.search(said.text) and _TOKEN.search(said.text)
-    return said.code == "401" or (said.code is not None and speaks is not None)
+    if response.status == 401 or not (response.status == 200 or 400 <= response.status < 500):
+        return response.status == 401
+    error_details = (
+        _error_details(response.body) if len(response.body) <= _MAX_ERROR_BYTES else ErrorDetails()
+    )
+    names_dead_token = _DEAD_TOKEN.search(error_details.text) and _TOKEN.search(error_details.text)
+    return error_details.code == "401" or (error_details.code is not None and names_dead_token is not None)
 
 
-def effect_result(answer: Response, *, documented: bool) -> dict[str, Any]:
-    """Return what the answer to an effect holds beside its error and code, when the effect was done.
+def effect_result(response: Response, *, documented: bool) -> dict[str, Any]:
+    """Return the content of the response to an effect, without error and code, if the effect happened.
 
-    `documented`: the document shows the answer, as an envelope. Without that an empty answer is a success as
-    well, and so is an object that holds nothing but ids. Raises the TelecomError that anything else stands
-    for: TelecomAnswerError for an answer that is neither a success nor a clear refusal.
+    `documented`: the document shows the response, as an envelope. Otherwise an empty response, or an object
+    that holds only ids, is a success too. Raises TelecomAnswerError for a response that is neither a success
+    nor a clear refusal, and the TelecomError of a refusal.
     """
-    if not documented and not answer.body.strip():
-        raise_for_status(answer, ErrorDetails)
+    if not documented and not response.body.strip():
+        raise_for_status(response, ErrorDetails)
         return {}
-    body = envelope(answer)
+    body = envelope(response)
     result = {} if body.get("result") is None else body["result"]
     others = {name: value for name, value in body.items() if name not in _ENVELOPE}
     if not _is_success(body, result, others, documented):
-        raise unreadable_response("an answer that says neither yes nor no", answer.body, answer.status)
+        raise unreadable_response(
+            "a response that is neither a success nor a refusal", response.body, response.status
+        )
     return {**others, **result}
 
 
 def _is_success(body: Mapping[str, Any], result: object, others: Mapping[str, Any], documented: bool) -> bool:
-    """Whether an envelope without a refusal says, by its code or what it holds, that an effect was done."""
+    """Return whether an envelope without a refusal says, by its code or content, that an effect happened."""
     error, code = body.get("error") or {}, body.get("code")
-    judged = {name: value for name, value in error.items() if name not in ("errorCode", "errorMessage")}
-    if not isinstance(result, dict) or mentions_failure([others, result, {"error": judged}]):
+    extra = {name: value for name, value in error.items() if name not in ("errorCode", "errorMessage")}
+    if not isinstance(result, dict) or mentions_failure([others, result, {"error": extra}]):
         return False
-    if isinstance(code, bool) or str("" if code is None else code).strip() not in _FINE_CODES:
+    if isinstance(code, bool) or str("" if code is None else code).strip() not in _SUCCESS_CODES:
         return False
-    told = isinstance(body.get("result"), dict) or not documented
-    return _is_fine(body) or (told and _holds_only_ids(others) and _holds_only_ids(result))
+    has_result = isinstance(body.get("result"), dict) or not documented
+    return _has_code_0(body) or (has_result and all(map(_holds_only_ids, (others, result))))
 
 
 def _holds_only_ids(fields: Mapping[str, Any]) -> bool:
-    """Whether an object holds nothing but ids of what was made, and facts about the request."""
+    """Return whether all fields are ids of what was created, or describe the request."""
     return all(name in METADATA_FIELDS or _is_id(name, value) for name, value in fields.items())
 
 
 def _is_id(name: str, value: object) -> bool:
-    is_written = isinstance(value, (str, int)) and not isinstance(value, bool)
-    return is_written and bool(str(value).strip()) and _NAMES_A_THING.fullmatch(name) is not None
+    is_filled = isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip()
+    return bool(is_filled) and _ID_NAME.fullmatch(name) is not None
 
 
-def require_result(body: Mapping[str, Any], answer: Response) -> dict[str, Any]:
-    """Return the `result` of an envelope. Raises TelecomAnswerError when there is none."""
+def require_result(body: Mapping[str, Any], response: Response) -> dict[str, Any]:
+    """Return the `result` of an envelope. Raises TelecomAnswerError if there is none."""
     result = body.get("result")
     if not isinstance(result, dict):
-        raise unreadable_response("an answer without result", answer.body, answer.status)
+        raise unreadable_response("a response without result", response.body, response.status)
     return result
 
 
 def plain(value: Any) -> Any:
-    """Return what was read as JSON would write it again: fractions as numbers in place of Decimal."""
+    """Return JSON with fractions as float, as it can be written again."""
     if isinstance(value, dict):
         return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -135,10 +137,10 @@ def _error_details(body: bytes) -> ErrorDetails:
         found = read_json(body)
     except TelecomAnswerError:
         return ErrorDetails()
-    return _said(found) if isinstance(found, dict) else ErrorDetails()
+    return _complaint_of(found) if isinstance(found, dict) else ErrorDetails()
 
 
-def _said(body: Mapping[str, Any]) -> ErrorDetails:
+def _complaint_of(body: Mapping[str, Any]) -> ErrorDetails:
     error = body.get("error")
     if not isinstance(error, dict):
         return ErrorDetails(None, error if isinstance(error, str) else "")
@@ -146,18 +148,12 @@ def _said(body: Mapping[str, Any]) -> ErrorDetails:
     return ErrorDetails(_code(code), text if isinstance(text, str) else "")
 
 
-def _is_fine(body: Mapping[str, Any]) -> bool:
-    """Whether an envelope says by its code that all is well."""
+def _has_code_0(body: Mapping[str, Any]) -> bool:
     error = body.get("error")
     return isinstance(error, dict) and _ZERO.fullmatch(str(error.get("errorCode")).strip()) is not None
 
 
-def _has_odd_code(error: Mapping[str, Any]) -> bool:
-    code = error.get("errorCode")
-    return isinstance(code, (bool, list, dict))
-
-
-def _code(value: Any) -> str | None:
+def _code(value: object) -> str | None:
     code = "" if value is None or isinstance(value, bool) else str(value).strip()
     if not code or _ZERO.fullmatch(code):
         return None

@@ -1,7 +1,7 @@
 """Call lists as a table. Source: "POST /api/v1/request/getcalllist" of the vendor's document.
 
-The document shows none of a row's fields but callRecordId. So columns are found by likely names and values
-taken only in forms that leave no doubt; what is not understood is empty here and stands in `raw`.
+The document shows only one field of a row: callRecordId. So columns are found by likely names, and values are
+used only in unambiguous forms. Everything else is empty here and kept in `raw`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any
@@ -54,69 +54,56 @@ RECORDINGS = (
     Column("raw", ColumnType.JSON, "the call's row as the vendor sent it, if the calls were listed"),
 )
 
-RECORD_ID = r"[A-Za-z0-9-]{1,64}"
-"""What the id of a recording looks like: the document's sample is a damaged UUID."""
 _TIMES = (
-    "calldate",
-    "calltime",
-    "calldatetime",
-    "callstart",
-    "callstarttime",
-    "starttime",
-    "startdate",
-    "datestart",
-    "timestart",
-    "begintime",
-    "datetime",
-    "date",
+    *("calldate", "calltime", "calldatetime", "callstart", "callstarttime", "starttime", "startdate"),
+    *("datestart", "timestart", "begintime", "datetime", "date"),
 )
 _FROM = ("numfrom", "numberfrom", "phonefrom", "numa", "calling", "callingnumber", "caller", "from")
 _TO = ("numto", "numberto", "phoneto", "numb", "called", "callednumber", "callee", "to")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _TIME_IN_ANOTHER_FORM = re.compile(r"\d[\d.:/,+TZ -]*", re.ASCII)
 _DIRECTIONS = {"1": "outgoing", "2": "incoming"}
-_TRUTHS = {"0": False, "1": True}
-_MOST_SECONDS = 10**9
-_LONGEST_NUMBER = 32
+_BOOLEANS = {"0": False, "1": True}
+_MAX_SECONDS = 10**9
+_MAX_NUMBER_LENGTH = 32
 
 
-def to_row(record: Any, zone: tzinfo | None = None, region: str = "RU") -> dict[str, Any]:
-    """Return a row of a call list as a row of the table; `zone` is that of the vendor's clocks, if known.
+def to_row(record: object, zone: tzinfo | None = None, region: str = "RU") -> dict[str, Any]:
+    """Return a row of a call list as a row of the table. `zone` is the vendor's time zone, if known.
 
-    Raises TelecomInputError for what is no object, and for a time that is none.
+    Raises TelecomInputError for a row that is not an object, and for an invalid time.
     """
     if not isinstance(record, dict):
         raise TelecomInputError("row", "must be an object")
-    named = _by_plain_name(record)
+    fields = _normalized(record)
     began = time_of(record)
-    start = None if began is None or zone is None else to_utc("call_time", began, zone)
-    number_from, number_to = _text(named, *_FROM), _text(named, *_TO)
+    number_from, number_to = _text(fields, *_FROM), _text(fields, *_TO)
     return {
-        "call_id": _text(named, "callid"),
-        "start_utc": start,
+        "call_id": _text(fields, "callid"),
+        "start_utc": None if began is None or zone is None else to_utc("call_time", began, zone),
         "call_time": None if began is None else str(began),
-        "direction": _DIRECTIONS.get(_text(named, "direction") or ""),
-        "duration_seconds": _seconds(_text(named, "duration", "callduration", "durationsec")),
+        "direction": _DIRECTIONS.get(_text(fields, "direction") or ""),
+        "duration_seconds": _seconds(_text(fields, "duration", "callduration", "durationsec")),
         "from_msisdn": _as_msisdn(number_from, region),
         "to_msisdn": _as_msisdn(number_to, region),
         "number_from": number_from,
         "number_to": number_to,
-        "record_id": _text(named, "callrecordid"),
-        "is_read": _truth(named.get("isread")),
+        "record_id": _text(fields, "callrecordid"),
+        "is_read": _boolean(fields.get("isread")),
         "raw": json_text(record),
     }
 
 
 def time_of(record: Mapping[str, Any]) -> datetime | None:
-    """Return when a call began, by the vendor's clocks; None when no field tells it in a form that is known.
+    """Return when a call began, in the vendor's local time; None if no field has a time in a known form.
 
-    Raises TelecomInputError for a field that should, and holds no time at all.
+    Raises TelecomInputError for a field that should hold a time and does not.
     """
-    named = _by_plain_name(record)
-    name = next((name for name in _TIMES if named.get(name) not in (None, "")), None)
+    fields = _normalized(record)
+    name = next((name for name in _TIMES if fields.get(name) not in (None, "")), None)
     if name is None:
         return None
-    text = str(named[name]).strip()
+    text = str(fields[name]).strip()
     if _TIME.fullmatch(text):
         return parse_local_time(name, text)
     if _TIME_IN_ANOTHER_FORM.fullmatch(text):
@@ -125,72 +112,66 @@ def time_of(record: Mapping[str, Any]) -> datetime | None:
 
 
 class WindowDeduplicator:
-    """Tells a row that stands in two neighbouring windows from two rows.
+    """Removes rows that the vendor lists in two neighbouring windows.
 
-    Each window is asked for from its start to its end, and the document does not say whether the vendor
-    includes the end. A row that tells its time belongs to the window that holds it. Of the others, a window
-    has as many copies as it shows more than the window before it.
+    Each window is requested from its start to its end, and the document does not say whether the end is
+    included. A row with a time belongs to the window that contains the time. Of equal rows without a time, a
+    window gets as many as it lists more than the previous window.
     """
 
     def __init__(self) -> None:
-        self._before: Counter[bytes] = Counter()
-        self._now: Counter[bytes] = Counter()
+        self._previous: Counter[bytes] = Counter()
+        self._current: Counter[bytes] = Counter()
 
     def start_window(self) -> None:
-        """Begin with the rows of the next window."""
-        self._before, self._now = self._now, Counter()
+        """Begin the next window."""
+        self._previous, self._current = self._current, Counter()
 
     def accepts(self, record: Mapping[str, Any], start: datetime, end: datetime) -> bool:
-        """Return whether a row belongs to the window from `start` to before `end`, or is a copy.
+        """Return whether a row belongs to the window from `start` to before `end`, and is not a duplicate.
 
-        Raises TelecomInputError for a row that tells a time outside of it: one of both is misunderstood.
+        Raises TelecomInputError for a row with a time outside of the window: the time or the window is not
+        what we take it for.
         """
         began = time_of(record)
         if began is not None:
             if not start <= began <= end:
                 raise TelecomInputError("call_time", "is outside of the day that was asked for")
             return began < end
-        same = _digest(record)
-        self._now[same] += 1
-        return self._now[same] > self._before[same]
+        digest = hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).digest()[:16]
+        self._current[digest] += 1
+        return self._current[digest] > self._previous[digest]
 
 
-def _digest(record: Mapping[str, Any]) -> bytes:
-    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).digest()[:16]
-
-
-def _by_plain_name(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row's fields by names without case and separators; of two alike, the first."""
-    named: dict[str, Any] = {}
+def _normalized(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row's fields by names without case and separators; of two equal names, the first field."""
+    fields: dict[str, Any] = {}
     for name, value in record.items():
-        named.setdefault(_plain(name), value)
-    return named
+        fields.setdefault(_normalized_name(name), value)
+    return fields
 
 
 @lru_cache(maxsize=1000)
-def _plain(name: str) -> str:
+def _normalized_name(name: str) -> str:
     return re.sub(r"[_\- ]", "", name).casefold()
 
 
-def _texts(named: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
-    for value in map(named.get, names):
+def _text(fields: Mapping[str, Any], *names: str) -> str | None:
+    for value in map(fields.get, names):
         if isinstance(value, (str, int)) and not isinstance(value, bool) and (text := str(value).strip()):
-            yield text
-
-
-def _text(named: Mapping[str, Any], *names: str) -> str | None:
-    return next(_texts(named, names), None)
+            return text
+    return None
 
 
 def _seconds(text: str | None) -> int | None:
     if text is None or not re.fullmatch("[0-9]{1,10}", text):
         return None
-    return int(text) if int(text) <= _MOST_SECONDS else None
+    return int(text) if int(text) <= _MAX_SECONDS else None
 
 
-def _truth(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else _TRUTHS.get(str(value).strip())
+def _boolean(value: object) -> bool | None:
+    return value if isinstance(value, bool) else _BOOLEANS.get(str(value).strip())
 
 
 def _as_msisdn(number: str | None, region: str) -> str | None:
-    return None if number is None or len(number) > _LONGEST_NUMBER else e164_or_none(number, region)
+    return None if number is None or len(number) > _MAX_NUMBER_LENGTH else e164_or_none(number, region)

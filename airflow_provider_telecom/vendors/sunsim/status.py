@@ -1,4 +1,4 @@
-"""What can be waited for at SunSim."""
+"""The status check of SunSim."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from airflow_provider_telecom.vendors.times import local_period, possible_utc_ti
 
 
 def callback(api: SunSimApi, phone_to: str, phone_from: str, since: str) -> Call[PollResult]:
-    """Wait for a call of the two numbers that began at `since` (ISO, aware) or later.
+    """Check for a call between two numbers that began at `since` (ISO, aware) or later.
 
-    Takes `vendor_timezone` in the connection's extra: without it nobody can say what the vendor's clocks
-    showed. The rows of a call list are not documented: a call is a row that holds `phone_to`, in the list of
-    the calls of `phone_from`. A row that tells its time counts if that is not before `since`; one that does
-    not, if nothing earlier was asked for. In the hour that happens twice, a call of its first pass may be
-    taken for one of the second: see docs/decisions/0007-wall-clock-times.md.
+    Needs `vendor_timezone` in the connection's extra: without it the vendor's times cannot be converted. The
+    rows of a call list are not documented: a call is a row that contains `phone_to`, in the list of the calls
+    of `phone_from`. A row with a time counts if the time is not before `since`; a row without one counts if
+    nothing earlier was requested. In the hour that happens twice, a call of the first pass may be taken for
+    one of the second: see docs/decisions/0007-wall-clock-times.md.
     """
     start, now = datetime.fromisoformat(since), pendulum.now("UTC")
     found = yield from call_of(api.list_calls, [phone_from], start, now.add(minutes=1))
@@ -39,5 +39,5 @@ def _is_later(row: Mapping[str, Any], start: datetime, now: datetime, zone: tzin
             return any(start <= moment <= now for moment in possible_utc_times("call_time", began, zone))
     except TelecomInputError:
         return False
-    asked_from, _ = local_period(start, now + timedelta(minutes=1), zone, avoid_repeated_hour=True)
-    return asked_from == start.astimezone(zone).replace(tzinfo=None)
+    requested_from, _ = local_period(start, now + timedelta(minutes=1), zone, avoid_repeated_hour=True)
+    return requested_from == start.astimezone(zone).replace(tzinfo=None)

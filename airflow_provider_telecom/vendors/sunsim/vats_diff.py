@@ -1,7 +1,7 @@
-"""What has been edited in settings of the virtual PBX, and whether the vendor's state is what was sent.
+"""Differences between settings of the virtual PBX: what was edited, and whether the vendor has what was sent.
 
-The vendor writes some things in its own way: a redirect number in another form, the id of a new one, the
-text that stands for a code. Those are no differences; neither are fields that only the vendor's side has.
+The vendor changes the form of some values: a redirect number, the id of a new redirect, the text that
+describes a code. These are no differences, nor are fields that only the vendor's side has.
 """
 
 from __future__ import annotations
@@ -12,115 +12,104 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from airflow_provider_telecom.calls.privacy import mask_number
 from airflow_provider_telecom.vendors.sunsim.vats_schedule import DAYS, Settings, iter_objects
-from airflow_provider_telecom.vendors.sunsim.vats_settings import number_of
+from airflow_provider_telecom.vendors.sunsim.vats_settings import SettingsList, label, number_of
 
 MAX_NAMED_DIFFERENCES = 10
-_TEXTS_OF_CODES = frozenset({"dialModeTerm", "vatsModeTerm"})
-_FRAMES = frozenset({"scheduleJson", "schedule", "days"})
-_WORDS = {"profiles": "profile", "scheduleBlocks": "block", "redirectNums": "redirect"}
+_DESCRIPTIONS = frozenset({"dialModeTerm", "vatsModeTerm"})
+_UNNAMED = frozenset({"scheduleJson", "schedule", "days"})
+_LIST_ITEMS = {"profiles": "profile", "scheduleBlocks": "block", "redirectNums": "redirect"}
 
 
-def differences(wanted: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> list[str]:
+def differences(wanted: SettingsList, found: SettingsList) -> list[str]:
     """Return where settings differ, as `number 90000***00, profile 11, block 111, day 6: times`."""
-    return [
-        where for entry, other in _paired(wanted, found) for where in _differing(_number(entry), entry, other)
-    ]
+    return [where for one, other in _pairs(wanted, found) for where in _differences(label(one), one, other)]
 
 
-def missing_fields(wanted: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return where settings lack a field that the vendor shows, in the words of `differences`."""
-    asked = {number_of(entry) for entry in wanted}
+def missing_fields(wanted: SettingsList, read: SettingsList) -> list[str]:
+    """Return where settings lack a field that the vendor has, in the form of `differences`."""
+    numbers = {number_of(entry) for entry in wanted}
     edits = set(differences(wanted, read))
-    shown = [entry for entry in read if number_of(entry) in asked]
+    shown = [entry for entry in read if number_of(entry) in numbers]
     return [where for where in differences(shown, wanted) if where not in edits]
 
 
-def told(places: Sequence[str]) -> str:
-    """Return the first places for an error, and how many more there are."""
-    more = f" and {len(places) - MAX_NAMED_DIFFERENCES} more" if len(places) > MAX_NAMED_DIFFERENCES else ""
-    return "; ".join(places[:MAX_NAMED_DIFFERENCES]) + more
+def summarize(places: Sequence[str]) -> str:
+    """Return the first places for an error message, and how many more there are."""
+    more = len(places) - MAX_NAMED_DIFFERENCES
+    return "; ".join(places[:MAX_NAMED_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
 
 
-def restore_unedited(wanted: Sequence[Settings], read: Sequence[Mapping[str, Any]]) -> list[Settings]:
-    """Return settings in which each profile that was not edited is as it was read, to the letter.
+def restore_unedited(wanted: Sequence[Settings], read: SettingsList) -> list[Settings]:
+    """Return settings in which each profile without an edit is exactly as it was read.
 
-    The profiles of lists of VIP contacts may not be edited, and nothing in the settings tells them.
+    Profiles of VIP contact lists must not be edited, and nothing in the settings marks them.
     """
-    return [_merged(entry, other) for entry, other in _paired(deepcopy(list(wanted)), read)]
+    return [_restored(entry, other) for entry, other in _pairs(deepcopy(list(wanted)), read)]
 
 
-def _merged(entry: Mapping[str, Any], read: Mapping[str, Any]) -> Settings:
+def _restored(entry: Mapping[str, Any], read: Mapping[str, Any]) -> Settings:
     known = {str(profile.get("id")): profile for profile in iter_objects(read.get("profiles"))}
 
-    def merged(profile: Any) -> Any:
-        before = known.get(str(profile.get("id")), {}) if isinstance(profile, dict) else {}
-        return profile if not before or list(_differing("", profile, before)) else deepcopy(before)
+    def restored(profile: Any) -> Any:
+        before = known.get(str(profile.get("id"))) if isinstance(profile, dict) else None
+        return deepcopy(before) if before and not any(_differences("", profile, before)) else profile
 
     profiles = entry["profiles"]
-    return {**entry, "profiles": [*map(merged, profiles)] if isinstance(profiles, list) else profiles}
+    return {**entry, "profiles": [*map(restored, profiles)] if isinstance(profiles, list) else profiles}
 
 
-def _paired(
-    wanted: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
+def _pairs(
+    wanted: SettingsList, found: SettingsList
 ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    there = {number_of(entry): entry for entry in found}
+    by_number = {number_of(entry): entry for entry in found}
     for entry in wanted:
-        yield entry, there.get(number_of(entry), {})
+        yield entry, by_number.get(number_of(entry), {})
 
 
-def _number(entry: Mapping[str, Any]) -> str:
-    return f"number {mask_number(number_of(entry))}"
-
-
-def _differing(place: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+def _differences(place: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
     for name, value in wanted.items():
         other = found.get(name)
-        if name in _WORDS and isinstance(value, list):
-            yield from _in_list(place, name, value, other)
+        if name in _LIST_ITEMS and isinstance(value, list):
+            yield from _list_differences(place, name, value, other if isinstance(other, list) else [])
         elif isinstance(value, dict) and isinstance(other, dict):
-            inner = (
-                f"{place}, day {name}" if name in DAYS else place if name in _FRAMES else f"{place}, {name}"
-            )
-            yield from _differing(inner, value, other)
-        elif name not in _TEXTS_OF_CODES and not _alike(name, value, other):
+            suffix = f", day {name}" if name in DAYS else "" if name in _UNNAMED else f", {name}"
+            yield from _differences(place + suffix, value, other)
+        elif name not in _DESCRIPTIONS and not _is_equal(name, value, other):
             yield f"{place}: {name}"
 
 
-def _in_list(place: str, name: str, wanted: list[Any], found: Any) -> Iterator[str]:
-    found = found if isinstance(found, list) else []
-    by_place = name == "redirectNums"  # their order is that of dialling
-    pairs, others = _keyed(wanted, by_place), dict(_keyed(found, by_place))
-    if len(pairs) != len(found) or {key for key, _ in pairs} != set(others):
+def _list_differences(place: str, name: str, wanted: list[Any], found: list[Any]) -> Iterator[str]:
+    items, others = _keyed(name, wanted), dict(_keyed(name, found))
+    if len(items) != len(found) or {key for key, _ in items} != set(others):
         yield f"{place}: {name}"
         return
-    for key, one in pairs:
-        where = f"{place}, {_WORDS[name]} {key}"
-        if isinstance(one, dict) and isinstance(others[key], dict):
-            yield from _differing(where, one, others[key])
-        elif one != others[key]:
+    for key, item in items:
+        where = f"{place}, {_LIST_ITEMS[name]} {key}"
+        if isinstance(item, dict) and isinstance(others[key], dict):
+            yield from _differences(where, item, others[key])
+        elif item != others[key]:
             yield where
 
 
-def _keyed(things: list[Any], by_place: bool) -> list[tuple[str, Any]]:
-    """Return each thing with its place, from 1, or with its id."""
-    if by_place:
-        return [(str(place), one) for place, one in enumerate(things, 1)]
-    return [(str(one.get("id")) if isinstance(one, dict) else "", one) for one in things]
+def _keyed(name: str, items: list[Any]) -> list[tuple[str, Any]]:
+    """Return each item with its id; redirects with their position from 1, which is the order of dialling."""
+    if name == "redirectNums":
+        return [(str(position), item) for position, item in enumerate(items, 1)]
+    return [(str(item.get("id")) if isinstance(item, dict) else "", item) for item in items]
 
 
-def _alike(name: str, wanted: Any, found: Any) -> bool:
+def _is_equal(name: str, wanted: object, found: object) -> bool:
     if name == "num":
-        return _ten_digits(wanted) == _ten_digits(found)
+        return _last_ten_digits(wanted) == _last_ten_digits(found)
     if name == "times" and isinstance(wanted, list) and isinstance(found, list):
-        return _in_order(wanted) == _in_order(found)
-    return bool(wanted == found) or (name == "id" and not wanted)
+        return _sorted(wanted) == _sorted(found)
+    return wanted == found or (name == "id" and not wanted)
 
 
-def _ten_digits(number: Any) -> str:
+def _last_ten_digits(number: object) -> str:
     return re.sub(r"\D", "", str(number))[-10:]
 
 
-def _in_order(times: list[Any]) -> list[str]:
+def _sorted(times: list[Any]) -> list[str]:
     return sorted(json.dumps(time, sort_keys=True) for time in times)

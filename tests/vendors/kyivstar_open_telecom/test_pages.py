@@ -109,7 +109,7 @@ def test_a_mailing_that_moved_between_pages_is_listed_once_and_none_is_lost() ->
 
 def test_a_list_that_stays_short_is_an_error() -> None:
     short = [page(1, 2, pages=1, total=3), page()]
-    with pytest.raises(TelecomAnswerError, match="counts 3 mailings and shows 2"):
+    with pytest.raises(TelecomAnswerError, match="counts 3 promos and shows 2"):
         listed("all_promos", *short, *short)
 
 

@@ -18,8 +18,11 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.request import Idempotency, Response, Unknown
-from airflow_provider_telecom.vendors.sunsim import models
+from airflow_provider_telecom.vendors.sunsim import recording_decoder
+from airflow_provider_telecom.vendors.sunsim.calls import read_calls
 from airflow_provider_telecom.vendors.sunsim.models import CallRecord
+from airflow_provider_telecom.vendors.sunsim.recordings import read_recording
+from airflow_provider_telecom.vendors.sunsim.vats import read_settings
 from tests.vendors.sunsim.by_hand import (
     ABOUT,
     BASE,
@@ -162,7 +165,7 @@ class TestErrors:
     )
     def test_what_is_neither_a_result_nor_an_error_is_unreadable(self, body: Any) -> None:
         with pytest.raises(TelecomAnswerError):
-            models.read_settings(answer(body))
+            read_settings(answer(body))
 
 
 class TestCallList:
@@ -296,7 +299,7 @@ class TestCallRows:
     )
     def test_calls_that_might_be_lost_are_unreadable(self, result: dict[str, Any]) -> None:
         with pytest.raises(TelecomAnswerError):
-            models.read_calls(enveloped(**result))
+            read_calls(enveloped(**result))
 
     @pytest.mark.parametrize("written", ["9000000000", "89000000000", "+7 (900) 000-00-00", 79000000000])
     def test_a_row_mentions_a_number_in_any_form(self, written: Any) -> None:
@@ -309,7 +312,7 @@ class TestRecording:
     MP3 = b"ID3\x04\x00rest"
 
     def read(self, content: Any, **result: Any) -> Any:
-        return models.read_recording(
+        return read_recording(
             answer({"error": FINE, "result": {**ABOUT, **result}, "code": 0, "fileContent": content})
         )
 
@@ -323,7 +326,7 @@ class TestRecording:
         request = first_request(ScriptedApi().get_call_record_file(record_id))
         assert request.url(BASE) == f"{BASE}/api/v1/request/getcallrecordfile?recordFileId={record_id}"
         assert request.idempotency is Idempotency.READ
-        assert request.max_bytes > models.MAX_RECORDING_BYTES * 4 / 3
+        assert request.max_bytes > recording_decoder.MAX_RECORDING_BYTES * 4 / 3
 
     @pytest.mark.parametrize("bad", ["", "a" * 65, "a/b", "a&b", "../x", "a b", None])
     def test_wrong_ids_are_refused(self, bad: Any) -> None:
@@ -338,7 +341,7 @@ class TestRecording:
 
     def test_content_inside_the_result_is_found_too(self) -> None:
         body = {"error": FINE, "result": {"fileContent": self.packed(self.MP3)}}
-        found = models.read_recording(answer(body))
+        found = read_recording(answer(body))
         assert (found.content, found.result, found.file_name) == (self.MP3, {}, None)
 
     @pytest.mark.parametrize(
@@ -349,7 +352,7 @@ class TestRecording:
             self.read(content)
 
     def test_the_largest(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(models, "MAX_RECORDING_BYTES", 10)
+        monkeypatch.setattr(recording_decoder, "MAX_RECORDING_BYTES", 10)
         assert len(self.read(self.packed(b"ID3" + bytes(7))).content) == 10
         with pytest.raises(TelecomAnswerError, match="larger than"):
             self.read(self.packed(b"ID3" + bytes(8)))

@@ -17,8 +17,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
 )
 from airflow_provider_telecom.vendors.sunsim import recording_decoder
-from airflow_provider_telecom.vendors.sunsim.models import read_recording
 from airflow_provider_telecom.vendors.sunsim.recording_decoder import decode
+from airflow_provider_telecom.vendors.sunsim.recordings import read_recording
 from tests.transfers.hostile_names import NAMES
 from tests.vendors.sunsim.by_hand import ABOUT, FINE, answer
 
@@ -181,7 +181,7 @@ BROKEN = {
 @pytest.mark.parametrize("fault", BROKEN)
 @pytest.mark.parametrize("most", [17, 8_192])
 def test_a_broken_envelope_is_refused(fault: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording_decoder, "_LARGEST_ENVELOPE", 20_000)
+    monkeypatch.setattr(recording_decoder, "_MAX_ENVELOPE_BYTES", 20_000)
     with pytest.raises(TelecomAnswerError):
         decoded(BROKEN[fault], most)
 

@@ -19,8 +19,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.request import Idempotency, Unknown
-from airflow_provider_telecom.vendors.sunsim.models import read_settings
-from airflow_provider_telecom.vendors.sunsim.vats_diff import differences, told
+from airflow_provider_telecom.vendors.sunsim.vats import read_settings
+from airflow_provider_telecom.vendors.sunsim.vats_diff import differences, summarize
 from airflow_provider_telecom.vendors.sunsim.vats_settings import (
     check,
     copy_settings,
@@ -163,7 +163,10 @@ class TestChecks:
             (lambda e: redirect(e).update(dialTime=90), None),
             (lambda e: redirect(e).update(dialTime=0), None),
             (lambda e: redirect(e).update(dialTime=1.5), "dialTime: must be a whole number"),
-            (lambda e: redirect(e).update(num="+380670000200"), "redirectNums.num: must be a Russian number"),
+            (
+                lambda e: redirect(e).update(num="+380670000200"),
+                "redirectNums.num: 38067*****00: must be a Russian",
+            ),
             (lambda e: redirect(e).update(num="123"), "redirectNums.num"),
             (lambda e: redirect(e).update(num=0), "redirectNums.num"),
             (lambda e: redirect(e).update(num=None), "redirectNums.num"),
@@ -449,7 +452,7 @@ class TestDifferences:
         assert differences(both, both[:1])
 
     def test_many_are_told_shortly(self) -> None:
-        assert told([f"p{place}" for place in range(12)]).endswith("p9 and 2 more")
+        assert summarize([f"p{place}" for place in range(12)]).endswith("p9 and 2 more")
 
 
 class TestSet:

@@ -22,9 +22,8 @@ from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Idempotency, Request, Response, Unknown
 from airflow_provider_telecom.calls.retry import send_with_retry
 from airflow_provider_telecom.vendors.api import Credentials
-from airflow_provider_telecom.vendors.sunsim.models import read_pair
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
-from airflow_provider_telecom.vendors.sunsim.tokens import auth_for
+from airflow_provider_telecom.vendors.sunsim.tokens import auth_for, read_pair
 from tests.by_hand import drive
 from tests.vendors.sunsim.by_hand import BASE, PAIR, ScriptedApi, answer, asked, jwt
 
