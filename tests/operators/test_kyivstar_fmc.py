@@ -16,9 +16,9 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
-from airflow_provider_telecom.operators import verification
 from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
 from airflow_provider_telecom.simulator.kyivstar_fmc import VendorState
+from airflow_provider_telecom.tasks import verification
 from tests.running import Run
 
 CALLED, CALLING = "+380 67 000 02 00", "0670000201"

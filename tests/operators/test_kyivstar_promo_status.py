@@ -68,7 +68,7 @@ def puts(simulator: Any) -> list[str]:
 def state(simulator: Any, promo_id: str, new: str | None = None) -> str:
     found = simulator.state.vendor_state("kyivstar_open_telecom", VendorState).promos[promo_id]
     if new is not None:
-        found.status, found.way = new, None
+        found.status, found.progression = new, None
     return str(found.status)
 
 

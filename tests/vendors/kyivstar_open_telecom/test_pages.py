@@ -1,4 +1,4 @@
-"""The list of mailings: pages, their end, and whether all are there."""
+"""The list of promos: pages, their end, and whether all are there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def page(*numbers: int, pages: int | None = None, total: int | None = None) -> R
 
 
 def listed(method: str, *pages: Response) -> tuple[list[Any], list[int]]:
-    """Return the page numbers that were asked for and the numbers of the mailings found."""
+    """Return the page numbers that were asked for and the numbers of the promos found."""
     call = describe(method, page_size=2)
     steps, found = drive(all_pages(call) if method == "list_promos" else call, pages)
     numbers = [step.query["pageNumber"] for step in steps if isinstance(step, Request)]
