@@ -64,7 +64,7 @@ def example_novaconnect_fleet() -> None:
         task_id="wait_until_limited",
         operation="limit",
         sim_ids=SIM_IDS,
-        target={"limit_mb": "{{ params.limit_mb }}", "limit_type": "month1"},
+        desired_state={"limit_mb": "{{ params.limit_mb }}", "limit_type": "month1"},
         **waiting,
     )
     block = NovaConnectBlockSimsOperator(task_id="block", sim_ids=SIM_IDS, max_changes=10)
@@ -85,7 +85,7 @@ def example_novaconnect_fleet() -> None:
         task_id="wait_until_grouped",
         operation="group",
         sim_ids=SIM_IDS,
-        target={"new_group_names": ["{{ params.group }}"]},
+        desired_state={"new_group_names": ["{{ params.group }}"]},
         **waiting,
     )
 

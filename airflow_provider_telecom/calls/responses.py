@@ -152,7 +152,7 @@ def raise_for_status(response: Response, error_details: Callable[[], ErrorDetail
     status = response.status
     if 200 <= status < 300:
         return
-    kind = _error_for(status)
+    kind = error_for_status(status)
     if 300 <= status < 400:
         raise kind("the vendor's host redirects, and redirects are not followed", status=status)
     said = error_details()
@@ -177,7 +177,8 @@ _DEFAULT_TEXT: dict[type[TelecomError], str] = {
 _LIKE_A_LOST_ANSWER = (408, 425, 499)
 
 
-def _error_for(status: int) -> type[TelecomError]:
+def error_for_status(status: int) -> type[TelecomError]:
+    """Return the class of the error that an HTTP status other than 2xx means."""
     by_status: dict[int, type[TelecomError]] = {
         401: TelecomAuthError,
         403: TelecomAuthError,

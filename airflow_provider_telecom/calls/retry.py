@@ -30,6 +30,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotSentError,
     TelecomRedirectError,
     TelecomRejectedError,
+    TelecomServerError,
     TelecomThrottledError,
     TelecomUnknownError,
 )
@@ -85,8 +86,11 @@ def wait_until_ready(auth: Auth, limits: AccountLimits) -> Call[None]:
 
 def should_retry(idempotency: Idempotency, error: TelecomError, requests_so_far: int) -> bool:
     """Whether a request of this class may go out again after `error`. Pure: this is the rule table."""
-    most = MAX_REQUESTS_IF_UNKNOWN[idempotency] if error.outcome_unknown else MAX_REQUESTS
-    return error.temporary and requests_so_far < most
+    if isinstance(error, (TelecomNotSentError, TelecomThrottledError)):
+        return requests_so_far < MAX_REQUESTS
+    if isinstance(error, (TelecomNoAnswerError, TelecomServerError)):
+        return requests_so_far < MAX_REQUESTS_IF_UNKNOWN[idempotency]
+    return False
 
 
 def backoff_after(requests_so_far: int, retry_after: float | None) -> Sleep:
@@ -142,14 +146,14 @@ def _judged(outcome: Outcome, read: Callable[[Response], T], limits: AccountLimi
             raise TelecomNoAnswerError(f"no whole answer: {outcome.reason}")
         limits.apply_headers(outcome.headers)
         result = _understood(outcome, read)
+    except (TelecomNotSentError, TelecomNoAnswerError, TelecomServerError):
+        limits.record_failure(began)
+        raise
     except TelecomThrottledError as error:
         limits.pause_sending(error.retry_after or 0.0)
         raise
-    except TelecomError as error:
-        if error.temporary:
-            limits.record_failure(began)
-        else:
-            limits.record_success()
+    except TelecomError:
+        limits.record_success()
         raise
     limits.record_success()
     return result
@@ -180,7 +184,7 @@ def _affordable(error: TelecomError, pause: Sleep, limits: AccountLimits, ends: 
 def _is_unclear(error: TelecomError) -> bool:
     if isinstance(error, TelecomRedirectError):
         return error.status not in _MOVED
-    return error.outcome_unknown
+    return isinstance(error, (TelecomNoAnswerError, TelecomServerError))
 
 
 def _final(error: TelecomError, request: Request, outcome: Outcome | None, in_doubt: bool) -> TelecomError:

@@ -18,7 +18,7 @@ from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import TransferOperator
 from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown
-from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state
+from airflow_provider_telecom.vendors.novaconnect import arguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -123,7 +123,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
                 raise TelecomInputError(last, f"must be given with {first}, and not without")
         for field in ("start", "end", "usage_start", "usage_end"):
             check_if_literal(getattr(self, field), partial(arguments.day, field))
-        check_if_literal(self.bill_ids, partial(desired_state.non_empty_ids, "bill_ids"))
+        check_if_literal(self.bill_ids, partial(arguments.rendered_nonempty_ids, "bill_ids"))
         check_if_literal(self.period, partial(non_blank, "period"))
         if self.reconcile and "transcript" not in self.files:
             raise TelecomInputError("files", "must hold transcript to reconcile it")
@@ -160,7 +160,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         from airflow_provider_telecom.vendors.novaconnect.bills import bills_of_period, day_added
 
         bounds = None if self.start is None else self._bounds()
-        ids = None if self.bill_ids is None else desired_state.non_empty_ids("bill_ids", self.bill_ids)
+        ids = None if self.bill_ids is None else arguments.rendered_nonempty_ids("bill_ids", self.bill_ids)
         period = None if self.period is None else non_blank("period", self.period)
         bills = {bill.id: bill for bill in self.hook.all_bills()}
         if ids is not None:
@@ -182,7 +182,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
 
     def _usage_days(self, bill: Bill, bills: int) -> tuple[date, date]:
         """Return the days that a bill is about. Raises TelecomInputError."""
-        from airflow_provider_telecom.vendors.novaconnect.bills import days_of_period
+        from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
 
         if self.usage_start is not None and self.usage_end is not None:
             if bills > 1:
@@ -265,7 +265,7 @@ def _told(bill_id: int, found: Mapping[str, Any]) -> str:
 
 def _folder_of(bill: Bill) -> str:
     """Return the folder of a bill, made of days and never of the vendor's words."""
-    from airflow_provider_telecom.vendors.novaconnect.bills import days_of_period
+    from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
 
     if days := days_of_period(bill.period):
         first, last = days

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.vendors.columns import decimal_text, json_text
-from airflow_provider_telecom.vendors.novaconnect.schema import day_of, to_row
+from airflow_provider_telecom.vendors.novaconnect.schema import to_row
+from airflow_provider_telecom.vendors.novaconnect.times import day_of
 from airflow_provider_telecom.vendors.novaconnect.transcripts import Transcript, compare_costs
 
 if TYPE_CHECKING:

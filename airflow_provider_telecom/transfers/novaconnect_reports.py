@@ -15,7 +15,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsOperator
-from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state
+from airflow_provider_telecom.vendors.novaconnect import arguments
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -89,7 +89,7 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         for field in ("start", "end"):
             check_if_literal(getattr(self, field), partial(arguments.day, field))
         for field in ("sim_ids", "group_ids"):
-            check_if_literal(getattr(self, field), partial(desired_state.non_empty_ids, field))
+            check_if_literal(getattr(self, field), partial(arguments.rendered_nonempty_ids, field))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the days."""
@@ -110,7 +110,7 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
     def _chosen(self) -> dict[str, list[int]]:
         given = {"sim_ids": self.sim_ids, "group_ids": self.group_ids}
         return {
-            field: sorted(desired_state.non_empty_ids(field, ids))
+            field: sorted(arguments.rendered_nonempty_ids(field, ids))
             for field, ids in given.items()
             if ids is not None
         }

@@ -264,12 +264,12 @@ class TestFleet:
             run = Run()
             assert run.execute(operator)["reached"] == 2
             run.execute(operator)
-            assert done(telecom_simulator, operator.operation) == list(self.SIMS)
+            assert done(telecom_simulator, operator.operation_type.operation) == list(self.SIMS)
         wait = NovaConnectQueueDoneSensor(
             task_id="wait",
             operation="group",
             sim_ids=list(self.SIMS),
-            target={"new_group_names": ["Spare"]},
+            desired_state={"new_group_names": ["Spare"]},
             poke_interval=0.01,
             timeout=60,
         )

@@ -149,10 +149,10 @@ def test_row_42_exactly_these_groups_or_an_error_that_says_why_not(
         assert "1001" not in str(caught.value), "the first SIM is in this group alone"
         assert "1002" in str(caught.value)
         with pytest.raises(TelecomFailedError, match=r"the vendor adds groups .* exact"):
-            Run().execute(wait(target=target, deferrable=deferrable))
+            Run().execute(wait(desired_state=target, deferrable=deferrable))
     else:
         assert run.execute(operator)["reached"] == 3
-        assert Run().execute(wait(target=target, deferrable=deferrable))["reached"] == 3
+        assert Run().execute(wait(desired_state=target, deferrable=deferrable))["reached"] == 3
         assert [vendor_state.sims[sim].groups for sim in SIMS] == [[astana]] * 3
     assert asked(telecom_simulator) == 1
 
@@ -177,7 +177,7 @@ def test_exactly_these_groups_where_nothing_is_to_be_added(
 def test_the_sensor_waits_for_groups_among_others(adds: bool, groups: Any, hook: Any) -> None:
     _, astana, _ = groups
     hook.set_groups(SIMS, [astana])
-    assert Run().execute(wait(target={"group_ids": [astana]}))["reached"] == 3
+    assert Run().execute(wait(desired_state={"group_ids": [astana]}))["reached"] == 3
 
 
 def test_a_second_try_says_that_the_vendor_adds(

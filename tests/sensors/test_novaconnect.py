@@ -46,15 +46,15 @@ def test_it_ends_when_all_sims_are_so(hook: Any, telecom_simulator: Any, deferra
         (lambda hook: hook.unblock_sims([1004]), {"operation": "unblock", "sim_ids": [1004]}),
         (
             lambda hook: hook.set_limit([1041], 5),
-            {"operation": "limit", "sim_ids": [1041], "target": {"limit_mb": 5}},
+            {"operation": "limit", "sim_ids": [1041], "desired_state": {"limit_mb": 5}},
         ),
         (
             lambda hook: hook.set_tariff([1001], **PACKAGE),
-            {"operation": "tariff", "sim_ids": [1001], "target": PACKAGE},
+            {"operation": "tariff", "sim_ids": [1001], "desired_state": PACKAGE},
         ),
         (
             lambda hook: hook.set_groups([1001], new_group_names=["New"]),
-            {"operation": "group", "sim_ids": "[1001]", "target": {"new_group_names": ["New"]}},
+            {"operation": "group", "sim_ids": "[1001]", "desired_state": {"new_group_names": ["New"]}},
         ),
     ],
     ids=["unblock", "limit", "tariff", "group"],
@@ -86,7 +86,7 @@ def test_a_sim_that_was_so_once_counts(hook: Any, telecom_simulator: Any) -> Non
 
 @pytest.mark.parametrize("operation", ["disconnect", "reconnect", "ping", "sms", "repackage"])
 def test_what_shows_in_no_sim_is_refused_when_the_dag_is_parsed(operation: str) -> None:
-    with pytest.raises(TelecomInputError, match=f"the end of {operation} shows in no SIM"):
+    with pytest.raises(TelecomInputError, match=f"the end of {operation} does not show in the list of SIMs"):
         wait(operation)
 
 
@@ -96,10 +96,10 @@ def test_what_shows_in_no_sim_is_refused_when_the_dag_is_parsed(operation: str) 
         ({"sim_ids": []}, "sim_ids"),
         ({"operation": "dance"}, "operation"),
         ({"operation": "limit"}, "limit_mb"),
-        ({"operation": "tariff"}, "target"),
-        ({"operation": "tariff", "target": {**PACKAGE, "package_kb": 1}}, "package_kb"),
-        ({"operation": "block", "target": {"limit_mb": 5}}, "target"),
-        ({"operation": "group", "target": {}}, "group_ids"),
+        ({"operation": "tariff"}, "desired_state"),
+        ({"operation": "tariff", "desired_state": {**PACKAGE, "package_kb": 1}}, "package_kb"),
+        ({"operation": "block", "desired_state": {"limit_mb": 5}}, "desired_state"),
+        ({"operation": "group", "desired_state": {}}, "group_ids"),
     ],
 )
 def test_bad_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], field: str) -> None:
@@ -109,7 +109,7 @@ def test_bad_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str, A
 
 
 def test_a_bad_target_from_a_template_ends_it(hook: Any) -> None:
-    sensor = wait("tariff", target={**PACKAGE, "package_kb": "{{ params.size }}"})
+    sensor = wait("tariff", desired_state={**PACKAGE, "package_kb": "{{ params.size }}"})
     with pytest.raises(TelecomInputError, match="package_kb"):
         Run().execute(sensor, params={"size": 7})
 
@@ -145,7 +145,7 @@ def test_after_an_operator_that_changed_nothing_there_is_nothing_to_wait_for(
 
 
 def test_its_arguments_survive_the_database() -> None:
-    sensor = wait("tariff", target=PACKAGE, queue_id="q-1", start_from_trigger=True)
+    sensor = wait("tariff", desired_state=PACKAGE, queue_id="q-1", start_from_trigger=True)
     trigger = again(TelecomPollTrigger(**sensor.start_trigger_args.trigger_kwargs))
     assert (trigger.operation, trigger.sim_ids, trigger.queue_id) == ("tariff", [1001, 1002], "q-1")
-    assert trigger.target == PACKAGE
+    assert trigger.desired_state == PACKAGE

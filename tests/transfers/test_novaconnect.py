@@ -382,7 +382,7 @@ def test_a_sim_that_is_not_there_is_refused_before_the_report_is_asked_for(
         ({"start": NOW}, "start: must be a date"),
         ({"sim_ids": []}, "sim_ids: must be a list with at least one id"),
         ({"sim_ids": ["a"]}, "sim_ids: must be a whole number"),
-        ({"group_ids": [1, 1]}, "group_ids: must not hold an id twice"),
+        ({"group_ids": [1, 1]}, "group_ids: must not contain an id twice"),
         ({"page_size": 0}, "page_size: 0: must be 1 to"),
         ({"output_format": "avro"}, "output_format: must be one of"),
     ],

@@ -32,7 +32,7 @@ from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
     NovaConnectBillToObjectStorageOperator,
 )
 from airflow_provider_telecom.vendors.novaconnect import transcripts
-from airflow_provider_telecom.vendors.novaconnect.bills import days_of_period
+from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
 from airflow_provider_telecom.vendors.novaconnect.transcripts import COLUMNS, Transcript, read_transcript
 from tests.eventually import eventually
 from tests.running import Run

@@ -1,4 +1,4 @@
-"""Scripted status checks, and the ways a trigger goes through Airflow's database."""
+"""Watches to try waiting with, and the ways a trigger goes through Airflow's database."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ DELIVERED = PollResult(Stage.SUCCEEDED, {"status": "delivered"})
 EXPIRED = PollResult(Stage.FAILED, {"status": "expired"})
 
 _script: list[PollResult | TelecomError] = []
-polls: list[tuple[float, dict[str, Any]]] = []
-"""When the scripted check was called, and with which arguments."""
+looks: list[tuple[float, dict[str, Any]]] = []
+"""When a scripted watch was looked at, and with which arguments."""
 
 
 @contextmanager
 def script(*outcomes: PollResult | TelecomError) -> Iterator[None]:
-    """Let `scripted` return these, one a poll, and the last one again and again."""
-    polls.clear()
+    """Let `scripted` show these, one a look; the last one stays."""
+    looks.clear()
     _script[:] = outcomes
     yield
     _script.clear()
 
 
 def scripted(api: Any, **arguments: Any) -> Call[PollResult]:
-    """A status check that returns what the script says."""
-    polls.append((time.monotonic(), arguments))
+    """A watch that shows what it is told to."""
+    looks.append((time.monotonic(), arguments))
     shown = _script.pop(0) if len(_script) > 1 else _script[0]
     yield from _nothing()
     if isinstance(shown, TelecomError):
@@ -56,11 +56,11 @@ def _nothing() -> Generator[Step, Any, None]:
     yield Sleep(0, 0)
 
 
-def config(status_check: str = f"{HERE}.scripted", **others: Any) -> PollConfig:
-    """Return a configuration that polls often."""
+def waiting(status_check: str = f"{HERE}.scripted", **others: Any) -> PollConfig:
+    """Return a waiting that looks often."""
     settings: dict[str, Any] = {
         "hook": KETCHUP,
-        "status_check": status_check,
+        "watch": status_check,
         "conn_id": "ketchup_loyalty_default",
         "arguments": {},
         "poll_interval": 0.01,
@@ -97,17 +97,17 @@ def made(path: str, kwargs: Any) -> TelecomPollTrigger:
     return trigger
 
 
-def as_the_worker_gets_it(payload: Any) -> Any:
+def told_to_the_worker(payload: Any) -> Any:
     """Return an event's payload as the worker gets it."""
     return deserialize(json.loads(json.dumps(serialize(payload))))
 
 
 async def events(trigger: TelecomPollTrigger) -> list[Any]:
-    """Return the payloads of all events of a trigger."""
+    """Return all that a trigger has to tell."""
     return [event.payload async for event in trigger.run()]
 
 
 def gaps() -> Sequence[float]:
-    """Return the seconds between polls."""
-    times = [when for when, _ in polls]
+    """Return the seconds between looks."""
+    times = [when for when, _ in looks]
     return [later - earlier for earlier, later in pairwise(times)]

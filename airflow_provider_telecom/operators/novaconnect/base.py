@@ -1,4 +1,4 @@
-"""What NovaConnect's operators stand on: the connection, a choice of SIMs, and being told of the end."""
+"""Base classes of NovaConnect's operators: the connection, the selection of SIMs, and the wait."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from airflow_provider_telecom.operators.novaconnect.plan import (
 from airflow_provider_telecom.tasks.base import TelecomOperator, with_inbox
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.literals import is_literal
-from airflow_provider_telecom.vendors.novaconnect import arguments, desired_state
+from airflow_provider_telecom.vendors.novaconnect import arguments
+from airflow_provider_telecom.vendors.novaconnect.operations import OBSERVABLE, Operation
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
-    from airflow_provider_telecom.vendors.novaconnect.models import Sim
 
-_STATUS_CHECK = "airflow_provider_telecom.vendors.novaconnect.status.sims"
-_HEARING = "airflow_provider_telecom.vendors.novaconnect.webhooks.subscription"
+_STATUS = "airflow_provider_telecom.vendors.novaconnect.status.sim_operation"
+_SUBSCRIPTION = "airflow_provider_telecom.vendors.novaconnect.webhooks.subscription"
 MAX_SIMS = 10_000_000
 
 
@@ -50,35 +50,35 @@ class NovaConnectOperator(TelecomOperator):
 
 
 class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
-    """An operation on some SIMs. It is sent only for those that are not yet what it makes of them.
+    """An operation on SIMs. It is sent only for SIMs that are not yet in the state that it brings them to.
 
-    The list of SIMs is read first. Returned is what has become of each SIM:
+    The list of SIMs is read first. The XCom has the result for each SIM:
 
         {"queue_id": "...", "callback_key": "...", "changed": [1001], "unchanged": [1002],
          "skipped": [{"sim_id": 1008, "reason": "blocked for unpaid bills (f)"}]}
 
-    `changed` are those that the operation was sent for; the vendor puts it into a queue. When there are none,
-    nothing is sent and `queue_id` is None. With a receiver (docs/callbacks.md) the vendor is asked to tell it
-    the end, and `callback_key` is what a sensor knows that by; without one it is None.
+    `changed` are the SIMs that the operation was sent for; the vendor puts it into a queue. If there are
+    none, nothing is sent and `queue_id` is None. With a receiver (docs/callbacks.md) the vendor is asked to
+    post the end to it, and a sensor recognizes that post by `callback_key`; without a receiver it is None.
 
-    :param sim_ids: the vendor's ids of the SIMs, as a list or (from a template) its JSON text. A list that
-        turns out to be empty when the task runs is no error.
-    :param select: in place of ids: which SIMs, resolved when the task runs; all of what is given must hold:
+    :param sim_ids: the vendor's ids of the SIMs, as a list or (from a template) its JSON text. A list that is
+        empty when the task runs is no error.
+    :param select: which SIMs, instead of ids, resolved when the task runs; all given conditions must be true:
         `profile` (TD or TC), `group` (id or name), `query` (the vendor's search), `blocked` and `msu_block`
         (True or False). Never shown, since a query may be a number.
     :param on_unknown_sims: what to do about ids that no SIM has: `fail` (default; nothing is sent) or `skip`.
-    :param max_changes: refuse, before anything is sent, when more SIMs than this would be changed; None
-        allows any number.
-    :param callback_url: where the vendor tells the end of the operation, an https address, in place of the
+    :param max_changes: fail, before anything is sent, if more SIMs than this would be changed; None allows
+        any number.
+    :param callback_url: the https address to which the vendor posts the end of the operation, instead of the
         receiver. Never shown.
-    :param wait_for_completion: wait until it is done. Without a receiver only for what shows in the SIMs:
-        block, unblock, limit, tariff and groups. The task fails when a SIM is gone or can never be so, naming
-        it.
+    :param wait_for_completion: wait until the operation is done. Without a receiver only for operations whose
+        result shows in the list of SIMs: block, unblock, limit, tariff and groups. The task fails if a SIM is
+        not in the list any more or can never reach the state, and the error names the SIM.
     """
 
-    operation: ClassVar[str]
+    operation_type: ClassVar[type[Operation]]
     has_webhook: ClassVar[bool] = True
-    """Whether the vendor tells the end of it."""
+    """Whether the vendor posts the end of it."""
     template_fields: Sequence[str] = (
         *TelecomOperator.template_fields,
         "sim_ids",
@@ -110,47 +110,48 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         if (sim_ids is None) == (select is None):
             raise TelecomInputError("sim_ids", "either sim_ids or select must be given, and not both")
         if is_literal(sim_ids):
-            desired_state.non_empty_ids("sim_ids", sim_ids)
+            arguments.rendered_nonempty_ids("sim_ids", sim_ids)
         if is_literal(select):
             check_select(select)
         if is_literal(callback_url):
             arguments.callback_url(str(callback_url))
-        if self.wait_for_completion and not (
-            self._uses_receiver or self.operation in desired_state.OBSERVABLE
-        ):
+        if self.wait_for_completion and not (self._uses_receiver or self._is_observable):
             raise TelecomInputError(
                 "wait_for_completion",
-                f"the end of {self.operation} shows in no SIM, and no call asks for a queue: "
-                "only the vendor's call-back tells, which takes a receiver",
+                f"the end of {self.operation_type.operation} does not show in the list of SIMs, and no call "
+                "asks for a queue: only the vendor's webhook reports it, which needs a receiver",
             )
 
-    def _target(self) -> dict[str, Any]:
-        """Return what the SIMs are to be brought to. Raises TelecomInputError."""
-        return {}
+    @property
+    def _is_observable(self) -> bool:
+        """Whether the list of SIMs shows the result, also after an unknown outcome."""
+        return self.operation_type.operation in OBSERVABLE
 
-    def _check_target(self, *made_of: Any) -> None:
-        """Check the target when the Dag is parsed, if what it is made of is known then."""
-        if all(value is None or is_literal(value) for value in made_of):
-            self._target()
+    def _operation(self) -> Operation:
+        """Return the operation with its arguments. Raises TelecomInputError."""
+        return self.operation_type()
 
-    def _send(self, sim_ids: list[int], target: Mapping[str, Any], callback_url: str | None) -> str | None:
-        """Send the operation for these SIMs, and return the id of its queue."""
-        raise NotImplementedError
+    def _check_literals(self, *values: object) -> None:
+        """Check the operation when the Dag is parsed, if the values that it is made of are known then."""
+        if all(value is None or is_literal(value) for value in values):
+            self._operation()
 
-    def _sent(
-        self, plan: Plan, target: Mapping[str, Any], url: str | None, key: str | None
-    ) -> dict[str, Any]:
-        """Send the operation, and return the outcome. What was not taken is not waited for."""
+    def _send(self, plan: Plan, url: str | None, key: str | None) -> dict[str, Any]:
+        """Send the operation and return the result. If the vendor refuses it, no webhook will come."""
         try:
-            return plan.outcome(self._send(plan.sim_ids, target, url), key)
+            return plan.outcome(self._operation().send(self.hook, plan.sim_ids, url), key)
         except TelecomUnknownError:
             raise
         except TelecomError:
-            self._used({"callback_key": key})
+            self._delete_webhook(key)
             raise
 
     def _callback_address(self, plan: Plan) -> tuple[str | None, str | None]:
-        """Return where the vendor is to tell the end, and our key of that: it may tell before it answers."""
+        """Return where the vendor posts the end, and the key of that address.
+
+        The receiver has to know the address before the request is sent: the vendor may post before it
+        answers.
+        """
         settings = read_receiver_settings() if self._uses_receiver else None
         if settings is None:
             return self.reveal("callback_url"), None
@@ -159,70 +160,75 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
 
         from airflow_provider_telecom.webhooks import inbox_client
 
-        expected = {"operation": self.operation, "process": 0, "count": len(plan.sim_ids)}
+        expected = {"operation": self.operation_type.operation, "process": 0, "count": len(plan.sim_ids)}
         try:
             inbox_client.expect_webhook(address.topic, expected)
         except AirflowRuntimeError as error:
-            self.log.warning("The page will not show this queue before it is told of: %s", error)
+            self.log.warning("The page will not show this queue before its first webhook: %s", error)
         return settings.url(address), address.nonce
 
     def _content(self) -> dict[str, Any]:
-        """Return what tells this operation from another one in the journal; all arguments are fit then.
+        """Return what the journal compares between tries, with all arguments checked.
 
         Raises TelecomInputError.
         """
         if url := self.reveal("callback_url"):
             arguments.callback_url(url)
         if self.sim_ids is None:
-            sims: Any = check_select(self.reveal("select"))
+            sims: object = check_select(self.reveal("select"))
         else:
-            sims = sorted(desired_state.ids("sim_ids", self.sim_ids))
-        return {"operation": self.operation, "sims": sims, **self._target()}
+            sims = sorted(arguments.rendered_ids("sim_ids", self.sim_ids))
+        operation = self._operation()
+        return {"operation": operation.operation, "sims": sims, **operation.to_dict()}
 
-    def _planned(self) -> Plan:
-        sims, unknown = self._chosen()
+    def _new_plan(self) -> Plan:
+        if self.sim_ids is None:
+            sims, unknown = select_sims(self.hook, self.reveal("select")), list[int]()
+        else:
+            sims, unknown = find_sims(self.hook, arguments.rendered_ids("sim_ids", self.sim_ids))
         if self.on_unknown_sims == "fail":
             refuse_unknown(unknown)
-        plan = make_plan(self.operation, self._target(), sims, unknown)
-        plan.guard(self.max_changes)
-        self._tell(plan)
+        plan = make_plan(self._operation(), sims, unknown)
+        plan.check_max_changes(self.max_changes)
+        self._log_plan(plan)
         return plan
 
-    def _chosen(self) -> tuple[list[Sim], list[int]]:
-        if self.sim_ids is None:
-            return select_sims(self.hook, self.reveal("select")), []
-        return find_sims(self.hook, desired_state.ids("sim_ids", self.sim_ids))
-
-    def _tell(self, plan: Plan) -> None:
-        self.log.info("%s: for %d SIMs; %d are so", self.operation, len(plan.before), len(plan.unchanged))
+    def _log_plan(self, plan: Plan) -> None:
+        name = self.operation_type.operation
+        self.log.info(
+            "%s: changing %d SIMs; %d are already in that state", name, len(plan.before), len(plan.unchanged)
+        )
         for one in plan.skipped:
-            self.log.warning("%s: SIM %d is left out: %s", self.operation, one["sim_id"], one["reason"])
+            self.log.warning("%s: SIM %d is skipped: %s", name, one["sim_id"], one["reason"])
 
-    def _finished(self, started: Facts) -> dict[str, Any]:
-        """Return the outcome, once the SIMs that were changed show it if that is waited for."""
+    def _finish(self, started: Facts) -> dict[str, Any]:
+        """Return the result; with `wait_for_completion` once the operation is done for the changed SIMs."""
         if not started.get("changed"):
             return dict(started)
+        operation, key = self._operation(), started.get("callback_key")
         arguments = {
-            "operation": self.operation,
+            "operation": operation.operation,
             "sim_ids": started["changed"],
-            "target": self._target(),
+            "desired_state": operation.to_dict(),
             "queue_id": started["queue_id"],
-            "callback_key": started.get("callback_key"),
+            "callback_key": key,
         }
-        heard = started.get("callback_key") is not None
         done = self._wait_if_requested(
-            started, _STATUS_CHECK, arguments, subscription=_HEARING if heard else None
+            started, _STATUS, arguments, subscription=None if key is None else _SUBSCRIPTION
         )
-        return self._used(done) if self.wait_for_completion else done
+        if self.wait_for_completion:
+            self._delete_webhook(key)
+        return done
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the triggerer has seen, or raise as waiting here would have done."""
-        return self._used(super().execute_complete(context, event))
+        """Return what the triggerer has seen, or raise the error that waiting in a worker would raise."""
+        done = super().execute_complete(context, event)
+        self._delete_webhook(done.get("callback_key"))
+        return done
 
-    def _used(self, done: dict[str, Any]) -> dict[str, Any]:
-        """Delete what the vendor has told of it."""
-        if key := done.get("callback_key"):
+    def _delete_webhook(self, key: str | None) -> None:
+        """Delete what the vendor's webhook reported: it has been used."""
+        if key:
             from airflow_provider_telecom.webhooks import inbox_client
 
             inbox_client.delete_webhook(WebhookAddress("novaconnect", "queue", self.conn_id, key).topic)
-        return done

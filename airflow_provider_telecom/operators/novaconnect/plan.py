@@ -1,4 +1,4 @@
-"""Which SIMs a task of NovaConnect is about, and what is left to do: read before anything is sent."""
+"""Which SIMs a NovaConnect task changes. All of it is read before anything is sent."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.vendors.novaconnect import desired_state
-from airflow_provider_telecom.vendors.novaconnect.arguments import boolean
+from airflow_provider_telecom.vendors.novaconnect.arguments import boolean, rendered_int
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
     from airflow_provider_telecom.vendors.novaconnect.models import Sim
+    from airflow_provider_telecom.vendors.novaconnect.operations import Operation
 
 SELECTABLE = ("profile", "group", "query", "blocked", "msu_block")
-_NAMED_IDS = 20
+_MAX_NAMED_IDS = 20
 _UNKNOWN = "no such SIM"
-_GONE = "it is not in the list of SIMs any more"
+_GONE = "it is no longer in the list of SIMs"
 _MOVED = "somebody else has changed it since the first try"
 
 
 def check_select(select: Any) -> Mapping[str, Any]:
-    """Return a choice of SIMs. Raises TelecomInputError."""
+    """Return a selection of SIMs. Raises TelecomInputError."""
     if not isinstance(select, Mapping) or not select:
         raise TelecomInputError("select", f"must name at least one of {', '.join(SELECTABLE)}")
     for name, value in select.items():
@@ -43,7 +43,7 @@ def check_select(select: Any) -> Mapping[str, Any]:
 
 
 def select_sims(hook: NovaConnectHook, select: Mapping[str, Any]) -> list[Sim]:
-    """Return the SIMs of a choice. Raises TelecomInputError when there is no such group."""
+    """Return the SIMs of a selection. Raises TelecomInputError if there is no such group."""
     wanted = dict(check_select(select))
     group = wanted.pop("group", None)
     group_id = None if group is None else _group_id(hook, group)
@@ -55,18 +55,18 @@ def select_sims(hook: NovaConnectHook, select: Mapping[str, Any]) -> list[Sim]:
 
 
 def _fits(sim: Sim, wanted: Mapping[str, Any]) -> bool:
-    """Whether a SIM passes the filters: no other may be changed, even if the vendor ignores a filter."""
+    """Whether a SIM matches the filters, even if the vendor ignores them: no other SIM may be changed."""
     facts = {"profile": sim.profile, "blocked": sim.block != "n", "msu_block": sim.block == "m"}
     return all(facts[name] == value for name, value in wanted.items() if name in facts)
 
 
 def _group_id(hook: NovaConnectHook, group: int | str) -> int:
-    """Return the id of a group, given by it or by name; what a template has made of an id is one too."""
+    """Return the id of a group that is given by name or id; a template may have rendered the id as a text."""
     groups = hook.all_groups()
     for one in groups:
         if one.name == group:
             return one.id
-    if (number := desired_state.rendered(group)) in {one.id for one in groups}:
+    if (number := rendered_int(group)) in {one.id for one in groups}:
         return int(number)
     raise TelecomInputError("select.group", "there is no such group")
 
@@ -79,10 +79,10 @@ def find_sims(hook: NovaConnectHook, sim_ids: Sequence[int]) -> tuple[list[Sim],
 
 @dataclass
 class Plan:
-    """What is left to do. All of it is JSON, and goes into the journal before anything is sent.
+    """What is left to do. It is JSON that the journal stores before anything is sent.
 
-    `before` holds the SIMs that are to be changed, with a hash of the state that they are in; `changed`
-    those that an earlier try has changed.
+    `before` has the SIMs to change, each with a hash of its present state, and `changed` those that an
+    earlier try has changed.
     """
 
     before: dict[str, str] = field(default_factory=dict)
@@ -97,11 +97,11 @@ class Plan:
 
     @property
     def intent(self) -> dict[str, Any]:
-        """What the journal keeps until it is done."""
+        """What the journal stores until the operation is done."""
         return {"before": self.before, "unchanged": self.unchanged, "skipped": self.skipped}
 
     def outcome(self, queue_id: str | None, callback_key: str | None = None) -> dict[str, Any]:
-        """Return what has become of each SIM: the task's XCom."""
+        """Return the result for each SIM: the XCom of the task."""
         return {
             "queue_id": queue_id,
             "callback_key": callback_key,
@@ -111,22 +111,22 @@ class Plan:
         }
 
     def skip(self, sim_id: int, reason: str) -> None:
-        """Leave a SIM out, and say why."""
+        """Skip a SIM for a reason."""
         self.skipped.append({"sim_id": sim_id, "reason": reason})
 
     def check_covers(self, intent: Facts) -> None:
-        """Raise TelecomInputError if SIMs of an earlier try's plan are not in this one: they are in doubt."""
+        """Raise TelecomInputError if this plan lacks SIMs of an earlier try whose outcome is unknown."""
         here = {*self.sim_ids, *self.changed, *self.unchanged, *(one["sim_id"] for one in self.skipped)}
         if missing := sorted({int(key) for key in intent["before"]} - here):
             raise TelecomInputError(
                 "dedupe_key",
                 "this task may have changed other SIMs in this run, and nobody knows whether it has: "
-                f"{_shown(missing)}. Nothing was sent now. Have them in the list again, or give another "
+                f"{_first_ids(missing)}. Nothing was sent now. Put them in the list again, or give another "
                 "dedupe_key",
             )
 
-    def guard(self, max_changes: int | None) -> None:
-        """Refuse to change more SIMs than are allowed."""
+    def check_max_changes(self, max_changes: int | None) -> None:
+        """Raise TelecomInputError if more SIMs would be changed than are allowed."""
         if max_changes is not None and len(self.before) > max_changes:
             raise TelecomInputError(
                 "max_changes",
@@ -135,28 +135,26 @@ class Plan:
             )
 
 
-def make_plan(
-    operation: str, target: desired_state.Target, sims: Iterable[Sim], unknown: Iterable[int]
-) -> Plan:
-    """Sort SIMs into those that are to be changed, those that are so already, and those left out."""
+def make_plan(operation: Operation, sims: Iterable[Sim], unknown: Iterable[int]) -> Plan:
+    """Sort SIMs into those to change, those that are already in the state, and those that are skipped."""
     plan, now = Plan(), time.time()
     for sim_id in unknown:
         plan.skip(sim_id, _UNKNOWN)
     for sim in sims:
-        if desired_state.reached(operation, target, sim):
+        if operation.is_reached(sim):
             plan.unchanged.append(sim.id)
-        elif why := desired_state.obstacle(operation, sim, now):
-            plan.skip(sim.id, why)
+        elif reason := operation.obstacle(sim, now):
+            plan.skip(sim.id, reason)
         else:
             plan.before[str(sim.id)] = _state_hash(operation, sim)
     return plan
 
 
-def resume_plan(operation: str, target: desired_state.Target, sims: Iterable[Sim], intent: Facts) -> Plan:
-    """Return what is left of an earlier try's plan, of which nobody knows whether it was done.
+def resume_plan(operation: Operation, sims: Iterable[Sim], intent: Facts) -> Plan:
+    """Return the rest of an earlier try's plan whose outcome is unknown.
 
-    A SIM that stands where it should counts as changed; one that still stands where it stood is sent again;
-    one that stands elsewhere has been changed by somebody, which a copy would undo.
+    A SIM that is in the state counts as changed. One that is as it was before is sent again. One in another
+    state was changed by somebody, and a duplicate would undo that: it is skipped.
     """
     found = {sim.id: sim for sim in sims}
     plan, now = Plan(unchanged=list(intent["unchanged"]), skipped=list(intent["skipped"])), time.time()
@@ -164,19 +162,15 @@ def resume_plan(operation: str, target: desired_state.Target, sims: Iterable[Sim
         sim = found.get(int(key))
         if sim is None:
             plan.skip(int(key), _GONE)
-        elif desired_state.reached(operation, target, sim):
+        elif operation.is_reached(sim):
             plan.changed.append(sim.id)
-        elif why := desired_state.obstacle(operation, sim, now) or _added(operation, target, sim, before):
-            plan.skip(sim.id, why)
+        elif reason := operation.obstacle(sim, now):
+            plan.skip(sim.id, reason)
         elif _state_hash(operation, sim) != before:
-            plan.skip(sim.id, _MOVED)
+            plan.skip(sim.id, operation.unreachable_groups(sim) or _MOVED)
         else:
             plan.before[key] = before
     return plan
-
-
-def _added(operation: str, target: desired_state.Target, sim: Sim, before: str) -> str | None:
-    return None if _state_hash(operation, sim) == before else desired_state.only_added(operation, target, sim)
 
 
 def refuse_unknown(unknown: Sequence[int]) -> None:
@@ -184,14 +178,14 @@ def refuse_unknown(unknown: Sequence[int]) -> None:
     if unknown:
         raise TelecomInputError(
             "sim_ids",
-            f"{len(unknown)} unknown SIMs, so nothing was sent: {_shown(unknown)} "
-            "(on_unknown_sims='skip' leaves them out)",
+            f"{len(unknown)} unknown SIMs, so nothing was sent: {_first_ids(unknown)} "
+            "(on_unknown_sims='skip' skips them)",
         )
 
 
-def _shown(sim_ids: Sequence[int]) -> str:
-    return ", ".join(map(str, sim_ids[:_NAMED_IDS])) + (", ..." if len(sim_ids) > _NAMED_IDS else "")
+def _first_ids(sim_ids: Sequence[int]) -> str:
+    return ", ".join(map(str, sim_ids[:_MAX_NAMED_IDS])) + (", ..." if len(sim_ids) > _MAX_NAMED_IDS else "")
 
 
-def _state_hash(operation: str, sim: Sim) -> str:
-    return fingerprint(desired_state.state(operation, sim))[:16]
+def _state_hash(operation: Operation, sim: Sim) -> str:
+    return fingerprint(operation.observed(sim))[:16]

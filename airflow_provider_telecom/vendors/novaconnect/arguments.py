@@ -1,64 +1,94 @@
-"""What the arguments of NovaConnect's calls must be. Each error names the field and the rule."""
+"""Checks of the arguments of NovaConnect's calls. Each error names the field and the rule."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from airflow_provider_telecom.calls.checks import in_range, matching, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import Secret
 
+T = TypeVar("T")
 MAX_SMS_LENGTH = 70
 MIN_PACKAGE_KB, MAX_PACKAGE_KB, PACKAGE_STEP_KB = 15_360, 102_400, 5_120
 _MAX_LIMIT_MB = 2**31 - 1
-_LARGEST = 2**63 - 1
+_MAX_ID = 2**63 - 1
 
 
 def valid_id(field: str, value: int) -> int:
     """Return an id: a whole number from 1."""
-    return in_range(field, value, 1, _LARGEST)
+    return in_range(field, value, 1, _MAX_ID)
 
 
 def ids(field: str, values: Sequence[int]) -> list[int]:
-    """Return a list of at least one id, none of them twice."""
-    found = id_list(field, values)
-    if not found:
+    """Return a list of at least one id without duplicates."""
+    if not (found := id_list(field, values)):
         raise TelecomInputError(field, "must be a list with at least one id")
     return found
 
 
 def id_list(field: str, values: Sequence[int]) -> list[int]:
-    """Return a list of ids, none of them twice, perhaps empty."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise TelecomInputError(field, "must be a list of ids")
-    found = [valid_id(field, value) for value in values]
+    """Return a list of ids without duplicates; it may be empty."""
+    found = [valid_id(field, value) for value in _iterable(field, values, "ids")]
     if len(set(found)) != len(found):
-        raise TelecomInputError(field, "must not hold an id twice")
+        raise TelecomInputError(field, "must not contain an id twice")
     return found
 
 
-def names(field: str, values: Sequence[str]) -> list[str]:
+def names(field: str, values: Iterable[str]) -> list[str]:
     """Return a list of names that are not blank."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise TelecomInputError(field, "must be a list of names")
-    return [non_blank(field, value) for value in values]
+    return [non_blank(field, value) for value in _iterable(field, values, "names")]
+
+
+def _iterable(field: str, values: Iterable[T], of: str) -> Iterable[T]:
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise TelecomInputError(field, f"must be a list of {of}")
+    return values
+
+
+def rendered_ids(field: str, values: object) -> list[int]:
+    """Return ids as `id_list` does, given as a list or as the text that a template renders of one."""
+    return id_list(field, [rendered_int(value) for value in rendered_list(field, values)])
+
+
+def rendered_nonempty_ids(field: str, values: object) -> list[int]:
+    """Return at least one id, given as `rendered_ids` takes them."""
+    return ids(field, rendered_ids(field, values))
+
+
+def rendered_list(field: str, values: Any) -> Iterable[Any]:
+    """Return a list that may be given as its JSON text."""
+    if isinstance(values, str):
+        try:
+            values = json.loads(values)
+        except ValueError:
+            raise TelecomInputError(field, "must be a list") from None
+    return _iterable(field, values, "values")
+
+
+def rendered_int(value: Any) -> Any:
+    """Return a whole number that a template rendered as a text as a number; other values as they are."""
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
 
 
 def boolean(field: str, value: bool) -> bool:
-    """Return True or False. Words such as "false" are refused: as truth values they would mean True."""
+    """Return True or False. Texts such as "false" are refused: they would be true."""
     if not isinstance(value, bool):
         raise TelecomInputError(field, "must be True or False")
     return value
 
 
 def sms_text(value: str) -> str:
-    """Return a text that fits into one SMS; a character beyond the basic plane, as emoji are, takes two."""
-    places = len(non_blank("text", value).encode("utf-16-le", "surrogatepass")) // 2
-    if places > MAX_SMS_LENGTH:
-        raise TelecomInputError("text", f"has {places} characters; at most {MAX_SMS_LENGTH} are allowed")
+    """Return a text that fits into one SMS; a character beyond the basic plane (emoji) counts twice."""
+    length = len(non_blank("text", value).encode("utf-16-le", "surrogatepass")) // 2
+    if length > MAX_SMS_LENGTH:
+        raise TelecomInputError("text", f"has {length} characters; at most {MAX_SMS_LENGTH} are allowed")
     return value
 
 
@@ -73,15 +103,13 @@ def package_kb(value: int) -> int:
 
 
 def email(field: str, value: str) -> str:
-    """Return what looks like an e-mail address."""
+    """Return a text that looks like an e-mail address."""
     return matching(field, value, r"[^@\s]+@[^@\s]+", "must be an e-mail address")
 
 
-def password(field: str, value: Secret | str) -> Secret:
-    """Return a password, wrapped so that it does not show itself."""
-    secret = value if isinstance(value, Secret) else Secret(non_blank(field, value))
-    non_blank(field, secret.reveal())
-    return secret
+def password(field: str, value: Secret | str) -> str:
+    """Return a password that is not blank."""
+    return non_blank(field, value.reveal() if isinstance(value, Secret) else value)
 
 
 def day(field: str, value: date | str) -> date:
@@ -91,10 +119,8 @@ def day(field: str, value: date | str) -> date:
     """
     if isinstance(value, str):
         for form in ("%Y-%m-%d", "%d-%m-%Y"):
-            try:
+            with suppress(ValueError):
                 return datetime.strptime(value, form).date()
-            except ValueError:
-                continue
     elif isinstance(value, date) and not isinstance(value, datetime):
         return value
     raise TelecomInputError(field, "must be a date, YYYY-MM-DD or DD-MM-YYYY")
@@ -102,25 +128,20 @@ def day(field: str, value: date | str) -> date:
 
 def callback_url(value: str) -> str:
     """Return an address that NovaConnect may post to: https, or http on loopback, without credentials."""
-    parts = _split(value)
-    if parts.username is not None or parts.password is not None or parts.fragment:
-        raise TelecomInputError("callback_url", "must hold no user, password or fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
-        raise TelecomInputError("callback_url", "must begin with https:// (plain http is for loopback only)")
-    return value
-
-
-def _split(value: str) -> SplitResult:
     rule = "must be an address such as https://host/path"
     matching("callback_url", value, r"[!-~]+", rule)
     try:
         parts = urlsplit(value)
-        known = bool(parts.hostname) and parts.port != 0
+        is_valid = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        known = False
-    if not known:
+        is_valid = False
+    if not is_valid:
         raise TelecomInputError("callback_url", rule)
-    return parts
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise TelecomInputError("callback_url", "must not contain a user, password or fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        raise TelecomInputError("callback_url", "must begin with https:// (plain http is for loopback only)")
+    return value
 
 
 def _is_loopback(host: str) -> bool:

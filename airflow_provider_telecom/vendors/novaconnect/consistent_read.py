@@ -1,8 +1,9 @@
-"""Reading a report to its end, as one picture: page by page, each row once, and again when rows moved.
+"""Reading lists and reports of many pages as one consistent result.
 
-Reports know neither a sort nor a count. So a reading counts only when no two rows that say different things
-have one key, and when the first page still says the same after the last. A row that came or went meanwhile
-shows there, and the report is read anew. Nothing is held of a row but two short hashes.
+Rows move between pages when others are added or removed while the pages are read. A list has a sort and a
+count (`all_count`), so missed rows can be counted. A report has neither. So a reading counts only if no two
+different rows have the same key, and if the first page is unchanged after the last one; otherwise the report
+is read again.
 """
 
 from __future__ import annotations
@@ -14,19 +15,79 @@ from typing import Generic, TypeVar
 
 from airflow_provider_telecom.calls.endpoint import Call, Page
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
+from airflow_provider_telecom.vendors.novaconnect.responses import HasIdT
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage(Page[T]):
+    """A page of a list, with the vendor's count of all rows (None if it gives none)."""
+
+    next_page: Callable[[], Call[ListPage[T]]] | None = field(default=None, repr=False)
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListReading(Generic[HasIdT]):
+    """A list as it was read: each row once, the count that came with each page, and whether it had an end."""
+
+    rows: list[HasIdT]
+    totals: list[int]
+    ended: bool
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no row was missed, by the vendor's count; without a count, by the end.
+
+        Rows were missed if fewer came than the vendor counts, or if the count fell while pages were read.
+        """
+        if not self.totals:
+            return self.ended
+        return len(self.rows) >= self.totals[-1] and self.totals == sorted(self.totals)
+
+    def is_confirmed_by(self, before: ListReading[HasIdT] | None) -> bool:
+        """Whether both readings came to their end and show the same."""
+        return (
+            before is not None
+            and self.ended
+            and before.ended
+            and {row.id for row in self.rows} == {row.id for row in before.rows}
+            and len({*self.totals, *before.totals}) == 1
+        )
+
+
+def read_pages(first: Call[ListPage[HasIdT]], size: int) -> Call[ListReading[HasIdT]]:
+    """Read a list page by page, to its end or to a page without a new row.
+
+    A page without a new row is the end if it is the last page again: some vendors send it for all pages after
+    it. It is known to be the last one if pages have differed before, or if it had room for more rows.
+    """
+    found: dict[int, HasIdT] = {}
+    totals: list[int] = []
+    last: list[int] = []
+    page, pages = (yield from first), 1
+    while True:
+        known, ids = len(found), [row.id for row in page.items]
+        found.update(zip(ids, page.items, strict=True))
+        totals += [] if page.total is None else [page.total]
+        if page.next_page is None or len(found) == known:
+            ended = page.next_page is None or (ids == last and (pages > 2 or len(ids) < size))
+            return ListReading(list(found.values()), totals, ended)
+        page, pages, last = (yield from page.next_page()), pages + 1, ids
+
+
 RowHash = tuple[bytes, bytes]
-"""What tells a row from others, and what it says: 64 bits of a hash of each."""
-_SIZE, _BUCKETS = 8, 4096
+"""The hash of a row's key and the hash of its content, 64 bits each."""
+_HASH_BYTES, _BUCKETS = 8, 4096
 
 
 @dataclass(frozen=True, slots=True)
 class ConsistentPage(Page[T]):
-    """The rows of a page that no page before it held.
+    """The rows of a page that no page before it had.
 
-    `restarted`: rows moved, and the report is read from its start. Earlier pages count for nothing.
-    What came since then is the whole report once there is no `next_page`.
+    If `restarted`, rows moved and the report is read again from the start: discard all earlier pages. The
+    pages since then are the whole report once there is no `next_page`.
     """
 
     next_page: Callable[[], Call[ConsistentPage[T]]] | None = field(default=None, repr=False)
@@ -35,34 +96,37 @@ class ConsistentPage(Page[T]):
 
 @dataclass(frozen=True)
 class PagedReport(Generic[T]):
-    """A report to be read: how its first page is asked for, with room for `size` rows, and told in errors."""
+    """A report to read: the call for its first page of `size` rows, and its name in errors."""
 
     first: Callable[[], Call[Page[T]]]
     size: int
-    row_hash: Callable[[T], RowHash]
+    hash_row: Callable[[T], RowHash]
     call: str
-    readings: int
-    """After how many vain readings to give up."""
+    max_reads: int
+    """After this many readings in which rows moved, an error is raised."""
 
 
 def row_hash(key: object, content: str) -> RowHash:
-    """Return the mark of a row."""
+    """Return the hashes of a row."""
     return _hashed(repr(key)), _hashed(content)
 
 
 def _hashed(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_SIZE).digest()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
 
 
-def read_consistently(report: PagedReport[T]) -> Call[ConsistentPage[T]]:
-    """Return the first page of a report that is read as one picture.
+def read_consistently(report: PagedReport[T], reading: int = 1) -> Call[ConsistentPage[T]]:
+    """Return the first page of a report that is read as one consistent result.
 
-    It and its rests raise TelecomAnswerError when rows moved in all readings, and when a page does not turn.
+    It and the pages after it raise TelecomAnswerError if rows moved in all readings, or if each page is the
+    same.
     """
-    return _start(report, 1)
+    page = yield from report.first()
+    first = [report.hash_row(row) for row in page.items]
+    return _Reading(report, reading, first).accept(page, restarted=reading > 1)
 
 
-def whole(report: PagedReport[T]) -> Call[list[T]]:
+def read_all(report: PagedReport[T]) -> Call[list[T]]:
     """Return all rows of a report, each once. Raises TelecomAnswerError as `read_consistently` does."""
     found: list[T] = []
     page = yield from read_consistently(report)
@@ -75,15 +139,8 @@ def whole(report: PagedReport[T]) -> Call[list[T]]:
         page = yield from page.next_page()
 
 
-def _start(report: PagedReport[T], number: int) -> Call[ConsistentPage[T]]:
-    page = yield from report.first()
-    return _Reading(report, number, [report.row_hash(row) for row in page.items]).taken(
-        page, restarted=number > 1
-    )
-
-
 class _HashTable:
-    """Marks by key, in 16 bytes each: a dictionary of a million of them would take ten times as much."""
+    """Content hashes by key hash, 16 bytes each: a dict of a million of them takes ten times as much."""
 
     def __init__(self) -> None:
         self._buckets: dict[int, bytearray] = {}
@@ -97,11 +154,11 @@ class _HashTable:
         self._count += 1
 
     def get(self, key: bytes) -> bytes | None:
-        shelf = self._buckets.get(_bucket(key), b"")
-        place = shelf.find(key)
-        while place % (2 * _SIZE) and place > 0:  # there it is a part of others
-            place = shelf.find(key, place + 1)
-        return bytes(shelf[place + _SIZE : place + 2 * _SIZE]) if place >= 0 else None
+        bucket = self._buckets.get(_bucket(key), b"")
+        place = bucket.find(key)
+        while place % (2 * _HASH_BYTES) and place > 0:  # found across two entries, not as a key
+            place = bucket.find(key, place + 1)
+        return bytes(bucket[place + _HASH_BYTES : place + 2 * _HASH_BYTES]) if place >= 0 else None
 
 
 def _bucket(key: bytes) -> int:
@@ -110,41 +167,40 @@ def _bucket(key: bytes) -> int:
 
 @dataclass
 class _Reading(Generic[T]):
-    """One reading, the `number`th: `head` is its first page, `last` the page before this one."""
+    """One reading, the `number`th: `first` is its first page, `last` the page before the current one."""
 
     report: PagedReport[T]
     number: int
-    head: list[RowHash]
+    first: list[RowHash]
     last: list[RowHash] = field(default_factory=list)
     pages: int = 0
-    copies: int = 0
+    duplicate_pages: int = 0
     seen: _HashTable = field(default_factory=_HashTable)
     moved: bool = False
 
-    def taken(self, page: Page[T], restarted: bool = False) -> ConsistentPage[T]:
-        marks = [self.report.row_hash(row) for row in page.items]
-        turn = (
-            self._after_duplicate_page(page) if marks and _keys(marks) == _keys(self.last) else page.next_page
-        )
-        self.last, self.pages = marks, self.pages + 1
-        new = [row for row, one in zip(page.items, marks, strict=True) if self._is_new(*one)]
-        self.moved = self.moved or bool(new and self.copies)
-        if turn is not None and not self.moved:
-            return ConsistentPage(new, lambda: self._next_page(turn), restarted)
+    def accept(self, page: Page[T], restarted: bool = False) -> ConsistentPage[T]:
+        hashes = [self.report.hash_row(row) for row in page.items]
+        is_duplicate = bool(hashes) and _keys(hashes) == _keys(self.last)
+        following = self._after_duplicate_page(page) if is_duplicate else page.next_page
+        self.last, self.pages = hashes, self.pages + 1
+        new = [row for row, hashed in zip(page.items, hashes, strict=True) if self._is_new(*hashed)]
+        self.moved = self.moved or bool(new and self.duplicate_pages)
+        if following is not None and not self.moved:
+            return ConsistentPage(new, lambda: self._next_page(following), restarted)
         return ConsistentPage(new, None if self._is_one_page() else self._verify_first_page, restarted)
 
     def _after_duplicate_page(self, page: Page[T]) -> Callable[[], Call[Page[T]]] | None:
-        """Return the turn after a page that is the one before it again.
+        """Return the call after a page that has the same rows as the one before it.
 
-        A vendor may show its last page for all pages behind it. So a second copy is the end. But when a full
-        first page comes again, nothing tells such a vendor from one whose pages do not turn.
+        Some vendors send the last page for all pages after it, so a second duplicate is the end. But if a
+        full first page comes twice, such a vendor cannot be told from one that always sends the first page.
         """
-        if self.pages == 1 and len(self.head) >= self.report.size:
+        if self.pages == 1 and len(self.first) >= self.report.size:
             raise TelecomAnswerError(
                 f"page {self.pages} is a copy of the one before it", call=self.report.call
             )
-        self.copies += 1
-        return page.next_page if self.copies == 1 else None
+        self.duplicate_pages += 1
+        return page.next_page if self.duplicate_pages == 1 else None
 
     def _is_new(self, key: bytes, content: bytes) -> bool:
         known = self.seen.get(key)
@@ -155,24 +211,23 @@ class _Reading(Generic[T]):
 
     def _is_one_page(self) -> bool:
         """Whether the first page had room for more rows and held all of them: nothing could move."""
-        return not self.moved and len(self.seen) == len(self.head) < self.report.size
+        return not self.moved and len(self.seen) == len(self.first) < self.report.size
 
-    def _next_page(self, turn: Callable[[], Call[Page[T]]]) -> Call[ConsistentPage[T]]:
-        page = yield from turn()
-        return self.taken(page)
+    def _next_page(self, following: Callable[[], Call[Page[T]]]) -> Call[ConsistentPage[T]]:
+        return self.accept((yield from following()))
 
     def _verify_first_page(self) -> Call[ConsistentPage[T]]:
-        """Look at the first page again: end if it is the same, else begin anew."""
+        """Read the first page again: end if it is unchanged, otherwise read the report again."""
         again = yield from self.report.first()
-        if not self.moved and [self.report.row_hash(row) for row in again.items] == self.head:
+        if not self.moved and [self.report.hash_row(row) for row in again.items] == self.first:
             return ConsistentPage([])
-        if self.number < self.report.readings:
-            return (yield from _start(self.report, self.number + 1))
+        if self.number < self.report.max_reads:
+            return (yield from read_consistently(self.report, self.number + 1))
         raise TelecomAnswerError(
-            f"rows moved between pages in {self.number} readings: the report changes as it is read",
+            f"rows moved between pages in {self.number} readings: the report changes while it is read",
             call=self.report.call,
         )
 
 
-def _keys(marks: list[RowHash]) -> list[bytes]:
-    return [key for key, _ in marks]
+def _keys(hashes: list[RowHash]) -> list[bytes]:
+    return [key for key, _ in hashes]

@@ -8,25 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
-import pendulum
 from pydantic import BeforeValidator, Field
 
 _SPACE_IN_NUMBER = re.compile(r"(?<=\d)[\s'’](?=\d{3}(?!\d))")
 _MARKED = re.compile(r"[^\d.,-]*(-?)[^\d.,-]*(\d+(?:[.,]\d+)*)[^\d-]*")
 _LONGEST = 100  # the time that a text takes grows with the square of its length
 _LONGEST_NAME = 128
-_LAST_SECOND = 253_402_300_799  # of the year 9999
-
-
-def from_unix(seconds: int | None) -> datetime | None:
-    """Return a Unix time as an aware moment in UTC; None for 0, which stands for "not yet", and nonsense."""
-    if seconds is None or not 0 < seconds <= _LAST_SECOND:
-        return None
-    return pendulum.from_timestamp(seconds)
 
 
 def amount_in(text: str | None) -> Decimal | None:

@@ -1,238 +1,171 @@
 """The three reports. Source: "Отчёты" of the vendor's document.
 
-The vendor learns of a day from the operators in the night after it. Its reports know neither a sort nor
-a count, and a row's `id` is its SIM's. What a page holds may move while others are read.
+The vendor gets a day's data from the operators in the night after it. Its reports have no sort and no count,
+and the `id` of a row is that of its SIM. Rows may move between pages while the pages are read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
-from airflow_provider_telecom.calls.request import Idempotency
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.consistent_read import (
     ConsistentPage,
     PagedReport,
     RowHash,
+    read_all,
     read_consistently,
     row_hash,
-    whole,
 )
 from airflow_provider_telecom.vendors.novaconnect.models import ActionRow, DayRow, ReportRow, SessionRow
 from airflow_provider_telecom.vendors.novaconnect.requests import (
     MAX_READS,
     NovaConnectCalls,
+    Query,
     drop_none,
-    next_page_body,
     page_arguments,
 )
 
 T = TypeVar("T")
 RowT = TypeVar("RowT", bound=ReportRow)
 Record = dict[str, Any]
+"""A row as the vendor sent it."""
+Day = date | str | None
 
 REPORT_PAGE_SIZE = 500
-REPORTS = {"sessions": "report/sessions", "days": "report/day", "calls_and_sms": "report/call_sms"}
-"""The reports by our names, which are those of the calls."""
-_KEYS = {"sessions": ("sid",), "days": ("sid", "day"), "calls_and_sms": ("sid",)}
-_Ids = Sequence[int] | None
-_Day = date | str | None
+
+
+class _Report(NamedTuple):
+    path: str
+    key: Sequence[str]
+    """The fields that identify a row."""
+
+
+REPORTS = {
+    "sessions": _Report("report/sessions", ("sid",)),
+    "days": _Report("report/day", ("sid", "day")),
+    "calls_and_sms": _Report("report/call_sms", ("sid",)),
+}
+"""The reports by our names, which are those of the hook's methods."""
+
+
+class ReportFilter(TypedDict, total=False):
+    """Which SIMs a report is about (all, without both), and how many rows a page has."""
+
+    sim_ids: Sequence[int] | None
+    group_ids: Sequence[int] | None
+    size: int
 
 
 class ReportCalls(NovaConnectCalls):
-    """Sessions, traffic by days, calls and messages: page by page, or whole.
+    """Sessions, traffic by days, calls and messages: page by page, or all rows.
 
-    `sim_ids` and `group_ids` choose SIMs; without both it is all of them. `start` and `end` are days (a
-    date, YYYY-MM-DD or DD-MM-YYYY). The document says neither in which time zone they are, nor whether the
-    end is included.
-    All are reads, and raise TelecomInputError, TelecomAuthError, TelecomNotFoundError, TelecomAnswerError.
+    `sim_ids` and `group_ids` choose SIMs; without both it is all of them. `start` and `end` are days (a date,
+    YYYY-MM-DD or DD-MM-YYYY). The document says neither in which time zone they are, nor whether the end is
+    included. `page` counts from 0, and `size` is the number of rows of a page. All are reads, and raise
+    TelecomInputError, TelecomAuthError, TelecomNotFoundError, TelecomAnswerError. The `all_*` also raise
+    TelecomAnswerError if rows moved between pages in two readings.
     """
 
     @endpoint
     def report_sessions(
-        self,
-        start: _Day = None,
-        end: _Day = None,
-        *,
-        sim_ids: _Ids = None,
-        group_ids: _Ids = None,
-        page: int = 0,
-        size: int = REPORT_PAGE_SIZE,
+        self, start: Day = None, end: Day = None, *, page: int = 0, **choice: Unpack[ReportFilter]
     ) -> Call[Page[SessionRow]]:
-        """Return one page of data sessions, the first being 0. Source: "По сессиям"."""
-        body = _body(start, end, sim_ids, group_ids, page, size)
-        return self._report("report/sessions", list[SessionRow], body)
+        """Return one page of data sessions. Source: "По сессиям"."""
+        return self._page(_query("sessions", list[SessionRow], start, end, page, **choice))
 
     @endpoint
     def all_report_sessions(
-        self,
-        start: _Day = None,
-        end: _Day = None,
-        *,
-        sim_ids: _Ids = None,
-        group_ids: _Ids = None,
-        size: int = REPORT_PAGE_SIZE,
+        self, start: Day = None, end: Day = None, **choice: Unpack[ReportFilter]
     ) -> Call[list[SessionRow]]:
-        """Return all data sessions of the days, each once.
-
-        Raises TelecomAnswerError as well when rows moved between pages in two readings.
-        """
-        body = _body(start, end, sim_ids, group_ids, 0, size)
-        return self._read_report("report/sessions", list[SessionRow], body, size)
+        """Return all data sessions of the days, each once. Source: "По сессиям"."""
+        return self._all_rows("sessions", list[SessionRow], start, end, **choice)
 
     @endpoint
     def report_days(
-        self,
-        start: _Day = None,
-        end: _Day = None,
-        *,
-        sim_ids: _Ids = None,
-        group_ids: _Ids = None,
-        page: int = 0,
-        size: int = REPORT_PAGE_SIZE,
+        self, start: Day = None, end: Day = None, *, page: int = 0, **choice: Unpack[ReportFilter]
     ) -> Call[Page[DayRow]]:
-        """Return one page of traffic by days, the first being 0. Source: "По дням"."""
-        body = _body(start, end, sim_ids, group_ids, page, size)
-        return self._report("report/day", list[DayRow], body)
+        """Return one page of traffic by days. Source: "По дням"."""
+        return self._page(_query("days", list[DayRow], start, end, page, **choice))
 
     @endpoint
     def all_report_days(
-        self,
-        start: _Day = None,
-        end: _Day = None,
-        *,
-        sim_ids: _Ids = None,
-        group_ids: _Ids = None,
-        size: int = REPORT_PAGE_SIZE,
+        self, start: Day = None, end: Day = None, **choice: Unpack[ReportFilter]
     ) -> Call[list[DayRow]]:
-        """Return all traffic by days, each row once. Otherwise as `all_report_sessions`."""
-        body = _body(start, end, sim_ids, group_ids, 0, size)
-        return self._read_report("report/day", list[DayRow], body, size)
+        """Return all traffic by days, each row once. Source: "По дням"."""
+        return self._all_rows("days", list[DayRow], start, end, **choice)
 
     @endpoint
     def report_calls_and_sms(
-        self,
-        start: _Day = None,
-        end: _Day = None,
-        *,
-        sim_ids: _Ids = None,
-        group_ids: _Ids = None,
-        page: int = 0,
-        size: int = REPORT_PAGE_SIZE,
+        self, start: Day = None, end: Day = None, *, page: int = 0, **choice: Unpack[ReportFilter]
     ) -> Call[Page[ActionRow]]:
-        """Return one page of calls, SMS and USSD requests, the first being 0. Source: "СМС и звонки"."""
-        body = _body(start, end, sim_ids, group_ids, page, size)
-        return self._report("report/call_sms", list[ActionRow], body)
+        """Return one page of calls, SMS and USSD requests. Source: "СМС и звонки"."""
+        return self._page(_query("calls_and_sms", list[ActionRow], start, end, page, **choice))
 
     @endpoint
     def all_report_calls_and_sms(
-        self,
-        start: _Day = None,
-        end: _Day = None,
-        *,
-        sim_ids: _Ids = None,
-        group_ids: _Ids = None,
-        size: int = REPORT_PAGE_SIZE,
+        self, start: Day = None, end: Day = None, **choice: Unpack[ReportFilter]
     ) -> Call[list[ActionRow]]:
-        """Return all calls, SMS and USSD requests, each once. Otherwise as `all_report_sessions`."""
-        body = _body(start, end, sim_ids, group_ids, 0, size)
-        return self._read_report("report/call_sms", list[ActionRow], body, size)
+        """Return all calls, SMS and USSD requests, each once. Source: "СМС и звонки"."""
+        return self._all_rows("calls_and_sms", list[ActionRow], start, end, **choice)
 
     def report_records(
-        self,
-        report: str,
-        start: _Day,
-        end: _Day,
-        *,
-        sim_ids: _Ids = None,
-        group_ids: _Ids = None,
-        size: int = REPORT_PAGE_SIZE,
+        self, report: str, start: Day, end: Day, **choice: Unpack[ReportFilter]
     ) -> Call[ConsistentPage[Record]]:
         """Return the call for the rows of `sessions`, `days` or `calls_and_sms` as the vendor sends them.
 
-        For reports of any length: `hook.run(hook.report_records(...))` gives the first page, and
-        `hook.run(page.rest())` the next. Each row comes once; three readings are made when rows move.
+        For reports of any length: `hook.run(hook.report_records(...))` returns the first page, and
+        `hook.run(page.rest())` the next. Each row comes once; the report is read up to three times if rows
+        move.
         """
         one_of("report", report, REPORTS)
-        path, rows, key = REPORTS[report], list[Record], _KEYS[report]
-        body = _body(start, end, sim_ids, group_ids, 0, size)
-        return read_consistently(
-            self._reading(path, rows, body, size, lambda row: _record_hash(row, key), MAX_READS + 1)
-        )
+        query = _query(report, list[Record], start, end, **choice)
+        hash_record = partial(_record_hash, key=REPORTS[report].key)
+        return read_consistently(self._report(query, hash_record, MAX_READS + 1))
 
-    def _report(
-        self, path: str, rows: type[list[T]], body: Mapping[str, object], full: int | None = None
-    ) -> Call[Page[T]]:
-        """Return one page. `full` is the length of the page before it, which a last page falls short of.
-
-        It is not the size that was asked for: the vendor may give less than that on every page.
-        """
-        items = yield from self._post(path, Idempotency.READ, body, lambda envelope: envelope.items(rows))
-        following = next_page_body(body, len(items))
-        over = not items or (full is not None and len(items) < full)
-        return Page(items, None if over else lambda: self._next_report(path, rows, following, len(items)))
-
-    def _next_report(
-        self, path: str, rows: type[list[T]], body: Mapping[str, object], full: int
-    ) -> Call[Page[T]]:
-        """Return a page that may lie behind the last one, which some vendors answer with "not found"."""
-        try:
-            return (yield from self._report(path, rows, body, full))
-        except TelecomNotFoundError:
-            return Page([], None)
-
-    def _read_report(
-        self, path: str, rows: type[list[RowT]], body: dict[str, object], size: int
+    def _all_rows(
+        self, report: str, rows: type[list[RowT]], start: Day, end: Day, **choice: Unpack[ReportFilter]
     ) -> Call[list[RowT]]:
-        return whole(self._reading(path, rows, body, size, _model_hash, MAX_READS))
+        query = _query(report, rows, start, end, **choice)
+        return read_all(self._report(query, lambda row: row_hash(row.key, repr(row)), MAX_READS))
 
-    def _reading(
-        self,
-        path: str,
-        rows: type[list[T]],
-        body: dict[str, object],
-        size: int,
-        row_hash: Callable[[T], RowHash],
-        readings: int,
-    ) -> PagedReport[T]:
-        label = f"POST {self._path(path)}"
-        return PagedReport(lambda: self._report(path, rows, body), size, row_hash, label, readings)
+    def _report(self, query: Query[T], hash_row: Callable[[T], RowHash], max_reads: int) -> PagedReport[T]:
+        call = f"POST {self._path(query.path)}"
+        return PagedReport(lambda: self._page(query), int(str(query.body["size"])), hash_row, call, max_reads)
 
 
-def _body(start: _Day, end: _Day, sim_ids: _Ids, group_ids: _Ids, page: int, size: int) -> dict[str, object]:
+def _query(
+    report: str,
+    rows: type[list[T]],
+    start: Day,
+    end: Day,
+    page: int = 0,
+    *,
+    sim_ids: Sequence[int] | None = None,
+    group_ids: Sequence[int] | None = None,
+    size: int = REPORT_PAGE_SIZE,
+) -> Query[T]:
     first = None if start is None else arguments.day("start", start)
     last = None if end is None else arguments.day("end", end)
     if first and last and last < first:
         raise TelecomInputError("end", "must not be before start")
     days = {name: f"{day:%d-%m-%Y}" for name, day in (("start", first), ("end", last)) if day}
-    return {
-        **page_arguments(page, size),
-        **drop_none(filter=days or None),
-        "select": _selected(sim_ids, group_ids),
-    }
-
-
-def _selected(sim_ids: _Ids, group_ids: _Ids) -> list[str]:
-    """Return what the report is about. A list without entries is an error, not "all"."""
-    if sim_ids is None and group_ids is None:
-        return ["all"]
-    sims = [] if sim_ids is None else arguments.ids("sim_ids", sim_ids)
-    groups = [] if group_ids is None else arguments.ids("group_ids", group_ids)
-    return [*(f"s_{sim}" for sim in sims), *(f"g_{group}" for group in groups)]
-
-
-def _model_hash(row: ReportRow) -> RowHash:
-    return row_hash(row.key, repr(row))
+    select: list[str] = []  # an empty list of ids is an error, and does not mean "all"
+    for field, letter, ids in (("sim_ids", "s", sim_ids), ("group_ids", "g", group_ids)):
+        select += [] if ids is None else [f"{letter}_{one}" for one in arguments.ids(field, ids)]
+    body = {**page_arguments(page, size), **drop_none(filter=days or None), "select": select or ["all"]}
+    return Query(REPORTS[report].path, rows, body, is_counted=False)
 
 
 def _record_hash(record: Record, key: Sequence[str]) -> RowHash:
-    """Return the mark of a record; one that lacks its key is told from others by all that it says."""
+    """Return the hash of a record. A record without its key is identified by its whole content."""
     content = json.dumps(record, sort_keys=True, default=str)
     names = [str(record.get(name)) for name in key]
     return row_hash(names if all(map(str.isdecimal, names)) else content, content)

@@ -1,57 +1,86 @@
-"""What NovaConnect's calls share: posting a JSON object, and lists in pages with a count."""
+"""How NovaConnect's requests are built: a JSON object by POST, and the pages of lists and reports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from airflow_provider_telecom.calls.checks import in_range
-from airflow_provider_telecom.calls.endpoint import Call, Page
+from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomNotFoundError
 from airflow_provider_telecom.calls.request import Idempotency, Json, Request
 from airflow_provider_telecom.vendors.api import Api
+from airflow_provider_telecom.vendors.novaconnect.consistent_read import ListPage, ListReading, read_pages
 from airflow_provider_telecom.vendors.novaconnect.options import NovaConnectOptions
-from airflow_provider_telecom.vendors.novaconnect.responses import Envelope, HasId, read_effect, read_success
+from airflow_provider_telecom.vendors.novaconnect.responses import Envelope, HasIdT, read_effect, read_success
 
 T = TypeVar("T")
 
-
-RowT = TypeVar("RowT", bound=HasId)
-
 PAGE_SIZE = 100
 MAX_READS = 2
-_MOST = 2**31 - 1
+_MAX_INT = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class ListPage(Page[T]):
-    """A page of a list, with the vendor's count of all rows (None when it gives none)."""
+class Query(Generic[T]):
+    """A page of a list or a report: its path, the type of its rows and the JSON body that asks for it.
 
-    next_page: Callable[[], Call[ListPage[T]]] | None = field(default=None, repr=False)
-    total: int | None = None
+    A list has a count, so it ends when that many rows came (`rows_before` is how many, None if unknown). A
+    report has none: it ends with a page shorter than the one before it, whose length is `last_length`. That
+    is not the requested size: the vendor may send fewer rows on every page.
+    """
+
+    path: str
+    rows: type[list[T]]
+    body: Mapping[str, object]
+    is_counted: bool = True
+    rows_before: int | None = 0
+    last_length: int | None = None
+
+    def is_last(self, length: int, total: int | None) -> bool:
+        """Whether no page follows the one that this query has got."""
+        if not self.is_counted:
+            return not length or (self.last_length is not None and length < self.last_length)
+        is_complete = (
+            total is not None and self.rows_before is not None and self.rows_before + length >= total
+        )
+        return not length or is_complete
+
+    def next(self, length: int) -> Query[T]:
+        """Return the query of the next page.
+
+        If the first page was shorter than requested, the vendor may have a maximum. The document does not say
+        whether its next page then begins after these rows or after the requested size. Requesting pages of
+        that length from then on makes both the same.
+        """
+        page, size = int(str(self.body["page"])), int(str(self.body["size"]))
+        size = length if page == 0 and 0 < length < size else size
+        rows_before = None if self.rows_before is None else self.rows_before + length
+        body = {**self.body, "page": page + 1, "size": size}
+        return replace(self, body=body, rows_before=rows_before, last_length=length)
 
 
 def drop_none(**values: object) -> dict[str, object]:
-    """Return the values that were given: those that are not None."""
+    """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def page_arguments(page: int, size: int) -> dict[str, object]:
-    """Return which page is asked for: `page` from 0, of `size` rows."""
-    return {"page": in_range("page", page, 0, _MOST), "size": in_range("size", size, 1, _MOST)}
+    """Return the fields that ask for a page: `page` from 0, of `size` rows."""
+    return {"page": in_range("page", page, 0, _MAX_INT), "size": in_range("size", size, 1, _MAX_INT)}
 
 
 class NovaConnectCalls(Api[NovaConnectOptions]):
-    """Posts requests and reads lists to their end."""
+    """Base class of the endpoints: sends requests and reads lists."""
 
     def _post(
         self, path: str, idempotency: Idempotency, body: Mapping[str, object], read: Callable[[Envelope], T]
     ) -> Call[T]:
         """Post a JSON object and return what `read` makes of a success."""
         request = Request("POST", self._path(path), idempotency, query=self._query(), body=Json(body))
-        opened = read_effect if idempotency.is_effect else read_success
-        return self._call(request, lambda answer: read(opened(answer)))
+        envelope_of = read_effect if idempotency.is_effect else read_success
+        return self._call(request, lambda response: read(envelope_of(response)))
 
     def _path(self, path: str) -> str:
         return f"{self.options.api_path}/{path}"
@@ -60,131 +89,56 @@ class NovaConnectCalls(Api[NovaConnectOptions]):
         return {**({"lang": self.options.lang} if self.options.lang else {}), **more}
 
     def _list_page(
-        self, path: str, rows: type[list[T]], wanted: Mapping[str, object], page: int, size: int
+        self, path: str, rows: type[list[T]], selection: Mapping[str, object], page: int, size: int
     ) -> Call[ListPage[T]]:
-        """Return one page. How many rows stand before it is known for the first only."""
-        return self._page(path, rows, {**page_arguments(page, size), **wanted}, None if page else 0)
-
-    def _page(
-        self, path: str, rows: type[list[T]], body: Mapping[str, object], seen: int | None
-    ) -> Call[ListPage[T]]:
-        items, total = yield from self._post(
-            path, Idempotency.READ, body, lambda envelope: (envelope.items(rows), envelope.total())
-        )
-        seen = None if seen is None else seen + len(items)
-        over = not items or (total is not None and seen is not None and seen >= total)
-        following = next_page_body(body, len(items))
-        return ListPage(
-            items, None if over else lambda: self._next(path, rows, following, seen, total), total
-        )
-
-    def _next(
-        self,
-        path: str,
-        rows: type[list[T]],
-        body: Mapping[str, object],
-        seen: int | None,
-        total: int | None,
-    ) -> Call[ListPage[T]]:
-        """Return a page that may lie behind the last one, which some vendors answer with "not found"."""
-        try:
-            return (yield from self._page(path, rows, body, seen))
-        except TelecomNotFoundError:
-            return ListPage([], None, total)
+        """Return one page of a list. How many rows come before it is known for the first page only."""
+        body = {**page_arguments(page, size), **selection}
+        return self._page(Query(path, rows, body, rows_before=None if page else 0))
 
     def _read_list(
-        self, path: str, rows: type[list[RowT]], wanted: Mapping[str, object], size: int
-    ) -> Call[list[RowT]]:
-        """Return all rows, each once; read a second time when rows were missed in the first.
+        self, path: str, rows: type[list[HasIdT]], selection: Mapping[str, object], size: int
+    ) -> Call[list[HasIdT]]:
+        """Return all rows of a list, each once; read it a second time if rows were missed in the first.
 
-        Rows move between pages when others come or go meanwhile. They were missed when fewer came than
-        the vendor counts, or when the count fell while pages were read. The count of a filtered list may be
-        that of all rows: then two equal readings that came to an end are the whole.
+        Rows move between pages when others are added or removed meanwhile. The count of a filtered list may
+        be that of all rows: then two equal readings that came to an end are complete.
         """
-        body, before = {**page_arguments(0, size), **wanted}, None
+        query, before = Query(path, rows, {**page_arguments(0, size), **selection}), None
         for _ in range(MAX_READS):
-            reading = yield from _read_pages(self._page(path, rows, body, 0), size)
+            reading = yield from read_pages(self._page(query), size)
             if reading.is_complete:
                 return reading.rows
-            if reading.is_confirmed_by(before) and (
-                yield from self._count_ignores_filter(path, rows, reading, wanted)
-            ):
+            if reading.is_confirmed_by(before) and (yield from self._count_ignores_filter(query, reading)):
                 return reading.rows
             before = reading
         counted = f"{reading.totals[-1]} rows" if reading.totals else "an unknown number of rows"
         raise TelecomAnswerError(
-            f"{len(reading.rows)} of {counted} came, in {MAX_READS} reads: the list changes as it is read, "
-            "or its pages do not turn",
+            f"{len(reading.rows)} of {counted} came, in {MAX_READS} readings: the list changes while it is "
+            "read, or each page is the same",
             call=f"POST {self._path(path)}",
         )
 
-    def _count_ignores_filter(
-        self, path: str, rows: type[list[RowT]], reading: _Reading[RowT], wanted: Mapping[str, object]
-    ) -> Call[bool]:
-        """Whether the count of a filtered list is that of the list without its filter."""
-        if "filter" not in wanted:
+    def _count_ignores_filter(self, query: Query[HasIdT], reading: ListReading[HasIdT]) -> Call[bool]:
+        if "filter" not in query.body:
             return False
-        others = {name: value for name, value in wanted.items() if name != "filter"}
-        page = yield from self._page(path, rows, {**page_arguments(0, 1), **others}, 0)
+        others = {name: value for name, value in query.body.items() if name != "filter"}
+        page = yield from self._page(replace(query, body={**others, **page_arguments(0, 1)}))
         return page.total == reading.totals[-1]
 
-
-def next_page_body(body: Mapping[str, object], rows: int) -> dict[str, object]:
-    """Return what asks for the page behind one that had so many rows.
-
-    Where the first page was shorter than asked for, the vendor may have a maximum. Nobody knows whether its
-    next page begins behind these rows or a whole asked-for page later. Asking for pages of that length from
-    then on makes both the same.
-    """
-    page, size = body["page"], body["size"]
-    if page == 0 and isinstance(size, int) and 0 < rows < size:
-        size = rows
-    return {**body, "page": int(str(page)) + 1, "size": size}
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading(Generic[RowT]):
-    """A list as it was read: each row once, the count that came with each page, and whether it had an end."""
-
-    rows: list[RowT]
-    totals: list[int]
-    ended: bool
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether no row was missed, by the vendor's count; without one, by the end."""
-        if not self.totals:
-            return self.ended
-        return len(self.rows) >= self.totals[-1] and self.totals == sorted(self.totals)
-
-    def is_confirmed_by(self, before: _Reading[RowT] | None) -> bool:
-        """Whether both readings came to their end and show the same."""
-        return (
-            before is not None
-            and self.ended
-            and before.ended
-            and {row.id for row in self.rows} == {row.id for row in before.rows}
-            and len({*self.totals, *before.totals}) == 1
+    def _page(self, query: Query[T]) -> Call[ListPage[T]]:
+        items, total = yield from self._post(
+            query.path,
+            Idempotency.READ,
+            query.body,
+            lambda envelope: (envelope.items(query.rows), envelope.total()),
         )
+        if query.is_last(len(items), total):
+            return ListPage(items, None, total)
+        return ListPage(items, lambda: self._next_page(query.next(len(items)), total), total)
 
-
-def _read_pages(first: Call[ListPage[RowT]], size: int) -> Call[_Reading[RowT]]:
-    """Read a list page by page, to its end or to a page without a new row.
-
-    A page without a new row is the end if it is the last page again, which some vendors show for all pages
-    behind it. It is known to be the last if pages have turned before, or if it had room for more rows.
-    """
-    found: dict[int, RowT] = {}
-    totals: list[int] = []
-    last: list[int] = []
-    page, pages = (yield from first), 1
-    while True:
-        known, ids = len(found), [row.id for row in page.items]
-        found.update(zip(ids, page.items, strict=True))
-        totals += [] if page.total is None else [page.total]
-        if page.next_page is None:
-            return _Reading(list(found.values()), totals, True)
-        if len(found) == known:
-            ended = ids == last and (pages > 2 or len(ids) < size)
-            return _Reading(list(found.values()), totals, ended)
-        page, pages, last = (yield from page.next_page()), pages + 1, ids
+    def _next_page(self, query: Query[T], total: int | None) -> Call[ListPage[T]]:
+        """Return a page that may be after the last one, which some vendors answer with "not found"."""
+        try:
+            return (yield from self._page(query))
+        except TelecomNotFoundError:
+            return ListPage([], None, total)

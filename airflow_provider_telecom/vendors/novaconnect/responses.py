@@ -1,29 +1,27 @@
-"""Reading answers: NovaConnect wraps each in an envelope with a `code` of its own.
+"""How NovaConnect's responses are read: each is an envelope with a `code` of its own.
 
-Its document gives the envelope of a success only. So nothing counts as one but HTTP 2xx with `code` 200:
-a refusal may come as HTTP 200 with `code` 403. A refusal is what has the status or code of one (400 to 499);
-what any other code means nobody knows, so it is an answer that cannot be read.
+The document shows the envelope of a success only. So a success is HTTP 2xx with `code` 200 and nothing else:
+a refusal may come as HTTP 200 with `code` 403. A status or code of 400 to 499 is a refusal. The meaning of
+any other code is not documented, so such a response cannot be read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
-    TelecomAuthError,
     TelecomError,
-    TelecomNotFoundError,
     TelecomRejectedError,
-    TelecomServerError,
     TelecomThrottledError,
 )
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.responses import (
     ErrorDetails,
+    error_for_status,
     mentions_failure,
     raise_for_status,
     read_json,
@@ -45,15 +43,7 @@ class HasId(Protocol):
 
 HasIdT = TypeVar("HasIdT", bound=HasId)
 _SUCCESS = 200
-_NO_ANSWER = (408, 425, 499)
-"""Codes of requests that may have arrived all the same."""
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
-_ERROR_BY_CODE: dict[int, type[TelecomError]] = {
-    401: TelecomAuthError,
-    403: TelecomAuthError,
-    404: TelecomNotFoundError,
-    429: TelecomThrottledError,
-}
+_INTEGER = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +54,19 @@ class Envelope:
     body: bytes = field(repr=False)
 
     def item(self, model: type[T]) -> T:
-        """Return the one thing that the answer is about. Raises TelecomAnswerError."""
+        """Return the one object that the response is about. Raises TelecomAnswerError."""
         return to_model(model, self._part("item"), self.body)
-
-    def item_with_id(self, model: type[HasIdT], wanted: int) -> HasIdT:
-        """Return the thing with the id `wanted`. Raises TelecomAnswerError, also for another one."""
-        found = self.item(model)
-        if found.id != wanted:
-            raise unreadable_response("an answer about another id", self.body)
-        return found
 
     def items(self, rows: type[list[T]]) -> list[T]:
         """Return the rows of a list or a report. Raises TelecomAnswerError."""
         return to_model(rows, self._part("items"), self.body)
 
     def total(self) -> int | None:
-        """Return how many rows there are on all pages, or None when the answer does not say."""
+        """Return how many rows there are on all pages, or None if the response has no count."""
         return _number(self.fields.get("all_count"))
 
     def _part(self, name: str) -> object:
-        """Return `result.<name>` or, since tables and samples disagree, `<name>` itself."""
+        """Return `result.<name>` or, because tables and samples of the document differ, `<name>` itself."""
         result = self.fields.get("result")
         for place in (result, self.fields):
             if isinstance(place, Mapping) and name in place:
@@ -91,44 +74,54 @@ class Envelope:
         raise unreadable_response(f"an answer without {name}", self.body)
 
 
-def read_success(answer: Response) -> Envelope:
-    """Return the envelope of a success. Raises the TelecomError that anything else stands for."""
-    if 400 <= answer.status < 500:
-        said = _error_details(answer.body)
+def item_of(model: type[HasIdT], expected_id: int | None = None) -> Callable[[Envelope], HasIdT]:
+    """Return a function that reads the object of a response. It raises TelecomAnswerError for another id."""
+
+    def read(envelope: Envelope) -> HasIdT:
+        found = envelope.item(model)
+        if expected_id not in (None, found.id):
+            raise unreadable_response("an answer about another id", envelope.body)
+        return found
+
+    return read
+
+
+def read_success(response: Response) -> Envelope:
+    """Return the envelope of a success. Raises the TelecomError that any other response means."""
+    if 400 <= response.status < 500:
+        said = _error_details(response.body)
         if said.code == str(_SUCCESS):
-            raise unreadable_response("an answer that says both yes and no", answer.body, answer.status)
-        if answer.status == 404 and said == ErrorDetails():  # not NovaConnect's words, so not its "not found"
+            raise unreadable_response("an answer that says both yes and no", response.body, response.status)
+        if (
+            response.status == 404 and said == ErrorDetails()
+        ):  # a gateway's page, not NovaConnect's "not found"
             raise TelecomRejectedError(
                 "there is nothing at this address: check host and api_path", status=404
             )
-    raise_for_status(answer, lambda: _error_details(answer.body))
-    fields = read_json(answer.body)
+    raise_for_status(response, lambda: _error_details(response.body))
+    fields = read_json(response.body)
     code = _number(fields.get("code")) if isinstance(fields, dict) else None
     if code is None:
-        raise unreadable_response("an answer without code", answer.body)
+        raise unreadable_response("an answer without code", response.body)
     if code != _SUCCESS:
-        raise _refusal(code, fields, answer)
-    return Envelope(fields, answer.body)
+        raise _refusal(code, fields, response)
+    return Envelope(fields, response.body)
 
 
-def read_effect(answer: Response) -> Envelope:
-    """Return the envelope of an effect's success. A success that mentions a failure is none.
-
-    Raises the TelecomError that anything else stands for.
-    """
-    envelope = read_success(answer)
+def read_effect(response: Response) -> Envelope:
+    """Return the envelope of an effect's success. Raises TelecomAnswerError if it also mentions a failure."""
+    envelope = read_success(response)
     if mentions_failure(envelope.fields):
-        raise unreadable_response("an answer that says both yes and no", answer.body, answer.status)
+        raise unreadable_response("an answer that says both yes and no", response.body, response.status)
     return envelope
 
 
-def _refusal(code: int, fields: Mapping[str, Any], answer: Response) -> TelecomError:
+def _refusal(code: int, fields: Mapping[str, Any], response: Response) -> TelecomError:
     if not 400 <= code < 600:
-        return unreadable_response(f"an answer with code {code}", answer.body, answer.status)
-    is_theirs = code >= 500 or code in _NO_ANSWER
-    kind = TelecomServerError if is_theirs else _ERROR_BY_CODE.get(code, TelecomRejectedError)
-    wait = retry_after(answer.headers) if kind is TelecomThrottledError else None
-    return kind(_text(fields) or "refused", status=answer.status, code=str(code), retry_after=wait)
+        return unreadable_response(f"an answer with code {code}", response.body, response.status)
+    kind = error_for_status(code)
+    wait = retry_after(response.headers) if kind is TelecomThrottledError else None
+    return kind(_text(fields) or "refused", status=response.status, code=str(code), retry_after=wait)
 
 
 def _error_details(body: bytes) -> ErrorDetails:
@@ -148,6 +141,6 @@ def _text(fields: Mapping[str, Any]) -> str:
 
 
 def _number(value: object) -> int | None:
-    if isinstance(value, bool) or not _WHOLE_NUMBER.fullmatch(str(value).strip()):
+    if isinstance(value, bool) or not _INTEGER.fullmatch(str(value).strip()):
         return None
     return int(str(value))

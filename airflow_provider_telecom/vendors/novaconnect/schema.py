@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.responses import to_model
 from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text
 from airflow_provider_telecom.vendors.novaconnect.models import ActionRow, DayRow, ReportRow, SessionRow
 from airflow_provider_telecom.vendors.novaconnect.numbers import OptionalInt
+from airflow_provider_telecom.vendors.novaconnect.times import day_of, parse_unix
 
 _SID = Column("sid", ColumnType.INT64, "the session's id")
 _COST = Column(
@@ -82,8 +82,6 @@ _SHAPES = {
     "calls_and_sms": _Shape(ActionRow, ("date",), ("type", "to_number"), ()),
 }
 _IDENTITIES = ("sid", "id", "iccid", "original_number", "operator_code", "to_number")
-_LAST_SECOND = 253_402_300_799  # of the year 9999
-_HALF_A_DAY = timedelta(hours=12)
 _WHOLE: TypeAdapter[int | None] = TypeAdapter(OptionalInt)
 
 
@@ -93,16 +91,10 @@ def day_in(report: str, record: Mapping[str, Any]) -> date:
     A record of `days` belongs to its day whichever midnight stands for it, from UTC-11 to UTC+12.
     """
     name = _SHAPES[report].times[0]
-    at = _moment(name, _whole(name, record.get(name)))
+    at = parse_unix(name, _whole(name, record.get(name)))
     if at is None:
         raise TelecomInputError(name, "is missing, or no time")
-    return day_of(int(at.timestamp())) if report == "days" else date(at.year, at.month, at.day)
-
-
-def day_of(midnight: int) -> date:
-    """Return the day that begins at a Unix time, whichever zone's midnight it is, from UTC-11 to UTC+12."""
-    middle = datetime.fromtimestamp(midnight, UTC) + _HALF_A_DAY
-    return date(middle.year, middle.month, middle.day)
+    return day_of(int(at.timestamp())) if report == "days" else at.date()
 
 
 def to_row(report: str, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +109,7 @@ def to_row(report: str, record: Mapping[str, Any]) -> dict[str, Any]:
     read = _read(shape.model, record)
     row = {
         "sid": read.sid,
-        **{f"{name}_utc": _moment(name, getattr(read, name)) for name in shape.times},
+        **{f"{name}_utc": parse_unix(name, getattr(read, name)) for name in shape.times},
         **{f"{name}_unix": getattr(read, name) for name in shape.times},
         **{name: getattr(read, name) for name in (*shape.texts, *shape.wholes)},
         "session_cost": read.session_cost,
@@ -139,14 +131,4 @@ def _whole(name: str, value: Any) -> int | None:
     try:
         return _WHOLE.validate_python(None if isinstance(value, bool) else value)
     except ValidationError:
-        raise TelecomInputError(name, "is no Unix time") from None
-
-
-def _moment(name: str, seconds: int | None) -> datetime | None:
-    """Return a Unix time as a moment; None for 0, which stands for "not yet". Quicker than pendulum."""
-    if not seconds:
-        return None
-    try:
-        return datetime.fromtimestamp(in_range(name, seconds, 1, _LAST_SECOND), UTC)
-    except TelecomInputError:
         raise TelecomInputError(name, "is no Unix time") from None

@@ -1,15 +1,16 @@
 """The calls for SIMs. Source: "Сим-карты" of the vendor's document.
 
-All operations but renaming are only put into a queue: `Queued` says that they wait there, not that they
-are done. Its end is told to `callback_url`, and shows in the SIMs; no call asks for a queue. They need
-the role of an administrator (else TelecomAuthError).
+All operations except renaming are put into a queue: `Queued` means that they wait there, not that they are
+done. The end is posted to `callback_url`, and shows in the list of SIMs; no call returns the state of a
+queue. Operations need the role of an administrator (otherwise TelecomAuthError), and raise TelecomInputError,
+TelecomRejectedError and TelecomUnknownError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
@@ -17,111 +18,97 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Idempotency
 from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.vendors.novaconnect import arguments
+from airflow_provider_telecom.vendors.novaconnect.consistent_read import ListPage
 from airflow_provider_telecom.vendors.novaconnect.models import Queued, RenamedSim, Sim
 from airflow_provider_telecom.vendors.novaconnect.requests import (
     PAGE_SIZE,
-    ListPage,
     NovaConnectCalls,
     drop_none,
 )
 from airflow_provider_telecom.vendors.novaconnect.responses import Envelope
 
-Profile = Literal["TD", "TC"]
+
+class SimFilter(TypedDict, total=False):
+    """Which SIMs are listed, and in which order."""
+
+    profile: Literal["TD", "TC"] | None
+    msu_block: bool | None
+    """True: only SIMs that are blocked for MSU."""
+    blocked: bool | None
+    """True: only SIMs with any block; False: only SIMs without one."""
+    query: str | None
+    """The vendor's search."""
+    sort: Mapping[str, str] | None
+    """A field and its direction, such as `{"name": "DESC"}`; by default ids in ascending order."""
 
 
 class SimCalls(NovaConnectCalls):
-    """Listing SIMs, and what can be done to them."""
+    """Lists SIMs and changes them."""
 
     @endpoint
     def list_sims(
-        self,
-        page: int = 0,
-        size: int = PAGE_SIZE,
-        *,
-        profile: Profile | None = None,
-        msu_block: bool | None = None,
-        blocked: bool | None = None,
-        query: str | None = None,
-        sort: Mapping[str, str] | None = None,
+        self, page: int = 0, size: int = PAGE_SIZE, **choice: Unpack[SimFilter]
     ) -> Call[ListPage[Sim]]:
-        """Return one page of SIMs, the first being 0, by rising id unless `sort` says else.
-
-        `blocked` keeps SIMs with any block (or with none), `msu_block` those blocked for MSU, `query`
-        is the vendor's search, `sort` is like `{"name": "DESC"}`.
+        """Return one page of SIMs, the first being 0. `choice` is a `SimFilter`.
 
         Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. A read. Source: "Список сим-карт".
         """
-        wanted = _wanted(profile, msu_block, blocked, query, sort)
-        return self._list_page("sim/list", list[Sim], wanted, page, size)
+        return self._list_page("sim/list", list[Sim], _filter(**choice), page, size)
 
     @endpoint
-    def all_sims(
-        self,
-        *,
-        profile: Profile | None = None,
-        msu_block: bool | None = None,
-        blocked: bool | None = None,
-        query: str | None = None,
-        sort: Mapping[str, str] | None = None,
-        size: int = PAGE_SIZE,
-    ) -> Call[list[Sim]]:
-        """Return all SIMs that `list_sims` would find, each once, in pages of `size`.
+    def all_sims(self, *, size: int = PAGE_SIZE, **choice: Unpack[SimFilter]) -> Call[list[Sim]]:
+        """Return all SIMs that `list_sims` lists, each once, read in pages of `size`.
 
-        Raises TelecomAnswerError as well when rows went missing between pages in two readings.
+        Also raises TelecomAnswerError if rows were missed between pages in two readings.
         """
-        wanted = _wanted(profile, msu_block, blocked, query, sort)
-        return self._read_list("sim/list", list[Sim], wanted, size)
+        return self._read_list("sim/list", list[Sim], _filter(**choice), size)
 
     @endpoint
     def block_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
-        """Queue the voluntary block of SIMs. A copy is free, but a late one undoes a newer unblocking.
+        """Queue the voluntary block of SIMs. Source: "Блокировка".
 
-        Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Блокировка".
+        A duplicate costs nothing, but a late one undoes a newer unblocking.
         """
         return self._queue("block", Idempotency.SET_STATE, sim_ids, callback_url)
 
     @endpoint
     def unblock_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
-        """Queue the lifting of the voluntary block. A copy is free, but a late one undoes a newer blocking.
+        """Queue lifting the voluntary block. Source: "Разблокировка".
 
-        Blocks m, g and f are not ours to lift; p ends with `repackage_sims`. Raises TelecomInputError,
-        TelecomRejectedError, TelecomUnknownError. Source: "Разблокировка".
+        Blocks m, g and f cannot be lifted by us; p ends with `repackage_sims`. A duplicate costs nothing, but
+        a late one undoes a newer blocking.
         """
         return self._queue("unblock", Idempotency.SET_STATE, sim_ids, callback_url)
 
     @endpoint
     def reconnect_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
-        """Queue the reset of SIMs' data sessions, which the vendor now does as `disconnect_sims`.
+        """Queue a reset of the SIMs' data sessions, which the vendor now does as `disconnect_sims`.
 
-        A copy drops a live session once more. Raises TelecomInputError, TelecomRejectedError,
-        TelecomUnknownError. Source: "Перезагрузка".
+        A duplicate interrupts a live session again. Source: "Перезагрузка".
         """
         return self._queue("reconnect", Idempotency.NONE, sim_ids, callback_url)
 
     @endpoint
     def disconnect_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
-        """Queue the disconnection of SIMs from the network (Cancel Location).
+        """Queue the disconnection of SIMs from the network (Cancel Location). Source: "Отключение".
 
-        A copy drops a live session once more. Raises TelecomInputError, TelecomRejectedError,
-        TelecomUnknownError. Source: "Отключение".
+        A duplicate interrupts a live session again.
         """
         return self._queue("disconnect", Idempotency.NONE, sim_ids, callback_url)
 
     @endpoint
     def ping_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
-        """Queue an SMS with the text PING to SIMs of profile TD.
+        """Queue an SMS with the text PING to SIMs of profile TD. Source: "Пинг".
 
-        A copy sends a second SMS to each. Raises TelecomInputError, TelecomRejectedError,
-        TelecomUnknownError. Source: "Пинг".
+        A duplicate sends a second SMS to each.
         """
         return self._queue("ping", Idempotency.NONE, sim_ids, callback_url)
 
     @endpoint
     def send_sms(self, sim_ids: Sequence[int], text: str, *, callback_url: str | None = None) -> Call[Queued]:
-        """Queue an SMS of at most 70 characters to SIMs of profile TD.
+        """Queue an SMS of at most 70 characters to SIMs of profile TD. Source: "СМС".
 
-        A copy sends a second SMS to each; the report shows what was sent only the next day. Raises
-        TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "СМС".
+        A duplicate sends a second SMS to each. The report shows what was sent only on the next day.
         """
         params = {"text": arguments.sms_text(text)}
         return self._queue("sms", Idempotency.NONE, sim_ids, callback_url, params=params)
@@ -137,8 +124,8 @@ class SimCalls(NovaConnectCalls):
     ) -> Call[Queued]:
         """Queue a traffic limit in megabytes per calendar month (`month1`), or none (`off`), for TC SIMs.
 
-        The vendor wants `limit_mb` with `off` too. A copy is free, but a late one undoes a newer limit.
-        Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Установка лимита".
+        The vendor requires `limit_mb` with `off` too. A duplicate costs nothing, but a late one undoes a
+        newer limit. Source: "Установка лимита".
         """
         params = {
             "value": arguments.limit_mb(limit_mb),
@@ -158,31 +145,30 @@ class SimCalls(NovaConnectCalls):
     ) -> Call[Queued]:
         """Queue another package for SIMs of profile TD: 15360 to 102400 kilobytes in steps of 5120.
 
-        `auto_package` buys the package anew when it is used up; `all_world` adds roaming everywhere
-        (tariff TD_Mega). A copy may buy twice, and a change may lock the tariff for a time. Raises
-        TelecomInputError, TelecomRejectedError, TelecomUnknownError. Source: "Изменение тарификации".
+        `auto_package` buys the package again when it is used up; `all_world` adds worldwide roaming (tariff
+        TD_Mega). A duplicate may buy twice, and a change may lock the tariff for a time. Source: "Изменение
+        тарификации".
         """
-        size = arguments.package_kb(package_kb)
-        world = None if all_world is None else arguments.boolean("all_world", all_world)
-        auto = arguments.boolean("auto_package", auto_package)
-        params = drop_none(value=size, auto_package=auto, all_world=world)
+        params = drop_none(
+            value=arguments.package_kb(package_kb),
+            auto_package=arguments.boolean("auto_package", auto_package),
+            all_world=None if all_world is None else arguments.boolean("all_world", all_world),
+        )
         return self._queue("tariff", Idempotency.NONE, sim_ids, callback_url, params=params)
 
     @endpoint
     def repackage_sims(self, sim_ids: Sequence[int], *, callback_url: str | None = None) -> Call[Queued]:
-        """Queue the purchase of the same package anew for SIMs of profile TD.
+        """Queue the purchase of the same package for SIMs of profile TD. Source: "Переподключение пакета".
 
-        A copy buys a second one. Raises TelecomInputError, TelecomRejectedError, TelecomUnknownError.
-        Source: "Переподключение пакета".
+        A duplicate buys a second one.
         """
         return self._queue("repackage", Idempotency.NONE, sim_ids, callback_url)
 
     @endpoint
     def rename_sim(self, sim_id: int, name: str) -> Call[RenamedSim]:
-        """Give a SIM another name, and return what the vendor says it is now.
+        """Give a SIM another name, and return the vendor's answer. Source: "Переименование".
 
-        A copy is free, but a late one undoes a newer name. Raises TelecomInputError,
-        TelecomNotFoundError, TelecomUnknownError. Source: "Переименование".
+        A duplicate costs nothing, but a late one undoes a newer name. Also raises TelecomNotFoundError.
         """
         body = {"id": arguments.valid_id("sim_id", sim_id), "name": non_blank("name", name)}
         return self._post("sim/edit", Idempotency.SET_STATE, body, partial(_renamed, sim_id, name))
@@ -196,12 +182,11 @@ class SimCalls(NovaConnectCalls):
         *,
         callback_url: str | None = None,
     ) -> Call[Queued]:
-        """Queue groups for SIMs: existing ones by id, others by name (made unless a group bears it).
+        """Queue groups for SIMs: existing groups by id, others by name (created if no group has the name).
 
-        At least one of both must be given: what empty lists would do, the document does not say. Nor does it
-        say whether a SIM leaves its other groups.
-        A copy is free, but a late one undoes a newer choice. Raises TelecomInputError,
-        TelecomRejectedError, TelecomUnknownError. Source: "Сим-карты", "Группы".
+        At least one of both must be given: the document does not say what empty lists do, nor whether a SIM
+        leaves its other groups. A duplicate costs nothing, but a late one undoes a newer choice. Source:
+        "Сим-карты", "Группы".
         """
         existing = arguments.id_list("group_ids", group_ids)
         new = arguments.names("new_group_names", new_group_names)
@@ -218,41 +203,34 @@ class SimCalls(NovaConnectCalls):
         callback_url: str | None,
         **more: object,
     ) -> Call[Queued]:
-        body = {
-            "items": arguments.ids("sim_ids", sim_ids),
-            **drop_none(callbackUrl=None if callback_url is None else arguments.callback_url(callback_url)),
-            **more,
-        }
+        url = None if callback_url is None else arguments.callback_url(callback_url)
+        body = {"items": arguments.ids("sim_ids", sim_ids), **drop_none(callbackUrl=url), **more}
         return self._post(f"sim/{operation}", idempotency, body, lambda envelope: envelope.item(Queued))
 
 
 def _renamed(sim_id: int, name: str, envelope: Envelope) -> RenamedSim:
-    """Return what the vendor says. Raises TelecomAnswerError when that is another SIM or another name."""
+    """Return the vendor's answer. Raises TelecomAnswerError if it names another SIM or another name."""
     found = envelope.item(RenamedSim)
     if found.queue_id is None and (found.id, (found.name or "").strip()) != (sim_id, name.strip()):
         raise unreadable_response("an answer about another id or name", envelope.body)
     return found
 
 
-def _wanted(
-    profile: Profile | None,
-    msu_block: bool | None,
-    blocked: bool | None,
-    query: str | None,
-    sort: Mapping[str, str] | None,
+def _filter(
+    profile: str | None = None,
+    msu_block: bool | None = None,
+    blocked: bool | None = None,
+    query: str | None = None,
+    sort: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
-    wanted = drop_none(
+    found = drop_none(
         profile=None if profile is None else one_of("profile", profile, ("TD", "TC")),
         msu_block=None if msu_block is None else arguments.boolean("msu_block", msu_block),
         blocked=None if blocked is None else arguments.boolean("blocked", blocked),
         query=None if query is None else non_blank("query", query),
     )
-    return {**({"filter": wanted} if wanted else {}), "sort": _order(sort)}
-
-
-def _order(sort: Mapping[str, str] | None) -> dict[str, str]:
     order = dict(sort or {"id": "ASC"})
     for name, direction in order.items():
         non_blank("sort", name)
         one_of("sort", direction, ("ASC", "DESC"))
-    return order
+    return {**drop_none(filter=found or None), "sort": order}

@@ -1,6 +1,7 @@
-"""What can be waited for at NovaConnect: operations that show in the SIMs, or that a call-back tells of.
+"""Status checks: whether an operation on SIMs is done, and what account notices would report.
 
-No call asks for a queue.
+No call returns the state of a queue, so an operation is checked in the list of SIMs or by the vendor's
+webhook.
 """
 
 from __future__ import annotations
@@ -10,105 +11,101 @@ from typing import Any
 
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.vendors.novaconnect import desired_state
+from airflow_provider_telecom.vendors.novaconnect.arguments import rendered_ids
 from airflow_provider_telecom.vendors.novaconnect.models import Sim
+from airflow_provider_telecom.vendors.novaconnect.operations import OBSERVABLE, Operation, parse_operation
 from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
 GONE = "it is not in the list of SIMs"
-FAILED = "the vendor says that it failed"
+FAILED = "the vendor reports that it failed"
 MAX_POLLS_IN_OTHER_GROUPS = 10
-"""So often a SIM may be in all wanted groups and in others, before the vendor is taken for one that adds."""
+"""After this many polls in which SIMs are in all wanted groups and in others, the vendor only adds groups."""
 
 
-def sims(
+def sim_operation(
     api: SimCalls,
     operation: str,
     sim_ids: Sequence[int] | str,
-    target: Mapping[str, Any] | None = None,
+    desired_state: Mapping[str, Any] | None = None,
     queue_id: str | None = None,
     callback_key: str | None = None,
     done: int = 0,
     added: int = 0,
     told: Mapping[str, Any] | None = None,
 ) -> Call[PollResult]:
-    """Wait until an operation is done for all SIMs.
+    """Check whether an operation is done for all SIMs.
 
-    `told` is what the vendor's call-back has said last, if one was asked for (`callback_key`). It is believed
-    only where nothing else tells: where an operation shows in the SIMs, they are looked at.
+    `told` is what the vendor's last webhook reported, if one was requested (`callback_key`). It counts only
+    for operations whose result does not show in the list of SIMs.
     """
-    if told is not None and queue_id and told.get("queue_id") not in (None, queue_id):
+    webhook = told or {}
+    if queue_id and webhook.get("queue_id") not in (None, queue_id):
         raise TelecomInputError("callback_key", "is of another operation than queue_id")
-    if operation not in desired_state.OBSERVABLE and callback_key:
-        return _from_webhook(operation, desired_state.ids("sim_ids", sim_ids), queue_id, told or {})
-    return (yield from _from_sims(api, operation, sim_ids, target, queue_id, done, added, told or {}))
+    sims = rendered_ids("sim_ids", sim_ids)
+    if operation not in OBSERVABLE and callback_key:
+        return _from_webhook(operation, sims, queue_id, webhook)
+    parsed = parse_operation(operation, desired_state)
+    return (yield from _from_sims(api, parsed, sims, queue_id, done, added, webhook))
 
 
 def _from_webhook(
-    operation: str, sim_ids: Sequence[int], queue_id: str | None, told: Mapping[str, Any]
+    operation: str, sim_ids: Sequence[int], queue_id: str | None, webhook: Mapping[str, Any]
 ) -> PollResult:
-    """Believe the call-back: no call asks how such an operation is."""
-    facts = {"operation": operation, "queue_id": told.get("queue_id", queue_id)}
-    if sim_ids and not told.get("final"):
-        return PollResult(Stage.WAITING, {**facts, "reached": told.get("process", 0)})
-    if failed := told.get("failed"):
-        return PollResult(Stage.FAILED, {**facts, "missed": {str(one): FAILED for one in failed}})
-    return PollResult(Stage.SUCCEEDED, {**facts, "reached": told.get("process", len(sim_ids))})
+    facts = {"operation": operation, "queue_id": webhook.get("queue_id", queue_id)}
+    if sim_ids and not webhook.get("final"):
+        return PollResult(Stage.WAITING, {**facts, "reached": webhook.get("process", 0)})
+    if failed := webhook.get("failed"):
+        return PollResult(Stage.FAILED, {**facts, "missed": {str(sim_id): FAILED for sim_id in failed}})
+    return PollResult(Stage.SUCCEEDED, {**facts, "reached": webhook.get("process", len(sim_ids))})
 
 
 def _from_sims(
     api: SimCalls,
-    operation: str,
-    sim_ids: Sequence[int] | str,
-    target: Mapping[str, Any] | None,
+    operation: Operation,
+    sim_ids: Sequence[int],
     queue_id: str | None,
     done: int,
     added: int,
-    told: Mapping[str, Any],
+    webhook: Mapping[str, Any],
 ) -> Call[PollResult]:
-    """Look at the SIMs: one look is one reading of the list.
+    """Check by one reading of the list of SIMs.
 
-    A SIM that was seen so once counts (`done` is how many did in earlier looks): what somebody does to it
-    later is another matter. Without SIMs there is nothing to wait for. It is over as soon as a SIM is gone,
-    or is in a state that keeps it from ever coming to be so, or is said to have failed: the facts name these
-    under `missed`. A locked tariff is no such state, since the change itself locks it.
+    A SIM that has once reached the state counts as done (`done` is how many did in earlier polls), whatever
+    somebody does to it later. The check fails as soon as a SIM is not in the list, is in a state that
+    prevents the operation, or is reported as failed: the facts name these SIMs under `missed`. A locked
+    tariff does not prevent it, since the change itself locks the tariff.
 
-    A SIM that is in all wanted groups, and also in others that it should not be in, may be one whose turn has
-    not come. So the waiting ends once all SIMs that are left have been like that for some looks in a row
-    (`added` is how many), or once the vendor says that it is done.
+    A SIM that is in all wanted groups, and also in others that it must not be in, may be one whose turn has
+    not come. So that fails only if all remaining SIMs have been like that for some polls in a row (`added` is
+    how many), or if the vendor reports that the operation is done.
     """
-    wanted, aim = desired_state.ids("sim_ids", sim_ids), desired_state.checked(operation, target)
     found = {sim.id: sim for sim in (yield from call_of(api.all_sims))}
-    left = [
-        one for one in wanted if one not in found or not desired_state.reached(operation, aim, found[one])
-    ]
-    failed = set(told.get("failed") or ()) if told.get("final") else set()
-    others = {one: desired_state.only_added(operation, aim, found[one]) for one in left if one in found}
-    added = added + 1 if others and all(others.values()) and not _is_running(told) else 0
-    if not (told.get("final") or added > MAX_POLLS_IN_OTHER_GROUPS):
-        others = {}
+    left = [one for one in sim_ids if one not in found or not operation.is_reached(found[one])]
+    is_final = bool(webhook.get("final"))
+    failed = set(webhook.get("failed") or ()) if is_final else set()
+    unreachable = {one: operation.unreachable_groups(found[one]) for one in left if one in found}
+    is_running = bool(webhook) and not is_final
+    added = added + 1 if unreachable and all(unreachable.values()) and not is_running else 0
+    if not (is_final or added > MAX_POLLS_IN_OTHER_GROUPS):
+        unreachable = {}
     missed = {
-        str(one): why
+        str(one): reason
         for one in left
-        if (why := _obstacle(operation, found.get(one)) or (FAILED if one in failed else others.get(one)))
+        if (
+            reason := _obstacle(operation, found.get(one))
+            or (FAILED if one in failed else unreachable.get(one))
+        )
     }
-    done += len(wanted) - len(left)
-    facts = {"operation": operation, "queue_id": queue_id, "reached": done}
+    done += len(sim_ids) - len(left)
+    facts = {"operation": operation.operation, "queue_id": queue_id, "reached": done}
     if missed:
         return PollResult(Stage.FAILED, {**facts, "missed": missed})
     if left:
-        return PollResult(Stage.WAITING, {**facts, "waiting": len(left)}, _rest(left, done, added))
+        next_arguments = {"sim_ids": left, "done": done, **({"added": added} if added else {})}
+        return PollResult(Stage.WAITING, {**facts, "waiting": len(left)}, next_arguments)
     return PollResult(Stage.SUCCEEDED, facts)
 
 
-def _rest(left: list[int], done: int, added: int) -> dict[str, Any]:
-    return {"sim_ids": left, "done": done, **({"added": added} if added else {})}
-
-
-def _is_running(told: Mapping[str, Any]) -> bool:
-    """Whether the vendor has said something, and not that it is done."""
-    return bool(told) and not told.get("final")
-
-
-def _obstacle(operation: str, sim: Sim | None) -> str | None:
-    return GONE if sim is None else desired_state.obstacle(operation, sim)
+def _obstacle(operation: Operation, sim: Sim | None) -> str | None:
+    return GONE if sim is None else operation.obstacle(sim)

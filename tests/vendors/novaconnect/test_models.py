@@ -22,7 +22,8 @@ from airflow_provider_telecom.vendors.novaconnect.models import (
     SimBlock,
     User,
 )
-from airflow_provider_telecom.vendors.novaconnect.numbers import amount_in, from_unix
+from airflow_provider_telecom.vendors.novaconnect.numbers import amount_in
+from airflow_provider_telecom.vendors.novaconnect.times import from_unix
 from tests.vendors.novaconnect.by_hand import BILL, COMPANY, GROUP, SESSION, SIM, USER, ScriptedApi, ask, ok
 
 

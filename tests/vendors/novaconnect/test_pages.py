@@ -144,7 +144,7 @@ def test_row_43_the_count_of_a_filtered_list_may_be_that_of_all_rows() -> None:
 )
 def test_two_readings_that_differ_or_do_not_end_are_no_whole(second: list[Response]) -> None:
     once = [page(1, 2, total=9), page(3, total=9), page(total=9)]
-    with pytest.raises(TelecomAnswerError, match="the list changes as it is read"):
+    with pytest.raises(TelecomAnswerError, match="the list changes while it is read"):
         filtered(*once, *second)
 
 

@@ -8,9 +8,18 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Json, Response
-from airflow_provider_telecom.vendors.novaconnect import desired_state
 from airflow_provider_telecom.vendors.novaconnect.models import Sim
-from airflow_provider_telecom.vendors.novaconnect.status import MAX_POLLS_IN_OTHER_GROUPS, sims
+from airflow_provider_telecom.vendors.novaconnect.operations import (
+    Block,
+    Disconnect,
+    Operation,
+    Repackage,
+    SendSms,
+    SetLimit,
+    SetTariff,
+    parse_operation,
+)
+from airflow_provider_telecom.vendors.novaconnect.status import MAX_POLLS_IN_OTHER_GROUPS, sim_operation
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from tests.by_hand import drive
 from tests.vendors.novaconnect.by_hand import SIM, ScriptedApi
@@ -20,6 +29,8 @@ TD = {
     "limit": {"type": "p_unlim", "value": 20, "used": 1},
     "tariff": {"id": 1, "name": "TD", "change_lock": None, "package_auto": True},
 }
+
+TARIFF = SetTariff(20_480, True, None)
 
 
 def sim(**changed: Any) -> Sim:
@@ -32,7 +43,7 @@ def looked(*found: dict[str, Any], **arguments: Any) -> tuple[dict[str, Any], Po
 
     body = {"code": 200, "message": "", "count": len(found), "all_count": len(found), "items": list(found)}
     answer = Response(200, {}, json.dumps(body).encode())
-    (request,), progress = drive(sims(ScriptedApi(), **arguments), [answer])
+    (request,), progress = drive(sim_operation(ScriptedApi(), **arguments), [answer])
     assert isinstance(request.body, Json)
     return request.body.value, progress
 
@@ -66,7 +77,7 @@ def test_another_block_or_a_sim_that_is_gone_ends_the_waiting(letter: str) -> No
 def test_a_lock_does_not_end_the_waiting_for_a_tariff() -> None:
     locked = {**SIM, **TD, "tariff": {**TD["tariff"], "change_lock": 4_000_000_000}}
     target = {"package_kb": 15360, "auto_package": True}
-    _, progress = looked(locked, operation="tariff", sim_ids=[1001], target=target)
+    _, progress = looked(locked, operation="tariff", sim_ids=[1001], desired_state=target)
     assert progress.stage is Stage.WAITING
 
 
@@ -107,34 +118,32 @@ def test_a_lock_does_not_end_the_waiting_for_a_tariff() -> None:
 def test_when_a_target_is_reached(
     operation: str, target: dict[str, Any], changed: dict[str, Any], reached: bool
 ) -> None:
-    assert (
-        desired_state.reached(operation, desired_state.checked(operation, target), sim(**changed)) is reached
-    )
+    assert parse_operation(operation, target).is_reached(sim(**changed)) is reached
 
 
 @pytest.mark.parametrize(
     ("operation", "changed", "why"),
     [
-        ("limit", {"profile": "TD"}, "profile TD"),
-        ("sms", {}, "profile TC"),
-        ("block", {"block": "m"}, "MSU"),
-        ("repackage", {**TD, "block": "p"}, None),
-        ("repackage", {**TD, "block": "f"}, "unpaid"),
-        ("disconnect", {"block": "f"}, None),
-        ("limit", {"block": "f"}, None),
+        (SetLimit(5, "month1"), {"profile": "TD"}, "profile TD"),
+        (SendSms("x"), {}, "profile TC"),
+        (Block(), {"block": "m"}, "MSU"),
+        (Repackage(False), {**TD, "block": "p"}, None),
+        (Repackage(False), {**TD, "block": "f"}, "unpaid"),
+        (Disconnect(), {"block": "f"}, None),
+        (SetLimit(5, "month1"), {"block": "f"}, None),
         (
-            "tariff",
+            TARIFF,
             {**TD, "tariff": {**TD["tariff"], "change_lock": 2_000}},
             "locked until 1970-01-01T00:33:20",
         ),
-        ("tariff", {**TD, "tariff": {**TD["tariff"], "change_lock": 500}}, None),
-        ("tariff", {**TD, "tariff": {**TD["tariff"], "change_lock": True}}, "no date"),
-        ("tariff", {**TD, "tariff": {**TD["tariff"], "change_lock": False}}, None),
-        ("tariff", {**TD, "tariff": None}, None),
+        (TARIFF, {**TD, "tariff": {**TD["tariff"], "change_lock": 500}}, None),
+        (TARIFF, {**TD, "tariff": {**TD["tariff"], "change_lock": True}}, "no date"),
+        (TARIFF, {**TD, "tariff": {**TD["tariff"], "change_lock": False}}, None),
+        (TARIFF, {**TD, "tariff": None}, None),
     ],
 )
-def test_what_stands_in_the_way(operation: str, changed: dict[str, Any], why: str | None) -> None:
-    found = desired_state.obstacle(operation, sim(**changed), now=1_000.0)
+def test_what_stands_in_the_way(operation: Operation, changed: dict[str, Any], why: str | None) -> None:
+    found = operation.obstacle(sim(**changed), now=1_000.0)
     assert found is None if why is None else why in str(found)
 
 
@@ -142,10 +151,10 @@ def test_what_stands_in_the_way(operation: str, changed: dict[str, Any], why: st
     ("operation", "target", "field"),
     [
         ("ping", {}, "operation"),
-        ("block", {"x": 1}, "target"),
+        ("block", {"x": 1}, "desired_state"),
         ("limit", {}, "limit_mb"),
         ("limit", {"limit_mb": ""}, "limit_mb"),
-        ("tariff", {"package_kb": 20480}, "target"),
+        ("tariff", {"package_kb": 20480}, "desired_state"),
         ("tariff", {"package_kb": 20480, "auto_package": "true"}, "auto_package"),
         ("group", {"group_ids": "5"}, "group_ids"),
         ("group", {"new_group_names": "Trucks"}, "new_group_names"),
@@ -153,12 +162,12 @@ def test_what_stands_in_the_way(operation: str, changed: dict[str, Any], why: st
 )
 def test_targets_that_are_none(operation: str, target: dict[str, Any], field: str) -> None:
     with pytest.raises(TelecomInputError) as caught:
-        desired_state.checked(operation, target)
+        parse_operation(operation, target)
     assert caught.value.field == field
 
 
 TWO_GROUPS = {"groups": [{"id": 5, "name": "A"}, {"id": 6, "name": "B"}]}
-EXACT = {"operation": "group", "sim_ids": [1001], "target": {"group_ids": [5], "exact": True}}
+EXACT = {"operation": "group", "sim_ids": [1001], "desired_state": {"group_ids": [5], "exact": True}}
 
 
 def test_groups_that_were_added_end_the_waiting_once_the_vendor_says_that_it_is_done() -> None:
@@ -180,6 +189,4 @@ def test_looks_at_added_groups_are_counted_in_a_row_and_not_while_the_vendor_is_
     assert (running.stage, running.next_arguments.get("added")) == (Stage.WAITING, None)
     other = {**SIM, "id": 1002, "groups": []}
     two = looked({**SIM, **TWO_GROUPS}, other, **{**arguments, "sim_ids": [1001, 1002]})[1]
-    assert (two.stage, two.next_arguments.get("added")) == (Stage.WAITING, None), (
-        "the second has not had its turn"
-    )
+    assert (two.stage, two.next_arguments.get("added")) == (Stage.WAITING, None), "the second still waits"

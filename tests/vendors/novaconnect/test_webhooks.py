@@ -1,127 +1,109 @@
-"""What NovaConnect posts to us: call-backs of queues, and account notices."""
+"""What NovaConnect's posts are read as."""
 
 from __future__ import annotations
 
-import base64
-import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
-from airflow_provider_telecom.vendors.novaconnect.models import (
-    NoticeType,
-    read_notice,
-    read_queue_callback,
-)
-from tests.vendors.novaconnect.by_hand import BILL, SIM
+from airflow_provider_telecom.vendors.novaconnect import webhooks
+from airflow_provider_telecom.vendors.webhooks import Subscription
 
-POSTED = {
-    "qid": "q-1",
-    "added": 1719300000,
-    "queue": "block",
-    "handler": "https://hooks.example.org/x",
-    "items": [{**SIM, "queue_status": "success"}],
-    "user": {"id": 101, "first_name": "Aigul", "last_name": "Admin", "company_id": 77},
-    "status": {"count": 1, "process": 1, "percentage": 100},
-}
+SIM = {"id": 1001, "iccid": "8970100000000000001", "profile": "TD", "block": "p", "number": "77010000001"}
+BILL = {"id": 7, "bid": "2026/10-7"}
 
 
-def callback(**changes: Any) -> Any:
-    return read_queue_callback(json.dumps({**POSTED, **changes}).encode())
+def queue(**more: Any) -> Any:
+    status = {"count": 4, "process": 1, "percentage": 25}
+    body = {"qid": "q-1", "queue": "block", "items": [SIM], "status": status, **more}
+    return webhooks.queue("n1", body, b"its bytes")
 
 
-def test_a_callback_is_read_whole() -> None:
-    found = callback()
-    assert (found.qid, found.queue, found.final) == ("q-1", "block", True)
-    assert found.items[0].queue_status == "success"
-    assert found.user.company_id == 77
-    assert found.added_at.year == 2024
+def notice(**body: Any) -> Any:
+    return webhooks.notice("account", body, b"its bytes")
 
 
 @pytest.mark.parametrize(
-    ("items", "ids"),
-    [([SIM, {**SIM, "id": 2}], [1001, 2]), (SIM, [1001]), ([], []), (None, [])],
-)
-def test_row_38_items_are_a_list_or_one_sim(items: Any, ids: list[int]) -> None:
-    assert [sim.id for sim in callback(items=items).items] == ids
-
-
-def test_row_38_a_sim_in_a_callback_has_no_groups() -> None:
-    bare = {name: value for name, value in SIM.items() if name != "groups"}
-    assert callback(items=[bare]).items[0].groups is None
-
-
-@pytest.mark.parametrize(
-    ("status", "final"),
+    ("status", "state", "final"),
     [
-        ({"count": 4, "process": 4, "percentage": 100}, True),
-        ({"count": 4, "process": 5, "percentage": 0}, True),
-        ({"count": 4, "process": 1, "percentage": 25}, False),
-        ({"count": 4, "process": 1, "percentage": 100}, True),
-        ({"percentage": 100}, True),
-        ({"percentage": 99.9}, False),
-        ({"count": 4, "process": None, "percentage": None}, False),
-        ({"count": "4", "process": "4", "percentage": "99"}, True),
-        ({"count": {"value": 4}, "process": {"value": 4}, "percentage": {"value": 100}}, True),
-        ({}, False),
+        ({"count": 4, "process": 1}, "running", False),
+        ({"count": 4, "process": 4}, "done", True),
+        ({"count": 4, "process": 5}, "done", True),
+        ({"percentage": 50}, "running", False),
+        ({"percentage": 100}, "done", True),
+        ({"count": {"value": 4}, "process": {"value": 4}}, "done", True),
+        ({"count": 0, "process": 0}, "done", True),
+        ({}, "running", False),
     ],
 )
-def test_row_38_a_callback_may_only_tell_progress(status: dict[str, Any], final: bool) -> None:
-    assert callback(status=status).final is final
+def test_how_far_a_queue_is(status: dict[str, Any], state: str, final: bool) -> None:
+    found = queue(status=status)
+    assert (found.state, found.final, found.event) == (state, final, "queue" if final else None)
 
 
-def test_row_36_counts_may_be_objects_or_texts() -> None:
-    status = callback(status={"count": {"value": 4}, "process": "3", "percentage": 75}).status
-    assert (status.count, status.process, status.percentage) == (4, 3, 75)
+def test_later_looks_at_a_queue_follow_earlier_ones() -> None:
+    steps = [queue(status={"count": 4, "process": process}) for process in range(5)]
+    assert [one.sequence for one in steps] == sorted({one.sequence for one in steps})
+    for one, other in pairwise(steps):
+        assert other.supersedes(one.sequence, one.final)
+        assert not one.supersedes(other.sequence, other.final)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"[]", b"{}", b'{"qid":"q"}', b'{"qid":"","status":{}}', b'{"qid":"q","status":{},"items":5}'],
-)
-def test_what_is_no_callback_is_refused(body: bytes) -> None:
-    with pytest.raises(TelecomAnswerError):
-        read_queue_callback(body)
+@pytest.mark.parametrize("word", ["error", "Failed", " fail "])
+def test_sims_that_it_failed_for(word: str) -> None:
+    found = queue(items=[{**SIM, "queue_status": word}, {**SIM, "id": 2}], status={"count": 2, "process": 2})
+    assert (found.state, found.facts["failed"]) == ("failed", [1001])
 
 
-def notice(**fields: Any) -> Any:
-    return read_notice(json.dumps(fields).encode())
+def test_nothing_personal_is_kept() -> None:
+    found = queue(user={"id": 1, "first_name": "A Person"}, handler="https://example.com/secret")
+    assert found.facts == {"queue_id": "q-1", "operation": "block", "process": 1, "count": 4, "failed": []}
+    assert not {"8970100000000000001", "77010000001", "A Person", "secret"} & set(str(found).split("'"))
 
 
-@pytest.mark.parametrize("kind", ["msu_lock", "package_empty"])
-def test_notices_about_sims(kind: str) -> None:
-    found = notice(type=kind, items=[SIM])
-    assert ([sim.id for sim in found.sims], found.bills, found.files) == ([1001], (), ())
-    assert found.items[0]["iccid"] == SIM["iccid"]
-
-
-@pytest.mark.parametrize("kind", ["generate_bill", "unpaid_bill_3", "unpaid_bill_5", "unpaid_bill_6"])
-def test_notices_about_bills(kind: str) -> None:
-    file = {"type": "base64", "format": "application/pdf", "name": "a.pdf"}
-    file["body"] = base64.b64encode(b"%PDF-1.4").decode()
-    found = notice(type=kind, items=BILL, files=[file])
-    assert NoticeType(found.type).value == kind
-    assert ([bill.id for bill in found.bills], found.sims) == ([501], ())
-    assert found.files[0].content() == b"%PDF-1.4"
-    assert file["body"] not in repr(found.files)
-
-
-def test_a_notice_of_an_unknown_type_is_kept_as_it_came() -> None:
-    found = notice(type="tariff_change", items=[{"a": 1}], other=2)
-    assert (found.items, found.sims, found.bills, found.other) == (({"a": 1},), (), (), 2)
-
-
-@pytest.mark.parametrize(("kind", "body"), [("base64", "не base64"), ("base64", "abc"), ("hex", "00")])
-def test_a_file_that_is_not_base64_is_refused(kind: str, body: str) -> None:
-    found = notice(type="generate_bill", files=[{"type": kind, "body": body}])
-    with pytest.raises(TelecomAnswerError, match="not base64"):
-        found.files[0].content()
+@pytest.mark.parametrize("operation", ["<script>", "a b", "x" * 41, "блок", ""])
+def test_an_operation_that_is_no_word(operation: str) -> None:
+    assert queue(queue=operation).facts["operation"] == "other"
 
 
 @pytest.mark.parametrize(
-    "body", [b"[]", b"{}", b'{"type":"msu_lock","items":[{}]}', b'{"type":"x","items":[1]}']
+    "more", [{"qid": "<q>"}, {"qid": "q" * 129}, {"qid": None}, {"status": {"process": -1}}, {"status": 5}]
 )
-def test_what_is_no_notice_is_refused(body: bytes) -> None:
+def test_posts_that_make_no_sense(more: dict[str, Any]) -> None:
     with pytest.raises(TelecomAnswerError):
-        read_notice(body)
+        queue(**more)
+
+
+def test_a_notice_about_sims_and_one_about_bills() -> None:
+    found = notice(type="package_empty", items=[SIM])
+    assert (found.event, found.facts) == ("package_empty", {"type": "package_empty", "sim_ids": [1001]})
+    found = notice(type="generate_bill", items=[BILL], files=[{"type": "base64", "body": "!!!"}])
+    assert (found.event, found.facts) == ("generate_bill", {"type": "generate_bill", "bill_ids": [7]})
+
+
+def test_an_equal_notice_is_the_same_however_it_is_written() -> None:
+    one, other = (
+        notice(type="msu_lock", items=[SIM]),
+        notice(items=[dict(reversed(SIM.items()))], type="msu_lock"),
+    )
+    assert one.subject == other.subject
+    assert one.subject != notice(type="msu_lock", items=[{**SIM, "id": 2}]).subject
+
+
+def test_a_notice_of_an_unknown_type_makes_no_event() -> None:
+    found = notice(type="new_thing", items=[{"any": "thing"}])
+    assert (found.event, found.state, found.facts) == (None, "other", {"type": None})
+    assert notice(type="<script>").state == "other"
+
+
+def test_a_notice_about_nothing_is_refused() -> None:
+    with pytest.raises(TelecomAnswerError, match="items are missing"):
+        notice(type="package_empty", items=[])
+
+
+def test_under_which_name_an_end_is_told() -> None:
+    topic = "novaconnect/queue/fleet/n1"
+    assert webhooks.subscription("fleet", "n1", operation="ping") == Subscription((topic,), topic)
+    assert webhooks.subscription("fleet", None) is None

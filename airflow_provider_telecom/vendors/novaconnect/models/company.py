@@ -6,13 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import (
-    Id,
-    OptionalDecimal,
-    OptionalInt,
-    amount_in,
-    from_unix,
-)
+from airflow_provider_telecom.vendors.novaconnect.numbers import Id, OptionalDecimal, OptionalInt, amount_in
+from airflow_provider_telecom.vendors.novaconnect.times import from_unix
 
 
 class Bill(Answer):

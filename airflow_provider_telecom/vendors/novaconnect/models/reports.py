@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import Id, OptionalDecimal, OptionalInt, from_unix
+from airflow_provider_telecom.vendors.novaconnect.numbers import Id, OptionalDecimal, OptionalInt
+from airflow_provider_telecom.vendors.novaconnect.times import from_unix
 
 
 class ActionType(StrEnum):

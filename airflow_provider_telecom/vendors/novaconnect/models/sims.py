@@ -8,14 +8,8 @@ from enum import StrEnum
 from pydantic import model_validator
 
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
-from airflow_provider_telecom.vendors.novaconnect.numbers import (
-    Id,
-    Lock,
-    Name,
-    OptionalDecimal,
-    OptionalInt,
-    from_unix,
-)
+from airflow_provider_telecom.vendors.novaconnect.numbers import Id, Lock, Name, OptionalDecimal, OptionalInt
+from airflow_provider_telecom.vendors.novaconnect.times import from_unix
 
 
 class SimBlock(StrEnum):

@@ -17,7 +17,8 @@ from airflow_provider_telecom.calls.responses import read_json, to_model, unread
 from airflow_provider_telecom.vendors.novaconnect.models.answer import Answer
 from airflow_provider_telecom.vendors.novaconnect.models.company import Bill
 from airflow_provider_telecom.vendors.novaconnect.models.sims import Sim
-from airflow_provider_telecom.vendors.novaconnect.numbers import OptionalDecimal, OptionalInt, from_unix
+from airflow_provider_telecom.vendors.novaconnect.numbers import OptionalDecimal, OptionalInt
+from airflow_provider_telecom.vendors.novaconnect.times import from_unix
 
 
 class NoticeType(StrEnum):

@@ -1,0 +1,365 @@
+"""The operations on SIMs: what each one changes, when that is reached, and what prevents it.
+
+The result of five operations shows in the list of SIMs (`OBSERVABLE`). The end of the others is known from
+the vendor's webhook only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_telecom.calls.checks import non_blank, one_of
+from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomInputError
+from airflow_provider_telecom.vendors.novaconnect import arguments
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from airflow_provider_telecom.vendors.novaconnect.models import Sim
+    from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
+
+OBSERVABLE = ("block", "unblock", "limit", "tariff", "group")
+OPERATIONS = (*OBSERVABLE, "disconnect", "reconnect", "ping", "sms", "repackage")
+_KB_PER_MB = 1024
+_WORLD_TARIFF = "TD_Mega"
+_BLOCKS = {
+    "m": "blocked for MSU (m), which is never lifted",
+    "p": "blocked because its package ran out (p); buying it again lifts the block",
+    "f": "blocked for unpaid bills (f)",
+    "g": "blocked by the operator (g)",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation with its arguments, which are named like those of the hook's method.
+
+    The journal compares the fields between tries: their names and values must not change.
+    """
+
+    operation: ClassVar[str]
+    """The name of the vendor's method, without `sim/`."""
+    method: ClassVar[str]
+    """The hook's method that queues it."""
+    profile: ClassVar[str | None] = None
+    """The only profile that it is for."""
+    blocks: ClassVar[str | None] = None
+    """The blocks that a SIM may have for the operation to make sense; None for any."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the arguments as JSON."""
+        return asdict(self)
+
+    def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str | None:
+        """Queue the operation and return the id of its queue, or None if it took several queues."""
+        queued = getattr(api, self.method)(sim_ids, **self.to_dict(), callback_url=callback_url)
+        return str(queued.queue_id)
+
+    def is_reached(self, sim: Sim) -> bool:
+        """Whether there is nothing left to do for a SIM."""
+        return self.profile in (None, sim.profile) and self._shows_in(sim)
+
+    def _shows_in(self, sim: Sim) -> bool:
+        return False
+
+    def obstacle(self, sim: Sim, now: float | None = None) -> str | None:
+        """Return why the operation cannot be done to a SIM that it is not reached for, or None.
+
+        With `now` (Unix seconds) a locked tariff is an obstacle: a change cannot be started.
+        """
+        if self.profile not in (None, sim.profile):
+            return f"profile {sim.profile}: {self.operation} is for {self.profile} only"
+        if self.blocks is None or sim.block in self.blocks:
+            return None
+        return _BLOCKS.get(sim.block, f"blocked in a way that is not known ({sim.block})")
+
+    def observed(self, sim: Sim) -> JsonValue:
+        """Return what the operation changes of a SIM. It is equal until somebody changes it."""
+        return sim.block
+
+    def unreachable_groups(self, sim: Sim) -> str | None:
+        """Return why a SIM can't be in exactly the wanted groups, if it is in them and in others; or None."""
+        return None
+
+
+class Block(Operation):
+    """Puts the voluntary block on a SIM."""
+
+    operation, method, blocks = "block", "block_sims", "nu"
+
+    def _shows_in(self, sim: Sim) -> bool:
+        return sim.block == "u"
+
+
+class Unblock(Operation):
+    """Lifts the voluntary block, and no other."""
+
+    operation, method, blocks = "unblock", "unblock_sims", "nu"
+
+    def _shows_in(self, sim: Sim) -> bool:
+        return sim.block == "n"
+
+
+class Disconnect(Operation):
+    """Disconnects a SIM from the network."""
+
+    operation, method = "disconnect", "disconnect_sims"
+
+
+class Reconnect(Operation):
+    """Resets the data session of a SIM."""
+
+    operation, method = "reconnect", "reconnect_sims"
+
+
+class Ping(Operation):
+    """Sends an SMS with the text PING."""
+
+    operation, method, profile = "ping", "ping_sims", "TD"
+
+
+@dataclass(frozen=True)
+class SendSms(Operation):
+    """Sends an SMS."""
+
+    operation, method, profile = "sms", "send_sms", "TD"
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> SendSms:
+        """Return the operation. Raises TelecomInputError for a text that is too long."""
+        return cls(arguments.sms_text(text))
+
+
+@dataclass(frozen=True)
+class SetLimit(Operation):
+    """Sets the traffic limit: `limit_mb` megabytes in a calendar month (`month1`), or none (`off`)."""
+
+    operation, method, profile = "limit", "set_limit", "TC"
+    limit_mb: int
+    limit_type: str
+
+    @classmethod
+    def parse(cls, limit_mb: int | str | None = None, limit_type: str = "month1") -> SetLimit:
+        """Return the operation. Raises TelecomInputError."""
+        one_of("limit_type", limit_type, ("off", "month1"))
+        if limit_mb is None and limit_type != "off":
+            raise TelecomInputError("limit_mb", "must be given unless limit_type is off")
+        megabytes = 0 if limit_mb is None else arguments.rendered_int(limit_mb)
+        return cls(arguments.limit_mb(megabytes), limit_type)
+
+    def _shows_in(self, sim: Sim) -> bool:
+        if sim.limit is None or sim.limit.type != self.limit_type:
+            return False
+        return sim.limit.type == "off" or sim.limit.value == self.limit_mb
+
+    def observed(self, sim: Sim) -> JsonValue:
+        """Return the type and value of the SIM's limit."""
+        return [sim.limit.type, sim.limit.value] if sim.limit else None
+
+
+@dataclass(frozen=True)
+class SetTariff(Operation):
+    """Changes the package. `all_world` None leaves roaming as it is."""
+
+    operation, method, profile = "tariff", "set_tariff", "TD"
+    package_kb: int
+    auto_package: bool
+    all_world: bool | None
+
+    @classmethod
+    def parse(cls, package_kb: int | str, auto_package: bool, all_world: bool | None = None) -> SetTariff:
+        """Return the operation. Raises TelecomInputError."""
+        return cls(
+            arguments.package_kb(arguments.rendered_int(package_kb)),
+            arguments.boolean("auto_package", auto_package),
+            None if all_world is None else arguments.boolean("all_world", all_world),
+        )
+
+    def _shows_in(self, sim: Sim) -> bool:
+        if sim.limit is None or sim.limit.value is None or sim.tariff is None:
+            return False
+        auto = sim.tariff.package_auto
+        renews = sim.limit.type == "p_unlim" if auto is None else auto
+        is_same = (sim.limit.value * _KB_PER_MB, renews) == (self.package_kb, self.auto_package)
+        return is_same and self.all_world in (None, sim.tariff.name == _WORLD_TARIFF)
+
+    def obstacle(self, sim: Sim, now: float | None = None) -> str | None:
+        """Return a wrong profile or, with `now`, a locked tariff."""
+        return super().obstacle(sim) or (None if now is None else _lock(sim, now))
+
+
+@dataclass(frozen=True)
+class Repackage(Operation):
+    """Buys the same package again; with `only_used_up` not while traffic is left in the old one."""
+
+    operation, method, profile, blocks = "repackage", "repackage_sims", "TD", "nup"
+    only_used_up: bool
+
+    @classmethod
+    def parse(cls, only_used_up: bool = False) -> Repackage:
+        """Return the operation. Raises TelecomInputError."""
+        return cls(arguments.boolean("only_used_up", only_used_up))
+
+    def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str:
+        """Queue the operation."""
+        return api.repackage_sims(sim_ids, callback_url=callback_url).queue_id
+
+    def _shows_in(self, sim: Sim) -> bool:
+        if not self.only_used_up or sim.block == "p" or sim.limit is None or sim.limit.value is None:
+            return False
+        return (sim.limit.used or 0) < sim.limit.value
+
+
+@dataclass(frozen=True)
+class Rename(Operation):
+    """Gives a SIM another name."""
+
+    operation, method = "rename", "rename_sim"
+    name: str
+
+    @classmethod
+    def parse(cls, name: str) -> Rename:
+        """Return the operation. Raises TelecomInputError."""
+        return cls(non_blank("name", name))
+
+    def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str | None:
+        """Rename the one SIM. Only some vendors queue it."""
+        return api.rename_sim(sim_ids[0], self.name).queue_id
+
+    def _shows_in(self, sim: Sim) -> bool:
+        return (sim.name or "").strip() == self.name.strip()
+
+    def observed(self, sim: Sim) -> JsonValue:
+        """Return the SIM's name."""
+        return sim.name
+
+
+@dataclass(frozen=True)
+class SetGroups(Operation):
+    """Puts a SIM into groups: existing ones by id, others by name; with `exact` into no others."""
+
+    operation, method = "group", "set_groups"
+    group_ids: Sequence[int]
+    new_group_names: Sequence[str]
+    exact: bool
+
+    @classmethod
+    def parse(
+        cls,
+        group_ids: Sequence[int | str] | str = (),
+        new_group_names: Sequence[str] | str = (),
+        exact: bool = False,
+    ) -> SetGroups:
+        """Return the operation. Raises TelecomInputError."""
+        ids = arguments.rendered_ids("group_ids", group_ids or ())
+        listed = arguments.rendered_list("new_group_names", new_group_names or ())
+        names = arguments.names("new_group_names", listed)
+        if not ids and not names:
+            raise TelecomInputError("group_ids", "must be given, or new_group_names, or both")
+        return cls(ids, names, arguments.boolean("exact", exact))
+
+    def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str | None:
+        """Queue the operation: one request for all SIMs that have the same other groups.
+
+        The document does not say whether the vendor takes SIMs out of their other groups. So, unless `exact`
+        is True, the other groups are sent too: read just before, and kept at any vendor.
+        """
+        queue_ids: list[str] = []
+        for others, non_empty in self._by_other_groups(api, sim_ids).items():
+            groups = [*self.group_ids, *others]
+            try:
+                queued = api.set_groups(non_empty, groups, self.new_group_names, callback_url=callback_url)
+            except TelecomError as error:
+                error.partial = bool(queue_ids)
+                raise
+            queue_ids.append(queued.queue_id)
+        return queue_ids[0] if len(queue_ids) == 1 else None
+
+    def _by_other_groups(self, api: SimCalls, sim_ids: Sequence[int]) -> dict[tuple[int, ...], Sequence[int]]:
+        if self.exact:
+            return {(): sim_ids}
+        found = {sim.id: sim for sim in api.all_sims()}
+        by_others: dict[tuple[int, ...], list[int]] = {}
+        for sim_id in sim_ids:
+            sim = found.get(sim_id)
+            if sim and "groups" not in sim.model_fields_set:
+                raise TelecomAnswerError(f"SIM {sim.id} is listed without its groups, so none can be kept")
+            by_others.setdefault(self._other_groups(sim) if sim else (), []).append(sim_id)
+        return {**by_others}
+
+    def _shows_in(self, sim: Sim) -> bool:
+        return self._has_all_groups(sim) and not (self.exact and self._other_groups(sim))
+
+    def _has_all_groups(self, sim: Sim) -> bool:
+        groups = sim.groups or ()
+        ids, names = {group.id for group in groups}, {group.name.strip() for group in groups}
+        return set(self.group_ids) <= ids and self._names <= names
+
+    @property
+    def _names(self) -> set[str]:
+        """The names of the groups. The vendor may strip blanks off a name."""
+        return {name.strip() for name in self.new_group_names}
+
+    def _other_groups(self, sim: Sim) -> tuple[int, ...]:
+        groups = [group for group in sim.groups or () if group.name.strip() not in self._names]
+        return tuple(sorted({group.id for group in groups} - set(self.group_ids)))
+
+    def observed(self, sim: Sim) -> JsonValue:
+        """Return the ids of the SIM's groups."""
+        return [*sorted(group.id for group in sim.groups or ())]
+
+    def unreachable_groups(self, sim: Sim) -> str | None:
+        """Return an explanation if the SIM is in all wanted groups and in others that it must not be in.
+
+        Then the vendor has added groups and replaced none; or the SIM was in all of them before, and its turn
+        has not come: the two look the same.
+        """
+        if not self._has_all_groups(sim) or self._shows_in(sim):
+            return None
+        return (
+            f"it is in {len(self._other_groups(sim))} other groups as well: the vendor adds groups and "
+            "replaces none, so exact=True cannot be reached; use exact=False, or remove the SIM by hand"
+        )
+
+
+def _lock(sim: Sim, now: float) -> str | None:
+    if sim.tariff is None or not sim.tariff.change_lock:
+        return None
+    if (until := sim.tariff.locked_until) is None:
+        return "its tariff is locked; the vendor names no date"
+    return f"its tariff is locked until {until.isoformat()}" if until.timestamp() > now else None
+
+
+_PARSERS: Mapping[str, Callable[..., Operation]] = {
+    "block": Block,
+    "unblock": Unblock,
+    "limit": SetLimit.parse,
+    "tariff": SetTariff.parse,
+    "group": SetGroups.parse,
+}
+
+
+def parse_operation(operation: str, desired_state: Mapping[str, Any] | None) -> Operation:
+    """Return an operation whose result shows in the list of SIMs. Raises TelecomInputError."""
+    parse, given = _PARSERS[check_observable(operation)], dict(desired_state or {})
+    try:
+        signature(parse).bind(**given)
+    except TypeError as error:
+        raise TelecomInputError("desired_state", f"for {operation}: {error}") from None
+    return parse(**given)
+
+
+def check_observable(operation: str) -> str:
+    """Return an operation whose result shows in the list of SIMs. Raises TelecomInputError."""
+    if operation not in OBSERVABLE:
+        raise TelecomInputError(
+            "operation",
+            f"the end of {operation} does not show in the list of SIMs, and no call asks for a queue: only "
+            "the vendor's webhook reports it, which needs a receiver and its callback_key. "
+            f"Without them one can wait for {', '.join(OBSERVABLE)}",
+        )
+    return operation
