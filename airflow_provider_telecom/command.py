@@ -24,7 +24,7 @@ def get_telecom_commands() -> list[CLICommand]:
         func=print_callback_urls,
         args=(
             _argument("--novaconnect", default="novaconnect_default", help="connection id"),
-            _argument("--ketchup", default="ketchup_loyalty_default", help="connection id"),
+            _argument("--ketchup-loyalty", default="ketchup_loyalty_default", help="connection id"),
         ),
     )
     return [GroupCommand(name="telecom", help="The telecom provider", subcommands=[simulator, urls])]

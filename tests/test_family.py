@@ -328,10 +328,10 @@ def imported() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_importing_it_costs_next_to_nothing(module: str, imported: dict[str, list[str]]) -> None:
-    """On top of airflow.sdk: at most 40 small modules of ours, and nothing that belongs to running."""
+    """On top of airflow.sdk: at most 45 small modules of ours, and nothing that belongs to running."""
     ours = {name for name in imported[module] if name.split(".")[0] == PACKAGE}
     assert module in ours
-    assert len(ours) <= 40
+    assert len(ours) <= 45
     assert set(imported[module]) - ours <= PARTS_OF_THE_SDK
 
 

@@ -300,7 +300,7 @@ def test_where_an_error_arose_is_logged_without_variables(
     with caplog.at_level(logging.DEBUG), pytest.raises(TelecomError):
         hook.send_sms("380670000277", "canary-text", reference="r1")
     assert "arose here" in caplog.text
-    assert "vendors/ketchup_loyalty/answers.py" in caplog.text
+    assert "vendors/ketchup_loyalty/responses.py" in caplog.text
     assert "canary-text" not in caplog.text
 
 

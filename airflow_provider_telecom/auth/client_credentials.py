@@ -14,12 +14,7 @@ from typing import Any
 
 from airflow_provider_telecom.auth.bearer import with_bearer_token
 from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Step
-from airflow_provider_telecom.calls.errors import (
-    TelecomError,
-    TelecomNoAnswerError,
-    TelecomNotSentError,
-    TelecomServerError,
-)
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request, Response
 
@@ -75,7 +70,9 @@ def without_token(fetch: Call[Any]) -> Call[Any]:
     """
     try:
         return (yield from fetch)
-    except (TelecomNoAnswerError, TelecomServerError) as error:
+    except TelecomError as error:
+        if not error.outcome_unknown:
+            raise
         raise _not_sent(error) from None
 
 

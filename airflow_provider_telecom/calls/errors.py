@@ -37,6 +37,10 @@ class TelecomError(Exception):
     A hook adds `conn_id` and `host`; then the text also says what is certain, and what to do next.
     """
 
+    temporary: ClassVar[bool] = False
+    """Whether the same request may succeed later: Airflow retries the task, and polling goes on."""
+    outcome_unknown: ClassVar[bool] = True
+    """Whether the vendor may have acted. False needs proof: it refused the request, or never had it."""
     conn_id: str | None = None
     host: str | None = None
     known_outcome: ClassVar[str] = ""
@@ -91,6 +95,7 @@ def _revive(kind: type[TelecomError], state: dict[str, Any]) -> TelecomError:
 class TelecomInputError(TelecomError, ValueError):
     """An argument or a connection field breaks a rule. Nothing was sent."""
 
+    outcome_unknown: ClassVar[bool] = False
     known_outcome: ClassVar[str] = "this request was not sent"
 
     def __init__(self, field: str, rule: str, *, shown: str | None = None) -> None:
@@ -101,6 +106,7 @@ class TelecomInputError(TelecomError, ValueError):
 class TelecomRejectedError(TelecomError):
     """The vendor refused this request, and will refuse it again."""
 
+    outcome_unknown: ClassVar[bool] = False
     applies_to_duplicates: ClassVar[bool] = True
     """Whether an earlier copy of the request must have been refused as well."""
     known_outcome: ClassVar[str] = "the vendor refused it"
@@ -125,13 +131,18 @@ class TelecomFundsError(TelecomRejectedError):
 class TelecomAuthError(TelecomError):
     """The vendor refused our credentials, or they may not do this."""
 
+    outcome_unknown: ClassVar[bool] = False
     known_outcome: ClassVar[str] = "the vendor refused it"
     next_step: ClassVar[str] = "check the password of {conn_id}, and what the account is allowed to do"
 
 
 class TelecomRedirectError(TelecomError):
-    """The host answered with a redirect. None is followed: credentials stay where they were meant to go."""
+    """The host answered with a redirect. None is followed: credentials stay where they were meant to go.
 
+    A server may answer 302 after it has acted: for such statuses `calls.retry` raises TelecomUnknownError.
+    """
+
+    outcome_unknown: ClassVar[bool] = False
     known_outcome: ClassVar[str] = "the redirect was not followed"
     next_step: ClassVar[str] = "check the host of {conn_id}"
 
@@ -139,6 +150,8 @@ class TelecomRedirectError(TelecomError):
 class TelecomThrottledError(TelecomError):
     """Too many requests."""
 
+    temporary: ClassVar[bool] = True
+    outcome_unknown: ClassVar[bool] = False
     known_outcome: ClassVar[str] = "it was refused or not sent"
     next_step: ClassVar[str] = "try again after the wait, or set a lower rate_limit in {conn_id}"
 
@@ -146,6 +159,7 @@ class TelecomThrottledError(TelecomError):
 class TelecomServerError(TelecomError):
     """The vendor's server failed."""
 
+    temporary: ClassVar[bool] = True
     known_outcome: ClassVar[str] = "there is no answer that can be used"
     next_step: ClassVar[str] = "try again later; ask the vendor if it lasts"
 
@@ -165,6 +179,8 @@ class TelecomAnswerError(TelecomServerError):
 class TelecomNotSentError(TelecomError):
     """The request certainly did not reach the vendor."""
 
+    temporary: ClassVar[bool] = True
+    outcome_unknown: ClassVar[bool] = False
     known_outcome: ClassVar[str] = "the vendor never had the request"
     next_step: ClassVar[str] = "check the host, proxy and certificate of {conn_id}"
 
@@ -172,13 +188,18 @@ class TelecomNotSentError(TelecomError):
 class TelecomNoAnswerError(TelecomError):
     """A read got no whole answer. Asking again does no harm."""
 
+    temporary: ClassVar[bool] = True
     known_outcome: ClassVar[str] = "it was a read, so asking again does no harm"
     next_step: ClassVar[str] = "try again; a slow vendor needs a longer timeout_read in {conn_id}"
 
 
 class TelecomUnknownError(TelecomError):
-    """The effect may have happened, and no answer says so. Repeating it may do it twice."""
+    """The effect may have happened, and no answer says so. Repeating it may do it twice.
 
+    It counts as temporary: a retried task reads the journal, which knows whether it may send again.
+    """
+
+    temporary: ClassVar[bool] = True
     next_step: ClassVar[str] = "ask the vendor before it is sent again"
 
 

@@ -30,7 +30,6 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotSentError,
     TelecomRedirectError,
     TelecomRejectedError,
-    TelecomServerError,
     TelecomThrottledError,
     TelecomUnknownError,
 )
@@ -86,11 +85,8 @@ def wait_until_ready(auth: Auth, limits: AccountLimits) -> Call[None]:
 
 def should_retry(idempotency: Idempotency, error: TelecomError, requests_so_far: int) -> bool:
     """Whether a request of this class may go out again after `error`. Pure: this is the rule table."""
-    if isinstance(error, (TelecomNotSentError, TelecomThrottledError)):
-        return requests_so_far < MAX_REQUESTS
-    if isinstance(error, (TelecomNoAnswerError, TelecomServerError)):
-        return requests_so_far < MAX_REQUESTS_IF_UNKNOWN[idempotency]
-    return False
+    most = MAX_REQUESTS_IF_UNKNOWN[idempotency] if error.outcome_unknown else MAX_REQUESTS
+    return error.temporary and requests_so_far < most
 
 
 def backoff_after(requests_so_far: int, retry_after: float | None) -> Sleep:
@@ -146,14 +142,14 @@ def _judged(outcome: Outcome, read: Callable[[Response], T], limits: AccountLimi
             raise TelecomNoAnswerError(f"no whole answer: {outcome.reason}")
         limits.apply_headers(outcome.headers)
         result = _understood(outcome, read)
-    except (TelecomNotSentError, TelecomNoAnswerError, TelecomServerError):
-        limits.record_failure(began)
-        raise
     except TelecomThrottledError as error:
         limits.pause_sending(error.retry_after or 0.0)
         raise
-    except TelecomError:
-        limits.record_success()
+    except TelecomError as error:
+        if error.temporary:
+            limits.record_failure(began)
+        else:
+            limits.record_success()
         raise
     limits.record_success()
     return result
@@ -184,7 +180,7 @@ def _affordable(error: TelecomError, pause: Sleep, limits: AccountLimits, ends: 
 def _is_unclear(error: TelecomError) -> bool:
     if isinstance(error, TelecomRedirectError):
         return error.status not in _MOVED
-    return isinstance(error, (TelecomNoAnswerError, TelecomServerError))
+    return error.outcome_unknown
 
 
 def _final(error: TelecomError, request: Request, outcome: Outcome | None, in_doubt: bool) -> TelecomError:

@@ -29,13 +29,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import (
-    TelecomAuthError,
     TelecomError,
     TelecomInputError,
     TelecomNotSentError,
-    TelecomRedirectError,
-    TelecomRejectedError,
-    TelecomThrottledError,
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.reference import fingerprint
@@ -260,14 +256,11 @@ class Journal:
 
 def state_after(error: TelecomError) -> State | None:
     """Return what an error says about the effect, or None when the outcome stays open."""
-    if error.partial:
+    if error.partial or error.outcome_unknown:
         return None
-    if isinstance(error, (TelecomNotSentError, TelecomThrottledError)):
-        return State.PLANNED
-    return State.REJECTED if isinstance(error, _REFUSALS) else None
+    return State.PLANNED if error.temporary else State.REJECTED
 
 
-_REFUSALS = (TelecomInputError, TelecomRejectedError, TelecomAuthError, TelecomRedirectError)
 _PERHAPS_SENT = (*IN_DOUBT, State.DONE)
 _MAY_HAVE = "this task may already have sent something else in this run, and nobody knows whether it has"
 _EARLIER = {

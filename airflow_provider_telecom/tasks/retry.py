@@ -7,23 +7,9 @@ from typing import Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
 
-from airflow_provider_telecom.calls.errors import (
-    TelecomError,
-    TelecomNoAnswerError,
-    TelecomNotSentError,
-    TelecomServerError,
-    TelecomThrottledError,
-    TelecomUnknownError,
-)
+from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.calls.retry_after import MAX_RETRY_AFTER
 
-_PASSING = (
-    TelecomNotSentError,
-    TelecomThrottledError,
-    TelecomServerError,
-    TelecomNoAnswerError,
-    TelecomUnknownError,
-)
 _FIRST_SECONDS = 5.0
 
 
@@ -41,7 +27,7 @@ class TelecomRetryPolicy(RetryPolicy):
         if not isinstance(exception, TelecomError):
             return RetryDecision.default()
         kind = type(exception).__name__
-        if not isinstance(exception, _PASSING):
+        if not exception.temporary:
             return RetryDecision.fail(reason=f"{kind} does not pass by itself")
         if exception.retry_after is None:
             return RetryDecision.default()

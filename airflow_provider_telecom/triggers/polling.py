@@ -21,11 +21,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
-    TelecomNoAnswerError,
     TelecomNotFoundError,
-    TelecomNotSentError,
-    TelecomServerError,
-    TelecomThrottledError,
     from_dict,
     to_dict,
 )
@@ -37,13 +33,6 @@ if TYPE_CHECKING:
 
 StatusCheck = Callable[..., Call[PollResult]]
 
-_PASSING = (
-    TelecomNotSentError,
-    TelecomThrottledError,
-    TelecomServerError,
-    TelecomNoAnswerError,
-    TelecomNotFoundError,
-)
 _JITTER = 0.1
 _LONGEST_INTERVAL = 3600.0
 
@@ -141,7 +130,8 @@ class Poller:
     def tolerate(self, error: TelecomError) -> None:
         """Bear an error, or raise it: when it will not pass, or when there were too many in a row."""
         self._errors += 1
-        if not isinstance(error, _PASSING) or self._errors > self._poll_config.tolerated_errors:
+        is_tolerable = error.temporary or isinstance(error, TelecomNotFoundError)  # it may not be there yet
+        if not is_tolerable or self._errors > self._poll_config.tolerated_errors:
             raise error
 
     def pause(self, asked: float | None = None) -> float:

@@ -17,9 +17,8 @@ from airflow.sdk import Asset
 
 
 def _asset(vendor: str, kind: str) -> Asset:
-    return Asset(
-        name=f"telecom-{vendor}-{kind.replace('_', '-')}", uri=f"telecom://{vendor}/{kind}", group="telecom"
-    )
+    name = f"telecom-{vendor}-{kind}".replace("_", "-")
+    return Asset(name=name, uri=f"telecom://{vendor}/{kind}", group="telecom")
 
 
 INBOX = Asset(name="telecom-callbacks", uri="telecom://callbacks", group="telecom")

@@ -292,7 +292,7 @@ class _Batch:
             entry = self._rows.get(ENTRY + address.topic) or {}
             self._rows.set(ENTRY + address.topic, {**entry, **_filled(report.facts), "final": report.final})
         if report.event:
-            name = f"telecom-{address.vendor}-{report.event.replace('_', '-')}"
+            name = f"telecom-{address.vendor}-{report.event}".replace("_", "-")
             self._events.setdefault(name, []).append({"conn_id": address.conn_id, **report.facts})
             self._ends[f"{address.vendor}/{address.kind}/{report.state}"] += 1
 

@@ -333,7 +333,7 @@ def test_a_dedupe_key_may_be_a_number(
     """A template makes one of `{{ params.n }}` in a Dag that renders native objects."""
     hook_for("kyivstar_open_telecom")
     hook_for("ketchup_loyalty")
-    vendor, run = operator.__module__.split(".")[2].split("_")[0], Run()
+    vendor, run = operator.__module__.split(".")[2], Run()
     for key in ("", value, str(value)):
         run.execute(operator(task_id="tell", msisdn=NUMBER, text=TEXT, dedupe_key=key))
     assert len(telecom_simulator.state.ledger.of(vendor, "sms")) == 2

@@ -23,22 +23,20 @@ MOST_GROWTH_KB = 30 * 1024
 
 PROGRAM = """
 import asyncio, json, resource, sys
-from airflow_provider_telecom.calls.request import Repeat, Request
-from airflow_provider_telecom.transport import {transport} as room
-from airflow_provider_telecom.transport.wire import Route
+from airflow_provider_telecom.calls.request import Idempotency, Request
+from airflow_provider_telecom.transport import {transport}_transport as module
+from airflow_provider_telecom.transport.wire import TransportOptions
 
-async def awaited(url):
-    transport = room.Transport(Route(url, read_timeout=120, allow_private_hosts=True))
-    outcome = await transport.send(Request("GET", "/x", Repeat.READ))
+REQUEST = Request("GET", "/x", Idempotency.READ)
+
+async def send_async(transport):
+    outcome = await transport.send(REQUEST)
     await transport.close()
     return outcome
 
-def blocking(url):
-    route = Route(url, read_timeout=120, allow_private_hosts=True)
-    return room.Transport(route).send(Request("GET", "/x", Repeat.READ))
-
 def send(url):
-    return asyncio.run(awaited(url)) if "{transport}" == "awaited" else blocking(url)
+    transport = module.Transport(TransportOptions(url, read_timeout=120, allow_private_hosts=True))
+    return asyncio.run(send_async(transport)) if "{transport}" == "async" else transport.send(REQUEST)
 
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 send(sys.argv[1])
@@ -54,7 +52,7 @@ def _bomb(unpacked: int) -> bytes:
     return b"".join(packer.compress(piece) for _ in range(unpacked >> 20)) + packer.flush()
 
 
-@pytest.mark.parametrize("transport", ["blocking", "awaited"])
+@pytest.mark.parametrize("transport", ["sync", "async"])
 def test_200_kb_that_unpack_to_200_mb_are_given_up_in_little_memory(transport: str) -> None:
     bomb = _bomb(200 << 20)
     assert len(bomb) < 250_000

@@ -1,4 +1,4 @@
-"""Watches to try waiting with, and the ways a trigger goes through Airflow's database."""
+"""Scripted status checks, and the ways a trigger goes through Airflow's database."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ DELIVERED = PollResult(Stage.SUCCEEDED, {"status": "delivered"})
 EXPIRED = PollResult(Stage.FAILED, {"status": "expired"})
 
 _script: list[PollResult | TelecomError] = []
-looks: list[tuple[float, dict[str, Any]]] = []
-"""When a scripted watch was looked at, and with which arguments."""
+polls: list[tuple[float, dict[str, Any]]] = []
+"""When the scripted check was called, and with which arguments."""
 
 
 @contextmanager
 def script(*outcomes: PollResult | TelecomError) -> Iterator[None]:
-    """Let `scripted` show these, one a look; the last one stays."""
-    looks.clear()
+    """Let `scripted` return these, one a poll, and the last one again and again."""
+    polls.clear()
     _script[:] = outcomes
     yield
     _script.clear()
 
 
 def scripted(api: Any, **arguments: Any) -> Call[PollResult]:
-    """A watch that shows what it is told to."""
-    looks.append((time.monotonic(), arguments))
+    """A status check that returns what the script says."""
+    polls.append((time.monotonic(), arguments))
     shown = _script.pop(0) if len(_script) > 1 else _script[0]
     yield from _nothing()
     if isinstance(shown, TelecomError):
@@ -56,11 +56,11 @@ def _nothing() -> Generator[Step, Any, None]:
     yield Sleep(0, 0)
 
 
-def waiting(status_check: str = f"{HERE}.scripted", **others: Any) -> PollConfig:
-    """Return a waiting that looks often."""
+def config(status_check: str = f"{HERE}.scripted", **others: Any) -> PollConfig:
+    """Return a configuration that polls often."""
     settings: dict[str, Any] = {
         "hook": KETCHUP,
-        "watch": status_check,
+        "status_check": status_check,
         "conn_id": "ketchup_loyalty_default",
         "arguments": {},
         "poll_interval": 0.01,
@@ -97,17 +97,17 @@ def made(path: str, kwargs: Any) -> TelecomPollTrigger:
     return trigger
 
 
-def told_to_the_worker(payload: Any) -> Any:
+def as_the_worker_gets_it(payload: Any) -> Any:
     """Return an event's payload as the worker gets it."""
     return deserialize(json.loads(json.dumps(serialize(payload))))
 
 
 async def events(trigger: TelecomPollTrigger) -> list[Any]:
-    """Return all that a trigger has to tell."""
+    """Return the payloads of all events of a trigger."""
     return [event.payload async for event in trigger.run()]
 
 
 def gaps() -> Sequence[float]:
-    """Return the seconds between looks."""
-    times = [when for when, _ in looks]
+    """Return the seconds between polls."""
+    times = [when for when, _ in polls]
     return [later - earlier for earlier, later in pairwise(times)]

@@ -15,7 +15,7 @@ from airflow_provider_telecom.hooks import base
 from airflow_provider_telecom.transport.async_transport import _OPEN_CONNECTIONS
 from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
 from tests.eventually import eventually_async
-from tests.triggers.scripted import KETCHUP, events, waiting
+from tests.triggers.scripted import KETCHUP, config, events
 
 KYIVSTAR = "airflow_provider_telecom.hooks.kyivstar_open_telecom.KyivstarOpenTelecomHook"
 SMS = "airflow_provider_telecom.vendors.kyivstar_open_telecom.status.sms"
@@ -26,14 +26,12 @@ MANY = 200
 def kyivstar(message_id: str, **settings: Any) -> TelecomPollTrigger:
     arguments = {"message_id": message_id}
     conn_id = "kyivstar_open_telecom_default"
-    return TelecomPollTrigger.of(
-        waiting(SMS, hook=KYIVSTAR, conn_id=conn_id, arguments=arguments, **settings)
-    )
+    return TelecomPollTrigger.of(config(SMS, hook=KYIVSTAR, conn_id=conn_id, arguments=arguments, **settings))
 
 
 def ketchup(reference: str, **settings: Any) -> TelecomPollTrigger:
     return TelecomPollTrigger.of(
-        waiting(KETCHUP_SMS, hook=KETCHUP, arguments={"reference": reference}, **settings)
+        config(KETCHUP_SMS, hook=KETCHUP, arguments={"reference": reference}, **settings)
     )
 
 

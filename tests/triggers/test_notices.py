@@ -28,7 +28,7 @@ from airflow_provider_telecom.triggers import notices
 from airflow_provider_telecom.triggers.notices import NovaConnectNoticesTrigger, pack_ids, unpack_ids
 from airflow_provider_telecom.webhooks.assets import EVENTS, NOVACONNECT_PACKAGE_EMPTY, event_payloads
 from tests.eventually import eventually_async
-from tests.triggers.scripted import made, told_to_the_worker
+from tests.triggers.scripted import as_the_worker_gets_it, made
 
 LIMIT_BYTES = 65_535
 EMPTY_AT_FIRST = [1008, 1018, 1028, 1038]
@@ -108,7 +108,7 @@ async def watching(simulator: Any, *triggers: NovaConnectNoticesTrigger) -> Asyn
 
     async def run(trigger: NovaConnectNoticesTrigger) -> None:
         async for event in trigger.run():
-            seen.events.append(told_to_the_worker(event.payload))
+            seen.events.append(as_the_worker_gets_it(event.payload))
 
     tasks = [asyncio.create_task(run(trigger)) for trigger in triggers]
     try:

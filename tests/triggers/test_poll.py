@@ -1,4 +1,4 @@
-"""The trigger crosses Airflow's database whole, looks, and ends with one event."""
+"""The trigger crosses Airflow's database whole, polls, and ends with one event."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from airflow_provider_telecom.triggers.polling import (
     wait,
 )
 from tests.triggers import scripted
-from tests.triggers.scripted import DELIVERED, EXPIRED, WAITING, events, script, waiting
+from tests.triggers.scripted import DELIVERED, EXPIRED, WAITING, config, events, script
 
 JSON = st.recursive(
     st.none()
@@ -67,7 +67,7 @@ def test_it_crosses_the_database_whole(
 ) -> None:
     whole = PollConfig(
         "hooks.Hook",
-        "watches.watch",
+        "status.check",
         "Ключ",
         arguments,
         interval,
@@ -80,87 +80,89 @@ def test_it_crosses_the_database_whole(
     for again in (scripted.deferred(trigger), scripted.started(PATH, trigger_kwargs(whole))):
         assert type(again) is TelecomPollTrigger
         assert again.serialize() == trigger.serialize()
-        assert again._waiting() == whole
+        assert again._poll_config() == whole
 
 
 @given(ARGUMENTS)
 def test_an_event_crosses_the_database_whole(facts: Any) -> None:
     event = {"stage": "reached", "facts": facts}
-    assert scripted.told_to_the_worker(event) == event
+    assert scripted.as_the_worker_gets_it(event) == event
 
 
-def watches() -> list[Any]:
-    """Return all watches there are."""
+def status_checks() -> list[Any]:
+    """Return all status checks."""
     found = []
     for vendor in iter_modules(vendors.__path__):
         if vendor.ispkg:
-            module = import_module(f"{vendors.__name__}.{vendor.name}.watches")
+            module = import_module(f"{vendors.__name__}.{vendor.name}.status")
             found += [
-                each for _, each in inspect.getmembers(module, inspect.isfunction) if _is_watch(each, module)
+                each
+                for _, each in inspect.getmembers(module, inspect.isfunction)
+                if _is_status_check(each, module)
             ]
     return found
 
 
-def _is_watch(function: Any, module: Any) -> bool:
+def _is_status_check(function: Any, module: Any) -> bool:
     return function.__module__ == module.__name__ and not function.__name__.startswith("_")
 
 
-def test_no_argument_of_a_watch_hides_an_attribute_of_the_trigger() -> None:
+def test_no_argument_of_a_status_check_hides_an_attribute_of_the_trigger() -> None:
     """They are attributes of the trigger, so that Airflow can render them."""
     taken = set(dir(TelecomPollTrigger(conn_id="", settings={})))
-    assert len(watches()) > 8
-    for status_check in watches():
+    assert len(status_checks()) > 8
+    for status_check in status_checks():
         names = list(inspect.signature(status_check).parameters)[1:]
         assert not taken & set(names), status_check
 
 
-# Looking.
+# Polling.
 
 
-def test_it_looks_until_it_is_there() -> None:
+def test_it_polls_until_it_succeeds() -> None:
     with script(WAITING, WAITING, DELIVERED):
-        (event,) = run(TelecomPollTrigger.of(waiting(started={"id": "1"})))
+        (event,) = run(TelecomPollTrigger.of(config(started={"id": "1"})))
     assert (event["stage"], event["facts"]) == ("reached", {"status": "delivered"})
-    assert started_from_event(scripted.told_to_the_worker(event)) == {"id": "1"}
-    assert len(scripted.looks) == 3
+    assert started_from_event(scripted.as_the_worker_gets_it(event)) == {"id": "1"}
+    assert len(scripted.polls) == 3
 
 
-def test_what_a_look_leaves_is_asked_for_next() -> None:
+def test_the_next_poll_gets_the_next_arguments() -> None:
     next_arguments = WAITING.__class__(WAITING.stage, {}, {"task_ids": ["2"]})
     with script(next_arguments, DELIVERED):
-        run(TelecomPollTrigger.of(waiting(arguments={"task_ids": ["1", "2"], "least": 3})))
-    assert [arguments for _, arguments in scripted.looks] == [
+        run(TelecomPollTrigger.of(config(arguments={"task_ids": ["1", "2"], "least": 3})))
+    assert [arguments for _, arguments in scripted.polls] == [
         {"task_ids": ["1", "2"], "least": 3},
         {"task_ids": ["2"], "least": 3},
     ]
 
 
-def test_it_looks_with_jitter() -> None:
-    poller = Poller(waiting(poll_interval=100.0))
+def test_it_polls_with_jitter() -> None:
+    poller = Poller(config(poll_interval=100.0))
     pauses = [poller.pause() for _ in range(200)]
     assert all(90 <= pause <= 110 for pause in pauses)
     assert max(pauses) - min(pauses) > 10
 
 
 @pytest.mark.parametrize(("poll_interval", "spread"), [(5.0, 5.0), (3600.0, 10.0)])
-def test_many_do_not_look_first_at_the_same_time(
+def test_many_do_not_poll_first_at_the_same_time(
     monkeypatch: pytest.MonkeyPatch, poll_interval: float, spread: float
 ) -> None:
     pauses = []
 
-    async def pause(bell: WakeSignal, seconds: float) -> bool:
+    async def pause(signal: WakeSignal, seconds: float) -> bool:
         pauses.append(seconds)
         return False
 
     monkeypatch.setattr(WakeSignal, "pause", pause)
 
-    async def first_looks() -> None:
-        triggers = [TelecomPollTrigger.of(waiting(poll_interval=poll_interval)) for _ in range(100)]
+    async def first_polls() -> None:
+        triggers = [TelecomPollTrigger.of(config(poll_interval=poll_interval)) for _ in range(100)]
         await asyncio.gather(*(events(trigger) for trigger in triggers))
 
     with script(DELIVERED):
-        asyncio.run(first_looks())
-    assert len(scripted.looks) == len(pauses) == 100
+        asyncio.run(first_polls())
+    assert len(scripted.polls) == len(pauses) == 100
     quarters = {int(4 * seconds / spread) for seconds in pauses}
     assert quarters == {0, 1, 2, 3}  # one of 10**12 runs misses a quarter
 
@@ -168,12 +170,12 @@ def test_many_do_not_look_first_at_the_same_time(
 @pytest.mark.parametrize("how", ["awaited", "blocking"])
 def test_it_obeys_retry_after(how: str) -> None:
     with script(TelecomThrottledError("slow", retry_after=0.4), DELIVERED):
-        ended(how, waiting())
+        ended(how, config())
     assert scripted.gaps()[0] >= 0.4
 
 
 def test_back_off_grows_to_its_bound() -> None:
-    poller = Poller(waiting(poll_interval=10, exponential_backoff=True, max_interval=60))
+    poller = Poller(config(poll_interval=10, exponential_backoff=True, max_interval=60))
     pauses = []
     for _ in range(5):
         pauses.append(poller.pause())
@@ -190,10 +192,10 @@ def ended(how: str, whole: PollConfig) -> dict[str, Any]:
     if how == "blocking":
         return wait(whole, 60)
     (payload,) = run(scripted.deferred(TelecomPollTrigger.of(whole)))
-    return facts_from_event(scripted.told_to_the_worker(payload))
+    return facts_from_event(scripted.as_the_worker_gets_it(payload))
 
 
-PASSING = [
+TEMPORARY = [
     TelecomNotSentError,
     TelecomThrottledError,
     TelecomServerError,
@@ -203,21 +205,21 @@ PASSING = [
 
 
 @pytest.mark.parametrize("how", ["awaited", "blocking"])
-@pytest.mark.parametrize("kind", PASSING)
-def test_it_bears_so_many_errors_in_a_row(how: str, kind: type[TelecomError]) -> None:
+@pytest.mark.parametrize("kind", TEMPORARY)
+def test_so_many_consecutive_temporary_errors_are_ignored(how: str, kind: type[TelecomError]) -> None:
     error = kind("no")
     with script(error, error, error, WAITING, error, error, error, DELIVERED):
-        assert ended(how, waiting(tolerated_errors=3)) == {"status": "delivered"}
-    assert len(scripted.looks) == 8
+        assert ended(how, config(tolerated_errors=3)) == {"status": "delivered"}
+    assert len(scripted.polls) == 8
 
 
 @pytest.mark.parametrize("how", ["awaited", "blocking"])
 @pytest.mark.parametrize("tolerated", [0, 1, 3])
-def test_it_bears_no_more(how: str, tolerated: int) -> None:
+def test_no_more_are_ignored(how: str, tolerated: int) -> None:
     error = TelecomServerError("no", call="GET /sms", status=503, code="7")
     with script(error), pytest.raises(TelecomServerError) as caught:
-        ended(how, waiting(tolerated_errors=tolerated))
-    assert len(scripted.looks) == tolerated + 1
+        ended(how, config(tolerated_errors=tolerated))
+    assert len(scripted.polls) == tolerated + 1
     assert str(caught.value) == str(error)
 
 
@@ -230,33 +232,36 @@ def test_it_bears_no_more(how: str, tolerated: int) -> None:
         TelecomAuthError("no", call="GET /sms", status=403),
     ],
 )
-def test_what_does_not_pass_ends_it_at_once_and_typed(how: str, error: TelecomError) -> None:
+def test_a_permanent_error_ends_it_at_once_with_its_class(how: str, error: TelecomError) -> None:
     with script(WAITING, error), pytest.raises(type(error)) as caught:
-        ended(how, waiting())
-    assert len(scripted.looks) == 2
+        ended(how, config())
+    assert len(scripted.polls) == 2
     assert type(caught.value) is type(error)
     assert caught.value.__dict__ == error.__dict__
 
 
 @pytest.mark.parametrize("how", ["awaited", "blocking"])
-def test_what_ended_otherwise_is_missed(how: str) -> None:
+def test_another_final_state_fails(how: str) -> None:
     with script(WAITING, EXPIRED), pytest.raises(TelecomFailedError, match="status: expired"):
-        ended(how, waiting())
+        ended(how, config())
 
 
 @pytest.mark.parametrize(
     ("wrong", "kind"),
-    [({"conn_id": "nobody"}, Exception), ({"watch": "tests.triggers.scripted.nothing"}, AttributeError)],
+    [
+        ({"conn_id": "nobody"}, Exception),
+        ({"status_check": "tests.triggers.scripted.nothing"}, AttributeError),
+    ],
 )
-def test_what_is_not_there_ends_it_loudly(wrong: Any, kind: type[Exception]) -> None:
+def test_a_wrong_configuration_fails(wrong: Any, kind: type[Exception]) -> None:
     with script(DELIVERED), pytest.raises(kind):
-        ended("awaited", waiting(**wrong))
+        ended("awaited", config(**wrong))
 
 
 def test_a_person_who_ends_the_task_ends_it_at_the_vendor() -> None:
     with script(DELIVERED):
-        trigger = TelecomPollTrigger.of(waiting(arguments={"queue_id": 1}, stop=f"{scripted.HERE}.scripted"))
+        trigger = TelecomPollTrigger.of(config(arguments={"queue_id": 1}, stop=f"{scripted.HERE}.scripted"))
         asyncio.run(scripted.deferred(trigger).on_kill())
-        assert [arguments for _, arguments in scripted.looks] == [{"queue_id": 1}]
-        asyncio.run(TelecomPollTrigger.of(waiting()).on_kill())
-    assert len(scripted.looks) == 1
+        assert [arguments for _, arguments in scripted.polls] == [{"queue_id": 1}]
+        asyncio.run(TelecomPollTrigger.of(config()).on_kill())
+    assert len(scripted.polls) == 1

@@ -25,7 +25,7 @@ def report(number: int, sequence: int = 1, **more: Any) -> WebhookEvent:
     return WebhookEvent(**{
         "subject": f"r{number}",
         "state": "delivered",
-        "rank": sequence,
+        "sequence": sequence,
         "final": True,
         "facts": facts,
         **more,
@@ -72,7 +72,7 @@ def test_many_posts_ask_the_database_as_often_as_a_few(served: Served, statement
         counts.append(len(statements))
         assert statements.count("COMMIT") == 1
     assert counts[1] == counts[2]
-    assert len(served.events("telecom-ketchup-viber")) == len(served.log()) == 170
+    assert len(served.events("telecom-ketchup-loyalty-viber")) == len(served.log()) == 170
 
 
 def test_the_reports_of_a_batch_are_one_event(served: Served) -> None:
@@ -98,7 +98,7 @@ def test_what_comes_twice_in_a_batch_is_kept_once(served: Served) -> None:
     assert [verdict.value for verdict in inbox.accept(steps)] == [  # type: ignore[union-attr]
         "accepted", "accepted", "duplicate", "stale", "accepted"
     ]  # fmt: skip
-    assert len(served.events("telecom-ketchup-viber")) == 3
+    assert len(served.events("telecom-ketchup-loyalty-viber")) == 3
     (mark,) = served.rows("mark:").values()
     assert mark["rank"] == 3
 
@@ -115,7 +115,7 @@ def test_a_post_that_cannot_be_kept_takes_no_other_along(served: Served, place: 
     broken = outcomes.pop(place)
     assert isinstance(broken, TypeError)
     assert outcomes == [inbox.Verdict.ACCEPTED] * 19
-    kept = Counter(one["reference"] for one in served.events("telecom-ketchup-viber"))
+    kept = Counter(one["reference"] for one in served.events("telecom-ketchup-loyalty-viber"))
     assert kept == Counter(f"r{number}" for number in range(20) if number != place)
     assert len(served.log()) == 20
 
@@ -209,7 +209,7 @@ def test_a_full_queue_says_later_and_loses_nothing(served: Served, monkeypatch: 
         for one in posts:
             one.result()
     assert set(said) == {200, 503}
-    kept = [one["reference"] for one in served.events("telecom-ketchup-viber")]
+    kept = [one["reference"] for one in served.events("telecom-ketchup-loyalty-viber")]
     assert len(kept) == len(set(kept)) == said.count(200)
 
 
@@ -233,5 +233,5 @@ def test_all_that_wait_while_the_database_is_locked_are_asked_for_again(served: 
         for one in first:
             one.result()
         assert set(vendors.map(post, range(8))) == {200}
-    kept = Counter(one["reference"] for one in served.events("telecom-ketchup-viber"))
+    kept = Counter(one["reference"] for one in served.events("telecom-ketchup-loyalty-viber"))
     assert kept == Counter(f"r{number}" for number in range(8))

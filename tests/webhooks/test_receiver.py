@@ -64,7 +64,7 @@ def test_viber_reports_in_disorder(served: Served) -> None:
     words = ("sent", "read", "delivered", "sent", "read", "expired")
     bodies = [{**VIBER, "status": word} for word in words]
     assert said(served, url, *bodies) == ["accepted", "accepted", "stale", "stale", "duplicate", "stale"]
-    assert [event["status"] for event in served.events("telecom-ketchup-viber")] == ["read"]
+    assert [event["status"] for event in served.events("telecom-ketchup-loyalty-viber")] == ["read"]
 
 
 def test_one_address_for_several_messages_and_no_others(served: Served, comms: Comms) -> None:
@@ -72,7 +72,7 @@ def test_one_address_for_several_messages_and_no_others(served: Served, comms: C
     url = served.address("viber", "g1", vendor="ketchup_loyalty")
     bodies = [{**VIBER, "reference": reference, "status": "delivered"} for reference in ("a", "b", "a")]
     assert said(served, url, *bodies) == ["accepted", "accepted", "duplicate"]
-    assert [event["reference"] for event in served.events("telecom-ketchup-viber")] == ["a", "b"]
+    assert [event["reference"] for event in served.events("telecom-ketchup-loyalty-viber")] == ["a", "b"]
 
 
 def test_an_address_tells_of_no_message_but_its_own(served: Served, comms: Comms) -> None:
@@ -81,14 +81,14 @@ def test_an_address_tells_of_no_message_but_its_own(served: Served, comms: Comms
         forged = {**VIBER, "reference": reference, "status": "delivered"}
         answer = served.post(served.address("viber", nonce, vendor="ketchup_loyalty"), forged)
         assert answer.status_code == 409, (nonce, reference)
-    assert served.events("telecom-ketchup-viber") == []
+    assert served.events("telecom-ketchup-loyalty-viber") == []
     assert {one["why"] for one in served.log()} == {"it is about a message that this address is not for"}
 
 
 def test_a_look_up_by_the_cabinets_address(served: Served) -> None:
     url = served.address("hlr", vendor="ketchup_loyalty")
     assert said(served, url, {**HLR, "status": "sent"}, HLR) == ["accepted", "accepted"]
-    (event,) = served.events("telecom-ketchup-hlr")
+    (event,) = served.events("telecom-ketchup-loyalty-hlr")
     assert event["hlr_id"] == HLR["id"]
 
 

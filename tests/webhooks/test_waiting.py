@@ -197,12 +197,12 @@ def listener(topic_key: str, **more: Any) -> TelecomPollTrigger:
     nova = "airflow_provider_telecom.vendors.novaconnect"
     settings: dict[str, Any] = {
         "hook": "airflow_provider_telecom.hooks.novaconnect.NovaConnectHook",
-        "watch": f"{nova}.watches.sims",
+        "status_check": f"{nova}.status.sims",
         "conn_id": "novaconnect_default",
         "arguments": arguments,
         "poll_interval": NEVER,
         "tolerated_errors": 3,
-        "hearing": f"{nova}.callbacks.hearing",
+        "subscription": f"{nova}.webhooks.subscription",
     }
     return TelecomPollTrigger.of(PollConfig(**{**settings, **more}))
 
@@ -408,7 +408,7 @@ def test_a_look_up_is_told_and_asked_for(served: Served, telecom_simulator: Any,
         task_id="wait", hlr_ids=found["hlr_ids"], deferrable=deferrable, poke_interval=0.01
     )
     assert len(run.execute(sensor)["results"]) == 2
-    events = served.events("telecom-ketchup-hlr")
+    events = served.events("telecom-ketchup-loyalty-hlr")
     assert {event["hlr_id"] for event in events} == set(found["hlr_ids"])
     assert "380670000" not in str(events)
     assert {post["about"] for post in served.log()} == {"********0200", "********0201"}
@@ -425,21 +425,25 @@ def test_a_report_wakes_who_waits_at_ketchup(
     if kind == "hlr":
         found = hook.create_hlr("380670000200", reference="ours", callback_url=told_to)
         waits: dict[str, Any] = {
-            "watch": "hlr",
-            "hearing": "hearing_hlr",
+            "status_check": "hlr",
+            "subscription": "hearing_hlr",
             "arguments": {"hlr_ids": [found.id]},
         }
     else:
         people = [ViberRecipient("380670000200", "ours")]
         hook.send_viber(people, text="Hello", sender="My Company", callback_url=told_to)
-        waits = {"watch": "viber", "hearing": "hearing_viber", "arguments": {"reference": "ours"}}
+        waits = {
+            "status_check": "viber",
+            "subscription": "hearing_viber",
+            "arguments": {"reference": "ours"},
+        }
     ketchup = "airflow_provider_telecom.vendors.ketchup_loyalty"
     trigger = listener(
         "",
         hook="airflow_provider_telecom.hooks.ketchup_loyalty.KetchUpHook",
         conn_id="ketchup_loyalty_default",
-        status_check=f"{ketchup}.watches.{waits['status_check']}",
-        subscription=f"{ketchup}.callbacks.{waits['subscription']}",
+        status_check=f"{ketchup}.status.{waits['status_check']}",
+        subscription=f"{ketchup}.webhooks.{waits['subscription']}",
         arguments=waits["arguments"],
     )
 
@@ -457,7 +461,7 @@ def test_a_viber_message_is_told(served: Served, telecom_simulator: Any) -> None
     )
     sent = run.execute(message)
     posted(telecom_simulator)
-    (event,) = served.events("telecom-ketchup-viber")
+    (event,) = served.events("telecom-ketchup-loyalty-viber")
     assert event["reference"] == sent["messages"][0]["reference"]
     sensor = KetchUpViberDeliveredSensor(task_id="wait", reference=event["reference"], poke_interval=0.01)
     assert run.execute(sensor)["status"] in ("delivered", "read")
@@ -477,7 +481,7 @@ def test_the_address_of_several_messages_is_for_these_and_no_others(
     sent = Run().execute(viber_to_two())
     (url,) = {post.url for post in posted(telecom_simulator, 2)}
     references = [message["reference"] for message in sent["messages"]]
-    told = {event["reference"] for event in served.events("telecom-ketchup-viber")}
+    told = {event["reference"] for event in served.events("telecom-ketchup-loyalty-viber")}
     assert told == set(references)
     forged = {"reference": "another", "msisdn": "380670000200", "status": "read"}
     assert served.post(url, forged).status_code == 409

@@ -13,12 +13,7 @@ from typing import Any
 
 from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.calls.endpoint import Call, call_of
-from airflow_provider_telecom.calls.errors import (
-    TelecomInputError,
-    TelecomNoAnswerError,
-    TelecomNotFoundError,
-    TelecomServerError,
-)
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     VIBER_ENDS,
     distinct,
@@ -45,7 +40,6 @@ _ARRIVED = {
     "read": (MessageState.READ,),
 }
 _RESULT_COMES_WITHIN = timedelta(minutes=5)
-_MAY_PASS = (TelecomNotFoundError, TelecomServerError, TelecomNoAnswerError)
 
 
 def sms(api: SmsCalls, message_id: str | None = None, reference: str | None = None) -> Call[PollResult]:
@@ -164,8 +158,11 @@ def _counted(api: SmsCalls, names: Sequence[str], done: list[str], counted: Coun
     for name in (one for one in names if one in still):
         try:
             counts = Counts.of((yield from call_of(api.get_sms_task, name)))
-        except _MAY_PASS:
-            if len(seen.finished) == len(done):
+        except TelecomError as error:
+            has_no_answer = error.temporary and error.outcome_unknown
+            if not (has_no_answer or isinstance(error, TelecomNotFoundError)) or len(seen.finished) == len(
+                done
+            ):
                 raise
             seen.is_broken_off = True
             break
