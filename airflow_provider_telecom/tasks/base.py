@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
+from airflow_provider_telecom.tasks.parameters import CheckedPartial, DeclaredParameters, check_names
 from airflow_provider_telecom.tasks.private import hide, reveal
 from airflow_provider_telecom.tasks.retry import POLICY
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_provider_telecom.hooks.base import TelecomHook
 
@@ -21,8 +23,27 @@ DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 """Whether to wait in the triggerer unless an operator says else."""
 
 
-class TelecomOperator(BaseOperator):
-    """A task about one connection.
+class TelecomTask(DeclaredParameters):
+    """What operators and sensors have in common.
+
+    :param conn_id: the connection; `<connection type>_default` without it.
+    :param retry_policy: when Airflow retries the task. The default retries temporary errors only; None means
+        Airflow's own rules.
+    """
+
+    default_conn_id: ClassVar[str]
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """Return the task without the arguments that `.expand()` maps."""
+        check_names(cls, kwargs)
+        found: OperatorPartial = super().partial(**kwargs)  # type: ignore[misc]  # of BaseOperator
+        found.__class__ = CheckedPartial
+        return found
+
+
+class TelecomOperator(TelecomTask, BaseOperator):
+    """Base class of all operators.
 
     `private_fields` are template fields whose rendered values must not reach Airflow's database: numbers
     and texts. Read them with `self.reveal("msisdn")`.
@@ -30,7 +51,6 @@ class TelecomOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("conn_id",)
     private_fields: ClassVar[Sequence[str]] = ()
-    default_conn_id: ClassVar[str]
 
     def __init__(
         self, *, conn_id: str | None = None, retry_policy: RetryPolicy | None = POLICY, **kwargs: Any

@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.tasks.base import DEFERRABLE, with_inbox
+from airflow_provider_telecom.tasks.base import DEFERRABLE, TelecomTask, with_inbox
 from airflow_provider_telecom.tasks.retry import POLICY
 from airflow_provider_telecom.tasks.start_from_trigger import triggerer_value
 from airflow_provider_telecom.webhooks.address import read_receiver_settings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TOLERATED_ERRORS = 5
 
 
-class TelecomSensor(BaseSensorOperator):
+class TelecomSensor(TelecomTask, BaseSensorOperator):
     """Waits for something at a vendor, and returns what has become of it as small JSON.
 
     Raises TelecomMissedError when it ended for good in another way: no retry will help, so none is made.
@@ -46,7 +46,6 @@ class TelecomSensor(BaseSensorOperator):
     check_arguments: ClassVar[Sequence[str]]
     subscription: ClassVar[str | None] = None
     """Import path of what says under which topics the vendor tells of it by itself, if it may."""
-    default_conn_id: ClassVar[str]
     template_fields: Sequence[str] = ("conn_id",)
 
     def __init__(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, get_args
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
+from airflow_provider_telecom.tasks.arguments import DeferrableArguments, JournaledArguments
 from airflow_provider_telecom.tasks.effects import JournaledOperator
 from airflow_provider_telecom.tasks.private import hide_unless_path
 
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
 
 OnBadRows = Literal["fail", "skip"]
 _MOST = 10**12
+
+
+class CampaignArguments(JournaledArguments, total=False):
+    """The parameters of `CampaignOperator`."""
+
+    recipients: Required[Any]
+    text: Required[str]
+    msisdn_column: str
+    on_bad_rows: OnBadRows
+    rejects_path: str | None
+    max_recipients: int | None
+    dry_run: bool
+
+
+class DeferrableCampaignArguments(CampaignArguments, DeferrableArguments):
+    """The parameters of an operator that sends to many and can wait for it."""
 
 
 class CampaignOperator(JournaledOperator):

@@ -8,12 +8,16 @@ from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
-from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, object_path
+from airflow_provider_telecom.operators.campaigns.operator import (
+    CampaignOperator,
+    DeferrableCampaignArguments,
+    object_path,
+)
 from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
     BulkSender,
@@ -50,7 +54,7 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOp
     where `price` is that of the accepted ones, `known_before` counts messages of an earlier try whose
     answer was lost, and `task_ids` are for `KetchUpSmsTaskFinishedSensor`; and what became of them with
     `wait_for_completion`. A cleared task that is done sends nothing; messages that were refused stand in
-    `results`. Further parameters are those of the classes that it stands on.
+    `results`.
 
     :param text: the text, in which `{column}` stands for a recipient's own value.
     :param originator: the sender, at most 14 characters; the connection's without it.
@@ -64,6 +68,7 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOp
         without it only when all were.
     :param min_delivered_percent: with `wait_for_completion`: fail when fewer are delivered.
     :param validity_hours: how long the vendor tries, 1 to 72.
+    :param tariff: the vendor's number of the tariff; the connection's without it.
     :param schedule_at: when it is sent, aware.
 
     Raises TelecomInputError before anything is sent, TelecomFundsError (top up and clear the task: it goes
@@ -90,7 +95,7 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOp
         validity_hours: int = 72,
         tariff: int | None = None,
         schedule_at: datetime | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[DeferrableCampaignArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.originator, self.results_path = originator, results_path
