@@ -8,7 +8,6 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,11 @@ from hypothesis import HealthCheck, settings  # noqa: E402 - the same
 settings.register_profile("telecom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("telecom")
 
-HOOKS = {
-    "kyivstar_open_telecom": "KyivstarOpenTelecomHook",
-    "ketchup_loyalty": "KetchUpHook",
-    "kyivstar_fmc": "KyivstarFmcHook",
-    "sunsim": "SunSimHook",
-    "novaconnect": "NovaConnectHook",
-}
+from airflow_provider_telecom.vendors.description import import_from  # noqa: E402 - the same
+from airflow_provider_telecom.vendors.registry import vendors  # noqa: E402 - the same
+
+HOOKS = {vendor.id: vendor.hook_path for vendor in vendors()}
+"""The import paths of the hooks by connection type."""
 
 
 @pytest.fixture(autouse=True)
@@ -92,8 +89,7 @@ def hook_for(telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callabl
         connection = telecom_simulator.connection(conn_type)
         connection["extra"] = {**connection["extra"], **extra}
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT", json.dumps(connection))
-        module = import_module(f"airflow_provider_telecom.hooks.{conn_type}")
-        return getattr(module, HOOKS[conn_type])()
+        return import_from(HOOKS[conn_type])()
 
     return make
 

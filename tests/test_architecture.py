@@ -30,8 +30,8 @@ IMPORTS = {
     "transfers": {"tasks", "operators", "hooks", "journal", "vendors", "calls"},
     "notifications": {"hooks", "journal", "vendors", "calls"},
     "simulator": set(),
-    "provider_info": set(),
-    "command": {"simulator", "webhooks", "calls"},
+    "provider_info": {"vendors"},
+    "command": {"simulator", "vendors", "webhooks", "calls"},
 }
 """The packages that a package may import, also by an import path in a string."""
 NEVER = {

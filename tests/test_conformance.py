@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from airflow_provider_telecom.calls.request import Request
 from airflow_provider_telecom.hooks.base import TelecomHook
+from airflow_provider_telecom.vendors.description import import_from
 from tests.conftest import HOOKS
 from tests.endpoints import Row, rows
 
@@ -33,7 +33,7 @@ COMPOSED = {
 
 
 def hook_class(vendor: str) -> Any:
-    return getattr(import_module(f"airflow_provider_telecom.hooks.{vendor}"), HOOKS[vendor])
+    return import_from(HOOKS[vendor])
 
 
 def endpoints_of(vendor: str) -> set[str]:

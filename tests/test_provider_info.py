@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jsonschema
 import pytest
 
+import airflow_provider_telecom
 from airflow_provider_telecom.provider_info import get_provider_info
+from airflow_provider_telecom.vendors.description import import_from
 from tests.conftest import HOOKS
 
 INFO = get_provider_info()
@@ -32,8 +37,8 @@ def test_all_that_it_names_is_there() -> None:
     named = [*INFO["notifications"], *INFO["extra-links"]]
     named += [
         path
-        for room in ("operators", "sensors", "hooks")
-        for each in INFO[room]
+        for package in ("operators", "sensors", "hooks")
+        for each in INFO[package]
         for path in each["python-modules"]
     ]
     named += [each["python-module"] for each in INFO["transfers"]]
@@ -42,11 +47,28 @@ def test_all_that_it_names_is_there() -> None:
         assert hasattr(import_module(module), name) or import_module(path)
 
 
-@pytest.mark.parametrize("room", ["operators", "sensors", "hooks"])
-def test_it_names_every_vendor_of_a_room(room: str) -> None:
-    modules = {path.rsplit(".", 1)[1] for each in INFO[room] for path in each["python-modules"]}
-    folder = Path(__file__).parent.parent / "airflow_provider_telecom" / room
-    assert modules == {path.stem for path in folder.iterdir() if path.stem in HOOKS}
+@pytest.mark.parametrize("package", ["operators", "sensors", "transfers", "hooks"])
+def test_it_names_every_vendor_of_a_package(package: str) -> None:
+    paths = (each.get("python-modules") or [each["python-module"]] for each in INFO[package])
+    modules = {path.rsplit(".", 1)[1].removesuffix("_to_object_storage") for (path,) in paths}
+    folder = Path(airflow_provider_telecom.__file__).parent / package
+    assert modules == {path.stem.removesuffix("_to_object_storage") for path in folder.iterdir()} & set(HOOKS)
+
+
+def test_it_names_every_notifier() -> None:
+    named = {path.rpartition(".")[2] for path in INFO["notifications"]}
+    public = {
+        name
+        for vendor in HOOKS
+        if (module := _module_if_there(f"airflow_provider_telecom.notifications.{vendor}"))
+        for name, kind in vars(module).items()
+        if isinstance(kind, type) and kind.__module__ == module.__name__ and not inspect.isabstract(kind)
+    }
+    assert named == public
+
+
+def _module_if_there(path: str) -> ModuleType | None:
+    return import_module(path) if find_spec(path) else None
 
 
 def test_links_lead_to_fixed_https_addresses() -> None:
@@ -64,21 +86,21 @@ def test_the_forms_fit_the_schema_of_declared_forms(conn_type: str) -> None:
     jsonschema.validate([TYPES[conn_type]], schema)
 
 
-def test_airflows_own_provider_manager_takes_all_five_without_importing_a_hook() -> None:
+def test_airflows_own_provider_manager_takes_all_without_importing_a_hook() -> None:
     from airflow.providers_manager import ProvidersManager
 
     found = {
         meta.connection_type: meta for meta in ProvidersManager().iter_connection_type_hook_ui_metadata()
     }
     assert set(HOOKS) <= set(found)
-    for conn_type, hook in HOOKS.items():
-        assert found[conn_type].hook_class_name == f"airflow_provider_telecom.hooks.{conn_type}.{hook}"
+    for conn_type, path in HOOKS.items():
+        assert found[conn_type].hook_class_name == path
         assert found[conn_type].hook_name
 
 
-@pytest.mark.parametrize(("conn_type", "name"), HOOKS.items())
-def test_the_form_and_the_hook_know_the_same_fields(conn_type: str, name: str) -> None:
-    hook = getattr(import_module(f"airflow_provider_telecom.hooks.{conn_type}"), name)
+@pytest.mark.parametrize("conn_type", HOOKS)
+def test_the_form_and_the_hook_know_the_same_fields(conn_type: str) -> None:
+    hook = import_from(HOOKS[conn_type])
     assert set(TYPES[conn_type]["conn-fields"]) == set(hook.options_type.model_fields)
     assert (hook.conn_type, hook.default_conn_name) == (conn_type, f"{conn_type}_default")
     assert hook.hook_name == TYPES[conn_type]["hook-name"]
@@ -88,7 +110,7 @@ def test_the_form_and_the_hook_know_the_same_fields(conn_type: str, name: str) -
 
 @pytest.mark.parametrize("conn_type", HOOKS)
 def test_drop_downs_and_defaults_are_what_the_hook_takes(conn_type: str) -> None:
-    hook = getattr(import_module(f"airflow_provider_telecom.hooks.{conn_type}"), HOOKS[conn_type])
+    hook = import_from(HOOKS[conn_type])
     for field, declared in TYPES[conn_type]["conn-fields"].items():
         for value in declared["schema"].get("enum", [declared["schema"].get("default")]):
             if value is not None:

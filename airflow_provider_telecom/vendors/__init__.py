@@ -1,1 +1,1 @@
-"""The whole truth about each vendor, one folder each: `api` (endpoints), `models` (answers), `options`."""
+"""What is known about each vendor, in a package each. Its `VENDOR` is found by `registry`."""

@@ -93,14 +93,13 @@ def _answer(response: Any) -> Answer:
 
 
 def _hook(vendor: str, connection: dict[str, Any], extra: dict[str, Any]) -> Any:
-    from importlib import import_module
-
+    from airflow_provider_telecom.vendors.description import import_from
     from tests.conftest import HOOKS
 
     connection = {**connection, "extra": {**connection["extra"], **extra}}
     os.environ[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"] = json.dumps(connection)
     base._clients.clear()
-    return getattr(import_module(f"airflow_provider_telecom.hooks.{vendor}"), HOOKS[vendor])()
+    return import_from(HOOKS[vendor])()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,1 +1,48 @@
 """KetchUp Loyalty: SMS, Viber, HLR look-ups, prices, statistics exports."""
+
+from airflow_provider_telecom.vendors.description import (
+    VENDOR_TIMEZONE,
+    FormField,
+    Vendor,
+    Webhook,
+    choice,
+)
+
+_WEBHOOKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
+
+VENDOR = Vendor(
+    id="ketchup_loyalty",
+    label="KetchUp Loyalty",
+    site="https://api.smsketchuployalty.com.ua",
+    host="https://api.smsketchuployalty.com.ua",
+    hook="KetchUpHook",
+    password="API key (X-API-KEY)",  # noqa: S106 - a label
+    fields={
+        "base_path": FormField(
+            "Base path", "What stands before /sms, /hlr, /viber and /stat. Default /rest."
+        ),
+        "originator": FormField("Originator", "SMS sender, at most 14 characters.", schema={"maxLength": 14}),
+        "viber_sender": FormField("Viber sender", "Alpha name of Viber messages."),
+        "tariff": FormField("Tariff", "Tariff number, 0 to 9.", "integer", {"minimum": 0, "maximum": 9}),
+        "viber_key": choice(
+            "Viber key",
+            "The field that carries our key for a Viber message; the document says external_id.",
+            ["external_id", "reference", "both"],
+            "external_id",
+        ),
+        "hlr_body": choice(
+            "HLR body",
+            "How HLR look-ups are posted at first; the document says multipart.",
+            ["multipart", "json"],
+            "multipart",
+        ),
+        "vendor_timezone": VENDOR_TIMEZONE,
+    },
+    has=("operators", "sensors", "transfers"),
+    notifiers=("KetchUpSmsNotifier", "KetchUpViberNotifier"),
+    webhooks=(
+        Webhook(kind="hlr", reader=f"{_WEBHOOKS}.hlr", events=("hlr",), is_for_account=True),
+        Webhook(kind="viber", reader=f"{_WEBHOOKS}.viber", events=("viber",)),
+    ),
+    former_id="ketchup",
+)
