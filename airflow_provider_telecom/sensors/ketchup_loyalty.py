@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from airflow_provider_telecom.calls.checks import matching, one_of, percent
+from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.sensor import TelecomSensor
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
-    FILE_KEY,
-    VIBER_ENDS,
+    VIBER_END_STATES,
+    check_file_key,
     exactly_one,
-    listed,
+    parse_list,
     perhaps_count,
 )
 
@@ -101,7 +101,7 @@ class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
         super().__init__(**kwargs)
         self.sms_task_ids, self.expected = sms_task_ids, expected
         if is_literal(sms_task_ids):
-            listed("sms_task_ids", sms_task_ids)
+            parse_list("sms_task_ids", sms_task_ids)
         if is_literal(expected):
             perhaps_count("expected", expected)
         self.min_delivered_percent = (
@@ -143,7 +143,7 @@ class KetchUpViberDeliveredSensor(KetchUpSensor):
         super().__init__(**kwargs)
         exactly_one(message_id=message_id, reference=reference)
         self.message_id, self.reference = message_id, reference
-        self.until = one_of("until", until, VIBER_ENDS)
+        self.until = one_of("until", until, VIBER_END_STATES)
         self._prepare_start_from_trigger(start_from_trigger)
 
 
@@ -198,5 +198,5 @@ class KetchUpStatFileReadySensor(KetchUpSensor):
         super().__init__(**kwargs)
         self.file_key = file_key
         if is_literal(file_key):
-            matching("file_key", file_key, FILE_KEY, "must be a key that the vendor gave")
+            check_file_key(file_key)
         self._prepare_start_from_trigger(start_from_trigger)

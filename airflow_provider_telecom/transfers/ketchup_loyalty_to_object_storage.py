@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_telecom.calls.checks import matching, one_of, parse_datetime
+from airflow_provider_telecom.calls.checks import one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
@@ -102,7 +102,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         self.file_key = file_key
         self.source_format = one_of("source_format", source_format, (*FORMATS, None))
         self.delete_export = one_of("delete_export", delete_export, (True, False, None))
-        check_if_literal(file_key, _a_key)
+        check_if_literal(file_key, arguments.check_file_key)
         self._check_which()
 
     def _check_which(self) -> None:
@@ -118,7 +118,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         """Order an export if need be, wait for it, and load it."""
         with self._opened():
             pass  # where nothing can be written, no export takes a place
-        key = self._own_key(context) if self.file_key is None else _a_key(self.file_key)
+        key = self._own_key(context) if self.file_key is None else arguments.check_file_key(self.file_key)
         if (found := self._at_once(context, key)) is not None:
             return found
         self.wait_for_completion = True  # which the base asks; nobody else may
@@ -211,12 +211,12 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         return fingerprint([key, self.path, self.output_format, self.csv_safe, self._chosen()])
 
     def _read(self, dataset: Dataset, wanted: _Wanted, file: Path, progress: ProgressLogger) -> None:
-        from airflow_provider_telecom.vendors.ketchup_loyalty.exports import records_in
+        from airflow_provider_telecom.vendors.ketchup_loyalty.exports import iter_records
 
         counted = "record" if self._format() == "json" else "line"
         take = partial(_take, dataset, wanted, self._zone(), self.hook.options.default_region)
         with file.open("rb") as export:
-            for number, record in records_in(export, self._format()):
+            for number, record in iter_records(export, self._format()):
                 take(f"{counted} {number}", record)
                 progress.add(rows=1)
 
@@ -246,7 +246,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         for name in (*_INTERVAL, "callback_url"):
             filters.pop(name, None)
         kind = filters.pop("message_type", None)
-        one_of("message_type", kind, (*arguments.TYPES, None))  # it goes into a path
+        one_of("message_type", kind, (*arguments.MESSAGE_TYPES, None))  # it goes into a path
         if not bounds and "message_ids" not in filters:
             filters = {"file_key": self.file_key}
         names = [type(self).dataset_name, *([kind] if kind else []), *([_mark(filters)] if filters else [])]
@@ -327,7 +327,3 @@ def _mark(filters: Mapping[str, Any]) -> str:
     """Return a few characters for filters, found slowly: of a quick hash somebody could find the numbers."""
     text = json.dumps(filters, sort_keys=True, default=str)
     return hashlib.pbkdf2_hmac("sha256", text.encode(), b"telecom", _SLOWLY).hex()[:12]
-
-
-def _a_key(value: str) -> str:
-    return matching("file_key", value, arguments.FILE_KEY, "must be a key that the vendor gave")

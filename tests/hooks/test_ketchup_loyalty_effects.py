@@ -136,10 +136,10 @@ def test_keys_that_the_vendor_has_had_are_always_warned_of(
 ) -> None:
     """Else two runs that derive one key send one message, and both look right."""
     send()
-    assert "keys before" not in caplog.text
+    assert "KetchUp already knows" not in caplog.text
     results = send()
     assert all(one.duplicate for one in results)
-    (warned,) = [record for record in caplog.records if "keys before" in record.getMessage()]
+    (warned,) = [record for record in caplog.records if "KetchUp already knows" in record.getMessage()]
     assert warned.levelname == "WARNING"
     assert f"{len(results)} of {len(results)} keys" in warned.getMessage()
 

@@ -473,7 +473,8 @@ def test_still_too_many_at_once_is_told(telecom_simulator: Any, bulk: Any) -> No
     from airflow_provider_telecom.journal.reference import IdempotencyKeys
     from airflow_provider_telecom.operators.campaigns.recipients import RecipientColumns, read_recipients
     from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
-    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender, Message, SendCounts
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender, Message
+    from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
 
     throttled = {"result": [{"reference": None, "error": "11", "errorDescription": "Too many simultaneous"}]}
     telecom_simulator.fault(
@@ -483,5 +484,5 @@ def test_still_too_many_at_once_is_told(telecom_simulator: Any, bulk: Any) -> No
     message = Message(TextTemplate("Hi"), "test", {})
     campaign = BulkSender(bulk().hook, message, IdempotencyKeys("d", "r", "t"), 10, waits.append)
     with read_recipients(NUMBERS[:1], RecipientColumns()) as audience, pytest.raises(TelecomThrottledError):
-        list(campaign.send(list(campaign.orders(audience)), SendCounts()))
+        list(campaign.send(list(campaign.messages(audience)), SendCounts()))
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]

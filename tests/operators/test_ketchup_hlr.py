@@ -115,7 +115,7 @@ def test_some_may_be_refused(telecom_simulator: Any) -> None:
     found = run.execute(hlr(msisdns=numbers))
     assert (found["accepted"], found["refused"], found["refused_at"]) == (2, {"61": 1}, [1])
     assert len(found["hlr_ids"]) == 2
-    with pytest.raises(TelecomRejectedError, match=r"1 of 3 were refused \(code 61: 1\)"):
+    with pytest.raises(TelecomRejectedError, match=r"1 of 3 look-ups were refused \(code 61: 1\)"):
         run.execute(hlr(msisdns=numbers, max_rejected=0))
     with pytest.raises(TelecomRejectedError):
         run.execute(hlr(msisdns=ABROAD))

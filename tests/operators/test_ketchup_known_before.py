@@ -45,10 +45,10 @@ def test_what_was_known_before_is_warned_of(task: str, caplog: pytest.LogCapture
     run = Run()
     first = run.execute(TASKS[task]())
     assert first.get("accepted", not first["known_before"])
-    assert "keys before" not in caplog.text
+    assert "KetchUp already knows" not in caplog.text
     run.stores["send"].texts.clear()  # as after `clear_on_success`
     assert run.execute(TASKS[task]())["known_before"]
-    assert warnings(caplog, "keys before") == 1
+    assert warnings(caplog, "KetchUp already knows") == 1
 
 
 def test_a_scheduled_sms_that_is_refused_and_known_is_warned_of(

@@ -20,7 +20,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOperator
-from airflow_provider_telecom.operators.ketchup_loyalty.results import looked_up
+from airflow_provider_telecom.operators.ketchup_loyalty.results import wait_until_found
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
 from tests.operators.ketchup_ground import killed, paid, shown
@@ -148,7 +148,7 @@ def test_what_the_vendor_has_but_does_not_show_is_an_error_in_the_end() -> None:
         raise TelecomNotFoundError("SMS not found", code="20")
 
     with pytest.raises(TelecomNotFoundError):
-        looked_up(look, seconds=1.0)
+        wait_until_found(look, seconds=1.0)
     assert len(looks) == 2
 
 
@@ -268,7 +268,7 @@ def test_an_sms_that_the_vendor_has_and_does_not_show_is_sent(
 ) -> None:
     from airflow_provider_telecom.operators.ketchup_loyalty import sms as module
 
-    monkeypatch.setattr(module, "looked_up", lambda look: looked_up(look, seconds=0.0))
+    monkeypatch.setattr(module, "wait_until_found", lambda look: wait_until_found(look, seconds=0.0))
     run = Run()
     first = run.execute(sms())
     run.stores["tell"].texts.clear()

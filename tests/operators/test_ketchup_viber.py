@@ -139,9 +139,9 @@ def test_some_may_be_refused(telecom_simulator: Any) -> None:
     assert (found["accepted"], found["refused"]) == (1, {"41": 1})
     assert [one["code"] for one in found["messages"]] == [None, "41"]
     for _ in range(2):
-        with pytest.raises(TelecomRejectedError, match=r"1 of 2 were refused \(code 41: 1\)"):
+        with pytest.raises(TelecomRejectedError, match=r"1 of 2 messages were refused \(code 41: 1\)"):
             run.execute(viber(recipients=[A, abroad], max_rejected=0, dedupe_key="2"))
-    with pytest.raises(TelecomRejectedError, match="1 of 1 were refused"):
+    with pytest.raises(TelecomRejectedError, match="1 of 1 messages were refused"):
         Run().execute(viber(recipients=[abroad], max_rejected=5))
     assert len(paid(telecom_simulator, "viber")) == 2
     assert ViberRecipient(abroad).external_id is None

@@ -259,7 +259,7 @@ def test_records_are_read_however_they_are_spelt(
     changes: dict[str, Any], wanted: dict[str, Any] | None
 ) -> None:
     if wanted is None:
-        with pytest.raises(TelecomInputError, match=r"^message_id: stands twice"):
+        with pytest.raises(TelecomInputError, match=r"^message_id: occurs twice"):
             row_of(**changes)
         return
     row = row_of(**changes)
@@ -282,7 +282,7 @@ def test_records_are_read_however_they_are_spelt(
         ({"message_type": True}, "message_type: must be a text"),
         ({"alternativeSMS": "8"}, "alternative_sms: must be an object"),
         ({"alternativeSMS": {"message_ID": 8, "price": "?"}}, "price: must be an amount"),
-        ({"incoming_date": "2026-03-02 17:28:45"}, "incoming_date: stands twice"),
+        ({"incoming_date": "2026-03-02 17:28:45"}, "incoming_date: occurs twice"),
     ],
 )
 def test_what_is_wrong_in_a_record_is_named_without_it(changes: dict[str, Any], rule: str) -> None:
@@ -831,7 +831,7 @@ def test_the_documents_own_json_is_none_and_another_format_is_recommended(
 ) -> None:
     sent.switches.turn_on("typographic_quotes")
     run = Run()
-    with pytest.raises(TelecomAnswerError, match="ask for xml, or for csv with a message_type") as caught:
+    with pytest.raises(TelecomAnswerError, match="use xml, or csv with a message_type") as caught:
         load(run, **WEEK)
     assert "380670000" not in str(caught.value)
     assert files_in(tmp_path / "lake") == {}
@@ -912,7 +912,7 @@ def test_what_cannot_be_is_refused_when_the_dag_is_parsed(
         ),
         ({**DAY, "msisdns": ["12"]}, r"msisdns: \*\*: may hold"),
         ({**DAY, "status": "{{ 'delivered' }}"}, "status: must be one of"),
-        ({**DAY, "operator_id": 1}, "operator_id: is overlooked"),
+        ({**DAY, "operator_id": 1}, "operator_id: is ignored"),
         ({**DAY, "message_type": "{{ '../x' }}"}, "message_type: must be one of"),
         ({"file_key": "abc", "message_type": "{{ '../x' }}"}, "message_type: must be one of"),
         ({"message_ids": ["a"]}, "message_ids: "),

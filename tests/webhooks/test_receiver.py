@@ -10,7 +10,7 @@ from airflow_provider_telecom.webhooks import inbox_client
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 from airflow_provider_telecom.webhooks.assets import EVENTS, INBOX
 from tests.eventually import eventually
-from tests.vendors.ketchup_loyalty.test_callbacks import HLR, VIBER
+from tests.vendors.ketchup_loyalty.test_webhooks import HLR, VIBER
 from tests.webhooks.conftest import Comms, Served
 
 pytestmark = pytest.mark.xdist_group("webhooks")

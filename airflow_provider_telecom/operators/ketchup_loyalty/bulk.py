@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
 from airflow_provider_telecom.operators.campaigns.operator import (
     CampaignOperator,
@@ -19,13 +17,10 @@ from airflow_provider_telecom.operators.campaigns.operator import (
     object_path,
 )
 from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
-from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
-    BulkSender,
-    Message,
-    SendCounts,
-    line_of,
-)
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender, Message, result_line
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts, raise_if_refused
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
@@ -34,10 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.operators.campaigns.recipients import Audience
-    from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
-
-_STATUS_CHECK = "airflow_provider_telecom.vendors.ketchup_loyalty.status.sms_tasks"
-_LARGEST_CHUNK = 10_000
+    from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import SmsTerms
 
 
 class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOperator, DeferrableOperator):
@@ -99,131 +91,87 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOp
     ) -> None:
         super().__init__(**kwargs)
         self.originator, self.results_path = originator, results_path
-        self.chunk_size = in_range("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_CHUNK_SIZE)
         self.max_cost, self.max_rejected = max_cost, max_rejected
         self.min_delivered_percent = min_delivered_percent
-        self.validity_hours = in_range("validity_hours", validity_hours, 1, 72)
-        self.tariff, self.schedule_at = arguments.tariff(tariff), schedule_at
+        self.validity_hours = in_range("validity_hours", validity_hours, 1, arguments.MAX_VALIDITY_HOURS)
+        self.tariff, self.schedule_at = arguments.check_tariff(tariff), schedule_at
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check all, then send to all."""
-        from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
-
-        message, most = self._message(), _amount(self.max_cost)
-        results = ResultsFile(path) if (path := object_path(self.results_path)) else None
+        """Check all recipients, then send to them."""
+        message, max_cost = self._message(), _amount(self.max_cost)
         text, region = message.text, self.hook.options.default_region
         with self._read_recipients(text.columns, region, text.has_only_placeholders) as audience:
-            campaign = BulkSender(self.hook, message, self._idempotency_keys(context), self.chunk_size)
+            sender = BulkSender(self.hook, message, self._idempotency_keys(context), self.chunk_size)
             if self.is_dry_run:
-                return self._dry_run_result(campaign, audience)
-            checkpoint = Checkpoint(self._journal(context), self._entry_name("bulk"), self.conn_id)
-            keys = (order.reference for order in campaign.orders(audience))
-            counts = SendCounts(**checkpoint.resume(keys, asdict(SendCounts())))
-            if not checkpoint.is_done or counts.rows < audience.count:
-                if most is not None:
-                    campaign.cost(audience, most, counts)
-                self._send(campaign, audience, counts, checkpoint, results)
-        self._judge(counts)
-        summary = self._summary(audience, counts)
-        if self.wait_for_completion and not counts.task_ids:
-            self.log.warning("The ids of all sends were lost with their answers; nothing can be waited for")
-            return summary
-        return self._wait_if_requested(summary, _STATUS_CHECK, self._awaited(counts))
+                price, currency = sender.cost(audience, max_cost, SendCounts())
+                return {
+                    **self._recipient_counts(audience),
+                    "dry_run": True,
+                    "price": str(price),
+                    "currency": currency,
+                }
+            progress = self._progress(context, sender, audience)
+            if not progress.is_complete(audience.count):
+                if max_cost is not None:
+                    sender.cost(audience, max_cost, progress.counts)
+                self._send(sender, audience, progress)
+        return self._complete(audience, progress.counts)
 
-    def _send(
-        self,
-        campaign: BulkSender,
-        audience: Audience,
-        counts: SendCounts,
-        checkpoint: Checkpoint,
-        results: ResultsFile | None,
-    ) -> None:
-        if results:
-            results.begin(counts.rows)
+    def _progress(self, context: Context, sender: BulkSender, audience: Audience) -> BulkProgress:
+        from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
+
+        checkpoint = Checkpoint(self._journal(context), self._entry_name("bulk"), self.conn_id)
+        keys = (message.reference for message in sender.messages(audience))
+        path = object_path(self.results_path)
+        return BulkProgress(checkpoint, keys, None if path is None else ResultsFile(path))
+
+    def _send(self, sender: BulkSender, audience: Audience, progress: BulkProgress) -> None:
+        """Send to all recipients that earlier tries have not sent to."""
+        progress.begin()
         self.hook.wait_until_ready()
         try:
-            self._send_blocks(campaign, audience, counts, checkpoint, results)
+            self._send_blocks(sender, audience, progress)
         except Exception:
-            # The first error is the one to tell. Of results that could not be written, nothing counts.
-            with suppress(OSError):
-                _close_part(results, counts)
-                checkpoint.stop(asdict(counts), campaign.perhaps_sent)
+            progress.stop(sender.perhaps_sent)
             raise
-        _close_part(results, counts)
-        if results:
-            results.finish(counts.rows)
-        if counts.accepted + counts.known_before:
-            checkpoint.finish(asdict(counts))
-        else:
-            checkpoint.forget(asdict(SendCounts()))
-        if results:
-            results.forget_parts()
+        progress.finish()
 
-    def _send_blocks(
-        self,
-        campaign: BulkSender,
-        audience: Audience,
-        counts: SendCounts,
-        checkpoint: Checkpoint,
-        results: ResultsFile | None,
-    ) -> None:
-        """Send what is left. The checkpoint never says more than what the results hold."""
-        orders = campaign.orders(audience, counts.rows)
-        while block := list(islice(orders, checkpoint.block_size(campaign.chunk_size))):
-            _close_part(results, counts)
-            checkpoint.announce(asdict(counts), [order.reference for order in block])
-            for chunk in campaign.send(block, counts):
-                if results:
-                    results.add(line_of(*found) for found in chunk)
-                if checkpoint.is_due:
-                    _close_part(results, counts)
-                    checkpoint.advance(asdict(counts))
+    def _send_blocks(self, sender: BulkSender, audience: Audience, progress: BulkProgress) -> None:
+        counts = progress.counts
+        messages = sender.messages(audience, counts.rows)
+        while block := list(islice(messages, progress.block_size(sender.chunk_size))):
+            progress.announce([message.reference for message in block])
+            for chunk in sender.send(block, counts):
+                if progress.add_lines(result_line(*found) for found in chunk):
                     self.log.info("%s of %s recipients", f"{counts.rows:,}", f"{audience.count:,}")
 
     def _message(self) -> Message:
-        options = {
-            "validity_hours": self.validity_hours,
-            "tariff": self.tariff,
-            "schedule_at": self.schedule_at,
-        }
         text = TextTemplate(non_blank("text", self.reveal("text")))
         originator = self.originator or self.hook.options.originator
         if not originator:
             raise TelecomInputError("originator", "must be given here or in the connection's extra")
-        return Message(text, non_blank("originator", originator, 14), options)
-
-    def _dry_run_result(self, campaign: BulkSender, audience: Audience) -> dict[str, Any]:
-        price, currency = campaign.cost(audience, _amount(self.max_cost), SendCounts())
-        return {
-            **self._recipient_counts(audience),
-            "dry_run": True,
-            "price": str(price),
-            "currency": currency,
+        terms: SmsTerms = {
+            "validity_hours": self.validity_hours,
+            "tariff": self.tariff,
+            "schedule_at": self.schedule_at,
         }
+        return Message(text, non_blank("originator", originator, arguments.MAX_ORIGINATOR_LENGTH), terms)
 
-    def _summary(self, audience: Audience, counts: SendCounts) -> dict[str, Any]:
-        facts = asdict(counts)
-        del facts["rows"]
-        return {**self._recipient_counts(audience), **facts, "results": self.results_path}
-
-    def _awaited(self, counts: SendCounts) -> dict[str, Any]:
-        return {
+    def _complete(self, audience: Audience, counts: SendCounts) -> dict[str, Any]:
+        """Return the summary of a send, after waiting for its receipts if the task does that."""
+        raise_if_refused(counts.refused, counts.rows, self.max_rejected, "POST /sms/create")
+        facts = {**counts.facts(), "task_ids": counts.task_ids, "results": self.results_path}
+        summary = {**self._recipient_counts(audience), **facts}
+        if self.wait_for_completion and not counts.task_ids:
+            self.log.warning("The ids of all batches were lost with their responses; can't wait for receipts")
+            return summary
+        awaited = {
             "task_ids": counts.task_ids,
             "expected": counts.accepted,
             "min_delivered_percent": self.min_delivered_percent,
         }
-
-    def _judge(self, counts: SendCounts) -> None:
-        refused = sum(counts.refused.values())
-        most = counts.rows - 1 if self.max_rejected is None else self.max_rejected
-        if refused > most:
-            codes = ", ".join(f"code {code}: {count}" for code, count in counts.refused.items())
-            raise TelecomRejectedError(f"{refused} of {counts.rows} messages were refused ({codes})")
-
-
-def _close_part(results: ResultsFile | None, counts: SendCounts) -> None:
-    if results:
-        results.close_part(counts.rows)
+        return self._wait_if_requested(summary, f"{WATCHES}.sms_tasks", awaited)
 
 
 def _amount(value: Decimal | str | int | None) -> Decimal | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_telecom.calls.checks import matching, one_of
+from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomInputError,
@@ -34,8 +34,8 @@ _OURS = "exports"
 STAT_FILE = f"{WATCHES}.stat_file"
 _MOMENTS = ("time_in_from", "time_in_to", "time_sent_from", "time_sent_to")
 _WORDS = {
-    "source_type": arguments.SOURCES,
-    "message_type": arguments.TYPES,
+    "source_type": arguments.SOURCE_TYPES,
+    "message_type": arguments.MESSAGE_TYPES,
     "status": arguments.STATUSES,
 }
 
@@ -157,7 +157,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         found = {name: self.reveal(name) for name in self._filters}
         chosen = {name: value for name, value in found.items() if value is not None}
         for name in {"message_ids", "msisdns"} & chosen.keys():
-            chosen[name] = arguments.listed(name, chosen[name])
+            chosen[name] = arguments.parse_list(name, chosen[name])
         for name in chosen.keys() & set(_MOMENTS):
             chosen[name] = arguments.perhaps_moment(name, chosen[name])
         return chosen
@@ -206,7 +206,9 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         except TelecomRejectedError as error:
             if error.code != _ALL_TAKEN or self.on_full == "fail":
                 raise
-            given = arguments.distinct("own_file_keys", self.own_file_keys) if self.own_file_keys else []
+            given = (
+                arguments.parse_distinct("own_file_keys", self.own_file_keys) if self.own_file_keys else []
+            )
             own = [key for key in dict.fromkeys([*given, *self._own(journal)]) if key in before]
             if not own:
                 raise
@@ -249,10 +251,7 @@ class KetchUpDeleteStatExportOperator(KetchUpOperator):
     def __init__(self, *, file_key: str, missing_ok: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.file_key, self.missing_ok = file_key, missing_ok
-        check_if_literal(
-            file_key,
-            lambda key: matching("file_key", key, arguments.FILE_KEY, "must be a key that the vendor gave"),
-        )
+        check_if_literal(file_key, arguments.check_file_key)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete it."""

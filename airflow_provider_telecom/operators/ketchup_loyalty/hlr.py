@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import in_range
-from airflow_provider_telecom.calls.errors import TelecomError, TelecomRejectedError
+from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.operators.campaigns.chunks import in_chunks
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
-    TOO_LARGE,
-    judge,
-    looked_up,
-    raise_what_passes,
-    summed,
+    count_results,
+    is_too_large,
+    raise_if_refused,
+    raise_if_temporary,
+    wait_until_found,
 )
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, SendResult
 
 _CALL = "POST /hlr/create"
-_LARGEST_CHUNK = 10_000
 
 
 class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOperator):
@@ -75,11 +75,9 @@ class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
     ) -> None:
         super().__init__(**kwargs)
         self.msisdns, self.callback_url = msisdns, callback_url
-        self.tariff = arguments.tariff(tariff)
-        self.chunk_size = in_range("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
-        self.max_rejected = max_rejected
-        if max_rejected is not None:
-            in_range("max_rejected", max_rejected, 0, 1_000_000)
+        self.tariff = arguments.check_tariff(tariff)
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_CHUNK_SIZE)
+        self.max_rejected = arguments.check_max_rejected(max_rejected)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look them up, each once."""
@@ -89,8 +87,7 @@ class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         counts = {"numbers": len(keys), "duplicates": len(numbers) - len(keys)}
         content = {"numbers": list(keys), "tariff": self.tariff}
         started = self._send_once(context, content, lambda: {**counts, **self._look_up(keys)})
-        most = len(keys) - 1 if self.max_rejected is None else self.max_rejected
-        judge(started["refused"], len(keys), most, _CALL)
+        raise_if_refused(started["refused"], len(keys), self.max_rejected, _CALL, "look-ups")
         subscription = None if read_receiver_settings() is None else f"{CALLBACKS}.hearing_hlr"
         return self._wait_if_requested(
             started, f"{WATCHES}.hlr", {"hlr_ids": started["hlr_ids"]}, subscription=subscription
@@ -103,44 +100,31 @@ class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
             HlrQuery(number, key, self.tariff, self._told_to("hlr", key)) for number, key in keys.items()
         ]
         results: list[SendResult] = []
-        if len(queries) == 1:
-            results = [self._created_alone(queries[0])]
-            queries = []
         try:
-            for start in range(0, len(queries), self.chunk_size):
-                for package in self._created(queries[start : start + self.chunk_size]):
-                    results += package
-            raise_what_passes(results, _CALL)
-            facts = summed(results)
-            judge(facts["refused"], len(results), len(results) - 1, _CALL)
+            create = self._create_single if len(queries) == 1 else self._create_batch
+            for part in in_chunks(queries, self.chunk_size, create, is_too_large):
+                results += part
+            raise_if_temporary(results, _CALL)
+            counts = count_results(results)
+            raise_if_refused(counts.refused, len(results), None, _CALL, "look-ups")
             hlr_ids = [self._id_of(result) for result in results if result.accepted]
         except TelecomError as error:
             error.partial = error.partial or any(result.accepted for result in results)
             raise
         refused_at = [place for place, result in enumerate(results) if not result.accepted]
-        return {**facts, "hlr_ids": hlr_ids, "refused_at": refused_at}
+        return {**counts.facts(), "hlr_ids": hlr_ids, "refused_at": refused_at}
 
-    def _created(self, queries: Sequence[HlrQuery]) -> Iterator[Sequence[SendResult]]:
-        """Order look-ups, in halves when they are too many for the vendor; yield what became of each."""
-        try:
-            yield self.hook.create_hlrs(queries).results
-        except TelecomRejectedError as error:
-            if error.code != TOO_LARGE or len(queries) == 1:
-                raise
-        else:
-            return
-        half = len(queries) // 2
-        yield from self._created(queries[:half])
-        yield from self._created(queries[half:])
+    def _create_batch(self, queries: Sequence[HlrQuery]) -> Sequence[SendResult]:
+        return self.hook.create_hlrs(queries).results
 
-    def _created_alone(self, query: HlrQuery) -> SendResult:
-        """Order the only look-up of a task: another form of the call, which refuses as a whole."""
-        return self.hook.create_hlr(
-            query.msisdn, reference=query.reference, tariff=query.tariff, callback_url=query.callback_url
-        )
+    def _create_single(self, queries: Sequence[HlrQuery]) -> Sequence[SendResult]:
+        """Request the only look-up of a task: another form of the call, which refuses as a whole."""
+        (query,) = queries
+        key, url = query.reference, query.callback_url
+        return [self.hook.create_hlr(query.msisdn, reference=key, tariff=query.tariff, callback_url=url)]
 
     def _id_of(self, result: SendResult) -> str:
         if result.id is not None:
             return result.id
         reference = str(result.reference)
-        return looked_up(lambda: self.hook.get_hlr_by_reference(reference)).id
+        return wait_until_found(lambda: self.hook.get_hlr_by_reference(reference)).id

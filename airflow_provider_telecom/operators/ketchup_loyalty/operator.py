@@ -40,8 +40,8 @@ class KetchUpOperator(TelecomOperator):
         """Return the numbers of a field, which has one or many, in the canonical form and with twins."""
         from airflow_provider_telecom.calls.checks import non_empty
         from airflow_provider_telecom.calls.phone import e164
-        from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import listed
+        from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import parse_list
 
         region = self.hook.options.default_region
-        numbers = non_empty(field, listed(field, self.reveal(field)))
+        numbers = non_empty(field, parse_list(field, self.reveal(field)))
         return [e164(number, region, field=field) for number in numbers]

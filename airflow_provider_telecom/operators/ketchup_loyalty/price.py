@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import Price
 
-_LARGEST_CHUNK = 10_000
-
 
 class KetchUpPriceOperator(KetchUpOperator):
     """Ask what messages would cost, or for the price list of a tariff. Nothing is sent, and it is free.
@@ -72,10 +70,10 @@ class KetchUpPriceOperator(KetchUpOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.kind, self.tariff = one_of("kind", kind, arguments.TYPES), arguments.tariff(tariff)
+        self.kind, self.tariff = one_of("kind", kind, arguments.MESSAGE_TYPES), arguments.check_tariff(tariff)
         self.msisdns, self.text, self.originator, self.country = msisdns, text, originator, country
         self.promotional = promotional
-        self.chunk_size = in_range("chunk_size", chunk_size, 1, _LARGEST_CHUNK)
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_CHUNK_SIZE)
         if (msisdns is None) != (text is None):
             raise TelecomInputError("text", "goes with msisdns; give both, or none for the price list")
         if kind == "hlr" and msisdns is not None:

@@ -1,12 +1,13 @@
-"""What became of the orders in a package, one by one, and when that is an error of the whole task."""
+"""Counting the results of messages and look-ups, and when they are an error of the whole task."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_telecom.calls.errors import (
     TelecomFundsError,
@@ -16,62 +17,107 @@ from airflow_provider_telecom.calls.errors import (
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_telecom.journal.journal import Facts
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 
 T = TypeVar("T")
 
 VENDOR_FAILED, NO_FUNDS, TOO_LARGE = "5", "8", "12"
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
-_LOOK_AGAIN_LATER = 60.0
+_FIRST_PAUSE, _MAX_PAUSE = 0.5, 10.0
+_RETRY_AFTER = 60.0
 
 
-def looked_up(look: Callable[[], T], seconds: float = 60.0) -> T:
-    """Return what `look` finds of something that the vendor says it has; it may take a while to show.
+@dataclass
+class SendCounts:
+    """The results of the first `rows` recipients, counted. All of it is JSON, for the journal."""
+
+    rows: int = 0
+    accepted: int = 0
+    known_before: int = 0
+    """Those that the vendor recognised by their keys: an earlier try has sent them."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """By the vendor's code."""
+    price: str = "0"
+    """Of the accepted ones; the vendor does not give the price of those known before again."""
+    currency: str | None = None
+    task_ids: list[str] = field(default_factory=list)
+
+    def add(self, results: Sequence[SendResult]) -> None:
+        """Count the results of the next recipients."""
+        new = [result for result in results if result.is_new]
+        priced = [result for result in results if result.accepted and result.price is not None]
+        refused = Counter(self.refused)
+        refused.update(str(result.code) for result in results if not result.accepted)
+        self.rows += len(results)
+        self.accepted += len(new)
+        self.known_before += sum(result.duplicate for result in results)
+        self.refused = dict(refused)
+        self.price = str(sum((result.price or Decimal(0) for result in priced), Decimal(self.price)))
+        self.currency = next((result.currency for result in priced if result.currency), self.currency)
+        self.task_ids += dict.fromkeys(result.task_id for result in results if result.task_id is not None)
+
+    def facts(self) -> Facts:
+        """Return `{"accepted", "known_before", "refused": {code: count}, "price", "currency"}`."""
+        names = ("accepted", "known_before", "refused", "price", "currency")
+        return {name: getattr(self, name) for name in names}
+
+
+def count_results(results: Sequence[SendResult]) -> SendCounts:
+    """Return the counts of all results of a task."""
+    counts = SendCounts()
+    counts.add(results)
+    return counts
+
+
+def is_too_large(error: TelecomRejectedError) -> bool:
+    """Return whether the vendor has refused a whole batch because it is too large."""
+    return error.code == TOO_LARGE
+
+
+def is_temporary(result: SendResult) -> bool:
+    """Return whether a message is refused only for now."""
+    return result.throttled or result.code == VENDOR_FAILED
+
+
+def raise_if_out_of_funds(results: Sequence[SendResult], call: str, partial: bool = False) -> None:
+    """Raise TelecomFundsError if a message was refused for lack of money."""
+    if any(result.code == NO_FUNDS for result in results):
+        raise TelecomFundsError("the account is out of money", call=call, code=NO_FUNDS, partial=partial)
+
+
+def raise_if_temporary(results: Sequence[SendResult], call: str) -> None:
+    """Raise an error if messages are refused only for now. The next try sends all again, under their keys."""
+    partial = any(result.accepted for result in results)
+    raise_if_out_of_funds(results, call, partial)
+    if late := [result for result in results if is_temporary(result)]:
+        text = f"{len(late)} of {len(results)} are refused for now"
+        raise TelecomThrottledError(
+            text, call=call, code=late[0].code, retry_after=_RETRY_AFTER, partial=partial
+        )
+
+
+def raise_if_refused(
+    refused: Mapping[str, int], whole: int, max_rejected: int | None, call: str, noun: str = "messages"
+) -> None:
+    """Raise TelecomRejectedError if more than `max_rejected` of `whole` were refused; None: if all were."""
+    count = sum(refused.values())
+    if count > (whole - 1 if max_rejected is None else max_rejected):
+        codes = ", ".join(f"code {code}: {times}" for code, times in refused.items())
+        text = f"{count} of {whole} {noun} were refused ({codes})"
+        raise TelecomRejectedError(text, call=call, code=next(iter(refused)))
+
+
+def wait_until_found(find: Callable[[], T], seconds: float = 60.0) -> T:
+    """Return what `find` returns about something that the vendor has; it may take a while to appear.
 
     Raises TelecomNotFoundError after `seconds`.
     """
     ends, pause = time.monotonic() + seconds, _FIRST_PAUSE
     while True:
         try:
-            return look()
+            return find()
         except TelecomNotFoundError:
             if time.monotonic() + pause > ends:
                 raise
         time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def summed(results: Sequence[SendResult]) -> dict[str, Any]:
-    """Return `{"accepted", "known_before", "refused": {code: count}, "price", "currency"}`.
-
-    `known_before` are those that the vendor recognised by their keys; it does not say their price again.
-    """
-    new = [result for result in results if result.accepted and not result.duplicate]
-    return {
-        "accepted": len(new),
-        "known_before": sum(result.duplicate for result in results),
-        "refused": dict(Counter(str(result.code) for result in results if not result.accepted)),
-        "price": str(sum((result.price or Decimal(0) for result in new), Decimal(0))),
-        "currency": next((result.currency for result in new if result.currency), None),
-    }
-
-
-def raise_what_passes(results: Sequence[SendResult], call: str) -> None:
-    """Raise for orders that are refused only for now. For keyed ones: the next try sends all again."""
-    partial = any(result.accepted for result in results)
-    if any(result.code == NO_FUNDS for result in results):
-        raise TelecomFundsError("the account is out of money", call=call, code=NO_FUNDS, partial=partial)
-    if late := [result for result in results if result.throttled or result.code == VENDOR_FAILED]:
-        text = f"{len(late)} of {len(results)} are refused for now"
-        raise TelecomThrottledError(
-            text, call=call, code=late[0].code, retry_after=_LOOK_AGAIN_LATER, partial=partial
-        )
-
-
-def judge(refused: Mapping[str, int], whole: int, most: int, call: str) -> None:
-    """Raise TelecomRejectedError when more than `most` of `whole` were refused."""
-    count = sum(refused.values())
-    if count > most:
-        codes = ", ".join(f"code {code}: {times}" for code, times in refused.items())
-        first = next(iter(refused))
-        raise TelecomRejectedError(f"{count} of {whole} were refused ({codes})", call=call, code=first)
+        pause = min(2 * pause, _MAX_PAUSE)

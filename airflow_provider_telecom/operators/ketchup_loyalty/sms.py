@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
-from airflow_provider_telecom.operators.ketchup_loyalty.results import looked_up
+from airflow_provider_telecom.operators.ketchup_loyalty.results import wait_until_found
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
@@ -65,18 +65,18 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         msisdn: str | int,
         text: str,
         originator: str | None = None,
-        validity_hours: int = arguments.LONGEST_VALIDITY_HOURS,
+        validity_hours: int = arguments.MAX_VALIDITY_HOURS,
         tariff: int | None = None,
         schedule_at: datetime | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.msisdn, self.text, self.originator = msisdn, text, originator
-        self.validity_hours = in_range("validity_hours", validity_hours, 1, arguments.LONGEST_VALIDITY_HOURS)
-        self.tariff, self.schedule_at = arguments.tariff(tariff), schedule_at
+        self.validity_hours = in_range("validity_hours", validity_hours, 1, arguments.MAX_VALIDITY_HOURS)
+        self.tariff, self.schedule_at = arguments.check_tariff(tariff), schedule_at
         check_if_literal(text, lambda literal: non_blank("text", literal))
         check_if_literal(
-            originator, lambda literal: non_blank("originator", literal, arguments.LONGEST_ORIGINATOR)
+            originator, lambda literal: non_blank("originator", literal, arguments.MAX_ORIGINATOR_LENGTH)
         )
         check_if_literal(schedule_at, lambda literal: arguments.perhaps_moment("schedule_at", literal))
 
@@ -100,7 +100,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         return {
             "msisdn": e164(self.reveal("msisdn"), options.default_region),
             "text": non_blank("text", self.reveal("text")),
-            "originator": non_blank("originator", originator, arguments.LONGEST_ORIGINATOR),
+            "originator": non_blank("originator", originator, arguments.MAX_ORIGINATOR_LENGTH),
             "validity_hours": self.validity_hours,
             "tariff": self.tariff,
             "schedule_at": arguments.perhaps_moment("schedule_at", self.schedule_at),
@@ -121,7 +121,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
     def _looked_up(self, reference: str, known_before: bool) -> Facts:
         """Return what the vendor shows of an SMS that it has. It has it even if it shows nothing."""
         try:
-            status = looked_up(lambda: self.hook.get_sms_by_reference(reference))
+            status = wait_until_found(lambda: self.hook.get_sms_by_reference(reference))
         except TelecomNotFoundError:
             log.warning("KetchUp has the SMS, but does not find it by its key: its id is not known")
             return _facts(reference, None, None, None, known_before)

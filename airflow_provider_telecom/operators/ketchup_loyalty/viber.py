@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.calls.checks import in_range, non_blank
+from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     VENDOR_FAILED,
-    judge,
-    raise_what_passes,
-    summed,
+    count_results,
+    raise_if_refused,
+    raise_if_temporary,
 )
 from airflow_provider_telecom.tasks.base import with_inbox
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult, ViberRecipient
 
+_CALL = "POST /viber/create"
 _EXTRAS = ("image_url", "caption", "action_url")
 
 
@@ -95,7 +96,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         image_url: str | None = None,
         caption: str | None = None,
         action_url: str | None = None,
-        validity_seconds: int = arguments.LONGEST_VALIDITY_SECONDS,
+        validity_seconds: int = arguments.MAX_VALIDITY_SECONDS,
         allow_short_validity: bool = False,
         tariff: int | None = None,
         callback_url: str | None = None,
@@ -112,16 +113,18 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         self.recipients, self.text, self.sender, self.promotional = recipients, text, sender, promotional
         self.image_url, self.caption, self.action_url = image_url, caption, action_url
         self.validity_seconds, self.allow_short_validity = validity_seconds, allow_short_validity
-        self.tariff, self.callback_url, self.schedule_at = arguments.tariff(tariff), callback_url, schedule_at
-        self.max_rejected, self.keyed = max_rejected, keyed
+        self.tariff, self.callback_url, self.schedule_at = (
+            arguments.check_tariff(tariff),
+            callback_url,
+            schedule_at,
+        )
+        self.max_rejected, self.keyed = arguments.check_max_rejected(max_rejected), keyed
         self.on_unknown = check_on_unknown(on_unknown)
         self.min_delivered_percent = min_delivered_percent
         self._check()
 
     def _check(self) -> None:
-        arguments.viber_validity(self.validity_seconds, self.allow_short_validity)
-        if self.max_rejected is not None:
-            in_range("max_rejected", self.max_rejected, 0, 1_000_000)
+        arguments.check_viber_validity(self.validity_seconds, self.allow_short_validity)
         arguments.perhaps_percent("min_delivered_percent", self.min_delivered_percent)
         check_if_literal(self.text, lambda literal: non_blank("text", literal))
         check_if_literal(self.sender, lambda literal: non_blank("sender", literal))
@@ -136,8 +139,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         started = self._sent(context, message, dict(zip(once, keys, strict=True)), counts)
         if "messages" not in started:
             return dict(started)
-        most = len(once) - 1 if self.max_rejected is None else self.max_rejected
-        judge(started["refused"], len(once), most, "POST /viber/create")
+        raise_if_refused(started["refused"], len(once), self.max_rejected, _CALL)
         subscription = None if read_receiver_settings() is None else f"{CALLBACKS}.hearing_viber_messages"
         return self._wait_if_requested(
             started, f"{WATCHES}.viber_messages", self._awaited(started), subscription=subscription
@@ -193,20 +195,20 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         if any(result.code == VENDOR_FAILED for result in results) and not self._keys_work(people):
             raise TelecomUnknownError(
                 "the vendor has met an unknown error with some of the messages, which may have been sent",
-                call="POST /viber/create",
+                call=_CALL,
                 code=VENDOR_FAILED,
             )
         keyed = self.keyed and all(result.keyed for result in results if result.accepted)
         if keyed:
-            raise_what_passes(results, "POST /viber/create")
+            raise_if_temporary(results, _CALL)
         elif self.keyed:
             self.log.warning(
                 "KetchUp did not give the keys of all Viber messages back: perhaps nothing tells a copy from "
                 "a second message. See viber_key in docs/vendors/ketchup_loyalty.md"
             )
-        facts = summed(results)
-        judge(facts["refused"], len(results), len(results) - 1, "POST /viber/create")
-        return {**facts, "keyed": keyed, "messages": [_facts(result) for result in results]}
+        counts = count_results(results)
+        raise_if_refused(counts.refused, len(results), None, _CALL)
+        return {**counts.facts(), "keyed": keyed, "messages": [_facts(result) for result in results]}
 
     def _keys_work(self, people: Sequence[ViberRecipient]) -> bool:
         return self.keyed and self.hook.viber_keys_work(people)

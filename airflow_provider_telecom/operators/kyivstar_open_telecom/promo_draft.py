@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.calls.errors import (
     TelecomInputError,
-    TelecomRejectedError,
     TelecomUnknownError,
 )
+from airflow_provider_telecom.operators.campaigns.chunks import in_chunks
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
@@ -60,25 +59,12 @@ def _built(
 ) -> str:
     promo = hook.create_promo(text, sender=sender)
     params = promo.param_count
-    entries = audience.entries()
-    while chunk := list(islice(entries, chunk_size)):
+
+    def append(chunk: Sequence[Entry]) -> None:
         if params is not None and params != len(chunk[0]) - 1:
             raise TelecomInputError("param_columns", f"the vendor counts {params} variables in the text")
-        for part in _added(hook, promo.id, chunk):
-            chunk_size = min(chunk_size, part)
+        hook.add_promo_audience(promo.id, [(msisdn, values) for msisdn, *values in chunk])
+
+    for _ in in_chunks(audience.entries(), chunk_size, append, lambda error: error.status == _TOO_LARGE):
+        pass
     return promo.id
-
-
-def _added(hook: KyivstarOpenTelecomHook, promo_id: str, chunk: Sequence[Entry]) -> Iterator[int]:
-    """Append a chunk, in halves when the vendor says that it is too large; yield the sizes that it took."""
-    try:
-        hook.add_promo_audience(promo_id, [(msisdn, params) for msisdn, *params in chunk])
-    except TelecomRejectedError as error:
-        if error.status != _TOO_LARGE or len(chunk) == 1:
-            raise
-    else:
-        yield len(chunk)
-        return
-    half = -(-len(chunk) // 2)
-    yield from _added(hook, promo_id, chunk[:half])
-    yield from _added(hook, promo_id, chunk[half:])

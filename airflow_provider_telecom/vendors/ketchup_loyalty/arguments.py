@@ -1,6 +1,7 @@
-"""What the arguments of KetchUp's watches and operators must be. Each error names the field and the rule.
+"""What the arguments of KetchUp's calls, status checks and operators must be.
 
-Nothing heavy is imported here: operators and sensors check with it when a Dag is parsed.
+Each error names the field and the rule. Nothing heavy is imported here: operators and sensors use these
+checks when a Dag is parsed.
 """
 
 from __future__ import annotations
@@ -9,49 +10,99 @@ import ast
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, TypedDict
 
-from airflow_provider_telecom.calls.checks import in_range, parse_datetime, percent
+from airflow_provider_telecom.calls.checks import in_range, matching, parse_datetime, percent
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
-SOURCES = ("api", "web", "smpp", "xml", "http", "json")
-TYPES = ("sms", "hlr", "viber")
+SOURCE_TYPES = ("api", "web", "smpp", "xml", "http", "json")
+MESSAGE_TYPES = ("sms", "hlr", "viber")
 STATUSES = (
     *("Delivered", "Rejected", "Scheduled", "Moderation", "Accepted", "Sending", "Sent"),
     *("Expired", "Failed", "Undelivered", "Unknown", "Read", "not-viber-user"),
 )
-LONGEST_ORIGINATOR = 14
-LONGEST_VALIDITY_HOURS = 72
-SHORTEST_VALIDITY_SECONDS, LONGEST_VALIDITY_SECONDS = 15, 86_400
-LIKELY_MEANT_IN_HOURS = 60
-FILE_KEY = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}"
-VIBER_ENDS = ("delivered", "read")
+VIBER_END_STATES = ("delivered", "read")
+MAX_ORIGINATOR_LENGTH = 14
+MAX_VALIDITY_HOURS = 72
+MIN_VALIDITY_SECONDS, MAX_VALIDITY_SECONDS = 15, 86_400
+MAX_CHUNK_SIZE = 10_000
+MAX_REJECTED = 1_000_000
+_PROBABLY_HOURS = 60
 
 
-def listed(field: str, values: Any) -> list[str]:
-    """Return ids, keys or numbers.
+class SmsTerms(TypedDict, total=False):
+    """How long KetchUp tries to deliver an SMS, at which price, and when it is sent."""
 
-    They are given as one, as a list, or as the text of a list, which is what a template makes of one.
-    """
+    validity_hours: int
+    tariff: int | None
+    schedule_at: datetime | None
+
+
+class SmsOptions(SmsTerms, total=False):
+    """The same, and the sender of all messages of a call."""
+
+    originator: str | None
+
+
+class ViberContent(TypedDict, total=False):
+    """A Viber message beside its text."""
+
+    sender: str | None
+    promotional: bool
+    image_url: str | None
+    caption: str | None
+    action_url: str | None
+    validity_seconds: int
+    allow_short_validity: bool
+    tariff: int | None
+
+
+class ViberOptions(ViberContent, total=False):
+    """The same, where its reports go, and when it is sent."""
+
+    callback_url: str | None
+    schedule_at: datetime | None
+
+
+class ExportFilters(TypedDict, total=False):
+    """Which messages a statistics export is about."""
+
+    message_ids: Sequence[str | int] | None
+    time_in_from: datetime | None
+    time_in_to: datetime | None
+    msisdns: Sequence[str | int] | None
+    originator: str | None
+    source_type: str | None
+    message_type: str | None
+    time_sent_from: datetime | None
+    time_sent_to: datetime | None
+    country_name: str | None
+    operator_id: str | int | None
+    status: str | None
+    clicks: tuple[Literal["<", ">", "="], int] | None
+    callback_url: str | None
+
+
+def parse_list(field: str, values: Any) -> list[str]:
+    """Return ids, keys or numbers, given as one, as a list, or as the text of a list (from a template)."""
     if isinstance(values, str) and values.strip()[:1] in ("[", "("):
-        values = _read(field, values)
-    alone = isinstance(values, (str, int)) and not isinstance(values, bool)
-    found = [values] if alone else values
-    if not isinstance(found, Sequence) or not all(_is_name(one) for one in found):
+        values = _parse(field, values)
+    found = [values] if isinstance(values, (str, int)) else values
+    if not isinstance(found, Sequence) or not all(map(_is_name, found)):
         raise TelecomInputError(field, "must be one, or a list, of texts or whole numbers")
     return [str(one).strip() for one in found]
 
 
-def distinct(field: str, values: Any) -> list[str]:
-    """Return what `listed` does, without twins."""
-    return list(dict.fromkeys(listed(field, values)))
+def parse_distinct(field: str, values: Any) -> list[str]:
+    """Return the list without repetitions."""
+    return list(dict.fromkeys(parse_list(field, values)))
 
 
-def _read(field: str, text: str) -> Any:
+def _parse(field: str, text: str) -> Any:
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        raise TelecomInputError(field, "looks like a list, and cannot be read as one") from None
+        raise TelecomInputError(field, "looks like a list, but can't be read as one") from None
 
 
 def _is_name(value: Any) -> bool:
@@ -59,39 +110,50 @@ def _is_name(value: Any) -> bool:
 
 
 def exactly_one(**given: Any) -> None:
-    """Check that exactly one of two arguments is given, whatever it holds."""
+    """Check that exactly one of two arguments is given."""
     first, second = given
     if (given[first] is None) == (given[second] is None):
         raise TelecomInputError(first, f"give either {first} or {second}, and not both")
 
 
 def perhaps_percent(field: str, value: Any) -> Decimal | None:
-    """Return a share of 0 to 100, or None where none is wanted."""
+    """Return a percentage, 0 to 100, or None."""
     return None if value is None else percent(field, value)
 
 
 def perhaps_count(field: str, value: Any) -> int | None:
-    """Return how many, which a template makes a text of, or None where nobody knows."""
+    """Return a count, which may be a text (from a template), or None."""
     if value is None:
         return None
     number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
     return in_range(field, number, 0, 2**31)
 
 
-def tariff(value: Any) -> int | None:
+def perhaps_moment(field: str, value: Any) -> datetime | None:
+    """Return a time, which may be its ISO 8601 text (from a template), or None."""
+    return None if value is None else parse_datetime(field, value)
+
+
+def check_tariff(value: int | None) -> int | None:
     """Return the number of a tariff, or None for the connection's."""
     return None if value is None else in_range("tariff", value, 0, 9)
 
 
-def perhaps_moment(field: str, value: Any) -> datetime | None:
-    """Return a moment, which a template makes ISO 8601 of, or None where none is wanted."""
-    return None if value is None else parse_datetime(field, value)
+def check_max_rejected(value: int | None) -> int | None:
+    """Return how many may be refused, or None for all but one."""
+    return None if value is None else in_range("max_rejected", value, 0, MAX_REJECTED)
 
 
-def viber_validity(seconds: int, short: bool) -> int:
-    """Return how long a Viber message is tried; less than a minute is most likely meant in hours."""
-    in_range("validity_seconds", seconds, SHORTEST_VALIDITY_SECONDS, LONGEST_VALIDITY_SECONDS)
-    if seconds < LIKELY_MEANT_IN_HOURS and not short:
+def check_viber_validity(seconds: int, allow_short: bool) -> int:
+    """Return how long KetchUp tries to deliver a message. Less than 60 s are probably meant in hours."""
+    in_range("validity_seconds", seconds, MIN_VALIDITY_SECONDS, MAX_VALIDITY_SECONDS)
+    if seconds < _PROBABLY_HOURS and not allow_short:
         rule = "is less than a minute, which needs allow_short_validity=True"
         raise TelecomInputError("validity_seconds", rule, shown=str(seconds))
     return seconds
+
+
+def check_file_key(value: str) -> str:
+    """Return the key of a statistics export."""
+    rule = "must be a key that the vendor gave"
+    return matching("file_key", value, r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}", rule)

@@ -1,10 +1,10 @@
-"""Reading statistics exports: their keys, their list, and their files in three formats."""
+"""How statistics exports are read: their keys, their list, and their files in three formats."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, get_args
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.request import Response
@@ -22,15 +22,17 @@ from airflow_provider_telecom.calls.rows import (
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses import (
     EMPTY,
-    checked,
-    code_of,
-    content,
-    refuse,
-    tidy,
+    error_code,
+    raise_error,
+    read_checked,
+    read_content,
+    strip_blanks,
 )
 
 Format = Literal["json", "xml", "csv"]
-FORMATS: tuple[Format, ...] = ("json", "xml", "csv")
+FORMATS: tuple[Format, ...] = get_args(Format)
+Record = dict[str, Any]
+"""A row as the vendor writes it."""
 
 _JSON_ERROR = re.compile(rb'error\s*(?:"|\xe2\x80.)\s*:\s*(?:"|\xe2\x80.)?\s*0*[1-9]')
 _XML_ERROR = re.compile(rb"<\s*error\s*>\s*0*[1-9]", re.IGNORECASE)
@@ -40,16 +42,16 @@ _MESSAGE_ID = re.compile(r"message[\s_]*id", re.IGNORECASE)
 
 def read_key(answer: Response) -> str:
     """Return the key of a new export: a string (as the text says), or an object (as the sample) with one."""
-    found = content(answer)
+    found = read_content(answer)
     key = _key_in(found.get("key")) if isinstance(found, dict) else None
     if key is None:
-        raise unreadable_response("an answer without a key", answer.body, answer.status)
+        raise unreadable_response("a response without a key", answer.body, answer.status)
     return key
 
 
 def read_exports(answer: Response) -> list[StatisticsExport]:
-    """Return the exports of an answer that the document does not show: a list, or objects by any name."""
-    found = content(answer)
+    """Return the exports in a response that the document does not show: a list, or objects by any name."""
+    found = read_content(answer)
     if isinstance(found, dict):
         rest = [inner for name, inner in found.items() if name not in ("error", "errorDescription") and inner]
         found = rest[0] if len(rest) == 1 else rest
@@ -68,13 +70,13 @@ def _key_in(item: Any) -> str | None:
 
 
 def read_deleted(answer: Response) -> None:
-    """Read the answer to a deletion, which the document does not show: nothing, or one without an error."""
+    """Read the response to a deletion, which the document does not show: empty, or without an error."""
     if answer.body.strip() or not 200 <= answer.status < 300:
-        content(answer)
+        read_content(answer)
 
 
 def is_file(format: Format) -> Callable[[Response], bool]:
-    """Return what tells a file, by its first bytes, from an error or a page that came in its place."""
+    """Return a function that tells a file, by its first bytes, from an error or a page in its place."""
 
     def judge(head: Response) -> bool:
         body = head.body.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -90,78 +92,75 @@ def is_file(format: Format) -> Callable[[Response], bool]:
     return judge
 
 
-def file_saved(answer: Response) -> int:
-    """Return the bytes that were saved, or 0 for an export that is empty. Raises the error that came."""
-    if answer.saved_bytes is not None:
-        return answer.saved_bytes
-    _refuse_unless_empty(answer)
-    return 0
+def read_saved_bytes(answer: Response) -> int:
+    """Return the number of bytes that were saved, or 0 for an empty export. Raises the error that came."""
+    if answer.saved_bytes is None:
+        _raise_unless_empty(answer)
+    return answer.saved_bytes or 0
 
 
-def file_is_there(answer: Response) -> bool:
-    """Return whether there is a file, and not an export that is empty. Raises the error that came."""
-    if answer.saved_bytes is not None:
-        return True
-    _refuse_unless_empty(answer)
-    return False
+def read_has_rows(answer: Response) -> bool:
+    """Return whether there is a file, and not an empty export. Raises the error that came."""
+    if answer.saved_bytes is None:
+        _raise_unless_empty(answer)
+    return answer.saved_bytes is not None
 
 
-def rows_of(format: Format) -> Callable[[Response], list[dict[str, Any]]]:
+def rows_reader(format: Format) -> Callable[[Response], list[Record]]:
     """Return a reader of a file's rows."""
 
-    def read(answer: Response) -> list[dict[str, Any]]:
+    def read(answer: Response) -> list[Record]:
         if is_file(format)(answer):
-            return all_rows(answer.body, lambda file: _tidy_lines(file, format))
-        _refuse_unless_empty(answer)
+            return all_rows(answer.body, lambda file: _stripped_records(file, format))
+        _raise_unless_empty(answer)
         return []
 
     return read
 
 
-def records_in(file: IO[bytes], format: str) -> Iterator[NumberedRow]:
+def iter_records(file: IO[bytes], format: str) -> Iterator[NumberedRow]:
     """Yield the records of an export's file, one at a time, as they come.
 
-    Raises TelecomAnswerError for what is no such file, and the error that stands in it beside the records.
+    Raises TelecomAnswerError for any other file, and the error that is in it beside the records.
     """
     if format == "csv":
         return csv_rows(file, field_pattern=_MESSAGE_ID)
-    return _json_records(file) if format == "json" else _beside_no_error(xml_metadata, _xml_records, file)
+    if format == "json":
+        return _json_records(file)
+    return _unless_empty(xml_metadata, lambda found: xml_rows(found, _MESSAGE_ID), file)
 
 
 def _json_records(file: IO[bytes]) -> Iterator[NumberedRow]:
     try:
-        yield from _beside_no_error(json_metadata, json_rows, file)
+        yield from _unless_empty(json_metadata, json_rows, file)
     except TelecomAnswerError as error:
-        advice = "ask for xml, or for csv with a message_type: the document's own sample is no JSON"
+        advice = "use xml, or csv with a message_type: the document's own sample is not JSON"
         raise TelecomAnswerError(f"{error.text}; {advice}") from None
 
 
-def _xml_records(file: IO[bytes]) -> Iterator[NumberedRow]:
-    return xml_rows(file, _MESSAGE_ID)
-
-
-def _beside_no_error(
+def _unless_empty(
     facts: Callable[[IO[bytes]], Mapping[str, Any]],
     rows: Callable[[IO[bytes]], Iterator[NumberedRow]],
     file: IO[bytes],
 ) -> Iterator[NumberedRow]:
-    """Yield the rows, unless an error stands beside them, be it before or after."""
-    if not _says_empty(tidy(dict(facts(file)))):
+    """Yield the rows. Raises an error that is beside them, before or after."""
+    if not _is_empty(strip_blanks(dict(facts(file)))):
         yield from rows(file)
 
 
-def _tidy_lines(file: IO[bytes], format: Format) -> Iterator[NumberedRow]:
-    for place, row in records_in(file, format):
-        yield place, tidy(row) if format == "json" and not isinstance(row, BadRow) else row
+def _stripped_records(file: IO[bytes], format: Format) -> Iterator[NumberedRow]:
+    for place, row in iter_records(file, format):
+        yield place, strip_blanks(row) if format == "json" and not isinstance(row, BadRow) else row
 
 
-def _refuse_unless_empty(answer: Response) -> None:
-    if not _says_empty(checked(answer), answer.status):
+def _raise_unless_empty(answer: Response) -> None:
+    if not _is_empty(read_checked(answer), answer.status):
         raise unreadable_response("neither a file nor an error", answer.body, answer.status)
 
 
-def _says_empty(found: Any, status: int = 200) -> bool:
-    code = code_of(found) if isinstance(found, dict) else None
+def _is_empty(found: Any, status: int = 200) -> bool:
+    """Return whether an answer says that the export is empty. Raises any other error in it."""
+    code = error_code(found) if isinstance(found, dict) else None
     if code not in (None, EMPTY):
-        refuse(found, code, status)
+        raise_error(found, code, status)
     return code == EMPTY

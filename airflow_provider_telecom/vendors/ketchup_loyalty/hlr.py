@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Request
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
@@ -18,22 +16,27 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
     KetchUpRequests,
-    numeric_id,
-    orders,
-    reference_of,
+    check_callback_url,
+    check_reference,
+    list_of,
     reject_duplicates,
+    vendor_id,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import one
-from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many, sent_one
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import single
+from airflow_provider_telecom.vendors.ketchup_loyalty.results import (
+    batch_result_reader,
+    read_price_list,
+    send_result_reader,
+)
 
 BEST_QUALITY_TARIFF = 9
 _NOT_FOUND = "10"
-"""In the sample of a look-up that is not there; elsewhere it is a wrong sending time."""
+"""In the sample of a look-up that does not exist; elsewhere it is a wrong sending time."""
 _CONTENT_TYPES = {"raw": "multipart/form-data", "json": "application/json"}
 
 
 class HlrCalls(KetchUpRequests):
-    """HLR calls. Each look-up carries our key, so that a copy is recognised and not charged again."""
+    """HLR calls. Each look-up carries our key, so a repeated request is recognised and not charged again."""
 
     @endpoint
     def create_hlr(
@@ -46,55 +49,53 @@ class HlrCalls(KetchUpRequests):
     ) -> Call[SendResult]:
         """Look one number up under our key and return the look-up's id and price; the result comes later.
 
-        `callback_url` gets the result; without it the account's own is used, if it has one. The body is a
-        multipart form, as the document demands; the connection's `hlr_body` changes it, and another form is
-        tried if this one is not understood.
+        KetchUp posts the result to `callback_url`; without it to the account's own, if it has one. The body
+        is a multipart form, as the document demands; the connection's `hlr_body` changes it, and another
+        format is tried if this one is not understood.
 
-        Raises TelecomInputError, TelecomRejectedError, TelecomFundsError. A copy under the same key costs
-        nothing and gives the id of the first. Source: "Отправка HLR запроса", variant 1.
+        Raises TelecomInputError, TelecomRejectedError, TelecomFundsError. A repeated request under the same
+        key costs nothing and returns the first id. Source: "Отправка HLR запроса", variant 1.
         """
         fields = self._fields(HlrQuery(str(msisdn), reference, tariff, callback_url))
 
-        def create(form: str) -> Call[SendResult]:
-            body: Form | Json = Json(fields, _CONTENT_TYPES.get(form, ""))
-            if form == "form":
-                body = Form({name: str(value) for name, value in fields.items()}, multipart=True)
-            return self._call(self._create_request(body), sent_one(reference))
+        def create(variant: str) -> Call[SendResult]:
+            form = {name: str(value) for name, value in fields.items()}
+            return self._call(self._create_request(variant, fields, form), send_result_reader(reference))
 
-        return (yield from self._in_any_form("one look-up", self._hlr_forms("form", "raw"), create))
+        return (yield from self._call_first_variant("one look-up", self._body_formats("form", "raw"), create))
 
     @endpoint
     def create_hlrs(self, queries: Sequence[HlrQuery]) -> Call[BatchResult]:
         """Look many numbers up and return a result for each, in order.
 
-        Single look-ups may be refused while the whole succeeds. A number or a key that stands twice is
-        refused here; code 64 (14) means that nothing of the package was done. The body is JSON under the
-        content type of a multipart form, as in the document's sample. Otherwise as `create_hlr`.
+        Some look-ups may be refused while the call succeeds. A number or a key that occurs twice is refused
+        here; code 64 (14) means that nothing of the batch was done. The body is JSON under the content type
+        of a multipart form, as in the document's sample. Otherwise as `create_hlr`.
         Source: "Отправка HLR запроса", variant 2.
         """
-        body = [self._fields(query) for query in orders("queries", queries, HlrQuery)]
-        reject_duplicates((item["msisdn"] for item in body), (item["reference"] for item in body))
-        return (yield from self._created(body, self._look_up))
+        items = [self._fields(query) for query in list_of(HlrQuery, "queries", queries)]
+        reject_duplicates((str(one["msisdn"]) for one in items), (str(one["reference"]) for one in items))
+        return (yield from self._create_all(items, self._create_batch))
 
     @endpoint
     def get_hlr(self, hlr_id: str | int) -> Call[HlrStatus]:
         """Return a look-up and its result by the vendor's id.
 
-        Raises TelecomNotFoundError (code 60 or 10; right after the order it is not final). A read.
+        Raises TelecomNotFoundError (code 60 or 10; right after the request it may still appear). A read.
         Source: "Получение информации об HLR запросе".
         """
-        request = self._get("/hlr/{hlr_id}", hlr_id=numeric_id("hlr_id", hlr_id))
-        return (yield from self._call(request, one(HlrStatus, not_found=_NOT_FOUND)))
+        request = self._get("/hlr/{hlr_id}", hlr_id=vendor_id("hlr_id", hlr_id))
+        return (yield from self._call(request, single(HlrStatus, not_found=_NOT_FOUND)))
 
     @endpoint
     def get_hlr_by_reference(self, reference: str) -> Call[HlrStatus]:
         """Return a look-up and its result by our key. Otherwise as `get_hlr`.
 
         Source: "Получение информации об HLR запросе", GET /hlr/reference/{reference}; its "Endpoint URL" is
-        /hlr/{reference}, which is asked where the first is not there.
+        /hlr/{reference}, which is called if the first does not exist.
         """
-        read = one(HlrStatus, not_found=_NOT_FOUND)
-        return (yield from self._by_reference("/hlr", reference_of(reference), read))
+        read = single(HlrStatus, not_found=_NOT_FOUND)
+        return (yield from self._call_by_reference("/hlr", check_reference(reference), read))
 
     @endpoint
     def list_hlr_prices(self, tariff: int | None = None) -> Call[list[CountryPrice]]:
@@ -104,36 +105,35 @@ class HlrCalls(KetchUpRequests):
         Source: "Получение таблицы цен HLR-запросов".
         """
         chosen = self._tariff(tariff, BEST_QUALITY_TARIFF)
-        return (yield from self._call(self._get("/hlr/prices/{tariff}", tariff=str(chosen)), price_table))
+        return (yield from self._call(self._get("/hlr/prices/{tariff}", tariff=str(chosen)), read_price_list))
 
-    def _look_up(self, items: Sequence[Mapping[str, Any]]) -> Call[BatchResult]:
-        def create(form: str) -> Call[BatchResult]:
-            body: Form | Json = Json(items, _CONTENT_TYPES.get(form, ""))
-            if form == "form":
-                body = Form({"payload": json.dumps(items)}, multipart=True)
-            return self._call(self._create_request(body), sent_many([item["reference"] for item in items]))
+    def _create_batch(self, items: Sequence[Mapping[str, str | int]]) -> Call[BatchResult]:
+        read = batch_result_reader([str(item["reference"]) for item in items])
 
-        return self._in_any_form("many look-ups", self._hlr_forms("raw", "form"), create)
+        def create(variant: str) -> Call[BatchResult]:
+            form = {"payload": json.dumps(items)}
+            return self._call(self._create_request(variant, items, form), read)
 
-    def _hlr_forms(self, *multipart: str) -> Sequence[str]:
-        """Return the forms of a body in the order in which they are tried: a form, raw JSON under its
-        content type, JSON. The document names both of the first two, and demands their content type."""
+        return self._call_first_variant("many look-ups", self._body_formats("raw", "form"), create)
+
+    def _body_formats(self, *multipart: str) -> Sequence[str]:
+        """Return the formats of a body in the order in which they are tried.
+
+        They are a form, raw JSON under the content type of a form, and JSON. The document names both of the
+        first two, and demands their content type.
+        """
         return (*multipart, "json") if self.options.hlr_body == "multipart" else ("json", *multipart)
 
-    def _create_request(self, body: Form | Json) -> Request:
-        return self._request("POST", "/hlr/create", Idempotency.WITH_KEY, body=body)
+    def _create_request(self, variant: str, content: object, form: Mapping[str, str]) -> Request:
+        body = Form(form, multipart=True) if variant == "form" else Json(content, _CONTENT_TYPES[variant])
+        return self._post("/hlr/create", Idempotency.WITH_KEY, body)
 
-    def _fields(self, query: HlrQuery) -> dict[str, Any]:
-        fields: dict[str, Any] = {
+    def _fields(self, query: HlrQuery) -> dict[str, str | int]:
+        fields: dict[str, str | int] = {
             "msisdn": self._msisdn(query.msisdn),
-            "reference": reference_of(query.reference),
+            "reference": check_reference(query.reference),
             "tariff": self._tariff(query.tariff),
         }
         if query.callback_url is not None:
-            fields["callback_url"] = callback("callback_url", query.callback_url)
+            fields["callback_url"] = check_callback_url("callback_url", query.callback_url)
         return fields
-
-
-def callback(field: str, url: str) -> str:
-    """Return an address that the vendor is to post to. A wrong one it would overlook in silence."""
-    return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")

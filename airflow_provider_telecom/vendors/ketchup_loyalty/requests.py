@@ -1,82 +1,93 @@
-"""What the groups of calls share: the base path, senders, tariffs, keys and times."""
+"""How requests are built, and in which order the document's addresses and formats are tried."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from airflow_provider_telecom.calls.checks import aware_datetime, in_range, matching, non_blank, non_empty
+from airflow_provider_telecom.calls.checks import in_range, matching, non_blank, non_empty
 from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.calls.privacy import mask_number
-from airflow_provider_telecom.calls.request import Idempotency, Json, Request, Response
+from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Request, Response
 from airflow_provider_telecom.vendors.api import Api
+from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import MAX_ORIGINATOR_LENGTH
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses import (
     NOT_SUPPORTED,
     KetchUpDuplicateKeyError,
-    content,
-    is_elsewhere,
-    is_misread,
+    is_not_understood,
+    is_wrong_address,
+    read_content,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.results import joined
+from airflow_provider_telecom.vendors.ketchup_loyalty.results import join_results
 
 T = TypeVar("T")
-Form = TypeVar("Form")
+Variant = TypeVar("Variant")
 
-LONGEST_ORIGINATOR = 14
 _BASE_PATHS = ("/rest", "")
-REFERENCE = r"[A-Za-z0-9]{1,32}"
 
 
 class KetchUpRequests(Api[KetchUpOptions]):
-    """Requests below the connection's base path."""
+    """Base class of the calls: requests below the connection's base path."""
 
-    def _request(self, method: str, path: str, idempotency: Idempotency, **facts: Any) -> Request:
-        return Request(method, f"{self.options.base_path}{path}", idempotency, **facts)
+    def _get(self, path: str, **ids: str) -> Request:
+        return Request("GET", f"{self.options.base_path}{path}", Idempotency.READ, ids=ids)
+
+    def _post(self, path: str, idempotency: Idempotency, body: Json | Form) -> Request:
+        return Request("POST", f"{self.options.base_path}{path}", idempotency, body=body)
+
+    def _delete(self, path: str, **ids: str) -> Request:
+        return Request("DELETE", f"{self.options.base_path}{path}", Idempotency.SET_STATE, ids=ids)
 
     def _call(self, request: Request, read: Callable[[Response], T]) -> Call[T]:
-        return self._at_any_address([request], read)
+        return self._call_first_address([request], read)
 
-    def _at_any_address(self, requests: Sequence[Request], read: Callable[[Response], T]) -> Call[T]:
-        """Make a call at the first address that is there, and remember it for the account.
+    def _call_by_reference(self, path: str, reference: str, read: Callable[[Response], T]) -> Call[T]:
+        """Read something by our key; at an address that also takes ids only if the key can't be an id."""
+        requests = [self._get(f"{path}/reference/{{reference}}", reference=reference)]
+        if not reference.isdecimal():
+            requests.append(self._get(f"{path}/{{reference}}", reference=reference))
+        return self._call_first_address(requests, read)
+
+    def _call_first_address(self, requests: Sequence[Request], read: Callable[[Response], T]) -> Call[T]:
+        """Make a call at the first address that exists, and remember the address for the account.
 
         The document has addresses with and without `/rest`, and two for some calls. A call to an address that
-        is not there has no effect; for an effect without a key that needs more proof. Raises the first error
-        if none is there.
+        does not exist has no effect; for an effect without an idempotency key that needs more proof. Raises
+        the first error if no address exists.
         """
-        learned, refusals = self.account.learned, []
+        learned, errors = self.account.learned, []
         addresses = [other for request in requests for other in self._with_and_without_rest(request)]
-        for request in sorted(addresses, key=lambda one: _there(one) not in learned):
+        for request in sorted(addresses, key=lambda each: _exists(each) not in learned):
             try:
                 result = yield from super()._call(request, read)
             except TelecomRejectedError as error:
-                if not is_elsewhere(error):
-                    learned.add(_there(request))
+                if not is_wrong_address(error):
+                    learned.add(_exists(request))
                     raise
                 proven = request.idempotency is not Idempotency.NONE or error.code == NOT_SUPPORTED
-                if not proven and not (yield from self._is_nowhere(request)):
+                if not proven and not (yield from self._is_missing(request)):
                     raise
-                refusals.append(error)
+                errors.append(error)
                 continue
-            learned.add(_there(request))
+            learned.add(_exists(request))
             return result
-        raise refusals[0]
+        raise errors[0]
 
-    def _is_nowhere(self, request: Request) -> Call[bool]:
-        """Return whether the prices beside an effect's address are not there either.
+    def _is_missing(self, request: Request) -> Call[bool]:
+        """Return whether the price list beside an effect's address does not exist either.
 
-        That proves that the address is wrong, while a 404 alone does not prove that nothing was done.
+        That proves that the address is wrong. A 404 alone does not prove that nothing was done.
         """
         path = f"{request.path.rpartition('/')[0]}/prices/{{tariff}}"
         prices = Request("GET", path, Idempotency.READ, ids={"tariff": "0"})
         try:
-            yield from super()._call(prices, content)
+            yield from super()._call(prices, read_content)
         except TelecomError as error:
-            return isinstance(error, TelecomRejectedError) and is_elsewhere(error)
+            return isinstance(error, TelecomRejectedError) and is_wrong_address(error)
         return False
 
     def _with_and_without_rest(self, request: Request) -> Sequence[Request]:
@@ -86,64 +97,52 @@ class KetchUpRequests(Api[KetchUpOptions]):
         path = request.path.removeprefix(prefix)
         return [request, *(replace(request, path=other + path) for other in _BASE_PATHS if other != prefix)]
 
-    def _by_reference(self, path: str, reference: str, read: Callable[[Response], T]) -> Call[T]:
-        """Ask for something by our key; in an address that is for ids too only if the key can be no id."""
-        paths = [
-            f"{path}/reference/{{reference}}",
-            *([] if reference.isdecimal() else [f"{path}/{{reference}}"]),
-        ]
-        return self._at_any_address([self._get(each, reference=reference) for each in paths], read)
+    def _call_first_variant(
+        self,
+        name: str,
+        variants: Sequence[Variant],
+        call: Callable[[Variant], Call[T]],
+        idempotency: Idempotency = Idempotency.WITH_KEY,
+    ) -> Call[T]:
+        """Make a call in the first variant of its body that the vendor understands: the document has several.
 
-    def _get(self, path: str, **ids: str) -> Request:
-        return self._request("GET", path, Idempotency.READ, ids=ids)
+        A variant that was understood before is tried first, the others in their order. One that is not
+        understood has no effect; for an effect without an idempotency key only the vendor's own code proves
+        that. Raises the first error if no variant is understood.
+        """
+        learned, errors = self.account.learned, []
+        for variant in sorted(variants, key=lambda each: f"{name} as {each}" not in learned):
+            try:
+                result = yield from call(variant)
+            except TelecomRejectedError as error:
+                if is_not_understood(error) and (
+                    error.code is not None or idempotency is not Idempotency.NONE
+                ):
+                    errors.append(error)
+                    continue
+                raise
+            learned.add(f"{name} as {variant}")
+            return result
+        raise errors[0]
 
-    def _post(self, path: str, idempotency: Idempotency, body: Mapping[str, Any] | Sequence[Any]) -> Request:
-        return self._request("POST", path, idempotency, body=Json(body))
-
-    def _created(
-        self, orders: Sequence[T], create: Callable[[Sequence[T]], Call[BatchResult]]
+    def _create_all(
+        self, items: Sequence[T], create: Callable[[Sequence[T]], Call[BatchResult]]
     ) -> Call[BatchResult]:
-        """Create all orders by one call; in halves if they are refused because a key is known already.
+        """Create all items by one call; in halves if the vendor refuses it because it knows one of the keys.
 
-        The vendor may answer so about a request that it has had before, or had in part, and then says nothing
-        of the other orders. Once it has done so, errors are `partial`.
+        The vendor may refuse so a request that it has had before, or parts of it, and then says nothing about
+        the other items. After that, errors are `partial`.
         """
         try:
-            return (yield from create(orders))
+            return (yield from create(items))
         except KetchUpDuplicateKeyError:
-            half = len(orders) // 2
+            half = len(items) // 2
         try:
-            first = yield from self._created(orders[:half], create)
-            return joined(first, (yield from self._created(orders[half:], create)))
+            first = yield from self._create_all(items[:half], create)
+            return join_results(first, (yield from self._create_all(items[half:], create)))
         except TelecomError as error:
             error.partial = True
             raise
-
-    def _in_any_form(
-        self,
-        name: str,
-        forms: Sequence[Form],
-        call: Callable[[Form], Call[T]],
-        idempotency: Idempotency = Idempotency.WITH_KEY,
-    ) -> Call[T]:
-        """Make a call in the form that the vendor understands: the document allows several.
-
-        One that was understood before is tried first, the others in their order. A form that is not
-        understood has no effect; for an effect without a key only the vendor's own code proves that. Raises
-        the first error if none is understood.
-        """
-        learned, refusals = self.account.learned, []
-        for form in sorted(forms, key=lambda one: f"{name} as {one}" not in learned):
-            try:
-                result = yield from call(form)
-            except TelecomRejectedError as error:
-                if is_misread(error) and (error.code is not None or idempotency is not Idempotency.NONE):
-                    refusals.append(error)
-                    continue
-                raise
-            learned.add(f"{name} as {form}")
-            return result
-        raise refusals[0]
 
     def _tariff(self, tariff: int | None, default: int = 0) -> int:
         """Return the tariff to send: the call's, the connection's, or the document's default."""
@@ -154,44 +153,41 @@ class KetchUpRequests(Api[KetchUpOptions]):
         chosen = originator if originator is not None else self.options.originator
         if chosen is None:
             raise TelecomInputError("originator", "must be given here or in the connection's extra")
-        return non_blank("originator", chosen, LONGEST_ORIGINATOR)
+        return non_blank("originator", chosen, MAX_ORIGINATOR_LENGTH)
 
 
-def _there(request: Request) -> str:
-    return f"{request.label} is there"
+def _exists(request: Request) -> str:
+    return f"{request.label} exists"
 
 
-def reference_of(value: str, field: str = "reference") -> str:
-    """Return our key for a message, as the vendor wants it."""
-    return matching(field, value, REFERENCE, "must be 1 to 32 of the characters a-z A-Z 0-9")
+def check_reference(value: str) -> str:
+    """Return our key for a message, as the vendor requires it."""
+    return matching("reference", value, r"[A-Za-z0-9]{1,32}", "must be 1 to 32 of the characters a-z A-Z 0-9")
 
 
-def numeric_id(field: str, value: str | int) -> str:
-    """Return an id of the vendor's. In a shared path a word would be read as a reference."""
+def vendor_id(field: str, value: str | int) -> str:
+    """Return an id of the vendor's. At a shared address a word would be taken for a reference."""
     return matching(field, str(value), r"[0-9]{1,32}", "must be the vendor's own number")
 
 
-def iso_datetime(field: str, at: datetime) -> str:
-    """Return an aware moment as ISO 8601 with its offset."""
-    return aware_datetime(field, at).isoformat(timespec="seconds")
+def check_callback_url(field: str, url: str) -> str:
+    """Return a web address. The vendor ignores a wrong `callback_url` without an error."""
+    return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")
 
 
-def orders(field: str, values: Sequence[T], kind: type[T]) -> Sequence[T]:
-    """Return a list of at least one order, all of one kind. An iterator will not do: it is walked twice."""
+def list_of(kind: type[T], field: str, values: Sequence[T]) -> Sequence[T]:
+    """Return a list of at least one `kind`. An iterator is refused: the list is read twice."""
     if not isinstance(non_empty(field, values), Sequence) or not all(isinstance(one, kind) for one in values):
         raise TelecomInputError(field, f"must be a list of {kind.__name__}")
     return values
 
 
 def reject_duplicates(numbers: Iterable[str], references: Iterable[str | None]) -> None:
-    """Raise TelecomInputError when a number or a key stands twice: the vendor would drop one of them."""
-    seen: set[str] = set()
-    for number in numbers:
-        if number in seen:
-            raise TelecomInputError("msisdn", "stands twice in one call", shown=mask_number(number))
-        seen.add(number)
-    keys: set[str] = set()
-    for key in references:
-        if key is not None and key in keys:
-            raise TelecomInputError("reference", "stands twice in one call", shown=key)
-        keys.add(key or "")
+    """Raise TelecomInputError for a number or a key that occurs twice: the vendor would drop one of them."""
+    for field, values, show in (("msisdn", numbers, mask_number), ("reference", references, str)):
+        seen: set[str] = set()
+        for value in values:
+            if value in seen:
+                raise TelecomInputError(field, "occurs twice in one call", shown=show(value))
+            if value is not None:
+                seen.add(value)

@@ -1,4 +1,4 @@
-"""Reading what became of messages and look-ups, and price lists."""
+"""How the results of sends and look-ups, and price lists, are read."""
 
 from __future__ import annotations
 
@@ -6,60 +6,61 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomThrottledError
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.responses import to_model, unreadable_response
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult, CountryPrice, SendResult
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses import (
-    code_of,
-    content,
+    Item,
+    error_class,
+    error_code,
+    error_text,
     is_duplicate,
-    kind_of,
-    package,
-    refuse,
-    text_of,
+    raise_error,
+    read_batch,
+    read_content,
 )
 
 log = logging.getLogger(__name__)
 
 
-def sent_one(reference: str) -> Callable[[Response], SendResult]:
-    """Return a reader of what became of one message. That its key is known already is success."""
+def send_result_reader(reference: str) -> Callable[[Response], SendResult]:
+    """Return a reader of the result of one message. A known key is success."""
 
     def read(answer: Response) -> SendResult:
-        _, (item,) = package(answer, 1)
+        _, (item,) = read_batch(answer, 1)
         result = _result_of(item, answer)
         if result.code and not result.duplicate:
-            refuse(item, result.code, answer.status)
+            raise_error(item, result.code, answer.status)
         (result,) = _in_order([reference], [result], answer)
         _warn_of_duplicates([result])
-        return replace(result, keyed=True)  # an answer about one need not repeat its key
+        return replace(result, keyed=True)  # a response about one message need not repeat its key
 
     return read
 
 
-def sent_many(keys: Sequence[str | None], may_rename: bool = False) -> Callable[[Response], BatchResult]:
-    """Return a reader of what became of many messages: one result for each key, in the order asked.
+def batch_result_reader(
+    keys: Sequence[str | None], may_rename: bool = False
+) -> Callable[[Response], BatchResult]:
+    """Return a reader of the results of many messages: one for each key, in the order of the request.
 
-    `may_rename`: a new message may have another key than ours, if the vendor has overlooked ours.
+    `may_rename`: a new message may have another key than ours, if the vendor has ignored ours.
     """
 
     def read(answer: Response) -> BatchResult:
-        whole, items = package(answer, len(keys))
-        total = whole.get("totalprice", whole.get("total_price"))
+        whole, items = read_batch(answer, len(keys))
         task_id = _text(whole.get("task_id"))
-        given = [_result_of(item, answer, task_id) for item in items]
-        results = _in_order(keys, given, answer, may_rename)
+        results = _in_order(keys, [_result_of(item, answer, task_id) for item in items], answer, may_rename)
         _warn_of_duplicates(results)
+        total = whole.get("totalprice", whole.get("total_price"))
         return BatchResult(results, _money(total, answer), _text(whole.get("currency")))
 
     return read
 
 
-def joined(first: BatchResult, second: BatchResult) -> BatchResult:
-    """Return the result of orders that were sent in two parts."""
+def join_results(first: BatchResult, second: BatchResult) -> BatchResult:
+    """Return the result of a request that was sent in two parts."""
     prices = [batch.total_price for batch in (first, second) if batch.total_price is not None]
     return BatchResult(
         [*first.results, *second.results],
@@ -71,32 +72,32 @@ def joined(first: BatchResult, second: BatchResult) -> BatchResult:
 def _in_order(
     keys: Sequence[str | None], results: list[SendResult], answer: Response, may_rename: bool = False
 ) -> list[SendResult]:
-    """Return a result for each key. Those that do not give our key back stand where their message stood.
+    """Return a result for each key. A result without our key belongs to the message at its position.
 
-    Where results have keys that are not ours, or one id for two messages, it is the answer to another
+    If results have keys that are not ours, or one id for two messages, the response belongs to another
     request, or a message is lost.
     """
     given = [key for key in keys if key is not None]
     folded = str.casefold if len({key.casefold() for key in given}) == len(given) else str
-    asked, named = set(map(folded, given)), {folded(result.reference or ""): result for result in results}
+    asked, by_key = set(map(folded, given)), {folded(result.reference or ""): result for result in results}
     ids = [result.id for result in results if result.is_new and result.id is not None]
     if len(set(ids)) < len(ids):
         raise unreadable_response("one id for several messages", answer.body, answer.status)
     found: list[SendResult] = []
     for key, result in zip(keys, results, strict=True):
-        its_own = folded(result.reference or "")
-        if key is not None and folded(key) in named:
-            its_result = named[folded(key)]
-            found.append(its_result if its_result.reference == key else replace(its_result, reference=key))
-        elif its_own in asked or (its_own and not (may_rename and result.is_new)):
+        its_key = folded(result.reference or "")
+        if key is not None and folded(key) in by_key:
+            found.append(replace(by_key[folded(key)], reference=key))
+        elif its_key in asked or (its_key and not (may_rename and result.is_new)):
             raise unreadable_response("results that do not match what was sent", answer.body, answer.status)
         else:
-            found.append(replace(result, reference=key, keyed=result.duplicate))  # known: so it is a key
+            # a duplicate proves that our key counts
+            found.append(replace(result, reference=key, keyed=result.duplicate))
     return found
 
 
-def _result_of(item: dict[str, Any], answer: Response, task_id: str | None = None) -> SendResult:
-    code, text = code_of(item), text_of(item)
+def _result_of(item: Item, answer: Response, task_id: str | None = None) -> SendResult:
+    code, text = error_code(item), error_text(item)
     message_id = _text(item.get("id"))
     if code is None and message_id is None and "error" not in item:
         raise unreadable_response("a result without an id", answer.body, answer.status)
@@ -108,19 +109,19 @@ def _result_of(item: dict[str, Any], answer: Response, task_id: str | None = Non
         currency=_text(item.get("currency")),
         code=code,
         duplicate=duplicate,
-        throttled=code is not None and not duplicate and kind_of(code, text) is TelecomThrottledError,
+        throttled=code is not None and not duplicate and error_class(code, text) is TelecomThrottledError,
         task_id=task_id if code is None else None,
     )
 
 
 def _warn_of_duplicates(results: Sequence[SendResult]) -> None:
-    """Log that nothing was sent under keys that the vendor had before.
+    """Log that nothing was sent for keys that the vendor has had before.
 
-    It is what makes retries safe, and looks the same when two different messages were given one key.
+    Retries rely on that; but it looks the same if two different messages were given one key.
     """
     if count := sum(result.duplicate for result in results):
         log.warning(
-            "KetchUp has had %d of %d keys before and has sent nothing for them now. This is right if an "
+            "KetchUp already knows %d of %d keys and has sent nothing for them now. This is right if an "
             "earlier request of the same task sent them; if not, the same key was used for another message",
             count,
             len(results),
@@ -145,10 +146,10 @@ def _money(value: object, answer: Response) -> Decimal | None:
     return amount
 
 
-def price_table(answer: Response) -> list[CountryPrice]:
-    """Read a price list."""
-    found = content(answer)
+def read_price_list(answer: Response) -> list[CountryPrice]:
+    """Return a price list."""
+    found = read_content(answer)
     prices = found.get("prices") if isinstance(found, dict) else found
     if not isinstance(prices, list):
-        raise unreadable_response("an answer without prices", answer.body, answer.status)
+        raise unreadable_response("a response without prices", answer.body, answer.status)
     return to_model(list[CountryPrice], prices, answer.body)

@@ -1,14 +1,19 @@
-"""SMS: to one, to many with one text, to many with texts of their own."""
+"""SMS: to one number, to many numbers with one text, to many with a text each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.request import Idempotency, Response
+from airflow_provider_telecom.calls.request import Idempotency, Json, Response
+from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
+    MAX_VALIDITY_HOURS,
+    SmsOptions,
+    SmsTerms,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     BatchResult,
     CountryPrice,
@@ -21,159 +26,123 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
     KetchUpRequests,
-    iso_datetime,
-    numeric_id,
-    orders,
-    reference_of,
+    check_reference,
+    list_of,
     reject_duplicates,
+    vendor_id,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import one
-from airflow_provider_telecom.vendors.ketchup_loyalty.results import price_table, sent_many, sent_one
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses import single
+from airflow_provider_telecom.vendors.ketchup_loyalty.results import (
+    batch_result_reader,
+    read_price_list,
+    send_result_reader,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.times import iso_time
 
-LONGEST_VALIDITY_HOURS = 72
-_TIMES = ("send_time", "scheduledDatetime")
+_TIME_NAMES = ("send_time", "scheduledDatetime")
 T = TypeVar("T")
 
 
 class SmsCalls(KetchUpRequests):
-    """SMS calls. Each message carries our key, so that a copy is recognised and not sent again."""
+    """SMS calls. Each message carries our key, so KetchUp recognises a repeated request."""
 
     @endpoint
     def send_sms(
-        self,
-        msisdn: str | int,
-        text: str,
-        *,
-        reference: str,
-        originator: str | None = None,
-        validity_hours: int = LONGEST_VALIDITY_HOURS,
-        tariff: int | None = None,
-        schedule_at: datetime | None = None,
+        self, msisdn: str | int, text: str, *, reference: str, **options: Unpack[SmsOptions]
     ) -> Call[SendResult]:
         """Send one SMS under our key `reference` (1 to 32 of a-z A-Z 0-9) and return its id and price.
 
         `originator` (at most 14 characters) and `tariff` (0 to 9, default 0) come from the connection when
-        left out. `validity_hours` is 1 to 72. `schedule_at` (aware) is when it is sent.
+        left out. `validity_hours` is 1 to 72 (default 72). `schedule_at` (aware) is when it is sent.
 
         Raises TelecomInputError, TelecomRejectedError, TelecomFundsError (code 8), TelecomThrottledError
-        (code 11). A copy under the same key costs nothing: the result is then marked as a duplicate and
-        has no id. Source: "Отправка SMS", destination phone.
+        (code 11). A repeated request under the same key costs nothing: the result is then marked as a
+        duplicate and has no id. Source: "Отправка SMS", destination phone.
         """
-        body = self._one(msisdn, text, reference, originator, validity_hours, tariff, schedule_at)
-        return (yield from self._in_sms_form("/sms/create", Idempotency.WITH_KEY, body, sent_one(reference)))
+        body = self._one(msisdn, text, reference, **options)
+        return (
+            yield from self._post_sms(
+                "/sms/create", Idempotency.WITH_KEY, body, send_result_reader(reference)
+            )
+        )
 
     @endpoint
     def send_sms_to_many(
-        self,
-        recipients: Sequence[Recipient],
-        text: str,
-        *,
-        originator: str | None = None,
-        validity_hours: int = LONGEST_VALIDITY_HOURS,
-        tariff: int | None = None,
-        schedule_at: datetime | None = None,
+        self, recipients: Sequence[Recipient], text: str, **options: Unpack[SmsOptions]
     ) -> Call[BatchResult]:
         """Send one text to many and return a result for each, in order, with the id of the batch.
 
-        The call as a whole may succeed while single recipients are refused: walk the results. A number or
-        a key that stands twice is refused here. Otherwise as `send_sms`. Code 12 means that the package is
-        too large: nothing of it was sent. Source: "Отправка SMS", destination phones.
+        The call may succeed while some recipients are refused: check each result. A number or a key that
+        occurs twice is refused here. Otherwise as `send_sms`. Code 12 means that the batch is too large:
+        nothing of it was sent. Source: "Отправка SMS", destination phones.
         """
-        body = self._many(recipients, text, originator, validity_hours, tariff, schedule_at)
-        return (yield from self._created(body["phones"], lambda phones: self._send_all(body, phones)))
+        return (yield from self._send_batch(*self._many(recipients, text, **options)))
 
     @endpoint
     def send_individual_sms(
-        self,
-        messages: Sequence[IndividualSms],
-        *,
-        validity_hours: int = LONGEST_VALIDITY_HOURS,
-        tariff: int | None = None,
-        schedule_at: datetime | None = None,
+        self, messages: Sequence[IndividualSms], **terms: Unpack[SmsTerms]
     ) -> Call[BatchResult]:
         """Send each recipient a text of their own and return a result for each, in order.
 
         Otherwise as `send_sms_to_many`. Source: "Отправка SMS", destination individual.
         """
-        body = self._individual(messages, validity_hours, tariff, schedule_at)
-        return (yield from self._created(body["phones"], lambda phones: self._send_all(body, phones)))
+        return (yield from self._send_batch(*self._individual(messages, **terms)))
 
     @endpoint
     def price_sms(
-        self,
-        msisdn: str | int,
-        text: str,
-        *,
-        reference: str = "price",
-        originator: str | None = None,
-        validity_hours: int = LONGEST_VALIDITY_HOURS,
-        tariff: int | None = None,
-        schedule_at: datetime | None = None,
+        self, msisdn: str | int, text: str, *, reference: str = "price", **options: Unpack[SmsOptions]
     ) -> Call[Price]:
         """Return what `send_sms` with these arguments would cost. A read: nothing is sent.
 
         Raises what `send_sms` raises for its arguments. Source: "Получение цены смс".
         """
-        body = self._one(msisdn, text, reference, originator, validity_hours, tariff, schedule_at)
-        return (yield from self._in_sms_form("/sms/price", Idempotency.READ, body, one(Price)))
+        return (yield from self._price(self._one(msisdn, text, reference, **options)))
 
     @endpoint
     def price_sms_to_many(
-        self,
-        recipients: Sequence[Recipient],
-        text: str,
-        *,
-        originator: str | None = None,
-        validity_hours: int = LONGEST_VALIDITY_HOURS,
-        tariff: int | None = None,
-        schedule_at: datetime | None = None,
+        self, recipients: Sequence[Recipient], text: str, **options: Unpack[SmsOptions]
     ) -> Call[Price]:
         """Return what `send_sms_to_many` would cost. A read. Source: "Получение цены смс"."""
-        body = self._many(recipients, text, originator, validity_hours, tariff, schedule_at)
-        return (yield from self._in_sms_form("/sms/price", Idempotency.READ, body, one(Price)))
+        phones, body = self._many(recipients, text, **options)
+        return (yield from self._price({**body, "phones": phones}))
 
     @endpoint
     def price_individual_sms(
-        self,
-        messages: Sequence[IndividualSms],
-        *,
-        validity_hours: int = LONGEST_VALIDITY_HOURS,
-        tariff: int | None = None,
-        schedule_at: datetime | None = None,
+        self, messages: Sequence[IndividualSms], **terms: Unpack[SmsTerms]
     ) -> Call[Price]:
         """Return what `send_individual_sms` would cost. A read. Source: "Получение цены смс"."""
-        body = self._individual(messages, validity_hours, tariff, schedule_at)
-        return (yield from self._in_sms_form("/sms/price", Idempotency.READ, body, one(Price)))
+        phones, body = self._individual(messages, **terms)
+        return (yield from self._price({**body, "phones": phones}))
 
     @endpoint
     def get_sms(self, message_id: str | int) -> Call[MessageStatus]:
         """Return an SMS and its status by the vendor's id.
 
-        Raises TelecomNotFoundError (code 20; right after sending it is not final). A read.
+        Raises TelecomNotFoundError (code 20; right after sending it may still appear). A read.
         Source: "Получение статусов смс".
         """
-        request = self._get("/sms/{message_id}", message_id=numeric_id("message_id", message_id))
-        return (yield from self._call(request, one(MessageStatus)))
+        request = self._get("/sms/{message_id}", message_id=vendor_id("message_id", message_id))
+        return (yield from self._call(request, single(MessageStatus)))
 
     @endpoint
     def get_sms_by_reference(self, reference: str) -> Call[MessageStatus]:
         """Return an SMS and its status by our key, otherwise as `get_sms`.
 
         Source: "Получение статусов смс" (GET /sms/reference/{reference}) and "View an SMS status"
-        (GET /sms/{reference}, which is asked where the first is not there).
+        (GET /sms/{reference}, which is called if the first does not exist).
         """
-        return (yield from self._by_reference("/sms", reference_of(reference), one(MessageStatus)))
+        return (yield from self._call_by_reference("/sms", check_reference(reference), single(MessageStatus)))
 
     @endpoint
     def get_sms_task(self, task_id: str | int) -> Call[SmsTask]:
         """Return the counts of a batch.
 
         Raises TelecomNotFoundError (code 30). A read. Source: "Получение статусов смс" (GET /sms/task/{id})
-        and "View an SMS status" (GET /sms/{task_id}, which is asked where the first is not there).
+        and "View an SMS status" (GET /sms/{task_id}, which is called if the first does not exist).
         """
-        number = numeric_id("task_id", task_id)
+        number = vendor_id("task_id", task_id)
         requests = [self._get(path, task_id=number) for path in ("/sms/task/{task_id}", "/sms/{task_id}")]
-        return (yield from self._at_any_address(requests, one(SmsTask)))
+        return (yield from self._call_first_address(requests, single(SmsTask)))
 
     @endpoint
     def list_sms_prices(self, tariff: int | None = None) -> Call[list[CountryPrice]]:
@@ -182,109 +151,100 @@ class SmsCalls(KetchUpRequests):
         Raises TelecomRejectedError (code 6: no such tariff). A read. Source: "Получение таблицы цен SMS".
         """
         request = self._get("/sms/prices/{tariff}", tariff=str(self._tariff(tariff)))
-        return (yield from self._call(request, price_table))
-
-    def _send_all(self, body: Mapping[str, Any], phones: Sequence[Mapping[str, str]]) -> Call[BatchResult]:
-        read = sent_many([phone["reference"] for phone in phones])
-        return self._in_sms_form("/sms/create", Idempotency.WITH_KEY, {**body, "phones": phones}, read)
-
-    def _in_sms_form(
-        self, path: str, idempotency: Idempotency, body: Mapping[str, Any], read: Callable[[Response], T]
-    ) -> Call[T]:
-        """Make a call about SMS as the samples have it, or else as the text of the document has it.
-
-        For individual texts the sample's `destination` is "individual", and in the text it is "phones". The
-        sending time has one name there, and another one for the other two destinations.
-        """
-        destination, at = body["destination"], body.get("send_time", body.get("scheduledDatetime"))
-        plain = {name: value for name, value in body.items() if name not in _TIMES}
-        own = destination == "individual"
-        times = (_TIMES[::-1] if own else _TIMES) if at is not None else ("",)
-        forms = [
-            (other, time) for other in (("individual", "phones") if own else (destination,)) for time in times
-        ]
-
-        def call(form: tuple[str, str]) -> Call[T]:
-            asked = {**plain, "destination": form[0], **({form[1]: at} if form[1] else {})}
-            return self._call(self._post(path, idempotency, asked), read)
-
-        return self._in_any_form(f"SMS to {destination}", forms, call)
+        return (yield from self._call(request, read_price_list))
 
     def _one(
         self,
         msisdn: str | int,
         text: str,
         reference: str,
-        originator: str | None,
-        validity_hours: int,
-        tariff: int | None,
-        schedule_at: datetime | None,
-    ) -> dict[str, Any]:
+        originator: str | None = None,
+        **terms: Unpack[SmsTerms],
+    ) -> dict[str, object]:
         return {
             "destination": "phone",
-            "msisdn": self._msisdn(msisdn),
-            "reference": reference_of(reference),
+            **self._phone(msisdn, reference),
             "originator": self._originator(originator),
             "body": non_blank("text", text),
-            **self._terms(validity_hours, tariff),
-            **({"send_time": iso_datetime("schedule_at", schedule_at)} if schedule_at is not None else {}),
+            **self._terms(**terms),
         }
 
     def _many(
         self,
         recipients: Sequence[Recipient],
         text: str,
-        originator: str | None,
-        validity_hours: int,
-        tariff: int | None,
-        schedule_at: datetime | None,
-    ) -> dict[str, Any]:
-        phones = [
-            {"msisdn": self._msisdn(one.msisdn), "reference": reference_of(one.reference)}
-            for one in orders("recipients", recipients, Recipient)
-        ]
-        _no_twins(phones)
-        return {
-            "destination": "phones",
-            "phones": phones,
-            "originator": self._originator(originator),
-            "body": non_blank("text", text),
-            **self._terms(validity_hours, tariff),
-            **({"send_time": iso_datetime("schedule_at", schedule_at)} if schedule_at is not None else {}),
-        }
+        originator: str | None = None,
+        **terms: Unpack[SmsTerms],
+    ) -> tuple[list[dict[str, str]], dict[str, object]]:
+        """Return the recipients and what they have in common."""
+        people = list_of(Recipient, "recipients", recipients)
+        phones = [self._phone(each.msisdn, each.reference) for each in people]
+        _reject_duplicates(phones)
+        common = {"originator": self._originator(originator), "body": non_blank("text", text)}
+        return phones, {"destination": "phones", **common, **self._terms(**terms)}
 
     def _individual(
-        self,
-        messages: Sequence[IndividualSms],
-        validity_hours: int,
-        tariff: int | None,
-        schedule_at: datetime | None,
-    ) -> dict[str, Any]:
+        self, messages: Sequence[IndividualSms], **terms: Unpack[SmsTerms]
+    ) -> tuple[list[dict[str, str]], dict[str, object]]:
+        """Return the messages and what they have in common."""
         phones = [
             {
-                "msisdn": self._msisdn(one.msisdn),
-                "reference": reference_of(one.reference),
-                "originator": self._originator(one.originator),
-                "body": non_blank("text", one.text),
+                **self._phone(each.msisdn, each.reference),
+                "originator": self._originator(each.originator),
+                "body": non_blank("text", each.text),
             }
-            for one in orders("messages", messages, IndividualSms)
+            for each in list_of(IndividualSms, "messages", messages)
         ]
-        _no_twins(phones)
-        return {
-            "destination": "individual",
-            "phones": phones,
-            **self._terms(validity_hours, tariff),
-            **(
-                {"scheduledDatetime": iso_datetime("schedule_at", schedule_at)}
-                if schedule_at is not None
-                else {}
-            ),
-        }
+        _reject_duplicates(phones)
+        return phones, {"destination": "individual", **self._terms(**terms)}
 
-    def _terms(self, validity_hours: int, tariff: int | None) -> dict[str, Any]:
-        validity = in_range("validity_hours", validity_hours, 1, LONGEST_VALIDITY_HOURS)
-        return {"validity": validity, "tariff": self._tariff(tariff)}
+    def _phone(self, msisdn: str | int, reference: str) -> dict[str, str]:
+        return {"msisdn": self._msisdn(msisdn), "reference": check_reference(reference)}
+
+    def _terms(
+        self,
+        validity_hours: int = MAX_VALIDITY_HOURS,
+        tariff: int | None = None,
+        schedule_at: datetime | None = None,
+    ) -> dict[str, object]:
+        validity = in_range("validity_hours", validity_hours, 1, MAX_VALIDITY_HOURS)
+        at = {} if schedule_at is None else {"send_time": iso_time("schedule_at", schedule_at)}
+        return {"validity": validity, "tariff": self._tariff(tariff), **at}
+
+    def _send_batch(self, phones: Sequence[dict[str, str]], body: Mapping[str, object]) -> Call[BatchResult]:
+        def create(part: Sequence[dict[str, str]]) -> Call[BatchResult]:
+            read = batch_result_reader([phone["reference"] for phone in part])
+            return self._post_sms("/sms/create", Idempotency.WITH_KEY, {**body, "phones": part}, read)
+
+        return self._create_all(phones, create)
+
+    def _price(self, body: Mapping[str, object]) -> Call[Price]:
+        return self._post_sms("/sms/price", Idempotency.READ, body, single(Price))
+
+    def _post_sms(
+        self, path: str, idempotency: Idempotency, body: Mapping[str, object], read: Callable[[Response], T]
+    ) -> Call[T]:
+        """Post a body as the samples of the document have it, or else as its text has it.
+
+        For individual texts the sample's `destination` is "individual", and in the text it is "phones". The
+        sending time has one name there, and another one for the other two destinations.
+        """
+        common = dict(body)
+        destination, at = str(common.pop("destination")), common.pop("send_time", None)
+        is_individual = destination == "individual"
+        destinations = ("individual", "phones") if is_individual else (destination,)
+        names = _TIME_NAMES[::-1] if is_individual else _TIME_NAMES
+        variants = [(each, name) for each in destinations for name in (names if at is not None else ("",))]
+
+        def call(variant: tuple[str, str]) -> Call[T]:
+            chosen, name = variant
+            time = {name: at} if name else {}
+            return self._call(
+                self._post(path, idempotency, Json({**common, "destination": chosen, **time})), read
+            )
+
+        return self._call_first_variant(f"SMS to {destination}", variants, call)
 
 
-def _no_twins(phones: Sequence[dict[str, str]]) -> None:
+def _reject_duplicates(phones: Sequence[Mapping[str, str]]) -> None:
     reject_duplicates((phone["msisdn"] for phone in phones), (phone["reference"] for phone in phones))

@@ -1,22 +1,23 @@
-"""How the tasks of one send stand as a whole: counts over many tasks, and whether enough has come of them.
+"""Counts over the SMS tasks (batches) of one send, and whether enough messages were delivered.
 
-A task does not say how many messages it has: `sent` counts those that went out so far, whatever came of
-them. `unknown` ones have no final receipt, and may get one yet.
+A task does not say how many messages it has: `sent` counts those that have gone out so far, whatever their
+state. `unknown` ones have no final receipt, and may still get one.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
 
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import SmsTask
 from airflow_provider_telecom.vendors.poll_result import Stage
 
+_COUNTED = ("sent", "delivered", "undeliverable", "expired", "unknown")
+
 
 @dataclass(frozen=True)
-class Counts:
-    """What has become of messages so far. `price` is Decimal as text; all of it is JSON by `asdict`."""
+class TaskCounts:
+    """How many messages are in which state. `price` is Decimal as text; `asdict` of it is JSON."""
 
     sent: int = 0
     delivered: int = 0
@@ -25,99 +26,80 @@ class Counts:
     unknown: int = 0
     price: str = "0"
     currency: str | None = None
-    """One, or several with commas between them."""
+    """One, or several separated by commas."""
 
     @classmethod
-    def of(cls, task: SmsTask) -> Counts:
+    def of(cls, task: SmsTask) -> TaskCounts:
         """Return the counts of one task."""
-        return cls(
-            sent=task.sent,
-            delivered=task.delivered,
-            undeliverable=task.undeliverable,
-            expired=task.expired,
-            unknown=task.unknown,
-            price=str(task.total_price),
-            currency=task.currency,
-        )
+        counts = {name: getattr(task, name) for name in _COUNTED}
+        return cls(**counts, price=str(task.total_price), currency=task.currency)
 
-    def __add__(self, other: Counts) -> Counts:
-        currencies = {*_names(self.currency), *_names(other.currency)}
-        return Counts(
-            sent=self.sent + other.sent,
-            delivered=self.delivered + other.delivered,
-            undeliverable=self.undeliverable + other.undeliverable,
-            expired=self.expired + other.expired,
-            unknown=self.unknown + other.unknown,
+    def __add__(self, other: TaskCounts) -> TaskCounts:
+        return TaskCounts(
+            **{name: getattr(self, name) + getattr(other, name) for name in _COUNTED},
             price=str(Decimal(self.price) + Decimal(other.price)),
-            currency=",".join(sorted(currencies)) or None,
+            currency=",".join(sorted({*_currencies(self), *_currencies(other)})) or None,
         )
 
     @property
-    def lost(self) -> int:
-        """How many ended without being delivered."""
+    def undelivered(self) -> int:
+        """How many have ended without delivery."""
         return self.undeliverable + self.expired
 
     @property
     def final(self) -> int:
         """How many have their final receipt."""
-        return self.delivered + self.lost
+        return self.delivered + self.undelivered
 
     @property
     def is_final(self) -> bool:
-        """Whether something went out, and all that did has its final receipt."""
+        """Whether something has gone out, and all of it has its final receipt."""
         return 0 < self.sent <= self.final
 
-    def facts(self) -> dict[str, Any]:
-        """Return what may stand in an XCom. Amounts of several currencies are not added up."""
-        facts = {**asdict(self), "undelivered": self.lost}
-        if len(_names(self.currency)) > 1:
-            facts["price"] = None
-        return facts
+    def facts(self) -> dict[str, int | str | None]:
+        """Return the counts for an XCom. Amounts of several currencies are not added up."""
+        price = self.price if len(_currencies(self)) <= 1 else None
+        return {**asdict(self), "undelivered": self.undelivered, "price": price}
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is waited for. Shares are of 100; `expected` is how many messages there are, if that is known."""
+class Threshold:
+    """When waiting ends. Both are percentages; `expected` is how many messages there are, if known."""
 
     expected: int | None
     delivered: Decimal | None
     final: Decimal
 
-    def stage(self, counts: Counts, all_begun: bool, all_final: bool) -> Stage:
+    def stage(self, counts: TaskCounts, all_begun: bool, all_final: bool) -> Stage:
         """Judge `counts` over all tasks: whether something of each went out, and whether each looks final.
 
-        Only who knows how many there are can tell before the end that enough are delivered, or can no
-        longer be.
+        Before the end it is only known with `expected` that enough are delivered, or can't be any more.
         """
         whole = max(self.expected or 0, counts.sent)
         if self.delivered is not None and self.expected is not None and whole:
-            if _share(counts.delivered, whole, self.delivered):
+            if _reaches(counts.delivered, whole, self.delivered):
                 return Stage.SUCCEEDED
-            if not _share(whole - counts.lost, whole, self.delivered):
+            if not _reaches(whole - counts.undelivered, whole, self.delivered):
                 return Stage.FAILED
         if not self._is_over(counts, whole, all_begun, all_final):
             return Stage.WAITING
-        return Stage.SUCCEEDED if self._is_enough(counts.delivered, whole) else Stage.FAILED
+        # Of no messages at all, only no percentage is reached.
+        enough = not self.delivered or (whole > 0 and _reaches(counts.delivered, whole, self.delivered))
+        return Stage.SUCCEEDED if enough else Stage.FAILED
 
-    def _is_over(self, counts: Counts, whole: int, all_begun: bool, all_final: bool) -> bool:
+    def _is_over(self, counts: TaskCounts, whole: int, all_begun: bool, all_final: bool) -> bool:
         if self.final == 100:
             return all_final and counts.final >= whole
-        return (all_begun or self.expected is not None) and _share(counts.final, whole, self.final)
-
-    def _is_enough(self, delivered: int, whole: int) -> bool:
-        """Whether enough is delivered. Of nothing, only nothing is enough."""
-        if not self.delivered:
-            return True
-        return whole > 0 and _share(delivered, whole, self.delivered)
+        return (all_begun or self.expected is not None) and _reaches(counts.final, whole, self.final)
 
     def facts(self) -> dict[str, str]:
-        """Return what was wanted, to stand beside the counts that missed it."""
+        """Return the threshold, to be shown beside counts that do not reach it."""
         return {} if self.delivered is None else {"min_delivered_percent": str(self.delivered)}
 
 
-def _share(part: int, whole: int, least: Decimal) -> bool:
+def _reaches(part: int, whole: int, least: Decimal) -> bool:
     return part * 100 >= least * whole
 
 
-def _names(currency: str | None) -> list[str]:
-    return currency.split(",") if currency else []
+def _currencies(counts: TaskCounts) -> list[str]:
+    return counts.currency.split(",") if counts.currency else []

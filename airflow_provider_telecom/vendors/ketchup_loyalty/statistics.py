@@ -1,43 +1,130 @@
-"""Detailed statistics: exports that are ordered, become ready, are fetched, and have to be cleared away."""
+"""Detailed statistics: exports that are requested, become ready, are downloaded, and must be deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, matching, non_blank, non_empty, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import MEGABYTE, Idempotency, Json, Request, Save, Target
-from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import FILE_KEY, SOURCES, STATUSES, TYPES
+from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
+    MESSAGE_TYPES,
+    SOURCE_TYPES,
+    STATUSES,
+    ExportFilters,
+    check_file_key,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.exports import (
     FORMATS,
     Format,
-    file_is_there,
-    file_saved,
+    Record,
     is_file,
     read_deleted,
     read_exports,
+    read_has_rows,
     read_key,
-    rows_of,
+    read_saved_bytes,
+    rows_reader,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import callback
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
-from airflow_provider_telecom.vendors.ketchup_loyalty.requests import KetchUpRequests, numeric_id
-from airflow_provider_telecom.vendors.times import inclusive_local_period
+from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
+    KetchUpRequests,
+    check_callback_url,
+    vendor_id,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.times import period_fields
 
-MOST_IDS = 300
-MOST_CLICKS = 999_999
-_LARGEST_ANSWER = 64 * MEGABYTE
-_LARGEST_DOWNLOAD = 8 << 30
+MAX_IDS = 300
+MAX_CLICKS = 999_999
+_MAX_ROWS_BYTES = 64 * MEGABYTE
+_MAX_DOWNLOAD_BYTES = 8 << 30
 
 
 class StatisticsCalls(KetchUpRequests):
     """Statistics calls. The vendor keeps five exports an account, each for a month."""
 
     @endpoint
-    def create_statistics_export(
+    def create_statistics_export(self, **filters: Unpack[ExportFilters]) -> Call[str]:
+        """Request an export and return its key; the file is ready some time later.
+
+        Give either `message_ids` (1 to 300; the vendor then ignores all other filters, so they are refused
+        beside it) or both `time_in_from` and `time_in_to`, when messages came in. Other filters: `msisdns`,
+        `originator`, `source_type`, `message_type`, `time_sent_from` and `time_sent_to`, `country_name`,
+        `operator_id` (with a country), `status`, and `clicks`, like `(">", 0)`, for accounts with
+        short links. Times are aware with the connection's `vendor_timezone`, naive without. `callback_url` is
+        as in the document's sample; the report to it is "In Progress" there.
+
+        Raises TelecomInputError, TelecomRejectedError (80 to 86 a wrong filter, 92 five exports are kept
+        already), TelecomUnknownError. A repeated request takes one more of the five places.
+        Source: "Запрос на выгрузку статистики".
+        """
+        body = self._filters(**filters)
+        return (yield from self._call(self._post("/stat/create", Idempotency.DRAFT, Json(body)), read_key))
+
+    @endpoint
+    def get_statistics(self, file_key: str, format: Format = "json") -> Call[list[Record]]:
+        """Return an export's rows as the vendor writes them; none when it is empty.
+
+        csv is available only if the export was requested with a `message_type`.
+
+        Raises KetchUpNotReadyError (91), TelecomNotFoundError (90: no such export; 60: no such message ids),
+        TelecomAnswerError (the document's own sample is not JSON: use csv then). A read.
+        Source: "Получение запрошенной информации о сообщениях".
+        """
+        return (yield from self._call(self._file(file_key, format), rows_reader(format)))
+
+    @endpoint
+    def download_statistics(self, file_key: str, target: Target, format: Format = "csv") -> Call[int]:
+        """Stream an export into `target` as the vendor sends it; return the bytes, or 0 when it is empty.
+
+        The file appears under its name when it is complete, and not at all when the export is empty.
+        Otherwise as `get_statistics`. Source: "Получение запрошенной информации о сообщениях".
+        """
+        request = self._file(file_key, format, Save(target, is_file(format)))
+        return (yield from self._call(request, read_saved_bytes))
+
+    @endpoint
+    def has_statistics_file(self, file_key: str) -> Call[bool]:
+        """Return whether an export has rows, once its file can be downloaded. Its first bytes are read.
+
+        Raises KetchUpNotReadyError (91: not yet), TelecomNotFoundError (90). A read.
+        Source: "Получение запрошенной информации о сообщениях".
+        """
+        request = self._file(file_key, "json", Save(None, is_file("json")))
+        return (yield from self._call(request, read_has_rows))
+
+    @endpoint
+    def list_statistics_exports(self) -> Call[list[StatisticsExport]]:
+        """Return the exports that the vendor keeps, each raw as well: the document shows no response.
+
+        A read. Source: "Запрос списка существующих файлов".
+        """
+        return (yield from self._call(self._get("/stat/list"), read_exports))
+
+    @endpoint
+    def delete_statistics_export(self, file_key: str) -> Call[None]:
+        """Delete an export.
+
+        The document deletes at /message/list, while everything else is at /stat: if the first does not
+        exist, the second is called. Raises TelecomNotFoundError (90: no such export; after an unknown
+        outcome that is the wanted state), TelecomUnknownError (check `list_statistics_exports`).
+        Source: "Удаление предыдущих запрошенных файлов".
+        """
+        key = check_file_key(file_key)
+        paths = ("/message/list/{file_key}", "/stat/list/{file_key}")
+        requests = [self._delete(path, file_key=key) for path in paths]
+        return (yield from self._call_first_address(requests, read_deleted))
+
+    def _file(self, file_key: str, format: Format, save: Save | None = None) -> Request:
+        path, key = "/stat/file/id/{file_key}/format/{format}", check_file_key(file_key)
+        request = self._get(path, file_key=key, format=one_of("format", format, FORMATS))
+        return replace(request, save=save, max_bytes=_MAX_DOWNLOAD_BYTES if save else _MAX_ROWS_BYTES)
+
+    def _filters(
         self,
         *,
         message_ids: Sequence[str | int] | None = None,
@@ -54,117 +141,37 @@ class StatisticsCalls(KetchUpRequests):
         status: str | None = None,
         clicks: tuple[Literal["<", ">", "="], int] | None = None,
         callback_url: str | None = None,
-    ) -> Call[str]:
-        """Order an export and return its key; the file is ready some time later.
-
-        Give either `message_ids` (1 to 300; the vendor then overlooks all other filters, so they are refused
-        beside it) or both ends of `time_in`, when messages came in. Times are aware with the connection's
-        `vendor_timezone`, naive without. `clicks`, like `(">", 0)`, is for accounts with short links.
-        `callback_url` is as the document's sample has it; the report to it is "In Progress" there.
-
-        Raises TelecomInputError, TelecomRejectedError (80 to 86 a wrong filter, 92 five exports are kept
-        already), TelecomUnknownError. A copy takes one more of the five places.
-        Source: "Запрос на выгрузку статистики".
-        """
-        filters: dict[str, Any] = {
-            **self._period("time_in", time_in_from, time_in_to),
+    ) -> dict[str, object]:
+        """Return the body of a request. Raises TelecomInputError."""
+        zone = self.options.vendor_timezone
+        filters: dict[str, object] = {
+            **period_fields("time_in", time_in_from, time_in_to, zone),
             "msisdn": None
             if msisdns is None
             else [self._msisdn(one) for one in non_empty("msisdns", msisdns)],
             "originator": None if originator is None else non_blank("originator", originator),
-            "source_type": None if source_type is None else one_of("source_type", source_type, SOURCES),
-            "message_type": None if message_type is None else one_of("message_type", message_type, TYPES),
-            **self._period("time_sent", time_sent_from, time_sent_to),
+            "source_type": one_of("source_type", source_type, (*SOURCE_TYPES, None)),
+            "message_type": one_of("message_type", message_type, (*MESSAGE_TYPES, None)),
+            **period_fields("time_sent", time_sent_from, time_sent_to, zone),
             "country_name": None if country_name is None else non_blank("country_name", country_name),
             "operator_id": _operator(operator_id, country_name),
-            "status": None if status is None else one_of("status", status, STATUSES),
+            "status": one_of("status", status, (*STATUSES, None)),
             **_clicks(clicks),
         }
         given = {name: value for name, value in filters.items() if value is not None}
-        body = _chosen(message_ids, given)
+        body = _by_id_or_time(message_ids, given)
         if callback_url is not None:
-            body["callback_url"] = callback("callback_url", callback_url)
-        request = self._request("POST", "/stat/create", Idempotency.DRAFT, body=Json(body))
-        return (yield from self._call(request, read_key))
-
-    @endpoint
-    def get_statistics(self, file_key: str, format: Format = "json") -> Call[list[dict[str, Any]]]:
-        """Return an export's rows as the vendor writes them; none when it is empty.
-
-        csv is there only if the export was ordered with a `message_type`.
-
-        Raises KetchUpNotReadyError (91), TelecomNotFoundError (90: gone, or never there; 60: no such message
-        ids), TelecomAnswerError (the document's own sample is not JSON: ask for csv then). A read.
-        Source: "Получение запрошенной информации о сообщениях".
-        """
-        request = self._file(file_key, format)
-        return (yield from self._call(request, rows_of(format)))
-
-    @endpoint
-    def download_statistics(self, file_key: str, target: Target, format: Format = "csv") -> Call[int]:
-        """Stream an export into `target` as the vendor sends it; return the bytes, or 0 when it is empty.
-
-        The file appears under its name when it is whole, and not at all when the export is empty.
-        Otherwise as `get_statistics`. Source: "Получение запрошенной информации о сообщениях".
-        """
-        request = self._file(file_key, format, Save(target, is_file(format)))
-        return (yield from self._call(request, file_saved))
-
-    @endpoint
-    def has_statistics_file(self, file_key: str) -> Call[bool]:
-        """Return whether an export has rows, once its file can be fetched. Its first bytes are read.
-
-        Raises KetchUpNotReadyError (91: not yet), TelecomNotFoundError (90). A read.
-        Source: "Получение запрошенной информации о сообщениях".
-        """
-        request = self._file(file_key, "json", Save(None, is_file("json")))
-        return (yield from self._call(request, file_is_there))
-
-    @endpoint
-    def list_statistics_exports(self) -> Call[list[StatisticsExport]]:
-        """Return the exports that the vendor keeps, each raw as well: the document shows no answer.
-
-        A read. Source: "Запрос списка существующих файлов".
-        """
-        return (yield from self._call(self._get("/stat/list"), read_exports))
-
-    @endpoint
-    def delete_statistics_export(self, file_key: str) -> Call[None]:
-        """Delete an export.
-
-        The document deletes at /message/list, while all else stands at /stat: when the first is not
-        there, the second is tried. Raises TelecomNotFoundError (90: no such export; after an unknown
-        outcome that is what was wanted), TelecomUnknownError (look at `list_statistics_exports`).
-        Source: "Удаление предыдущих запрошенных файлов".
-        """
-        ids = {"file_key": _file_key(file_key)}
-        paths = ("/message/list/{file_key}", "/stat/list/{file_key}")
-        requests = [self._request("DELETE", path, Idempotency.SET_STATE, ids=ids) for path in paths]
-        return (yield from self._at_any_address(requests, read_deleted))
-
-    def _file(self, file_key: str, format: Format, save: Save | None = None) -> Request:
-        ids = {"file_key": _file_key(file_key), "format": one_of("format", format, FORMATS)}
-        most = _LARGEST_DOWNLOAD if save else _LARGEST_ANSWER
-        path = "/stat/file/id/{file_key}/format/{format}"
-        return self._request("GET", path, Idempotency.READ, ids=ids, save=save, max_bytes=most)
-
-    def _period(self, name: str, start: datetime | None, end: datetime | None) -> dict[str, str | None]:
-        """Return a filter's two ends by the vendor's clocks. The second is included."""
-        fields = (f"{name}_from", f"{name}_to")
-        ends = inclusive_local_period(fields, start, end, self.options.vendor_timezone)
-        return {
-            field: None if one is None else f"{one:%Y-%m-%d %H:%M:%S}"
-            for field, one in zip(fields, ends, strict=True)
-        }
+            body["callback_url"] = check_callback_url("callback_url", callback_url)
+        return body
 
 
-def _chosen(message_ids: Sequence[str | int] | None, filters: dict[str, Any]) -> dict[str, Any]:
+def _by_id_or_time(message_ids: Sequence[str | int] | None, filters: dict[str, object]) -> dict[str, object]:
     if message_ids is not None:
         if filters:
             raise TelecomInputError("message_ids", f"overrides other filters; leave out {', '.join(filters)}")
         return {
             "message_id": [
-                numeric_id("message_ids", one) for one in non_empty("message_ids", message_ids, MOST_IDS)
+                vendor_id("message_ids", one) for one in non_empty("message_ids", message_ids, MAX_IDS)
             ]
         }
     for end in ("time_in_from", "time_in_to"):
@@ -175,13 +182,13 @@ def _chosen(message_ids: Sequence[str | int] | None, filters: dict[str, Any]) ->
 
 def _operator(operator_id: str | int | None, country_name: str | None) -> str | int | None:
     if operator_id is not None and country_name is None:
-        raise TelecomInputError("operator_id", "is overlooked by the vendor without country_name")
+        raise TelecomInputError("operator_id", "is ignored by the vendor without country_name")
     if operator_id is not None:
         matching("operator_id", str(operator_id), r"[A-Za-z0-9_-]{1,64}", "must be the vendor's own id")
     return operator_id
 
 
-def _clicks(clicks: tuple[str, int] | None) -> dict[str, Any]:
+def _clicks(clicks: tuple[str, int] | None) -> dict[str, object]:
     if clicks is None:
         return {}
     if not isinstance(clicks, (tuple, list)) or len(clicks) != 2:
@@ -190,9 +197,5 @@ def _clicks(clicks: tuple[str, int] | None) -> dict[str, Any]:
     return {
         "sl_clicks": True,
         "sl_clicks_comp": one_of("clicks", compare, ("<", ">", "=")),
-        "sl_clicks_count": in_range("clicks", count, 0, MOST_CLICKS),
+        "sl_clicks_count": in_range("clicks", count, 0, MAX_CLICKS),
     }
-
-
-def _file_key(value: str) -> str:
-    return matching("file_key", value, FILE_KEY, "must be a key that the vendor gave")

@@ -21,9 +21,9 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError, KetchUpTimeError
 from tests.by_hand import drive
-from tests.vendors.ketchup_loyalty.paper import A, B, Paper, answer, result_of
+from tests.vendors.ketchup_loyalty.by_hand import A, B, ScriptedApi, answer, result_of
 
-Make = Callable[[Paper], Any]
+Make = Callable[[ScriptedApi], Any]
 MODULES: dict[str, Make] = {
     "hlr": lambda k: k.create_hlr(A, reference="r1"),
     "hlrs": lambda k: k.create_hlrs([HlrQuery(A, "r1"), HlrQuery(B, "r2")]),
@@ -116,7 +116,7 @@ def refused(make: Make, code: object, text: str, status: int = 200) -> TelecomEr
     """Return the error of a call that the vendor answers with this code, however often it is asked."""
     reply = answer({"error": code, "errorDescription": text}, status)
     with pytest.raises(TelecomError) as caught:
-        drive(make(Paper()), repeat(reply))
+        drive(make(ScriptedApi()), repeat(reply))
     return caught.value
 
 
@@ -151,12 +151,12 @@ def test_a_refusal_is_final_but_for_haste_and_unknown_trouble() -> None:
                 reply = {"error": code, "errorDescription": text}
                 forms = FORMS.get(module, 1) if code in NOT_UNDERSTOOD else 1
                 with pytest.raises(kind):
-                    result_of(MODULES[module](Paper()), *[reply] * forms)  # one more would find no answer
+                    result_of(MODULES[module](ScriptedApi()), *[reply] * forms)  # no answer for one more
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_code_5_is_their_trouble_and_an_open_question_after_an_effect(module: str) -> None:
-    request = next(MODULES[module](Paper()))
+    request = next(MODULES[module](ScriptedApi()))
     kind = TelecomUnknownError if request.idempotency.is_effect else TelecomServerError
     error = refused(MODULES[module], "5", "неизвестная ошибка")
     assert (type(error), error.code) == (kind, "5")
@@ -178,13 +178,13 @@ def test_code_4_is_final(module: str) -> None:
     ],
 )
 def test_a_key_that_exists_is_no_error(module: str, code: str, text: str) -> None:
-    result = result_of(MODULES[module](Paper()), {"error": code, "errorDescription": text})
+    result = result_of(MODULES[module](ScriptedApi()), {"error": code, "errorDescription": text})
     assert (result.reference, result.accepted, result.duplicate, result.code) == ("r1", True, True, code)
 
 
 def test_a_viber_key_that_exists_is_no_error() -> None:
     known = {"error": "43", "errorDescription": "Viber сообщение с таким ID уже присутствует"}
-    (result,) = result_of(MODULES["one viber"](Paper()), known).results
+    (result,) = result_of(MODULES["one viber"](ScriptedApi()), known).results
     assert (result.reference, result.accepted, result.duplicate) == ("r1", True, True)
 
 

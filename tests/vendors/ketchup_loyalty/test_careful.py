@@ -16,20 +16,20 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     Recipient,
     ViberRecipient,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.results import sent_many
+from airflow_provider_telecom.vendors.ketchup_loyalty.results import batch_result_reader
 from tests.by_hand import drive
-from tests.vendors.ketchup_loyalty.paper import A, B, Paper, answer, result_of, sent
+from tests.vendors.ketchup_loyalty.by_hand import A, B, ScriptedApi, answer, result_of, sent
 
 PERIOD = {"time_in_from": datetime(2026, 7, 1), "time_in_to": datetime(2026, 7, 2)}
 TWO = [Recipient(A, "r1"), Recipient(B, "r2")]
 TEXTS = [IndividualSms(A, "Hi", "r1")]
 VIBERS = [ViberRecipient(A, "r1")]
-Call = Callable[[Paper, Any], Any]
+Call = Callable[[ScriptedApi, Any], Any]
 
 
 def on_paper() -> Any:
     """Return calls whose arguments and results have any type."""
-    return Paper()
+    return ScriptedApi()
 
 
 LISTS: dict[str, tuple[Call, str, Any]] = {
@@ -167,7 +167,7 @@ def test_an_id_that_is_no_text_is_no_id(value: Any) -> None:
 
 @pytest.mark.parametrize("price", ["0,02", "NaN", "Infinity", "2 EUR", True, {}, ["0.02"]])
 def test_row_09_an_amount_that_is_no_number_is_not_guessed_at(price: Any) -> None:
-    read = sent_many(["r1"])
+    read = batch_result_reader(["r1"])
     with pytest.raises(TelecomAnswerError, match="an amount"):
         read(answer({"error": 0, "result": [{"id": "1", "reference": "r1", "price": price}]}))
     with pytest.raises(TelecomAnswerError, match="totalprice"):
@@ -196,12 +196,12 @@ def item(reference: str | None, id: str) -> dict[str, Any]:
 def test_results_that_cannot_be_told_apart_are_unreadable(references: list[str | None]) -> None:
     results = [item(reference, str(number)) for number, reference in enumerate(references)]
     with pytest.raises(TelecomAnswerError, match="do not match what was sent"):
-        sent_many(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
+        batch_result_reader(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
 
 
 def test_results_stand_in_the_order_asked() -> None:
     results = [item("r3", "3"), item("r1", "1"), item("r2", "2")]
-    batch = sent_many(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
+    batch = batch_result_reader(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
     assert [(one.reference, one.id, one.keyed) for one in batch.results] == [
         ("r1", "1", True),
         ("r2", "2", True),
@@ -212,7 +212,9 @@ def test_results_stand_in_the_order_asked() -> None:
 @pytest.mark.parametrize("reference", ["theirs", "R2", None, ""])
 def test_row_14_a_new_viber_message_that_is_not_by_our_key_is_marked(reference: str | None) -> None:
     results = [item("r1", "1"), item(reference, "2"), item("r3", "3")]
-    batch = sent_many(["r1", "r2", "r3"], may_rename=True)(answer({"error": "0", "result": results}))
+    batch = batch_result_reader(["r1", "r2", "r3"], may_rename=True)(
+        answer({"error": "0", "result": results})
+    )
     assert [(one.reference, one.id, one.keyed) for one in batch.results] == [
         ("r1", "1", True),
         ("r2", "2", reference == "R2"),
@@ -223,7 +225,7 @@ def test_row_14_a_new_viber_message_that_is_not_by_our_key_is_marked(reference: 
 @pytest.mark.parametrize("reference", [None, "", "r2", "R2"])
 def test_results_without_a_key_or_with_ours_are_ours(reference: str | None) -> None:
     results = [item("r1", "1"), item(reference, "2"), item("r3", "3")]
-    batch = sent_many(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
+    batch = batch_result_reader(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
     assert [(one.reference, one.id) for one in batch.results] == [("r1", "1"), ("r2", "2"), ("r3", "3")]
     alone = result_of(on_paper().send_sms(A, "Hi", reference="r2"), item(reference, "2"))
     assert (alone.reference, alone.id, alone.keyed) == ("r2", "2", True)
@@ -253,16 +255,16 @@ def test_a_key_that_is_known_and_not_ours_says_nothing_of_ours() -> None:
 def test_one_id_for_two_messages_is_no_answer(may_rename: bool) -> None:
     results = [item("r1", "1"), item("r2", "1")]
     with pytest.raises(TelecomAnswerError, match="one id for several messages"):
-        sent_many(["r1", "r2"], may_rename)(answer({"error": "0", "result": results}))
+        batch_result_reader(["r1", "r2"], may_rename)(answer({"error": "0", "result": results}))
     known = [item("r1", "1"), {**item("r2", "1"), "error": "63"}]
-    assert sent_many(["r1", "r2"], may_rename)(answer({"error": "0", "result": known})).results
+    assert batch_result_reader(["r1", "r2"], may_rename)(answer({"error": "0", "result": known})).results
 
 
 def test_keys_that_differ_in_case_only_are_told_apart() -> None:
     results = [item("K1", "2"), item("k1", "1")]
-    batch = sent_many(["k1", "K1"])(answer({"error": "0", "result": results}))
+    batch = batch_result_reader(["k1", "K1"])(answer({"error": "0", "result": results}))
     assert [(one.reference, one.id) for one in batch.results] == [("k1", "1"), ("K1", "2")]
     for references in (["k1", "k1"], ["K1", "k2"]):
         bad = [item(reference, str(number)) for number, reference in enumerate(references)]
         with pytest.raises(TelecomAnswerError):
-            sent_many(["k1", "K1"])(answer({"error": "0", "result": bad}))
+            batch_result_reader(["k1", "K1"])(answer({"error": "0", "result": bad}))

@@ -33,10 +33,10 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     ViberRecipient,
 )
 from tests.by_hand import drive
-from tests.vendors.ketchup_loyalty.paper import A, B, Paper, answer, first_request, result_of, sent
+from tests.vendors.ketchup_loyalty.by_hand import A, B, ScriptedApi, answer, first_request, result_of, sent
 
 AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
-Make = Callable[[Paper], Any]
+Make = Callable[[ScriptedApi], Any]
 
 HLRS = [HlrQuery(A, "extid13423now"), HlrQuery(B, "extid13425")]
 SMS = [Recipient("380972000001", "12erdgm9"), Recipient("380972000002", "12erdgn0")]
@@ -175,7 +175,7 @@ READ: list[tuple[str, Make, str, Any]] = [
 @pytest.mark.parametrize("row", READ, ids=lambda row: row[0])
 def test_a_sample_that_is_json_is_read(row: tuple[str, Make, str, Any]) -> None:
     _, make, sample, expected = row
-    assert result_of(make(Paper()), sample) == expected
+    assert result_of(make(ScriptedApi()), sample) == expected
 
 
 REFUSED: list[tuple[str, Make, str, type[TelecomError], str]] = [
@@ -214,7 +214,7 @@ REFUSED: list[tuple[str, Make, str, type[TelecomError], str]] = [
 def test_a_sample_of_an_error_has_its_name(row: tuple[str, Make, str, type[TelecomError], str]) -> None:
     _, make, sample, kind, code = row
     with pytest.raises(TelecomError) as caught:
-        drive(make(Paper()), repeat(answer(sample)))
+        drive(make(ScriptedApi()), repeat(answer(sample)))
     assert (type(caught.value), caught.value.code) == (kind, code)
 
 
@@ -296,28 +296,28 @@ BROKEN: list[tuple[str, Make, str]] = [
 def test_row_05_a_sample_that_is_not_json_is_refused_and_not_mended(row: tuple[str, Make, str]) -> None:
     _, make, sample = row
     with pytest.raises(TelecomAnswerError) as caught:
-        drive(make(Paper()), repeat(answer(sample)))
+        drive(make(ScriptedApi()), repeat(answer(sample)))
     assert caught.value.length == len(sample.encode())
     assert "1529112192" not in str(caught.value)
 
 
 def test_row_06_the_key_of_an_export_in_smart_quotes_leaves_the_outcome_unknown() -> None:
     with pytest.raises(TelecomUnknownError, match="cannot be read"):
-        result_of(Paper().create_statistics_export(message_ids=[1]), "{\n“error”:0,\n“key”: {}\n}")
+        result_of(ScriptedApi().create_statistics_export(message_ids=[1]), "{\n“error”:0,\n“key”: {}\n}")
 
 
 def test_row_06_quotes_in_a_text_stay_as_they_are() -> None:
     text = "She said “hi” ″ and ”bye”"
-    assert sent(Paper().send_sms(A, text, reference="r1"))["body"] == text
+    assert sent(ScriptedApi().send_sms(A, text, reference="r1"))["body"] == text
     task = {"sent": 1, "delivered": 1, "undeliverable": 0, "expired": 0, "unknown": 0, "totalprice": 0}
-    assert result_of(Paper().get_sms_task(1), {**task, "body": text}).body == text
+    assert result_of(ScriptedApi().get_sms_task(1), {**task, "body": text}).body == text
 
 
 def test_row_06_a_damaged_file_can_be_kept_and_another_format_read() -> None:
-    save = first_request(Paper().download_statistics("abc", Path("x"), "json")).save
+    save = first_request(ScriptedApi().download_statistics("abc", Path("x"), "json")).save
     assert save is not None
-    assert save.wanted(answer(NO_COMMA_FILE))
-    rows = result_of(Paper().get_statistics("abc", "csv"), "message_ID,mnc\n1529112192,01\n")
+    assert save.is_file(answer(NO_COMMA_FILE))
+    rows = result_of(ScriptedApi().get_statistics("abc", "csv"), "message_ID,mnc\n1529112192,01\n")
     assert rows == [{"message_ID": "1529112192", "mnc": "01"}]
 
 
@@ -380,7 +380,7 @@ SAMPLE_VIBER = """{
 }"""  # noqa: W291, E101
 
 
-def _sample_viber(paper: Paper) -> Any:
+def _sample_viber(paper: ScriptedApi) -> Any:
     return paper.send_viber(
         VIBERS,
         "My Viber messages is shinier than your SMS messages",
@@ -408,13 +408,13 @@ ASKED: list[tuple[str, str, Make]] = [
 @pytest.mark.parametrize("row", ASKED, ids=lambda row: row[0])
 def test_we_ask_as_the_samples_do(row: tuple[str, str, Make]) -> None:
     _, sample, make = row
-    asked = json.dumps(sent(make(Paper()))).replace("2026-07-01T12:00:00+00:00", "ISO 8601 date")
+    asked = json.dumps(sent(make(ScriptedApi()))).replace("2026-07-01T12:00:00+00:00", "ISO 8601 date")
     assert json.loads(asked) == json.loads(sample)
 
 
 def test_row_05_many_look_ups_are_a_flat_list_and_not_as_in_the_sample() -> None:
     query = HlrQuery("380972920000", "extid13423now", 9, "http://someurl.com/callback/?id=12345")
-    assert sent(Paper().create_hlrs([query])) == [
+    assert sent(ScriptedApi().create_hlrs([query])) == [
         {
             "msisdn": "380972920000",
             "reference": "extid13423now",
@@ -427,5 +427,5 @@ def test_row_05_many_look_ups_are_a_flat_list_and_not_as_in_the_sample() -> None
 @pytest.mark.parametrize("kind", ["text/json", "application/json; charset=utf-8", "text/html", ""])
 def test_row_04_an_answer_is_known_by_its_content_and_not_by_its_type(kind: str) -> None:
     body = '{"error":"0","totalprice":"0.004","currency":"EUR"}'
-    price = result_of(Paper().price_sms(A, "Hi"), Response(200, {"content-type": kind}, body.encode()))
+    price = result_of(ScriptedApi().price_sms(A, "Hi"), Response(200, {"content-type": kind}, body.encode()))
     assert (price.total_price, price.currency) == (Decimal("0.004"), "EUR")

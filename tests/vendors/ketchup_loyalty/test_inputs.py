@@ -21,13 +21,13 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
 from airflow_provider_telecom.vendors.options import read_options
-from tests.vendors.ketchup_loyalty.paper import A, B, Paper, first_request
+from tests.vendors.ketchup_loyalty.by_hand import A, B, ScriptedApi, first_request
 
 NAIVE, LATER = datetime(2026, 7, 1), datetime(2026, 7, 2)
 AWARE = datetime(2026, 7, 1, tzinfo=UTC)
 TWO = [Recipient(A, "r1"), Recipient(B, "r2")]
 VIBERS = [ViberRecipient(A, "r1")]
-Make = Callable[[Paper], Any]
+Make = Callable[[ScriptedApi], Any]
 
 
 def _sms(**changes: Any) -> Make:
@@ -128,7 +128,7 @@ RULES: list[tuple[str, Make, str, str]] = [
 def test_it_is_refused_before_the_first_request(row: tuple[str, Make, str, str]) -> None:
     _, make, field, rule = row
     with pytest.raises(TelecomInputError) as caught:
-        next(make(Paper()))
+        next(make(ScriptedApi()))
     assert caught.value.field == field
     assert rule in caught.value.rule
     assert A not in str(caught.value)
@@ -147,30 +147,30 @@ def test_it_is_refused_before_the_first_request(row: tuple[str, Make, str, str])
     ],
 )
 def test_what_is_at_the_edge_is_sent(make: Make) -> None:
-    assert first_request(make(Paper())).method == "POST"
+    assert first_request(make(ScriptedApi())).method == "POST"
 
 
 def test_row_15_a_viber_validity_that_looks_like_hours_needs_a_flag() -> None:
     for seconds in (15, 24, 59):
         with pytest.raises(TelecomInputError, match=r"validity_seconds: .*allow_short_validity"):
-            next(_viber(validity_seconds=seconds)(Paper()))
-    request = first_request(_viber(validity_seconds=24, allow_short_validity=True)(Paper()))
+            next(_viber(validity_seconds=seconds)(ScriptedApi()))
+    request = first_request(_viber(validity_seconds=24, allow_short_validity=True)(ScriptedApi()))
     assert request.body.value["validity"] == 24  # type: ignore[union-attr,index]
 
 
 def test_row_17_a_zone_that_is_known_wants_aware_times() -> None:
     with pytest.raises(TelecomInputError, match="time_in_from: must be a datetime with a time zone"):
-        next(_stat()(Paper(vendor_timezone="Europe/Kyiv")))
+        next(_stat()(ScriptedApi(vendor_timezone="Europe/Kyiv")))
 
 
 def test_row_18_only_numbers_go_into_the_path_that_ids_share_with_references() -> None:
-    assert first_request(Paper().get_sms("22125")).url("") == "/rest/sms/22125"
-    assert first_request(Paper().get_sms_by_reference("22125")).url("") == "/rest/sms/reference/22125"
-    assert first_request(Paper().get_sms_task(22125)).url("") == "/rest/sms/task/22125"
+    assert first_request(ScriptedApi().get_sms("22125")).url("") == "/rest/sms/22125"
+    assert first_request(ScriptedApi().get_sms_by_reference("22125")).url("") == "/rest/sms/reference/22125"
+    assert first_request(ScriptedApi().get_sms_task(22125)).url("") == "/rest/sms/task/22125"
 
 
 def test_senders_must_come_from_somewhere() -> None:
-    paper = Paper(originator=None, viber_sender=None)
+    paper = ScriptedApi(originator=None, viber_sender=None)
     with pytest.raises(TelecomInputError, match="originator: must be given here or in the connection"):
         next(_sms()(paper))
     with pytest.raises(TelecomInputError, match="sender: must be given here or as viber_sender"):

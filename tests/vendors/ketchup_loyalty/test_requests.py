@@ -19,7 +19,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     Recipient,
     ViberRecipient,
 )
-from tests.vendors.ketchup_loyalty.paper import KEY, A, B, Paper, answer, asked, first_request, sent
+from tests.vendors.ketchup_loyalty.by_hand import KEY, A, B, ScriptedApi, answer, asked, first_request, sent
 
 KYIV = timezone(timedelta(hours=3))
 AT = datetime(2026, 7, 1, 12, 30, tzinfo=KYIV)
@@ -68,7 +68,7 @@ VIBER = {
         }
     ],
 }
-Make = Callable[[Paper], Any]
+Make = Callable[[ScriptedApi], Any]
 CALLS: list[tuple[str, Make, str, str, Idempotency, Any]] = [
     ("hlrs", lambda k: k.create_hlrs(QUERIES), "POST", "/hlr/create", Idempotency.WITH_KEY, [
         {"msisdn": A, "reference": "r1", "tariff": 0},
@@ -112,7 +112,7 @@ CALLS: list[tuple[str, Make, str, str, Idempotency, Any]] = [
 @pytest.mark.parametrize("row", CALLS, ids=lambda row: row[0])
 def test_a_call_asks_for_what_the_document_says(row: Any) -> None:
     _, make, verb, path, repeat, body = row
-    request = first_request(make(Paper()))
+    request = first_request(make(ScriptedApi()))
     assert request.method == verb
     assert request.url("https://host") == f"https://host/rest{path}"
     assert request.idempotency is repeat
@@ -123,28 +123,30 @@ def test_a_call_asks_for_what_the_document_says(row: Any) -> None:
 @pytest.mark.parametrize("row", CALLS, ids=lambda row: row[0])
 def test_row_02_another_base_path(row: Any) -> None:
     _, make, _, path, *_ = row
-    assert first_request(make(Paper(base_path="/"))).url("https://host") == f"https://host{path}"
-    assert first_request(make(Paper(base_path="/v2/rest/"))).url("https://h") == f"https://h/v2/rest{path}"
+    assert first_request(make(ScriptedApi(base_path="/"))).url("https://host") == f"https://host{path}"
+    assert (
+        first_request(make(ScriptedApi(base_path="/v2/rest/"))).url("https://h") == f"https://h/v2/rest{path}"
+    )
 
 
 def test_row_03_one_look_up_is_a_multipart_form_unless_json_is_asked_for() -> None:
-    def call(paper: Paper) -> Any:
+    def call(paper: ScriptedApi) -> Any:
         return first_request(paper.create_hlr(A, reference="r1", tariff=9, callback_url="https://a.example"))
 
     fields = {"msisdn": A, "reference": "r1", "tariff": 9, "callback_url": "https://a.example"}
-    form = call(Paper())
+    form = call(ScriptedApi())
     assert form.url("https://h") == "https://h/rest/hlr/create"
     assert form.idempotency is Idempotency.WITH_KEY
     assert form.body == Form({name: str(value) for name, value in fields.items()}, multipart=True)
-    assert call(Paper(hlr_body="json")).body == Json(fields)
+    assert call(ScriptedApi(hlr_body="json")).body == Json(fields)
 
 
 def test_row_03_many_look_ups_are_a_json_array() -> None:
-    assert isinstance(sent(Paper().create_hlrs(QUERIES)), list)
+    assert isinstance(sent(ScriptedApi().create_hlrs(QUERIES)), list)
 
 
 def test_row_04_bodies_are_sent_as_application_json() -> None:
-    body = first_request(Paper().send_sms_to_many(TWO, "Hi")).body
+    body = first_request(ScriptedApi().send_sms_to_many(TWO, "Hi")).body
     assert isinstance(body, Json)
     assert body.content_type == "application/json"
 
@@ -162,14 +164,14 @@ def test_row_04_bodies_are_sent_as_application_json() -> None:
     ],
 )
 def test_row_07_the_sending_time_has_a_name_by_destination(make: Make, name: str, message: bool) -> None:
-    body = sent(make(Paper()))
+    body = sent(make(ScriptedApi()))
     place = body["messages"][0] if message else body
     assert place[name] == "2026-07-01T12:30:00+03:00"
     assert len({"send_time", "scheduledDatetime"} & (set(place) | set(body))) == 1
 
 
 def test_row_08_individual_texts_are_called_individual() -> None:
-    assert sent(Paper().send_individual_sms(TEXTS))["destination"] == "individual"
+    assert sent(ScriptedApi().send_individual_sms(TEXTS))["destination"] == "individual"
 
 
 @pytest.mark.parametrize(
@@ -181,22 +183,22 @@ def test_row_08_individual_texts_are_called_individual() -> None:
     ],
 )
 def test_row_14_the_field_of_a_viber_key_is_an_option(option: str, fields: dict[str, str]) -> None:
-    (message,) = sent(Paper(viber_key=option).send_viber([ViberRecipient(A, "r1")], "Hi"))["messages"]
+    (message,) = sent(ScriptedApi(viber_key=option).send_viber([ViberRecipient(A, "r1")], "Hi"))["messages"]
     assert message["to"] == [{"msisdn": A, **fields}]
 
 
 def test_row_14_without_keys_a_viber_message_is_unkeyed() -> None:
     recipients = [ViberRecipient(A), ViberRecipient(B, "r2")]
-    request = first_request(Paper().send_viber(recipients, "Hi", unkeyed=True))
+    request = first_request(ScriptedApi().send_viber(recipients, "Hi", unkeyed=True))
     assert request.idempotency is Idempotency.NONE
     assert isinstance(request.body, Json)
     (message,) = request.body.value["messages"]  # type: ignore[index]
     assert message["to"] == [{"msisdn": A}, {"msisdn": B, "external_id": "r2"}]
-    assert first_request(Paper().send_viber(VIBERS, "Hi", unkeyed=True)).idempotency is Idempotency.NONE
+    assert first_request(ScriptedApi().send_viber(VIBERS, "Hi", unkeyed=True)).idempotency is Idempotency.NONE
 
 
 def test_row_16_the_tariff_is_always_said() -> None:
-    paper, other = Paper(), Paper(tariff=5)
+    paper, other = ScriptedApi(), ScriptedApi(tariff=5)
     assert sent(paper.send_sms(A, "Hi", reference="r1"))["tariff"] == 0
     assert sent(other.send_sms(A, "Hi", reference="r1"))["tariff"] == 5
     assert sent(other.send_sms(A, "Hi", reference="r1", tariff=0))["tariff"] == 0
@@ -208,13 +210,13 @@ def test_row_16_the_tariff_is_always_said() -> None:
 
 
 def test_senders_come_from_the_connection_or_the_call() -> None:
-    assert sent(Paper().send_sms(A, "Hi", reference="r1", originator="other"))["originator"] == "other"
-    (message,) = sent(Paper().send_viber(VIBERS, "Hi", sender="Other"))["messages"]
+    assert sent(ScriptedApi().send_sms(A, "Hi", reference="r1", originator="other"))["originator"] == "other"
+    (message,) = sent(ScriptedApi().send_viber(VIBERS, "Hi", sender="Other"))["messages"]
     assert message["alpha_name"] == "Other"
 
 
 def test_a_picture_and_a_button() -> None:
-    call = Paper().send_viber(
+    call = ScriptedApi().send_viber(
         VIBERS,
         "Hi",
         promotional=True,
@@ -235,7 +237,7 @@ def test_a_picture_and_a_button() -> None:
 
 
 def test_an_export_of_a_period() -> None:
-    call = Paper().create_statistics_export(
+    call = ScriptedApi().create_statistics_export(
         time_in_from=NAIVE[0],
         time_in_to=NAIVE[1],
         time_sent_from=NAIVE[0],
@@ -268,12 +270,12 @@ def test_an_export_of_a_period() -> None:
 
 
 def test_row_22_what_only_some_accounts_have_is_left_out_unless_asked_for() -> None:
-    body = sent(Paper().create_statistics_export(time_in_from=NAIVE[0], time_in_to=NAIVE[1]))
+    body = sent(ScriptedApi().create_statistics_export(time_in_from=NAIVE[0], time_in_to=NAIVE[1]))
     assert body == {"time_in_from": "2026-07-01 00:00:00", "time_in_to": "2026-07-02 00:00:00"}
 
 
 def test_row_17_times_of_an_export_are_in_the_vendors_zone() -> None:
-    paper = Paper(vendor_timezone="Europe/Kyiv")
+    paper = ScriptedApi(vendor_timezone="Europe/Kyiv")
     utc = datetime(2026, 7, 1, tzinfo=UTC)
     body = sent(paper.create_statistics_export(time_in_from=utc, time_in_to=AT))
     assert body == {"time_in_from": "2026-07-01 03:00:00", "time_in_to": "2026-07-01 12:30:00"}
@@ -298,13 +300,13 @@ def test_row_17_an_export_over_the_hour_that_happens_twice_leaves_nothing_out(
     for name in ("time_in", "time_sent"):
         period = {"time_in_from": first, "time_in_to": first} if name == "time_sent" else {}
         period |= dict(zip((f"{name}_from", f"{name}_to"), ends, strict=True))
-        body = sent(Paper(vendor_timezone="Europe/Kyiv").create_statistics_export(**period))
+        body = sent(ScriptedApi(vendor_timezone="Europe/Kyiv").create_statistics_export(**period))
         assert (body[f"{name}_from"], body[f"{name}_to"]) == sent_as
 
 
 @pytest.mark.parametrize("written", ["0670000201", "+38 (067) 000-02-01", "380670000201", 380670000201])
 def test_row_33_numbers_in_any_form_are_sent_in_one(written: Any) -> None:
-    paper = Paper()
+    paper = ScriptedApi()
     assert sent(paper.send_sms(written, "Hi", reference="r1"))["msisdn"] == A
     assert sent(paper.send_sms_to_many([Recipient(written, "r1")], "Hi"))["phones"][0]["msisdn"] == A
     own = sent(paper.send_individual_sms([IndividualSms(written, "Hi", "r1")]))
@@ -329,7 +331,7 @@ DELETIONS = ["/rest/message/list/abc", "/message/list/abc", "/rest/stat/list/abc
 def test_row_21_a_deletion_falls_back_when_the_documents_path_is_not_there(
     elsewhere: Any, place: int
 ) -> None:
-    call = Paper().delete_statistics_export("abc")
+    call = ScriptedApi().delete_statistics_export("abc")
     requests, result = asked(call, *[elsewhere] * place, {"error": 0})
     assert result is None
     assert [request.url("") for request in requests] == DELETIONS[: place + 1]
@@ -356,7 +358,7 @@ def test_row_02_and_18_an_address_that_is_not_there_is_looked_for_elsewhere(row:
     wanted = [prefix + address for address in addresses for prefix in ("/rest", "")]
     if addresses == ["/viber/create"]:  # without a proven key, another page that is not there has to prove it
         wanted = [f"{prefix}/viber/{page}" for prefix in ("/rest", "") for page in ("create", "prices/0")]
-    call = make(Paper())
+    call = make(ScriptedApi())
     assert next(call).url("") == wanted[0]
     gone = Response(404, {}, b"")
     assert [call.send(gone).url("") for _ in wanted[1:]] == wanted[1:]
@@ -367,7 +369,7 @@ def test_row_02_and_18_an_address_that_is_not_there_is_looked_for_elsewhere(row:
 def test_row_02_a_base_path_of_ones_own_is_the_only_one() -> None:
     gone = Response(404, {}, b"")
     with pytest.raises(TelecomRejectedError, match="no such address"):
-        asked(Paper(base_path="/v2/rest").list_sms_prices(), gone)
+        asked(ScriptedApi(base_path="/v2/rest").list_sms_prices(), gone)
 
 
 def test_a_package_of_500_is_not_parsed_by_the_numbering_plans(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,12 +378,12 @@ def test_a_package_of_500_is_not_parsed_by_the_numbering_plans(monkeypatch: pyte
     recipients = [Recipient(f"380670{number:06d}", f"r{number}") for number in range(500)]
     results = [{"reference": one.reference, "id": one.reference, "error": "0"} for one in recipients]
     vendor = answer({"error": "0", "result": results})
-    _, batch = asked(Paper().send_sms_to_many(recipients, "Hi"), vendor)
+    _, batch = asked(ScriptedApi().send_sms_to_many(recipients, "Hi"), vendor)
     assert len(batch.results) == 500
 
 
 def test_neither_key_nor_number_nor_text_shows_in_a_request() -> None:
-    request = first_request(Paper().send_sms(A, "a secret text", reference="r1"))
+    request = first_request(ScriptedApi().send_sms(A, "a secret text", reference="r1"))
     assert repr(request) == "<Request POST /rest/sms/create>"
     assert "secret" not in repr(request.body)
     assert A not in repr(request.body)

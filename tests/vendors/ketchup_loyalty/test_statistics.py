@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.vendors.ketchup_loyalty.exports import FORMATS, Format
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError
-from tests.vendors.ketchup_loyalty.paper import Paper, answer, asked, first_request, result_of
+from tests.vendors.ketchup_loyalty.by_hand import ScriptedApi, answer, asked, first_request, result_of
 
 ROW = {"message_ID": 1529112192, "message_type": "sms", "body": " testing message ", "Status": "Delivered"}
 FILE = json.dumps({"error": 0, "message_data": [ROW]})
@@ -37,13 +37,13 @@ def error(code: Any, text: str = "") -> str:
 
 def rows(format: Format, body: str | bytes, status: int = 200) -> Any:
     said = answer(body, status)
-    return result_of(Paper().get_statistics("abc", format), *[said, None] * 3, said)
+    return result_of(ScriptedApi().get_statistics("abc", format), *[said, None] * 3, said)
 
 
 def wanted(format: Format, body: str | bytes, status: int = 200) -> bool:
-    save = first_request(Paper().download_statistics("abc", Path("x"), format)).save
+    save = first_request(ScriptedApi().download_statistics("abc", Path("x"), format)).save
     assert save is not None
-    return save.wanted(answer(body, status))
+    return save.is_file(answer(body, status))
 
 
 @pytest.mark.parametrize(
@@ -51,20 +51,20 @@ def wanted(format: Format, body: str | bytes, status: int = 200) -> bool:
     ["abc", 17, {"file_key": "abc"}, {"key": "abc"}, {"id": 17}, {"name": "abc"}, {"name": "", "id": "abc"}],
 )
 def test_row_20_a_key_is_a_string_or_stands_in_an_object(key: Any) -> None:
-    found = result_of(Paper().create_statistics_export(**ORDER), {"error": 0, "key": key})
+    found = result_of(ScriptedApi().create_statistics_export(**ORDER), {"error": 0, "key": key})
     assert found in ("abc", "17")
 
 
 @pytest.mark.parametrize("key", [{}, "", None, [], True, {"file": "abc"}])
 def test_row_20_without_a_key_nobody_knows_what_happened(key: Any) -> None:
     with pytest.raises(TelecomUnknownError):
-        result_of(Paper().create_statistics_export(**ORDER), {"error": 0, "key": key})
+        result_of(ScriptedApi().create_statistics_export(**ORDER), {"error": 0, "key": key})
 
 
 @pytest.mark.parametrize("code", ["80", "81", "82", "83", "84", "85", "86", "92"])
 def test_an_order_is_refused(code: str) -> None:
     with pytest.raises(TelecomRejectedError) as caught:
-        result_of(Paper().create_statistics_export(**ORDER), error(code))
+        result_of(ScriptedApi().create_statistics_export(**ORDER), error(code))
     assert caught.value.code == code
 
 
@@ -81,7 +81,7 @@ def test_an_order_is_refused(code: str) -> None:
     ],
 )
 def test_exports_are_listed_whatever_the_lists_name(body: Any, keys: list[str]) -> None:
-    found = result_of(Paper().list_statistics_exports(), body)
+    found = result_of(ScriptedApi().list_statistics_exports(), body)
     assert [export.key for export in found] == keys
     assert not found or found[0].raw in ("a", {"file_key": "a", "status": "ready"}, {"key": "a"})
 
@@ -91,17 +91,17 @@ def test_exports_are_listed_whatever_the_lists_name(body: Any, keys: list[str]) 
 )
 def test_a_list_without_keys_is_unreadable(body: Any) -> None:
     with pytest.raises(TelecomAnswerError):
-        result_of(Paper().list_statistics_exports(), *[body, None] * 3, body)
+        result_of(ScriptedApi().list_statistics_exports(), *[body, None] * 3, body)
 
 
 @pytest.mark.parametrize("body", [{"error": 0}, {"error": "0"}, {}, "", "\n"])
 def test_a_deletion_needs_no_words(body: Any) -> None:
-    assert result_of(Paper().delete_statistics_export("abc"), answer(body)) is None
+    assert result_of(ScriptedApi().delete_statistics_export("abc"), answer(body)) is None
 
 
 @pytest.mark.parametrize("status", [200, 404])
 def test_a_deletion_of_nothing_is_not_found(status: int) -> None:
-    requests = Paper().delete_statistics_export("abc")
+    requests = ScriptedApi().delete_statistics_export("abc")
     with pytest.raises(TelecomNotFoundError) as caught:
         asked(requests, answer(error(90, "file not found"), status))
     assert caught.value.code == "90"
@@ -111,7 +111,7 @@ def test_row_21_what_is_at_no_path_is_not_there() -> None:
     """A web server's 404 says nothing of the export: it may still be kept."""
     gone = Response(404, {}, b"")
     with pytest.raises(TelecomRejectedError, match="no such address") as caught:
-        asked(Paper().delete_statistics_export("abc"), *[gone] * 4)
+        asked(ScriptedApi().delete_statistics_export("abc"), *[gone] * 4)
     assert type(caught.value) is TelecomRejectedError
     assert caught.value.call == "DELETE /rest/message/list/{file_key}"
 
@@ -141,7 +141,7 @@ def test_row_11_texts_of_rows_keep_their_blanks() -> None:
 def test_an_empty_export_is_no_error(format: Format, body: str) -> None:
     assert rows(format, body) == []
     assert not wanted(format, body)
-    assert result_of(Paper().download_statistics("abc", Path("x"), format), body) == 0
+    assert result_of(ScriptedApi().download_statistics("abc", Path("x"), format), body) == 0
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -156,8 +156,8 @@ def test_what_comes_in_a_files_place(
     for body in (error(code, "no"), json.dumps({"errorDescription": "no", "error": int(code)})):
         assert not wanted(format, body, status)
         for call in (
-            Paper().get_statistics("abc", format),
-            Paper().download_statistics("abc", Path("x"), format),
+            ScriptedApi().get_statistics("abc", format),
+            ScriptedApi().download_statistics("abc", Path("x"), format),
         ):
             with pytest.raises(kind) as caught:
                 asked(call, answer(body, status))
@@ -175,7 +175,7 @@ def test_pages_and_nothing_are_no_file(format: Format, body: str) -> None:
 
 def test_a_saved_file_is_counted() -> None:
     saved = Response(200, {}, saved_bytes=4096)
-    assert result_of(Paper().download_statistics("abc", Path("x")), saved) == 4096
+    assert result_of(ScriptedApi().download_statistics("abc", Path("x")), saved) == 4096
     assert not wanted("csv", CSV, 206)
     assert not wanted("xml", "<response><error>91</error></response>")
 
@@ -192,7 +192,7 @@ SAMPLE = """{“error”: 0
 
 
 def test_row_06_a_typographic_export_fails_by_name_and_is_not_repaired() -> None:
-    with pytest.raises(TelecomAnswerError, match=r"not JSON; ask for xml.*a body of") as caught:
+    with pytest.raises(TelecomAnswerError, match=r"not JSON; use xml.*a body of") as caught:
         rows("json", SAMPLE)
     assert "testing" not in str(caught.value)
     assert wanted("json", SAMPLE)

@@ -34,7 +34,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpTimeError
 from tests.by_hand import drive
-from tests.vendors.ketchup_loyalty.paper import FINE, KEY, A, B, Paper, answer, asked, result_of
+from tests.vendors.ketchup_loyalty.by_hand import FINE, KEY, A, B, ScriptedApi, answer, asked, result_of
 
 TWO = [Recipient(A, "r1"), Recipient(B, "r2")]
 VIBERS = [ViberRecipient(A, "r1"), ViberRecipient(B, "r2")]
@@ -52,17 +52,17 @@ BATCH = {
 
 
 def sms(*answers: Any) -> Any:
-    return result_of(Paper().send_sms(A, "Hi", reference="r1"), *answers)
+    return result_of(ScriptedApi().send_sms(A, "Hi", reference="r1"), *answers)
 
 
 def many(*answers: Any) -> BatchResult:
-    batch: BatchResult = result_of(Paper().send_sms_to_many(TWO, "Hi"), *answers)
+    batch: BatchResult = result_of(ScriptedApi().send_sms_to_many(TWO, "Hi"), *answers)
     return batch
 
 
 def viber(*answers: Any, unkeyed: bool = False) -> BatchResult:
     recipients = [ViberRecipient(A), ViberRecipient(B)] if unkeyed else VIBERS
-    batch: BatchResult = result_of(Paper().send_viber(recipients, "Hi", unkeyed=unkeyed), *answers)
+    batch: BatchResult = result_of(ScriptedApi().send_viber(recipients, "Hi", unkeyed=unkeyed), *answers)
     return batch
 
 
@@ -120,7 +120,7 @@ def test_results_without_a_key_stand_where_their_recipient_stood() -> None:
     ],
 )
 def test_results_that_do_not_match_are_an_unknown_outcome(results: Any) -> None:
-    call = Paper().send_sms_to_many(TWO, "Hi")
+    call = ScriptedApi().send_sms_to_many(TWO, "Hi")
     body = {**BATCH, "result": results}
     with pytest.raises(TelecomUnknownError, match="its answer cannot be read"):
         asked(call, body, None, body, None, body, None, body)
@@ -131,23 +131,23 @@ def test_row_10_an_answer_without_what_is_expected_is_no_success(body: Any) -> N
     with pytest.raises(TelecomUnknownError):
         sms(*[body, None] * 3, body)
     with pytest.raises(TelecomAnswerError):
-        result_of(Paper().get_sms(1), *[body, None] * 3, body)
+        result_of(ScriptedApi().get_sms(1), *[body, None] * 3, body)
     with pytest.raises(TelecomAnswerError):
-        result_of(Paper().get_sms_task(1), *[body, None] * 3, body)
+        result_of(ScriptedApi().get_sms_task(1), *[body, None] * 3, body)
     with pytest.raises(TelecomAnswerError):
-        result_of(Paper().price_sms(A, "Hi"), *[body, None] * 3, body)
+        result_of(ScriptedApi().price_sms(A, "Hi"), *[body, None] * 3, body)
 
 
 def test_row_10_a_read_needs_no_error_field() -> None:
     bare = {name: value for name, value in STATUS.items() if name != "error"}
-    assert result_of(Paper().get_sms(1), bare).state is MessageState.DELIVERED
+    assert result_of(ScriptedApi().get_sms(1), bare).state is MessageState.DELIVERED
     assert sms({"id": "22125"}).accepted
 
 
 @pytest.mark.parametrize("none", [None, "", 0, "0", " 0 ", "00", False, 0.0])
 def test_row_09_many_spellings_of_no_error(none: Any) -> None:
     assert sms({**FINE, "error": none}).accepted
-    assert result_of(Paper().get_sms(1), {**STATUS, "error": none}).status == "delivered"
+    assert result_of(ScriptedApi().get_sms(1), {**STATUS, "error": none}).status == "delivered"
 
 
 @pytest.mark.parametrize("code", [32, "32", " 32 ", "032"])
@@ -160,21 +160,21 @@ def test_row_09_codes_are_numbers_or_strings(code: Any) -> None:
 def test_row_09_money_is_decimal_whatever_it_was() -> None:
     for price in ("0.23", 0.23, " 0.23 "):
         assert sms({**FINE, "price": price}).price == Decimal("0.23")
-        assert result_of(Paper().get_sms(1), {**STATUS, "price": price}).price == Decimal("0.23")
+        assert result_of(ScriptedApi().get_sms(1), {**STATUS, "price": price}).price == Decimal("0.23")
     assert isinstance(sms({**FINE, "price": 2}).price, Decimal)
-    assert result_of(Paper().get_sms(1), {**STATUS, "price": ""}).price is None
+    assert result_of(ScriptedApi().get_sms(1), {**STATUS, "price": ""}).price is None
 
 
 def test_row_09_counts_are_whole_numbers_whatever_they_were() -> None:
     counts = {"sent": "2", "delivered": 1, "undeliverable": "1", "expired": 0, "unknown": "0"}
-    task = result_of(Paper().get_sms_task(1), {"error": "0", **counts, "totalprice": 0.04})
+    task = result_of(ScriptedApi().get_sms_task(1), {"error": "0", **counts, "totalprice": 0.04})
     assert (task.sent, task.delivered, task.undelivered, task.final) == (2, 1, 1, 2)
     assert task.total_price == Decimal("0.04")
 
 
 def test_row_11_stray_blanks_in_keys_and_values() -> None:
     body = {" error ": " 0", "msisdn ": A, " reference": " r1 ", "status": " delivered ", "price": " 0.02"}
-    status = result_of(Paper().get_sms(1), body)
+    status = result_of(ScriptedApi().get_sms(1), body)
     assert (status.state, status.reference, status.price) == (MessageState.DELIVERED, "r1", Decimal("0.02"))
     refused = {"reference": "r2", "error": " 23", " errorDescription": "SMS already exists"}
     assert many({**BATCH, "result": [FIRST, refused]}).results[1].duplicate
@@ -183,7 +183,7 @@ def test_row_11_stray_blanks_in_keys_and_values() -> None:
 def test_row_11_message_texts_keep_their_blanks() -> None:
     counts = {"sent": 0, "delivered": 0, "undeliverable": 0, "expired": 0, "unknown": 0}
     body = {"originator ": " test ", "body": "  Hi \n", "totalprice": "0", **counts}
-    task = result_of(Paper().get_sms_task(1), body)
+    task = result_of(ScriptedApi().get_sms_task(1), body)
     assert (task.originator, task.body) == ("test", "  Hi \n")
 
 
@@ -205,7 +205,7 @@ def test_row_11_message_texts_keep_their_blanks() -> None:
     ],
 )
 def test_row_12_status_words_of_any_case(word: str, state: MessageState, final: bool) -> None:
-    status = result_of(Paper().get_viber(1), {**STATUS, "status": word})
+    status = result_of(ScriptedApi().get_viber(1), {**STATUS, "status": word})
     assert status.state is state
     assert status.state.is_final is final
     assert status.status == word.strip()
@@ -240,7 +240,7 @@ def test_row_13_a_bare_list() -> None:
 )
 def test_row_13_a_single_result_nested_or_not(shape: Any) -> None:
     assert sms(shape).id == "22125"
-    batch = result_of(Paper().send_sms_to_many(TWO[:1], "Hi"), shape)
+    batch = result_of(ScriptedApi().send_sms_to_many(TWO[:1], "Hi"), shape)
     assert [one.id for one in batch.results] == ["22125"]
 
 
@@ -248,18 +248,18 @@ def test_row_13_a_nested_refusal_of_one_is_a_refusal() -> None:
     with pytest.raises(TelecomRejectedError, match="vendor code 25"):
         sms({"error": "0", "result": error("25", "Invalid originator")})
     with pytest.raises(TelecomNotFoundError):
-        result_of(Paper().get_sms(1), {"result": error("20", "SMS not found")})
+        result_of(ScriptedApi().get_sms(1), {"result": error("20", "SMS not found")})
 
 
 @pytest.mark.parametrize("shape", [STATUS, [STATUS], {"error": 0, "result": STATUS}, {"result": [STATUS]}])
 def test_row_13_a_status_nested_or_not(shape: Any) -> None:
-    assert result_of(Paper().get_sms(1), shape).msisdn == A
+    assert result_of(ScriptedApi().get_sms(1), shape).msisdn == A
 
 
 def test_row_13_a_price_in_either_spelling() -> None:
     for name in ("totalprice", "total_price"):
         body = {"error": "0", name: "0.004", "currency": "EUR"}
-        assert result_of(Paper().price_viber(VIBERS, "Hi"), body).total_price == Decimal("0.004")
+        assert result_of(ScriptedApi().price_viber(VIBERS, "Hi"), body).total_price == Decimal("0.004")
 
 
 # --- keys
@@ -277,7 +277,7 @@ def test_a_key_that_is_known_already_is_success(code: Any, text: str) -> None:
 
 def test_a_known_look_up_gives_its_id() -> None:
     known = {"reference": "r1", "id": "12345", "error": "13", " errorDescription": "HLR already exists"}
-    batch = result_of(Paper().create_hlrs(QUERIES), {"result": [known, SECOND], "error": "0"})
+    batch = result_of(ScriptedApi().create_hlrs(QUERIES), {"result": [known, SECOND], "error": "0"})
     assert [(one.id, one.duplicate) for one in batch.results] == [("12345", True), ("12346", False)]
 
 
@@ -289,7 +289,7 @@ def test_code_13_that_does_not_speak_of_existence_is_a_refusal() -> None:
 def test_one_viber_recipient_that_is_known_already() -> None:
     """As a twin of the vendor's API answers it: one object, no id."""
     known = {"error": 43, "errorDescription": "External ID already exists", "reference": "r1"}
-    batch = result_of(Paper().send_viber(VIBERS[:1], "Hi"), known)
+    batch = result_of(ScriptedApi().send_viber(VIBERS[:1], "Hi"), known)
     assert [(one.reference, one.duplicate, one.keyed) for one in batch.results] == [("r1", True, True)]
 
 
@@ -302,14 +302,14 @@ def test_a_known_key_of_one_message_in_any_shape(shape: str, echo: dict[str, Any
         "item": [{"error": "0", "messages": [known]}],
         "both": [{**known, "messages": [known]}],
     }[shape]
-    batch = result_of(Paper().send_viber(VIBERS[:1], "Hi"), body)
+    batch = result_of(ScriptedApi().send_viber(VIBERS[:1], "Hi"), body)
     assert [(one.reference, one.duplicate, one.keyed) for one in batch.results] == [("r1", True, True)]
 
 
 def test_many_of_which_a_key_is_known_are_sent_in_halves_until_each_is_told() -> None:
     known = error("23", "SMS already exists")
     alone = {"result": [SECOND], "error": "0", "totalprice": "0.02", "currency": "EUR", "task_id": "7"}
-    requests, batch = asked(Paper().send_sms_to_many(TWO, "Hi"), known, known, alone)
+    requests, batch = asked(ScriptedApi().send_sms_to_many(TWO, "Hi"), known, known, alone)
     assert [[phone["reference"] for phone in request.body.value["phones"]] for request in requests] == [
         ["r1", "r2"],
         ["r1"],
@@ -384,7 +384,7 @@ KINDS: list[tuple[str, str, type[TelecomError]]] = [
 @pytest.mark.parametrize(("code", "text", "kind"), KINDS)
 def test_what_each_code_means(code: str, text: str, kind: type[TelecomError]) -> None:
     with pytest.raises(kind) as caught:
-        drive(Paper().price_sms(A, "Hi"), repeat(answer(error(code, text))))
+        drive(ScriptedApi().price_sms(A, "Hi"), repeat(answer(error(code, text))))
     assert type(caught.value) is kind
     assert (caught.value.code, caught.value.status) == (code, 200)
     assert caught.value.call == "POST /rest/sms/price"
@@ -400,7 +400,7 @@ def test_row_01_code_11_about_a_number_is_final(text: str) -> None:
 @pytest.mark.parametrize("text", ["Maximum number of messages exceeded", "превышено максимальное число", ""])
 def test_row_01_code_11_otherwise_is_haste_and_is_repeated(text: str) -> None:
     haste = error("11", text)
-    requests, result = asked(Paper().send_sms(A, "Hi", reference="r1"), haste, None, haste, None, FINE)
+    requests, result = asked(ScriptedApi().send_sms(A, "Hi", reference="r1"), haste, None, haste, None, FINE)
     assert result.accepted
     assert len({str(request.body) for request in requests}) == 1
     assert len(requests) == 3
@@ -410,24 +410,24 @@ def test_row_01_code_11_otherwise_is_haste_and_is_repeated(text: str) -> None:
 
 def test_row_01_code_10_about_a_look_up_is_not_found() -> None:
     with pytest.raises(TelecomNotFoundError):
-        result_of(Paper().get_hlr(1), error("10", "HLR not found"))
+        result_of(ScriptedApi().get_hlr(1), error("10", "HLR not found"))
 
 
 def test_row_01_the_examples_codes_of_hlr() -> None:
     with pytest.raises(TelecomRejectedError, match="vendor code 14"):
-        result_of(Paper().create_hlrs(QUERIES), *[error("14", "Incorrect payload: missing msisdn")] * 3)
-    assert result_of(Paper().create_hlr(A, reference="r1"), error("13", "HLR already exists")).duplicate
+        result_of(ScriptedApi().create_hlrs(QUERIES), *[error("14", "Incorrect payload: missing msisdn")] * 3)
+    assert result_of(ScriptedApi().create_hlr(A, reference="r1"), error("13", "HLR already exists")).duplicate
 
 
 def test_row_19_code_60_of_statistics_is_not_found_too() -> None:
     with pytest.raises(TelecomNotFoundError) as caught:
-        result_of(Paper().get_statistics("abc"), error("60", "Message_id do not exist"))
+        result_of(ScriptedApi().get_statistics("abc"), error("60", "Message_id do not exist"))
     assert caught.value.code == "60"
 
 
 def test_an_unknown_error_of_theirs_is_repeated_with_the_same_key() -> None:
     trouble = error("5", "Unknown error")
-    requests, result = asked(Paper().send_sms(A, "Hi", reference="r1"), trouble, None, FINE)
+    requests, result = asked(ScriptedApi().send_sms(A, "Hi", reference="r1"), trouble, None, FINE)
     assert (len(requests), result.id) == (2, "22125")
     assert {request.idempotency for request in requests} == {Idempotency.WITH_KEY}
     with pytest.raises(TelecomUnknownError, match="vendor code 5"):
@@ -435,13 +435,18 @@ def test_an_unknown_error_of_theirs_is_repeated_with_the_same_key() -> None:
     with pytest.raises(TelecomUnknownError):
         viber(trouble, unkeyed=True)
     with pytest.raises(TelecomServerError):
-        result_of(Paper().get_sms(1), *[trouble, None] * 3, trouble)
+        result_of(ScriptedApi().get_sms(1), *[trouble, None] * 3, trouble)
 
 
 def test_a_lost_answer_is_asked_for_again_with_the_same_key() -> None:
     known = error("23", "SMS already exists")
     requests, result = asked(
-        Paper().send_sms(A, "Hi", reference="r1"), NotSent("refused"), None, Unknown("reset"), None, known
+        ScriptedApi().send_sms(A, "Hi", reference="r1"),
+        NotSent("refused"),
+        None,
+        Unknown("reset"),
+        None,
+        known,
     )
     assert len({str(request.body.value) for request in requests}) == 1  # type: ignore[union-attr]
     assert (len(requests), result.accepted, result.duplicate) == (3, True, True)
@@ -475,7 +480,7 @@ def test_an_unkeyed_message_is_asked_for_once() -> None:
 )
 def test_refusals_by_status(status: int, body: Any, kind: type[TelecomError]) -> None:
     with pytest.raises(kind) as caught:
-        drive(Paper().send_sms(A, "Hi", reference="r1"), repeat(answer(body, status)))
+        drive(ScriptedApi().send_sms(A, "Hi", reference="r1"), repeat(answer(body, status)))
     assert type(caught.value) is kind
     assert caught.value.status == status
 
@@ -484,13 +489,13 @@ def test_refusals_by_status(status: int, body: Any, kind: type[TelecomError]) ->
 @pytest.mark.parametrize("body", ["", error("777", "never heard of"), error("21", "Incorrect msisdn")])
 def test_statuses_that_leave_the_outcome_open_do_so_whatever_the_code_says(status: int, body: Any) -> None:
     with pytest.raises(TelecomUnknownError):
-        drive(Paper().send_sms(A, "Hi", reference="r1"), repeat(answer(body, status)))
+        drive(ScriptedApi().send_sms(A, "Hi", reference="r1"), repeat(answer(body, status)))
 
 
 @pytest.mark.parametrize("status", [200, 400, 404, 422])
 @pytest.mark.parametrize("text", ["HLR not found", "HLR не найден", ""])
 def test_row_01_code_10_of_a_look_up_is_not_found_whatever_its_status(status: int, text: str) -> None:
-    for call in (Paper().get_hlr(1), Paper().get_hlr_by_reference("r1")):
+    for call in (ScriptedApi().get_hlr(1), ScriptedApi().get_hlr_by_reference("r1")):
         with pytest.raises(TelecomNotFoundError) as caught:
             result_of(call, answer(error("10", text), status))
         assert (caught.value.code, caught.value.status) == ("10", status)
@@ -516,7 +521,7 @@ def test_a_duplicate_is_success_beside_a_409_too() -> None:
 
 def test_errors_hold_neither_key_nor_number_nor_text() -> None:
     said = error("21", f"Incorrect msisdn {A} in 'a secret text' by {KEY}")
-    call: Any = Paper().send_sms(A, "a secret text", reference="r1")
+    call: Any = ScriptedApi().send_sms(A, "a secret text", reference="r1")
     request = next(call)
     body = json.dumps(said).encode()
     with pytest.raises(TelecomRejectedError) as caught:
@@ -529,19 +534,19 @@ def test_errors_hold_neither_key_nor_number_nor_text() -> None:
 
 def test_row_17_times_without_a_zone_stay_as_they_are() -> None:
     body = {**STATUS, "time_in": "2016-01-01 00:00:01", "time_dr": "2016-01-01 00:01:01"}
-    status = result_of(Paper().get_sms(1), body)
+    status = result_of(ScriptedApi().get_sms(1), body)
     assert (status.time_in, status.time_sent) == ("2016-01-01 00:00:01", None)
     told = status.delivered_at("Europe/Kyiv")
     assert told == datetime(2015, 12, 31, 22, 1, 1, tzinfo=UTC)
     assert status.delivered_at(None) is None
-    assert result_of(Paper().get_sms(1), {**STATUS, "time_dr": ""}).delivered_at("Europe/Kyiv") is None
+    assert result_of(ScriptedApi().get_sms(1), {**STATUS, "time_dr": ""}).delivered_at("Europe/Kyiv") is None
     zero = {**STATUS, "time_dr": "0000-00-00 00:00:00"}
-    assert result_of(Paper().get_sms(1), zero).delivered_at("Europe/Kyiv") is None
+    assert result_of(ScriptedApi().get_sms(1), zero).delivered_at("Europe/Kyiv") is None
 
 
 def hlr(**changes: Any) -> Any:
     body = {"id": 34298934543, "reference": "1234567", "msisdn": A, "network": "25503", "status": "active"}
-    return result_of(Paper().get_hlr(1), {**body, **changes})
+    return result_of(ScriptedApi().get_hlr(1), {**body, **changes})
 
 
 @pytest.mark.parametrize(
@@ -588,17 +593,17 @@ def test_row_17_times_of_a_look_up_have_a_zone() -> None:
 def test_row_11_blanks_in_a_price_list() -> None:
     row = {"type": " viber ", "country": " AE", "country_name": "UAE", "mcc": " 424", "price": "0.01"}
     body = {"error": "0", "prices": [{**row, "currency": "EUR"}, {**row, "mcc": None, "currency": "EUR"}]}
-    first, second = result_of(Paper().list_viber_prices(), body)
+    first, second = result_of(ScriptedApi().list_viber_prices(), body)
     assert (first.type, first.country, first.mcc, first.price) == ("viber", "AE", "424", Decimal("0.01"))
     assert second.mcc is None
 
 
 def test_fields_that_nobody_knows_do_no_harm() -> None:
-    assert result_of(Paper().get_sms(1), {**STATUS, "alt_route": {"sms": 1}}).status == "delivered"
+    assert result_of(ScriptedApi().get_sms(1), {**STATUS, "alt_route": {"sms": 1}}).status == "delivered"
     assert sms({**FINE, "new": [1]}).id == "22125"
 
 
 def test_answers_nested_too_deep_are_unreadable() -> None:
     deep = "[" * 700 + "]" * 700
     with pytest.raises(TelecomAnswerError):
-        result_of(Paper().list_statistics_exports(), *[deep, None] * 3, deep)
+        result_of(ScriptedApi().list_statistics_exports(), *[deep, None] * 3, deep)

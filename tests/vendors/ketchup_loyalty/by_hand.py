@@ -20,7 +20,7 @@ A, B = "380670000201", "380670000202"
 FINE = {"error": "0", "id": "22125", "reference": "r1", "price": "0.02", "currency": "EUR"}
 
 
-class Paper(KetchUpApi):
+class ScriptedApi(KetchUpApi):
     """The calls with an account that nobody sends anything for: `run` gives the call itself back."""
 
     def __init__(self, **options: Any) -> None:

@@ -20,7 +20,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.vendors.ketchup_loyalty import status
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
-from airflow_provider_telecom.vendors.ketchup_loyalty.sms_tasks import Counts, Wanted
+from airflow_provider_telecom.vendors.ketchup_loyalty.sms_tasks import TaskCounts, Threshold
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from tests.cost import least_cpu_seconds
 
@@ -58,7 +58,7 @@ def asked(simulator: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("status", "of_sms", "of_viber", "of_read"),
+    ("word", "of_sms", "of_viber", "of_read"),
     [
         ("accepted", WAITING, WAITING, WAITING),
         ("scheduled", WAITING, WAITING, WAITING),
@@ -73,16 +73,16 @@ def asked(simulator: Any) -> list[str]:
 )
 @pytest.mark.parametrize("name", [{"message_id": "17"}, {"reference": "tabc"}])
 def test_which_message_has_arrived(
-    telecom_simulator: Any, look: Any, name: Any, status: str, of_sms: Stage, of_viber: Stage, of_read: Stage
+    telecom_simulator: Any, look: Any, name: Any, word: str, of_sms: Stage, of_viber: Stage, of_read: Stage
 ) -> None:
-    body = {"status": status, "msisdn": "380670000201", "id": 17, "price": 0.20, "currency": "EUR"}
+    body = {"status": word, "msisdn": "380670000201", "id": 17, "price": 0.20, "currency": "EUR"}
     for status_check, more, stage in (
         (status.sms, {}, of_sms),
         (status.viber, {}, of_viber),
         (status.viber, {"until": "read"}, of_read),
     ):
         says(telecom_simulator, "/(17|reference/tabc)$", **body)
-        facts = {"message_id": "17", "status": status.strip(), "price": "0.2", "currency": "EUR"}
+        facts = {"message_id": "17", "status": word.strip(), "price": "0.2", "currency": "EUR"}
         assert look(status_check, **name, **more) == PollResult(stage, facts)
 
 
@@ -201,12 +201,12 @@ def test_when_a_task_is_over(
 def test_no_decision_is_ever_taken_back() -> None:
     """Whatever the network says next, what was reached stays reached, and what was missed stays missed."""
     states = [
-        Counts(sent=sent, delivered=delivered, expired=lost)
+        TaskCounts(sent=sent, delivered=delivered, expired=lost)
         for sent, delivered, lost in product(range(6), repeat=3)
         if delivered + lost <= sent
     ]
     for least in map(Decimal, ("0", "33.4", "60", "80", "100")):
-        wanted = Wanted(5, least, Decimal(100))
+        wanted = Threshold(5, least, Decimal(100))
         stages = [(state, wanted.stage(state, state.sent > 0, state.is_final)) for state in states]
         for (before, stage), (after, later) in product(stages, stages):
             grows = (
@@ -218,9 +218,9 @@ def test_no_decision_is_ever_taken_back() -> None:
 
 
 def test_thresholds_are_exact_where_floats_are_not() -> None:
-    wanted = Wanted(10**18, Decimal("99.9999999999999999"), Decimal(100))
-    assert wanted.stage(Counts(sent=10**18, delivered=10**18 - 1), True, False) is SUCCEEDED
-    assert wanted.stage(Counts(sent=10**18, delivered=10**18 - 2), True, False) is WAITING
+    wanted = Threshold(10**18, Decimal("99.9999999999999999"), Decimal(100))
+    assert wanted.stage(TaskCounts(sent=10**18, delivered=10**18 - 1), True, False) is SUCCEEDED
+    assert wanted.stage(TaskCounts(sent=10**18, delivered=10**18 - 2), True, False) is WAITING
 
 
 def test_what_only_seemed_final_is_asked_for_again(telecom_simulator: Any, look: Any) -> None:
@@ -286,10 +286,10 @@ def test_judging_ten_times_the_tasks_costs_ten_times_as_much() -> None:
 
     task = SmsTask(sent=9, delivered=9, undeliverable=0, expired=0, unknown=0, totalprice="0.18")
 
-    def judged(count: int) -> Counts:
-        counts = Counts()
+    def judged(count: int) -> TaskCounts:
+        counts = TaskCounts()
         for _ in range(count):
-            counts += Counts.of(task)
+            counts += TaskCounts.of(task)
         return counts
 
     assert judged(10_000).price == "1800.00"

@@ -1,0 +1,80 @@
+"""How far a bulk send is: its counts, the journal's checkpoint and the file of results, kept in step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from airflow_provider_telecom.journal.checkpoint import Checkpoint
+from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.journal.journal import Facts
+    from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
+
+
+class BulkProgress:
+    """Counts what was sent, and stores it so that a later try goes on after it.
+
+    The checkpoint never counts more messages than the file of results has lines. Without a file, only the
+    counts are stored.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, keys: Iterable[str], results: ResultsFile | None) -> None:
+        """Read how far earlier tries have come. `keys` and errors are as for `Checkpoint.resume`."""
+        self._checkpoint, self._results = checkpoint, results
+        self.counts = SendCounts(**checkpoint.resume(keys, asdict(SendCounts())))
+
+    def is_complete(self, recipients: int) -> bool:
+        """Return whether an earlier try has sent to all recipients."""
+        return self._checkpoint.is_done and self.counts.rows >= recipients
+
+    def begin(self) -> None:
+        """Open the file of results behind the lines of earlier tries. Raises TelecomInputError."""
+        if self._results:
+            self._results.begin(self.counts.rows)
+
+    def block_size(self, chunk_size: int) -> int:
+        """Return how many messages to announce next."""
+        return self._checkpoint.block_size(chunk_size)
+
+    def announce(self, references: Sequence[str]) -> None:
+        """Store that the next messages, those with these keys, may be sent from now on."""
+        self._checkpoint.announce(self._saved_counts(), references)
+
+    def add_lines(self, lines: Iterable[Mapping[str, object]]) -> bool:
+        """Write the results that were counted last; store the counts if it is time. Return whether it was."""
+        if self._results:
+            self._results.add(lines)
+        if is_due := self._checkpoint.is_due:
+            self._checkpoint.advance(self._saved_counts())
+        return is_due
+
+    def stop(self, perhaps_sent: int) -> None:
+        """Store where a send ends that has raised an error; `perhaps_sent` is as for `Checkpoint.stop`.
+
+        If the results can't be written, the last stored counts stay: their messages are sent again, under
+        the same keys. The send's own error is the one to raise.
+        """
+        with suppress(OSError):
+            self._checkpoint.stop(self._saved_counts(), perhaps_sent)
+
+    def finish(self) -> None:
+        """Complete the file of results and store that all was sent, or that nothing was accepted."""
+        facts = self._saved_counts()
+        if self._results:
+            self._results.finish(self.counts.rows)
+        if self.counts.accepted + self.counts.known_before:
+            self._checkpoint.finish(facts)
+        else:
+            self._checkpoint.forget(asdict(SendCounts()))
+        if self._results:
+            self._results.forget_parts()
+
+    def _saved_counts(self) -> Facts:
+        """Return the counts, once the file holds their lines."""
+        if self._results:
+            self._results.close_part(self.counts.rows)
+        return asdict(self.counts)
