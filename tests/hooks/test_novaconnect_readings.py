@@ -30,7 +30,7 @@ from airflow_provider_telecom.operators.novaconnect import (
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.novaconnect import VendorState
-from airflow_provider_telecom.simulator.novaconnect.bills import usage_of
+from airflow_provider_telecom.simulator.novaconnect.billing import usage_of
 from airflow_provider_telecom.simulator.switches import of_vendor
 from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
     NovaConnectBillToObjectStorageOperator,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.simulator.novaconnect import VendorState
+from airflow_provider_telecom.simulator.novaconnect.queues import enqueue
 from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.webhooks import WebhookSender
 from tests.eventually import HANG_SECONDS, eventually
@@ -209,7 +210,7 @@ def test_a_queue_calls_back_in_time_though_nobody_looks(state: SimulatorState, r
     vendor_state: VendorState = state.vendor_state("novaconnect", VendorState)
     state.set_transition("novaconnect.queue", "after_seconds", 600)
     user = next(iter(vendor_state.users.values()))
-    vendor_state.enqueue("block", [1001, 1002], {}, user, receiver.url)
+    enqueue(vendor_state, "block", [1001, 1002], {}, user, receiver.url)
     state.clock.advance(700)
     assert eventually(lambda: vendor_state.sims[1001].block == "u")
     assert receiver.letters == []

@@ -1,4 +1,4 @@
-"""A pretend NovaConnect: a fleet of SIMs, its queues and call-backs, bills, reports and people."""
+"""A simulated NovaConnect: a fleet of SIMs, its queues and webhooks, bills, reports and users."""
 
 from airflow_provider_telecom.simulator.novaconnect.routes import routes
 from airflow_provider_telecom.simulator.novaconnect.state import VendorState

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError
+from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError
 
 
 @dataclass(frozen=True)

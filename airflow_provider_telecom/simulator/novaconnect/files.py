@@ -1,4 +1,4 @@
-"""The smallest valid PDF and XLSX files, made by hand."""
+"""Minimal valid PDF and XLSX files, without a library."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from airflow_provider_telecom.simulator.novaconnect.answers import find
 from airflow_provider_telecom.simulator.novaconnect.fields import (
     REQUIRED_PAGES,
     Field,
@@ -15,6 +14,7 @@ from airflow_provider_telecom.simulator.novaconnect.fields import (
     is_text,
 )
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
+from airflow_provider_telecom.simulator.novaconnect.responses import find
 
 _ID = {"id": Field(is_int, True)}
 _NAME = {"name": Field(is_name, True)}
@@ -22,32 +22,32 @@ _FILTER = {"filter": Field(is_object, inner={"name": Field(is_text)})}
 
 
 def group_list(call: Call) -> dict[str, Any]:
-    """Answer group/list: all groups whose name holds `filter.name`, in any case of letters."""
+    """Answer group/list: all groups whose name contains `filter.name`, ignoring case."""
     part = call.body.get("filter", {}).get("name", "").casefold()
-    found = [group for group in call.vendor_state.groups.values() if part in group.name.casefold()]
-    return listing(call, found, asdict, len(call.vendor_state.groups))
+    found = [group for group in call.state.groups.values() if part in group.name.casefold()]
+    return listing(call, found, asdict, len(call.state.groups))
 
 
 def group_create(call: Call) -> dict[str, Any]:
-    """Answer group/create. Nothing stops a second group of the same name."""
-    return item(asdict(call.vendor_state.new_group(call.body["name"])))
+    """Answer group/create. A second group of the same name is possible."""
+    return item(asdict(call.state.create_group(call.body["name"])))
 
 
 def group_edit(call: Call) -> dict[str, Any]:
     """Answer group/edit: another name."""
-    group = find(call.vendor_state.groups, call.body["id"], "id")
+    group = find(call.state.groups, call.body["id"], "id")
     group.name = call.body["name"]
-    call.vendor_state.record("group_edited", id=group.id, name=group.name)
+    call.state.record("group_edited", id=group.id, name=group.name)
     return item(asdict(group))
 
 
 def group_remove(call: Call) -> dict[str, Any]:
-    """Answer group/remove: its SIMs stay, without it."""
-    group = find(call.vendor_state.groups, call.body["id"], "id")
-    del call.vendor_state.groups[group.id]
-    for sim in call.vendor_state.sims.values():
+    """Answer group/remove: its SIMs stay and lose the group."""
+    group = find(call.state.groups, call.body["id"], "id")
+    del call.state.groups[group.id]
+    for sim in call.state.sims.values():
         sim.groups = [one for one in sim.groups if one != group.id]
-    call.vendor_state.record("group_removed", id=group.id, name=group.name)
+    call.state.record("group_removed", id=group.id, name=group.name)
     return item(asdict(group))
 
 

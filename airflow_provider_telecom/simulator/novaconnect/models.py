@@ -1,4 +1,4 @@
-"""What NovaConnect keeps, and the JSON object that it shows of each. Times are Unix seconds."""
+"""What NovaConnect stores, and the JSON object that it shows of each. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from airflow_provider_telecom.simulator.state import Progression
 from airflow_provider_telecom.simulator.switches import Switches
 
 ADMIN, PLAIN = "admin", "user"
@@ -22,7 +23,7 @@ class Group:
 
 @dataclass
 class User:
-    """A person of the company."""
+    """A user of the company."""
 
     id: int
     first_name: str
@@ -93,7 +94,7 @@ class Sim:
 class Bill:
     """A monthly bill: `cost` in EUR, `valute_cost` in `currency`; `paided` is 0 until it is paid.
 
-    `charges` are what it is made of: by a SIM's id, in ten thousandths of EUR.
+    `charges` are the costs that it consists of: by a SIM's id, in 1/10,000 EUR.
     """
 
     id: int
@@ -138,3 +139,23 @@ class Action:
     type: str
     to_number: str
     cost: float
+
+
+@dataclass
+class Queue:
+    """One operation for some SIMs. `statuses` has the result for each SIM so far, in their order."""
+
+    id: str
+    code: str
+    sims: list[int]
+    params: dict[str, Any]
+    user: User
+    added: int
+    progression: Progression
+    callback_url: str | None = None
+    statuses: list[str] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every SIM has been processed."""
+        return len(self.statuses) == len(self.sims)

@@ -1,4 +1,4 @@
-"""What a queued operation does to one SIM, once its turn has come.
+"""What a queued operation does to one SIM.
 
 Each returns the facts for the ledger, or None when the SIM is already so; `NotApplicableError` is the SIM's
 own
@@ -8,17 +8,15 @@ failure, which leaves the rest of the queue alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_provider_telecom.simulator.novaconnect.data import VendorData
 from airflow_provider_telecom.simulator.novaconnect.models import Action, Limit, Sim, Tariff
-
-if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.novaconnect.state import VendorState
 
 CHANGE_LOCK_SECONDS = 30 * 86400
 
 Facts = dict[str, Any]
-Operation = Callable[["VendorState", Sim, dict[str, Any]], "Facts | None"]
+Operation = Callable[[VendorData, Sim, dict[str, Any]], Facts | None]
 
 
 class NotApplicableError(Exception):
@@ -30,18 +28,18 @@ def _require_profile(profile: str, sim: Sim) -> None:
         raise NotApplicableError(sim.profile)
 
 
-def block(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts | None:
+def block(data: VendorData, sim: Sim, params: Facts) -> Facts | None:
     """Put the voluntary block on a SIM that has none."""
     if sim.block == "u":
         return None
-    over_package = sim.block == "p" and vendor_state.switches.on("block_over_package")
+    over_package = sim.block == "p" and data.switches.on("block_over_package")
     if sim.block != "n" and not over_package:
         raise NotApplicableError(sim.block)
     sim.block = "u"
     return {}
 
 
-def unblock(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts | None:
+def unblock(data: VendorData, sim: Sim, params: Facts) -> Facts | None:
     """Lift the voluntary block, and no other."""
     if sim.block == "n":
         return None
@@ -51,39 +49,37 @@ def unblock(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts | None:
     return {}
 
 
-def disconnect(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts:
+def disconnect(data: VendorData, sim: Sim, params: Facts) -> Facts:
     """Drop the SIM from the network."""
     return {}
 
 
-def ping(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts:
+def ping(data: VendorData, sim: Sim, params: Facts) -> Facts:
     """Send an SMS with the text PING to a TD SIM."""
-    return sms(vendor_state, sim, {"text": "PING"})
+    return sms(data, sim, {"text": "PING"})
 
 
-def sms(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts:
+def sms(data: VendorData, sim: Sim, params: Facts) -> Facts:
     """Send an SMS to a TD SIM; the report shows it from the next day."""
     _require_profile("TD", sim)
-    vendor_state.actions.append(
-        Action(next(vendor_state.ids), sim.id, vendor_state.now(), "in_sms", sim.number, 0.0)
-    )
+    data.actions.append(Action(next(data.ids), sim.id, data.now(), "in_sms", sim.number, 0.0))
     return {"text": params["text"]}
 
 
-def limit(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts:
+def limit(data: VendorData, sim: Sim, params: Facts) -> Facts:
     """Set or lift the monthly limit of a TC SIM, in megabytes."""
     _require_profile("TC", sim)
     value = params["value"] if params["type"] == "month1" else None
     used = sim.limit.used if value is not None else None
-    now = vendor_state.now()
+    now = data.now()
     sim.limit = Limit(params["type"], value, used, now, now)
     return {"type": params["type"], "limit_mb": params["value"]}
 
 
-def tariff(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts:
+def tariff(data: VendorData, sim: Sim, params: Facts) -> Facts:
     """Change a TD SIM's package (in kilobytes), and lock its tariff against the next change."""
     _require_profile("TD", sim)
-    now, auto, world = vendor_state.now(), params["auto_package"], params.get("all_world", False)
+    now, auto, world = data.now(), params["auto_package"], params.get("all_world", False)
     if (sim.tariff.change_lock or 0) > now:
         raise NotApplicableError("change_lock")
     number, name = (2, "TD_Mega") if world else (1, "TD")
@@ -92,26 +88,26 @@ def tariff(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts:
     return {"package_kb": params["value"], "auto_package": auto, "all_world": world}
 
 
-def repackage(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts:
+def repackage(data: VendorData, sim: Sim, params: Facts) -> Facts:
     """Buy a TD SIM's package anew; this lifts the block of a package that ran out."""
     _require_profile("TD", sim)
-    now = vendor_state.now()
+    now = data.now()
     sim.limit.used, sim.limit.updated, sim.limit.created = 0, now, now
     if sim.block == "p":
         sim.block = "n"
     return {"package_mb": sim.limit.value}
 
 
-def rename(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts:
+def rename(data: VendorData, sim: Sim, params: Facts) -> Facts:
     """Give the SIM another name."""
     sim.name = params["name"]
     return {"name": sim.name}
 
 
-def group(vendor_state: VendorState, sim: Sim, params: Facts) -> Facts:
+def group(data: VendorData, sim: Sim, params: Facts) -> Facts:
     """Make these the SIM's groups, or add them to those it has."""
-    kept = sim.groups if vendor_state.switches.on("groups_added") else []
-    sim.groups = [one for one in dict.fromkeys([*kept, *params["groups"]]) if one in vendor_state.groups]
+    kept = sim.groups if data.switches.on("groups_added") else []
+    sim.groups = [one for one in dict.fromkeys([*kept, *params["groups"]]) if one in data.groups]
     return {"groups": list(sim.groups)}
 
 

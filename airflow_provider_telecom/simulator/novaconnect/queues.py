@@ -1,113 +1,82 @@
-"""Queues of SIM operations: they ripen SIM by SIM, and tell the call-back address when they are done."""
+"""Queues of operations on SIMs: SIMs are processed one by one, and the webhook reports the end."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import Any
 
-from airflow_provider_telecom.simulator.novaconnect.models import User
+from airflow_provider_telecom.simulator.novaconnect.data import VendorData
+from airflow_provider_telecom.simulator.novaconnect.models import Queue, User
 from airflow_provider_telecom.simulator.novaconnect.operations import OPERATIONS, NotApplicableError
-from airflow_provider_telecom.simulator.state import Progression
+from airflow_provider_telecom.simulator.novaconnect.webhooks import queue_body
+from airflow_provider_telecom.simulator.webhooks import WebhookSender
 
-if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.novaconnect.state import VendorState
-
-WAITING, DONE, FAILED = "wait", "success", "error"
-DOCUMENTED_CALLBACKS = (
-    "block",
-    "unblock",
-    "disconnect",
-    "ping",
-    "group",
-)  # of which sim/reconnect is "disconnect" here
-PROGRESS_REPORTS = 4  # a queue reports its progress at most so often
+DOCUMENTED_CALLBACKS = ("block", "unblock", "disconnect", "ping", "group")
+"""The operations whose webhook one line of the document lists; sim/reconnect is "disconnect" here."""
+_PROGRESS_REPORTS = 4
 
 
-@dataclass
-class Queue:
-    """One operation for some SIMs. `statuses` holds what became of each SIM so far, in their order."""
-
-    id: str
-    code: str
-    sims: list[int]
-    params: dict[str, Any]
-    user: User
-    added: int
-    progression: Progression
-    callback_url: str | None = None
-    statuses: list[str] = field(default_factory=list)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every SIM has had its turn."""
-        return len(self.statuses) == len(self.sims)
+def enqueue(
+    data: VendorData, code: str, sims: list[int], params: dict[str, Any], user: User, callback_url: str | None
+) -> Queue:
+    """Queue an operation for SIMs. Immediate transitions have happened when this returns."""
+    stages = [str(done) for done in range(len(sims) + 1)]
+    progression = data.simulator.start_progression("novaconnect.queue", stages)
+    queue_id = str(uuid.UUID(int=data.random.getrandbits(128), version=4))
+    queue = Queue(queue_id, code, list(sims), params, user, data.now(), progression, callback_url)
+    data.queues[queue_id] = queue
+    settle(data)
+    if callback_url is not None and not queue.finished:
+        _schedule_webhooks(data, queue)
+    return queue
 
 
-def advance(vendor_state: VendorState, queue: Queue, polling: bool) -> None:
-    """Give their turn to all SIMs that are due. Looking may ripen the queue."""
-    due = int(queue.progression.poll() if polling else queue.progression.stage)
-    while len(queue.statuses) < due:
-        queue.statuses.append(_process(vendor_state, queue, queue.sims[len(queue.statuses)]))
-        _call_back(vendor_state, queue)
+def _schedule_webhooks(data: VendorData, queue: Queue) -> None:
+    """Make the webhooks come in time, whether somebody polls or not."""
+    transition = data.simulator.transition("novaconnect.queue")
+    if transition.mode == "after_seconds":
+        for turn in range(1, len(queue.sims) + 1):
+            _sender(data).remind(lambda: settle(data), turn * transition.count)
 
 
-def _process(vendor_state: VendorState, queue: Queue, sim_id: int) -> str:
-    sim = vendor_state.sims[sim_id]
+def settle(data: VendorData, polling: bool = False) -> None:
+    """Process what is due by now in every queue, the oldest first, and send its webhooks.
+
+    With `polling` (a request) it counts as a poll, which may advance a queue.
+    """
+    for queue in [queue for queue in data.queues.values() if not queue.finished]:
+        due = int(queue.progression.poll() if polling else queue.progression.stage)
+        while len(queue.statuses) < due:
+            queue.statuses.append(_process(data, queue, queue.sims[len(queue.statuses)]))
+            _send_webhook(data, queue)
+
+
+def _process(data: VendorData, queue: Queue, sim_id: int) -> str:
+    sim = data.sims[sim_id]
     try:
-        facts = OPERATIONS[queue.code](vendor_state, sim, queue.params)
+        facts = OPERATIONS[queue.code](data, sim, queue.params)
     except NotApplicableError:
-        return FAILED
+        return "error"
     if facts is not None:
-        vendor_state.record(
-            queue.code, id=sim.id, iccid=sim.iccid, msisdn=sim.number, queue_id=queue.id, **facts
-        )
-    return DONE
+        data.record(queue.code, id=sim.id, iccid=sim.iccid, msisdn=sim.number, queue_id=queue.id, **facts)
+    return "success"
 
 
-def _call_back(vendor_state: VendorState, queue: Queue) -> None:
-    is_listed = queue.code in DOCUMENTED_CALLBACKS or not vendor_state.switches.on("callbacks_listed")
+def _send_webhook(data: VendorData, queue: Queue) -> None:
+    is_listed = queue.code in DOCUMENTED_CALLBACKS or not data.switches.on("callbacks_listed")
     if queue.callback_url is None or not is_listed:
         return
-    part = -(-len(queue.sims) // PROGRESS_REPORTS)
-    progress = vendor_state.switches.on("progress_callbacks") and len(queue.statuses) % part == 0
-    if queue.finished or progress or vendor_state.switches.on("single_item"):
-        vendor_state.post(queue.callback_url, callback(vendor_state, queue))
+    part = -(-len(queue.sims) // _PROGRESS_REPORTS)
+    progress = data.switches.on("progress_callbacks") and len(queue.statuses) % part == 0
+    if queue.finished or progress or data.switches.on("single_item"):
+        post(data, queue.callback_url, queue_body(data, queue))
 
 
-def callback(vendor_state: VendorState, queue: Queue) -> dict[str, Any]:
-    """Return the documented call-back body as the queue stands now.
-
-    With the switch `single_item`, `items` is the object of the SIM that was processed last.
-    """
-    items: Any
-    if vendor_state.switches.on("single_item"):
-        items = _shown(vendor_state, queue, len(queue.statuses) - 1)
-    else:
-        items = [_shown(vendor_state, queue, place) for place in range(len(queue.sims))]
-    return {
-        "qid": queue.id,
-        "added": queue.added,
-        "queue": queue.code,
-        "handler": queue.callback_url,
-        "items": items,
-        "user": {
-            "id": queue.user.id,
-            "first_name": queue.user.first_name,
-            "last_name": queue.user.last_name,
-            "company_id": vendor_state.company["id"],
-        },
-        "status": _status(vendor_state, queue),
-    }
+def post(data: VendorData, url: str, body: dict[str, Any]) -> None:
+    """Post a body by the simulator's webhook sender."""
+    _sender(data).post(url, body)
 
 
-def _shown(vendor_state: VendorState, queue: Queue, place: int) -> dict[str, Any]:
-    status = queue.statuses[place] if place < len(queue.statuses) else WAITING
-    return {**vendor_state.show_sim(vendor_state.sims[queue.sims[place]]), "queue_status": status}
-
-
-def _status(vendor_state: VendorState, queue: Queue) -> dict[str, Any]:
-    count, process = len(queue.sims), len(queue.statuses)
-    status = {"count": count, "process": process, "percentage": 100 * process // count}
-    if vendor_state.switches.on("count_object"):
-        return {name: {"value": value} for name, value in status.items()}
-    return status
+def _sender(data: VendorData) -> WebhookSender:
+    sender: WebhookSender = data.simulator.vendor_state("webhook_sender", WebhookSender)
+    return sender

@@ -1,7 +1,7 @@
 """Reports: report/sessions, report/day and report/call_sms.
 
-NovaConnect learns of a day's traffic from the operators in the night after it, so no report shows today.
-Days are those of `vendor_state.utc_offset`; rows come newest first, in pages without a count.
+NovaConnect gets a day's traffic from the operators in the night after it, so no report shows today. Days are
+those of `VendorData.utc_offset`; rows come newest first, in pages without a count.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError, find
 from airflow_provider_telecom.simulator.novaconnect.fields import PAGES, Field, is_date, is_names, is_object
 from airflow_provider_telecom.simulator.novaconnect.models import Action, Session
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, cut
+from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError, find
 
 DAY = 86400
 
@@ -28,44 +28,44 @@ _FIELDS = {
 
 def report_sessions(call: Call) -> dict[str, Any]:
     """Answer report/sessions: the data sessions that began in the window."""
-    return _report(call, [(one.start, one.sid, one) for one in call.vendor_state.sessions], _session_row)
+    return _report(call, [(one.start, one.sid, one) for one in call.state.sessions], _session_row)
 
 
 def report_day(call: Call) -> dict[str, Any]:
-    """Answer report/day: each session's traffic of each day, so one `sid` may stand on several days."""
-    offset = call.vendor_state.utc_offset
-    rows = [(day, one.sid, part) for one in call.vendor_state.sessions for day, part in _days(one, offset)]
+    """Answer report/day: each session's traffic of each day, so one `sid` may be on several days."""
+    offset = call.state.utc_offset
+    rows = [(day, one.sid, part) for one in call.state.sessions for day, part in _days(one, offset)]
     return _report(call, rows, _day_row)
 
 
 def report_call_sms(call: Call) -> dict[str, Any]:
     """Answer report/call_sms: calls, messages and USSD requests."""
-    return _report(call, [(one.date, one.sid, one) for one in call.vendor_state.actions], _action_row)
+    return _report(call, [(one.date, one.sid, one) for one in call.state.actions], _action_row)
 
 
 def _report(
     call: Call, rows: list[tuple[int, int, Any]], show: Callable[[Any], dict[str, Any]]
 ) -> dict[str, Any]:
-    call.vendor_state.last_report = call.body
+    call.state.last_report = call.body
     start, end = _window(call)
     sims = _selected(call)
     kept = [row for row in rows if start <= row[0] < end and row[2].sim in sims]
     kept.sort(key=lambda row: row[:2], reverse=True)
     page = [{**show(row[2]), **_of_sim(call, row[2].sim)} for row in cut(call, kept)]
-    if call.vendor_state.after_pages:
-        call.vendor_state.after_pages.pop(0)()
+    if call.state.after_pages:
+        call.state.after_pages.pop(0)()
     return {"result": {"items": page}}
 
 
 def _window(call: Call) -> tuple[int, int]:
     bounds = call.body.get("filter", {})
-    offset = call.vendor_state.utc_offset
-    today = _midnight(call.vendor_state.now(), offset)
+    offset = call.state.utc_offset
+    today = _midnight(call.state.now(), offset)
     start = _unix(bounds["start"]) - offset if "start" in bounds else 0
     end = _unix(bounds["end"]) + DAY - offset if "end" in bounds else today
     if "start" in bounds and "end" in bounds and start >= end:
         raise RefusedError(400, "bad_value", "filter.end")
-    if "end" in bounds and call.vendor_state.switches.on("report_end_excluded"):
+    if "end" in bounds and call.state.switches.on("report_end_excluded"):
         end -= DAY
     return start, min(end, today)
 
@@ -86,7 +86,7 @@ def _selected(call: Call) -> set[int]:
 
 
 def _sims_of(call: Call, word: str) -> set[int]:
-    sims = call.vendor_state.sims
+    sims = call.state.sims
     if word == "all":
         return set(sims)
     if re.fullmatch(r"[sg]_[0-9]{1,18}", word) is None:
@@ -94,7 +94,7 @@ def _sims_of(call: Call, word: str) -> set[int]:
     number = int(word[2:])
     if word.startswith("s"):
         return {find(sims, number, "select").id}
-    group = find(call.vendor_state.groups, number, "select")
+    group = find(call.state.groups, number, "select")
     return {sim.id for sim in sims.values() if group.id in sim.groups}
 
 
@@ -144,7 +144,7 @@ def _action_row(action: Action) -> dict[str, Any]:
 
 
 def _of_sim(call: Call, sim_id: int) -> dict[str, Any]:
-    sim = call.vendor_state.sims[sim_id]
+    sim = call.state.sims[sim_id]
     return {"id": sim.id, "original_number": sim.number, "iccid": sim.iccid, "name": sim.name}
 
 

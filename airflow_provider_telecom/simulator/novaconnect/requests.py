@@ -1,17 +1,15 @@
-"""One documented method: what it takes, who may call it, what answers."""
+"""One documented method: its fields, who may call it, and the function that answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError
+from airflow_provider_telecom.simulator.novaconnect.data import VendorData
 from airflow_provider_telecom.simulator.novaconnect.fields import Field
-
-if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.novaconnect.models import User
-    from airflow_provider_telecom.simulator.novaconnect.state import VendorState
+from airflow_provider_telecom.simulator.novaconnect.models import User
+from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError
 
 DEFAULT_SIZE = 20
 CAP = 25
@@ -20,16 +18,16 @@ CAP = 25
 
 @dataclass(frozen=True)
 class Call:
-    """A request that has passed its checks: the books, who asks, and the JSON body."""
+    """A request that has passed its checks: the data, the user, and the JSON body."""
 
-    vendor_state: VendorState
+    state: VendorData
     user: User
     body: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the API. `answer` gives what the envelope holds beside `code` and `message`."""
+    """A method of the API. `answer` returns the fields of the envelope besides `code` and `message`."""
 
     answer: Callable[[Call], dict[str, Any]]
     fields: Mapping[str, Field]
@@ -37,19 +35,15 @@ class Method:
 
 
 def item(thing: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of an answer that holds one thing."""
+    """Return the fields of a response about one object."""
     return {"result": {"item": thing}}
 
 
 def cut(call: Call, things: Sequence[Any]) -> list[Any]:
-    """Return the page of `things` that the call asks for."""
-    switches, page = call.vendor_state.switches, call.body.get("page", 0)
+    """Return the requested page of `things`."""
+    switches, page = call.state.switches, call.body.get("page", 0)
     asked = call.body.get("size", DEFAULT_SIZE)
-    most = (
-        call.vendor_state.max_rows
-        if switches["page_size"] == "asked"
-        else min(CAP, call.vendor_state.max_rows)
-    )
+    most = call.state.max_rows if switches["page_size"] == "asked" else min(CAP, call.state.max_rows)
     size = min(asked, most)
     step = asked if switches["page_size"] == "rows_capped" else size
     if page and page * step >= len(things):
@@ -65,5 +59,5 @@ def listing(
 ) -> dict[str, Any]:
     """Return a page of things, with `count` of this page and `all_count` of all that match, or of all."""
     items = [show(thing) for thing in cut(call, things)]
-    counts_whole = whole is not None and call.vendor_state.switches["all_count"] == "whole"
+    counts_whole = whole is not None and call.state.switches["all_count"] == "whole"
     return {"count": len(items), "all_count": whole if counts_whole else len(things), "items": items}

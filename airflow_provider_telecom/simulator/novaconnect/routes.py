@@ -1,4 +1,4 @@
-"""NovaConnect's HTTP face: who asks, in which language, for what; and the envelope around the answer."""
+"""NovaConnect's HTTP routes: authentication, language, the body, and the envelope of the response."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from airflow_provider_telecom.simulator import credentials
-from airflow_provider_telecom.simulator.novaconnect import bills, groups, reports, sims, users
-from airflow_provider_telecom.simulator.novaconnect.answers import LANGS, RefusedError, find, message
+from airflow_provider_telecom.simulator.novaconnect import billing, bills, groups, reports, sims, users
 from airflow_provider_telecom.simulator.novaconnect.fields import check
 from airflow_provider_telecom.simulator.novaconnect.models import ADMIN, User
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method
-from airflow_provider_telecom.simulator.novaconnect.state import ADMIN_ID, PLAIN_ID, VendorState
+from airflow_provider_telecom.simulator.novaconnect.responses import LANGS, RefusedError, find, message
+from airflow_provider_telecom.simulator.novaconnect.seed import ADMIN_ID, PLAIN_ID
+from airflow_provider_telecom.simulator.novaconnect.state import VendorState
 from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.switches import Switches
 
@@ -33,59 +34,59 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def routes(state: SimulatorState) -> APIRouter:
+def routes(simulator: SimulatorState) -> APIRouter:
     """Return the vendor's router; all its paths begin with /api."""
     router = APIRouter()
     for path, method in METHODS.items():
-        router.add_api_route(f"/api/{path}", _endpoint(state, method), methods=["POST"])
-    router.add_api_route("/api/bill/download/{bill_id}", _download(state), methods=["GET"])
+        router.add_api_route(f"/api/{path}", _endpoint(simulator, method), methods=["POST"])
+    router.add_api_route("/api/bill/download/{bill_id}", _download(simulator), methods=["GET"])
     verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    router.add_api_route("/api/{path:path}", _unknown_path(state), methods=verbs, include_in_schema=False)
+    router.add_api_route("/api/{path:path}", _unknown_path(simulator), methods=verbs, include_in_schema=False)
     return router
 
 
-def _endpoint(state: SimulatorState, method: Method) -> Endpoint:
+def _endpoint(simulator: SimulatorState, method: Method) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         raw = await request.body()
-        vendor_state: VendorState = state.vendor_state("novaconnect", VendorState)
+        state: VendorState = simulator.vendor_state("novaconnect", VendorState)
         try:
-            user = _authenticate(vendor_state, request, _bearer(request), {"lang"})
+            user = _authenticate(state, request, _bearer(request), {"lang"})
             body = _body(request, raw)
             if method.admin and user.role != ADMIN:
                 raise RefusedError(403, "admin_only")
             check(body, method.fields)
-            if request.url.path.endswith("/sim/reconnect") and vendor_state.switches.on("reconnect_redirect"):
+            if request.url.path.endswith("/sim/reconnect") and state.switches.on("reconnect_redirect"):
                 return RedirectResponse(request.url.path.replace("reconnect", "disconnect"), 307)
-            return _accepted(vendor_state, request, method.answer(Call(vendor_state, user, body)))
+            return _accepted(state, request, method.answer(Call(state, user, body)))
         except RefusedError as refusal:
-            return _refused(vendor_state, request, refusal)
+            return _refused(state, request, refusal)
 
     return endpoint
 
 
-def _download(state: SimulatorState) -> Endpoint:
+def _download(simulator: SimulatorState) -> Endpoint:
     async def download(request: Request) -> Response:
-        vendor_state: VendorState = state.vendor_state("novaconnect", VendorState)
+        state: VendorState = simulator.vendor_state("novaconnect", VendorState)
         try:
             token = _bearer(request) or request.query_params.get("token", "")
-            _authenticate(vendor_state, request, token, {"lang", "token", "mode"})
-            return _bill_file(vendor_state, request)
+            _authenticate(state, request, token, {"lang", "token", "mode"})
+            return _bill_file(state, request)
         except RefusedError as refusal:
-            return _refused(vendor_state, request, refusal)
+            return _refused(state, request, refusal)
 
     return download
 
 
-def _bill_file(vendor_state: VendorState, request: Request) -> Response:
+def _bill_file(state: VendorState, request: Request) -> Response:
     number, mode = request.path_params["bill_id"], request.query_params.get("mode")
     if mode not in (None, "transcript"):
         raise RefusedError(400, "bad_value", "mode")
     if re.fullmatch(r"[0-9]{1,18}", number) is None:
         raise RefusedError(404, "not_found", "id")
-    bill = find(vendor_state.bills, int(number), "id")
+    bill = find(state.bills, int(number), "id")
     if mode:
-        return _file(bills.transcript_xlsx(vendor_state, bill), XLSX, f"{bill.bid}.xlsx")
-    return _file(bills.bill_pdf(bill), "application/pdf", f"{bill.bid}.pdf")
+        return _file(billing.transcript_xlsx(state, bill), XLSX, f"{bill.bid}.xlsx")
+    return _file(billing.bill_pdf(bill), "application/pdf", f"{bill.bid}.pdf")
 
 
 def _file(body: bytes, media_type: str, name: str) -> Response:
@@ -93,12 +94,12 @@ def _file(body: bytes, media_type: str, name: str) -> Response:
     return Response(body, media_type=media_type, headers=headers)
 
 
-def _unknown_path(state: SimulatorState) -> Endpoint:
+def _unknown_path(simulator: SimulatorState) -> Endpoint:
     async def stray(request: Request) -> Response:
         path = request.path_params["path"]
         known = path in METHODS or path.startswith("bill/download/")
         refusal = RefusedError(405, "http_method", path) if known else RefusedError(404, "no_method", path)
-        return _refused(state.vendor_state("novaconnect", VendorState), request, refusal)
+        return _refused(simulator.vendor_state("novaconnect", VendorState), request, refusal)
 
     return stray
 
@@ -108,9 +109,9 @@ def _bearer(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _authenticate(vendor_state: VendorState, request: Request, token: str, parameters: set[str]) -> User:
-    """Return whose token it is, after the queues have done what is due."""
-    user = vendor_state.users.get(OWNERS.get(token, 0))
+def _authenticate(state: VendorState, request: Request, token: str, parameters: set[str]) -> User:
+    """Return the token's user, after the queues have processed what is due."""
+    user = state.users.get(OWNERS.get(token, 0))
     if user is None or not user.active:
         raise RefusedError(401, "unauthorized")
     for name in request.query_params:
@@ -118,7 +119,7 @@ def _authenticate(vendor_state: VendorState, request: Request, token: str, param
             raise RefusedError(400, "unknown_field", name)
     if request.query_params.get("lang", "ru") not in LANGS:
         raise RefusedError(400, "bad_value", "lang")
-    vendor_state.settle(polling=True)
+    state.settle(polling=True)
     return user
 
 
@@ -139,12 +140,12 @@ def _lang(request: Request) -> str:
     return lang if lang in LANGS else "ru"
 
 
-def _accepted(vendor_state: VendorState, request: Request, answer: dict[str, Any]) -> Response:
-    if vendor_state.switches.on("flat"):
+def _accepted(state: VendorState, request: Request, answer: dict[str, Any]) -> Response:
+    if state.switches.on("flat"):
         result = answer.pop("result", {})
         answer |= result
     body = {"code": 200, "message": message("ok", _lang(request)), **answer}
-    return JSONResponse(_typed(body, vendor_state.switches))
+    return JSONResponse(_typed(body, state.switches))
 
 
 def _typed(value: Any, switches: Switches) -> Any:
@@ -160,8 +161,8 @@ def _typed(value: Any, switches: Switches) -> Any:
     return value
 
 
-def _refused(vendor_state: VendorState, request: Request, refusal: RefusedError) -> Response:
-    text, switches = message(refusal.text, _lang(request), refusal.detail), vendor_state.switches
+def _refused(state: VendorState, request: Request, refusal: RefusedError) -> Response:
+    text, switches = message(refusal.text, _lang(request), refusal.detail), state.switches
     if switches.on("bare_errors"):
         return JSONResponse({"error": text}, refusal.code)
     form = switches["http_status"]

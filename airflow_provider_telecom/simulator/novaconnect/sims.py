@@ -1,11 +1,10 @@
-"""SIMs: sim/list, sim/edit, and the operations that are only queued here."""
+"""SIMs: sim/list, sim/edit, and the operations, which are put into a queue."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError, find
 from airflow_provider_telecom.simulator.novaconnect.fields import (
     PAGES,
     Field,
@@ -22,20 +21,13 @@ from airflow_provider_telecom.simulator.novaconnect.fields import (
     one_of,
 )
 from airflow_provider_telecom.simulator.novaconnect.models import Sim
+from airflow_provider_telecom.simulator.novaconnect.queues import enqueue
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
+from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError, find
 
 SORTABLE = (
-    "id",
-    "iccid",
-    "number",
-    "external_number",
-    "name",
-    "balance",
-    "currency",
-    "msu_value",
-    "profile",
-    "block",
-    "comment",
+    *("id", "iccid", "number", "external_number", "name", "balance", "currency", "msu_value"),
+    *("profile", "block", "comment"),
 )
 SMS_CHARACTERS = 70
 PACKAGES_KB = range(15360, 102400 + 1, 5120)
@@ -59,12 +51,12 @@ _TARIFF = {
 
 
 def sim_list(call: Call) -> dict[str, Any]:
-    """Answer sim/list: filtered, sorted, in pages; `all_count` counts all that pass the filter."""
+    """Answer sim/list: filtered, sorted, in pages; `all_count` counts the SIMs that match the filter."""
     wanted = call.body.get("filter", {})
-    found = [sim for sim in call.vendor_state.sims.values() if _passes(sim, wanted)]
+    found = [sim for sim in call.state.sims.values() if _passes(sim, wanted)]
     for name, direction in reversed(list(call.body.get("sort", {}).items())):
-        found.sort(key=lambda sim: _rank(getattr(sim, name)), reverse=direction == "DESC")
-    return listing(call, found, call.vendor_state.show_sim, len(call.vendor_state.sims))
+        found.sort(key=lambda sim: _sort_key(getattr(sim, name)), reverse=direction == "DESC")
+    return listing(call, found, call.state.show_sim, len(call.state.sims))
 
 
 def _passes(sim: Sim, wanted: Mapping[str, Any]) -> bool:
@@ -81,47 +73,47 @@ def _matches_query(sim: Sim, query: str) -> bool:
     return any(query.strip().casefold() in text.casefold() for text in texts)
 
 
-def _rank(value: Any) -> tuple[bool, Any]:
-    """Let nulls be compared with each other, behind everything else."""
+def _sort_key(value: Any) -> tuple[bool, Any]:
+    """Return a key that sorts null after all other values."""
     return value is None, 0 if value is None else value
 
 
 def sim_edit(call: Call) -> dict[str, Any]:
-    """Answer sim/edit: another name, at once or by the queue; by the document it has no call-back."""
-    sim = find(call.vendor_state.sims, call.body["id"], "id")
-    if call.vendor_state.switches.on("rename_queued"):
+    """Answer sim/edit: another name, at once or by a queue. By the document it has no webhook."""
+    sim = find(call.state.sims, call.body["id"], "id")
+    if call.state.switches.on("rename_queued"):
         return _queue(call, "rename", [sim.id], {"name": call.body["name"]})
     sim.name = call.body["name"]
-    call.vendor_state.record("rename", id=sim.id, iccid=sim.iccid, msisdn=sim.number, name=sim.name)
+    call.state.record("rename", id=sim.id, iccid=sim.iccid, msisdn=sim.number, name=sim.name)
     return item({"id": sim.id, "name": sim.name})
 
 
 def sim_group(call: Call) -> dict[str, Any]:
-    """Answer sim/group: queue the groups, made now where `new_group` has a name that no group bears."""
+    """Answer sim/group: queue the groups; those of `new_group` that do not exist are created now."""
     if "group" not in call.body and "new_group" not in call.body:
         raise RefusedError(400, "missing_field", "group")
     for one in call.body["items"]:
-        find(call.vendor_state.sims, one, "items")
-    ids = [find(call.vendor_state.groups, one, "group").id for one in call.body.get("group", [])]
+        find(call.state.sims, one, "items")
+    ids = [find(call.state.groups, one, "group").id for one in call.body.get("group", [])]
     ids += [_group_id(call, name) for name in call.body.get("new_group", [])]
     return _enqueue(call, "group", {"groups": list(dict.fromkeys(ids))})
 
 
 def _group_id(call: Call, name: str) -> int:
-    for group in call.vendor_state.groups.values():
+    for group in call.state.groups.values():
         if group.name == name:
             return group.id
-    return call.vendor_state.new_group(name).id
+    return call.state.create_group(name).id
 
 
 def _enqueue(call: Call, code: str, params: dict[str, Any]) -> dict[str, Any]:
     for one in call.body["items"]:
-        find(call.vendor_state.sims, one, "items")
+        find(call.state.sims, one, "items")
     return _queue(call, code, call.body["items"], params)
 
 
 def _queue(call: Call, code: str, sims: list[int], params: dict[str, Any]) -> dict[str, Any]:
-    queue = call.vendor_state.enqueue(code, sims, params, call.user, call.body.get("callbackUrl"))
+    queue = enqueue(call.state, code, sims, params, call.user, call.body.get("callbackUrl"))
     return item({"queue_id": queue.id})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_telecom.simulator.novaconnect.answers import RefusedError, find
 from airflow_provider_telecom.simulator.novaconnect.fields import (
     REQUIRED_PAGES,
     Field,
@@ -18,6 +17,7 @@ from airflow_provider_telecom.simulator.novaconnect.fields import (
 )
 from airflow_provider_telecom.simulator.novaconnect.models import ADMIN, PLAIN, User
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
+from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError, find
 
 _ID = {"id": Field(is_int, True)}
 _ROLE = Field(one_of(ADMIN, PLAIN))
@@ -37,44 +37,44 @@ _EDIT = {"id": Field(is_int), **_SELF, "phone": Field(is_phone), **_OTHERS}
 
 def company_get(call: Call) -> dict[str, Any]:
     """Answer company/get."""
-    return item(dict(call.vendor_state.company))
+    return item(dict(call.state.company))
 
 
 def user_get(call: Call) -> dict[str, Any]:
-    """Answer user/get: who asks."""
+    """Answer user/get: the user of the token."""
     return {"count": 1, "all_count": 1, **item(call.user.shown())}
 
 
 def user_list(call: Call) -> dict[str, Any]:
     """Answer user/list."""
-    return listing(call, list(call.vendor_state.users.values()), User.shown)
+    return listing(call, list(call.state.users.values()), User.shown)
 
 
 def user_create(call: Call) -> dict[str, Any]:
-    """Answer user/create; with `send` the registration data go out by mail."""
+    """Answer user/create; with `send` the registration data are mailed."""
     facts = dict(call.body)
     send = facts.pop("send", False)
     _refuse_taken(call, facts["email"])
-    facts.setdefault("password", f"{call.vendor_state.random.getrandbits(48):012x}")
-    user = User(next(call.vendor_state.ids), **facts)
-    call.vendor_state.users[user.id] = user
-    call.vendor_state.record("user_created", id=user.id, email=user.email, role=user.role, send=send)
+    facts.setdefault("password", f"{call.state.random.getrandbits(48):012x}")
+    user = User(next(call.state.ids), **facts)
+    call.state.users[user.id] = user
+    call.state.record("user_created", id=user.id, email=user.email, role=user.role, send=send)
     return item(user.shown())
 
 
 def user_edit(call: Call) -> dict[str, Any]:
-    """Answer user/edit: oneself, or another user if an administrator asks.
+    """Answer user/edit: the token's user, or another user if the token's user is an administrator.
 
-    Without `id` it is the short form for oneself. Nobody changes one's own password, role or activity here.
+    Without `id` it is the token's user. Their own password, role and activity cannot be changed here.
     """
     changes = dict(call.body)
     if "id" not in changes:
         check(changes, _SELF)
-    user = find(call.vendor_state.users, changes.pop("id", call.user.id), "id")
+    user = find(call.state.users, changes.pop("id", call.user.id), "id")
     _refuse_edit(call, user, changes)
     for name, value in changes.items():
         setattr(user, name, value)
-    call.vendor_state.record("user_edited", id=user.id, fields=sorted(changes))
+    call.state.record("user_edited", id=user.id, fields=sorted(changes))
     return item(user.shown())
 
 
@@ -89,26 +89,26 @@ def _refuse_edit(call: Call, user: User, changes: dict[str, Any]) -> None:
 
 
 def _refuse_taken(call: Call, email: str) -> None:
-    if any(user.email == email for user in call.vendor_state.users.values()):
+    if any(user.email == email for user in call.state.users.values()):
         raise RefusedError(400, "email_taken", "email")
 
 
 def user_password(call: Call) -> dict[str, Any]:
-    """Answer user/password: a new password of one's own, for the old one."""
+    """Answer user/password: a new password for the token's user, who has to know the old one."""
     if call.body["old_password"] != call.user.password:
         raise RefusedError(400, "wrong_password", "old_password")
     call.user.password = call.body["password"]
-    call.vendor_state.record("password_changed", id=call.user.id)
+    call.state.record("password_changed", id=call.user.id)
     return item(call.user.shown())
 
 
 def user_remove(call: Call) -> dict[str, Any]:
-    """Answer user/remove: anybody but oneself."""
-    user = find(call.vendor_state.users, call.body["id"], "id")
+    """Answer user/remove: any user except the token's."""
+    user = find(call.state.users, call.body["id"], "id")
     if user is call.user:
         raise RefusedError(403, "yourself", "id")
-    del call.vendor_state.users[user.id]
-    call.vendor_state.record("user_removed", id=user.id, email=user.email)
+    del call.state.users[user.id]
+    call.state.record("user_removed", id=user.id, email=user.email)
     return item(user.shown())
 
 

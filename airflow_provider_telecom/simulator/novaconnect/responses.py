@@ -1,4 +1,4 @@
-"""How NovaConnect answers: an envelope with `code` and `message`, in Russian or English."""
+"""The texts of responses, in Russian or English, and the refusals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class RefusedError(Exception):
-    """NovaConnect says no: its error `code`, a key of `TEXTS` and the field or id it is about."""
+    """A refusal: its `code`, a key of `TEXTS`, and the field or id that it is about."""
 
     def __init__(self, code: int, text: str, detail: str = "") -> None:
         super().__init__(code, text, detail)
@@ -35,13 +35,13 @@ class RefusedError(Exception):
 
 
 def message(text: str, lang: str, detail: str = "") -> str:
-    """Return the text of a key of `TEXTS` in `lang`, with the detail behind it."""
+    """Return the text of a key of `TEXTS` in `lang`, followed by the detail."""
     words = TEXTS[text][LANGS.index(lang)]
     return f"{words}: {detail}" if detail else words
 
 
-def find(shelf: Mapping[int, T], number: int, field: str) -> T:
-    """Return what has the id `number`, or refuse with 404 in the name of `field`."""
-    if number not in shelf:
+def find(objects: Mapping[int, T], number: int, field: str) -> T:
+    """Return the object with the id `number`, or refuse with 404 for `field`."""
+    if number not in objects:
         raise RefusedError(404, "not_found", f"{field} {number}")
-    return shelf[number]
+    return objects[number]
