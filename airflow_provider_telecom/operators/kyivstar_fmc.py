@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.links.consoles import KyivstarFmcConsoleLink
+from airflow_provider_telecom.tasks.arguments import CallArguments
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 from airflow_provider_telecom.tasks.verification import CallOperator
 
@@ -41,7 +42,11 @@ class KyivstarFmcOriginateCallOperator(CallOperator):
     status_check: ClassVar[str] = "airflow_provider_telecom.vendors.kyivstar_fmc.status.call_record"
 
     def __init__(
-        self, *, called_number: str | int, calling_number: str | int | None = None, **kwargs: Any
+        self,
+        *,
+        called_number: str | int,
+        calling_number: str | int | None = None,
+        **kwargs: Unpack[CallArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.called_number, self.calling_number = called_number, calling_number

@@ -6,11 +6,12 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.operators.campaigns.operator import object_path
+from airflow_provider_telecom.tasks.arguments import CallArguments, OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 from airflow_provider_telecom.tasks.literals import is_literal
@@ -59,7 +60,9 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
     private_fields: ClassVar[Sequence[str]] = ("phone_to", "phone_from")
     status_check: ClassVar[str] = "airflow_provider_telecom.vendors.sunsim.status.callback"
 
-    def __init__(self, *, phone_to: str | int, phone_from: str | int, **kwargs: Any) -> None:
+    def __init__(
+        self, *, phone_to: str | int, phone_from: str | int, **kwargs: Unpack[CallArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.phone_to, self.phone_from = phone_to, phone_from
 
@@ -106,7 +109,7 @@ class SunSimGetVatsSettingsOperator(SunSimOperator):
         numbers: Sequence[str | int],
         path: str | None = None,
         return_settings: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.numbers, self.path, self.return_settings = numbers, path, return_settings
@@ -167,7 +170,7 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         settings: Sequence[Mapping[str, Any]] | None = None,
         path: str | None = None,
         expected_hash: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
         super().__init__(**kwargs)
         if settings is not None and path is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of, percent
+from airflow_provider_telecom.tasks.arguments import SensorArguments
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.sensor import TelecomSensor
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
@@ -47,13 +48,12 @@ class KetchUpSmsDeliveredSensor(KetchUpSensor):
         *,
         message_id: str | int | None = None,
         reference: str | None = None,
-        start_from_trigger: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         exactly_one(message_id=message_id, reference=reference)
         self.message_id, self.reference = message_id, reference
-        self._prepare_start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger()
 
 
 class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
@@ -95,8 +95,7 @@ class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
         expected: int | str | None = None,
         min_delivered_percent: str | float | None = None,
         min_final_percent: str | float = 100,
-        start_from_trigger: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.sms_task_ids, self.expected = sms_task_ids, expected
@@ -110,7 +109,7 @@ class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
             else str(percent("min_delivered_percent", min_delivered_percent))
         )
         self.min_final_percent = str(percent("min_final_percent", min_final_percent))
-        self._prepare_start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger()
 
 
 class KetchUpViberDeliveredSensor(KetchUpSensor):
@@ -137,14 +136,13 @@ class KetchUpViberDeliveredSensor(KetchUpSensor):
         message_id: str | int | None = None,
         reference: str | None = None,
         until: Literal["delivered", "read"] = "delivered",
-        start_from_trigger: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         exactly_one(message_id=message_id, reference=reference)
         self.message_id, self.reference = message_id, reference
         self.until = one_of("until", until, VIBER_END_STATES)
-        self._prepare_start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger()
 
 
 class KetchUpHlrFinishedSensor(KetchUpSensor):
@@ -170,13 +168,12 @@ class KetchUpHlrFinishedSensor(KetchUpSensor):
         *,
         hlr_ids: Sequence[str | int] | str | int | None = None,
         references: Sequence[str] | str | None = None,
-        start_from_trigger: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         exactly_one(hlr_ids=hlr_ids, references=references)
         self.hlr_ids, self.references = hlr_ids, references
-        self._prepare_start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger()
 
 
 class KetchUpStatFileReadySensor(KetchUpSensor):
@@ -194,9 +191,9 @@ class KetchUpStatFileReadySensor(KetchUpSensor):
     check_arguments: ClassVar[Sequence[str]] = ("file_key",)
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, *check_arguments)
 
-    def __init__(self, *, file_key: str, start_from_trigger: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, file_key: str, **kwargs: Unpack[SensorArguments]) -> None:
         super().__init__(**kwargs)
         self.file_key = file_key
         if is_literal(file_key):
             check_file_key(file_key)
-        self._prepare_start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
+from airflow_provider_telecom.tasks.arguments import SensorArguments
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.sensor import TelecomSensor
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import path_id, promo_uuid
@@ -41,12 +42,12 @@ class KyivstarSmsDeliveredSensor(KyivstarSensor):
     check_arguments: ClassVar[Sequence[str]] = ("message_id",)
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id")
 
-    def __init__(self, *, message_id: str, start_from_trigger: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, message_id: str, **kwargs: Unpack[SensorArguments]) -> None:
         super().__init__(**kwargs)
         self.message_id = message_id
         if is_literal(message_id):
             path_id("message_id", message_id)
-        self._prepare_start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger()
 
 
 class KyivstarViberDeliveredSensor(KyivstarSensor):
@@ -70,15 +71,14 @@ class KyivstarViberDeliveredSensor(KyivstarSensor):
         *,
         message_id: str,
         until: Literal["delivered", "seen"] = "delivered",
-        start_from_trigger: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.message_id = message_id
         if is_literal(message_id):
             path_id("message_id", message_id)
         self.until = one_of("until", until, ("delivered", "seen"))
-        self._prepare_start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger()
 
 
 class KyivstarPromoFinishedSensor(KyivstarSensor):
@@ -108,8 +108,7 @@ class KyivstarPromoFinishedSensor(KyivstarSensor):
         promo_id: str,
         fail_on_suspended: bool = False,
         min_delivered_percent: str | float | None = None,
-        start_from_trigger: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.promo_id, self.fail_on_suspended = promo_id, fail_on_suspended
@@ -120,4 +119,4 @@ class KyivstarPromoFinishedSensor(KyivstarSensor):
             if min_delivered_percent is None
             else str(percent("min_delivered_percent", min_delivered_percent))
         )
-        self._prepare_start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of
+from airflow_provider_telecom.tasks.arguments import SensorArguments
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.sensor import TelecomSensor
 from airflow_provider_telecom.vendors.novaconnect import arguments
@@ -60,8 +61,7 @@ class NovaConnectQueueDoneSensor(TelecomSensor):
         desired_state: Mapping[str, Any] | None = None,
         queue_id: str | None = None,
         callback_key: str | None = None,
-        start_from_trigger: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.operation, self.sim_ids, self.desired_state = operation, sim_ids, desired_state
@@ -74,4 +74,4 @@ class NovaConnectQueueDoneSensor(TelecomSensor):
                 check_observable(operation)
             if operation in OBSERVABLE and (desired_state is None or is_literal(desired_state)):
                 parse_operation(operation, desired_state)
-        self._prepare_start_from_trigger(start_from_trigger)
+        self._prepare_start_from_trigger()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -113,6 +112,8 @@ def check_names(cls: type, names: Iterable[str]) -> None:
     known = parameter_names(cls)
     for name in names:
         if name not in known and not name.startswith("_airflow"):  # Airflow adds such names for mapped tasks
+            from difflib import get_close_matches
+
             similar = get_close_matches(name, known, 1)
             hint = f"; did you mean {similar[0]}?" if similar else ""
             raise TelecomInputError(name, f"is not a parameter of {cls.__name__}{hint}")

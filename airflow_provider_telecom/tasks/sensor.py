@@ -1,4 +1,4 @@
-"""What all sensors stand on: one watch, looked at in a worker or in the triggerer."""
+"""Base class of all sensors: polls a status check, in a worker or in the triggerer."""
 
 from __future__ import annotations
 
@@ -25,27 +25,37 @@ TOLERATED_ERRORS = 5
 
 
 class TelecomSensor(TelecomTask, BaseSensorOperator):
-    """Waits for something at a vendor, and returns what has become of it as small JSON.
+    """Waits for a state of something at a vendor; returns what the vendor says of it as small JSON.
 
-    Raises TelecomMissedError when it ended for good in another way: no retry will help, so none is made.
+    If the final state is not the awaited one, TelecomFailedError is raised. Airflow does not retry it: the
+    state would be the same.
 
-    :param deferrable: wait in the triggerer, without a worker slot; the default is Airflow's
+    :param deferrable: wait in the triggerer, without a worker slot. The default is Airflow's
         `[operators] default_deferrable`.
-    :param start_from_trigger: go to the triggerer at once, without a worker first; this implies
-        `deferrable`. An XCom of one task and templates may be given. What cannot be rendered there (an XCom
-        of a mapped task, an XCom that is mapped or zipped, `xcom_pull` without `map_indexes`) makes the
-        sensor start in a worker and defer.
-    :param tolerated_errors: how many errors in a row that may pass (no answer, 5xx, 429, not known yet)
-        are borne. In mode `reschedule` each look counts anew.
+    :param start_from_trigger: start in the triggerer, without a worker first; this implies `deferrable`.
+        Arguments may be templates or the XCom of one task. With others (an XCom of a mapped task, an XCom
+        that is mapped or zipped, `xcom_pull` without `map_indexes`) the sensor starts in a worker and defers.
+    :param tolerated_errors: up to so many consecutive temporary errors (no answer, 5xx, 429, not found yet)
+        are ignored. In mode `reschedule` each poll counts from 0.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds after which the sensor fails. The default is Airflow's
+        `[sensors] default_timeout`.
+    :param mode: in a worker: `poke` keeps its slot, `reschedule` frees it between two polls.
+    :param exponential_backoff: wait longer after each poll.
+    :param max_wait: with `exponential_backoff`: the longest time between two polls.
+    :param soft_fail: skip the task instead of failing.
+    :param silent_fail: in a worker: log errors and go on.
+    :param never_fail: skip the task on any error.
     """
 
     hook: ClassVar[str]
     """Import path of the hook."""
     status_check: ClassVar[str]
-    """Import path of the watch, whose arguments are the fields named in `watched`."""
+    """Import path of the vendor's status check."""
     check_arguments: ClassVar[Sequence[str]]
+    """The fields that are the arguments of the status check."""
     subscription: ClassVar[str | None] = None
-    """Import path of what says under which topics the vendor tells of it by itself, if it may."""
+    """Import path of the function that returns the topics of the vendor's webhooks about it, if any."""
     template_fields: Sequence[str] = ("conn_id",)
 
     def __init__(
@@ -54,6 +64,7 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
         conn_id: str | None = None,
         deferrable: bool = DEFERRABLE,
         tolerated_errors: int = TOLERATED_ERRORS,
+        start_from_trigger: bool = False,
         retry_policy: RetryPolicy | None = POLICY,
         **kwargs: Any,
     ) -> None:
@@ -65,11 +76,12 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
         self.deferrable = deferrable
         self.tolerated_errors = in_range("tolerated_errors", tolerated_errors, 0, 1_000_000)
         self._check_silent_fail()
+        self._wants_start_from_trigger = start_from_trigger
         self._poller: Poller | None = None
         self._pause = 0.0
 
     def execute(self, context: Context) -> Any:  # noqa: RET503 - defer() does not return
-        """Wait here, or hand over to the triggerer."""
+        """Wait in this worker, or defer to the triggerer."""
         if not self.deferrable:
             return self._execute_here(context)
         from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
@@ -81,7 +93,7 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
 
     def _execute_here(self, context: Context) -> Any:
-        """Wait here. With `never_fail` a time-out is skipped, as Airflow does after a deferral."""
+        """Wait in this worker. With `never_fail` a time-out skips the task, as after a deferral."""
         from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
         try:
@@ -92,25 +104,25 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
             raise
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
+        """Poll once."""
         from airflow_provider_telecom.triggers.polling import Poller
 
         waiting = self._poll_config()
         self._poller = self._poller or Poller(waiting)
         found, self._pause = self._poller.poll(waiting.new_hook())
         if found is not None:
-            self._forget()
+            self._delete_webhook()
         return PokeReturnValue(found is not None, found)
 
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
-        """Return Airflow's pause, or a longer one if the vendor has asked for it, within the time-out."""
+        """Return Airflow's interval, or a longer one if the vendor asked for it, within the time-out."""
         asked = min(self._pause, max(0.0, self.timeout - run_duration()))
         return max(super()._get_next_poke_interval(started_at, run_duration, poke_count), asked)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the triggerer has seen, or raise as waiting here would have done."""
+        """Return the result of the trigger, or raise its error."""
         from airflow.sdk.exceptions import AirflowSkipException
 
         from airflow_provider_telecom.triggers.polling import facts_from_event
@@ -121,11 +133,11 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
             if self.never_fail:
                 raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
             raise
-        self._forget()
+        self._delete_webhook()
         return facts
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the triggerer. A trigger that broke is no `soft_fail`: in a worker it would be none."""
+        """Continue after the trigger. A crashed trigger fails the task in spite of `soft_fail`."""
         from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralError
 
         try:
@@ -135,8 +147,8 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
                 raise skipped.__cause__ from None
             raise
 
-    def _forget(self) -> None:
-        """Delete what the vendor has told: it has been used."""
+    def _delete_webhook(self) -> None:
+        """Delete the stored webhook, which has been used."""
         subscription = self._poll_config().new_subscription()
         if subscription and subscription.entry:
             from airflow_provider_telecom.webhooks.inbox_client import delete_webhook
@@ -167,11 +179,11 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
             subscription=self.subscription if self._has_subscription else None,
         )
 
-    def _prepare_start_from_trigger(self, wanted: bool) -> None:
-        """Arrange the start from the trigger, if it is wanted and safe. Each sensor's last word."""
-        if not wanted:
+    def _prepare_start_from_trigger(self) -> None:
+        """Let Airflow start the task from the trigger if asked to. The last call in a sensor's `__init__`."""
+        if not self._wants_start_from_trigger:
             return
-        self.deferrable = True  # where it cannot start from the trigger, it starts in a worker and defers
+        self.deferrable = True  # if it can't start from the trigger, it starts in a worker and defers
         self._check_silent_fail()
         found = {name: triggerer_value(getattr(self, name)) for name in ("conn_id", *self.check_arguments)}
         if any(value is None and getattr(self, name) is not None for name, value in found.items()):

@@ -21,7 +21,7 @@ _TOLERATED_ERRORS = 3
 class CallOperator(NonIdempotentOperator):
     """A task that rings two phones, of which the vendor's call records tell once the call has ended.
 
-    :param look_for_proof_seconds: after a lost answer, look so long (0 to 21600) in the call records for a
+    :param verify_within_seconds: after a lost answer, look so long (0 to 21600) in the call records for a
         call of the two numbers that began since it was asked for, and hold the worker meanwhile. A hit
         proves that it happened, and the task succeeds; a call that the two had by themselves in that time
         is taken for it; in the hour that happens twice in autumn, so is one of its first pass that began at

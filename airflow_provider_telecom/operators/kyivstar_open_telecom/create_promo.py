@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator
+from airflow_provider_telecom.operators.campaigns.operator import (
+    CampaignOperator,
+    DeferrableCampaignArguments,
+)
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import (
     MAX_CHUNK_SIZE,
@@ -65,7 +68,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         start: bool = False,
         chunk_size: int = MAX_CHUNK_SIZE,
         suspend_on_kill: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[DeferrableCampaignArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.param_columns, self.sender, self.start = param_columns, sender, start

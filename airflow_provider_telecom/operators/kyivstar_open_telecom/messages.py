@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
+from airflow_provider_telecom.tasks.arguments import NonIdempotentDeferrableArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 from airflow_provider_telecom.tasks.literals import is_literal
@@ -57,7 +58,7 @@ class KyivstarSendSmsOperator(KyivstarOperator, NonIdempotentOperator, Deferrabl
         sender: str | None = None,
         max_segments: int | None = None,
         ttl_seconds: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NonIdempotentDeferrableArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.msisdn, self.text, self.sender = msisdn, text, sender
@@ -135,7 +136,7 @@ class KyivstarSendViberOperator(KyivstarOperator, NonIdempotentOperator, Deferra
         action_url: str | None = None,
         sender: str | None = None,
         ttl_seconds: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NonIdempotentDeferrableArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.kind, self.template = one_of("kind", kind, ("transaction", "promotion")), template

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.journal.journal import Journal
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import start_promo, suspend_promo
+from airflow_provider_telecom.tasks.arguments import DeferrableArguments, OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.literals import is_literal
@@ -22,14 +23,20 @@ class _PromoOperator(KyivstarOperator):
 
     template_fields: Sequence[str] = (*TelecomOperator.template_fields, "promo_id")
 
-    def __init__(self, *, promo_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, promo_id: str, **kwargs: Unpack[OperatorArguments]) -> None:
         super().__init__(**kwargs)
         self.promo_id = promo_id
         if is_literal(promo_id):
             promo_uuid(promo_id)
 
 
-class KyivstarStartPromoOperator(_PromoOperator, DeferrableOperator):
+class StartPromoArguments(DeferrableArguments):
+    """The parameters of the bases of `KyivstarStartPromoOperator`."""
+
+    promo_id: str
+
+
+class KyivstarStartPromoOperator(DeferrableOperator, _PromoOperator):
     """Put a mailing into the queue, so that it starts; return `{"promo_id", "status", "changed"}`.
 
     This is what costs money and reaches people. The task looks first: a DRAFT is started; one that is
@@ -52,7 +59,11 @@ class KyivstarStartPromoOperator(_PromoOperator, DeferrableOperator):
     """
 
     def __init__(
-        self, *, resume_suspended: bool = False, suspend_on_kill: bool = True, **kwargs: Any
+        self,
+        *,
+        resume_suspended: bool = False,
+        suspend_on_kill: bool = True,
+        **kwargs: Unpack[StartPromoArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.resume_suspended, self.suspend_on_kill = resume_suspended, suspend_on_kill

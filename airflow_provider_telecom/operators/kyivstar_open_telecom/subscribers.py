@@ -19,13 +19,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, Unpack, get_args
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
+from airflow_provider_telecom.tasks.arguments import OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
@@ -52,6 +53,13 @@ class SubscriberCheckError(AirflowFailException):
     """A check of a subscriber gave an answer that is in `fail_on`. Airflow does not retry the task."""
 
 
+class SubscriberCheckArguments(OperatorArguments, total=False):
+    """The parameters of `SubscriberCheckOperator`."""
+
+    msisdn: Required[str | int]
+    fail_on: Collection[Answer]
+
+
 class SubscriberCheckOperator(KyivstarOperator):
     """Ask one question about one subscriber; return `{"question", "answer", ...}` and the facts behind it.
 
@@ -70,7 +78,9 @@ class SubscriberCheckOperator(KyivstarOperator):
     template_fields: Sequence[str] = (*TelecomOperator.template_fields, "msisdn")
     private_fields: ClassVar[Sequence[str]] = ("msisdn",)
 
-    def __init__(self, *, msisdn: str | int, fail_on: Collection[Answer] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, *, msisdn: str | int, fail_on: Collection[Answer] = (), **kwargs: Unpack[OperatorArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.msisdn = msisdn
         if isinstance(fail_on, str) or not isinstance(fail_on, Collection):
@@ -119,7 +129,7 @@ class KyivstarVerifySimOperator(SubscriberCheckOperator):
 
     _question = "sim_changed"
 
-    def __init__(self, *, activation_hours: int, **kwargs: Any) -> None:
+    def __init__(self, *, activation_hours: int, **kwargs: Unpack[SubscriberCheckArguments]) -> None:
         super().__init__(**kwargs)
         self.activation_hours = hours_back(activation_hours)
 
@@ -143,7 +153,7 @@ class KyivstarCheckSimCountOperator(SubscriberCheckOperator):
 
     _question = "more_sims"
 
-    def __init__(self, *, days: int, max_count: int = 1, **kwargs: Any) -> None:
+    def __init__(self, *, days: int, max_count: int = 1, **kwargs: Unpack[SubscriberCheckArguments]) -> None:
         super().__init__(**kwargs)
         self.days = days_back("days", days)
         self.max_count = in_range("max_count", max_count, 1, MAX_INT32)
@@ -184,7 +194,7 @@ class KyivstarCheckDeviceOperator(SubscriberCheckOperator):
         imei: str | int | None = None,
         days_period: int | None = None,
         max_count: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SubscriberCheckArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.imei, self.days_period, self.max_count = imei, days_period, max_count
@@ -228,7 +238,7 @@ class KyivstarCheckLifetimeOperator(SubscriberCheckOperator):
 
     _question = "younger_sim"
 
-    def __init__(self, *, min_months: int = 1, **kwargs: Any) -> None:
+    def __init__(self, *, min_months: int = 1, **kwargs: Unpack[SubscriberCheckArguments]) -> None:
         super().__init__(**kwargs)
         self.min_months = in_range("min_months", min_months, 1, MAX_INT32)
 
@@ -269,7 +279,12 @@ class KyivstarScoreOperator(SubscriberCheckOperator):
     _question = "lower_score"
 
     def __init__(
-        self, *, min_score: float, model_id: str = "7", return_score: bool = False, **kwargs: Any
+        self,
+        *,
+        min_score: float,
+        model_id: str = "7",
+        return_score: bool = False,
+        **kwargs: Unpack[SubscriberCheckArguments],
     ) -> None:
         super().__init__(**kwargs)
         if (
