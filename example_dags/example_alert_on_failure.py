@@ -1,8 +1,8 @@
-"""Fail, and tell the person on call: through KetchUp of the task, and through Kyivstar of the whole run.
+"""Fail, and alert the person on call: by KetchUp when the task fails, by Kyivstar when the run fails.
 
 Needs the connections `ketchup_loyalty_default` and `kyivstar_open_telecom_default`. Each run costs one SMS at
-each of them. The same failure is told once, at most ten are told in an hour, and what goes wrong while
-telling becomes a line in the log: an alert never makes things worse.
+each vendor. The same failure is reported once, and at most ten failures in an hour. If an alert itself
+fails, one line is logged: an alert never makes things worse.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ON_CALL = "{{ params.on_call }}"
     schedule=None,
     tags=["telecom", "alert"],
     params={
-        "on_call": Param("380670000200", type="string", description="Who is told"),
+        "on_call": Param("380670000200", type="string", description="Who gets the alert"),
         "originator": Param("test", type="string", description="Sender of KetchUp's SMS"),
         "sender": Param("messagedesk", type="string", description="Alpha name of Kyivstar's SMS"),
     },
@@ -36,7 +36,7 @@ def example_alert_on_failure() -> None:
         )
     )
     def load() -> None:
-        """Fail, as this example is meant to."""
+        """Fail on purpose."""
         raise AirflowFailException("the source is empty")
 
     load()

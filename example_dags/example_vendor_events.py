@@ -1,12 +1,12 @@
-"""Run when NovaConnect tells something: buy used-up packages anew and say so by SMS; file a new bill.
+"""Run on NovaConnect's webhooks: renew used-up packages and send an SMS about it; load new bills.
 
-**This costs money**: a package for each SIM, at most five in a run (`MOST_PACKAGES`; with more nothing is
-bought and the run fails), and one SMS. Needs the connections `novaconnect_default` with an
-administrator's token and `ketchup_loyalty_default`. Events come from the vendor's posts, or from a
-watcher where no vendor can reach Airflow (docs/callbacks.md); both are hints. So what a run does is
-decided by what the vendor's lists say as it runs: a package that was bought meanwhile is not bought
-again, nor by a retry. Runs come one after the other, and each ends when its packages are there. Started
-by hand, without events, it looks at the SIMs in `params` and files the newest bill.
+**This costs money**: one package per SIM, at most five in a run (`MAX_PACKAGES`; if there are more, nothing
+is bought and the run fails), and one SMS. Needs the connections `novaconnect_default` with an
+administrator's token and `ketchup_loyalty_default`. Events come from the vendor's webhooks, or from an asset
+watcher where the vendor cannot reach Airflow (docs/webhooks.md). Both are only hints. The run acts on what
+the vendor's lists say at that moment, so neither a second event nor a retry buys a package again. Runs do
+not overlap, and each ends when its packages are active. A run that is started by hand, without events,
+checks the SIMs in `params` and loads the newest bill.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from airflow_provider_telecom.webhooks.assets import (
 )
 
 CONNECTION = "novaconnect_default"
-MOST_PACKAGES = 5
+MAX_PACKAGES = 5
 OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "telecom")
 
 
@@ -40,11 +40,11 @@ OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "t
     tags=["telecom", "novaconnect"],
     params={
         "sim_ids": Param(
-            [1008], type="array", items={"type": "integer"}, description="SIMs to look at, by hand"
+            [1008], type="array", items={"type": "integer"}, description="SIMs to check in a run by hand"
         ),
-        "msisdn": Param("380670000200", type="string", description="Who is told"),
+        "msisdn": Param("380670000200", type="string", description="Who gets the SMS"),
         "text": Param(
-            "NovaConnect: packages were bought anew for the SIMs", type="string", description="What is said"
+            "NovaConnect: packages were renewed for the SIMs", type="string", description="Text of the SMS"
         ),
         "originator": Param("test", type="string", description="Sender of the SMS"),
         "output": Param(
@@ -56,8 +56,8 @@ OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "t
 )
 def example_vendor_events() -> None:
     @task
-    def what_was_told(params: Any = None, triggering_asset_events: Any = None) -> dict[str, Any]:
-        """Return the ids in all events of this run: Airflow may gather several for one."""
+    def read_events(params: Any = None, triggering_asset_events: Any = None) -> dict[str, Any]:
+        """Return the ids in all events of this run: Airflow may pass several events to one run."""
         events = [one for each in (triggering_asset_events or {}).values() for one in each]
         ours = [
             facts for one in events for facts in event_payloads(one) if facts.get("conn_id") == CONNECTION
@@ -70,60 +70,60 @@ def example_vendor_events() -> None:
             "bill_ids": sorted(bill_ids),
         }
 
-    what = what_was_told()
+    found = read_events()
 
     buy = NovaConnectRepackageOperator(
         task_id="buy_packages",
-        sim_ids="{{ ti.xcom_pull(task_ids='what_was_told')['sim_ids'] }}",
+        sim_ids="{{ ti.xcom_pull(task_ids='read_events')['sim_ids'] }}",
         only_used_up=True,
         on_unknown_sims="skip",
-        max_changes=MOST_PACKAGES,
+        max_changes=MAX_PACKAGES,
         confirm=True,
     )
 
     @task.short_circuit
-    def was_any_bought(outcome: dict[str, Any]) -> list[int]:
-        """Go on if there was a package to buy."""
-        print(f"bought for {outcome['changed']}, left alone {outcome['unchanged']}: {outcome['skipped']}")
+    def bought_sims(outcome: dict[str, Any]) -> list[int]:
+        """Return the SIMs for which a package was bought; skip the next tasks if there are none."""
+        print(f"bought for {outcome['changed']}, unchanged {outcome['unchanged']}: {outcome['skipped']}")
         bought: list[int] = outcome["changed"]
         return bought
 
     @task.sensor(poke_interval=5, timeout=3600)
     def wait_for_packages(bought: list[int]) -> bool:
-        """Wait until no SIM is blocked any more for the package that ran out: the next run then sees it."""
+        """Wait until no SIM is blocked for a used-up package, so that the next run does not buy again."""
         from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
 
         blocked = NovaConnectHook(CONNECTION).all_sims(blocked=True)
         return not any(sim.block == "p" and sim.id in bought for sim in blocked)
 
-    tell = KetchUpSendSmsOperator(
-        task_id="tell",
+    send_sms = KetchUpSendSmsOperator(
+        task_id="send_sms",
         msisdn="{{ params.msisdn }}",
         originator="{{ params.originator }}",
-        text="{{ params.text }} {{ ti.xcom_pull(task_ids='was_any_bought') | join(', ') }}",
+        text="{{ params.text }} {{ ti.xcom_pull(task_ids='bought_sims') | join(', ') }}",
     )
 
     @task.short_circuit
-    def which_bills(what: dict[str, Any]) -> list[int]:
-        """Return the bills that were told of and are there; by hand, the newest."""
+    def select_bills(found: dict[str, Any]) -> list[int]:
+        """Return the existing bills that the events name; in a run by hand, the newest bill."""
         from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
 
         bills = NovaConnectHook(CONNECTION).all_bills()
-        if what["by_hand"]:
+        if found["by_hand"]:
             return [max(bills, key=lambda bill: (bill.added or 0, bill.id)).id] if bills else []
-        return [bill.id for bill in bills if bill.id in what["bill_ids"]]
+        return [bill.id for bill in bills if bill.id in found["bill_ids"]]
 
-    file = NovaConnectBillToObjectStorageOperator(
+    file_bills = NovaConnectBillToObjectStorageOperator(
         task_id="file_bills",
-        path="{{ params.output }}/novaconnect_bills_told",
-        bill_ids="{{ ti.xcom_pull(task_ids='which_bills') }}",
+        path="{{ params.output }}/novaconnect_new_bills",
+        bill_ids="{{ ti.xcom_pull(task_ids='select_bills') }}",
     )
 
-    bought = was_any_bought(buy.output)
-    what >> buy
-    bought >> tell
+    bought = bought_sims(buy.output)
+    found >> buy
+    bought >> send_sms
     wait_for_packages(bought)
-    which_bills(what) >> file
+    select_bills(found) >> file_bills
 
 
 example_vendor_events()

@@ -1,7 +1,7 @@
-"""`make demo`: an SMS campaign, in real Airflow, against the simulator, on this machine alone.
+"""`make demo`: an SMS campaign in a real Airflow with the simulator, on this machine only.
 
-Starts the simulator, gives Airflow a home of its own with SQLite, runs the Dag `example_ketchup_messaging`,
-shows how it goes and its table, and ends every process that it started.
+Starts the simulator and an Airflow with its own home and SQLite, runs the Dag `example_ketchup_messaging`,
+shows its progress and its report, and ends every process that it started.
 """
 
 from __future__ import annotations
@@ -24,49 +24,49 @@ HOME = ROOT / ".demo"
 DAGS = ROOT / "example_dags"
 DAG_ID = "example_ketchup_messaging"
 LOG = HOME / "airflow.log"
-SECONDS_FOR_ALL = 170
-STARTING = "[DAG TEST] starting task_id="
+TIMEOUT_SECONDS = 170
+TASK_STARTS = "[DAG TEST] starting task_id="
 TASKS = {
-    "price": "price: reading the recipients, asking what it will cost",
-    "send": "send: an SMS of their own to each, 500 in a call",
-    "wait_for_receipts": "wait_for_receipts: until at least 75 % are delivered",
+    "price": "price: reads the recipients and asks what the campaign costs",
+    "send": "send: sends each recipient an individual SMS, 500 in one request",
+    "wait_for_receipts": "wait_for_receipts: waits until at least 75 % are delivered",
     "report": "report:",
 }
 
 
 @contextmanager
 def simulator() -> Iterator[dict[str, str]]:
-    """Run the simulator in this process and give the AIRFLOW_CONN_* variables that point at it."""
+    """Run the simulator in this process and yield the AIRFLOW_CONN_* variables of its connections."""
     from airflow_provider_telecom.simulator.server import Simulator
 
     running, ended = Simulator(), threading.Event()
     running.start()
-    watching = threading.Thread(target=tell_progress, args=(running.state, ended))
+    progress = threading.Thread(target=show_progress, args=(running.state, ended))
     try:
         running.state.set_transition("ketchup_loyalty.sms", "after_polls", 1)
-        watching.start()
+        progress.start()
         yield running.environment()
     finally:
         ended.set()
-        watching.join()
+        progress.join()
         running.stop()
 
 
-def tell_progress(state: SimulatorState, ended: threading.Event) -> None:
-    """Say what the vendor has got and delivered, whenever that has changed."""
+def show_progress(state: SimulatorState, ended: threading.Event) -> None:
+    """Show how many messages the vendor has received and delivered, whenever this changes."""
     from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 
-    told = (0, 0)
-    while not ended.wait(0.2):
+    shown = (0, 0)
+    while not ended.wait(0.05):
         messages = list(state.vendor_state("ketchup_loyalty", VendorState).messages.values())
-        found = len(messages), sum(message.delivery.final for message in messages)
-        if found != told:
-            show(f"  the vendor has {found[0]:,} messages, {found[1]:,} of them with a final receipt")
-        told = found
+        counts = len(messages), sum(message.delivery.final for message in messages)
+        if counts != shown:
+            show(f"  the vendor has {counts[0]:,} messages, {counts[1]:,} of them with a final receipt")
+        shown = counts
 
 
 def environment(connections: dict[str, str]) -> dict[str, str]:
-    """Return what Airflow needs: a home of its own, SQLite, our Dags only, the simulator's connections."""
+    """Return Airflow's environment: its own home, SQLite, our Dags only, the simulator's connections."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         **connections,
@@ -76,12 +76,13 @@ def environment(connections: dict[str, str]) -> dict[str, str]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "0",  # no worker runs, so a trigger need not wait for one
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def airflow(*words: str, env: dict[str, str], deadline: float) -> int:
-    """Run an Airflow command; its lines go to the log, and those that tell how it goes are shown."""
+    """Run an Airflow command. Its output goes to the log; the lines that show progress are also printed."""
     command = [sys.executable, "-m", "airflow", *words]
     with (
         LOG.open("a", encoding="utf-8") as log,
@@ -90,13 +91,13 @@ def airflow(*words: str, env: dict[str, str], deadline: float) -> int:
         ) as process,
     ):
         assert process.stdout is not None
-        alarm = threading.Timer(deadline - time.monotonic(), process.kill)
-        alarm.start()
+        timer = threading.Timer(deadline - time.monotonic(), process.kill)
+        timer.start()
         try:
             for line in process.stdout:
                 log.write(line)
-                if STARTING in line:
-                    task_id = line.split(STARTING, 1)[1].split()[0]
+                if TASK_STARTS in line:
+                    task_id = line.split(TASK_STARTS, 1)[1].split()[0]
                     show(TASKS.get(task_id, task_id))
                 elif line.startswith(("| ", "+-")):
                     show(f"  {line.rstrip()}")
@@ -105,23 +106,23 @@ def airflow(*words: str, env: dict[str, str], deadline: float) -> int:
             process.kill()
             raise
         finally:
-            alarm.cancel()
+            timer.cancel()
 
 
 def show(text: str) -> None:
-    """Print a line of the campaign."""
+    """Print an indented line."""
     print(f"  {text}", flush=True)
 
 
 def step(text: str) -> None:
-    """Say what is under way."""
+    """Print the heading of a step."""
     print(f"\n{text}", flush=True)
 
 
 def main() -> int:
     """Run the demo and return its exit code."""
     started = time.monotonic()
-    deadline = started + SECONDS_FOR_ALL
+    deadline = started + TIMEOUT_SECONDS
     HOME.mkdir(exist_ok=True)
     LOG.unlink(missing_ok=True)
     with simulator() as connections:
@@ -140,7 +141,7 @@ def main() -> int:
 
 
 def failed(what: str) -> int:
-    """Say what went wrong and show the end of the log."""
+    """Print what went wrong and the end of the log; return the exit code."""
     print(f"\n{what}; the end of .demo/airflow.log:\n", file=sys.stderr)
     print("".join(LOG.read_text(encoding="utf-8").splitlines(keepends=True)[-30:]), file=sys.stderr)
     return 1

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what `make test-system` runs beside Airflow, where it is missing: Redis, PostgreSQL and a browser, from
-# the distribution. They are programs to be started by the tests: no service of the system is started.
+# Installs Redis, PostgreSQL and Chromium from the distribution where they are missing. `make test-system` needs them.
+# The tests start these programs themselves: no system service is started.
 set -eu
 
 missing=""

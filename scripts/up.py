@@ -1,8 +1,7 @@
-"""`make up`: Airflow in the browser, with the simulator, connections to it, and the example Dags.
+"""`make up`: Airflow in the browser, with the simulator, its connections, and the example Dags.
 
-Airflow's home is `.up`, or what is given as the one argument: what you do there is still there next time.
-Everything listens on 127.0.0.1 only, anybody on this machine who finds the port is an administrator, and
-Ctrl-C ends all that was started.
+Airflow's home is `.up`, or the first argument, and is kept for the next start. Everything listens on
+127.0.0.1 only. Anybody on this machine who finds the port is an administrator. Ctrl-C ends everything.
 """
 
 from __future__ import annotations
@@ -25,31 +24,31 @@ from urllib.request import urlopen
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / ".up"
 COMPONENTS = ("api-server", "scheduler --skip-serve-logs", "dag-processor", "triggerer --skip-serve-logs")
-"""Logs are read from their files: Airflow's log servers would listen on more than 127.0.0.1."""
+"""Logs are read from files: Airflow's log servers would listen on more than 127.0.0.1."""
 READY_WITHIN_SECONDS = 300
-PATIENCE_SECONDS = 15
+TERMINATION_SECONDS = 15
 TRANSITIONS = {"kyivstar_open_telecom": 3, "ketchup_loyalty": 3, "novaconnect": 3}
 
 
 def main() -> int:
-    """Serve until Ctrl-C or SIGTERM; return the exit code."""
+    """Run until Ctrl-C or SIGTERM; return the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     HOME.mkdir(exist_ok=True, mode=0o700)
     try:
         with ExitStack() as stack:
-            stack.enter_context(alone())
+            stack.enter_context(exclusive_home())
             say(f"Starting the simulator and Airflow (half a minute or so; the logs are in {HOME}) ...")
-            state, connections = stack.enter_context(simulator())
+            simulator_url, connections = stack.enter_context(simulator())
             url, env = settings(connections)
             migrate(env)
             started = {name: stack.enter_context(component(name, env)) for name in COMPONENTS}
             wait_until_ready(url, started)
-            say(f"\nAirflow       {url}\nthe simulator {state}\n")
+            say(f"\nAirflow       {url}\nSimulator     {simulator_url}\n")
             say("Unpause or trigger an example Dag there. Ctrl-C ends everything.")
-            watch(started)
+            monitor(started)
     except KeyboardInterrupt:
-        say("\nAll has ended.")
+        say("\nEverything has ended.")
         return 0
     except RuntimeError as error:
         print(f"\n{error}", file=sys.stderr)
@@ -58,19 +57,19 @@ def main() -> int:
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal."""
+    """Print a line at once."""
     print(text, flush=True)
 
 
 def _stop(number: int, frame: object) -> None:
     for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, signal.SIG_IGN)  # ending takes some seconds, and must come to its end
+        signal.signal(again, signal.SIG_IGN)  # the shutdown takes seconds and must not be interrupted
     raise KeyboardInterrupt
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Keep this home to one `make up` at a time. Raises RuntimeError."""
+def exclusive_home() -> Iterator[None]:
+    """Allow one `make up` per home. Raises RuntimeError."""
     with (HOME / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,7 +80,7 @@ def alone() -> Iterator[None]:
 
 @contextmanager
 def simulator() -> Iterator[tuple[str, dict[str, str]]]:
-    """Run the simulator in this process; give its address and the variables of the connections."""
+    """Run the simulator in this process; yield its address and the variables of its connections."""
     from airflow_provider_telecom.simulator.server import Simulator
 
     running = Simulator()
@@ -120,9 +119,9 @@ def settings(connections: dict[str, str]) -> tuple[str, dict[str, str]]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(health_port),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW__TELECOM__PUBLIC_BASE_URL": url,  # the simulator calls back
+        "AIRFLOW__TELECOM__PUBLIC_BASE_URL": url,  # for the simulator's webhooks
         "AIRFLOW__TELECOM__WEBHOOK_SECRET": kept_secret("webhook.key"),
-        # A worker may see so late that its task has ended; what is resumed meanwhile loses a try.
+        # Seconds after which a worker notices that its task has ended. A task resumed earlier loses a try.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     }
 
@@ -130,12 +129,12 @@ def settings(connections: dict[str, str]) -> tuple[str, dict[str, str]]:
 def free_ports(count: int) -> list[int]:
     """Return different free ports of 127.0.0.1."""
     with ExitStack() as stack:
-        doors = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [door.getsockname()[1] for door in doors]
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
 
 
 def kept_secret(name: str) -> str:
-    """Return a secret of this home, made when it is first asked for: a restart can read what was written."""
+    """Return a secret of this home; it is created once, so that a restart can read what was encrypted."""
     path = HOME / name
     if not path.exists():
         path.touch(mode=0o600)
@@ -144,7 +143,7 @@ def kept_secret(name: str) -> str:
 
 
 def migrate(env: dict[str, str]) -> None:
-    """Make the database, or bring it up to date. Raises RuntimeError."""
+    """Create or upgrade the database. Raises RuntimeError."""
     with component("db migrate", env) as process:
         if process.wait():
             raise RuntimeError(f"Airflow's database could not be prepared:\n{end_of_log('db migrate')}")
@@ -152,7 +151,7 @@ def migrate(env: dict[str, str]) -> None:
 
 @contextmanager
 def component(name: str, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run an Airflow command in a process group of its own, and end the whole group afterwards."""
+    """Run an Airflow command in its own process group, and end the whole group afterwards."""
     command = [sys.executable, "-m", "airflow", *name.split()]
     with log_of(name).open("wb") as log:
         process = subprocess.Popen(
@@ -165,17 +164,17 @@ def component(name: str, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process group to end, and end it."""
+    """Terminate a process group, and kill it if it does not end in time."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE_SECONDS)
+            process.wait(TERMINATION_SECONDS)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def wait_until_ready(url: str, started: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Return once all parts of Airflow say that they are healthy. Raises RuntimeError."""
+    """Wait until all parts of Airflow are healthy. Raises RuntimeError."""
     ends = time.monotonic() + READY_WITHIN_SECONDS
     while not is_healthy(url):
         check(started)
@@ -185,7 +184,7 @@ def wait_until_ready(url: str, started: dict[str, subprocess.Popen[bytes]]) -> N
 
 
 def is_healthy(url: str) -> bool:
-    """Whether Airflow says of all its parts that they are healthy."""
+    """Return whether Airflow reports all its parts as healthy."""
     try:
         with urlopen(f"{url}/api/v2/monitor/health", timeout=5) as answer:
             found: dict[str, Any] = json.load(answer)
@@ -194,8 +193,8 @@ def is_healthy(url: str) -> bool:
     return all(found[part]["status"] == "healthy" for part in ("scheduler", "dag_processor", "triggerer"))
 
 
-def watch(started: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Wait until something ends by itself, which it should not. Raises RuntimeError."""
+def monitor(started: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Wait until a part of Airflow ends unexpectedly. Raises RuntimeError."""
     while True:
         check(started)
         time.sleep(1)
@@ -209,7 +208,7 @@ def check(started: dict[str, subprocess.Popen[bytes]]) -> None:
 
 
 def log_of(name: str) -> Path:
-    """Return where the output of a part of Airflow goes."""
+    """Return the path of the log of a part of Airflow."""
     return HOME / f"{name.partition(' --')[0].replace(' ', '-')}.log"
 
 

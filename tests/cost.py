@@ -1,4 +1,4 @@
-"""Comparing what things cost within one run, instead of with a number of seconds on some machine."""
+"""CPU time of actions, to be compared within one run rather than with a fixed number of seconds."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 
 def cpu_seconds(act: Callable[[], object]) -> float:
-    """Return the CPU time that this process spends on an action."""
+    """Return the CPU seconds that this process spends on an action."""
     began = time.process_time()
     act()
     return time.process_time() - began
 
 
 def least_cpu_seconds(act: Callable[[], object], tries: int = 5) -> float:
-    """Return the CPU time of the cheapest of some tries: other load can only make tries dearer."""
+    """Return the CPU seconds of the cheapest of some tries: other load can only add to them."""
     return min(cpu_seconds(act) for _ in range(tries))

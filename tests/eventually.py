@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 HANG_SECONDS = 120.0
-"""Guards against hanging, and nothing else: no test fails because something takes long."""
+"""Only a guard against hanging: no test fails because something takes long."""
 
 
 def eventually(condition: Callable[[], Any], every: float = 0.01) -> bool:
