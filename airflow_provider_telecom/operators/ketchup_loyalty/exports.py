@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import (
@@ -19,6 +19,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
+from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments, OperatorArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import JournaledOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
@@ -107,7 +108,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         callback_url: str | None = None,
         on_full: Literal["fail", "delete_own"] = "fail",
         own_file_keys: Sequence[str] | str = (),
-        **kwargs: Any,
+        **kwargs: Unpack[JournaledDeferrableArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.message_ids, self.msisdns, self.originator = message_ids, msisdns, originator
@@ -248,7 +249,9 @@ class KetchUpDeleteStatExportOperator(KetchUpOperator):
 
     template_fields: Sequence[str] = (*KetchUpOperator.template_fields, "file_key")
 
-    def __init__(self, *, file_key: str, missing_ok: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *, file_key: str, missing_ok: bool = False, **kwargs: Unpack[OperatorArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.file_key, self.missing_ok = file_key, missing_ok
         check_if_literal(file_key, arguments.check_file_key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomError
@@ -17,6 +17,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     raise_if_temporary,
     wait_until_found,
 )
+from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
@@ -71,7 +72,7 @@ class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         callback_url: str | None = None,
         chunk_size: int = 500,
         max_rejected: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[JournaledDeferrableArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.msisdns, self.callback_url = msisdns, callback_url

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
+from airflow_provider_telecom.tasks.arguments import OperatorArguments
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
@@ -67,7 +68,7 @@ class KetchUpPriceOperator(KetchUpOperator):
         tariff: int | None = None,
         country: str | None = None,
         chunk_size: int = 500,
-        **kwargs: Any,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.kind, self.tariff = one_of("kind", kind, arguments.MESSAGE_TYPES), arguments.check_tariff(tariff)

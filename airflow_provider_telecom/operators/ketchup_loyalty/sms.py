@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import (
@@ -17,6 +17,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import wait_until_found
+from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
@@ -68,7 +69,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         validity_hours: int = arguments.MAX_VALIDITY_HOURS,
         tariff: int | None = None,
         schedule_at: datetime | str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[JournaledDeferrableArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.msisdn, self.text, self.originator = msisdn, text, originator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
@@ -17,6 +17,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     raise_if_refused,
     raise_if_temporary,
 )
+from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments
 from airflow_provider_telecom.tasks.base import with_inbox
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
@@ -105,7 +106,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         keyed: bool = True,
         on_unknown: OnUnknown = "fail",
         min_delivered_percent: str | float | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[JournaledDeferrableArguments],
     ) -> None:
         if callback_url is None and read_receiver_settings() is not None:
             kwargs["inlets"] = with_inbox(kwargs.get("inlets"))

@@ -18,6 +18,7 @@ from airflow_provider_telecom.operators.novaconnect.plan import (
     refuse_unknown,
     select_sims,
 )
+from airflow_provider_telecom.tasks.arguments import DeferrableArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator, with_inbox
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.literals import is_literal
@@ -47,6 +48,21 @@ class NovaConnectOperator(TelecomOperator):
         from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
 
         return NovaConnectHook(self.conn_id)
+
+
+class ChangeArguments(DeferrableArguments, total=False):
+    """The parameters of `NovaConnectSimsOperator`, without those that choose the SIMs."""
+
+    on_unknown_sims: Literal["fail", "skip"]
+    max_changes: int | None
+
+
+class SimsArguments(ChangeArguments, total=False):
+    """The parameters of `NovaConnectSimsOperator`."""
+
+    sim_ids: Any
+    select: Any
+    callback_url: str | None
 
 
 class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):

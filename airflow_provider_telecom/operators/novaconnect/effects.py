@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Facts, State
-from airflow_provider_telecom.operators.novaconnect.base import NovaConnectSimsOperator
+from airflow_provider_telecom.operators.novaconnect.base import NovaConnectSimsOperator, SimsArguments
+from airflow_provider_telecom.tasks.arguments import NonIdempotentArguments
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 from airflow_provider_telecom.vendors.novaconnect.operations import (
     Disconnect,
@@ -23,12 +24,25 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
+class EffectArguments(SimsArguments, NonIdempotentArguments):
+    """The parameters of `NovaConnectEffectOperator`."""
+
+
+class ConfirmedArguments(EffectArguments, total=False):
+    """The parameters of `NovaConnectConfirmedOperator`."""
+
+    confirm: bool
+
+
 class NovaConnectEffectOperator(NovaConnectSimsOperator, NonIdempotentOperator):
     """An operation without an idempotency key; `on_unknown` says what a later try does.
 
     `skipped` has SIMs that it is not for, such as those of profile TC. With `assume_sent` after an unknown
     outcome only `{"assumed_sent": True}` is returned.
     """
+
+    def __init__(self, **kwargs: Unpack[EffectArguments]) -> None:
+        super().__init__(**kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it once, and wait with `wait_for_completion`."""
@@ -64,7 +78,7 @@ class NovaConnectConfirmedOperator(NovaConnectEffectOperator):
 
     consequence: ClassVar[str]
 
-    def __init__(self, *, confirm: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, confirm: bool = False, **kwargs: Unpack[EffectArguments]) -> None:
         super().__init__(**kwargs)
         if confirm is not True:
             raise TelecomInputError(
@@ -116,7 +130,7 @@ class NovaConnectSendSmsOperator(NovaConnectEffectOperator):
     template_fields: Sequence[str] = (*NovaConnectSimsOperator.template_fields, "text")
     private_fields: ClassVar[Sequence[str]] = (*NovaConnectSimsOperator.private_fields, "text")
 
-    def __init__(self, *, text: str, **kwargs: Any) -> None:
+    def __init__(self, *, text: str, **kwargs: Unpack[EffectArguments]) -> None:
         super().__init__(**kwargs)
         self.text = text
         self._check_literals(text)
@@ -145,7 +159,12 @@ class NovaConnectSetTariffOperator(NovaConnectConfirmedOperator):
     template_fields: Sequence[str] = (*NovaConnectSimsOperator.template_fields, "package_kb")
 
     def __init__(
-        self, *, package_kb: int | str, auto_package: bool, all_world: bool | None = None, **kwargs: Any
+        self,
+        *,
+        package_kb: int | str,
+        auto_package: bool,
+        all_world: bool | None = None,
+        **kwargs: Unpack[ConfirmedArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.package_kb, self.auto_package, self.all_world = package_kb, auto_package, all_world
@@ -168,7 +187,7 @@ class NovaConnectRepackageOperator(NovaConnectConfirmedOperator):
     operation_type: ClassVar[type[Operation]] = Repackage
     consequence: ClassVar[str] = "buys packages"
 
-    def __init__(self, *, only_used_up: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, only_used_up: bool = False, **kwargs: Unpack[ConfirmedArguments]) -> None:
         super().__init__(**kwargs)
         self.only_used_up = only_used_up
         self._operation()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.novaconnect.base import MAX_SIMS, NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.plan import check_select, select_sims
+from airflow_provider_telecom.tasks.arguments import OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.literals import is_literal
 
@@ -39,7 +40,12 @@ class NovaConnectListSimsOperator(NovaConnectOperator):
     )
 
     def __init__(
-        self, *, select: Any = None, fields: Sequence[str] = (), max_sims: int = 10_000, **kwargs: Any
+        self,
+        *,
+        select: Any = None,
+        fields: Sequence[str] = (),
+        max_sims: int = 10_000,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.select, self.max_sims = select, in_range("max_sims", max_sims, 1, MAX_SIMS)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
-from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State, state_after
-from airflow_provider_telecom.operators.novaconnect.base import NovaConnectSimsOperator
+from airflow_provider_telecom.operators.novaconnect.base import (
+    ChangeArguments,
+    NovaConnectSimsOperator,
+    SimsArguments,
+)
 from airflow_provider_telecom.operators.novaconnect.plan import Plan, resume_plan
+from airflow_provider_telecom.tasks.arguments import JournaledArguments
 from airflow_provider_telecom.tasks.effects import JournaledOperator
 from airflow_provider_telecom.vendors.novaconnect.operations import (
     Block,
@@ -23,6 +28,14 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
+class StateArguments(SimsArguments, JournaledArguments):
+    """The parameters of `NovaConnectStateOperator`."""
+
+
+class RenameArguments(ChangeArguments, JournaledArguments):
+    """The parameters of `NovaConnectStateOperator`, without those that choose the SIMs."""
+
+
 class NovaConnectStateOperator(NovaConnectSimsOperator, JournaledOperator):
     """An operation that brings SIMs into a state.
 
@@ -30,6 +43,9 @@ class NovaConnectStateOperator(NovaConnectSimsOperator, JournaledOperator):
     task) the next try reads the list of SIMs again: SIMs in the state count as changed, the operation is sent
     again for SIMs that are as they were before, and SIMs that somebody has changed meanwhile are skipped.
     """
+
+    def __init__(self, **kwargs: Unpack[StateArguments]) -> None:
+        super().__init__(**kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it for the SIMs that are not yet in the state, and wait with `wait_for_completion`."""
@@ -103,7 +119,7 @@ class NovaConnectSetLimitOperator(NovaConnectStateOperator):
         *,
         limit_mb: int | str | None = None,
         limit_type: Literal["off", "month1"] = "month1",
-        **kwargs: Any,
+        **kwargs: Unpack[StateArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.limit_mb, self.limit_type = limit_mb, limit_type
@@ -137,7 +153,12 @@ class NovaConnectSetGroupsOperator(NovaConnectStateOperator):
     )
 
     def __init__(
-        self, *, group_ids: Any = (), new_group_names: Any = (), exact: bool = False, **kwargs: Any
+        self,
+        *,
+        group_ids: Any = (),
+        new_group_names: Any = (),
+        exact: bool = False,
+        **kwargs: Unpack[StateArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.group_ids, self.new_group_names, self.exact = group_ids, new_group_names, exact
@@ -162,9 +183,9 @@ class NovaConnectRenameSimOperator(NovaConnectStateOperator):
     template_fields: Sequence[str] = (*NovaConnectSimsOperator.template_fields, "name")
     private_fields: ClassVar[Sequence[str]] = (*NovaConnectSimsOperator.private_fields, "name")
 
-    def __init__(self, *, sim_id: int | str, name: str, **kwargs: Any) -> None:
-        for refused in {"sim_ids", "select", "callback_url"} & kwargs.keys():
-            raise TelecomInputError(refused, "is not for renaming, which takes one sim_id and reports no end")
+    fixed_parameters: ClassVar[tuple[str, ...]] = ("sim_ids", "select", "callback_url")
+
+    def __init__(self, *, sim_id: int | str, name: str, **kwargs: Unpack[RenameArguments]) -> None:
         super().__init__(sim_ids=[sim_id], **kwargs)
         self.name = name
         self._check_literals(name)
