@@ -23,8 +23,9 @@ MOST_ROTATIONS_PER_KILL = 5
 @pytest.mark.parametrize(
     ("lock", "kills", "processes", "threads"),
     [
-        ("none", 2, 3, 5),
-        ("host", 1, 3, 5),
+        ("none", 1, 2, 2),
+        pytest.param("none", 2, 3, 5, marks=pytest.mark.long),
+        pytest.param("host", 1, 3, 5, marks=pytest.mark.long),
         pytest.param("none", 20, 4, 50, marks=pytest.mark.system),
         pytest.param("host", 5, 4, 50, marks=pytest.mark.system),
     ],
