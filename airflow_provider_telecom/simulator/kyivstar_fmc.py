@@ -1,4 +1,4 @@
-"""Kyivstar FMC as its document describes it: call records in three formats, originating calls."""
+"""A simulated Kyivstar FMC: call records in three formats, and originating calls."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _TYPES = {"csv": "text/csv", "json": "application/json", "xml": "application/xml
 
 @dataclass(frozen=True)
 class Call:
-    """One call, in UTC; the wall-clock of Kyiv is put on when it is told."""
+    """One call, in UTC. Responses show its times in Kyiv."""
 
     start: datetime
     seconds: float
@@ -57,17 +57,17 @@ class Call:
 
     @property
     def end(self) -> datetime:
-        """When it ended, in whole seconds."""
+        """The end of the call in whole seconds."""
         return self.start + timedelta(seconds=math.floor(self.seconds))
 
     @property
     def end_exactly(self) -> datetime:
-        """When it ended."""
+        """The exact end of the call."""
         return self.start + timedelta(seconds=self.seconds)
 
 
 class VendorState:
-    """The PBX's records."""
+    """The state of the vendor: its token and call records, and the switches that select its behaviour."""
 
     def __init__(self, state: SimulatorState) -> None:
         self.simulator = state
@@ -88,7 +88,7 @@ class VendorState:
         return call
 
     def between(self, first: datetime, last: datetime) -> Iterator[Call]:
-        """Yield the ended calls of an interval of naive Kyiv times, as the switches have it."""
+        """Yield the calls that have ended, of an interval of local times in Kyiv."""
         now, switches = self.simulator.clock.now(), self.switches
         last -= timedelta(seconds=1) if switches.on("end_excluded") else timedelta(0)
         calls = self.calls if switches["row_order"] == "start" else reversed(self.calls)
@@ -117,66 +117,64 @@ class _ParameterError(Exception):
     """A parameter is missing or has an invalid value."""
 
 
-def routes(state: SimulatorState) -> APIRouter:
+def routes(simulator: SimulatorState) -> APIRouter:
     """Return the vendor's routes."""
     router = APIRouter()
 
     @router.get("/api/cdr/v1/callstat.{suffix}")
     async def callstat(suffix: str, request: Request) -> Response:
-        vendor_state: VendorState = state.vendor_state("kyivstar_fmc", VendorState)
+        state: VendorState = simulator.vendor_state("kyivstar_fmc", VendorState)
         given = dict(request.query_params)
-        if refusal := _refusal(vendor_state, given):
+        if refusal := _refusal(state, given):
             return refusal
         try:
             flags = _flags(given)
-            first, last = _interval(given, state.clock.now(), vendor_state.switches)
+            first, last = _interval(given, simulator.clock.now(), state.switches)
         except _ParameterError as wrong:
-            return _error(vendor_state, 400, str(wrong))
+            return _error(state, 400, str(wrong))
         if suffix not in _TYPES or set(given) - {"token", "from", "to", *_FLAGS}:
-            return _error(vendor_state, 400 if suffix in _TYPES else 404, "Unknown format or parameter")
-        text = _written(vendor_state.between(first, last), suffix, flags, vendor_state.switches)
+            return _error(state, 400 if suffix in _TYPES else 404, "Unknown format or parameter")
+        text = _written(state.between(first, last), suffix, flags, state.switches)
         name = f"callstat_{first:%Y-%m-%dT%H:%M:%S}_{last:%Y-%m-%dT%H:%M:%S}.{suffix}"
         return StreamingResponse(
-            _in_larger_pieces(text, vendor_state.switches["csv_encoding"] if suffix == "csv" else "utf-8"),
+            _in_larger_pieces(text, state.switches["csv_encoding"] if suffix == "csv" else "utf-8"),
             media_type=f"{_TYPES[suffix]}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
     @router.get("/api/onebox/v1/originate")
     async def originate(request: Request) -> Response:
-        vendor_state: VendorState = state.vendor_state("kyivstar_fmc", VendorState)
+        state: VendorState = simulator.vendor_state("kyivstar_fmc", VendorState)
         given = dict(request.query_params)
-        if refusal := _refusal(vendor_state, given):
+        if refusal := _refusal(state, given):
             return refusal
-        if not vendor_state.activated:
-            return _error(vendor_state, 403, "API functionality is not activated")
+        if not state.activated:
+            return _error(state, 403, "API functionality is not activated")
         numbers = [given.get(name, "") for name in ("calling_number", "called_number")]
         if set(given) != {"token", "calling_number", "called_number"} or not all(
             map(_NUMBER.fullmatch, numbers)
         ):
-            return _error(
-                vendor_state, 400, "One of the required parameters is missing or has an invalid value"
-            )
+            return _error(state, 400, "One of the required parameters is missing or has an invalid value")
         calling, called = ("0" + number[-9:] for number in numbers)
-        vendor_state.add_call(state.clock.now(), 30, calling, called)
-        state.record("kyivstar_fmc", "call", calling=calling, called=called)
+        state.add_call(simulator.clock.now(), 30, calling, called)
+        simulator.record("kyivstar_fmc", "call", calling=calling, called=called)
         return Response(status_code=200)
 
     return router
 
 
-def _error(vendor_state: VendorState, status: int, text: str) -> Response:
-    form = vendor_state.switches["error_body"]
+def _error(state: VendorState, status: int, text: str) -> Response:
+    form = state.switches["error_body"]
     if form == "json":
         return JSONResponse({"error": text}, status)
     return Response(text if form == "text" else "", status, media_type="text/plain")
 
 
-def _refusal(vendor_state: VendorState, given: dict[str, str]) -> Response | None:
+def _refusal(state: VendorState, given: dict[str, str]) -> Response | None:
     if "token" not in given:
-        return _error(vendor_state, 400, "One of the required parameters is missing")
-    if given["token"] != vendor_state.token:
-        return _error(vendor_state, 403, "Invalid authorization key specified")
+        return _error(state, 400, "One of the required parameters is missing")
+    if given["token"] != state.token:
+        return _error(state, 403, "Invalid authorization key specified")
     return None
 
 
@@ -200,7 +198,7 @@ def _interval(given: dict[str, str], now: datetime, switches: Switches) -> tuple
         length, age = last - first, shown - first
     kept = _KEPT + timedelta(hours=switches["limits"] == "lenient")
     if last < first or length > _WINDOW or age > kept:
-        raise _ParameterError("the interval is too long, too old or turned round")
+        raise _ParameterError("the interval is too long, too old or reversed")
     return first, last
 
 
@@ -244,7 +242,7 @@ def _number(number: str, form: str) -> str:
 
 
 def _written(calls: Iterable[Call], suffix: str, flags: Sequence[str], switches: Switches) -> Iterator[str]:
-    """Yield the pieces of a list, so that one of millions takes no memory."""
+    """Yield the pieces of a list, so that a list of millions needs no memory."""
     rows = (_row(call, flags, switches) for call in calls)
     if suffix == "json":
         return _json(rows, switches)

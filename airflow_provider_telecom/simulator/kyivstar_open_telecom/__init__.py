@@ -1,4 +1,4 @@
-"""A pretend Kyivstar Open Telecom: tokens, subscriber checks, SMS, Viber and mailings, on three servers."""
+"""A simulated Kyivstar Open Telecom: tokens, subscriber checks, SMS, Viber and promos, on three servers."""
 
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.routes import routes
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import (

@@ -1,4 +1,4 @@
-"""SMS and Viber messages: each accepted one is paid for, and nothing keeps a copy from being sent."""
+"""SMS and Viber messages. Each accepted message is paid for; duplicates are not detected."""
 
 from __future__ import annotations
 
@@ -8,17 +8,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
-    Field,
-    between,
-    check,
-    is_alpha_name,
-    is_msisdn,
-    is_text,
-    is_url,
-    msisdn,
-)
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
+from airflow_provider_telecom.simulator.fields import Field, between, check, is_filled_text, is_object
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import fields
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.requests import Call, Method
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
     NO_MESSAGE_STATUS,
     RefusedError,
@@ -28,25 +20,25 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import Chann
 from airflow_provider_telecom.simulator.sms import segments
 
 MAX_SEGMENTS = 6
-LONGEST_VIBER_TEXT = 1000
+MAX_VIBER_TEXT = 1000
 
 
-def check_sender(vendor_state: VendorState, sender: str) -> None:
-    """Refuse an alpha name that was not agreed on."""
-    if sender in vendor_state.refused_senders:
-        raise wrong("from", "the alpha name is not agreed on")
+def check_sender(state: VendorState, sender: str) -> None:
+    """Refuse an alpha name that is not approved."""
+    if sender in state.refused_senders:
+        raise wrong("from", "the alpha name is not approved")
 
 
-def rfc3339(vendor_state: VendorState, moment: datetime) -> str:
+def rfc3339(state: VendorState, moment: datetime) -> str:
     """Return a time as RFC 3339 with milliseconds."""
-    if vendor_state.switches["date_form"] == "offset":
+    if state.switches["date_form"] == "offset":
         return moment.astimezone(ZoneInfo("Europe/Kyiv")).isoformat(timespec="milliseconds")
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def send_sms(call: Call) -> dict[str, Any]:
-    """Accept an SMS, however often it is sent."""
-    check_sender(call.vendor_state, call.body["from"])
+    """Accept an SMS. A duplicate is accepted too."""
+    check_sender(call.state, call.body["from"])
     needed = segments(call.body["text"])
     if needed > call.body.get("maxSegments", MAX_SEGMENTS):
         raise wrong("text", f"takes {needed} segments")
@@ -55,73 +47,69 @@ def send_sms(call: Call) -> dict[str, Any]:
 
 
 def send_transaction(call: Call) -> dict[str, Any]:
-    """Accept a Viber message. One that fits no agreed template is charged as advertising."""
-    fits = any(re.fullmatch(template, call.body["text"]) for template in call.vendor_state.viber_templates)
+    """Accept a Viber message. A text that matches no agreed template is charged as advertising."""
+    fits = any(re.fullmatch(template, call.body["text"]) for template in call.state.viber_templates)
     return _viber(call, "viber_transaction", charged="transaction" if fits else "promotion")
 
 
 def send_promotion(call: Call) -> dict[str, Any]:
     """Accept a Viber advertisement: a text, a picture, or a text with a picture and a button."""
     extended = call.body.get("contentExtended", {})
-    check(extended, _EXTENDED, "contentExtended.")
+    check(extended, _EXTENDED, fields.refuse, "contentExtended.")
     if "text" not in call.body and "img" not in extended:
         raise wrong("text", "required without a picture")
     if ("caption" in extended) != ("action" in extended):
         raise wrong("contentExtended", "a button takes both caption and action")
-    if (
-        "action" in extended
-        and "img" not in extended
-        and call.vendor_state.switches.on("viber_button_picture")
-    ):
+    if "action" in extended and "img" not in extended and call.state.switches.on("viber_button_picture"):
         raise wrong("contentExtended", "a button takes a picture")
     return _viber(call, "viber_promotion", charged="promotion", content_extended=extended)
 
 
 def _viber(call: Call, kind: str, **facts: Any) -> dict[str, Any]:
-    check_sender(call.vendor_state, call.body["from"])
+    check_sender(call.state, call.body["from"])
     message = _accept(call, "viber", ["accepted", "delivered", "seen"], kind, **facts)
     return {"reqId": call.request_id, "mid": message.id}
 
 
 def _accept(call: Call, channel: Channel, stages: Sequence[str], kind: str, **facts: Any) -> Message:
-    vendor_state, number = call.vendor_state, msisdn(call.body["to"]) or ""
-    now = vendor_state.simulator.clock.now()
-    if number in vendor_state.unreachable:
-        stages = [stages[0], "expired"] if vendor_state.switches.on("expired") else stages[:1]
-    progression = vendor_state.simulator.start_progression(f"kyivstar_open_telecom.{channel}", stages)
+    state, number = call.state, fields.msisdn(call.body["to"]) or ""
+    now = state.simulator.clock.now()
+    if number in state.unreachable:
+        stages = [stages[0], "expired"] if state.switches.on("expired") else stages[:1]
+    progression = state.simulator.start_progression(f"kyivstar_open_telecom.{channel}", stages)
     message = Message(
-        vendor_state.message_id(call.environment, number), call.environment, progression, "accepted", now
+        state.message_id(call.environment, number), call.environment, progression, "accepted", now
     )
-    vendor_state.messages[channel][message.id] = message
+    state.messages[channel][message.id] = message
     facts |= {"sender": call.body["from"], "text": call.body.get("text")}
     call.record(kind, id=message.id, msisdn=number, **facts)
     return message
 
 
 def sms_status(call: Call) -> dict[str, Any]:
-    """Answer an SMS's status: accepted or delivered."""
+    """Return an SMS's status: accepted or delivered."""
     return _status(call, "sms", "msgId")
 
 
 def viber_status(call: Call) -> dict[str, Any]:
-    """Answer a Viber message's status: accepted, delivered or seen."""
+    """Return a Viber message's status: accepted, delivered or seen."""
     return _status(call, "viber", "mid")
 
 
 def _status(call: Call, channel: Channel, id_field: str) -> dict[str, Any]:
-    message = call.vendor_state.messages[channel].get(call.path["message_id"])
+    message = call.state.messages[channel].get(call.path["message_id"])
     if message is None or message.environment != call.environment:
-        if call.environment == "mock" and call.vendor_state.switches.on("mock_status"):
-            date = rfc3339(call.vendor_state, call.vendor_state.simulator.clock.now())
+        if call.environment == "mock" and call.state.switches.on("mock_status"):
+            date = rfc3339(call.state, call.state.simulator.clock.now())
             id_ = call.path["message_id"]
             return {"reqId": call.request_id, id_field: id_, "status": "delivered", "date": date}
         raise _no_status()
     status = message.progression.poll()
     if status != message.status:
-        message.status, message.changed = status, call.vendor_state.simulator.clock.now()
-    if call.vendor_state.switches.on("late_status") and status == "accepted":
+        message.status, message.changed = status, call.state.simulator.clock.now()
+    if call.state.switches.on("late_status") and status == "accepted":
         raise _no_status()
-    date = rfc3339(call.vendor_state, message.changed)
+    date = rfc3339(call.state, message.changed)
     return {"reqId": call.request_id, id_field: message.id, "status": status, "date": date}
 
 
@@ -129,29 +117,33 @@ def _no_status() -> RefusedError:
     return RefusedError(404, NO_MESSAGE_STATUS, "The message does not exist or is not delivered yet")
 
 
-def _is_viber_text(value: Any) -> bool:
-    return is_text(value) and len(value) <= LONGEST_VIBER_TEXT
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
+def _is_viber_text(value: object) -> bool:
+    return is_filled_text(value) and len(str(value)) <= MAX_VIBER_TEXT
 
 
 _SMS = {
-    "from": Field(is_alpha_name, True),
-    "to": Field(is_msisdn, True),
-    "text": Field(is_text, True),
-    "maxSegments": Field(between(1, MAX_SEGMENTS)),
-    "messageTtlSec": Field(between(0, 86_400)),
+    "from": Field(fields.is_alpha_name),
+    "to": Field(fields.is_msisdn),
+    "text": Field(is_filled_text),
+    "maxSegments": Field(between(1, MAX_SEGMENTS), required=False),
+    "messageTtlSec": Field(between(0, 86_400), required=False),
 }
 _TRANSACTION = {
-    "from": Field(is_text, True),
-    "to": Field(is_msisdn, True),
-    "text": Field(_is_viber_text, True),
-    "messageTtlSec": Field(between(30, 1_209_600)),
+    "from": Field(is_filled_text),
+    "to": Field(fields.is_msisdn),
+    "text": Field(_is_viber_text),
+    "messageTtlSec": Field(between(30, 1_209_600), required=False),
 }
-_PROMOTION = {**_TRANSACTION, "text": Field(_is_viber_text), "contentExtended": Field(_is_object)}
-_EXTENDED = {"img": Field(is_url), "caption": Field(is_text), "action": Field(is_url)}
+_EXTENDED = {
+    "img": Field(fields.is_url, required=False),
+    "caption": Field(is_filled_text, required=False),
+    "action": Field(fields.is_url, required=False),
+}
+_PROMOTION = {
+    **_TRANSACTION,
+    "text": Field(_is_viber_text, required=False),
+    "contentExtended": Field(is_object, required=False),
+}
 
 METHODS = (
     Method("POST", "/sms", send_sms, _SMS),

@@ -1,12 +1,11 @@
-"""The list of mailings: filtered by start, sorted, and cut into pages."""
+"""The list of promos: filtered by start, sorted, and split into pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import Field, digits_between, one_of
+from airflow_provider_telecom.simulator.fields import Field, digits_between, one_of
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import wrong
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import Promo
 from airflow_provider_telecom.simulator.switches import Switches
@@ -28,24 +27,24 @@ def moment(text: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _is_moment(value: Any) -> bool:
-    return moment(value) is not None
+def _is_moment(value: object) -> bool:
+    return moment(str(value)) is not None
 
 
 LIST_QUERY = {
-    "pageSize": Field(digits_between(1, 999_999_999), True),
-    "pageNumber": Field(digits_between(0, 999_999_999), True),
-    "startDateFrom": Field(_is_moment),
-    "startDateTo": Field(_is_moment),
-    "sortBy": Field(one_of(*_SORT_KEYS)),
-    "sortDirection": Field(one_of("ASC", "DESC", "asc", "desc")),
+    "pageSize": Field(digits_between(1, 999_999_999)),
+    "pageNumber": Field(digits_between(0, 999_999_999)),
+    "startDateFrom": Field(_is_moment, required=False),
+    "startDateTo": Field(_is_moment, required=False),
+    "sortBy": Field(one_of(*_SORT_KEYS), required=False),
+    "sortDirection": Field(one_of("ASC", "DESC", "asc", "desc"), required=False),
 }
 
 
 def page(
     promos: Sequence[Promo], query: Mapping[str, str], switches: Switches
 ) -> tuple[list[Promo], dict[str, int]]:
-    """Return the page that the query asks for, and the numbers that go with it."""
+    """Return the requested page, and the totals."""
     for name in ("startDateFrom", "startDateTo"):
         if switches["list_dates"] == "day" and len(query.get(name, "")) > len("2026-01-31"):
             raise wrong(name, "a day is expected")
@@ -68,7 +67,7 @@ def page(
 
 
 def _place(number: int, first: str) -> int | None:
-    """Return the place of a page among all, from 0; None for one that is always empty."""
+    """Return a page's position among all pages, from 0; None for a page that is always empty."""
     if first == "0" or number > 0:
         return number - (first != "0")
     if first == "1_refused":

@@ -1,20 +1,15 @@
-"""Mailings: a draft, its audience in chunks, and a state that the client and the vendor move in turn."""
+"""Promos: a draft, its audience in chunks, and a status that the client and the vendor change."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
-    Field,
-    is_alpha_name,
-    is_text,
-    msisdn,
-    one_of,
-)
+from airflow_provider_telecom.simulator.fields import Field, is_filled_list, is_filled_text, one_of
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import is_alpha_name, msisdn
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.messages import check_sender, rfc3339
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.promo_list import LIST_QUERY, page
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.requests import Call, Method
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
     BAD_PROMO_STATUS,
     NO_PROMO,
@@ -38,56 +33,52 @@ AUTHOR = "sim_author"
 
 
 def create(call: Call) -> dict[str, Any]:
-    """Make a draft of an SMS mailing. Its text may hold ${1}, ${2} and so on."""
-    check_sender(call.vendor_state, call.body["from"])
+    """Create a draft. Its text may contain ${1}, ${2} and so on."""
+    check_sender(call.state, call.body["from"])
     promo = Promo(
-        call.vendor_state.new_id(),
+        call.state.new_id(),
         call.environment,
         sender=call.body["from"],
         text=call.body["text"],
         param_count=len(set(re.findall(r"\$\{([0-9]+)\}", call.body["text"]))),
-        start=call.vendor_state.simulator.clock.now(),
+        start=call.state.simulator.clock.now(),
     )
-    call.vendor_state.promos[promo.id] = promo
+    call.state.promos[promo.id] = promo
     call.record("promo_draft", id=promo.id, sender=promo.sender, text=promo.text)
-    return shown(call.vendor_state, promo)
+    return shown(call.state, promo)
 
 
 def list_all(call: Call) -> dict[str, Any]:
-    """Answer one page of this server's mailings."""
-    mine = [promo for promo in call.vendor_state.promos.values() if promo.environment == call.environment]
+    """Return one page of this server's promos."""
+    mine = [promo for promo in call.state.promos.values() if promo.environment == call.environment]
     for promo in mine:
-        settle(call.vendor_state, promo, polling=True)
-    promos, numbers = page(mine, call.query, call.vendor_state.switches)
-    return {
-        "reqId": call.request_id,
-        "promos": [shown(call.vendor_state, promo) for promo in promos],
-        **numbers,
-    }
+        settle(call.state, promo, polling=True)
+    promos, numbers = page(mine, call.query, call.state.switches)
+    return {"reqId": call.request_id, "promos": [shown(call.state, promo) for promo in promos], **numbers}
 
 
 def get(call: Call) -> dict[str, Any]:
-    """Answer one mailing with its present state."""
+    """Return one promo with its current status."""
     promo = _found(call)
-    settle(call.vendor_state, promo, polling=True)
+    settle(call.state, promo, polling=True)
     return _state(call, promo)
 
 
 def add_audience(call: Call) -> dict[str, Any]:
-    """Append recipients to a draft, 20,000 at most in one request. A copy of a request appends a copy."""
+    """Append at most 20,000 recipients to a draft. A duplicate request appends them again."""
     promo = _found(call)
     if promo.status != "DRAFT":
-        raise RefusedError(422, BAD_PROMO_STATUS, "The audience of a mailing that is no draft is closed")
+        raise RefusedError(422, BAD_PROMO_STATUS, "The promo is not a draft")
     entries = call.body["audience"]
     if len(entries) > MAX_CHUNK_SIZE:
         raise RefusedError(413, TOO_LARGE, f"At most {MAX_CHUNK_SIZE} records in one request")
     promo.audience += [_recipient(entry, promo.param_count) for entry in entries]
-    name = f"audience-{call.vendor_state.new_id()}"
+    name = f"audience-{call.state.new_id()}"
     call.record("promo_audience", id=promo.id, name=name, count=len(entries))
     return {"reqId": call.request_id, "name": name}
 
 
-def _recipient(entry: Any, param_count: int) -> tuple[str, tuple[str, ...]]:
+def _recipient(entry: object, param_count: int) -> tuple[str, tuple[str, ...]]:
     if not isinstance(entry, dict) or not entry.keys() <= {"phoneNumber", "params"}:
         raise wrong("audience", "each record has phoneNumber and params")
     number, params = msisdn(entry.get("phoneNumber")), entry.get("params", [])
@@ -101,9 +92,9 @@ def _recipient(entry: Any, param_count: int) -> tuple[str, tuple[str, ...]]:
 
 
 def set_status(call: Call) -> dict[str, Any]:
-    """Put a mailing into the queue, or stop it."""
+    """Put a promo into the queue, or stop it."""
     promo, wanted = _found(call), call.path["status"]
-    settle(call.vendor_state, promo)
+    settle(call.state, promo)
     if wanted not in SETTABLE or wanted not in NEXT_STATUSES[promo.status]:
         raise RefusedError(422, BAD_PROMO_STATUS, f"Cannot go from {promo.status} to {wanted}")
     if not promo.audience:
@@ -113,56 +104,49 @@ def set_status(call: Call) -> dict[str, Any]:
         promo.progression = None
         call.record("promo_suspended", id=promo.id)
     else:
-        promo.progression = call.vendor_state.simulator.start_progression(
+        promo.progression = call.state.simulator.start_progression(
             "kyivstar_open_telecom.promo", ["WAITING", "ACTIVE", "COMPLETED"]
         )
     answer = _state(call, promo)
-    settle(call.vendor_state, promo)
+    settle(call.state, promo)
     return answer
 
 
 def _state(call: Call, promo: Promo) -> dict[str, Any]:
-    """Return a mailing, or as much of it as the document promises."""
-    whole = shown(call.vendor_state, promo)
-    if call.vendor_state.switches["promo_answer"] == "whole":
+    """Return a promo, or only the fields that the document promises."""
+    whole = shown(call.state, promo)
+    if call.state.switches["promo_answer"] == "whole":
         return whole
-    return {
-        "reqId": call.request_id,
-        **{name: whole[name] for name in ("status", "nextAvailableStatuses")},
-    }
+    return {"reqId": call.request_id, **{name: whole[name] for name in ("status", "nextAvailableStatuses")}}
 
 
-def settle(vendor_state: VendorState, promo: Promo, polling: bool = False) -> None:
-    """Bring a queued mailing to the stage that is due, and record once that it has begun to send."""
+def settle(state: VendorState, promo: Promo, polling: bool = False) -> None:
+    """Update the status of a queued promo, and record once that it has started to send."""
     if promo.progression is None:
         return
     stage = promo.progression.poll() if polling else promo.progression.stage
     if promo.status == "WAITING" and stage != "WAITING":
         left = len(promo.audience) - promo.sent
-        promo.start = vendor_state.simulator.clock.now()
-        vendor_state.simulator.record(
+        promo.start = state.simulator.clock.now()
+        state.simulator.record(
             "kyivstar_open_telecom", "promo_started", environment=promo.environment, id=promo.id, count=left
         )
     promo.status = stage
     if stage == "ACTIVE":
         promo.sent = max(promo.sent, len(promo.audience) // 2)
     if stage == "COMPLETED":
-        promo.sent, promo.end, promo.progression = (
-            len(promo.audience),
-            vendor_state.simulator.clock.now(),
-            None,
-        )
+        promo.sent, promo.end = len(promo.audience), state.simulator.clock.now()
+        promo.progression = None
 
 
 def statistics(call: Call) -> dict[str, Any]:
-    """Answer how many messages went out and what became of them."""
+    """Return how many messages were sent, and their states."""
     promo = _found(call)
-    settle(call.vendor_state, promo)
-    undelivered = sum(number in call.vendor_state.unreachable for number, _ in promo.audience[: promo.sent])
+    settle(call.state, promo)
+    undelivered = sum(number in call.state.unreachable for number, _ in promo.audience[: promo.sent])
     delivered = promo.sent - undelivered
     portions = delivered * segments(promo.text)
-    counts = dict.fromkeys(_ZERO_COUNTS, 0)
-    return counts | {
+    return dict.fromkeys(_ZERO_COUNTS, 0) | {
         "sentCount": promo.sent,
         "deliveriesCount": delivered,
         "deliveriesPortionsCount": portions,
@@ -173,20 +157,20 @@ def statistics(call: Call) -> dict[str, Any]:
 
 
 def _found(call: Call) -> Promo:
-    promo = call.vendor_state.promos.get(call.path["promo_id"])
+    promo = call.state.promos.get(call.path["promo_id"])
     if promo is None or promo.environment != call.environment:
         raise RefusedError(404, NO_PROMO, "Not Found")
     return promo
 
 
-def shown(vendor_state: VendorState, promo: Promo) -> dict[str, Any]:
-    """Return a mailing as the vendor shows it."""
+def shown(state: VendorState, promo: Promo) -> dict[str, Any]:
+    """Return a promo as the vendor shows it."""
     return {
         "id": promo.id,
         "authorUsername": AUTHOR,
         "status": promo.status,
-        "startDate": rfc3339(vendor_state, promo.start),
-        "endDate": promo.end and rfc3339(vendor_state, promo.end),
+        "startDate": rfc3339(state, promo.start),
+        "endDate": promo.end and rfc3339(state, promo.end),
         "textToSend": promo.text,
         "nextAvailableStatuses": NEXT_STATUSES[promo.status],
         "messageContent": {
@@ -196,32 +180,18 @@ def shown(vendor_state: VendorState, promo: Promo) -> dict[str, Any]:
     }
 
 
-def _is_filled(value: Any) -> bool:
-    return isinstance(value, list) and bool(value)
-
-
 _ZERO_COUNTS = (
-    "unmatchedCount",
-    "deliveriesUnmatchedPortionsCount",
-    "deliveriesExternalPortionsCount",
-    "unknownStatusCount",
-    "canceledByContactPolicyCount",
-    "seenCount",
-    "blacklistedCount",
-    "declinedCount",
-    "expiredCount",
+    *("unmatchedCount", "deliveriesUnmatchedPortionsCount", "deliveriesExternalPortionsCount"),
+    *("unknownStatusCount", "canceledByContactPolicyCount", "seenCount", "blacklistedCount"),
+    *("declinedCount", "expiredCount"),
 )
-_DRAFT = {
-    "from": Field(is_alpha_name, True),
-    "text": Field(is_text, True),
-    "campaignType": Field(one_of("SMS"), True),
-}
+_DRAFT = {"from": Field(is_alpha_name), "text": Field(is_filled_text), "campaignType": Field(one_of("SMS"))}
 
 METHODS = (
     Method("POST", "/promo", create, _DRAFT),
     Method("GET", "/promo", list_all, query=LIST_QUERY),
     Method("GET", "/promo/{promo_id}", get),
-    Method("POST", "/promo/{promo_id}/audience", add_audience, {"audience": Field(_is_filled, True)}),
+    Method("POST", "/promo/{promo_id}/audience", add_audience, {"audience": Field(is_filled_list)}),
     Method("PUT", "/promo/{promo_id}/status/{status}", set_status, {}),
     Method("GET", "/promo/{promo_id}/statistics", statistics),
 )

@@ -1,4 +1,4 @@
-"""How Kyivstar says no. Of the error codes only 1040 is known to be the vendor's own."""
+"""Kyivstar's refusals. Only the error code 1040 is known to be the vendor's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNAUTHORIZED = 1100
 
 
 class RefusedError(Exception):
-    """A request that is refused with an HTTP status, an error code and a text."""
+    """A refusal with an HTTP status, an error code and a text."""
 
     def __init__(self, status: int, code: int, text: str) -> None:
         super().__init__(text)
@@ -24,10 +24,10 @@ class RefusedError(Exception):
 
 
 def unauthorized() -> RefusedError:
-    """Return the refusal of a missing, dead or foreign token."""
+    """Return the refusal of a missing or invalid token."""
     return RefusedError(401, UNAUTHORIZED, "Invalid authentication credentials")
 
 
-def wrong(name: str, trouble: str = "wrong value") -> RefusedError:
+def wrong(name: str, fault: str = "wrong value") -> RefusedError:
     """Return the refusal of a field or parameter."""
-    return RefusedError(422, BAD_FIELD, f"{name}: {trouble}")
+    return RefusedError(422, BAD_FIELD, f"{name}: {fault}")

@@ -1,4 +1,4 @@
-"""Kyivstar's own state: tokens, subscribers, messages and mailings."""
+"""The state of the simulated Kyivstar: tokens, subscribers, messages and promos."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOKEN_SECONDS = 28799
 
 @dataclass(frozen=True)
 class Token:
-    """An access token's reach and end."""
+    """The servers that accept an access token, and its expiry time."""
 
     environments: frozenset[Environment]
     expires: datetime
@@ -32,7 +32,7 @@ class Token:
 
 @dataclass(frozen=True)
 class RateLimit:
-    """So many requests are answered in each period; the rest meet a 429."""
+    """How many requests are answered in each period; the others get a 429."""
 
     limit: int
     period_seconds: float = 1.0
@@ -40,7 +40,7 @@ class RateLimit:
 
 @dataclass
 class Subscriber:
-    """What the checks tell of one subscriber. `sim_changes` are the times at which a new SIM was put in."""
+    """The facts about one subscriber. `sim_changes` are the times of SIM changes."""
 
     active: bool
     sim_changes: list[datetime]
@@ -51,7 +51,7 @@ class Subscriber:
 
 @dataclass(slots=True)
 class Message:
-    """One SMS or Viber message on its way; `changed` is when its present status was first seen."""
+    """One SMS or Viber message; `changed` is when its current status was first seen."""
 
     id: str
     environment: Environment
@@ -62,7 +62,7 @@ class Message:
 
 @dataclass
 class Promo:
-    """A mailing. `audience` holds (msisdn, params) in the order of arrival, `sent` how many were reached."""
+    """A promo. `audience` holds (msisdn, params) in the order of arrival; `sent` is how many were sent."""
 
     id: str
     environment: Environment
@@ -78,10 +78,10 @@ class Promo:
 
 
 class VendorState:
-    """Kyivstar's state, and the switches by which a test makes it behave in one way or another.
+    """The state of the vendor, and the switches that select its behaviour.
 
     `viber_templates` are regular expressions of agreed transactional texts; `refused_senders` are alpha
-    names that were not agreed on; messages to `unreachable` numbers never arrive; `sandbox_left` is how
+    names that are not approved; messages to `unreachable` numbers are never delivered; `sandbox_left` is how
     many calls the sandbox still answers.
     """
 
@@ -103,11 +103,11 @@ class VendorState:
         self._used = 0
 
     def new_id(self) -> str:
-        """Return a UUID that the town's seed decides."""
+        """Return a UUID derived from the simulator's seed."""
         return str(uuid.UUID(int=self.simulator.random.getrandbits(128), version=4))
 
     def message_id(self, environment: Environment, msisdn: str) -> str:
-        """Return a message's id; those of the mock server end with the phone number."""
+        """Return a message id. Ids of the mock server end with the phone number."""
         if environment != "mock":
             return self.new_id()
         turn = self._mock_ids.get(msisdn, 0)
@@ -115,7 +115,7 @@ class VendorState:
         return f"{0x20200000 + turn:08x}-0000-0000-0000-{msisdn}"
 
     def mint(self, environments: frozenset[Environment]) -> str:
-        """Return a new access token. The older ones live on, unless the switch `one_token` is on."""
+        """Return a new access token. Older tokens stay valid unless the switch `one_token` is on."""
         if self.switches.on("one_token"):
             mine = environments
             self.tokens = {value: old for value, old in self.tokens.items() if old.environments != mine}
@@ -126,11 +126,11 @@ class VendorState:
         return value
 
     def revoke_tokens(self) -> None:
-        """Make every token dead at once."""
+        """Invalidate all tokens."""
         self.tokens.clear()
 
     def authenticate(self, environment: Environment, token: str) -> None:
-        """Refuse a token that is unknown, expired or meant for another server."""
+        """Refuse a token that is unknown, expired or for another server."""
         known = self.tokens.get(token)
         if (
             known is None
@@ -140,7 +140,7 @@ class VendorState:
             raise unauthorized()
 
     def check_rate_limit(self, environment: Environment) -> dict[str, str]:
-        """Return the headers that tell of the rate; refuse a request beyond it."""
+        """Return the rate limit headers. Refuse a request that exceeds the limit."""
         headers, used_up = self._rate()
         if environment == "sandbox":
             used_up = used_up or self.sandbox_left <= 0
@@ -182,22 +182,22 @@ class VendorState:
         }[form]
 
     def subscriber(self, msisdn: str) -> Subscriber:
-        """Return a subscriber, made up from the town's seed and the number when first asked for."""
+        """Return a subscriber. It is generated from the simulator's seed and the number on first use."""
         if msisdn not in self.subscribers:
-            self.subscribers[msisdn] = _made_up(self.simulator, msisdn)
+            self.subscribers[msisdn] = _generate(self.simulator, msisdn)
         return self.subscribers[msisdn]
 
 
 class RateLimitedError(RefusedError):
-    """One request too many; `headers` say when the next one may come."""
+    """A request that exceeds the rate limit; `headers` say when the next one is allowed."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         super().__init__(429, TOO_MANY_REQUESTS, "Too Many Requests")
         self.headers = headers
 
 
-def _made_up(state: SimulatorState, msisdn: str) -> Subscriber:
-    """Numbers that end with 99 have no score; the rest of the facts vary with the number."""
+def _generate(state: SimulatorState, msisdn: str) -> Subscriber:
+    """Return a random subscriber. Numbers that end with 99 have no score."""
     chance: Any = random.Random(f"{state.seed}:{msisdn}")
     hours = sorted(chance.sample(range(1, 200 * 24), chance.randint(0, 3)), reverse=True)
     return Subscriber(

@@ -1,18 +1,13 @@
-"""The billed checks of one subscriber. On the mock server they cost nothing and leave no trace."""
+"""The billed checks of one subscriber. On the mock server they cost nothing and are not recorded."""
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import (
-    Field,
-    between,
-    digits_between,
-    msisdn,
-)
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.method import Call, Method
+from airflow_provider_telecom.simulator.fields import Field, between, digits_between
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import is_imei, msisdn
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.requests import Call, Method
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
     NO_SCORE,
     NOT_A_SUBSCRIBER,
@@ -22,8 +17,8 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import Subscriber
 
 KYIVSTAR_PREFIXES = ("38067", "38068", "38096", "38097", "38098")
-MOST_DAYS = 120
-MOST_SIMS = 10
+MAX_DAYS = 120
+MAX_SIMS = 10
 _MONTHS = (0, 1, 3, 6, 12, 24, 120)
 
 
@@ -33,7 +28,7 @@ def _subscriber(call: Call) -> tuple[str, Subscriber]:
         raise wrong("phoneNumber")
     if not number.startswith(KYIVSTAR_PREFIXES):
         raise RefusedError(404, NOT_A_SUBSCRIBER, "The number is not a Kyivstar subscriber's")
-    return number, call.vendor_state.subscriber(number)
+    return number, call.state.subscriber(number)
 
 
 def _bill(call: Call, number: str, check: str) -> None:
@@ -42,25 +37,25 @@ def _bill(call: Call, number: str, check: str) -> None:
 
 
 def verify_sim(call: Call) -> dict[str, Any]:
-    """Answer whether the SIM was changed within the hours, and whether it is active now."""
+    """Return whether the SIM was changed within the hours, and whether it is active now."""
     number, subscriber = _subscriber(call)
-    since = call.vendor_state.simulator.clock.now() - timedelta(hours=call.body["activationHours"])
+    since = call.state.simulator.clock.now() - timedelta(hours=call.body["activationHours"])
     changed = any(change >= since for change in subscriber.sim_changes)
     _bill(call, number, "verify-sim")
     return {"simChanged": int(changed), "isActive": int(subscriber.active)}
 
 
 def check_sim_count(call: Call) -> dict[str, Any]:
-    """Answer how many SIMs the subscriber had within the days: 1 to 10, where 10 may be more."""
+    """Return how many SIMs the subscriber had within the days: 1 to 10, where 10 may be more."""
     number, subscriber = _subscriber(call)
-    since = call.vendor_state.simulator.clock.now() - timedelta(days=call.body["daysCount"])
+    since = call.state.simulator.clock.now() - timedelta(days=call.body["daysCount"])
     count = 1 + sum(change >= since for change in subscriber.sim_changes)
     _bill(call, number, "check-sim-count")
-    return {"simCount": min(MOST_SIMS, count)}
+    return {"simCount": min(MAX_SIMS, count)}
 
 
 def device_check(call: Call) -> dict[str, Any]:
-    """Answer whether the IMEI is the subscriber's, or how many devices there were within the days."""
+    """Return whether the IMEI is the subscriber's, or how many devices there were within the days."""
     if len(call.query) != 1:
         raise wrong("IMEI, daysPeriod", "exactly one is expected")
     number, subscriber = _subscriber(call)
@@ -72,31 +67,27 @@ def device_check(call: Call) -> dict[str, Any]:
 
 
 def lifetime_check(call: Call) -> dict[str, Any]:
-    """Answer between how many months ago the SIM was activated or changed."""
+    """Return between how many months ago the SIM was activated or changed."""
     number, subscriber = _subscriber(call)
-    now = call.vendor_state.simulator.clock.now()
+    now = call.state.simulator.clock.now()
     months = (now - subscriber.sim_changes[-1]).days / 30 if subscriber.sim_changes else _MONTHS[-2]
     upper = next((border for border in _MONTHS[1:] if months < border), _MONTHS[-1])
     lower = _MONTHS[_MONTHS.index(upper) - 1]
     _bill(call, number, "lifetime-check")
-    if call.vendor_state.switches["lifetime_unit"] == "days":
+    if call.state.switches["lifetime_unit"] == "days":
         return {"lifetimeDuration": {"from": lower * 31, "to": upper * 28, "timeUnit": "DAYS"}}
     return {"lifetimeDuration": {"from": lower, "to": upper, "timeUnit": "MONTHS"}}
 
 
 def score(call: Call) -> dict[str, Any]:
-    """Answer the financial score, or 404 when there is none. Only a score is billed."""
+    """Return the financial score, or 404 if there is none. Only a score is billed."""
     number, subscriber = _subscriber(call)
-    if call.query.get("modelId", "7") not in call.vendor_state.score_models:
+    if call.query.get("modelId", "7") not in call.state.score_models:
         raise wrong("modelId", "not a model of yours")
     if subscriber.score is None:
         raise RefusedError(404, NO_SCORE, "Скор бал недоступний")
     _bill(call, number, "score")
-    return {"score": subscriber.score + (0.5 if call.vendor_state.switches.on("score_fraction") else 0)}
-
-
-def _is_imei(value: Any) -> bool:
-    return re.fullmatch(r"[0-9]{14,16}", value) is not None
+    return {"score": subscriber.score + (0.5 if call.state.switches.on("score_fraction") else 0)}
 
 
 METHODS = (
@@ -104,25 +95,25 @@ METHODS = (
         "POST",
         "/subscribers/{phone_number}/verify-sim",
         verify_sim,
-        {"activationHours": Field(between(1, 1_000_000), True)},
+        {"activationHours": Field(between(1, 1_000_000))},
     ),
     Method(
         "POST",
         "/subscribers/{phone_number}/check-sim-count",
         check_sim_count,
-        {"daysCount": Field(between(1, MOST_DAYS), True)},
+        {"daysCount": Field(between(1, MAX_DAYS))},
     ),
     Method(
         "GET",
         "/subscribers/{phone_number}/device-check",
         device_check,
-        query={"IMEI": Field(_is_imei), "daysPeriod": Field(digits_between(1, MOST_DAYS))},
+        query={"IMEI": Field(is_imei, False), "daysPeriod": Field(digits_between(1, MAX_DAYS), False)},
     ),
     Method("POST", "/subscribers/{phone_number}/lifetime-check", lifetime_check, {}),
     Method(
         "GET",
         "/subscribers/{phone_number}/score",
         score,
-        query={"modelId": Field(digits_between(0, 999_999_999))},
+        query={"modelId": Field(digits_between(0, 999_999_999), False)},
     ),
 )

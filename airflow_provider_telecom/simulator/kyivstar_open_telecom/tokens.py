@@ -1,4 +1,4 @@
-"""The token endpoint, as Ory Hydra behaves: client credentials by HTTP Basic, errors in four fields."""
+"""The token endpoint. It behaves like Ory Hydra: client credentials by HTTP Basic, errors in four fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import (
     Environment,
     VendorState,
 )
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.variants import written
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.variants import with_variants
 from airflow_provider_telecom.simulator.state import SimulatorState
 
 CLIENTS: dict[tuple[str, str], frozenset[Environment]] = {
@@ -35,17 +35,17 @@ _INVALID_REQUEST = (
 _UNSUPPORTED = "The authorization grant type is not supported by the authorization server."
 
 
-def token_endpoint(state: SimulatorState) -> Callable[[Request], Awaitable[Response]]:
-    """Return the handler of POST /idp/oauth2/token."""
+def token_endpoint(simulator: SimulatorState) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of POST /idp/oauth2/token."""
 
     async def endpoint(request: Request) -> Response:
         raw = await request.body()
-        return _answer(state, request, raw)
+        return _answer(simulator, request, raw)
 
     return endpoint
 
 
-def _answer(state: SimulatorState, request: Request, raw: bytes) -> Response:
+def _answer(simulator: SimulatorState, request: Request, raw: bytes) -> Response:
     client_id, secret = _basic(request.headers.get("authorization", ""))
     environments = CLIENTS.get((client_id, secret))
     if environments is None:
@@ -55,11 +55,11 @@ def _answer(state: SimulatorState, request: Request, raw: bytes) -> Response:
         return _refused(400, "invalid_request", _INVALID_REQUEST, "Only grant_type is expected, as a form.")
     if form["grant_type"] != "client_credentials":
         return _refused(400, "unsupported_grant_type", _UNSUPPORTED, "Use client_credentials.")
-    vendor_state: VendorState = state.vendor_state("kyivstar_open_telecom", VendorState)
-    token = vendor_state.mint(environments)
-    state.record("kyivstar_open_telecom", "token", client_id=client_id)
+    state: VendorState = simulator.vendor_state("kyivstar_open_telecom", VendorState)
+    token = state.mint(environments)
+    simulator.record("kyivstar_open_telecom", "token", client_id=client_id)
     answer = {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS}
-    return _json(200, written(answer, vendor_state.switches))
+    return _json(200, with_variants(answer, state.switches))
 
 
 def _basic(header: str) -> tuple[str, str]:

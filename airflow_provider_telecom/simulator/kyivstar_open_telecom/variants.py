@@ -1,4 +1,4 @@
-"""Answers in the forms that the document leaves open, as the vendor's switches have them."""
+"""Variants of responses that the document leaves open. The vendor's switches select them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
 )
 from airflow_provider_telecom.simulator.switches import Switches
 
-_WORDS = frozenset({"status", "nextAvailableStatuses", "imeiRes", "timeUnit"})
+_STATUS_FIELDS = frozenset({"status", "nextAvailableStatuses", "imeiRes", "timeUnit"})
 _FLAGS = frozenset({"simChanged", "isActive"})
-_KEPT = frozenset({*_WORDS, *_FLAGS, "access_token", "text", "textToSend"})
+_KEPT = frozenset({*_STATUS_FIELDS, *_FLAGS, "access_token", "text", "textToSend"})
 _TEXT_CODES = 1_000_000
-"""Added to codes that come as texts, as public clients know them, 1040 excepted: 1001003."""
+"""Added to codes that are texts, except 1040, as in public clients: 1001003."""
 
 Change = Callable[[Any], Any]
 
 
-def written(answer: dict[str, Any], switches: Switches) -> dict[str, Any]:
-    """Return a good answer as the switches have it."""
+def with_variants(answer: dict[str, Any], switches: Switches) -> dict[str, Any]:
+    """Return a success in the selected variant."""
     if switches["status_case"] == "swapped":
-        answer = _changed(answer, _WORDS, lambda word: word.swapcase())
+        answer = _changed(answer, _STATUS_FIELDS, lambda text: text.swapcase())
     if switches["flags"] != "number":
         answer = _changed(answer, _FLAGS, bool if switches["flags"] == "boolean" else str)
     if switches["numbers"] == "text":
@@ -35,7 +35,7 @@ def written(answer: dict[str, Any], switches: Switches) -> dict[str, Any]:
 
 
 def refusal(error: RefusedError, request_id: str, switches: Switches) -> tuple[int, dict[str, Any]]:
-    """Return the HTTP status and the body of a refusal as the switches have it."""
+    """Return the HTTP status and the body of a refusal in the selected variant."""
     status, code = error.status, error.code
     if status == 401 and switches["unauthorized"] == "gateway":
         return status, {"error": {"message": error.text}}
@@ -50,7 +50,7 @@ def refusal(error: RefusedError, request_id: str, switches: Switches) -> tuple[i
 
 
 def _changed(value: Any, names: frozenset[str], change: Change) -> Any:
-    """Return an answer with the values under some names changed, wherever they stand."""
+    """Return an answer with the values of some fields changed, at any depth."""
     if isinstance(value, Mapping):
         return {
             name: _each(inner, change) if name in names else _changed(inner, names, change)

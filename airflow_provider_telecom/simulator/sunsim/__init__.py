@@ -1,4 +1,4 @@
-"""A pretend SunSim: rotating tokens, callbacks, call lists with recordings, and virtual PBX settings."""
+"""A simulated SunSim: rotating tokens, callbacks, call lists with recordings, and virtual PBX settings."""
 
 from airflow_provider_telecom.simulator.sunsim.routes import routes
 from airflow_provider_telecom.simulator.sunsim.state import VendorState

@@ -1,6 +1,6 @@
-"""Phone calls: those of the past by seed, callbacks as they are ordered, and their recordings.
+"""Telephone calls: past calls generated from the seed, ordered callbacks, and recordings.
 
-The vendor documents neither the rows of a call list nor the answer to an ordered callback.
+The vendor documents neither the rows of a call list nor the response to an ordered callback.
 """
 
 from __future__ import annotations
@@ -14,16 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_telecom.simulator.fields import Field, between, is_text, one_of
 from airflow_provider_telecom.simulator.state import Progression
-from airflow_provider_telecom.simulator.sunsim.fields import (
-    Field,
-    between,
-    is_national_number,
-    is_numbers,
-    is_own_number,
-    is_text,
-    one_of,
-)
+from airflow_provider_telecom.simulator.sunsim.fields import is_dialled_number, is_numbers, is_own_number
 from airflow_provider_telecom.simulator.sunsim.responses import (
     BAD_PERIOD,
     BAD_VALUE,
@@ -57,23 +50,23 @@ class PhoneCall:
     progression: Progression | None = None
 
 
-def seed_calls(vendor_state: VendorState, number: str) -> list[PhoneCall]:
+def seed_calls(state: VendorState, number: str) -> list[PhoneCall]:
     """Return a number's calls of the last four weeks, oldest first. Two of three have a recording."""
-    chance = random.Random(f"{vendor_state.simulator.seed}:{number}")
+    chance = random.Random(f"{state.simulator.seed}:{number}")
     days = sorted((chance.uniform(0.1, 27.0) for _ in range(SEEDED_CALLS)), reverse=True)
-    return [_made_up(vendor_state, chance, number, place, ago) for place, ago in enumerate(days)]
+    return [_generate(state, chance, number, place, ago) for place, ago in enumerate(days)]
 
 
-def _made_up(
-    vendor_state: VendorState, chance: random.Random, number: str, place: int, days_ago: float
+def _generate(
+    state: VendorState, chance: random.Random, number: str, place: int, days_ago: float
 ) -> PhoneCall:
     other, outgoing = f"8900000{chance.randrange(1000, 10_000)}", place % 2 == 0
-    record_id = vendor_state.new_id() if place % 3 else None
+    record_id = state.new_id() if place % 3 else None
     if record_id:
-        vendor_state.recordings[record_id] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + chance.randbytes(2048)
+        state.recordings[record_id] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + chance.randbytes(2048)
     return PhoneCall(
-        vendor_state.new_id(),
-        vendor_state.simulator.clock.now() - timedelta(days=days_ago),
+        state.new_id(),
+        state.simulator.clock.now() - timedelta(days=days_ago),
         number if outgoing else other,
         other if outgoing else number,
         OUTGOING if outgoing else INCOMING,
@@ -83,68 +76,66 @@ def _made_up(
     )
 
 
-def create_callback(vendor_state: VendorState, query: dict[str, Any]) -> dict[str, Any]:
-    """Ring PhoneFrom and connect it with PhoneTo, however often it is ordered."""
+def create_callback(state: VendorState, query: dict[str, Any]) -> dict[str, Any]:
+    """Call PhoneFrom and connect it with PhoneTo. A duplicate does it again."""
     number, other = query["PhoneFrom"], query["PhoneTo"]
-    check_owned(vendor_state, [number])
+    check_owned(state, [number])
     call = PhoneCall(
-        vendor_state.new_id(),
-        vendor_state.simulator.clock.now(),
+        state.new_id(),
+        state.simulator.clock.now(),
         number,
         other,
         INCOMING,
-        vendor_state.simulator.random.randrange(1, 300),
-        progression=vendor_state.simulator.start_progression("sunsim.callback", ["ringing", "listed"]),
+        state.simulator.random.randrange(1, 300),
+        progression=state.simulator.start_progression("sunsim.callback", ["ringing", "listed"]),
     )
-    vendor_state.calls[number].append(call)
-    vendor_state.simulator.record("sunsim", "callback", id=call.id, phone_from=number, phone_to=other)
-    return {"callId": call.id} if vendor_state.switches["callback_answer"] == "id" else {}
+    state.calls[number].append(call)
+    state.simulator.record("sunsim", "callback", id=call.id, phone_from=number, phone_to=other)
+    return {"callId": call.id} if state.switches["callback_answer"] == "id" else {}
 
 
-def list_calls(vendor_state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
-    """Answer the calls of the numbers within a period of a month at most, not older than a month."""
-    check_owned(vendor_state, body["nums"])
-    if vendor_state.switches.on("strict_filters") and None in (
+def list_calls(state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the calls of the numbers in a period of at most one month, not older than one month."""
+    check_owned(state, body["nums"])
+    if state.switches.on("strict_filters") and None in (
         body.get("direction", 0),
         body.get("isCallRecord", 0),
     ):
         raise RefusedError(BAD_VALUE, "direction and isCallRecord must be numbers")
-    start, end = _moment(vendor_state, body["periodStart"]), _moment(vendor_state, body["periodEnd"])
-    _check_period(vendor_state, start, end)
-    if vendor_state.switches.on("end_excluded"):
+    start, end = _moment(state, body["periodStart"]), _moment(state, body["periodEnd"])
+    _check_period(state, start, end)
+    if state.switches.on("end_excluded"):
         end -= timedelta(seconds=1)
     rows = [
-        *vendor_state.stray_rows,
-        *(_row(vendor_state, call) for call in _chosen(vendor_state, body, start, end)),
+        *state.stray_rows,
+        *(_row(state, call) for call in _chosen(state, body, start, end)),
     ]
-    if not rows and vendor_state.switches.on("no_calls_null"):
+    if not rows and state.switches.on("no_calls_null"):
         return {"calls": None, "totalCount": 0}
     return {"calls": rows}
 
 
-def _check_period(vendor_state: VendorState, start: datetime, end: datetime) -> None:
-    limit, now = vendor_state.switches["period_limit"], vendor_state.simulator.clock.now()
-    is_long = limit in ("both", "length") and _month_before(vendor_state, end) > start
-    oldest = vendor_state.local(_month_before(vendor_state, now)).date()
-    is_deep = limit in ("both", "depth") and vendor_state.local(start).date() < oldest
+def _check_period(state: VendorState, start: datetime, end: datetime) -> None:
+    limit, now = state.switches["period_limit"], state.simulator.clock.now()
+    is_long = limit in ("both", "length") and _month_before(state, end) > start
+    oldest = state.local(_month_before(state, now)).date()
+    is_deep = limit in ("both", "depth") and state.local(start).date() < oldest
     if end < start or is_long or is_deep:
         raise RefusedError(BAD_PERIOD, "the period is limited to one month")
 
 
-def _month_before(vendor_state: VendorState, moment: datetime) -> datetime:
-    if vendor_state.switches["month"] != "calendar":
-        return moment - timedelta(days=int(vendor_state.switches["month"].removesuffix("_days")))
+def _month_before(state: VendorState, moment: datetime) -> datetime:
+    if state.switches["month"] != "calendar":
+        return moment - timedelta(days=int(state.switches["month"].removesuffix("_days")))
     year, month = (moment.year, moment.month - 1) if moment.month > 1 else (moment.year - 1, 12)
     return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
 
 
-def _chosen(
-    vendor_state: VendorState, body: dict[str, Any], start: datetime, end: datetime
-) -> Iterator[PhoneCall]:
+def _chosen(state: VendorState, body: dict[str, Any], start: datetime, end: datetime) -> Iterator[PhoneCall]:
     direction, is_read = body.get("direction") or None, body.get("isRead")
     shortest, longest = body.get("durationFrom"), body.get("durationTo")
     for number in dict.fromkeys(body["nums"]):
-        for call in vendor_state.calls[number]:
+        for call in state.calls[number]:
             if (
                 start <= call.at.replace(microsecond=0) <= end
                 and direction in (None, call.direction)
@@ -157,14 +148,14 @@ def _chosen(
                 yield call
 
 
-def _row(vendor_state: VendorState, call: PhoneCall) -> dict[str, Any]:
-    if vendor_state.switches.on("other_columns"):
+def _row(state: VendorState, call: PhoneCall) -> dict[str, Any]:
+    if state.switches.on("other_columns"):
         length, other = str(timedelta(seconds=call.duration)), call.number_to
-        when = vendor_state.local(call.at).strftime("%d.%m.%y %H:%M")
+        when = state.local(call.at).strftime("%d.%m.%y %H:%M")
         return {"when": when, "length": length, "other": other, "callRecordId": call.record_id}
     return {
         "callId": call.id,
-        "callDate": vendor_state.local(call.at).strftime(_TIME),
+        "callDate": state.local(call.at).strftime(_TIME),
         "numFrom": call.number_from,
         "numTo": call.number_to,
         "direction": call.direction,
@@ -174,32 +165,32 @@ def _row(vendor_state: VendorState, call: PhoneCall) -> dict[str, Any]:
     }
 
 
-def recording(vendor_state: VendorState, query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the `result` and the outer part of the answer that holds a recording."""
+def recording(state: VendorState, query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the `result` and the other fields of the response with a recording."""
     record_id = query["recordFileId"]
-    if record_id not in vendor_state.recordings:
+    if record_id not in state.recordings:
         raise RefusedError(NOT_FOUND, "no such recording")
-    name = vendor_state.file_names.get(record_id, f"{record_id}.mp3")
-    if vendor_state.switches.on("hostile_file_name"):
+    name = state.file_names.get(record_id, f"{record_id}.mp3")
+    if state.switches.on("hostile_file_name"):
         name = HOSTILE_NAME
-    encode = base64.encodebytes if vendor_state.switches.on("wrapped_base64") else base64.b64encode
-    content = {"fileContent": encode(vendor_state.recordings[record_id]).decode()}
-    if vendor_state.switches.on("content_in_result"):
+    encode = base64.encodebytes if state.switches.on("wrapped_base64") else base64.b64encode
+    content = {"fileContent": encode(state.recordings[record_id]).decode()}
+    if state.switches.on("content_in_result"):
         return {"file_NAME": name, **content}, {}
     return {"file_NAME": name}, content
 
 
-def check_owned(vendor_state: VendorState, numbers: list[str]) -> None:
+def check_owned(state: VendorState, numbers: list[str]) -> None:
     """Refuse numbers that are not on the contract."""
     for number in numbers:
-        if number not in vendor_state.numbers:
+        if number not in state.numbers:
             raise RefusedError(NOT_YOUR_NUMBER, f"the number {number} is not on the contract")
 
 
-def _moment(vendor_state: VendorState, text: str) -> datetime:
+def _moment(state: VendorState, text: str) -> datetime:
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", text):
         try:
-            return datetime.strptime(text, _TIME).replace(tzinfo=vendor_state.zone)
+            return datetime.strptime(text, _TIME).replace(tzinfo=state.zone)
         except ValueError:
             pass
     raise RefusedError(BAD_VALUE, "a time is written yyyy-mm-dd hh:mm:ss")
@@ -208,11 +199,11 @@ def _moment(vendor_state: VendorState, text: str) -> datetime:
 _SECONDS = between(0, 10**9)
 
 
-def _is_limit(value: Any) -> bool:
+def _is_limit(value: object) -> bool:
     return value is None or _SECONDS(value)
 
 
-CALLBACK = {"PhoneTo": Field(is_national_number), "PhoneFrom": Field(is_own_number)}
+CALLBACK = {"PhoneTo": Field(is_dialled_number), "PhoneFrom": Field(is_own_number)}
 CALL_LIST = {
     "nums": Field(is_numbers),
     "periodStart": Field(is_text),

@@ -1,6 +1,6 @@
-"""SunSim's envelope: `error` with a code that is 0 when all is well, beside it `result`.
+"""SunSim's envelope: `error`, whose code is 0 for a success, and `result`.
 
-The vendor documents no error codes; these are the simulator's own.
+The vendor does not document its error codes: these are the simulator's own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNAUTHORIZED = 401
 
 
 class RefusedError(Exception):
-    """A request that is refused with an error code and a text; see `status_of` for the HTTP status."""
+    """A refusal with an error code and a text. `status_of` returns its HTTP status."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -32,7 +32,7 @@ class RefusedError(Exception):
 
 
 class UnauthorizedError(RefusedError):
-    """A token that is missing, dead, expired or of the wrong kind."""
+    """The refusal of a token that is missing, invalid, expired or of the wrong kind."""
 
     def __init__(self) -> None:
         super().__init__(UNAUTHORIZED, "Unauthorized")
@@ -49,18 +49,18 @@ def status_of(code: int, switches: Switches) -> int:
     return 404 if code == NOT_FOUND else 400
 
 
-def fine(switches: Switches) -> dict[str, Any] | None:
-    """Return the `error` part of a success."""
-    return {"zero": error(), "text": error(OK, "OK"), "null": None}[switches["success_error"]]
+def success_part(switches: Switches) -> dict[str, Any] | None:
+    """Return the `error` of a success."""
+    return {"zero": error_part(), "text": error_part(OK, "OK"), "null": None}[switches["success_error"]]
 
 
-def error(code: int = OK, text: str = "") -> dict[str, Any]:
-    """Return the `error` part of an answer."""
+def error_part(code: int = OK, text: str = "") -> dict[str, Any]:
+    """Return the `error` of a response."""
     return {"errorMessage": text, "errorCode": code}
 
 
-def service(api_name: str, now: datetime) -> dict[str, Any]:
-    """Return what each `result` says of the request itself."""
+def metadata(api_name: str, now: datetime) -> dict[str, Any]:
+    """Return the fields that describe the request in each `result`."""
     return {
         "apiName": api_name,
         "apiVersion": 1,

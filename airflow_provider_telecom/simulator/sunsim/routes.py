@@ -1,8 +1,7 @@
-"""SunSim's HTTP face: who asks with which token, and the envelope around the answer."""
+"""SunSim's routes: the token each request needs, and the envelope of each response."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,37 +9,59 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from airflow_provider_telecom.simulator.fields import Field, check
+from airflow_provider_telecom.simulator.incoming import bearer_token, json_object, single_parameters
 from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.sunsim import calls, settings
-from airflow_provider_telecom.simulator.sunsim.fields import Field, check
+from airflow_provider_telecom.simulator.sunsim.fields import refuse
 from airflow_provider_telecom.simulator.sunsim.responses import (
     NOT_JSON,
     UNKNOWN_FIELD,
     RefusedError,
     UnauthorizedError,
-    error,
-    fine,
-    service,
+    error_part,
+    metadata,
     status_of,
+    success_part,
 )
 from airflow_provider_telecom.simulator.sunsim.state import VendorState
 
 BASE = "/api/v1"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the API: what it takes (GET by query, POST as JSON) and what gives its `result`.
+    """A method of the API: its fields (in the query of a GET, in the JSON of a POST) and its `result`.
 
-    An answer that is a pair has, beside the `result`, fields for the envelope itself.
+    An answer that is a pair has, after the `result`, fields of the envelope.
     """
 
     verb: Literal["GET", "POST"]
     path: str
-    answer: Callable[[VendorState, dict[str, Any]], dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]]
+    answer: Callable[[VendorState, dict[str, Any]], Result | tuple[Result, Result]]
     fields: Mapping[str, Field]
+
+    def read(self, request: Request, raw: bytes) -> dict[str, Any]:
+        """Return the values of a request. Raises RefusedError."""
+        values = self._query(request, raw) if self.verb == "GET" else self._body(request, raw)
+        check(values, self.fields, refuse)
+        return values
+
+    def _query(self, request: Request, raw: bytes) -> dict[str, Any]:
+        query = single_parameters(request)
+        if query is None or raw:
+            raise RefusedError(UNKNOWN_FIELD, "a parameter comes twice, or there is a body")
+        return dict(query)
+
+    def _body(self, request: Request, raw: bytes) -> dict[str, Any]:
+        check(request.query_params, {}, refuse)
+        try:
+            return json_object(raw)
+        except ValueError as error:
+            raise RefusedError(NOT_JSON, f"the body is not {error}") from None
 
 
 METHODS = (
@@ -52,94 +73,63 @@ METHODS = (
 )
 
 
-def routes(state: SimulatorState) -> APIRouter:
-    """Return the vendor's router; all its paths begin with /api/v1."""
+def routes(simulator: SimulatorState) -> APIRouter:
+    """Return the vendor's router. All its paths begin with /api/v1."""
     router = APIRouter()
     for via in ("create", "refresh"):
         path = f"{BASE}/auth/integrationapi/{via}"
-        router.add_api_route(path, _minting(state, via), methods=["GET"])
+        router.add_api_route(path, _token_endpoint(simulator, via), methods=["GET"])
     for method in METHODS:
-        router.add_api_route(f"{BASE}/{method.path}", _endpoint(state, method), methods=[method.verb])
+        endpoint = _endpoint(simulator, method)
+        router.add_api_route(f"{BASE}/{method.path}", endpoint, methods=[method.verb])
     return router
 
 
-def _minting(state: SimulatorState, via: Literal["create", "refresh"]) -> Endpoint:
-    async def minting(request: Request) -> Response:
-        vendor_state: VendorState = state.vendor_state("sunsim", VendorState)
-        try:
-            vendor_state.authenticate(_bearer(request), "authorization" if via == "create" else "refresh")
-            check(request.query_params, {})
-            return JSONResponse(vendor_state.mint(via))
-        except RefusedError as refusal:
-            return _refused(vendor_state, f"auth/integrationapi/{via}", refusal)
-
-    return minting
-
-
-def _endpoint(state: SimulatorState, method: Method) -> Endpoint:
+def _token_endpoint(simulator: SimulatorState, via: Literal["create", "refresh"]) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        raw = await request.body()
-        vendor_state: VendorState = state.vendor_state("sunsim", VendorState)
+        state: VendorState = simulator.vendor_state("sunsim", VendorState)
         try:
-            vendor_state.authenticate(_bearer(request), "access")
-            values = _values(method, request, raw)
-            check(values, method.fields)
-            answer = method.answer(vendor_state, values)
+            state.authenticate(bearer_token(request), "authorization" if via == "create" else "refresh")
+            check(request.query_params, {}, refuse)
+            return JSONResponse(state.mint(via))
         except RefusedError as refusal:
-            return _refused(vendor_state, method.path, refusal)
-        return _accepted(vendor_state, method.path, answer)
+            return _refused(state, f"auth/integrationapi/{via}", refusal)
 
     return endpoint
 
 
-def _bearer(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def _endpoint(simulator: SimulatorState, method: Method) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        raw = await request.body()
+        state: VendorState = simulator.vendor_state("sunsim", VendorState)
+        try:
+            state.authenticate(bearer_token(request), "access")
+            answer = method.answer(state, method.read(request, raw))
+        except RefusedError as refusal:
+            return _refused(state, method.path, refusal)
+        return _accepted(state, method.path, answer)
+
+    return endpoint
 
 
-def _values(method: Method, request: Request, raw: bytes) -> dict[str, Any]:
-    query = dict(request.query_params)
-    if method.verb == "GET":
-        if len(query) != len(request.query_params.multi_items()) or raw:
-            raise RefusedError(UNKNOWN_FIELD, "a parameter comes twice, or there is a body")
-        return query
-    check(query, {})
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise RefusedError(NOT_JSON, "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise RefusedError(NOT_JSON, "the body is not a JSON object")
-    return body
-
-
-def _accepted(
-    vendor_state: VendorState, api_name: str, answer: dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]
-) -> Response:
+def _accepted(state: VendorState, api_name: str, answer: Result | tuple[Result, Result]) -> Response:
     result, outer = answer if isinstance(answer, tuple) else (answer, {})
-    if api_name == calls.CREATE_CALLBACK and (bare := _bare_answer(vendor_state, result)) is not None:
-        return bare
-    about = service(api_name, vendor_state.local(vendor_state.simulator.clock.now()))
-    envelope = {
-        "error": fine(vendor_state.switches),
-        "result": about | result,
+    callback_form = state.switches["callback_answer"]
+    if api_name == calls.CREATE_CALLBACK and callback_form != "envelope":
+        return JSONResponse(result) if callback_form == "id" else Response()
+    return JSONResponse({
+        "error": success_part(state.switches),
+        "result": metadata(api_name, state.local(state.simulator.clock.now())) | result,
         "code": 0,
-        "requestHash": vendor_state.new_id(),
-    }
-    return JSONResponse(envelope | outer)
+        "requestHash": state.new_id(),
+        **outer,
+    })
 
 
-def _bare_answer(vendor_state: VendorState, result: dict[str, Any]) -> Response | None:
-    """Return the answer to an ordered callback if it is no envelope."""
-    form = vendor_state.switches["callback_answer"]
-    return None if form == "envelope" else JSONResponse(result) if form == "id" else Response()
-
-
-def _refused(vendor_state: VendorState, api_name: str, refusal: RefusedError) -> Response:
-    status = status_of(refusal.code, vendor_state.switches)
+def _refused(state: VendorState, api_name: str, refusal: RefusedError) -> Response:
+    status = status_of(refusal.code, state.switches)
+    error = error_part(refusal.code, refusal.text)
     if isinstance(refusal, UnauthorizedError):
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-        return JSONResponse({"error": error(refusal.code, refusal.text)}, status, headers)
-    about = service(api_name, vendor_state.local(vendor_state.simulator.clock.now()))
-    body = {"error": error(refusal.code, refusal.text), "result": about, "code": refusal.code}
-    return JSONResponse(body, status)
+        return JSONResponse({"error": error}, status, {"WWW-Authenticate": "Bearer"} if status == 401 else {})
+    result = metadata(api_name, state.local(state.simulator.clock.now()))
+    return JSONResponse({"error": error, "result": result, "code": refusal.code}, status)

@@ -1,4 +1,4 @@
-"""The settings of the virtual PBX as they are before anybody edits them."""
+"""The initial settings of the virtual PBX."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_telecom.simulator.switches import Switches
 DAY_SECONDS = 86_400
 DIAL_MODES = {1: "Последовательный", 2: "Параллельный", 21: "Равномерная нагрузка"}
 VIP_PROFILES = (32,)
-"""Profiles for callers of the list of VIP contacts. Here the third number has one."""
+"""Profiles for callers on the VIP contact list. The third number has one."""
 
 _OPENING, _CLOSING = 9 * 3600, 18 * 3600
 _WORK = [(_OPENING, _CLOSING)]
@@ -19,7 +19,7 @@ _ALL_DAY = [(0, DAY_SECONDS)]
 
 
 def settings_of(number: str, place: int, switches: Switches) -> dict[str, Any]:
-    """Return the settings of a number of the contract; `place` is which one it is, from 0."""
+    """Return the settings of a number of the contract; `place` is its position, from 0."""
     numbers = [(place + 1) * 10 + 1]
     numbers += [one for one in VIP_PROFILES if one // 10 == place + 1]
     profiles = [_profile(profile_id, 1 if switches.on("last_seconds") else 0) for profile_id in numbers]
@@ -36,7 +36,7 @@ def settings_of(number: str, place: int, switches: Switches) -> dict[str, Any]:
 
 
 def _show_as_sample(profile: dict[str, Any]) -> None:
-    """Make a profile look like the one in the document's sample."""
+    """Change a profile to look like the one in the document's sample."""
     first, second = profile["scheduleBlocks"]
     first["redirectNums"].append({**first["redirectNums"][0], "id": first["id"] + 1000, "num": 0})
     second["redirectNums"].clear()
@@ -47,7 +47,7 @@ def _show_as_sample(profile: dict[str, Any]) -> None:
 
 
 def _profile(profile_id: int, shorter: int) -> dict[str, Any]:
-    """Return a profile whose times end `shorter` seconds before the next begins."""
+    """Return a profile in which each time ends `shorter` seconds before the next begins."""
     work = {day: _WORK if day <= 5 else [] for day in range(1, 8)}
     rest = {day: _REST if day <= 5 else _ALL_DAY for day in range(1, 8)}
     blocks = [

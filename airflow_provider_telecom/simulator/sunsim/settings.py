@@ -1,4 +1,4 @@
-"""The settings of the virtual PBX: read as a whole, edited, and written back as a whole."""
+"""The settings of the virtual PBX, which are read and written as a whole."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.simulator.sunsim.calls import check_owned
-from airflow_provider_telecom.simulator.sunsim.fields import (
+from airflow_provider_telecom.simulator.fields import (
     Field,
     between,
-    is_filled,
-    is_flag,
+    is_filled_list,
     is_list,
-    is_number_of_settings,
-    is_numbers,
     is_object,
-    is_redirect_number_or_0,
     is_text,
     one_of,
 )
+from airflow_provider_telecom.simulator.sunsim import fields
+from airflow_provider_telecom.simulator.sunsim.calls import check_owned
 from airflow_provider_telecom.simulator.sunsim.responses import (
     BAD_SCHEDULE,
     BAD_VALUE,
@@ -42,96 +39,94 @@ _SECONDS = between(0, DAY_SECONDS)
 _ID = between(0, 10**9)
 
 _TIMES = {"time_start": Field(_SECONDS), "time_end": Field(_SECONDS)}
-_DAYS = {day: Field(is_object, inner={"times": Field(is_list, each=_TIMES)}) for day in WEEKDAYS}
+_DAYS = {day: Field(is_object, inner={"times": Field(is_list, items=_TIMES)}) for day in WEEKDAYS}
 _SCHEDULE = {"schedule": Field(is_object, inner={"days": Field(is_object, inner=_DAYS)})}
 _REDIRECT = {
     "id": Field(_ID),
-    "num": Field(is_redirect_number_or_0),
+    "num": Field(fields.is_redirect_number),
     "name": Field(is_text),
-    "isActive": Field(is_flag),
-    "isMlp": Field(is_flag),
+    "isActive": Field(fields.is_flag),
+    "isMlp": Field(fields.is_flag),
     "dialTime": Field(between(0, 90)),
 }
 _BLOCK = {
     "scheduleJson": Field(is_object, inner=_SCHEDULE),
-    "redirectNums": Field(is_list, each=_REDIRECT),
+    "redirectNums": Field(is_list, items=_REDIRECT),
     "id": Field(_ID),
     "typTerm": Field(is_text),
-    "isActive": Field(is_flag),
+    "isActive": Field(fields.is_flag),
     "nameTerm": Field(is_text),
     "dialModeCode": Field(one_of(_NO_MODE, *DIAL_MODES)),
     "dialModeTerm": Field(is_text),
 }
 _PROFILE = {
-    "scheduleBlocks": Field(is_filled, each=_BLOCK),
+    "scheduleBlocks": Field(is_filled_list, items=_BLOCK),
     "id": Field(_ID),
-    "isUseCalendar": Field(is_flag),
+    "isUseCalendar": Field(fields.is_flag),
     "workdayDefDay": Field(between(0, 7)),
 }
 _NUMBER = {
-    "profiles": Field(is_filled, each=_PROFILE),
+    "profiles": Field(is_filled_list, items=_PROFILE),
     "contractNum": Field(is_text),
-    "num": Field(is_number_of_settings),
+    "num": Field(fields.is_number_in_settings),
     "vatsModeCode": Field(_ID),
     "vatsModeTerm": Field(is_text),
 }
-GET = {"nums": Field(is_numbers)}
-SET = {key: Field(is_filled, required=False, each=_NUMBER) for key in ("vatsSettings", "vatssettings")}
+GET = {"nums": Field(fields.is_numbers)}
+SET = {key: Field(is_filled_list, required=False, items=_NUMBER) for key in ("vatsSettings", "vatssettings")}
 
 
-def get_settings(vendor_state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
-    """Answer the settings of the numbers."""
-    check_owned(vendor_state, body["nums"])
+def get_settings(state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of the numbers."""
+    check_owned(state, body["nums"])
     numbers = dict.fromkeys(body["nums"])
-    return {vendor_state.switches["settings_key"]: [_shown(vendor_state, number) for number in numbers]}
+    return {state.switches["settings_key"]: [_shown(state, number) for number in numbers]}
 
 
-def _shown(vendor_state: VendorState, number: str) -> Settings:
-    settings = vendor_state.settings[number]
-    if number in vendor_state.replaced:
-        old, progression = vendor_state.replaced[number]
+def _shown(state: VendorState, number: str) -> Settings:
+    settings = state.settings[number]
+    if number in state.replaced:
+        old, progression = state.replaced[number]
         settings = settings if progression.poll() == "new" else old
-    return (
-        {**settings, "num": f"8{settings['num']}"} if vendor_state.switches.on("long_numbers") else settings
-    )
+    return {**settings, "num": f"8{settings['num']}"} if state.switches.on("long_numbers") else settings
 
 
-def set_settings(vendor_state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
-    """Take edited settings, all of them or none. Whoever writes last wins."""
-    key = vendor_state.switches["settings_key"]
+def set_settings(state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
+    """Store edited settings, all or none. The last writer wins."""
+    key = state.switches["settings_key"]
     if list(body) != [key]:
-        raise RefusedError(UNKNOWN_FIELD if body else MISSING_FIELD, f"the settings stand in {key}")
+        raise RefusedError(UNKNOWN_FIELD if body else MISSING_FIELD, f"the settings must be in {key}")
     edited: list[Settings] = [{**one, "num": one["num"][-10:]} for one in body[key]]
     numbers = [one["num"] for one in edited]
-    check_owned(vendor_state, numbers)
+    check_owned(state, numbers)
     if len(set(numbers)) < len(numbers):
         raise RefusedError(BAD_VALUE, "a number comes twice")
     for one in edited:
-        _check_number(vendor_state, vendor_state.settings[one["num"]], one)
+        _check_number(state, state.settings[one["num"]], one)
     for one in edited:
-        vendor_state.replaced[one["num"]] = (
-            vendor_state.settings[one["num"]],
-            vendor_state.simulator.start_progression("sunsim.settings", ["old", "new"]),
+        state.replaced[one["num"]] = (
+            state.settings[one["num"]],
+            state.simulator.start_progression("sunsim.settings", ["old", "new"]),
         )
-        _keep(vendor_state, vendor_state.settings[one["num"]], one)
-    vendor_state.simulator.record("sunsim", "settings", nums=numbers)
+        _keep(state, state.settings[one["num"]], one)
+    state.simulator.record("sunsim", "settings", nums=numbers)
     return {}
 
 
-def _check_number(vendor_state: VendorState, old: Settings, new: Settings) -> None:
+def _check_number(state: VendorState, old: Settings, new: Settings) -> None:
     for name in _FIXED:
         if new[name] != old[name]:
             raise RefusedError(NOT_EDITABLE, f"{name} cannot be edited")
     for profile, before in _paired(old["profiles"], new["profiles"], "profile"):
-        if before["id"] in vendor_state.vip_profiles:
+        if before["id"] in state.vip_profiles:
             if profile != before:
                 raise RefusedError(NOT_EDITABLE, "the profile of a list of VIP contacts cannot be edited")
         else:
-            _check_profile(before, profile, vendor_state.switches.on("last_seconds"))
+            _check_profile(before, profile, state.switches.on("last_seconds"))
 
 
 def _paired(old: Sequence[Settings], new: Sequence[Settings], what: str) -> list[tuple[Settings, Settings]]:
-    """Return each new thing with the old one of the same id; every old one must be there, and no other."""
+    """Return each new item with the old one of the same id. All old items must be present, and no others."""
     known = {one["id"]: one for one in old}
     if sorted(one["id"] for one in new) != sorted(known):
         raise RefusedError(NOT_EDITABLE, f"a {what} cannot be added, removed or renumbered")
@@ -179,19 +174,19 @@ def _check_day(day: str, spans: list[tuple[int, int]], last_seconds: bool) -> No
         raise RefusedError(BAD_SCHEDULE, f"day {day}: times overlap or leave a gap")
 
 
-def _keep(vendor_state: VendorState, old: Settings, new: Settings) -> None:
-    """Put the new settings in the old one's place. Texts that stand for a code are the vendor's own."""
+def _keep(state: VendorState, old: Settings, new: Settings) -> None:
+    """Store the new settings. The texts that describe a code stay the vendor's."""
     terms = {block["id"]: block["typTerm"] for one in old["profiles"] for block in one["scheduleBlocks"]}
     for profile in new["profiles"]:
         for block in profile["scheduleBlocks"]:
             block["typTerm"] = terms[block["id"]]
             block["dialModeTerm"] = DIAL_MODES.get(block["dialModeCode"], block["dialModeTerm"])
             for redirect in block["redirectNums"]:
-                _keep_redirect(vendor_state, redirect)
-    vendor_state.settings[new["num"]] = new | {"vatsModeTerm": old["vatsModeTerm"]}
+                _keep_redirect(state, redirect)
+    state.settings[new["num"]] = new | {"vatsModeTerm": old["vatsModeTerm"]}
 
 
-def _keep_redirect(vendor_state: VendorState, redirect: Settings) -> None:
-    redirect["id"] = redirect["id"] or 1 + vendor_state.simulator.random.getrandbits(29)
-    if vendor_state.switches.on("plain_redirects") and redirect["num"] != _NO_NUMBER:
+def _keep_redirect(state: VendorState, redirect: Settings) -> None:
+    redirect["id"] = redirect["id"] or 1 + state.simulator.random.getrandbits(29)
+    if state.switches.on("plain_redirects") and redirect["num"] != _NO_NUMBER:
         redirect["num"] = int(str(redirect["num"])[-10:])

@@ -1,4 +1,4 @@
-"""SunSim's own state: the live pair of tokens, the contract's numbers, their calls and settings."""
+"""The state of the simulated SunSim: valid tokens, numbers of the contract, their calls and settings."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NUMBERS = ("9000000000", "9000000001", "9000000002")
 
 
 class VendorState:
-    """SunSim's state, and the switches by which a test makes it behave in one way or another.
+    """The state of the vendor, and the switches that select its behaviour.
 
-    `zone` is that of all times without an offset. `recordings` holds MP3 bytes by callRecordId; a test may
-    put its own there, and the vendor's names for them in `file_names`. `settings` is what Vats/settings/get
-    shows for each number, once "sunsim.settings" is ripe; until then it is what `replaced` holds.
-    `stray_rows` stand in each call list before its calls.
+    `zone` is the zone of all times without an offset. `recordings` holds MP3 bytes by callRecordId; tests may
+    add their own, and the vendor's names for them to `file_names`. `settings` is what Vats/settings/get shows
+    for each number at the end of the progression "sunsim.settings"; until then it shows `replaced`.
+    `stray_rows` come before the calls in each call list.
     """
 
     def __init__(self, state: SimulatorState) -> None:
@@ -46,26 +46,26 @@ class VendorState:
         self._parent_id = self.new_id()
 
     def new_id(self) -> str:
-        """Return a UUID that the town's seed decides."""
+        """Return a UUID derived from the simulator's seed."""
         return str(uuid.UUID(int=self.simulator.random.getrandbits(128), version=4))
 
     def local(self, moment: datetime) -> datetime:
-        """Return a time as the vendor's clocks show it."""
+        """Return a time in the vendor's zone."""
         return moment.astimezone(self.zone)
 
     def revoke_access_tokens(self) -> None:
-        """Make all live access tokens dead; the refresh token lives on."""
+        """Invalidate all access tokens. The refresh token stays valid."""
         self.access = None
         self.kept.clear()
 
     def regenerate_authorization_token(self) -> None:
-        """Change the authorization token, as the button in the portal does: every token is dead."""
+        """Change the authorization token, like the button in the portal: all tokens become invalid."""
         self.authorization_token = f"sim_{self.simulator.random.getrandbits(128):032x}"
         self.access = self.refresh = None
         self.kept.clear()
 
     def authenticate(self, bearer: str, wanted: Literal["authorization", "refresh", "access"]) -> None:
-        """Refuse a bearer that is not the live token of the wanted kind."""
+        """Refuse a bearer token that is not the valid token of the wanted kind."""
         if wanted == "authorization":
             alive = bearer == self.authorization_token
         else:
@@ -76,9 +76,9 @@ class VendorState:
             raise UnauthorizedError
 
     def mint(self, via: Literal["create", "refresh"]) -> dict[str, Any]:
-        """Make a new pair, which kills the one before, and return it as the vendor shows it.
+        """Create a new pair, which invalidates the previous one, and return it as the vendor shows it.
 
-        With the switch `create_keeps` access tokens outlive a creation.
+        With the switch `create_keeps` access tokens stay valid after a creation.
         """
         if self.access is not None and via == "create" and self.switches.on("create_keeps"):
             self.kept.append(self.access)

@@ -1,4 +1,4 @@
-"""SunSim's tokens: opaque to the vendor's books, but they look like JWTs and say when they end."""
+"""SunSim's tokens. They look like JWTs and contain their expiry time."""
 
 from __future__ import annotations
 
@@ -18,17 +18,14 @@ _ROLES = {"access": "api:integrationapi:access", "refresh": "users:integrationap
 
 @dataclass(frozen=True)
 class Token:
-    """An access or refresh token and its end."""
+    """An access or refresh token and its expiry time."""
 
     value: str
     expires: datetime
 
 
 def jwt(kind: Literal["access", "refresh"], ids: tuple[str, str], expires: datetime, chance: Random) -> str:
-    """Return a JWT with the claims of the vendor's; its signature is noise.
-
-    `ids` are its own and its parent's.
-    """
+    """Return a JWT with the vendor's claims and a random signature. `ids` are its own and its parent's."""
     token_id, parent_id = ids
     claims = {
         "token_id": token_id,
