@@ -327,7 +327,7 @@ KETCHUP = [
         "/viber/create (without)",
         "X",
         "send_viber",
-        _lazy(lambda: _viber_recipients(False), _hi, sender="Shop", unkeyed=True),
+        _lazy(lambda: _viber_recipients(False), _hi, sender="Shop", without_keys=True),
         "/viber/create$",
     ),
     _ketchup(

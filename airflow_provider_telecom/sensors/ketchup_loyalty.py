@@ -13,8 +13,8 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     VIBER_END_STATES,
     check_file_key,
     exactly_one,
+    optional_count,
     parse_list,
-    perhaps_count,
 )
 
 _STATUS = "airflow_provider_telecom.vendors.ketchup_loyalty.status"
@@ -102,7 +102,7 @@ class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
         if is_literal(sms_task_ids):
             parse_list("sms_task_ids", sms_task_ids)
         if is_literal(expected):
-            perhaps_count("expected", expected)
+            optional_count("expected", expected)
         self.min_delivered_percent = (
             None
             if min_delivered_percent is None

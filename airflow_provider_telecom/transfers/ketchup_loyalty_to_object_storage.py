@@ -155,7 +155,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
 
         A new one may not be there at all for a moment. Waiting bears that, and raises what lasts.
         """
-        from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError
+        from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpNotReadyError
 
         try:
             with self._cleared_if_vain(context):
@@ -211,7 +211,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         return fingerprint([key, self.path, self.output_format, self.csv_safe, self._chosen()])
 
     def _read(self, dataset: Dataset, wanted: _Wanted, file: Path, progress: ProgressLogger) -> None:
-        from airflow_provider_telecom.vendors.ketchup_loyalty.exports import iter_records
+        from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import iter_records
 
         counted = "record" if self._format() == "json" else "line"
         take = partial(_take, dataset, wanted, self._zone(), self.hook.options.default_region)

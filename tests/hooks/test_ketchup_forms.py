@@ -221,7 +221,7 @@ def test_row_14_viber_fields_under_the_names_that_are_understood(
         state.requests.clear()
         people = [ViberRecipient(f"38067000020{place}", f"v{place}")]
         assert hook.price_viber(people, "Hi").total_price
-        assert hook.send_viber(people, "Hi").results[0].keyed == (place > 1 or not is_overlooked)
+        assert hook.send_viber(people, "Hi").results[0].key_returned == (place > 1 or not is_overlooked)
     assert len(state.requests) == 2
     ledger = [effect.facts for effect in state.ledger.of("ketchup_loyalty", "viber")]
     assert [facts["reference"] for facts in ledger] == [None if is_overlooked else "v1", "v2", "v3"]

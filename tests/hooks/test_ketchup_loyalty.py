@@ -32,7 +32,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     Recipient,
     ViberRecipient,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpNotReadyError
 
 VENDOR = "ketchup_loyalty"
 A, B, EXPIRES, NEVER = "380670000201", "380670000202", "380670000208", "380670000209"
@@ -236,7 +236,7 @@ def test_without_keys_a_lost_answer_is_not_asked_for_again(
 ) -> None:
     telecom_simulator.fault("reset_after", "ketchup_loyalty", times=9)
     with pytest.raises(TelecomUnknownError):
-        call(hook.send_viber, [ViberRecipient(A)], "Hi", unkeyed=True)
+        call(hook.send_viber, [ViberRecipient(A)], "Hi", without_keys=True)
     assert len(telecom_simulator.state.requests) == 1
     assert len(sent(telecom_simulator, "viber")) == 1
 
@@ -305,7 +305,7 @@ def test_answers_of_any_spelling_read_alike(
     assert call(hook.create_hlr, A, reference="r1").id
     assert call(hook.create_hlrs, [HlrQuery(B, "r2")]).results[0].accepted
     assert call(hook.get_hlr_by_reference, "r1").state is HlrState.ACTIVE
-    assert [one.keyed for one in call(hook.send_viber, VIBERS, "Hi").results] == [True, True]
+    assert [one.key_returned for one in call(hook.send_viber, VIBERS, "Hi").results] == [True, True]
     assert call(hook.get_viber_by_reference, "r1").state is MessageState.READ
     assert {one.mcc for one in call(hook.list_sms_prices)} >= {"255", "424"}
 
@@ -355,7 +355,11 @@ def test_viber_messages_are_sent_and_read(telecom_simulator: Simulator, hook: An
         action_url="http://a.example",
         validity_seconds=3600,
     )
-    assert [(one.reference, one.keyed) for one in batch.results] == [("r1", True), ("r2", True), ("r3", True)]
+    assert [(one.reference, one.key_returned) for one in batch.results] == [
+        ("r1", True),
+        ("r2", True),
+        ("r3", True),
+    ]
     assert batch.total_price == Decimal("0.03")
     facts = sent(telecom_simulator, "viber")[0]
     assert (facts["originator"], facts["promotional"], facts["validity_seconds"]) == (
@@ -383,11 +387,11 @@ def test_row_14_a_key_in_the_wrong_field_is_not_kept(
     telecom_simulator: Simulator, hook_for: Make, hook: Any, call: Make, vendor_state: VendorState
 ) -> None:
     vendor_state.switches.turn_on("viber_reference")
-    assert [one.keyed for one in call(hook.send_viber, VIBERS, "Hi").results] == [False, False]
+    assert [one.key_returned for one in call(hook.send_viber, VIBERS, "Hi").results] == [False, False]
     for option in ("reference", "both"):
         other = hook_for(VENDOR, viber_sender="Shop", viber_key=option)
         people = [ViberRecipient(A, f"a{option}"), ViberRecipient(B, f"b{option}")]
-        assert all(one.keyed for one in call(other.send_viber, people, "Hi").results)
+        assert all(one.key_returned for one in call(other.send_viber, people, "Hi").results)
     assert len(sent(telecom_simulator, "viber")) == 6
 
 

@@ -104,7 +104,7 @@ def test_a_lost_answer_ends_as_success_and_is_paid_once(
     telecom_simulator.fault(kind, "ketchup_loyalty")
     results = send()
     keys = ["r1", "r2"][: len(results)]
-    assert [(one.reference, one.duplicate, one.keyed) for one in results] == [
+    assert [(one.reference, one.duplicate, one.key_returned) for one in results] == [
         (key, True, True) for key in keys
     ]
     assert [facts["reference"] for facts in effects(telecom_simulator)] == keys
@@ -193,7 +193,7 @@ def test_viber_without_a_key_is_unknown_and_sent_once(
 ) -> None:
     telecom_simulator.fault(kind, "ketchup_loyalty", times=9)
     with pytest.raises(TelecomUnknownError):
-        call(hook.send_viber, [ViberRecipient(A)], "Hi", unkeyed=True)
+        call(hook.send_viber, [ViberRecipient(A)], "Hi", without_keys=True)
     assert len(effects(telecom_simulator)) == len(telecom_simulator.state.requests) == 1
 
 
@@ -214,7 +214,7 @@ def test_viber_without_a_key_waits_out_the_haste_too(
     telecom_simulator: Simulator, hook: Any, call: Make
 ) -> None:
     books_of(telecom_simulator).throttle = 1
-    call(hook.send_viber, [ViberRecipient(A)], "Hi", unkeyed=True)
+    call(hook.send_viber, [ViberRecipient(A)], "Hi", without_keys=True)
     assert len(effects(telecom_simulator)) == 1
 
 
@@ -295,7 +295,7 @@ def _without_codes(found: Any) -> Any:
     """Leave out the codes, of which look-ups have two sets, and whether a key came back."""
     if isinstance(found, BatchResult):
         return found.total_price, found.currency, found.task_id, list(map(_without_codes, found.results))
-    return {**vars(found), "code": None, "keyed": None} if isinstance(found, SendResult) else found
+    return {**vars(found), "code": None, "key_returned": None} if isinstance(found, SendResult) else found
 
 
 SHAPES = [(switch.name, value) for switch in of_vendor("ketchup_loyalty") for value in switch.values[1:]]
@@ -369,7 +369,7 @@ def test_row_14_a_viber_message_reports_only_with_a_key(
     hook: Any, posted: tuple[str, Queue[bytes]], call: Make
 ) -> None:
     url, bodies = posted
-    call(hook.send_viber, [ViberRecipient(B)], "Hi", callback_url=url, unkeyed=True)
+    call(hook.send_viber, [ViberRecipient(B)], "Hi", callback_url=url, without_keys=True)
     call(hook.send_viber, [ViberRecipient(A, "r1")], "Hi", callback_url=url)
     assert json.loads(bodies.get(timeout=HANG_SECONDS))["reference"] == "r1"
     assert bodies.empty()

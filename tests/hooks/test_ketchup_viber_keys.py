@@ -56,7 +56,7 @@ def test_a_lost_answer_is_looked_for_and_then_repeated_under_its_key(
     telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", duplicates)
     telecom_simulator.fault(kind, "ketchup_loyalty")
     results = call(hook.send_viber, people, "Hi").results
-    assert [(one.reference, one.accepted, one.duplicate, one.keyed) for one in results] == [
+    assert [(one.reference, one.accepted, one.duplicate, one.key_returned) for one in results] == [
         (person.external_id, True, True, True) for person in people
     ]
     halves = 2 if duplicates == "whole" and people is TWO else 0
@@ -159,7 +159,7 @@ def test_a_key_that_does_not_come_back_shows_nothing(
 ) -> None:
     telecom_simulator.state.set_switch("ketchup_loyalty.viber_echo", echo)
     first = call(hook.send_viber, TWO, "Hi").results
-    assert [one.keyed for one in first] == [echo == "first", False]
+    assert [one.key_returned for one in first] == [echo == "first", False]
     telecom_simulator.fault("close_before", "ketchup_loyalty")
     with pytest.raises(TelecomUnknownError):
         call(hook.send_viber, [ViberRecipient(C, "r3")], "Hi")
@@ -182,8 +182,8 @@ def test_row_14_a_key_that_did_not_come_back_goes_under_both_names_next(
     telecom_simulator: Simulator, hook: Any, call: Make
 ) -> None:
     telecom_simulator.state.set_switch("ketchup_loyalty.viber_reference", "on")
-    assert not call(hook.send_viber, ONE, "Hi").results[0].keyed
-    assert call(hook.send_viber, [ViberRecipient(B, "r2")], "Hi").results[0].keyed
+    assert not call(hook.send_viber, ONE, "Hi").results[0].key_returned
+    assert call(hook.send_viber, [ViberRecipient(B, "r2")], "Hi").results[0].key_returned
     telecom_simulator.fault("close_after", "ketchup_loyalty")
     assert call(hook.send_viber, [ViberRecipient(C, "r3")], "Hi").results[0].duplicate
     assert received(telecom_simulator) == Counter([A, B, C])
@@ -194,7 +194,7 @@ def test_a_known_key_beside_one_that_does_not_come_back(
 ) -> None:
     telecom_simulator.state.set_switch("ketchup_loyalty.viber_echo", "never")
     call(hook.send_viber, ONE, "Hi")
-    assert [one.keyed for one in call(hook.send_viber, TWO, "Hi").results] == [True, False]
+    assert [one.key_returned for one in call(hook.send_viber, TWO, "Hi").results] == [True, False]
     telecom_simulator.fault("close_before", "ketchup_loyalty")
     assert call(hook.send_viber, [ViberRecipient(C, "r3")], "Hi").results[0].accepted
     assert received(telecom_simulator) == Counter([A, B, C])

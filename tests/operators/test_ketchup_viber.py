@@ -1,4 +1,4 @@
-"""KetchUp's Viber operator: keyed where the vendor gives keys back, careful where it does not."""
+"""KetchUp's Viber operator: it repeats requests only where the vendor returns our keys."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ def test_what_is_refused_for_now_goes_out_with_the_next_try(
     assert [message["msisdn"] for message in paid(telecom_simulator, "viber")] == [B, A]
 
 
-@pytest.mark.parametrize("keyed", [True, False])
-def test_an_unknown_error_of_one_message_is_no_refusal(telecom_simulator: Any, keyed: bool) -> None:
+@pytest.mark.parametrize("use_keys", [True, False])
+def test_an_unknown_error_of_one_message_is_no_refusal(telecom_simulator: Any, use_keys: bool) -> None:
     """Code 5 says nothing of whether it was sent, and nothing shows that a copy would be recognised."""
     telecom_simulator.fault(
         "body", "ketchup_loyalty", path="/viber/create", body='[{"error": 0, "messages": [{"error": 5}]}]'
@@ -172,9 +172,9 @@ def test_an_unknown_error_of_one_message_is_no_refusal(telecom_simulator: Any, k
     run = Run()
     for _ in range(2):
         with pytest.raises(OutcomeUnknownError):
-            run.execute(viber(recipients=[A], keyed=keyed))
+            run.execute(viber(recipients=[A], use_keys=use_keys))
     assert paid(telecom_simulator, "viber") == []
-    assert run.execute(viber(recipients=[A], keyed=keyed, on_unknown="resend"))["accepted"] == 1
+    assert run.execute(viber(recipients=[A], use_keys=use_keys, on_unknown="resend"))["accepted"] == 1
 
 
 @pytest.mark.parametrize("code", ["5", "8", "11"])
@@ -298,7 +298,7 @@ def test_part_that_is_refused_for_now_goes_out_with_the_next_try(telecom_simulat
 
 @pytest.mark.parametrize("policy", ["fail", "assume_sent"])
 def test_keys_that_are_not_to_be_relied_on_are_not(telecom_simulator: Any, policy: Any) -> None:
-    run, again = Run(), {"keyed": False, "on_unknown": policy}
+    run, again = Run(), {"use_keys": False, "on_unknown": policy}
     run.execute(viber(dedupe_key="first"))
     telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/viber/create", times=9)
     before = creations(telecom_simulator)
@@ -313,7 +313,7 @@ def test_keys_that_are_not_to_be_relied_on_are_not(telecom_simulator: Any, polic
 @pytest.mark.usefixtures("no_keys")
 def test_resend_sends_again(telecom_simulator: Any) -> None:
     telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/viber/create")
-    run, again = Run(), {"keyed": False, "on_unknown": "resend", "recipients": [A]}
+    run, again = Run(), {"use_keys": False, "on_unknown": "resend", "recipients": [A]}
     with pytest.raises(TelecomUnknownError):
         run.execute(viber(**again))
     assert run.execute(viber(**again))["accepted"] == 1

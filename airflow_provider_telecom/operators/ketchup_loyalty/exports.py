@@ -124,7 +124,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         for name, words in _WORDS.items():
             check_if_literal(getattr(self, name), partial(one_of, name, allowed=words))
         for name in _MOMENTS:
-            check_if_literal(getattr(self, name), partial(arguments.perhaps_moment, name))
+            check_if_literal(getattr(self, name), partial(arguments.optional_datetime, name))
         others = [name for name in self._filters[1:-1] if getattr(self, name) is not None]
         if self.message_ids is not None and others:
             rule = f"overrides other filters; leave out {', '.join(others)}"
@@ -160,7 +160,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         for name in {"message_ids", "msisdns"} & chosen.keys():
             chosen[name] = arguments.parse_list(name, chosen[name])
         for name in chosen.keys() & set(_MOMENTS):
-            chosen[name] = arguments.perhaps_moment(name, chosen[name])
+            chosen[name] = arguments.optional_datetime(name, chosen[name])
         return chosen
 
     def _ordered(

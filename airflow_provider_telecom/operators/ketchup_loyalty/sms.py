@@ -79,7 +79,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         check_if_literal(
             originator, lambda literal: non_blank("originator", literal, arguments.MAX_ORIGINATOR_LENGTH)
         )
-        check_if_literal(schedule_at, lambda literal: arguments.perhaps_moment("schedule_at", literal))
+        check_if_literal(schedule_at, lambda literal: arguments.optional_datetime("schedule_at", literal))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it, once."""
@@ -104,7 +104,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
             "originator": non_blank("originator", originator, arguments.MAX_ORIGINATOR_LENGTH),
             "validity_hours": self.validity_hours,
             "tariff": self.tariff,
-            "schedule_at": arguments.perhaps_moment("schedule_at", self.schedule_at),
+            "schedule_at": arguments.optional_datetime("schedule_at", self.schedule_at),
         }
 
     def _send(self, message: Mapping[str, Any], reference: str) -> Facts:
@@ -112,7 +112,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
             result = self.hook.send_sms(**message, reference=reference)
         except TelecomRejectedError:
             # The time of a scheduled SMS may pass between two tries, and the vendor then complains of it.
-            if message["schedule_at"] is None or (found := self._perhaps_known(reference)) is None:
+            if message["schedule_at"] is None or (found := self._find_known(reference)) is None:
                 raise
             return found
         if result.duplicate or result.id is None:
@@ -131,7 +131,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
             raise
         return _known_facts(reference, status, known_before)
 
-    def _perhaps_known(self, reference: str) -> Facts | None:
+    def _find_known(self, reference: str) -> Facts | None:
         try:
             status = self.hook.get_sms_by_reference(reference)
         except TelecomNotFoundError:

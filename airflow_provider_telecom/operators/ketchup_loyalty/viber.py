@@ -67,7 +67,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
     :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
     :param max_rejected: fail the task when more recipients than that were refused; without it only when
         all were.
-    :param keyed: False: never rely on keys.
+    :param use_keys: whether to rely on keys where they are known to work.
     :param on_unknown: what to do when nobody can know whether messages went out: `fail`, `resend` or
         `assume_sent` (see `NonIdempotentOperator`).
     :param min_delivered_percent: 0 to 100.
@@ -103,7 +103,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         callback_url: str | None = None,
         schedule_at: datetime | str | None = None,
         max_rejected: int | None = None,
-        keyed: bool = True,
+        use_keys: bool = True,
         on_unknown: OnUnknown = "fail",
         min_delivered_percent: str | float | None = None,
         **kwargs: Unpack[JournaledDeferrableArguments],
@@ -119,17 +119,19 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
             callback_url,
             schedule_at,
         )
-        self.max_rejected, self.keyed = arguments.check_max_rejected(max_rejected), keyed
+        self.max_rejected, self.use_keys = arguments.check_max_rejected(max_rejected), use_keys
         self.on_unknown = check_on_unknown(on_unknown)
         self.min_delivered_percent = min_delivered_percent
         self._check()
 
     def _check(self) -> None:
         arguments.check_viber_validity(self.validity_seconds, self.allow_short_validity)
-        arguments.perhaps_percent("min_delivered_percent", self.min_delivered_percent)
+        arguments.optional_percent("min_delivered_percent", self.min_delivered_percent)
         check_if_literal(self.text, lambda literal: non_blank("text", literal))
         check_if_literal(self.sender, lambda literal: non_blank("sender", literal))
-        check_if_literal(self.schedule_at, lambda literal: arguments.perhaps_moment("schedule_at", literal))
+        check_if_literal(
+            self.schedule_at, lambda literal: arguments.optional_datetime("schedule_at", literal)
+        )
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it to all, once."""
@@ -160,7 +162,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
             "validity_seconds": self.validity_seconds,
             "allow_short_validity": self.allow_short_validity,
             "tariff": self.tariff,
-            "schedule_at": arguments.perhaps_moment("schedule_at", self.schedule_at),
+            "schedule_at": arguments.optional_datetime("schedule_at", self.schedule_at),
         }
 
     def _keys(self, context: Context, numbers: Sequence[str], message: Mapping[str, Any]) -> list[str]:
@@ -192,27 +194,27 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         )
 
     def _send(self, message: Mapping[str, Any], people: Sequence[ViberRecipient]) -> Facts:
-        results = self.hook.send_viber(people, **message, unkeyed=not self.keyed).results
+        results = self.hook.send_viber(people, **message, without_keys=not self.use_keys).results
         if any(result.code == VENDOR_FAILED for result in results) and not self._keys_work(people):
             raise TelecomUnknownError(
                 "the vendor has met an unknown error with some of the messages, which may have been sent",
                 call=_CALL,
                 code=VENDOR_FAILED,
             )
-        keyed = self.keyed and all(result.keyed for result in results if result.accepted)
-        if keyed:
+        keys_returned = self.use_keys and all(result.key_returned for result in results if result.accepted)
+        if keys_returned:
             raise_if_temporary(results, _CALL)
-        elif self.keyed:
+        elif self.use_keys:
             self.log.warning(
                 "KetchUp did not give the keys of all Viber messages back: perhaps nothing tells a copy from "
                 "a second message. See viber_key in docs/vendors/ketchup_loyalty.md"
             )
         counts = count_results(results)
         raise_if_refused(counts.refused, len(results), None, _CALL)
-        return {**counts.facts(), "keyed": keyed, "messages": [_facts(result) for result in results]}
+        return {**counts.facts(), "keyed": keys_returned, "messages": [_facts(result) for result in results]}
 
     def _keys_work(self, people: Sequence[ViberRecipient]) -> bool:
-        return self.keyed and self.hook.viber_keys_work(people)
+        return self.use_keys and self.hook.viber_keys_work(people)
 
     def _callback_url(self, keys: Sequence[str]) -> str | None:
         """Return where the vendor is to post what becomes of these messages: an address for no others."""

@@ -116,12 +116,12 @@ def exactly_one(**given: Any) -> None:
         raise TelecomInputError(first, f"give either {first} or {second}, and not both")
 
 
-def perhaps_percent(field: str, value: Any) -> Decimal | None:
+def optional_percent(field: str, value: Any) -> Decimal | None:
     """Return a percentage, 0 to 100, or None."""
     return None if value is None else percent(field, value)
 
 
-def perhaps_count(field: str, value: Any) -> int | None:
+def optional_count(field: str, value: Any) -> int | None:
     """Return a count, which may be a text (from a template), or None."""
     if value is None:
         return None
@@ -129,7 +129,7 @@ def perhaps_count(field: str, value: Any) -> int | None:
     return in_range(field, number, 0, 2**31)
 
 
-def perhaps_moment(field: str, value: Any) -> datetime | None:
+def optional_datetime(field: str, value: Any) -> datetime | None:
     """Return a time, which may be its ISO 8601 text (from a template), or None."""
     return None if value is None else parse_datetime(field, value)
 

@@ -62,8 +62,8 @@ class SendResult:
 
     KetchUp has had a duplicate under this key before; it is not sent or charged again. Its id is given for
     HLR only; the others can be found by reference. `throttled`: refused because too many are in progress;
-    send it again later. `keyed` is False when the response does not contain our key: KetchUp may then not
-    recognise a repeated request. `task_id` is the batch in which the message was accepted.
+    send it again later. `key_returned` is False when the response does not contain our key: KetchUp may then
+    not recognise a repeated request. `task_id` is the batch in which the message was accepted.
     """
 
     reference: str | None
@@ -73,7 +73,7 @@ class SendResult:
     code: str | None = None
     duplicate: bool = False
     throttled: bool = False
-    keyed: bool = True
+    key_returned: bool = True
     task_id: str | None = None
 
     @property

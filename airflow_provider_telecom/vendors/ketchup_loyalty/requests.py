@@ -15,14 +15,14 @@ from airflow_provider_telecom.vendors.api import Api
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import MAX_ORIGINATOR_LENGTH
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import (
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import read_content
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
     NOT_SUPPORTED,
     KetchUpDuplicateKeyError,
     is_not_understood,
     is_wrong_address,
-    read_content,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.results import join_results
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import join_results
 
 T = TypeVar("T")
 Variant = TypeVar("Variant")

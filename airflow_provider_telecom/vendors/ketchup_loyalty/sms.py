@@ -31,8 +31,8 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
     reject_duplicates,
     vendor_id,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import single
-from airflow_provider_telecom.vendors.ketchup_loyalty.results import (
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import single
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import (
     batch_result_reader,
     read_price_list,
     send_result_reader,

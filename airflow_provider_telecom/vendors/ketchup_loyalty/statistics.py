@@ -18,7 +18,13 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     ExportFilters,
     check_file_key,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.exports import (
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
+from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
+    KetchUpRequests,
+    check_callback_url,
+    vendor_id,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import (
     FORMATS,
     Format,
     Record,
@@ -29,12 +35,6 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.exports import (
     read_key,
     read_saved_bytes,
     rows_reader,
-)
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
-from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
-    KetchUpRequests,
-    check_callback_url,
-    vendor_id,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.times import period_fields
 

@@ -37,8 +37,12 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
     reject_duplicates,
     vendor_id,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpDuplicateKeyError, single
-from airflow_provider_telecom.vendors.ketchup_loyalty.results import batch_result_reader, read_price_list
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import single
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpDuplicateKeyError
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import (
+    batch_result_reader,
+    read_price_list,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.times import iso_time
 
 _KEYS_WORK = "viber keys work"
@@ -69,19 +73,19 @@ class ViberCalls(KetchUpRequests):
         recipients: Sequence[ViberRecipient],
         text: str,
         *,
-        unkeyed: bool = False,
+        without_keys: bool = False,
         **options: Unpack[ViberOptions],
     ) -> Call[BatchResult]:
         """Send a Viber message to one or many and return a result for each.
 
-        Each recipient needs an `external_id`, our key. `unkeyed=True` permits recipients without one: they
+        Each recipient needs an `external_id`, our key. `without_keys=True` permits recipients without one: they
         get no delivery report.
 
         Whether the vendor recognises the keys is not known before it has returned one, has answered that
-        one exists already (code 43), or has found a message by one. Until then, and with `unkeyed=True`,
-        the message is sent only once: after a lost response it is looked up by its key, and if it is not
-        found, nobody can know whether it went out. Later messages of this process are repeated under
-        their keys, which costs nothing. `keyed=False` marks a result that does not contain our key.
+        one exists already (code 43), or has found a message by one. Until then, and with
+        `without_keys=True`, the message is sent only once: after a lost response it is looked up by its key,
+        and if it is not found, nobody can know whether it went out. Later messages of this process are
+        repeated under their keys, which costs nothing. `key_returned=False` marks a result without our key.
 
         `validity_seconds` is 15 to 86400 (default 86400); less than 60 is probably meant in hours, as in the
         document's own sample, and needs `allow_short_validity`. `sender` (alpha name) and `tariff` come from
@@ -92,7 +96,7 @@ class ViberCalls(KetchUpRequests):
         Raises TelecomInputError, TelecomRejectedError, TelecomFundsError, TelecomUnknownError.
         Source: "Отправка Viber-сообщения".
         """
-        has_keys = _all_have_keys(recipients, unkeyed) and not unkeyed
+        has_keys = _all_have_keys(recipients, without_keys) and not without_keys
         body = self._message_body(recipients, text, **options)
         keys_worked_before = self._keys_work
 
@@ -171,9 +175,9 @@ class ViberCalls(KetchUpRequests):
         if any(result.duplicate for result in accepted):
             learned.add(_KEYS_WORK)
         elif accepted:
-            change = learned.add if all(result.keyed for result in accepted) else learned.discard
+            change = learned.add if all(result.key_returned for result in accepted) else learned.discard
             change(_KEYS_WORK)
-            if not any(result.keyed for result in accepted):
+            if not any(result.key_returned for result in accepted):
                 learned.add(_NO_KEY_RETURNED)
 
     def _create(self, body: Body, recipients: Sequence[ViberRecipient], has_keys: bool) -> Call[BatchResult]:
@@ -306,11 +310,11 @@ def viber_key(value: str, field: str = "reference") -> str:
     return matching(field, value, r"[A-Za-z0-9_]{1,32}", "must be 1 to 32 of the characters a-z A-Z 0-9 _")
 
 
-def _all_have_keys(recipients: Sequence[ViberRecipient], unkeyed: bool) -> bool:
+def _all_have_keys(recipients: Sequence[ViberRecipient], without_keys: bool) -> bool:
     people = list_of(ViberRecipient, "recipients", recipients)
     have_keys = all(each.external_id is not None for each in people)
-    if not have_keys and not unkeyed:
-        raise TelecomInputError("external_id", "must be given for each recipient, or unkeyed=True")
+    if not have_keys and not without_keys:
+        raise TelecomInputError("external_id", "must be given for each recipient, or without_keys=True")
     return have_keys
 
 

@@ -19,7 +19,10 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError, KetchUpTimeError
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
+    KetchUpNotReadyError,
+    KetchUpTimeError,
+)
 from tests.by_hand import drive
 from tests.vendors.ketchup_loyalty.by_hand import A, B, ScriptedApi, answer, result_of
 

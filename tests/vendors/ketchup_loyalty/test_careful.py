@@ -16,7 +16,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     Recipient,
     ViberRecipient,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.results import batch_result_reader
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import batch_result_reader
 from tests.by_hand import drive
 from tests.vendors.ketchup_loyalty.by_hand import A, B, ScriptedApi, answer, result_of, sent
 
@@ -202,7 +202,7 @@ def test_results_that_cannot_be_told_apart_are_unreadable(references: list[str |
 def test_results_stand_in_the_order_asked() -> None:
     results = [item("r3", "3"), item("r1", "1"), item("r2", "2")]
     batch = batch_result_reader(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
-    assert [(one.reference, one.id, one.keyed) for one in batch.results] == [
+    assert [(one.reference, one.id, one.key_returned) for one in batch.results] == [
         ("r1", "1", True),
         ("r2", "2", True),
         ("r3", "3", True),
@@ -215,7 +215,7 @@ def test_row_14_a_new_viber_message_that_is_not_by_our_key_is_marked(reference: 
     batch = batch_result_reader(["r1", "r2", "r3"], may_rename=True)(
         answer({"error": "0", "result": results})
     )
-    assert [(one.reference, one.id, one.keyed) for one in batch.results] == [
+    assert [(one.reference, one.id, one.key_returned) for one in batch.results] == [
         ("r1", "1", True),
         ("r2", "2", reference == "R2"),
         ("r3", "3", True),
@@ -228,7 +228,7 @@ def test_results_without_a_key_or_with_ours_are_ours(reference: str | None) -> N
     batch = batch_result_reader(["r1", "r2", "r3"])(answer({"error": "0", "result": results}))
     assert [(one.reference, one.id) for one in batch.results] == [("r1", "1"), ("r2", "2"), ("r3", "3")]
     alone = result_of(on_paper().send_sms(A, "Hi", reference="r2"), item(reference, "2"))
-    assert (alone.reference, alone.id, alone.keyed) == ("r2", "2", True)
+    assert (alone.reference, alone.id, alone.key_returned) == ("r2", "2", True)
 
 
 def test_an_answer_about_other_keys_is_no_answer_to_this_request() -> None:
@@ -248,7 +248,7 @@ def test_an_answer_about_other_keys_is_no_answer_to_this_request() -> None:
 def test_a_key_that_is_known_and_not_ours_says_nothing_of_ours() -> None:
     known = {"error": 43, "errorDescription": "External ID already exists", "reference": "theirs"}
     with pytest.raises(TelecomUnknownError):
-        drive(on_paper().send_viber(VIBERS, "Hi", unkeyed=True), repeat(answer(known)))
+        drive(on_paper().send_viber(VIBERS, "Hi", without_keys=True), repeat(answer(known)))
 
 
 @pytest.mark.parametrize("may_rename", [False, True])

@@ -161,7 +161,7 @@ READ: list[tuple[str, Make, str, Any]] = [
      '[{"error":"0", "messages" : [{"id":"22125","reference":"example_12","price":"0.02","currency":"EUR"},'
      '{"id":"22126","price":"0.02","currency":"EUR"}], "total_price": "0.04", "currency":"EUR"}]',
      BatchResult([SendResult("example_12", "22125", Decimal("0.02"), "EUR"),
-                  SendResult("example_13", "22126", Decimal("0.02"), "EUR", keyed=False)],
+                  SendResult("example_13", "22126", Decimal("0.02"), "EUR", key_returned=False)],
                  Decimal("0.04"), "EUR")),
     ("a Viber status", lambda k: k.get_viber("22125"),
      '{ "error":"0","msisdn": "380972000000","reference":"12erdgm9", "time_in":"2016-01-01 00:00:01",'

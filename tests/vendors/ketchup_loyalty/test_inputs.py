@@ -88,7 +88,7 @@ RULES: list[tuple[str, Make, str, str]] = [
     ("task id", lambda k: k.get_sms_task("task"), "task_id", "number"),
     ("prices", lambda k: k.list_sms_prices(11), "tariff", "0 to 9"),
     ("viber nobody", _viber(recipients=[]), "recipients", "at least one"),
-    ("viber no key", _viber(recipients=[ViberRecipient(A)]), "external_id", "unkeyed=True"),
+    ("viber no key", _viber(recipients=[ViberRecipient(A)]), "external_id", "without_keys=True"),
     ("viber key", _viber(recipients=[ViberRecipient(A, "a-b")]), "external_id", "a-z A-Z 0-9 _"),
     ("viber long key", _viber(recipients=[ViberRecipient(A, "_" * 33)]), "external_id", "1 to 32"),
     ("viber number key", _viber(recipients=[ViberRecipient(A, 12)]), "external_id", "1 to 32"),  # type: ignore[arg-type]
@@ -143,7 +143,7 @@ def test_it_is_refused_before_the_first_request(row: tuple[str, Make, str, str])
         _viber(validity_seconds=86400),
         _stat(status="not-viber-user", country_name="Ukraine", operator_id="25503"),
         lambda k: k.create_statistics_export(message_ids=range(300)),
-        lambda k: k.send_viber([ViberRecipient(A), ViberRecipient(B)], "Hi", unkeyed=True),
+        lambda k: k.send_viber([ViberRecipient(A), ViberRecipient(B)], "Hi", without_keys=True),
     ],
 )
 def test_what_is_at_the_edge_is_sent(make: Make) -> None:

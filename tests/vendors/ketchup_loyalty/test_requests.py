@@ -189,12 +189,15 @@ def test_row_14_the_field_of_a_viber_key_is_an_option(option: str, fields: dict[
 
 def test_row_14_without_keys_a_viber_message_is_unkeyed() -> None:
     recipients = [ViberRecipient(A), ViberRecipient(B, "r2")]
-    request = first_request(ScriptedApi().send_viber(recipients, "Hi", unkeyed=True))
+    request = first_request(ScriptedApi().send_viber(recipients, "Hi", without_keys=True))
     assert request.idempotency is Idempotency.NONE
     assert isinstance(request.body, Json)
     (message,) = request.body.value["messages"]  # type: ignore[index]
     assert message["to"] == [{"msisdn": A}, {"msisdn": B, "external_id": "r2"}]
-    assert first_request(ScriptedApi().send_viber(VIBERS, "Hi", unkeyed=True)).idempotency is Idempotency.NONE
+    assert (
+        first_request(ScriptedApi().send_viber(VIBERS, "Hi", without_keys=True)).idempotency
+        is Idempotency.NONE
+    )
 
 
 def test_row_16_the_tariff_is_always_said() -> None:

@@ -32,7 +32,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     SendResult,
     ViberRecipient,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpTimeError
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpTimeError
 from tests.by_hand import drive
 from tests.vendors.ketchup_loyalty.by_hand import FINE, KEY, A, B, ScriptedApi, answer, asked, result_of
 
@@ -60,9 +60,11 @@ def many(*answers: Any) -> BatchResult:
     return batch
 
 
-def viber(*answers: Any, unkeyed: bool = False) -> BatchResult:
-    recipients = [ViberRecipient(A), ViberRecipient(B)] if unkeyed else VIBERS
-    batch: BatchResult = result_of(ScriptedApi().send_viber(recipients, "Hi", unkeyed=unkeyed), *answers)
+def viber(*answers: Any, without_keys: bool = False) -> BatchResult:
+    recipients = [ViberRecipient(A), ViberRecipient(B)] if without_keys else VIBERS
+    batch: BatchResult = result_of(
+        ScriptedApi().send_viber(recipients, "Hi", without_keys=without_keys), *answers
+    )
     return batch
 
 
@@ -226,7 +228,7 @@ def test_row_13_lists_by_any_name_and_totals_in_any_spelling(
 ) -> None:
     batch = send(shape)
     assert [one.id for one in batch.results] == ["12345", "12346"]
-    assert all(one.keyed for one in batch.results)
+    assert all(one.key_returned for one in batch.results)
     assert (batch.total_price, batch.currency) == (Decimal("0.04"), "EUR")
 
 
@@ -290,7 +292,7 @@ def test_one_viber_recipient_that_is_known_already() -> None:
     """As a twin of the vendor's API answers it: one object, no id."""
     known = {"error": 43, "errorDescription": "External ID already exists", "reference": "r1"}
     batch = result_of(ScriptedApi().send_viber(VIBERS[:1], "Hi"), known)
-    assert [(one.reference, one.duplicate, one.keyed) for one in batch.results] == [("r1", True, True)]
+    assert [(one.reference, one.duplicate, one.key_returned) for one in batch.results] == [("r1", True, True)]
 
 
 @pytest.mark.parametrize("echo", [{}, {"reference": "r1"}, {"reference": None}])
@@ -303,7 +305,7 @@ def test_a_known_key_of_one_message_in_any_shape(shape: str, echo: dict[str, Any
         "both": [{**known, "messages": [known]}],
     }[shape]
     batch = result_of(ScriptedApi().send_viber(VIBERS[:1], "Hi"), body)
-    assert [(one.reference, one.duplicate, one.keyed) for one in batch.results] == [("r1", True, True)]
+    assert [(one.reference, one.duplicate, one.key_returned) for one in batch.results] == [("r1", True, True)]
 
 
 def test_many_of_which_a_key_is_known_are_sent_in_halves_until_each_is_told() -> None:
@@ -337,20 +339,23 @@ def test_known_keys_beside_results_of_each(code: int) -> None:
 
 
 def test_row_14_an_echoed_key_is_a_key() -> None:
-    assert [one.keyed for one in viber([{"error": "0", "messages": [FIRST, SECOND]}]).results] == [True, True]
+    assert [one.key_returned for one in viber([{"error": "0", "messages": [FIRST, SECOND]}]).results] == [
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("echo", [{}, {"reference": "theirs"}, {"reference": None}, {"reference": ""}])
 def test_row_14_without_the_echo_a_message_is_not_keyed(echo: dict[str, Any]) -> None:
     package = {"error": "0", "messages": [{"id": "7", **echo}, SECOND]}
     first, second = viber([package]).results
-    assert (first.reference, first.id, first.keyed, first.accepted) == ("r1", "7", False, True)
-    assert second.keyed
+    assert (first.reference, first.id, first.key_returned, first.accepted) == ("r1", "7", False, True)
+    assert second.key_returned
 
 
 def test_unkeyed_messages_come_in_the_order_sent() -> None:
-    batch = viber([{"error": "0", "messages": [{"id": "1"}, {"id": "2"}]}], unkeyed=True)
-    assert [(one.id, one.reference, one.keyed) for one in batch.results] == [
+    batch = viber([{"error": "0", "messages": [{"id": "1"}, {"id": "2"}]}], without_keys=True)
+    assert [(one.id, one.reference, one.key_returned) for one in batch.results] == [
         ("1", None, False),
         ("2", None, False),
     ]
@@ -433,7 +438,7 @@ def test_an_unknown_error_of_theirs_is_repeated_with_the_same_key() -> None:
     with pytest.raises(TelecomUnknownError, match="vendor code 5"):
         sms(*[trouble, None] * 3, trouble)
     with pytest.raises(TelecomUnknownError):
-        viber(trouble, unkeyed=True)
+        viber(trouble, without_keys=True)
     with pytest.raises(TelecomServerError):
         result_of(ScriptedApi().get_sms(1), *[trouble, None] * 3, trouble)
 
@@ -455,7 +460,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_key() -> None:
 def test_an_unkeyed_message_is_asked_for_once() -> None:
     for lost in (Unknown("reset"), Response(500, {}), Response(200, {}, b"<html>")):
         with pytest.raises(TelecomUnknownError):
-            viber(lost, unkeyed=True)
+            viber(lost, without_keys=True)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.request import Response
-from airflow_provider_telecom.vendors.ketchup_loyalty.exports import FORMATS, Format
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpNotReadyError
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import FORMATS, Format
 from tests.vendors.ketchup_loyalty.by_hand import ScriptedApi, answer, asked, first_request, result_of
 
 ROW = {"message_ID": 1529112192, "message_type": "sms", "body": " testing message ", "Status": "Delivered"}

@@ -20,7 +20,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.vendors.ketchup_loyalty import status
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
-from airflow_provider_telecom.vendors.ketchup_loyalty.sms_tasks import TaskCounts, Threshold
+from airflow_provider_telecom.vendors.ketchup_loyalty.status.sms_tasks import TaskCounts, Threshold
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from tests.cost import least_cpu_seconds
 

@@ -11,15 +11,14 @@ from airflow_provider_telecom.calls.errors import TelecomThrottledError
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.responses import to_model, unreadable_response
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult, CountryPrice, SendResult
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import (
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import read_batch, read_content
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
     Item,
     error_class,
     error_code,
     error_text,
     is_duplicate,
     raise_error,
-    read_batch,
-    read_content,
 )
 
 log = logging.getLogger(__name__)
@@ -28,14 +27,14 @@ log = logging.getLogger(__name__)
 def send_result_reader(reference: str) -> Callable[[Response], SendResult]:
     """Return a reader of the result of one message. A known key is success."""
 
-    def read(answer: Response) -> SendResult:
-        _, (item,) = read_batch(answer, 1)
-        result = _result_of(item, answer)
+    def read(response: Response) -> SendResult:
+        _, (item,) = read_batch(response, 1)
+        result = _result_of(item, response)
         if result.code and not result.duplicate:
-            raise_error(item, result.code, answer.status)
-        (result,) = _in_order([reference], [result], answer)
+            raise_error(item, result.code, response.status)
+        (result,) = _in_order([reference], [result], response)
         _warn_of_duplicates([result])
-        return replace(result, keyed=True)  # a response about one message need not repeat its key
+        return replace(result, key_returned=True)  # a response about one message need not repeat its key
 
     return read
 
@@ -48,13 +47,15 @@ def batch_result_reader(
     `may_rename`: a new message may have another key than ours, if the vendor has ignored ours.
     """
 
-    def read(answer: Response) -> BatchResult:
-        whole, items = read_batch(answer, len(keys))
+    def read(response: Response) -> BatchResult:
+        whole, items = read_batch(response, len(keys))
         task_id = _text(whole.get("task_id"))
-        results = _in_order(keys, [_result_of(item, answer, task_id) for item in items], answer, may_rename)
+        results = _in_order(
+            keys, [_result_of(item, response, task_id) for item in items], response, may_rename
+        )
         _warn_of_duplicates(results)
         total = whole.get("totalprice", whole.get("total_price"))
-        return BatchResult(results, _money(total, answer), _text(whole.get("currency")))
+        return BatchResult(results, _money(total, response), _text(whole.get("currency")))
 
     return read
 
@@ -70,7 +71,7 @@ def join_results(first: BatchResult, second: BatchResult) -> BatchResult:
 
 
 def _in_order(
-    keys: Sequence[str | None], results: list[SendResult], answer: Response, may_rename: bool = False
+    keys: Sequence[str | None], results: list[SendResult], response: Response, may_rename: bool = False
 ) -> list[SendResult]:
     """Return a result for each key. A result without our key belongs to the message at its position.
 
@@ -82,30 +83,32 @@ def _in_order(
     asked, by_key = set(map(folded, given)), {folded(result.reference or ""): result for result in results}
     ids = [result.id for result in results if result.is_new and result.id is not None]
     if len(set(ids)) < len(ids):
-        raise unreadable_response("one id for several messages", answer.body, answer.status)
+        raise unreadable_response("one id for several messages", response.body, response.status)
     found: list[SendResult] = []
     for key, result in zip(keys, results, strict=True):
         its_key = folded(result.reference or "")
         if key is not None and folded(key) in by_key:
             found.append(replace(by_key[folded(key)], reference=key))
         elif its_key in asked or (its_key and not (may_rename and result.is_new)):
-            raise unreadable_response("results that do not match what was sent", answer.body, answer.status)
+            raise unreadable_response(
+                "results that do not match what was sent", response.body, response.status
+            )
         else:
             # a duplicate proves that our key counts
-            found.append(replace(result, reference=key, keyed=result.duplicate))
+            found.append(replace(result, reference=key, key_returned=result.duplicate))
     return found
 
 
-def _result_of(item: Item, answer: Response, task_id: str | None = None) -> SendResult:
+def _result_of(item: Item, response: Response, task_id: str | None = None) -> SendResult:
     code, text = error_code(item), error_text(item)
     message_id = _text(item.get("id"))
     if code is None and message_id is None and "error" not in item:
-        raise unreadable_response("a result without an id", answer.body, answer.status)
+        raise unreadable_response("a result without an id", response.body, response.status)
     duplicate = is_duplicate(code, text)
     return SendResult(
         reference=_text(item.get("reference")),
         id=message_id,
-        price=_money(item.get("price"), answer),
+        price=_money(item.get("price"), response),
         currency=_text(item.get("currency")),
         code=code,
         duplicate=duplicate,
@@ -133,7 +136,7 @@ def _text(value: object) -> str | None:
     return str(value) if is_text else None
 
 
-def _money(value: object, answer: Response) -> Decimal | None:
+def _money(value: object, response: Response) -> Decimal | None:
     """Return an amount, which comes as a number or as a string. Never a float."""
     if value in (None, ""):
         return None
@@ -142,14 +145,14 @@ def _money(value: object, answer: Response) -> Decimal | None:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise unreadable_response("an amount that is not a number", answer.body, answer.status)
+        raise unreadable_response("an amount that is not a number", response.body, response.status)
     return amount
 
 
-def read_price_list(answer: Response) -> list[CountryPrice]:
+def read_price_list(response: Response) -> list[CountryPrice]:
     """Return a price list."""
-    found = read_content(answer)
+    found = read_content(response)
     prices = found.get("prices") if isinstance(found, dict) else found
     if not isinstance(prices, list):
-        raise unreadable_response("a response without prices", answer.body, answer.status)
-    return to_model(list[CountryPrice], prices, answer.body)
+        raise unreadable_response("a response without prices", response.body, response.status)
+    return to_model(list[CountryPrice], prices, response.body)

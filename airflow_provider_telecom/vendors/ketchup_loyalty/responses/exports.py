@@ -20,14 +20,12 @@ from airflow_provider_telecom.calls.rows import (
     xml_rows,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import (
-    EMPTY,
-    error_code,
-    raise_error,
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import (
     read_checked,
     read_content,
     strip_blanks,
 )
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import EMPTY, error_code, raise_error
 
 Format = Literal["json", "xml", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -40,25 +38,25 @@ _HTML = re.compile(rb"<\s*(!doctype|html)", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"message[\s_]*id", re.IGNORECASE)
 
 
-def read_key(answer: Response) -> str:
+def read_key(response: Response) -> str:
     """Return the key of a new export: a string (as the text says), or an object (as the sample) with one."""
-    found = read_content(answer)
+    found = read_content(response)
     key = _key_in(found.get("key")) if isinstance(found, dict) else None
     if key is None:
-        raise unreadable_response("a response without a key", answer.body, answer.status)
+        raise unreadable_response("a response without a key", response.body, response.status)
     return key
 
 
-def read_exports(answer: Response) -> list[StatisticsExport]:
+def read_exports(response: Response) -> list[StatisticsExport]:
     """Return the exports in a response that the document does not show: a list, or objects by any name."""
-    found = read_content(answer)
+    found = read_content(response)
     if isinstance(found, dict):
         rest = [inner for name, inner in found.items() if name not in ("error", "errorDescription") and inner]
         found = rest[0] if len(rest) == 1 else rest
     items = list(found.values()) if isinstance(found, dict) else found
     keys = [_key_in(item) for item in items] if isinstance(items, list) else [None]
     if None in keys:
-        raise unreadable_response("an export without a key", answer.body, answer.status)
+        raise unreadable_response("an export without a key", response.body, response.status)
     return [StatisticsExport(str(key), item) for key, item in zip(keys, items, strict=True)]
 
 
@@ -69,10 +67,10 @@ def _key_in(item: Any) -> str | None:
     return str(item) if isinstance(item, (str, int)) and not isinstance(item, bool) and item != "" else None
 
 
-def read_deleted(answer: Response) -> None:
+def read_deleted(response: Response) -> None:
     """Read the response to a deletion, which the document does not show: empty, or without an error."""
-    if answer.body.strip() or not 200 <= answer.status < 300:
-        read_content(answer)
+    if response.body.strip() or not 200 <= response.status < 300:
+        read_content(response)
 
 
 def is_file(format: Format) -> Callable[[Response], bool]:
@@ -92,27 +90,27 @@ def is_file(format: Format) -> Callable[[Response], bool]:
     return judge
 
 
-def read_saved_bytes(answer: Response) -> int:
+def read_saved_bytes(response: Response) -> int:
     """Return the number of bytes that were saved, or 0 for an empty export. Raises the error that came."""
-    if answer.saved_bytes is None:
-        _raise_unless_empty(answer)
-    return answer.saved_bytes or 0
+    if response.saved_bytes is None:
+        _raise_unless_empty(response)
+    return response.saved_bytes or 0
 
 
-def read_has_rows(answer: Response) -> bool:
+def read_has_rows(response: Response) -> bool:
     """Return whether there is a file, and not an empty export. Raises the error that came."""
-    if answer.saved_bytes is None:
-        _raise_unless_empty(answer)
-    return answer.saved_bytes is not None
+    if response.saved_bytes is None:
+        _raise_unless_empty(response)
+    return response.saved_bytes is not None
 
 
 def rows_reader(format: Format) -> Callable[[Response], list[Record]]:
     """Return a reader of a file's rows."""
 
-    def read(answer: Response) -> list[Record]:
-        if is_file(format)(answer):
-            return all_rows(answer.body, lambda file: _stripped_records(file, format))
-        _raise_unless_empty(answer)
+    def read(response: Response) -> list[Record]:
+        if is_file(format)(response):
+            return all_rows(response.body, lambda file: _stripped_records(file, format))
+        _raise_unless_empty(response)
         return []
 
     return read
@@ -153,13 +151,13 @@ def _stripped_records(file: IO[bytes], format: Format) -> Iterator[NumberedRow]:
         yield place, strip_blanks(row) if format == "json" and not isinstance(row, BadRow) else row
 
 
-def _raise_unless_empty(answer: Response) -> None:
-    if not _is_empty(read_checked(answer), answer.status):
-        raise unreadable_response("neither a file nor an error", answer.body, answer.status)
+def _raise_unless_empty(response: Response) -> None:
+    if not _is_empty(read_checked(response), response.status):
+        raise unreadable_response("neither a file nor an error", response.body, response.status)
 
 
 def _is_empty(found: Any, status: int = 200) -> bool:
-    """Return whether an answer says that the export is empty. Raises any other error in it."""
+    """Return whether a response says that the export is empty. Raises any other error in it."""
     code = error_code(found) if isinstance(found, dict) else None
     if code not in (None, EMPTY):
         raise_error(found, code, status)

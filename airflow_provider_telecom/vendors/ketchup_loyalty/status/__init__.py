@@ -17,9 +17,9 @@ from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputErro
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     VIBER_END_STATES,
     exactly_one,
+    optional_count,
+    optional_percent,
     parse_distinct,
-    perhaps_count,
-    perhaps_percent,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import HlrCalls
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
@@ -28,10 +28,10 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     MessageState,
     MessageStatus,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses import KetchUpNotReadyError
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpNotReadyError
 from airflow_provider_telecom.vendors.ketchup_loyalty.sms import SmsCalls
-from airflow_provider_telecom.vendors.ketchup_loyalty.sms_tasks import TaskCounts, Threshold
 from airflow_provider_telecom.vendors.ketchup_loyalty.statistics import StatisticsCalls
+from airflow_provider_telecom.vendors.ketchup_loyalty.status.sms_tasks import TaskCounts, Threshold
 from airflow_provider_telecom.vendors.ketchup_loyalty.viber import ViberCalls
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
@@ -74,7 +74,7 @@ def viber_messages(
     It has failed when fewer than `min_delivered_percent` of them were delivered, or none without it.
     `counted` are the final states that earlier checks have seen.
     """
-    least = perhaps_percent("min_delivered_percent", min_delivered_percent)
+    least = optional_percent("min_delivered_percent", min_delivered_percent)
     ended, left = Counter(counted or {}), []
     for message in messages:
         status = yield from _message_status(
@@ -112,8 +112,8 @@ def sms_tasks(
     state have no final receipt: with `min_final_percent` less than 100 it is judged when that share of the
     messages is final. `done` are the tasks that earlier checks have seen final, `counted` their counts.
     """
-    names, known = parse_distinct("task_ids", task_ids), perhaps_count("expected", expected)
-    least = perhaps_percent("min_delivered_percent", min_delivered_percent)
+    names, known = parse_distinct("task_ids", task_ids), optional_count("expected", expected)
+    least = optional_percent("min_delivered_percent", min_delivered_percent)
     threshold = Threshold(known, least, percent("min_final_percent", min_final_percent))
     if known and not names:
         raise TelecomInputError("task_ids", f"are none, and {known} messages are expected")

@@ -1,0 +1,1 @@
+"""How KetchUp's responses and error codes are read."""

@@ -1,0 +1,153 @@
+"""How the content of KetchUp's responses is read. The document gives several shapes and spellings.
+
+Keys may have stray blanks, numbers may be strings, lists may be under `result` or `messages` or alone, and
+a missing `error` means none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomNotFoundError,
+    TelecomRejectedError,
+)
+from airflow_provider_telecom.calls.request import Response
+from airflow_provider_telecom.calls.responses import (
+    ErrorDetails,
+    raise_for_status,
+    read_json,
+    to_model,
+    unreadable_response,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
+    Item,
+    KetchUpDuplicateKeyError,
+    describe_error,
+    error_code,
+    error_text,
+    is_duplicate,
+    raise_error,
+)
+
+T = TypeVar("T")
+
+_STATUS_DECIDES = (401, 403, 408, 425, 429, 499)
+"""Statuses about credentials, too many requests and unknown outcomes: they count more than a code."""
+_TEXTS = frozenset({"body", "text", "caption"})
+_LISTS = ("result", "messages")
+
+
+def strip_blanks(value: Any, key: str = "") -> Any:
+    """Return JSON without stray blanks around its keys and values; message texts keep theirs."""
+    if isinstance(value, dict):
+        return {str(name).strip(): strip_blanks(inner, str(name).strip()) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [strip_blanks(inner, key) for inner in value]
+    return value.strip() if isinstance(value, str) and key.casefold() not in _TEXTS else value
+
+
+def _parse(response: Response) -> Any:
+    """Return a response's JSON, whatever its status and its code are. Raises TelecomAnswerError."""
+    try:
+        return strip_blanks(read_json(response.body))
+    except RecursionError:
+        raise unreadable_response("nested too deep", response.body, response.status) from None
+
+
+def read_checked(response: Response) -> Any:
+    """Return the JSON of a response that its HTTP status does not refuse; its code may still do so.
+
+    The document gives no status for errors. A code beside a 4xx says more than most statuses.
+    """
+    if not (400 <= response.status < 500 and response.status not in _STATUS_DECIDES and _has_code(response)):
+        if response.status == 404:
+            raise TelecomRejectedError("no such address: check the host and base_path", status=404)
+        raise_for_status(response, lambda: _error_details(response))
+    found = _parse(response)
+    if not isinstance(found, (dict, list)):
+        raise unreadable_response("neither an object nor a list", response.body, response.status)
+    return found
+
+
+def _has_code(response: Response) -> bool:
+    """Return whether a response has a code of the vendor's, a number. A web server's own page has none."""
+    return (_error_details(response).code or "").isdecimal()
+
+
+def _error_details(response: Response) -> ErrorDetails:
+    """Return what an error body says, if it can be read."""
+    try:
+        found = _parse(response)
+    except TelecomAnswerError:
+        return ErrorDetails()
+    if not isinstance(found, dict):
+        return ErrorDetails()
+    code = error_code(found)
+    return ErrorDetails(code, describe_error(code, error_text(found)))
+
+
+def read_content(response: Response, not_found: str = "") -> Any:
+    """Return a response's JSON. Raises the error of its status or its code.
+
+    `not_found` is a code that means it for this call, whatever its text says.
+    """
+    found = read_checked(response)
+    if isinstance(found, dict) and (code := error_code(found)):
+        if code == not_found:
+            raise TelecomNotFoundError(error_text(found) or "not found", status=response.status, code=code)
+        raise_error(found, code, response.status)
+    return found
+
+
+def single(model: type[T], not_found: str = "") -> Callable[[Response], T]:
+    """Return a reader of a response that is one object, perhaps in a list or under its own `result`.
+
+    `not_found` is as in `read_content`.
+    """
+
+    def read(response: Response) -> T:
+        found = read_content(response, not_found)
+        for _ in range(2):
+            if isinstance(found, list) and len(found) == 1:
+                found = found[0]
+            elif isinstance(found, dict) and isinstance(found.get("result"), (dict, list)):
+                found = found["result"]
+        if isinstance(found, dict) and (code := error_code(found)):
+            raise_error(found, code, response.status)
+        return to_model(model, found, response.body)
+
+    return read
+
+
+def read_batch(response: Response, size: int) -> tuple[Item, list[Item]]:
+    """Return what a response says about all `size` items of a request together, and about each of them.
+
+    The items are under `result` or `messages`, in a list or alone; a single one may be the whole response.
+    Raises the error of the whole: KetchUpKnownError if the key of one of several items is known already.
+    Whether a known key of a single item is an error is for its reader to decide.
+    """
+    found = read_checked(response)
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    whole: Item = found if isinstance(found, dict) else {}
+    inside = next((whole[name] for name in _LISTS if name in whole), found)
+    items = [inside] if isinstance(inside, dict) else inside
+    matching = isinstance(items, list) and len(items) == size and all(map(_is_item, items))
+    if code := error_code(whole):
+        if not is_duplicate(code, error_text(whole)):
+            raise_error(whole, code, response.status)
+        if not matching and size > 1:
+            raise KetchUpDuplicateKeyError(
+                "a key of one of them is known already", status=response.status, code=code
+            )
+        items = items if matching else [whole]
+    elif not matching:
+        raise unreadable_response("results that do not match what was sent", response.body, response.status)
+    return whole, items
+
+
+def _is_item(item: object) -> bool:
+    return isinstance(item, dict) and not any(name in item for name in _LISTS)
