@@ -196,7 +196,7 @@ def _until_a_viber_key_comes_back(hook: Any) -> None:
 
     for number in range(2):
         before = [ViberRecipient("380670000203", f"before{number}")]
-        if hook.send_viber(before, "Hi", sender="Shop").results[0].keyed:
+        if hook.send_viber(before, "Hi", sender="Shop").results[0].key_returned:
             return
 
 

@@ -78,8 +78,8 @@ class ViberCalls(KetchUpRequests):
     ) -> Call[BatchResult]:
         """Send a Viber message to one or many and return a result for each.
 
-        Each recipient needs an `external_id`, our key. `without_keys=True` permits recipients without one: they
-        get no delivery report.
+        Each recipient needs an `external_id`, our key. `without_keys=True` permits recipients without one;
+        they get no delivery report.
 
         Whether the vendor recognises the keys is not known before it has returned one, has answered that
         one exists already (code 43), or has found a message by one. Until then, and with
