@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -100,10 +101,10 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} conn_id={self.conn_id!r}>"
 
-    def run(self, call: Call[T], /) -> T:
-        """Drive a call to its end, blocking."""
+    def run(self, call: Call[T], /, ends_at: float = math.inf) -> T:
+        """Drive a call to its end, blocking; at the latest until `time.monotonic()` shows `ends_at`."""
         with self.add_connection_to_errors():
-            return self._client().blocking.run(call)
+            return self._client().blocking.run(call, ends_at)
 
     def wait_until_ready(self) -> None:
         """Wait until a call can be sent: for rate limit, quota (300 s at most) and token.

@@ -171,7 +171,6 @@ class TelecomNotifier(BaseNotifier, ABC):
         self, hook: TelecomHook[Any], written: Any, notification: Notification, ends: float, shared: bool
     ) -> None:
         from airflow_provider_telecom.notifications.deduplication import Deduplicator
-        from airflow_provider_telecom.notifications.hurry import hurried
 
         if time.monotonic() >= ends:
             raise TelecomNotSentError("not sent: deadline_seconds have passed")
@@ -183,7 +182,7 @@ class TelecomNotifier(BaseNotifier, ABC):
             log.log(claim.level, "%s: nothing is sent to a recipient: %s", type(self).__name__, claim.why_not)
             return
         try:
-            hook.run(hurried(self._call(hook, recipient, notification, len(claim.suppressed), key), ends))
+            hook.run(self._call(hook, recipient, notification, len(claim.suppressed), key), ends_at=ends)
         except TelecomUnknownError:
             raise
         except TelecomError:

@@ -1,1 +1,1 @@
-"""The only client I/O: `blocking` for workers (requests), `awaited` for triggers (aiohttp)."""
+"""The only client I/O: `sync_transport` (requests) for workers, `async_transport` (aiohttp) for triggers."""

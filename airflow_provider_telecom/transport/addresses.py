@@ -1,4 +1,4 @@
-"""Which addresses are on the public internet. Credentials go to no other one unless the connection allows it.
+"""Which addresses are on the public internet. Credentials go only there, unless the connection allows more.
 
 The tables follow IANA's registries of special-purpose addresses. Python's `is_global` is not used: its answer
 depends on the Python version, and it is true for multicast and for IPv6 forms that a gateway can translate

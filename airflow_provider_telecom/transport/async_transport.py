@@ -1,13 +1,14 @@
-"""The awaited transport: one shared aiohttp session, for triggers.
+"""The asynchronous transport, with one shared aiohttp session: for triggers.
 
-aiohttp is imported here and nowhere else, since its import takes a while. It repeats GET, PUT and
-DELETE by itself when a server closes an idle connection; that is switched off, and a test counts.
+aiohttp is imported only here, since its import takes a while. By default it sends GET, PUT and DELETE again
+when a server closes an idle connection. That is switched off, and a test counts the requests.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import socket
 import ssl
@@ -29,6 +30,7 @@ from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import HideTraceback
 from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
 from airflow_provider_telecom.transport.addresses import reject_private_address
+from airflow_provider_telecom.transport.deadline import Deadline
 from airflow_provider_telecom.transport.outcome import InvalidBodyError, outcome_of
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
@@ -43,12 +45,12 @@ from airflow_provider_telecom.transport.wire import (
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_OPEN_CONNECTIONS = 64
-_LONGEST_LINE = 65_536  # as in the blocking transport
+_MAX_CONNECTIONS = 64
+_MAX_LINE = 65_536  # as in the synchronous transport
 
 
 class _PublicResolver(AbstractResolver):
-    """Refuses names that lead to private addresses, at the very look-up that the connection uses."""
+    """Rejects host names that resolve to private addresses, in the lookup that the connection uses."""
 
     def __init__(self, private_allowed: bool) -> None:
         self._names, self._private_allowed = ThreadedResolver(), private_allowed
@@ -66,27 +68,28 @@ class _PublicResolver(AbstractResolver):
 
 
 @dataclass
-class _Progress:
-    """How far a request has come. `may_have_left` is False until it has a connection to be sent through."""
+class _Exchange:
+    """The state of one request. `may_have_left` is False until the request has a connection."""
 
     may_have_left: bool = False
     tls: ssl.SSLObject | None = None
 
 
-_progress: ContextVar[_Progress] = ContextVar("progress")
+_exchange: ContextVar[_Exchange] = ContextVar("exchange")
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Notes when a request gets its connection. No byte of it can have been sent before; TLS's handshake and
-    the CONNECT to a proxy have ended then.
+    """Notes when a request gets its connection. No byte of the request can have been sent before.
+
+    By then the TLS handshake and the CONNECT to a proxy are done.
     """
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         connection = await super().connect(*args, **kwargs)
-        progress = _progress.get()
-        progress.may_have_left = True
+        exchange = _exchange.get()
+        exchange.may_have_left = True
         if connection.transport is not None:
-            progress.tls = connection.transport.get_extra_info("ssl_object")
+            exchange.tls = connection.transport.get_extra_info("ssl_object")
         return connection
 
 
@@ -102,22 +105,25 @@ class Transport:
         session = aiohttp.ClientSession(
             connector=_Connector(
                 ssl=self._tls,
-                limit=_OPEN_CONNECTIONS,
+                limit=_MAX_CONNECTIONS,
                 resolver=_PublicResolver(self._options.allow_private_hosts),
                 **connector,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-            trust_env=False,  # it would bring ~/.netrc in; proxies are looked up below
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_LINE,
+            trust_env=False,  # True would read ~/.netrc; proxies are looked up below
         )
         session._retry_connection = False
         return session
 
     @asynccontextmanager
     async def _session_for(self, request: Request) -> AsyncIterator[aiohttp.ClientSession]:
-        """An unkeyed effect gets a connection of its own: the idle one might just have been closed."""
+        """Yield a session; a new one for a request that must not be sent twice.
+
+        The vendor may just have closed a pooled connection, and the outcome would then be unknown.
+        """
         if request.idempotency is Idempotency.NONE:
             async with self._new_session(force_close=True) as session:
                 yield session
@@ -127,46 +133,46 @@ class Transport:
         yield self._session
 
     async def send(self, request: Request) -> Outcome:
-        """Send one request once and return the answer, NotSent or Unknown.
+        """Send one request once and return the response, NotSent or Unknown.
 
-        Raises TelecomInputError for a request that cannot be sent, and for a host that must not be reached.
+        Raises TelecomInputError for a request that cannot be encoded and for a host that is not allowed.
         """
         silence, in_all = self._options.timeouts(request)
         limits = aiohttp.ClientTimeout(
             total=in_all, sock_connect=self._options.connect_timeout, sock_read=silence
         )
-        progress = _Progress()
-        _progress.set(progress)
+        exchange = _Exchange()
+        _exchange.set(exchange)
         try:
             async with self._session_for(request) as session:
-                return await self._exchanged(session, request, limits)
+                return await self._send_through(session, request, limits)
         except Exception as error:
-            return outcome_of(error, progress.may_have_left)
+            return outcome_of(error, exchange.may_have_left)
 
-    async def _exchanged(
+    async def _send_through(
         self, session: aiohttp.ClientSession, request: Request, limits: aiohttp.ClientTimeout
     ) -> Outcome:
-        wire = encode_request(request, self._options.base_url)
-        url = URL(wire.url, encoded=True)
-        if url.host and _is_address(url.host):  # a resolver is not asked about those
+        encoded = encode_request(request, self._options.base_url)
+        url = URL(encoded.url, encoded=True)
+        if url.host and _is_address(url.host):  # aiohttp does not resolve addresses
             reject_private_address(url.host, self._options.allow_private_hosts)
         async with session.request(
             request.method,
             url,
-            data=wire.content,
-            headers=wire.headers,
+            data=encoded.content,
+            headers=encoded.headers,
             timeout=limits,
             allow_redirects=False,
             proxy=_proxy_for(url) if self._options.trust_env else None,
-        ) as answer:
-            with receive_body(request, answer.status, _headers(answer)) as intake:
-                async for piece in answer.content.iter_chunked(CHUNK):
-                    intake.take(piece)
-                    if intake.has_enough:
+        ) as response:
+            with receive_body(request, response.status, _headers(response)) as reader:
+                async for chunk in response.content.iter_chunked(CHUNK):
+                    reader.feed(chunk)
+                    if reader.has_enough:
                         break
-                if intake.ends_with_the_connection and not _was_closed_well(_progress.get().tls):
+                if reader.ends_with_connection and not _was_tls_closed(_exchange.get().tls):
                     raise InvalidBodyError("cut off: TLS was not closed")
-                return intake.finish()
+                return reader.finish()
 
     async def close(self) -> None:
         """Close the pooled connections."""
@@ -174,9 +180,9 @@ class Transport:
             await self._session.close()
 
 
-def _headers(answer: aiohttp.ClientResponse) -> Iterator[tuple[str, str]]:
-    """Yield headers as `blocking` sees them, in Latin-1. aiohttp leaves half surrogates for other bytes."""
-    for name, value in answer.headers.items():
+def _headers(response: aiohttp.ClientResponse) -> Iterator[tuple[str, str]]:
+    """Yield headers in Latin-1, as requests does. aiohttp writes surrogates for bytes that are not UTF-8."""
+    for name, value in response.headers.items():
         yield name, value.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
@@ -184,12 +190,12 @@ def _tls(options: TransportOptions) -> ssl.SSLContext | bool:
     if options.verify is False:
         return False
     if not options.base_url.lower().startswith("https"):
-        return True  # no TLS is spoken, and reading the authorities would take 20 ms for each session
+        return True  # without TLS: reading the certificate authorities would take 20 ms
     return ssl.create_default_context(cafile=options.verify if isinstance(options.verify, str) else None)
 
 
 def _is_address(host: str) -> bool:
-    """Whether aiohttp takes a host for an address. `127.1` and `2130706433` are such hosts too."""
+    """Whether aiohttp treats a host as an IP address, which includes `127.1` and `2130706433`."""
     return ":" in host or host.replace(".", "").isdigit()
 
 
@@ -198,18 +204,18 @@ def _proxy_for(url: URL) -> str | None:
     return None if proxy is None else check_proxy(proxy)
 
 
-def _was_closed_well(tls: ssl.SSLObject | None) -> bool:
-    """Whether the peer has closed TLS itself (close_notify): asyncio takes any end of TCP for an end."""
+def _was_tls_closed(tls: ssl.SSLObject | None) -> bool:
+    """Whether the server has closed TLS (close_notify), which asyncio does not check."""
     try:
         return tls is None or tls.read(1) == b""
-    except ssl.SSLZeroReturnError:  # both sides have closed it
+    except ssl.SSLZeroReturnError:  # both sides have closed TLS
         return True
     except ssl.SSLError:
         return False
 
 
 class AsyncTransport:
-    """Drives calls in an event loop. Made in the loop that it serves."""
+    """Drives calls in the event loop in which it was created."""
 
     def __init__(
         self,
@@ -224,12 +230,16 @@ class AsyncTransport:
         self._lock = asyncio.Lock()
         self._sleep = sleep
 
-    async def run(self, call: Call[T]) -> T:
-        """Drive the call to its end and return its result. Errors come without the frames of the call."""
-        with HideTraceback():
-            return await self._driven(call)
+    async def run(self, call: Call[T], ends_at: float = math.inf) -> T:
+        """Drive the call to its end and return its result. Errors come without the frames of the call.
 
-    async def _driven(self, call: Call[T]) -> T:
+        The result is wanted before `time.monotonic()` shows `ends_at` (see `Deadline`).
+        """
+        with HideTraceback():
+            return await self._drive(call, ends_at)
+
+    async def _drive(self, call: Call[T], ends_at: float) -> T:
+        deadline = Deadline(ends_at)
         answer: Any = None
         failure: BaseException | None = None
         while True:
@@ -238,14 +248,14 @@ class AsyncTransport:
             except StopIteration as done:
                 return cast("T", done.value)
             try:
-                answer, failure = await self._take(step), None
+                answer, failure = await self._take(deadline.limit(step), ends_at), None
             except Exception as error:
                 answer, failure = None, error
 
-    async def _take(self, step: Step) -> Any:
+    async def _take(self, step: Step, ends_at: float) -> Any:
         match step:
             case Request():
-                return await self._sent(step)
+                return await self._send(step)
             case Sleep(low, high):
                 return await self._sleep(random.uniform(low, high))
             case LoadToken(key):
@@ -253,15 +263,15 @@ class AsyncTransport:
             case SaveToken(key, value):
                 return await asyncio.to_thread(self._store.save, key, value)
             case Exclusive(call, timeout):
-                return await self._alone(call, timeout)
+                return await self._run_exclusively(call, timeout, ends_at)
 
-    async def _sent(self, request: Request) -> Outcome:
+    async def _send(self, request: Request) -> Outcome:
         started = time.monotonic()
         outcome = await self._transport.send(request)
         log.debug("%s: %r in %.0f ms", request.label, outcome, (time.monotonic() - started) * 1000)
         return outcome
 
-    async def _alone(self, call: Call[T], timeout: float) -> T:
+    async def _run_exclusively(self, call: Call[T], timeout: float, ends_at: float) -> T:
         try:
             await asyncio.wait_for(self._lock.acquire(), timeout)
         except TimeoutError:
@@ -270,7 +280,7 @@ class AsyncTransport:
             ) from None
         try:
             async with self._host_locked(timeout):
-                return await self.run(call)
+                return await self.run(call, ends_at)
         finally:
             self._lock.release()
 

@@ -1,7 +1,7 @@
-"""Connections of the blocking transport: whom they may reach, how long, and when an answer is whole.
+"""Connections of the synchronous transport: allowed hosts, a total time-out, and complete responses.
 
-requests and urllib3 stand on http.client, which has no total time-out, takes a head that breaks off for a
-whole one, and logs addresses. What is done about each stands here.
+requests and urllib3 use http.client, which has no total time-out, accepts response headers that break off,
+and logs URLs. The classes here correct that.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from airflow_provider_telecom.transport.wire import check_proxy
 
 
 class Exchange(threading.local):
-    """The request that this thread has under way.
+    """The request that this thread is sending.
 
-    `may_have_left` is False as long as no byte of the request can have been handed to a socket. It is what
-    tells a request that was not sent from one with an unknown outcome.
+    `may_have_left` is False as long as no byte of the request can have been written to a socket. Only this
+    distinguishes a request that was not sent from one with an unknown outcome.
     """
 
-    cutoff: DeadlineTimer | None = None
+    timer: DeadlineTimer | None = None
     private_allowed = True
     may_have_left = True
 
@@ -40,26 +40,26 @@ exchange = Exchange()
 
 
 class DeadlineTimer:
-    """Ends an exchange when its time is up, wherever it hangs: requests itself has no total time-out."""
+    """Closes the socket when the time is up: requests has no total time-out."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.fired = seconds, False
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
+        self._timer = threading.Timer(seconds, self._shut_down)
         self._timer.daemon = True
 
-    def watch(self, sock: socket.socket | None) -> None:
+    def set_socket(self, sock: socket.socket | None) -> None:
         self._socket = sock
         if self.fired:
-            self._cut()
+            self._shut_down()
 
-    def _cut(self) -> None:
+    def _shut_down(self) -> None:
         self.fired = True
         if self._socket is not None:
             try:
                 self._socket.shutdown(socket.SHUT_RDWR)
             except OSError:
-                return  # the peer was quicker
+                return  # the server has closed it already
 
     def __enter__(self) -> DeadlineTimer:
         self._timer.start()
@@ -71,7 +71,7 @@ class DeadlineTimer:
 
 
 class LastLineReader:
-    """A stream that remembers the last line read: an empty one is a stream at its end."""
+    """A stream that remembers the last line read. An empty line means that the stream has ended."""
 
     def __init__(self, stream: Any) -> None:
         self.stream, self.last = stream, b"?"
@@ -85,34 +85,32 @@ class LastLineReader:
 
 
 class CompleteHeadResponse(http.client.HTTPResponse):
-    """A final answer with well-formed headers that came to their end.
+    """A final response with complete and well-formed headers.
 
-    http.client takes a head that breaks off for a whole one. It also takes 102 and 103 for final answers, so
-    that the real answer would be read as the answer of the next request on this connection.
+    http.client accepts headers that break off. It also treats 102 and 103 as final responses, so that the
+    real response would be read as the response to the next request on this connection.
     """
 
     def begin(self) -> None:
         stream = self.fp
-        watched: Any = LastLineReader(stream)
-        self.fp = watched
+        reader: Any = LastLineReader(stream)
+        self.fp = reader
         try:
             super().begin()
-            while 100 <= self.status < 200 and watched.last:
+            while 100 <= self.status < 200 and reader.last:
                 if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
-                    raise http.client.HTTPException("a protocol that was not asked for")
+                    raise http.client.HTTPException("an unexpected protocol")
                 self.headers = self.msg = None  # type: ignore[assignment]
                 super().begin()
         finally:
-            self.fp = stream if self.fp is watched else self.fp
-        if not watched.last:
+            self.fp = stream if self.fp is reader else self.fp
+        if not reader.last:
             raise http.client.IncompleteRead(b"")
         assert_header_parsing(self.headers)
 
 
-class _Watched(HTTPConnection):
-    """A connection that checks whom it reached before it sends anything, notes when it begins to send the
-    request, and can be ended by a cut-off.
-    """
+class _Connection(HTTPConnection):
+    """Checks the address that it reached, notes when it begins to send, and gives its socket to the timer."""
 
     response_class = CompleteHeadResponse
     _is_connecting = False
@@ -120,13 +118,13 @@ class _Watched(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
         try:
-            if self.proxy is None:  # a proxy is often private, and it was chosen by who runs Airflow
+            if self.proxy is None:  # proxies are often private; the administrator has chosen them
                 reject_private_address(sock.getpeername()[0], exchange.private_allowed)
         except (OSError, TelecomInputError):
             sock.close()
             raise
-        if exchange.cutoff is not None:
-            exchange.cutoff.watch(sock)
+        if exchange.timer is not None:
+            exchange.timer.set_socket(sock)
         return sock
 
     def connect(self) -> None:
@@ -137,7 +135,7 @@ class _Watched(HTTPConnection):
             self._is_connecting = False
 
     def send(self, data: Any) -> None:
-        """Send a part of the request, or of the CONNECT to a proxy, which is no part of it."""
+        """Send a part of the request, or of the CONNECT to a proxy, which does not count as sending."""
         if self.sock is None and self.auto_open:
             self.connect()
         if not self._is_connecting:
@@ -145,13 +143,13 @@ class _Watched(HTTPConnection):
         super().send(data)
 
     def getresponse(self) -> Any:
-        if exchange.cutoff is not None:
-            exchange.cutoff.watch(self.sock)
+        if exchange.timer is not None:
+            exchange.timer.set_socket(self.sock)
         return super().getresponse()
 
 
-class _WatchedTls(_Watched, HTTPSConnection):
-    """The same over TLS. A connection that ends without TLS's own farewell (close_notify) was cut off."""
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same over TLS. A response is cut off if the connection ends without close_notify."""
 
     def connect(self) -> None:
         super().connect()
@@ -159,18 +157,18 @@ class _WatchedTls(_Watched, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
+    ConnectionCls = _Connection
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
+    ConnectionCls = _TlsConnection
 
 
 _POOLS: dict[str, Any] = {"http": _Pool, "https": _TlsPool}
 
 
 class Adapter(HTTPAdapter):
-    """Pools of watched connections, one shared SSL context, no retries."""
+    """Pools of such connections, with one shared SSL context and no retries."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
@@ -190,16 +188,16 @@ class Adapter(HTTPAdapter):
 
 
 def ignore_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An explicit auth object: without one, a ~/.netrc entry replaces our Authorization header."""
+    """Return the request as it is. Without an auth object, requests would use ~/.netrc for Authorization."""
     return request
 
 
 class RedactingFilter(logging.Filter):
-    """Strikes addresses out of urllib3's DEBUG lines for our own requests: they hold tokens and numbers."""
+    """Drops urllib3's DEBUG lines for our requests: their URLs hold tokens and numbers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return exchange.cutoff is None or record.levelno > logging.DEBUG
+        return exchange.timer is None or record.levelno > logging.DEBUG
 
 
-for _chatty in ("urllib3.connectionpool", "urllib3.util.retry"):
-    logging.getLogger(_chatty).addFilter(RedactingFilter())
+for _logger in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_logger).addFilter(RedactingFilter())

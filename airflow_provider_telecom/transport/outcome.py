@@ -1,8 +1,7 @@
-"""What became of a request that got no whole answer: not sent, or unknown."""
+"""The outcome of a request without a complete response: not sent, or unknown."""
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import socket
 import ssl
@@ -14,11 +13,11 @@ from airflow_provider_telecom.calls.request import NotSent, Unknown
 
 
 class InvalidBodyError(Exception):
-    """A body that is too large, badly packed or cut short. The reason holds none of it."""
+    """A response body that is too large, badly compressed or cut short. The text holds nothing of it."""
 
 
 TOO_LATE = "the deadline passed"
-_NESTED_ERRORS = 20
+_MAX_NESTED_ERRORS = 20
 _WORDS: dict[type[BaseException], str] = {
     ssl.SSLCertVerificationError: "the certificate was refused",
     ssl.SSLError: "TLS failed",
@@ -26,11 +25,10 @@ _WORDS: dict[type[BaseException], str] = {
     ConnectionRefusedError: "the connection was refused",
     ConnectionError: "the connection broke off",
     TimeoutError: "timed out",
-    asyncio.TimeoutError: "timed out",
     http.client.IncompleteRead: "the answer was cut short",
     http.client.HTTPException: "the answer is not valid HTTP",
 }
-_WORDS_BY_NAME = {  # of libraries that are not imported here
+_WORDS_BY_NAME = {  # errors of libraries that are not imported here
     "ServerDisconnectedError": "the connection broke off",
     "ClientPayloadError": "the answer was cut short",
     "ClientResponseError": "the answer is not valid HTTP",
@@ -40,10 +38,10 @@ _WORDS_BY_NAME = {  # of libraries that are not imported here
 
 
 def outcome_of(error: Exception, may_have_left: bool, too_late: bool = False) -> NotSent | Unknown:
-    """Return what became of a request that ended with `error`, whatever its class.
+    """Return the outcome of a request that ended with `error`.
 
-    It was not sent only if the transport knows that no byte of it can have left. An error of our own, which
-    says what is wrong with the request, is raised then.
+    It was not sent only if the transport knows that no byte of it can have left; the error's class proves
+    nothing. Our own errors, which say what is wrong with the request, are raised if it was not sent.
     """
     if may_have_left:
         return Unknown(TOO_LATE if too_late else _reason(error))
@@ -53,22 +51,22 @@ def outcome_of(error: Exception, may_have_left: bool, too_late: bool = False) ->
 
 
 def _reason(error: Exception) -> str:
-    """Return what happened, as words without any address: the texts of the libraries' errors hold them."""
+    """Return what happened, in our own words: the texts of the libraries' errors hold URLs."""
     if isinstance(error, InvalidBodyError):
         return str(error)
-    nested = list(islice(_nested(error), _NESTED_ERRORS))
-    by_kind = (words for kind, words in _WORDS.items() for one in nested if isinstance(one, kind))
-    by_name = (_WORDS_BY_NAME[name] for one in nested if (name := type(one).__name__) in _WORDS_BY_NAME)
-    words = next(chain(by_kind, by_name), None)
-    is_of_the_proxy = any("Proxy" in type(one).__name__ for one in nested)
-    return ("the proxy: " if is_of_the_proxy else "") + (words or type(error).__name__)
+    nested = list(islice(_nested(error), _MAX_NESTED_ERRORS))
+    names = [type(cause).__name__ for cause in nested]
+    by_class = (words for kind, words in _WORDS.items() if any(isinstance(cause, kind) for cause in nested))
+    by_name = (_WORDS_BY_NAME[name] for name in names if name in _WORDS_BY_NAME)
+    words = next(chain(by_class, by_name), type(error).__name__)
+    return f"the proxy: {words}" if any("Proxy" in name for name in names) else words
 
 
 def _nested(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised for; urllib3 also nests errors in arguments."""
+    """Yield an error and its causes. urllib3 also nests errors in arguments."""
     pending = [error]
     while pending:
         error = pending.pop(0)
         yield error
         nested = [arg for arg in error.args if isinstance(arg, BaseException)]
-        pending += [one for one in (*nested, error.__cause__, error.__context__) if one is not None]
+        pending += [cause for cause in (*nested, error.__cause__, error.__context__) if cause is not None]

@@ -1,12 +1,13 @@
-"""The blocking transport: requests, for workers, callbacks and the command line.
+"""The synchronous transport, with requests: for workers, callbacks and the command line.
 
-`send` makes one request and says what became of it; `run` drives a call. No adapter retries are ever
-mounted: two of the paid calls are GETs.
+`Transport.send` sends one request and returns its outcome; `SyncTransport.run` drives a call. The adapters'
+own retries are off, since two of the paid calls are GETs.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -23,12 +24,8 @@ from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, 
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import HideTraceback
 from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
-from airflow_provider_telecom.transport.connections import (
-    Adapter,
-    DeadlineTimer,
-    exchange,
-    ignore_netrc,
-)
+from airflow_provider_telecom.transport.connections import Adapter, DeadlineTimer, exchange, ignore_netrc
+from airflow_provider_telecom.transport.deadline import Deadline
 from airflow_provider_telecom.transport.outcome import TOO_LATE, InvalidBodyError, outcome_of
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
@@ -64,7 +61,10 @@ class Transport:
 
     @contextmanager
     def _session_for(self, request: Request) -> Iterator[requests.Session]:
-        """An unkeyed effect gets a connection of its own: the idle one might just have been closed."""
+        """Yield a session; a new one for a request that must not be sent twice.
+
+        The vendor may just have closed a pooled connection, and the outcome would then be unknown.
+        """
         if request.idempotency is not Idempotency.NONE:
             yield self._session
             return
@@ -72,45 +72,45 @@ class Transport:
             yield session
 
     def send(self, request: Request) -> Outcome:
-        """Send one request once and return the answer, NotSent or Unknown.
+        """Send one request once and return the response, NotSent or Unknown.
 
-        Raises TelecomInputError for a request that cannot be sent, and for a host that must not be reached.
+        Raises TelecomInputError for a request that cannot be encoded and for a host that is not allowed.
         """
         exchange.may_have_left, exchange.private_allowed = False, self._options.allow_private_hosts
         silence, in_all = self._options.timeouts(request)
         try:
-            with DeadlineTimer(in_all) as cutoff, self._session_for(request) as session:
-                exchange.cutoff = cutoff
-                return self._exchanged(session, request, silence, cutoff)
+            with DeadlineTimer(in_all) as timer, self._session_for(request) as session:
+                exchange.timer = timer
+                return self._exchange(session, request, silence, timer)
         except Exception as error:
-            too_late = exchange.cutoff is not None and exchange.cutoff.fired
+            too_late = exchange.timer is not None and exchange.timer.fired
             return outcome_of(error, exchange.may_have_left, too_late)
         finally:
-            exchange.cutoff, exchange.may_have_left = None, True
+            exchange.timer, exchange.may_have_left = None, True
 
-    def _exchanged(
-        self, session: requests.Session, request: Request, silence: float, cutoff: DeadlineTimer
+    def _exchange(
+        self, session: requests.Session, request: Request, silence: float, timer: DeadlineTimer
     ) -> Outcome:
-        wire = encode_request(request, self._options.base_url)
+        encoded = encode_request(request, self._options.base_url)
         with (
             session.request(
                 request.method,
-                wire.url,
-                data=wire.content,
-                headers=wire.headers,
+                encoded.url,
+                data=encoded.content,
+                headers=encoded.headers,
                 auth=ignore_netrc,
-                timeout=(min(self._options.connect_timeout, cutoff.seconds), silence),
+                timeout=(min(self._options.connect_timeout, timer.seconds), silence),
                 verify=self._options.verify,
                 allow_redirects=False,
                 stream=True,
-            ) as answer,
-            receive_body(request, answer.status_code, answer.headers.items()) as intake,
+            ) as response,
+            receive_body(request, response.status_code, response.headers.items()) as reader,
         ):
-            while not intake.has_enough and (piece := answer.raw.read1(CHUNK, decode_content=False)):
-                intake.take(piece)
-            if cutoff.fired:
+            while not reader.has_enough and (chunk := response.raw.read1(CHUNK, decode_content=False)):
+                reader.feed(chunk)
+            if timer.fired:
                 raise InvalidBodyError(TOO_LATE)
-            return intake.finish()
+            return reader.finish()
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -118,7 +118,7 @@ class Transport:
 
 
 class SyncTransport:
-    """Drives calls with a transport, a token store and, if given, a lock across processes."""
+    """Drives calls with a transport, a token store and, if given, a lock that all processes share."""
 
     def __init__(
         self,
@@ -133,12 +133,16 @@ class SyncTransport:
         self._lock = threading.Lock()
         self._sleep = sleep
 
-    def run(self, call: Call[T]) -> T:
-        """Drive the call to its end and return its result. Errors come without the frames of the call."""
-        with HideTraceback():
-            return self._driven(call)
+    def run(self, call: Call[T], ends_at: float = math.inf) -> T:
+        """Drive the call to its end and return its result. Errors come without the frames of the call.
 
-    def _driven(self, call: Call[T]) -> T:
+        The result is wanted before `time.monotonic()` shows `ends_at` (see `Deadline`).
+        """
+        with HideTraceback():
+            return self._drive(call, ends_at)
+
+    def _drive(self, call: Call[T], ends_at: float) -> T:
+        deadline = Deadline(ends_at)
         answer: Any = None
         failure: BaseException | None = None
         while True:
@@ -147,14 +151,14 @@ class SyncTransport:
             except StopIteration as done:
                 return cast("T", done.value)
             try:
-                answer, failure = self._take(step), None
+                answer, failure = self._take(deadline.limit(step), ends_at), None
             except Exception as error:
                 answer, failure = None, error
 
-    def _take(self, step: Step) -> Any:
+    def _take(self, step: Step, ends_at: float) -> Any:
         match step:
             case Request():
-                return self._sent(step)
+                return self._send(step)
             case Sleep(low, high):
                 return self._sleep(random.uniform(low, high))
             case LoadToken(key):
@@ -162,20 +166,20 @@ class SyncTransport:
             case SaveToken(key, value):
                 return self._store.save(key, value)
             case Exclusive(call, timeout):
-                return self._alone(call, timeout)
+                return self._run_exclusively(call, timeout, ends_at)
 
-    def _sent(self, request: Request) -> Outcome:
+    def _send(self, request: Request) -> Outcome:
         started = time.monotonic()
         outcome = self._transport.send(request)
         log.debug("%s: %r in %.0f ms", request.label, outcome, (time.monotonic() - started) * 1000)
         return outcome
 
-    def _alone(self, call: Call[T], timeout: float) -> T:
+    def _run_exclusively(self, call: Call[T], timeout: float, ends_at: float) -> T:
         if not self._lock.acquire(timeout=timeout):
             raise TelecomNotSentError("not sent: another caller has been fetching a token for too long")
         try:
             with self._host_lock(timeout):
-                return self.run(call)
+                return self.run(call, ends_at)
         finally:
             self._lock.release()
 

@@ -1,4 +1,4 @@
-"""What both transports share: addresses, bytes to send, bytes that come back."""
+"""What both transports share: options, the encoding of requests, the reading of responses."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from airflow_provider_telecom.transport.outcome import InvalidBodyError
 CHUNK = 256 * 1024
 _HEADER = re.compile(r"[\x20-\x7e]+")
 _FIRST_BYTES = 64 * 1024
-_LARGEST_IN_A_FILES_PLACE = 1 << 20
-# Tables of records pack some 10 to 50 times; what packs more than this is made to fill memory.
-_HONEST_RATIO, _TOO_SMALL_TO_JUDGE = 200, 4 << 20
+_MAX_ERROR_BYTES = 1 << 20
+# Tables of records compress 10 to 50 times. A higher ratio than this is a decompression bomb.
+_MAX_RATIO, _RATIO_APPLIES_FROM = 200, 4 << 20
 
 
 @dataclass(frozen=True)
 class TransportOptions:
-    """Where an account's requests go and how long they may take. Built from an Airflow connection."""
+    """The base URL, time-outs and TLS options of one account, from its Airflow connection."""
 
     base_url: str
     connect_timeout: float = 5.0
@@ -46,48 +46,48 @@ class TransportOptions:
 
     @property
     def deadline(self) -> float:
-        """Seconds for one call with all its repeats: twice the read time-out."""
+        """Seconds for one call with all its retries: twice the read time-out."""
         return 2 * self.read_timeout
 
     def timeouts(self, request: Request) -> tuple[float, float]:
-        """Return (seconds of silence, seconds in all) that a request gets.
+        """Return the read time-out and the total time-out of a request, in seconds.
 
-        An unkeyed effect may be silent for its whole time, since each needless time-out is an unknown
-        outcome; a download gets four times the silence and an hour.
+        A request that must not be sent twice may take its whole time to answer, since each needless time-out
+        is an unknown outcome. A download gets four times the read time-out, and an hour in all.
         """
-        in_all = request.deadline or self.deadline
+        total = request.deadline or self.deadline
         if request.save:
             return 4 * self.read_timeout, 3600.0
-        return (in_all if request.idempotency is Idempotency.NONE else min(self.read_timeout, in_all)), in_all
+        return (total if request.idempotency is Idempotency.NONE else min(self.read_timeout, total)), total
 
 
 class EncodedRequest(NamedTuple):
-    """A request as it goes out: only here its secrets are in the clear."""
+    """A request as it is sent, with its secrets in plain text."""
 
     url: str
     headers: dict[str, str]
     content: bytes | None
 
     def __repr__(self) -> str:
-        return "<Wire>"
+        return "<EncodedRequest>"
 
 
 def encode_request(request: Request, base_url: str) -> EncodedRequest:
-    """Return the address, the headers and the bytes of a request.
+    """Return the URL, the headers and the body of a request.
 
-    Raises TelecomInputError that names no content, for what cannot be written down.
+    Raises TelecomInputError, without the content, for a request that cannot be encoded.
     """
     try:
-        wire = _written(request, base_url)
+        encoded = _encode(request, base_url)
     except UnicodeError:
         raise TelecomInputError("request", "holds half of a surrogate pair, which is no character") from None
-    for name, value in wire.headers.items():
+    for name, value in encoded.headers.items():
         if not _HEADER.fullmatch(value):
             raise TelecomInputError(f"header {name}", "must be printable ASCII; check the credentials")
-    return wire
+    return encoded
 
 
-def _written(request: Request, base_url: str) -> EncodedRequest:
+def _encode(request: Request, base_url: str) -> EncodedRequest:
     encoding = "identity" if request.save else "gzip"
     headers = {"Accept": "*/*", "Accept-Encoding": encoding, **reveal_secrets(request.headers)}
     content = None
@@ -95,11 +95,11 @@ def _written(request: Request, base_url: str) -> EncodedRequest:
         headers["Content-Type"] = request.body.content_type
         content = json.dumps(request.body.value, ensure_ascii=False, separators=(",", ":")).encode()
     elif isinstance(request.body, Form):
-        headers["Content-Type"], content = _form(request.body)
+        headers["Content-Type"], content = _encode_form(request.body)
     return EncodedRequest(request.url(base_url), headers, content)
 
 
-def _form(form: Form) -> tuple[str, bytes]:
+def _encode_form(form: Form) -> tuple[str, bytes]:
     if not form.multipart:
         return "application/x-www-form-urlencoded", urlencode(form.fields).encode()
     from urllib3.filepost import encode_multipart_formdata
@@ -109,7 +109,7 @@ def _form(form: Form) -> tuple[str, bytes]:
 
 
 def check_proxy(proxy: str) -> str:
-    """Return a proxy's address. Raises TelecomInputError: what goes through SOCKS cannot be watched."""
+    """Return a proxy's URL. Raises TelecomInputError for SOCKS, which hides whether a request was sent."""
     if proxy.lower().startswith("socks"):
         raise TelecomInputError(
             "proxy",
@@ -120,47 +120,47 @@ def check_proxy(proxy: str) -> str:
 
 
 class GzipDecoder:
-    """Unpacks a body piece by piece and stops at `most` bytes, however small it came packed."""
+    """Decompresses a body chunk by chunk, up to `max_bytes` of decompressed data."""
 
-    def __init__(self, headers: Mapping[str, str], most: int) -> None:
-        packing = headers.get("content-encoding", "identity").strip().lower()
-        if packing not in ("", "identity", "gzip", "x-gzip"):
-            raise InvalidBodyError("packed in a way that was not asked for")
-        self._gzip = zlib.decompressobj(wbits=31) if "gzip" in packing else None
-        self._most, self._packed, self._unpacked = most, 0, 0
+    def __init__(self, headers: Mapping[str, str], max_bytes: int) -> None:
+        encoding = headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity", "gzip", "x-gzip"):
+            raise InvalidBodyError("in an unexpected content encoding")
+        self._gzip = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
+        self._max_bytes, self._received, self._decoded = max_bytes, 0, 0
 
-    def unpack(self, piece: bytes) -> Iterator[bytes]:
-        """Yield the unpacked bytes of a piece, at most CHUNK at a time."""
+    def decode(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the decompressed bytes of a chunk, at most CHUNK at a time."""
         if self._gzip is None:
-            self._packed += len(piece)
-            yield self._counted(piece)
+            self._received += len(chunk)
+            yield self._checked(chunk)
             return
-        while piece:
+        while chunk:
             try:
-                unpacked = self._gzip.decompress(piece, CHUNK)
+                decoded = self._gzip.decompress(chunk, CHUNK)
             except zlib.error:
-                raise InvalidBodyError("not the gzip that it says it is") from None
-            self._packed += len(piece) - len(self._gzip.unconsumed_tail)
-            piece = self._gzip.unconsumed_tail
-            yield self._counted(unpacked)
+                raise InvalidBodyError("not valid gzip") from None
+            self._received += len(chunk) - len(self._gzip.unconsumed_tail)
+            chunk = self._gzip.unconsumed_tail
+            yield self._checked(decoded)
 
     @property
-    def shows_its_end(self) -> bool:
-        """Whether the packing has an end of its own, which `finish` looks for."""
+    def has_trailer(self) -> bool:
+        """Whether the encoding marks its own end, which `finish` checks."""
         return self._gzip is not None
 
     def finish(self) -> None:
-        """Raise UnfitBodyError when the packing breaks off before its end."""
-        if self._gzip is not None and self._packed and not self._gzip.eof:
-            raise InvalidBodyError("the packed body breaks off")
+        """Raise InvalidBodyError if the compressed body breaks off."""
+        if self._gzip is not None and self._received and not self._gzip.eof:
+            raise InvalidBodyError("the compressed body breaks off")
 
-    def _counted(self, piece: bytes) -> bytes:
-        self._unpacked += len(piece)
-        if self._unpacked > self._most:
+    def _checked(self, chunk: bytes) -> bytes:
+        self._decoded += len(chunk)
+        if self._decoded > self._max_bytes:
             raise InvalidBodyError("larger than allowed")
-        if self._unpacked > max(_TOO_SMALL_TO_JUDGE, _HONEST_RATIO * self._packed):
-            raise InvalidBodyError("packed to fill memory")
-        return piece
+        if self._decoded > max(_RATIO_APPLIES_FROM, _MAX_RATIO * self._received):
+            raise InvalidBodyError("a decompression bomb")
+        return chunk
 
 
 _LENGTH = re.compile(r"\d{1,15}")
@@ -169,34 +169,34 @@ _BRACKETS = {b"{": b"}", b"[": b"]", b"<": b">"}
 
 
 def declares_end(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether the headers say where the body ends; if not, it ends with the connection.
+    """Whether the headers say where the body ends. If not, it ends with the connection.
 
-    Raises UnfitBodyError for headers of which HTTP can make no sense.
+    Raises InvalidBodyError for headers that HTTP does not allow.
     """
     coding = headers.get("transfer-encoding")
     if coding is not None and coding.strip().lower() != "chunked":
-        raise InvalidBodyError("in a transfer coding that was not asked for")
+        raise InvalidBodyError("in an unexpected transfer coding")
     length = headers.get("content-length")
     if length is not None:
-        lengths = {one.strip() for one in length.split(",")}
+        lengths = {part.strip() for part in length.split(",")}
         if len(lengths) > 1 or not _LENGTH.fullmatch(lengths.pop()):
-            raise InvalidBodyError("of a length that makes no sense")
+            raise InvalidBodyError("with an invalid content length")
     return coding is not None or length is not None or status in _STATUSES_WITHOUT_BODY
 
 
 def is_bracketed(body: bytes | bytearray) -> bool:
-    """Whether a body that breaks off would be noticed by whoever reads it: a JSON object or array, or XML."""
+    """Whether a body is a JSON object, a JSON array or XML, whose parsers notice a missing end."""
     text = body.strip()
     return _BRACKETS.get(bytes(text[:1])) == text[-1:]
 
 
 @dataclass
 class BodyReader:
-    """Takes an answer's pieces in, into memory or into the request's target, and makes a Response.
+    """Reads a response's body into memory, or into the file that the request names, and returns a Response.
 
-    Nothing stands under the target's name before the body is whole: it is written beside and renamed. A body
-    that ends with the connection may have been cut off. No file is made of it, and in memory it must be one
-    that its reader knows the end of.
+    The file gets its name when the body is complete: until then it is a partial file beside it. A body that
+    ends with the connection may have been cut off. It is never saved as a file, and in memory it must be one
+    whose parser notices a missing end.
     """
 
     request: Request
@@ -204,28 +204,28 @@ class BodyReader:
     headers: Mapping[str, str]
     _body: bytearray = field(default_factory=bytearray, repr=False)
     _file: IO[bytes] | None = field(default=None, repr=False)
-    _beside: Target | None = field(default=None, repr=False)
-    _saved: int = 0
+    _partial: Target | None = field(default=None, repr=False)
+    _saved_bytes: int = 0
     has_enough: bool = False
-    """Whether the rest need not be read: the file is there, and has no target."""
+    """Whether the rest need not be read: it is the file, and nobody wants it saved."""
 
     def __post_init__(self) -> None:
-        self._unpacker = GzipDecoder(self.headers, self.request.max_bytes)
-        self.ends_with_the_connection = not declares_end(self.status, self.headers)
-        self._may_be_cut_off = self.ends_with_the_connection and not self._unpacker.shows_its_end
+        self._decoder = GzipDecoder(self.headers, self.request.max_bytes)
+        self.ends_with_connection = not declares_end(self.status, self.headers)
+        self._may_be_cut_off = self.ends_with_connection and not self._decoder.has_trailer
 
-    def take(self, piece: bytes) -> None:
-        """Take one piece as it came from the network. Raises UnfitBodyError."""
-        for unpacked in self._unpacker.unpack(piece):
+    def feed(self, chunk: bytes) -> None:
+        """Take one chunk as it was received. Raises InvalidBodyError."""
+        for decoded in self._decoder.decode(chunk):
             if self._file is not None:
-                self._saved += self._file.write(unpacked)
+                self._saved_bytes += self._file.write(decoded)
                 continue
-            self._body += unpacked
+            self._body += decoded
             if len(self._body) >= _FIRST_BYTES:
-                self._open_if_wanted()
-                self._refuse_endless_refusals()
+                self._open_if_file()
+                self._check_error_size()
 
-    def _open_if_wanted(self) -> None:
+    def _open_if_file(self) -> None:
         save = self.request.save
         if save is None or self._file is not None or self.has_enough:
             return
@@ -235,78 +235,78 @@ class BodyReader:
                 return
             if self._may_be_cut_off:
                 raise InvalidBodyError("a file without a length, which may have been cut off")
-            self._beside = save.target.with_name(f".{save.target.name}.{uuid.uuid4().hex[:8]}.part")
-            self._file = self._beside.open("wb")
-            self._saved = self._file.write(self._body)
+            self._partial = save.target.with_name(f".{save.target.name}.{uuid.uuid4().hex[:8]}.part")
+            self._file = self._partial.open("wb")
+            self._saved_bytes = self._file.write(self._body)
             self._body = bytearray()
 
-    def _refuse_endless_refusals(self) -> None:
-        """What came in place of a file is kept in memory, where a file's own limit is far too high."""
-        if self.request.save is not None and len(self._body) > _LARGEST_IN_A_FILES_PLACE:
+    def _check_error_size(self) -> None:
+        """Raise InvalidBodyError for a large error: it is in memory, so a file's limit is too high."""
+        if self.request.save is not None and len(self._body) > _MAX_ERROR_BYTES:
             raise InvalidBodyError("not the file, and too large for an error")
 
     def finish(self) -> Response:
-        """Return the whole answer; a wanted file now stands under its name. Raises UnfitBodyError."""
+        """Return the complete response; a saved file gets its name. Raises InvalidBodyError."""
         if not self.has_enough:
-            self._unpacker.finish()
-            self._open_if_wanted()
+            self._decoder.finish()
+            self._open_if_file()
         if self.has_enough:
             return Response(self.status, self.headers, saved_bytes=0, request=self.request)
         target = self.request.save.target if self.request.save else None
-        if self._file is None or self._beside is None or target is None:
+        if self._file is None or self._partial is None or target is None:
             if self._may_be_cut_off and 200 <= self.status < 300 and not is_bracketed(self._body):
                 raise InvalidBodyError("without a length, and may have been cut off")
             return Response(self.status, self.headers, bytes(self._body), request=self.request)
         self._file.close()
-        self._beside.rename(target)
-        self._beside = None
-        return Response(self.status, self.headers, saved_bytes=self._saved, request=self.request)
+        self._partial.rename(target)
+        self._partial = None
+        return Response(self.status, self.headers, saved_bytes=self._saved_bytes, request=self.request)
 
     def discard(self) -> None:
-        """Remove what was begun beside the target. Does nothing after `finish`."""
-        if self._beside is not None and self._file is not None:
+        """Remove the partial file. Does nothing after `finish`."""
+        if self._partial is not None and self._file is not None:
             self._file.close()
-            self._beside.unlink()
-            self._beside = None
+            self._partial.unlink()
+            self._partial = None
 
 
 @contextmanager
 def receive_body(request: Request, status: int, fields: Iterable[tuple[str, str]]) -> Iterator[BodyReader]:
-    """Give an Intake, and clear away what it wrote if the body does not come whole.
+    """Yield a BodyReader; remove its partial file if the body does not arrive completely.
 
-    `fields` are the headers as they came, in any case, a name perhaps more than once.
+    `fields` are the headers as received, in any letter case; a name may occur more than once.
     """
     headers: dict[str, str] = {}
     for name, value in fields:
         known = headers.get(name.lower())
         headers[name.lower()] = value if known is None else f"{known}, {value}"
-    intake = BodyReader(request, status, headers)
+    reader = BodyReader(request, status, headers)
     try:
-        yield intake
+        yield reader
     finally:
-        intake.discard()
+        reader.discard()
 
 
 class TokenStore:
-    """Where tokens are shared: here, the memory of this process. `hooks.store` has the Airflow Variable."""
+    """Stores tokens, here in the memory of this process. `hooks.store` uses an Airflow Variable."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def load(self, key: str) -> str | None:
-        """Return what stands under `key`, or None."""
+        """Return the text stored under `key`, or None."""
         with self._lock:
             return self._texts.get(key)
 
     def save(self, key: str, value: str) -> None:
-        """Put `value` under `key`."""
+        """Store `value` under `key`."""
         with self._lock:
             self._texts[key] = value
 
 
 class LockFactory(Protocol):
-    """Gives a lock by account, held by one caller at a time."""
+    """Returns the lock of an account, which one caller at a time holds."""
 
     def __call__(self, timeout: float, /) -> AbstractContextManager[object]:
         """Return a context manager that waits for the lock and raises TelecomNotSentError in the end."""
