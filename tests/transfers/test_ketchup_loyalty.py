@@ -31,7 +31,7 @@ from airflow_provider_telecom.transfers.ketchup_loyalty_to_object_storage import
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus, ViberRecipient
 from airflow_provider_telecom.vendors.ketchup_loyalty.schema import COLUMNS, to_row
-from tests.operators.ketchup_ground import killed, paid, shown
+from tests.operators.ketchup_loyalty.evidence import killed, paid, shown
 from tests.running import Run
 
 UTC = UTC

@@ -13,7 +13,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpPriceOperator
-from tests.operators.ketchup_ground import shown
+from tests.operators.ketchup_loyalty.evidence import shown
 from tests.running import Run
 
 A, B, POLISH = "380670000201", "380670000202", "48500000000"

@@ -23,7 +23,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOpe
 from airflow_provider_telecom.operators.ketchup_loyalty.results import wait_until_found
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
-from tests.operators.ketchup_ground import killed, paid, shown
+from tests.operators.ketchup_loyalty.evidence import killed, paid, shown
 from tests.running import Run
 
 WAIT = {"wait_for_completion": True, "deferrable": True, "poll_interval": 0.01}

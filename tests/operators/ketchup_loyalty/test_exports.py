@@ -19,7 +19,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpCreateStatExportOperator,
     KetchUpDeleteStatExportOperator,
 )
-from tests.operators.ketchup_ground import paid, shown
+from tests.operators.ketchup_loyalty.evidence import paid, shown
 from tests.running import Run
 
 DAY = {"time_in_from": datetime(2026, 1, 1), "time_in_to": datetime(2126, 1, 1)}

@@ -14,7 +14,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendSmsOperator,
     KetchUpSendViberOperator,
 )
-from tests.operators.ketchup_ground import killed
+from tests.operators.ketchup_loyalty.evidence import killed
 from tests.running import Run
 
 A, B = "380670000201", "380670000202"

@@ -20,7 +20,7 @@ from airflow_provider_telecom.journal.reference import IdempotencyKeys
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendViberOperator
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
-from tests.operators.ketchup_ground import killed, paid, shown
+from tests.operators.ketchup_loyalty.evidence import killed, paid, shown
 from tests.running import Run
 
 A, B, AWAY = "380670000201", "380670000202", "380670000209"

@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpHlrLookupOperator
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
-from tests.operators.ketchup_ground import killed, paid, shown
+from tests.operators.ketchup_loyalty.evidence import killed, paid, shown
 from tests.running import Run
 
 NUMBERS = [f"38067000020{place}" for place in range(1, 8)]
