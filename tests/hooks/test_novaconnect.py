@@ -23,7 +23,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
 from airflow_provider_telecom.simulator.novaconnect import VendorState
-from airflow_provider_telecom.vendors.novaconnect.models import read_queue_callback
+from airflow_provider_telecom.vendors.novaconnect.webhooks import read_queue_callback
 
 Caller = Callable[..., Any]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -195,7 +196,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         else:
             sims = sorted(arguments.rendered_ids("sim_ids", self.sim_ids))
         operation = self._operation()
-        return {"operation": operation.operation, "sims": sims, **operation.to_dict()}
+        return {"operation": operation.operation, "sims": sims, **asdict(operation)}
 
     def _new_plan(self) -> Plan:
         if self.sim_ids is None:
@@ -225,7 +226,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         arguments = {
             "operation": operation.operation,
             "sim_ids": started["changed"],
-            "desired_state": operation.to_dict(),
+            "desired_state": asdict(operation),
             "queue_id": started["queue_id"],
             "callback_key": key,
         }

@@ -136,7 +136,7 @@ class NovaConnectSendSmsOperator(NovaConnectEffectOperator):
         self._check_literals(text)
 
     def _operation(self) -> SendSms:
-        return SendSms.parse(self.reveal("text"))
+        return SendSms(self.reveal("text"))
 
 
 class NovaConnectSetTariffOperator(NovaConnectConfirmedOperator):
@@ -171,7 +171,7 @@ class NovaConnectSetTariffOperator(NovaConnectConfirmedOperator):
         self._check_literals(package_kb)
 
     def _operation(self) -> SetTariff:
-        return SetTariff.parse(self.package_kb, self.auto_package, self.all_world)
+        return SetTariff(self.package_kb, self.auto_package, self.all_world)
 
 
 class NovaConnectRepackageOperator(NovaConnectConfirmedOperator):
@@ -193,4 +193,4 @@ class NovaConnectRepackageOperator(NovaConnectConfirmedOperator):
         self._operation()
 
     def _operation(self) -> Repackage:
-        return Repackage.parse(self.only_used_up)
+        return Repackage(self.only_used_up)

@@ -126,7 +126,7 @@ class NovaConnectSetLimitOperator(NovaConnectStateOperator):
         self._check_literals(limit_mb)
 
     def _operation(self) -> SetLimit:
-        return SetLimit.parse(self.limit_mb, self.limit_type)
+        return SetLimit(self.limit_mb, self.limit_type)
 
 
 class NovaConnectSetGroupsOperator(NovaConnectStateOperator):
@@ -165,7 +165,7 @@ class NovaConnectSetGroupsOperator(NovaConnectStateOperator):
         self._check_literals(group_ids, new_group_names)
 
     def _operation(self) -> SetGroups:
-        return SetGroups.parse(self.group_ids, self.new_group_names, self.exact)
+        return SetGroups(self.group_ids, self.new_group_names, self.exact)
 
 
 class NovaConnectRenameSimOperator(NovaConnectStateOperator):
@@ -191,4 +191,4 @@ class NovaConnectRenameSimOperator(NovaConnectStateOperator):
         self._check_literals(name)
 
     def _operation(self) -> Rename:
-        return Rename.parse(self.reveal("name"))
+        return Rename(self.reveal("name"))

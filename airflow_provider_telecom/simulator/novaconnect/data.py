@@ -18,6 +18,7 @@ from airflow_provider_telecom.simulator.novaconnect.models import (
     User,
 )
 from airflow_provider_telecom.simulator.state import Effect, SimulatorState
+from airflow_provider_telecom.simulator.webhooks import WebhookSender
 
 
 class VendorData:
@@ -55,6 +56,16 @@ class VendorData:
     def record(self, kind: str, **facts: Any) -> Effect:
         """Write an effect of NovaConnect into the simulator's ledger."""
         return self.simulator.record("novaconnect", kind, **facts)
+
+    @property
+    def webhook_sender(self) -> WebhookSender:
+        """The sender of webhooks that all vendors share."""
+        sender: WebhookSender = self.simulator.vendor_state("webhook_sender", WebhookSender)
+        return sender
+
+    def post(self, url: str, body: dict[str, Any]) -> None:
+        """Post a body to an address."""
+        self.webhook_sender.post(url, body)
 
     def show_sim(self, sim: Sim) -> dict[str, Any]:
         """Return a SIM's JSON object in the form that the switches choose."""

@@ -9,7 +9,6 @@ from airflow_provider_telecom.simulator.novaconnect.data import VendorData
 from airflow_provider_telecom.simulator.novaconnect.models import Queue, User
 from airflow_provider_telecom.simulator.novaconnect.operations import OPERATIONS, NotApplicableError
 from airflow_provider_telecom.simulator.novaconnect.webhooks import queue_body
-from airflow_provider_telecom.simulator.webhooks import WebhookSender
 
 DOCUMENTED_CALLBACKS = ("block", "unblock", "disconnect", "ping", "group")
 """The operations whose webhook one line of the document lists; sim/reconnect is "disconnect" here."""
@@ -36,7 +35,7 @@ def _schedule_webhooks(data: VendorData, queue: Queue) -> None:
     transition = data.simulator.transition("novaconnect.queue")
     if transition.mode == "after_seconds":
         for turn in range(1, len(queue.sims) + 1):
-            _sender(data).remind(lambda: settle(data), turn * transition.count)
+            data.webhook_sender.remind(lambda: settle(data), turn * transition.count)
 
 
 def settle(data: VendorData, polling: bool = False) -> None:
@@ -69,14 +68,4 @@ def _send_webhook(data: VendorData, queue: Queue) -> None:
     part = -(-len(queue.sims) // _PROGRESS_REPORTS)
     progress = data.switches.on("progress_callbacks") and len(queue.statuses) % part == 0
     if queue.finished or progress or data.switches.on("single_item"):
-        post(data, queue.callback_url, queue_body(data, queue))
-
-
-def post(data: VendorData, url: str, body: dict[str, Any]) -> None:
-    """Post a body by the simulator's webhook sender."""
-    _sender(data).post(url, body)
-
-
-def _sender(data: VendorData) -> WebhookSender:
-    sender: WebhookSender = data.simulator.vendor_state("webhook_sender", WebhookSender)
-    return sender
+        data.post(queue.callback_url, queue_body(data, queue))

@@ -37,4 +37,4 @@ class VendorState(VendorData):
 
         It changes nothing: `unpaid_bill_6` blocks no SIM. Raises ValueError if there is no such type.
         """
-        queues.post(self, url, notice_body(self, kind))
+        self.post(url, notice_body(self, kind))

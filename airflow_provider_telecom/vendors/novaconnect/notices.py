@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.vendors.novaconnect.bills import BillCalls
-from airflow_provider_telecom.vendors.novaconnect.models import NoticeType, SimBlock
+from airflow_provider_telecom.vendors.novaconnect.models import SimBlock
 from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
+from airflow_provider_telecom.vendors.novaconnect.webhooks import NoticeType
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
 _BLOCKS = {NoticeType.MSU_LOCK: SimBlock.MSU, NoticeType.PACKAGE_EMPTY: SimBlock.PACKAGE}

@@ -6,7 +6,7 @@ the vendor's webhook only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.novaconnect.models import Sim
     from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
 
-OBSERVABLE = ("block", "unblock", "limit", "tariff", "group")
-OPERATIONS = (*OBSERVABLE, "disconnect", "reconnect", "ping", "sms", "repackage")
 _KB_PER_MB = 1024
 _WORLD_TARIFF = "TD_Mega"
 _BLOCKS = {
@@ -33,11 +31,12 @@ _BLOCKS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Operation:
-    """An operation with its arguments, which are named like those of the hook's method.
+    """An operation with its arguments, named like those of the hook's method and checked when it is made.
 
-    The journal compares the fields between tries: their names and values must not change.
+    The arguments may be as a template renders them: numbers and lists as texts. The journal compares them
+    between tries, so their names and values must not change.
     """
 
     operation: ClassVar[str]
@@ -49,14 +48,9 @@ class Operation:
     blocks: ClassVar[str | None] = None
     """The blocks that a SIM may have for the operation to make sense; None for any."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the arguments as JSON."""
-        return asdict(self)
-
     def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str | None:
         """Queue the operation and return the id of its queue, or None if it took several queues."""
-        queued = getattr(api, self.method)(sim_ids, **self.to_dict(), callback_url=callback_url)
-        return str(queued.queue_id)
+        return str(getattr(api, self.method)(sim_ids, **asdict(self), callback_url=callback_url).queue_id)
 
     def is_reached(self, sim: Sim) -> bool:
         """Whether there is nothing left to do for a SIM."""
@@ -66,7 +60,7 @@ class Operation:
         return False
 
     def obstacle(self, sim: Sim, now: float | None = None) -> str | None:
-        """Return why the operation cannot be done to a SIM that it is not reached for, or None.
+        """Return why the operation cannot be done to a SIM that has not reached it, or None.
 
         With `now` (Unix seconds) a locked tariff is an obstacle: a change cannot be started.
         """
@@ -81,7 +75,7 @@ class Operation:
         return sim.block
 
     def unreachable_groups(self, sim: Sim) -> str | None:
-        """Return why a SIM can't be in exactly the wanted groups, if it is in them and in others; or None."""
+        """Return why a SIM that is in all wanted groups cannot leave its others, or None."""
         return None
 
 
@@ -121,35 +115,31 @@ class Ping(Operation):
     operation, method, profile = "ping", "ping_sims", "TD"
 
 
-@dataclass(frozen=True)
+@dataclass
 class SendSms(Operation):
     """Sends an SMS."""
 
     operation, method, profile = "sms", "send_sms", "TD"
     text: str
 
-    @classmethod
-    def parse(cls, text: str) -> SendSms:
-        """Return the operation. Raises TelecomInputError for a text that is too long."""
-        return cls(arguments.sms_text(text))
+    def __post_init__(self) -> None:
+        arguments.sms_text(self.text)
 
 
-@dataclass(frozen=True)
+@dataclass
 class SetLimit(Operation):
     """Sets the traffic limit: `limit_mb` megabytes in a calendar month (`month1`), or none (`off`)."""
 
     operation, method, profile = "limit", "set_limit", "TC"
-    limit_mb: int
-    limit_type: str
+    limit_mb: int | str | None = None
+    limit_type: str = "month1"
 
-    @classmethod
-    def parse(cls, limit_mb: int | str | None = None, limit_type: str = "month1") -> SetLimit:
-        """Return the operation. Raises TelecomInputError."""
-        one_of("limit_type", limit_type, ("off", "month1"))
-        if limit_mb is None and limit_type != "off":
+    def __post_init__(self) -> None:
+        one_of("limit_type", self.limit_type, ("off", "month1"))
+        if self.limit_mb is None and self.limit_type != "off":
             raise TelecomInputError("limit_mb", "must be given unless limit_type is off")
-        megabytes = 0 if limit_mb is None else arguments.rendered_int(limit_mb)
-        return cls(arguments.limit_mb(megabytes), limit_type)
+        megabytes = 0 if self.limit_mb is None else arguments.rendered_int(self.limit_mb)
+        self.limit_mb = arguments.limit_mb(megabytes)
 
     def _shows_in(self, sim: Sim) -> bool:
         if sim.limit is None or sim.limit.type != self.limit_type:
@@ -161,23 +151,20 @@ class SetLimit(Operation):
         return [sim.limit.type, sim.limit.value] if sim.limit else None
 
 
-@dataclass(frozen=True)
+@dataclass
 class SetTariff(Operation):
     """Changes the package. `all_world` None leaves roaming as it is."""
 
     operation, method, profile = "tariff", "set_tariff", "TD"
-    package_kb: int
+    package_kb: int | str
     auto_package: bool
-    all_world: bool | None
+    all_world: bool | None = None
 
-    @classmethod
-    def parse(cls, package_kb: int | str, auto_package: bool, all_world: bool | None = None) -> SetTariff:
-        """Return the operation. Raises TelecomInputError."""
-        return cls(
-            arguments.package_kb(arguments.rendered_int(package_kb)),
-            arguments.boolean("auto_package", auto_package),
-            None if all_world is None else arguments.boolean("all_world", all_world),
-        )
+    def __post_init__(self) -> None:
+        self.package_kb = arguments.package_kb(arguments.rendered_int(self.package_kb))
+        arguments.boolean("auto_package", self.auto_package)
+        if self.all_world is not None:
+            arguments.boolean("all_world", self.all_world)
 
     def _shows_in(self, sim: Sim) -> bool:
         if sim.limit is None or sim.limit.value is None or sim.tariff is None:
@@ -192,20 +179,18 @@ class SetTariff(Operation):
         return super().obstacle(sim) or (None if now is None else _lock(sim, now))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Repackage(Operation):
     """Buys the same package again; with `only_used_up` not while traffic is left in the old one."""
 
     operation, method, profile, blocks = "repackage", "repackage_sims", "TD", "nup"
-    only_used_up: bool
+    only_used_up: bool = False
 
-    @classmethod
-    def parse(cls, only_used_up: bool = False) -> Repackage:
-        """Return the operation. Raises TelecomInputError."""
-        return cls(arguments.boolean("only_used_up", only_used_up))
+    def __post_init__(self) -> None:
+        arguments.boolean("only_used_up", self.only_used_up)
 
     def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str:
-        """Queue the operation."""
+        """Queue the operation. The vendor's method has no such argument as `only_used_up`."""
         return api.repackage_sims(sim_ids, callback_url=callback_url).queue_id
 
     def _shows_in(self, sim: Sim) -> bool:
@@ -214,20 +199,18 @@ class Repackage(Operation):
         return (sim.limit.used or 0) < sim.limit.value
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rename(Operation):
     """Gives a SIM another name."""
 
     operation, method = "rename", "rename_sim"
     name: str
 
-    @classmethod
-    def parse(cls, name: str) -> Rename:
-        """Return the operation. Raises TelecomInputError."""
-        return cls(non_blank("name", name))
+    def __post_init__(self) -> None:
+        non_blank("name", self.name)
 
     def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str | None:
-        """Rename the one SIM. Only some vendors queue it."""
+        """Rename the one SIM. The vendor may do it at once or queue it."""
         return api.rename_sim(sim_ids[0], self.name).queue_id
 
     def _shows_in(self, sim: Sim) -> bool:
@@ -238,50 +221,43 @@ class Rename(Operation):
         return sim.name
 
 
-@dataclass(frozen=True)
+@dataclass
 class SetGroups(Operation):
     """Puts a SIM into groups: existing ones by id, others by name; with `exact` into no others."""
 
     operation, method = "group", "set_groups"
-    group_ids: Sequence[int]
-    new_group_names: Sequence[str]
-    exact: bool
+    group_ids: Sequence[int] = ()
+    new_group_names: Sequence[str] = ()
+    exact: bool = False
 
-    @classmethod
-    def parse(
-        cls,
-        group_ids: Sequence[int | str] | str = (),
-        new_group_names: Sequence[str] | str = (),
-        exact: bool = False,
-    ) -> SetGroups:
-        """Return the operation. Raises TelecomInputError."""
-        ids = arguments.rendered_ids("group_ids", group_ids or ())
-        listed = arguments.rendered_list("new_group_names", new_group_names or ())
-        names = arguments.names("new_group_names", listed)
-        if not ids and not names:
+    def __post_init__(self) -> None:
+        self.group_ids = arguments.rendered_ids("group_ids", self.group_ids or ())
+        names = arguments.rendered_list("new_group_names", self.new_group_names or ())
+        self.new_group_names = arguments.names("new_group_names", names)
+        if not self.group_ids and not self.new_group_names:
             raise TelecomInputError("group_ids", "must be given, or new_group_names, or both")
-        return cls(ids, names, arguments.boolean("exact", exact))
+        arguments.boolean("exact", self.exact)
 
     def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str | None:
         """Queue the operation: one request for all SIMs that have the same other groups.
 
         The document does not say whether the vendor takes SIMs out of their other groups. So, unless `exact`
-        is True, the other groups are sent too: read just before, and kept at any vendor.
+        is True, these are read just before and sent too: each SIM keeps them at any vendor.
         """
         queue_ids: list[str] = []
-        for others, non_empty in self._by_other_groups(api, sim_ids).items():
+        for others, some in self._by_other_groups(api, sim_ids).items():
             groups = [*self.group_ids, *others]
             try:
-                queued = api.set_groups(non_empty, groups, self.new_group_names, callback_url=callback_url)
+                queued = api.set_groups(some, groups, self.new_group_names, callback_url=callback_url)
             except TelecomError as error:
                 error.partial = bool(queue_ids)
                 raise
             queue_ids.append(queued.queue_id)
         return queue_ids[0] if len(queue_ids) == 1 else None
 
-    def _by_other_groups(self, api: SimCalls, sim_ids: Sequence[int]) -> dict[tuple[int, ...], Sequence[int]]:
+    def _by_other_groups(self, api: SimCalls, sim_ids: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
         if self.exact:
-            return {(): sim_ids}
+            return {(): list(sim_ids)}
         found = {sim.id: sim for sim in api.all_sims()}
         by_others: dict[tuple[int, ...], list[int]] = {}
         for sim_id in sim_ids:
@@ -289,7 +265,7 @@ class SetGroups(Operation):
             if sim and "groups" not in sim.model_fields_set:
                 raise TelecomAnswerError(f"SIM {sim.id} is listed without its groups, so none can be kept")
             by_others.setdefault(self._other_groups(sim) if sim else (), []).append(sim_id)
-        return {**by_others}
+        return by_others
 
     def _shows_in(self, sim: Sim) -> bool:
         return self._has_all_groups(sim) and not (self.exact and self._other_groups(sim))
@@ -297,16 +273,15 @@ class SetGroups(Operation):
     def _has_all_groups(self, sim: Sim) -> bool:
         groups = sim.groups or ()
         ids, names = {group.id for group in groups}, {group.name.strip() for group in groups}
-        return set(self.group_ids) <= ids and self._names <= names
+        return set(self.group_ids) <= ids and self._names() <= names
 
-    @property
     def _names(self) -> set[str]:
-        """The names of the groups. The vendor may strip blanks off a name."""
+        """Return the names of the groups. The vendor may strip blanks off a name."""
         return {name.strip() for name in self.new_group_names}
 
     def _other_groups(self, sim: Sim) -> tuple[int, ...]:
-        groups = [group for group in sim.groups or () if group.name.strip() not in self._names]
-        return tuple(sorted({group.id for group in groups} - set(self.group_ids)))
+        others = {group.id for group in sim.groups or () if group.name.strip() not in self._names()}
+        return tuple(sorted(others - set(self.group_ids)))
 
     def observed(self, sim: Sim) -> JsonValue:
         """Return the ids of the SIM's groups."""
@@ -334,23 +309,20 @@ def _lock(sim: Sim, now: float) -> str | None:
     return f"its tariff is locked until {until.isoformat()}" if until.timestamp() > now else None
 
 
-_PARSERS: Mapping[str, Callable[..., Operation]] = {
-    "block": Block,
-    "unblock": Unblock,
-    "limit": SetLimit.parse,
-    "tariff": SetTariff.parse,
-    "group": SetGroups.parse,
+OBSERVABLE: Mapping[str, type[Operation]] = {
+    operation.operation: operation for operation in (Block, Unblock, SetLimit, SetTariff, SetGroups)
 }
+OPERATIONS = (*OBSERVABLE, "disconnect", "reconnect", "ping", "sms", "repackage")
 
 
 def parse_operation(operation: str, desired_state: Mapping[str, Any] | None) -> Operation:
     """Return an operation whose result shows in the list of SIMs. Raises TelecomInputError."""
-    parse, given = _PARSERS[check_observable(operation)], dict(desired_state or {})
+    operation_type, given = OBSERVABLE[check_observable(operation)], dict(desired_state or {})
     try:
-        signature(parse).bind(**given)
+        signature(operation_type).bind(**given)
     except TypeError as error:
         raise TelecomInputError("desired_state", f"for {operation}: {error}") from None
-    return parse(**given)
+    return operation_type(**given)
 
 
 def check_observable(operation: str) -> str:

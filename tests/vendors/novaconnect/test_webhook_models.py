@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
-from airflow_provider_telecom.vendors.novaconnect.models import (
-    NoticeType,
-    read_notice,
-    read_queue_callback,
-)
+from airflow_provider_telecom.vendors.novaconnect.webhooks import NoticeType, read_notice, read_queue_callback
 from tests.vendors.novaconnect.by_hand import BILL, SIM
 
 POSTED = {

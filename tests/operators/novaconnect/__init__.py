@@ -1,0 +1,1 @@
+"""NovaConnect's operators."""
