@@ -213,7 +213,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
     def _read(self, dataset: Dataset, wanted: _Wanted, file: Path, progress: ProgressLogger) -> None:
         from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import iter_records
 
-        counted = "record" if self._format() == "json" else "line"
+        counted = "line" if self._format() == "csv" else "record"
         take = partial(_take, dataset, wanted, self._zone(), self.hook.options.default_region)
         with file.open("rb") as export:
             for number, record in iter_records(export, self._format()):

@@ -153,4 +153,4 @@ def _day(row: Mapping[str, Any]) -> Any:
 
 
 def _counted(source_format: str) -> str:
-    return "record" if source_format == "json" else "line"
+    return "line" if source_format == "csv" else "record"

@@ -34,7 +34,7 @@ def csv_rows(
 
     A BadRow: other cells than the header, wrong quotation marks, bytes that are not of the encoding, NUL, a
     line of more than 1 MB, a cell larger than `csv.field_size_limit()`. Raises TelecomAnswerError for a
-    header with a name that is empty, stands twice or cannot be read, and for quotation marks that do not
+    header with a name that is empty, occurs twice or cannot be read, and for quotation marks that do not
     close within 1 MB or before the file ends: nobody knows which lines they hold.
     """
     one_of("encoding", encoding, ENCODINGS)
@@ -70,7 +70,7 @@ def _header(
     names = [cell.strip() for cell in cells]
     ended = [names.pop()] if len(names) > 1 and not names[-1] else []
     if "" in names or len(set(names)) != len(names):
-        raise TelecomAnswerError(f"line {line}: a header in which a name is empty or stands twice")
+        raise TelecomAnswerError(f"line {line}: a header in which a name is empty or occurs twice")
     if len(names) > MAX_COLUMNS:
         raise TelecomAnswerError(f"line {line}: a header of more than {MAX_COLUMNS} names")
     if field_pattern and not any(map(field_pattern.fullmatch, names)):

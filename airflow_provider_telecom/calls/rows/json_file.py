@@ -51,7 +51,7 @@ def json_rows(
     A BadRow: a record that is no object, that has a key twice, or a text with half a character (a surrogate
     without its other half). Raises TelecomAnswerError for all else that is not strict JSON in UTF-8, numbers
     of 4000 digits or beyond 1e400, nesting deeper than 32, more than 1 MB in a record or beside the records,
-    a key that stands twice beside them, and a list that is not there.
+    a key that occurs twice beside them, and a list that is not there.
     """
     number, found = 0, False
     tidy = stray_commas and any(map(_COMMA.search, _json_pieces(file)))
@@ -98,7 +98,7 @@ def _json_parts(events: Iterator[_Event], name: str | None) -> Iterator[tuple[ob
             if event == "end_map":
                 break
             if key in keys:
-                raise TelecomAnswerError("a key stands twice beside the records")
+                raise TelecomAnswerError("a key occurs twice beside the records")
             keys.add(key)
             first = next(events)
             size += 64 + len(key) + (len(first[1]) if first[0] == "string" else 0)
@@ -156,7 +156,7 @@ def _json_record(events: list[_Event]) -> dict[str, Any] | BadRow:
     try:
         return cast("dict[str, Any]", _built(next(rest), rest))
     except ValueError:
-        return bad_row("a key stands twice", _json_text(events))
+        return bad_row("a key occurs twice", _json_text(events))
 
 
 def _built(first: _Event, events: Iterator[_Event]) -> Any:

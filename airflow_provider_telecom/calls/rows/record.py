@@ -31,7 +31,7 @@ class BadRow:
 
 
 NumberedRow = tuple[int, dict[str, Any] | BadRow]
-"""Where a record stands, and the record. CSV and XML: the line in which it ends; JSON: its number from 1."""
+"""Where a record is, and the record. CSV: the line in which it ends; JSON and XML: its number from 1."""
 
 
 def all_rows(body: bytes, read: Callable[[IO[bytes]], Iterable[NumberedRow]]) -> list[dict[str, Any]]:

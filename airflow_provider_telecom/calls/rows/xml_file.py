@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass
 from typing import IO, Any
-from xml.sax import ContentHandler, SAXException
+from xml.etree.ElementTree import Element, ParseError, tostring
 
-from defusedxml.expatreader import create_parser
+from defusedxml.ElementTree import DefusedXMLParser, iterparse
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.responses import reject_duplicate_keys
@@ -18,245 +19,198 @@ from airflow_provider_telecom.calls.rows.record import (
     BadRow,
     NumberedRow,
     bad_row,
-    chunks_of,
 )
-
-_Fields = list[tuple[str, Any]]
 
 
 def xml_rows(file: IO[bytes], field_pattern: re.Pattern[str]) -> Iterator[NumberedRow]:
-    """Yield the records of an XML file: the elements with a child or attribute that matches `field_pattern`.
+    """Yield the records of an XML file: the elements with a child or attribute that matches the pattern.
 
-    A record's children are texts, "" for an empty one, or have children of their own and are dicts. A record
-    within a record stays there. Attributes within a record are not read.
+    A record's children become texts ("" for an empty one), or dicts if they have children of their own. A
+    record within a record is part of it. Attributes within a record are ignored, and so are namespaces.
 
-    A BadRow: a tag that stands twice, text between children, an element beside records that has children, or
-    attributes and no text, but none that matches. Raises TelecomAnswerError with the line for what is not
-    XML, a document type declaration, nesting deeper than 32, a record of more than 1 MB, a record that shows
-    only after one within it that it is one, and elements among which there is no record.
+    A BadRow: a tag that occurs twice, text between children, an element beside records that has children, or
+    attributes and no text, but none that matches. Raises TelecomAnswerError for what is not XML (with the
+    line), a document type declaration, nesting deeper than 32, a record of more than 1 MB, a record whose
+    matching child comes after a record within it, and elements without any record.
     """
-    reader = _Records(field_pattern)
-    yield from reader.read(file)
-    if reader.deepest > 2 and not reader.found:
-        raise TelecomAnswerError("XML without records")
+    number = 0
+    try:
+        for number, row in enumerate(_rows(file, field_pattern), 1):
+            yield number, row
+    except TelecomAnswerError as error:
+        raise TelecomAnswerError(f"after record {number}: {error.text}") from None
 
 
 def xml_metadata(file: IO[bytes], field_pattern: re.Pattern[str] | None = None) -> dict[str, str]:
     """Return the texts of those of the root's children that have no children, by tag.
 
     Of a root without children its own text, unless it is blank. Elements with an attribute whose name matches
-    `field_pattern` are records and left out. Raises TelecomAnswerError as `xml_rows`, also for a tag that
-    stands
+    the pattern are records and left out. Raises TelecomAnswerError as `xml_rows`, also for a tag that occurs
     twice.
     """
-    reader = _Facts(field_pattern)
-    for _ in reader.read(file):
-        pass
-    return reader.facts
+    metadata: dict[str, str] = {}
+    started, size = None, 0
+    for event, current, outer in _events(file):
+        if event == "start":
+            started = current
+            continue
+        tag, text = current.element.tag, current.element.text or ""
+        is_leaf = current is started and not (field_pattern and _has_match(current.element, field_pattern))
+        if is_leaf and (len(outer) == 1 or (not outer and text.strip())):
+            if tag in metadata:
+                raise TelecomAnswerError("a tag occurs twice beside the records")
+            metadata[tag] = text
+            size += 64 + len(tag) + len(text)
+            _check_size(size)
+        if outer:
+            del outer[-1].element[:]
+    return metadata
 
 
-class _Reader(ContentHandler):
-    """What is common to both readers: bounds, and errors that say where."""
+@dataclass(slots=True)
+class _Open:
+    """An element that has started and not ended."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._ready: list[NumberedRow] = []
-        self._held = self._silent = self._depth = self.deepest = 0
-
-    def read(self, file: IO[bytes]) -> Iterator[NumberedRow]:
-        """Yield the records, if they are looked for."""
-        self._parser = create_parser(forbid_dtd=True)
-        self._parser.setContentHandler(self)
-        for piece in chunks_of(file):
-            self._silent += len(piece)
-            refused = self._refused(self._parser.feed, piece)
-            yield from self._ready
-            self._ready.clear()
-            if refused:
-                raise refused
-            if self._silent > 2 * MAX_RECORD_BYTES:  # expat waits for twice as much as it holds
-                raise self._error(f"a tag or comment larger than {MAX_RECORD_BYTES} bytes")
-        refused = self._refused(self._parser.close) if self.deepest else self._error("not XML, but nothing")
-        yield from self._ready
-        if refused:
-            raise refused
-
-    def _refused(self, parse: Callable[..., Any], *piece: bytes) -> TelecomAnswerError | None:
-        try:
-            parse(*piece)
-        except TelecomAnswerError as error:
-            return error
-        except (SAXException, ValueError, LookupError):
-            return self._error("not XML, or XML with a document type declaration")
-        return None
-
-    def _line(self) -> int:
-        return self._parser.getLineNumber() or 0
-
-    def _error(self, text: str) -> TelecomAnswerError:
-        return TelecomAnswerError(f"line {self._line()}: {text}")
-
-    def _hold(self, size: int) -> None:
-        self._silent = 0
-        self._held += size
-        if self._held > MAX_RECORD_BYTES:
-            raise self._error(f"a record larger than {MAX_RECORD_BYTES} bytes, or of too many elements")
-
-    def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
-        self._hold(len(name) + 64)  # an element takes that much at least
-        self._depth += 1
-        if self._depth > self.deepest:
-            self.deepest = self._depth
-            if self._depth > MAX_DEPTH:
-                raise self._error(f"nested deeper than {MAX_DEPTH}")
-
-    def endElement(self, name: str) -> None:  # noqa: N802
-        self._depth -= 1
+    element: Element
+    is_record: bool = False
+    has_attributes: bool = False
+    """Whether its attributes are what makes it a record: then they are fields of it."""
+    has_records: bool = False
+    """Whether one of its children was a record."""
+    contains_records: bool = False
+    """Whether there was a record at any depth: then it is no record itself, and its content is not kept."""
 
 
-class _Facts(_Reader):
-    """Keeps the texts at the top."""
+class _LimitedFile:
+    """A file that cannot be read further when 2 MB of it brought no event: the parser holds them."""
 
-    def __init__(self, field_pattern: re.Pattern[str] | None) -> None:
-        super().__init__()
-        self.facts: dict[str, str] = {}
-        self._field_pattern = field_pattern
-        self._text: list[str] = []
-        self._kept, self._is_leaf = 0, False
+    def __init__(self, file: IO[bytes]) -> None:
+        file.seek(0)
+        self._file, self.held = file, 0
 
-    def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
-        super().startElement(name, attrs)
-        self._text.clear()
-        self._held, self._is_leaf = self._kept, not _has(attrs, self._field_pattern)
+    def read(self, size: int = -1, /) -> bytes:
+        if self.held > 2 * MAX_RECORD_BYTES:  # expat waits for twice as much as it holds
+            raise TelecomAnswerError(f"a tag, text or comment larger than {MAX_RECORD_BYTES} bytes")
+        chunk = self._file.read(size)
+        self.held += len(chunk)
+        return chunk
 
-    def characters(self, content: str) -> None:
-        self._silent = 0
-        if self._depth <= 2 and self._is_leaf:
-            self._hold(len(content))
-            self._text.append(content)
 
-    def endElement(self, name: str) -> None:  # noqa: N802
-        if self._is_leaf and self._depth <= 2:
-            self._keep(name, "".join(self._text))
-        self._is_leaf = False
-        super().endElement(name)
+def _events(file: IO[bytes]) -> Iterator[tuple[str, _Open, list[_Open]]]:
+    """Yield the start and the end of each element, with the elements around it.
 
-    def _keep(self, tag: str, text: str) -> None:
-        if self._depth == 1 and not text.strip():
+    The parser is up to a chunk ahead: an element may have children already whose start is yielded later.
+    """
+    limited, parser = _LimitedFile(file), DefusedXMLParser(forbid_dtd=True)
+    outer: list[_Open] = []
+    try:
+        for event, element in iterparse(limited, ("start", "end"), parser):
+            limited.held = 0
+            if event == "end":
+                element.tag = _local_name(element)
+                yield event, outer.pop(), outer
+                continue
+            current = _Open(element)
+            yield event, current, outer
+            outer.append(current)
+            if len(outer) > MAX_DEPTH:
+                raise TelecomAnswerError(f"nested deeper than {MAX_DEPTH}")
+    except (ParseError, ValueError, LookupError):
+        line = parser.parser.CurrentLineNumber
+        raise TelecomAnswerError(f"line {line}: not XML, or XML with a document type declaration") from None
+
+
+def _rows(file: IO[bytes], field_pattern: re.Pattern[str]) -> Iterator[dict[str, Any] | BadRow]:
+    open_records = held = deepest = 0
+    found, ended = False, None
+    for event, current, outer in _events(file):
+        element, parent = current.element, outer[-1] if outer else None
+        if ended is not None and ended.tail:  # the text after an element is whole when the next event comes
+            held += len(ended.tail)
+            if (current if event == "end" else outer[-1]).contains_records and ended.tail.strip():
+                raise TelecomAnswerError("text between records")
+        if event == "start":
+            ended = None
+            deepest = max(deepest, len(outer) + 1)
+            held += 64 + len(element.tag)  # the least memory that an element takes
+            held += sum(64 + len(name) + len(value) for name, value in element.items())
+            if parent and not parent.is_record and field_pattern.fullmatch(_local_name(element)):
+                if parent.contains_records:
+                    raise TelecomAnswerError("a record whose matching child comes after a record within it")
+                parent.is_record = True
+                open_records += 1
+            if parent and not open_records and _has_match(element, field_pattern):
+                current.is_record = current.has_attributes = True
+                open_records += 1
+        else:
+            ended = element
+            held += len(element.text or "")
+            open_records -= current.is_record
+            if current.is_record and not open_records:
+                if parent and not parent.contains_records:
+                    yield from _unmatched(parent.element, element)
+                if parent:
+                    parent.has_records = True
+                for container in outer:  # no record itself, so its content is not needed any more
+                    container.contains_records = True
+                    del container.element[:]
+                yield _row_of(current)
+                found = True
+            elif parent and parent.has_records and not current.contains_records:
+                yield from _unmatched([element])
+            if parent and parent.contains_records:
+                del parent.element[:]
+                held = 0
+        _check_size(held)
+    if deepest > 2 and not found:
+        raise TelecomAnswerError("XML without records")
+
+
+def _local_name(element: Element) -> str:
+    """Return a tag without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def _check_size(held: int) -> None:
+    if held > MAX_RECORD_BYTES:
+        raise TelecomAnswerError(f"a record larger than {MAX_RECORD_BYTES} bytes, or of too many elements")
+
+
+def _has_match(element: Element, field_pattern: re.Pattern[str]) -> bool:
+    return any(map(field_pattern.fullmatch, element.keys()))
+
+
+def _unmatched(siblings: Iterable[Element], record: Element | None = None) -> Iterator[BadRow]:
+    """Yield the elements before a record that look like records, and lack what makes them one."""
+    for element in siblings:
+        if element is record:
             return
-        if tag in self.facts:
-            raise self._error("a tag stands twice beside the records")
-        self.facts[tag] = text
-        self._kept += 64 + len(tag) + len(text)
+        if len(element) or (element.attrib and not (element.text or "").strip()):
+            yield _bad("an element beside records that is none", element)
 
 
-class _Element:
-    """An element that is open."""
+def _row_of(record: _Open) -> dict[str, Any] | BadRow:
+    element = record.element
+    try:
+        row = _as_dict(element, element.attrib if record.has_attributes else {})
+    except ValueError:
+        return _bad("a tag occurs twice", element)
+    return _bad("text between its children", element) if row and _has_loose_text(element) else row
 
-    __slots__ = (
-        *("attributes", "fault", "fields", "has_records", "holds_records", "is_record", "tag", "text"),
-        "unmarked",
+
+def _as_dict(element: Element, attributes: Mapping[str, str]) -> dict[str, Any]:
+    children = ((child.tag, _as_dict(child, {}) if len(child) else child.text or "") for child in element)
+    return reject_duplicate_keys([*attributes.items(), *children])
+
+
+def _has_loose_text(element: Element) -> bool:
+    texts = [element.text, *(child.tail for child in element)]
+    return any(text and text.strip() for text in texts) or any(
+        _has_loose_text(child) for child in element if len(child)
     )
 
-    def __init__(self, tag: str, attributes: _Fields) -> None:
-        self.tag, self.attributes, self.fault = tag, attributes, ""
-        self.is_record = self.holds_records = self.has_records = False
-        self.text: list[str] = []
-        self.fields: _Fields = []
-        self.unmarked: list[NumberedRow] = []
 
-
-class _Records(_Reader):
-    """Gives out each record as soon as it has ended; holds only what may still become one."""
-
-    def __init__(self, field_pattern: re.Pattern[str]) -> None:
-        super().__init__()
-        self._field_pattern, self._open = field_pattern, [_Element("", [])]
-        self._records, self.found = 0, False
-
-    def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
-        super().startElement(name, attrs)
-        around = self._open[-1]
-        if not around.is_record and self._depth > 1 and self._field_pattern.fullmatch(name):
-            if around.holds_records:
-                raise self._error("a record that shows only after one within it that it is one")
-            around.is_record = True
-            self._records += 1
-        attributes = [] if self._records else list(attrs.items())
-        self._hold(sum(64 + len(key) + len(value) for key, value in attributes))
-        self._open.append(_Element(name, attributes))
-        if attributes and self._depth > 1 and _has(attrs, self._field_pattern):
-            self._open[-1].is_record = True
-            self._open[-1].fields += attributes
-            self._records += 1
-
-    def characters(self, content: str) -> None:
-        if not self._open[-1].holds_records:
-            self._hold(len(content))
-            self._open[-1].text.append(content)
-        elif content.strip():
-            raise self._error("text between records")
-
-    def endElement(self, name: str) -> None:  # noqa: N802
-        super().endElement(name)
-        done = self._open.pop()
-        self._records -= done.is_record
-        if done.fields and "".join(done.text).strip():
-            done.fault = "text between its children"
-        if done.is_record and not self._records:
-            self._give(done)
-        elif not done.holds_records:
-            self._keep(done, self._open[-1])
-        if self._open[-1].holds_records:
-            self._held = 0
-
-    def _give(self, done: _Element) -> None:
-        """Give a record out. What is open around it is none then, and need not be held."""
-        self.found = True
-        self._ready += self._open[-1].unmarked
-        self._open[-1].has_records = True
-        for around in self._open:
-            around.holds_records = True
-            for held in (around.fields, around.text, around.unmarked):
-                held.clear()
-        self._ready.append((self._line(), _record(done)))
-
-    def _keep(self, done: _Element, around: _Element) -> None:
-        """Keep an element for what may become a record around it. One beside records ought to be one."""
-        text = "".join(done.text)
-        value = done.fields or text
-        if not around.holds_records:
-            around.fields.append((done.tag, value))
-            around.fault = around.fault or done.fault
-        unmarked = done.fields or ([] if text.strip() else done.attributes)
-        if unmarked and not self._records:
-            row = bad_row("an element beside records that is none", _text(done.tag, unmarked))
-            if around.has_records:
-                self._ready.append((self._line(), row))
-            elif not around.holds_records:
-                around.unmarked.append((self._line(), row))
-
-
-def _has(attrs: Any, field_pattern: re.Pattern[str] | None) -> bool:
-    return field_pattern is not None and any(map(field_pattern.fullmatch, attrs.getNames()))
-
-
-def _record(done: _Element) -> dict[str, Any] | BadRow:
-    try:
-        row: dict[str, Any] = _as_dict(done.fields)
-    except ValueError:
-        return bad_row("a tag stands twice", _text(done.tag, done.fields))
-    return bad_row(done.fault, _text(done.tag, done.fields)) if done.fault else row
-
-
-def _as_dict(fields: _Fields) -> dict[str, Any]:
-    return reject_duplicate_keys([
-        (tag, _as_dict(one) if isinstance(one, list) else one) for tag, one in fields
-    ])
-
-
-def _text(tag: str, value: _Fields | str) -> str:
-    """Return an element as XML."""
-    if isinstance(value, str):
-        return f"<{tag}>{html.escape(value, quote=False)}</{tag}>"
-    return f"<{tag}>{''.join(_text(*one) for one in value)}</{tag}>"
+def _bad(reason: str, element: Element) -> BadRow:
+    alone = copy(element)
+    alone.tail = None
+    return bad_row(reason, tostring(alone, "unicode", short_empty_elements=False))
