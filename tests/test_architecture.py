@@ -28,7 +28,7 @@ IMPORTS = {
     "operators": {"tasks", "hooks", "journal", "links", "vendors", "webhooks", "calls"},
     "sensors": {"tasks", "hooks", "links", "vendors", "calls"},
     "transfers": {"tasks", "operators", "hooks", "journal", "vendors", "calls"},
-    "notifications": {"hooks", "journal", "vendors", "calls"},
+    "notifications": {"tasks", "hooks", "journal", "vendors", "calls"},
     "simulator": set(),
     "provider_info": {"vendors"},
     "command": {"simulator", "vendors", "webhooks", "calls"},

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from airflow.sdk import BaseNotifier
 
@@ -30,6 +30,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.journal.reference import IdempotencyKeys
 from airflow_provider_telecom.notifications.event import Event, event_in
 from airflow_provider_telecom.notifications.recipients import counted, first_of, is_literal, listed
+from airflow_provider_telecom.tasks.parameters import DeclaredParameters
 
 if TYPE_CHECKING:
     import jinja2
@@ -54,7 +55,18 @@ class Notification:
     links: Sequence[str]
 
 
-class TelecomNotifier(BaseNotifier, ABC):
+class NotifierArguments(TypedDict, total=False):
+    """The parameters of `TelecomNotifier`."""
+
+    conn_id: str | None
+    each_try: bool
+    dedupe_key: str
+    max_per_hour: int
+    deadline_seconds: float
+    context: Context | None
+
+
+class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
     """Tell people of what has happened to a task, to a run, or to a deadline.
 
     It can be any callback of a task or a Dag, and `AsyncCallback(Notifier, kwargs=...)` of a deadline.
@@ -69,6 +81,7 @@ class TelecomNotifier(BaseNotifier, ABC):
         withheld and counted; the next message that goes out says how many ("+7 more").
     :param deadline_seconds: how long the whole may take. A message that is under way then may still arrive.
         In the dag-processor all callbacks of a file share `dag_file_processor_timeout` (50 s).
+    :param context: set by Airflow; leave it out.
 
     Numbers among the `kwargs` of a deadline's callback are stored with the Dag and shown by Airflow; a
     template such as `{{ var.value.on_call }}` keeps them out. A `SyncCallback` of a deadline cannot write

@@ -4,10 +4,14 @@ sends it once, even where two hosts tell it at the same time."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
-from airflow_provider_telecom.notifications.message_types import NumberNotifier, TextNotifier
+from airflow_provider_telecom.notifications.message_types import (
+    NumberNotifier,
+    NumberTextArguments,
+    TextNotifier,
+)
 from airflow_provider_telecom.notifications.truncation import THOUSAND_CHARACTERS, LengthLimit
 
 if TYPE_CHECKING:
@@ -39,7 +43,7 @@ class KetchUpSmsNotifier(KetchUpNotifier):
 
     template_fields: Sequence[str] = (*KetchUpNotifier.template_fields, "originator")
 
-    def __init__(self, *, originator: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, originator: str | None = None, **kwargs: Unpack[NumberTextArguments]) -> None:
         super().__init__(**kwargs)
         self.originator = originator
 
@@ -64,7 +68,7 @@ class KetchUpViberNotifier(KetchUpNotifier):
     template_fields: Sequence[str] = (*KetchUpNotifier.template_fields, "sender")
     length_limit: ClassVar[LengthLimit] = THOUSAND_CHARACTERS
 
-    def __init__(self, *, sender: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, sender: str | None = None, **kwargs: Unpack[NumberTextArguments]) -> None:
         super().__init__(**kwargs)
         self.sender = sender
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
-from airflow_provider_telecom.notifications.message_types import NumberNotifier
+from airflow_provider_telecom.notifications.message_types import NumberArguments, NumberNotifier
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -25,7 +25,7 @@ class KyivstarFmcCallNotifier(NumberNotifier):
     template_fields: Sequence[str] = (*NumberNotifier.template_fields, "calling_number")
     default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
 
-    def __init__(self, *, calling_number: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, calling_number: str | None = None, **kwargs: Unpack[NumberArguments]) -> None:
         super().__init__(**kwargs)
         self.calling_number = calling_number
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
-from airflow_provider_telecom.notifications.message_types import NumberNotifier, TextNotifier
+from airflow_provider_telecom.notifications.message_types import (
+    NumberNotifier,
+    NumberTextArguments,
+    TextNotifier,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -27,7 +31,7 @@ class KyivstarSmsNotifier(NumberNotifier, TextNotifier):
     )
     default_conn_id: ClassVar[str] = "kyivstar_open_telecom_default"
 
-    def __init__(self, *, sender: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, sender: str | None = None, **kwargs: Unpack[NumberTextArguments]) -> None:
         super().__init__(**kwargs)
         self.sender = sender
 

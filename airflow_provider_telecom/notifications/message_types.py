@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_telecom.notifications.base import Notification, TelecomNotifier
+from airflow_provider_telecom.notifications.base import Notification, NotifierArguments, TelecomNotifier
 from airflow_provider_telecom.notifications.truncation import ONE_SMS, LengthLimit
 
 if TYPE_CHECKING:
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_TEXT = "{{ summary }}"
+
+
+class TextArguments(NotifierArguments, total=False):
+    """The parameters of `TextNotifier`."""
+
+    text: str
 
 
 class TextNotifier(TelecomNotifier):
@@ -59,6 +65,16 @@ class TextNotifier(TelecomNotifier):
         more = f"+{suppressed} more" if suppressed else ""
         counted = [f"{more} {link}" for link in notification.links] if more else []
         return self.length_limit.fit(text, [*counted, *notification.links, more])
+
+
+class NumberArguments(NotifierArguments):
+    """The parameters of `NumberNotifier`."""
+
+    msisdn: str | int | Sequence[str | int]
+
+
+class NumberTextArguments(NumberArguments, TextArguments):
+    """The parameters of a notifier that sends texts to phone numbers."""
 
 
 class NumberNotifier(TelecomNotifier):

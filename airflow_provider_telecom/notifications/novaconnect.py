@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
-from airflow_provider_telecom.notifications.message_types import TextNotifier
+from airflow_provider_telecom.notifications.message_types import TextArguments, TextNotifier
 from airflow_provider_telecom.notifications.truncation import SEVENTY_CHARACTERS, LengthLimit
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class NovaConnectSmsNotifier(TextNotifier):
     recipients_field: ClassVar[str] = "sim_ids"
     length_limit: ClassVar[LengthLimit] = SEVENTY_CHARACTERS
 
-    def __init__(self, *, sim_ids: int | str | Sequence[int | str], **kwargs: Any) -> None:
+    def __init__(self, *, sim_ids: int | str | Sequence[int | str], **kwargs: Unpack[TextArguments]) -> None:
         super().__init__(**kwargs)
         self.sim_ids = sim_ids
         self._check_literal_recipients(sim_ids)

@@ -100,14 +100,19 @@ class CallArguments(NonIdempotentArguments, total=False):
     verify_within_seconds: int
 
 
-class DeferrableArguments(OperatorArguments, total=False):
-    """The parameters of `DeferrableOperator`."""
+class PollArguments(OperatorArguments, total=False):
+    """The parameters of `DeferrableOperator` that say how to wait."""
 
-    wait_for_completion: bool
     deferrable: bool
     poll_interval: float
     wait_timeout: float
     tolerated_errors: int
+
+
+class DeferrableArguments(PollArguments, total=False):
+    """The parameters of `DeferrableOperator`."""
+
+    wait_for_completion: bool
 
 
 class JournaledDeferrableArguments(JournaledArguments, DeferrableArguments):

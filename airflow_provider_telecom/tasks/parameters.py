@@ -33,6 +33,8 @@ class _MergedSignature:
     """The `__signature__` of a class, made when it is asked for."""
 
     def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        if instance is not None:  # a call of an instance has other parameters: Airflow looks at a notifier's
+            raise AttributeError("__signature__")
         return merged_signature(owner)
 
 

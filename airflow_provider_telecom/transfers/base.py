@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required
 
 from airflow.sdk import Asset, AssetAlias
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.tasks.arguments import OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.literals import is_literal
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.columns import Column
 
 FORMATS = ("csv", "jsonl", "parquet")
+
+
+class TransferArguments(OperatorArguments, total=False):
+    """The parameters of `TransferOperator`."""
+
+    path: Required[str]
+    storage_conn_id: str | None
 
 
 class TransferOperator(TelecomOperator):
@@ -79,6 +87,14 @@ class TransferOperator(TelecomOperator):
         bucket, _, key = rest.partition("/")
         place = Dataset("file", f"/{key}") if scheme == "file" else Dataset(f"{scheme}://{bucket}", key)
         return OperatorLineage(outputs=[place])
+
+
+class RecordsArguments(TransferArguments, total=False):
+    """The parameters of `RecordsOperator`."""
+
+    output_format: str
+    csv_safe: bool
+    on_bad_rows: str
 
 
 class RecordsOperator(TransferOperator):

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
 
 from airflow_provider_telecom.calls.checks import one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
@@ -17,11 +17,13 @@ from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.ketchup_loyalty.exports import (
     STAT_FILE,
+    ExportArguments,
     KetchUpCreateStatExportOperator,
     cleared,
 )
+from airflow_provider_telecom.tasks.arguments import JournaledArguments, PollArguments
 from airflow_provider_telecom.tasks.literals import check_if_literal
-from airflow_provider_telecom.transfers.base import RecordsOperator
+from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ _INTERVAL = ("time_in_from", "time_in_to")
 _LOADED = "loaded"
 _SECOND = timedelta(seconds=1)
 _SLOWLY = 100_000
+
+
+class StatsArguments(ExportArguments, RecordsArguments, JournaledArguments, PollArguments):
+    """The parameters of the bases of `KetchUpStatsToObjectStorageOperator`."""
 
 
 class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExportOperator):
@@ -88,16 +94,17 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
     )
     dataset_name = "messages"
 
+    fixed_parameters: ClassVar[tuple[str, ...]] = ("wait_for_completion",)
+    """A transfer always waits."""
+
     def __init__(
         self,
         *,
         file_key: str | None = None,
         source_format: Format | None = None,
         delete_export: bool | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[StatsArguments],
     ) -> None:
-        if "wait_for_completion" in kwargs:
-            raise TelecomInputError("wait_for_completion", "must be left out: a transfer always waits")
         super().__init__(**kwargs)
         self.file_key = file_key
         self.source_format = one_of("source_format", source_format, (*FORMATS, None))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
 
 from airflow_provider_telecom.calls.checks import one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.tasks.literals import check_if_literal
-from airflow_provider_telecom.transfers.base import RecordsOperator
+from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -66,7 +66,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         departments: bool = False,
         ownership: bool = False,
         encoding: str = "utf-8",
-        **kwargs: Any,
+        **kwargs: Unpack[RecordsArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.start, self.end = start, end

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.checks import non_blank, non_empty, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
-from airflow_provider_telecom.transfers.base import TransferOperator
+from airflow_provider_telecom.transfers.base import TransferArguments, TransferOperator
 from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown
 from airflow_provider_telecom.vendors.novaconnect import arguments
 
@@ -98,7 +98,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         transcript_columns: Mapping[str, str] | None = None,
         usage_start: date | str | None = None,
         usage_end: date | str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransferArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.bill_ids, self.period, self.start, self.end = bill_ids, period, start, end

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
-from airflow_provider_telecom.transfers.base import RecordsOperator
+from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
 from airflow_provider_telecom.vendors.novaconnect import arguments
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         sim_ids: Any = None,
         group_ids: Any = None,
         page_size: int = PAGE_SIZE,
-        **kwargs: Any,
+        **kwargs: Unpack[RecordsArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.report = one_of("report", report, REPORTS)

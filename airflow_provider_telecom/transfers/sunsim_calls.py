@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_empty, one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.tasks.literals import check_if_literal
-from airflow_provider_telecom.transfers.base import RecordsOperator
+from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.sunsim import SunSimHook
@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 
 _DIRECTIONS = ("outgoing", "incoming")
 _LONGEST_SECONDS = 2**31 - 1
+
+
+class CallFilterArguments(RecordsArguments, total=False):
+    """The parameters of `CallListOperator`, without the numbers and the interval."""
+
+    direction: str | None
+    duration_from_seconds: int | None
+    duration_to_seconds: int | None
+    is_read: bool | None
+
+
+class CallListArguments(CallFilterArguments, total=False):
+    """The parameters of `CallListOperator`."""
+
+    numbers: Sequence[str] | None
+    start: datetime | str | None
+    end: datetime | str | None
 
 
 class CallListOperator(RecordsOperator):
@@ -42,7 +59,7 @@ class CallListOperator(RecordsOperator):
         duration_from_seconds: int | None = None,
         duration_to_seconds: int | None = None,
         is_read: bool | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[RecordsArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.numbers, self.start, self.end = numbers, start, end

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.calls.checks import encodable, matching, one_of
 from airflow_provider_telecom.calls.errors import (
@@ -17,7 +17,12 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.tasks.literals import check_if_literal
-from airflow_provider_telecom.transfers.sunsim_calls import CallListOperator, run_of
+from airflow_provider_telecom.transfers.sunsim_calls import (
+    CallFilterArguments,
+    CallListArguments,
+    CallListOperator,
+    run_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +81,7 @@ class SunSimCallsToObjectStorageOperator(CallListOperator):
         start: datetime | str,
         end: datetime | str,
         only_recorded: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[CallFilterArguments],
     ) -> None:
         super().__init__(numbers=numbers, start=start, end=end, **kwargs)
         self.only_recorded = one_of("only_recorded", only_recorded, (True, False))
@@ -142,7 +147,7 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         record_ids: Sequence[str] | str | None = None,
         refetch: bool = False,
         on_missing: str = "report",
-        **kwargs: Any,
+        **kwargs: Unpack[CallListArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.record_ids = record_ids

@@ -887,7 +887,7 @@ def test_each_error_code_is_told_with_its_meaning(
         ({**DAY, "source_format": "csv"}, "source_format: csv needs a message_type"),
         ({"message_ids": [1], "source_format": "csv"}, "source_format: csv needs a message_type"),
         ({**DAY, "delete_export": "no"}, "delete_export: must be one of"),
-        ({**DAY, "wait_for_completion": True}, "wait_for_completion: must be left out"),
+        ({**DAY, "wait_for_completion": True}, "wait_for_completion: is not a parameter of"),
         ({**DAY, "status": "delivered"}, "status: must be one of"),
         ({**DAY, "on_full": "delete"}, "on_full: must be one of"),
         ({**DAY, "output_format": "avro"}, "output_format: must be one of"),

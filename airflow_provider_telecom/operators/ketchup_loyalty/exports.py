@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import (
@@ -39,6 +39,27 @@ _WORDS = {
     "message_type": arguments.MESSAGE_TYPES,
     "status": arguments.STATUSES,
 }
+
+
+class ExportArguments(TypedDict, total=False):
+    """The parameters of `KetchUpCreateStatExportOperator`."""
+
+    message_ids: Sequence[str | int] | str | None
+    time_in_from: datetime | str | None
+    time_in_to: datetime | str | None
+    msisdns: Sequence[str | int] | str | None
+    originator: str | None
+    source_type: str | None
+    message_type: str | None
+    time_sent_from: datetime | str | None
+    time_sent_to: datetime | str | None
+    country_name: str | None
+    operator_id: str | int | None
+    status: str | None
+    clicks: tuple[Literal["<", ">", "="], int] | None
+    callback_url: str | None
+    on_full: Literal["fail", "delete_own"]
+    own_file_keys: Sequence[str] | str
 
 
 class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, DeferrableOperator):
