@@ -39,9 +39,9 @@ _SCOPES = 60
 def requests(url: str, count: int, start: int, kind: str) -> Iterator[bytes]:
     """Yield whole HTTP requests."""
     from airflow_provider_telecom.webhooks.address import WebhookAddress
-    from tests.system.siege import hlr, signing
+    from tests.system.receiver_load import hlr, receiver_settings
 
-    settings = signing(url)
+    settings = receiver_settings(url)
     for number in range(start, start + count):
         reference = f"n{number}"
         address = WebhookAddress("ketchup_loyalty", "hlr", f"c{number % _SCOPES}", reference)
@@ -130,9 +130,9 @@ def cpu_seconds(process: psutil.Process) -> float:
 def api_server(checkout: Path, database: str, workers: int) -> Iterator[tuple[str, psutil.Process]]:
     """Run the api-server of a checkout with a new database; give its URL and the process that started it."""
     program = (
-        "import sys; from pathlib import Path; from tests.system.siege import besieged\n"
+        "import sys; from pathlib import Path; from tests.system.receiver_load import running_api_server\n"
         "nobody = {'AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS': 'False'}\n"  # as where it is used
-        "with besieged(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), **nobody) as server:\n"
+        "with running_api_server(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), **nobody) as server:\n"
         "    print(server.url, flush=True); sys.stdin.read()"
     )
     with tempfile.TemporaryDirectory(prefix="telecom-bench-") as home:

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by its DevTools protocol: enough to sign in, to look, and to take a picture."""
+"""Debian's Chromium, controlled by its DevTools protocol: signs in, opens pages, takes screenshots."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ class Page:
         self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def evaluate(self, script: str) -> Any:
-        """Return what JavaScript makes of an expression, which must be JSON. Promises are awaited."""
+        """Evaluate a JavaScript expression and return its value, which must be JSON. Promises are awaited."""
         answer = self._ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"])[:1000])
         return answer["result"].get("value")
 
     def wait_for(self, condition: str, seconds: float = READY_WITHIN_SECONDS) -> Any:
-        """Wait until an expression is truthy, and return its value. An error in it counts as not yet."""
+        """Wait until an expression is truthy, and return its value. An error in it counts as false."""
         ends, last = time.monotonic() + seconds, ""
         while time.monotonic() < ends:
             try:
                 if found := self.evaluate(condition):
                     return found
-            except RuntimeError as error:  # what it looks at may not be there, or the page is changing
+            except RuntimeError as error:  # the element may be missing, or the page is loading
                 last = str(error)
             time.sleep(0.1)
         shown = self.evaluate("`${location.href}: ${document.body?.innerText}`")
@@ -74,10 +74,10 @@ class Page:
         self._ask("Input.insertText", text=text)
 
     def forget_cookies(self) -> None:
-        """Sign out behind the back of what is open."""
+        """Delete the session while a page is open."""
         self._ask("Network.clearBrowserCookies")
 
-    def look(self, *, width: int = 1440, height: int = 900, dark: bool = False) -> None:
+    def set_window(self, *, width: int = 1440, height: int = 900, dark: bool = False) -> None:
         """Set the size of the window and whether the system is dark."""
         self._ask(
             "Emulation.setDeviceMetricsOverride",
@@ -90,7 +90,7 @@ class Page:
         self._ask("Emulation.setEmulatedMedia", features=[scheme])
 
     def screenshot(self, path: Path) -> None:
-        """Write what is seen as a PNG."""
+        """Write a screenshot as PNG."""
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"]))
 
     def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Page:
 
 @contextmanager
 def browser(home: Path) -> Iterator[Page]:
-    """Run a browser with a new profile in a folder; give its one tab."""
+    """Run a browser with a new profile in a folder; yield its only tab."""
     program = shutil.which("chromium")
     if program is None:
         raise MissingServiceError("chromium is not installed")
@@ -130,7 +130,7 @@ def browser(home: Path) -> Iterator[Page]:
             address = json.load(answer)["webSocketDebuggerUrl"]
         with connect(address, max_size=None, proxy=None) as socket:
             page = Page(socket)
-            page.look()
+            page.set_window()
             yield page
     finally:
         _end(process)

@@ -1,4 +1,4 @@
-"""Good posts of all kinds, and what may be put into them by somebody who means harm."""
+"""Valid webhooks of all kinds, and malicious changes of them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LONG_SECONDS = 900.0
-"""Guards against hanging, and nothing else: no test fails because an Airflow is slow."""
+"""Only a guard against hanging: no test fails because an Airflow is slow."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Shape:
     """How many triggers the triggerer takes on."""
     api_workers: int = 1
     receiver: bool = False
-    """Whether vendors may call back."""
+    """Whether the webhook receiver is open."""
 
     @property
     def components(self) -> Sequence[Sequence[str]]:
@@ -55,7 +55,7 @@ class Shape:
         return [*words, worker] if self.broker else words
 
     def environment(self, home: Path) -> dict[str, str]:
-        """Return what tells Airflow about it."""
+        """Return the environment variables of this deployment."""
         database = self.database or f"sqlite:///{home}/airflow.db"
         settings = {
             "CORE__EXECUTOR": "CeleryExecutor" if self.broker else "LocalExecutor",

@@ -26,7 +26,7 @@ def airflow(
 ) -> Iterator[RunningAirflow]:
     """An Airflow whose metadata, and Celery's results, are in PostgreSQL, and Celery's queue in Redis.
 
-    With Celery vendors may call back.
+    With Celery the webhook receiver is open.
     """
     name = str(request.param)
     broker = request.getfixturevalue("redis") if name == "CeleryExecutor" else None
@@ -42,7 +42,7 @@ def test_all_examples_run_to_their_end(
     for vendor in ("kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"):
         telecom_simulator.state.set_transition(vendor, "after_polls", 1)
     before = hook_for("ketchup_loyalty").send_sms("380670000200", "Thank you", reference="before")
-    assert before.accepted  # the statistics have a message to tell of
+    assert before.accepted  # so that the statistics contain a message
     started = time.monotonic()
     for dag_id in DAG_IDS:
         airflow.start_run(dag_id, "once")
@@ -70,7 +70,7 @@ def test_all_examples_run_to_their_end(
 
 
 def _ended(airflow: RunningAirflow, seen: set[str]) -> bool:
-    """Look at the triggers that there are just now, and whether all runs have ended."""
+    """Record the present triggers, and return whether all runs have ended."""
     seen |= {str(row) for row in airflow.rows("select * from trigger")}
     return _states(airflow).keys() <= {"success", "failed"}
 

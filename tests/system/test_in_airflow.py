@@ -56,13 +56,13 @@ def test_eight_parallel_tasks_share_one_token(airflow: RunningAirflow, telecom_s
 
 
 def test_all_five_hooks_work_in_the_triggerer(airflow: RunningAirflow, telecom_simulator: Any) -> None:
-    state = airflow.run_to_end("awaiting", "once")
+    state = airflow.run_to_end("async_hooks", "once")
     assert state == "success", airflow.task_logs()[-3000:]
     _all_five_were_asked(telecom_simulator)
 
 
 def test_all_five_hooks_work_under_dags_test(airflow: RunningAirflow, telecom_simulator: Any) -> None:
-    shown = airflow.airflow("dags", "test", "awaiting")
+    shown = airflow.airflow("dags", "test", "async_hooks")
     assert (
         "state=success" in shown.replace(" ", "").lower()
         or "dagrunfinished" in shown.replace(" ", "").lower()
@@ -82,12 +82,12 @@ def test_dags_start_when_calls_were_loaded(airflow: RunningAirflow, telecom_simu
     for dag_id in ("after_the_folder", "after_the_alias"):
         ended = airflow.wait_until(lambda dag_id=dag_id: airflow.value(query, dag_id=dag_id) == "success")
         assert ended, (dag_id, airflow.rows("select * from asset_event"), airflow.task_logs(dag_id))
-    told = airflow.rows("select value from xcom where task_id = 'tell' and key = 'return_value'")
+    shown = airflow.rows("select value from xcom where task_id = 'show' and key = 'return_value'")
     loaded = sum(
         len(file.read_text().splitlines()) for file in airflow.home.glob("lake/calls/date=*/calls*.jsonl")
     )
     assert loaded > 0
-    assert [json.loads(value)["rows"] for (value,) in told] == [loaded, loaded]
+    assert [json.loads(value)["rows"] for (value,) in shown] == [loaded, loaded]
 
 
 def test_airflow_shows_the_five_forms(airflow: RunningAirflow) -> None:

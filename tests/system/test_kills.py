@@ -1,7 +1,7 @@
-"""Task processes are killed under a real scheduler: at each step of four operators, and at random times.
+"""Kills task processes under a real scheduler: at each step of four operators, and at random times.
 
-The ledger of the simulator says what the vendor has really got: KetchUp and promos, nothing lost and nothing
-twice; a Kyivstar SMS, which has no key, never twice, and never in doubt without a failed task.
+The simulator's ledger records what the vendor received. KetchUp SMS and promos: nothing is lost or sent
+twice. A Kyivstar SMS, which has no idempotency key, is never sent twice; if it may be lost, the task fails.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.crashing import BEGIN, FOLDER
+from tests.system.killing import BEGIN, FOLDER
 from tests.system.kills.killed import KINDS, PEOPLE
 from tests.system.running import RunningAirflow, Shape, running_airflow
 from tests.system.services import Postgres
@@ -38,7 +38,7 @@ class Killed:
     state: str
 
 
-class Ground:
+class KillableAirflow:
     """A deployment whose tasks can be killed."""
 
     def __init__(self, airflow: RunningAirflow, folder: Path) -> None:
@@ -80,9 +80,9 @@ class Ground:
 
 
 @pytest.fixture(scope="module")
-def ground(
+def killable(
     telecom_simulator_server: Any, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ground]:
+) -> Iterator[KillableAirflow]:
     home, dags, folder = (tmp_path_factory.mktemp(name) for name in ("airflow", "dags", "crashes"))
     shutil.copy(Path(__file__).parent / "kills" / "killed.py", dags)
     settings = {
@@ -93,41 +93,41 @@ def ground(
     }
     shape = Shape(database=postgres.new_database("kills"), parallelism=8)
     with running_airflow(home, dags, shape, **settings) as airflow:
-        yield Ground(airflow, folder)
+        yield KillableAirflow(airflow, folder)
 
 
-def test_fifty_kills(ground: Ground, telecom_simulator: Any, tell: Callable[[str], None]) -> None:
+def test_fifty_kills(killable: KillableAirflow, telecom_simulator: Any, tell: Callable[[str], None]) -> None:
     started = time.monotonic()
-    points, durations = _probed(ground)
+    points, durations = _probed(killable)
     at_points = [
         (dag_id, f"{dag_id}-{point}", {"point": point})
         for dag_id, last in points.items()
         for point in range(1, last + 1)
     ]
-    killed = ground.run(at_points)
-    assert not [kill for kill in killed if not ground.was_killed(kill.run_id)]
-    killed += _at_random(ground, durations, KILLS - len(killed))
+    killed = killable.run(at_points)
+    assert not [kill for kill in killed if not killable.was_killed(kill.run_id)]
+    killed += _at_random(killable, durations, KILLS - len(killed))
     assert len(killed) >= KILLS
     tell(f"{len(killed)} kills in {time.monotonic() - started:.0f} s; points: {points}")
     for (dag_id, state), count in sorted(Counter((kill.dag_id, kill.state) for kill in killed).items()):
         tell(f"{dag_id}: {count} {state}")
-    gaps = sorted(gap for kill in killed if (gap := ground.gap(kill.run_id)) is not None)
+    gaps = sorted(gap for kill in killed if (gap := killable.gap(kill.run_id)) is not None)
     tell(f"from kill to the next try: {gaps[len(gaps) // 2]:.1f} s, at most {gaps[-1]:.1f} s")
-    problems = [_problem(kill, ground, telecom_simulator, points[kill.dag_id]) for kill in killed]
+    problems = [_problem(kill, killable, telecom_simulator, points[kill.dag_id]) for kill in killed]
     assert not any(problems), "\n".join(filter(None, problems))
 
 
-def _probed(ground: Ground) -> tuple[dict[str, int], dict[str, float]]:
-    """Send whole once, and return how many points there are and how many seconds it takes."""
-    for probe in ground.run([(dag_id, f"{dag_id}-whole", {}) for dag_id in KINDS]):
-        assert probe.state == "success", f"{probe}; {ground.airflow.task_logs(probe.dag_id)[-5000:]}"
-    steps = {dag_id: ground.steps(f"{dag_id}-whole") for dag_id in KINDS}
+def _probed(killable: KillableAirflow) -> tuple[dict[str, int], dict[str, float]]:
+    """Run once without a kill; return the number of kill points and the duration in seconds."""
+    for probe in killable.run([(dag_id, f"{dag_id}-whole", {}) for dag_id in KINDS]):
+        assert probe.state == "success", f"{probe}; {killable.airflow.task_logs(probe.dag_id)[-5000:]}"
+    steps = {dag_id: killable.steps(f"{dag_id}-whole") for dag_id in KINDS}
     points = {dag_id: 2 * sum(what != BEGIN for _, what in made) for dag_id, made in steps.items()}
     return points, {dag_id: made[-1][0] for dag_id, made in steps.items()}
 
 
-def _at_random(ground: Ground, durations: dict[str, float], wanted: int) -> list[Killed]:
-    """Kill tasks of all kinds at random times, until there are enough whom it met alive."""
+def _at_random(killable: KillableAirflow, durations: dict[str, float], wanted: int) -> list[Killed]:
+    """Kill tasks of each kind at random times, until enough of them were killed while they ran."""
     random_ = random.Random(20)
     wanted = max(wanted, AT_RANDOM_EACH * len(KINDS))
     met: list[Killed] = []
@@ -137,31 +137,36 @@ def _at_random(ground: Ground, durations: dict[str, float], wanted: int) -> list
             dag_id = list(KINDS)[number % len(KINDS)]
             seconds = random_.uniform(0, durations[dag_id] * 1.1)
             orders.append((dag_id, f"{dag_id}-random-{round_}-{number}", {"after_seconds": seconds}))
-        met += [kill for kill in ground.run(orders) if ground.was_killed(kill.run_id)]
+        met += [kill for kill in killable.run(orders) if killable.was_killed(kill.run_id)]
         if len(met) >= wanted:
             return met
     raise AssertionError(f"of {wanted} kills at random times only {len(met)} came before the task's end")
 
 
-def _problem(kill: Killed, ground: Ground, simulator: Any, last: int) -> str | None:
-    """Return what is wrong with how a run ended, seen by what the vendor has got."""
+def _problem(kill: Killed, killable: KillableAirflow, simulator: Any, last: int) -> str | None:
+    """Compare the end of a run with what the vendor received, and return what is wrong."""
     got = _GOT[kill.dag_id](simulator, kill.run_id)
-    story = f"{kill}: {sum(got.values())} sent; {ground.steps(kill.run_id)}"
+    story = f"{kill}: {sum(got.values())} sent; {killable.steps(kill.run_id)}"
     if any(count > 1 for count in got.values()):
         return f"twice: {story}"
     if kill.dag_id == "kyivstar_sms":
-        return _silence(kill, ground, got, last, story)
+        return _problem_without_key(kill, killable, got, last, story)
     wanted = {PEOPLE[0]} if kill.dag_id == "ketchup_sms" else set(PEOPLE)
     return None if set(got) == wanted and kill.state == "success" else f"lost: {story}"
 
 
-def _silence(kill: Killed, ground: Ground, got: Counter[str], last: int, story: str) -> str | None:
-    """A run without a key ends in success with one SMS, or in failure that says why. Its ends are certain."""
+def _problem_without_key(
+    kill: Killed, killable: KillableAirflow, got: Counter[str], last: int, story: str
+) -> str | None:
+    """A run without a key succeeds with one SMS, or fails because the outcome is unknown.
+
+    A kill before the first or after the last step leaves no doubt.
+    """
     if kill.state == "success":
-        return None if got else f"lost in silence: {story}"
-    if DOUBT not in ground.airflow.task_logs(kill.dag_id, kill.run_id):
-        return f"no word of doubt: {story}"
-    return f"nothing was in doubt: {story}" if kill.point in (1, last) else None
+        return None if got else f"lost silently: {story}"
+    if DOUBT not in killable.airflow.task_logs(kill.dag_id, kill.run_id):
+        return f"failed for another reason: {story}"
+    return f"the outcome was known: {story}" if kill.point in (1, last) else None
 
 
 def _messages(vendor: str) -> Callable[[Any, str], Counter[str]]:
@@ -174,7 +179,7 @@ def _messages(vendor: str) -> Callable[[Any, str], Counter[str]]:
 
 
 def _started_promos(simulator: Any, text: str) -> Counter[str]:
-    """Return how often each recipient is reached by mailings with this text that were started."""
+    """Return how often each recipient is in a started campaign with this text."""
     from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import VendorState
 
     state = simulator.state
@@ -191,4 +196,4 @@ _GOT: dict[str, Callable[[Any, str], Counter[str]]] = {
     "ketchup_bulk": _messages("ketchup_loyalty"),
     "kyivstar_promo": _started_promos,
 }
-"""How often each recipient has got the text of a run, by the vendor's ledger."""
+"""How often each recipient received the text of a run, according to the vendor's ledger."""

@@ -25,27 +25,27 @@ import pytest
 from airflow_provider_telecom.simulator.server import Simulator
 from airflow_provider_telecom.transport.async_transport import _OPEN_CONNECTIONS
 from tests.system.running import LONG_SECONDS, RunningAirflow, Shape, running_airflow, wait_until
-from tests.system.sensors.waiting import LOOK_EVERY_SECONDS, SENSORS
+from tests.system.sensors.waiting import POLL_SECONDS, SENSORS
 from tests.system.services import Postgres, free_port
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
 RUNS = 200
-WAITING_SECONDS = 2 * LOOK_EVERY_SECONDS
+WAITING_SECONDS = 2 * POLL_SECONDS
 SMS = "/rest/v1beta/sms/..."
 RESUMED = 40
 NEVER = 1_000_000_000
 NO_COLLECTIONS = "import gc\n\ngc.disable()\n"
 """Airflow keeps a copy of the Dag for each such sensor, and a full collection of all these stops the loop for
-half a second and more. What is looked for here is whether our triggers do."""
+half a second and more. This test checks whether our triggers block it."""
 
 
 @dataclass
-class SimulatorState:
-    """The simulator in a process of its own, so that it does not share its time with the test."""
+class SimulatorProcess:
+    """The simulator in its own process, so that it does not share CPU time with the test."""
 
     process: psutil.Process
     address: Simulator
-    """One that does not run, for its words of where things are."""
+    """A simulator that does not run; it knows the addresses."""
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -63,18 +63,18 @@ class SimulatorState:
         return Counter(re.sub(r"/sms/.*", "/sms/...", seen["path"]) for seen in self.ask("/requests"))
 
     def asked_about(self) -> int:
-        """Return how many messages somebody has looked for."""
+        """Return the number of messages whose status was requested."""
         paths = {seen["path"] for seen in self.ask("/requests") if seen["method"] == "GET"}
         return sum("/sms/" in path for path in paths)
 
 
 @pytest.fixture
-def state() -> Iterator[SimulatorState]:
+def state() -> Iterator[SimulatorProcess]:
     port = free_port()
     words = ["--port", str(port), "--transition", f"kyivstar_open_telecom.sms=after_seconds:{NEVER}"]
     command = [sys.executable, "-m", "airflow_provider_telecom.simulator", *words]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        found = SimulatorState(psutil.Process(process.pid), Simulator(port))
+        found = SimulatorProcess(psutil.Process(process.pid), Simulator(port))
         try:
             assert wait_until(lambda: _answers(found))
             yield found
@@ -83,7 +83,7 @@ def state() -> Iterator[SimulatorState]:
 
 
 def test_two_thousand_sensors_in_one_triggerer(
-    state: SimulatorState, postgres: Postgres, tmp_path: Path, monkeypatch: Any, tell: Callable[[str], None]
+    state: SimulatorProcess, postgres: Postgres, tmp_path: Path, monkeypatch: Any, tell: Callable[[str], None]
 ) -> None:
     for name, value in state.address.environment().items():
         monkeypatch.setenv(name, value)
@@ -104,20 +104,20 @@ def test_two_thousand_sensors_in_one_triggerer(
         blocked, connections = _waited(airflow, state, tell)
         assert connections <= _OPEN_CONNECTIONS
         assert airflow.wait_until(lambda: (state.paths() - before)[SMS] >= 2 * len(ids), every=5)
-        looks = state.paths() - before
-        assert blocked <= looks[SMS] / 100, _blocked(airflow)[-20:]
-        assert looks["/idp/oauth2/token"] == 1, looks
+        polls = state.paths() - before
+        assert blocked <= polls[SMS] / 100, _blocked(airflow)[-20:]
+        assert polls["/idp/oauth2/token"] == 1, polls
         assert _states(airflow) == {"deferred": len(ids)}
         state.ask("/transitions", {"kind": "kyivstar_open_telecom.sms", "mode": "immediate"})
         assert airflow.wait_until(lambda: _states(airflow)["success"] >= RESUMED), airflow.logs()
         assert not _states(airflow)["failed"]
 
 
-def _waited(airflow: RunningAirflow, state: SimulatorState, tell: Callable[[str], None]) -> tuple[int, int]:
-    """Let the sensors wait for a while and tell what that takes.
+def _waited(airflow: RunningAirflow, state: SimulatorProcess, tell: Callable[[str], None]) -> tuple[int, int]:
+    """Let the sensors wait for a while, and print what that takes.
 
     Return how often Airflow said that the loop was blocked, and the most connections at a time. Other
-    processes may stop the loop as well: so both are compared with the number of looks, not with a time.
+    processes may stop the loop as well: so both are compared with the number of polls, not with a time.
     """
     triggerer = psutil.Process(airflow.processes["triggerer"].pid)
     processes = [triggerer, *triggerer.children(recursive=True)]
@@ -132,7 +132,7 @@ def _waited(airflow: RunningAirflow, state: SimulatorState, tell: Callable[[str]
     memory = sum(process.memory_info().rss for process in processes) / 1e6
     new = len(_blocked(airflow)) - blocked
     tell(
-        f"{WAITING_SECONDS} s, a look every {LOOK_EVERY_SECONDS} s: triggerer {sum(share):.0f} % of a core "
+        f"{WAITING_SECONDS} s, a poll every {POLL_SECONDS} s: triggerer {sum(share):.0f} % of a core "
         f"(the triggers' own process {share[-1]:.0f} %), {memory:.0f} MB; connections: "
         f"{sorted(connections)[len(connections) // 2]} in the middle, {max(connections)} at most; "
         f"loop blocked {new} times, {blocked} before"
@@ -160,7 +160,7 @@ def _cpu(process: psutil.Process) -> float:
     return sum(process.cpu_times()[:2])
 
 
-def _answers(state: SimulatorState) -> bool:
+def _answers(state: SimulatorProcess) -> bool:
     try:
         return bool(state.ask("/health")["ok"])
     except OSError:

@@ -82,14 +82,14 @@ def post(airflow: RunningAirflow, address: WebhookAddress, body: dict[str, Any])
         assert answer.status == 200
 
 
-def tell_progress(airflow: RunningAirflow, process: int, nonce: str = "n1", count: int = 4) -> None:
+def post_progress(airflow: RunningAirflow, process: int, nonce: str = "n1", count: int = 4) -> None:
     items = [{"id": 1001, "iccid": "8970100000000000001", "profile": "TD", "block": "n"}]
     status = {"count": count, "process": process, "percentage": 100 * process // count}
     body = {"qid": f"q-{nonce}", "queue": "block", "items": items, "status": status}
     post(airflow, WebhookAddress("novaconnect", "queue", "novaconnect_default", nonce), body)
 
 
-def tell_delivery(airflow: RunningAirflow, number: int) -> None:
+def post_delivery(airflow: RunningAirflow, number: int) -> None:
     state = ("delivered", "read", "expired", "delivered")[number % 4]
     body = {"reference": f"r-{number}", "msisdn": f"3806700002{number:02d}", "status": state}
     post(airflow, WebhookAddress("ketchup_loyalty", "viber", "ketchup_loyalty_default", f"r-{number}"), body)
@@ -113,9 +113,9 @@ def test_strangers_see_nothing(airflow: RunningAirflow, path: str) -> None:
 def test_progress_is_seen_as_it_comes_in(
     airflow: RunningAirflow, page: Page, pictured: Callable[[str], Path]
 ) -> None:
-    tell_progress(airflow, 1)
+    post_progress(airflow, 1)
     for number in range(12):
-        tell_delivery(airflow, number)
+        post_delivery(airflow, number)
     page.evaluate(
         "[...document.querySelectorAll('button')].find(one => one.innerText.trim() === 'Browse').click()"
     )
@@ -128,7 +128,7 @@ def test_progress_is_seen_as_it_comes_in(
     page.wait_for(f"{BARS}.join() === '25'")
     page.evaluate("window.stays = true")
     for process, percent in ((2, "50"), (4, "100")):
-        tell_progress(airflow, process)
+        post_progress(airflow, process)
         page.wait_for(f"{BARS}.join() === '{percent}'")
     assert page.evaluate("window.stays"), "it was loaded anew"
     rows = page.evaluate(ROWS)
@@ -141,28 +141,28 @@ def test_progress_is_seen_as_it_comes_in(
 def test_it_follows_airflows_theme_and_fits_a_telephone(
     airflow: RunningAirflow, page: Page, pictured: Callable[[str], Path]
 ) -> None:
-    tell_progress(airflow, 3, "n2")
+    post_progress(airflow, 3, "n2")
     page.open(f"{airflow.url}/plugin/telecom")
     grounds = {}
     for theme in ("light", "dark"):
         set_theme(page, theme)
-        page.look(dark=theme == "light")  # the system says the contrary
+        page.set_window(dark=theme == "light")  # the system says the contrary
         page.wait_for(f"{BARS}.includes('75')")
         page.wait_for(f"{FRAME}.documentElement.dataset.theme === '{theme}'")
         grounds[theme] = page.evaluate(GROUND)
         assert pictured(theme).stat().st_size > 10_000
-        page.look(width=430, height=900, dark=theme == "light")
+        page.set_window(width=430, height=900, dark=theme == "light")
         page.wait_for(f"{FRAME}.documentElement.clientWidth < 430")
         assert page.evaluate(f"{FRAME}.documentElement.scrollWidth <= {FRAME}.documentElement.clientWidth")
         pictured(f"{theme}-narrow")
-        page.look(dark=theme == "light")
+        page.set_window(dark=theme == "light")
     assert grounds["light"] != grounds["dark"]
 
 
 def test_hostile_texts_stay_texts(
     airflow: RunningAirflow, page: Page, pictured: Callable[[str], Path]
 ) -> None:
-    tell_progress(airflow, 1, "n3")
+    post_progress(airflow, 1, "n3")
     hostile = "<img src=x onerror=alert(1)>\u202e<script>alert(2)</script>"
     with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=LONG_SECONDS)) as database, database:
         database.execute(

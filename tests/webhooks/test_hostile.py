@@ -22,7 +22,7 @@ from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookA
 from airflow_provider_telecom.webhooks.limits import BodyBuffer, Limits, RefusedError
 from tests.eventually import HANG_SECONDS, eventually
 from tests.system.hostile import GOOD, HOSTILE, PLACES, encoded, put
-from tests.system.siege import queue, viber
+from tests.system.receiver_load import queue, viber
 from tests.webhooks.conftest import SECRET, Served
 
 pytestmark = pytest.mark.xdist_group("webhooks")

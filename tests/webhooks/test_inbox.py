@@ -14,7 +14,7 @@ from airflow_provider_telecom.vendors.webhooks import WebhookEvent
 from airflow_provider_telecom.webhooks.address import WebhookAddress
 from airflow_provider_telecom.webhooks.keys import PAGE_SIZE, deduplication_key
 from tests.eventually import eventually
-from tests.system.siege import queue, viber
+from tests.system.receiver_load import queue, viber
 from tests.webhooks.conftest import Served
 
 pytestmark = pytest.mark.xdist_group("webhooks")

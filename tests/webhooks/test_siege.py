@@ -1,4 +1,4 @@
-"""The receiver under load and under fire, in short: tests/system/test_siege.py has the long forms."""
+"""The receiver under load and under fire, in short: tests/system/test_receiver_load.py has the long forms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.system.hostile import fuzz
-from tests.system.siege import Found, lives, problems, storm, vendor
+from tests.system.receiver_load import Found, find_problems, message_lives, shuffled_duplicates, vendor
 from tests.webhooks.conftest import Served
 
 pytestmark = pytest.mark.xdist_group("webhooks")
@@ -20,8 +20,8 @@ SHOTS = 300
 def test_each_report_is_kept_once_however_often_and_late_it_comes(served: Served) -> None:
     from airflow.configuration import conf
 
-    posts = list(lives(POSTS // COPIES))
-    numbers = storm(posts, POSTS, seed=20)
+    posts = list(message_lives(POSTS // COPIES))
+    numbers = shuffled_duplicates(posts, POSTS, seed=20)
     with ThreadPoolExecutor(VENDORS) as vendors:
         shares = [numbers[turn::VENDORS] for turn in range(VENDORS)]
         sent = [
@@ -30,7 +30,7 @@ def test_each_report_is_kept_once_however_often_and_late_it_comes(served: Served
             for one in share
         ]
     assert len(sent) == POSTS
-    assert problems(posts, sent, Found.in_range(conf.get("database", "sql_alchemy_conn"))) == []
+    assert find_problems(posts, sent, Found.from_database(conf.get("database", "sql_alchemy_conn"))) == []
     verdicts = Counter(one.verdict for one in sent)
     assert set(verdicts) == {"accepted", "duplicate", "stale"}
 

@@ -33,19 +33,19 @@ def loading() -> None:
 @dag(schedule=[Asset(f"file://{FOLDER}")])
 def after_the_folder() -> None:
     @task
-    def tell(triggering_asset_events: Any = None) -> dict[str, Any]:
+    def show(triggering_asset_events: Any = None) -> dict[str, Any]:
         return dict(next(iter(triggering_asset_events.values()))[0].extra)
 
-    tell()
+    show()
 
 
 @dag(schedule=[AssetAlias("loading.templated")])
 def after_the_alias() -> None:
     @task
-    def tell(triggering_asset_events: Any = None) -> dict[str, Any]:
+    def show(triggering_asset_events: Any = None) -> dict[str, Any]:
         return dict(next(iter(triggering_asset_events.values()))[0].extra)
 
-    tell()
+    show()
 
 
 loading()

@@ -13,7 +13,7 @@ CALLS_EACH = 12
 
 @dag(schedule=None, max_active_tasks=TASKS)
 def sunsim_parallel() -> None:
-    """Each task makes a dozen paid call-backs and a dozen reads, a second or so apart."""
+    """Each task makes a dozen paid callbacks and a dozen reads, a second or so apart."""
 
     @task
     def call_back(number: int) -> int:

@@ -1,4 +1,4 @@
-"""Four sends whose process is killed: see `tests.system.crashing`. The run's id is the text."""
+"""Four sends whose process is killed: see `tests.system.killing`. The run's id is the text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarCreatePromoOperator,
     KyivstarSendSmsOperator,
 )
-from tests.system.crashing import crash
+from tests.system.killing import arm
 
 PEOPLE = [f"380670000{number:03d}" for number in range(200, 450)]
 MANY: dict[str, Any] = {"recipients": PEOPLE, "chunk_size": 100}
@@ -31,6 +31,6 @@ for dag_id, (operator, arguments) in KINDS.items():
             text="{{ run_id }}",
             retries=2,
             retry_delay=timedelta(seconds=1),
-            pre_execute=crash,
+            pre_execute=arm,
             **arguments,
         )

@@ -7,14 +7,14 @@ from airflow.sdk import DAG
 from airflow_provider_telecom.sensors.kyivstar_open_telecom import KyivstarSmsDeliveredSensor
 
 SENSORS = 10
-LOOK_EVERY_SECONDS = 30
+POLL_SECONDS = 30
 
 with DAG("waiting", schedule=None, max_active_runs=1000, max_active_tasks=1):
     for number in range(SENSORS):
         KyivstarSmsDeliveredSensor(
             task_id=f"wait_{number}",
             message_id=f"{{{{ dag_run.conf['ids'][{number}] }}}}",
-            poke_interval=LOOK_EVERY_SECONDS,
+            poke_interval=POLL_SECONDS,
             deferrable=True,
             start_from_trigger=True,
         )

@@ -10,11 +10,11 @@ from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 
-class AwaitingTrigger(BaseTrigger):
-    """Awaits calls of all five vendors and tells how each went."""
+class AllHooksTrigger(BaseTrigger):
+    """Awaits a call of each of the five vendors and returns what was found."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return "tests.system.awaiting.AwaitingTrigger", {}
+        return "tests.system.async_hooks.AllHooksTrigger", {}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
@@ -46,11 +46,11 @@ class AwaitingTrigger(BaseTrigger):
         yield TriggerEvent(found)
 
 
-class AwaitOperator(BaseOperator):
+class AllHooksOperator(BaseOperator):
     """Defers to the trigger and returns its event."""
 
     def execute(self, context: Any) -> None:
-        self.defer(trigger=AwaitingTrigger(), method_name="done")
+        self.defer(trigger=AllHooksTrigger(), method_name="done")
 
     def done(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         return event

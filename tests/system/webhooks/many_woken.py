@@ -1,4 +1,4 @@
-"""Sensors that only a call-back can end. They start from the triggerer, which copies the Dag for each."""
+"""Sensors that only a webhook can end. They start from the triggerer, which copies the Dag for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SENSORS = 25
 
 
 @dag(schedule=None, max_active_runs=100)
-def many_called_back() -> None:
+def many_woken() -> None:
     for number in range(SENSORS):
         NovaConnectQueueDoneSensor(
             task_id=f"wait_{number}",
@@ -22,4 +22,4 @@ def many_called_back() -> None:
         )
 
 
-many_called_back()
+many_woken()

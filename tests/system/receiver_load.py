@@ -1,5 +1,4 @@
-"""What a siege of the receiver needs: vendors who repeat their posts, an account of what came of them, and an
-api-server that can be killed."""
+"""Load for the webhook receiver: vendors that repeat webhooks, a check of the results, an api-server to kill."""
 
 from __future__ import annotations
 
@@ -31,23 +30,23 @@ from tests.eventually import HANG_SECONDS
 from tests.system.running import ROOT
 from tests.system.services import free_port
 
-SECRET = "made-up-secret-for-sieges-0123456789abcdef"
-READY_WITHIN_SECONDS = 600  # a guard against hanging: it takes what the machine gives it
+SECRET = "made-up-secret-for-load-0123456789abcdef"
+READY_WITHIN_SECONDS = 600  # only a guard against hanging
 STEPS = 5
-"""How many posts a queue makes, from none done to all done."""
+"""Number of webhooks of a queue, from nothing done to everything done."""
 _VIBER = ("sent", "delivered", "read")
 _HLR = ("sent", "active")
 _CONNECTIONS = 12
 
 
-def signing(url: str) -> ReceiverSettings:
-    """Return what signs the addresses of a besieged server."""
+def receiver_settings(url: str) -> ReceiverSettings:
+    """Return the settings that sign the addresses of a server."""
     return ReceiverSettings(url, (Secret(SECRET),))
 
 
 @dataclass(frozen=True)
 class Post:
-    """A post, and the place of what it tells in the life of its subject."""
+    """A webhook, and the position of its state in the life of its subject."""
 
     address: WebhookAddress
     body: dict[str, Any]
@@ -58,7 +57,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Sent:
-    """How an acknowledged post went: what was answered, after how long, and at which try."""
+    """An acknowledged webhook: the verdict, the seconds it took, and the number of tries."""
 
     number: int
     verdict: str
@@ -67,28 +66,28 @@ class Sent:
 
 
 def viber(reference: str, state: str) -> dict[str, Any]:
-    """Return KetchUp's post about a Viber message."""
+    """Return KetchUp's webhook about a Viber message."""
     return {"reference": reference, "msisdn": "380670000200", "status": state, "time_dr": "2026-01-01"}
 
 
 def hlr(reference: str, state: str) -> dict[str, Any]:
-    """Return KetchUp's post about a look-up."""
+    """Return KetchUp's webhook about an HLR lookup."""
     details = {"ported": 0, "roaming": 0}
     facts = {"id": f"h-{reference}", "reference": reference, "msisdn": "380670000200", "status": state}
     return {**facts, "network": "25503", "details": details}
 
 
 def queue(queue_id: str, process: int, count: int = STEPS - 1) -> dict[str, Any]:
-    """Return NovaConnect's post about a queue."""
+    """Return NovaConnect's webhook about a queue."""
     sim = {"id": 1001, "iccid": "8970100000000000001", "profile": "TD", "block": "n"}
     status = {"count": count, "process": process, "percentage": 100 * process // count}
     return {"qid": queue_id, "queue": "block", "items": [sim], "status": status}
 
 
-def lives(count: int) -> Iterator[Post]:
-    """Yield at least `count` posts that differ: whole lives of messages, look-ups and queues.
+def message_lives(count: int) -> Iterator[Post]:
+    """Yield at least `count` different webhooks: all states of messages, HLR lookups and queues.
 
-    A third of them does not come to its end.
+    A third of the subjects does not reach its final state.
     """
     made = number = 0
     while made < count:
@@ -115,8 +114,8 @@ def _life(number: int) -> Iterator[Post]:
             yield Post(address, queue(f"q-{name}", place), place, "done" if ended else "running", ended)
 
 
-def storm(posts: Sequence[Post], count: int, seed: int) -> list[int]:
-    """Return `count` numbers of posts: each of them several times, all in disorder."""
+def shuffled_duplicates(posts: Sequence[Post], count: int, seed: int) -> list[int]:
+    """Return `count` indexes of webhooks in random order; each index occurs several times."""
     numbers = [turn % len(posts) for turn in range(count)]
     random.Random(seed).shuffle(numbers)
     return numbers
@@ -127,10 +126,10 @@ def vendor(
     posts: Sequence[Post],
     numbers: Sequence[int],
     progress: Any = None,
-    at_once: int = 1,
+    concurrency: int = 1,
 ) -> list[Sent]:
-    """Send posts as a vendor does: so many at once, and each again and again until it is acknowledged."""
-    with httpx.Client(timeout=30, trust_env=False) as client, ThreadPoolExecutor(at_once) as threads:
+    """Send webhooks as a vendor does: concurrently, and each one again until it is acknowledged."""
+    with httpx.Client(timeout=30, trust_env=False) as client, ThreadPoolExecutor(concurrency) as threads:
         return list(
             threads.map(
                 lambda number: _acknowledged(client, settings, posts[number], number, progress), numbers
@@ -153,18 +152,18 @@ def _acknowledged(
                 return Sent(number, answer.json()["detail"], time.monotonic() - started, tries)
             assert answer.status_code in (429, 500, 503), answer.text
         time.sleep(0.1 + random.random() / 5)
-    raise AssertionError(f"{post} was never taken")
+    raise AssertionError(f"{post} was never acknowledged")
 
 
 @dataclass
 class Found:
-    """What a database holds afterwards."""
+    """The content of a database afterwards."""
 
     rows: dict[str, Any]
     events: list[tuple[str, dict[str, Any]]]
 
     @classmethod
-    def in_range(cls, database: str) -> Found:
+    def from_database(cls, database: str) -> Found:
         """Read a database."""
         from sqlalchemy import create_engine, text
         from sqlalchemy.pool import NullPool
@@ -179,12 +178,12 @@ class Found:
 
     @cached_property
     def log(self) -> list[dict[str, Any]]:
-        """The posts that were noted, oldest first."""
+        """The logged webhooks, oldest first."""
         return [one for key, page in sorted(self.rows.items()) if key.startswith("log:") for one in page]
 
     @cached_property
     def accepted(self) -> dict[str, list[tuple[str, str]]]:
-        """What was accepted under each topic, in this order: states and what they are about."""
+        """The accepted states of each topic, in this order, and what they are about."""
         found: dict[str, list[tuple[str, str]]] = {}
         for one in self.log:
             for topic in one["topics"]:
@@ -193,12 +192,12 @@ class Found:
 
     @cached_property
     def reports(self) -> list[tuple[str, dict[str, Any]]]:
-        """What the events tell, and the names of their assets."""
+        """The payloads of the asset events, with the names of the assets."""
         return [(name, report) for name, extra in self.events for report in extra["reports"]]
 
     @cached_property
-    def told(self) -> dict[str, Counter[str]]:
-        """How often each state is in an event, by topic."""
+    def event_states(self) -> dict[str, Counter[str]]:
+        """How often each state occurs in asset events, by topic."""
         found: dict[str, Counter[str]] = {}
         for name, report in self.reports:
             _, vendor, kind = name.split("-", 2)
@@ -212,33 +211,39 @@ def _json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def problems(posts: Sequence[Post], sent: Sequence[Sent], found: Found) -> list[str]:
-    """Return what was lost, done twice or miscounted of posts that were acknowledged."""
-    told: dict[WebhookAddress, list[Post]] = {}
+def find_problems(posts: Sequence[Post], sent: Sequence[Sent], found: Found) -> list[str]:
+    """Return which acknowledged webhooks were lost, processed twice or miscounted."""
+    by_address: dict[WebhookAddress, list[Post]] = {}
     for number in {one.number for one in sent}:
-        told.setdefault(posts[number].address, []).append(posts[number])
-    wrong = [problem for address, of_it in told.items() for problem in _problems_of(address, of_it, found)]
+        by_address.setdefault(posts[number].address, []).append(posts[number])
+    wrong = [
+        problem
+        for address, of_it in by_address.items()
+        for problem in _problems_of_subject(address, of_it, found)
+    ]
     return [*wrong, *_miscounted(sent, found)]
 
 
-def _problems_of(address: WebhookAddress, told: Sequence[Post], found: Found) -> Iterator[str]:
-    last = max(told, key=lambda post: post.place)
+def _problems_of_subject(
+    address: WebhookAddress, acknowledged: Sequence[Post], found: Found
+) -> Iterator[str]:
+    last = max(acknowledged, key=lambda post: post.place)
     subject = {"viber": address.nonce, "hlr": f"h-{address.nonce}", "queue": ""}[address.kind]
-    mark = found.rows.get(deduplication_key(address.topic, subject))
-    if mark is None or mark["state"] != last.state:
-        yield f"{address}: {last.state} was acknowledged, the mark says {mark}"
+    record = found.rows.get(deduplication_key(address.topic, subject))
+    if record is None or record["state"] != last.state:
+        yield f"{address}: {last.state} was acknowledged, the deduplication record says {record}"
     if address.kind == "queue":
         entry = found.rows.get(ENTRY + address.topic) or {}
         if entry.get("process") != last.place or entry.get("final") is not last.event:
             yield f"{address}: process {last.place} was acknowledged, the entry says {entry}"
-    events = found.told.get(address.topic, Counter())
+    events = found.event_states.get(address.topic, Counter())
     if last.event and events[last.state] != 1:
         yield f"{address}: {events[last.state]} events of {last.state}"
-    allowed = {post.state for post in told if post.event}
+    allowed = {post.state for post in acknowledged if post.event}
     if set(events) - allowed or any(count > 1 for count in events.values()):
         yield f"{address}: events {events}"
     accepted = found.accepted.get(address.topic, [])
-    places = [post.place for step in accepted for post in told if step == _step(post)]
+    places = [post.place for step in accepted for post in acknowledged if step == _step(post)]
     if places != sorted(set(places)) or not places or places[-1] != last.place:
         yield f"{address}: accepted were {accepted}"
 
@@ -258,15 +263,15 @@ def _miscounted(sent: Sequence[Sent], found: Found) -> Iterator[str]:
     if counted != logged or found.rows["head"]["next"] != len(found.log):
         yield f"counted {counted}, logged {logged}, the next number is {found.rows['head']}"
     by_hour = sum(count for day in days for states in day["hours"].values() for count in states.values())
-    telling = sum(one["verdict"] == "accepted" and one["state"] in _TELLING for one in found.log)
-    if not telling == by_hour == len(found.reports):
-        yield f"{telling} reports that make events, {by_hour} by hour, {len(found.reports)} in events"
+    with_event = sum(one["verdict"] == "accepted" and one["state"] in _STATES_WITH_EVENT for one in found.log)
+    if not with_event == by_hour == len(found.reports):
+        yield f"{with_event} states that make events, {by_hour} by hour, {len(found.reports)} in events"
     said = Counter(one.verdict for one in sent)
     if any(said[verdict] > logged[verdict] for verdict in said):
         yield f"answered {said}, logged {logged}"
 
 
-_TELLING = ("delivered", "read", "active", "done")
+_STATES_WITH_EVENT = ("delivered", "read", "active", "done")
 
 
 class ApiServer:
@@ -275,7 +280,7 @@ class ApiServer:
     def __init__(self, home: Path, database: str, workers: int = 2, **extra: str) -> None:
         port = free_port()
         self.url, self.database, self.out = f"http://127.0.0.1:{port}", database, home / "api-server.out"
-        self.settings = signing(self.url)
+        self.settings = receiver_settings(self.url)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
             "PYTHONPATH": str(ROOT),
@@ -297,7 +302,7 @@ class ApiServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
-        """Make the database's tables, and the assets whose events are counted."""
+        """Create the database's tables, and the assets whose events are counted."""
         command = [sys.executable, "-m", "airflow", "db", "migrate"]
         subprocess.run(command, env=self._environment, check=True, capture_output=True, timeout=120)
         from airflow.models.asset import AssetModel
@@ -368,7 +373,7 @@ class ApiServer:
 
 
 @contextmanager
-def besieged(home: Path, database: str, workers: int = 2, **extra: str) -> Iterator[ApiServer]:
+def running_api_server(home: Path, database: str, workers: int = 2, **extra: str) -> Iterator[ApiServer]:
     """Run an api-server with a new database."""
     server = ApiServer(home, database, workers, **extra)
     server.prepare()

@@ -1,4 +1,4 @@
-"""Kills a task's own process by SIGKILL at a chosen step, once for each Dag run. For the Dags of tests only.
+"""Kills a task's own process with SIGKILL at a chosen step, once per Dag run. Only for the Dags of tests.
 
 A step is a write to Airflow's task state store or a request to a vendor. With `point` 2n - 1 in the run's
 conf the process dies right before step n, with 2n right after it; with `after_seconds` it dies at any time.
@@ -20,8 +20,8 @@ FOLDER = "TELECOM_CRASHES"
 BEGIN = "begin"
 
 
-def crash(context: Any) -> None:
-    """Arm the process; to be given to an operator as `pre_execute`."""
+def arm(context: Any) -> None:
+    """Prepare the process to be killed; pass it to an operator as `pre_execute`."""
     from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
     from airflow_provider_telecom.transport.sync_transport import Transport
@@ -43,7 +43,7 @@ class _Steps:
         self._point, self._reached = point, 0
 
     def counted(self, method: Callable[..., Any], named: Callable[[Any], str]) -> Callable[..., Any]:
-        """Return a method that does as `method` does, and passes a point before and one after."""
+        """Return a method that calls `method`, with a kill point before and one after it."""
 
         def step(*args: Any, **kwargs: Any) -> Any:
             self._pass()
@@ -55,12 +55,12 @@ class _Steps:
         return step
 
     def note(self, line: str) -> None:
-        """Write down a step that was made."""
+        """Record a completed step."""
         with self._steps.open("a", encoding="utf-8") as file:
             file.write(f"{time.time():.3f} {os.getpid()} {line}\n")
 
     def die(self) -> None:
-        """End this process as the kernel would, unless the run has had its kill."""
+        """Kill this process, unless the run was already killed once."""
         try:
             self._killed.touch(exist_ok=False)
         except FileExistsError:

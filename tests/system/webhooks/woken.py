@@ -1,4 +1,4 @@
-"""An operation whose end only the vendor's call-back tells, and Dags that start on such ends."""
+"""An operation whose end only a webhook reports, and Dags that start on such webhooks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from airflow_provider_telecom.webhooks.assets import (
 )
 
 NEVER = 3_600.0
-"""Seconds between looks: who ends sooner has been called back."""
+"""Seconds between polls: a sensor that ends sooner was woken by a webhook."""
 
 
 @dag(schedule=None)
-def called_back() -> None:
+def woken() -> None:
     ping = NovaConnectPingSimsOperator(task_id="ping", sim_ids=[1001, 1002])
     pulled = "{{ ti.xcom_pull(task_ids='ping', map_indexes=-1)['%s'] }}"
     ping >> NovaConnectQueueDoneSensor(
@@ -60,6 +60,6 @@ def on_package_empty() -> None:
     show()
 
 
-called_back()
+woken()
 on_queue_done()
 on_package_empty()

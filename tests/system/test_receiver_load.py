@@ -1,4 +1,4 @@
-"""The receiver besieged: killed under load, fuzzed, filled up, and overheard."""
+"""The webhook receiver under attack: killed under load, fuzzed, and flooded; its logs hold no addresses."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ import pytest
 from airflow_provider_telecom.webhooks.address import WebhookAddress
 from tests.eventually import HANG_SECONDS, eventually
 from tests.system.hostile import Shot, fuzz
-from tests.system.running import wait_until
-from tests.system.services import Postgres
-from tests.system.siege import (
+from tests.system.receiver_load import (
     ApiServer,
     Found,
     Post,
     Sent,
-    besieged,
-    lives,
-    problems,
-    signing,
-    storm,
+    find_problems,
+    message_lives,
+    receiver_settings,
+    running_api_server,
+    shuffled_duplicates,
     vendor,
     viber,
 )
+from tests.system.running import wait_until
+from tests.system.services import Postgres
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
-COPIES, CLIENTS, AT_ONCE = 5, 4, 16
-SHOTS, WARM_UP, GUNNERS = 10_000, 3000, 4
-GIVING_BACK = {  # memory that is not used goes back at once, so what is left is what is held
+DUPLICATES, CLIENTS, CONCURRENCY = 5, 4, 16
+SHOTS, WARM_UP, SENDERS = 10_000, 3000, 4
+RETURN_FREE_MEMORY = {  # free memory is returned at once, so the process has only what it uses
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": "65536",
     "MALLOC_TRIM_THRESHOLD_": "65536",
@@ -51,14 +51,14 @@ MIB = 1 << 20
 
 
 def _vendor(url: str, posts: list[Post], numbers: list[int], progress: Any, done: Any) -> None:
-    done.put(vendor(signing(url), posts, numbers, progress, AT_ONCE))
+    done.put(vendor(receiver_settings(url), posts, numbers, progress, CONCURRENCY))
 
 
 @pytest.fixture(scope="module")
 def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An api-server of one process, so that its memory is easy to tell."""
+    """An api-server with one process, so that its memory is easy to measure."""
     home = tmp_path_factory.mktemp("airflow")
-    with besieged(home, postgres.new_database("fire"), workers=1, **GIVING_BACK) as one:
+    with running_api_server(home, postgres.new_database("fire"), workers=1, **RETURN_FREE_MEMORY) as one:
         yield one
 
 
@@ -66,11 +66,11 @@ def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def test_nothing_acknowledged_is_lost_however_the_server_ends(
     postgres: Postgres, tmp_path: Path, tell: Callable[[str], None], end: str, ends: int, count: int
 ) -> None:
-    posts = list(lives(count // COPIES))
-    numbers = storm(posts, count, seed=20)
+    posts = list(message_lives(count // DUPLICATES))
+    numbers = shuffled_duplicates(posts, count, seed=20)
     context = multiprocessing.get_context("spawn")
     progress, done = context.Value("i", 0), context.Queue()
-    with besieged(tmp_path, postgres.new_database(end)) as server:
+    with running_api_server(tmp_path, postgres.new_database(end)) as server:
         shares = [(server.url, posts, numbers[turn::CLIENTS], progress, done) for turn in range(CLIENTS)]
         clients = [context.Process(target=_vendor, args=share, daemon=True) for share in shares]
         started = time.monotonic()
@@ -88,7 +88,7 @@ def test_nothing_acknowledged_is_lost_however_the_server_ends(
             down += time.monotonic() - killed
         sent: list[Sent] = [one for _ in clients for one in done.get(timeout=300)]
         seconds = time.monotonic() - started
-        wrong = problems(posts, sent, Found.in_range(server.database))
+        wrong = find_problems(posts, sent, Found.from_database(server.database))
     took = sorted(one.seconds for one in sent)
     figures = {
         "posts": len(posts),
@@ -107,7 +107,7 @@ def test_nothing_acknowledged_is_lost_however_the_server_ends(
     assert len(sent) == count
 
 
-def test_no_post_is_too_much(server: ApiServer, tell: Callable[[str], None]) -> None:
+def test_no_webhook_breaks_the_server(server: ApiServer, tell: Callable[[str], None]) -> None:
     seed = int(os.environ.get("TELECOM_FUZZ_SEED", random.randrange(1 << 32)))
     tell(f"seed {seed} (TELECOM_FUZZ_SEED)")
     shots = list(fuzz(SHOTS + WARM_UP, seed))
@@ -141,9 +141,9 @@ def _fire(server: ApiServer, shots: list[Shot]) -> Counter[int]:
                 answers[status] += 1
         return answers
 
-    with ThreadPoolExecutor(GUNNERS) as gunners:
-        shares = [shots[turn::GUNNERS] for turn in range(GUNNERS)]
-        return sum(gunners.map(shoot, shares), Counter())
+    with ThreadPoolExecutor(SENDERS) as senders:
+        shares = [shots[turn::SENDERS] for turn in range(SENDERS)]
+        return sum(senders.map(shoot, shares), Counter())
 
 
 def test_a_gigabyte_is_neither_read_nor_kept(server: ApiServer, tell: Callable[[str], None]) -> None:
@@ -154,8 +154,8 @@ def test_a_gigabyte_is_neither_read_nor_kept(server: ApiServer, tell: Callable[[
     cases = {
         "its length is said": (good, length, piece, b" 413 "),
         "in chunks": (good, unsaid, as_chunk, b" 413 "),
-        "from a stranger": (good[:-1], length, piece, b" 404 "),
-        "from a stranger, in chunks": (good[:-1], unsaid, as_chunk, b" 404 "),
+        "with a wrong signature": (good[:-1], length, piece, b" 404 "),
+        "with a wrong signature, in chunks": (good[:-1], unsaid, as_chunk, b" 404 "),
     }
     _poured(server, *cases["in chunks"][:3])
     for name, (url, header, part, status) in cases.items():
@@ -163,12 +163,12 @@ def test_a_gigabyte_is_neither_read_nor_kept(server: ApiServer, tell: Callable[[
         answer, sent, most = _poured(server, url, header, part)
         tell(f"{name}: {sent / MIB:.1f} MiB left the client, memory +{(most - before) / MIB:.1f} MiB")
         assert status in answer
-        assert sent < 20 * MIB  # most of it lies in the kernel
+        assert sent < 20 * MIB  # most of it is in the kernel's buffers
         assert most - before < 10 * MIB
 
 
 def _poured(server: ApiServer, url: str, header: str, piece: bytes) -> tuple[bytes, int, int]:
-    """Send a gigabyte until somebody minds; return the answer, the bytes sent, and the most memory taken."""
+    """Send a gigabyte until the server refuses; return the answer, the bytes sent, and the peak memory."""
     parts, sent, most = urlsplit(url), 0, 0
     with socket.create_connection((parts.hostname, parts.port), 20) as line:
         line.sendall(f"POST {parts.path} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
@@ -192,7 +192,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("what", LARGE)
-def test_large_posts_take_little_memory_and_let_others_pass(
+def test_large_webhooks_take_little_memory_and_do_not_block_others(
     server: ApiServer, tell: Callable[[str], None], what: str
 ) -> None:
     body, allowed = LARGE[what]
@@ -204,7 +204,7 @@ def test_large_posts_take_little_memory_and_let_others_pass(
     def large(url: str) -> int:
         with httpx.Client(timeout=HANG_SECONDS, trust_env=False) as client, suppress(httpx.WriteError):
             return client.post(url, content=body).status_code
-        return 413  # it hung up while we were still sending
+        return 413  # it closed the connection while we were still sending
 
     assert large(urls[0]) in allowed
     before, most, took = server.memory(), 0, []
@@ -243,10 +243,12 @@ def test_a_slow_body_has_ten_seconds(server: ApiServer) -> None:
         while answer:  # and it hangs up
             answer = line.recv(65536)
     why = "it did not arrive within 10 s"
-    assert eventually(lambda: why in [one["why"] for one in Found.in_range(server.database).log], every=0.2)
+    assert eventually(
+        lambda: why in [one["why"] for one in Found.from_database(server.database).log], every=0.2
+    )
 
 
-def test_addresses_stand_in_no_log(server: ApiServer) -> None:
+def test_no_log_contains_an_address(server: ApiServer) -> None:
     address = WebhookAddress("ketchup_loyalty", "viber", "default", "nonce-of-no-log")
     url = server.settings.url(address)
     signature = url.rpartition("/")[2]

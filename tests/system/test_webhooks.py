@@ -1,4 +1,4 @@
-"""A vendor calls back: sensors end and Dags start though nobody polls, and 500 sensors share one reader."""
+"""Webhooks: sensors end and Dags start although nobody polls, and 500 sensors share one reader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.system.services import Postgres
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
 
-DAGS = Path(__file__).parent / "callbacks"
+DAGS = Path(__file__).parent / "webhooks"
 RUNS, SENSORS = 20, 25  # as in many_called_back, which only parses with a receiver
 NEVER = 3_600.0  # the sensors' poke interval
 QUIET_SECONDS = 30
@@ -36,7 +36,7 @@ def airflow(
     home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
     for path in DAGS.glob("*.py"):
         shutil.copy(path, dags)
-    shape = Shape(database=postgres.new_database("callbacks"), parallelism=4, api_workers=2, receiver=True)
+    shape = Shape(database=postgres.new_database("webhooks"), parallelism=4, api_workers=2, receiver=True)
     with running_airflow(home, dags, shape, **telecom_simulator_server.environment()) as deployment:
         yield deployment
 
@@ -49,7 +49,7 @@ def test_sensors_end_and_a_dag_starts_when_the_vendor_posts(
         state.set_transition(
             kind, "after_seconds", seconds
         )  # for each SIM of a queue; the sensors wait by then
-    assert airflow.run_to_end("called_back", "once") == "success", airflow.task_logs("called_back")[-3000:]
+    assert airflow.run_to_end("woken", "once") == "success", airflow.task_logs("woken")[-3000:]
     posted = {
         post.url.split("/")[6]: post for post in state.vendor_state("webhook_sender", WebhookSender).log
     }
@@ -87,13 +87,13 @@ def test_a_dag_starts_when_a_package_ran_out(airflow: RunningAirflow, tell: Call
 def test_five_hundred_sensors_share_one_reader(airflow: RunningAirflow, tell: Callable[[str], None]) -> None:
     began, before = time.monotonic(), _reads(airflow)
     for run in range(RUNS):
-        airflow.start_run("many_called_back", f"r{run}")
+        airflow.start_run("many_woken", f"r{run}")
     waiting = "select count(*) from task_instance where dag_id = 'many_called_back' and state = 'deferred'"
     assert airflow.wait_until(lambda: airflow.value(waiting) == RUNS * SENSORS, every=2), airflow.logs()
-    # Each has looked for its own, which is one read for the entry and one for the mark.
-    all_have_looked = before + 2 * RUNS * SENSORS
-    assert airflow.wait_until(lambda: _reads(airflow) >= all_have_looked, every=1), _reads(airflow) - before
-    assert airflow.wait_until(lambda: _is_calm(airflow), every=1), "some still look for the first time"
+    # Each has polled once: one read for the entry and one for the deduplication record.
+    all_have_polled = before + 2 * RUNS * SENSORS
+    assert airflow.wait_until(lambda: _reads(airflow) >= all_have_polled, every=1), _reads(airflow) - before
+    assert airflow.wait_until(lambda: _is_calm(airflow), every=1), "some are still at their first poll"
     tell(f"{RUNS * SENSORS} sensors wait after {time.monotonic() - began:.0f} s")
     before = _reads(airflow)
     time.sleep(QUIET_SECONDS)
@@ -106,7 +106,7 @@ def test_five_hundred_sensors_share_one_reader(airflow: RunningAirflow, tell: Ca
         posted[key] = time.time()
         _post(airflow, WebhookAddress("novaconnect", "queue", "novaconnect_default", key), _done(key))
     fired = "Trigger fired event"
-    assert airflow.wait_until(lambda: airflow.task_logs("many_called_back").count(fired) >= RUNS)
+    assert airflow.wait_until(lambda: airflow.task_logs("many_woken").count(fired) >= RUNS)
     delays = sorted(_fired(airflow, key) - at for key, at in posted.items())
     tell(f"{RUNS} triggers fired {delays[0]:.1f} to {delays[-1]:.1f} s after their posts")
     assert delays[-1] < NEVER / 2  # nobody polls before
@@ -115,20 +115,20 @@ def test_five_hundred_sensors_share_one_reader(airflow: RunningAirflow, tell: Ca
 
 
 def _is_calm(airflow: RunningAirflow, seconds: float = 5.0) -> bool:
-    """Whether hardly anybody but the reader reads."""
+    """Return whether hardly anybody but the reader reads."""
     before = _reads(airflow)
     time.sleep(seconds)
     return _reads(airflow) - before < 2 * seconds
 
 
 def _reads(airflow: RunningAirflow) -> int:
-    """Return how often the state store was read, in whatever way: a triggerer reads it without requests."""
+    """Return how often the state store was read: a triggerer reads it without requests."""
     query = "select seq_scan + idx_scan from pg_stat_user_tables where relname = 'asset_state_store'"
     return int(airflow.value(query))
 
 
 def _fired(airflow: RunningAirflow, key: str) -> float:
-    lines = airflow.task_logs("many_called_back").splitlines()
+    lines = airflow.task_logs("many_woken").splitlines()
     (line,) = (
         line for line in lines if "Trigger fired event" in line and f'"q-{key}"' in line.replace("'", '"')
     )
@@ -179,6 +179,6 @@ def _entries(airflow: RunningAirflow) -> list[str]:
 
 
 def _addresses(airflow: RunningAirflow) -> list[str]:
-    """Return lines of any log that hold an address that vendors may post to."""
+    """Return the lines of all logs that contain a webhook address."""
     texts = [airflow.task_logs(), *(airflow.log(name) for name in airflow.processes)]
     return re.findall(r".*/telecom/hook/\w+/.*", "\n".join(texts))
