@@ -1,4 +1,4 @@
-"""Load for the webhook receiver: vendors that repeat webhooks, a check of the results, an api-server to kill."""
+"""Load for the webhook receiver: vendors that repeat webhooks, a check of the results, and an api-server."""
 
 from __future__ import annotations
 
@@ -200,9 +200,9 @@ class Found:
         """How often each state occurs in asset events, by topic."""
         found: dict[str, Counter[str]] = {}
         for name, report in self.reports:
-            _, vendor, kind = name.split("-", 2)
+            _, *words, kind = name.split("-")
             subject = report["queue_id"].removeprefix("q-") if kind == "queue" else report["reference"]
-            topic = f"{vendor}/{kind}/{report['conn_id']}/{subject}"
+            topic = f"{'_'.join(words)}/{kind}/{report['conn_id']}/{subject}"
             found.setdefault(topic, Counter())[report.get("status", "done")] += 1
         return found
 
