@@ -1,1 +1,1 @@
-"""What has been asked and paid for: the intent-first send journal."""
+"""The send journal: the intent is written before anything is sent."""

@@ -1,9 +1,9 @@
-"""How far a long send with idempotency keys has come, and which part of it may have been sent.
+"""The checkpoint of a long send with idempotency keys: what is done, and what may have been sent.
 
-Sending a message again under its key is safe, so a later try may start a little before the point where the
+Sending a message again with its key is safe, so a later try may start a little before the point where the
 last one stopped. Sending another message in its place is not safe. So before a block of messages is sent, the
-hash of all keys up to the end of that block is written down: a later try whose messages do not begin with
-the same keys is refused. A write costs as much as a call, so the blocks grow until one takes some seconds.
+hash of all keys up to the end of that block is stored: a later try whose messages do not begin with the same
+keys raises an error. A write costs as much as a call, so the blocks grow until one takes some seconds.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 EVERY_SECONDS = 5.0
-_LARGEST_BLOCK = 20_000
+_MAX_BLOCK = 20_000
 
 
 class Checkpoint:
     """The journal's entry of one long send.
 
-    `account` names where the messages are sent through: the vendor recognises a key in the account only that
-    it came from. Facts are JSON, and `rows` among them is the number of messages whose outcome is known.
+    `account` names the account that sends: the vendor recognizes a key only there. Facts are JSON; their
+    `rows` is the number of messages whose outcome is known.
     """
 
     def __init__(
@@ -36,23 +36,24 @@ class Checkpoint:
     ) -> None:
         self._journal, self._name, self._clock = journal, name, clock
         self._before = hashlib.sha256(f"{account}\n".encode())
+        """The hash of the keys before the current block."""
         self._start = 0
-        """Where the present block begins. `_before` is the hash of the keys before it."""
+        """The number of messages before the current block."""
         self._keys: Sequence[str] = ()
         self._ahead = self._earlier = 0
         """How many messages may have been sent, and how many of them by earlier tries."""
         self._size = 0
         self._announced = self._written = clock()
         self._is_taken_over = False
-        """Whether the entry now belongs to another try."""
+        """Whether another try has written the entry since."""
         self.is_done = False
-        """Whether an earlier try has sent all that there was. There may be more now."""
+        """Whether an earlier try has sent all messages that it had. There may be more now."""
 
     def resume(self, keys: Iterable[str], nothing: Facts) -> Facts:
-        """Return how far earlier tries have come, or `nothing` if none may have sent anything.
+        """Return the facts of the earlier tries, or `nothing` if they certainly sent nothing.
 
-        `keys` are those of all messages, in their order. Raises TelecomInputError if they do not begin with
-        the keys of the messages that may have been sent.
+        `keys` are those of all messages, in order. Raises TelecomInputError if they do not begin with the
+        keys of the messages that may have been sent.
         """
         entry = self._journal.read(self._name)
         if entry is None or entry.state is State.PLANNED:
@@ -64,9 +65,9 @@ class Checkpoint:
             raise TelecomInputError(
                 "recipients",
                 f"a number, a text, the sender or the connection has changed for the first {ahead} "
-                "recipients, who have got their message already, or may have. Nothing was sent now. Make "
-                "them as they were (more recipients may follow after them), or give another dedupe_key, "
-                "which sends to all of them again",
+                "recipients, who have or may have got their message already. Nothing was sent now. Restore "
+                "them (more recipients may follow after them), or give another dedupe_key, which sends to "
+                "all of them again",
             )
         self._before, self._start = before, rows
         self._ahead = self._earlier = ahead
@@ -74,22 +75,22 @@ class Checkpoint:
         return facts
 
     def block_size(self, chunk_size: int) -> int:
-        """Return how many messages the next block should hold: a chunk at first, then more and more.
+        """Return the size of the next block: one chunk at first, then up to what some seconds take.
 
-        The first block is not smaller than the one in which an earlier try was killed.
+        The first block is at least as large as the one in which an earlier try was killed.
         """
         now = self._clock()
         took, self._announced = now - self._announced, now
         if not self._size:
             self._size = chunk_size
         elif took < EVERY_SECONDS / 2:
-            self._size = min(2 * self._size, max(_LARGEST_BLOCK, chunk_size))
+            self._size = min(2 * self._size, max(_MAX_BLOCK, chunk_size))
         elif took > 2 * EVERY_SECONDS:
             self._size = max(self._size // 2, chunk_size)
         return max(self._size, self._earlier - self._start - len(self._keys))
 
     def announce(self, facts: Facts, keys: Sequence[str]) -> None:
-        """Write that the next messages, those with `keys`, may be sent from now on.
+        """Write that the messages with these keys may be sent from now on.
 
         Raises TelecomNotSentError if another try of the task has taken over.
         """
@@ -108,20 +109,20 @@ class Checkpoint:
         return self._clock() - self._written >= EVERY_SECONDS
 
     def advance(self, facts: Facts) -> None:
-        """Write how far the present block has come."""
+        """Write the progress in the current block."""
         self._write(State.INTENT, facts)
 
-    def stop(self, facts: Facts, perhaps_sent: int) -> None:
+    def stop(self, facts: Facts, maybe_sent: int) -> None:
         """Write that this try ends here.
 
-        It may have sent up to `perhaps_sent` of the messages after the first `rows`, and certainly no more.
+        At most `maybe_sent` of the messages after the first `rows` may have been sent.
         """
-        self._ahead = max(facts["rows"] + perhaps_sent, self._earlier)
+        self._ahead = max(facts["rows"] + maybe_sent, self._earlier)
         if not self._is_taken_over:
             self._write(State.INTENT if self._ahead else State.PLANNED, facts)
 
     def finish(self, facts: Facts) -> None:
-        """Write that all was sent."""
+        """Write that all messages were sent."""
         self._write(State.DONE, facts)
 
     def forget(self, nothing: Facts) -> None:

@@ -81,7 +81,7 @@ class NonIdempotentOperator(JournaledOperator):
         """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
         journal = self._journal(context)
         with self.hook.add_connection_to_errors():
-            return journal.unkeyed(
+            return journal.send_without_key(
                 self._entry_name("sent"), self._fingerprint(content), send, self.on_unknown
             )
 
@@ -106,9 +106,10 @@ class IdempotentOperator(JournaledOperator):
         msisdn: str = "",
         key: str = "",
     ) -> Facts:
-        """Send `content` to `msisdn`, once for our `key`, and return its facts (see `Journal.keyed`).
+        """Send `content` to `msisdn`, once for our `key`, and return its facts (see `Journal.send_with_key`).
 
         Without a key a later try may be given any other content.
         """
-        order = EffectIdentity(self.conn_id, msisdn, key)
-        return self._journal(context).keyed(self._entry_name("sent"), self._fingerprint(content), order, send)
+        identity = EffectIdentity(self.conn_id, msisdn, key)
+        body = self._fingerprint(content)
+        return self._journal(context).send_with_key(self._entry_name("sent"), body, identity, send)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
-from airflow_provider_telecom.journal.checkpoint import _LARGEST_BLOCK, EVERY_SECONDS, Checkpoint
+from airflow_provider_telecom.journal.checkpoint import _MAX_BLOCK, EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import Journal
 from tests.running import Store
 
@@ -82,14 +82,14 @@ def test_progress_within_a_block(store: Store) -> None:
     assert resumed(store, changed(6)) == 4
 
 
-@pytest.mark.parametrize(("perhaps_sent", "ahead"), [(0, 4), (1, 5)])
+@pytest.mark.parametrize(("maybe_sent", "ahead"), [(0, 4), (1, 5)])
 def test_a_send_that_stops_says_what_it_has_certainly_not_sent(
-    store: Store, perhaps_sent: int, ahead: int
+    store: Store, maybe_sent: int, ahead: int
 ) -> None:
     first = checkpoint(store)
     first.announce(NOTHING, KEYS[:2])
     first.announce({"rows": 2}, KEYS[2:8])
-    first.stop({"rows": 4}, perhaps_sent)
+    first.stop({"rows": 4}, maybe_sent)
     assert resumed(store, changed(ahead)) == 4
     assert refused(store, changed(ahead - 1))
 
@@ -153,7 +153,7 @@ def test_blocks_grow_until_one_takes_some_seconds(store: Store) -> None:
         sizes.append(one.block_size(500))
         clock.now += seconds
     assert sizes == [500, 1000, 2000, 4000, 4000, 4000, 2000, 1000, 500, 500]
-    assert max(one.block_size(500) for _ in range(20)) == _LARGEST_BLOCK
+    assert max(one.block_size(500) for _ in range(20)) == _MAX_BLOCK
 
 
 def test_a_million_fast_messages_take_few_writes(store: Store) -> None:

@@ -36,7 +36,7 @@ from airflow_provider_telecom.journal.journal import (
 from tests.running import Store
 
 BODY, OTHER = "a" * 64, "b" * 64
-ORDER = EffectIdentity("ketchup_loyalty", "380670000200", "tabc")
+IDENTITY = EffectIdentity("ketchup_loyalty", "380670000200", "tabc")
 CORRECTED = EffectIdentity("ketchup_loyalty", "380670000200", "tdef")
 SOMEBODY_ELSE = EffectIdentity("ketchup_loyalty", "380670000201", "txyz")
 POLICIES = ("fail", "resend", "assume_sent")
@@ -71,7 +71,7 @@ def never() -> NoReturn:
 
 
 def test_it_is_kept_as_long_as_the_run(store: Retaining) -> None:
-    Journal(store).unkeyed("sent", BODY, sent, "fail")
+    Journal(store).send_without_key("sent", BODY, sent, "fail")
     assert store.retention is NEVER_EXPIRE
     assert list(store.texts) == ["telecom.sent"]
     assert store.writes == 2
@@ -84,9 +84,9 @@ def test_the_intent_stands_while_it_is_sent(store: Retaining) -> None:
         seen.append(journal.read("sent"))
         return sent()
 
-    journal.keyed("sent", BODY, ORDER, send)
-    assert seen == [Entry(State.INTENT, BODY, order=ORDER.hashes)]
-    assert journal.read("sent") == Entry(State.DONE, BODY, {"message_id": "m1"}, ORDER.hashes)
+    journal.send_with_key("sent", BODY, IDENTITY, send)
+    assert seen == [Entry(State.INTENT, BODY, identity=IDENTITY.hashes)]
+    assert journal.read("sent") == Entry(State.DONE, BODY, {"message_id": "m1"}, IDENTITY.hashes)
     assert "380670000200" not in "".join(store.texts.values())
 
 
@@ -106,43 +106,43 @@ _STATES = [
 
 
 @pytest.mark.parametrize(("kind", "state"), [*_STATES, (TelecomUnknownError, State.INTENT)])
-def test_what_an_error_leaves_of_a_keyed_effect(store: Retaining, kind: Any, state: State) -> None:
+def test_what_an_error_leaves_of_an_effect_with_a_key(store: Retaining, kind: Any, state: State) -> None:
     journal = Journal(store)
     with pytest.raises(kind):
-        journal.keyed("sent", BODY, ORDER, failing(kind("no", code="21")))
+        journal.send_with_key("sent", BODY, IDENTITY, failing(kind("no", code="21")))
     entry = journal.read("sent")
     assert entry
     assert entry.state is state
-    assert journal.keyed("sent", BODY, ORDER, sent)["message_id"] == "m1"
+    assert journal.send_with_key("sent", BODY, IDENTITY, sent)["message_id"] == "m1"
 
 
 @pytest.mark.parametrize("kind", [TelecomFundsError, TelecomRejectedError, TelecomNotSentError])
 def test_an_error_settles_no_earlier_request_in_doubt(store: Retaining, kind: Any) -> None:
     journal = Journal(store)
     with pytest.raises(TelecomUnknownError):
-        journal.keyed("sent", BODY, ORDER, failing(TelecomUnknownError("no answer")))
+        journal.send_with_key("sent", BODY, IDENTITY, failing(TelecomUnknownError("no answer")))
     with pytest.raises(kind):
-        journal.keyed("sent", BODY, ORDER, failing(kind("no")))
+        journal.send_with_key("sent", BODY, IDENTITY, failing(kind("no")))
     entry = journal.read("sent")
     assert entry
     assert entry.state is State.INTENT
     with pytest.raises(TelecomInputError, match="dedupe_key"):
-        journal.keyed("sent", OTHER, CORRECTED, never)
+        journal.send_with_key("sent", OTHER, CORRECTED, never)
 
 
 @pytest.mark.parametrize(("kind", "state"), [*_STATES, (TelecomUnknownError, State.UNKNOWN)])
-def test_what_an_error_leaves_of_an_unkeyed_effect(store: Retaining, kind: Any, state: State) -> None:
+def test_what_an_error_leaves_of_an_effect_without_a_key(store: Retaining, kind: Any, state: State) -> None:
     journal = Journal(store)
     with pytest.raises(OutcomeUnknownError if kind is TelecomUnknownError else kind):
-        journal.unkeyed("sent", BODY, failing(kind("no")), "fail")
+        journal.send_without_key("sent", BODY, failing(kind("no")), "fail")
     entry = journal.read("sent")
     assert entry
     assert entry.state is state
     if state in (State.INTENT, State.UNKNOWN):
         with pytest.raises(OutcomeUnknownError):
-            journal.unkeyed("sent", BODY, never, "fail")
+            journal.send_without_key("sent", BODY, never, "fail")
     else:
-        assert journal.unkeyed("sent", BODY, sent, "fail") == sent()
+        assert journal.send_without_key("sent", BODY, sent, "fail") == sent()
 
 
 @pytest.mark.parametrize("kind", [TelecomFundsError, TelecomThrottledError, TelecomRejectedError])
@@ -150,17 +150,17 @@ def test_what_was_done_in_part_stays_open(store: Retaining, kind: Any) -> None:
     """One of two messages was accepted: another text would be the second one to that recipient."""
     journal = Journal(store)
     with pytest.raises(kind):
-        journal.keyed("sent", BODY, ORDER, failing(kind("no", partial=True)))
+        journal.send_with_key("sent", BODY, IDENTITY, failing(kind("no", partial=True)))
     with pytest.raises(TelecomInputError, match="dedupe_key"):
-        journal.keyed("sent", OTHER, CORRECTED, never)
-    assert journal.keyed("sent", BODY, ORDER, sent) == sent()
+        journal.send_with_key("sent", OTHER, CORRECTED, never)
+    assert journal.send_with_key("sent", BODY, IDENTITY, sent) == sent()
 
 
 def test_input_that_is_wrong_leaves_nothing_open(store: Retaining) -> None:
     journal = Journal(store)
     with pytest.raises(TelecomInputError):
-        journal.unkeyed("sent", BODY, failing(TelecomInputError("text", "is empty")), "fail")
-    assert journal.unkeyed("sent", OTHER, sent, "fail") == sent()
+        journal.send_without_key("sent", BODY, failing(TelecomInputError("text", "is empty")), "fail")
+    assert journal.send_without_key("sent", OTHER, sent, "fail") == sent()
 
 
 def test_an_error_of_our_own_leaves_it_open(store: Retaining) -> None:
@@ -171,14 +171,14 @@ def test_an_error_of_our_own_leaves_it_open(store: Retaining) -> None:
 
     journal = Journal(store)
     with pytest.raises(KeyError):
-        journal.unkeyed("sent", BODY, broken, "fail")
+        journal.send_without_key("sent", BODY, broken, "fail")
     with pytest.raises(OutcomeUnknownError):
-        journal.unkeyed("sent", BODY, never, "fail")
+        journal.send_without_key("sent", BODY, never, "fail")
 
 
 def test_an_unknown_outcome_says_what_to_do(store: Retaining) -> None:
     with pytest.raises(OutcomeUnknownError) as caught:
-        Journal(store).unkeyed("sent", BODY, failing(TelecomUnknownError("no answer")), "fail")
+        Journal(store).send_without_key("sent", BODY, failing(TelecomUnknownError("no answer")), "fail")
     assert isinstance(caught.value, AirflowFailException)
     assert isinstance(caught.value, TelecomUnknownError)
     assert {"no answer", "assume_sent", "resend"} <= {
@@ -206,17 +206,17 @@ def test_other_content_is_never_taken_for_the_earlier_one(
     """Under no policy; and never in a mapped task: the earlier content may be at another place now."""
     journal = Journal(store, is_mapped=is_mapped)
     with suppress(TelecomError):
-        journal.unkeyed("sent", BODY, _LEFT_BY[left], "resend")
+        journal.send_without_key("sent", BODY, _LEFT_BY[left], "resend")
     before = journal.read("sent")
     assert before
     assert before.state is left
     if left in (State.PLANNED, State.REJECTED) and not is_mapped:
-        assert journal.unkeyed("sent", OTHER, sent, policy) == sent()
+        assert journal.send_without_key("sent", OTHER, sent, policy) == sent()
         return
     with pytest.raises(TelecomInputError, match="dedupe_key"):
-        journal.unkeyed("sent", OTHER, never, policy)
+        journal.send_without_key("sent", OTHER, never, policy)
     assert journal.read("sent") == before
-    assert journal.unkeyed("sent.2", OTHER, sent, policy) == sent()
+    assert journal.send_without_key("sent.2", OTHER, sent, policy) == sent()
 
 
 _ALONE = {
@@ -234,55 +234,59 @@ _MAPPED = {
 
 
 @pytest.mark.parametrize(("is_mapped", "allowed"), [(False, _ALONE), (True, _MAPPED)])
-@pytest.mark.parametrize("order", [CORRECTED, SOMEBODY_ELSE], ids=["corrected", "somebody else"])
+@pytest.mark.parametrize("identity", [CORRECTED, SOMEBODY_ELSE], ids=["corrected", "somebody else"])
 @pytest.mark.parametrize("left", _ALONE)
-def test_which_order_may_follow_a_keyed_one(
-    store: Retaining, left: State, order: EffectIdentity, is_mapped: bool, allowed: Any
+def test_what_may_follow_an_effect_with_a_key(
+    store: Retaining, left: State, identity: EffectIdentity, is_mapped: bool, allowed: Any
 ) -> None:
     """A person gets one text; nobody whose message is in doubt, or not sent, is forgotten in silence."""
     journal = Journal(store, is_mapped=is_mapped)
     with suppress(TelecomError):
-        journal.keyed("sent", BODY, ORDER, _LEFT_BY[left])
-    if order in allowed[left]:
-        assert journal.keyed("sent", OTHER, order, sent) == sent()
+        journal.send_with_key("sent", BODY, IDENTITY, _LEFT_BY[left])
+    if identity in allowed[left]:
+        assert journal.send_with_key("sent", OTHER, identity, sent) == sent()
         return
     with pytest.raises(TelecomInputError, match="dedupe_key"):
-        journal.keyed("sent", OTHER, order, never)
+        journal.send_with_key("sent", OTHER, identity, never)
 
 
 def test_what_is_done_under_a_key_is_not_sent_again_with_other_options(store: Retaining) -> None:
     """Another tariff, for example: the vendor may have forgotten the key meanwhile."""
     journal = Journal(store)
-    assert journal.keyed("sent", BODY, ORDER, sent) == sent()
-    assert journal.keyed("sent", OTHER, ORDER, never) == sent()
+    assert journal.send_with_key("sent", BODY, IDENTITY, sent) == sent()
+    assert journal.send_with_key("sent", OTHER, IDENTITY, never) == sent()
 
 
 @pytest.mark.parametrize("key", ["", "tabc"])
 def test_another_account_does_not_know_our_keys(store: Retaining, key: str) -> None:
     journal, ours = Journal(store), EffectIdentity("ketchup_loyalty", "380670000200", key)
     with pytest.raises(TelecomUnknownError):
-        journal.keyed("sent", BODY, ours, failing(TelecomUnknownError("no answer")))
+        journal.send_with_key("sent", BODY, ours, failing(TelecomUnknownError("no answer")))
     with pytest.raises(TelecomInputError, match="the connection"):
-        journal.keyed("sent", BODY, EffectIdentity("ketchup_2", "380670000200", key), never)
-    assert journal.keyed("sent", BODY, ours, sent) == sent()
-    assert journal.keyed("sent", BODY, EffectIdentity("ketchup_2", "380670000200", key), never) == sent()
+        journal.send_with_key("sent", BODY, EffectIdentity("ketchup_2", "380670000200", key), never)
+    assert journal.send_with_key("sent", BODY, ours, sent) == sent()
+    assert (
+        journal.send_with_key("sent", BODY, EffectIdentity("ketchup_2", "380670000200", key), never) == sent()
+    )
 
 
 def test_what_has_a_key_for_each_of_its_parts_may_change(store: Retaining) -> None:
     journal = Journal(store, is_mapped=True)
     for body in (BODY, OTHER):
         with pytest.raises(TelecomUnknownError):
-            journal.keyed(
+            journal.send_with_key(
                 "sent", body, EffectIdentity("ketchup_loyalty"), failing(TelecomUnknownError("no answer"))
             )
-    assert journal.keyed("sent", OTHER, EffectIdentity("ketchup_loyalty"), sent) == sent()
-    assert journal.keyed("sent", BODY, EffectIdentity("ketchup_loyalty"), lambda: {"ids": 2}) == {"ids": 2}
+    assert journal.send_with_key("sent", OTHER, EffectIdentity("ketchup_loyalty"), sent) == sent()
+    assert journal.send_with_key("sent", BODY, EffectIdentity("ketchup_loyalty"), lambda: {"ids": 2}) == {
+        "ids": 2
+    }
 
 
 def test_assumed_is_said_and_stays(store: Retaining) -> None:
     journal = Journal(store)
     for send in (failing(TelecomUnknownError("no answer")), never):
-        assert journal.unkeyed("sent", BODY, send, "assume_sent") == {"assumed_sent": True}
+        assert journal.send_without_key("sent", BODY, send, "assume_sent") == {"assumed_sent": True}
 
 
 @pytest.mark.parametrize("value", ["Fail", "", None, "retry", ["fail"]])

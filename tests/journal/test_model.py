@@ -63,14 +63,14 @@ def reference(process: Process) -> str:
 
 
 def unkeyed(policy: OnUnknown, journal: Broken = Journal) -> Callable[[Process], Facts]:
-    return lambda process: journal(process).unkeyed("sent", BODY, lambda: process.send("it"), policy)
+    return lambda process: journal(process).send_without_key("sent", BODY, lambda: process.send("it"), policy)
 
 
 def keyed(journal: Broken = Journal, key: Callable[[Process], str] = reference) -> Callable[[Process], Facts]:
     def task(process: Process) -> Facts:
         name = key(process)
         order = EffectIdentity("ketchup_loyalty", "380670000200", name)
-        return journal(process).keyed("sent", BODY, order, lambda: process.send(name))
+        return journal(process).send_with_key("sent", BODY, order, lambda: process.send(name))
 
     return task
 
@@ -174,7 +174,7 @@ def test_somebody_who_asks_the_vendor_and_clears_gets_exactly_one() -> None:
 
 
 class IntentAfterSending(Journal):
-    def _sent(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool) -> Facts:
+    def _send(self, name: str, intent: Entry, send: Callable[[], Facts], in_doubt: bool) -> Facts:
         facts = send()
         self.write(name, intent)
         self.write(name, Entry(State.DONE, intent.body, {**intent.facts, **facts}))
@@ -236,14 +236,16 @@ class WritesAreTried(NothingIsReadBack):
 class NothingIsCompared(Journal):
     """Takes other content for the earlier one, or for what may be sent in its place."""
 
-    def _may_change(self, entry: Entry, order: EffectIdentity) -> bool:
+    def _may_change(self, entry: Entry, identity: EffectIdentity) -> bool:
         return True
 
-    def unkeyed(self, name: str, body: str, send: Callable[[], Facts], on_unknown: OnUnknown) -> Facts:
+    def send_without_key(
+        self, name: str, body: str, send: Callable[[], Facts], on_unknown: OnUnknown
+    ) -> Facts:
         entry = self.read(name)
         if entry and entry.body != body:
             self.write(name, replace(entry, body=body))
-        return super().unkeyed(name, body, send, on_unknown)
+        return super().send_without_key(name, body, send, on_unknown)
 
 
 @pytest.mark.parametrize(
@@ -399,8 +401,10 @@ def place_of(kind: str, item: Item, journal: type[Journal]) -> Callable[[Process
     def task(process: Process) -> Facts:
         own = journal(process, is_mapped=True)
         if kind == "keyed":
-            return own.keyed("sent", key, EffectIdentity("conn", item[0], key), lambda: process.send(key))
-        return own.unkeyed("sent", key, lambda: process.send(key), cast(OnUnknown, kind))
+            return own.send_with_key(
+                "sent", key, EffectIdentity("conn", item[0], key), lambda: process.send(key)
+            )
+        return own.send_without_key("sent", key, lambda: process.send(key), cast(OnUnknown, kind))
 
     return task
 

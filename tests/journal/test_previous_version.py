@@ -71,31 +71,31 @@ def test_hashes_and_keys_are_the_same() -> None:
 
 def test_what_is_done_is_not_sent_again() -> None:
     done = journal_with(sent=entry("done", {"message_id": "m1"}))
-    assert done.unkeyed("sent", BODY, never, "fail") == {"message_id": "m1"}
+    assert done.send_without_key("sent", BODY, never, "fail") == {"message_id": "m1"}
     with_key = journal_with(sent=entry("done", {"message_id": "m2"}, STORED_IDENTITY))
-    assert with_key.keyed("sent", BODY, IDENTITY, never) == {"message_id": "m2"}
+    assert with_key.send_with_key("sent", BODY, IDENTITY, never) == {"message_id": "m2"}
 
 
 @pytest.mark.parametrize("state", ["intent", "unknown"])
 def test_what_may_have_been_sent_is_in_doubt(state: str) -> None:
     with pytest.raises(OutcomeUnknownError):
-        journal_with(sent=entry(state)).unkeyed("sent", BODY, never, "fail")
-    assert journal_with(sent=entry(state)).unkeyed("sent", BODY, sent, "resend") == sent()
+        journal_with(sent=entry(state)).send_without_key("sent", BODY, never, "fail")
+    assert journal_with(sent=entry(state)).send_without_key("sent", BODY, sent, "resend") == sent()
     with pytest.raises(TelecomInputError, match="dedupe_key"):
-        journal_with(sent=entry(state)).unkeyed("sent", "b" * 64, never, "resend")
+        journal_with(sent=entry(state)).send_without_key("sent", "b" * 64, never, "resend")
 
 
 def test_what_may_have_been_sent_under_a_key_is_sent_again_under_the_same_one() -> None:
     intent = entry("intent", order=STORED_IDENTITY)
-    assert journal_with(sent=intent).keyed("sent", BODY, IDENTITY, sent) == sent()
+    assert journal_with(sent=intent).send_with_key("sent", BODY, IDENTITY, sent) == sent()
     for other in (EffectIdentity("ketchup_2", NUMBER, KEY), EffectIdentity("ketchup_default", NUMBER, "t")):
         with pytest.raises(TelecomInputError, match="dedupe_key"):
-            journal_with(sent=intent).keyed("sent", "b" * 64, other, never)
+            journal_with(sent=intent).send_with_key("sent", "b" * 64, other, never)
 
 
 def test_what_was_refused_may_be_sent() -> None:
     refused = journal_with(sent=entry("rejected", {"code": "21"}))
-    assert refused.unkeyed("sent", "b" * 64, sent, "fail") == sent()
+    assert refused.send_without_key("sent", "b" * 64, sent, "fail") == sent()
 
 
 def test_the_place_of_a_mapped_task_keeps_its_content() -> None:
@@ -105,8 +105,8 @@ def test_the_place_of_a_mapped_task_keeps_its_content() -> None:
     })
     journal = Journal(store, is_mapped=True)
     with pytest.raises(TelecomInputError, match="mapped list"):
-        journal.unkeyed("sent", "b" * 64, never, "fail")
-    assert journal.unkeyed("sent", BODY, sent, "fail") == sent()
+        journal.send_without_key("sent", "b" * 64, never, "fail")
+    assert journal.send_without_key("sent", BODY, sent, "fail") == sent()
 
 
 CHECKPOINT = {

@@ -186,7 +186,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         content = {**message, "recipients": list(keys)}
         is_safe = journal.is_in_doubt(name) and self._keys_work(people)
         told_to = self._callback_url(list(keys.values()))
-        return journal.unkeyed(
+        return journal.send_without_key(
             name,
             self._fingerprint(content),
             lambda: {**counts, **self._send({**message, "callback_url": told_to}, people)},

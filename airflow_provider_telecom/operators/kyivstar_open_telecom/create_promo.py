@@ -99,7 +99,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
 
         Raises TelecomInputError if this task may have started a mailing to others, or with another text.
         """
-        started = journal.earlier(self._entry_name("mailing"), body)
+        started = journal.earlier_entry(self._entry_name("mailing"), body)
         if started and started.state is State.INTENT:
             return str(started.facts["promo_id"])
         name = self._entry_name("promo")

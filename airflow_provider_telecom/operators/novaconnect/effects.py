@@ -50,7 +50,7 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, NonIdempotentOperator):
 
     def _start(self, context: Context) -> Facts:
         content, journal, chosen = self._content(), self._journal(context), self._entry_name("sims")
-        entry = journal.earlier(self._entry_name("sent"), body := self._fingerprint(content))
+        entry = journal.earlier_entry(self._entry_name("sent"), body := self._fingerprint(content))
         if entry and self._is_settled(entry.state):
             return self._send_once(context, content, dict)  # sends nothing: the journal decides
         plan = self._new_plan()
