@@ -31,6 +31,7 @@ from airflow_provider_telecom.journal.reference import IdempotencyKeys
 from airflow_provider_telecom.notifications.event import Event, event_in
 from airflow_provider_telecom.notifications.recipients import counted, first_of, is_literal, listed
 from airflow_provider_telecom.tasks.parameters import DeclaredParameters
+from airflow_provider_telecom.vendors.description import Vendor, import_from
 
 if TYPE_CHECKING:
     import jinja2
@@ -89,7 +90,7 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
     """
 
     template_fields: Sequence[str] = ("conn_id", "dedupe_key")
-    default_conn_id: ClassVar[str]
+    vendor: ClassVar[Vendor]
     recipients_field: ClassVar[str] = "msisdn"
 
     def __init__(
@@ -103,7 +104,7 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         context: Context | None = None,
     ) -> None:
         super().__init__(context)
-        self.conn_id = conn_id or self.default_conn_id
+        self.conn_id = conn_id or self.vendor.default_conn_id
         self.each_try, self.dedupe_key = each_try, dedupe_key
         self.max_per_hour, self.deadline_seconds = max_per_hour, deadline_seconds
         self._is_parsing = context is None  # else it is at work already, where an error would be in the way
@@ -165,7 +166,9 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         name = type(self).__name__
         try:
             notification = self._noticed(context)
-            hook = self._hook(notification.fields["conn_id"] or self.default_conn_id)
+            hook: TelecomHook[Any] = import_from(self.vendor.hook_path)(
+                notification.fields["conn_id"] or self.vendor.default_conn_id
+            )
             field = self.recipients_field
             recipients = first_of(field, listed(notification.fields[field]), name)
             hook.account_key  # noqa: B018 - reads the connection, or says once for all what is wrong with it
@@ -246,10 +249,6 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
 
     def _check_recipient(self, written: Any) -> None:
         """Raise TelecomInputError for a recipient that no connection could make right."""
-
-    @abstractmethod
-    def _hook(self, conn_id: str) -> TelecomHook[Any]:
-        """Return the hook of the connection."""
 
     @abstractmethod
     def _recipient(self, hook: TelecomHook[Any], written: Any) -> str:

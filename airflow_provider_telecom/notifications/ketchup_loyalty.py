@@ -13,6 +13,7 @@ from airflow_provider_telecom.notifications.message_types import (
     TextNotifier,
 )
 from airflow_provider_telecom.notifications.truncation import THOUSAND_CHARACTERS, LengthLimit
+from airflow_provider_telecom.vendors.ketchup_loyalty import VENDOR
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -25,12 +26,7 @@ class KetchUpNotifier(NumberNotifier, TextNotifier):
     template_fields: Sequence[str] = (
         *dict.fromkeys((*NumberNotifier.template_fields, *TextNotifier.template_fields)),
     )
-    default_conn_id: ClassVar[str] = "ketchup_loyalty_default"
-
-    def _hook(self, conn_id: str) -> KetchUpHook:
-        from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
-
-        return KetchUpHook(conn_id)
+    vendor = VENDOR
 
 
 class KetchUpSmsNotifier(KetchUpNotifier):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
 from airflow_provider_telecom.notifications.message_types import NumberArguments, NumberNotifier
+from airflow_provider_telecom.vendors.kyivstar_fmc import VENDOR
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -23,16 +24,11 @@ class KyivstarFmcCallNotifier(NumberNotifier):
     """
 
     template_fields: Sequence[str] = (*NumberNotifier.template_fields, "calling_number")
-    default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
+    vendor = VENDOR
 
     def __init__(self, *, calling_number: str | None = None, **kwargs: Unpack[NumberArguments]) -> None:
         super().__init__(**kwargs)
         self.calling_number = calling_number
-
-    def _hook(self, conn_id: str) -> KyivstarFmcHook:
-        from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
-
-        return KyivstarFmcHook(conn_id)
 
     def _call(
         self, hook: KyivstarFmcHook, recipient: str, notification: Notification, suppressed: int, key: str

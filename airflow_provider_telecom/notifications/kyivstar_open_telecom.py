@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
 from airflow_provider_telecom.notifications.message_types import (
@@ -11,6 +11,7 @@ from airflow_provider_telecom.notifications.message_types import (
     NumberTextArguments,
     TextNotifier,
 )
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import VENDOR
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -29,16 +30,11 @@ class KyivstarSmsNotifier(NumberNotifier, TextNotifier):
         *dict.fromkeys((*NumberNotifier.template_fields, *TextNotifier.template_fields)),
         "sender",
     )
-    default_conn_id: ClassVar[str] = "kyivstar_open_telecom_default"
+    vendor = VENDOR
 
     def __init__(self, *, sender: str | None = None, **kwargs: Unpack[NumberTextArguments]) -> None:
         super().__init__(**kwargs)
         self.sender = sender
-
-    def _hook(self, conn_id: str) -> KyivstarOpenTelecomHook:
-        from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
-
-        return KyivstarOpenTelecomHook(conn_id)
 
     def _call(
         self,

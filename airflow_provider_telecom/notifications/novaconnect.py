@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 from airflow_provider_telecom.notifications.base import Notification
 from airflow_provider_telecom.notifications.message_types import TextArguments, TextNotifier
 from airflow_provider_telecom.notifications.truncation import SEVENTY_CHARACTERS, LengthLimit
+from airflow_provider_telecom.vendors.novaconnect import VENDOR
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
@@ -23,7 +24,7 @@ class NovaConnectSmsNotifier(TextNotifier):
     """
 
     template_fields: Sequence[str] = (*TextNotifier.template_fields, "sim_ids")
-    default_conn_id: ClassVar[str] = "novaconnect_default"
+    vendor = VENDOR
     recipients_field: ClassVar[str] = "sim_ids"
     length_limit: ClassVar[LengthLimit] = SEVENTY_CHARACTERS
 
@@ -34,11 +35,6 @@ class NovaConnectSmsNotifier(TextNotifier):
 
     def _check_recipient(self, written: Any) -> None:
         _sim_id(written)
-
-    def _hook(self, conn_id: str) -> NovaConnectHook:
-        from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
-
-        return NovaConnectHook(conn_id)
 
     def _recipient(self, hook: Any, written: Any) -> str:
         return str(_sim_id(written))

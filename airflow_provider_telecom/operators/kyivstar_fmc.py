@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.links.consoles import KyivstarFmcConsoleLink
 from airflow_provider_telecom.tasks.arguments import CallArguments
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 from airflow_provider_telecom.tasks.verification import CallOperator
+from airflow_provider_telecom.vendors.kyivstar_fmc import VENDOR
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context
@@ -37,8 +38,8 @@ class KyivstarFmcOriginateCallOperator(CallOperator):
     )
     private_fields: ClassVar[Sequence[str]] = ("called_number", "calling_number")
     operator_extra_links: Sequence[BaseOperatorLink] = (KyivstarFmcConsoleLink(),)
-    default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
-    hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.kyivstar_fmc.KyivstarFmcHook"
+    vendor = VENDOR
+    hook: KyivstarFmcHook
     status_check: ClassVar[str] = "airflow_provider_telecom.vendors.kyivstar_fmc.status.call_record"
 
     def __init__(
@@ -50,13 +51,6 @@ class KyivstarFmcOriginateCallOperator(CallOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.called_number, self.calling_number = called_number, calling_number
-
-    @cached_property
-    def hook(self) -> KyivstarFmcHook:
-        """The hook of the connection."""
-        from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
-
-        return KyivstarFmcHook(self.conn_id)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ring, once."""

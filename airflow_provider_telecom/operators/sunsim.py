@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import matching
@@ -16,6 +16,7 @@ from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.verification import CallOperator
+from airflow_provider_telecom.vendors.sunsim import VENDOR
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,15 +32,8 @@ POLL_DELAYS = (1.0, 2.0, 4.0, 8.0)
 class SunSimOperator(TelecomOperator):
     """A task about a `sunsim` connection."""
 
-    default_conn_id: ClassVar[str] = "sunsim_default"
-    hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.sunsim.SunSimHook"
-
-    @cached_property
-    def hook(self) -> SunSimHook:
-        """The hook of the connection."""
-        from airflow_provider_telecom.hooks.sunsim import SunSimHook
-
-        return SunSimHook(self.conn_id)
+    vendor = VENDOR
+    hook: SunSimHook
 
 
 class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):

@@ -9,6 +9,7 @@ from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.tasks.arguments import SensorArguments
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.sensor import TelecomSensor
+from airflow_provider_telecom.vendors.ketchup_loyalty import VENDOR
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     VIBER_END_STATES,
     check_file_key,
@@ -24,8 +25,7 @@ _CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
 class KetchUpSensor(TelecomSensor):
     """Waits for something at a `ketchup_loyalty` connection."""
 
-    default_conn_id: ClassVar[str] = "ketchup_loyalty_default"
-    hook: ClassVar[str] = "airflow_provider_telecom.hooks.ketchup_loyalty.KetchUpHook"
+    vendor = VENDOR
 
 
 class KetchUpSmsDeliveredSensor(KetchUpSensor):

@@ -10,6 +10,7 @@ from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
 from airflow_provider_telecom.tasks.arguments import SensorArguments
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.sensor import TelecomSensor
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import VENDOR
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import path_id, promo_uuid
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ _STATUS = "airflow_provider_telecom.vendors.kyivstar_open_telecom.status"
 class KyivstarSensor(TelecomSensor):
     """Waits for something at a `kyivstar_open_telecom` connection."""
 
-    default_conn_id: ClassVar[str] = "kyivstar_open_telecom_default"
-    hook: ClassVar[str] = "airflow_provider_telecom.hooks.kyivstar_open_telecom.KyivstarOpenTelecomHook"
+    vendor = VENDOR
     operator_extra_links: Sequence[BaseOperatorLink] = (KyivstarConsoleLink(),)
 
 

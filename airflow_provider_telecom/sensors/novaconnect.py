@@ -9,7 +9,7 @@ from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.tasks.arguments import SensorArguments
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.sensor import TelecomSensor
-from airflow_provider_telecom.vendors.novaconnect import arguments
+from airflow_provider_telecom.vendors.novaconnect import VENDOR, arguments
 from airflow_provider_telecom.vendors.novaconnect.operations import (
     OBSERVABLE,
     OPERATIONS,
@@ -40,8 +40,7 @@ class NovaConnectQueueDoneSensor(TelecomSensor):
     Source: "Список сим-карт" of the vendor's document.
     """
 
-    default_conn_id: ClassVar[str] = "novaconnect_default"
-    hook: ClassVar[str] = "airflow_provider_telecom.hooks.novaconnect.NovaConnectHook"
+    vendor = VENDOR
     status_check: ClassVar[str] = "airflow_provider_telecom.vendors.novaconnect.status.sim_operation"
     subscription: ClassVar[str | None] = "airflow_provider_telecom.vendors.novaconnect.webhooks.subscription"
     check_arguments: ClassVar[Sequence[str]] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -11,13 +12,13 @@ from airflow.sdk.configuration import conf
 from airflow_provider_telecom.tasks.parameters import CheckedPartial, DeclaredParameters, check_names
 from airflow_provider_telecom.tasks.private import hide, reveal
 from airflow_provider_telecom.tasks.retry import POLICY
+from airflow_provider_telecom.vendors.description import Vendor, import_from
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_provider_telecom.hooks.base import TelecomHook
 
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 """Whether to wait in the triggerer unless an operator says else."""
@@ -31,7 +32,13 @@ class TelecomTask(DeclaredParameters):
         Airflow's own rules.
     """
 
-    default_conn_id: ClassVar[str]
+    vendor: ClassVar[Vendor]
+    conn_id: str
+
+    @cached_property
+    def hook(self) -> Any:
+        """The hook of the connection. A vendor's base class narrows its type."""
+        return import_from(self.vendor.hook_path)(self.conn_id)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
@@ -56,12 +63,7 @@ class TelecomOperator(TelecomTask, BaseOperator):
         self, *, conn_id: str | None = None, retry_policy: RetryPolicy | None = POLICY, **kwargs: Any
     ) -> None:
         super().__init__(retry_policy=retry_policy, **kwargs)
-        self.conn_id = conn_id or self.default_conn_id
-
-    @property
-    def hook(self) -> TelecomHook[Any]:
-        """The hook of the connection."""
-        raise NotImplementedError
+        self.conn_id = conn_id or self.vendor.default_conn_id
 
     def reveal(self, field: str) -> Any:
         """Return the value of a field, private or not."""

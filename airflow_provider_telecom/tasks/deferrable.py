@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -31,9 +31,6 @@ class DeferrableOperator(TelecomOperator):
     :param wait_timeout: seconds after which the task gives up waiting, and fails.
     :param tolerated_errors: how many errors in a row that may pass are borne while waiting.
     """
-
-    hook_path: ClassVar[str]
-    """Import path of the hook to look with."""
 
     def __init__(
         self,
@@ -80,7 +77,7 @@ class DeferrableOperator(TelecomOperator):
         from airflow_provider_telecom.triggers.polling import PollConfig, earliest_resume_delay, wait
 
         waiting = PollConfig(
-            hook=self.hook_path,
+            hook=self.vendor.hook_path,
             status_check=status_check,
             conn_id=self.conn_id,
             arguments=arguments,

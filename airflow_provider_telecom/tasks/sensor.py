@@ -48,8 +48,6 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
     :param never_fail: skip the task on any error.
     """
 
-    hook: ClassVar[str]
-    """Import path of the hook."""
     status_check: ClassVar[str]
     """Import path of the vendor's status check."""
     check_arguments: ClassVar[Sequence[str]]
@@ -72,7 +70,7 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
         if self._has_subscription:
             kwargs["inlets"] = with_inbox(kwargs.get("inlets"))
         super().__init__(retry_policy=retry_policy, **kwargs)
-        self.conn_id = conn_id or self.default_conn_id
+        self.conn_id = conn_id or self.vendor.default_conn_id
         self.deferrable = deferrable
         self.tolerated_errors = in_range("tolerated_errors", tolerated_errors, 0, 1_000_000)
         self._check_silent_fail()
@@ -168,7 +166,7 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
         from airflow_provider_telecom.triggers.polling import PollConfig
 
         return PollConfig(
-            hook=self.hook,
+            hook=self.vendor.hook_path,
             status_check=self.status_check,
             conn_id=conn_id,
             arguments=arguments,

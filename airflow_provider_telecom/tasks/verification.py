@@ -30,7 +30,6 @@ class CallOperator(NonIdempotentOperator):
         look.
     """
 
-    hook_path: ClassVar[str]
     status_check: ClassVar[str]
     """Import path of the watch for the record; it is given the arguments and `since`."""
 
@@ -59,7 +58,7 @@ class CallOperator(NonIdempotentOperator):
         from airflow_provider_telecom.triggers.polling import PollConfig, wait
 
         waiting = PollConfig(
-            hook=self.hook_path,
+            hook=self.vendor.hook_path,
             status_check=self.status_check,
             conn_id=self.conn_id,
             arguments=arguments,

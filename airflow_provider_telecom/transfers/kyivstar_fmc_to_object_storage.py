@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 from airflow_provider_telecom.calls.checks import one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
+from airflow_provider_telecom.vendors.kyivstar_fmc import VENDOR
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -53,7 +54,8 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
     """
 
     template_fields: Sequence[str] = (*RecordsOperator.template_fields, "start", "end")
-    default_conn_id: ClassVar[str] = "kyivstar_fmc_default"
+    vendor = VENDOR
+    hook: KyivstarFmcHook
     dataset_name = "calls"
 
     def __init__(
@@ -79,13 +81,6 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
             one_of(name, value, (True, False))
         for field in ("start", "end"):
             check_if_literal(getattr(self, field), partial(parse_datetime, field))
-
-    @cached_property
-    def hook(self) -> KyivstarFmcHook:
-        """The hook of the connection."""
-        from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
-
-        return KyivstarFmcHook(self.conn_id)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the interval."""

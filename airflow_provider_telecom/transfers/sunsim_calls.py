@@ -12,6 +12,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
+from airflow_provider_telecom.vendors.sunsim import VENDOR
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.sunsim import SunSimHook
@@ -47,7 +48,8 @@ class CallListOperator(RecordsOperator):
 
     template_fields: Sequence[str] = (*RecordsOperator.template_fields, "numbers", "start", "end")
     private_fields: ClassVar[Sequence[str]] = ("numbers",)
-    default_conn_id: ClassVar[str] = "sunsim_default"
+    vendor = VENDOR
+    hook: SunSimHook
 
     def __init__(
         self,
@@ -75,13 +77,6 @@ class CallListOperator(RecordsOperator):
         check_if_literal(numbers, partial(non_empty, "numbers"))
         for field in ("start", "end"):
             check_if_literal(getattr(self, field), partial(parse_datetime, field))
-
-    @cached_property
-    def hook(self) -> SunSimHook:
-        """The hook of the connection."""
-        from airflow_provider_telecom.hooks.sunsim import SunSimHook
-
-        return SunSimHook(self.conn_id)
 
     @cached_property
     def _zone(self) -> Any:

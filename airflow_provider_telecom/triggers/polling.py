@@ -12,7 +12,6 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.configuration import conf
@@ -25,6 +24,7 @@ from airflow_provider_telecom.calls.errors import (
     from_dict,
     to_dict,
 )
+from airflow_provider_telecom.vendors.description import import_from
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from airflow_provider_telecom.vendors.webhooks import Subscription
 
@@ -71,17 +71,17 @@ class PollConfig:
         """Return under which topics the vendor tells of it, if it does."""
         if self.subscription is None:
             return None
-        found: Subscription | None = _imported(self.subscription)(self.conn_id, **self.arguments)
+        found: Subscription | None = import_from(self.subscription)(self.conn_id, **self.arguments)
         return found
 
     def new_hook(self) -> TelecomHook[Any]:
         """Return the hook to look with."""
-        hook: TelecomHook[Any] = _imported(self.hook)(self.conn_id)
+        hook: TelecomHook[Any] = import_from(self.hook)(self.conn_id)
         return hook
 
     def stopping(self, hook: TelecomHook[Any]) -> Call[Any] | None:
         """Return the call that ends it at the vendor, if there is one."""
-        return _imported(self.stop)(hook, **self.arguments) if self.stop else None
+        return import_from(self.stop)(hook, **self.arguments) if self.stop else None
 
 
 class Poller:
@@ -89,7 +89,7 @@ class Poller:
 
     def __init__(self, waiting: PollConfig) -> None:
         self._poll_config = waiting
-        self._status_check: StatusCheck = _imported(waiting.status_check)
+        self._status_check: StatusCheck = import_from(waiting.status_check)
         self._arguments = dict(waiting.arguments)
         self._errors = self._looks = 0
         self.subscription = waiting.new_subscription()
@@ -198,8 +198,3 @@ def facts_from_event(event: Mapping[str, Any]) -> dict[str, Any]:
     if Stage(event["stage"]) is Stage.FAILED:
         raise TelecomFailedError(", ".join(f"{name}: {value}" for name, value in facts.items()))
     return facts
-
-
-def _imported(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    return getattr(import_module(module), name)

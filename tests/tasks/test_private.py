@@ -25,6 +25,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
 )
 from airflow_provider_telecom.tasks.effects import JournaledOperator
 from airflow_provider_telecom.tasks.private import Private, hide, hide_unless_path, reveal
+from airflow_provider_telecom.vendors.sunsim import VENDOR
 from tests.running import Run
 
 NUMBER, TEXT = "380670000200", "Your code is 48151623"
@@ -33,7 +34,7 @@ NUMBER, TEXT = "380670000200", "Your code is 48151623"
 class Telling(JournaledOperator):
     """An operator that returns what it was given."""
 
-    default_conn_id = "other_default"
+    vendor = VENDOR
     template_fields = (*JournaledOperator.template_fields, "msisdns", "text", "rows")
     private_fields: ClassVar[tuple[str, ...]] = ("msisdns", "text", "rows")
 

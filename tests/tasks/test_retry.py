@@ -30,6 +30,7 @@ from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.retry import POLICY
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from airflow_provider_telecom.vendors.sunsim import VENDOR
 
 PASSING = {
     TelecomThrottledError,
@@ -51,7 +52,7 @@ FINAL = {
 
 
 class Other(TelecomOperator):
-    default_conn_id = "other_default"
+    vendor = VENDOR
 
 
 def error_of(kind: type[TelecomError]) -> TelecomError:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.tasks.base import TelecomOperator
+from airflow_provider_telecom.vendors.ketchup_loyalty import VENDOR
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 
 if TYPE_CHECKING:
@@ -18,15 +18,8 @@ CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
 class KetchUpOperator(TelecomOperator):
     """A task about a `ketchup_loyalty` connection."""
 
-    default_conn_id: ClassVar[str] = "ketchup_loyalty_default"
-    hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.ketchup_loyalty.KetchUpHook"
-
-    @cached_property
-    def hook(self) -> KetchUpHook:
-        """The hook of the connection."""
-        from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
-
-        return KetchUpHook(self.conn_id)
+    vendor = VENDOR
+    hook: KetchUpHook
 
     def _told_to(self, kind: str, reference: str) -> str | None:
         """Return where the vendor is to tell what has become of a message: the Dag's address, or ours."""

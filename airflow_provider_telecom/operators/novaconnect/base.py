@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
@@ -23,7 +22,7 @@ from airflow_provider_telecom.tasks.arguments import DeferrableArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator, with_inbox
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.literals import is_literal
-from airflow_provider_telecom.vendors.novaconnect import arguments
+from airflow_provider_telecom.vendors.novaconnect import VENDOR, arguments
 from airflow_provider_telecom.vendors.novaconnect.operations import OBSERVABLE, Operation
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 
@@ -40,15 +39,8 @@ MAX_SIMS = 10_000_000
 class NovaConnectOperator(TelecomOperator):
     """A task about a `novaconnect` connection."""
 
-    default_conn_id: ClassVar[str] = "novaconnect_default"
-    hook_path: ClassVar[str] = "airflow_provider_telecom.hooks.novaconnect.NovaConnectHook"
-
-    @cached_property
-    def hook(self) -> NovaConnectHook:
-        """The hook of the connection."""
-        from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
-
-        return NovaConnectHook(self.conn_id)
+    vendor = VENDOR
+    hook: NovaConnectHook
 
 
 class ChangeArguments(DeferrableArguments, total=False):
