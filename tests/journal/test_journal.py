@@ -1,4 +1,4 @@
-"""What stands in the journal, and what it says; `test_model` shows that it holds."""
+"""What the journal stores and returns; `test_model` shows that it keeps its promise."""
 
 from __future__ import annotations
 

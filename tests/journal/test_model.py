@@ -1,8 +1,9 @@
 """The journal in every schedule of kills, lost messages and refusals: nothing twice, nothing lost in silence.
 
-The real `Journal`, `Checkpoint`, `IdempotencyKeys` and retry policy
-run against a model of the store, of the vendor and of
-Airflow's tries (`world`). Journals that are broken on purpose show that the model would tell.
+The real `Journal`, `Checkpoint`, `IdempotencyKeys` and retry policy run against a model of the store, the
+vendor and Airflow's tries (`world`). Journals that are broken on purpose show that the model finds mistakes.
+Two tries and some of the changed lists always run; three and four tries and all lists run by `make
+test-long`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ FAULTS = {"get": GET, "set": SET, "send": SEND, "return": RETURN}
 FEWER = {"set": ("right", "killed before", "killed after"), "send": SEND, "return": RETURN}
 POLICIES: tuple[OnUnknown, ...] = ("fail", "resend", "assume_sent")
 BODY = fingerprint({"msisdn": "380670000200", "text": "Hi"})
-TRIES = 3
+LONG = pytest.mark.long
 Broken = Callable[[Any], Journal]
 
 
@@ -62,15 +63,17 @@ def reference(process: Process) -> str:
     return IdempotencyKeys("dag", "run", "task")("380670000200", "Hi")
 
 
-def unkeyed(policy: OnUnknown, journal: Broken = Journal) -> Callable[[Process], Facts]:
+def without_key(policy: OnUnknown, journal: Broken = Journal) -> Callable[[Process], Facts]:
     return lambda process: journal(process).send_without_key("sent", BODY, lambda: process.send("it"), policy)
 
 
-def keyed(journal: Broken = Journal, key: Callable[[Process], str] = reference) -> Callable[[Process], Facts]:
+def with_key(
+    journal: Broken = Journal, key: Callable[[Process], str] = reference
+) -> Callable[[Process], Facts]:
     def task(process: Process) -> Facts:
         name = key(process)
-        order = EffectIdentity("ketchup_loyalty", "380670000200", name)
-        return journal(process).send_with_key("sent", BODY, order, lambda: process.send(name))
+        identity = EffectIdentity("ketchup_loyalty", "380670000200", name)
+        return journal(process).send_with_key("sent", BODY, identity, lambda: process.send(name))
 
     return task
 
@@ -94,58 +97,80 @@ def broken_laws(kind: str, world: World, ended: Ended) -> set[str]:
 _CALM = (TelecomRejectedError, TelecomNotSentError, TelecomThrottledError)
 
 
+def explore(play: Callable[[Schedule], None], counts: Counter[str], until: str | None = None) -> Counter[str]:
+    """Play all schedules, or play until one breaks the law `until`; return the counts."""
+    for _ in walk(play):
+        if until and counts[until]:
+            break
+    return counts
+
+
 def walked(
-    kind: str, task: Callable[[Process], Facts], tries: int = TRIES, faults: Any = FAULTS
+    kind: str,
+    task: Callable[[Process], Facts],
+    tries: int,
+    faults: Any = FAULTS,
+    until: str | None = None,
 ) -> Counter[str]:
     """Go through all schedules; count how they ended and which laws they broke."""
     counts: Counter[str] = Counter()
 
     def play(schedule: Schedule) -> None:
-        world = World(remembers_keys=kind == "keyed")
+        world = World(remembers_keys=kind == "with_key")
         ended = airflow(world, schedule, task, tries, faults)
         counts["schedules"] += 1
         counts[type(ended.error).__name__ if ended.error else "success"] += 1
         counts[f"{min(len(world.effects), 2)} effects"] += 1
         counts.update(broken_laws(kind, world, ended))
 
-    for _ in walk(play):
-        pass
-    return counts
+    return explore(play, counts, until)
 
 
-def test_a_keyed_effect_happens_once_and_none_is_lost() -> None:
-    counts = walked("keyed", keyed())
-    assert counts["schedules"] > 10_000
+TRIES = pytest.mark.parametrize(
+    ("tries", "faults", "least"), [(2, FAULTS, 500), pytest.param(3, FAULTS, 8_000, marks=LONG)]
+)
+
+
+@TRIES
+def test_an_effect_with_a_key_happens_once_and_none_is_lost(tries: int, faults: Any, least: int) -> None:
+    counts = walked("with_key", with_key(), tries, faults)
+    assert counts["schedules"] > least
     assert not _laws(counts)
     assert counts["success"]
     assert not counts["2 effects"]
 
 
-def test_fail_never_does_it_twice_and_never_says_done_of_what_is_not() -> None:
-    counts = walked("fail", unkeyed("fail"))
-    assert counts["schedules"] > 8_000
+@TRIES
+def test_fail_never_does_it_twice_and_never_says_done_of_what_is_not(
+    tries: int, faults: Any, least: int
+) -> None:
+    counts = walked("fail", without_key("fail"), tries, faults)
+    assert counts["schedules"] > least
     assert not _laws(counts)
     assert counts["OutcomeUnknownError"]
     assert not counts["2 effects"]
 
 
-def test_resend_never_does_it_zero_times_and_can_do_it_twice() -> None:
-    counts = walked("resend", unkeyed("resend"))
-    assert counts["schedules"] > 20_000
+@TRIES
+def test_resend_never_does_it_zero_times_and_can_do_it_twice(tries: int, faults: Any, least: int) -> None:
+    counts = walked("resend", without_key("resend"), tries, faults)
+    assert counts["schedules"] > least
     assert not _laws(counts)
     assert counts["2 effects"]
 
 
-def test_assume_sent_never_does_it_twice() -> None:
-    counts = walked("assume_sent", unkeyed("assume_sent"))
-    assert counts["schedules"] > 9_000
+@TRIES
+def test_assume_sent_never_does_it_twice(tries: int, faults: Any, least: int) -> None:
+    counts = walked("assume_sent", without_key("assume_sent"), tries, faults)
+    assert counts["schedules"] > least
     assert not _laws(counts)
     assert not counts["2 effects"]
 
 
+@LONG
 @pytest.mark.parametrize("policy", ["fail", "assume_sent"])
 def test_four_tries_end_as_three_do(policy: OnUnknown) -> None:
-    counts = walked(policy, unkeyed(policy), tries=4, faults=FEWER)
+    counts = walked(policy, without_key(policy), tries=4, faults=FEWER)
     assert counts["schedules"] > 5_000
     assert not _laws(counts)
     assert not counts["2 effects"]
@@ -157,11 +182,11 @@ def test_somebody_who_asks_the_vendor_and_clears_gets_exactly_one() -> None:
     def play(schedule: Schedule) -> None:
         nonlocal cleared
         world = World(remembers_keys=False)
-        if airflow(world, schedule, unkeyed("fail"), 2, FAULTS).error is None:
+        if airflow(world, schedule, without_key("fail"), 2, FAULTS).error is None:
             return
         cleared += 1
         answer: OnUnknown = "assume_sent" if world.effects else "resend"
-        again = airflow(world, Schedule(), unkeyed(answer), 1, {})
+        again = airflow(world, Schedule(), without_key(answer), 1, {})
         assert again.facts
         assert world.effects == ["it"]
 
@@ -262,20 +287,21 @@ class NothingIsCompared(Journal):
     ],
 )
 def test_a_broken_journal_is_found_out(journal: type[Journal], law: str) -> None:
-    assert walked("fail", unkeyed("fail", journal), tries=2)[law]
+    assert walked("fail", without_key("fail", journal), tries=2, until=law)[law]
 
 
 @pytest.mark.parametrize("journal", [IntentIsDone, PlannedIsDone])
-def test_a_broken_journal_of_keyed_effects_is_found_out(journal: type[Journal]) -> None:
-    assert walked("keyed", keyed(journal), tries=2)["lost"]
+def test_a_broken_journal_of_effects_with_a_key_is_found_out(journal: type[Journal]) -> None:
+    assert walked("with_key", with_key(journal), tries=2, until="lost")["lost"]
 
 
 def test_a_key_that_is_another_one_in_each_try_is_found_out() -> None:
     def each_try_its_own(process: Process) -> str:
         return IdempotencyKeys("dag", f"run {process.number}", "task")("380670000200", "Hi")
 
-    assert walked("keyed", keyed(NothingIsCompared, each_try_its_own), tries=2)["double"]
-    assert not walked("keyed", keyed(key=each_try_its_own), tries=2)["double"]
+    broken = with_key(NothingIsCompared, each_try_its_own)
+    assert walked("with_key", broken, tries=2, until="double")["double"]
+    assert not walked("with_key", with_key(key=each_try_its_own), tries=2)["double"]
 
 
 def _laws(counts: Counter[str]) -> list[str]:
@@ -332,11 +358,11 @@ def overlapping(
     return processes, ended[len(processes)]
 
 
-def zombies(kind: str, task: Callable[[Process], Facts]) -> Counter[str]:
+def zombies(kind: str, task: Callable[[Process], Facts], until: str | None = None) -> Counter[str]:
     counts: Counter[str] = Counter()
 
     def play(schedule: Schedule) -> None:
-        world = World(remembers_keys=kind == "keyed")
+        world = World(remembers_keys=kind == "with_key")
         processes, ended = overlapping(world, schedule, task)
         world.in_doubt |= len(processes) > 1
         counts["schedules"] += 1
@@ -344,14 +370,12 @@ def zombies(kind: str, task: Callable[[Process], Facts]) -> Counter[str]:
         counts["unannounced"] += any(process.sent_without_intent for process in processes)
         counts["both sent"] += all(process.has_sent for process in processes) and len(processes) > 1
 
-    for _ in walk(play):
-        pass
-    return counts
+    return explore(play, counts, until)
 
 
-@pytest.mark.parametrize("kind", ["keyed", *POLICIES])
+@pytest.mark.parametrize("kind", ["with_key", *POLICIES])
 def test_a_process_that_was_given_up_does_no_harm(kind: Any) -> None:
-    counts = zombies(kind, keyed() if kind == "keyed" else unkeyed(kind))
+    counts = zombies(kind, with_key() if kind == "with_key" else without_key(kind))
     assert counts["schedules"] > 100
     assert not _laws(counts)
     assert not counts["unannounced"]
@@ -365,7 +389,7 @@ def test_a_process_that_was_given_up_does_no_harm(kind: Any) -> None:
 def test_a_process_that_does_not_notice_that_it_was_given_up_is_found_out(
     policy: OnUnknown, journal: type[Journal]
 ) -> None:
-    assert zombies(policy, unkeyed(policy, journal))["double"]
+    assert zombies(policy, without_key(policy, journal), until="double")["double"]
 
 
 # A mapped list that changes between tries: shorter, longer, in another order, or with corrected texts.
@@ -385,6 +409,8 @@ LATER_LISTS = (
     (C, A, B),
     (B, A, C),
 )
+SOME_LISTS = ((B, A), (B,), (A_CORRECTED, B), (B, A, C))
+"""Those in which a journal that compares nothing is found out, and one with a new place."""
 OUTCOMES = {"send": ("right", "killed after", "not sent", "request lost", "answer lost", "rejected")}
 Item = tuple[str, str]
 
@@ -400,7 +426,7 @@ def place_of(kind: str, item: Item, journal: type[Journal]) -> Callable[[Process
 
     def task(process: Process) -> Facts:
         own = journal(process, is_mapped=True)
-        if kind == "keyed":
+        if kind == "with_key":
             return own.send_with_key(
                 "sent", key, EffectIdentity("conn", item[0], key), lambda: process.send(key)
             )
@@ -422,7 +448,7 @@ class MappedTask:
     def run(self, items: Sequence[Item], places: Iterable[int]) -> None:
         """Run a try at some places of a list."""
         for place in places:
-            world = self.worlds.setdefault(place, World(self._kind == "keyed", self.vendor))
+            world = self.worlds.setdefault(place, World(self._kind == "with_key", self.vendor))
             task = place_of(self._kind, items[place], self._journal)
             ended = one_try(Process(world, self._schedule, OUTCOMES), task)
             self.tries.setdefault(place, []).append((items[place], ended, world.in_doubt))
@@ -459,7 +485,9 @@ class MappedTask:
         return is_open and not isinstance(ended.error, TelecomRejectedError)  # a refusal is no secret
 
 
-def changed_lists(kind: str, journal: type[Journal], lists: Sequence[Sequence[Item]]) -> Counter[str]:
+def changed_lists(
+    kind: str, journal: type[Journal], lists: Sequence[Sequence[Item]], until: str | None = None
+) -> Counter[str]:
     """Go through all ways of a try with the first list and one with a later list.
 
     Later either all places run again, or only those that did not succeed.
@@ -479,21 +507,24 @@ def changed_lists(kind: str, journal: type[Journal], lists: Sequence[Sequence[It
         counts["refused"] += any(isinstance(error, TelecomInputError) for error in ends)
         counts.update(task.broken_laws(later))
 
-    for _ in walk(play):
-        pass
-    return counts
+    return explore(play, counts, until)
 
 
 def moves_to_a_new_place(items: Sequence[Item]) -> bool:
     return any(item in FIRST_LIST for item in items[len(FIRST_LIST) :])
 
 
-@pytest.mark.parametrize("kind", ["keyed", *POLICIES])
-def test_when_a_list_changes_nobody_is_lost_or_told_twice(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("lists", "least"), [(SOME_LISTS, 200), pytest.param(LATER_LISTS, 1_000, marks=LONG)]
+)
+@pytest.mark.parametrize("kind", ["with_key", *POLICIES])
+def test_when_a_list_changes_nobody_is_lost_or_sent_to_twice(
+    kind: str, lists: Sequence[Sequence[Item]], least: int
+) -> None:
     """Without a key, who moves to a new place is sent to once more: a new place has no journal."""
-    lists = [items for items in LATER_LISTS if kind == "keyed" or not moves_to_a_new_place(items)]
-    counts = changed_lists(kind, Journal, lists)
-    assert counts["schedules"] > 1_000
+    possible = [items for items in lists if kind == "with_key" or not moves_to_a_new_place(items)]
+    counts = changed_lists(kind, Journal, possible)
+    assert counts["schedules"] > least
     assert counts["refused"]
     assert [counts[law] for law in ("double", "two texts", "lost")] == [0, 0, 0]
 
@@ -501,18 +532,18 @@ def test_when_a_list_changes_nobody_is_lost_or_told_twice(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "later", "law"),
     [
-        ("keyed", (B, A), "lost"),
-        ("keyed", (A_CORRECTED, B), "two texts"),
+        ("with_key", (B, A), "lost"),
+        ("with_key", (A_CORRECTED, B), "two texts"),
         ("fail", (B,), "double"),
         ("resend", (B, A), "lost"),
         ("assume_sent", (B,), "double"),
     ],
 )
 def test_a_journal_that_compares_nothing_is_found_out(kind: str, later: Sequence[Item], law: str) -> None:
-    assert changed_lists(kind, NothingIsCompared, [later])[law]
+    assert changed_lists(kind, NothingIsCompared, [later], until=law)[law]
 
 
-# A long keyed send.
+# A long with_key send.
 
 
 class Clock:
@@ -570,7 +601,10 @@ def bulk(
 
 
 def bulk_sends(
-    later: Sequence[str] = MESSAGES, is_too_early: bool = False, kind: type[Checkpoint] = Checkpoint
+    later: Sequence[str] = MESSAGES,
+    is_too_early: bool = False,
+    kind: type[Checkpoint] = Checkpoint,
+    until: str | None = None,
 ) -> Counter[str]:
     """Send `MESSAGES` in the first try and `later` in the second one; count how it ends."""
     counts: Counter[str] = Counter()
@@ -593,9 +627,7 @@ def bulk_sends(
         counts["killed"] += isinstance(ended.error, KilledError)
         counts["refused"] += isinstance(ended.error, TelecomInputError)
 
-    for _ in walk(play):
-        pass
-    return counts
+    return explore(play, counts, until)
 
 
 def test_a_long_send_reaches_everybody_once() -> None:
@@ -629,8 +661,9 @@ def test_a_long_send_whose_list_has_changed_sends_nobody_two_texts(later: Sequen
 
 
 def test_a_checkpoint_that_runs_ahead_is_found_out() -> None:
-    assert bulk_sends(is_too_early=True)["lost"]
+    assert bulk_sends(is_too_early=True, until="lost")["lost"]
 
 
 def test_a_checkpoint_that_announces_nothing_is_found_out() -> None:
-    assert bulk_sends(("one", "two corrected", "three"), kind=AnnouncesNothing)["double"]
+    later = ("one", "two corrected", "three")
+    assert bulk_sends(later, kind=AnnouncesNothing, until="double")["double"]

@@ -1,7 +1,7 @@
-"""A small world to run the journal in: a store, a vendor, and Airflow's tries, with all that can go wrong.
+"""A model of what is around the journal: a store, a vendor, and Airflow's tries, with all their failures.
 
-What goes wrong is chosen step by step, and `walk` goes through every choice there is: no chance, no time,
-no network. A `Schedule` is one way in which it all may have gone.
+Failures are chosen step by step, and `walk` goes through all combinations: no chance, no time, no network. A
+`Schedule` is one sequence of choices.
 """
 
 from __future__ import annotations
@@ -55,28 +55,28 @@ _CLEAR = ("right", "not sent", "throttled", "rejected")
 
 
 class KilledError(BaseException):
-    """The process is gone: nothing of it runs any more, nor does anybody catch this."""
+    """The process was killed: nothing of it runs any more, and nothing catches this."""
 
 
 class StoreError(Exception):
-    """The store does not answer, or refuses: its callers are told."""
+    """The store does not answer, or refuses."""
 
 
 class Schedule:
-    """A list of choices. Those that are not given are the first ones."""
+    """A list of choices; where none is given, the first option."""
 
     def __init__(self, given: Sequence[int] = ()) -> None:
         self._given, self._left = given, []  # type: tuple[Sequence[int], list[tuple[int, int]]]
 
     def pick(self, options: Sequence[T]) -> T:
-        """Return what happens here."""
+        """Return the chosen option."""
         place = len(self._left)
         chosen = self._given[place] if place < len(self._given) else 0
         self._left.append((chosen, len(options) - 1 - chosen))
         return options[chosen]
 
     def following(self) -> list[int] | None:
-        """Return the choices of the next schedule, depth first."""
+        """Return the choices of the next schedule, depth first; None after the last."""
         taken = list(self._left)
         while taken and not taken[-1][1]:
             taken.pop()
@@ -84,7 +84,7 @@ class Schedule:
 
 
 def walk(play: Callable[[Schedule], T]) -> Iterator[T]:
-    """Play every schedule there is."""
+    """Play every schedule."""
     given: list[int] | None = []
     while given is not None:
         schedule = Schedule(given)
@@ -111,7 +111,7 @@ class World:
 
 
 class Process:
-    """One try: it speaks to the store (as `Store` does) and to the vendor, until it is killed."""
+    """One try: it uses the store (as `StateStore`) and the vendor, until it is killed."""
 
     def __init__(self, world: World, schedule: Schedule, faults: dict[str, Sequence[str]]) -> None:
         world.newest += 1
