@@ -116,7 +116,7 @@ def test_a_sim_that_it_failed_for_is_named(served: Served, deferrable: bool) -> 
     body["items"][1]["queue_status"] = "error"
     served.post(served.address("queue", "k1", conn_id="novaconnect_default"), body)
     sensor = pinged({"queue_id": "q-1", "callback_key": "k1"}, deferrable=deferrable)
-    with pytest.raises(TelecomFailedError, match=r"1002.*the vendor says that it failed"):
+    with pytest.raises(TelecomFailedError, match=r"1002.*the vendor reports that it failed"):
         Run().execute(sensor)
 
 
