@@ -1,1 +1,1 @@
-"""A town of pretend vendors, for tests, demos and users' own Dags; `page` says what it does not imitate."""
+"""Simulator of the five vendors, for tests, demos and users' Dags; `page` lists what it does not imitate."""

@@ -1,4 +1,4 @@
-"""`telecom-simulator`: the five pretend vendors on a port of this machine."""
+"""The command `telecom-simulator`: five simulated vendors on a port of this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_PORT = 8090
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the simulator until it is told to end; return the exit code."""
+    """Run the simulator until SIGINT or SIGTERM; return the exit code."""
     parser = argparse.ArgumentParser(prog="telecom-simulator", description=__doc__)
     for flag, facts in options().items():
         parser.add_argument(flag, **facts)
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def options() -> dict[str, dict[str, Any]]:
-    """Return the command's options, each with what argparse wants to know of it."""
+    """Return the command's options, each with its arguments for argparse."""
     return {
         "--port": {"type": port, "default": DEFAULT_PORT, "help": "port on 127.0.0.1 (0: any free one)"},
         "--seed": {"type": int, "default": 0, "help": "seed of the simulated data"},

@@ -1,32 +1,23 @@
-"""The town as one web application: five vendors, the control desk, the page."""
+"""The simulator as one web application: the vendors, the control API, the page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 from fastapi import FastAPI
 
-from airflow_provider_telecom.simulator.state import SimulatorState
+from airflow_provider_telecom.simulator.state import VENDORS, SimulatorState
 
 
 def build(state: SimulatorState, refuse: Callable[[float], None] | None = None) -> FastAPI:
-    """Return the application. `refuse(seconds)` closes the door for a while; only a server can."""
-    from airflow_provider_telecom.simulator import (
-        control,
-        ketchup_loyalty,
-        kyivstar_fmc,
-        kyivstar_open_telecom,
-        novaconnect,
-        page,
-        sunsim,
-    )
+    """Return the application. `refuse(seconds)` refuses connections; only a server can do that."""
+    from airflow_provider_telecom.simulator import control, page
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(kyivstar_open_telecom.routes(state), prefix="/kyivstar_open_telecom")
-    app.include_router(ketchup_loyalty.routes(state), prefix="/ketchup_loyalty")
-    app.include_router(kyivstar_fmc.routes(state), prefix="/kyivstar_fmc")
-    app.include_router(sunsim.routes(state), prefix="/sunsim")
-    app.include_router(novaconnect.routes(state), prefix="/novaconnect")
+    for vendor in VENDORS:
+        package = import_module(f"airflow_provider_telecom.simulator.{vendor}")
+        app.include_router(package.routes(state), prefix=f"/{vendor}")
     app.include_router(control.routes(state, refuse), prefix="/_control")
     app.include_router(page.routes(state))
     return app

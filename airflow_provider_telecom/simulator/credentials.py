@@ -1,4 +1,10 @@
-"""The only credentials that the simulator takes. A live one, pasted by mistake, is refused."""
+"""The accounts of the simulated vendors: the only credentials that it accepts, so a real one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 KYIVSTAR_CLIENT_ID = "sim_client"
 KYIVSTAR_CLIENT_SECRET = "sim_client_secret"
@@ -9,3 +15,25 @@ FMC_TOKEN = "sim_" + "0" * 60  # 64 characters, as the vendor's
 SUNSIM_AUTHORIZATION_TOKEN = "sim_sunsim_authorization_token"
 NOVACONNECT_TOKEN = "sim_novaconnect_admin_token"
 NOVACONNECT_USER_TOKEN = "sim_novaconnect_user_token"
+
+
+@dataclass(frozen=True)
+class Account:
+    """How to connect to a simulated vendor."""
+
+    label: str
+    password: str
+    login: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+ACCOUNTS: Mapping[str, Account] = MappingProxyType({
+    "kyivstar_open_telecom": Account(
+        "Kyivstar Open Telecom", KYIVSTAR_CLIENT_SECRET, KYIVSTAR_CLIENT_ID, {"sender": "messagedesk"}
+    ),
+    "ketchup_loyalty": Account("KetchUp Loyalty", KETCHUP_API_KEY, extra={"originator": "test"}),
+    "kyivstar_fmc": Account("Kyivstar FMC", FMC_TOKEN),
+    "sunsim": Account("SunSim", SUNSIM_AUTHORIZATION_TOKEN),
+    "novaconnect": Account("NovaConnect", NOVACONNECT_TOKEN),
+})
+"""By connection type, which is also the path prefix of the vendor's routes and the name of its package."""

@@ -1,4 +1,4 @@
-"""Plays faults: between the vendor's answer and the client, down to the bytes on the wire."""
+"""Plays faults between a vendor's response and the client, down to the bytes of the connection."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ ON_THE_WIRE = frozenset({
 
 
 class OpenConnections:
-    """The transports of all open connections, by the client's address."""
+    """The transports of all open connections, by the client's address and port."""
 
     def __init__(self) -> None:
         self.by_peer: dict[Any, asyncio.Transport] = {}
 
     def of(self, scope: Scope) -> asyncio.Transport:
-        """Return the connection that a request came through."""
+        """Return the connection of a request."""
         return self.by_peer[tuple(scope["client"])]
 
     def drop(self) -> None:
-        """Close them all."""
+        """Abort them all."""
         for transport in list(self.by_peer.values()):
             transport.abort()
 
     def protocol(self) -> type[H11Protocol]:
-        """Return uvicorn's protocol, keeping account of its connections here."""
+        """Return uvicorn's protocol, extended to register its connections here."""
         by_peer = self.by_peer
 
-        class Accounted(H11Protocol):
+        class Registered(H11Protocol):
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 by_peer[transport.get_extra_info("peername")] = transport
                 super().connection_made(transport)
@@ -69,12 +69,12 @@ class OpenConnections:
                 by_peer.pop(self.transport.get_extra_info("peername"), None)
                 super().connection_lost(exc)
 
-        return Accounted
+        return Registered
 
 
 @dataclass
-class Answer:
-    """What an app would have sent."""
+class CapturedResponse:
+    """The response that the application wanted to send."""
 
     status: int = 200
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -88,22 +88,22 @@ class Answer:
             self.body += message.get("body", b"")
 
     async def send(self, send: Send) -> None:
-        """Send it on, with a length that is true."""
+        """Send it, with the right content length."""
         headers = [pair for pair in self.headers if pair[0].lower() != b"content-length"]
         headers.append((b"content-length", str(len(self.body)).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
     def half(self) -> bytes:
-        """Return the answer up to the middle of its body. One that has none promises a byte."""
+        """Return the response up to the middle of its body; an empty body is announced as one byte."""
         return self._head(len(self.body) or 1) + self.body[: len(self.body) // 2]
 
     def whole(self) -> bytes:
-        """Return the answer as it goes over the wire."""
+        """Return the response as bytes."""
         return self._head(len(self.body)) + self.body
 
     def with_two_lengths(self) -> bytes:
-        """Return the answer with a second length that contradicts the first."""
+        """Return the response with a second content length that contradicts the first."""
         head, _, body = self.whole().partition(b"\r\n\r\n")
         return head + b"\r\ncontent-length: %d\r\n\r\n" % (len(body) + 1) + body
 
@@ -120,7 +120,7 @@ class Answer:
 
 
 class Faults:
-    """ASGI middleware: counts every vendor request as seen, and plays the fault that is meant for it."""
+    """ASGI middleware: records every request to a vendor, and plays the fault that applies to it."""
 
     def __init__(self, app: App, state: SimulatorState, connections: OpenConnections) -> None:
         self._app, self._simulator, self._connections = app, state, connections
@@ -131,65 +131,65 @@ class Faults:
         if scope["type"] != "http" or vendor not in VENDORS:
             await self._app(scope, receive, send)
             return
-        seen = ReceivedRequest(vendor, scope["method"], f"/{path}")
-        self._simulator.requests.append(seen)
-        fault = self._simulator.take_fault(seen)
+        request = ReceivedRequest(vendor, scope["method"], f"/{path}")
+        self._simulator.requests.append(request)
+        fault = self._simulator.take_fault(request)
         if fault is None:
             await self._app(scope, receive, send)
             return
-        answer = await self._answered(fault, scope, receive)
+        response = await self._answered(fault, scope, receive)
         if fault.kind in ON_THE_WIRE:
-            await _play(fault, answer, self._connections.of(scope))
-            while (await receive())["type"] != "http.disconnect":  # else uvicorn would say 500 after us
+            await _play(fault, response, self._connections.of(scope))
+            while (await receive())["type"] != "http.disconnect":  # otherwise uvicorn sends a 500 after it
                 pass
         else:
-            await _replace(fault, answer, send)
+            await _replace(fault, response, send)
 
-    async def _answered(self, fault: Fault, scope: Scope, receive: Receive) -> Answer:
-        answer = Answer()
+    async def _answered(self, fault: Fault, scope: Scope, receive: Receive) -> CapturedResponse:
+        response = CapturedResponse()
         if fault.kind in WITHOUT_EFFECT:
             while (await receive()).get("more_body"):
                 pass
         else:
-            await self._app(scope, receive, answer.take)
-        return answer
+            await self._app(scope, receive, response.take)
+        return response
 
 
-async def _play(fault: Fault, answer: Answer, transport: asyncio.Transport) -> None:
-    """Do to the connection itself what no web application can do; it is over after that."""
+async def _play(fault: Fault, response: CapturedResponse, transport: asyncio.Transport) -> None:
+    """Do what no web application can do, on the connection itself, and close it."""
     match fault.kind:
         case "reset_before" | "reset_after":
             _reset(transport)
         case "bad_status_line":
             transport.write(b"NOT-HTTP\r\n\r\n")
         case "two_lengths":
-            transport.write(answer.with_two_lengths())
+            transport.write(response.with_two_lengths())
         case "half_body":
-            transport.write(answer.half())
+            transport.write(response.half())
         case "drip":
-            await _drip(transport, answer.whole(), fault.seconds)
+            await _drip(transport, response.whole(), fault.seconds)
     transport.close()
 
 
-async def _replace(fault: Fault, answer: Answer, send: Send) -> None:
+async def _replace(fault: Fault, response: CapturedResponse, send: Send) -> None:
     given = [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
-    json = [(b"content-type", b"application/json")]
+    json, html = [(b"content-type", b"application/json")], [(b"content-type", b"text/html")]
     match fault.kind:
         case "silence":
             await asyncio.sleep(fault.seconds)
         case "status" | "status_after":
-            answer = Answer(fault.status, [*json, *given], fault.body.encode())
+            response = CapturedResponse(fault.status, [*json, *given], fault.body.encode())
         case "body":
-            answer = Answer(200, [*json, *given], fault.body.encode())
+            response = CapturedResponse(200, [*json, *given], fault.body.encode())
         case "html":
-            answer = Answer(200, [(b"content-type", b"text/html")], b"<html><h1>Maintenance</h1></html>")
+            response = CapturedResponse(200, html, b"<html><h1>Maintenance</h1></html>")
         case "garbage":
-            answer = Answer(200, json, b'{"error": "0", ]')
+            response = CapturedResponse(200, json, b'{"error": "0", ]')
         case "redirect":
-            answer = Answer(302, given)
+            response = CapturedResponse(302, given)
         case "gzip_bomb":
-            answer = Answer(200, [*json, (b"content-encoding", b"gzip")], _zeros(fault.size))
-    await answer.send(send)
+            response = CapturedResponse(200, [*json, (b"content-encoding", b"gzip")], _zeros(fault.size))
+    await response.send(send)
 
 
 def _reset(transport: asyncio.Transport) -> None:

@@ -1,4 +1,4 @@
-"""The town's page: what it does not imitate comes first, then what it has to offer."""
+"""The simulator's page: first what it does not imitate, then its vendors and its control API."""
 
 from __future__ import annotations
 
@@ -8,52 +8,41 @@ from html import escape
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.credentials import ACCOUNTS, Account
 from airflow_provider_telecom.simulator.state import SimulatorState
 
 NOT_IMITATED = (
     "Nothing is delivered: no message, call or mail leaves this machine.",
     "Prices, scores, delivery rates and waiting times are made up.",
-    "What the vendors' documents leave open is a guess, and the vendors may do otherwise.",
-    "No TLS, no load limits of a real host, no memory over a restart.",
-    "Only its own test credentials are taken; a live one is refused.",
-)
-_VENDORS = (
-    (
-        "Kyivstar Open Telecom",
-        "kyivstar_open_telecom",
-        f"{credentials.KYIVSTAR_CLIENT_ID} / {credentials.KYIVSTAR_CLIENT_SECRET}",
-    ),
-    ("KetchUp Loyalty", "ketchup_loyalty", credentials.KETCHUP_API_KEY),
-    ("Kyivstar FMC", "kyivstar_fmc", credentials.FMC_TOKEN),
-    ("SunSim", "sunsim", credentials.SUNSIM_AUTHORIZATION_TOKEN),
-    ("NovaConnect", "novaconnect", credentials.NOVACONNECT_TOKEN),
+    "Where a vendor's document is unclear, it follows one reading; the vendor may do otherwise.",
+    "No TLS, no load limits of a real host, nothing kept over a restart.",
+    "Only its own test credentials are accepted; real ones are refused.",
 )
 _CONTROLS = (
-    ("what really happened", "curl {url}/_control/ledger?vendor=ketchup"),
-    ("requests seen", "curl {url}/_control/requests"),
+    ("effects so far", "curl {url}/_control/ledger?vendor=ketchup"),
+    ("requests received", "curl {url}/_control/requests"),
     (
-        "a fault to come",
+        "the next request fails",
         """curl -H 'content-type: application/json' {url}/_control/faults \\
      -d '{{"kind": "reset_after", "vendor": "ketchup_loyalty", "path": "/sms/create"}}'""",
     ),
     (
-        "states that take 2 s",
+        "an SMS changes its state every 2 s",
         """curl -H 'content-type: application/json' {url}/_control/transitions \\
      -d '{{"kind": "ketchup_loyalty.sms", "mode": "after_seconds", "count": 2}}'""",
     ),
     (
-        "an hour later",
+        "set the clock an hour ahead",
         """curl -H 'content-type: application/json' {url}/_control/clock -d '{{"advance": 3600}}'""",
     ),
     (
-        "another reading of a document",
+        "follow another reading of a document",
         """curl -H 'content-type: application/json' {url}/_control/switches \\
      -d '{{"name": "ketchup_loyalty.bare_read", "value": "on"}}'""",
     ),
     ("all switches", "curl {url}/_control/switches"),
     (
-        "make it new",
+        "reset",
         """curl -H 'content-type: application/json' {url}/_control/reset \\
      -d '{{"seed": 7, "preset": "opposite"}}'""",
     ),
@@ -89,9 +78,9 @@ def _page(state: SimulatorState, url: str) -> str:
     counts = Counter((effect.vendor, effect.kind) for effect in state.ledger.effects)
     limits = "".join(f"<li>{escape(text)}</li>" for text in NOT_IMITATED)
     vendors = "".join(
-        f"<tr><td>{escape(name)}</td><td><code>{escape(url)}/{short}</code></td>"
-        f"<td><code>{escape(secret)}</code></td><td>{_effects(counts, short)}</td></tr>"
-        for name, short, secret in _VENDORS
+        f"<tr><td>{escape(account.label)}</td><td><code>{escape(url)}/{vendor}</code></td>"
+        f"<td><code>{escape(_credentials(account))}</code></td><td>{_effects(counts, vendor)}</td></tr>"
+        for vendor, account in ACCOUNTS.items()
     )
     controls = "".join(
         f"<tr><td>{escape(what)}</td><td><pre>{escape(command.format(url=url))}</pre></td></tr>"
@@ -101,12 +90,16 @@ def _page(state: SimulatorState, url: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>
 <h1>telecom-simulator</h1>
 <div class="note"><strong>What this does not imitate</strong><ul>{limits}</ul></div>
-<p>Five pretend vendors on 127.0.0.1. It is {state.clock.now():%Y-%m-%d %H:%M:%S} UTC here;
+<p>Five simulated vendors on 127.0.0.1. Its clock shows {state.clock.now():%Y-%m-%d %H:%M:%S} UTC;
 requests so far: {len(state.requests):,}.</p>
 <h2>Vendors</h2>
 <table><tr><th>Vendor</th><th>Base URL</th><th>Test credentials</th><th>Effects so far</th></tr>
 {vendors}</table>
 <h2>Control</h2><table>{controls}</table></body></html>"""
+
+
+def _credentials(account: Account) -> str:
+    return f"{account.login} / {account.password}" if account.login else account.password
 
 
 def _effects(counts: Counter[tuple[str, str]], vendor: str) -> str:

@@ -1,4 +1,4 @@
-"""The pytest fixture `telecom_simulator`: a running town, new for each test."""
+"""The pytest fixture `telecom_simulator`: a running simulator, reset before each test."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def telecom_simulator_server() -> Iterator[Simulator]:
 
 @pytest.fixture
 def telecom_simulator(telecom_simulator_server: Simulator) -> Simulator:
-    """Give the running simulator, made new: an empty ledger, no faults, the real time."""
+    """Return the running simulator after a reset: an empty ledger, no faults, the real time."""
     telecom_simulator_server.reset()
     return telecom_simulator_server

@@ -1,8 +1,7 @@
-"""The town's shared ground: one clock, one ledger, one bag of faults, and states that ripen.
+"""What all simulated vendors share: clock, ledger of effects, faults, switches, and how states change.
 
-The vendors (one module each) keep their own books; everything that a test wants to move or to read
-across vendors stands here. Nothing in this package imports the client, and the client never imports
-this package: a wrong field name must not be wrong on both sides.
+Each vendor's own state is in its package. Nothing here imports the client, and the client never imports the
+simulator: if they shared a model, a wrong field name would be wrong on both sides and no test would fail.
 """
 
 from __future__ import annotations
@@ -14,35 +13,39 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
+from annotated_types import Ge, Interval
+from pydantic import ConfigDict
+
+from airflow_provider_telecom.simulator.credentials import ACCOUNTS
 from airflow_provider_telecom.simulator.switches import Preset, Switches, of_vendor
 
-VENDORS = ("kyivstar_open_telecom", "ketchup_loyalty", "kyivstar_fmc", "sunsim", "novaconnect")
+VENDORS = tuple(ACCOUNTS)
 
 
 class Clock:
-    """The town's time. It runs with the real one and can be moved ahead."""
+    """The simulator's clock: it runs with the real one and can be set."""
 
     def __init__(self) -> None:
         self._offset = timedelta(0)
 
     def now(self) -> datetime:
-        """Return the town's time, aware, in UTC."""
+        """Return the simulator's time, aware, in UTC."""
         return datetime.now(UTC) + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Move the town's time by `seconds`."""
+        """Move the clock ahead by `seconds`."""
         self._offset += timedelta(seconds=seconds)
 
     def set(self, moment: datetime) -> None:
-        """Make it `moment` (aware) now; time runs on from there."""
+        """Set the clock to `moment` (aware); it runs on from there."""
         self._offset = moment - datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class Effect:
-    """Something that costs money, rings a phone or changes a state at a vendor."""
+    """Something a vendor did that costs money, rings a phone or changes a state."""
 
     vendor: str
     kind: str
@@ -52,12 +55,12 @@ class Effect:
 
 @dataclass
 class Ledger:
-    """What really happened, in order. Tests compare this with what the client believes."""
+    """All effects in order. Tests compare them with what the client reports."""
 
     effects: list[Effect] = field(default_factory=list)
 
     def of(self, vendor: str | None = None, kind: str | None = None, **facts: Any) -> list[Effect]:
-        """Return the effects of a vendor and kind whose facts hold all that is given."""
+        """Return the effects of a vendor and kind whose facts include those given."""
         return [
             effect
             for effect in list(self.effects)
@@ -69,7 +72,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request that reached the town, faulted or not."""
+    """A request that reached a vendor, with or without a fault."""
 
     vendor: str
     method: str
@@ -77,34 +80,33 @@ class ReceivedRequest:
 
 
 TransitionMode = Literal["immediate", "after_polls", "after_seconds"]
-TRANSITION_MODES: tuple[TransitionMode, ...] = ("immediate", "after_polls", "after_seconds")
+TRANSITION_MODES: tuple[TransitionMode, ...] = get_args(TransitionMode)
 
 
 @dataclass(frozen=True)
 class Transition:
-    """How long a state takes to become final: at once, after N looks, or after N seconds."""
+    """When a state moves to its next stage: at once, after `count` polls, or after `count` seconds."""
 
     mode: TransitionMode = "immediate"
     count: float = 0
 
 
 class Progression:
-    """A state on its way through `stages`; each stage takes one step of its ripeness."""
+    """A state that moves through `stages`, one transition after the other."""
 
     def __init__(self, state: SimulatorState, kind: str, stages: Sequence[str]) -> None:
         self._simulator, self._kind, self._stages = state, kind, tuple(stages)
         self._born, self._polls = state.clock.now(), 0
 
     def poll(self) -> str:
-        """Return the present stage. Looking may ripen it."""
+        """Return the current stage, and count the poll: it may move the state on."""
         self._polls += 1
         return self.stage
 
     @property
     def stage(self) -> str:
-        """The present stage, without a look."""
-        transition = self._simulator.transition(self._kind)
-        last = len(self._stages) - 1
+        """The current stage; reading it does not count as a poll."""
+        transition, last = self._simulator.transition(self._kind), len(self._stages) - 1
         if transition.mode == "immediate" or not transition.count:
             return self._stages[last]
         if transition.mode == "after_polls":
@@ -139,22 +141,23 @@ FaultKind = Literal[
 
 
 @dataclass
-class Fault:
-    """Something that goes wrong `times` times with requests that match."""
+class Fault:  # also the body of POST /_control/faults
+    """A failure that happens to the next `times` requests that match."""
 
     kind: FaultKind
     vendor: str | None = None
     method: str | None = None
     path: str = ""
-    times: int = 1
-    status: int = 503
+    times: Annotated[int, Ge(1)] = 1
+    status: Annotated[int, Interval(ge=200, le=599)] = 503
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
-    seconds: float = 1.0
-    size: int = 200_000_000
+    seconds: Annotated[float, Ge(0)] = 1.0
+    size: Annotated[int, Ge(0)] = 200_000_000
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a fault that could never match, or that would break each request."""
+        """Raise ValueError for an unknown vendor or a wrong regular expression."""
         if self.vendor is not None and self.vendor not in VENDORS:
             raise ValueError(f"vendor must be one of {', '.join(VENDORS)}")
         try:
@@ -162,25 +165,25 @@ class Fault:
         except re.error as error:
             raise ValueError(f"path is not a regular expression: {error}") from None
 
-    def matches(self, seen: ReceivedRequest) -> bool:
-        """Whether this fault is meant for the request. `path` is a regular expression, searched."""
+    def matches(self, request: ReceivedRequest) -> bool:
+        """Whether the fault applies to a request; `path` is a regular expression, searched in its path."""
         return (
             self.times > 0
-            and self.vendor in (None, seen.vendor)
-            and self.method in (None, seen.method)
-            and re.search(self.path, seen.path) is not None
+            and self.vendor in (None, request.vendor)
+            and self.method in (None, request.method)
+            and re.search(self.path, request.path) is not None
         )
 
 
 class SimulatorState:
-    """Everything the vendors share. `reset` makes it new."""
+    """What all vendors share, and each vendor's own state. `reset` discards it all."""
 
     def __init__(self, seed: int = 0, preset: Preset = "default") -> None:
         self.lock = threading.RLock()
         self.reset(seed, preset)
 
     def reset(self, seed: int = 0, preset: Preset = "default") -> None:
-        """Forget everything: ledger, faults, requests, time, and each vendor's books; set all switches."""
+        """Discard ledger, faults, requests, time and each vendor's state; set all switches by the preset."""
         with self.lock:
             self.seed = seed
             self.random = random.Random(seed)
@@ -194,14 +197,14 @@ class SimulatorState:
             self._switches = {vendor: Switches(of_vendor(vendor), preset, seed) for vendor in VENDORS}
 
     def vendor_state(self, vendor: str, new: type[Any]) -> Any:
-        """Return the vendor's own state, made by `new(state)` when first asked for after a reset."""
+        """Return a vendor's state; the first call after a reset makes it with `new(self)`."""
         with self.lock:
             if vendor not in self._vendor_states:
                 self._vendor_states[vendor] = new(self)
             return self._vendor_states[vendor]
 
     def switches(self, vendor: str) -> Switches:
-        """Return the vendor's switches: which readings of its document the simulator follows."""
+        """Return a vendor's switches: which readings of its document it follows."""
         return self._switches[vendor]
 
     def set_switch(self, full_name: str, value: str) -> None:
@@ -212,7 +215,7 @@ class SimulatorState:
         self._switches[vendor].set(name, value)
 
     def record(self, vendor: str, kind: str, **facts: Any) -> Effect:
-        """Write an effect into the ledger."""
+        """Add an effect to the ledger."""
         effect = Effect(vendor, kind, self.clock.now(), facts)
         self.ledger.effects.append(effect)
         return effect
@@ -226,14 +229,14 @@ class SimulatorState:
         self._transitions[kind] = Transition(mode, count)
 
     def transition(self, kind: str) -> Transition:
-        """Return how `kind` ripens: its own rule, else its vendor's, else at once."""
+        """Return the transition of a kind: its own, else its vendor's, else an immediate one."""
         return self._transitions.get(kind) or self._transitions.get(kind.split(".")[0]) or Transition()
 
-    def take_fault(self, seen: ReceivedRequest) -> Fault | None:
-        """Return the first fault meant for the request, and use it up once."""
+    def take_fault(self, request: ReceivedRequest) -> Fault | None:
+        """Return the first fault that applies to the request, and count it as used."""
         with self.lock:
             for fault in self.faults:
-                if fault.matches(seen):
+                if fault.matches(request):
                     fault.times -= 1
                     return fault
             return None

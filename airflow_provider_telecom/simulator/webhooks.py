@@ -1,4 +1,4 @@
-"""The town's post: what vendors tell their customers. Letters go to loopback only."""
+"""Webhooks that the simulated vendors post to their customers. They are sent to loopback addresses only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,13 +17,13 @@ import httpx
 
 from airflow_provider_telecom.simulator.state import SimulatorState
 
-_LOOK_EVERY_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class DeliveryAttempt:
-    """One try to deliver a letter: to whom, when by the town's clock, and how it went."""
+    """One attempt to post a webhook: its address, the simulator's time, and the status or error."""
 
     url: str
     at: datetime
@@ -32,6 +32,8 @@ class DeliveryAttempt:
 
 @dataclass(order=True)
 class _Delivery:
+    """A webhook to post, or a function to call, when it is due; `later` are further attempts."""
+
     due: datetime
     number: int
     url: str = field(compare=False)
@@ -40,77 +42,74 @@ class _Delivery:
 
 
 class WebhookSender:
-    """Delivers letters in the background, by the town's clock, and keeps a log."""
+    """Posts webhooks in a background thread, by the simulator's clock, and keeps a log of attempts."""
 
     def __init__(self, state: SimulatorState) -> None:
         self._simulator = state
-        self._letters: list[_Delivery] = []
+        self._deliveries: list[_Delivery] = []
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._round: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
         self.log: list[DeliveryAttempt] = []
 
     def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
-        """Queue a JSON letter. `tries` are seconds from now; the next one counts after a try that failed."""
+        """Queue a JSON body. `tries` are seconds from now; each is used only if the one before has failed."""
         now = self._simulator.clock.now()
         if not _on_loopback(url):
             self.log.append(DeliveryAttempt(url, now, "refused: not a loopback address"))
             return
         first, *later = (now + timedelta(seconds=seconds) for seconds in tries)
-        self._take(_Delivery(first, next(self._numbers), url, body, tuple(later)))
+        self._queue(_Delivery(first, next(self._numbers), url, body, tuple(later)))
 
-    def remind(self, act: Callable[[], None], seconds: float) -> None:
-        """Run an errand in so many seconds, while nobody else changes the town."""
+    def schedule(self, act: Callable[[], None], seconds: float) -> None:
+        """Call `act` after `seconds`, while it holds the lock of the state."""
         due = self._simulator.clock.now() + timedelta(seconds=seconds)
-        self._take(_Delivery(due, next(self._numbers), "", act))
+        self._queue(_Delivery(due, next(self._numbers), "", act))
 
-    def _take(self, letter: _Delivery) -> None:
+    def _queue(self, delivery: _Delivery) -> None:
         with self._lock:
-            heapq.heappush(self._letters, letter)
-            if self._round is None:
-                self._round = threading.Thread(target=self._walk, name="simulator-post", daemon=True)
-                self._round.start()
+            heapq.heappush(self._deliveries, delivery)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="simulator-webhooks", daemon=True)
+                self._thread.start()
 
     @property
     def waiting(self) -> int:
-        """How many letters are not delivered yet."""
-        return len(self._letters)
+        """How many webhooks are not delivered yet."""
+        return len(self._deliveries)
 
-    def _on_duty(self) -> bool:
+    def _is_current(self) -> bool:
         current: Any = self._simulator.vendor_state("webhook_sender", WebhookSender)
         return current is self
 
-    def _walk(self) -> None:
+    def _run(self) -> None:
         with httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
-            while self._on_duty():
-                letter = self._due()
-                if letter is None:
-                    time.sleep(_LOOK_EVERY_SECONDS)
+            while self._is_current():
+                delivery = self._due()
+                if delivery is None:
+                    time.sleep(_POLL_SECONDS)
                     continue
-                if callable(letter.body):
+                if callable(delivery.body):
                     with self._simulator.lock:
-                        letter.body()
+                        delivery.body()
                 else:
-                    self._deliver(client, letter)
+                    self._deliver(client, delivery)
 
     def _due(self) -> _Delivery | None:
         with self._lock:
-            if self._letters and self._letters[0].due <= self._simulator.clock.now():
-                return heapq.heappop(self._letters)
+            if self._deliveries and self._deliveries[0].due <= self._simulator.clock.now():
+                return heapq.heappop(self._deliveries)
             return None
 
-    def _deliver(self, client: httpx.Client, letter: _Delivery) -> None:
+    def _deliver(self, client: httpx.Client, delivery: _Delivery) -> None:
         try:
-            verdict = str(client.post(letter.url, json=letter.body).status_code)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:  # the last two: no JSON
+            verdict = str(client.post(delivery.url, json=delivery.body).status_code)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:  # last two: no JSON
             verdict = type(error).__name__
-        self.log.append(DeliveryAttempt(letter.url, self._simulator.clock.now(), verdict))
-        if not verdict.startswith("2") and letter.later:
-            due, *later = letter.later
-            with self._lock:
-                heapq.heappush(
-                    self._letters, _Delivery(due, next(self._numbers), letter.url, letter.body, tuple(later))
-                )
+        self.log.append(DeliveryAttempt(delivery.url, self._simulator.clock.now(), verdict))
+        if not verdict.startswith("2") and delivery.later:
+            due, *later = delivery.later
+            self._queue(replace(delivery, due=due, number=next(self._numbers), later=tuple(later)))
 
 
 def _on_loopback(url: str) -> bool:

@@ -89,7 +89,7 @@ def test_it_may_be_told_to_end_as_soon_as_it_speaks() -> None:
         assert process.wait(HANG_SECONDS) == 0
 
 
-def test_ripeness_reaches_the_town() -> None:
+def test_a_transition_reaches_the_state() -> None:
     with running("--port", "0", "--transition", "ketchup_loyalty.sms=after_seconds:60") as process:
         ketchup = json.loads(exports(process)["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
         headers = {"X-API-KEY": ketchup["password"]}
@@ -163,7 +163,7 @@ def test_a_wrong_argument_is_refused_by_name(arguments: list[str], rule: str) ->
         ("sunsim.callback=after_seconds:0.5", ("sunsim.callback", Transition("after_seconds", 0.5))),
     ],
 )
-def test_ripeness_is_read(text: str, read: tuple[str, Transition]) -> None:
+def test_a_transition_is_read(text: str, read: tuple[str, Transition]) -> None:
     assert transition(text) == read
 
 
@@ -180,7 +180,7 @@ def test_ripeness_is_read(text: str, read: tuple[str, Transition]) -> None:
         ("ketchup_loyalty.sms=after_seconds:nan", "must be a number"),
     ],
 )
-def test_ripeness_that_cannot_be_is_refused(text: str, rule: str) -> None:
+def test_a_wrong_transition_is_refused(text: str, rule: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=rule):
         transition(text)
 

@@ -1,4 +1,4 @@
-"""The control desk at /_control: each route, and each order that makes no sense."""
+"""The control API at /_control: each route, and each body that is refused."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tests.eventually import HANG_SECONDS
 
 @pytest.fixture
 def state() -> SimulatorState:
-    """Make a town."""
+    """A new state."""
     return SimulatorState()
 
 
 @pytest.fixture
-def desk(state: SimulatorState) -> TestClient:
+def control(state: SimulatorState) -> TestClient:
     """Give a client of the whole application, without a server."""
     return TestClient(build(state), base_url="http://127.0.0.1")
 
 
-def post(desk: TestClient, route: str, order: Any) -> tuple[int, Any]:
-    answer = desk.post(f"/_control/{route}", json=order)
+def post(control: TestClient, route: str, order: Any) -> tuple[int, Any]:
+    answer = control.post(f"/_control/{route}", json=order)
     return answer.status_code, answer.json()
 
 
@@ -37,27 +37,27 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def test_health(state: SimulatorState, desk: TestClient) -> None:
+def test_health(state: SimulatorState, control: TestClient) -> None:
     state.record("kyivstar_fmc", "call")
     state.clock.advance(7200)
-    told = desk.get("/_control/health").json()
+    told = control.get("/_control/health").json()
     assert (told["ok"], told["effects"]) == (True, 1)
     assert abs(moment(told["now"]) - state.clock.now()) < timedelta(seconds=5)
 
 
-def test_the_ledger_may_be_asked_by_vendor_and_kind(state: SimulatorState, desk: TestClient) -> None:
+def test_the_ledger_may_be_asked_by_vendor_and_kind(state: SimulatorState, control: TestClient) -> None:
     state.record("kyivstar_fmc", "call", calling="0670000201")
     state.record("ketchup_loyalty", "sms")
     state.record("ketchup_loyalty", "viber")
 
     def kinds(**query: str) -> list[str]:
-        return [effect["kind"] for effect in desk.get("/_control/ledger", params=query).json()]
+        return [effect["kind"] for effect in control.get("/_control/ledger", params=query).json()]
 
     assert kinds() == ["call", "sms", "viber"]
     assert kinds(vendor="ketchup_loyalty") == ["sms", "viber"]
     assert kinds(kind="viber") == kinds(vendor="ketchup_loyalty", kind="viber") == ["viber"]
     assert kinds(vendor="kyivstar_fmc", kind="viber") == []
-    first = desk.get("/_control/ledger").json()[0]
+    first = control.get("/_control/ledger").json()[0]
     assert (first["vendor"], first["facts"]) == ("kyivstar_fmc", {"calling": "0670000201"})
     assert moment(first["at"]) == state.ledger.effects[0].at
 
@@ -71,13 +71,13 @@ def test_requests_are_listed_in_order(telecom_simulator: Simulator) -> None:
     ]
 
 
-def test_callbacks_are_listed(state: SimulatorState, desk: TestClient) -> None:
+def test_webhooks_are_listed(state: SimulatorState, control: TestClient) -> None:
     state.vendor_state("webhook_sender", WebhookSender).post("http://192.0.2.1/", {})
-    (posted,) = desk.get("/_control/callbacks").json()
+    (posted,) = control.get("/_control/webhooks").json()
     assert (posted["url"], posted["verdict"]) == ("http://192.0.2.1/", "refused: not a loopback address")
 
 
-def test_a_fault_is_ordered_in_full(state: SimulatorState, desk: TestClient) -> None:
+def test_a_fault_is_ordered_in_full(state: SimulatorState, control: TestClient) -> None:
     order: dict[str, Any] = {
         "kind": "status_after",
         "vendor": "ketchup_loyalty",
@@ -90,61 +90,64 @@ def test_a_fault_is_ordered_in_full(state: SimulatorState, desk: TestClient) -> 
         "seconds": 0.5,
         "size": 10,
     }
-    assert post(desk, "faults", order) == (200, {"faults": 1})
+    assert post(control, "faults", order) == (200, {"faults": 1})
     assert state.faults == [Fault(**order)]
 
 
-def test_a_fault_has_the_defaults_of_the_town(state: SimulatorState, desk: TestClient) -> None:
-    post(desk, "faults", {"kind": "reset_after"})
+def test_a_fault_has_the_defaults_of_the_class(state: SimulatorState, control: TestClient) -> None:
+    post(control, "faults", {"kind": "reset_after"})
     assert state.faults == [Fault("reset_after")]
 
 
-def test_faults_may_come_as_a_list_and_go_together(state: SimulatorState, desk: TestClient) -> None:
-    assert post(desk, "faults", [{"kind": "html"}, {"kind": "silence"}]) == (200, {"faults": 2})
+def test_faults_may_come_as_a_list_and_go_together(state: SimulatorState, control: TestClient) -> None:
+    assert post(control, "faults", [{"kind": "html"}, {"kind": "silence"}]) == (200, {"faults": 2})
     assert [fault.kind for fault in state.faults] == ["html", "silence"]
-    assert desk.delete("/_control/faults").json() == {"faults": 0}
+    assert control.delete("/_control/faults").json() == {"faults": 0}
     assert state.faults == []
 
 
 @pytest.mark.parametrize("kind", ["ketchup_loyalty.sms", "ketchup_loyalty"])
-def test_ripeness_is_set(state: SimulatorState, desk: TestClient, kind: str) -> None:
-    assert post(desk, "transitions", {"kind": kind, "mode": "after_polls", "count": 2}) == (200, {"ok": True})
+def test_a_transition_is_set(state: SimulatorState, control: TestClient, kind: str) -> None:
+    assert post(control, "transitions", {"kind": kind, "mode": "after_polls", "count": 2}) == (
+        200,
+        {"ok": True},
+    )
     progression = state.start_progression("ketchup_loyalty.sms", ["accepted", "delivered"])
     assert [progression.poll() for _ in range(3)] == ["accepted", "delivered", "delivered"]
 
 
-def test_the_clock_moves_ahead(state: SimulatorState, desk: TestClient) -> None:
+def test_the_clock_moves_ahead(state: SimulatorState, control: TestClient) -> None:
     before = state.clock.now()
-    status, told = post(desk, "clock", {"advance": 3600})
+    status, told = post(control, "clock", {"advance": 3600})
     assert status == 200
     assert timedelta(hours=1) <= moment(told["now"]) - before < timedelta(hours=1, seconds=5)
 
 
 @pytest.mark.parametrize("text", ["2026-10-25T00:30:00Z", "2026-10-25T03:30:00+03:00"])
-def test_the_clock_is_set(state: SimulatorState, desk: TestClient, text: str) -> None:
-    assert post(desk, "clock", {"set": text})[0] == 200
+def test_the_clock_is_set(state: SimulatorState, control: TestClient, text: str) -> None:
+    assert post(control, "clock", {"set": text})[0] == 200
     there = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert timedelta(0) <= state.clock.now() - there < timedelta(seconds=5)
 
 
-def test_the_town_is_made_new(state: SimulatorState, desk: TestClient) -> None:
+def test_the_state_is_reset(state: SimulatorState, control: TestClient) -> None:
     state.record("kyivstar_fmc", "call")
     state.faults.append(Fault("html"))
     state.clock.advance(3600)
-    assert post(desk, "reset", {"seed": 7}) == (200, {"ok": True})
+    assert post(control, "reset", {"seed": 7}) == (200, {"ok": True})
     assert (state.ledger.effects, state.faults, state.seed) == ([], [], 7)
     assert abs(state.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 def test_refusing_is_passed_on_to_the_server(state: SimulatorState) -> None:
     asked: list[float] = []
-    desk = TestClient(build(state, asked.append))
-    assert post(desk, "refuse", {"seconds": 2.5}) == (200, {"ok": True})
+    control = TestClient(build(state, asked.append))
+    assert post(control, "refuse", {"seconds": 2.5}) == (200, {"ok": True})
     assert asked == [2.5]
 
 
-def test_without_a_server_nobody_can_refuse(desk: TestClient) -> None:
-    assert post(desk, "refuse", {"seconds": 1})[0] == 409
+def test_without_a_server_nobody_can_refuse(control: TestClient) -> None:
+    assert post(control, "refuse", {"seconds": 1})[0] == 409
 
 
 @pytest.mark.parametrize(
@@ -182,19 +185,19 @@ def test_without_a_server_nobody_can_refuse(desk: TestClient) -> None:
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_and_changes_nothing(
-    state: SimulatorState, desk: TestClient, route: str, order: Any
+    state: SimulatorState, control: TestClient, route: str, order: Any
 ) -> None:
-    assert post(desk, route, order)[0] == 422
+    assert post(control, route, order)[0] == 422
     assert (state.faults, state.seed, state.transition("ketchup_loyalty.sms").mode) == ([], 0, "immediate")
     assert abs(state.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]x", b"\xff"])
-def test_what_is_not_json_is_refused(desk: TestClient, body: bytes) -> None:
+def test_what_is_not_json_is_refused(control: TestClient, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    assert desk.post("/_control/faults", content=body, headers=headers).status_code in (400, 422)
+    assert control.post("/_control/faults", content=body, headers=headers).status_code in (400, 422)
 
 
-def test_there_is_no_documentation_page_to_load_from_elsewhere(desk: TestClient) -> None:
+def test_there_is_no_documentation_page_to_load_from_elsewhere(control: TestClient) -> None:
     for path in ("/docs", "/redoc", "/openapi.json"):
-        assert desk.get(path).status_code == 404
+        assert control.get(path).status_code == 404

@@ -31,7 +31,7 @@ class Letters:
     def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
         self.posted.append((url, body))
 
-    def remind(self, act: Callable[[], None], seconds: float) -> None:
+    def schedule(self, act: Callable[[], None], seconds: float) -> None:
         """Leave it to the test."""
 
 

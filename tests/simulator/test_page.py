@@ -1,4 +1,4 @@
-"""The town's page: its limits first, then what it has to offer."""
+"""The simulator's page: first what it does not imitate, then its vendors and its control API."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ def test_effects_and_requests_are_counted(telecom_simulator: Simulator) -> None:
     assert "requests so far: 3." in html
 
 
-def test_it_tells_the_towns_time(telecom_simulator: Simulator) -> None:
+def test_it_shows_the_simulators_clock(telecom_simulator: Simulator) -> None:
     from datetime import datetime
 
     telecom_simulator.state.clock.set(datetime(2031, 5, 6, 7, 8, tzinfo=UTC))
-    assert "It is 2031-05-06 07:08:" in page(telecom_simulator)
+    assert "Its clock shows 2031-05-06 07:08:" in page(telecom_simulator)
 
 
 def test_what_comes_from_elsewhere_is_escaped(telecom_simulator: Simulator) -> None:
     telecom_simulator.state.record("kyivstar_fmc", "<b>call</b>")
-    html = page(telecom_simulator, Host="town&<script>x</script>")
+    html = page(telecom_simulator, Host="simulator&<script>x</script>")
     assert "&lt;b&gt;call&lt;/b&gt; 1" in row(html, "Kyivstar FMC")
     assert "<b>" not in html
     assert "<script>" not in html
@@ -86,7 +86,7 @@ def test_it_loads_nothing_from_elsewhere(telecom_simulator: Simulator) -> None:
 
 
 def test_its_commands_work(telecom_simulator: Simulator) -> None:
-    """The bodies that the page shows are sent to the desk as they stand."""
+    """The bodies that the page shows are accepted by the control API as they are."""
     commands = [
         unescape(text) for text in re.findall(r"<pre>(.*?)</pre>", page(telecom_simulator), re.DOTALL)
     ]

@@ -19,7 +19,7 @@ ANSWERED = b'"effects"'
 def _kept(simulator: Simulator) -> socket.socket:
     """Return a connection that has had one whole answer and stays open."""
     peer = socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS)
-    peer.sendall(b"GET /_control/health HTTP/1.1\r\nHost: town\r\n\r\n")
+    peer.sendall(b"GET /_control/health HTTP/1.1\r\nHost: simulator\r\n\r\n")
     received = b""
     while ANSWERED not in received:
         received += peer.recv(65536)
@@ -59,7 +59,7 @@ def test_a_call_is_in_the_records_only_when_it_has_ended(telecom_simulator: Simu
     assert told() == 1
 
 
-def test_a_letter_that_is_no_json_does_not_end_the_post(telecom_simulator: Simulator) -> None:
+def test_a_body_that_is_no_json_does_not_end_the_sender(telecom_simulator: Simulator) -> None:
     webhook_sender: WebhookSender = telecom_simulator.state.vendor_state("webhook_sender", WebhookSender)
     webhook_sender.post("http://127.0.0.1:9/", {"price": float("nan")})
     webhook_sender.post("http://127.0.0.1:9/", {})

@@ -1,4 +1,4 @@
-"""The town on a port: opening, closing, refusing, and what points at it."""
+"""The simulator on a port: start, stop, refusal of connections, and connections that point at it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from airflow_provider_telecom.simulator.server import SHORT_NAMES, Simulator
+from airflow_provider_telecom.simulator.credentials import ACCOUNTS
+from airflow_provider_telecom.simulator.server import Simulator
 from tests.eventually import HANG_SECONDS, eventually
 
 
@@ -111,7 +112,7 @@ def test_it_listens_on_loopback_only(simulator: Simulator) -> None:
 
 def test_refusing_drops_kept_connections_and_takes_no_new_one(simulator: Simulator) -> None:
     with socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS) as kept:
-        kept.sendall(b"GET /_control/health HTTP/1.1\r\nHost: town\r\n\r\n")
+        kept.sendall(b"GET /_control/health HTTP/1.1\r\nHost: simulator\r\n\r\n")
         answer = b""
         while not answer.endswith(b"}"):
             answer += kept.recv(65536)
@@ -169,12 +170,12 @@ def test_a_refusal_for_a_while_ends_by_itself(simulator: Simulator) -> None:
 
 def test_a_refusal_lasts_as_long_as_it_is_told(simulator: Simulator) -> None:
     simulator.refuse_for(60)
-    assert eventually(lambda: simulator._planned)
-    shuts, opens = simulator._planned
+    assert eventually(lambda: simulator._timers)
+    shuts, opens = simulator._timers
     assert opens.when() - shuts.when() == pytest.approx(60)
 
 
-def test_the_desk_answers_before_it_refuses(simulator: Simulator) -> None:
+def test_the_control_api_answers_before_it_refuses(simulator: Simulator) -> None:
     answer = httpx.post(f"{simulator.url}/_control/refuse", json={"seconds": 60}, timeout=HANG_SECONDS)
     assert (answer.status_code, answer.json()) == (200, {"ok": True})
     assert eventually(lambda: refused(simulator))
@@ -226,22 +227,19 @@ def test_hundreds_of_connections_at_once_are_taken(simulator: Simulator) -> None
 
 
 @pytest.mark.parametrize(
-    ("conn_type", "short", "login"),
+    ("conn_type", "login"),
     [
-        ("kyivstar_open_telecom", "kyivstar_open_telecom", "sim_client"),
-        ("ketchup_loyalty", "ketchup_loyalty", None),
-        ("kyivstar_fmc", "kyivstar_fmc", None),
-        ("sunsim", "sunsim", None),
-        ("novaconnect", "novaconnect", None),
+        ("kyivstar_open_telecom", "sim_client"),
+        ("ketchup_loyalty", None),
+        ("kyivstar_fmc", None),
+        ("sunsim", None),
+        ("novaconnect", None),
     ],
 )
-def test_a_connection_points_here(
-    simulator: Simulator, conn_type: str, short: str, login: str | None
-) -> None:
+def test_a_connection_points_here(simulator: Simulator, conn_type: str, login: str | None) -> None:
     connection = simulator.connection(conn_type)
     assert connection["conn_type"] == conn_type
-    assert connection["host"] == f"http://127.0.0.1:{simulator.port}/{short}"
-    assert connection["host"] == simulator.base(conn_type) == simulator.base(short)
+    assert connection["host"] == f"http://127.0.0.1:{simulator.port}/{conn_type}" == simulator.base(conn_type)
     assert connection["login"] == login
     assert connection["password"].startswith("sim_")
     assert connection["extra"]["allow_private_hosts"] is True
@@ -254,15 +252,15 @@ def test_a_connection_of_no_vendor_is_an_error(simulator: Simulator) -> None:
 
 def test_the_environment_holds_the_five_default_connections(simulator: Simulator) -> None:
     environment = simulator.environment()
-    assert set(environment) == {f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT" for conn_type in SHORT_NAMES}
+    assert set(environment) == {f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT" for conn_type in ACCOUNTS}
     assert len(environment) == 5
-    for conn_type in SHORT_NAMES:
+    for conn_type in ACCOUNTS:
         text = environment[f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT"]
         assert json.loads(text) == simulator.connection(conn_type)
         assert "'" not in text  # it stands between single quotes in a shell
 
 
-@pytest.mark.parametrize("conn_type", list(SHORT_NAMES))
+@pytest.mark.parametrize("conn_type", list(ACCOUNTS))
 def test_airflow_reads_the_environment(
     simulator: Simulator, conn_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

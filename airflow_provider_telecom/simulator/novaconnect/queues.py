@@ -35,7 +35,7 @@ def _schedule_webhooks(data: VendorData, queue: Queue) -> None:
     transition = data.simulator.transition("novaconnect.queue")
     if transition.mode == "after_seconds":
         for turn in range(1, len(queue.sims) + 1):
-            data.webhook_sender.remind(lambda: settle(data), turn * transition.count)
+            data.webhook_sender.schedule(lambda: settle(data), turn * transition.count)
 
 
 def settle(data: VendorData, polling: bool = False) -> None:

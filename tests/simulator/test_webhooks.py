@@ -1,4 +1,4 @@
-"""The town's post: letters by the town's clock, to loopback only."""
+"""Webhooks of the simulated vendors: by the simulator's clock, to loopback addresses only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.eventually import HANG_SECONDS, eventually
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes letters, and answers with the next of `answers`, the last of them for good."""
+    """Receives webhooks, and answers with the next of `answers`; the last one is repeated."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers = [200]
-        self.letters: list[Any] = []
+        self.bodies: list[Any] = []
         self.types: list[str | None] = []
         self.url = f"http://127.0.0.1:{self.server_port}/hook"
 
@@ -36,7 +36,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
-        self.server.letters.append(json.loads(self.rfile.read(length)))
+        self.server.bodies.append(json.loads(self.rfile.read(length)))
         self.server.types.append(self.headers["Content-Type"])
         answers = self.server.answers
         self.send_response(answers.pop(0) if len(answers) > 1 else answers[0])
@@ -61,13 +61,13 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def state() -> Iterator[SimulatorState]:
-    """Make a town, whose postman goes home in the end."""
+    """A new state whose sender ends with the test."""
     made = SimulatorState()
     yield made
     made.reset()
 
 
-def postman_of(state: SimulatorState) -> WebhookSender:
+def webhook_sender_of(state: SimulatorState) -> WebhookSender:
     webhook_sender: WebhookSender = state.vendor_state("webhook_sender", WebhookSender)
     return webhook_sender
 
@@ -76,37 +76,37 @@ def verdicts(webhook_sender: WebhookSender) -> list[str]:
     return [posted.verdict for posted in webhook_sender.log]
 
 
-def test_a_letter_comes_as_json_and_is_logged(state: SimulatorState, receiver: Receiver) -> None:
-    webhook_sender = postman_of(state)
+def test_a_webhook_comes_as_json_and_is_logged(state: SimulatorState, receiver: Receiver) -> None:
+    webhook_sender = webhook_sender_of(state)
     webhook_sender.post(receiver.url, {"status": "доставлено"})
     assert eventually(lambda: verdicts(webhook_sender) == ["200"])
-    assert receiver.letters == [{"status": "доставлено"}]
+    assert receiver.bodies == [{"status": "доставлено"}]
     assert receiver.types == ["application/json"]
     assert webhook_sender.log[0].url == receiver.url
     assert webhook_sender.waiting == 0
 
 
-def test_a_letter_for_later_waits_for_the_towns_clock(state: SimulatorState, receiver: Receiver) -> None:
-    webhook_sender = postman_of(state)
+def test_a_webhook_for_later_waits_for_the_clock(state: SimulatorState, receiver: Receiver) -> None:
+    webhook_sender = webhook_sender_of(state)
     webhook_sender.post(receiver.url, 1, (60,))
     time.sleep(0.2)
-    assert (receiver.letters, webhook_sender.waiting) == ([], 1)
+    assert (receiver.bodies, webhook_sender.waiting) == ([], 1)
     state.clock.advance(61)
-    assert eventually(lambda: receiver.letters == [1])
+    assert eventually(lambda: receiver.bodies == [1])
 
 
-def test_letters_come_in_the_order_in_which_they_are_due(state: SimulatorState, receiver: Receiver) -> None:
-    webhook_sender = postman_of(state)
+def test_webhooks_come_in_the_order_in_which_they_are_due(state: SimulatorState, receiver: Receiver) -> None:
+    webhook_sender = webhook_sender_of(state)
     for number, delay in enumerate([30, 10, 20, 10]):
         webhook_sender.post(receiver.url, number, (delay,))
     state.clock.advance(60)
-    assert eventually(lambda: len(receiver.letters) == 4)
-    assert receiver.letters == [1, 3, 2, 0]
+    assert eventually(lambda: len(receiver.bodies) == 4)
+    assert receiver.bodies == [1, 3, 2, 0]
 
 
 def test_a_try_that_failed_is_repeated_when_its_time_comes(state: SimulatorState, receiver: Receiver) -> None:
     receiver.answers = [500, 404, 200]
-    webhook_sender = postman_of(state)
+    webhook_sender = webhook_sender_of(state)
     webhook_sender.post(receiver.url, "a", (0, 60, 360, 3600))
     assert eventually(lambda: verdicts(webhook_sender) == ["500"])
     time.sleep(0.2)
@@ -117,47 +117,47 @@ def test_a_try_that_failed_is_repeated_when_its_time_comes(state: SimulatorState
     assert eventually(lambda: verdicts(webhook_sender) == ["500", "404", "200"])
     state.clock.advance(86_400)
     time.sleep(0.2)
-    assert receiver.letters == ["a"] * 3
+    assert receiver.bodies == ["a"] * 3
     assert webhook_sender.waiting == 0
     first, second, third = (posted.at for posted in webhook_sender.log)
     assert (second - first).total_seconds() >= 60
     assert (third - second).total_seconds() >= 299
 
 
-def test_after_the_last_try_a_letter_is_given_up(state: SimulatorState, receiver: Receiver) -> None:
+def test_after_the_last_try_a_webhook_is_given_up(state: SimulatorState, receiver: Receiver) -> None:
     receiver.answers = [503]
-    webhook_sender = postman_of(state)
+    webhook_sender = webhook_sender_of(state)
     webhook_sender.post(receiver.url, "a", (0, 60))
     state.clock.advance(3600)
     assert eventually(lambda: verdicts(webhook_sender) == ["503", "503"])
     time.sleep(0.2)
-    assert (len(receiver.letters), webhook_sender.waiting) == (2, 0)
+    assert (len(receiver.bodies), webhook_sender.waiting) == (2, 0)
 
 
 def test_a_redirect_is_not_followed_and_counts_as_failed(state: SimulatorState, receiver: Receiver) -> None:
     receiver.answers = [302, 200]
-    webhook_sender = postman_of(state)
+    webhook_sender = webhook_sender_of(state)
     webhook_sender.post(receiver.url, "a", (0, 0))
     assert eventually(lambda: verdicts(webhook_sender) == ["302", "200"])
 
 
 def test_nobody_at_home_is_a_failed_try(state: SimulatorState, receiver: Receiver) -> None:
-    webhook_sender = postman_of(state)
+    webhook_sender = webhook_sender_of(state)
     webhook_sender.post("http://127.0.0.1:1/", "a", (0, 0))
     assert eventually(lambda: verdicts(webhook_sender) == ["ConnectError", "ConnectError"])
     webhook_sender.post(receiver.url, "b")
-    assert eventually(lambda: receiver.letters == ["b"])
+    assert eventually(lambda: receiver.bodies == ["b"])
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "http://127.0.0.1:1/\x00", "http://127.0.0.1:99999/"])
 def test_an_address_that_cannot_be_does_not_end_the_post(
     state: SimulatorState, receiver: Receiver, url: str
 ) -> None:
-    webhook_sender = postman_of(state)
+    webhook_sender = webhook_sender_of(state)
     webhook_sender.post(url, "a")
     webhook_sender.post(receiver.url, "b")
     assert eventually(lambda: len(webhook_sender.log) == 2)
-    assert receiver.letters == ["b"]
+    assert receiver.bodies == ["b"]
     assert not verdicts(webhook_sender)[0].startswith("2")
 
 
@@ -177,33 +177,33 @@ def test_an_address_that_cannot_be_does_not_end_the_post(
         "",
     ],
 )
-def test_letters_go_to_loopback_only(state: SimulatorState, url: str) -> None:
-    webhook_sender = postman_of(state)
+def test_webhooks_go_to_loopback_only(state: SimulatorState, url: str) -> None:
+    webhook_sender = webhook_sender_of(state)
     webhook_sender.post(url, {})
     assert verdicts(webhook_sender) == ["refused: not a loopback address"]
     assert webhook_sender.waiting == 0
 
 
 def test_loopback_has_a_name_too(state: SimulatorState, receiver: Receiver) -> None:
-    webhook_sender = postman_of(state)
+    webhook_sender = webhook_sender_of(state)
     webhook_sender.post(receiver.url.replace("127.0.0.1", "localhost"), "a")
-    assert eventually(lambda: receiver.letters == ["a"])
+    assert eventually(lambda: receiver.bodies == ["a"])
 
 
-def test_a_reset_ends_the_old_postman_and_his_letters(state: SimulatorState, receiver: Receiver) -> None:
-    old = postman_of(state)
+def test_a_reset_ends_the_old_sender_and_its_deliveries(state: SimulatorState, receiver: Receiver) -> None:
+    old = webhook_sender_of(state)
     old.post(receiver.url, "old", (30,))
-    walking = old._round
+    walking = old._thread
     assert walking is not None
     state.reset()
     walking.join(HANG_SECONDS)
     assert not walking.is_alive()
-    new = postman_of(state)
+    new = webhook_sender_of(state)
     assert new is not old
     state.clock.advance(60)
     new.post(receiver.url, "new")
     assert eventually(lambda: verdicts(new) == ["200"])
-    assert (receiver.letters, old.log) == (["new"], [])
+    assert (receiver.bodies, old.log) == (["new"], [])
 
 
 def test_a_queue_calls_back_in_time_though_nobody_looks(state: SimulatorState, receiver: Receiver) -> None:
@@ -213,7 +213,7 @@ def test_a_queue_calls_back_in_time_though_nobody_looks(state: SimulatorState, r
     enqueue(vendor_state, "block", [1001, 1002], {}, user, receiver.url)
     state.clock.advance(700)
     assert eventually(lambda: vendor_state.sims[1001].block == "u")
-    assert receiver.letters == []
+    assert receiver.bodies == []
     state.clock.advance(600)
-    assert eventually(lambda: len(receiver.letters) == 1)
-    assert receiver.letters[0]["status"] == {"count": 2, "process": 2, "percentage": 100}
+    assert eventually(lambda: len(receiver.bodies) == 1)
+    assert receiver.bodies[0]["status"] == {"count": 2, "process": 2, "percentage": 100}
