@@ -130,32 +130,33 @@ def all_rows(folder: Path, ending: str = "jsonl") -> list[dict[str, Any]]:
 
 
 def expected(message: Message, zone: Any = None) -> dict[str, Any]:
-    """Return what the books say of a message, by the table's names and types."""
-    country, is_viber = message.country, message.module == "viber"
+    """Return what the simulator has of a message, by the names and types of the schema."""
+    draft = message.draft
+    country, is_viber = draft.country, draft.module == "viber"
     at = f"{message.created.astimezone(zone or UTC):%Y-%m-%d %H:%M:%S}"
     moment = message.created.replace(microsecond=0) if zone else None
     final = "Delivered"
     if is_viber:
-        final = "not-viber-user" if message.msisdn == AWAY else "Read"
+        final = "not-viber-user" if draft.msisdn == AWAY else "Read"
     row: dict[str, Any] = {
         "message_id": message.id,
-        "message_type": message.module,
-        "msisdn": message.msisdn,
+        "message_type": draft.module,
+        "msisdn": draft.msisdn,
         "country_name": "Ukraine",
         "brand_name": "Kyivstar - Kyivstar GSM JSC",
         "mcc": "255",
         "mnc": "03",
-        "originator": "HLR" if message.module == "hlr" else "Shop",
-        "price": message.price,
+        "originator": "HLR" if draft.module == "hlr" else "Shop",
+        "price": draft.price,
         "currency": "EUR",
         **{f"{name}_date": at for name in ("incoming", "sending", "dlr")},
         **{f"{name}_utc": moment for name in ("incoming", "sending", "dlr")},
         "status": final,
         "status_folded": final.casefold(),
-        "body": None if message.module == "hlr" else message.text,
-        "img": message.options.get("img"),
-        "caption": message.options.get("caption"),
-        "action": message.options.get("action"),
+        "body": None if draft.module == "hlr" else draft.text,
+        "img": draft.options.get("img"),
+        "caption": draft.options.get("caption"),
+        "action": draft.options.get("action"),
     }
     sms = {"id": f"9{message.id}", "price": country.sms, "currency": "EUR", "status": "Delivered"}
     replaced = final == "not-viber-user"

@@ -11,54 +11,55 @@ from xml.etree import ElementTree as ET
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.filters import statistics_status
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
-from airflow_provider_telecom.simulator.ketchup_loyalty.reports import hlr_details
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
+from airflow_provider_telecom.simulator.ketchup_loyalty.status import hlr_details
 
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
-def row(vendor_state: VendorState, message: Message) -> dict[str, Any]:
-    """Return what a file says of a message, as it stands now."""
-    country, delivery = message.country, message.delivery
+def row(state: VendorState, message: Message) -> dict[str, Any]:
+    """Return the row of a message with its present status."""
+    draft, delivery = message.draft, message.delivery
+    country = draft.country
     facts = {
         "message_ID": int(message.id),
-        "message_type": message.module,
-        "msisdn": int(message.msisdn),
+        "message_type": draft.module,
+        "msisdn": int(draft.msisdn),
         "Country_name": country.name,
         "brand_name": f"{country.brand} - {country.operator}",
         "mcc": int(country.mcc),
         "mnc": country.mnc,
-        "originator": message.originator,
-        "price": f"{message.price:.7f} {CURRENCY}",
-        "Incoming date": vendor_state.naive(message.created),
-        "Sending date": vendor_state.naive(delivery.start) if delivery.started else None,
-        "DLR Date": vendor_state.naive(delivery.settled),
+        "originator": draft.originator,
+        "price": f"{draft.price:.7f} {CURRENCY}",
+        "Incoming date": state.local_text(message.created),
+        "Sending date": state.local_text(delivery.start) if delivery.started else None,
+        "DLR Date": state.local_text(delivery.finished),
         "Status": statistics_status(message),
-        "body": _network(message) if message.module == "hlr" else message.text,
+        "body": _hlr_body(message) if draft.module == "hlr" else draft.text,
     }
-    options = {"img": "img", "caption": "Caption", "action": "Action"}
-    facts |= {options[name]: value for name, value in message.options.items()}
-    if vendor_state.switches.on("alternative_sms") and message.delivery.stage == "not-viber-user":
-        facts["alternativeSMS"] = _alternative(facts, message)
+    names = {"img": "img", "caption": "Caption", "action": "Action"}
+    facts |= {names[name]: value for name, value in draft.options.items()}
+    if state.switches.on("alternative_sms") and delivery.stage == "not-viber-user":
+        facts["alternativeSMS"] = _alternative_sms(facts, message)
     return facts
 
 
-def _alternative(viber: dict[str, Any], message: Message) -> dict[str, Any]:
-    """Return the SMS that went out in place of a Viber message, as the document nests it."""
+def _alternative_sms(viber: dict[str, Any], message: Message) -> dict[str, Any]:
+    """Return the SMS that was sent in place of a Viber message, as the document nests it."""
     shared = {name: value for name, value in viber.items() if name not in ("img", "Caption", "Action")}
     return shared | {
         "message_ID": int(f"9{message.id}"),
         "message_type": "sms",
-        "price": f"{message.country.sms:.7f} {CURRENCY}",
+        "price": f"{message.draft.country.sms:.7f} {CURRENCY}",
         "Status": "Delivered",
-        "body": f"SMS: {message.text}",
+        "body": f"SMS: {message.draft.text}",
     }
 
 
-def _network(message: Message) -> dict[str, Any]:
-    """Return what a look-up found, as its row's body."""
-    country, status = message.country, message.delivery.stage
-    ported, roaming = hlr_details(message, status)
+def _hlr_body(message: Message) -> dict[str, Any]:
+    """Return the result of a look-up, the body of its row."""
+    country, status = message.draft.country, message.delivery.stage
+    ported, roaming = hlr_details(message.draft, status)
     return {
         "Country_name": country.name,
         "Brand": country.brand,
@@ -66,7 +67,7 @@ def _network(message: Message) -> dict[str, Any]:
         "MCC": int(country.mcc),
         "MNC": country.mnc,
         "Status": status.capitalize(),
-        "IMSI": int(country.mcc + country.mnc + message.msisdn[-9:]),
+        "IMSI": int(country.mcc + country.mnc + message.draft.msisdn[-9:]),
         "Ported": int(ported),
         "Roaming": int(roaming),
     }

@@ -1,4 +1,4 @@
-"""Which messages a statistics request is about. A null is the same as a field that is not there."""
+"""Which messages a statistics request selects. A null is the same as a missing field."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_telecom.simulator.ketchup_loyalty.answers import Refusal
-from airflow_provider_telecom.simulator.ketchup_loyalty.fields import only
+from airflow_provider_telecom.simulator.ketchup_loyalty.arguments import check_fields
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import COUNTRIES
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VendorError
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
 
 Test = Callable[[Message], bool]
@@ -39,7 +39,7 @@ _CHOICES = {
     "country_name": (84, {country.name for country in COUNTRIES}),
     "sl_clicks_comp": (85, {"<", ">", "="}),
 }
-_MOST_IDS = 300
+_MAX_IDS = 300
 
 
 def statistics_status(message: Message) -> str:
@@ -47,94 +47,92 @@ def statistics_status(message: Message) -> str:
     return STATUSES[message.delivery.stage]
 
 
-def chosen(vendor_state: VendorState, body: dict[str, Any]) -> list[Message]:
-    """Return the messages that are asked for; a list of ids overrides all else."""
-    only(body, FIELDS, 7)
+def find_messages(state: VendorState, body: dict[str, Any]) -> list[Message]:
+    """Return the selected messages; a list of ids overrides everything else."""
+    check_fields(body, FIELDS, 7)
     given = {name: value for name, value in body.items() if value is not None}
     if by_id(given):
         ids = _message_ids(given["message_id"])
-        return [vendor_state.messages[key] for key in ids if key in vendor_state.messages]
-    tests = [*_windows(vendor_state, given), *_choices(given), *_values(given), *_clicks(given)]
-    return [message for message in vendor_state.messages.values() if all(test(message) for test in tests)]
+        return [state.messages[key] for key in ids if key in state.messages]
+    tests = [*_windows(state, given), *_choices(given), *_values(given), *_clicks(given)]
+    return [message for message in state.messages.values() if all(test(message) for test in tests)]
 
 
 def by_id(body: dict[str, Any]) -> bool:
-    """Return whether messages are asked for by id: an empty list, or what is no list, does not count."""
+    """Return whether messages are selected by id: an empty list, or anything but a list, does not count."""
     return isinstance(body.get("message_id"), list) and bool(body["message_id"])
 
 
 def _message_ids(ids: list[Any]) -> list[str]:
     texts = [str(key) for key in ids]
-    if len(texts) > _MOST_IDS or not all(text.isascii() and text.isdigit() for text in texts):
-        raise Refusal(80)
+    if len(texts) > _MAX_IDS or not all(text.isascii() and text.isdigit() for text in texts):
+        raise VendorError(80)
     return list(dict.fromkeys(texts))
 
 
-def _windows(vendor_state: VendorState, given: dict[str, Any]) -> Iterator[Test]:
-    """Yield the tests of the two windows; that of arrival is required."""
+def _windows(state: VendorState, given: dict[str, Any]) -> Iterator[Test]:
+    """Yield the tests of the two periods; that of arrival is required."""
     if "time_in_from" not in given and "time_in_to" not in given:
-        raise Refusal(2)
-    since, until = (_moment(given.get(name)) for name in ("time_in_from", "time_in_to"))
+        raise VendorError(2)
+    since, until = (_parse_time(given.get(name)) for name in ("time_in_from", "time_in_to"))
     if since > until:
-        raise Refusal(86)
-    yield lambda message: since <= _on_the_wall(vendor_state, message.created) <= until
+        raise VendorError(86)
+    yield lambda message: since <= _local_time(state, message.created) <= until
     if "time_sent_from" in given:
-        earliest = _moment(given["time_sent_from"])
-        yield lambda message: _on_the_wall(vendor_state, message.delivery.start) >= earliest
+        earliest = _parse_time(given["time_sent_from"])
+        yield lambda message: _local_time(state, message.delivery.start) >= earliest
     if "time_sent_to" in given:
-        latest = _moment(given["time_sent_to"])
+        latest = _parse_time(given["time_sent_to"])
         yield (
-            lambda message: (
-                message.delivery.started and _on_the_wall(vendor_state, message.delivery.start) <= latest
-            )
+            lambda message: message.delivery.started and _local_time(state, message.delivery.start) <= latest
         )
 
 
-def _on_the_wall(vendor_state: VendorState, moment: datetime) -> datetime:
-    """Return a moment as a database sees it that knows no zones: of an hour that comes twice, it has both."""
-    return moment.astimezone(vendor_state.zone).replace(microsecond=0, tzinfo=None)
+def _local_time(state: VendorState, moment: datetime) -> datetime:
+    """Return the local time as in a database without zones: an hour that occurs twice has both passes."""
+    return moment.astimezone(state.zone).replace(microsecond=0, tzinfo=None)
 
 
-def _moment(text: Any) -> datetime:
+def _parse_time(text: Any) -> datetime:
     try:
         return datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
     except (TypeError, ValueError):
-        raise Refusal(86) from None
+        raise VendorError(86) from None
 
 
 def _choices(given: dict[str, Any]) -> Iterator[Test]:
-    """Yield the tests of the fields that have a fixed set of values. What is sent here came by the API."""
+    """Yield the tests of the fields with a fixed set of values. All messages here were sent by the API."""
     for name, (code, allowed) in _CHOICES.items():
         if name in given and (not isinstance(given[name], str) or given[name] not in allowed):
-            raise Refusal(code)
+            raise VendorError(code)
     if "message_type" in given:
-        yield lambda message: message.module == given["message_type"]
+        yield lambda message: message.draft.module == given["message_type"]
     if "source_type" in given:
         yield lambda message: given["source_type"] == "api"
     if "status" in given:
         yield lambda message: statistics_status(message) == given["status"]
     if "country_name" in given:
-        yield lambda message: message.country.name == given["country_name"]
+        yield lambda message: message.draft.country.name == given["country_name"]
 
 
 def _values(given: dict[str, Any]) -> Iterator[Test]:
     if not isinstance(given.get("originator", ""), str) or not isinstance(given.get("callback_url", ""), str):
-        raise Refusal(7)
+        raise VendorError(7)
     if "originator" in given:
-        yield lambda message: message.originator == given["originator"]
+        yield lambda message: message.draft.originator == given["originator"]
     if isinstance(given.get("msisdn"), list) and given["msisdn"]:
         numbers = {str(msisdn) for msisdn in given["msisdn"]}
-        yield lambda message: message.msisdn in numbers
+        yield lambda message: message.draft.msisdn in numbers
     if "operator_id" in given and "country_name" in given:
         operator = str(given["operator_id"])
-        yield lambda message: message.country.mcc + message.country.mnc == operator
+        yield lambda message: message.draft.country.mcc + message.draft.country.mnc == operator
 
 
 def _clicks(given: dict[str, Any]) -> Iterator[Test]:
-    """Yield the test of short links' clicks; here nobody ever clicks."""
+    """Yield the test of short links' clicks; here are no clicks."""
     count = given.get("sl_clicks_count", 0)
     if type(count) is not int or not 0 <= count <= 999_999 or given.get("sl_clicks", 0) not in (0, 1):
-        raise Refusal(7)
+        raise VendorError(7)
     if given.get("sl_clicks") and "sl_clicks_comp" in given:
         passes = {"<": count > 0, ">": count < 0, "=": count == 0}[given["sl_clicks_comp"]]
         yield lambda message: passes

@@ -1,60 +1,49 @@
-"""KetchUp's HLR look-ups: one by a multipart form, many by a JSON array; status, prices, reports."""
+"""KetchUp's HLR look-ups: one by a multipart form, many by a JSON array; statuses."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import HTTPException, Request
 
-from airflow_provider_telecom.simulator.ketchup_loyalty import fields, reports
-from airflow_provider_telecom.simulator.ketchup_loyalty.answers import HLR, Refusal, refuse_known, single
-from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY, Country
-from airflow_provider_telecom.simulator.ketchup_loyalty.state import Delivery, Message, VendorState
+from airflow_provider_telecom.simulator.ketchup_loyalty import arguments
+from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
+    HLR,
+    VendorError,
+    raise_if_known,
+    single,
+)
+from airflow_provider_telecom.simulator.ketchup_loyalty.sms import created
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import Draft, Line, Message, VendorState
+from airflow_provider_telecom.simulator.ketchup_loyalty.status import found, read_routes, schedule_webhook
 
 _FIELDS = {"msisdn", "reference", "tariff", "callback_url"}
 _ACCEPTED = {"multipart": {"form", "raw"}, "form": {"form"}, "raw": {"raw"}, "json": {"json"}}
-"""The forms of a body that are understood, by the switch `hlr_body`."""
+"""The formats of a body that are understood, by the switch `hlr_body`."""
 
 
-@dataclass(slots=True)
-class Draft:
-    """One look-up that can be made as it is asked for."""
-
-    msisdn: str
-    reference: str
-    tariff: int
-    country: Country
-    callback_url: str | None
-
-    @property
-    def price(self) -> Decimal:
-        """What it costs, in EUR."""
-        return self.country.hlr
-
-
-async def create(vendor_state: VendorState, request: Request) -> dict[str, Any]:
+async def create(state: VendorState, request: Request) -> dict[str, Any]:
     """Look up one number (an object, or a form with its fields) or many (a list, or a form's payload)."""
-    form = await _form_of(request)
-    if form not in _ACCEPTED[vendor_state.switches["hlr_body"]]:
-        raise Refusal(HLR.payload)
-    if form != "form":
-        content = await fields.json_body(request, HLR.payload)
-        return _one(vendor_state, content) if isinstance(content, dict) else _many(vendor_state, content)
-    sent = await _fields_of(request)
-    if sent.keys() == {"payload"}:
+    body_format = await _format_of(request)
+    if body_format not in _ACCEPTED[state.switches["hlr_body"]]:
+        raise VendorError(HLR.payload)
+    if body_format != "form":
+        content = await arguments.json_body(request, HLR.payload)
+        return _create_one(state, content) if isinstance(content, dict) else _create_many(state, content)
+    form = await _read_form(request)
+    if form.keys() == {"payload"}:
         try:
-            return _many(vendor_state, json.loads(sent["payload"]))
+            return _create_many(state, json.loads(form["payload"]))
         except ValueError:
-            raise Refusal(HLR.payload) from None
-    if sent.get("tariff", "").isdecimal():
-        return _one(vendor_state, {**sent, "tariff": int(sent["tariff"])})
-    return _one(vendor_state, sent)
+            raise VendorError(HLR.payload) from None
+    has_number = form.get("tariff", "").isdecimal()
+    return _create_one(state, {**form, "tariff": int(form["tariff"])} if has_number else form)
 
 
-async def _form_of(request: Request) -> str:
+async def _format_of(request: Request) -> str:
     """Return how a body is posted: as JSON, as JSON under the content type of a form, or as a form."""
     is_json = (await request.body()).lstrip()[:1] in {b"[", b"{"}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -63,132 +52,85 @@ async def _form_of(request: Request) -> str:
     return "form" if kind == "multipart/form-data" else "another"
 
 
-async def by_id(vendor_state: VendorState, request: Request) -> dict[str, Any]:
-    """Return a look-up by its id, or, where that is the switch, by its reference."""
+async def by_id(state: VendorState, request: Request) -> dict[str, Any]:
+    """Return a look-up by its id, or, with the switch, by its reference."""
     key = request.path_params["key"]
-    message = vendor_state.by_id("hlr", key)
-    if message is None and vendor_state.switches["reference_path"] == "shared":
-        message = vendor_state.by_reference("hlr", key)
-    return _found(vendor_state, message)
+    message = state.by_id("hlr", key)
+    if message is None and state.switches["reference_path"] == "shared":
+        message = state.by_reference("hlr", key)
+    return found(state, "hlr", message)
 
 
-async def by_reference(vendor_state: VendorState, request: Request) -> dict[str, Any]:
-    """Return a look-up by its reference."""
-    return _found(vendor_state, vendor_state.by_reference("hlr", request.path_params["key"]))
-
-
-async def prices(vendor_state: VendorState, request: Request) -> dict[str, Any]:
-    """Return the price list."""
-    return fields.prices(vendor_state, "hlr", request.path_params.get("tariff"))
-
-
-def _found(vendor_state: VendorState, message: Message | None) -> dict[str, Any]:
-    if message is None:
-        raise Refusal(HLR.not_found)
-    return reports.read(vendor_state, message)
-
-
-async def _fields_of(request: Request) -> dict[str, str]:
+async def _read_form(request: Request) -> dict[str, str]:
     """Return the text fields of a multipart form."""
     try:
         async with request.form() as content:
             pairs = content.multi_items()
     except HTTPException:
-        raise Refusal(HLR.payload) from None
+        raise VendorError(HLR.payload) from None
     form = {name: value for name, value in pairs if isinstance(value, str)}
     if len(form) != len(pairs):
-        raise Refusal(HLR.payload)
+        raise VendorError(HLR.payload)
     return form
 
 
-def _one(vendor_state: VendorState, item: dict[str, Any]) -> dict[str, Any]:
-    fields.only(item, _FIELDS, HLR.payload)
-    draft = _draft(vendor_state, item, fields.Recipients(HLR, vendor_state.references["hlr"]))
-    vendor_state.admit(1)
-    vendor_state.pay(draft.price)
-    message = _look_up(vendor_state, draft)
-    created = {"error": "0", "id": message.id, "price": str(message.price), "currency": CURRENCY}
-    return single(created, vendor_state.switches)
+def _create_one(state: VendorState, item: Mapping[str, Any]) -> dict[str, Any]:
+    arguments.check_fields(item, _FIELDS, HLR.payload)
+    draft = _draft(state, item, arguments.Recipients(HLR, state.references["hlr"].keys()))
+    state.accept([draft])
+    result: dict[str, Any] = created(_look_up(state, draft))
+    del result["reference"]  # as in the document
+    return single(result, state.switches)
 
 
-def _many(vendor_state: VendorState, payload: Any) -> dict[str, Any]:
-    items = fields.entries(payload, _FIELDS, HLR.payload)
+def _create_many(state: VendorState, payload: Any) -> dict[str, Any]:
+    items = arguments.check_list(payload, _FIELDS, HLR.payload)
     if any("msisdn" not in item for item in items):
-        raise Refusal(HLR.payload, "Incorrect payload: missing msisdn")
-    recipients = fields.Recipients(HLR, vendor_state.references["hlr"])
-    lines = [_line(vendor_state, item, recipients) for item in items]
-    refuse_known(lines, HLR, vendor_state.switches)
-    total = sum((line.price for line in lines if isinstance(line, Draft)), Decimal(0))
-    vendor_state.admit(len(lines))
-    vendor_state.pay(total)
+        raise VendorError(HLR.payload, "Incorrect payload: missing msisdn")
+    recipients = arguments.Recipients(HLR, state.references["hlr"].keys())
+    lines = [_line(state, item, recipients) for item in items]
+    raise_if_known(lines, HLR, state.switches)
+    price = state.accept(lines)
     result = [
-        line.body(vendor_state.switches)
-        if isinstance(line, Refusal)
-        else _created(_look_up(vendor_state, line))
+        line.body(state.switches) if isinstance(line, VendorError) else created(_look_up(state, line))
         for line in lines
     ]
-    return {"result": result, "error": "0", "totalprice": str(total), "currency": CURRENCY}
+    return {"result": result, "error": "0", "totalprice": str(price), "currency": CURRENCY}
 
 
-def _line(vendor_state: VendorState, item: dict[str, Any], recipients: fields.Recipients) -> Draft | Refusal:
+def _line(state: VendorState, item: Mapping[str, Any], recipients: arguments.Recipients) -> Line:
     try:
-        return _draft(vendor_state, item, recipients)
-    except Refusal as refusal:
-        return fields.about(refusal, item.get("reference"))
+        return _draft(state, item, recipients)
+    except VendorError as error:
+        return arguments.with_reference(error, item.get("reference"))
 
 
-def _draft(vendor_state: VendorState, item: dict[str, Any], recipients: fields.Recipients) -> Draft:
-    tariff = fields.tariff(vendor_state, item.get("tariff", 0))
-    reference = item.get("reference")
+def _draft(state: VendorState, item: Mapping[str, Any], recipients: arguments.Recipients) -> Draft:
+    tariff = arguments.check_tariff(state, item.get("tariff", 0))
+    msisdn, reference, url = item.get("msisdn"), item.get("reference"), item.get("callback_url")
     try:
-        country = recipients.check(item.get("msisdn"), reference)
-    except Refusal as refusal:
-        if refusal.code == HLR.exists and reference in vendor_state.references["hlr"]:
-            refusal.facts = {"id": vendor_state.references["hlr"][reference].id}
+        country = recipients.check(msisdn, reference)
+    except VendorError as error:
+        if error.code == HLR.exists and (earlier := state.by_reference("hlr", str(reference))):
+            error.facts = {"id": earlier.id}
         raise
-    return Draft(item["msisdn"], str(reference), tariff, country, _callback_url(vendor_state, item))
-
-
-def _callback_url(vendor_state: VendorState, item: dict[str, Any]) -> str | None:
-    """Return where to report to. A wrong URL is no error: the account's own takes its place."""
-    url = item.get("callback_url")
-    return (
-        url if isinstance(url, str) and url.startswith(("http://", "https://")) else vendor_state.callback_url
+    # A wrong URL is no error: the account's own takes its place.
+    is_url = isinstance(url, str) and url.startswith(("http://", "https://"))
+    callback_url = url if is_url else state.callback_url
+    return Draft(
+        "hlr", str(msisdn), country, country.hlr, str(reference), tariff=tariff, callback_url=callback_url
     )
 
 
-def _created(message: Message) -> dict[str, Any]:
-    return {
-        "reference": message.reference,
-        "id": message.id,
-        "error": "0",
-        "price": str(message.price),
-        "currency": CURRENCY,
-    }
-
-
-def _look_up(vendor_state: VendorState, draft: Draft) -> Message:
-    now, first = vendor_state.simulator.clock.now(), vendor_state.switches["hlr_first_status"]
-    message = Message(
-        id=vendor_state.new_id(),
-        module="hlr",
-        msisdn=draft.msisdn,
-        country=draft.country,
-        price=draft.price,
-        created=now,
-        delivery=Delivery(
-            vendor_state.simulator, "ketchup_loyalty.hlr", (first, _outcome(draft.msisdn)), now
-        ),
-        reference=draft.reference,
-        callback_url=draft.callback_url,
-    )
-    vendor_state.add(message, tariff=draft.tariff)
-    reports.promise(vendor_state, message)
+def _look_up(state: VendorState, draft: Draft) -> Message:
+    stages = (state.switches["hlr_first_status"], _outcome(draft.msisdn))
+    message = state.create(draft, stages, tariff=draft.tariff)
+    schedule_webhook(state, message)
     return message
 
 
 def _outcome(msisdn: str) -> str:
-    """Return how a look-up ends: a number in 9 is absent, in 88 failed, in another 8 unknown, else active."""
+    """Return how a look-up ends: numbers in 9 are absent, in 88 failed, in another 8 unknown, else active."""
     if msisdn.endswith("88"):
         return "failed"
     return {"9": "absent", "8": "unknown"}.get(msisdn[-1], "active")
@@ -196,8 +138,6 @@ def _outcome(msisdn: str) -> str:
 
 ROUTES = (
     (("PUT", "POST"), "/rest/hlr/create", create),
-    (("GET",), "/rest/hlr/prices", prices),
-    (("GET",), "/rest/hlr/prices/{tariff}", prices),
-    (("GET",), "/rest/hlr/reference/{key}", by_reference),
+    *read_routes("hlr"),
     (("GET",), "/rest/hlr/{key}", by_id),
 )

@@ -1,4 +1,4 @@
-"""What KetchUp charges: one price a country, whatever the tariff, in EUR; an SMS costs it once a segment."""
+"""KetchUp's prices: one a country, in any tariff, in EUR; an SMS costs it for each segment."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def country_of(msisdn: Any) -> Country | None:
     return _BY_PREFIX.get(msisdn[:3]) or _BY_PREFIX.get(msisdn[:2]) or _BY_PREFIX.get(msisdn[:1])
 
 
-def table(module: Module) -> list[dict[str, str]]:
+def price_list(module: Module) -> list[dict[str, str]]:
     """Return the price list of a module, as KetchUp shows it."""
     return [
         {

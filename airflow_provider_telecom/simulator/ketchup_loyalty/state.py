@@ -1,41 +1,41 @@
-"""KetchUp's own state: what was sent, who pays, and how each message comes to its end."""
+"""KetchUp's state: messages, batches, exports, the balance, and how a message reaches its final status."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from airflow_provider_telecom.simulator.ketchup_loyalty.answers import Refusal
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import Country, Module
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VendorError
 from airflow_provider_telecom.simulator.state import Progression, SimulatorState
 
-SHORT_NAME = "ketchup_loyalty"
+VENDOR = "ketchup_loyalty"
 
 
 class Delivery(Progression):
-    """A message's way to its end: "scheduled" before `start`, then through its stages."""
+    """The statuses of a message: "scheduled" before `start`, then its stages."""
 
-    def __init__(self, state: SimulatorState, kind: str, stages: Sequence[str], start: datetime) -> None:
-        super().__init__(state, kind, stages)
-        self._born = start
-        self._settled: datetime | None = None
+    def __init__(self, simulator: SimulatorState, kind: str, stages: Sequence[str], start: datetime) -> None:
+        super().__init__(simulator, kind, stages)
+        self._born = self.start = start
+        self._finished: datetime | None = None
 
     def poll(self) -> str:
-        """Return the present stage. Looking may ripen it, but not before its start."""
+        """Return the present stage. Polling may change it, but not before its start."""
         if not self.started:
             return "scheduled"
         stage = super().poll()
-        if self._settled is None and self.final:
-            self._settled = self.settling() or self._simulator.clock.now()
+        if self._finished is None and self.final:
+            self._finished = self.finish_time() or self._simulator.clock.now()
         return stage
 
     @property
     def stage(self) -> str:
-        """The present stage, without a look."""
+        """The present stage, without polling."""
         return super().stage if self.started else "scheduled"
 
     @property
@@ -46,50 +46,63 @@ class Delivery(Progression):
     @property
     def started(self) -> bool:
         """Whether the message has gone out."""
-        return self._simulator.clock.now() >= self._born
+        return self._simulator.clock.now() >= self.start
 
     @property
-    def start(self) -> datetime:
-        """When the message goes out."""
-        return self._born
-
-    @property
-    def settled(self) -> datetime | None:
+    def finished(self) -> datetime | None:
         """When the last stage was reached; None before that."""
-        return (self._settled or self.settling()) if self.final else None
+        return (self._finished or self.finish_time()) if self.final else None
 
-    def settling(self) -> datetime | None:
-        """Return when the last stage is reached by time alone; None when only looks lead there."""
+    def finish_time(self) -> datetime | None:
+        """Return when the last stage is reached by time alone; None if only polls lead there."""
         transition = self._simulator.transition(self._kind)
         if transition.mode == "immediate" or not transition.count:
-            return self._born
+            return self.start
         if transition.mode == "after_polls":
             return None
-        return self._born + timedelta(seconds=transition.count * (len(self._stages) - 1))
+        return self.start + timedelta(seconds=transition.count * (len(self._stages) - 1))
 
 
 @dataclass(slots=True)
-class Message:
-    """One SMS, HLR look-up or Viber message. `created` is aware, `price` is in EUR."""
+class Draft:
+    """An SMS, HLR look-up or Viber message that can be created as requested. `price` is in EUR."""
 
-    id: str
     module: Module
     msisdn: str
     country: Country
     price: Decimal
-    created: datetime
-    delivery: Delivery
     reference: str | None
     originator: str = "HLR"
     text: str = ""
     options: dict[str, str] = field(default_factory=dict)
     callback_url: str | None = None
+    tariff: int = 0
+
+
+Line = Draft | VendorError
+"""One recipient of a request: what can be created, or why not."""
+
+
+def total(lines: Iterable[Line]) -> Decimal:
+    """Return the price of all that can be created, in EUR."""
+    return sum((line.price for line in lines if isinstance(line, Draft)), Decimal(0))
+
+
+@dataclass(slots=True)
+class Message:
+    """A message or look-up that was created. `created` is aware."""
+
+    id: str
+    draft: Draft
+    created: datetime
+    delivery: Delivery
     reported: bool = False
+    """Whether its webhook was sent."""
 
 
 @dataclass
 class Task:
-    """A mass sending: what one request to many phones began."""
+    """A batch: the messages of one request to many phones."""
 
     id: str
     originator: str
@@ -111,16 +124,15 @@ class Export:
 
 
 class VendorState:
-    """KetchUp's state, and the switches by which a test makes it behave in one way or another.
+    """KetchUp's state, and the settings by which a test changes its behaviour.
 
-    `throttle` is how many of the next creations are answered with error 11; `refused_senders` are answered
-    with 32 (SMS) or 45 (Viber); `callback_url` is the account's own, for HLR; `zone` is that of times
-    without an offset.
+    `throttle` is how many of the next creations get error 11; `refused_senders` get 32 (SMS) or 45 (Viber);
+    `callback_url` is the account's own, for HLR; `zone` is that of times without an offset.
     """
 
-    def __init__(self, state: SimulatorState) -> None:
-        self.simulator = state
-        self.switches = state.switches("ketchup_loyalty")
+    def __init__(self, simulator: SimulatorState) -> None:
+        self.simulator = simulator
+        self.switches = simulator.switches(VENDOR)
         self.balance = Decimal(100_000)
         self.blocked = False
         self.throttle = 0
@@ -135,48 +147,60 @@ class VendorState:
         self.exports: dict[str, Export] = {}
         self._ids = count(22125)
 
+    def now(self) -> datetime:
+        """Return the simulator's time."""
+        return self.simulator.clock.now()
+
     def new_id(self) -> str:
         """Return an id that no message or task has."""
         return str(next(self._ids))
 
-    def admit(self, recipients: int) -> None:
-        """Refuse a creation that is too large, or comes while too much is under way."""
-        if recipients > self.max_package:
-            raise Refusal(12)
+    def accept(self, lines: Sequence[Line]) -> Decimal:
+        """Take the price of a request from the balance and return it.
+
+        Refuses a request that is too large, comes while too many are in progress, or costs too much.
+        """
+        if len(lines) > self.max_package:
+            raise VendorError(12)
         if self.throttle > 0:
             self.throttle -= 1
-            raise Refusal(11)
+            raise VendorError(11)
+        price = total(lines)
+        if price > self.balance:
+            raise VendorError(8)
+        self.balance -= price
+        return price
 
-    def pay(self, total: Decimal) -> None:
-        """Take `total` EUR from the balance, or refuse the whole request."""
-        if total > self.balance:
-            raise Refusal(8)
-        self.balance -= total
-
-    def add(self, message: Message, **facts: Any) -> None:
-        """Keep a new message, and write it into the ledger with these facts."""
+    def create(
+        self, draft: Draft, stages: Sequence[str], start: datetime | None = None, /, **facts: Any
+    ) -> Message:
+        """Return a new message with its statuses to come; it is recorded in the ledger with these facts."""
+        now = self.now()
+        delivery = Delivery(self.simulator, f"{VENDOR}.{draft.module}", stages, start or now)
+        message = Message(self.new_id(), draft, now, delivery)
         self.messages[message.id] = message
-        if message.reference is not None:
-            self.references[message.module][message.reference] = message
+        if draft.reference is not None:
+            self.references[draft.module][draft.reference] = message
         self.simulator.record(
-            SHORT_NAME,
-            message.module,
+            VENDOR,
+            draft.module,
             id=message.id,
-            msisdn=message.msisdn,
-            reference=message.reference,
-            price=str(message.price),
+            msisdn=draft.msisdn,
+            reference=draft.reference,
+            price=str(draft.price),
             **facts,
         )
+        return message
 
     def by_id(self, module: Module, message_id: str) -> Message | None:
         """Return a message of a module by KetchUp's id."""
         message = self.messages.get(message_id)
-        return message if message is not None and message.module == module else None
+        return message if message is not None and message.draft.module == module else None
 
     def by_reference(self, module: Module, reference: str) -> Message | None:
         """Return a message of a module by the client's reference."""
         return self.references[module].get(reference)
 
-    def naive(self, moment: datetime | None) -> str | None:
-        """Return a moment as KetchUp writes most of them: without an offset."""
+    def local_text(self, moment: datetime | None) -> str | None:
+        """Return a time as KetchUp writes most of them: without an offset."""
         return None if moment is None else moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
