@@ -1,7 +1,7 @@
-"""What parsing a Dag costs: CPU time and memory of importing each module that Dags import from.
+"""The cost of parsing a Dag: CPU time and memory of importing each module that Dags import from.
 
-It comes on top of airflow.sdk, in a fresh copy of an interpreter each; of five tries the cheapest counts.
-Prints a JSON line for each module. That nothing heavy is imported is shown by tests/test_family.py.
+Measured in addition to airflow.sdk, each in a new fork of an interpreter; the cheapest of five tries counts.
+Prints a JSON line for each module. tests/test_family.py checks that nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def kilobytes() -> int:
 
 
 def cost_of(module: str) -> tuple[float, int]:
-    """Import a module in a copy of this process; return the CPU milliseconds and kilobytes that it takes."""
+    """Import a module in a fork of this process; return the CPU milliseconds and kilobytes that it takes."""
     reading, writing = os.pipe()
     if os.fork() == 0:
         cpu, memory = time.process_time(), kilobytes()
@@ -57,7 +57,7 @@ def cost_of(module: str) -> tuple[float, int]:
 
 def main() -> None:
     """Print the figures of each module."""
-    sys.dont_write_bytecode = False  # compiling is paid once
+    sys.dont_write_bytecode = False  # modules are compiled once
     airflow.sdk.BaseOperator, airflow.sdk.BaseSensorOperator  # noqa: B018 - they are imported when asked for
     for module in modules():
         milliseconds, memory = min(cost_of(module) for _ in range(TRIES))

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a simulator in a process of its own, and the memory of this one."""
+"""Shared by the benchmarks: a simulator in its own process, and the memory of this process."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 
 _SERVE = (
     "import json, sys; from airflow_provider_telecom.simulator.server import Simulator;"
-    "town = Simulator(); town.start(); {prepare};"
-    "print(json.dumps(town.environment()), flush=True); sys.stdin.read()"
+    "running = Simulator(); running.start(); {prepare};"
+    "print(json.dumps(running.environment()), flush=True); sys.stdin.read()"
 )
 
 
 @contextmanager
 def simulator(prepare: str = "pass") -> Iterator[None]:
-    """Run the simulator as a process, with connections in the environment that point at it.
+    """Run the simulator as a process, and add its connections to the environment.
 
-    `prepare` is a Python statement about `state`, the running simulator.
+    `prepare` is a Python statement about `running`, the running simulator.
     """
     program = [sys.executable, "-c", _SERVE.format(prepare=prepare), str(Path(__file__).parent)]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -42,7 +42,7 @@ def megabytes(what: str) -> float:
 
 
 def idle_megabytes() -> float:
-    """Begin the peak anew, and return the memory of this process as it is."""
+    """Reset the peak, and return the present memory of this process."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     return megabytes("VmRSS")

@@ -1,4 +1,4 @@
-"""How long it takes to read what the page "Telecom" shows, at a million rows in the inbox.
+"""The time to read what the page "Telecom" shows, with a million rows in the inbox.
 
     python benchmarks/page.py --old <another checkout>
 
@@ -35,7 +35,7 @@ _LINE = {
     "topics": ["ketchup_loyalty/hlr/ketchup_loyalty_default/34298934543"],
 }
 _ENTRY = {"queue_id": "q-1", "operation": "block", "process": 1, "count": 4, "failed": [], "final": False}
-_MARK = {"state": "active", "rank": 2, "final": True, "identity": ""}
+_RECORD = {"state": "active", "rank": 2, "final": True, "identity": ""}
 _MEASURE = (
     "import json, time; from airflow_provider_telecom.webhooks.page.overview import overview\n"
     "overview(); times, cpu = [], time.process_time()\n"
@@ -47,7 +47,7 @@ _MEASURE = (
 
 
 def fill(rows: int) -> None:
-    """Fill the configured database: marks, two weeks of log and counts, and queues that nobody waits for."""
+    """Fill the configured database: deduplication records, two weeks of log and counts, and unused queues."""
     from airflow.models.asset import AssetModel
     from airflow.models.asset_state_store import AssetStateStoreModel
     from airflow.utils.session import create_session
@@ -70,23 +70,23 @@ def fill(rows: int) -> None:
         asset_id = asset.id
 
         def write(values: Any) -> None:
-            some: list[dict[str, Any]] = []
+            batch: list[dict[str, Any]] = []
             for key, value in values:
-                some.append({"asset_id": asset_id, "key": key, "value": value, "updated_at": now})
-                if len(some) == 10_000:
-                    session.execute(insert(AssetStateStoreModel), some)
-                    some.clear()
-            if some:
-                session.execute(insert(AssetStateStoreModel), some)
+                batch.append({"asset_id": asset_id, "key": key, "value": value, "updated_at": now})
+                if len(batch) == 10_000:
+                    session.execute(insert(AssetStateStoreModel), batch)
+                    batch.clear()
+            if batch:
+                session.execute(insert(AssetStateStoreModel), batch)
 
-        page, mark, entry = json.dumps([_LINE] * LINES), json.dumps(_MARK), json.dumps(_ENTRY)
+        page, record, entry = json.dumps([_LINE] * LINES), json.dumps(_RECORD), json.dumps(_ENTRY)
         write((log_page_key(number * LINES), page) for number in range(pages))
         write([(HEAD, json.dumps({"next": pages * LINES}))])
         write((f"{DAY}{now - timedelta(days=back):%Y-%m-%d}", json.dumps(day)) for back in range(14))
         write((f"{ENTRY}novaconnect/queue/fleet/{number}", entry) for number in range(ENTRIES))
         left = rows - pages - ENTRIES - 15
         write(
-            (deduplication_key("ketchup_loyalty/hlr/ketchup_loyalty_default", str(number)), mark)
+            (deduplication_key("ketchup_loyalty/hlr/ketchup_loyalty_default", str(number)), record)
             for number in range(left)
         )
         session.commit()
@@ -96,7 +96,7 @@ def fill(rows: int) -> None:
 
 
 def measured(checkout: Path, count: int, environment: dict[str, str]) -> dict[str, Any]:
-    """Return how long a checkout takes."""
+    """Return the times of a checkout."""
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE.format(count=count)],
         env={**environment, "PYTHONPATH": str(checkout)},

@@ -1,11 +1,10 @@
-"""Posts a second that the receiver keeps: a real api-server, on SQLite and on PostgreSQL with two workers.
+"""Webhooks per second that a real api-server stores, on SQLite, and on PostgreSQL with two workers.
 
     python benchmarks/receiver.py --old <another checkout>
 
-measures another checkout as well, just before, and prints the ratio. Each accepted post tells of another
-look-up, so it makes a deduplication record, a line in the log and a report in an asset event; refused ones
-lack fields. Prints JSON lines. `server_cpu_ms` is what a post costs the server's processes, so it hardly
-depends on what else the machine does.
+measures another checkout first, and prints the ratio. Each accepted webhook is about another HLR lookup, so
+it creates a deduplication record, a log line and a payload in an asset event; refused ones lack fields.
+Prints JSON lines. `server_cpu_ms` is the CPU time of the server's processes per webhook.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 CONNECTIONS, CLIENTS = 64, 2
 _SCOPES = 60
-"""How many connections the look-ups are spread over: older checkouts let 60 a second pass for each."""
+"""The number of connections of the lookups: older checkouts accept 60 per second for each."""
 
 
 def requests(url: str, count: int, start: int, kind: str) -> Iterator[bytes]:
@@ -54,7 +53,7 @@ def requests(url: str, count: int, start: int, kind: str) -> Iterator[bytes]:
 
 
 async def _connection(host: str, port: int, waiting: list[bytes], answers: list[tuple[int, float]]) -> None:
-    """Post over one connection, which is made anew when the server has closed it."""
+    """Post over one connection; open a new one when the server has closed it."""
     streams: Any = None
     while waiting:
         post, began = waiting.pop(), time.perf_counter()
@@ -80,7 +79,7 @@ async def _connection(host: str, port: int, waiting: list[bytes], answers: list[
 
 
 def client(url: str, count: int, start: int, kind: str, ready: Any, done: Any) -> None:
-    """Post, and tell what was answered."""
+    """Post, and return the statuses."""
     parts, answers = urlsplit(url), list[tuple[int, float]]()
     waiting = list(requests(url, count, start, kind))
 
@@ -97,7 +96,7 @@ def client(url: str, count: int, start: int, kind: str, ready: Any, done: Any) -
 
 
 def posted(url: str, count: int, start: int, kind: str) -> dict[str, Any]:
-    """Post from several processes, and return what came of it."""
+    """Post from several processes, and return the figures."""
     context = multiprocessing.get_context("spawn")
     ready, done = context.Barrier(CLIENTS), context.Queue()
     each = count // CLIENTS
@@ -107,10 +106,10 @@ def posted(url: str, count: int, start: int, kind: str) -> dict[str, Any]:
     ]
     for one in clients:
         one.start()
-    told = [done.get(timeout=3600) for _ in clients]
-    answers = [answer for _, _, several in told for answer in several]
+    results = [done.get(timeout=3600) for _ in clients]
+    answers = [answer for _, _, several in results for answer in several]
     statuses = Counter(status for status, _ in answers)
-    seconds = max(end for _, end, _ in told) - min(began for began, _, _ in told)
+    seconds = max(end for _, end, _ in results) - min(began for began, _, _ in results)
     took = sorted(second for status, second in answers if status not in (429, 503))
     return {
         "posts": each * CLIENTS,
@@ -122,16 +121,16 @@ def posted(url: str, count: int, start: int, kind: str) -> dict[str, Any]:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Return what a process and all that it has started have used: it does not depend on who else works."""
+    """Return the CPU seconds of a process and all its descendants."""
     return sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
 
 
 @contextmanager
 def api_server(checkout: Path, database: str, workers: int) -> Iterator[tuple[str, psutil.Process]]:
-    """Run the api-server of a checkout with a new database; give its URL and the process that started it."""
+    """Run the api-server of a checkout with a new database; yield its URL and the process that started it."""
     program = (
         "import sys; from pathlib import Path; from tests.system.receiver_load import running_api_server\n"
-        "nobody = {'AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS': 'False'}\n"  # as where it is used
+        "nobody = {'AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS': 'False'}\n"  # as in production
         "with running_api_server(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), **nobody) as server:\n"
         "    print(server.url, flush=True); sys.stdin.read()"
     )
@@ -177,7 +176,7 @@ def main() -> None:
             for name, (checkout, count) in checkouts.items():
                 where = postgres.new_database(name) if postgres and database == "postgresql" else ""
                 with api_server(checkout, where, workers) as (url, server):
-                    posted(url, 10 * CONNECTIONS, 0, "accepted")  # what is loaded once is loaded now
+                    posted(url, 10 * CONNECTIONS, 0, "accepted")  # warm up
                     for kind in ("accepted", "refused"):
                         before = cpu_seconds(server)
                         found = posted(url, count, 1_000_000, kind)

@@ -1,7 +1,7 @@
 """Long call lists to disk: memory and time of the transfer of FMC's call records.
 
-The vendor is a simulator in a process of its own that makes calls up as it tells of them; memory is that of
-the task's process alone. Prints a JSON line for each list.
+The vendor is a simulator in its own process, which generates the calls while it sends them; the memory is
+that of the task's process alone. Prints a JSON line for each list.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ LISTS = {
     "xml": ("xml", "jsonl"),
     "parquet": ("csv", "parquet"),
 }
-"""How each list is asked for, and what it is written as."""
+"""The format of each list, and the format of the written file."""
 BYTES_OF_A_ROW = {"csv": 156, "json": 303, "xml": 388}
 _DAYS = 6
-_PREPARE = "sys.path.insert(0, sys.argv[1]); import records; records.fill(town, {count})"
+_PREPARE = "sys.path.insert(0, sys.argv[1]); import records; records.fill(running, {count})"
 
 
-def fill(state: Any, count: int) -> None:
-    """Make the simulator's books tell of `count` calls, evenly over six days, and of one long before."""
+def fill(running: Any, count: int) -> None:
+    """Let the simulator have `count` calls, evenly over six days, and one long before."""
     from airflow_provider_telecom.simulator.kyivstar_fmc import KYIV, Call, VendorState
 
-    vendor_state: Any = state.state.vendor_state("kyivstar_fmc", VendorState)
+    vendor_state: Any = running.state.vendor_state("kyivstar_fmc", VendorState)
     now = datetime.now(UTC).replace(microsecond=0)
     start = now - timedelta(days=_DAYS, hours=1)
 
@@ -59,7 +59,7 @@ def fill(state: Any, count: int) -> None:
 
 
 def load(source_format: str, output_format: str, folder: str, days_ago: int) -> dict[str, Any]:
-    """Load the calls of six days and more from so many days ago on, and return the summary."""
+    """Load the calls of a bit more than six days, beginning so many days ago; return the summary."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
     from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
         KyivstarFmcCallsToObjectStorageOperator,
@@ -82,7 +82,7 @@ def load(source_format: str, output_format: str, folder: str, days_ago: int) -> 
 
 
 def main() -> None:
-    """Print the figures of each list, each from a process of its own."""
+    """Print the figures of each list, each measured in its own process."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--megabytes", type=int, default=300, help="how long the vendor's lists are")
     arguments.add_argument("--rows", type=int, default=1_000_000, help="how many calls go to Parquet")
@@ -97,7 +97,7 @@ def main() -> None:
     if output_format != "parquet":
         count = chosen.megabytes * 1_000_000 // BYTES_OF_A_ROW[source_format]
     with tempfile.TemporaryDirectory() as folder, simulator(_PREPARE.format(count=count)):
-        load(source_format, output_format, f"{folder}/one", 3 * _DAYS)  # what a task loads anyway
+        load(source_format, output_format, f"{folder}/one", 3 * _DAYS)  # loads what any task loads
         idle, wall, cpu = idle_megabytes(), time.monotonic(), time.process_time()
         summary = load(source_format, output_format, f"{folder}/all", _DAYS)
         print(
