@@ -9,7 +9,6 @@ import math
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -23,11 +22,11 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.switches import Switches
+from airflow_provider_telecom.simulator.times import parse_time
 
 KYIV = ZoneInfo("Europe/Kyiv")
 _WINDOW, _KEPT = timedelta(days=7), timedelta(days=30)
 _FLAGS = {"names": ("calling_name", "called_name"), "departments": ("department",), "ownership": ("own",)}
-_TIMESTAMP = re.compile(r"20[0-9]{2}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}")
 _NUMBER = re.compile(r"(0|\+?380)[0-9]{9}")
 _SEEDED_CALLS = 300
 _RINGING_SECONDS = 5
@@ -207,10 +206,10 @@ def _elapsed(shown: datetime) -> datetime:
 
 
 def _moment(text: str) -> datetime:
-    if _TIMESTAMP.fullmatch(text):
-        with suppress(ValueError):
-            return datetime.fromisoformat(text)
-    raise _ParameterError("a timestamp must be YYYY-MM-DDTHH:MM:SS")
+    moment = parse_time(text, "%Y-%m-%dT%H:%M:%S")
+    if moment is None or moment.year // 100 != 20:
+        raise _ParameterError("a timestamp must be YYYY-MM-DDTHH:MM:SS")
+    return moment
 
 
 def _row(call: Call, flags: Sequence[str], switches: Switches) -> dict[str, Any]:

@@ -1,124 +1,57 @@
-"""What a request may hold: an unknown name, a missing one or a wrong type is refused with 400."""
+"""Rules of NovaConnect's request fields. A fault is refused with code 400, its reason and its path."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from typing import Any
 
+from airflow_provider_telecom.simulator import fields
+from airflow_provider_telecom.simulator.fields import Fault, Field, between, is_filled_text, matches
 from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError
+from airflow_provider_telecom.simulator.times import parse_time
+
+_REASONS: Mapping[Fault, str] = {
+    "unknown": "unknown_field",
+    "missing": "missing_field",
+    "invalid": "bad_value",
+}
+DAY_FORMAT = "%d-%m-%Y"
+
+optional: Callable[..., Field] = partial(Field, required=False)
+is_int = between(-(10**30), 10**30)
+is_natural = between(0, 10**30)
+is_positive = between(1, 10**30)
+is_bool = fields.one_of(True, False)
+is_url = matches(r"https?://[^\s/]+\S*")
+is_email = matches(r"[^@\s]+@[^@\s]+")
+is_phone = matches(r"\+?[0-9]{5,15}")
 
 
-@dataclass(frozen=True)
-class Field:
-    """One field of a JSON body. An object's own fields stand in `inner`; null never fits."""
-
-    fits: Callable[[Any], bool]
-    required: bool = False
-    inner: Mapping[str, Field] | None = None
-
-
-def check(body: Mapping[str, Any], fields: Mapping[str, Field], path: str = "") -> None:
-    """Refuse a body that does not have the documented form. `path` is the outer objects' names."""
-    for name in body:
-        if name not in fields:
-            raise RefusedError(400, "unknown_field", path + name)
-    for name, field in fields.items():
-        if name in body:
-            _check_value(body[name], field, path + name)
-        elif field.required:
-            raise RefusedError(400, "missing_field", path + name)
-
-
-def _check_value(value: Any, field: Field, path: str) -> None:
-    if not field.fits(value):
-        raise RefusedError(400, "bad_value", path)
-    if field.inner is not None:
-        check(value, field.inner, f"{path}.")
-
-
-def is_int(value: Any) -> bool:
-    """Whether it is a JSON integer (true and false are none)."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_natural(value: Any) -> bool:
-    """Whether it is an integer from 0."""
-    return is_int(value) and value >= 0
-
-
-def is_positive(value: Any) -> bool:
-    """Whether it is an integer from 1."""
-    return is_int(value) and value > 0
-
-
-def is_bool(value: Any) -> bool:
-    """Whether it is true or false."""
-    return isinstance(value, bool)
-
-
-def is_text(value: Any) -> bool:
-    """Whether it is a string."""
-    return isinstance(value, str)
-
-
-def is_name(value: Any) -> bool:
-    """Whether it is a string that says something."""
-    return isinstance(value, str) and bool(value.strip())
-
-
-def is_object(value: Any) -> bool:
-    """Whether it is a JSON object."""
-    return isinstance(value, dict)
+def check(body: Mapping[str, object], allowed: Mapping[str, Field]) -> None:
+    """Refuse a body that does not have the documented fields."""
+    fields.check(body, allowed, lambda fault, path: RefusedError(400, _REASONS[fault], path))
 
 
 def is_ids(value: Any) -> bool:
-    """Whether it is an array of integer ids, possibly empty."""
-    return isinstance(value, list) and all(is_int(one) for one in value)
+    """Return whether it is an array of integer ids, possibly empty."""
+    return isinstance(value, list) and all(map(is_int, value))
 
 
-def is_some_ids(value: Any) -> bool:
-    """Whether it is an array of at least one integer id."""
+def is_filled_ids(value: Any) -> bool:
+    """Return whether it is an array of at least one integer id."""
     return is_ids(value) and bool(value)
 
 
 def is_names(value: Any) -> bool:
-    """Whether it is an array of names, possibly empty."""
-    return isinstance(value, list) and all(is_name(one) for one in value)
+    """Return whether it is an array of names, possibly empty."""
+    return isinstance(value, list) and all(map(is_filled_text, value))
 
 
-def is_url(value: Any) -> bool:
-    """Whether it is an address that can be posted to."""
-    return isinstance(value, str) and re.fullmatch(r"https?://[^\s/]+\S*", value) is not None
+def is_day(value: object) -> bool:
+    """Return whether it is a day written DD-MM-YYYY."""
+    return parse_time(value, DAY_FORMAT) is not None
 
 
-def is_email(value: Any) -> bool:
-    """Whether it looks like an e-mail address."""
-    return isinstance(value, str) and re.fullmatch(r"[^@\s]+@[^@\s]+", value) is not None
-
-
-def is_phone(value: Any) -> bool:
-    """Whether it is 5 to 15 digits, with or without a plus."""
-    return isinstance(value, str) and re.fullmatch(r"\+?[0-9]{5,15}", value) is not None
-
-
-def is_date(value: Any) -> bool:
-    """Whether it is a day written DD-MM-YYYY."""
-    if not isinstance(value, str) or re.fullmatch(r"[0-9]{2}-[0-9]{2}-[0-9]{4}", value) is None:
-        return False
-    try:
-        datetime.strptime(value, "%d-%m-%Y")
-    except ValueError:
-        return False
-    return True
-
-
-def one_of(*values: str) -> Callable[[Any], bool]:
-    """Return a rule that takes these strings only."""
-    return lambda value: isinstance(value, str) and value in values
-
-
-PAGES = {"page": Field(is_natural), "size": Field(is_positive)}
-REQUIRED_PAGES = {"page": Field(is_natural, True), "size": Field(is_positive, True)}
+PAGES = {"page": optional(is_natural), "size": optional(is_positive)}
+REQUIRED_PAGES = {"page": Field(is_natural), "size": Field(is_positive)}

@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from airflow_provider_telecom.simulator.novaconnect.fields import (
-    REQUIRED_PAGES,
-    Field,
-    is_int,
-    is_name,
-    is_object,
-    is_text,
-)
+from airflow_provider_telecom.simulator.fields import Field, is_filled_text, is_object, is_text
+from airflow_provider_telecom.simulator.novaconnect.fields import REQUIRED_PAGES, is_int, optional
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
 from airflow_provider_telecom.simulator.novaconnect.responses import find
 
-_ID = {"id": Field(is_int, True)}
-_NAME = {"name": Field(is_name, True)}
-_FILTER = {"filter": Field(is_object, inner={"name": Field(is_text)})}
+_ID = {"id": Field(is_int)}
+_NAME = {"name": Field(is_filled_text)}
+_FILTER = {"filter": optional(is_object, inner={"name": optional(is_text)})}
 
 
 def group_list(call: Call) -> dict[str, Any]:

@@ -12,7 +12,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_telecom.simulator.novaconnect.fields import PAGES, Field, is_date, is_names, is_object
+from airflow_provider_telecom.simulator.fields import is_object
+from airflow_provider_telecom.simulator.novaconnect.fields import (
+    DAY_FORMAT,
+    PAGES,
+    is_day,
+    is_names,
+    optional,
+)
 from airflow_provider_telecom.simulator.novaconnect.models import Action, Session
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, cut
 from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError, find
@@ -21,8 +28,8 @@ DAY = 86400
 
 _FIELDS = {
     **PAGES,
-    "select": Field(lambda value: is_names(value) and bool(value)),
-    "filter": Field(is_object, inner={"start": Field(is_date), "end": Field(is_date)}),
+    "select": optional(lambda value: is_names(value) and bool(value)),
+    "filter": optional(is_object, inner={"start": optional(is_day), "end": optional(is_day)}),
 }
 
 
@@ -71,7 +78,7 @@ def _window(call: Call) -> tuple[int, int]:
 
 
 def _unix(day: str) -> int:
-    return int(datetime.strptime(day, "%d-%m-%Y").replace(tzinfo=UTC).timestamp())
+    return int(datetime.strptime(day, DAY_FORMAT).replace(tzinfo=UTC).timestamp())
 
 
 def _midnight(moment: int, offset: int) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_telecom.simulator.fields import Field
 from airflow_provider_telecom.simulator.novaconnect.data import VendorData
-from airflow_provider_telecom.simulator.novaconnect.fields import Field
 from airflow_provider_telecom.simulator.novaconnect.models import User
 from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError
 

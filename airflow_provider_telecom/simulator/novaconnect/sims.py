@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_telecom.simulator.fields import Field, is_filled_text, is_object, is_text, one_of
 from airflow_provider_telecom.simulator.novaconnect.fields import (
     PAGES,
-    Field,
     is_bool,
+    is_filled_ids,
     is_ids,
     is_int,
-    is_name,
     is_names,
     is_natural,
-    is_object,
-    is_some_ids,
-    is_text,
     is_url,
-    one_of,
+    optional,
 )
 from airflow_provider_telecom.simulator.novaconnect.models import Sim
 from airflow_provider_telecom.simulator.novaconnect.queues import enqueue
@@ -33,20 +30,20 @@ SMS_CHARACTERS = 70
 PACKAGES_KB = range(15360, 102400 + 1, 5120)
 
 _FILTER = {
-    "profile": Field(one_of("TD", "TC")),
-    "msu_block": Field(is_bool),
-    "blocked": Field(is_bool),
-    "query": Field(is_text),
+    "profile": optional(one_of("TD", "TC")),
+    "msu_block": optional(is_bool),
+    "blocked": optional(is_bool),
+    "query": optional(is_text),
 }
-_SORT = {name: Field(one_of("ASC", "DESC")) for name in SORTABLE}
-_LIST = {**PAGES, "filter": Field(is_object, inner=_FILTER), "sort": Field(is_object, inner=_SORT)}
-_QUEUED = {"items": Field(is_some_ids, True), "callbackUrl": Field(is_url)}
-_SMS = {"text": Field(lambda value: is_name(value) and len(value) <= SMS_CHARACTERS, True)}
-_LIMIT = {"value": Field(is_natural, True), "type": Field(one_of("off", "month1"), True)}
+_SORT = {name: optional(one_of("ASC", "DESC")) for name in SORTABLE}
+_LIST = {**PAGES, "filter": optional(is_object, inner=_FILTER), "sort": optional(is_object, inner=_SORT)}
+_QUEUED = {"items": Field(is_filled_ids), "callbackUrl": optional(is_url)}
+_SMS = {"text": Field(lambda value: is_filled_text(value) and len(str(value)) <= SMS_CHARACTERS)}
+_LIMIT = {"value": Field(is_natural), "type": Field(one_of("off", "month1"))}
 _TARIFF = {
-    "value": Field(lambda value: is_int(value) and value in PACKAGES_KB, True),
-    "auto_package": Field(is_bool, True),
-    "all_world": Field(is_bool),
+    "value": Field(lambda value: is_int(value) and value in PACKAGES_KB),
+    "auto_package": Field(is_bool),
+    "all_world": optional(is_bool),
 }
 
 
@@ -120,7 +117,7 @@ def _queue(call: Call, code: str, sims: list[int], params: dict[str, Any]) -> di
 def _queued(code: str, params: Mapping[str, Field] | None = None) -> Method:
     fields = dict(_QUEUED)
     if params is not None:
-        fields["params"] = Field(is_object, True, params)
+        fields["params"] = Field(is_object, inner=params)
     return Method(lambda call: _enqueue(call, code, call.body.get("params", {})), fields, admin=True)
 
 
@@ -135,8 +132,8 @@ METHODS = {
     "sim/limit": _queued("limit", _LIMIT),
     "sim/tariff": _queued("tariff", _TARIFF),
     "sim/repackage": _queued("repackage"),
-    "sim/edit": Method(sim_edit, {"id": Field(is_int, True), "name": Field(is_text, True)}, admin=True),
+    "sim/edit": Method(sim_edit, {"id": Field(is_int), "name": Field(is_text)}, admin=True),
     "sim/group": Method(
-        sim_group, {**_QUEUED, "group": Field(is_ids), "new_group": Field(is_names)}, admin=True
+        sim_group, {**_QUEUED, "group": optional(is_ids), "new_group": optional(is_names)}, admin=True
     ),
 }

@@ -4,35 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_telecom.simulator.fields import Field, is_filled_text, one_of
 from airflow_provider_telecom.simulator.novaconnect.fields import (
     REQUIRED_PAGES,
-    Field,
     check,
     is_bool,
     is_email,
     is_int,
-    is_name,
     is_phone,
-    one_of,
+    optional,
 )
 from airflow_provider_telecom.simulator.novaconnect.models import ADMIN, PLAIN, User
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
 from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError, find
 
-_ID = {"id": Field(is_int, True)}
-_ROLE = Field(one_of(ADMIN, PLAIN))
-_SELF = {"first_name": Field(is_name), "last_name": Field(is_name), "email": Field(is_email)}
-_OTHERS = {"password": Field(is_name), "active": Field(is_bool), "role": _ROLE}
-_CREATE = {
-    "first_name": Field(is_name, True),
-    "last_name": Field(is_name, True),
-    "email": Field(is_email, True),
-    "phone": Field(is_phone, True),
-    "password": Field(is_name),
-    "role": _ROLE,
-    "send": Field(is_bool),
+_ID = {"id": Field(is_int)}
+_ROLE = optional(one_of(ADMIN, PLAIN))
+_SELF = {
+    "first_name": optional(is_filled_text),
+    "last_name": optional(is_filled_text),
+    "email": optional(is_email),
 }
-_EDIT = {"id": Field(is_int), **_SELF, "phone": Field(is_phone), **_OTHERS}
+_OTHERS = {"password": optional(is_filled_text), "active": optional(is_bool), "role": _ROLE}
+_CREATE = {
+    "first_name": Field(is_filled_text),
+    "last_name": Field(is_filled_text),
+    "email": Field(is_email),
+    "phone": Field(is_phone),
+    "password": optional(is_filled_text),
+    "role": _ROLE,
+    "send": optional(is_bool),
+}
+_EDIT = {"id": optional(is_int), **_SELF, "phone": optional(is_phone), **_OTHERS}
 
 
 def company_get(call: Call) -> dict[str, Any]:
@@ -119,7 +122,7 @@ METHODS = {
     "user/create": Method(user_create, _CREATE, admin=True),
     "user/edit": Method(user_edit, _EDIT),
     "user/password": Method(
-        user_password, {"password": Field(is_name, True), "old_password": Field(is_name, True)}
+        user_password, {"password": Field(is_filled_text), "old_password": Field(is_filled_text)}
     ),
     "user/remove": Method(user_remove, _ID, admin=True),
 }

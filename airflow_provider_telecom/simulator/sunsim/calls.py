@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import random
-import re
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from airflow_provider_telecom.simulator.sunsim.responses import (
     NOT_YOUR_NUMBER,
     RefusedError,
 )
+from airflow_provider_telecom.simulator.times import parse_time
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.simulator.sunsim.state import VendorState
@@ -188,12 +188,10 @@ def check_owned(state: VendorState, numbers: list[str]) -> None:
 
 
 def _moment(state: VendorState, text: str) -> datetime:
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", text):
-        try:
-            return datetime.strptime(text, _TIME).replace(tzinfo=state.zone)
-        except ValueError:
-            pass
-    raise RefusedError(BAD_VALUE, "a time is written yyyy-mm-dd hh:mm:ss")
+    moment = parse_time(text, _TIME)
+    if moment is None:
+        raise RefusedError(BAD_VALUE, "a time is written yyyy-mm-dd hh:mm:ss")
+    return moment.replace(tzinfo=state.zone)
 
 
 _SECONDS = between(0, 10**9)
