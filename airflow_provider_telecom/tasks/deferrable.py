@@ -9,27 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import (
-    Facts,
-)
+from airflow_provider_telecom.tasks.base import DEFERRABLE, TelecomOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.triggers.polling import PollConfig
-
-from airflow_provider_telecom.tasks.base import DEFERRABLE, TelecomOperator
+    from airflow_provider_telecom.triggers.polling import Facts, PollConfig, PollEvent
 
 
 class DeferrableOperator(TelecomOperator):
     """A task that starts something and can wait until it is done.
 
-    :param wait_for_completion: whether to wait.
-    :param deferrable: wait in the triggerer, without a worker slot; the default is Airflow's
+    :param wait_for_completion: wait until it is done.
+    :param deferrable: wait in the triggerer, without a worker slot. The default is Airflow's
         `[operators] default_deferrable`.
-    :param poll_interval: seconds between two looks.
-    :param wait_timeout: seconds after which the task gives up waiting, and fails.
-    :param tolerated_errors: how many errors in a row that may pass are borne while waiting.
+    :param poll_interval: seconds between two polls.
+    :param wait_timeout: seconds after which a waiting task fails.
+    :param tolerated_errors: while waiting, up to so many consecutive temporary errors are ignored.
     """
 
     def __init__(
@@ -50,33 +46,36 @@ class DeferrableOperator(TelecomOperator):
         self._poll_config: PollConfig | None = None
 
     def on_kill(self) -> None:
-        """End at the vendor what is waited for, if that can be done.
+        """End the operation at the vendor, if the vendor can.
 
         Airflow calls it when a person ends the task, at `execution_timeout`, and when a worker is shut down.
         """
         if self._poll_config is not None:
             hook = self._poll_config.new_hook()
-            if (call := self._poll_config.stopping(hook)) is not None:
+            if (call := self._poll_config.stop_call(hook)) is not None:
                 hook.run(call)
 
     def _wait_if_requested(  # noqa: RET503 - defer() does not return
         self,
-        started: Facts,
+        started: Mapping[str, Any],
         status_check: str,
         arguments: Mapping[str, Any],
         stop: str | None = None,
         subscription: str | None = None,
-    ) -> dict[str, Any]:
-        """Return what was started, once the watch at the import path `watch` says that it is done.
+    ) -> Facts:
+        """Return `started`; with `wait_for_completion` once it is done, with the facts of its end.
 
-        Without `wait_for_completion` that is at once. The call at the import path `stop` ends it at the
-        vendor when the waiting task is ended. `subscription` is as in `PollConfig`.
+        `status_check`, `stop` and `subscription` are import paths; see `PollConfig`.
         """
         if not self.wait_for_completion:
             return dict(started)
-        from airflow_provider_telecom.triggers.polling import PollConfig, earliest_resume_delay, wait
+        from airflow_provider_telecom.triggers.polling import (
+            PollConfig,
+            earliest_resume_delay,
+            poll_until_done,
+        )
 
-        waiting = PollConfig(
+        config = PollConfig(
             hook=self.vendor.hook_path,
             status_check=status_check,
             conn_id=self.conn_id,
@@ -89,24 +88,24 @@ class DeferrableOperator(TelecomOperator):
             subscription=subscription,
         )
         if not self.deferrable:
-            self._poll_config = waiting
-            return {**started, **wait(waiting, self.wait_timeout)}
+            self._poll_config = config
+            return {**started, **poll_until_done(config, self.wait_timeout)}
         from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
 
         self.defer(
-            trigger=TelecomPollTrigger.of(waiting),
+            trigger=TelecomPollTrigger.from_config(config),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.wait_timeout),
         )
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the triggerer has seen, or raise as waiting here would have done."""
+    def execute_complete(self, context: Context, event: PollEvent) -> Facts:
+        """Return what was started and the facts of its end, or raise the error of the trigger."""
         from airflow_provider_telecom.triggers.polling import facts_from_event, started_from_event
 
         return {**started_from_event(event), **facts_from_event(event)}
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the triggerer; a wait that took too long ends as it would have done in a worker."""
+        """Continue after the trigger. A time-out raises the same error as in a worker."""
         from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 
         try:

@@ -14,20 +14,18 @@ from airflow_provider_telecom.journal.journal import (
     check_on_unknown,
 )
 from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
+from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.private import hide
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-from airflow_provider_telecom.tasks.base import TelecomOperator
-
-
 class JournaledOperator(TelecomOperator):
-    """A task whose effect is to happen once in a run, whatever tries there are.
+    """A task whose effect happens once in a run, however often it is tried. The send journal records it.
 
-    :param dedupe_key: another one does the same once more in the same run, after "Clear" for example; with
-        the same one a cleared or retried task does nothing that is done already.
+    :param dedupe_key: with another value, for example after "Clear", the task does it once more in the same
+        run. With the same value a cleared or retried task repeats nothing that is done.
     """
 
     template_fields: Sequence[str] = (*TelecomOperator.template_fields, "dedupe_key")
@@ -38,7 +36,7 @@ class JournaledOperator(TelecomOperator):
 
     def _hide(self) -> None:
         super()._hide()
-        self.dedupe_key = hide(self.dedupe_key)  # people make keys of numbers
+        self.dedupe_key = hide(self.dedupe_key)  # it may be a phone number
 
     def _entry_name(self, kind: str) -> str:
         """Return the name of the journal's entry for this effect."""
@@ -47,12 +45,10 @@ class JournaledOperator(TelecomOperator):
 
     @property
     def _dedupe_key(self) -> str:
-        """The rendered `dedupe_key`: a template may make a number of it."""
+        """The rendered `dedupe_key`, which a template may have rendered as a number."""
         key = self.reveal("dedupe_key")
         if isinstance(key, bool) or not isinstance(key, (str, int, type(None))):
-            raise TelecomInputError(
-                "dedupe_key", f"must be a text or a whole number, not {type(key).__name__}"
-            )
+            raise TelecomInputError("dedupe_key", f"must be a text or an integer, not {type(key).__name__}")
         return "" if key is None else str(key)
 
     def _fingerprint(self, content: Mapping[str, Any]) -> str:
@@ -66,11 +62,13 @@ class JournaledOperator(TelecomOperator):
 
 
 class NonIdempotentOperator(JournaledOperator):
-    """A task with an effect of which the vendor cannot tell a copy: paid, or seen by somebody.
+    """A task with an effect that costs money or reaches people, at a vendor without idempotency keys.
 
-    :param on_unknown: what to do when nobody can know whether it happened, after a lost answer or a killed
-        task: `fail` (default; never twice), `resend` (never zero; perhaps twice) or `assume_sent` (go on
-        without an id).
+    The vendor can't recognize a duplicate.
+
+    :param on_unknown: what to do when it is unknown whether it happened, after a lost answer or a killed
+        task: `fail` (default; at most once), `resend` (at least once) or `assume_sent` (succeed without an
+        id).
     """
 
     def __init__(self, *, on_unknown: OnUnknown = "fail", **kwargs: Any) -> None:
@@ -78,7 +76,7 @@ class NonIdempotentOperator(JournaledOperator):
         self.on_unknown = check_on_unknown(on_unknown)
 
     def _send_once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
-        """Send `content` by `send`, once in this run, and return its facts (see `journal.journal`)."""
+        """Call `send` for this `content`, once in this run, and return its facts (see `journal.journal`)."""
         journal = self._journal(context)
         with self.hook.add_connection_to_errors():
             return journal.send_without_key(
@@ -87,14 +85,14 @@ class NonIdempotentOperator(JournaledOperator):
 
 
 class IdempotentOperator(JournaledOperator):
-    """A task with an effect that the vendor does once for each of our keys.
+    """A task with an effect that the vendor does once for each idempotency key.
 
-    The `dedupe_key` goes into the keys: without another one nothing happens twice, as long as the vendor
-    remembers its keys.
+    The keys are made of the run, the task, the content and the `dedupe_key`: nothing happens twice as long
+    as the vendor remembers its keys.
     """
 
     def _idempotency_keys(self, context: Context) -> IdempotencyKeys:
-        """Return what derives our keys in this task of this run."""
+        """Return the function that makes the idempotency keys of this task in this run."""
         ti = context["ti"]
         return IdempotencyKeys(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
 
@@ -106,9 +104,9 @@ class IdempotentOperator(JournaledOperator):
         msisdn: str = "",
         key: str = "",
     ) -> Facts:
-        """Send `content` to `msisdn`, once for our `key`, and return its facts (see `Journal.send_with_key`).
+        """Call `send`, once for this `key`, and return its facts (see `Journal.send_with_key`).
 
-        Without a key a later try may be given any other content.
+        Without a key a later try may have any other content.
         """
         identity = EffectIdentity(self.conn_id, msisdn, key)
         body = self._fingerprint(content)

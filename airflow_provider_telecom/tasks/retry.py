@@ -1,4 +1,4 @@
-"""When Airflow should try a task again: the errors of this provider say it."""
+"""When Airflow retries a task: the error decides."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _FIRST_SECONDS = 5.0
 
 
 class TelecomRetryPolicy(RetryPolicy):
-    """Retry what passes, after as long as the vendor asked for; fail at once on what will not.
+    """Retries temporary errors, after as long as the vendor asked for; other errors fail at once.
 
-    The journal keeps retries of effects safe. The default of all operators and sensors; `retry_policy`
-    replaces it, and None gives Airflow's own rules. A task is never retried more than `retries` times.
+    It is the default of all operators and sensors; `retry_policy` replaces it. The send journal makes sure
+    that a retry sends nothing twice. A task is retried at most `retries` times.
     """
 
     def evaluate(
@@ -28,17 +28,18 @@ class TelecomRetryPolicy(RetryPolicy):
             return RetryDecision.default()
         kind = type(exception).__name__
         if not exception.temporary:
-            return RetryDecision.fail(reason=f"{kind} does not pass by itself")
+            return RetryDecision.fail(reason=f"{kind} is not temporary")
         if exception.retry_after is None:
             return RetryDecision.default()
         return RetryDecision.retry(
-            timedelta(seconds=max(exception.retry_after, _least(try_number, context))),
-            reason=f"{kind}: to be tried again after {exception.retry_after:g} s",
+            timedelta(seconds=max(exception.retry_after, _min_delay(try_number, context))),
+            reason=f"{kind}: retry after {exception.retry_after:g} s",
         )
 
 
-def _least(try_number: int, context: Any) -> float:
-    """Return the seconds to wait at least, 5, 10, 20, ...: a vendor that asks for 0 uses up no retries."""
+def _min_delay(try_number: int, context: Any) -> float:
+    """Return the least seconds until the retry: 5, 10, 20, ... Otherwise a vendor that asks for 0 seconds
+    would use up all retries at once."""
     growing = min(_FIRST_SECONDS * 2.0 ** min(try_number - 1, 16), MAX_RETRY_AFTER)
     task = (context or {}).get("task")
     return growing if task is None else min(growing, task.retry_delay.total_seconds())

@@ -19,7 +19,7 @@ from airflow_provider_telecom.webhooks.address import read_receiver_settings
 if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
 
-    from airflow_provider_telecom.triggers.polling import PollConfig, Poller
+    from airflow_provider_telecom.triggers.polling import Facts, PollConfig, Poller, PollEvent
 
 TOLERATED_ERRORS = 5
 
@@ -76,7 +76,7 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
         self._check_silent_fail()
         self._wants_start_from_trigger = start_from_trigger
         self._poller: Poller | None = None
-        self._pause = 0.0
+        self._delay = 0.0
 
     def execute(self, context: Context) -> Any:  # noqa: RET503 - defer() does not return
         """Wait in this worker, or defer to the triggerer."""
@@ -85,7 +85,7 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
         from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
         from airflow_provider_telecom.triggers.polling import earliest_resume_delay
 
-        trigger = TelecomPollTrigger.of(
+        trigger = TelecomPollTrigger.from_config(
             replace(self._poll_config(), first_poll_delay=earliest_resume_delay())
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
@@ -105,21 +105,21 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
         """Poll once."""
         from airflow_provider_telecom.triggers.polling import Poller
 
-        waiting = self._poll_config()
-        self._poller = self._poller or Poller(waiting)
-        found, self._pause = self._poller.poll(waiting.new_hook())
-        if found is not None:
+        config = self._poll_config()
+        self._poller = self._poller or Poller(config)
+        facts, self._delay = self._poller.poll(config.new_hook())
+        if facts is not None:
             self._delete_webhook()
-        return PokeReturnValue(found is not None, found)
+        return PokeReturnValue(facts is not None, facts)
 
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
         """Return Airflow's interval, or a longer one if the vendor asked for it, within the time-out."""
-        asked = min(self._pause, max(0.0, self.timeout - run_duration()))
-        return max(super()._get_next_poke_interval(started_at, run_duration, poke_count), asked)
+        delay = min(self._delay, max(0.0, self.timeout - run_duration()))
+        return max(super()._get_next_poke_interval(started_at, run_duration, poke_count), delay)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: PollEvent) -> Facts:
         """Return the result of the trigger, or raise its error."""
         from airflow.sdk.exceptions import AirflowSkipException
 

@@ -1,4 +1,4 @@
-"""Proof that something without a key has happened after all: the vendor's records, where they show it."""
+"""Verification of a call without an idempotency key: the vendor's call records, read after a lost answer."""
 
 from __future__ import annotations
 
@@ -13,61 +13,55 @@ from airflow_provider_telecom.calls.errors import TelecomError, TelecomUnknownEr
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 
-_LONGEST_SECONDS = 6 * 3600
-_SLOWEST_LOOKS = 15.0
+_MAX_SECONDS = 6 * 3600
+_MAX_POLL_INTERVAL = 15.0
 _TOLERATED_ERRORS = 3
 
 
 class CallOperator(NonIdempotentOperator):
-    """A task that rings two phones, of which the vendor's call records tell once the call has ended.
+    """A task that rings two phones. The vendor's call records show the call once it has ended.
 
-    :param verify_within_seconds: after a lost answer, look so long (0 to 21600) in the call records for a
-        call of the two numbers that began since it was asked for, and hold the worker meanwhile. A hit
-        proves that it happened, and the task succeeds; a call that the two had by themselves in that time
-        is taken for it; in the hour that happens twice in autumn, so is one of its first pass that began at
-        the same time by the clocks. A miss proves nothing: `on_unknown` decides. Calls appear when they have
-        ended, so this should be longer than they last; 0 (default): do not look. A killed worker does not
-        look.
+    :param verify_within_seconds: after a lost answer, search the call records for so many seconds (0 to
+        21600; 0, the default, does not search), in this worker. A call of the two numbers that began after
+        the request proves that it happened, and the task succeeds. Another call of the two in that time is
+        mistaken for it, and in the hour that is repeated in autumn, so is one that began at the same local
+        time before. If none is found, `on_unknown` decides. Records appear when calls have ended, so this
+        should be longer than calls last. After a killed worker nothing is searched.
     """
 
     status_check: ClassVar[str]
-    """Import path of the watch for the record; it is given the arguments and `since`."""
+    """Import path of the status check that finds the record; it gets the arguments and `since`."""
 
     def __init__(self, *, verify_within_seconds: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.verify_within_seconds = in_range(
-            "verify_within_seconds", verify_within_seconds, 0, _LONGEST_SECONDS
-        )
+        self.verify_within_seconds = in_range("verify_within_seconds", verify_within_seconds, 0, _MAX_SECONDS)
 
     def _call_or_verify(self, call: Callable[[], object], arguments: Mapping[str, Any]) -> Facts:
-        """Ask for the call; when nobody knows what came of it, look for proof. Return `{"started": True}`."""
-        since = datetime.now(UTC).replace(microsecond=0)
+        """Start the call; if its outcome is unknown, search the records. Return `{"started": True}`."""
+        since = datetime.now(UTC).replace(microsecond=0).isoformat()
         try:
             call()
         except TelecomUnknownError as error:
-            if not self.verify_within_seconds or not self._found_in_records({
-                **arguments,
-                "since": since.isoformat(),
-            }):
+            if not self.verify_within_seconds or not self._found_in_records({**arguments, "since": since}):
                 raise
             self.log.warning("%s; the call records prove that it happened", error)
             return {"started": True, "verified_by_records": True}
         return {"started": True}
 
     def _found_in_records(self, arguments: Mapping[str, Any]) -> bool:
-        from airflow_provider_telecom.triggers.polling import PollConfig, wait
+        from airflow_provider_telecom.triggers.polling import PollConfig, poll_until_done
 
-        waiting = PollConfig(
+        config = PollConfig(
             hook=self.vendor.hook_path,
             status_check=self.status_check,
             conn_id=self.conn_id,
             arguments=arguments,
-            poll_interval=min(_SLOWEST_LOOKS, self.verify_within_seconds / 10),
+            poll_interval=min(_MAX_POLL_INTERVAL, self.verify_within_seconds / 10),
             tolerated_errors=_TOLERATED_ERRORS,
         )
         try:
-            wait(waiting, self.verify_within_seconds)
-        except (TelecomError, AirflowSensorTimeout) as nothing:
-            self.log.warning("no proof in the call records: %s", nothing)
+            poll_until_done(config, self.verify_within_seconds)
+        except (TelecomError, AirflowSensorTimeout) as error:
+            self.log.warning("the call records do not prove that it happened: %s", error)
             return False
         return True

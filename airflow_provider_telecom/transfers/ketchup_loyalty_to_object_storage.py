@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.parts import Part
     from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
+    from airflow_provider_telecom.triggers.polling import PollEvent
 
 Format = Literal["csv", "json", "xml"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -133,7 +134,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
             self._wait_if_requested({"file_key": key}, STAT_FILE, {"file_key": key})
         return self._loaded(context, key)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:
         """Load what the triggerer has seen to be ready."""
         with self._cleared_if_vain(context):
             ready = super().execute_complete(context, event)

@@ -97,7 +97,7 @@ class NovaConnectNoticesTrigger(BaseEventTrigger):
         while True:
             shown, asked = await _look(waiting, poller)
             yield shown
-            await asyncio.sleep(poller.pause(asked))
+            await asyncio.sleep(poller.next_delay(asked))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Shown]) -> AsyncIterator[TriggerEvent]:
         """Tell of what is new for this trigger."""

@@ -1,11 +1,11 @@
-"""The trigger of all tasks: it looks at a vendor until what is waited for is there, or will never be."""
+"""The trigger of all tasks: polls a vendor until the final state, or until a webhook reports it."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -19,24 +19,23 @@ from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.base import TelecomHook
 
-_SPREAD_SECONDS = 10.0
-_SOON_SECONDS = 2.0
+_MAX_FIRST_DELAY = 10.0
+_FIRST_QUICK_DELAY = 2.0
 _SETTINGS = tuple(field.name for field in fields(PollConfig) if field.name not in ("arguments", "conn_id"))
 
 
 class TelecomPollTrigger(BaseEventTrigger):
-    """Looks with one vendor's watch at jittered intervals and ends with one event.
+    """Calls a vendor's status check at jittered intervals, and ends with one event (`PollEvent`).
 
-    When the vendor tells of it by itself, it looks at once. What is told reaches all triggers of a triggerer
-    by one reader, Airflow's shared stream, and each goes on looking by itself when nothing is told.
+    With a `subscription` it also polls as soon as a webhook arrives. One reader for all triggers of a
+    triggerer, Airflow's shared stream, reads which webhooks arrived. If none arrives, polling goes on.
 
-    The watch's arguments and `conn_id` are attributes of the trigger, under their own names: so Airflow
-    renders templates in them when a task starts from the trigger. One HTTP client and one token serve all
-    triggers of a connection in this process. The first looks of many triggers are spread over ten
-    seconds at most.
+    `conn_id` and the arguments of the status check are attributes of the trigger, under their own names: so
+    Airflow renders their templates when a task starts from the trigger. All triggers of a connection in this
+    process share one HTTP client and one token. The first polls of many triggers are spread over ten seconds.
     """
 
-    supports_triggerer_queue = True  # Airflow says no for asset watchers, which this is not
+    supports_triggerer_queue = True  # Airflow's default is for asset watchers; this is none
 
     def __init__(self, *, conn_id: str, settings: dict[str, Any], **arguments: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -46,29 +45,25 @@ class TelecomPollTrigger(BaseEventTrigger):
             setattr(self, name, value)
 
     @classmethod
-    def of(cls, waiting: PollConfig) -> TelecomPollTrigger:
-        """Return the trigger that waits so."""
-        return cls(**trigger_kwargs(waiting))
+    def from_config(cls, config: PollConfig) -> TelecomPollTrigger:
+        """Return the trigger for a configuration."""
+        return cls(**trigger_kwargs(config))
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the path of this class, and what makes an equal trigger."""
-        return PATH, {
-            "conn_id": self.conn_id,
-            "settings": self.settings,
-            **self._arguments(),
-        }
+        """Return the path of this class and the arguments of an equal trigger."""
+        return PATH, {"conn_id": self.conn_id, "settings": self.settings, **self._arguments()}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until there is something to tell, and tell it."""
-        yield await self._ended(WakeSignal())
+        """Poll until the end, and yield the event."""
+        yield await self._poll(WakeSignal())
 
     def shared_stream_key(self) -> tuple[str, ...] | None:
-        """Return the one key of all triggers that the vendors' posts may wake."""
-        return ("telecom", "callbacks") if self.settings.get("hearing") else None
+        """Return the key that all triggers with webhooks share."""
+        return ("telecom", "callbacks") if self.settings.get("subscription") else None
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[frozenset[str]]:
-        """Read the topics that something was told under, for all triggers."""
+        """Yield the topics of new webhooks, for all triggers."""
         from airflow_provider_telecom.webhooks.inbox_client import new_topics
 
         async for topics in new_topics():
@@ -77,40 +72,40 @@ class TelecomPollTrigger(BaseEventTrigger):
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[Collection[str]]
     ) -> AsyncIterator[TriggerEvent]:
-        """Do as `run` does, but look at once when the vendor has told of it."""
-        bell = WakeSignal()
-        listening = asyncio.create_task(bell.listen(shared_stream))
+        """Do what `run` does, and poll at once when a webhook arrives."""
+        signal = WakeSignal()
+        listening = asyncio.create_task(signal.listen(shared_stream))
         try:
-            yield await self._ended(bell)
+            yield await self._poll(signal)
         finally:
             listening.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await listening
 
-    async def _ended(self, bell: WakeSignal) -> TriggerEvent:
-        waiting = self._poll_config()
-        spread = random.uniform(0, min(_SPREAD_SECONDS, waiting.poll_interval))
-        await asyncio.sleep(waiting.first_poll_delay)
-        ended: PollResult | TelecomError
+    async def _poll(self, signal: WakeSignal) -> TriggerEvent:
+        config = self._config()
+        first_delay = random.uniform(0, min(_MAX_FIRST_DELAY, config.poll_interval))
+        await asyncio.sleep(config.first_poll_delay)
+        end: PollResult | TelecomError
         try:
-            new_hook, poller = await asyncio.to_thread(_loaded, waiting)
+            new_hook, poller = await asyncio.to_thread(_load, config)
             if poller.subscription:
-                bell.topics = frozenset(poller.subscription.topics)
-            was_told = await bell.pause(spread)
+                signal.topics = frozenset(poller.subscription.topics)
+            woken = await signal.wait(first_delay)
             async with new_hook.async_session() as hook:
-                ended = await _awaited(hook, poller, bell, was_told)
+                end = await _poll_until_final(hook, poller, signal, woken)
         except TelecomError as error:
-            ended = error
-        return TriggerEvent(to_event(ended, waiting.started))  # type: ignore[no-untyped-call]
+            end = error
+        return TriggerEvent(to_event(end, config.started))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """End it at the vendor: Airflow calls this when a person ends the task, and not on a restart."""
-        waiting = self._poll_config()
-        async with waiting.new_hook().async_session() as hook:
-            if (call := waiting.stopping(hook)) is not None:
+        """End the operation at the vendor. Airflow calls it when a person ends the task, not on a restart."""
+        config = self._config()
+        async with config.new_hook().async_session() as hook:
+            if (call := config.stop_call(hook)) is not None:
                 await hook.arun(call)
 
-    def _poll_config(self) -> PollConfig:
+    def _config(self) -> PollConfig:
         return PollConfig(conn_id=self.conn_id, arguments=self._arguments(), **self.settings)
 
     def _arguments(self) -> dict[str, Any]:
@@ -118,76 +113,75 @@ class TelecomPollTrigger(BaseEventTrigger):
 
 
 class WakeSignal:
-    """Rings when something was told under one of the topics that somebody waits for."""
+    """Wakes a trigger when a webhook has arrived under one of its topics."""
 
     def __init__(self) -> None:
         self.topics: frozenset[str] = frozenset()
-        self._rung = asyncio.Event()
+        self._event = asyncio.Event()
 
     async def listen(self, stream: AsyncIterator[Collection[str]]) -> None:
-        """Take in what was told."""
+        """Read the topics of new webhooks, until cancelled."""
         async for topics in stream:
             if not self.topics.isdisjoint(topics):
-                self._rung.set()
+                self._event.set()
 
-    async def pause(self, seconds: float) -> bool:
-        """Wait so long, or until it rings; return whether it has rung."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait so long, or until a webhook arrives; return whether one has arrived."""
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), seconds)
-        rung = self._rung.is_set()
-        self._rung.clear()
-        return rung
+            await asyncio.wait_for(self._event.wait(), seconds)
+        woken = self._event.is_set()
+        self._event.clear()
+        return woken
 
 
-def trigger_kwargs(waiting: PollConfig) -> dict[str, Any]:
-    """Return what a trigger that waits so is made of."""
-    whole = asdict(waiting)
-    return {
-        "conn_id": waiting.conn_id,
-        "settings": {name: whole[name] for name in _SETTINGS},
-        **waiting.arguments,
-    }
+def trigger_kwargs(config: PollConfig) -> dict[str, Any]:
+    """Return the arguments of the trigger for a configuration."""
+    whole = asdict(config)
+    settings = {name: whole[name] for name in _SETTINGS}
+    return {"conn_id": config.conn_id, "settings": settings, **config.arguments}
 
 
-def _loaded(waiting: PollConfig) -> tuple[TelecomHook[Any], Poller]:
-    """Import the vendor's modules, which takes longer than the loop of all triggers may stand still."""
-    return waiting.new_hook(), Poller(waiting)
+def _load(config: PollConfig) -> tuple[TelecomHook[Any], Poller]:
+    """Import the vendor's modules. In a thread: it would block the triggerer's event loop for too long."""
+    return config.new_hook(), Poller(config)
 
 
-async def _awaited(hook: TelecomHook[Any], poller: Poller, bell: WakeSignal, was_told: bool) -> PollResult:
-    """Look until there is something to tell. Raises errors that are not borne.
+async def _poll_until_final(
+    hook: TelecomHook[Any], poller: Poller, signal: WakeSignal, woken: bool
+) -> PollResult:
+    """Return the result of the first poll with a final stage. Raises errors that are not ignored.
 
-    What the vendor shows may lag behind what it tells: then come some looks that are soon. Not after an
-    error, since only so many are borne.
+    A vendor's answers may lag behind its webhooks: after one, it polls a few times in quick succession. Not
+    after an error, since only so many are ignored.
     """
-    soon = math.inf
+    quick_delay = math.inf
     while True:
         try:
-            told = await _told(poller)
-            progress = await hook.arun(poller.call(hook, told))
+            webhook = await _stored_webhook(poller)
+            result = await hook.arun(poller.call(hook, webhook))
         except TelecomError as error:
             poller.tolerate(error)
-            pause = poller.pause(error.retry_after)
+            delay = poller.next_delay(error.retry_after)
             if error.retry_after is None:
-                was_told |= await bell.pause(pause)
+                woken |= await signal.wait(delay)
             else:
-                await asyncio.sleep(pause)
+                await asyncio.sleep(delay)
             continue
-        poller.record(progress)
-        if progress.stage is not Stage.WAITING:
-            return progress
-        if was_told or (soon == math.inf and told and told.get("final")):
-            soon = _SOON_SECONDS
-        was_told = await bell.pause(min(poller.pause(), soon))
-        soon *= 2
+        poller.record(result)
+        if result.stage is not Stage.WAITING:
+            return result
+        if woken or (quick_delay == math.inf and webhook and webhook.get("final")):
+            quick_delay = _FIRST_QUICK_DELAY
+        woken = await signal.wait(min(poller.next_delay(), quick_delay))
+        quick_delay *= 2
 
 
-async def _told(poller: Poller) -> dict[str, Any] | None:
-    if poller.subscription is None or poller.subscription.entry is None:
+async def _stored_webhook(poller: Poller) -> Mapping[str, Any] | None:
+    if poller.webhook_topic is None:
         return None
     from airflow_provider_telecom.webhooks.inbox_client import stored_webhook_async
 
-    return await stored_webhook_async(poller.subscription.entry)
+    return await stored_webhook_async(poller.webhook_topic)
 
 
 PATH = f"{TelecomPollTrigger.__module__}.{TelecomPollTrigger.__qualname__}"

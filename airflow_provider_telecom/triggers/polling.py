@@ -1,7 +1,7 @@
-"""Waiting for something at a vendor: how often to look, which errors to bear, how it ends.
+"""Polling a vendor: how often, which errors are ignored, and how it ends.
 
-Sensors and operators wait in a worker by `wait`, or in the triggerer by `triggers.poll`; both keep to
-what stands here.
+Operators and sensors poll in a worker with `poll_until_done`, or in the triggerer with `triggers.poll`. Both
+follow the rules of `Poller`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,13 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.endpoint import Call
-from airflow_provider_telecom.calls.errors import (
-    TelecomError,
-    TelecomNotFoundError,
-    from_dict,
-    to_dict,
-)
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotFoundError, from_dict, to_dict
 from airflow_provider_telecom.vendors.description import import_from
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from airflow_provider_telecom.vendors.webhooks import Subscription
@@ -32,26 +27,37 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.base import TelecomHook
 
 StatusCheck = Callable[..., Call[PollResult]]
+Facts = dict[str, Any]
+"""Small JSON about what a task has started or waited for: its XCom."""
 
 _JITTER = 0.1
-_LONGEST_INTERVAL = 3600.0
+_MAX_INTERVAL = 3600.0
 
 
 class TelecomFailedError(AirflowFailException):
-    """What was waited for ended in another way, for good: looking again would show the same."""
+    """The final state is not the awaited one. Polling again would return the same, so nothing is retried."""
+
+
+class PollEvent(TypedDict, total=False):
+    """The payload of a trigger's event: a final stage with its facts, or an error. It is JSON."""
+
+    stage: str
+    facts: Facts
+    error: dict[str, Any]
+    started: str
+    """What the operator has started, encoded: the triggerer logs events, and some ids hold a number."""
 
 
 @dataclass(frozen=True)
 class PollConfig:
-    """What is waited for, and how. All of it is JSON: it crosses Airflow's database.
+    """What is polled, and how. All of it is JSON, since it crosses Airflow's database.
 
-    `hook` and `status_check` are import paths, of a hook class and of one of a vendor's status checks.
-    `arguments` are the status check's. Times are in seconds. Up to `tolerated_errors` consecutive temporary
-    errors are ignored. `stop` is the import path of the call that ends it at the vendor, with the same
-    arguments, when a person ends the task. `started` is what an operator has started; it comes back with the
-    event. In the triggerer the first poll is at least `first_poll_delay` seconds after the task is deferred.
-    `subscription` is the import path of a function that returns, given the same arguments, the topics of the
-    vendor's webhooks.
+    `hook` and `status_check` are import paths: of the hook, and of a vendor's status check, which gets
+    `arguments`. Times are in seconds. Up to `tolerated_errors` consecutive temporary errors are ignored.
+    `stop` is the import path of the call that ends the operation at the vendor when a person ends the task.
+    `started` is what an operator has started; the event returns it. In the triggerer the first poll is at
+    least `first_poll_delay` seconds after the task is deferred. `subscription` is the import path of a
+    function that returns the topics of the vendor's webhooks. Both get the same `arguments`.
     """
 
     hook: str
@@ -68,96 +74,100 @@ class PollConfig:
     subscription: str | None = None
 
     def new_subscription(self) -> Subscription | None:
-        """Return under which topics the vendor tells of it, if it does."""
+        """Return the topics of the vendor's webhooks, if there are any."""
         if self.subscription is None:
             return None
         found: Subscription | None = import_from(self.subscription)(self.conn_id, **self.arguments)
         return found
 
     def new_hook(self) -> TelecomHook[Any]:
-        """Return the hook to look with."""
+        """Return the hook that makes the calls."""
         hook: TelecomHook[Any] = import_from(self.hook)(self.conn_id)
         return hook
 
-    def stopping(self, hook: TelecomHook[Any]) -> Call[Any] | None:
-        """Return the call that ends it at the vendor, if there is one."""
+    def stop_call(self, hook: TelecomHook[Any]) -> Call[object] | None:
+        """Return the call that ends the operation at the vendor, if there is one."""
         return import_from(self.stop)(hook, **self.arguments) if self.stop else None
 
 
 class Poller:
-    """One waiting, in one process: what it has borne, and what it looks for next."""
+    """Polls in one process: counts errors, and remembers the arguments of the next poll."""
 
-    def __init__(self, waiting: PollConfig) -> None:
-        self._poll_config = waiting
-        self._status_check: StatusCheck = import_from(waiting.status_check)
-        self._arguments = dict(waiting.arguments)
-        self._errors = self._looks = 0
-        self.subscription = waiting.new_subscription()
+    def __init__(self, config: PollConfig) -> None:
+        self._config = config
+        self._status_check: StatusCheck = import_from(config.status_check)
+        self._arguments = dict(config.arguments)
+        self._errors = self._polls = 0
+        self.subscription = config.new_subscription()
 
-    def call(self, hook: TelecomHook[Any], told: Mapping[str, Any] | None = None) -> Call[PollResult]:
-        """Return the call of the next look. `told` is what the vendor has told, if the watch wants that."""
-        if self.subscription and self.subscription.entry:
-            return self._status_check(hook, **self._arguments, told=told)
-        return self._status_check(hook, **self._arguments)
+    @property
+    def webhook_topic(self) -> str | None:
+        """The topic of the webhook that the status check reads, if it reads one."""
+        return self.subscription.entry if self.subscription else None
 
-    def poll(self, hook: TelecomHook[Any]) -> tuple[dict[str, Any] | None, float]:
-        """Look once, blocking. Return the facts if it is there, and how long to pause if not.
+    def call(self, hook: TelecomHook[Any], webhook: Mapping[str, Any] | None = None) -> Call[PollResult]:
+        """Return the call of the next poll. `webhook` is the stored one under `webhook_topic`, if any."""
+        extra = {} if self.webhook_topic is None else {"stored_webhook": webhook}
+        return self._status_check(hook, **self._arguments, **extra)
 
-        Raises TelecomMissedError and errors that are not borne.
+    def poll(self, hook: TelecomHook[Any]) -> tuple[Facts | None, float]:
+        """Poll once, blocking. Return the facts if it succeeded, and the seconds until the next poll.
+
+        Raises TelecomFailedError (another final state) and errors that are not ignored.
         """
         try:
-            progress = hook.run(self.call(hook, self._told()))
+            result = hook.run(self.call(hook, self._stored_webhook()))
         except TelecomError as error:
             self.tolerate(error)
-            return None, self.pause(error.retry_after)
-        self.record(progress)
-        found = None if progress.stage is Stage.WAITING else facts_from_event(to_event(progress))
-        return found, self.pause()
+            return None, self.next_delay(error.retry_after)
+        self.record(result)
+        facts = None if result.stage is Stage.WAITING else facts_from_event(to_event(result))
+        return facts, self.next_delay()
 
-    def _told(self) -> dict[str, Any] | None:
-        if self.subscription is None or self.subscription.entry is None:
+    def _stored_webhook(self) -> Mapping[str, Any] | None:
+        if self.webhook_topic is None:
             return None
         from airflow_provider_telecom.webhooks.inbox_client import stored_webhook
 
-        return stored_webhook(self.subscription.entry)
+        return stored_webhook(self.webhook_topic)
 
-    def record(self, progress: PollResult) -> None:
-        """Take in what a look has shown."""
+    def record(self, result: PollResult) -> None:
+        """Take over the result of a poll."""
         self._errors = 0
-        self._looks += 1
-        self._arguments |= progress.next_arguments
+        self._polls += 1
+        self._arguments |= result.next_arguments
 
     def tolerate(self, error: TelecomError) -> None:
-        """Bear an error, or raise it: when it will not pass, or when there were too many in a row."""
+        """Count an error. Raise it if it is not temporary, or if there were too many in a row."""
         self._errors += 1
         is_tolerable = error.temporary or isinstance(error, TelecomNotFoundError)  # it may not be there yet
-        if not is_tolerable or self._errors > self._poll_config.tolerated_errors:
+        if not is_tolerable or self._errors > self._config.tolerated_errors:
             raise error
 
-    def pause(self, asked: float | None = None) -> float:
-        """Return the seconds until the next look, spread by a tenth, and never less than `asked`."""
-        interval = self._poll_config.poll_interval
-        if self._poll_config.exponential_backoff:
-            most = self._poll_config.max_interval or max(interval, _LONGEST_INTERVAL)
-            interval = min(interval * 2.0 ** min(self._looks, 32), most)
-        return max(asked or 0.0, interval * random.uniform(1 - _JITTER, 1 + _JITTER))
+    def next_delay(self, retry_after: float | None = None) -> float:
+        """Return the seconds until the next poll: jittered by a tenth, and never less than `retry_after`."""
+        interval = self._config.poll_interval
+        if self._config.exponential_backoff:
+            longest = self._config.max_interval or max(interval, _MAX_INTERVAL)
+            interval = min(interval * 2.0 ** min(self._polls, 32), longest)
+        return max(retry_after or 0.0, interval * random.uniform(1 - _JITTER, 1 + _JITTER))
 
 
-def wait(waiting: PollConfig, timeout: float) -> dict[str, Any]:
-    """Look until what is waited for is there, and return its facts. Blocks.
+def poll_until_done(config: PollConfig, timeout: float) -> Facts:
+    """Poll in this worker until it succeeds, and return the facts.
 
-    Raises TelecomMissedError (it will never come), AirflowSensorTimeout after `timeout` seconds, and
-    errors that are not borne.
+    Raises TelecomFailedError (another final state), AirflowSensorTimeout after `timeout` seconds, and errors
+    that are not ignored.
     """
     ends = time.monotonic() + timeout
-    poller, hook = Poller(waiting), waiting.new_hook()
+    poller, hook = Poller(config), config.new_hook()
     while True:
-        found, pause = poller.poll(hook)
-        if found is not None:
-            return found
-        if time.monotonic() + pause > ends:
+        facts, delay = poller.poll(hook)
+        if facts is not None:
+            return facts
+        if time.monotonic() + delay > ends:
             raise AirflowSensorTimeout(f"still waiting after {timeout:g} s")
-        time.sleep(pause)
+        time.sleep(delay)
 
 
 def earliest_resume_delay() -> float:
@@ -170,27 +180,27 @@ def earliest_resume_delay() -> float:
     return 1.2 * heartbeat
 
 
-def to_event(ended: PollResult | TelecomError, started: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return how a waiting ended, as JSON.
+def to_event(end: PollResult | TelecomError, started: Mapping[str, Any] | None = None) -> PollEvent:
+    """Return the payload of the event that ends the polling."""
+    if isinstance(end, PollResult):
+        event = PollEvent(stage=end.stage.value, facts=dict(end.facts))
+    else:
+        event = PollEvent(error=to_dict(end))
+    if started:
+        event["started"] = b64encode(json.dumps(started).encode()).decode()
+    return event
 
-    What was started goes along unreadable: the triggerer logs events, and some ids hold a number.
-    """
-    along = {"started": b64encode(json.dumps(started).encode()).decode()} if started else {}
-    if isinstance(ended, PollResult):
-        return {"stage": ended.stage.value, "facts": dict(ended.facts), **along}
-    return {"error": to_dict(ended), **along}
 
-
-def started_from_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what had been started before the waiting."""
-    found: dict[str, Any] = json.loads(b64decode(event["started"])) if "started" in event else {}
+def started_from_event(event: PollEvent) -> Facts:
+    """Return what the operator had started."""
+    found: Facts = json.loads(b64decode(event["started"])) if "started" in event else {}
     return found
 
 
-def facts_from_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a waiting that ended well.
+def facts_from_event(event: PollEvent) -> Facts:
+    """Return the facts of a poll that succeeded.
 
-    Raises TelecomMissedError when it ended otherwise, and the error that ended it.
+    Raises TelecomFailedError for another final state, and the error that ended the polling.
     """
     if "error" in event:
         raise from_dict(dict(event["error"]))

@@ -43,10 +43,10 @@ class WebhookEvent:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Under which topics something that is waited for is told.
+    """The topics of the webhooks about something that is waited for.
 
-    `entry` is the topic whose last report is wanted by the watch itself, as its argument `told`: for what no
-    call can ask. Without it a report only means that it is time to look.
+    `entry` is the topic whose last webhook the status check gets as its argument `stored_webhook`: for what
+    no call returns. Without it a webhook only starts the next poll.
     """
 
     topics: Sequence[str]

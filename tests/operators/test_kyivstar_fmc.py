@@ -133,7 +133,7 @@ class TestProof:
         caplog: pytest.LogCaptureFixture,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(verification, "_SLOWEST_LOOKS", 0.1)
+        monkeypatch.setattr(verification, "_MAX_POLL_INTERVAL", 0.1)
         telecom_simulator.fault("reset_after", "kyivstar_fmc", path=ORIGINATE)
         ending = Timer(0.5, telecom_simulator.state.clock.advance, [31])
         ending.start()

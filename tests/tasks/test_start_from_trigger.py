@@ -187,7 +187,7 @@ def test_what_starts_it_says_all(dag: DAG) -> None:
     assert args.next_method == "execute_complete"
     assert args.timeout == timedelta(seconds=77)
     trigger = in_the_triggerer(dag, xcoms={("send", "return_value"): ID}, params={"conn": "other"})
-    waiting = trigger._poll_config()
+    waiting = trigger._config()
     assert (waiting.poll_interval, waiting.tolerated_errors, waiting.conn_id) == (5.0, 2, "other")
     assert waiting.arguments == {"message_id": ID, "reference": None}
 
@@ -205,7 +205,7 @@ def test_a_list_crosses_the_database_and_is_rendered(dag: DAG) -> None:
         expected="{{ params.n }}",
         start_from_trigger=True,
     )
-    arguments = in_the_triggerer(dag, params={"ї": "1", "n": 3})._poll_config().arguments
+    arguments = in_the_triggerer(dag, params={"ї": "1", "n": 3})._config().arguments
     assert arguments["sms_task_ids"] == ["1", "2"]
     assert arguments["expected"] == "3"
     assert arguments["min_final_percent"] == "100"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.hooks import base
-from airflow_provider_telecom.transport.async_transport import _OPEN_CONNECTIONS
+from airflow_provider_telecom.transport.async_transport import _MAX_CONNECTIONS
 from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
 from tests.eventually import eventually_async
 from tests.triggers.scripted import KETCHUP, config, events
@@ -26,11 +26,13 @@ MANY = 200
 def kyivstar(message_id: str, **settings: Any) -> TelecomPollTrigger:
     arguments = {"message_id": message_id}
     conn_id = "kyivstar_open_telecom_default"
-    return TelecomPollTrigger.of(config(SMS, hook=KYIVSTAR, conn_id=conn_id, arguments=arguments, **settings))
+    return TelecomPollTrigger.from_config(
+        config(SMS, hook=KYIVSTAR, conn_id=conn_id, arguments=arguments, **settings)
+    )
 
 
 def ketchup(reference: str, **settings: Any) -> TelecomPollTrigger:
-    return TelecomPollTrigger.of(
+    return TelecomPollTrigger.from_config(
         config(KETCHUP_SMS, hook=KETCHUP, arguments={"reference": reference}, **settings)
     )
 
@@ -64,7 +66,7 @@ def test_many_triggers_share_a_token_and_connections(
     paths = [seen.path for seen in telecom_simulator.state.requests]
     assert sum("token" in path for path in paths) == 1
     assert len(paths) > MANY + 50
-    assert 0 < max(connections) <= _OPEN_CONNECTIONS
+    assert 0 < max(connections) <= _MAX_CONNECTIONS
 
 
 def test_one_that_gets_no_answer_does_not_hold_up_the_others(

@@ -31,8 +31,8 @@ from airflow_provider_telecom.triggers.polling import (
     Poller,
     TelecomFailedError,
     facts_from_event,
+    poll_until_done,
     started_from_event,
-    wait,
 )
 from tests.triggers import scripted
 from tests.triggers.scripted import DELIVERED, EXPIRED, WAITING, config, events, script
@@ -76,11 +76,11 @@ def test_it_crosses_the_database_whole(
         max_interval=most,
         stop=stop,
     )
-    trigger = TelecomPollTrigger.of(whole)
+    trigger = TelecomPollTrigger.from_config(whole)
     for again in (scripted.deferred(trigger), scripted.started(PATH, trigger_kwargs(whole))):
         assert type(again) is TelecomPollTrigger
         assert again.serialize() == trigger.serialize()
-        assert again._poll_config() == whole
+        assert again._config() == whole
 
 
 @given(ARGUMENTS)
@@ -121,7 +121,7 @@ def test_no_argument_of_a_status_check_hides_an_attribute_of_the_trigger() -> No
 
 def test_it_polls_until_it_succeeds() -> None:
     with script(WAITING, WAITING, DELIVERED):
-        (event,) = run(TelecomPollTrigger.of(config(started={"id": "1"})))
+        (event,) = run(TelecomPollTrigger.from_config(config(started={"id": "1"})))
     assert (event["stage"], event["facts"]) == ("reached", {"status": "delivered"})
     assert started_from_event(scripted.as_the_worker_gets_it(event)) == {"id": "1"}
     assert len(scripted.polls) == 3
@@ -130,7 +130,7 @@ def test_it_polls_until_it_succeeds() -> None:
 def test_the_next_poll_gets_the_next_arguments() -> None:
     next_arguments = WAITING.__class__(WAITING.stage, {}, {"task_ids": ["2"]})
     with script(next_arguments, DELIVERED):
-        run(TelecomPollTrigger.of(config(arguments={"task_ids": ["1", "2"], "least": 3})))
+        run(TelecomPollTrigger.from_config(config(arguments={"task_ids": ["1", "2"], "least": 3})))
     assert [arguments for _, arguments in scripted.polls] == [
         {"task_ids": ["1", "2"], "least": 3},
         {"task_ids": ["2"], "least": 3},
@@ -139,7 +139,7 @@ def test_the_next_poll_gets_the_next_arguments() -> None:
 
 def test_it_polls_with_jitter() -> None:
     poller = Poller(config(poll_interval=100.0))
-    pauses = [poller.pause() for _ in range(200)]
+    pauses = [poller.next_delay() for _ in range(200)]
     assert all(90 <= pause <= 110 for pause in pauses)
     assert max(pauses) - min(pauses) > 10
 
@@ -154,10 +154,10 @@ def test_many_do_not_poll_first_at_the_same_time(
         pauses.append(seconds)
         return False
 
-    monkeypatch.setattr(WakeSignal, "pause", pause)
+    monkeypatch.setattr(WakeSignal, "wait", pause)
 
     async def first_polls() -> None:
-        triggers = [TelecomPollTrigger.of(config(poll_interval=poll_interval)) for _ in range(100)]
+        triggers = [TelecomPollTrigger.from_config(config(poll_interval=poll_interval)) for _ in range(100)]
         await asyncio.gather(*(events(trigger) for trigger in triggers))
 
     with script(DELIVERED):
@@ -178,7 +178,7 @@ def test_back_off_grows_to_its_bound() -> None:
     poller = Poller(config(poll_interval=10, exponential_backoff=True, max_interval=60))
     pauses = []
     for _ in range(5):
-        pauses.append(poller.pause())
+        pauses.append(poller.next_delay())
         poller.record(WAITING)
     assert [round(pause / 10) for pause in pauses][:2] == [1, 2]
     assert all(54 <= pause <= 66 for pause in pauses[3:])
@@ -190,8 +190,8 @@ def test_back_off_grows_to_its_bound() -> None:
 def ended(how: str, whole: PollConfig) -> dict[str, Any]:
     """Wait, and return the facts or raise, as a task does in a worker or after the triggerer."""
     if how == "blocking":
-        return wait(whole, 60)
-    (payload,) = run(scripted.deferred(TelecomPollTrigger.of(whole)))
+        return poll_until_done(whole, 60)
+    (payload,) = run(scripted.deferred(TelecomPollTrigger.from_config(whole)))
     return facts_from_event(scripted.as_the_worker_gets_it(payload))
 
 
@@ -260,8 +260,10 @@ def test_a_wrong_configuration_fails(wrong: Any, kind: type[Exception]) -> None:
 
 def test_a_person_who_ends_the_task_ends_it_at_the_vendor() -> None:
     with script(DELIVERED):
-        trigger = TelecomPollTrigger.of(config(arguments={"queue_id": 1}, stop=f"{scripted.HERE}.scripted"))
+        trigger = TelecomPollTrigger.from_config(
+            config(arguments={"queue_id": 1}, stop=f"{scripted.HERE}.scripted")
+        )
         asyncio.run(scripted.deferred(trigger).on_kill())
         assert [arguments for _, arguments in scripted.polls] == [{"queue_id": 1}]
-        asyncio.run(TelecomPollTrigger.of(config()).on_kill())
+        asyncio.run(TelecomPollTrigger.from_config(config()).on_kill())
     assert len(scripted.polls) == 1

@@ -182,13 +182,13 @@ async def until(trigger: TelecomPollTrigger, stream: Any) -> Any:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return a list that fills with the seconds that triggers pause for."""
     found: list[float] = []
-    pause = WakeSignal.pause
+    pause = WakeSignal.wait
 
     async def counted(bell: WakeSignal, seconds: float) -> bool:
         found.append(seconds)
         return await pause(bell, seconds)
 
-    monkeypatch.setattr(WakeSignal, "pause", counted)
+    monkeypatch.setattr(WakeSignal, "wait", counted)
     return found
 
 
@@ -197,14 +197,14 @@ def listener(topic_key: str, **more: Any) -> TelecomPollTrigger:
     nova = "airflow_provider_telecom.vendors.novaconnect"
     settings: dict[str, Any] = {
         "hook": "airflow_provider_telecom.hooks.novaconnect.NovaConnectHook",
-        "status_check": f"{nova}.status.sims",
+        "status_check": f"{nova}.status.sim_operation",
         "conn_id": "novaconnect_default",
         "arguments": arguments,
         "poll_interval": NEVER,
         "tolerated_errors": 3,
         "subscription": f"{nova}.webhooks.subscription",
     }
-    return TelecomPollTrigger.of(PollConfig(**{**settings, **more}))
+    return TelecomPollTrigger.from_config(PollConfig(**{**settings, **more}))
 
 
 class Fan:
@@ -231,7 +231,7 @@ def by_a_trigger(key: str) -> bool:
 
 
 def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, monkeypatch: Any) -> None:
-    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.2)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.2)
     monkeypatch.setattr(inbox_client, "LOOK_EVERY_SECONDS", 0.05)
     triggers = [listener(f"k{number}") for number in range(20)]
     assert len({trigger.shared_stream_key() for trigger in triggers}) == 1
@@ -261,8 +261,8 @@ def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, 
 def test_after_a_ring_the_vendor_is_asked_until_its_list_has_caught_up(
     served: Served, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.1)
-    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.1)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.1)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._FIRST_QUICK_DELAY", 0.1)
     monkeypatch.setattr(inbox_client, "LOOK_EVERY_SECONDS", 0.05)
     vendor_state, looks = (
         telecom_simulator.state.vendor_state("novaconnect", VendorState),
@@ -293,8 +293,8 @@ def test_after_a_ring_the_vendor_is_asked_until_its_list_has_caught_up(
 def test_what_was_told_before_anybody_listened_makes_looks_soon(
     served: Served, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.0)
-    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.2)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.0)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._FIRST_QUICK_DELAY", 0.2)
     served.post(served.address("queue", "k", conn_id="novaconnect_default"), queue())
     arguments = {"operation": "block", "sim_ids": [1001], "callback_key": "k"}
 
@@ -310,8 +310,8 @@ def test_what_was_told_before_anybody_listened_makes_looks_soon(
 def test_errors_after_a_ring_are_as_far_apart_as_ever(
     comms: Comms, telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.0)
-    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SOON_SECONDS", 0.01)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.0)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._FIRST_QUICK_DELAY", 0.01)
     topic = "novaconnect/queue/novaconnect_default/k"
 
     async def rung() -> Any:
@@ -418,7 +418,7 @@ def test_a_look_up_is_told_and_asked_for(served: Served, telecom_simulator: Any,
 def test_a_report_wakes_who_waits_at_ketchup(
     served: Served, telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: Any, kind: str
 ) -> None:
-    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._SPREAD_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.0)
     telecom_simulator.state.set_transition(f"ketchup_loyalty.{kind}", "after_seconds", 1)
     told_to = served.address(kind, "ours", vendor="ketchup_loyalty", conn_id="ketchup_loyalty_default")
     hook = hook_for("ketchup_loyalty")

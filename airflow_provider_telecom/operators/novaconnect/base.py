@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
+    from airflow_provider_telecom.triggers.polling import PollEvent
 
 _STATUS = "airflow_provider_telecom.vendors.novaconnect.status.sim_operation"
 _SUBSCRIPTION = "airflow_provider_telecom.vendors.novaconnect.webhooks.subscription"
@@ -229,7 +230,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
             self._delete_webhook(key)
         return done
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:
         """Return what the triggerer has seen, or raise the error that waiting in a worker would raise."""
         done = super().execute_complete(context, event)
         self._delete_webhook(done.get("callback_key"))

@@ -32,14 +32,14 @@ def sim_operation(
     callback_key: str | None = None,
     done: int = 0,
     added: int = 0,
-    told: Mapping[str, Any] | None = None,
+    stored_webhook: Mapping[str, Any] | None = None,
 ) -> Call[PollResult]:
     """Check whether an operation is done for all SIMs.
 
-    `told` is what the vendor's last webhook reported, if one was requested (`callback_key`). It counts only
-    for operations whose result does not show in the list of SIMs.
+    `stored_webhook` is what the vendor's last webhook reported, if one was requested (`callback_key`). It
+    counts only for operations whose result does not show in the list of SIMs.
     """
-    webhook = told or {}
+    webhook = stored_webhook or {}
     if queue_id and webhook.get("queue_id") not in (None, queue_id):
         raise TelecomInputError("callback_key", "is of another operation than queue_id")
     sims = rendered_ids("sim_ids", sim_ids)

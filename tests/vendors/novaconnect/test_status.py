@@ -171,9 +171,9 @@ EXACT = {"operation": "group", "sim_ids": [1001], "desired_state": {"group_ids":
 
 
 def test_groups_that_were_added_end_the_waiting_once_the_vendor_says_that_it_is_done() -> None:
-    for told in (None, {"final": False, "process": 0}):
-        assert looked({**SIM, **TWO_GROUPS}, **EXACT, told=told)[1].stage is Stage.WAITING
-    _, progress = looked({**SIM, **TWO_GROUPS}, **EXACT, told={"final": True})
+    for stored in (None, {"final": False, "process": 0}):
+        assert looked({**SIM, **TWO_GROUPS}, **EXACT, stored_webhook=stored)[1].stage is Stage.WAITING
+    _, progress = looked({**SIM, **TWO_GROUPS}, **EXACT, stored_webhook={"final": True})
     assert progress.stage is Stage.FAILED
     assert "the vendor adds groups" in progress.facts["missed"]["1001"]
 
@@ -185,7 +185,7 @@ def test_looks_at_added_groups_are_counted_in_a_row_and_not_while_the_vendor_is_
         assert progress.stage is Stage.WAITING
         arguments |= progress.next_arguments
     assert looked({**SIM, **TWO_GROUPS}, **arguments)[1].stage is Stage.FAILED
-    running = looked({**SIM, **TWO_GROUPS}, **arguments, told={"final": False})[1]
+    running = looked({**SIM, **TWO_GROUPS}, **arguments, stored_webhook={"final": False})[1]
     assert (running.stage, running.next_arguments.get("added")) == (Stage.WAITING, None)
     other = {**SIM, "id": 1002, "groups": []}
     two = looked({**SIM, **TWO_GROUPS}, other, **{**arguments, "sim_ids": [1001, 1002]})[1]
