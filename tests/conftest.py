@@ -26,6 +26,8 @@ os.environ.update({
 import pytest  # noqa: E402 - after Airflow's environment is set
 from hypothesis import HealthCheck, settings  # noqa: E402 - the same
 
+from tests.transports import TRANSPORTS  # noqa: E402 - the same
+
 # No test fails because a machine is slow: neither by a deadline nor by the health check of that name.
 settings.register_profile("telecom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("telecom")
@@ -111,14 +113,14 @@ def open_at_the_first_wait(hook: Any, simulator: Any) -> None:
     door.blocking._sleep = lambda seconds: simulator.accept()
 
 
-@pytest.fixture(params=["blocking", "awaited"])
+@pytest.fixture(params=TRANSPORTS)
 def call(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Return a function that makes a hook's call, blocking or awaited: `call(hook.get_sms, "22125")`."""
+    """Return a function that makes a hook's call by one transport: `call(hook.get_sms, "22125")`."""
 
-    def blocking(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def call_sync(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return method(*args, **kwargs)
 
-    def awaited(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def call_async(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         hook = method.__self__  # type: ignore[attr-defined]
 
         async def run() -> Any:
@@ -129,4 +131,4 @@ def call(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
         return asyncio.run(run())
 
-    return blocking if request.param == "blocking" else awaited
+    return call_sync if request.param == "sync" else call_async

@@ -28,6 +28,7 @@ from tests.fuzz.answer import Answer
 from tests.fuzz.mutations import unusual
 from tests.fuzz.oracle import accepted, may_succeed
 from tests.fuzz.server import Plan, Server, serving
+from tests.transports import TRANSPORTS
 
 pytestmark = pytest.mark.xdist_group("fuzz")
 LONG_RUN = int(os.environ.get("TELECOM_FUZZ_ANSWERS", "0"))
@@ -122,7 +123,7 @@ class Ending:
     waits: list[float]
 
 
-def _run(each: Recorded, url: str, simulator: Any, awaited: bool, deadline: float = DEADLINE) -> Ending:
+def _run(each: Recorded, url: str, simulator: Any, is_async: bool, deadline: float = DEADLINE) -> Ending:
     """Make one call against the server, with short time-outs and waits that are only noted."""
     row = each.row
     connection = simulator.connection(row.vendor)
@@ -148,7 +149,7 @@ def _run(each: Recorded, url: str, simulator: Any, awaited: bool, deadline: floa
 
     door.blocking._sleep = sleep
     try:
-        result = asyncio.run(run()) if awaited else method(*each.args, **each.kwargs)
+        result = asyncio.run(run()) if is_async else method(*each.args, **each.kwargs)
     except BaseException as error:
         return Ending(None, error, waits)
     finally:
@@ -168,14 +169,14 @@ def _answers(each: Recorded) -> st.SearchStrategy[list[Answer]]:
     )
 
 
-@pytest.mark.parametrize("awaited", [False, True], ids=["blocking", "awaited"])
+@pytest.mark.parametrize("is_async", [False, True], ids=TRANSPORTS)
 def test_the_recorded_answers_are_good(
-    recorded: list[Recorded], server: Server, telecom_simulator_server: Any, awaited: bool
+    recorded: list[Recorded], server: Server, telecom_simulator_server: Any, is_async: bool
 ) -> None:
     """Without a change every call succeeds: else the test below would see nothing but errors."""
     for each in recorded:
         plan = Plan(each.row.http, each.row.pattern, [each.good])
-        ended = _run(each, server.follow(plan), telecom_simulator_server, awaited, deadline=120)
+        ended = _run(each, server.follow(plan), telecom_simulator_server, is_async, deadline=120)
         assert ended.error is None, each.row
         assert len(plan.bodies) == 1
         if each.row.cls in "XSDK":
@@ -197,10 +198,10 @@ def test_unusual_answers(
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
-    @given(answers=_answers(each), awaited=st.booleans())
-    def check(answers: list[Answer], awaited: bool) -> None:
+    @given(answers=_answers(each), is_async=st.booleans())
+    def check(answers: list[Answer], is_async: bool) -> None:
         plan = Plan(row.http, row.pattern, answers)
-        ended = _run(each, server.follow(plan), telecom_simulator_server, awaited)
+        ended = _run(each, server.follow(plan), telecom_simulator_server, is_async)
         _judge(row, plan, ended)
 
     check()

@@ -12,6 +12,7 @@ from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
 from airflow_provider_telecom.transport import async_transport, sync_transport
 from airflow_provider_telecom.transport.wire import TransportOptions
 from tests.eventually import HANG_SECONDS
+from tests.transports import TRANSPORTS
 
 Send = Callable[..., Outcome]
 
@@ -20,7 +21,7 @@ def get(repeat: Idempotency = Idempotency.READ, **facts: Any) -> Request:
     return Request("GET", "/x", repeat, **facts)
 
 
-@pytest.fixture(params=["blocking", "awaited"])
+@pytest.fixture(params=TRANSPORTS)
 def send(request: pytest.FixtureRequest) -> Send:
     """Return a function that sends one request by the one or the other transport."""
 
@@ -41,7 +42,7 @@ def send(request: pytest.FixtureRequest) -> Send:
 
         return asyncio.run(once())
 
-    return block if request.param == "blocking" else wait
+    return block if request.param == "sync" else wait
 
 
 def route_of(base_url: str, route: dict[str, Any]) -> TransportOptions:

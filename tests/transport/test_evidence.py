@@ -37,6 +37,7 @@ from tests.eventually import HANG_SECONDS, eventually
 from tests.transport import scripted as on
 from tests.transport.conftest import Send, get, route_of, twice
 from tests.transport.scripted import Script, certificate, scripted, tls_server
+from tests.transports import TRANSPORTS
 
 OK = b"HTTP/1.1 200 OK\r\n"
 BODY = b'{"id": 1}'
@@ -120,7 +121,7 @@ def read(response: Response) -> Any:
     return read_json(response.body)
 
 
-@pytest.fixture(params=["blocking", "awaited"])
+@pytest.fixture(params=TRANSPORTS)
 def order(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Return a function that makes a whole call, an effect without a key, with all repetitions that the rules
     allow and without pauses. It gets a number of seconds.
@@ -155,7 +156,7 @@ def order(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
         return asyncio.run(once())
 
-    return block if request.param == "blocking" else wait
+    return block if request.param == "sync" else wait
 
 
 @pytest.mark.parametrize("close", [True, False], ids=["closed", "left open"])
