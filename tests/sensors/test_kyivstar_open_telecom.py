@@ -120,7 +120,7 @@ def test_a_suspended_promo_is_waited_for(
     hook.suspend_promo(promo)
     with caplog.at_level("INFO"), pytest.raises(AirflowSensorTimeout):
         Run().execute(waiting(KyivstarPromoFinishedSensor, False, promo_id=promo, timeout=0.05))
-    assert "suspended; waiting until it goes on" in caplog.text
+    assert "suspended; waiting until it continues" in caplog.text
 
 
 @both_ways
