@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
 from airflow_provider_telecom.tasks.arguments import SensorArguments
-from airflow_provider_telecom.tasks.literals import is_literal
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.tasks.sensor import TelecomSensor
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import VENDOR
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import path_id, promo_uuid
@@ -20,7 +21,7 @@ _STATUS = "airflow_provider_telecom.vendors.kyivstar_open_telecom.status"
 
 
 class KyivstarSensor(TelecomSensor):
-    """Waits for something at a `kyivstar_open_telecom` connection."""
+    """Base class of the sensors; uses a `kyivstar_open_telecom` connection."""
 
     vendor = VENDOR
     operator_extra_links: Sequence[BaseOperatorLink] = (KyivstarConsoleLink(),)
@@ -29,9 +30,9 @@ class KyivstarSensor(TelecomSensor):
 class KyivstarSmsDeliveredSensor(KyivstarSensor):
     """Wait until an SMS is delivered; return `{"status", "date"}`.
 
-    Raises TelecomMissedError when it has expired. The vendor's document names no other state in which an SMS
-    is lost, and its code 1040 does not tell an unknown id from an SMS on its way: both are waited for until
-    `timeout`. The id is not returned or logged: one of the mock server holds the phone number.
+    Raises TelecomFailedError if it has expired. The vendor's document names no other state of an SMS that is
+    lost, and its code 1040 does not distinguish an unknown id from an SMS on its way: the sensor waits for
+    both until `timeout`. The id is not returned or logged: ids of the mock server contain the phone number.
 
     :param message_id: the vendor's id of the SMS.
 
@@ -45,16 +46,15 @@ class KyivstarSmsDeliveredSensor(KyivstarSensor):
     def __init__(self, *, message_id: str, **kwargs: Unpack[SensorArguments]) -> None:
         super().__init__(**kwargs)
         self.message_id = message_id
-        if is_literal(message_id):
-            path_id("message_id", message_id)
+        check_if_literal(message_id, partial(path_id, "message_id"))
         self._prepare_start_from_trigger()
 
 
 class KyivstarViberDeliveredSensor(KyivstarSensor):
     """Wait until a Viber message is delivered, or seen; return `{"status", "date"}`.
 
-    Raises TelecomMissedError when it has expired. As with `KyivstarSmsDeliveredSensor`, any other that never
-    arrives is waited for until `timeout`; so is one that nobody ever opens, with `until="seen"`.
+    Raises TelecomFailedError if it has expired. As with `KyivstarSmsDeliveredSensor`, the sensor waits until
+    `timeout` for any other message that never arrives, and with `until="seen"` for one that nobody opens.
 
     :param message_id: the vendor's id of the message.
     :param until: `delivered` (default), or `seen`.
@@ -75,25 +75,24 @@ class KyivstarViberDeliveredSensor(KyivstarSensor):
     ) -> None:
         super().__init__(**kwargs)
         self.message_id = message_id
-        if is_literal(message_id):
-            path_id("message_id", message_id)
+        check_if_literal(message_id, partial(path_id, "message_id"))
         self.until = one_of("until", until, ("delivered", "seen"))
         self._prepare_start_from_trigger()
 
 
 class KyivstarPromoFinishedSensor(KyivstarSensor):
-    """Wait until a mailing is COMPLETED; return `{"status"}` and the counts of its statistics.
+    """Wait until a promo is COMPLETED; return `{"status"}` and the counts of its statistics.
 
-    These are `sent_count`, `deliveries_count`, `undelivered_count` and whatever else the vendor counts.
-    While somebody keeps it SUSPENDED the sensor waits on, and notes so in the log.
+    These are `sent_count`, `deliveries_count`, `undelivered_count` and all other counts that the vendor
+    sends. While the promo is SUSPENDED the sensor waits, and logs it.
 
-    Raises TelecomMissedError when it is completed and too few messages are delivered, or on SUSPENDED if
-    asked to.
+    Raises TelecomFailedError if the promo is completed and too few messages are delivered, and with
+    `fail_on_suspended` if it is SUSPENDED.
 
-    :param promo_id: the mailing's id.
-    :param fail_on_suspended: whether SUSPENDED ends the waiting.
-    :param min_delivered_percent: how many of the messages that were sent must be delivered, 0 to 100,
-        when the mailing is COMPLETED. Receipts that come later do not count.
+    :param promo_id: the promo's id.
+    :param fail_on_suspended: fail if the promo is SUSPENDED.
+    :param min_delivered_percent: the percentage (0 to 100) of the sent messages that must be delivered when
+        the promo is COMPLETED. Later receipts do not count.
 
     Source: "/promo/{promoUUID}" and "/promo/{promoUUID}/statistics" of the vendor's document.
     """
@@ -112,11 +111,8 @@ class KyivstarPromoFinishedSensor(KyivstarSensor):
     ) -> None:
         super().__init__(**kwargs)
         self.promo_id, self.fail_on_suspended = promo_id, fail_on_suspended
-        if is_literal(promo_id):
-            promo_uuid(promo_id)
-        self.min_delivered_percent = (
-            None
-            if min_delivered_percent is None
-            else str(percent("min_delivered_percent", min_delivered_percent))
-        )
+        check_if_literal(promo_id, promo_uuid)
+        self.min_delivered_percent = min_delivered_percent
+        if min_delivered_percent is not None:
+            self.min_delivered_percent = str(percent("min_delivered_percent", min_delivered_percent))
         self._prepare_start_from_trigger()

@@ -1,4 +1,4 @@
-"""What the operators of Kyivstar Open Telecom stand on."""
+"""Base class of the operators of Kyivstar Open Telecom."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATUS_MODULE = "airflow_provider_telecom.vendors.kyivstar_open_telecom.status"
 
 
 class KyivstarOperator(TelecomOperator):
-    """A task about a `kyivstar_open_telecom` connection."""
+    """Base class of the operators; uses a `kyivstar_open_telecom` connection."""
 
     vendor = VENDOR
     hook: KyivstarOpenTelecomHook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
@@ -11,37 +12,43 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS
 from airflow_provider_telecom.tasks.arguments import NonIdempotentDeferrableArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
-from airflow_provider_telecom.tasks.literals import is_literal
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
-    check_promotion_parts,
-    http_url,
-    segments_allowed,
-    sms_text,
-    sms_ttl,
-    viber_ttl,
-)
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber_template import (
-    check_matches,
-    check_template,
-)
+from airflow_provider_telecom.tasks.literals import check_if_literal
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments, viber_template
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Accepted
+    from airflow_provider_telecom.journal.journal import Facts
 
 
-class KyivstarSendSmsOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperator):
-    """Send one SMS and return `{"message_id", "reserved_segments"}`, and its status if it waits for it.
+class _MessageOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperator):
+    """Base class of the operators that send one message."""
 
-    Nothing tells a copy from a second SMS: `on_unknown` says what to do when no answer came. With
+    def _send_and_wait(
+        self,
+        context: Context,
+        content: Mapping[str, Any],
+        send: Callable[[], Facts],
+        status_check: str,
+    ) -> dict[str, Any]:
+        """Send a message once in this run, wait if requested, and return its facts."""
+        started = self._send_once(context, content, send)
+        if (message_id := started.get("message_id")) is None:
+            return dict(started)  # on_unknown="assume_sent": there is nothing to wait for
+        return self._wait_if_requested(started, f"{STATUS_MODULE}.{status_check}", {"message_id": message_id})
+
+
+class KyivstarSendSmsOperator(_MessageOperator):
+    """Send one SMS and return `{"message_id", "reserved_segments"}`, and its status if it waits.
+
+    The vendor cannot detect a duplicate: `on_unknown` says what to do after a lost response. With
     `wait_for_completion` the task succeeds once the SMS is delivered.
 
-    :param msisdn: whom to, in any common form.
-    :param text: what to say, in at most `max_segments` SMS.
-    :param sender: the alpha name; the connection's without it.
-    :param max_segments: how many SMS the text may take, 1 to 6 (6 without it). A longer one is refused.
-    :param ttl_seconds: how long the vendor tries, 0 to 86400.
+    :param msisdn: the recipient, in any common form.
+    :param text: the text, in at most `max_segments` SMS.
+    :param sender: the alpha name; by default the connection's.
+    :param max_segments: how many SMS the text may need, 1 to 6 (6 by default). A longer text is refused.
+    :param ttl_seconds: how long the vendor tries to deliver it, 0 to 86400.
 
     Raises TelecomInputError before anything is sent, TelecomRejectedError (422), OutcomeUnknownError.
     Source: "/sms" of the vendor's document.
@@ -63,14 +70,14 @@ class KyivstarSendSmsOperator(KyivstarOperator, NonIdempotentOperator, Deferrabl
         super().__init__(**kwargs)
         self.msisdn, self.text, self.sender = msisdn, text, sender
         self.max_segments, self.ttl_seconds = max_segments, ttl_seconds
-        segments_allowed(max_segments)
+        arguments.segments_allowed(max_segments)
         if ttl_seconds is not None:
-            sms_ttl(ttl_seconds)
-        _check(text, lambda literal: sms_text(literal, max_segments))
-        _check(sender, lambda literal: non_blank("sender", literal))
+            arguments.sms_ttl(ttl_seconds)
+        check_if_literal(text, lambda literal: arguments.sms_text(literal, max_segments))
+        check_if_literal(sender, partial(non_blank, "sender"))
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Send it, once."""
+        """Send it once."""
         message = {
             "msisdn": self.reveal("msisdn"),
             "text": self.reveal("text"),
@@ -78,51 +85,40 @@ class KyivstarSendSmsOperator(KyivstarOperator, NonIdempotentOperator, Deferrabl
             "max_segments": self.max_segments,
             "ttl_seconds": self.ttl_seconds,
         }
-        started = self._send_once(context, message, lambda: self._send(message))
-        if (message_id := started.get("message_id")) is None:
-            return dict(started)
-        return self._wait_if_requested(started, f"{STATUS_MODULE}.sms", {"message_id": message_id})
+        return self._send_and_wait(context, message, partial(self._send, message), "sms")
 
-    def _send(self, message: Mapping[str, Any]) -> dict[str, Any]:
+    def _send(self, message: Mapping[str, Any]) -> Facts:
         accepted = self.hook.send_sms(**message)
         return {"message_id": accepted.message_id, "reserved_segments": accepted.reserved_segments}
 
 
-class KyivstarSendViberOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperator):
-    """Send one Viber message and return `{"message_id"}`, and its status if it waits for it.
+class KyivstarSendViberOperator(_MessageOperator):
+    """Send one Viber message and return `{"message_id"}`, and its status if it waits.
 
-    Nothing tells a copy from a second message: `on_unknown` says what to do when no answer came. With
+    The vendor cannot detect a duplicate: `on_unknown` says what to do after a lost response. With
     `wait_for_completion` the task succeeds once the message is delivered.
 
-    **A transaction whose text misses the template that was agreed with the vendor is charged as
-    advertising**, and the answer does not tell. With `template` such a text is refused here instead.
+    **A transaction whose text does not match the template agreed with the vendor is charged as advertising**,
+    and the response does not say so. With `template` such a text is refused before it is sent.
 
-    :param msisdn: whom to, in any common form.
+    :param msisdn: the recipient, in any common form.
     :param kind: `transaction` (a text that matches an agreed template) or `promotion` (an advertisement).
-    :param text: what to say. A promotion may have a picture instead.
+    :param text: the text. A promotion may have a picture instead.
     :param template: the agreed template of a transaction: its text with `{digits}` (one or more of 0-9),
         `{word}` (one or more characters, no blank) or `{text}` (one or more characters, no line break)
-        for what varies, and no other braces. The whole text must match it, blanks and case too.
+        for its variable parts, and no other braces. The whole text must match, with blanks and letter case.
     :param image_url: the picture of a promotion.
-    :param caption: what stands on the button of a promotion; it takes a text and `action_url` as well.
-    :param action_url: what the button opens.
-    :param sender: the Viber alpha name; the connection's without it.
-    :param ttl_seconds: how long the vendor tries, 30 to 1209600.
+    :param caption: the text on the button of a promotion; it needs a text and `action_url` too.
+    :param action_url: the page that the button opens.
+    :param sender: the Viber alpha name; by default the connection's.
+    :param ttl_seconds: how long the vendor tries to deliver it, 30 to 1209600.
 
     Raises TelecomInputError before anything is sent, TelecomRejectedError (422), OutcomeUnknownError.
     Source: "/viber/transaction" and "/viber/promotion" of the vendor's document.
     """
 
-    template_fields: Sequence[str] = (
-        *NonIdempotentOperator.template_fields,
-        "msisdn",
-        "text",
-        "image_url",
-        "caption",
-        "action_url",
-        "sender",
-    )
     private_fields: ClassVar[Sequence[str]] = ("msisdn", "text", "image_url", "caption", "action_url")
+    template_fields: Sequence[str] = (*NonIdempotentOperator.template_fields, *private_fields, "sender")
 
     def __init__(
         self,
@@ -143,13 +139,13 @@ class KyivstarSendViberOperator(KyivstarOperator, NonIdempotentOperator, Deferra
         self.msisdn, self.text, self.sender, self.ttl_seconds = msisdn, text, sender, ttl_seconds
         self.image_url, self.caption, self.action_url = image_url, caption, action_url
         if ttl_seconds is not None:
-            viber_ttl(ttl_seconds)
+            arguments.viber_ttl(ttl_seconds)
         self._check_parts()
-        _check(text, self._check_text)
-        _check(sender, lambda literal: non_blank("sender", literal))
+        check_if_literal(text, self._check_text)
+        check_if_literal(sender, partial(non_blank, "sender"))
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Send it, once."""
+        """Send it once."""
         message = {
             "msisdn": self.reveal("msisdn"),
             "text": self.reveal("text"),
@@ -159,46 +155,35 @@ class KyivstarSendViberOperator(KyivstarOperator, NonIdempotentOperator, Deferra
         if self.kind == "promotion":
             message |= {part: self.reveal(part) for part in ("image_url", "caption", "action_url")}
         content = {"kind": self.kind, **message}
-        started = self._send_once(context, content, lambda: self._send(message))
-        if (message_id := started.get("message_id")) is None:
-            return dict(started)
-        return self._wait_if_requested(started, f"{STATUS_MODULE}.viber", {"message_id": message_id})
+        return self._send_and_wait(context, content, partial(self._send, message), "viber")
 
-    def _send(self, message: Mapping[str, Any]) -> dict[str, Any]:
+    def _send(self, message: Mapping[str, Any]) -> Facts:
         if self.text is not None:
             self._check_text(message["text"])
-        hook = self.hook
-        send: Callable[..., Accepted] = (
-            hook.send_viber_transaction if self.kind == "transaction" else hook.send_viber_promotion
-        )
-        return {"message_id": send(**message).message_id}
+        if self.kind == "transaction":
+            return {"message_id": self.hook.send_viber_transaction(**message).message_id}
+        return {"message_id": self.hook.send_viber_promotion(**message).message_id}
 
     def _check_parts(self) -> None:
-        """Check what goes together; what is a template yet is there all the same."""
-        pictured = {"image_url": self.image_url, "caption": self.caption, "action_url": self.action_url}
+        """Check which parts are given together. A template of Airflow counts as given."""
+        parts = {"image_url": self.image_url, "caption": self.caption, "action_url": self.action_url}
         if self.kind == "promotion":
             if self.template is not None:
                 raise TelecomInputError("template", "is for transactions")
-            check_promotion_parts(self.text, **pictured)
-            _check(self.image_url, lambda literal: http_url("image_url", literal))
-            _check(self.caption, lambda literal: non_blank("caption", literal))
-            _check(self.action_url, lambda literal: http_url("action_url", literal))
+            arguments.check_promotion_parts(self.text, **parts)
+            check_if_literal(self.caption, partial(non_blank, "caption"))
+            for field in ("image_url", "action_url"):
+                check_if_literal(parts[field], partial(arguments.http_url, field))
             return
-        for field, value in pictured.items():
+        for field, value in parts.items():
             if value is not None:
                 raise TelecomInputError(field, "is for promotions")
         if self.text is None:
             raise TelecomInputError("text", "must be given for a transaction")
         if self.template is not None:
-            check_template(self.template)
+            viber_template.check_template(self.template)
 
     def _check_text(self, text: str) -> None:
         non_blank("text", text)
         if self.template is not None:
-            check_matches(text, self.template)
-
-
-def _check(value: Any, check: Callable[[Any], object]) -> None:
-    """Check an argument that is known when the Dag is parsed; the call checks the others."""
-    if value is not None and is_literal(value):
-        check(value)
+            viber_template.check_matches(text, self.template)

@@ -1,4 +1,4 @@
-"""Building the draft of a Kyivstar promo with its whole audience. It costs nothing and reaches nobody."""
+"""Creating the draft of a promo with its whole audience. It costs nothing and reaches nobody."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_telecom.calls.errors import (
-    TelecomInputError,
-    TelecomUnknownError,
-)
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.operators.campaigns.chunks import in_chunks
 
 if TYPE_CHECKING:
@@ -19,14 +16,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_CHUNK_SIZE = 20_000
 _TOO_LARGE = 413
-_DRAFTS_AT_MOST = 3
+_MAX_DRAFTS = 3
 _VARIABLE = re.compile(r"\$\{(\d+)\}")
 
 
 def check_variables(text: str, columns: Sequence[str]) -> None:
-    """Check that `${1}`, `${2}`, ... stand for the columns, one by one. Raises TelecomInputError."""
+    """Check that the text has one variable `${1}`, `${2}`, ... per column. Raises TelecomInputError."""
     found = {int(place) for place in _VARIABLE.findall(text)}
     if found != set(range(1, len(columns) + 1)):
         named = ", ".join(f"${{{place}}}" for place in sorted(found)) or "no variables"
@@ -41,20 +37,20 @@ def build_draft(
 ) -> str:
     """Return the id of a draft that holds the whole audience, each recipient once.
 
-    The audience cannot be read back and a copy of a chunk would be appended. So after an unknown outcome
-    the draft is left as it is, and another one is built; three in all, then TelecomUnknownError.
+    The audience cannot be read, and a duplicate of a chunk would be appended. So after an unknown outcome the
+    draft is abandoned and another one is created. After three drafts TelecomUnknownError is raised.
     """
-    for attempt in range(1, _DRAFTS_AT_MOST + 1):
+    for attempt in range(1, _MAX_DRAFTS + 1):
         try:
-            return _built(hook, audience, text, sender, chunk_size)
+            return _build(hook, audience, text, sender, chunk_size)
         except TelecomUnknownError:
-            if attempt == _DRAFTS_AT_MOST:
+            if attempt == _MAX_DRAFTS:
                 raise
-            log.warning("A promo draft is abandoned after an unknown outcome; another one is built")
+            log.warning("A promo draft is abandoned after an unknown outcome; another one is created")
     raise AssertionError("the last attempt returns or raises")
 
 
-def _built(
+def _build(
     hook: KyivstarOpenTelecomHook, audience: Audience, text: str, sender: str | None, chunk_size: int
 ) -> str:
     promo = hook.create_promo(text, sender=sender)

@@ -1,4 +1,4 @@
-"""Starting and suspending Kyivstar promos. The order of the two matters, so each begins with a look.
+"""Starting and suspending Kyivstar promos. The order of the two matters, so each reads the status first.
 
     state                  to start                          to suspend
     DRAFT                  PUT                               stop: nothing runs
@@ -7,17 +7,18 @@
     SUSPENDED              stop, a person did that (*)       nothing to do
     any other              stop                              stop
 
-(*) `resume_suspended` starts it again, once: not when this task may have started it before.
+(*) `resume_suspended` starts it again, once: not if this task may have started it before.
 
-The intent is written before each PUT. When no answer comes we look again, and repeat the PUT only if the
-table still says so. What "stop" raises is for a person to decide; Airflow does not retry it.
+The intent is written before each PUT. After a lost response the status is read again, and the PUT is repeated
+only if the table still allows it. "stop" raises PromoStateError: a person must decide, and Airflow does not
+retry.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -31,24 +32,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_REQUESTS_IN_ALL = 3
+_MAX_REQUESTS = 3
 _STARTED = ("WAITING", "ACTIVE", "COMPLETED")
 _STOPPED = ("SUSPENDED", "COMPLETED")
 
 
+class PromoFacts(TypedDict):
+    """What the operators return. `changed`: this task changed the status, in any of its tries."""
+
+    promo_id: str
+    status: str
+    changed: bool
+
+
 class PromoStateError(TelecomError, AirflowFailException):
-    """A promo is in a state that a person has to decide about. Airflow does not retry the task."""
+    """A promo is in a state that a person must decide about. Airflow does not retry the task."""
 
 
 def start_promo(
     hook: KyivstarOpenTelecomHook, journal: Journal, promo_id: str, *, resume_suspended: bool = False
-) -> dict[str, Any]:
-    """Put a promo into the queue, unless it is started already; return its facts.
+) -> PromoFacts:
+    """Put a promo into the queue, unless it is started already, and return its facts.
 
-    These are `{"promo_id", "status", "changed"}`: `changed` is whether it was this task, in any try.
-
-    Raises PromoStateError (see the table above), TelecomUnknownError (three requests without an answer; a
-    later try looks first), TelecomInputError, TelecomNotFoundError, TelecomRejectedError (an empty
+    Raises PromoStateError (see the table above), TelecomUnknownError (three requests without a response; a
+    later try reads the status first), TelecomInputError, TelecomNotFoundError, TelecomRejectedError (an empty
     audience, for example).
     """
 
@@ -56,56 +63,54 @@ def start_promo(
         if state == "DRAFT":
             return
         if state != "SUSPENDED":
-            raise _unknown(status)
+            raise _unknown_status(status)
         if before is not None:
             raise PromoStateError(
                 "it is SUSPENDED, and this task may have started it before: somebody stopped it since. Start "
-                "it in the vendor's cabinet if it is to go on"
+                "it in the vendor's cabinet if it should continue"
             )
         if not resume_suspended:
             raise PromoStateError(
                 "it is SUSPENDED: somebody stopped it. resume_suspended=True starts it all the same"
             )
 
-    move = _Move(hook, journal, promo_id, "start", hook.start_promo, _STARTED, check)
-    return move.made()
+    return _StatusChange(hook, journal, promo_id, "start", hook.start_promo, _STARTED, check).run()
 
 
 def may_have_started(journal: Journal, promo_id: str) -> bool:
-    """Whether this task, in any try, may have put the promo into the queue."""
+    """Return whether this task, in any try, may have put the promo into the queue."""
     entry = journal.read(f"start.{promo_id}")
     return entry is not None and entry.state in (State.INTENT, State.DONE)
 
 
-def suspend_promo(hook: KyivstarOpenTelecomHook, journal: Journal, promo_id: str) -> dict[str, Any]:
-    """Stop a promo, unless it is stopped or over already; return its facts. What went out stays out.
+def suspend_promo(hook: KyivstarOpenTelecomHook, journal: Journal, promo_id: str) -> PromoFacts:
+    """Stop a promo, unless it is stopped or completed already, and return its facts.
 
-    These are `{"promo_id", "status", "changed"}`: `status` says which it is, SUSPENDED or COMPLETED, and
-    `changed` whether it was this task, in any try.
+    Messages already sent are not recalled. `status` is SUSPENDED or COMPLETED.
 
-    Raises PromoStateError (see the table above), TelecomUnknownError (three requests without an answer; a
-    later try looks first), TelecomInputError, TelecomNotFoundError, TelecomRejectedError.
+    Raises PromoStateError (see the table above), TelecomUnknownError (three requests without a response; a
+    later try reads the status first), TelecomInputError, TelecomNotFoundError, TelecomRejectedError.
     """
 
     def check(state: str, status: str, before: State | None) -> None:
         if state == "DRAFT":
             raise PromoStateError("it is a DRAFT: nothing runs that could be suspended")
         if state not in ("WAITING", "ACTIVE"):
-            raise _unknown(status)
+            raise _unknown_status(status)
         if before is State.DONE:
             raise PromoStateError(
                 f"it is {state}, and this task has suspended it before: somebody started it again since"
             )
 
-    move = _Move(hook, journal, promo_id, "suspend", hook.suspend_promo, _STOPPED, check)
-    return move.made()
+    return _StatusChange(hook, journal, promo_id, "suspend", hook.suspend_promo, _STOPPED, check).run()
 
 
-class _Move:
-    """One promo on its way to a state, in one task of one run.
+class _StatusChange:
+    """The change of one promo's status by one task of one run.
 
-    `check` raises when the state it is in must not be left; it is given the state, the vendor's word for
-    it, and how far this task has come before (INTENT: it may have moved it; DONE: it has).
+    `check` raises an error if the current state must not be changed. Its arguments are the state, the
+    vendor's text for it, and what earlier requests of this task have done (INTENT: perhaps changed it; DONE:
+    changed it).
     """
 
     def __init__(
@@ -115,59 +120,59 @@ class _Move:
         promo_id: str,
         name: str,
         put: Callable[[str], Promo],
-        reached: tuple[str, ...],
+        final_states: tuple[str, ...],
         check: Callable[[str, str, State | None], None],
     ) -> None:
         self._hook, self._journal, self._promo_id = hook, journal, promo_id
-        self._name, self._body = f"{name}.{promo_id}", fingerprint({"promo_id": promo_id})
-        self._put, self._reached, self._check = put, reached, check
-        entry = journal.read(self._name)
+        self._entry_name, self._body = f"{name}.{promo_id}", fingerprint({"promo_id": promo_id})
+        self._put, self._final_states, self._check = put, final_states, check
+        entry = journal.read(self._entry_name)
         self._before = entry.state if entry and entry.state in (State.INTENT, State.DONE) else None
 
-    def made(self) -> dict[str, Any]:
-        """Bring it there, and return the facts."""
-        for left in reversed(range(_REQUESTS_IN_ALL)):
+    def run(self) -> PromoFacts:
+        """Change the status, and return the facts."""
+        for left in reversed(range(_MAX_REQUESTS)):
             promo = self._hook.get_promo(self._promo_id)
-            if promo.state.value in self._reached:
-                return self._there(promo)
+            if promo.state.value in self._final_states:
+                return self._finish(promo)
             self._check(promo.state.value, promo.status, self._before)
             try:
-                promo = self._requested()
+                promo = self._request()
             except TelecomUnknownError:
                 self._before = State.INTENT
                 if not left:
                     raise
-                log.warning("No answer says whether the promo's status has changed; looking again")
+                log.warning("The outcome of changing the promo's status is unknown; reading the status again")
             except TelecomRejectedError:
-                if not left or self._hook.get_promo(self._promo_id).state.value not in self._reached:
+                if not left or self._hook.get_promo(self._promo_id).state.value not in self._final_states:
                     raise
             else:
                 self._before = State.DONE
-                return self._there(promo)
+                return self._finish(promo)
         raise AssertionError("the last request returns or raises")
 
-    def _requested(self) -> Promo:
-        """Send the request, its intent written first."""
+    def _request(self) -> Promo:
+        """Write the intent, and send the request."""
         self._hook.wait_until_ready()
-        self._journal.write_intent(self._name, Entry(State.INTENT, self._body))
+        self._journal.write_intent(self._entry_name, Entry(State.INTENT, self._body))
         try:
             return self._put(self._promo_id)
         except TelecomUnknownError:
             raise
         except TelecomError:
-            if self._before is None:  # an earlier request in doubt stays in doubt
+            if self._before is None:  # after an earlier unknown outcome it stays unknown
                 self._write(State.PLANNED)
             raise
 
-    def _there(self, promo: Promo) -> dict[str, Any]:
+    def _finish(self, promo: Promo) -> PromoFacts:
         if self._before is not None:
             self._write(State.DONE)
         log.info("The promo is %s", promo.status)
         return {"promo_id": self._promo_id, "status": promo.status, "changed": self._before is not None}
 
     def _write(self, state: State) -> None:
-        self._journal.write(self._name, Entry(state, self._body))
+        self._journal.write(self._entry_name, Entry(state, self._body))
 
 
-def _unknown(status: str) -> PromoStateError:
+def _unknown_status(status: str) -> PromoStateError:
     return PromoStateError(f"its status is {status!r}, which is not known here; nothing was sent")

@@ -1,6 +1,6 @@
-"""Operators that ask Kyivstar about one subscriber, before a payout for example.
+"""Operators that check one subscriber, before a payout for example.
 
-Each asks one question that is put so that **yes is the risky answer**:
+Each asks one question, and **yes is the risky answer**:
 
     operator                        question       yes means
     KyivstarVerifySimOperator       sim_changed    the SIM was changed within `activation_hours`
@@ -10,8 +10,8 @@ Each asks one question that is put so that **yes is the risky answer**:
     KyivstarCheckLifetimeOperator   younger_sim    the SIM is younger than `min_months`
     KyivstarScoreOperator           lower_score    the score is below `min_score`
 
-The third answer is unknown: the number is not a Kyivstar subscriber's, or what the vendor says does not
-settle the question. It is never counted as no.
+The third answer is unknown: the number is not a Kyivstar subscriber's, or the vendor's response does not
+answer the question. Unknown never counts as no.
 """
 
 from __future__ import annotations
@@ -27,16 +27,8 @@ from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
 from airflow_provider_telecom.tasks.arguments import OperatorArguments
-from airflow_provider_telecom.tasks.base import TelecomOperator
-from airflow_provider_telecom.tasks.literals import is_literal
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
-    MAX_INT32,
-    check_imei_or_period,
-    days_back,
-    hours_back,
-    imei_digits,
-    score_model,
-)
+from airflow_provider_telecom.tasks.literals import check_if_literal
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -46,11 +38,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Answer = Literal["yes", "no", "unknown"]
-_SHOWN = ("question", "answer", "reason")
+Evaluation = tuple[bool | None, dict[str, Any]]
+"""Whether the risky answer is right, None if that is unknown; and the facts."""
+
+_ANSWERS: dict[bool | None, Answer] = {True: "yes", False: "no", None: "unknown"}
 
 
 class SubscriberCheckError(AirflowFailException):
-    """A check of a subscriber gave an answer that is in `fail_on`. Airflow does not retry the task."""
+    """The answer of a check is one of `fail_on`. Airflow does not retry the task."""
 
 
 class SubscriberCheckArguments(OperatorArguments, total=False):
@@ -61,21 +56,21 @@ class SubscriberCheckArguments(OperatorArguments, total=False):
 
 
 class SubscriberCheckOperator(KyivstarOperator):
-    """Ask one question about one subscriber; return `{"question", "answer", ...}` and the facts behind it.
+    """Ask one question about one subscriber; return `{"question", "answer", ...}` and the facts.
 
-    `answer` is `yes` (the risky one), `no` or `unknown`; with `unknown`, `reason` is `not_a_subscriber`,
-    `not_settled` or `no_score`. The number is not in what is returned.
+    `answer` is `yes` (the risky one), `no` or `unknown`. If it is unknown, `reason` is `not_a_subscriber`,
+    `not_settled` or `no_score`. The number is not returned.
 
-    **Each check is billed on the live server**, and so is each retry of the task; a check whose answer is
-    lost goes out twice at most. There is no journal: a copy harms nobody.
+    **Each check is billed on the live server**, and so is each retry of the task. After a lost response the
+    request is repeated once. There is no journal: a duplicate does no harm.
 
-    :param msisdn: whom to check, in any common form.
+    :param msisdn: the number to check, in any common form.
     :param fail_on: answers that make the task fail, `{"yes", "unknown"}` for example; none by default.
 
     Raises SubscriberCheckError (an answer in `fail_on`), TelecomInputError, TelecomRejectedError.
     """
 
-    template_fields: Sequence[str] = (*TelecomOperator.template_fields, "msisdn")
+    template_fields: Sequence[str] = (*KyivstarOperator.template_fields, "msisdn")
     private_fields: ClassVar[Sequence[str]] = ("msisdn",)
 
     def __init__(
@@ -88,41 +83,36 @@ class SubscriberCheckOperator(KyivstarOperator):
         self.fail_on = [one_of("fail_on", answer, get_args(Answer)) for answer in fail_on]
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask."""
+        """Check the subscriber, and evaluate the response."""
         try:
-            found = self._asked()
+            is_risky, facts = self._check()
         except TelecomNotFoundError:
-            found = {"question": self._question, "answer": "unknown", "reason": "not_a_subscriber"}
-        told = ", ".join(f"{name}: {found[name]}" for name in _SHOWN if name in found)
-        log.info("%s", told)
-        if found["answer"] in self.fail_on:
-            raise SubscriberCheckError(f"{told}. The task fails on this answer, as fail_on says")
+            is_risky, facts = None, {"reason": "not_a_subscriber"}
+        answer, reason = _ANSWERS[is_risky], {"reason": "not_settled"} if is_risky is None else {}
+        found = {"question": self._question, "answer": answer, **reason, **facts}
+        summary = ", ".join(
+            f"{name}: {found[name]}" for name in ("question", "answer", "reason") if name in found
+        )
+        log.info("%s", summary)
+        if answer in self.fail_on:
+            raise SubscriberCheckError(f"{summary}. The task fails because fail_on contains this answer")
         return found
 
     @property
     def _question(self) -> str:
         raise NotImplementedError
 
-    def _asked(self) -> dict[str, Any]:
+    def _check(self) -> Evaluation:
         raise NotImplementedError
-
-    def _told(self, answer: bool | None, **facts: Any) -> dict[str, Any]:
-        """Return an answer and its facts; None is one that the facts do not settle."""
-        found = {"question": self._question, "answer": _ANSWERS[answer], **facts}
-        return found if answer is not None else {"reason": "not_settled", **found}
-
-
-_ANSWERS: dict[bool | None, Answer] = {True: "yes", False: "no", None: "unknown"}
 
 
 class KyivstarVerifySimOperator(SubscriberCheckOperator):
-    """Was the SIM changed within the last `activation_hours`? `yes` is the risky answer.
+    """Was the SIM changed within the last `activation_hours`? `yes` is the risky answer. Billed.
 
     Returns `{"question": "sim_changed", "answer", "sim_changed", "is_active"}`. Whether the SIM is active now
-    is a fact of its own and does not change the answer. Further parameters and what is raised: see
-    `SubscriberCheckOperator`. Billed.
+    does not change the answer.
 
-    :param activation_hours: how far back to look, 1 or more.
+    :param activation_hours: how many hours to look back, 1 or more.
 
     Source: "/subscribers/{phoneNumber}/verify-sim".
     """
@@ -131,22 +121,21 @@ class KyivstarVerifySimOperator(SubscriberCheckOperator):
 
     def __init__(self, *, activation_hours: int, **kwargs: Unpack[SubscriberCheckArguments]) -> None:
         super().__init__(**kwargs)
-        self.activation_hours = hours_back(activation_hours)
+        self.activation_hours = arguments.hours_back(activation_hours)
 
-    def _asked(self) -> dict[str, Any]:
+    def _check(self) -> Evaluation:
         found = self.hook.verify_sim(self.reveal("msisdn"), self.activation_hours)
-        return self._told(found.sim_changed, sim_changed=found.sim_changed, is_active=found.is_active)
+        return found.sim_changed, {"sim_changed": found.sim_changed, "is_active": found.is_active}
 
 
 class KyivstarCheckSimCountOperator(SubscriberCheckOperator):
-    """Had the number more than `max_count` SIMs within the last `days`? `yes` is the risky answer.
+    """Had the number more than `max_count` SIMs within the last `days`? `yes` is the risky answer. Billed.
 
     Returns `{"question": "more_sims", "answer", "sim_count"}`. The vendor counts to 10, which means 10 or
-    more: with a `max_count` of 10 or above that is `unknown`. Further parameters and what is raised: see
-    `SubscriberCheckOperator`. Billed.
+    more: with a `max_count` of 10 or above the answer is `unknown`.
 
-    :param days: how far back to look, 1 to 120.
-    :param max_count: how many SIMs are all right, 1 (default) or more.
+    :param days: how many days to look back, 1 to 120.
+    :param max_count: how many SIMs are acceptable, 1 (default) or more.
 
     Source: "/subscribers/{phoneNumber}/check-sim-count".
     """
@@ -155,32 +144,30 @@ class KyivstarCheckSimCountOperator(SubscriberCheckOperator):
 
     def __init__(self, *, days: int, max_count: int = 1, **kwargs: Unpack[SubscriberCheckArguments]) -> None:
         super().__init__(**kwargs)
-        self.days = days_back("days", days)
-        self.max_count = in_range("max_count", max_count, 1, MAX_INT32)
+        self.days = arguments.days_back("days", days)
+        self.max_count = in_range("max_count", max_count, 1, arguments.MAX_INT32)
 
-    def _asked(self) -> dict[str, Any]:
+    def _check(self) -> Evaluation:
         found = self.hook.check_sim_count(self.reveal("msisdn"), self.days)
         more: bool | None = found.sim_count > self.max_count
         if found.sim_count < 1 or (not more and found.is_at_least):
             more = None
-        return self._told(more, sim_count=found.sim_count)
+        return more, {"sim_count": found.sim_count}
 
 
 class KyivstarCheckDeviceOperator(SubscriberCheckOperator):
-    """Is the device another one than `imei`, or were there too many? `yes` is the risky answer.
+    """Is the device another one than `imei`, or were there too many? `yes` is the risky answer. Billed.
 
     With `imei`: returns `{"question": "other_device", "answer", "imei_result"}`, where `imei_result` is the
-    vendor's word. COMPLETELY_MATCHED is `no`, NOT_MATCHED is `yes`; the document names no words, so every
-    other is `unknown`.
+    vendor's text. COMPLETELY_MATCHED is `no`, NOT_MATCHED is `yes`; the document names no results, so any
+    other one is `unknown`.
 
     With `days_period` and `max_count`: returns `{"question": "more_devices", "answer", "device_count"}`;
     `yes` is more than `max_count` devices within the last `days_period`.
 
-    Further parameters and what is raised: see `SubscriberCheckOperator`. Billed.
-
-    :param imei: 14 to 16 digits; of 15 the last must be the right check digit.
-    :param days_period: how far back to look, 1 to 120. Either this or `imei`.
-    :param max_count: how many devices are all right, 1 or more. Only with `days_period`.
+    :param imei: 14 to 16 digits; of 15 the last must be the correct check digit.
+    :param days_period: how many days to look back, 1 to 120. Either this or `imei`.
+    :param max_count: how many devices are acceptable, 1 or more. Only with `days_period`.
 
     Source: "/subscribers/{phoneNumber}/device-check".
     """
@@ -198,40 +185,38 @@ class KyivstarCheckDeviceOperator(SubscriberCheckOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.imei, self.days_period, self.max_count = imei, days_period, max_count
-        check_imei_or_period(imei, days_period)
+        arguments.check_imei_or_period(imei, days_period)
         if (days_period is None) != (max_count is None):
             raise TelecomInputError("max_count", "goes with days_period, and only with it")
         if days_period is not None and max_count is not None:
-            days_back("days_period", days_period)
-            in_range("max_count", max_count, 1, MAX_INT32)
-        if imei is not None and is_literal(imei):
-            imei_digits(imei)
+            arguments.days_back("days_period", days_period)
+            in_range("max_count", max_count, 1, arguments.MAX_INT32)
+        check_if_literal(imei, arguments.imei_digits)
 
     @property
     def _question(self) -> str:
         return "other_device" if self.days_period is None else "more_devices"
 
-    def _asked(self) -> dict[str, Any]:
+    def _check(self) -> Evaluation:
         found = self.hook.check_device(
             self.reveal("msisdn"), imei=self.reveal("imei"), days_period=self.days_period
         )
         if self.max_count is None:
-            word = (found.imei_result or "").casefold()
-            other = {"completely_matched": False, "not_matched": True}.get(word)
-            return self._told(other, imei_result=found.imei_result)
+            result = (found.imei_result or "").casefold()
+            is_other = {"completely_matched": False, "not_matched": True}.get(result)
+            return is_other, {"imei_result": found.imei_result}
         count = found.imei_count
-        return self._told(None if count is None else count > self.max_count, device_count=count)
+        return None if count is None else count > self.max_count, {"device_count": count}
 
 
 class KyivstarCheckLifetimeOperator(SubscriberCheckOperator):
-    """Was the SIM activated or changed less than `min_months` ago? `yes` is the risky answer.
+    """Was the SIM activated or changed less than `min_months` ago? `yes` is the risky answer. Billed.
 
     Returns `{"question": "younger_sim", "answer", "at_least", "at_most", "time_unit"}`. The vendor gives
-    bounds: `yes` if `at_most` is below `min_months`, `no` if `at_least` is not, and `unknown` if the limit
-    lies between them or the unit is neither MONTHS nor DAYS (a month has 28 to 31 of them). Further
-    parameters and what is raised: see `SubscriberCheckOperator`. Billed.
+    bounds: `yes` if `at_most` is below `min_months`, `no` if `at_least` is not, and `unknown` if the limit is
+    between them or the unit is neither MONTHS nor DAYS (a month has 28 to 31 days).
 
-    :param min_months: how old is all right, 1 (default) or more.
+    :param min_months: which age is acceptable, 1 (default) or more.
 
     Source: "/subscribers/{phoneNumber}/lifetime-check".
     """
@@ -240,36 +225,35 @@ class KyivstarCheckLifetimeOperator(SubscriberCheckOperator):
 
     def __init__(self, *, min_months: int = 1, **kwargs: Unpack[SubscriberCheckArguments]) -> None:
         super().__init__(**kwargs)
-        self.min_months = in_range("min_months", min_months, 1, MAX_INT32)
+        self.min_months = in_range("min_months", min_months, 1, arguments.MAX_INT32)
 
-    def _asked(self) -> dict[str, Any]:
+    def _check(self) -> Evaluation:
         found = self.hook.check_lifetime(self.reveal("msisdn")).lifetime_duration
         bounds = {"at_least": found.at_least, "at_most": found.at_most, "time_unit": found.time_unit}
-        return self._told(_younger(found, self.min_months), **bounds)
+        return _is_younger(found, self.min_months), bounds
 
 
-def _younger(lifetime: Lifetime, min_months: int) -> bool | None:
-    """Return whether a SIM is younger than so many months; None if the bounds do not settle it."""
-    days_of_a_month = {"months": (1, 1), "days": (28, 31)}.get(lifetime.time_unit.casefold())
+def _is_younger(lifetime: Lifetime, min_months: int) -> bool | None:
+    """Return whether a SIM is younger than so many months; None if the bounds do not answer it."""
+    days_per_month = {"months": (1, 1), "days": (28, 31)}.get(lifetime.time_unit.casefold())
     at_most = math.inf if lifetime.at_most is None else lifetime.at_most
-    if days_of_a_month is None or lifetime.at_least > at_most:
+    if days_per_month is None or lifetime.at_least > at_most:
         return None
-    fewest, most = (min_months * days for days in days_of_a_month)
-    if at_most < fewest:
+    shortest, longest = (min_months * days for days in days_per_month)
+    if at_most < shortest:
         return True
-    return False if lifetime.at_least >= most else None
+    return False if lifetime.at_least >= longest else None
 
 
 class KyivstarScoreOperator(SubscriberCheckOperator):
-    """Is the subscriber's financial score below `min_score`? `yes` is the risky answer.
+    """Is the subscriber's financial score below `min_score`? `yes` is the risky answer. Billed.
 
-    Returns `{"question": "lower_score", "answer"}`, and `score` only with `return_score`: it is personal, and
-    XComs can be read by all who may see the Dag. No score, or no subscriber, is `unknown` (`no_score`): the
-    vendor does not tell these two apart. Further parameters and what is raised: see
-    `SubscriberCheckOperator`. Billed.
+    Returns `{"question": "lower_score", "answer"}`, and `score` only with `return_score`: it is personal
+    data, and everybody who can see the Dag can read XComs. No score, or no subscriber, is `unknown`
+    (`no_score`): the vendor does not distinguish them.
 
-    :param min_score: which score is all right.
-    :param model_id: the predictive model; 7 is the vendor's general one, others are made to order.
+    :param min_score: which score is acceptable.
+    :param model_id: the predictive model; 7 is the vendor's general model, others are made to order.
     :param return_score: whether to return the score.
 
     Source: "/subscribers/{phoneNumber}/score".
@@ -287,20 +271,15 @@ class KyivstarScoreOperator(SubscriberCheckOperator):
         **kwargs: Unpack[SubscriberCheckArguments],
     ) -> None:
         super().__init__(**kwargs)
-        if (
-            isinstance(min_score, bool)
-            or not isinstance(min_score, (int, float))
-            or not math.isfinite(min_score)
-        ):
+        is_number = isinstance(min_score, (int, float)) and not isinstance(min_score, bool)
+        if not is_number or not math.isfinite(min_score):
             raise TelecomInputError("min_score", "must be a number")
-        self.min_score, self.return_score = min_score, return_score
-        self.model_id = model_id
-        if is_literal(model_id):
-            score_model(model_id)
+        self.min_score, self.model_id, self.return_score = min_score, model_id, return_score
+        check_if_literal(model_id, arguments.score_model)
 
-    def _asked(self) -> dict[str, Any]:
+    def _check(self) -> Evaluation:
         score = self.hook.get_score(self.reveal("msisdn"), model_id=self.model_id)
         if score is None:
-            return {"question": self._question, "answer": "unknown", "reason": "no_score"}
-        lower = score < self.min_score if math.isfinite(score) else None
-        return self._told(lower, **({"score": score} if self.return_score else {}))
+            return None, {"reason": "no_score"}
+        is_lower = score < self.min_score if math.isfinite(score) else None
+        return is_lower, {"score": score} if self.return_score else {}

@@ -8,6 +8,8 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 MAX_INT32 = 2**31 - 1
 """The upper limit where the document names none: the largest value of its `integer`."""
 MAX_SEGMENTS = 6
+MAX_CHUNK_SIZE = 20_000
+"""Recipients of a promo in one request."""
 MAX_PERIOD_DAYS = 120
 _MAX_SMS_TTL = 86_400
 _MIN_VIBER_TTL, _MAX_VIBER_TTL = 30, 1_209_600

@@ -19,7 +19,11 @@ from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.calls.request import Idempotency, Request, Response
 from airflow_provider_telecom.calls.responses import to_model, unreadable_response
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import MAX_INT32, promo_uuid
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
+    MAX_CHUNK_SIZE,
+    MAX_INT32,
+    promo_uuid,
+)
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     Audience,
     Promo,
@@ -33,7 +37,6 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import con
 Recipient = str | int | Sequence[Any]
 """A number, or a pair of a number and the params that fill the text's variables."""
 
-MAX_CHUNK_SIZE = 20_000
 _MAX_READS = 2
 _MAX_PAGES = 100_000
 
