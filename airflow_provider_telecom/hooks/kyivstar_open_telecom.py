@@ -15,7 +15,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.tokens import auth_f
 
 
 class KyivstarOpenTelecomHook(KyivstarApi, TelecomHook[KyivstarOptions]):
-    """Subscriber checks, SMS, Viber and mailings, for a `kyivstar_open_telecom` connection."""
+    """Subscriber checks, SMS, Viber and promos, for a `kyivstar_open_telecom` connection."""
 
     conn_type: ClassVar[str] = "kyivstar_open_telecom"
     default_conn_name: ClassVar[str] = "kyivstar_open_telecom_default"
@@ -34,6 +34,6 @@ class KyivstarOpenTelecomHook(KyivstarApi, TelecomHook[KyivstarOptions]):
     def _probe(self) -> str:
         token = self.fetch_token()
         return (
-            f"Connected: a token for {token.expires_in:.0f} seconds. Whether this Client ID is meant for "
-            f"the {self.options.environment} server shows with the first call."
+            f"Connected: a token for {token.expires_in:.0f} seconds. The first call will show "
+            f"whether this Client ID is valid on the {self.options.environment} server."
         )

@@ -9,7 +9,7 @@ from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, Rotati
 from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomRejectedError
 from airflow_provider_telecom.calls.limits import AccountLimits
-from airflow_provider_telecom.calls.request import Idempotency, Request, Response
+from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.retry import Auth, send_with_retry
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
@@ -27,8 +27,8 @@ NO_RECORDING = "00000000-0000-0000-0000-000000000000"
 class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
     """Callbacks, call lists, recordings and settings of the virtual PBX, for a `sunsim` connection.
 
-    All hooks of one authorization token share one live access token, through an Airflow Variable. One
-    authorization token is for one Airflow deployment. `pace` holds the times of that sharing.
+    All hooks with the same authorization token share one access token, through an Airflow Variable. Use an
+    authorization token in one Airflow deployment only. `pace` contains the times of the sharing.
     """
 
     conn_type: ClassVar[str] = "sunsim"
@@ -51,36 +51,33 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
         return default_token_store(), HostLock(settings.credentials.key)
 
     def _probe(self) -> str:
-        """Ask with the token that is stored, if any, for a recording that is not there.
+        """Request a recording that does not exist, with the stored token.
 
-        A new token would end the live one for everybody, so none is made; success is only claimed when
-        the vendor has answered to a live token.
+        No token is created, since that would invalidate the current one for everybody. The result is a
+        success only if the vendor has accepted the stored token.
         """
         token = self.run(cast("RotatingJwt", self.account.auth).stored())
         if token is None:
             raise TelecomError(
-                "not verified: no token is stored, and making one would end the token that others may use. "
-                "The first call makes it."
+                "not verified: no token is stored, and creating one would invalidate the token that others "
+                "may use. The first call creates it."
             )
         try:
-            self.run(self._look_with(token))
+            self.run(self._request_with(token))
         except TelecomRejectedError as refusal:
             if refusal.code is None:
-                raise  # not SunSim's words: another host, or another api_path
-            return "Connected: the stored token is alive."
+                raise  # not from SunSim: another host, or another api_path
         except TelecomAuthError:
             raise TelecomError(
-                "not verified: the stored token has died; the next call makes a new one"
+                "not verified: the stored token is invalid; the next call creates a new one"
             ) from None
-        return "Connected: the stored token is alive."
+        return "Connected: the stored token is valid."
 
-    def _look_with(self, token: RotatingToken) -> Call[object]:
-        query = {"recordFileId": NO_RECORDING}
-        path = f"{self.options.api_path}/request/getcallrecordfile"
-        request = Request("GET", path, Idempotency.READ, query=query)
+    def _request_with(self, token: RotatingToken) -> Call[object]:
+        request = self._request("GET", "/request/getcallrecordfile", query={"recordFileId": NO_RECORDING})
         account = self.account
         return send_with_retry(request, Bearer(token.access), _result, account.limits, account.deadline)
 
 
-def _result(answer: Response) -> object:
-    return require_result(envelope(answer), answer)
+def _result(response: Response) -> object:
+    return require_result(envelope(response), response)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class KyivstarFmcCallNotifier(NumberNotifier):
-    """Ring: a subscriber of the PBX first and, once they answer, `msisdn`. Nothing is said or written.
+    """Alert by a telephone call: a subscriber of the PBX is called first, then `msisdn`. It has no content.
 
-    :param calling_number: the subscriber of the PBX who is rung first; the connection's without it.
+    :param calling_number: the subscriber of the PBX who is called first; by default the connection's.
 
-    Events that are withheld are rung for by no later call; the log counts them. See `TelecomNotifier` and
+    Suppressed alerts are not reported by a later call; the log counts them. See `TelecomNotifier` and
     `NumberNotifier` for the rest. Source: "Phone call initiation".
     """
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class KyivstarSmsNotifier(NumberNotifier, TextNotifier):
-    """Tell it by SMS, one paid segment a recipient: 160 characters of GSM-7, or 70 of any alphabet.
+    """Alert by SMS, one paid segment per recipient: 160 characters of GSM-7, or 70 of any alphabet.
 
-    :param sender: the alpha name; the connection's without it.
+    :param sender: the alpha name; by default the connection's.
 
     See `TelecomNotifier`, `TextNotifier` and `NumberNotifier` for the rest. Source: "/sms", POST.
     """

@@ -19,24 +19,20 @@ if TYPE_CHECKING:
 
 
 class KyivstarFmcOriginateCallOperator(CallOperator):
-    """Ring a subscriber of the PBX and, once they answer, connect them with a number.
+    """Call a subscriber of the PBX and, once they answer, connect them with a number.
 
-    Returns `{"started": True}`: the vendor answers nothing that names the call. Nothing tells a copy from
-    a second call, and a copy rings two phones again: `on_unknown` says what to do when no answer came.
+    Returns `{"started": True}`: the response does not identify the call. The vendor cannot detect a
+    duplicate, which calls two people again: `on_unknown` says what to do after a lost response.
 
-    :param called_number: whom to connect with, in any common form.
-    :param calling_number: the subscriber who is rung first; the connection's without it.
+    :param called_number: the number to connect with, in any common form.
+    :param calling_number: the subscriber who is called first; by default the connection's.
 
     Raises TelecomInputError (numbers), TelecomAuthError (bad token, or the service is not activated for
     the subscriber), OutcomeUnknownError. Source: "Phone call initiation" of the vendor's document.
     """
 
-    template_fields: Sequence[str] = (
-        *NonIdempotentOperator.template_fields,
-        "called_number",
-        "calling_number",
-    )
     private_fields: ClassVar[Sequence[str]] = ("called_number", "calling_number")
+    template_fields: Sequence[str] = (*NonIdempotentOperator.template_fields, *private_fields)
     operator_extra_links: Sequence[BaseOperatorLink] = (KyivstarFmcConsoleLink(),)
     vendor = VENDOR
     hook: KyivstarFmcHook
@@ -53,10 +49,10 @@ class KyivstarFmcOriginateCallOperator(CallOperator):
         self.called_number, self.calling_number = called_number, calling_number
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ring, once."""
+        """Originate the call once."""
         call = {
             "called_number": self.reveal("called_number"),
             "calling_number": self.reveal("calling_number") or None,
         }
-        ring = partial(self.hook.originate_call, **call)
-        return dict(self._send_once(context, call, lambda: self._call_or_verify(ring, call)))
+        originate = partial(self.hook.originate_call, **call)
+        return dict(self._send_once(context, call, lambda: self._call_or_verify(originate, call)))

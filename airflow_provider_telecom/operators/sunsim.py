@@ -14,7 +14,7 @@ from airflow_provider_telecom.operators.campaigns.operator import object_path
 from airflow_provider_telecom.tasks.arguments import CallArguments, OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
-from airflow_provider_telecom.tasks.literals import is_literal
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.tasks.verification import CallOperator
 from airflow_provider_telecom.vendors.sunsim import VENDOR
 
@@ -26,25 +26,26 @@ if TYPE_CHECKING:
 
 
 POLL_DELAYS = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between looks for settings that were set: the document does not say that they show at once."""
+"""Seconds between reads of new settings: the document does not say that they are visible at once."""
 
 
 class SunSimOperator(TelecomOperator):
-    """A task about a `sunsim` connection."""
+    """Base class of the operators; uses a `sunsim` connection."""
 
     vendor = VENDOR
     hook: SunSimHook
 
 
 class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
-    """Ring a number of the contract and connect it with any other; charged as an incoming call on the first.
+    """Call a number of the contract and connect it with any other number.
 
-    Returns `{"started": True}`: the answer is not documented and names no call. Nothing tells a copy from
-    a second call, and a copy rings two phones again: `on_unknown` says what to do when no answer came.
-    `verify_within_seconds` takes `vendor_timezone` in the connection's extra.
+    Charged as an incoming call on the first number. Returns `{"started": True}`: the response is not
+    documented and does not identify the call. The vendor cannot detect a duplicate, which calls two people
+    again: `on_unknown` says what to do after a lost response. `verify_within_seconds` needs `vendor_timezone`
+    in the connection's extra.
 
-    :param phone_to: whom to connect with, in any common form.
-    :param phone_from: the number of the contract that is rung first.
+    :param phone_to: the number to connect with, in any common form.
+    :param phone_from: the number of the contract that is called first.
 
     Raises TelecomInputError (numbers), TelecomAuthError, TelecomRejectedError, OutcomeUnknownError.
     Source: "GET /api/v1/callback/create" of the vendor's document.
@@ -61,37 +62,37 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
         self.phone_to, self.phone_from = phone_to, phone_from
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ring, once."""
+        """Order the callback once."""
         from airflow_provider_telecom.calls.phone import e164
         from airflow_provider_telecom.vendors.sunsim.arguments import russian_number
 
         if self.verify_within_seconds and self.hook.options.vendor_timezone is None:
             raise TelecomInputError(
-                "verify_within_seconds", "takes vendor_timezone in the connection's extra"
+                "verify_within_seconds", "needs vendor_timezone in the connection's extra"
             )
         call = {"phone_to": self.reveal("phone_to"), "phone_from": self.reveal("phone_from")}
         region = self.hook.options.default_region
-        e164(call["phone_to"], region, field="phone_to")  # checked here, before a token is fetched for it
+        e164(call["phone_to"], region, field="phone_to")  # before a token is fetched
         russian_number("phone_from", call["phone_from"], region)
-        ring = partial(self.hook.create_callback, **call)
-        return dict(self._send_once(context, call, lambda: self._call_or_verify(ring, call)))
+        order = partial(self.hook.create_callback, **call)
+        return dict(self._send_once(context, call, lambda: self._call_or_verify(order, call)))
 
 
 class SunSimGetVatsSettingsOperator(SunSimOperator):
     """Read the settings of the virtual PBX; return `{"hash", "numbers", "profiles", "path"}`.
 
-    `hash` is for `SunSimSetVatsSettingsOperator`, `numbers` how many there are, `profiles` the ids of each
-    number's profiles, in the order of the vendor's list. The settings themselves hold telephone numbers:
-    they stay out of Airflow's database unless `return_settings` asks for them.
+    `hash` is for `SunSimSetVatsSettingsOperator`, `numbers` the count of numbers, `profiles` the ids of each
+    number's profiles, in the vendor's order. The settings contain telephone numbers: they are not written to
+    Airflow's database unless `return_settings` is set.
 
     :param numbers: numbers of the contract, in any common form.
-    :param path: a file to write the settings to, as the JSON list that can be edited and set, where
-        Airflow's object storage can write. It holds numbers.
-    :param return_settings: put `settings` into the XCom as well, numbers and all.
+    :param path: the file, local or in object storage, to which the settings are written as a JSON list that
+        can be edited and set. It contains telephone numbers.
+    :param return_settings: also return `settings` in the XCom, with all telephone numbers.
 
     Raises TelecomInputError, TelecomAuthError, TelecomRejectedError (a number that is not on the contract),
-    TelecomAnswerError. A read: a copy costs nothing. Source: the request before
-    "POST /api/v1/Vats/settings/set" of the vendor's document, whose heading is lost.
+    TelecomAnswerError. A read: a duplicate costs nothing. Source: the request before
+    "POST /api/v1/Vats/settings/set" of the vendor's document, whose heading is missing.
     """
 
     template_fields: Sequence[str] = (*TelecomOperator.template_fields, "numbers", "path")
@@ -109,7 +110,7 @@ class SunSimGetVatsSettingsOperator(SunSimOperator):
         self.numbers, self.path, self.return_settings = numbers, path, return_settings
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read them, and write them where they are wanted."""
+        """Read the settings, and write them to the file."""
         found = self.hook.get_vats_settings(self.reveal("numbers"))
         self._write(found)
         return {
@@ -124,18 +125,18 @@ class SunSimGetVatsSettingsOperator(SunSimOperator):
         if (path := object_path(self.path)) is None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.part")
-        beside.write_text(json.dumps(found.settings, ensure_ascii=False, indent=2), encoding="utf-8")
-        beside.rename(path)
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(json.dumps(found.settings, ensure_ascii=False, indent=2), encoding="utf-8")
+        part.rename(path)
 
 
 class SunSimSetVatsSettingsOperator(SunSimOperator):
-    """Set edited settings of the virtual PBX, as a whole; return `{"changed", "hash", "numbers"}`.
+    """Replace settings of the virtual PBX with edited ones; return `{"changed", "hash", "numbers"}`.
 
-    Nothing is sent when they are so already, so a retried task changes nothing twice, and the outcome of
-    a lost answer is read from the vendor. Afterwards they are read back and compared. Profiles that were
-    not edited go back to the letter, those of VIP lists above all: the vendor refuses an edit of those,
-    and the error names number, profile and field.
+    Nothing is sent if the settings already have the wanted state, so a retried task changes nothing twice.
+    After a lost response the outcome is read from the vendor. Afterwards the settings are read and compared.
+    Profiles without an edit are sent exactly as they were read: the vendor refuses an edit of a VIP list's
+    profile, and the error names number, profile and field.
 
         read = SunSimGetVatsSettingsOperator(task_id="read", numbers=[...], path="s3://bucket/vats.json")
         # edit the file, then
@@ -144,14 +145,14 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
             expected_hash="{{ ti.xcom_pull(task_ids='read')['hash'] }}",
         )
 
-    :param settings: the settings, a list in the vendor's own form as they were read, edited: from
-        `task.output` of a task that returned it.
+    :param settings: the edited settings, a list in the vendor's format: `task.output` of a task that returned
+        it.
     :param path: or the file with that JSON list.
-    :param expected_hash: `hash` of the read that was edited. The settings are refused when they have
-        changed since: somebody else's edit would be lost. Without it they are set whatever has changed.
+    :param expected_hash: the `hash` of the settings before the edit. If they have changed since, the task
+        fails: somebody else's edit would be lost. Without it they are set in any case.
 
     Raises TelecomInputError that names number, profile and day (see `set_vats_settings` of the hook for
-    the rules), TelecomRejectedError (changed since; refused; not what was sent when read back),
+    the rules), TelecomRejectedError (changed since; refused; different from what was sent when read again),
     TelecomAuthError, TelecomUnknownError. Source: "POST /api/v1/Vats/settings/set" of the vendor's document.
     """
 
@@ -169,12 +170,11 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         super().__init__(**kwargs)
         if settings is not None and path is not None:
             raise TelecomInputError("settings", "or path must be given, not both")
-        if is_literal(expected_hash):
-            _check_hash(expected_hash)
+        check_if_literal(expected_hash, _check_hash)
         self.settings, self.path, self.expected_hash = settings, path, expected_hash
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check, compare, set, and compare again."""
+        """Check the settings, set them, and compare what the vendor shows then."""
         from airflow_provider_telecom.vendors.sunsim.vats_diff import differences, summarize
         from airflow_provider_telecom.vendors.sunsim.vats_settings import copy_settings, numbers_of
 
@@ -184,20 +184,20 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         numbers = [f"7{number}" for number in numbers_of(wanted)]
         expected = self.expected_hash or self.hook.get_vats_settings(numbers).hash
         self.hook.set_vats_settings(wanted, expected_hash=expected)
-        found = self._shown(numbers, lambda settings: not differences(wanted, settings))
+        found = self._read_until(numbers, lambda settings: not differences(wanted, settings))
         if others := differences(wanted, found.settings):
             raise TelecomRejectedError(
-                f"the vendor has taken the settings, and does not show what was sent: {summarize(others)}"
+                f"the vendor has accepted the settings, but does not show what was sent: {summarize(others)}"
             )
         return {"changed": found.hash != expected, "hash": found.hash, "numbers": len(numbers)}
 
-    def _shown(self, numbers: list[str], is_there: Callable[[Any], bool]) -> VatsSettings:
-        """Return the settings once what was set is there, or as they are at the end of `POLL_DELAYS`."""
+    def _read_until(self, numbers: list[str], is_set: Callable[[Any], bool]) -> VatsSettings:
+        """Return the settings once they are set, or after all `POLL_DELAYS`."""
         found = self.hook.get_vats_settings(numbers)
-        for pause in POLL_DELAYS:
-            if is_there(found.settings):
+        for delay in POLL_DELAYS:
+            if is_set(found.settings):
                 break
-            time.sleep(pause)
+            time.sleep(delay)
             found = self.hook.get_vats_settings(numbers)
         return found
 
@@ -215,5 +215,5 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
             raise TelecomInputError("path", f"{path} does not hold JSON") from None
 
 
-def _check_hash(value: Any) -> None:
+def _check_hash(value: str) -> None:
     matching("expected_hash", value, r"[0-9a-f]{64}", "must be the hash of a read: 64 characters 0-9 and a-f")

@@ -5,52 +5,51 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
 from airflow_provider_telecom.vendors.kyivstar_fmc import VENDOR
+from airflow_provider_telecom.vendors.kyivstar_fmc.arguments import FORMATS, Format
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_telecom.calls.rows import BadRow
     from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
     from airflow_provider_telecom.vendors.kyivstar_fmc.times import Window
 
-Format = Literal["csv", "json", "xml"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 ENCODINGS = ("utf-8", "cp1251")
 
 
 class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
-    """Bring the calls that began in an interval, each exactly once, to `date=YYYY-MM-DD/calls.jsonl`.
+    """Load the calls that began in an interval, each exactly once, to `date=YYYY-MM-DD/calls.jsonl`.
 
-    Days are those of Kyiv. The interval is cut into windows that the vendor allows. Records carry the
-    vendor's wall-clock times beside UTC; in the hour that happens twice in autumn `time_ambiguous` is true.
-    Records have no id: equal ones are different calls, and all are kept. Only numbers with the "Convergent"
-    package have records, and a call has one only when it has ended. So load each day again the night after:
-    an interval of the last two days replaces both, with calls that were under way at midnight.
+    Days are those of Kyiv. The interval is split into windows that the vendor allows. Records have the
+    vendor's local times and UTC; in the hour that happens twice in autumn `time_ambiguous` is true. Records
+    have no id: equal records are different calls, and all are kept. Only numbers with the "Convergent"
+    package have records, and a record appears when the call has ended. So load each day again the next night:
+    an interval of the last two days replaces both, with calls that lasted over midnight.
 
     :param start: the interval's start, at most 30 days ago: an aware datetime, or its ISO 8601 text.
     :param end: its end, not included; not in the future.
-    :param source_format: in which format the vendor is asked: `json` (default), `xml` or `csv`. CSV is read
-        fastest, but nothing in it tells its end: a list that was broken off between two lines looks whole.
+    :param source_format: the format of the vendor's response: `json` (default), `xml` or `csv`. CSV is read
+        fastest, but has no end mark: a list that was cut off between two lines looks complete.
     :param names: add subscribers' names from the PBX's address book.
     :param departments: add their departments.
-    :param ownership: add whether they are of the enterprise.
-    :param encoding: of csv: `utf-8` (default) or `cp1251`; the document does not say.
+    :param ownership: add whether they belong to the enterprise.
+    :param encoding: the encoding of CSV: `utf-8` (default) or `cp1251`; the document does not say.
 
-    A record that lies outside of what was asked for stops the load like one that cannot be read: the answer
-    is then not to our request.
+    A record outside of the requested interval counts as invalid: the response is then not to our request.
 
-    The XCom has `windows`, how many requests were made, besides what all have.
+    The XCom also has `windows`, the number of requests.
 
-    Raises TelecomInputError (interval, target), TelecomAuthError (bad token), TelecomAnswerError (records
-    that cannot be read). Reads only: nothing is paid for. Source: "Detailed call information".
+    Raises TelecomInputError (interval, target), TelecomAuthError (bad token), TelecomAnswerError (invalid
+    records). Reads only: it costs nothing. Source: "Detailed call information".
     """
 
     template_fields: Sequence[str] = (*RecordsOperator.template_fields, "start", "end")
@@ -94,7 +93,8 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         start, end = parse_datetime("start", self.start), parse_datetime("end", self.end)
         wanted = windows(start, end, pendulum.now("UTC"))
         progress = ProgressLogger(self.log, windows=len(wanted))
-        with self._open_dataset(COLUMNS, parts_by_day(start, end, KYIV), _run(start, end)) as dataset:
+        run = "-".join(f"{one.astimezone(UTC):%Y%m%dT%H%M%SZ}" for one in (start, end))
+        with self._open_dataset(COLUMNS, parts_by_day(start, end, KYIV), run) as dataset:
             for number, window in enumerate(wanted, 1):
                 self._load(dataset, window, f"window {number}", progress)
                 progress.add(windows=1)
@@ -104,21 +104,16 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
     def _load(self, dataset: Dataset, window: Window, name: str, progress: ProgressLogger) -> None:
         from airflow_provider_telecom.vendors.kyivstar_fmc.responses import iter_records
 
-        file = dataset.spool / "answer"
-        self.hook.download_call_records(
-            progress.counting(file),
-            window.first,
-            window.last,
-            format=self.source_format,
-            **self.flags,
-        )
-        with file.open("rb") as answer:
-            for line, record in iter_records(answer, self.source_format, self.encoding):
-                self._take(dataset, window, f"{name}, {_counted(self.source_format)} {line}", record)
+        file, format = dataset.spool / "response", self.source_format
+        target, unit = progress.counting(file), "record" if format == "json" else "line"
+        self.hook.download_call_records(target, window.first, window.last, format=format, **self.flags)
+        with file.open("rb") as response:
+            for number, record in iter_records(response, format, self.encoding):
+                self._add(dataset, window, f"{name}, {unit} {number}", record)
                 progress.add(rows=1)
         dataset.check()
 
-    def _take(self, dataset: Dataset, window: Window, place: str, record: Any) -> None:
+    def _add(self, dataset: Dataset, window: Window, place: str, record: Mapping[str, Any] | BadRow) -> None:
         from airflow_provider_telecom.calls.rows import BadRow
         from airflow_provider_telecom.vendors.columns import json_text
         from airflow_provider_telecom.vendors.kyivstar_fmc.models import start_timestamp_of
@@ -130,22 +125,10 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         try:
             row = to_row(record, self.hook.options.default_region)
             if window.contains(row["start_utc"]):
-                dataset.add(row, _day(row))
+                dataset.add(row, datetime.fromisoformat(row["start_timestamp"]).date())
             elif not window.matches_request(row["start_timestamp"], row["end_timestamp"]):
                 reason = "start_timestamp: is outside of the period that was asked for"
                 dataset.add_bad_row(place, reason, json_text(record))
         except TelecomInputError as error:
             if not window.excludes(start_timestamp_of(record)):
                 dataset.add_bad_row(place, error.text, json_text(record))
-
-
-def _run(start: datetime, end: datetime) -> str:
-    return "-".join(f"{one.astimezone(UTC):%Y%m%dT%H%M%SZ}" for one in (start, end))
-
-
-def _day(row: Mapping[str, Any]) -> Any:
-    return datetime.fromisoformat(row["start_timestamp"]).date()
-
-
-def _counted(source_format: str) -> str:
-    return "line" if source_format == "csv" else "record"

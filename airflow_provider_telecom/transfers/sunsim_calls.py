@@ -1,18 +1,19 @@
-"""What SunSim's transfers share: the calls of numbers in an interval, asked for day by day."""
+"""Base class of SunSim's transfers: lists the calls of numbers in an interval, day by day."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
-from airflow_provider_telecom.calls.checks import in_range, non_empty, one_of, parse_datetime
+from airflow_provider_telecom.calls.checks import non_empty, one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
 from airflow_provider_telecom.vendors.sunsim import VENDOR
+from airflow_provider_telecom.vendors.sunsim.arguments import DIRECTIONS, duration_limits
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.sunsim import SunSimHook
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
     Parts = Mapping[date | None, Part]
-
-_DIRECTIONS = ("outgoing", "incoming")
-_LONGEST_SECONDS = 2**31 - 1
 
 
 class CallFilterArguments(RecordsArguments, total=False):
@@ -44,7 +42,7 @@ class CallListArguments(CallFilterArguments, total=False):
 
 
 class CallListOperator(RecordsOperator):
-    """A transfer that begins with the calls of numbers in an interval."""
+    """A transfer that lists the calls of numbers in an interval first."""
 
     template_fields: Sequence[str] = (*RecordsOperator.template_fields, "numbers", "start", "end")
     private_fields: ClassVar[Sequence[str]] = ("numbers",)
@@ -65,29 +63,27 @@ class CallListOperator(RecordsOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.numbers, self.start, self.end = numbers, start, end
+        duration_limits(duration_from_seconds, duration_to_seconds)
         self.filters = {
-            "direction": one_of("direction", direction, (None, *_DIRECTIONS)),
-            "duration_from_seconds": _seconds("duration_from_seconds", duration_from_seconds),
-            "duration_to_seconds": _seconds("duration_to_seconds", duration_to_seconds),
+            "direction": one_of("direction", direction, (None, *DIRECTIONS)),
+            "duration_from_seconds": duration_from_seconds,
+            "duration_to_seconds": duration_to_seconds,
             "is_read": one_of("is_read", is_read, (None, True, False)),
         }
-        shortest, longest = duration_from_seconds, duration_to_seconds
-        if shortest is not None and longest is not None and shortest > longest:
-            raise TelecomInputError("duration_to_seconds", "must not be less than duration_from_seconds")
         check_if_literal(numbers, partial(non_empty, "numbers"))
         for field in ("start", "end"):
             check_if_literal(getattr(self, field), partial(parse_datetime, field))
 
     @cached_property
-    def _zone(self) -> Any:
-        """The zone of the vendor's clocks, None if nobody has told it."""
+    def _zone(self) -> tzinfo | None:
+        """The vendor's time zone; None if the connection's extra does not name it."""
         import pendulum
 
         name = self.hook.options.vendor_timezone
         return None if name is None else pendulum.timezone(name)
 
     def _interval(self) -> tuple[datetime, datetime]:
-        """Return both ends as the vendor's clocks show them, to the second, without a zone."""
+        """Return both ends in the vendor's local time, naive, in whole seconds."""
         from airflow_provider_telecom.vendors.sunsim.times import format_period
         from airflow_provider_telecom.vendors.times import checked_local_period
 
@@ -96,47 +92,47 @@ class CallListOperator(RecordsOperator):
         first, last = format_period(*checked_local_period(ends, start, end, zone), zone)
         return datetime.fromisoformat(first), datetime.fromisoformat(last)
 
-    def _chosen(self) -> dict[str, Any]:
-        """Return the filters that leave calls out."""
+    def _active_filters(self) -> dict[str, Any]:
+        """Return the filters that are set."""
         return {name: value for name, value in self.filters.items() if value is not None}
 
-    def _name_data_set(self, filters: Mapping[str, Any]) -> None:
-        """Give some of the calls another name than all of them have."""
+    def _set_dataset_name(self, filters: Mapping[str, Any]) -> None:
+        """Use another name for filtered calls: they must not replace files with all calls."""
         self.dataset_name = type(self).dataset_name + (f"-{fingerprint(filters)[:8]}" if filters else "")
 
-    def _marks(self) -> list[str]:
-        """Return 16 bits of a hash of each number, too few to find one by. Raises TelecomInputError."""
+    def _number_hashes(self) -> list[str]:
+        """Return 16 bits of a hash of each number, too few to identify it. Raises TelecomInputError."""
         from airflow_provider_telecom.calls.phone import e164
 
         region, given = self.hook.options.default_region, non_empty("numbers", self.reveal("numbers"))
         numbers = {e164(number, region, field="numbers") for number in given}
         return sorted(fingerprint(number)[:4] for number in numbers)
 
-    def _list(
+    def _list_calls(
         self,
         dataset: Dataset,
         parts: Parts,
         progress: ProgressLogger,
-        take: Callable[[Any, dict[str, Any]], None],
+        add: Callable[[Any, dict[str, Any]], None],
         **filters: Any,
     ) -> None:
-        """Have each call taken, with its day, a window a day, and set aside what is no call of it.
+        """Pass each call and its day to `add`, with one request per day. Invalid rows become bad rows.
 
         Raises TelecomAnswerError.
         """
         from airflow_provider_telecom.vendors.columns import json_text
         from airflow_provider_telecom.vendors.sunsim.schema import WindowDeduplicator, to_row
 
-        neighbours = WindowDeduplicator()
+        deduplicator = WindowDeduplicator()
         for window, (day, part) in enumerate(parts.items(), 1):
-            neighbours.start_window()
+            deduplicator.start_window()
             start, end = _bounds(part)
             rows = self.hook.list_call_rows(self.reveal("numbers"), start, end, filters)
             for number, record in enumerate(rows, 1):
                 try:
                     row = to_row(record, self._zone, self.hook.options.default_region)
-                    if neighbours.accepts(record, start, end):
-                        take(day, row)
+                    if deduplicator.accepts(record, start, end):
+                        add(day, row)
                 except TelecomInputError as error:
                     dataset.add_bad_row(f"window {window}, row {number}", error.text, json_text(record))
                 progress.add(rows=1)
@@ -144,8 +140,8 @@ class CallListOperator(RecordsOperator):
             progress.add(windows=1)
 
 
-def run_of(start: datetime, end: datetime) -> str:
-    """Return what names the load of an interval."""
+def run_name(start: datetime, end: datetime) -> str:
+    """Return the name of the load of an interval."""
     return f"{start:%Y%m%dT%H%M%S}-{end:%Y%m%dT%H%M%S}"
 
 
@@ -153,7 +149,3 @@ def _bounds(part: Part) -> tuple[datetime, datetime]:
     if part.start is None or part.end is None:
         raise AssertionError("days have bounds")
     return part.start, part.end
-
-
-def _seconds(field: str, value: int | None) -> int | None:
-    return None if value is None else in_range(field, value, 0, _LONGEST_SECONDS)

@@ -303,7 +303,7 @@ class TestConnectionTest:
 
     def test_with_a_live_token(self, hook: SunSimHook, telecom_simulator: Any) -> None:
         hook.get_vats_settings([NUMBER])
-        assert hook.test_connection() == (True, "Connected: the stored token is alive.")
+        assert hook.test_connection() == (True, "Connected: the stored token is valid.")
         assert len(effects(telecom_simulator, "token")) == 1
 
     def test_with_a_dead_token_none_is_made(
@@ -313,7 +313,7 @@ class TestConnectionTest:
         vendor_state.revoke_access_tokens()
         assert hook.test_connection() == (
             False,
-            "not verified: the stored token has died; the next call makes a new one",
+            "not verified: the stored token is invalid; the next call creates a new one",
         )
         assert len(effects(telecom_simulator, "token")) == 1
 

@@ -104,10 +104,10 @@ class TestTokens:
     def test_the_connection_test(self, hook: Any, vendor_state: VendorState, telecom_simulator: Any) -> None:
         assert not hook.test_connection()[0], "no token is stored"
         hook.get_vats_settings([NUMBER])
-        assert hook.test_connection() == (True, "Connected: the stored token is alive.")
+        assert hook.test_connection() == (True, "Connected: the stored token is valid.")
         vendor_state.revoke_access_tokens()
         worked, message = hook.test_connection()
-        assert (worked, "the stored token has died" in message) == (False, True)
+        assert (worked, "the stored token is invalid" in message) == (False, True)
         assert done(telecom_simulator, "token") == 1
 
 

@@ -137,7 +137,7 @@ class TestCallback:
         self, telecom_simulator: Any, hook_for: Callable[..., Any]
     ) -> None:
         hook_for("sunsim")
-        with pytest.raises(TelecomInputError, match="takes vendor_timezone"):
+        with pytest.raises(TelecomInputError, match="needs vendor_timezone"):
             Run().execute(self.ring(verify_within_seconds=1))
         assert not telecom_simulator.state.requests
 

@@ -9,9 +9,10 @@ from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.request import MEGABYTE, Idempotency, Request, Save, Target
 from airflow_provider_telecom.vendors.api import Api
 from airflow_provider_telecom.vendors.kyivstar_fmc import responses
+from airflow_provider_telecom.vendors.kyivstar_fmc.arguments import FORMATS, Format
 from airflow_provider_telecom.vendors.kyivstar_fmc.models import CallRecord
 from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
-from airflow_provider_telecom.vendors.kyivstar_fmc.responses import FORMATS, Format, reader
+from airflow_provider_telecom.vendors.kyivstar_fmc.responses import reader
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import interval, period
 
 _MAX_RESPONSE_BYTES = 64 * MEGABYTE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Literal, TypeVar, get_args
+from typing import IO, TypeVar
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.request import Response
@@ -24,11 +24,10 @@ from airflow_provider_telecom.calls.rows import (
     xml_metadata,
     xml_rows,
 )
+from airflow_provider_telecom.vendors.kyivstar_fmc.arguments import Format
 from airflow_provider_telecom.vendors.kyivstar_fmc.models import CallRecord, normalized
 
 T = TypeVar("T")
-Format = Literal["json", "csv", "xml"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _START = re.compile("start_timestamp", re.IGNORECASE)

@@ -10,8 +10,9 @@ from functools import partial
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
+from airflow_provider_telecom.vendors.kyivstar_fmc.arguments import FORMATS
 from airflow_provider_telecom.vendors.kyivstar_fmc.models import CallRecord
-from airflow_provider_telecom.vendors.kyivstar_fmc.responses import FORMATS, parse_records
+from airflow_provider_telecom.vendors.kyivstar_fmc.responses import parse_records
 from airflow_provider_telecom.vendors.kyivstar_fmc.schema import to_row
 
 parse_json_records, parse_csv_records, parse_xml_records = (
