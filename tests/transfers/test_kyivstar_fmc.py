@@ -287,7 +287,7 @@ def test_a_rerun_finds_the_late_and_forgets_the_gone(
     [
         ({"start": "yesterday"}, "start: must be a datetime"),
         ({"end": "2026-13-01T00:00:00Z"}, "end: must be a datetime"),
-        ({"source_format": "xlsx"}, "source_format: must be one of csv, json, xml"),
+        ({"source_format": "xlsx"}, "source_format: must be one of json, csv, xml"),
         ({"output_format": "avro"}, "output_format: must be one of csv, jsonl, parquet"),
         ({"on_bad_rows": "skip"}, "on_bad_rows: must be one of fail, quarantine"),
         ({"csv_safe": True}, "csv_safe: is about csv"),
