@@ -105,7 +105,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         from airflow_provider_telecom.vendors.kyivstar_fmc.responses import iter_records
 
         file, format = dataset.spool / "response", self.source_format
-        target, unit = progress.counting(file), "record" if format == "json" else "line"
+        target, unit = progress.counting(file), "line" if format == "csv" else "record"
         self.hook.download_call_records(target, window.first, window.last, format=format, **self.flags)
         with file.open("rb") as response:
             for number, record in iter_records(response, format, self.encoding):
