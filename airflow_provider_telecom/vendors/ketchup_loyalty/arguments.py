@@ -7,13 +7,16 @@ checks when a Dag is parsed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict, TypeVar
 
-from airflow_provider_telecom.calls.checks import in_range, matching, parse_datetime, percent
+from airflow_provider_telecom.calls.checks import in_range, matching, non_empty, parse_datetime, percent
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.privacy import mask_number
+
+T = TypeVar("T")
 
 SOURCE_TYPES = ("api", "web", "smpp", "xml", "http", "json")
 MESSAGE_TYPES = ("sms", "hlr", "viber")
@@ -44,8 +47,8 @@ class SmsOptions(SmsTerms, total=False):
     originator: str | None
 
 
-class ViberContent(TypedDict, total=False):
-    """A Viber message beside its text."""
+class ViberOptions(TypedDict, total=False):
+    """A Viber message beside its text, where its reports go, and when it is sent."""
 
     sender: str | None
     promotional: bool
@@ -55,32 +58,8 @@ class ViberContent(TypedDict, total=False):
     validity_seconds: int
     allow_short_validity: bool
     tariff: int | None
-
-
-class ViberOptions(ViberContent, total=False):
-    """The same, where its reports go, and when it is sent."""
-
     callback_url: str | None
     schedule_at: datetime | None
-
-
-class ExportFilters(TypedDict, total=False):
-    """Which messages a statistics export is about."""
-
-    message_ids: Sequence[str | int] | None
-    time_in_from: datetime | None
-    time_in_to: datetime | None
-    msisdns: Sequence[str | int] | None
-    originator: str | None
-    source_type: str | None
-    message_type: str | None
-    time_sent_from: datetime | None
-    time_sent_to: datetime | None
-    country_name: str | None
-    operator_id: str | int | None
-    status: str | None
-    clicks: tuple[Literal["<", ">", "="], int] | None
-    callback_url: str | None
 
 
 def parse_list(field: str, values: Any) -> list[str]:
@@ -157,3 +136,36 @@ def check_file_key(value: str) -> str:
     """Return the key of a statistics export."""
     rule = "must be a key that the vendor gave"
     return matching("file_key", value, r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}", rule)
+
+
+def check_reference(value: str) -> str:
+    """Return our key for a message, as the vendor requires it."""
+    return matching("reference", value, r"[A-Za-z0-9]{1,32}", "must be 1 to 32 of the characters a-z A-Z 0-9")
+
+
+def vendor_id(field: str, value: str | int) -> str:
+    """Return an id of the vendor's. At a shared address a word would be taken for a reference."""
+    return matching(field, str(value), r"[0-9]{1,32}", "must be the vendor's own number")
+
+
+def check_callback_url(field: str, url: str) -> str:
+    """Return a web address. The vendor ignores a wrong `callback_url` without an error."""
+    return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")
+
+
+def list_of(kind: type[T], field: str, values: Sequence[T]) -> Sequence[T]:
+    """Return a list of at least one `kind`. An iterator is refused: the list is read twice."""
+    if not isinstance(non_empty(field, values), Sequence) or not all(isinstance(one, kind) for one in values):
+        raise TelecomInputError(field, f"must be a list of {kind.__name__}")
+    return values
+
+
+def reject_duplicates(numbers: Iterable[str], references: Iterable[str | None]) -> None:
+    """Raise TelecomInputError for a number or a key that occurs twice: the vendor would drop one of them."""
+    for field, values, show in (("msisdn", numbers, mask_number), ("reference", references, str)):
+        seen: set[str] = set()
+        for value in values:
+            if value in seen:
+                raise TelecomInputError(field, "occurs twice in one call", shown=show(value))
+            if value is not None:
+                seen.add(value)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from airflow_provider_telecom.calls.checks import in_range, matching, non_blank, non_empty
+from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.calls.privacy import mask_number
 from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Request, Response
 from airflow_provider_telecom.vendors.api import Api
-from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import MAX_ORIGINATOR_LENGTH
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments, models
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import read_content
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
@@ -126,8 +124,8 @@ class KetchUpRequests(Api[KetchUpOptions]):
         raise errors[0]
 
     def _create_all(
-        self, items: Sequence[T], create: Callable[[Sequence[T]], Call[BatchResult]]
-    ) -> Call[BatchResult]:
+        self, items: Sequence[T], create: Callable[[Sequence[T]], Call[models.BatchResult]]
+    ) -> Call[models.BatchResult]:
         """Create all items by one call; in halves if the vendor refuses it because it knows one of the keys.
 
         The vendor may refuse so a request that it has had before, or parts of it, and then says nothing about
@@ -153,41 +151,8 @@ class KetchUpRequests(Api[KetchUpOptions]):
         chosen = originator if originator is not None else self.options.originator
         if chosen is None:
             raise TelecomInputError("originator", "must be given here or in the connection's extra")
-        return non_blank("originator", chosen, MAX_ORIGINATOR_LENGTH)
+        return non_blank("originator", chosen, arguments.MAX_ORIGINATOR_LENGTH)
 
 
 def _exists(request: Request) -> str:
     return f"{request.label} exists"
-
-
-def check_reference(value: str) -> str:
-    """Return our key for a message, as the vendor requires it."""
-    return matching("reference", value, r"[A-Za-z0-9]{1,32}", "must be 1 to 32 of the characters a-z A-Z 0-9")
-
-
-def vendor_id(field: str, value: str | int) -> str:
-    """Return an id of the vendor's. At a shared address a word would be taken for a reference."""
-    return matching(field, str(value), r"[0-9]{1,32}", "must be the vendor's own number")
-
-
-def check_callback_url(field: str, url: str) -> str:
-    """Return a web address. The vendor ignores a wrong `callback_url` without an error."""
-    return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")
-
-
-def list_of(kind: type[T], field: str, values: Sequence[T]) -> Sequence[T]:
-    """Return a list of at least one `kind`. An iterator is refused: the list is read twice."""
-    if not isinstance(non_empty(field, values), Sequence) or not all(isinstance(one, kind) for one in values):
-        raise TelecomInputError(field, f"must be a list of {kind.__name__}")
-    return values
-
-
-def reject_duplicates(numbers: Iterable[str], references: Iterable[str | None]) -> None:
-    """Raise TelecomInputError for a number or a key that occurs twice: the vendor would drop one of them."""
-    for field, values, show in (("msisdn", numbers, mask_number), ("reference", references, str)):
-        seen: set[str] = set()
-        for value in values:
-            if value in seen:
-                raise TelecomInputError(field, "occurs twice in one call", shown=show(value))
-            if value is not None:
-                seen.add(value)

@@ -9,28 +9,8 @@ from typing import TypeVar, Unpack
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.request import Idempotency, Json, Response
-from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
-    MAX_VALIDITY_HOURS,
-    SmsOptions,
-    SmsTerms,
-)
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
-    BatchResult,
-    CountryPrice,
-    IndividualSms,
-    MessageStatus,
-    Price,
-    Recipient,
-    SendResult,
-    SmsTask,
-)
-from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
-    KetchUpRequests,
-    check_reference,
-    list_of,
-    reject_duplicates,
-    vendor_id,
-)
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments, models
+from airflow_provider_telecom.vendors.ketchup_loyalty.requests import KetchUpRequests
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import single
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import (
     batch_result_reader,
@@ -48,8 +28,8 @@ class SmsCalls(KetchUpRequests):
 
     @endpoint
     def send_sms(
-        self, msisdn: str | int, text: str, *, reference: str, **options: Unpack[SmsOptions]
-    ) -> Call[SendResult]:
+        self, msisdn: str | int, text: str, *, reference: str, **options: Unpack[arguments.SmsOptions]
+    ) -> Call[models.SendResult]:
         """Send one SMS under our key `reference` (1 to 32 of a-z A-Z 0-9) and return its id and price.
 
         `originator` (at most 14 characters) and `tariff` (0 to 9, default 0) come from the connection when
@@ -68,8 +48,8 @@ class SmsCalls(KetchUpRequests):
 
     @endpoint
     def send_sms_to_many(
-        self, recipients: Sequence[Recipient], text: str, **options: Unpack[SmsOptions]
-    ) -> Call[BatchResult]:
+        self, recipients: Sequence[models.Recipient], text: str, **options: Unpack[arguments.SmsOptions]
+    ) -> Call[models.BatchResult]:
         """Send one text to many and return a result for each, in order, with the id of the batch.
 
         The call may succeed while some recipients are refused: check each result. A number or a key that
@@ -80,8 +60,8 @@ class SmsCalls(KetchUpRequests):
 
     @endpoint
     def send_individual_sms(
-        self, messages: Sequence[IndividualSms], **terms: Unpack[SmsTerms]
-    ) -> Call[BatchResult]:
+        self, messages: Sequence[models.IndividualSms], **terms: Unpack[arguments.SmsTerms]
+    ) -> Call[models.BatchResult]:
         """Send each recipient a text of their own and return a result for each, in order.
 
         Otherwise as `send_sms_to_many`. Source: "Отправка SMS", destination individual.
@@ -90,8 +70,13 @@ class SmsCalls(KetchUpRequests):
 
     @endpoint
     def price_sms(
-        self, msisdn: str | int, text: str, *, reference: str = "price", **options: Unpack[SmsOptions]
-    ) -> Call[Price]:
+        self,
+        msisdn: str | int,
+        text: str,
+        *,
+        reference: str = "price",
+        **options: Unpack[arguments.SmsOptions],
+    ) -> Call[models.Price]:
         """Return what `send_sms` with these arguments would cost. A read: nothing is sent.
 
         Raises what `send_sms` raises for its arguments. Source: "Получение цены смс".
@@ -100,52 +85,56 @@ class SmsCalls(KetchUpRequests):
 
     @endpoint
     def price_sms_to_many(
-        self, recipients: Sequence[Recipient], text: str, **options: Unpack[SmsOptions]
-    ) -> Call[Price]:
+        self, recipients: Sequence[models.Recipient], text: str, **options: Unpack[arguments.SmsOptions]
+    ) -> Call[models.Price]:
         """Return what `send_sms_to_many` would cost. A read. Source: "Получение цены смс"."""
         phones, body = self._many(recipients, text, **options)
         return (yield from self._price({**body, "phones": phones}))
 
     @endpoint
     def price_individual_sms(
-        self, messages: Sequence[IndividualSms], **terms: Unpack[SmsTerms]
-    ) -> Call[Price]:
+        self, messages: Sequence[models.IndividualSms], **terms: Unpack[arguments.SmsTerms]
+    ) -> Call[models.Price]:
         """Return what `send_individual_sms` would cost. A read. Source: "Получение цены смс"."""
         phones, body = self._individual(messages, **terms)
         return (yield from self._price({**body, "phones": phones}))
 
     @endpoint
-    def get_sms(self, message_id: str | int) -> Call[MessageStatus]:
+    def get_sms(self, message_id: str | int) -> Call[models.MessageStatus]:
         """Return an SMS and its status by the vendor's id.
 
         Raises TelecomNotFoundError (code 20; right after sending it may still appear). A read.
         Source: "Получение статусов смс".
         """
-        request = self._get("/sms/{message_id}", message_id=vendor_id("message_id", message_id))
-        return (yield from self._call(request, single(MessageStatus)))
+        request = self._get("/sms/{message_id}", message_id=arguments.vendor_id("message_id", message_id))
+        return (yield from self._call(request, single(models.MessageStatus)))
 
     @endpoint
-    def get_sms_by_reference(self, reference: str) -> Call[MessageStatus]:
+    def get_sms_by_reference(self, reference: str) -> Call[models.MessageStatus]:
         """Return an SMS and its status by our key, otherwise as `get_sms`.
 
         Source: "Получение статусов смс" (GET /sms/reference/{reference}) and "View an SMS status"
         (GET /sms/{reference}, which is called if the first does not exist).
         """
-        return (yield from self._call_by_reference("/sms", check_reference(reference), single(MessageStatus)))
+        return (
+            yield from self._call_by_reference(
+                "/sms", arguments.check_reference(reference), single(models.MessageStatus)
+            )
+        )
 
     @endpoint
-    def get_sms_task(self, task_id: str | int) -> Call[SmsTask]:
+    def get_sms_task(self, task_id: str | int) -> Call[models.SmsTask]:
         """Return the counts of a batch.
 
         Raises TelecomNotFoundError (code 30). A read. Source: "Получение статусов смс" (GET /sms/task/{id})
         and "View an SMS status" (GET /sms/{task_id}, which is called if the first does not exist).
         """
-        number = vendor_id("task_id", task_id)
+        number = arguments.vendor_id("task_id", task_id)
         requests = [self._get(path, task_id=number) for path in ("/sms/task/{task_id}", "/sms/{task_id}")]
-        return (yield from self._call_first_address(requests, single(SmsTask)))
+        return (yield from self._call_first_address(requests, single(models.SmsTask)))
 
     @endpoint
-    def list_sms_prices(self, tariff: int | None = None) -> Call[list[CountryPrice]]:
+    def list_sms_prices(self, tariff: int | None = None) -> Call[list[models.CountryPrice]]:
         """Return the SMS prices of all countries in a tariff (default 0, "Global").
 
         Raises TelecomRejectedError (code 6: no such tariff). A read. Source: "Получение таблицы цен SMS".
@@ -159,7 +148,7 @@ class SmsCalls(KetchUpRequests):
         text: str,
         reference: str,
         originator: str | None = None,
-        **terms: Unpack[SmsTerms],
+        **terms: Unpack[arguments.SmsTerms],
     ) -> dict[str, object]:
         return {
             "destination": "phone",
@@ -171,20 +160,20 @@ class SmsCalls(KetchUpRequests):
 
     def _many(
         self,
-        recipients: Sequence[Recipient],
+        recipients: Sequence[models.Recipient],
         text: str,
         originator: str | None = None,
-        **terms: Unpack[SmsTerms],
+        **terms: Unpack[arguments.SmsTerms],
     ) -> tuple[list[dict[str, str]], dict[str, object]]:
         """Return the recipients and what they have in common."""
-        people = list_of(Recipient, "recipients", recipients)
+        people = arguments.list_of(models.Recipient, "recipients", recipients)
         phones = [self._phone(each.msisdn, each.reference) for each in people]
         _reject_duplicates(phones)
         common = {"originator": self._originator(originator), "body": non_blank("text", text)}
         return phones, {"destination": "phones", **common, **self._terms(**terms)}
 
     def _individual(
-        self, messages: Sequence[IndividualSms], **terms: Unpack[SmsTerms]
+        self, messages: Sequence[models.IndividualSms], **terms: Unpack[arguments.SmsTerms]
     ) -> tuple[list[dict[str, str]], dict[str, object]]:
         """Return the messages and what they have in common."""
         phones = [
@@ -193,33 +182,35 @@ class SmsCalls(KetchUpRequests):
                 "originator": self._originator(each.originator),
                 "body": non_blank("text", each.text),
             }
-            for each in list_of(IndividualSms, "messages", messages)
+            for each in arguments.list_of(models.IndividualSms, "messages", messages)
         ]
         _reject_duplicates(phones)
         return phones, {"destination": "individual", **self._terms(**terms)}
 
     def _phone(self, msisdn: str | int, reference: str) -> dict[str, str]:
-        return {"msisdn": self._msisdn(msisdn), "reference": check_reference(reference)}
+        return {"msisdn": self._msisdn(msisdn), "reference": arguments.check_reference(reference)}
 
     def _terms(
         self,
-        validity_hours: int = MAX_VALIDITY_HOURS,
+        validity_hours: int = arguments.MAX_VALIDITY_HOURS,
         tariff: int | None = None,
         schedule_at: datetime | None = None,
     ) -> dict[str, object]:
-        validity = in_range("validity_hours", validity_hours, 1, MAX_VALIDITY_HOURS)
+        validity = in_range("validity_hours", validity_hours, 1, arguments.MAX_VALIDITY_HOURS)
         at = {} if schedule_at is None else {"send_time": iso_time("schedule_at", schedule_at)}
         return {"validity": validity, "tariff": self._tariff(tariff), **at}
 
-    def _send_batch(self, phones: Sequence[dict[str, str]], body: Mapping[str, object]) -> Call[BatchResult]:
-        def create(part: Sequence[dict[str, str]]) -> Call[BatchResult]:
+    def _send_batch(
+        self, phones: Sequence[dict[str, str]], body: Mapping[str, object]
+    ) -> Call[models.BatchResult]:
+        def create(part: Sequence[dict[str, str]]) -> Call[models.BatchResult]:
             read = batch_result_reader([phone["reference"] for phone in part])
             return self._post_sms("/sms/create", Idempotency.WITH_KEY, {**body, "phones": part}, read)
 
         return self._create_all(phones, create)
 
-    def _price(self, body: Mapping[str, object]) -> Call[Price]:
-        return self._post_sms("/sms/price", Idempotency.READ, body, single(Price))
+    def _price(self, body: Mapping[str, object]) -> Call[models.Price]:
+        return self._post_sms("/sms/price", Idempotency.READ, body, single(models.Price))
 
     def _post_sms(
         self, path: str, idempotency: Idempotency, body: Mapping[str, object], read: Callable[[Response], T]
@@ -247,4 +238,6 @@ class SmsCalls(KetchUpRequests):
 
 
 def _reject_duplicates(phones: Sequence[Mapping[str, str]]) -> None:
-    reject_duplicates((phone["msisdn"] for phone in phones), (phone["reference"] for phone in phones))
+    arguments.reject_duplicates(
+        (phone["msisdn"] for phone in phones), (phone["reference"] for phone in phones)
+    )

@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal, Unpack
+from typing import Literal
 
 from airflow_provider_telecom.calls.checks import in_range, matching, non_blank, non_empty, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import MEGABYTE, Idempotency, Json, Request, Save, Target
-from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
-    MESSAGE_TYPES,
-    SOURCE_TYPES,
-    STATUSES,
-    ExportFilters,
-    check_file_key,
-)
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
-from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
-    KetchUpRequests,
-    check_callback_url,
-    vendor_id,
-)
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments, models
+from airflow_provider_telecom.vendors.ketchup_loyalty.requests import KetchUpRequests
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import (
     FORMATS,
     Format,
@@ -48,21 +37,54 @@ class StatisticsCalls(KetchUpRequests):
     """Statistics calls. The vendor keeps five exports an account, each for a month."""
 
     @endpoint
-    def create_statistics_export(self, **filters: Unpack[ExportFilters]) -> Call[str]:
+    def create_statistics_export(
+        self,
+        *,
+        message_ids: Sequence[str | int] | None = None,
+        time_in_from: datetime | None = None,
+        time_in_to: datetime | None = None,
+        msisdns: Sequence[str | int] | None = None,
+        originator: str | None = None,
+        source_type: str | None = None,
+        message_type: str | None = None,
+        time_sent_from: datetime | None = None,
+        time_sent_to: datetime | None = None,
+        country_name: str | None = None,
+        operator_id: str | int | None = None,
+        status: str | None = None,
+        clicks: tuple[Literal["<", ">", "="], int] | None = None,
+        callback_url: str | None = None,
+    ) -> Call[str]:
         """Request an export and return its key; the file is ready some time later.
 
         Give either `message_ids` (1 to 300; the vendor then ignores all other filters, so they are refused
-        beside it) or both `time_in_from` and `time_in_to`, when messages came in. Other filters: `msisdns`,
-        `originator`, `source_type`, `message_type`, `time_sent_from` and `time_sent_to`, `country_name`,
-        `operator_id` (with a country), `status`, and `clicks`, like `(">", 0)`, for accounts with
-        short links. Times are aware with the connection's `vendor_timezone`, naive without. `callback_url` is
-        as in the document's sample; the report to it is "In Progress" there.
+        beside it) or both ends of `time_in`, when messages came in. Times are aware with the connection's
+        `vendor_timezone`, naive without. `clicks`, like `(">", 0)`, is for accounts with short links.
+        `callback_url` is as in the document's sample; the report to it is "In Progress" there.
 
         Raises TelecomInputError, TelecomRejectedError (80 to 86 a wrong filter, 92 five exports are kept
         already), TelecomUnknownError. A repeated request takes one more of the five places.
         Source: "Запрос на выгрузку статистики".
         """
-        body = self._filters(**filters)
+        zone = self.options.vendor_timezone
+        filters: dict[str, object] = {
+            **period_fields("time_in", time_in_from, time_in_to, zone),
+            "msisdn": None
+            if msisdns is None
+            else [self._msisdn(one) for one in non_empty("msisdns", msisdns)],
+            "originator": None if originator is None else non_blank("originator", originator),
+            "source_type": one_of("source_type", source_type, (*arguments.SOURCE_TYPES, None)),
+            "message_type": one_of("message_type", message_type, (*arguments.MESSAGE_TYPES, None)),
+            **period_fields("time_sent", time_sent_from, time_sent_to, zone),
+            "country_name": None if country_name is None else non_blank("country_name", country_name),
+            "operator_id": _operator(operator_id, country_name),
+            "status": one_of("status", status, (*arguments.STATUSES, None)),
+            **_clicks(clicks),
+        }
+        given = {name: value for name, value in filters.items() if value is not None}
+        body = _by_id_or_time(message_ids, given)
+        if callback_url is not None:
+            body["callback_url"] = arguments.check_callback_url("callback_url", callback_url)
         return (yield from self._call(self._post("/stat/create", Idempotency.DRAFT, Json(body)), read_key))
 
     @endpoint
@@ -98,7 +120,7 @@ class StatisticsCalls(KetchUpRequests):
         return (yield from self._call(request, read_has_rows))
 
     @endpoint
-    def list_statistics_exports(self) -> Call[list[StatisticsExport]]:
+    def list_statistics_exports(self) -> Call[list[models.StatisticsExport]]:
         """Return the exports that the vendor keeps, each raw as well: the document shows no response.
 
         A read. Source: "Запрос списка существующих файлов".
@@ -114,55 +136,15 @@ class StatisticsCalls(KetchUpRequests):
         outcome that is the wanted state), TelecomUnknownError (check `list_statistics_exports`).
         Source: "Удаление предыдущих запрошенных файлов".
         """
-        key = check_file_key(file_key)
+        key = arguments.check_file_key(file_key)
         paths = ("/message/list/{file_key}", "/stat/list/{file_key}")
         requests = [self._delete(path, file_key=key) for path in paths]
         return (yield from self._call_first_address(requests, read_deleted))
 
     def _file(self, file_key: str, format: Format, save: Save | None = None) -> Request:
-        path, key = "/stat/file/id/{file_key}/format/{format}", check_file_key(file_key)
+        path, key = "/stat/file/id/{file_key}/format/{format}", arguments.check_file_key(file_key)
         request = self._get(path, file_key=key, format=one_of("format", format, FORMATS))
         return replace(request, save=save, max_bytes=_MAX_DOWNLOAD_BYTES if save else _MAX_ROWS_BYTES)
-
-    def _filters(
-        self,
-        *,
-        message_ids: Sequence[str | int] | None = None,
-        time_in_from: datetime | None = None,
-        time_in_to: datetime | None = None,
-        msisdns: Sequence[str | int] | None = None,
-        originator: str | None = None,
-        source_type: str | None = None,
-        message_type: str | None = None,
-        time_sent_from: datetime | None = None,
-        time_sent_to: datetime | None = None,
-        country_name: str | None = None,
-        operator_id: str | int | None = None,
-        status: str | None = None,
-        clicks: tuple[Literal["<", ">", "="], int] | None = None,
-        callback_url: str | None = None,
-    ) -> dict[str, object]:
-        """Return the body of a request. Raises TelecomInputError."""
-        zone = self.options.vendor_timezone
-        filters: dict[str, object] = {
-            **period_fields("time_in", time_in_from, time_in_to, zone),
-            "msisdn": None
-            if msisdns is None
-            else [self._msisdn(one) for one in non_empty("msisdns", msisdns)],
-            "originator": None if originator is None else non_blank("originator", originator),
-            "source_type": one_of("source_type", source_type, (*SOURCE_TYPES, None)),
-            "message_type": one_of("message_type", message_type, (*MESSAGE_TYPES, None)),
-            **period_fields("time_sent", time_sent_from, time_sent_to, zone),
-            "country_name": None if country_name is None else non_blank("country_name", country_name),
-            "operator_id": _operator(operator_id, country_name),
-            "status": one_of("status", status, (*STATUSES, None)),
-            **_clicks(clicks),
-        }
-        given = {name: value for name, value in filters.items() if value is not None}
-        body = _by_id_or_time(message_ids, given)
-        if callback_url is not None:
-            body["callback_url"] = check_callback_url("callback_url", callback_url)
-        return body
 
 
 def _by_id_or_time(message_ids: Sequence[str | int] | None, filters: dict[str, object]) -> dict[str, object]:
@@ -171,7 +153,8 @@ def _by_id_or_time(message_ids: Sequence[str | int] | None, filters: dict[str, o
             raise TelecomInputError("message_ids", f"overrides other filters; leave out {', '.join(filters)}")
         return {
             "message_id": [
-                vendor_id("message_ids", one) for one in non_empty("message_ids", message_ids, MAX_IDS)
+                arguments.vendor_id("message_ids", one)
+                for one in non_empty("message_ids", message_ids, MAX_IDS)
             ]
         }
     for end in ("time_in_from", "time_in_to"):

@@ -16,27 +16,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.request import Idempotency, Json, Response
-from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
-    MAX_VALIDITY_SECONDS,
-    ViberContent,
-    ViberOptions,
-    check_viber_validity,
-)
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
-    BatchResult,
-    CountryPrice,
-    MessageStatus,
-    Price,
-    SendResult,
-    ViberRecipient,
-)
-from airflow_provider_telecom.vendors.ketchup_loyalty.requests import (
-    KetchUpRequests,
-    check_callback_url,
-    list_of,
-    reject_duplicates,
-    vendor_id,
-)
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments, models
+from airflow_provider_telecom.vendors.ketchup_loyalty.requests import KetchUpRequests
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import single
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpDuplicateKeyError
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import (
@@ -70,12 +51,12 @@ class ViberCalls(KetchUpRequests):
     @endpoint
     def send_viber(
         self,
-        recipients: Sequence[ViberRecipient],
+        recipients: Sequence[models.ViberRecipient],
         text: str,
         *,
         without_keys: bool = False,
-        **options: Unpack[ViberOptions],
-    ) -> Call[BatchResult]:
+        **options: Unpack[arguments.ViberOptions],
+    ) -> Call[models.BatchResult]:
         """Send a Viber message to one or many and return a result for each.
 
         Each recipient needs an `external_id`, our key. `without_keys=True` permits recipients without one;
@@ -100,7 +81,7 @@ class ViberCalls(KetchUpRequests):
         body = self._message_body(recipients, text, **options)
         keys_worked_before = self._keys_work
 
-        def create(part: Sequence[ViberRecipient]) -> Call[BatchResult]:
+        def create(part: Sequence[models.ViberRecipient]) -> Call[models.BatchResult]:
             return self._create(body, part, has_keys)
 
         try:
@@ -111,7 +92,7 @@ class ViberCalls(KetchUpRequests):
         return (yield from self._create_all(recipients, create))
 
     @endpoint
-    def viber_keys_work(self, recipients: Sequence[ViberRecipient]) -> Call[bool]:
+    def viber_keys_work(self, recipients: Sequence[models.ViberRecipient]) -> Call[bool]:
         """Return whether KetchUp is known to recognise our keys of Viber messages.
 
         An earlier response to this process may have shown it. If not, the messages to the first three of
@@ -120,45 +101,50 @@ class ViberCalls(KetchUpRequests):
         Raises TelecomNoAnswerError and what the look-up raises. A read.
         Source: "Получение статусов Viber-сообщения".
         """
-        for each in list_of(ViberRecipient, "recipients", recipients)[:_MAX_LOOK_UPS]:
+        for each in arguments.list_of(models.ViberRecipient, "recipients", recipients)[:_MAX_LOOK_UPS]:
             if not self._keys_work and each.external_id is not None and (yield from self._finds(each)):
                 self.account.learned.add(_KEYS_WORK)
         return self._keys_work
 
     @endpoint
     def price_viber(
-        self, recipients: Sequence[ViberRecipient], text: str, **content: Unpack[ViberContent]
-    ) -> Call[Price]:
+        self,
+        recipients: Sequence[models.ViberRecipient],
+        text: str,
+        **options: Unpack[arguments.ViberOptions],
+    ) -> Call[models.Price]:
         """Return what `send_viber` with these arguments would cost. A read: nothing is sent.
 
         Source: "Получение цены Viber-сообщения".
         """
-        body = self._message_body(recipients, text, **content)
+        body = self._message_body(recipients, text, **options)
         return (
-            yield from self._post_viber("/viber/price", Idempotency.READ, body, recipients, single(Price))
+            yield from self._post_viber(
+                "/viber/price", Idempotency.READ, body, recipients, single(models.Price)
+            )
         )
 
     @endpoint
-    def get_viber(self, message_id: str | int) -> Call[MessageStatus]:
+    def get_viber(self, message_id: str | int) -> Call[models.MessageStatus]:
         """Return a Viber message and its status by the vendor's id.
 
         Raises TelecomNotFoundError (code 40; right after sending it may still appear). A read.
         Source: "Получение статусов Viber-сообщения".
         """
-        request = self._get("/viber/{message_id}", message_id=vendor_id("message_id", message_id))
-        return (yield from self._call(request, single(MessageStatus)))
+        request = self._get("/viber/{message_id}", message_id=arguments.vendor_id("message_id", message_id))
+        return (yield from self._call(request, single(models.MessageStatus)))
 
     @endpoint
-    def get_viber_by_reference(self, reference: str) -> Call[MessageStatus]:
+    def get_viber_by_reference(self, reference: str) -> Call[models.MessageStatus]:
         """Return a Viber message and its status by our key. Otherwise as `get_viber`.
 
         Source: "Получение статусов Viber-сообщения", GET /viber/reference/{reference}.
         """
         request = self._get("/viber/reference/{reference}", reference=viber_key(reference))
-        return (yield from self._call(request, single(MessageStatus)))
+        return (yield from self._call(request, single(models.MessageStatus)))
 
     @endpoint
-    def list_viber_prices(self, tariff: int | None = None) -> Call[list[CountryPrice]]:
+    def list_viber_prices(self, tariff: int | None = None) -> Call[list[models.CountryPrice]]:
         """Return the Viber prices of all countries in a tariff (default 0, "Global").
 
         Raises TelecomRejectedError (code 6: no such tariff). A read. Source: "Получение таблицы цен Viber".
@@ -170,7 +156,7 @@ class ViberCalls(KetchUpRequests):
     def _keys_work(self) -> bool:
         return _KEYS_WORK in self.account.learned
 
-    def _learn(self, results: Sequence[SendResult]) -> None:
+    def _learn(self, results: Sequence[models.SendResult]) -> None:
         learned, accepted = self.account.learned, [result for result in results if result.accepted]
         if any(result.duplicate for result in accepted):
             learned.add(_KEYS_WORK)
@@ -180,7 +166,9 @@ class ViberCalls(KetchUpRequests):
             if not any(result.key_returned for result in accepted):
                 learned.add(_NO_KEY_RETURNED)
 
-    def _create(self, body: Body, recipients: Sequence[ViberRecipient], has_keys: bool) -> Call[BatchResult]:
+    def _create(
+        self, body: Body, recipients: Sequence[models.ViberRecipient], has_keys: bool
+    ) -> Call[models.BatchResult]:
         """Send a message to some recipients, and learn from the response whether our keys work."""
         idempotency = Idempotency.WITH_KEY if has_keys and self._keys_work else Idempotency.NONE
         read = batch_result_reader([each.external_id for each in recipients], may_rename=True)
@@ -193,7 +181,7 @@ class ViberCalls(KetchUpRequests):
         self._learn([result for recipient, result in pairs if recipient.external_id is not None])
         return batch
 
-    def _finds_one(self, recipients: Sequence[ViberRecipient]) -> Call[bool]:
+    def _finds_one(self, recipients: Sequence[models.ViberRecipient]) -> Call[bool]:
         """Return whether one of these messages can be found after all, in a few attempts."""
         for pause in (0.0, *_PAUSES):
             if pause:
@@ -205,13 +193,13 @@ class ViberCalls(KetchUpRequests):
                 return False
         return False
 
-    def _finds(self, recipient: ViberRecipient) -> Call[bool]:
+    def _finds(self, recipient: models.ViberRecipient) -> Call[bool]:
         """Return whether KetchUp has a message to this number under this key."""
         key = str(recipient.external_id)
         request = self._get("/viber/reference/{reference}", reference=viber_key(key, "external_id"))
         try:
             status = yield from self._call(
-                replace(request, deadline=_LOOK_UP_DEADLINE), single(MessageStatus)
+                replace(request, deadline=_LOOK_UP_DEADLINE), single(models.MessageStatus)
             )
         except TelecomNotFoundError:
             return False
@@ -220,7 +208,7 @@ class ViberCalls(KetchUpRequests):
 
     def _message_body(
         self,
-        recipients: Sequence[ViberRecipient],
+        recipients: Sequence[models.ViberRecipient],
         text: str,
         *,
         sender: str | None = None,
@@ -228,33 +216,35 @@ class ViberCalls(KetchUpRequests):
         image_url: str | None = None,
         caption: str | None = None,
         action_url: str | None = None,
-        validity_seconds: int = MAX_VALIDITY_SECONDS,
+        validity_seconds: int = arguments.MAX_VALIDITY_SECONDS,
         allow_short_validity: bool = False,
         tariff: int | None = None,
         callback_url: str | None = None,
         schedule_at: datetime | None = None,
     ) -> Body:
         """Return the body of a request and its message, both without the recipients."""
-        people = list_of(ViberRecipient, "recipients", recipients)
+        people = arguments.list_of(models.ViberRecipient, "recipients", recipients)
         keys = [
             None if each.external_id is None else viber_key(each.external_id, "external_id")
             for each in people
         ]
-        reject_duplicates((self._msisdn(each.msisdn) for each in people), keys)
+        arguments.reject_duplicates((self._msisdn(each.msisdn) for each in people), keys)
         button = _given(
-            img=None if image_url is None else check_callback_url("image_url", image_url),
+            img=None if image_url is None else arguments.check_callback_url("image_url", image_url),
             caption=None if caption is None else non_blank("caption", caption),
-            action=None if action_url is None else check_callback_url("action_url", action_url),
+            action=None if action_url is None else arguments.check_callback_url("action_url", action_url),
         )
         message = _given(
             text=non_blank("text", text),
             alpha_name=self._alpha_name(sender),
             is_promotional=bool(promotional),
-            callback_url=None if callback_url is None else check_callback_url("callback_url", callback_url),
+            callback_url=None
+            if callback_url is None
+            else arguments.check_callback_url("callback_url", callback_url),
             scheduledDatetime=None if schedule_at is None else iso_time("schedule_at", schedule_at),
             options={"viber": button} if button else None,
         )
-        validity = check_viber_validity(validity_seconds, allow_short_validity)
+        validity = arguments.check_viber_validity(validity_seconds, allow_short_validity)
         return {"tariff": self._tariff(tariff), "validity": validity}, message
 
     @property
@@ -275,7 +265,7 @@ class ViberCalls(KetchUpRequests):
         path: str,
         idempotency: Idempotency,
         body: Body,
-        recipients: Sequence[ViberRecipient],
+        recipients: Sequence[models.ViberRecipient],
         read: Callable[[Response], T],
     ) -> Call[T]:
         """Post a message to these recipients, in the variant that the vendor understands."""
@@ -289,7 +279,7 @@ class ViberCalls(KetchUpRequests):
         name = "viber, since no key was returned" if _NO_KEY_RETURNED in self.account.learned else "viber"
         return (yield from self._call_first_variant(name, self._field_names, call, idempotency))
 
-    def _recipient(self, recipient: ViberRecipient, variant: Variant) -> dict[str, str]:
+    def _recipient(self, recipient: models.ViberRecipient, variant: Variant) -> dict[str, str]:
         number, names = variant
         fields = {number: self._msisdn(recipient.msisdn)}
         if recipient.external_id is not None:
@@ -310,8 +300,8 @@ def viber_key(value: str, field: str = "reference") -> str:
     return matching(field, value, r"[A-Za-z0-9_]{1,32}", "must be 1 to 32 of the characters a-z A-Z 0-9 _")
 
 
-def _all_have_keys(recipients: Sequence[ViberRecipient], without_keys: bool) -> bool:
-    people = list_of(ViberRecipient, "recipients", recipients)
+def _all_have_keys(recipients: Sequence[models.ViberRecipient], without_keys: bool) -> bool:
+    people = arguments.list_of(models.ViberRecipient, "recipients", recipients)
     have_keys = all(each.external_id is not None for each in people)
     if not have_keys and not without_keys:
         raise TelecomInputError("external_id", "must be given for each recipient, or without_keys=True")

@@ -14,20 +14,8 @@ from typing import Any
 from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomNotFoundError
-from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
-    VIBER_END_STATES,
-    exactly_one,
-    optional_count,
-    optional_percent,
-    parse_distinct,
-)
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments, models
 from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import HlrCalls
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
-    HlrState,
-    HlrStatus,
-    MessageState,
-    MessageStatus,
-)
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpNotReadyError
 from airflow_provider_telecom.vendors.ketchup_loyalty.sms import SmsCalls
 from airflow_provider_telecom.vendors.ketchup_loyalty.statistics import StatisticsCalls
@@ -36,15 +24,15 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.viber import ViberCalls
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
 _SUCCEEDED = {
-    "delivered": (MessageState.DELIVERED, MessageState.READ),
-    "read": (MessageState.READ,),
+    "delivered": (models.MessageState.DELIVERED, models.MessageState.READ),
+    "read": (models.MessageState.READ,),
 }
 _HLR_RESULT_WITHIN = timedelta(minutes=5)
 
 
 def sms(api: SmsCalls, message_id: str | None = None, reference: str | None = None) -> Call[PollResult]:
     """Return whether an SMS, by the vendor's id or by our key, is delivered."""
-    exactly_one(message_id=message_id, reference=reference)
+    arguments.exactly_one(message_id=message_id, reference=reference)
     status = yield from _message_status(api.get_sms, api.get_sms_by_reference, message_id, reference)
     return _delivery(status, "delivered", message_id)
 
@@ -57,8 +45,8 @@ def viber(
     It has failed when it ended otherwise, as it does for a number that is not at Viber. With `until="read"` a
     delivered message that nobody opens stays WAITING.
     """
-    exactly_one(message_id=message_id, reference=reference)
-    one_of("until", until, VIBER_END_STATES)
+    arguments.exactly_one(message_id=message_id, reference=reference)
+    one_of("until", until, arguments.VIBER_END_STATES)
     status = yield from _message_status(api.get_viber, api.get_viber_by_reference, message_id, reference)
     return _delivery(status, until, message_id)
 
@@ -74,7 +62,7 @@ def viber_messages(
     It has failed when fewer than `min_delivered_percent` of them were delivered, or none without it.
     `counted` are the final states that earlier checks have seen.
     """
-    least = optional_percent("min_delivered_percent", min_delivered_percent)
+    least = arguments.optional_percent("min_delivered_percent", min_delivered_percent)
     ended, left = Counter(counted or {}), []
     for message in messages:
         status = yield from _message_status(
@@ -112,8 +100,11 @@ def sms_tasks(
     state have no final receipt: with `min_final_percent` less than 100 it is judged when that share of the
     messages is final. `done` are the tasks that earlier checks have seen final, `counted` their counts.
     """
-    names, known = parse_distinct("task_ids", task_ids), optional_count("expected", expected)
-    least = optional_percent("min_delivered_percent", min_delivered_percent)
+    names, known = (
+        arguments.parse_distinct("task_ids", task_ids),
+        arguments.optional_count("expected", expected),
+    )
+    least = arguments.optional_percent("min_delivered_percent", min_delivered_percent)
     threshold = Threshold(known, least, percent("min_final_percent", min_final_percent))
     if known and not names:
         raise TelecomInputError("task_ids", f"are none, and {known} messages are expected")
@@ -166,7 +157,7 @@ def _count_tasks(api: SmsCalls, names: Sequence[str], seen: _Seen) -> Call[bool]
 
 def finished_sms_tasks(api: SmsCalls, sms_task_ids: Any, **others: Any) -> Call[PollResult]:
     """Return the same as `sms_tasks`, with the ids under the sensor's name for them."""
-    return sms_tasks(api, parse_distinct("sms_task_ids", sms_task_ids), **others)
+    return sms_tasks(api, arguments.parse_distinct("sms_task_ids", sms_task_ids), **others)
 
 
 def hlr(
@@ -181,10 +172,10 @@ def hlr(
     as in the document's sample, may belong to a look-up without a result yet: it counts as final only after
     some minutes. `results` are those of earlier checks.
     """
-    exactly_one(hlr_ids=hlr_ids, references=references)
-    read: Callable[[str], HlrStatus] = api.get_hlr if references is None else api.get_hlr_by_reference
+    arguments.exactly_one(hlr_ids=hlr_ids, references=references)
+    read: Callable[[str], models.HlrStatus] = api.get_hlr if references is None else api.get_hlr_by_reference
     given = ("hlr_ids", hlr_ids) if references is None else ("references", references)
-    names = parse_distinct(*given)
+    names = arguments.parse_distinct(*given)
     found = dict(results or {})
     for name in (each for each in names if each not in found):
         status = yield from call_of(read, name)
@@ -196,9 +187,9 @@ def hlr(
     return PollResult(Stage.SUCCEEDED, {**facts, "results": [found[name] for name in names]})
 
 
-def _may_have_no_result(status: HlrStatus) -> bool:
+def _may_have_no_result(status: models.HlrStatus) -> bool:
     created = status.created_at
-    if status.state is not HlrState.UNKNOWN or created is None or status.status_at != created:
+    if status.state is not models.HlrState.UNKNOWN or created is None or status.status_at != created:
         return False
     return datetime.now(UTC) - created < _HLR_RESULT_WITHIN
 
@@ -216,15 +207,15 @@ def stat_file(api: StatisticsCalls, file_key: str) -> Call[PollResult]:
 
 
 def _message_status(
-    by_id: Callable[[str], MessageStatus],
-    by_key: Callable[[str], MessageStatus],
+    by_id: Callable[[str], models.MessageStatus],
+    by_key: Callable[[str], models.MessageStatus],
     message_id: str | None,
     reference: str | None,
-) -> Call[MessageStatus]:
+) -> Call[models.MessageStatus]:
     return call_of(by_key, str(reference)) if message_id is None else call_of(by_id, message_id)
 
 
-def _delivery(status: MessageStatus, until: str, message_id: str | None) -> PollResult:
+def _delivery(status: models.MessageStatus, until: str, message_id: str | None) -> PollResult:
     """Return the result of a check. A status need not repeat the id of the request."""
     facts = {
         "message_id": status.id if message_id is None else str(message_id),
@@ -234,11 +225,11 @@ def _delivery(status: MessageStatus, until: str, message_id: str | None) -> Poll
     }
     if status.state in _SUCCEEDED[until]:
         return PollResult(Stage.SUCCEEDED, facts)
-    may_come = not status.state.is_final or status.state is MessageState.DELIVERED
+    may_come = not status.state.is_final or status.state is models.MessageState.DELIVERED
     return PollResult(Stage.WAITING if may_come else Stage.FAILED, facts)
 
 
-def _result(status: HlrStatus) -> dict[str, Any]:
+def _result(status: models.HlrStatus) -> dict[str, Any]:
     return {
         "id": status.id,
         "status": status.state.value,
