@@ -137,7 +137,7 @@ def test_a_key_of_another_operation_is_refused(served: Served) -> None:
 
 
 def test_without_a_key_it_cannot_be_waited_for() -> None:
-    with pytest.raises(TelecomInputError, match="the end of ping shows in no SIM"):
+    with pytest.raises(TelecomInputError, match="the end of ping does not show"):
         pinged({"queue_id": "q-1", "callback_key": None})
     with pytest.raises(TelecomInputError, match="wait_for_completion"):
         ping(callback_url="https://example.com/x", wait_for_completion=True)
