@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from airflow_provider_telecom.simulator.server import Simulator
-from airflow_provider_telecom.transport.async_transport import _OPEN_CONNECTIONS
+from airflow_provider_telecom.transport.async_transport import _MAX_CONNECTIONS
 from tests.system.running import LONG_SECONDS, RunningAirflow, Shape, running_airflow, wait_until
 from tests.system.sensors.waiting import POLL_SECONDS, SENSORS
 from tests.system.services import Postgres, free_port
@@ -102,7 +102,7 @@ def test_two_thousand_sensors_in_one_triggerer(
         assert airflow.wait_until(lambda: state.asked_about() >= len(ids), every=5), airflow.logs()
         tell(f"{len(ids)} sensors are waiting {time.monotonic() - started:.0f} s after the first run began")
         blocked, connections = _waited(airflow, state, tell)
-        assert connections <= _OPEN_CONNECTIONS
+        assert connections <= _MAX_CONNECTIONS
         assert airflow.wait_until(lambda: (state.paths() - before)[SMS] >= 2 * len(ids), every=5)
         polls = state.paths() - before
         assert blocked <= polls[SMS] / 100, _blocked(airflow)[-20:]
