@@ -268,6 +268,16 @@ class TestTokens:
         via = [effect.facts["via"] for effect in effects(telecom_simulator, "token")]
         assert via == ["create", "refresh", "create"]
 
+    def test_a_token_that_an_earlier_version_stored_is_used(
+        self, hook: SunSimHook, call: Caller, telecom_simulator: Any
+    ) -> None:
+        """Its name and its format must not change: a new token invalidates it for workers not yet upgraded."""
+        live = hook.create_tokens().access.reveal()
+        stored = {"access": live, "expires": 9999999999.0, "minted": 1767225600.5, "young_deaths": []}
+        hook._client()._store.save(f"__telecom_sunsim_token__{hook.account_key}", json.dumps(stored))
+        call(hook.create_callback, OTHER, NUMBER)
+        assert len(effects(telecom_simulator, "token")) == 1
+
     def test_another_system_with_our_authorization_token_is_told(
         self, hook: SunSimHook, call: Caller, vendor_state: VendorState
     ) -> None:

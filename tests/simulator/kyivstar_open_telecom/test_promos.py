@@ -9,8 +9,8 @@ import pytest
 from httpx import Response
 
 from tests.cost import cpu_seconds, least_cpu_seconds
-from tests.simulator.kyivstar_vendor import PHONE, refused
-from tests.simulator.kyivstar_vendor import Vendor as PlainVendor
+from tests.simulator.kyivstar_open_telecom.vendor import PHONE, refused
+from tests.simulator.kyivstar_open_telecom.vendor import Vendor as PlainVendor
 
 DRAFT = {"from": "messagedesk", "text": "Hello ${1}, your code is ${2}", "campaignType": "SMS"}
 

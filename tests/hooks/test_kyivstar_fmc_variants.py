@@ -1,4 +1,4 @@
-"""Kyivstar FMC's hook, operator and transfer find the same under every reading of the vendor's document."""
+"""Kyivstar FMC's hook, operator and transfer find the same under every variant of the vendor's document."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ SETTINGS = [
     ),
     *(pytest.param(preset, id=str(preset)) for preset in ("default", "opposite", 1, 2, 3)),
 ]
-every_reading = pytest.mark.parametrize("setting", SETTINGS)
+every_variant = pytest.mark.parametrize("setting", SETTINGS)
 
 
 @pytest.fixture
 def vendor_state(telecom_simulator: Any, setting: Any) -> VendorState:
-    """Return empty books of a vendor that follows one reading, or one of many at once."""
+    """Return empty books of a vendor that follows one variant, or one of many at once."""
     if isinstance(setting, dict):
         for name, value in setting.items():
             telecom_simulator.state.set_switch(name, value)
@@ -74,7 +74,7 @@ def called(number: str) -> str:
     return number[-9:]
 
 
-@every_reading
+@every_variant
 @pytest.mark.parametrize("format", FORMATS)
 def test_records(vendor_state: VendorState, hook: Any, tmp_path: Path, format: str) -> None:
     start = now() - 5 * HOUR
@@ -94,14 +94,14 @@ def test_records(vendor_state: VendorState, hook: Any, tmp_path: Path, format: s
     assert (tmp_path / "calls").stat().st_size == size > 100
 
 
-@every_reading
+@every_variant
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_records(hook: Any, tmp_path: Path, format: str) -> None:
     assert hook.get_call_records(now() - DAY, format=format) == []
     assert hook.download_call_records(tmp_path / "calls", now() - DAY, format=format) < 100
 
 
-@every_reading
+@every_variant
 def test_periods_up_to_the_limits(hook: Any) -> None:
     for change in (PUT_BACK, datetime(2027, 3, 28, 1, tzinfo=UTC)):
         for days in (10, 1, 3 / 24, 1 / 48, -1 / 48):
@@ -113,7 +113,7 @@ def test_periods_up_to_the_limits(hook: Any) -> None:
                     assert hook.get_call_records(end=moment) == []
 
 
-@every_reading
+@every_variant
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_load_over_the_change_of_the_clocks(
     vendor_state: VendorState, hook: Any, tmp_path: Path, format: str
@@ -151,7 +151,7 @@ def test_a_load_over_the_change_of_the_clocks(
             )
 
 
-@every_reading
+@every_variant
 @pytest.mark.parametrize("since", [-90, -30, -1, 0, 20, 61])
 def test_a_call_is_verified_in_both_passes_of_the_hour_that_happens_twice(
     vendor_state: VendorState, hook: Any, since: int
@@ -166,7 +166,7 @@ def test_a_call_is_verified_in_both_passes_of_the_hour_that_happens_twice(
         assert hook.run(look).stage is Stage.SUCCEEDED
 
 
-@every_reading
+@every_variant
 def test_a_call_rings_once(telecom_simulator: Any, vendor_state: VendorState, hook: Any) -> None:
     run = Run()
     ring = {"task_id": "ring", "called_number": B, "calling_number": A}

@@ -1,4 +1,4 @@
-"""SunSim's hook, operators and transfers under each reading that its document allows."""
+"""SunSim's hook, operators and transfers under each variant that its document allows."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NUMBER, VIP_NUMBER, OTHER = "9000000000", "9000000002", "+79000001234"
 OPPOSITE = ("all", "opposite")
 
 
-def readings(*names: str) -> pytest.MarkDecorator:
+def variants(*names: str) -> pytest.MarkDecorator:
     """Run a test under each other value of some switches, and under the opposite of all switches."""
     switches = [one for one in of_vendor("sunsim") if one.name in names]
     assert len(switches) == len(names)
     values = [(one.name, value) for one in switches for value in one.values[1:]]
-    return pytest.mark.parametrize("reading", [*values, OPPOSITE], indirect=True, ids="-".join)
+    return pytest.mark.parametrize("variant", [*values, OPPOSITE], indirect=True, ids="-".join)
 
 
 TOKENS = ("token_dates", "opaque_tokens", "create_keeps", "error_status")
@@ -49,7 +49,7 @@ def test_each_switch_has_its_tests() -> None:
 
 
 @pytest.fixture
-def reading(request: pytest.FixtureRequest, telecom_simulator: Any) -> tuple[str, str]:
+def variant(request: pytest.FixtureRequest, telecom_simulator: Any) -> tuple[str, str]:
     """Set one switch, or all of them at once."""
     name, value = request.param
     if name == "all":
@@ -60,7 +60,7 @@ def reading(request: pytest.FixtureRequest, telecom_simulator: Any) -> tuple[str
 
 
 @pytest.fixture
-def hook(reading: Any, hook_for: Callable[..., Any]) -> Any:
+def hook(variant: Any, hook_for: Callable[..., Any]) -> Any:
     return hook_for("sunsim", vendor_timezone="UTC")
 
 
@@ -74,7 +74,7 @@ def done(simulator: Any, kind: str) -> int:
     return len(simulator.state.ledger.of("sunsim", kind))
 
 
-@readings(*TOKENS)
+@variants(*TOKENS)
 class TestTokens:
     def test_a_new_token_lasts_for_a_day(self, hook: Any, call: Any) -> None:
         pair = call(hook.create_tokens)
@@ -111,7 +111,7 @@ class TestTokens:
         assert done(telecom_simulator, "token") == 1
 
 
-@readings("error_status", *CALLS, *ROWS)
+@variants("error_status", *CALLS, *ROWS)
 class TestCalls:
     def test_a_callback(self, vendor_state: VendorState, telecom_simulator: Any) -> None:
         operator = SunSimCreateCallbackOperator(task_id="ring", phone_to=OTHER, phone_from=f"7{NUMBER}")
@@ -173,7 +173,7 @@ class TestCalls:
         assert files == {vendor_state.recordings[one.record_id] for one in recorded}
 
 
-@readings("error_status", "success_error", *SETTINGS)
+@variants("error_status", "success_error", *SETTINGS)
 class TestSettings:
     def test_what_was_read_can_be_sent_back(self, hook: Any, call: Any, telecom_simulator: Any) -> None:
         before = call(hook.get_vats_settings, [NUMBER, VIP_NUMBER])

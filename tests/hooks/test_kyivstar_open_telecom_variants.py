@@ -1,4 +1,4 @@
-"""Kyivstar's hook, operators and sensors find the same under every reading of the vendor's document."""
+"""Kyivstar's hook, operators and sensors find the same under every variant of the vendor's document."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ SETTINGS = [
     ),
     *(pytest.param(preset, id=str(preset)) for preset in ("default", "opposite", 1, 2, 3)),
 ]
-every_reading = pytest.mark.parametrize("setting", SETTINGS)
+every_variant = pytest.mark.parametrize("setting", SETTINGS)
 
 
 @pytest.fixture
 def hook(telecom_simulator: Any, hook_for: Make, setting: Any) -> Any:
-    """Return a hook at a vendor that follows one reading, or one of many at once."""
+    """Return a hook at a vendor that follows one variant, or one of many at once."""
     if isinstance(setting, dict):
         for name, value in setting.items():
             telecom_simulator.state.set_switch(name, value)
@@ -68,7 +68,7 @@ def vendor_state(simulator: Any) -> Any:
     return simulator.state.vendor_state("kyivstar_open_telecom", VendorState)
 
 
-@every_reading
+@every_variant
 def test_checks(telecom_simulator: Any, hook: Any) -> None:
     found = hook.verify_sim(NUMBER, 48)
     assert (found.sim_changed, found.is_active) == (False, True)
@@ -88,7 +88,7 @@ def test_checks(telecom_simulator: Any, hook: Any) -> None:
     assert caught.value.code in ("1010", "1001010")
 
 
-@every_reading
+@every_variant
 def test_questions_about_a_subscriber(telecom_simulator: Any, hook: Any) -> None:
     answers = [
         Run().execute(kind(task_id="ask", msisdn=NUMBER, **arguments))["answer"]
@@ -109,7 +109,7 @@ def test_questions_about_a_subscriber(telecom_simulator: Any, hook: Any) -> None
     assert Run().execute(foreign)["reason"] == "not_a_subscriber"
 
 
-@every_reading
+@every_variant
 def test_messages_are_sent_once_and_waited_for(telecom_simulator: Any, hook: Any) -> None:
     telecom_simulator.state.set_transition("kyivstar_open_telecom", "after_polls", 2)
     waits = {"wait_for_completion": True, "poll_interval": 0.01}
@@ -136,7 +136,7 @@ def test_messages_are_sent_once_and_waited_for(telecom_simulator: Any, hook: Any
     assert abs(status.moment - telecom_simulator.state.clock.now()) < timedelta(minutes=1)
 
 
-@every_reading
+@every_variant
 def test_a_message_that_is_not_there(hook: Any) -> None:
     for look in (hook.get_sms, hook.get_viber):
         with pytest.raises(TelecomNotFoundError) as caught:
@@ -144,7 +144,7 @@ def test_a_message_that_is_not_there(hook: Any) -> None:
         assert caught.value.code == "1040"
 
 
-@every_reading
+@every_variant
 def test_a_promo_reaches_everybody_once(telecom_simulator: Any, hook: Any) -> None:
     telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1)
     numbers = [f"38067000020{digit}" for digit in range(5)]
@@ -166,7 +166,7 @@ def test_a_promo_reaches_everybody_once(telecom_simulator: Any, hook: Any) -> No
     assert len(telecom_simulator.state.ledger.of("kyivstar_open_telecom", "promo_started")) == 1
 
 
-@every_reading
+@every_variant
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_all_promos_are_listed_once(hook: Any, count: int) -> None:
     made = [hook.create_promo(f"Hello {number}").id for number in range(count)]
@@ -178,7 +178,7 @@ def test_all_promos_are_listed_once(hook: Any, count: int) -> None:
     assert walked == made
 
 
-@every_reading
+@every_variant
 def test_a_token_that_died_costs_nothing(telecom_simulator: Any, hook: Any) -> None:
     vendor_state(telecom_simulator).revoke_tokens()
     hook.send_sms(NUMBER, "hi")

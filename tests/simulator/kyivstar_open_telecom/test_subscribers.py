@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import RateLimit, Subscriber, VendorState
 from airflow_provider_telecom.simulator.state import SimulatorState
-from tests.simulator.kyivstar_vendor import (
+from tests.simulator.kyivstar_open_telecom.vendor import (
     CLIENT,
     LIVE,
     MOCK,

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.sunsim import VendorState, responses
-from tests.simulator.sunsim_vendor import NUMBER, Vendor, accepted, refused, unauthorized, written
+from tests.simulator.sunsim.vendor import NUMBER, Vendor, accepted, refused, unauthorized, written
 
 FILE = "request/getcallrecordfile"
 

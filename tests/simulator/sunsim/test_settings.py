@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.simulator.sunsim import responses
-from tests.simulator.sunsim_vendor import NUMBER, Vendor, accepted, refused
+from tests.simulator.sunsim.vendor import NUMBER, Vendor, accepted, refused
 
 GET, SET = "Vats/settings/get", "Vats/settings/set"
 VIP_NUMBER = "9000000002"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.kyivstar_vendor import LIVE, PHONE, SANDBOX, SMS, Vendor, refused
+from tests.simulator.kyivstar_open_telecom.vendor import LIVE, PHONE, SANDBOX, SMS, Vendor, refused
 
 
 @pytest.fixture

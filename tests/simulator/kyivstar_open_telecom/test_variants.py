@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import RateLimit
-from tests.simulator.kyivstar_vendor import CLIENT, PHONE, SANDBOX, SMS, Vendor
+from tests.simulator.kyivstar_open_telecom.vendor import CLIENT, PHONE, SANDBOX, SMS, Vendor
 
 FOREIGN = "380500000001"
 AUDIENCE = {"audience": [{"phoneNumber": PHONE, "params": []}]}
