@@ -271,7 +271,7 @@ class TestTokens:
     def test_a_token_that_an_earlier_version_stored_is_used(
         self, hook: SunSimHook, call: Caller, telecom_simulator: Any
     ) -> None:
-        """Its name and its format must not change: a new token invalidates it for workers not yet upgraded."""
+        """Its name and format must not change: a new token would invalidate it for the earlier version."""
         live = hook.create_tokens().access.reveal()
         stored = {"access": live, "expires": 9999999999.0, "minted": 1767225600.5, "young_deaths": []}
         hook._client()._store.save(f"__telecom_sunsim_token__{hook.account_key}", json.dumps(stored))
