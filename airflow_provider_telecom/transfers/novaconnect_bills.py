@@ -1,4 +1,4 @@
-"""Bills of NovaConnect and their transcripts to object storage, and whether the usage reports agree."""
+"""Bills of NovaConnect and their transcripts to object storage, compared with the usage reports if wanted."""
 
 from __future__ import annotations
 
@@ -27,55 +27,57 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.novaconnect.models import Bill
 
 FILES = {"pdf": "bill-{}.pdf", "transcript": "bill-{}-transcript.xlsx"}
-_WAYS = ("bill_ids", "period", "start", "newest")
-_NAMED = 12
+_SELECTIONS = ("bill_ids", "period", "start", "newest")
+_MAX_NAMED = 12
 _DAY = timedelta(days=1)
 
 
 class BillDifferenceError(TelecomError, AirflowFailException):
-    """A bill, its transcript and the usage reports do not say the same, and will not if looked at again."""
+    """A bill, its transcript and the usage reports differ. A retry would find the same."""
 
 
 class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperator):
-    """Bring bills to `period=YYYY-MM/`: `bill-<id>.pdf`, `bill-<id>-transcript.xlsx` and `bill-<id>.json`.
+    """Load bills into `period=YYYY-MM/`: `bill-<id>.pdf`, `bill-<id>-transcript.xlsx` and `bill-<id>.json`.
 
-    The first two are the vendor's files, unopened. The third is written after them: the bill as the vendor's
-    list has it, and each file's size and SHA-256. `period` is read from the bill; where its words cannot be
-    read the folder is `period=added-YYYY-MM`, by the month in which it was made. Files appear whole or not at
-    all; a rerun replaces them.
+    The first two are the vendor's files, not opened. The third is written after them: the bill as in the
+    vendor's list, and the size and SHA-256 of each file. If the bill's `period` cannot be read, the folder is
+    `period=added-YYYY-MM`, by the month in which the bill was added. Files appear completely or not at all; a
+    rerun replaces them.
 
-    Which bills must be said in one way: `bill_ids`, `period`, `start` and `end`, or `newest`.
+    The bills are selected in one way: `bill_ids`, `period`, `start` and `end`, or `newest`.
 
     With `reconcile` the costs in a bill's transcript are compared with those of the usage reports (sessions,
-    and calls and SMS) of the bill's days, by the vendor's own days, SIM by SIM and in all. The result of each
-    SIM goes to `bill-<id>-reconciliation.jsonl`. Reports know what a session cost for SIMs of profile TC
-    only, and know no packages: a SIM of profile TD differs by whatever the transcript has for it. The
-    document does not show a transcript: its headings are an assumption, and what is not as expected is an
-    error.
+    and calls and SMS) for the days of the bill, for each SIM and in total. The result for each SIM is written
+    to `bill-<id>-reconciliation.jsonl`. The reports have costs of sessions for SIMs of profile TC only, and
+    no packages: a SIM of profile TD differs by its whole cost in the transcript. The document does not show a
+    transcript: its headings are an assumption, and anything unexpected is an error.
 
     :param bill_ids: the vendor's ids, a list or (from a template) its JSON text.
-    :param period: the bills of a period: the vendor's words, as 05-2024, or the same days in other words.
-    :param start: bills added on this day (UTC) or later: a date, YYYY-MM-DD or DD-MM-YYYY. None is no error.
+    :param period: the bills of a period, as the vendor writes it (05-2024) or in another format for the same
+        days.
+    :param start: bills added on this day (UTC) or later: a date, YYYY-MM-DD or DD-MM-YYYY. No bill is no
+        error.
     :param end: the last day on which they were added, included.
     :param newest: True: the bill that was added last.
     :param files: which files: `pdf`, `transcript`, or both (default).
-    :param reconcile: compare; needs the extra `xlsx`, and the transcript among the files.
-    :param tolerance: how many EUR make no difference, for each SIM and in all: a Decimal or its text.
+    :param reconcile: compare; needs the extra `xlsx`, and the transcript in `files`.
+    :param tolerance: the difference in EUR that is tolerated, for each SIM and in total: a Decimal or its
+        text.
     :param on_difference: `fail` (default; the task fails when all files are written, and is not retried) or
         `report` (a warning in the log, and in the XCom).
-    :param transcript_columns: the headings of the columns with a SIM's ICCID or number, and its cost in EUR:
-        `{"sim": "ICCID", "cost": "Cost, EUR"}` unless said else; and `sheet`, if there are several with them.
-    :param usage_start: the first day of the bill's usage, where the words of its period cannot be read.
+    :param transcript_columns: the headings of the columns with a SIM's ICCID or number, and its cost in EUR;
+        by default `{"sim": "ICCID", "cost": "Cost, EUR"}`. Also `sheet`, if several sheets have them.
+    :param usage_start: the first day of the bill's usage, required if the bill's period cannot be read.
     :param usage_end: the last day, included.
 
     The XCom has `path`, `bytes` and `bills`, for each of which `bill_id`, `period`, `cost` (EUR),
     `valute_cost`, `currency`, `files` (path and bytes of each) and `reconciliation`: `path`, `sims`,
-    `sims_differing`, `transcript_total`, `usage_total`, `difference`, `bill_difference` (of the bill's cost
-    and its transcript), `other_rows` and `other_cost` (rows that name no SIM, as totals do), `agrees`.
+    `sims_differing`, `transcript_total`, `usage_total`, `difference`, `bill_difference` (between the bill's
+    cost and its transcript), `other_rows` and `other_cost` (rows without a SIM, such as totals), `agrees`.
 
-    Raises TelecomInputError (target, a bill or period that is not there, headings), TelecomAuthError,
-    TelecomNotFoundError, TelecomAnswerError (another file than asked for, or one that cannot be read),
-    BillDifferenceError. Reads only: nothing is paid for. Source: "Счета" of the vendor's document.
+    Raises TelecomInputError (target, unknown bill or period, headings), TelecomAuthError,
+    TelecomNotFoundError, TelecomAnswerError (a wrong file, or one that cannot be read), BillDifferenceError.
+    Reads only: nothing is paid for. Source: "Счета" of the vendor's document.
     """
 
     template_fields: Sequence[str] = (
@@ -112,8 +114,8 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         self._check()
 
     def _check(self) -> None:
-        """Check what can be known before anything is rendered."""
-        given = [name for name in _WAYS if (way := getattr(self, name)) is not None and way is not False]
+        """Check the parameters that are known when the Dag is parsed."""
+        given = [name for name in _SELECTIONS if getattr(self, name) not in (None, False)]
         if len(given) != 1:
             raise TelecomInputError(
                 "bill_ids", "one of bill_ids, period, start and end, newest must be given"
@@ -126,7 +128,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         check_if_literal(self.bill_ids, partial(arguments.rendered_nonempty_ids, "bill_ids"))
         check_if_literal(self.period, partial(non_blank, "period"))
         if self.reconcile and "transcript" not in self.files:
-            raise TelecomInputError("files", "must hold transcript to reconcile it")
+            raise TelecomInputError("files", "must contain transcript to reconcile it")
         if not self.reconcile and (self.transcript_columns or self.usage_start):
             raise TelecomInputError("reconcile", "must be True for transcript_columns and usage_start")
         if self.transcript_columns is not None:
@@ -141,22 +143,22 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
             from airflow_provider_telecom.vendors.novaconnect.transcripts import check_available
 
             check_available()
-        bills = self._chosen()
+        bills = self._selected_bills()
         usage_days = {bill.id: self._usage_days(bill, len(bills)) for bill in bills if self.reconcile}
         progress, loaded = ProgressLogger(self.log, bills=len(bills)), []
         for bill in bills:
             with tempfile.TemporaryDirectory(prefix="telecom-") as spool:
-                facts = self._stored(root, bill, Path(spool), progress)
+                facts = self._download_files(root, bill, Path(spool), progress)
                 if self.reconcile:
-                    facts["reconciliation"] = self._reconciled(root, bill, usage_days[bill.id], Path(spool))
+                    facts["reconciliation"] = self._reconcile(root, bill, usage_days[bill.id], Path(spool))
             loaded.append(facts)
             progress.add(bills=1)
-        self._judge(loaded)
+        self._report_differences(loaded)
         written = sum(file["bytes"] for facts in loaded for file in facts["files"])
         return self._emit_asset_event(context, {"path": str(root), "bytes": written, "bills": loaded})
 
-    def _chosen(self) -> list[Bill]:
-        """Return the bills that are asked for. Raises TelecomInputError when one is not there."""
+    def _selected_bills(self) -> list[Bill]:
+        """Return the selected bills. Raises TelecomInputError if one does not exist."""
         from airflow_provider_telecom.vendors.novaconnect.bills import bills_of_period, day_added
 
         bounds = None if self.start is None else self._bounds()
@@ -181,7 +183,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         return first, last
 
     def _usage_days(self, bill: Bill, bills: int) -> tuple[date, date]:
-        """Return the days that a bill is about. Raises TelecomInputError."""
+        """Return the first and last day of a bill's usage. Raises TelecomInputError."""
         from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
 
         if self.usage_start is not None and self.usage_end is not None:
@@ -190,13 +192,15 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
             return interval(self.usage_start, self.usage_end, ("usage_start", "usage_end"))
         days = days_of_period(bill.period)
         if days is None:
-            raise TelecomInputError("usage_start", f"must be given: of bill {bill.id} no period can be read")
+            raise TelecomInputError(
+                "usage_start", f"must be given: the period of bill {bill.id} cannot be read"
+            )
         return interval(*days, ("usage_start", "usage_end"))
 
-    def _stored(
+    def _download_files(
         self, root: ObjectStoragePath, bill: Bill, spool: Path, progress: ProgressLogger
     ) -> dict[str, Any]:
-        """Download a bill's files, and then put all of them in place."""
+        """Download a bill's files, then put all of them in place."""
         from airflow_provider_telecom.transfers import storage
         from airflow_provider_telecom.vendors.columns import json_text
 
@@ -204,7 +208,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         for name in self.files:
             download[name](bill.id, progress.counting(spool / name))
         folder = root / _folder_of(bill)
-        files = [_placed(spool / name, folder / FILES[name].format(bill.id)) for name in self.files]
+        files = [_place(spool / name, folder / FILES[name].format(bill.id)) for name in self.files]
         hashes = [storage.sha256_of(spool / name) for name in self.files]
         index = {
             **bill.model_dump(mode="json"),
@@ -214,48 +218,51 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
             ],
         }
         (spool / "index").write_text(f"{json_text(index)}\n", encoding="utf-8")
-        _placed(spool / "index", folder / f"bill-{bill.id}.json")
+        _place(spool / "index", folder / f"bill-{bill.id}.json")
         facts = bill.model_dump(mode="json", include={"period", "cost", "valute_cost", "currency"})
         return {"bill_id": bill.id, **facts, "files": files}
 
-    def _reconciled(
+    def _reconcile(
         self, root: ObjectStoragePath, bill: Bill, days: tuple[date, date], spool: Path
     ) -> dict[str, Any]:
-        """Compare a bill's transcript with the usage of its days, put the result in place, and sum it up."""
+        """Compare a bill's transcript with the usage of its days, store the result, and return its totals."""
         from airflow_provider_telecom.transfers.novaconnect_reconciliation import Reconciliation, usage_of
         from airflow_provider_telecom.vendors.novaconnect.transcripts import read_transcript
 
         with (spool / "transcript").open("rb") as file:
             transcript = read_transcript(file, self._columns())
         found = Reconciliation(bill.cost, transcript, usage_of(self.hook, days), self.tolerance)
-        facts = found.written(spool / "reconciliation")
+        facts = found.write(spool / "reconciliation")
         target = root / _folder_of(bill) / f"bill-{bill.id}-reconciliation.jsonl"
-        return {**_placed(spool / "reconciliation", target), **facts}
+        return {**_place(spool / "reconciliation", target), **facts}
 
     def _columns(self) -> Mapping[str, str]:
         from airflow_provider_telecom.vendors.novaconnect.transcripts import check_columns
 
         return check_columns({} if self.transcript_columns is None else self.transcript_columns)
 
-    def _judge(self, loaded: Sequence[Mapping[str, Any]]) -> None:
-        """Fail, or warn, when a bill differs."""
+    def _report_differences(self, loaded: Sequence[Mapping[str, Any]]) -> None:
+        """Fail, or warn, if a bill differs."""
         differing = [facts for facts in loaded if not facts.get("reconciliation", {}).get("agrees", True)]
         if not differing:
             return
-        text = "; ".join(_told(facts["bill_id"], facts["reconciliation"]) for facts in differing[:_NAMED])
+        text = "; ".join(
+            _describe_difference(facts["bill_id"], facts["reconciliation"])
+            for facts in differing[:_MAX_NAMED]
+        )
         if self.on_difference == "fail":
             raise BillDifferenceError(text)
         self.log.warning("%s", text)
 
 
-def _placed(file: Path, target: ObjectStoragePath) -> dict[str, Any]:
+def _place(file: Path, target: ObjectStoragePath) -> dict[str, Any]:
     from airflow_provider_telecom.transfers import storage
 
     storage.place(file, target)
     return {"path": str(target), "bytes": file.stat().st_size}
 
 
-def _told(bill_id: int, found: Mapping[str, Any]) -> str:
+def _describe_difference(bill_id: int, found: Mapping[str, Any]) -> str:
     return (
         f"bill {bill_id} differs: {found['sims_differing']} of {found['sims']} SIMs; the transcript has "
         f"{found['transcript_total']} EUR, the usage reports {found['usage_total']}, and the bill itself "
@@ -264,7 +271,7 @@ def _told(bill_id: int, found: Mapping[str, Any]) -> str:
 
 
 def _folder_of(bill: Bill) -> str:
-    """Return the folder of a bill, made of days and never of the vendor's words."""
+    """Return the folder of a bill, which never contains the vendor's text."""
     from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
 
     if days := days_of_period(bill.period):

@@ -1,4 +1,4 @@
-"""Whether a bill of NovaConnect, its transcript and the usage reports say the same."""
+"""Whether a bill of NovaConnect, its transcript and the usage reports agree."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DAY = timedelta(days=1)
 
 @dataclass
 class Usage:
-    """What SIMs have used, in EUR, and by which ICCIDs and numbers SIMs are known."""
+    """The usage of each SIM in EUR, and the ICCIDs and numbers of each SIM."""
 
     costs: dict[int, Decimal] = field(default_factory=dict)
     names: dict[int, list[str | None]] = field(default_factory=dict)
@@ -38,19 +38,19 @@ class Usage:
 
 
 def usage_of(hook: NovaConnectHook, days: tuple[date, date]) -> Usage:
-    """Return what was used on the vendor's own days. Raises TelecomAnswerError for a row without sense."""
+    """Return the usage of these days of the vendor. Raises TelecomAnswerError for an unreadable row."""
     names = {sim.id: [sim.iccid, sim.number, sim.external_number] for sim in hook.all_sims()}
-    usage, asked = Usage(names=names), (days[0], _end_for(hook, days[1]))
+    usage, days = Usage(names=names), (days[0], _end_for(hook, days[1]))
     for report in _REPORTS:
-        usage = _added_up(hook, report, asked, usage)
+        usage = _add_report(hook, report, days, usage)
     return usage
 
 
 def _end_for(hook: NovaConnectHook, last: date) -> date:
-    """Return the end that a report is asked for, so that `last` is its last day.
+    """Return the `end` of a report whose last day is `last`.
 
-    The document does not say whether the end is included. The report on days shows it: if it is not, nothing
-    comes for the one day `last`, and with the next day as its end rows of `last` come.
+    The document does not say whether the end is included. The report on days shows it: if it is not, the
+    report from `last` to `last` is empty, and the report to the next day has rows of `last`.
     """
     if hook.report_days(last, last, size=1).items:
         return last
@@ -58,12 +58,10 @@ def _end_for(hook: NovaConnectHook, last: date) -> date:
     return last + _DAY if any(day_of(row.day) == last for row in rows) else last
 
 
-def _added_up(hook: NovaConnectHook, report: str, days: tuple[date, date], before: Usage) -> Usage:
-    """Return the usage before, and that of a report; begin with that again when rows moved."""
+def _add_report(hook: NovaConnectHook, report: str, days: tuple[date, date], before: Usage) -> Usage:
+    """Return the usage `before` plus that of a report; start again with `before` if rows moved."""
     usage, number = _copy(before), 0
-    call = hook.report_records(report, *days)
-    while True:
-        page = hook.run(call)
+    for page in hook.report_pages(report, *days):
         if page.restarted:
             usage, number = _copy(before), 0
         for record in page.items:
@@ -72,9 +70,7 @@ def _added_up(hook: NovaConnectHook, report: str, days: tuple[date, date], befor
                 usage.add(to_row(report, record))
             except TelecomInputError as error:
                 raise TelecomAnswerError(f"{report}, row {number}: {error.text}") from None
-        if page.next_page is None:
-            return usage
-        call = page.next_page()
+    return usage
 
 
 def _copy(usage: Usage) -> Usage:
@@ -83,23 +79,25 @@ def _copy(usage: Usage) -> Usage:
 
 @dataclass
 class Reconciliation:
-    """A bill's cost, its transcript and the usage of its days, and what difference makes none."""
+    """A bill's cost, its transcript, the usage of its days, and the difference that is tolerated."""
 
     bill_cost: Decimal | None
     transcript: Transcript
     usage: Usage
     tolerance: Decimal
 
-    def written(self, file: Path) -> dict[str, Any]:
-        """Write a line for each SIM into a file, and return what it all comes to, fit for an XCom."""
+    def write(self, file: Path) -> dict[str, Any]:
+        """Write a line for each SIM into a file, and return the totals for the XCom."""
         sims = differing = 0
         with file.open("w", encoding="utf-8") as lines:
             for line in self._lines():
                 sims, differing = sims + 1, differing + line["differs"]
                 lines.write(json_text(line) + "\n")
         total, used = self.transcript.total, sum(self.usage.costs.values(), Decimal(0))
-        beside = None if self.bill_cost is None else self.bill_cost - total
-        off = [one for one in (total - used, beside) if one is not None and abs(one) > self.tolerance]
+        bill_difference = None if self.bill_cost is None else self.bill_cost - total
+        off = [
+            one for one in (total - used, bill_difference) if one is not None and abs(one) > self.tolerance
+        ]
         return {
             "sims": sims,
             "sims_differing": differing,
@@ -107,7 +105,7 @@ class Reconciliation:
             "usage_total": decimal_text(used),
             "difference": decimal_text(total - used),
             "bill_cost": None if self.bill_cost is None else decimal_text(self.bill_cost),
-            "bill_difference": None if beside is None else decimal_text(beside),
+            "bill_difference": None if bill_difference is None else decimal_text(bill_difference),
             "other_rows": self.transcript.other_rows,
             "other_cost": decimal_text(self.transcript.other_cost),
             "agrees": not (differing or off),

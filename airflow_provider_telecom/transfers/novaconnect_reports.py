@@ -1,4 +1,4 @@
-"""Reports of NovaConnect, a row a session, day or action, to object storage."""
+"""Reports of NovaConnect to object storage: a row for each session, day or action."""
 
 from __future__ import annotations
 
@@ -29,41 +29,41 @@ REPORTS = ("sessions", "days", "calls_and_sms")
 MAX_DAYS = 366
 PAGE_SIZE = 500
 _MAX_PAGE_SIZE = 100_000
-_NAMED = 20
+_MAX_NAMED = 20
 _DAY = timedelta(days=1)
 
 
 class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOperator):
-    """Bring one of the three reports to `date=YYYY-MM-DD/sessions.jsonl` (or `days`, `calls_and_sms`).
+    """Load one of the three reports into `date=YYYY-MM-DD/sessions.jsonl` (or `days`, `calls_and_sms`).
 
-    Days are those of UTC, by each row's own time: when a session began, when a call or SMS was made, which
-    day a row of `days` is about. The document says neither in which zone the vendor's days are, nor whether
-    the last one is included. So a day more is asked for on either side, and of it only the rows are kept that
-    belong to the interval: each row ends up in the file of one day, whichever days are loaded.
+    Days are UTC days, by the time of each row: when a session began, when a call or SMS was made, the day of
+    a row of `days`. The document says neither in which time zone the vendor's days are, nor whether the last
+    one is included. So one more day is requested on either side, and rows outside of the interval are
+    dropped: each row is in the file of one day, whichever days are loaded.
 
-    The vendor learns of a day in the night after it, by clocks of its own. So load each day twice: every
-    morning an interval of two days that ends yesterday. Of yesterday hours may be missing, the day before is
-    whole. A rerun replaces the files.
+    A day's data appears the next night, by the vendor's clock. So load each day twice: every morning an
+    interval of two days that ends yesterday. Hours of yesterday may be missing, the day before is complete. A
+    rerun replaces the files.
 
-    A report knows neither a sort nor a count. It counts as read when no key stood for two different rows and
-    its first page still reads as it did; else it is read again, twice at most. A session or action that
-    comes twice, alike, is one row.
+    A report has no sort and no count. A reading counts if no two different rows had the same key and the
+    first page is unchanged after the last one; otherwise the report is read again, at most twice. Equal rows
+    count once.
 
     :param report: `sessions`, `days` (a session's traffic of each day) or `calls_and_sms`.
     :param start: the first day: a date, YYYY-MM-DD or DD-MM-YYYY.
     :param end: the last day, included; before today in UTC, and at most 366 days in all.
-    :param sim_ids: of these SIMs only: a list of the vendor's ids or (from a template) its JSON text. With
-        any choice the files are called `sessions_<hash>.jsonl`, and never replace those of all SIMs. Who
-        reads all files of a folder then counts rows twice: read by name.
-    :param group_ids: of the SIMs of these groups; with `sim_ids` as well, of both.
-    :param page_size: rows of a page.
+    :param sim_ids: only these SIMs: a list of the vendor's ids or (from a template) its JSON text. With a
+        selection of SIMs or groups the files are named `sessions_<hash>.jsonl`, and never replace those of
+        all SIMs. Read files by name: reading all files of a folder would count rows twice.
+    :param group_ids: only the SIMs of these groups; with `sim_ids` too, the SIMs of both.
+    :param page_size: the number of rows of a page.
 
-    The XCom has `elsewhere`, how many rows came along that belong to days outside of the interval, besides
-    what all have.
+    The XCom of all transfers has in addition `elsewhere`: the number of dropped rows, whose day is outside of
+    the interval.
 
-    Raises TelecomInputError (interval, target, a SIM or group that is not there), TelecomAuthError,
-    TelecomAnswerError (rows that cannot be read, or that moved in three readings). Reads only: nothing is
-    paid for. Source: "Отчёты" of the vendor's document.
+    Raises TelecomInputError (interval, target, unknown SIMs or groups), TelecomAuthError, TelecomAnswerError
+    (rows that cannot be read, or that moved in three readings). Reads only: nothing is paid for. Source:
+    "Отчёты" of the vendor's document.
     """
 
     template_fields: Sequence[str] = (
@@ -94,20 +94,20 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the days."""
         start, end = interval(self.start, self.end)
-        chosen = self._chosen()
-        self.dataset_name = self.report + _mark(chosen)
-        opened = partial(self._opened, start, end)
-        with opened():
-            pass  # where nothing can be written, nothing is asked
+        chosen = self._selection()
+        self.dataset_name = self.report + _name_suffix(chosen)
+        new_dataset = partial(self._open, start, end)
+        with new_dataset():
+            pass  # fails before the first request if nothing can be written
         self._refuse_unknown(chosen)
         with ExitStack() as stack:
             loaded = self._read(
-                stack, lambda: _Load(stack.enter_context(opened()), self.report, start, end), chosen
+                stack, lambda: _Load(stack.enter_context(new_dataset()), self.report, start, end), chosen
             )
             summary = loaded.dataset.publish()
         return self._emit_asset_event(context, {**summary, "elsewhere": loaded.elsewhere})
 
-    def _chosen(self) -> dict[str, list[int]]:
+    def _selection(self) -> dict[str, list[int]]:
         given = {"sim_ids": self.sim_ids, "group_ids": self.group_ids}
         return {
             field: sorted(arguments.rendered_nonempty_ids(field, ids))
@@ -115,7 +115,7 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
             if ids is not None
         }
 
-    def _opened(self, start: date, end: date) -> AbstractContextManager[Dataset]:
+    def _open(self, start: date, end: date) -> AbstractContextManager[Dataset]:
         from airflow_provider_telecom.transfers.parts import parts_by_day
         from airflow_provider_telecom.vendors.novaconnect.schema import COLUMNS
 
@@ -134,28 +134,24 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
     def _read(
         self, stack: ExitStack, begin: Callable[[], _Load], chosen: Mapping[str, Sequence[int]]
     ) -> _Load:
-        """Return what `begin` gave, with all rows; begin anew when rows moved."""
+        """Return a load with all rows; start a new one if rows moved."""
         from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
         progress, load = ProgressLogger(self.log), begin()
         first, last = load.start - _DAY, load.end + _DAY
-        call = self.hook.report_records(self.report, first, last, size=self.page_size, **chosen)
-        while True:
-            page = self.hook.run(call)
+        for page in self.hook.report_pages(self.report, first, last, size=self.page_size, **chosen):
             if page.restarted:
                 self.log.warning("Rows moved while the report was read; it is read again")
                 stack.close()
                 load = begin()
-            load.take(page.items)
+            load.add(page.items)
             progress.add(rows=len(page.items), pages=1)
-            if page.next_page is None:
-                return load
-            call = page.next_page()
+        return load
 
 
 @dataclass
 class _Load:
-    """A report's rows on their way to a data set; `elsewhere` counts those of other days."""
+    """The rows of a report that are added to a data set; `elsewhere` counts those of other days."""
 
     dataset: Dataset
     report: str
@@ -164,24 +160,21 @@ class _Load:
     number: int = 0
     elsewhere: int = 0
 
-    def take(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self.number += 1
-            self._take(record)
-        self.dataset.check()
-
-    def _take(self, record: Record) -> None:
+    def add(self, records: Sequence[Record]) -> None:
         from airflow_provider_telecom.vendors.columns import json_text
         from airflow_provider_telecom.vendors.novaconnect.schema import day_in, to_row
 
-        try:
-            day = day_in(self.report, record)
-            if not self.start <= day <= self.end:
-                self.elsewhere += 1
-                return
-            self.dataset.add(to_row(self.report, record), day)
-        except TelecomInputError as error:
-            self.dataset.add_bad_row(f"row {self.number}", error.text, json_text(record))
+        for record in records:
+            self.number += 1
+            try:
+                day = day_in(self.report, record)
+                if self.start <= day <= self.end:
+                    self.dataset.add(to_row(self.report, record), day)
+                else:
+                    self.elsewhere += 1
+            except TelecomInputError as error:
+                self.dataset.add_bad_row(f"row {self.number}", error.text, json_text(record))
+        self.dataset.check()
 
 
 def today() -> date:
@@ -192,29 +185,27 @@ def today() -> date:
 def interval(
     start: date | str, end: date | str, names: tuple[str, str] = ("start", "end")
 ) -> tuple[date, date]:
-    """Return days, both included, that the vendor can know of. Raises TelecomInputError."""
+    """Return the first and last day of an interval that is over. Raises TelecomInputError."""
     first, last = arguments.day(names[0], start), arguments.day(names[1], end)
     if last < first:
         raise TelecomInputError(names[1], f"must not be before {names[0]}")
     if last >= today():
-        raise TelecomInputError(
-            names[1], "must be before today (UTC): the vendor learns of a day in the night after it"
-        )
+        raise TelecomInputError(names[1], "must be before today (UTC): a day's data appears the next night")
     if last - first >= MAX_DAYS * _DAY:
         raise TelecomInputError(names[1], f"must be within {MAX_DAYS} days: load longer times in parts")
     return first, last
 
 
 def refuse_unknown(field: str, ids: Iterable[int], known: set[int]) -> None:
-    """Raise TelecomInputError, naming the first of them, when there are ids that the vendor does not know."""
+    """Raise TelecomInputError, naming the first of them, if the vendor does not know some ids."""
     unknown = [one for one in ids if one not in known]
     if unknown:
-        shown = ", ".join(map(str, unknown[:_NAMED])) + (", ..." if len(unknown) > _NAMED else "")
+        shown = ", ".join(map(str, unknown[:_MAX_NAMED])) + (", ..." if len(unknown) > _MAX_NAMED else "")
         raise TelecomInputError(field, f"must be ids that the vendor knows; it does not know {shown}")
 
 
-def _mark(chosen: Mapping[str, Sequence[int]]) -> str:
-    """Return what a choice of SIMs adds to the data set's name: nothing when it is all of them."""
+def _name_suffix(chosen: Mapping[str, Sequence[int]]) -> str:
+    """Return the suffix of the data set's name for a selection of SIMs: empty for all SIMs."""
     if not chosen:
         return ""
     return f"_{hashlib.sha256(repr(sorted(chosen.items())).encode()).hexdigest()[:10]}"

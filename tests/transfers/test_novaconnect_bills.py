@@ -183,7 +183,7 @@ def test_periods_are_read_or_not_at_all(period: str | None, days: Any) -> None:
         ({"newest": "yes"}, "newest: must be one of True, False"),
         ({"newest": True, "files": ["xlsx"]}, "files: must be one of pdf, transcript"),
         ({"newest": True, "files": []}, "files: must be a list with at least one entry"),
-        ({"newest": True, "files": ["pdf"], "reconcile": True}, "files: must hold transcript"),
+        ({"newest": True, "files": ["pdf"], "reconcile": True}, "files: must contain transcript"),
         ({"newest": True, "usage_start": "2026-09-01", "usage_end": "2026-09-02"}, "reconcile: must be True"),
         ({"newest": True, "reconcile": True, "usage_start": "2026-09-01"}, "usage_end: must be given"),
         ({"newest": True, "reconcile": True, "tolerance": "-1"}, "tolerance: must be an amount"),
@@ -237,7 +237,7 @@ def test_a_bill_whose_days_nobody_knows_is_refused_before_its_download(
     telecom_simulator: Any, vendor_state: VendorState, load: Load
 ) -> None:
     vendor_state.bills[506].period = "сентябрь"
-    with pytest.raises(TelecomInputError, match=r"^usage_start: must be given: of bill 506 no period"):
+    with pytest.raises(TelecomInputError, match=r"^usage_start: must be given: the period of bill 506"):
         load(newest=True, reconcile=True)
     assert not downloads(telecom_simulator)
 

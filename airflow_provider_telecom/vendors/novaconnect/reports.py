@@ -7,7 +7,7 @@ and the `id` of a row is that of its SIM. Rows may move between pages while the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
@@ -116,19 +116,23 @@ class ReportCalls(NovaConnectCalls):
         """Return all calls, SMS and USSD requests, each once. Source: "СМС и звонки"."""
         return self._all_rows("calls_and_sms", list[ActionRow], start, end, **choice)
 
-    def report_records(
+    def report_pages(
         self, report: str, start: Day, end: Day, **choice: Unpack[ReportFilter]
-    ) -> Call[ConsistentPage[Record]]:
-        """Return the call for the rows of `sessions`, `days` or `calls_and_sms` as the vendor sends them.
+    ) -> Iterator[ConsistentPage[Record]]:
+        """Yield the pages of `sessions`, `days` or `calls_and_sms`, with the rows as the vendor sends them.
 
-        For reports of any length: `hook.run(hook.report_records(...))` returns the first page, and
-        `hook.run(page.rest())` the next. Each row comes once; the report is read up to three times if rows
-        move.
+        For reports of any length, in a worker. Each row comes once. The report is read up to three times if
+        rows move: a page that is `restarted` means that the pages before it must be discarded.
         """
         one_of("report", report, REPORTS)
         query = _query(report, list[Record], start, end, **choice)
         hash_record = partial(_record_hash, key=REPORTS[report].key)
-        return read_consistently(self._report(query, hash_record, MAX_READS + 1))
+        page = self.run(read_consistently(self._report(query, hash_record, MAX_READS + 1)))
+        while True:
+            yield page
+            if page.next_page is None:
+                return
+            page = self.run(page.next_page())
 
     def _all_rows(
         self, report: str, rows: type[list[RowT]], start: Day, end: Day, **choice: Unpack[ReportFilter]
