@@ -19,7 +19,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
 )
 
 _STATUS = "airflow_provider_telecom.vendors.ketchup_loyalty.status"
-_CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
+_WEBHOOKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
 
 
 class KetchUpSensor(TelecomSensor):
@@ -126,7 +126,7 @@ class KetchUpViberDeliveredSensor(KetchUpSensor):
     """
 
     status_check: ClassVar[str] = f"{_STATUS}.viber"
-    subscription: ClassVar[str | None] = f"{_CALLBACKS}.hearing_viber"
+    subscription: ClassVar[str | None] = f"{_WEBHOOKS}.viber_subscription"
     check_arguments: ClassVar[Sequence[str]] = ("message_id", "reference", "until")
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id", "reference")
 
@@ -159,7 +159,7 @@ class KetchUpHlrFinishedSensor(KetchUpSensor):
     """
 
     status_check: ClassVar[str] = f"{_STATUS}.hlr"
-    subscription: ClassVar[str | None] = f"{_CALLBACKS}.hearing_hlr"
+    subscription: ClassVar[str | None] = f"{_WEBHOOKS}.hlr_subscription"
     check_arguments: ClassVar[Sequence[str]] = ("hlr_ids", "references")
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, *check_arguments)
 

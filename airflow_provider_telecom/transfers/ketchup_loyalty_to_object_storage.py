@@ -264,7 +264,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         """Return the filters that are given, those alike written alike."""
         filters = self._chosen()
         if "msisdns" in filters:
-            filters["msisdns"] = sorted(set(self._canonical("msisdns")))
+            filters["msisdns"] = sorted(set(self._numbers("msisdns")))
         if "message_ids" in filters:
             filters["message_ids"] = sorted(set(filters["message_ids"]))
         if "operator_id" in filters:

@@ -426,7 +426,7 @@ def test_a_report_wakes_who_waits_at_ketchup(
         found = hook.create_hlr("380670000200", reference="ours", callback_url=told_to)
         waits: dict[str, Any] = {
             "status_check": "hlr",
-            "subscription": "hearing_hlr",
+            "subscription": "hlr_subscription",
             "arguments": {"hlr_ids": [found.id]},
         }
     else:
@@ -434,7 +434,7 @@ def test_a_report_wakes_who_waits_at_ketchup(
         hook.send_viber(people, text="Hello", sender="My Company", callback_url=told_to)
         waits = {
             "status_check": "viber",
-            "subscription": "hearing_viber",
+            "subscription": "viber_subscription",
             "arguments": {"reference": "ours"},
         }
     ketchup = "airflow_provider_telecom.vendors.ketchup_loyalty"
@@ -496,7 +496,7 @@ def test_without_a_place_for_its_references_several_messages_get_no_address(
     sent = Run().execute(viber_to_two())
     assert sent["accepted"] == 2
     assert telecom_simulator.state.vendor_state("webhook_sender", WebhookSender).log == []
-    assert "KetchUp gets no address for its reports" in capsys.readouterr().out
+    assert "No address for KetchUp's webhooks" in capsys.readouterr().out
 
 
 def test_a_new_secret_changes_no_message(

@@ -19,7 +19,7 @@ from airflow_provider_telecom.operators.campaigns.operator import (
 from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender, Message, result_line
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts, raise_if_refused
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
@@ -171,7 +171,7 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOp
             "expected": counts.accepted,
             "min_delivered_percent": self.min_delivered_percent,
         }
-        return self._wait_if_requested(summary, f"{WATCHES}.sms_tasks", awaited)
+        return self._wait_if_requested(summary, f"{STATUS_CHECKS}.sms_tasks", awaited)
 
 
 def _amount(value: Decimal | str | int | None) -> Decimal | None:

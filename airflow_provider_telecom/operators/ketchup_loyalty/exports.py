@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS, KetchUpOperator
 from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments, OperatorArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import JournaledOperator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _ALL_TAKEN, _GONE = "92", "90"
 _OURS = "exports"
-STAT_FILE = f"{WATCHES}.stat_file"
+STAT_FILE = f"{STATUS_CHECKS}.stat_file"
 _MOMENTS = ("time_in_from", "time_in_to", "time_sent_from", "time_sent_to")
 _WORDS = {
     "source_type": arguments.SOURCE_TYPES,

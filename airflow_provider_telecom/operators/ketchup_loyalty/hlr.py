@@ -9,7 +9,11 @@ from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.campaigns.chunks import in_chunks
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import (
+    STATUS_CHECKS,
+    WEBHOOKS,
+    KetchUpOperator,
+)
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     count_results,
     is_too_large,
@@ -37,25 +41,24 @@ class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         {"numbers", "duplicates", "accepted", "known_before", "refused": {code: count}, "price", "currency",
          "hlr_ids", "refused_at"}
 
-    `hlr_ids` are the vendor's ids of the look-ups in the order of the numbers, those that stood twice left
-    out; `refused_at` are the places (from 0) of the numbers that have none. `price` is that of the accepted
-    ones. Each look-up goes under a key derived from run, task and number, so a retried or killed task pays
-    for none twice (`known_before` counts those of an earlier try).
+    `hlr_ids` are the vendor's ids of the look-ups in the order of the numbers, without duplicates;
+    `refused_at` are the positions (from 0) of the numbers without an id. `price` is that of the accepted
+    ones. Each look-up has an idempotency key, derived from run, task and number, so a retried or killed task
+    pays for none twice (`known_before` counts those of an earlier try).
 
     With `wait_for_completion` the task waits until each has a result, and returns as well
 
         {"statuses": {status: count}, "results": [{"id", "status", "network", "ported", "roaming"}]}
 
-    in the order of `hlr_ids`. No number is returned. All of it is one XCom: of more than a few thousand
-    numbers make several tasks.
+    in the order of `hlr_ids`. No number is returned. All of it is one XCom: split more than a few thousand
+    numbers among several tasks.
 
     :param msisdns: one number or a list (or the text of a list), in any common form.
-    :param tariff: the tariff's number, 0 to 9; the connection's without it.
-    :param callback_url: where the vendor posts results to; without it the receiver (docs/callbacks.md), or
-        without that the account's own.
-    :param chunk_size: look-ups in one call; halved by itself when the vendor says that it is too large.
-    :param max_rejected: fail the task when more numbers than that were refused; without it only when all
-        were.
+    :param tariff: the tariff's number, 0 to 9; by default the connection's.
+    :param callback_url: where KetchUp posts results; by default the receiver (docs/callbacks.md), or without
+        a receiver the account's own address.
+    :param chunk_size: look-ups in one call; halved automatically if the vendor refuses it as too large.
+    :param max_rejected: fail the task if more numbers than that were refused; by default only if all were.
 
     Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomFundsError,
     TelecomThrottledError. Source: "Отправка HLR запроса" of the vendor's document.
@@ -81,24 +84,24 @@ class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         self.max_rejected = arguments.check_max_rejected(max_rejected)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Look them up, each once."""
-        numbers = self._canonical("msisdns")
+        """Look up each number once."""
+        numbers = self._numbers("msisdns")
         namer = self._idempotency_keys(context)
         keys = {number: namer(number) for number in dict.fromkeys(numbers)}
         counts = {"numbers": len(keys), "duplicates": len(numbers) - len(keys)}
         content = {"numbers": list(keys), "tariff": self.tariff}
         started = self._send_once(context, content, lambda: {**counts, **self._look_up(keys)})
         raise_if_refused(started["refused"], len(keys), self.max_rejected, _CALL, "look-ups")
-        subscription = None if read_receiver_settings() is None else f"{CALLBACKS}.hearing_hlr"
+        subscription = None if read_receiver_settings() is None else f"{WEBHOOKS}.hlr_subscription"
         return self._wait_if_requested(
-            started, f"{WATCHES}.hlr", {"hlr_ids": started["hlr_ids"]}, subscription=subscription
+            started, f"{STATUS_CHECKS}.hlr", {"hlr_ids": started["hlr_ids"]}, subscription=subscription
         )
 
     def _look_up(self, keys: Mapping[str, str]) -> Facts:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery
 
         queries = [
-            HlrQuery(number, key, self.tariff, self._told_to("hlr", key)) for number, key in keys.items()
+            HlrQuery(number, key, self.tariff, self._webhook_url("hlr", key)) for number, key in keys.items()
         ]
         results: list[SendResult] = []
         try:

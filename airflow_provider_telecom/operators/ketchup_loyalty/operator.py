@@ -1,4 +1,4 @@
-"""What the operators of KetchUp Loyalty stand on."""
+"""Base class of KetchUp's operators."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from airflow_provider_telecom.webhooks.address import WebhookAddress, read_recei
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
 
-WATCHES = "airflow_provider_telecom.vendors.ketchup_loyalty.status"
-CALLBACKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
+STATUS_CHECKS = "airflow_provider_telecom.vendors.ketchup_loyalty.status"
+WEBHOOKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
 
 
 class KetchUpOperator(TelecomOperator):
-    """A task about a `ketchup_loyalty` connection."""
+    """A task that uses a `ketchup_loyalty` connection."""
 
     vendor = VENDOR
     hook: KetchUpHook
 
-    def _told_to(self, kind: str, reference: str) -> str | None:
-        """Return where the vendor is to tell what has become of a message: the Dag's address, or ours."""
+    def _webhook_url(self, kind: str, reference: str) -> str | None:
+        """Return where KetchUp posts the status of a message: the Dag's address, or our receiver's."""
         own: str | None = self.reveal("callback_url")
         settings = read_receiver_settings()
         if own is not None or settings is None:
             return own
-        return settings.url(WebhookAddress("ketchup_loyalty", kind, self.conn_id, reference))
+        return settings.url(WebhookAddress(VENDOR.id, kind, self.conn_id, reference))
 
-    def _canonical(self, field: str) -> list[str]:
-        """Return the numbers of a field, which has one or many, in the canonical form and with twins."""
+    def _numbers(self, field: str) -> list[str]:
+        """Return the one or many numbers of a field, in the canonical form and with duplicates."""
         from airflow_provider_telecom.calls.checks import non_empty
         from airflow_provider_telecom.calls.phone import e164
         from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import parse_list

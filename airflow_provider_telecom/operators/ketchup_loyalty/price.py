@@ -87,7 +87,7 @@ class KetchUpPriceOperator(KetchUpOperator):
         """Ask."""
         if self.msisdns is None:
             return {"kind": self.kind, "prices": self._listed()}
-        numbers = self._canonical("msisdns")
+        numbers = self._numbers("msisdns")
         once = list(dict.fromkeys(numbers))
         price, currency = self._summed(once, non_blank("text", self.reveal("text")))
         return {

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
-    TelecomInputError,
     TelecomNotFoundError,
     TelecomRejectedError,
 )
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import wait_until_found
 from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
@@ -26,7 +26,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus, SendResult
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +34,17 @@ log = logging.getLogger(__name__)
 class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOperator):
     """Send one SMS and return `{"message_id", "reference", "price", "currency", "known_before"}`.
 
-    It goes under a key (`reference`) derived from run, task, number, sender and text, so a retried or
-    killed task sends nothing twice: KetchUp recognises the key, and the id is looked up by it
-    (`known_before` is true then). The id may be None where the vendor does not give it with a status;
-    the key will do. With `wait_for_completion` the task succeeds once the SMS is delivered, and returns its
-    `status` as well.
+    The SMS has an idempotency key (`reference`), derived from run, task, number, sender and text, so a
+    retried or killed task sends nothing twice: KetchUp recognises the key, the id is looked up by it, and
+    `known_before` is true. The id may be None if KetchUp does not return it with a status; use the key then.
+    With `wait_for_completion` the task succeeds once the SMS is delivered, and returns its `status`
+    as well.
 
-    :param msisdn: whom to, in any common form.
-    :param text: what to say.
-    :param originator: the sender, at most 14 characters; the connection's without it.
-    :param validity_hours: how long the vendor tries, 1 to 72.
-    :param tariff: the tariff's number, 0 to 9; the connection's without it.
+    :param msisdn: the recipient's number, in any common form.
+    :param text: the message.
+    :param originator: the sender, at most 14 characters; by default the connection's.
+    :param validity_hours: how long KetchUp tries to deliver it, 1 to 72.
+    :param tariff: the tariff's number, 0 to 9; by default the connection's.
     :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
 
     Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomFundsError (top up and
@@ -75,33 +75,28 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         self.msisdn, self.text, self.originator = msisdn, text, originator
         self.validity_hours = in_range("validity_hours", validity_hours, 1, arguments.MAX_VALIDITY_HOURS)
         self.tariff, self.schedule_at = arguments.check_tariff(tariff), schedule_at
-        check_if_literal(text, lambda literal: non_blank("text", literal))
-        check_if_literal(
-            originator, lambda literal: non_blank("originator", literal, arguments.MAX_ORIGINATOR_LENGTH)
-        )
-        check_if_literal(schedule_at, lambda literal: arguments.optional_datetime("schedule_at", literal))
+        check_if_literal(text, partial(non_blank, "text"))
+        check_if_literal(originator, partial(arguments.choose_originator, default=None))
+        check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Send it, once."""
+        """Send the SMS once."""
         message = self._message()
         msisdn = message["msisdn"]
         reference = self._idempotency_keys(context)(msisdn, message["originator"], message["text"])
         started = self._send_once(context, message, lambda: self._send(message, reference), msisdn, reference)
         message_id = started["message_id"]
         name = {"reference": reference} if message_id is None else {"message_id": message_id}
-        return self._wait_if_requested(started, f"{WATCHES}.sms", name)
+        return self._wait_if_requested(started, f"{STATUS_CHECKS}.sms", name)
 
     def _message(self) -> dict[str, Any]:
         from airflow_provider_telecom.calls.phone import e164
 
         options = self.hook.options
-        originator = self.originator if self.originator is not None else options.originator
-        if originator is None:
-            raise TelecomInputError("originator", "must be given here or in the connection's extra")
         return {
             "msisdn": e164(self.reveal("msisdn"), options.default_region),
             "text": non_blank("text", self.reveal("text")),
-            "originator": non_blank("originator", originator, arguments.MAX_ORIGINATOR_LENGTH),
+            "originator": arguments.choose_originator(self.originator, options.originator),
             "validity_hours": self.validity_hours,
             "tariff": self.tariff,
             "schedule_at": arguments.optional_datetime("schedule_at", self.schedule_at),
@@ -111,46 +106,42 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         try:
             result = self.hook.send_sms(**message, reference=reference)
         except TelecomRejectedError:
-            # The time of a scheduled SMS may pass between two tries, and the vendor then complains of it.
+            # The time of a scheduled SMS may pass between two tries. The vendor then refuses it.
             if message["schedule_at"] is None or (found := self._find_known(reference)) is None:
                 raise
             return found
         if result.duplicate or result.id is None:
-            return self._looked_up(reference, result.duplicate)
-        return _facts(reference, result.id, result.price, result.currency, known_before=False)
+            return self._look_up(reference, result.duplicate)
+        return _facts(reference, result, known_before=False)
 
-    def _looked_up(self, reference: str, known_before: bool) -> Facts:
-        """Return what the vendor shows of an SMS that it has. It has it even if it shows nothing."""
+    def _look_up(self, reference: str, known_before: bool) -> Facts:
+        """Return the facts of an SMS that KetchUp has, even if it does not show them."""
         try:
             status = wait_until_found(lambda: self.hook.get_sms_by_reference(reference))
         except TelecomNotFoundError:
             log.warning("KetchUp has the SMS, but does not find it by its key: its id is not known")
-            return _facts(reference, None, None, None, known_before)
+            return _facts(reference, None, known_before)
         except TelecomError as error:
             error.partial = True
             raise
-        return _known_facts(reference, status, known_before)
+        return _facts(reference, status, known_before)
 
     def _find_known(self, reference: str) -> Facts | None:
+        """Return the facts of an SMS that KetchUp has refused now, but knows by its key."""
         try:
             status = self.hook.get_sms_by_reference(reference)
         except TelecomNotFoundError:
             return None
         log.warning("KetchUp refused the SMS, but has had it before under the same key: it counts as sent")
-        return _known_facts(reference, status, known_before=True)
+        return _facts(reference, status, known_before=True)
 
 
-def _known_facts(reference: str, status: MessageStatus, known_before: bool) -> Facts:
-    return _facts(reference, status.id, status.price, status.currency, known_before)
-
-
-def _facts(
-    reference: str, message_id: str | None, price: object, currency: str | None, known_before: bool
-) -> Facts:
+def _facts(reference: str, found: MessageStatus | SendResult | None, known_before: bool) -> Facts:
+    price = None if found is None else found.price
     return {
-        "message_id": message_id,
+        "message_id": None if found is None else found.id,
         "reference": reference,
         "price": None if price is None else str(price),
-        "currency": currency,
+        "currency": None if found is None else found.currency,
         "known_before": known_before,
     }

@@ -1,16 +1,21 @@
-"""The operator that sends a Viber message to one or several through KetchUp."""
+"""The operator that sends a Viber message to one or several recipients through KetchUp."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import non_blank
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
+from airflow_provider_telecom.calls.errors import TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts, OnUnknown, check_on_unknown
 from airflow_provider_telecom.journal.reference import fingerprint
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import CALLBACKS, WATCHES, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import (
+    STATUS_CHECKS,
+    WEBHOOKS,
+    KetchUpOperator,
+)
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     VENDOR_FAILED,
     count_results,
@@ -35,39 +40,37 @@ _EXTRAS = ("image_url", "caption", "action_url")
 
 
 class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOperator):
-    """Send a Viber message to one or several recipients in one call, each under a key of its own. Returns
+    """Send a Viber message to one or several recipients in one call, each with an idempotency key. Returns
 
         {"recipients", "duplicates", "accepted", "known_before", "refused": {code: count}, "price",
          "currency", "keyed", "messages": [{"message_id", "reference", "code"}]}
 
-    with a message for each recipient in the order given, numbers that stood twice left out, and `code` the
-    vendor's where it refused one. `price` is that of the accepted ones.
+    with a message for each recipient in the given order, without duplicates; `code` is the vendor's if it
+    refused the recipient. `price` is that of the accepted ones.
 
-    The document names our key `external_id` and gives it back as `reference`. Whether KetchUp recognises
-    keys is not known before it has given one back, has refused one as known, or finds a message by one. Where
-    it does, a later try sends again under the same keys. Where that is not known, a message is sent only
-    once, and `on_unknown` decides after a lost answer. `keyed` is false if a key did not come back; the log
-    warns then.
+    The document calls our key `external_id` and returns it as `reference`. Whether KetchUp recognises keys is
+    not known before it has returned one, has refused one as known, or finds a message by one. If it does, a
+    later try sends again under the same keys. If that is not known, a message is sent only once, and
+    `on_unknown` decides after a lost response. `keyed` is false if a key was not returned; the log says so.
 
     With `wait_for_completion` the task waits until all are final, returns `{"delivered", "statuses"}` as
-    well, and fails when fewer than `min_delivered_percent` are delivered (or none, without it).
+    well, and fails if fewer than `min_delivered_percent` are delivered (or none, without it).
 
     :param recipients: one number or a list (or the text of a list), in any common form.
-    :param text: what to say.
-    :param sender: the alpha name; the connection's `viber_sender` without it.
+    :param text: the message.
+    :param sender: the alpha name; by default the connection's `viber_sender`.
     :param promotional: whether it is an advertisement.
     :param image_url: the picture.
-    :param caption: what stands on the button.
-    :param action_url: what the button opens.
-    :param validity_seconds: how long the vendor tries, 15 to 86400.
-    :param allow_short_validity: permit less than 60 seconds, which is most likely meant in hours.
-    :param tariff: the tariff's number, 0 to 9; the connection's without it.
-    :param callback_url: where the vendor posts delivery reports to; the receiver (docs/callbacks.md) without
-        it, if there is one.
+    :param caption: the button's text.
+    :param action_url: the button's link.
+    :param validity_seconds: how long KetchUp tries to deliver it, 15 to 86400.
+    :param allow_short_validity: permit less than 60 seconds, which are probably meant as hours.
+    :param tariff: the tariff's number, 0 to 9; by default the connection's.
+    :param callback_url: where KetchUp posts delivery reports; by default the receiver (docs/callbacks.md), if
+        there is one.
     :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
-    :param max_rejected: fail the task when more recipients than that were refused; without it only when
-        all were.
-    :param use_keys: whether to rely on keys where they are known to work.
+    :param max_rejected: fail the task if more recipients than that were refused; by default only if all were.
+    :param use_keys: whether to rely on keys if they are known to work.
     :param on_unknown: what to do when nobody can know whether messages went out: `fail`, `resend` or
         `assume_sent` (see `NonIdempotentOperator`).
     :param min_delivered_percent: 0 to 100.
@@ -114,49 +117,43 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         self.recipients, self.text, self.sender, self.promotional = recipients, text, sender, promotional
         self.image_url, self.caption, self.action_url = image_url, caption, action_url
         self.validity_seconds, self.allow_short_validity = validity_seconds, allow_short_validity
-        self.tariff, self.callback_url, self.schedule_at = (
-            arguments.check_tariff(tariff),
-            callback_url,
-            schedule_at,
-        )
+        self.tariff, self.schedule_at = arguments.check_tariff(tariff), schedule_at
+        self.callback_url = callback_url
         self.max_rejected, self.use_keys = arguments.check_max_rejected(max_rejected), use_keys
         self.on_unknown = check_on_unknown(on_unknown)
         self.min_delivered_percent = min_delivered_percent
-        self._check()
-
-    def _check(self) -> None:
-        arguments.check_viber_validity(self.validity_seconds, self.allow_short_validity)
-        arguments.optional_percent("min_delivered_percent", self.min_delivered_percent)
-        check_if_literal(self.text, lambda literal: non_blank("text", literal))
-        check_if_literal(self.sender, lambda literal: non_blank("sender", literal))
-        check_if_literal(
-            self.schedule_at, lambda literal: arguments.optional_datetime("schedule_at", literal)
-        )
+        arguments.check_viber_validity(validity_seconds, allow_short_validity)
+        arguments.optional_percent("min_delivered_percent", min_delivered_percent)
+        check_if_literal(text, partial(non_blank, "text"))
+        check_if_literal(sender, partial(non_blank, "sender"))
+        check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Send it to all, once."""
-        message, numbers = self._message(), self._canonical("recipients")
+        """Send the message to all recipients, once."""
+        message, numbers = self._message(), self._numbers("recipients")
         once = list(dict.fromkeys(numbers))
-        keys = self._keys(context, once, message)
+        key_of = self._idempotency_keys(context)
+        extras = [f"{name}={message[name]}" for name in _EXTRAS if message[name]]
+        keys = {number: key_of(number, message["sender"], message["text"], *extras) for number in once}
         counts = {"recipients": len(once), "duplicates": len(numbers) - len(once)}
-        started = self._sent(context, message, dict(zip(once, keys, strict=True)), counts)
+        started = self._send_all(context, message, keys, counts)
         if "messages" not in started:
             return dict(started)
         raise_if_refused(started["refused"], len(once), self.max_rejected, _CALL)
-        subscription = None if read_receiver_settings() is None else f"{CALLBACKS}.hearing_viber_messages"
+        least = self.min_delivered_percent
+        awaited = {
+            "messages": [one for one in started["messages"] if one["code"] is None],
+            "min_delivered_percent": None if least is None else str(least),
+        }
+        topics = None if read_receiver_settings() is None else f"{WEBHOOKS}.viber_messages_subscription"
         return self._wait_if_requested(
-            started, f"{WATCHES}.viber_messages", self._awaited(started), subscription=subscription
+            started, f"{STATUS_CHECKS}.viber_messages", awaited, subscription=topics
         )
 
     def _message(self) -> dict[str, Any]:
-        sender = self.sender if self.sender is not None else self.hook.options.viber_sender
-        if sender is None:
-            raise TelecomInputError(
-                "sender", "must be given here or as viber_sender in the connection's extra"
-            )
         return {
             "text": non_blank("text", self.reveal("text")),
-            "sender": non_blank("sender", sender),
+            "sender": arguments.choose_viber_sender(self.sender, self.hook.options.viber_sender),
             "promotional": self.promotional,
             **{name: self.reveal(name) for name in (*_EXTRAS, "callback_url")},
             "validity_seconds": self.validity_seconds,
@@ -165,14 +162,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
             "schedule_at": arguments.optional_datetime("schedule_at", self.schedule_at),
         }
 
-    def _keys(self, context: Context, numbers: Sequence[str], message: Mapping[str, Any]) -> list[str]:
-        namer, extras = (
-            self._idempotency_keys(context),
-            [f"{name}={message[name]}" for name in _EXTRAS if message[name]],
-        )
-        return [namer(number, message["sender"], message["text"], *extras) for number in numbers]
-
-    def _sent(
+    def _send_all(
         self,
         context: Context,
         message: Mapping[str, Any],
@@ -185,11 +175,11 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         people = [ViberRecipient(number, key) for number, key in keys.items()]
         content = {**message, "recipients": list(keys)}
         is_safe = journal.is_in_doubt(name) and self._keys_work(people)
-        told_to = self._callback_url(list(keys.values()))
+        url = self._webhook_url_for_all(list(keys.values()))
         return journal.send_without_key(
             name,
             self._fingerprint(content),
-            lambda: {**counts, **self._send({**message, "callback_url": told_to}, people)},
+            lambda: {**counts, **self._send({**message, "callback_url": url}, people)},
             "resend" if is_safe else self.on_unknown,
         )
 
@@ -197,7 +187,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         results = self.hook.send_viber(people, **message, without_keys=not self.use_keys).results
         if any(result.code == VENDOR_FAILED for result in results) and not self._keys_work(people):
             raise TelecomUnknownError(
-                "the vendor has met an unknown error with some of the messages, which may have been sent",
+                "unknown error for some of the messages, which may have been sent",
                 call=_CALL,
                 code=VENDOR_FAILED,
             )
@@ -206,8 +196,8 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
             raise_if_temporary(results, _CALL)
         elif self.use_keys:
             self.log.warning(
-                "KetchUp did not give the keys of all Viber messages back: perhaps nothing tells a copy from "
-                "a second message. See viber_key in docs/vendors/ketchup_loyalty.md"
+                "KetchUp did not return the keys of all Viber messages: it may not recognise repeated "
+                "requests. See viber_key in docs/vendors/ketchup_loyalty.md"
             )
         counts = count_results(results)
         raise_if_refused(counts.refused, len(results), None, _CALL)
@@ -216,10 +206,10 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
     def _keys_work(self, people: Sequence[ViberRecipient]) -> bool:
         return self.use_keys and self.hook.viber_keys_work(people)
 
-    def _callback_url(self, keys: Sequence[str]) -> str | None:
-        """Return where the vendor is to post what becomes of these messages: an address for no others."""
+    def _webhook_url_for_all(self, keys: Sequence[str]) -> str | None:
+        """Return where KetchUp posts the statuses of these messages: an address for these only."""
         if len(keys) == 1 or read_receiver_settings() is None or self.reveal("callback_url") is not None:
-            return self._told_to("viber", keys[0])
+            return self._webhook_url("viber", keys[0])
         from airflow.sdk.exceptions import AirflowRuntimeError
 
         from airflow_provider_telecom.webhooks import inbox_client
@@ -230,14 +220,9 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
                 WebhookAddress("ketchup_loyalty", "viber", self.conn_id, group).topic, keys
             )
         except AirflowRuntimeError as error:
-            self.log.warning("KetchUp gets no address for its reports, so they are polled: %s", error)
+            self.log.warning("No address for KetchUp's webhooks, so statuses are polled: %s", error)
             return None
-        return self._told_to("viber", group)
-
-    def _awaited(self, started: Facts) -> dict[str, Any]:
-        least = self.min_delivered_percent
-        accepted = [message for message in started["messages"] if message["code"] is None]
-        return {"messages": accepted, "min_delivered_percent": None if least is None else str(least)}
+        return self._webhook_url("viber", group)
 
 
 def _facts(result: SendResult) -> dict[str, str | None]:

@@ -12,7 +12,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypedDict, TypeVar
 
-from airflow_provider_telecom.calls.checks import in_range, matching, non_empty, parse_datetime, percent
+from airflow_provider_telecom.calls.checks import (
+    in_range,
+    matching,
+    non_blank,
+    non_empty,
+    parse_datetime,
+    percent,
+)
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import mask_number
 
@@ -123,8 +130,27 @@ def check_max_rejected(value: int | None) -> int | None:
     return None if value is None else in_range("max_rejected", value, 0, MAX_REJECTED)
 
 
+def choose_originator(given: str | None, default: str | None) -> str:
+    """Return the sender of an SMS: the given one, or the connection's."""
+    return _choose("originator", given, default, "in the connection's extra", MAX_ORIGINATOR_LENGTH)
+
+
+def choose_viber_sender(given: str | None, default: str | None) -> str:
+    """Return the alpha name of a Viber message: the given one, or the connection's."""
+    return _choose("sender", given, default, "as viber_sender in the connection's extra")
+
+
+def _choose(
+    field: str, given: str | None, default: str | None, where: str, longest: int | None = None
+) -> str:
+    chosen = default if given is None else given
+    if chosen is None:
+        raise TelecomInputError(field, f"must be given here or {where}")
+    return non_blank(field, chosen, longest)
+
+
 def check_viber_validity(seconds: int, allow_short: bool) -> int:
-    """Return how long KetchUp tries to deliver a message. Less than 60 s are probably meant in hours."""
+    """Return how long KetchUp tries to deliver it. Less than 60 seconds are probably meant in hours."""
     in_range("validity_seconds", seconds, MIN_VALIDITY_SECONDS, MAX_VALIDITY_SECONDS)
     if seconds < _PROBABLY_HOURS and not allow_short:
         rule = "is less than a minute, which needs allow_short_validity=True"

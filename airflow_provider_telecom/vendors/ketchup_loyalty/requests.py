@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from airflow_provider_telecom.calls.checks import in_range, non_blank
+from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.endpoint import Call
-from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomRejectedError
 from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Request, Response
 from airflow_provider_telecom.vendors.api import Api
-from airflow_provider_telecom.vendors.ketchup_loyalty import arguments, models
+from airflow_provider_telecom.vendors.ketchup_loyalty import models
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import read_content
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
@@ -146,12 +146,6 @@ class KetchUpRequests(Api[KetchUpOptions]):
         """Return the tariff to send: the call's, the connection's, or the document's default."""
         chosen = tariff if tariff is not None else self.options.tariff
         return in_range("tariff", default if chosen is None else chosen, 0, 9)
-
-    def _originator(self, originator: str | None) -> str:
-        chosen = originator if originator is not None else self.options.originator
-        if chosen is None:
-            raise TelecomInputError("originator", "must be given here or in the connection's extra")
-        return non_blank("originator", chosen, arguments.MAX_ORIGINATOR_LENGTH)
 
 
 def _exists(request: Request) -> str:

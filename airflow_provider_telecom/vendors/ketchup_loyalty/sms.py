@@ -153,7 +153,7 @@ class SmsCalls(KetchUpRequests):
         return {
             "destination": "phone",
             **self._phone(msisdn, reference),
-            "originator": self._originator(originator),
+            "originator": arguments.choose_originator(originator, self.options.originator),
             "body": non_blank("text", text),
             **self._terms(**terms),
         }
@@ -169,7 +169,10 @@ class SmsCalls(KetchUpRequests):
         people = arguments.list_of(models.Recipient, "recipients", recipients)
         phones = [self._phone(each.msisdn, each.reference) for each in people]
         _reject_duplicates(phones)
-        common = {"originator": self._originator(originator), "body": non_blank("text", text)}
+        common = {
+            "originator": arguments.choose_originator(originator, self.options.originator),
+            "body": non_blank("text", text),
+        }
         return phones, {"destination": "phones", **common, **self._terms(**terms)}
 
     def _individual(
@@ -179,7 +182,7 @@ class SmsCalls(KetchUpRequests):
         phones = [
             {
                 **self._phone(each.msisdn, each.reference),
-                "originator": self._originator(each.originator),
+                "originator": arguments.choose_originator(each.originator, self.options.originator),
                 "body": non_blank("text", each.text),
             }
             for each in arguments.list_of(models.IndividualSms, "messages", messages)

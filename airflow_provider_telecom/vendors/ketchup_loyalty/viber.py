@@ -236,7 +236,7 @@ class ViberCalls(KetchUpRequests):
         )
         message = _given(
             text=non_blank("text", text),
-            alpha_name=self._alpha_name(sender),
+            alpha_name=arguments.choose_viber_sender(sender, self.options.viber_sender),
             is_promotional=bool(promotional),
             callback_url=None
             if callback_url is None
@@ -285,14 +285,6 @@ class ViberCalls(KetchUpRequests):
         if recipient.external_id is not None:
             fields |= dict.fromkeys(names, recipient.external_id)
         return fields
-
-    def _alpha_name(self, sender: str | None) -> str:
-        chosen = sender if sender is not None else self.options.viber_sender
-        if chosen is None:
-            raise TelecomInputError(
-                "sender", "must be given here or as viber_sender in the connection's extra"
-            )
-        return non_blank("sender", chosen)
 
 
 def viber_key(value: str, field: str = "reference") -> str:

@@ -90,7 +90,7 @@ def viber(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
     )
 
 
-def hearing_hlr(
+def hlr_subscription(
     conn_id: str,
     hlr_ids: Sequence[str | int] | str | int | None = None,
     references: Sequence[str] | str | None = None,
@@ -99,22 +99,22 @@ def hearing_hlr(
     """Return the topics of look-ups."""
     given = {"hlr_ids": hlr_ids, "references": references}
     keys = [key for name, value in given.items() if value is not None for key in parse_list(name, value)]
-    return _hearing("hlr", conn_id, keys)
+    return _subscription("hlr", conn_id, keys)
 
 
-def hearing_viber(conn_id: str, reference: str | None = None, **arguments: Any) -> Subscription | None:
+def viber_subscription(conn_id: str, reference: str | None = None, **arguments: Any) -> Subscription | None:
     """Return the topic of a Viber message: only by our key, since webhooks have no id."""
-    return _hearing("viber", conn_id, [reference] if reference else [])
+    return _subscription("viber", conn_id, [reference] if reference else [])
 
 
-def hearing_viber_messages(
+def viber_messages_subscription(
     conn_id: str, messages: Sequence[Mapping[str, Any]] = (), **arguments: Any
 ) -> Subscription | None:
     """Return the topics of several Viber messages."""
-    return _hearing("viber", conn_id, [one["reference"] for one in messages if one.get("reference")])
+    return _subscription("viber", conn_id, [one["reference"] for one in messages if one.get("reference")])
 
 
-def _hearing(kind: str, conn_id: str, keys: Sequence[str]) -> Subscription | None:
+def _subscription(kind: str, conn_id: str, keys: Sequence[str]) -> Subscription | None:
     scope = topic_prefix("ketchup_loyalty", kind, conn_id)
     return Subscription(topics=tuple(f"{scope}/{key}" for key in keys)) if keys else None
 

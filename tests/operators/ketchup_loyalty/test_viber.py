@@ -202,7 +202,7 @@ def test_keys_that_do_not_come_back_are_told_of(
     run = Run()
     found = run.execute(viber())
     assert found["keyed"] is False
-    assert "did not give the keys" in capsys.readouterr().out
+    assert "did not return the keys" in capsys.readouterr().out
     assert run.execute(viber()) == found
     assert len(paid(telecom_simulator, "viber")) == 2
 

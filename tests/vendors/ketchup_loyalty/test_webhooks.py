@@ -133,14 +133,14 @@ def test_messages_that_make_no_sense(more: dict[str, Any]) -> None:
 
 
 def test_under_which_names_they_are_told() -> None:
-    subscription = webhooks.hearing_hlr("k", hlr_ids='["1", "2"]', references=["a"])
+    subscription = webhooks.hlr_subscription("k", hlr_ids='["1", "2"]', references=["a"])
     assert subscription
     assert list(subscription.topics) == [
         "ketchup_loyalty/hlr/k/1",
         "ketchup_loyalty/hlr/k/2",
         "ketchup_loyalty/hlr/k/a",
     ]
-    assert webhooks.hearing_viber("k", message_id="5") is None
-    found = webhooks.hearing_viber_messages("k", messages=[{"message_id": "1", "reference": "a"}])
+    assert webhooks.viber_subscription("k", message_id="5") is None
+    found = webhooks.viber_messages_subscription("k", messages=[{"message_id": "1", "reference": "a"}])
     assert found
     assert list(found.topics) == ["ketchup_loyalty/viber/k/a"]
