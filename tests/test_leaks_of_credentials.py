@@ -307,7 +307,7 @@ def test_where_an_error_arose_is_logged_without_variables(
     telecom_simulator.fault("status", "ketchup_loyalty", status=400, body="{}", times=9)
     with caplog.at_level(logging.DEBUG), pytest.raises(TelecomError):
         hook.send_sms("380670000277", "canary-text", reference="r1")
-    assert "arose here" in caplog.text
+    assert "was raised here" in caplog.text
     assert "vendors/ketchup_loyalty/responses" in caplog.text
     assert "canary-text" not in caplog.text
 

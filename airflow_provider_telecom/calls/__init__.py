@@ -1,1 +1,1 @@
-"""The language that endpoints are written in. Nothing in this room does I/O or knows Airflow."""
+"""Requests, responses, errors and the retry rules of a call. Nothing here does I/O or imports Airflow."""

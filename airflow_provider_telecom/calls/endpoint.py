@@ -1,7 +1,7 @@
-"""A call is a generator that yields what should happen next and returns its result.
+"""A call: a generator that yields steps (send, sleep, load a token) and returns a result.
 
-Two small loops drive it: `transport.blocking.SyncTransport.run` in a worker and
-`transport.awaited.AsyncTransport.run` in a trigger. Nothing here does I/O.
+Two small loops drive it: `transport.sync_transport.SyncTransport.run` in a worker and
+`transport.async_transport.AsyncTransport.run` in a trigger. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Wait between `low` and `high` seconds; the driver rolls the dice."""
+    """Sleep between `low` and `high` seconds; the driver chooses at random."""
 
     low: float
     high: float
@@ -28,7 +28,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class LoadToken:
-    """Answer with the text stored under `key`, or None."""
+    """Load the text stored under `key`, or None."""
 
     key: str
 
@@ -43,7 +43,10 @@ class SaveToken:
 
 @dataclass(frozen=True, slots=True)
 class Exclusive:
-    """Answer with the result of `call`, run while no other caller here runs one for the same account."""
+    """Run `call` while no other exclusive call of the account runs, and return its result.
+
+    Waits at most `timeout` seconds for the others.
+    """
 
     call: Call[Any]
     timeout: float
@@ -54,7 +57,7 @@ Call = Generator[Step, Any, T]
 
 
 class CallRunner(Protocol):
-    """Whatever can run a call: a hook, in the end."""
+    """An object that can run a call: a hook."""
 
     def run(self, call: Call[T], /) -> T:
         """Drive the call to its end and return its result."""
@@ -64,9 +67,9 @@ A = TypeVar("A", bound=CallRunner)
 
 
 def endpoint(describe: Callable[Concatenate[A, P], Call[T]]) -> Callable[Concatenate[A, P], T]:
-    """Make a method of a generator, as `contextlib.contextmanager` does: the caller gets the result.
+    """Return a method that runs a generator, as `contextlib.contextmanager` does: the caller gets the result.
 
-    The generator itself stays within reach as `__wrapped__`, which is what `hook.aio` runs.
+    The generator function remains available as `__wrapped__`, which `hook.aio` runs.
     """
 
     @wraps(describe)
@@ -75,37 +78,35 @@ def endpoint(describe: Callable[Concatenate[A, P], Call[T]]) -> Callable[Concate
         del args, kwargs  # error trackers record the variables of this frame
         return self.run(call)
 
-    described = signature(describe)
-    method.__signature__ = described.replace(return_annotation=_result(described))  # type: ignore[attr-defined]
+    declared = signature(describe)
+    method.__signature__ = declared.replace(return_annotation=_result_type(declared))  # type: ignore[attr-defined]
     return method
 
 
 def call_of(method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
-    """Return the call that an endpoint's method would run: `yield from call_of(api.get_sms, "22125")`."""
+    """Return the call that an endpoint method would run: `yield from call_of(api.get_sms, "22125")`."""
     call: Call[T] = method.__wrapped__(method.__self__, *args, **kwargs)  # type: ignore[attr-defined]
     return call
 
 
-def _result(described: Signature) -> object:
-    """Return what the caller gets, for `help()`: `SmsStatus` where the description says `Call[SmsStatus]`."""
-    said = str(described.return_annotation)
-    return (
-        said.removeprefix("Call[").removesuffix("]")
-        if said.startswith("Call[")
-        else described.return_annotation
-    )
+def _result_type(declared: Signature) -> object:
+    """Return the type of the result, for `help()`: `SmsStatus` for `Call[SmsStatus]`."""
+    annotation = str(declared.return_annotation)
+    if not annotation.startswith("Call["):
+        return declared.return_annotation
+    return annotation.removeprefix("Call[").removesuffix("]")
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page. `rest` starts the call for the next page, or is None after the last one."""
+    """One page. `next_page` returns the call for the next page; it is None after the last one."""
 
     items: list[T]
     next_page: Callable[[], Call[Page[T]]] | None = field(default=None, repr=False)
 
 
 def all_pages(first: Call[Page[T]]) -> Call[list[T]]:
-    """Return the items of all pages, one page after the other."""
+    """Return the items of all pages."""
     items: list[T] = []
     page = yield from first
     while True:

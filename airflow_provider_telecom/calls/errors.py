@@ -1,40 +1,41 @@
-"""Errors, named by whose turn it is to act.
+"""Errors. The class says who must act: you, the vendor, or nobody (retry).
 
     TelecomError
-      TelecomInputError       yours: an argument breaks a rule; nothing was sent
-      TelecomRejectedError    yours: the vendor refused the request for good
-        TelecomNotFoundError    what you ask for is not there
+      TelecomInputError       you: an argument breaks a rule; nothing was sent
+      TelecomRejectedError    you: the vendor refused the request, and will refuse it again
+        TelecomNotFoundError    there is no such object
         TelecomFundsError       the account is out of money
-      TelecomAuthError        yours: credentials are wrong, dead or not allowed to do this
-      TelecomRedirectError    yours: the host sends us elsewhere; we never follow
-      TelecomThrottledError   the clock's: too fast, come back after `retry_after` seconds
-      TelecomServerError      theirs: the vendor failed
-        TelecomAnswerError      its answer cannot be read
-      TelecomNotSentError     the network's: the vendor never had the request
-      TelecomNoAnswerError    the network's: a read got no whole answer
-      TelecomUnknownError     yours: an effect may or may not have happened; nobody can know
+      TelecomAuthError        you: the credentials are wrong, expired, or not allowed to do this
+      TelecomRedirectError    you: the host redirects; redirects are never followed
+      TelecomThrottledError   nobody: too many requests; retry after `retry_after` seconds
+      TelecomServerError      the vendor: its server failed
+        TelecomAnswerError      its response cannot be read
+      TelecomNotSentError     nobody: the vendor never had the request
+      TelecomNoAnswerError    nobody: a read got no complete response
+      TelecomUnknownError     you: an effect may or may not have happened; nobody can know
 
-No error holds a secret, an address, a request or a body: only the call's label (`GET /sms/{message_id}`),
-the HTTP status, the vendor's code and its short text with long numbers and echoed input struck out.
-They survive pickling, and they are raised `from None`, since the libraries' own errors hold addresses.
+No error holds a secret, a URL, a request or a body: only the call's label (`GET /sms/{message_id}`), the HTTP
+status, the vendor's code and its short text, without long numbers and echoed input. Errors can be pickled,
+and they are raised `from None`, since the libraries' errors hold URLs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Required, TypedDict, cast
 
 from airflow_provider_telecom.calls.retry_after import clamp_wait
 
 
 class TelecomError(Exception):
-    """The root of all errors of this provider.
+    """Base class of all errors of this provider.
 
-    `call` is the call's label, `status` the HTTP status, `code` the vendor's own code, `retry_after`
-    the seconds after which to try again, at most a day; each is None when there was none. `partial` is True
-    when other orders that were sent together with the failed ones have been accepted.
+    `call` is the call's label, `status` the HTTP status, `code` the vendor's code, and `retry_after` the
+    seconds after which to retry, at most a day; each may be None. `partial` is True if the vendor has
+    accepted a part of the request.
 
-    A hook adds `conn_id` and `host`; then the text also says what is certain, and what to do next.
+    A hook adds `conn_id` and `host`; then the text also says what is known of the outcome, and what to do
+    next.
     """
 
     temporary: ClassVar[bool] = False
@@ -63,29 +64,29 @@ class TelecomError(Exception):
 
     @property
     def summary(self) -> str:
-        """The error without its context: the call, what happened, and the vendor's codes."""
+        """The error without the connection: the call, what happened, and the vendor's codes."""
         facts = [
             f"HTTP {self.status}" if self.status else "",
             f"vendor code {self.code}" if self.code else "",
             f"retry after {self.retry_after:g} s" if self.retry_after is not None else "",
         ]
-        known = ", ".join(fact for fact in facts if fact)
-        return (f"{self.call}: " if self.call else "") + self.text + (f" ({known})" if known else "")
+        details = ", ".join(filter(None, facts))
+        return (f"{self.call}: " if self.call else "") + self.text + (f" ({details})" if details else "")
 
     def __str__(self) -> str:
         return self.summary if self.conn_id is None else f"{self.summary} [{self._context(self.conn_id)}]"
 
     def _context(self, conn_id: str) -> str:
         where = f"connection {conn_id}" + (f", host {self.host}" if self.host else "")
-        known_outcome = "a part of it was accepted" if self.partial else self.known_outcome
-        advice = [part for part in (known_outcome, self.next_step.replace("{conn_id}", conn_id)) if part]
-        return f"{where}: {'; '.join(advice)}" if advice else where
+        outcome = "a part of it was accepted" if self.partial else self.known_outcome
+        advice = "; ".join(filter(None, (outcome, self.next_step.replace("{conn_id}", conn_id))))
+        return f"{where}: {advice}" if advice else where
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_revive, (type(self), dict(self.__dict__)))
+        return (_restore, (type(self), dict(self.__dict__)))
 
 
-def _revive(kind: type[TelecomError], state: dict[str, Any]) -> TelecomError:
+def _restore(kind: type[TelecomError], state: dict[str, object]) -> TelecomError:
     error = kind.__new__(kind)
     error.args = (state["text"],)
     error.__dict__.update(state)
@@ -108,13 +109,13 @@ class TelecomRejectedError(TelecomError):
 
     outcome_unknown: ClassVar[bool] = False
     applies_to_duplicates: ClassVar[bool] = True
-    """Whether an earlier copy of the request must have been refused as well."""
+    """Whether the vendor must have refused an earlier, equal request as well."""
     known_outcome: ClassVar[str] = "the vendor refused it"
     next_step: ClassVar[str] = "correct the request: it will be refused again"
 
 
 class TelecomNotFoundError(TelecomRejectedError):
-    """What the call asks for is not there."""
+    """The vendor has no such object."""
 
     known_outcome: ClassVar[str] = "the vendor has no such thing"
     next_step: ClassVar[str] = "check the id or the number"
@@ -129,7 +130,7 @@ class TelecomFundsError(TelecomRejectedError):
 
 
 class TelecomAuthError(TelecomError):
-    """The vendor refused our credentials, or they may not do this."""
+    """The vendor refused the credentials, or they may not do this."""
 
     outcome_unknown: ClassVar[bool] = False
     known_outcome: ClassVar[str] = "the vendor refused it"
@@ -137,7 +138,7 @@ class TelecomAuthError(TelecomError):
 
 
 class TelecomRedirectError(TelecomError):
-    """The host answered with a redirect. None is followed: credentials stay where they were meant to go.
+    """The host redirects. Redirects are not followed: the credentials are for this host only.
 
     A server may answer 302 after it has acted: for such statuses `calls.retry` raises TelecomUnknownError.
     """
@@ -165,7 +166,7 @@ class TelecomServerError(TelecomError):
 
 
 class TelecomAnswerError(TelecomServerError):
-    """The vendor's answer cannot be read. `length` and `sha256` name the body without holding it."""
+    """The vendor's response cannot be read. `length` and `sha256` identify the body without its content."""
 
     next_step: ClassVar[str] = "try again later; check that the host of {conn_id} is that of the vendor's API"
 
@@ -186,7 +187,7 @@ class TelecomNotSentError(TelecomError):
 
 
 class TelecomNoAnswerError(TelecomError):
-    """A read got no whole answer. Asking again does no harm."""
+    """A read got no complete response. Asking again does no harm."""
 
     temporary: ClassVar[bool] = True
     known_outcome: ClassVar[str] = "it was a read, so asking again does no harm"
@@ -194,7 +195,7 @@ class TelecomNoAnswerError(TelecomError):
 
 
 class TelecomUnknownError(TelecomError):
-    """The effect may have happened, and no answer says so. Repeating it may do it twice.
+    """The effect may have happened, but no response says so. Sending it again may do it twice.
 
     It counts as temporary: a retried task reads the journal, which knows whether it may send again.
     """
@@ -203,20 +204,38 @@ class TelecomUnknownError(TelecomError):
     next_step: ClassVar[str] = "ask the vendor before it is sent again"
 
 
-def to_dict(error: TelecomError) -> dict[str, Any]:
-    """Return an error as JSON, to cross Airflow's database."""
-    return {"kind": type(error).__name__, **error.__dict__}
+class StoredError(TypedDict, total=False):
+    """An error as JSON. A rename of these keys would make stored errors unreadable."""
+
+    kind: Required[str]
+    text: Required[str]
+    call: str | None
+    status: int | None
+    code: str | None
+    retry_after: float | None
+    partial: bool
+    conn_id: str | None
+    host: str | None
+    field: str
+    rule: str
+    length: int
+    sha256: str
 
 
-def from_dict(facts: dict[str, Any]) -> TelecomError:
-    """Return the error that `told` told of, or a plain TelecomError for a kind unknown here."""
-    state = dict(facts)
+def to_dict(error: TelecomError) -> StoredError:
+    """Return an error as JSON, for Airflow's database."""
+    return cast("StoredError", {"kind": type(error).__name__, **error.__dict__})
+
+
+def from_dict(stored: StoredError) -> TelecomError:
+    """Return the error of `to_dict`, or a plain TelecomError if its class is unknown here."""
+    state: dict[str, object] = dict(stored)
     name = state.pop("kind")
-    kinds = {kind.__name__: kind for kind in _family(TelecomError)}
-    return _revive(kinds.get(name, TelecomError), state)
+    classes = {kind.__name__: kind for kind in _with_subclasses(TelecomError)}
+    return _restore(classes.get(str(name), TelecomError), state)
 
 
-def _family(kind: type[TelecomError]) -> Iterator[type[TelecomError]]:
+def _with_subclasses(kind: type[TelecomError]) -> Iterator[type[TelecomError]]:
     yield kind
     for inner in kind.__subclasses__():
-        yield from _family(inner)
+        yield from _with_subclasses(inner)

@@ -1,7 +1,6 @@
-"""What protects a vendor and our bill across calls: breaker, retry budget, rate.
+"""The limits that all calls of one account share: circuit breaker, retry budget and rate limit.
 
-One guard stands per host and credential in a process. It reads a clock and keeps counts; it never
-waits: it says how long to wait, and the call yields that as a step.
+They never sleep: they return how long to wait, and the call yields that as a step.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from airflow_provider_telecom.calls.retry_after import (
 
 Clock = Callable[[], float]
 
-_OPENS_AFTER_FAILURES = 5
-_PROBES_AFTER_SECONDS = 30.0
-_BUDGET, _REPEAT_COSTS, _SUCCESS_PAYS = 100, 5, 1
+_FAILURES_TO_OPEN = 5
+_SECONDS_TO_PROBE = 30.0
+_BUDGET, _RETRY_COST, _SUCCESS_REFUND = 100, 5, 1
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def parse_rate_limit(rate: str) -> float:
-    """Return the spacing that a rate such as `10/s`, `600/m` or `1000/h` asks for."""
+    """Return the seconds between two requests for a rate such as `10/s`, `600/m` or `1000/h`."""
     found = _RATE.fullmatch(rate.strip())
     if not found or float(found.group(1)) <= 0:
         raise TelecomInputError("rate_limit", "must be like 10/s, 600/m or 1000/h")
@@ -44,7 +43,7 @@ def parse_rate_limit(rate: str) -> float:
 
 @dataclass
 class AccountLimits:
-    """The state shared by all calls of one account in this process. Thread-safe."""
+    """The limits of one account in this process. Thread-safe."""
 
     spacing: float = 0.0
     """Seconds between two requests; 0 for no limit."""
@@ -61,34 +60,34 @@ class AccountLimits:
         """Return the seconds until a request may be sent. Changes nothing, unlike `admit` and `turn`.
 
         Raises TelecomNotSentError while the breaker is open, and TelecomThrottledError for a wait of more
-        than LONGEST_WAIT.
+        than MAX_WAIT.
         """
         with self._lock:
-            self._refuse_while_open()
+            self._raise_while_open()
             return self._wait()
 
     def check_breaker(self) -> None:
-        """Raise TelecomNotSentError while the breaker is open, but let one probe through every 30 s."""
+        """Raise TelecomNotSentError while the breaker is open, except for one probe every 30 s."""
         with self._lock:
-            if self._refuse_while_open():
+            if self._raise_while_open():
                 self._opened_at = self.clock()
 
-    def _refuse_while_open(self) -> bool:
-        """Return whether the breaker has opened and the next request is its probe."""
-        if self._failures < _OPENS_AFTER_FAILURES or self._opened_at is None:
+    def _raise_while_open(self) -> bool:
+        """Return whether the breaker is open and the next request is its probe."""
+        if self._failures < _FAILURES_TO_OPEN or self._opened_at is None:
             return False
-        shut_for = self._opened_at + _PROBES_AFTER_SECONDS - self.clock()
-        if shut_for > 0:
+        open_for = self._opened_at + _SECONDS_TO_PROBE - self.clock()
+        if open_for > 0:
             raise TelecomNotSentError(
-                f"not sent: the last {self._failures} requests failed; the next try is let through soon",
-                retry_after=round(shut_for, 1),
+                f"not sent: the last {self._failures} requests failed; the next one is sent soon",
+                retry_after=round(open_for, 1),
             )
         return True
 
     def reserve_turn(self) -> float:
-        """Take the next free turn and return the seconds until it comes.
+        """Reserve the next free turn and return the seconds until it comes.
 
-        Raises TelecomThrottledError, and takes no turn, for a wait of more than LONGEST_WAIT.
+        Raises TelecomThrottledError, and reserves nothing, for a wait of more than MAX_WAIT.
         """
         with self._lock:
             wait = self._wait()
@@ -106,40 +105,40 @@ class AccountLimits:
         return wait
 
     def pause_sending(self, seconds: float) -> None:
-        """Let nobody send for `seconds`, at most LONGEST_RETRY_AFTER, because the vendor said so."""
+        """Let no call send for `seconds`, at most MAX_RETRY_AFTER: the vendor asked for it."""
         with self._lock:
             self._next_turn = max(self._next_turn, self.clock() + min(seconds, MAX_RETRY_AFTER))
 
     def record_success(self) -> None:
-        """The vendor is alive: it answered, if only with a refusal."""
+        """Record a response, which may be a refusal: the vendor is up."""
         with self._lock:
             self._failures, self._opened_at = 0, None
-            self._budget = min(_BUDGET, self._budget + _SUCCESS_PAYS)
+            self._budget = min(_BUDGET, self._budget + _SUCCESS_REFUND)
 
     def record_failure(self, began: float) -> None:
-        """The vendor failed or could not be reached, with a request that began at `began` by the clock.
+        """Record that a request that began at `began` (by the clock) failed or did not reach the vendor.
 
-        Requests that fail side by side count as one failure: when a host drops its idle connections,
-        all threads see it at once.
+        Requests that fail at the same time count as one failure: when a host drops its idle connections, all
+        threads see it at once.
         """
         with self._lock:
             if began < self._last_failure:
                 return
             self._failures += 1
             self._last_failure = self.clock()
-            if self._failures >= _OPENS_AFTER_FAILURES:
+            if self._failures >= _FAILURES_TO_OPEN:
                 self._opened_at = self._last_failure
 
     def spend_retry(self) -> bool:
-        """Pay for one repeat. False when the budget is used up: a vendor that is down gets no storm."""
+        """Pay for one retry. False if the budget is used up, as it is while a vendor is down."""
         with self._lock:
-            if self._budget < _REPEAT_COSTS:
+            if self._budget < _RETRY_COST:
                 return False
-            self._budget -= _REPEAT_COSTS
+            self._budget -= _RETRY_COST
             return True
 
     def apply_headers(self, headers: Mapping[str, str]) -> None:
-        """Stop in time when `X-Rate-Limit-Remaining` says that the quota is used up."""
+        """Stop sending until the reset if `X-Rate-Limit-Remaining` says that the quota is used up."""
         reset = parse_wait(headers.get("x-rate-limit-reset", ""), self.wall_clock)
         if reset is not None and is_quota_exhausted(headers):
             self.pause_sending(reset)

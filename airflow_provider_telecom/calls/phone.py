@@ -1,7 +1,7 @@
-"""Telephone numbers: one canonical form inside, and the form that each endpoint wants on the wire.
+"""Telephone numbers: one canonical form, and the forms that the endpoints require.
 
-Canonical is E.164 without the plus: `380670000200`. Full-width and other digits that only look like
-0-9 are refused rather than guessed at.
+The canonical form is E.164 without the plus: `380670000200`. Full-width and other digits that look like 0-9
+are rejected.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from functools import lru_cache
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import mask_number
 
-# Ukrainian mobile numbers by their operator codes, and Russian ones: most of what comes. The rest is
-# for the numbering plans of `phonenumbers`, whose import and parse are slower.
+# Ukrainian mobile numbers by their operator codes, and Russian ones: most numbers. The others are left to the
+# numbering plans of `phonenumbers`, whose import and parser are slower.
 _CANONICAL = re.compile(r"\+?(380(?:39|50|63|66|67|68|73|77|91|92|93|94|95|96|97|98|99)[0-9]{7}|79[0-9]{9})")
 _WRITTEN = re.compile(r"[0-9+() .\-]{3,32}")
 
 
 def e164(number: str | int, region: str = "UA", *, field: str = "msisdn") -> str:
-    """Return a number, in any common form, as E.164 digits without the plus.
+    """Return a number in any common form as E.164 digits without the plus.
 
-    `region` (ISO 3166) is taken for numbers written without a country code. Raises TelecomInputError.
+    `region` (ISO 3166) is the country of numbers without a country code. Raises TelecomInputError.
     """
     text = str(number).strip()
     if canonical := _CANONICAL.fullmatch(text):
         return canonical.group(1)
     if not _WRITTEN.fullmatch(text):
-        raise _wrong(field, text, "may hold only the digits 0-9, a leading + and ( ) . - or blanks")
+        raise _invalid(field, text, "may hold only the digits 0-9, a leading + and ( ) . - or blanks")
     return _by_numbering_plan(text, region, field)
 
 
 @lru_cache(maxsize=20_000)
 def e164_or_none(number: str, region: str) -> str | None:
-    """Return a number as `e164` does; None for extensions, short codes and hidden numbers: of no plan."""
+    """Return a number as `e164` does; None for extensions, short codes and withheld numbers."""
     try:
         return e164(number, region)
     except TelecomInputError:
@@ -43,21 +43,21 @@ def e164_or_none(number: str, region: str) -> str | None:
 def _by_numbering_plan(text: str, region: str, field: str) -> str:
     import phonenumbers
 
-    for candidate in (text, f"+{text}"):  # "380..." without a plus is written in full far more often than not
+    for candidate in (text, f"+{text}"):  # "380..." without a plus nearly always has its country code
         try:
             parsed = phonenumbers.parse(candidate, region)
         except phonenumbers.NumberParseException:
             continue
         if phonenumbers.is_valid_number(parsed):
             return f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
-    raise _wrong(
+    raise _invalid(
         field,
         text,
-        f"not a number of any numbering plan ({region} is taken for those without a country code)",
+        f"not a number of any numbering plan ({region} is assumed for those without a country code)",
     )
 
 
-def _wrong(field: str, text: str, rule: str) -> TelecomInputError:
+def _invalid(field: str, text: str, rule: str) -> TelecomInputError:
     return TelecomInputError(field, rule, shown=mask_number(text))
 
 
@@ -72,5 +72,5 @@ def without_country_code(msisdn: str) -> str:
 
 
 def as_dialled_in_russia(msisdn: str) -> str:
-    """Return a number as dialled in Russia: `8` and ten digits, or `810` and the number in full abroad."""
+    """Return a number as dialled in Russia: `8` and ten digits, or `810` and the full number abroad."""
     return f"8{msisdn[1:]}" if msisdn.startswith("7") and len(msisdn) == 11 else f"810{msisdn}"

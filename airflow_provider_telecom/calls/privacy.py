@@ -1,4 +1,4 @@
-"""What may be shown of a number and a secret, and of an error that leaves a call."""
+"""What logs and errors may show of secrets, numbers and tracebacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Secret:
-    """A string that does not show itself. `reveal()` is for the one line that signs a request."""
+    """A string that is not shown. `reveal()` is for the line that authenticates a request."""
 
     __slots__ = ("_value",)
 
@@ -39,15 +39,15 @@ class Secret:
 
 
 class HideTraceback:
-    """A context manager from which errors come without the frames in which they arose, and without causes.
+    """A context manager that removes the traceback and the causes of errors.
 
-    Error trackers record the local variables of all frames of a traceback, and of those of its causes. Ours,
-    and those of the HTTP libraries, hold signed headers, bodies, numbers and texts. Where an error arose goes
-    to the DEBUG log, without variables.
+    Error trackers record the local variables of all frames of a traceback and of its causes. Our frames, and
+    those of the HTTP libraries, hold credentials, bodies, numbers and texts. The DEBUG log says where an
+    error was raised, without variables.
     """
 
     def __enter__(self) -> None:
-        self._handled_outside = sys.exc_info()[1]
+        self._handled_before = sys.exc_info()[1]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
@@ -55,15 +55,15 @@ class HideTraceback:
         if error is None:
             return
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s arose here:\n%s", type(error).__name__, "".join(traceback.format_tb(frames)))
+            log.debug("%s was raised here:\n%s", type(error).__name__, "".join(traceback.format_tb(frames)))
         del frames
         error.__cause__ = None
-        error.__context__ = None if self._handled_outside is error else self._handled_outside
+        error.__context__ = None if self._handled_before is error else self._handled_before
         raise error.with_traceback(None)
 
 
 def mask_number(number: str) -> str:
-    """Return a number fit for a log: the first five characters and the last two, as `38067*****67`."""
+    """Return a number for a log: the first five characters and the last two, as `38067*****67`."""
     return (
         f"{number[:5]}{'*' * max(0, len(number) - 7)}{number[-2:]}" if len(number) > 7 else "*" * len(number)
     )

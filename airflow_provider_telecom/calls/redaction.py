@@ -1,4 +1,4 @@
-"""Makes a vendor's text fit for an error: without our credentials, what we sent, and long numbers."""
+"""Redacts a vendor's text for an error: no credentials, nothing that we sent, no long numbers."""
 
 from __future__ import annotations
 
@@ -14,43 +14,44 @@ from airflow_provider_telecom.calls.request import Form, Json, Request
 
 _LONG_NUMBER = re.compile(r"\d(?:[ ()-]?\d){8,}")
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/_=.-]{24,}")
-_SHORTEST_ECHO = 4
-_PART_OF_A_SECRET = 8
-_LONGEST_READ, _LONGEST_TEXT = 4000, 200
+_MIN_ECHO = 4
+_MIN_PART_OF_SECRET = 8
+_MAX_READ, _MAX_TEXT = 4000, 200
 _LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)  # str.lower() can change the length
 
 
 def redact(text: str, request: Request) -> str:
-    """Return a vendor's text fit for an error, cut short.
+    """Return a vendor's text for an error, redacted and truncated.
 
-    Struck out: credentials that signed `request`, also parts of them and encoded forms; values that it sent;
-    long numbers; whatever looks like a token. Half a surrogate pair becomes `?`: no log could be written.
+    Redacted are the credentials of `request`, also in parts and in encoded forms; the values that it sent;
+    long numbers; and whatever looks like a token. An unpaired surrogate becomes `?`, since logs cannot encode
+    it.
     """
-    text = " ".join(text.encode("utf-8", "replace").decode().split())[:_LONGEST_READ]
-    text = _without_parts(text, {form for secret in request.secrets for form in _forms(secret)})
-    for echo in sorted(set(_sent(request)), key=len, reverse=True):
+    text = " ".join(text.encode("utf-8", "replace").decode().split())[:_MAX_READ]
+    text = _without_secrets(text, {form for secret in request.secrets for form in _forms(secret)})
+    for echo in sorted(set(_sent_values(request)), key=len, reverse=True):
         text = text.replace(echo, "***")
     text = _TOKEN_LIKE.sub("***", _LONG_NUMBER.sub("***", text))
-    return " ".join(text.split())[:_LONGEST_TEXT]
+    return " ".join(text.split())[:_MAX_TEXT]
 
 
-def _without_parts(text: str, secrets: Iterable[str]) -> str:
-    """Return a text without all that also stands in one of the secrets, from 8 characters on."""
+def _without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return a text without any 8 characters or more that are also in one of the secrets."""
     lowered = text.translate(_LOWER_CASE)
-    struck = bytearray(len(text))
+    hidden = bytearray(len(text))
     for secret in secrets:
         wanted = secret.translate(_LOWER_CASE)
-        size = min(_PART_OF_A_SECRET, len(wanted))
+        size = min(_MIN_PART_OF_SECRET, len(wanted))
         parts = {wanted[place : place + size] for place in range(len(wanted) - size + 1)}
         for place in range(len(text) - size + 1):
             if lowered[place : place + size] in parts:
-                struck[place : place + size] = b"\x01" * size
-    shown = "".join("\0" if hidden else letter for letter, hidden in zip(text, struck, strict=True))
-    return re.sub("\0+", "***", shown)
+                hidden[place : place + size] = b"\x01" * size
+    visible = "".join("\0" if is_hidden else letter for letter, is_hidden in zip(text, hidden, strict=True))
+    return re.sub("\0+", "***", visible)
 
 
 def _forms(secret: Secret) -> Iterator[str]:
-    """Yield a secret in the forms in which an answer may hold it."""
+    """Yield a secret in the forms in which a response may echo it."""
     value = secret.reveal()
     if value:
         yield from (value, quote(value, safe=""), quote(value), quote_plus(value), escape(value))
@@ -58,20 +59,20 @@ def _forms(secret: Secret) -> Iterator[str]:
 
 
 def _base64_forms(value: bytes) -> Iterator[str]:
-    """Yield what base64 makes of a value, wherever it stands in a longer one (`user:secret`)."""
+    """Yield the base64 of a value, at each offset in a longer value such as `user:secret`."""
     yield b64encode(value).decode().rstrip("=")
     for before in range(3):
         first, end = -(-8 * before // 6), 8 * (before + len(value)) // 6
-        if end - first >= _PART_OF_A_SECRET:
+        if end - first >= _MIN_PART_OF_SECRET:
             for encode in (b64encode, urlsafe_b64encode):
                 yield encode(bytes(before) + value).decode()[first:end]
 
 
-def _sent(request: Request) -> Iterator[str]:
+def _sent_values(request: Request) -> Iterator[str]:
     body = request.body
     content = body.value if isinstance(body, Json) else body.fields if isinstance(body, Form) else None
     for value in _leaves([request.ids, request.query, request.headers, content]):
-        if len(value) >= _SHORTEST_ECHO:
+        if len(value) >= _MIN_ECHO:
             yield value
 
 

@@ -1,4 +1,4 @@
-"""What a call asks for, and what may come back. Values only: nothing here does I/O."""
+"""Requests and their outcomes. Values only: nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from airflow_provider_telecom.calls.privacy import Secret
 
 
 class Idempotency(Enum):
-    """What a second copy of a request costs a customer. Each request must say it.
+    """What a duplicate of a request costs a customer. Each request must say it.
 
-    The rules that follow from it stand in `calls.retry`.
+    The retry rules that follow from it are in `calls.retry`.
     """
 
     READ = "R"
-    """Repeat freely."""
+    """A read: a duplicate costs nothing."""
     BILLED_READ = "RB"
-    """Harmless to people, but each copy is billed."""
+    """A read, but each duplicate is billed."""
     SET_STATE = "S"
-    """A copy gives the same state; a late copy can undo somebody's newer change."""
+    """Sets a state. A duplicate sets the same state; a late one can undo somebody's newer change."""
     WITH_KEY = "K"
-    """Paid, but the vendor recognises our key and does it once."""
+    """Paid, with an idempotency key: the vendor does it once."""
     DRAFT = "D"
-    """Creates something free that can be abandoned."""
+    """Creates an object that costs nothing and can be abandoned."""
     NONE = "X"
-    """Paid or visible, and nothing tells a copy from a second order."""
+    """Paid or visible, without an idempotency key: a duplicate is a second order."""
     TOKEN = "T"  # noqa: S105 - the class of token calls, not a token
-    """Mints a credential; asking again mints another."""
+    """Creates a token; a duplicate creates another one."""
 
     @property
     def is_effect(self) -> bool:
-        """Whether an unknown outcome leaves a question that somebody has to settle."""
+        """Whether somebody has to find out what happened after an unknown outcome."""
         return self in (Idempotency.SET_STATE, Idempotency.WITH_KEY, Idempotency.DRAFT, Idempotency.NONE)
 
 
@@ -57,32 +57,32 @@ class Form:
 
 
 class Target(Protocol):
-    """Where a download goes: a `pathlib.Path`, an Airflow `ObjectStoragePath`, or alike."""
+    """The path of a download: a `pathlib.Path`, an Airflow `ObjectStoragePath`, or alike."""
 
     @property
     def name(self) -> str:
         """The last part of the path."""
 
     def with_name(self, name: str, /) -> Any:
-        """Return a neighbour of that name."""
+        """Return a path of that name in the same folder."""
 
     def open(self, mode: Literal["wb"], /) -> IO[bytes]:
-        """Open it."""
+        """Open the file."""
 
     def rename(self, target: Any, /) -> object:
-        """Move it there, replacing what stood there."""
+        """Move the file there, and replace what is there."""
 
     def unlink(self) -> None:
-        """Remove it."""
+        """Remove the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Stream a good answer to `target` (written beside, then renamed) in place of keeping it in memory.
+    """Stream the response's body to the file `target` (written beside it, then renamed).
 
-    `wanted` sees the status, the headers and the first bytes, and says whether this is the file or an
-    error that the vendor sent in its place; an error is read into memory as ever. Without a target nothing
-    is read after the first bytes of the file.
+    `is_file` gets the status, the headers and the first bytes, and returns whether this is the file or an
+    error in its place; an error is read into memory as always. Without a target nothing is read after the
+    first bytes of the file.
     """
 
     target: Target | None
@@ -91,15 +91,15 @@ class Save:
 
 MEGABYTE = 1 << 20
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.:+-]{1,128}")
-_HOLE = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
     """One HTTP request below a vendor's base URL.
 
-    `path` is a template such as `/sms/{message_id}`, filled from `ids` and quoted here and nowhere
-    else; the template, never the filled path, is what errors and logs show.
+    `path` is a template such as `/sms/{message_id}`; only here its ids are filled in and quoted. Errors and
+    logs show the template.
     """
 
     method: str
@@ -112,9 +112,9 @@ class Request:
     save: Save | None = None
     max_bytes: int = 16 * MEGABYTE
     deadline: float | None = None
-    """Seconds that this request may take in all; the retry loop sets what is left of the call's."""
+    """Seconds that this request may take; the retry loop sets what is left of the call's time."""
     secrets: tuple[Secret, ...] = ()
-    """The credentials that sign this request, each in the forms that an answer may repeat."""
+    """The credentials in this request, in each form that a response may echo."""
 
     @property
     def label(self) -> str:
@@ -125,23 +125,23 @@ class Request:
         return f"<Request {self.label}>"
 
     def url(self, base_url: str) -> str:
-        """Return the address. Raises TelecomInputError for an id that could change the path's meaning."""
-        path = _HOLE.sub(lambda hole: self._quoted(hole.group(1)), self.path)
+        """Return the URL. Raises TelecomInputError for an id that could change the path's meaning."""
+        path = _PLACEHOLDER.sub(lambda found: self._quoted_id(found[1]), self.path)
         query = f"?{urlencode(reveal_secrets(self.query))}" if self.query else ""
         return f"{base_url.rstrip('/')}{path}{query}"
 
-    def _quoted(self, name: str) -> str:
+    def _quoted_id(self, name: str) -> str:
         value = str(self.ids[name])
         if not _SAFE_ID.fullmatch(value) or set(value) == {"."}:
             raise TelecomInputError(name, "must be 1 to 128 of the characters A-Z a-z 0-9 _ . : + -")
         return quote(value, safe="")
 
     def with_auth_header(self, name: str, value: Secret, *secrets: Secret) -> Request:
-        """Return the request with a header that proves who we are; `secrets` are the credentials in it."""
+        """Return the request with a header that authenticates it; `secrets` are the credentials in it."""
         return replace(self, headers={**self.headers, name: value}, secrets=(*self.secrets, *secrets))
 
     def with_auth_query(self, name: str, value: Secret) -> Request:
-        """Return the request with a query parameter that proves who we are."""
+        """Return the request with a query parameter that authenticates it."""
         return replace(self, query={**self.query, name: value}, secrets=(*self.secrets, value))
 
 
@@ -149,15 +149,15 @@ V = TypeVar("V")
 
 
 def reveal_secrets(values: Mapping[str, V | Secret]) -> dict[str, V | str]:
-    """Return headers or a query with the secrets in them revealed. Only for what is sent next."""
+    """Return headers or a query with their secrets in plain text, right before they are sent."""
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """A whole answer. Header names are in lower case; `body` is unpacked, and empty if it was saved.
+    """A complete response. Header names are in lower case; `body` is decompressed, and empty if it was saved.
 
-    `request` is the signed request that it answers, so that errors can be cleaned of what it echoes.
+    `request` is the authenticated request, so that what the response echoes of it can be redacted.
     """
 
     status: int
@@ -172,14 +172,14 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The request certainly did not reach the vendor. `reason` holds no address and no body."""
+    """The request certainly did not reach the vendor. `reason` holds no URL and no body."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The vendor may have acted; no whole answer came back."""
+    """The vendor may have acted; no complete response came back."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""Reading answers: strict, bounded, and with errors that never hold what they could not read."""
+"""Reading responses: strictly, within limits, and with errors that never hold the content."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from airflow_provider_telecom.calls.retry_after import retry_after
 
 T = TypeVar("T")
 
-_MOST_DIGITS = 400
-# A whole pair, half of one (the group), or another backslash with what it stands before.
+_MAX_DIGITS = 400
+# A surrogate pair, an unpaired surrogate (the group), or another escape sequence.
 _SURROGATES = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -36,69 +36,69 @@ _SURROGATES = re.compile(
 
 
 class ErrorDetails(NamedTuple):
-    """What a vendor's error body says: its code and its text, either of them perhaps empty."""
+    """The code and the text of a vendor's error body; both may be empty."""
 
     code: str | None = None
     text: str = ""
 
 
 def unreadable_response(why: str, body: bytes, status: int | None = None) -> TelecomAnswerError:
-    """Return the error for a body that makes no sense; it names the body by length and hash."""
+    """Return the error for a body that cannot be read; it identifies the body by length and hash."""
     return TelecomAnswerError(why, length=len(body), sha256=hashlib.sha256(body).hexdigest(), status=status)
 
 
 def read_json(body: bytes) -> Any:
-    """Return what a JSON body holds, fractions as Decimal. Raises TelecomAnswerError.
+    """Return the content of a JSON body, fractions as Decimal. Raises TelecomAnswerError.
 
-    Refused: other encodings than UTF-8, NaN and Infinity, a key given twice, nesting too deep, and numbers
-    that are far from what a float can hold. Half a surrogate pair, as a cut emoji leaves it, becomes U+FFFD:
-    no database, no file and no log takes it.
+    Rejected are other encodings than UTF-8, NaN and Infinity, duplicate keys, deep nesting, and numbers far
+    beyond the range of a float. An unpaired surrogate, as a truncated emoji leaves it, becomes U+FFFD:
+    databases, files and logs cannot store it.
     """
     try:
         return json.loads(
-            _without_halves(body.decode("utf-8-sig")),
+            _replace_unpaired(body.decode("utf-8-sig")),
             parse_float=_fraction,
-            parse_constant=_refuse_constant,
+            parse_constant=_reject_constant,
             object_pairs_hook=reject_duplicate_keys,
         )
     except (ValueError, ArithmeticError, RecursionError):
         raise unreadable_response("not JSON", body) from None
 
 
-def _without_halves(text: str) -> str:
+def _replace_unpaired(text: str) -> str:
     if "\\ud" not in text and "\\uD" not in text:
         return text
     return _SURROGATES.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
 
 
 def _fraction(text: str) -> Decimal:
-    """Return a fraction. `1e999999999` is refused: whoever makes an int of it waits for hours."""
+    """Return a fraction. `1e999999999` is rejected: its conversion to an int would take hours."""
     number = Decimal(text)
-    if len(text) > _MOST_DIGITS or abs(number.adjusted()) > _MOST_DIGITS:
-        raise ValueError("no such number")
+    if len(text) > _MAX_DIGITS or abs(number.adjusted()) > _MAX_DIGITS:
+        raise ValueError("out of range")
     return number
 
 
-def _refuse_constant(name: str) -> Any:
+def _reject_constant(name: str) -> Any:
     raise ValueError(name)
 
 
 def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return pairs as a dict. Raises ValueError when a key stands twice."""
+    """Return pairs as a dict. Raises ValueError for a duplicate key."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a duplicate key")
     return found
 
 
 def to_model(model: type[T], value: object, body: bytes = b"") -> T:
-    """Return `value` as a `model`. Raises TelecomAnswerError that names fields, never their content."""
+    """Return `value` as a `model`. Raises TelecomAnswerError, which names fields and not their content."""
     try:
         adapter: TypeAdapter[T] = _adapter(cast("Hashable", model))
         return adapter.validate_python(value)
     except ValidationError as error:
-        places = sorted({".".join(map(str, fault["loc"])) or "the answer" for fault in error.errors()})
-        raise unreadable_response(f"unexpected answer, see {', '.join(places[:5])}", body) from None
+        fields = sorted({".".join(map(str, fault["loc"])) or "the answer" for fault in error.errors()})
+        raise unreadable_response(f"unexpected answer, see {', '.join(fields[:5])}", body) from None
 
 
 @cache
@@ -107,10 +107,10 @@ def _adapter(model: Hashable) -> TypeAdapter[Any]:
 
 
 def mentions_failure(value: object) -> bool:
-    """Return whether JSON mentions a failure anywhere, which no answer of a success does.
+    """Return whether JSON mentions a failure anywhere, which no response of a success does.
 
-    That is a field named for errors that holds something, a field such as `success` that is not true, or a
-    status such as `failed`.
+    That is a non-empty field with a name like `error`, a field like `success` that is not true, or a status
+    like `failed`.
     """
     if isinstance(value, list):
         return any(map(mentions_failure, value))
@@ -145,9 +145,9 @@ _STATUSES = frozenset({"status", "state", "result"})
 
 
 def raise_for_status(response: Response, error_details: Callable[[], ErrorDetails]) -> None:
-    """Raise the error that the HTTP status stands for; do nothing for a 2xx.
+    """Raise the error for an HTTP status; do nothing for a 2xx.
 
-    `complaint` reads the vendor's error body and is asked only when there is an error to explain.
+    `error_details` reads the vendor's error body and is called only for an error.
     """
     status = response.status
     if 200 <= status < 300:
@@ -155,11 +155,11 @@ def raise_for_status(response: Response, error_details: Callable[[], ErrorDetail
     kind = error_for_status(status)
     if 300 <= status < 400:
         raise kind("the vendor's host redirects, and redirects are not followed", status=status)
-    said = error_details()
+    details = error_details()
     raise kind(
-        said.text or _DEFAULT_TEXT.get(kind, "refused"),
+        details.text or _DEFAULT_TEXT.get(kind, "refused"),
         status=status,
-        code=said.code,
+        code=details.code,
         retry_after=retry_after(response.headers) if status in (429, 503) else None,
     )
 
@@ -172,9 +172,9 @@ _DEFAULT_TEXT: dict[type[TelecomError], str] = {
 }
 
 
-# Request Timeout, Too Early, and nginx's "client closed request" come from a server that gave up waiting. It,
-# or another one behind it, may have acted.
-_LIKE_A_LOST_ANSWER = (408, 425, 499)
+# Request Timeout, Too Early, and nginx's "client closed request" come from a server that gave up waiting.
+# This server, or one behind it, may have acted.
+_LIKE_A_LOST_RESPONSE = (408, 425, 499)
 
 
 def error_for_status(status: int) -> type[TelecomError]:
@@ -187,6 +187,6 @@ def error_for_status(status: int) -> type[TelecomError]:
     }
     if status in by_status:
         return by_status[status]
-    if status < 200 or status >= 500 or status in _LIKE_A_LOST_ANSWER:
+    if status < 200 or status >= 500 or status in _LIKE_A_LOST_RESPONSE:
         return TelecomServerError
     return TelecomRedirectError if status < 400 else TelecomRejectedError

@@ -1,16 +1,16 @@
-"""When a request may be sent again: the one rule table, and the loop that keeps to it.
+"""When a request may be sent again: the rule table, and the loop that applies it.
 
 | class | not sent | unknown, 5xx, 408, 425, 499, unreadable 2xx | 429 |
 |---|---|---|---|
-| READ, TOKEN, KEYED | 4 requests in all | 4 (KEYED: with the same key) | 4, after Retry-After |
+| READ, TOKEN, WITH_KEY | 4 requests in all | 4 (WITH_KEY: with the same key) | 4, after Retry-After |
 | BILLED_READ | 4 | 2 | 4, after Retry-After |
-| SET_STATE, DRAFT, UNKEYED | 4 | 1: the caller gets TelecomUnknownError | 4, after Retry-After |
+| SET_STATE, DRAFT, NONE | 4 | 1: the caller gets TelecomUnknownError | 4, after Retry-After |
 
-A 401 is the auth scheme's affair (`auth/`); every other refusal is final. Three things can end the
-repeating sooner: the call's deadline, the retry budget, and a Retry-After too long for a worker.
+A 401 is handled by the auth scheme (`auth/`); every other refusal is final. Three things can end the retries
+sooner: the call's deadline, the retry budget, and a Retry-After that is too long for a worker.
 
-No redirect is followed. 301, 307 and 308 say that the request belongs elsewhere. A server may answer 302 or
-another 3xx after it has done what was asked, so the outcome of an effect is unknown then.
+Redirects are not followed. 301, 307 and 308 say that the request belongs elsewhere. A server may answer 302
+or another 3xx after it has acted, so the outcome of an effect is unknown then.
 """
 
 from __future__ import annotations
@@ -52,46 +52,45 @@ MAX_REQUESTS_IF_UNKNOWN = {
     Idempotency.DRAFT: 1,
     Idempotency.NONE: 1,
 }
-_MOVED = (301, 307, 308)
-_FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.5, 20.0
+_NEVER_ACTED_ON = (301, 307, 308)
+_FIRST_BACK_OFF, _MAX_BACK_OFF = 0.5, 20.0
 
 
 class Auth(Protocol):
-    """How a request proves who we are."""
+    """An authentication scheme."""
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
-        """Yield the signed request, and what renewing takes; return the last outcome."""
+        """Yield the authenticated request, and the steps to renew a token; return the last outcome."""
 
 
 def wait_until_ready(auth: Auth, limits: AccountLimits) -> Call[None]:
-    """Wait until a request may be sent, and have what it takes to sign it, such as a token.
+    """Wait until a request may be sent and a token is at hand.
 
-    What writes down that something is about to be sent runs this first. Then a task that is killed while it
-    waits or fetches a token has left no intent behind. Raises TelecomNotSentError, TelecomThrottledError and
-    TelecomAuthError.
+    It runs before the intent of an effect is written: a task that is killed while it waits or fetches a token
+    has then left no intent. Raises TelecomNotSentError, TelecomThrottledError and TelecomAuthError.
     """
     if wait := limits.delay():
         yield Sleep(wait, wait)
-    signing = auth.flow(Request("GET", "/", Idempotency.READ))  # is signed, and never sent
+    flow = auth.flow(Request("GET", "/", Idempotency.READ))  # it is never sent
     answer: Any = None
     failure: Exception | None = None
-    while not isinstance(step := signing.throw(failure) if failure else signing.send(answer), Request):
+    while not isinstance(step := flow.throw(failure) if failure else flow.send(answer), Request):
         try:
             answer, failure = (yield step), None
         except Exception as error:
             answer, failure = None, error
-    signing.close()
+    flow.close()
 
 
 def should_retry(idempotency: Idempotency, error: TelecomError, requests_so_far: int) -> bool:
-    """Whether a request of this class may go out again after `error`. Pure: this is the rule table."""
+    """Whether a request of this class may be sent again after `error`: the rule table as a pure function."""
     most = MAX_REQUESTS_IF_UNKNOWN[idempotency] if error.outcome_unknown else MAX_REQUESTS
     return error.temporary and requests_so_far < most
 
 
 def backoff_after(requests_so_far: int, retry_after: float | None) -> Sleep:
-    """Return how long to wait: full jitter from nothing to a doubling bound, never less than asked for."""
-    bound = min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** (requests_so_far - 1))
+    """Return the backoff: random, up to a bound that doubles, and never less than `retry_after`."""
+    bound = min(_MAX_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** (requests_so_far - 1))
     asked = retry_after or 0.0
     return Sleep(asked, asked + bound)
 
@@ -99,13 +98,13 @@ def backoff_after(requests_so_far: int, retry_after: float | None) -> Sleep:
 def send_with_retry(
     request: Request, auth: Auth, read: Callable[[Response], T], limits: AccountLimits, deadline: float
 ) -> Call[T]:
-    """Send `request` until `read` makes sense of an answer or the rules say stop.
+    """Send `request`, and again as the rules allow, until `read` returns a result.
 
-    `read` turns an answer into a result or raises a TelecomError. `deadline` is in seconds for the whole
-    call; waits that the vendor asks for come on top. Errors carry the request's label.
+    `read` returns the result of a response or raises a TelecomError. `deadline` is in seconds for the whole
+    call, not counting the waits that the vendor asks for. Errors hold the request's label.
     """
     ends = limits.clock() + deadline
-    in_doubt = False  # whether an earlier copy may have arrived
+    in_doubt = False  # whether an earlier request may have arrived
     for attempt in count(1):
         try:
             limits.check_breaker()
@@ -116,32 +115,31 @@ def send_with_retry(
             began = limits.clock()
             outcome = yield from auth.flow(replace(request, deadline=min(request.deadline or left, left)))
         except TelecomError as error:
-            raise _final(error, request, None, in_doubt) from None
+            raise _final_error(error, request, None, in_doubt) from None
         try:
-            result = _judged(outcome, read, limits, began)
+            result = _evaluate(outcome, read, limits, began)
         except TelecomError as error:
-            pause = backoff_after(attempt, error.retry_after)
-            if not should_retry(request.idempotency, error, attempt) or not _affordable(
-                error, pause, limits, ends
-            ):
-                raise _final(error, request, outcome, in_doubt) from None
-            in_doubt = in_doubt or _is_unclear(error)
-            log.debug("%s: %s; request %d follows", request.label, type(error).__name__, attempt + 1)
-            yield pause
-            ends += pause.low
+            backoff = backoff_after(attempt, error.retry_after)
+            is_allowed = should_retry(request.idempotency, error, attempt)
+            if not is_allowed or not _is_within_limits(error, backoff, limits, ends):
+                raise _final_error(error, request, outcome, in_doubt) from None
+            in_doubt = in_doubt or _is_outcome_unknown(error)
+            log.debug("%s: %s; sending request %d", request.label, type(error).__name__, attempt + 1)
+            yield backoff
+            ends += backoff.low
         else:
             return result
     raise AssertionError("count() does not end")
 
 
-def _judged(outcome: Outcome, read: Callable[[Response], T], limits: AccountLimits, began: float) -> T:
+def _evaluate(outcome: Outcome, read: Callable[[Response], T], limits: AccountLimits, began: float) -> T:
     try:
         if isinstance(outcome, NotSent):
             raise TelecomNotSentError(f"not sent: {outcome.reason}")
         if isinstance(outcome, Unknown):
-            raise TelecomNoAnswerError(f"no whole answer: {outcome.reason}")
+            raise TelecomNoAnswerError(f"no complete response: {outcome.reason}")
         limits.apply_headers(outcome.headers)
-        result = _understood(outcome, read)
+        result = _read(outcome, read)
     except TelecomThrottledError as error:
         limits.pause_sending(error.retry_after or 0.0)
         raise
@@ -155,40 +153,43 @@ def _judged(outcome: Outcome, read: Callable[[Response], T], limits: AccountLimi
     return result
 
 
-def _understood(answer: Response, read: Callable[[Response], T]) -> T:
-    """Return what `read` makes of an answer. Raises TelecomError, whatever `read` raises.
+def _read(response: Response, read: Callable[[Response], T]) -> T:
+    """Return the result that `read` returns. Raises TelecomError, whatever `read` raises.
 
-    The log says where another error arose, but not its text, which may hold a part of the answer.
+    The log says where another error was raised, but not its text, which may hold a part of the response.
     """
     try:
-        return read(answer)
+        return read(response)
     except TelecomError:
         raise
     except Exception as error:
         place = "".join(format_tb(error.__traceback__))
-        log.error("%s while an answer was read; please report this:\n%s", type(error).__name__, place)
-        raise unreadable_response("an answer of an unexpected kind", answer.body, answer.status) from None
+        log.error("%s while reading a response; please report this:\n%s", type(error).__name__, place)
+        raise unreadable_response("an unexpected response", response.body, response.status) from None
 
 
-def _affordable(error: TelecomError, pause: Sleep, limits: AccountLimits, ends: float) -> bool:
-    if pause.low > MAX_WAIT:
+def _is_within_limits(error: TelecomError, backoff: Sleep, limits: AccountLimits, ends: float) -> bool:
+    if backoff.low > MAX_WAIT:
         return False
-    in_time = bool(error.retry_after) or limits.clock() + pause.high < ends
+    in_time = bool(error.retry_after) or limits.clock() + backoff.high < ends
     return in_time and limits.spend_retry()
 
 
-def _is_unclear(error: TelecomError) -> bool:
+def _is_outcome_unknown(error: TelecomError) -> bool:
     if isinstance(error, TelecomRedirectError):
-        return error.status not in _MOVED
+        return error.status not in _NEVER_ACTED_ON
     return error.outcome_unknown
 
 
-def _final(error: TelecomError, request: Request, outcome: Outcome | None, in_doubt: bool) -> TelecomError:
-    """Return what the caller gets: redacted, and an effect without a clear answer as TelecomUnknownError.
+def _final_error(
+    error: TelecomError, request: Request, outcome: Outcome | None, in_doubt: bool
+) -> TelecomError:
+    """Return the error for the caller: redacted, and as TelecomUnknownError if the effect may have happened.
 
-    When an earlier copy may have arrived, that the last one did not, or came too fast, or could not be
-    paid for, settles nothing. A refusal for what the request says does: it holds for all copies. Without a
-    code of the vendor's, it may be a gateway that refuses, which has let the earlier copy through.
+    If an earlier request may have arrived, the outcome stays unknown when the last one was not sent, was
+    throttled or could not be paid for. It is known when the vendor refuses what the request says, since it
+    must have refused the earlier one as well. Without a code of the vendor's, a gateway may have refused the
+    last request and forwarded the earlier one.
     """
     if isinstance(outcome, Response):
         sent = outcome.request or request
@@ -197,8 +198,8 @@ def _final(error: TelecomError, request: Request, outcome: Outcome | None, in_do
     settled = (
         isinstance(error, TelecomRejectedError) and error.applies_to_duplicates and error.code is not None
     )
-    if request.idempotency.is_effect and (_is_unclear(error) or (in_doubt and not settled)):
-        what = "its answer cannot be read" if isinstance(error, TelecomAnswerError) else error.text
+    if request.idempotency.is_effect and (_is_outcome_unknown(error) or (in_doubt and not settled)):
+        what = "the response cannot be read" if isinstance(error, TelecomAnswerError) else error.text
         return TelecomUnknownError(
             f"outcome unknown: {what}; it may or may not have happened",
             call=request.label,

@@ -18,7 +18,13 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.endpoint import Call
-from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotFoundError, from_dict, to_dict
+from airflow_provider_telecom.calls.errors import (
+    StoredError,
+    TelecomError,
+    TelecomNotFoundError,
+    from_dict,
+    to_dict,
+)
 from airflow_provider_telecom.vendors.description import import_from
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from airflow_provider_telecom.vendors.webhooks import Subscription
@@ -43,7 +49,7 @@ class PollEvent(TypedDict, total=False):
 
     stage: str
     facts: Facts
-    error: dict[str, Any]
+    error: StoredError
     started: str
     """What the operator has started, encoded: the triggerer logs events, and some ids hold a number."""
 
@@ -203,7 +209,7 @@ def facts_from_event(event: PollEvent) -> Facts:
     Raises TelecomFailedError for another final state, and the error that ended the polling.
     """
     if "error" in event:
-        raise from_dict(dict(event["error"]))
+        raise from_dict(event["error"])
     facts = dict(event["facts"])
     if Stage(event["stage"]) is Stage.FAILED:
         raise TelecomFailedError(", ".join(f"{name}: {value}" for name, value in facts.items()))

@@ -124,7 +124,7 @@ def test_results_without_a_key_stand_where_their_recipient_stood() -> None:
 def test_results_that_do_not_match_are_an_unknown_outcome(results: Any) -> None:
     call = ScriptedApi().send_sms_to_many(TWO, "Hi")
     body = {**BATCH, "result": results}
-    with pytest.raises(TelecomUnknownError, match="its answer cannot be read"):
+    with pytest.raises(TelecomUnknownError, match="the response cannot be read"):
         asked(call, body, None, body, None, body, None, body)
 
 
