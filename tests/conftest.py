@@ -59,8 +59,8 @@ def _fresh_clients() -> Iterator[None]:
 
     base._clients.clear()
     yield
-    for door in base._clients.values():
-        door.blocking.close()
+    for client in base._clients.values():
+        client.sync_transport.close()
     base._clients.clear()
 
 
@@ -98,8 +98,8 @@ def hook_for(telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 def open_at_the_first_wait(hook: Any, simulator: Any) -> None:
     """Let the simulator accept connections again as soon as the hook pauses before another request."""
-    door = hook._client()
-    new = door.awaited
+    client = hook._client()
+    new = client.async_transport
 
     async def accept(seconds: float) -> None:
         simulator.accept()
@@ -109,8 +109,8 @@ def open_at_the_first_wait(hook: Any, simulator: Any) -> None:
         made._sleep = accept
         return made
 
-    door.awaited = awaited
-    door.blocking._sleep = lambda seconds: simulator.accept()
+    client.async_transport = awaited
+    client.sync_transport._sleep = lambda seconds: simulator.accept()
 
 
 @pytest.fixture(params=TRANSPORTS)

@@ -71,8 +71,8 @@ def test_each_endpoint_is_whole(
 def _recorded(hook: Any) -> list[Request]:
     """Return a list that fills with the requests that go out, by whichever transport."""
     sent: list[Request] = []
-    door = hook._client()
-    block, new = door.blocking._transport.send, door.awaited
+    client = hook._client()
+    block, new = client.sync_transport._transport.send, client.async_transport
 
     def blocking(request: Request) -> Any:
         sent.append(request)
@@ -89,7 +89,7 @@ def _recorded(hook: Any) -> list[Request]:
         made._transport.send = send
         return made
 
-    door.blocking._transport.send, door.awaited = blocking, awaited
+    client.sync_transport._transport.send, client.async_transport = blocking, awaited
     return sent
 
 

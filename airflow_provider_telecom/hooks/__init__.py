@@ -1,1 +1,1 @@
-"""Where credentials come from: an Airflow connection becomes an address, an auth scheme and options."""
+"""The hooks: an Airflow connection becomes an address, credentials, options and a vendor's calls."""

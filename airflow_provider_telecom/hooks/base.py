@@ -1,4 +1,4 @@
-"""What the five hooks stand on: a connection is read once, and its account is shared in the process."""
+"""Base class of the hooks: reads the connection once, and shares an account's client in the process."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from airflow_provider_telecom.hooks.settings import Settings, read_settings
 from airflow_provider_telecom.transport.sync_transport import SyncTransport
 from airflow_provider_telecom.transport.wire import LockFactory, TokenStore
 from airflow_provider_telecom.vendors.api import Account, Api
+from airflow_provider_telecom.vendors.description import Vendor
 from airflow_provider_telecom.vendors.options import Options
 
 if TYPE_CHECKING:
@@ -38,59 +39,69 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 class AccountClient:
-    """One account and its ways to the vendor. Kept for the process, so that tokens, limits and
-    connections are shared by all hooks of equal settings."""
+    """The transports of one account. All hooks with equal settings in a process share it, and with it tokens,
+    limits and connections."""
 
     def __init__(
         self, settings: Settings[Any], account: Account, store: TokenStore, lock: LockFactory | None
     ) -> None:
         self.account = account
         self._settings, self._store, self._lock = settings, store, lock
-        self.blocking = SyncTransport(settings.transport_options, store, lock)
-        self._awaited: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport] = WeakKeyDictionary()
-        self._waiters: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+        self.sync_transport = SyncTransport(settings.transport_options, store, lock)
+        self._async_transports: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport] = (
+            WeakKeyDictionary()
+        )
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
 
-    def awaited(self) -> AsyncTransport:
-        """Return the way to the vendor for the running event loop."""
+    def async_transport(self) -> AsyncTransport:
+        """Return the transport of the running event loop."""
         from airflow_provider_telecom.transport.async_transport import AsyncTransport
 
         loop = asyncio.get_running_loop()
-        if loop not in self._awaited:
-            self._awaited[loop] = AsyncTransport(self._settings.transport_options, self._store, self._lock)
-        return self._awaited[loop]
+        if loop not in self._async_transports:
+            self._async_transports[loop] = AsyncTransport(
+                self._settings.transport_options, self._store, self._lock
+            )
+        return self._async_transports[loop]
 
     @asynccontextmanager
     async def async_session(self) -> AsyncIterator[None]:
-        """Keep the connections of the running event loop for as long as anybody is in here."""
+        """Keep the connections of the running event loop open until its last session ends."""
         loop = asyncio.get_running_loop()
-        self._waiters[loop] = self._waiters.get(loop, 0) + 1
+        self._sessions[loop] = self._sessions.get(loop, 0) + 1
         try:
             yield
         finally:
-            self._waiters[loop] -= 1
-            if not self._waiters[loop]:
+            self._sessions[loop] -= 1
+            if not self._sessions[loop]:
                 await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
-        if (awaited := self._awaited.pop(asyncio.get_running_loop(), None)) is not None:
-            await awaited.close()
+        if (transport := self._async_transports.pop(asyncio.get_running_loop(), None)) is not None:
+            await transport.close()
 
 
 _clients: dict[Hashable, AccountClient] = {}
 _clients_lock = threading.Lock()
-os.register_at_fork(after_in_child=_clients.clear)  # sockets and locks are not for sharing across a fork
+os.register_at_fork(after_in_child=_clients.clear)  # a fork must not share sockets and locks
 
 
 class TelecomHook(BaseHook, Api[OptionsT], ABC):
-    """A vendor's calls for a connection. Blocking methods for workers; `aio` awaits them in triggers."""
+    """Base class of the hooks: a vendor's calls for a connection. The methods block; `aio` awaits them."""
 
+    vendor: ClassVar[Vendor]
     conn_type: ClassVar[str]
     conn_name_attr: ClassVar[str] = "conn_id"
     default_conn_name: ClassVar[str]
     hook_name: ClassVar[str]
     options_type: ClassVar[type[Options]]
     needs_login: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.conn_type, cls.hook_name = cls.vendor.id, cls.vendor.label
+        cls.default_conn_name = cls.vendor.default_conn_id
 
     def __init__(self, conn_id: str | None = None) -> None:
         super().__init__()
@@ -102,41 +113,41 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         return f"<{type(self).__name__} conn_id={self.conn_id!r}>"
 
     def run(self, call: Call[T], /, ends_at: float = math.inf) -> T:
-        """Drive a call to its end, blocking; at the latest until `time.monotonic()` shows `ends_at`."""
+        """Make a call, blocking, until `time.monotonic()` is `ends_at` at the latest."""
         with self.add_connection_to_errors():
-            return self._client().blocking.run(call, ends_at)
+            return self._client().sync_transport.run(call, ends_at)
 
     def wait_until_ready(self) -> None:
-        """Wait until a call can be sent: for rate limit, quota (300 s at most) and token.
+        """Wait until a request can be sent: for the rate limit, the quota (at most 300 s) and the token.
 
-        Call it before the intent of an effect is written. Raises TelecomNotSentError (the last requests
-        failed, or no token could be had), TelecomThrottledError (the wait would be longer than 300 s) and
+        The journal calls it before it writes the intent of an effect. Raises TelecomNotSentError (the last
+        requests failed, or there is no token), TelecomThrottledError (it would take longer than 300 s) and
         TelecomAuthError.
         """
         self.run(wait_until_ready(self.account.auth, self.account.limits))
 
     async def aio(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Await a call: `await hook.aio(hook.get_sms, "22125")`. The shape is that of `asyncio.to_thread`."""
+        """Await a method: `await hook.aio(hook.get_sms, "22125")`, like `asyncio.to_thread`."""
         call = call_of(method, *args, **kwargs)
         del args, kwargs  # error trackers record the variables of this frame
         return await self.arun(call)
 
     async def arun(self, call: Call[T], /) -> T:
-        """Drive a call to its end, awaiting."""
+        """Make a call without blocking the event loop."""
         try:
             await self._aconnect()
-            return await self._client().awaited().run(call)
+            return await self._client().async_transport().run(call)
         except TelecomError as error:
             self._add_connection(error)
             raise
 
     @contextmanager
     def add_connection_to_errors(self) -> Iterator[None]:
-        """Add the connection and the host to the errors that are raised in here."""
+        """Add the connection and the host to errors that are raised in this context."""
         try:
             yield
         except TelecomError as error:
-            with suppress(Exception):  # a connection that cannot be read has no host to name
+            with suppress(Exception):  # if the connection can't be read, there is no host
                 self._read()
             self._add_connection(error)
             raise
@@ -148,40 +159,39 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
 
     @asynccontextmanager
     async def async_session(self) -> AsyncIterator[Self]:
-        """Make calls in here: `async with hook.awaiting():` closes what they opened, unless others use it."""
+        """Keep the connections open in this context, and close them after the last session."""
         await self._aconnect()
-        await asyncio.to_thread(
-            import_module, "airflow_provider_telecom.transport.async_transport"
-        )  # takes 0.1 s
+        # In a thread: the import takes 0.1 s, which would block the event loop.
+        await asyncio.to_thread(import_module, "airflow_provider_telecom.transport.async_transport")
         async with self._client().async_session():
             yield self
 
     async def aclose(self) -> None:
-        """Close the connections that the running event loop holds for this account."""
+        """Close this account's connections of the running event loop."""
         if self._own_client is not None:
             await self._own_client.aclose()
 
     @property
     def account(self) -> Account:
-        """The account that calls are made for."""
+        """The account of the connection."""
         return self._client().account
 
     @property
     def options(self) -> OptionsT:
-        """What the connection's extra says."""
+        """The extra fields of the connection."""
         return self._read().options
 
     @property
     def account_key(self) -> str:
-        """What names the account, and salts what is derived from it, without telling it."""
+        """A hash that identifies the account without showing it. It also salts hashes of recipients."""
         return self._read().credentials.key
 
     def get_conn(self) -> Account:
-        """Return the account, which is what a connection comes down to here."""
+        """Return the account."""
         return self.account
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the vendor something that costs nothing and changes nothing; return success and a message."""
+        """Make a call that costs nothing and changes nothing; return success and a message."""
         try:
             return True, self._probe()
         except TelecomAuthError as error:
@@ -191,14 +201,14 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
 
     @abstractmethod
     def _probe(self) -> str:
-        """Ask the vendor something that costs and changes nothing, and return what to tell of it."""
+        """Make a call that costs nothing and changes nothing, and return a message about it."""
 
     @abstractmethod
     def _auth(self, settings: Settings[OptionsT], limits: AccountLimits) -> Auth:
-        """Return how requests of this connection are signed."""
+        """Return the scheme that signs the requests."""
 
     def _sharing(self, settings: Settings[OptionsT]) -> tuple[TokenStore, LockFactory | None]:
-        """Return where tokens are shared and what keeps processes apart: nowhere and nothing by default."""
+        """Return the store and the lock that processes share for tokens. The default shares nothing."""
         return TokenStore(), None
 
     def _read(self) -> Settings[OptionsT]:
@@ -213,7 +223,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
                 self._settings = self._checked(await self._aget_connection())
 
     async def _aget_connection(self) -> Any:
-        """Read the connection without blocking; under `airflow dags test` only the blocking way works."""
+        """Read the connection without blocking. Under `airflow dags test` only the blocking API works."""
         from airflow.sdk.exceptions import AirflowNotFoundException
 
         try:

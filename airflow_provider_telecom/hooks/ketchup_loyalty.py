@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
+from airflow_provider_telecom.vendors.ketchup_loyalty import VENDOR
 from airflow_provider_telecom.vendors.ketchup_loyalty.api import KetchUpApi, auth_for
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
 
@@ -15,9 +14,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOpti
 class KetchUpHook(KetchUpApi, TelecomHook[KetchUpOptions]):
     """SMS, Viber, HLR look-ups, prices and statistics, with the API key of a `ketchup_loyalty` connection."""
 
-    conn_type: ClassVar[str] = "ketchup_loyalty"
-    default_conn_name: ClassVar[str] = "ketchup_loyalty_default"
-    hook_name: ClassVar[str] = "KetchUp Loyalty"
+    vendor = VENDOR
     options_type = KetchUpOptions
 
     def _auth(self, settings: Settings[KetchUpOptions], limits: AccountLimits) -> Auth:

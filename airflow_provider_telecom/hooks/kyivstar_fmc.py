@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar
 
 import pendulum
 
@@ -11,6 +10,7 @@ from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
+from airflow_provider_telecom.vendors.kyivstar_fmc import VENDOR
 from airflow_provider_telecom.vendors.kyivstar_fmc.api import KyivstarFmcApi, auth_for
 from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOptions
 
@@ -18,9 +18,7 @@ from airflow_provider_telecom.vendors.kyivstar_fmc.options import KyivstarFmcOpt
 class KyivstarFmcHook(KyivstarFmcApi, TelecomHook[KyivstarFmcOptions]):
     """Call records and originating calls, with the FMC token of a `kyivstar_fmc` connection."""
 
-    conn_type: ClassVar[str] = "kyivstar_fmc"
-    default_conn_name: ClassVar[str] = "kyivstar_fmc_default"
-    hook_name: ClassVar[str] = "Kyivstar FMC (virtual PBX)"
+    vendor = VENDOR
     options_type = KyivstarFmcOptions
 
     def _auth(self, settings: Settings[KyivstarFmcOptions], limits: AccountLimits) -> Auth:

@@ -9,6 +9,7 @@ from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
 from airflow_provider_telecom.vendors.api import Credentials
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import VENDOR
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.api import KyivstarApi
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.options import KyivstarOptions
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.tokens import auth_for
@@ -17,9 +18,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.tokens import auth_f
 class KyivstarOpenTelecomHook(KyivstarApi, TelecomHook[KyivstarOptions]):
     """Subscriber checks, SMS, Viber and promos, for a `kyivstar_open_telecom` connection."""
 
-    conn_type: ClassVar[str] = "kyivstar_open_telecom"
-    default_conn_name: ClassVar[str] = "kyivstar_open_telecom_default"
-    hook_name: ClassVar[str] = "Kyivstar Open Telecom"
+    vendor = VENDOR
     options_type = KyivstarOptions
     needs_login: ClassVar[bool] = True
 

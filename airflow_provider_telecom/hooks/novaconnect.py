@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
+from airflow_provider_telecom.vendors.novaconnect import VENDOR
 from airflow_provider_telecom.vendors.novaconnect.api import NovaConnectApi, auth_for
 from airflow_provider_telecom.vendors.novaconnect.options import NovaConnectOptions
 
@@ -15,9 +14,7 @@ from airflow_provider_telecom.vendors.novaconnect.options import NovaConnectOpti
 class NovaConnectHook(NovaConnectApi, TelecomHook[NovaConnectOptions]):
     """SIMs, bills, reports, people and groups, with the token of a `novaconnect` connection."""
 
-    conn_type: ClassVar[str] = "novaconnect"
-    default_conn_name: ClassVar[str] = "novaconnect_default"
-    hook_name: ClassVar[str] = "NovaConnect"
+    vendor = VENDOR
     options_type = NovaConnectOptions
 
     def _auth(self, settings: Settings[NovaConnectOptions], limits: AccountLimits) -> Auth:

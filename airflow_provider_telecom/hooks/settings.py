@@ -1,4 +1,4 @@
-"""Reading an Airflow connection: strictly, and with errors that name the field."""
+"""Reads an Airflow connection strictly: errors name the field."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIT_FOR_A_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class AirflowConnection(Protocol):
-    """What is read of a connection, whichever of Airflow's classes it is."""
+    """The attributes of a connection that are read. Airflow has several classes of connections."""
 
     conn_id: Any
     conn_type: Any
@@ -36,7 +36,7 @@ class AirflowConnection(Protocol):
 
 @dataclass(frozen=True)
 class Settings(Generic[OptionsT]):
-    """A connection, checked. Equal settings share tokens, limits and connections to the vendor."""
+    """A checked connection. Equal settings share tokens, limits and HTTP connections."""
 
     transport_options: TransportOptions
     credentials: Credentials
@@ -46,7 +46,7 @@ class Settings(Generic[OptionsT]):
 def read_settings(
     connection: AirflowConnection, conn_type: str, options: type[OptionsT], needs_login: bool
 ) -> Settings[OptionsT]:
-    """Return what a connection says. Raises TelecomInputError that names the first wrong field."""
+    """Return the settings of a connection. Raises TelecomInputError that names the first wrong field."""
     if connection.conn_type != conn_type:
         raise TelecomInputError(
             "conn_type",
@@ -92,7 +92,7 @@ def _login(login: str | None, needed: bool) -> str:
 
 
 def _check_header(field: str, value: str) -> None:
-    """Refuse what no HTTP header can carry: the error of the HTTP library would hold the value."""
+    """Refuse a value that an HTTP header can't hold: the HTTP library's error would show it."""
     if not _FIT_FOR_A_HEADER.fullmatch(value):
         raise TelecomInputError(
             field, "must be printable ASCII characters, with no blank or line break before or after them"

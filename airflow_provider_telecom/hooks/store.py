@@ -1,14 +1,12 @@
-"""Where SunSim's live token is shared: an Airflow Variable, encrypted at rest, or memory without a key.
+"""Stores for tokens and other short texts, and a lock: Airflow Variables, memory, a file lock of this host.
 
-Workers and triggers read and write Variables through Airflow's API; there is no compare-and-swap, which
-is what the lease in `auth.rotating_jwt` is for. Without a Fernet key a Variable would hold the token in
-clear text, so it stays in this process's memory, and the log says so.
+Workers and triggers read and write Variables through Airflow's API. It has no compare-and-swap: the lease in
+`auth.rotating_jwt` takes its place.
 """
 
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import stat
 import tempfile
@@ -21,29 +19,26 @@ from airflow_provider_telecom.auth.rotating_jwt import secrets_in
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.transport.wire import TokenStore
 
-log = logging.getLogger(__name__)
-
 _BETWEEN_TRIES = 0.05
-_UNSET_FERNET_KEYS = ("", "{FERNET_KEY}")  # the second is what Airflow's own template holds without a file
 
 
 class InMemoryStore(TokenStore):
-    """Texts in this process's memory. Tokens in them are masked in Airflow's logs."""
+    """Texts in the memory of this process. Airflow masks tokens in its logs."""
 
     def save(self, key: str, value: str) -> None:
-        """Put `value` under `key`."""
+        """Store a text under a key."""
         _mask(value)
         super().save(key, value)
 
 
 class VariableStore(InMemoryStore):
-    """Texts in Airflow Variables, and in memory where they cannot be written: outside tasks and triggers.
+    """Texts in Airflow Variables; outside tasks and triggers, where none can be written, in memory.
 
-    Both methods block, and raise TelecomNotSentError when Airflow's API does not answer.
+    Both methods block, and raise TelecomNotSentError if Airflow's API does not answer.
     """
 
     def load(self, key: str) -> str | None:
-        """Return the Variable's text, else what stands in memory, or None."""
+        """Return the text of the Variable, or the one in memory, or None."""
         from airflow.sdk import Variable
         from airflow.sdk.exceptions import AirflowRuntimeError
 
@@ -59,28 +54,15 @@ class VariableStore(InMemoryStore):
         from airflow.sdk import Variable
         from airflow.sdk.exceptions import AirflowRuntimeError
 
-        _mask(value)  # before the first line of a log could show it
+        _mask(value)  # before any log line can show it
         try:
             Variable.set(
                 key, value, description="Kept by airflow-provider-telecom; may be deleted at any time."
             )
-        except ImportError:  # Airflow's way of saying that no supervisor runs this process
+        except ImportError:  # raised when no supervisor runs this process
             super().save(key, value)
         except AirflowRuntimeError:
             raise TelecomNotSentError("not sent: Airflow's Variables cannot be written") from None
-
-
-def default_token_store() -> TokenStore:
-    """Return the Variable store, or this process's memory when Airflow has no Fernet key."""
-    from airflow.sdk.configuration import conf
-
-    if conf.get("core", "fernet_key", fallback="") not in _UNSET_FERNET_KEYS:
-        return VariableStore()
-    log.warning(
-        "Airflow has no Fernet key here, so the SunSim token is kept in this process only: "
-        "every other worker that mints one ends it. Set [core] fernet_key, on workers too."
-    )
-    return InMemoryStore()
 
 
 def _mask(text: str | None) -> None:
@@ -91,25 +73,25 @@ def _mask(text: str | None) -> None:
 
 
 class HostLock:
-    """One at a time on this host, across processes: a renewal of a token, a change of a Variable."""
+    """A lock for all processes of this host, for example while a token is renewed."""
 
     def __init__(self, key: str) -> None:
         self._path = _private_directory() / f"{key}.lock"
 
     @contextmanager
     def __call__(self, timeout: float) -> Iterator[None]:
-        """Hold the lock. Raises TelecomNotSentError when it cannot be had in time."""
+        """Hold the lock. Raises TelecomNotSentError if another process holds it for too long."""
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             _lock(file, timeout)
             yield
         finally:
-            fcntl.flock(file, fcntl.LOCK_UN)  # closing alone would not do: a forked child may hold a copy
+            fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough: a forked child may hold a copy
             os.close(file)
 
 
 def _lock(file: int, timeout: float) -> None:
-    """Lock an open file. Whoever opened it anew is kept out, in this process too."""
+    """Lock an open file, also against other threads of this process that opened it."""
     gives_up = time.monotonic() + timeout
     while True:
         try:
@@ -117,13 +99,13 @@ def _lock(file: int, timeout: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= gives_up:
                 raise TelecomNotSentError(
-                    "not sent: another process of this host has been at it for too long"
+                    "not sent: another process of this host holds the lock for too long"
                 ) from None
         time.sleep(_BETWEEN_TRIES)
 
 
 def _private_directory() -> Path:
-    """Return a directory of this user's own. Raises TelecomInputError if somebody else made it first."""
+    """Return a directory that only this user can access. Raises TelecomInputError if it is another's."""
     folder = Path(tempfile.gettempdir()) / f"airflow-provider-telecom-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import ClassVar, cast
 
 from airflow_provider_telecom.auth.bearer import Bearer
@@ -13,15 +14,19 @@ from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.retry import Auth, send_with_retry
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
-from airflow_provider_telecom.hooks.store import HostLock, default_token_store
+from airflow_provider_telecom.hooks.store import HostLock, InMemoryStore, VariableStore
 from airflow_provider_telecom.transport.wire import LockFactory, TokenStore
 from airflow_provider_telecom.vendors.api import Credentials
+from airflow_provider_telecom.vendors.sunsim import VENDOR
 from airflow_provider_telecom.vendors.sunsim.api import SunSimApi
 from airflow_provider_telecom.vendors.sunsim.options import SunSimOptions
 from airflow_provider_telecom.vendors.sunsim.responses import envelope, require_result
 from airflow_provider_telecom.vendors.sunsim.tokens import auth_for
 
+log = logging.getLogger(__name__)
+
 NO_RECORDING = "00000000-0000-0000-0000-000000000000"
+_UNSET_FERNET_KEYS = ("", "{FERNET_KEY}")  # the second is in Airflow's own template of a configuration
 
 
 class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
@@ -31,9 +36,7 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
     authorization token in one Airflow deployment only. `pace` contains the times of the sharing.
     """
 
-    conn_type: ClassVar[str] = "sunsim"
-    default_conn_name: ClassVar[str] = "sunsim_default"
-    hook_name: ClassVar[str] = "SunSim"
+    vendor = VENDOR
     options_type = SunSimOptions
     pace: ClassVar[Pace] = Pace()
 
@@ -77,6 +80,19 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
         request = self._request("GET", "/request/getcallrecordfile", query={"recordFileId": NO_RECORDING})
         account = self.account
         return send_with_retry(request, Bearer(token.access), _result, account.limits, account.deadline)
+
+
+def default_token_store() -> TokenStore:
+    """Return the store in Airflow Variables, or in memory if Airflow has no Fernet key to encrypt them."""
+    from airflow.sdk.configuration import conf
+
+    if conf.get("core", "fernet_key", fallback="") not in _UNSET_FERNET_KEYS:
+        return VariableStore()
+    log.warning(
+        "Airflow has no Fernet key here, so the SunSim token is kept in this process only: another worker "
+        "that creates one invalidates it. Set [core] fernet_key, on workers too."
+    )
+    return InMemoryStore()
 
 
 def _result(response: Response) -> object:

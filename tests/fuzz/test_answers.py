@@ -66,7 +66,7 @@ def _record(row: Row, simulator: Any, folder: Path) -> Recorded:
     simulator.reset()
     simulator.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 3600)
     hook = _hook(row.vendor, simulator.connection(row.vendor), {})
-    transport = hook._client().blocking._transport
+    transport = hook._client().sync_transport._transport
     send, answers = transport.send, {}
 
     def recording(request: Any) -> Any:
@@ -129,9 +129,9 @@ def _run(each: Recorded, url: str, simulator: Any, is_async: bool, deadline: flo
     connection = simulator.connection(row.vendor)
     connection["host"] = url + urlsplit(connection["host"]).path
     hook = _hook(row.vendor, connection, {"timeout_read": deadline / 2, "timeout_connect": 30})
-    method, door, waits = getattr(hook, row.method), hook._client(), []
+    method, client, waits = getattr(hook, row.method), hook._client(), []
     late = [0.0]
-    door.account.limits.clock = lambda: time.monotonic() + late[0]
+    client.account.limits.clock = lambda: time.monotonic() + late[0]
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
@@ -141,19 +141,19 @@ def _run(each: Recorded, url: str, simulator: Any, is_async: bool, deadline: flo
         sleep(seconds)
 
     async def run() -> Any:
-        door.awaited()._sleep = asleep
+        client.async_transport()._sleep = asleep
         try:
             return await hook.aio(method, *each.args, **each.kwargs)
         finally:
             await hook.aclose()
 
-    door.blocking._sleep = sleep
+    client.sync_transport._sleep = sleep
     try:
         result = asyncio.run(run()) if is_async else method(*each.args, **each.kwargs)
     except BaseException as error:
         return Ending(None, error, waits)
     finally:
-        door.blocking.close()
+        client.sync_transport.close()
     return Ending(result, None, waits)
 
 

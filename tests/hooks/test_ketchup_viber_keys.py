@@ -208,13 +208,13 @@ def test_a_whole_package_that_is_refused_for_a_known_key_shows_that_keys_work(
     telecom_simulator.state.set_switch("ketchup_loyalty.viber_echo", "never")
     hook.send_viber(ONE, "Hi")
     answers = iter(["right", "lost", "right", "right"])
-    send = hook._client().blocking._transport.send
+    send = hook._client().sync_transport._transport.send
 
     def losing(request: Any) -> Any:
         found = send(request)
         return Unknown("reset") if next(answers) == "lost" else found
 
-    hook._client().blocking._transport.send = losing
+    hook._client().sync_transport._transport.send = losing
     assert [one.accepted for one in hook.send_viber(TWO, "Hi").results] == [True, True]
     assert set(requests(telecom_simulator)) == {"POST"}
     assert received(telecom_simulator) == Counter([A, B])

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
-from airflow_provider_telecom.hooks.store import HostLock, InMemoryStore, VariableStore, default_token_store
+from airflow_provider_telecom.hooks.store import HostLock, InMemoryStore, VariableStore
+from airflow_provider_telecom.hooks.sunsim import default_token_store
 from tests.eventually import HANG_SECONDS
 from tests.test_leaks import minted
 from tests.visible import everything_visible

@@ -127,7 +127,7 @@ def test_a_task_that_is_killed_while_it_waits_for_the_quota_has_sent_nothing(
 ) -> None:
     run, operator = Run(), sms()
     use_up_the_quota(telecom_simulator, operator, 200)
-    blocking = operator.hook._client().blocking
+    blocking = operator.hook._client().sync_transport
 
     def kill(seconds: float) -> None:
         assert 190 < seconds <= 200
@@ -153,7 +153,7 @@ def test_a_task_that_is_killed_while_it_fetches_a_token_has_sent_nothing(
         raise KeyboardInterrupt
 
     telecom_simulator.fault("status", "kyivstar_open_telecom", path="token", status=503, times=9)
-    operator.hook._client().blocking._sleep = kill  # in the pause before the token is asked for again
+    operator.hook._client().sync_transport._sleep = kill  # in the pause before the token is asked for again
     with pytest.raises(KeyboardInterrupt):
         run.execute(operator)
     assert run.stores["tell"].texts == {}

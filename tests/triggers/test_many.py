@@ -113,7 +113,7 @@ def test_cancelled_while_it_pauses_or_asks_it_leaves_nothing(
             task.cancel("user-action")
         found = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(each) for each in found] == [asyncio.CancelledError] * 10
-        assert all(not len(door._awaited) for door in base._clients.values())
+        assert all(not len(client._async_transports) for client in base._clients.values())
 
     ends_without_a_warning(triggerer)
 

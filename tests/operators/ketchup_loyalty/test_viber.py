@@ -54,8 +54,8 @@ def in_a_new_process() -> None:
     """Forget what was learned of the account, as a task does that starts in a process of its own."""
     from airflow_provider_telecom.hooks import base
 
-    for door in base._clients.values():
-        door.account.learned.clear()
+    for client in base._clients.values():
+        client.account.learned.clear()
 
 
 def creations(simulator: Any) -> int:

@@ -219,8 +219,8 @@ def test_a_person_who_ends_the_task_ends_the_mailing(telecom_simulator: Any, pro
             from airflow_provider_telecom.hooks import base
 
             await trigger.on_kill()  # noqa: B023 - run at once
-            for door in list(base._clients.values()):
-                await door.aclose()
+            for client in list(base._clients.values()):
+                await client.aclose()
 
         asyncio.run(kill())
         (started,) = [

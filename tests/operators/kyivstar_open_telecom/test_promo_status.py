@@ -319,8 +319,8 @@ def test_ending_the_deferred_task_suspends_it_too(telecom_simulator: Any, promo:
 
     async def kill() -> None:
         await again(deferred.value.trigger).on_kill()
-        for door in list(base._clients.values()):
-            await door.aclose()
+        for client in list(base._clients.values()):
+            await client.aclose()
 
     asyncio.run(kill())
     assert state(telecom_simulator, promo) == "SUSPENDED"

@@ -1,4 +1,4 @@
-"""The token call, and a breaker that must not lock the door that it is to open."""
+"""The token call, and a breaker that must not lock the client that it is to open."""
 
 from __future__ import annotations
 
