@@ -1,9 +1,9 @@
-"""Load the calls of a Kyivstar FMC virtual PBX into Parquet, ask them a question in SQL, and ring two phones.
+"""Load the calls of a Kyivstar FMC virtual PBX into Parquet, query them with SQL, and originate a call.
 
-Needs the connection `kyivstar_fmc_default`, and for files and question `pyarrow` and `duckdb`. Loading costs
-nothing: yesterday and the day before are loaded anew each night, since a call is listed only when it has
-ended. The call rings `calling_number`, a subscriber of the PBX, and once they answer `called_number`; it
-costs what a call costs.
+Needs the connection `kyivstar_fmc_default`, and the packages `pyarrow` and `duckdb`. Loading costs
+nothing: the last two days are loaded again each night, since a call is listed when it has ended. The call
+is charged: `calling_number`, a subscriber of the PBX, is called first and then connected with
+`called_number`.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "t
         "output": Param(
             OUTPUT, type="string", description="Folder of the files; a path, or a URL like s3://..."
         ),
-        "called_number": Param("380670000200", type="string", description="Who is called"),
+        "called_number": Param("380670000200", type="string", description="The number to connect"),
         "calling_number": Param(
-            "380670000100", type="string", description="The subscriber who is rung first"
+            "380670000100", type="string", description="The subscriber who is called first"
         ),
     },
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
@@ -46,7 +46,7 @@ OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "t
 def example_fmc_calls() -> None:
     @task(multiple_outputs=True)
     def last_two_days(dag_run: Any = None) -> dict[str, str]:
-        """Return the bounds of yesterday and the day before, by the clocks of Kyiv."""
+        """Return the bounds of the last two days in Kyiv."""
         today = pendulum.instance(dag_run.run_after).in_timezone("Europe/Kyiv").start_of("day")
         return {"start": today.subtract(days=2).isoformat(), "end": today.isoformat()}
 
@@ -63,7 +63,7 @@ def example_fmc_calls() -> None:
 
     @task
     def ask(loaded: dict[str, Any]) -> list[dict[str, Any]]:
-        """Count calls and minutes of each day. The answer holds no numbers, so it may go to an XCom."""
+        """Count calls and minutes per day. The result has no telephone numbers, so it may go to an XCom."""
         try:
             import duckdb
         except ImportError:
@@ -88,7 +88,7 @@ def example_fmc_calls() -> None:
         task_id="call",
         called_number="{{ params.called_number }}",
         calling_number="{{ params.calling_number }}",
-        on_unknown="fail",  # a copy would ring both phones again
+        on_unknown="fail",  # a duplicate would call both people again
     )
     chain(load, [ask(load.output), call])
 

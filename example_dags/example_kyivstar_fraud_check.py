@@ -1,4 +1,4 @@
-"""Check a number before a payout: pay if every answer is safe, refuse if one is risky, else ask a person.
+"""Check a number before a payout: pay if all answers are safe, refuse if one is risky, else ask a person.
 
 Needs the connection `kyivstar_open_telecom_default`. Each check is billed on the vendor's live server, and so
 is each retry of it: a run costs five checks. An answer that is not known (not a Kyivstar number, nothing that
@@ -24,12 +24,12 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
 @dag(
     schedule=None,
     tags=["telecom", "kyivstar", "fraud"],
-    params={"msisdn": Param("380670000200", type="string", description="Who is to be paid")},
+    params={"msisdn": Param("380670000200", type="string", description="The number of the payee")},
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
 )
 def example_kyivstar_fraud_check() -> None:
-    # Each operator puts its question so that "yes" is the risky answer.
+    # The risky answer to each question is "yes".
     who: dict[str, Any] = {"msisdn": "{{ params.msisdn }}"}
     checks = [
         KyivstarVerifySimOperator(task_id="sim_changed", activation_hours=72, **who),
@@ -42,7 +42,7 @@ def example_kyivstar_fraud_check() -> None:
 
     @task.branch(trigger_rule="all_done")
     def decide(ti: Any = None) -> str:
-        """Return which of the three is next. A check without an answer counts as unknown."""
+        """Return the next task. A check without an answer counts as unknown."""
         answers = [(ti.xcom_pull(task_ids=name) or {}).get("answer", "unknown") for name in names]
         print(dict(zip(names, answers, strict=True)))
         if "yes" in answers:

@@ -1,7 +1,7 @@
-"""Write to everybody in a CSV file by a Kyivstar mailing ("promo"), wait for its end, and report.
+"""Send a Kyivstar promo (an SMS mailing) to everybody in a CSV file, wait until it ends, and report.
 
 Needs the connection `kyivstar_open_telecom_default`. The draft and its audience cost nothing and reach
-nobody; `start` is what costs one SMS or more for each recipient on the vendor's live server.
+nobody; `start` costs at least one SMS per recipient on the vendor's live server.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def example_kyivstar_promo() -> None:
         multiple_outputs=True,
     )
     promo_id: Any = draft.output["promo_id"]
-    # A good place for somebody's approval: until here nothing was paid for.
+    # A good place for an approval: nothing has been paid for yet.
     start = KyivstarStartPromoOperator(task_id="start", promo_id=promo_id)
     finished = KyivstarPromoFinishedSensor(
         task_id="wait_until_finished",
@@ -60,7 +60,7 @@ def example_kyivstar_promo() -> None:
 
     @task
     def report(counts: dict[str, Any]) -> None:
-        """Print the counts into the task's log."""
+        """Print the counts to the task's log."""
         for name, value in counts.items():
             print(f"{name:<30} {value}")
 

@@ -18,7 +18,7 @@ from airflow_provider_telecom.sensors.kyivstar_open_telecom import KyivstarSmsDe
     schedule=None,
     tags=["telecom", "kyivstar"],
     params={
-        "msisdn": Param("380670000200", type="string", description="Whom to write to"),
+        "msisdn": Param("380670000200", type="string", description="The recipient"),
         "text": Param("Your order is ready.", type="string"),
         "sender": Param("messagedesk", type="string", description="Alpha name agreed with the vendor"),
     },
@@ -26,8 +26,8 @@ from airflow_provider_telecom.sensors.kyivstar_open_telecom import KyivstarSmsDe
     doc_md=__doc__,
 )
 def example_kyivstar_sms() -> None:
-    # The vendor cannot tell a copy from a second SMS. When nobody knows whether it was sent, the task
-    # fails and says so; on_unknown="resend" would rather send twice than not at all.
+    # The vendor cannot detect a duplicate. If it is unknown whether the SMS was sent, the task fails
+    # (at-most-once); with on_unknown="resend" it would send the SMS again (at-least-once).
     send = KyivstarSendSmsOperator(
         task_id="send",
         msisdn="{{ params.msisdn }}",

@@ -1,8 +1,8 @@
 """Send two Viber messages through Kyivstar, a transaction and an advertisement, and wait for both.
 
 Needs the connection `kyivstar_open_telecom_default`. Each run costs one transactional and one advertising
-message on the vendor's live server. A transaction must match a template agreed with the vendor: one that
-misses it is charged as advertising, so the task refuses it before anything is sent.
+message on the vendor's live server. A transaction must match a template agreed with the vendor:
+otherwise it is charged as advertising, so the task refuses it before anything is sent.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from airflow_provider_telecom.sensors.kyivstar_open_telecom import KyivstarViber
     schedule=None,
     tags=["telecom", "kyivstar", "viber"],
     params={
-        "msisdn": Param("380670000200", type="string", description="Whom to write to"),
+        "msisdn": Param("380670000200", type="string", description="The recipient"),
         "sender": Param("messagedesk", type="string", description="Viber alpha name agreed with the vendor"),
-        "code": Param("4711", type="string", pattern="^[0-9]+$", description="What the transaction tells"),
+        "code": Param("4711", type="string", pattern="^[0-9]+$", description="The code in the transaction"),
         "offer": Param("Two coffees for one, today only.", type="string", description="The advertisement"),
         "image_url": Param("https://example.com/coffee.png", type="string", format="uri"),
         "action_url": Param("https://example.com/offer", type="string", format="uri"),

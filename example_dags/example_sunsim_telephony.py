@@ -1,7 +1,7 @@
-"""Call back through SunSim, load a week's calls and recordings, and edit settings of the virtual PBX.
+"""Order a callback from SunSim, load a week's calls and recordings, and edit settings of the virtual PBX.
 
-Needs the connection `sunsim_default`. The call-back is charged as an incoming call on `number`; everything
-else costs nothing. Calls go to a file a day; recordings that are there already are not fetched again. The
+Needs the connection `sunsim_default`. The callback is charged as an incoming call on `number`; everything
+else costs nothing. There is one file of calls per day; existing recordings are not downloaded again. The
 settings are read, edited in a file, and set only if nobody has changed them since.
 """
 
@@ -34,8 +34,8 @@ SETTINGS = "{{ params.output }}/{{ run_id }}/settings.json"
     tags=["telecom", "sunsim"],
     params={
         "number": Param("+79000000000", type="string", description="A number of the contract"),
-        "phone_to": Param("+79000000009", type="string", description="Whom to connect it with"),
-        "dial_seconds": Param(45, type="integer", minimum=1, maximum=90, description="How long to ring"),
+        "phone_to": Param("+79000000009", type="string", description="The number to connect"),
+        "dial_seconds": Param(45, type="integer", minimum=1, maximum=90, description="Seconds to ring"),
         "output": Param(
             OUTPUT, type="string", description="Folder of the files; a path, or a URL like s3://..."
         ),
@@ -48,10 +48,10 @@ def example_sunsim_telephony() -> None:
         task_id="call_back",
         phone_from="{{ params.number }}",
         phone_to="{{ params.phone_to }}",
-        on_unknown="fail",  # a copy would ring both phones again
+        on_unknown="fail",  # a duplicate would call both people again
     )
 
-    week: dict[str, Any] = {  # by the vendor's clocks; with `vendor_timezone` in the connection add a zone
+    week: dict[str, Any] = {  # in the vendor's zone; with `vendor_timezone` in the connection add a zone
         "numbers": ["{{ params.number }}"],
         "start": "{{ macros.ds_add(dag_run.run_after | ds, -7) }}T00:00:00",
         "end": "{{ dag_run.run_after | ds }}T00:00:00",
@@ -63,7 +63,7 @@ def example_sunsim_telephony() -> None:
         task_id="load_recordings",
         path="{{ params.output }}/sunsim_recordings",
         **week,
-        on_missing="report",  # what is missing stands in the index
+        on_missing="report",  # the index names missing recordings
     )
 
     read = SunSimGetVatsSettingsOperator(
@@ -75,7 +75,7 @@ def example_sunsim_telephony() -> None:
 
     @task
     def edit_settings(path: str, params: Any = None) -> None:
-        """Let every number to which calls are redirected ring as long as wanted."""
+        """Set how long each redirect number rings."""
         file = ObjectStoragePath(path)
         settings = json.loads(file.read_text(encoding="utf-8"))
         for profile in settings[0]["profiles"]:
