@@ -13,7 +13,7 @@ from airflow_provider_telecom.vendors.novaconnect.users import UserCalls
 
 
 def auth_for(credentials: Credentials) -> Bearer:
-    """Return how requests are signed. Raises TelecomInputError for a token that no header can carry."""
+    """Return the authentication. Raises TelecomInputError for a token that is invalid in a header."""
     matching("password", credentials.secret.reveal(), r"[!-~]+", "must be the token alone, without blanks")
     return Bearer(credentials.secret)
 

@@ -30,20 +30,20 @@ class Answer(BaseModel):
 
 
 class SimBlock(StrEnum):
-    """Why a SIM is blocked. Only `VOLUNTARY` is ours to set and lift."""
+    """Why a SIM is blocked. Customers can set and lift only `VOLUNTARY`."""
 
     NONE = "n"
     VOLUNTARY = "u"
     MSU = "m"
     """By the operator for too many MSU; never lifted. Profile TC only."""
     PACKAGE = "p"
-    """The package ran out; buying it anew lifts it."""
+    """The package ran out; buying it again lifts the block."""
     FINANCIAL = "f"
     OPERATOR = "g"
 
 
 class LimitType(StrEnum):
-    """What kind of limit a SIM has."""
+    """The type of a SIM's limit."""
 
     OFF = "off"
     CALENDAR_MONTH = "month1"
@@ -51,7 +51,7 @@ class LimitType(StrEnum):
     PACKAGE = "p_lim"
     """A package that ends when it is used up. Profile TD only."""
     PACKAGE_RENEWED = "p_unlim"
-    """A package that is bought anew when it is used up. Profile TD only."""
+    """A package that is bought again when it is used up. Profile TD only."""
 
 
 class Group(Answer):
@@ -63,7 +63,7 @@ class Group(Answer):
 
     @property
     def added_at(self) -> datetime | None:
-        """When the group was made."""
+        """When the group was created."""
         return from_unix(self.added)
 
 
@@ -78,7 +78,7 @@ class Limit(Answer):
 
     @property
     def updated_at(self) -> datetime | None:
-        """When `used` was brought up to date."""
+        """When `used` was updated."""
         return from_unix(self.updated)
 
     @property
@@ -97,14 +97,14 @@ class Tariff(Answer):
 
     @property
     def locked_until(self) -> datetime | None:
-        """Until when the tariff cannot be changed; None when there is no lock or no date of it."""
+        """Until when the tariff cannot be changed; None without a lock or without its date."""
         return None if isinstance(self.change_lock, bool) else from_unix(self.change_lock)
 
 
 class Sim(Answer):
-    """A SIM. `profile` is TD or TC; `block` is a `SimBlock`. `balance` means something for TC only.
+    """A SIM. `profile` is TD or TC; `block` is a `SimBlock`. `balance` is for TC only.
 
-    `groups` is missing in call-backs and notices, `queue_status` stands in call-backs only.
+    `groups` is missing in webhooks, `queue_status` is only in those of queues.
     """
 
     id: Id
@@ -125,13 +125,13 @@ class Sim(Answer):
 
 
 class Queued(Answer):
-    """An operation that waits its turn. No call asks how it is: the call-back tells, or the SIMs do."""
+    """A queued operation. No call returns its state: the webhook or the list of SIMs shows it."""
 
     queue_id: Name
 
 
 class RenamedSim(Answer):
-    """A SIM's id and new name; or a `queue_id`, which is what the document's words promise instead."""
+    """A SIM's id and new name; or a `queue_id`, as the text of the document says."""
 
     id: OptionalInt = None
     name: str | None = None
@@ -160,20 +160,20 @@ class Bill(Answer):
 
     @property
     def added_at(self) -> datetime | None:
-        """When the bill was made."""
+        """When the bill was added."""
         return from_unix(self.added)
 
     @property
     def paid_at(self) -> datetime | None:
-        """When the payment came in; None while the bill is unpaid."""
+        """When the payment arrived; None while the bill is unpaid."""
         return from_unix(self.paided)
 
 
 class Company(Answer):
     """The company. `billing_type` is 0 for payment afterwards, 1 for payment in advance.
 
-    The three balances are texts with a currency sign; the properties hold the number in them, or None
-    when it cannot be told for sure.
+    The three balances are texts with a currency sign; the properties return the number in them, or None if it
+    is ambiguous.
     """
 
     id: Id
@@ -203,7 +203,7 @@ class Company(Answer):
 
 
 class User(Answer):
-    """A person of the company. The document does not list the codes of `role`."""
+    """A user of the company. The document does not list the codes of `role`."""
 
     id: Id
     first_name: str | None = None
@@ -215,7 +215,7 @@ class User(Answer):
 
 
 class ActionType(StrEnum):
-    """What a row of the report on calls and SMS is about."""
+    """The type of a row of the report on calls and SMS."""
 
     CALL = "call"
     INCOMING_SMS = "in_sms"
@@ -224,7 +224,7 @@ class ActionType(StrEnum):
 
 
 class ReportRow(Answer):
-    """What the rows of all reports hold. `id` is the SIM's; `session_cost` is in EUR."""
+    """The fields of the rows of all reports. `id` is that of the SIM; `session_cost` is in EUR."""
 
     sid: int
     id: Id
@@ -235,12 +235,12 @@ class ReportRow(Answer):
 
     @property
     def key(self) -> tuple[int, ...]:
-        """What tells this row from the others of its report."""
+        """What identifies the row in its report."""
         return (self.sid,)
 
 
 class SessionRow(ReportRow):
-    """A data session. `value` is its traffic both ways, in a unit that the document does not name."""
+    """A data session. `value` is its traffic in both directions; the document does not name the unit."""
 
     start: OptionalInt = None
     end: OptionalInt = None
@@ -261,19 +261,19 @@ class SessionRow(ReportRow):
 
 
 class DayRow(ReportRow):
-    """A session's traffic on one day. A session that passes midnight has a row for each day."""
+    """A session's traffic on one day. A session over midnight has a row for each day."""
 
     day: int
     value: OptionalInt = None
 
     @property
     def key(self) -> tuple[int, ...]:
-        """The session and the day: `sid` alone stands on several days."""
+        """The session and the day: one `sid` may be on several days."""
         return (self.sid, self.day)
 
     @property
     def day_at(self) -> datetime | None:
-        """The moment that stands for the day."""
+        """The time that stands for the day."""
         return from_unix(self.day)
 
 

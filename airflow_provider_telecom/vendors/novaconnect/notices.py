@@ -1,8 +1,8 @@
-"""What account notices tell, seen in lists: for those whom no vendor can reach.
+"""Status checks that replace account notices for networks that the vendor cannot reach.
 
-Each is a watch that never ends: its facts hold, by the type of a notice, the ids of what is so now. Bills
-that are not paid on some working day (unpaid_bill_3, 5 and 6) are not among them: the vendor's calendar
-decides.
+They never end: their facts have, by the type of a notice, the ids of the SIMs or bills that it is about now.
+Bills that are unpaid on some working day (unpaid_bill_3, 5 and 6) are not included: that depends on the
+vendor's calendar.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _BLOCKS = {NoticeType.MSU_LOCK: SimBlock.MSU, NoticeType.PACKAGE_EMPTY: SimBlock
 
 
 def sims(api: SimCalls) -> Call[PollResult]:
-    """Look which SIMs are blocked for MSU, and which as their package ran out.
+    """Return which SIMs are blocked for MSU, and which because their package ran out.
 
-    One reading of the blocked SIMs. A read. Source: "Список сим-карт", "Сим-карта".
+    Reads the blocked SIMs once. A read. Source: "Список сим-карт", "Сим-карта".
     """
     blocked = yield from call_of(api.all_sims, blocked=True)
     found = {
@@ -31,6 +31,6 @@ def sims(api: SimCalls) -> Call[PollResult]:
 
 
 def bills(api: BillCalls) -> Call[PollResult]:
-    """Look which bills there are. A read. Source: "Счета"."""
+    """Return which bills exist. A read. Source: "Счета"."""
     found = yield from call_of(api.all_bills)
     return PollResult(Stage.WAITING, {NoticeType.GENERATE_BILL.value: [bill.id for bill in found]})

@@ -1,4 +1,4 @@
-"""What the extra of a `novaconnect` connection may say."""
+"""The extra fields of a `novaconnect` connection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow_provider_telecom.vendors.options import Options, PathPrefix
 
 
 class NovaConnectOptions(Options):
-    """`api_path` stands between the host and each call; `lang` is the language of the vendor's messages."""
+    """`api_path` is the prefix of all paths; `lang` is the language of the vendor's messages."""
 
     default_host: ClassVar[str] = "https://api.novaconnect.kz"
 

@@ -67,51 +67,51 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
 """The columns of each report."""
 
 
-class _Shape(NamedTuple):
-    """How a report's rows are read: `times` begins with the one that says when the row happened."""
+class _RowFields(NamedTuple):
+    """How the rows of a report are read: the first of `times` is when the row happened."""
 
     model: type[ReportRow]
     times: Sequence[str]
     texts: Sequence[str]
-    wholes: Sequence[str] = ("value",)
+    integers: Sequence[str] = ("value",)
 
 
-_SHAPES = {
-    "sessions": _Shape(SessionRow, ("start", "end"), ("country_name", "operator_name", "operator_code")),
-    "days": _Shape(DayRow, ("day",), ()),
-    "calls_and_sms": _Shape(ActionRow, ("date",), ("type", "to_number"), ()),
+_ROW_FIELDS = {
+    "sessions": _RowFields(SessionRow, ("start", "end"), ("country_name", "operator_name", "operator_code")),
+    "days": _RowFields(DayRow, ("day",), ()),
+    "calls_and_sms": _RowFields(ActionRow, ("date",), ("type", "to_number"), ()),
 }
-_IDENTITIES = ("sid", "id", "iccid", "original_number", "operator_code", "to_number")
-_WHOLE: TypeAdapter[int | None] = TypeAdapter(OptionalInt)
+_NEVER_FRACTIONS = ("sid", "id", "iccid", "original_number", "operator_code", "to_number")
+_UNIX: TypeAdapter[int | None] = TypeAdapter(OptionalInt)
 
 
 def day_in(report: str, record: Mapping[str, Any]) -> date:
-    """Return the day, in UTC, that a record of a report belongs to. Raises TelecomInputError.
+    """Return the day, in UTC, of a record. Raises TelecomInputError.
 
-    A record of `days` belongs to its day whichever midnight stands for it, from UTC-11 to UTC+12.
+    A record of `days` has its own day, in any time zone from UTC-11 to UTC+12.
     """
-    name = _SHAPES[report].times[0]
-    at = parse_unix(name, _whole(name, record.get(name)))
+    name = _ROW_FIELDS[report].times[0]
+    at = parse_unix(name, _unix(name, record.get(name)))
     if at is None:
         raise TelecomInputError(name, "is missing, or no time")
     return day_of(int(at.timestamp())) if report == "days" else at.date()
 
 
 def to_row(report: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of a report as a row. Raises TelecomInputError, which holds nothing of it."""
-    day, shape = day_in(report, record), _SHAPES[report]
-    for name in _IDENTITIES:
+    """Return a record of a report as a row. Raises TelecomInputError, which shows nothing of the record."""
+    day, fields = day_in(report, record), _ROW_FIELDS[report]
+    for name in _NEVER_FRACTIONS:
         if isinstance(record.get(name), (Decimal, float)):
             raise TelecomInputError(name, "is a fraction, which may have lost digits")
-    for name in ("sid", "id", "session_cost", *shape.times, *shape.wholes):
+    for name in ("sid", "id", "session_cost", *fields.times, *fields.integers):
         if isinstance(record.get(name), bool):
             raise TelecomInputError(name, "must be a number")
-    read = _read(shape.model, record)
+    read = _read(fields.model, record)
     row = {
         "sid": read.sid,
-        **{f"{name}_utc": parse_unix(name, getattr(read, name)) for name in shape.times},
-        **{f"{name}_unix": getattr(read, name) for name in shape.times},
-        **{name: getattr(read, name) for name in (*shape.texts, *shape.wholes)},
+        **{f"{name}_utc": parse_unix(name, getattr(read, name)) for name in fields.times},
+        **{f"{name}_unix": getattr(read, name) for name in fields.times},
+        **{name: getattr(read, name) for name in (*fields.texts, *fields.integers)},
         "session_cost": read.session_cost,
         "sim_id": read.id,
         **{name: getattr(read, name) for name in ("original_number", "iccid", "name")},
@@ -127,8 +127,8 @@ def _read(model: type[ReportRow], record: Mapping[str, Any]) -> ReportRow:
         raise TelecomInputError("record", error.text.partition(" (")[0]) from None
 
 
-def _whole(name: str, value: Any) -> int | None:
+def _unix(name: str, value: Any) -> int | None:
     try:
-        return _WHOLE.validate_python(None if isinstance(value, bool) else value)
+        return _UNIX.validate_python(None if isinstance(value, bool) else value)
     except ValidationError:
         raise TelecomInputError(name, "is no Unix time") from None

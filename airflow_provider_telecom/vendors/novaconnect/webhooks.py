@@ -1,6 +1,6 @@
 """NovaConnect's webhooks: the models of their bodies, and the events they are read as. Source: "Вэб-хуки".
 
-Nobody signs these posts: take one as a hint, and ask the vendor before believing it.
+The vendor does not sign them: a webhook is a hint, so ask the vendor before you act on it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from airflow_provider_telecom.vendors.webhooks import Subscription, WebhookEvent
 
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _WORD = re.compile(r"\w{1,40}", re.ASCII)
-_LAST = 2_000_000_000
-_MOST = 1 << 63
-_FAILURES = frozenset({"error", "fail", "failed"})  # the document names no words: these are assumed
+_FINAL_SEQUENCE = 2_000_000_000
+_MAX_ID = 1 << 63
+_FAILURES = frozenset({"error", "fail", "failed"})  # assumed: the document does not list them
 
 
 class NoticeType(StrEnum):
@@ -42,7 +42,7 @@ class NoticeType(StrEnum):
 
 
 def _as_list(value: object) -> object:
-    """Read one object as a list of it: the document says both."""
+    """Return a single object as a list of it: the document has both."""
     if value is None:
         return []
     return [value] if isinstance(value, dict) else value
@@ -52,7 +52,7 @@ Sims = Annotated[tuple[Sim, ...], BeforeValidator(_as_list)]
 
 
 class QueueStatus(Answer):
-    """How far a queue is: `process` of `count` SIMs, `percentage` of a hundred."""
+    """The progress of a queue: `process` of `count` SIMs, and `percentage`."""
 
     count: OptionalInt = None
     process: OptionalInt = None
@@ -60,7 +60,7 @@ class QueueStatus(Answer):
 
 
 class QueueUser(Answer):
-    """Who put the operation into the queue."""
+    """The user who queued the operation."""
 
     id: OptionalInt = None
     first_name: str | None = None
@@ -69,7 +69,7 @@ class QueueUser(Answer):
 
 
 class QueueCallback(Answer):
-    """What NovaConnect posts to a `callback_url`: an operation's queue and its SIMs, maybe underway."""
+    """A post to a `callback_url`: the queue of an operation and its SIMs, perhaps not finished."""
 
     qid: str = Field(min_length=1)
     status: QueueStatus
@@ -81,18 +81,18 @@ class QueueCallback(Answer):
 
     @property
     def final(self) -> bool:
-        """Whether all SIMs have had their turn; a call-back before that only tells progress."""
+        """Whether all SIMs were processed; an earlier webhook only reports progress."""
         done, count, percentage = self.status.process, self.status.count, self.status.percentage
         return (done is not None and count is not None and done >= count) or (percentage or 0) >= 100
 
     @property
     def added_at(self) -> datetime | None:
-        """When the operation was put into the queue."""
+        """When the operation was queued."""
         return from_unix(self.added)
 
 
 class NoticeFile(Answer):
-    """A file in a notice, for what it says to be: type, MIME type and name are the sender's words."""
+    """A file in a notice. Its type, MIME type and name are not verified."""
 
     type: str
     format: str | None = None
@@ -100,7 +100,7 @@ class NoticeFile(Answer):
     body: str = Field(repr=False)
 
     def content(self) -> bytes:
-        """Return the file. Raises TelecomAnswerError when it is not the base64 that it says it is."""
+        """Return the content of the file. Raises TelecomAnswerError if it is not base64."""
         try:
             if self.type == "base64":
                 return base64.b64decode(self.body, validate=True)
@@ -110,9 +110,9 @@ class NoticeFile(Answer):
 
 
 class Notice(Answer):
-    """An account notice. `type` is a `NoticeType`; `sims` or `bills` hold what it is about.
+    """An account notice. `type` is a `NoticeType`; `sims` or `bills` are the objects that it is about.
 
-    `items` holds the same as it came, and is all there is for a type that the document does not know.
+    `items` has the same as raw JSON, also for types that are not documented.
     """
 
     type: str
@@ -138,72 +138,68 @@ class Notice(Answer):
 
 
 _ITEMS_OF: dict[str, type[Answer]] = {
-    NoticeType.MSU_LOCK.value: Sim,
-    NoticeType.PACKAGE_EMPTY.value: Sim,
-    NoticeType.GENERATE_BILL.value: Bill,
-    NoticeType.UNPAID_BILL_3.value: Bill,
-    NoticeType.UNPAID_BILL_5.value: Bill,
-    NoticeType.UNPAID_BILL_6.value: Bill,
+    kind.value: Sim if kind in (NoticeType.MSU_LOCK, NoticeType.PACKAGE_EMPTY) else Bill
+    for kind in NoticeType
 }
 
 
 def read_queue_callback(body: bytes) -> QueueCallback:
-    """Return what a post to a `callback_url` says. Raises TelecomAnswerError."""
+    """Return the content of a post to a `callback_url`. Raises TelecomAnswerError."""
     return to_model(QueueCallback, read_json(body), body)
 
 
 def read_notice(body: bytes) -> Notice:
-    """Return what an account notice says. Raises TelecomAnswerError."""
+    """Return the content of an account notice. Raises TelecomAnswerError."""
     return to_model(Notice, read_json(body), body)
 
 
 def queue(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
-    """Return what a post about an operation's queue tells: its JSON and, for errors to name, its bytes.
+    """Return the event of a post about a queue, given as JSON and as the bytes that errors refer to.
 
     Raises TelecomAnswerError.
     """
-    told = to_model(QueueCallback, value, body)
-    if not _ID.fullmatch(told.qid):
+    callback = to_model(QueueCallback, value, body)
+    if not _ID.fullmatch(callback.qid):
         raise unreadable_response("qid is no id", body)
-    failed = [sim for sim in told.items if (sim.queue_status or "").strip().casefold() in _FAILURES]
-    status, operation = told.status, _word(told.queue)
+    failed = [sim for sim in callback.items if (sim.queue_status or "").strip().casefold() in _FAILURES]
+    status, operation = callback.status, _word(callback.queue)
     done = status.process if status.process is not None else status.percentage or 0
     for name, number in (("process", done), ("count", status.count or 0)):
-        if not 0 <= number < _LAST:
+        if not 0 <= number < _FINAL_SEQUENCE:
             raise unreadable_response(f"status.{name} is no count", body)
     done = int(done)
     return WebhookEvent(
         subject="",
-        state=("failed" if failed else "done") if told.final else "running",
-        sequence=_LAST if told.final else done,
-        final=told.final,
+        state=("failed" if failed else "done") if callback.final else "running",
+        sequence=_FINAL_SEQUENCE if callback.final else done,
+        final=callback.final,
         facts={
-            "queue_id": told.qid,
+            "queue_id": callback.qid,
             "operation": operation,
             "process": status.process,
             "count": status.count,
             "failed": _ids(failed, body),
         },
-        event="queue" if told.final else None,
+        event="queue" if callback.final else None,
         topics=(nonce,),
         about=f"{operation}: {done} of {status.count}",
-        identity=told.qid,
+        identity=callback.qid,
     )
 
 
 def notice(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
-    """Return what an account notice tells. Raises TelecomAnswerError.
+    """Return the event of an account notice. Raises TelecomAnswerError.
 
-    It has no id, so an equal one is the same. Its files are neither read nor kept: whoever wants a bill asks
-    the vendor for it.
+    A notice has no id, so equal notices are the same one. Its files are neither read nor stored: download a
+    bill from the vendor instead.
     """
-    told = to_model(Notice, value, body)
-    kind = told.type if told.type in {one.value for one in NoticeType} else None
+    found = to_model(Notice, value, body)
+    kind = found.type if found.type in {one.value for one in NoticeType} else None
     ids: dict[str, Any] = {}
-    if told.sims:
-        ids = {"sim_ids": _ids(told.sims, body)}
-    elif told.bills:
-        ids = {"bill_ids": _ids(told.bills, body)}
+    if found.sims:
+        ids = {"sim_ids": _ids(found.sims, body)}
+    elif found.bills:
+        ids = {"bill_ids": _ids(found.bills, body)}
     elif kind is not None:
         raise unreadable_response("items are missing", body)
     return WebhookEvent(
@@ -214,12 +210,12 @@ def notice(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
         facts={"type": kind, **ids},
         event=kind,
         topics=(),
-        about=f"{len(told.items)} {'bills' if told.bills else 'SIMs'}",
+        about=f"{len(found.items)} {'bills' if found.bills else 'SIMs'}",
     )
 
 
 def subscription(conn_id: str, callback_key: str | None = None, **arguments: Any) -> Subscription | None:
-    """Return under which name the end of an operation is told; None when no call-back was asked for."""
+    """Return the topic of an operation's webhooks; None if no webhook was requested."""
     if not callback_key:
         return None
     topic = f"{topic_prefix('novaconnect', 'queue', conn_id)}/{callback_key}"
@@ -227,13 +223,13 @@ def subscription(conn_id: str, callback_key: str | None = None, **arguments: Any
 
 
 def _ids(things: Sequence[Sim | Bill], body: bytes) -> list[int]:
-    if not all(0 <= thing.id < _MOST for thing in things):
+    if not all(0 <= thing.id < _MAX_ID for thing in things):
         raise unreadable_response("items: an id is none", body)
     return [thing.id for thing in things]
 
 
 def _digest(value: Mapping[str, Any]) -> str:
-    """Return a hash of what JSON says, however its keys are ordered."""
+    """Return a hash of JSON that does not depend on the order of its keys."""
     text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
