@@ -361,13 +361,14 @@ def server() -> Any:
 
 
 @pytest.mark.parametrize("output_format", ["jsonl", "parquet"])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
 def test_killed_in_the_middle_of_a_write_a_day_is_the_old_or_the_new_one(
-    store: Any, server: Any, output_format: str
+    store: Any, server: Any, output_format: str, kills: int
 ) -> None:
     dice = random.Random(7)
     seen: set[int] = set()
     aws = os.environ.get("AIRFLOW_CONN_AWS_DEFAULT", "")
-    for kill in range(8):
+    for kill in range(kills):
         begun = server.Event()
         child = server.Process(
             target=rewrite_for_ever, args=(store.url, store.conn_id, aws, output_format, kill, begun)
@@ -386,6 +387,6 @@ def test_killed_in_the_middle_of_a_write_a_day_is_the_old_or_the_new_one(
             assert len(versions) == 1, "a file of two loads"
             assert len(read(name, content)) == 1500, "half a file"
             seen |= versions
-    assert len(seen) >= 8, "the kills came before anything was written"
+    assert len(seen) >= kills, "the kills came before anything was written"
     loaded(store, {DAY: [ROW], DAY + timedelta(days=1): [ROW]}, output_format=output_format)
     assert len(store.files()) == 4, "what killed loads left behind"
