@@ -19,7 +19,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.exports import (
     STAT_FILE,
     ExportArguments,
     KetchUpCreateStatExportOperator,
-    cleared,
+    delete_export,
 )
 from airflow_provider_telecom.tasks.arguments import JournaledArguments, PollArguments
 from airflow_provider_telecom.tasks.literals import check_if_literal
@@ -142,7 +142,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
 
     def _own_key(self, context: Context) -> str:
         """Return the key of this task's export: one that an earlier try ordered, if it is still there."""
-        earlier = self._earlier(context)
+        earlier = self._earlier_entry(context)
         if earlier and earlier.state is State.DONE and self._is_gone(earlier.facts["file_key"]):
             self.log.info("The export that an earlier try ordered is gone; another one is ordered")
             self._forget_export(context)
@@ -185,7 +185,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         try:
             yield
         except TelecomNotFoundError as error:
-            ours = self._earlier(context) if self.file_key is None else None
+            ours = self._earlier_entry(context) if self.file_key is None else None
             if ours and error.code == _NO_SUCH_IDS:
                 self._clear(context, ours.facts["file_key"])
             raise
@@ -210,13 +210,13 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
 
     def _clear(self, context: Context, key: str) -> None:
         with suppress(TelecomNotFoundError):  # an earlier try was faster
-            cleared(self.hook, key)
+            delete_export(self.hook, key)
         if self.file_key is None:
             self._forget_export(context)
 
     def _where(self, key: str) -> str:
         """Return what tells this loading of an export from that to another place."""
-        return fingerprint([key, self.path, self.output_format, self.csv_safe, self._chosen()])
+        return fingerprint([key, self.path, self.output_format, self.csv_safe, self._given_filters()])
 
     def _read(self, dataset: Dataset, wanted: _Wanted, file: Path, progress: ProgressLogger) -> None:
         from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import iter_records
@@ -262,7 +262,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
 
     def _chosen_canonical(self) -> dict[str, Any]:
         """Return the filters that are given, those alike written alike."""
-        filters = self._chosen()
+        filters = self._given_filters()
         if "msisdns" in filters:
             filters["msisdns"] = sorted(set(self._numbers("msisdns")))
         if "message_ids" in filters:

@@ -1,8 +1,8 @@
-"""Operators that order statistics exports of KetchUp, and clear them away."""
+"""Operators that request and delete statistics exports of KetchUp."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
 
 _ALL_TAKEN, _GONE = "92", "90"
-_OURS = "exports"
+_OWN_KEYS = "exports"
 STAT_FILE = f"{STATUS_CHECKS}.stat_file"
-_MOMENTS = ("time_in_from", "time_in_to", "time_sent_from", "time_sent_to")
+_TIMES = ("time_in_from", "time_in_to", "time_sent_from", "time_sent_to")
 _WORDS = {
     "source_type": arguments.SOURCE_TYPES,
     "message_type": arguments.MESSAGE_TYPES,
@@ -63,34 +63,34 @@ class ExportArguments(TypedDict, total=False):
 
 
 class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, DeferrableOperator):
-    """Order an export of detailed statistics and return `{"file_key", "adopted"}`.
+    """Request an export of detailed statistics and return `{"file_key", "adopted"}`.
 
-    A copy costs nothing but one of the five places that an account has for a month. After a lost answer or a
-    killed task the list of exports shows whether it was ordered: a single new one is taken for it
-    (`adopted` is true), and another export that somebody orders for the same account in that moment could be
-    taken for it. Where several are new, nobody can tell, and one more is ordered. With `wait_for_completion`
+    A repeated request costs nothing but one of the five places that an account has for a month. After a lost
+    response or a killed task the list of exports shows whether it was created: a single new one is taken for
+    it (`adopted` is true). An export that somebody else requests for the same account in that moment could be
+    taken for it. If several are new, nobody can tell, and one more is requested. With `wait_for_completion`
     the task waits until the file is ready, and returns `empty` as well.
 
     Give either `message_ids`, or `time_in_from` and `time_in_to` and any other filters.
 
     :param message_ids: 1 to 300 of the vendor's ids (or the text of a list).
     :param time_in_from: when messages came in: a datetime, or its ISO 8601 text. It has a time zone if the
-        connection names `vendor_timezone`, and none otherwise.
-    :param time_in_to: the other end.
+        connection has `vendor_timezone`, and none otherwise.
+    :param time_in_to: the end of that period, included.
     :param msisdns: only these numbers (a list, or the text of one).
     :param originator: only this sender.
     :param source_type: api, web, smpp, xml, http or json.
-    :param message_type: sms, hlr or viber; only then can the file be fetched as CSV.
+    :param message_type: sms, hlr or viber; required for a file in CSV.
     :param time_sent_from: when messages were sent.
-    :param time_sent_to: the other end.
+    :param time_sent_to: the end of that period, included.
     :param country_name: only this country, like Ukraine.
     :param operator_id: only this operator of the country.
-    :param status: the vendor's word, like Delivered.
+    :param status: as the vendor writes it, like Delivered.
     :param clicks: a pair like `(">", 0)`, for accounts with short links.
-    :param callback_url: where the vendor posts rows to ("In Progress" in the document).
-    :param on_full: what to do when all five places are taken: `fail` (default), or `delete_own`: delete one
-        export that this task ordered earlier in this run, or one of `own_file_keys`, and order again.
-    :param own_file_keys: keys of exports that may be deleted then, the oldest first.
+    :param callback_url: where KetchUp posts rows ("In Progress" in the document).
+    :param on_full: what to do if all five places are taken: `fail` (default), or `delete_own`: delete one
+        export that this task requested earlier in this run, or one of `own_file_keys`, and try again.
+    :param own_file_keys: keys of exports that `delete_own` may delete, the oldest first.
 
     Raises TelecomInputError, TelecomRejectedError (80 to 86: a filter; 92: no place), TelecomUnknownError.
     Source: "Запрос на выгрузку статистики" of the vendor's document.
@@ -98,7 +98,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
 
     _filters: ClassVar[Sequence[str]] = (
         "message_ids",
-        *_MOMENTS,
+        *_TIMES,
         "msisdns",
         "originator",
         *_WORDS,
@@ -139,12 +139,9 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         self.country_name, self.operator_id, self.clicks = country_name, operator_id, clicks
         self.callback_url, self.own_file_keys = callback_url, own_file_keys
         self.on_full = one_of("on_full", on_full, ("fail", "delete_own"))
-        self._check()
-
-    def _check(self) -> None:
         for name, words in _WORDS.items():
             check_if_literal(getattr(self, name), partial(one_of, name, allowed=words))
-        for name in _MOMENTS:
+        for name in _TIMES:
             check_if_literal(getattr(self, name), partial(arguments.optional_datetime, name))
         others = [name for name in self._filters[1:-1] if getattr(self, name) is not None]
         if self.message_ids is not None and others:
@@ -152,50 +149,50 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
             raise TelecomInputError("message_ids", rule)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Order it, once."""
+        """Request the export once."""
         started = self._export(context)
         return self._wait_if_requested(started, STAT_FILE, {"file_key": started["file_key"]})
 
     def _export(self, context: Context) -> Facts:
-        """Return this task's export of this run; it is ordered unless an earlier try did that."""
-        mine = self._earlier(context)
-        if mine and mine.state is State.DONE:
-            return mine.facts
-        chosen, journal = self._chosen(), Journal(context["task_state_store"])
-        return self._ordered(journal, self._entry_name("export"), fingerprint(chosen), mine, chosen)
+        """Return this task's export of this run; it is requested unless an earlier try did that."""
+        earlier = self._earlier_entry(context)
+        if earlier and earlier.state is State.DONE:
+            return earlier.facts
+        return self._request(Journal(context["task_state_store"]), earlier)
 
-    def _earlier(self, context: Context) -> Entry | None:
-        """Return how far earlier tries have come with this export."""
+    def _earlier_entry(self, context: Context) -> Entry | None:
+        """Return the journal's entry of this export, if it has the same filters."""
         entry = Journal(context["task_state_store"]).read(self._entry_name("export"))
-        return entry if entry and entry.body == fingerprint(self._chosen()) else None
+        return entry if entry and entry.body == fingerprint(self._given_filters()) else None
 
     def _forget_export(self, context: Context) -> None:
-        """Let the next try order another one: this one is there no more."""
-        entry = Entry(State.PLANNED, fingerprint(self._chosen()))
+        """Let the next try request another one: this one does not exist any more."""
+        entry = Entry(State.PLANNED, fingerprint(self._given_filters()))
         Journal(context["task_state_store"]).write(self._entry_name("export"), entry)
 
-    def _chosen(self) -> dict[str, Any]:
-        """Return the filters that are given, as the hook wants them."""
+    def _given_filters(self) -> dict[str, Any]:
+        """Return the filters that are given, as the hook requires them."""
         found = {name: self.reveal(name) for name in self._filters}
-        chosen = {name: value for name, value in found.items() if value is not None}
-        for name in {"message_ids", "msisdns"} & chosen.keys():
-            chosen[name] = arguments.parse_list(name, chosen[name])
-        for name in chosen.keys() & set(_MOMENTS):
-            chosen[name] = arguments.optional_datetime(name, chosen[name])
-        return chosen
+        given = {name: value for name, value in found.items() if value is not None}
+        for name in {"message_ids", "msisdns"} & given.keys():
+            given[name] = arguments.parse_list(name, given[name])
+        for name in given.keys() & set(_TIMES):
+            given[name] = arguments.optional_datetime(name, given[name])
+        return given
 
-    def _ordered(
-        self, journal: Journal, name: str, body: str, earlier: Entry | None, chosen: dict[str, Any]
-    ) -> Facts:
-        in_doubt = earlier if earlier and earlier.state is State.INTENT else None
-        key = self._new_since(in_doubt.facts["before"]) if in_doubt else None
+    def _request(self, journal: Journal, earlier: Entry | None) -> Facts:
+        """Return the export that an earlier try may have requested, or request one."""
+        filters, name = self._given_filters(), self._entry_name("export")
+        body = fingerprint(filters)
+        is_in_doubt = earlier is not None and earlier.state is State.INTENT
+        key = self._find_new_key(earlier.facts["before"]) if earlier and is_in_doubt else None
         adopted = key is not None
         if key is None:
-            before = self._kept()
+            before = self._existing_keys()
             self.hook.wait_until_ready()
             journal.write(name, Entry(State.INTENT, body, {"before": before}))
             try:
-                key, adopted = self._created(journal, before, chosen)
+                key, adopted = self._create(journal, before, filters)
             except TelecomUnknownError:
                 raise
             except TelecomError:
@@ -203,66 +200,64 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
                 raise
         facts = {"file_key": key, "adopted": adopted}
         journal.write(name, Entry(State.DONE, body, facts))
-        journal.write(_OURS, Entry(State.DONE, "", {"keys": [*self._own(journal), key]}))
+        journal.write(_OWN_KEYS, Entry(State.DONE, "", {"keys": [*_own_keys(journal), key]}))
         return facts
 
-    def _created(self, journal: Journal, before: list[str], chosen: dict[str, Any]) -> tuple[str, bool]:
+    def _create(self, journal: Journal, before: list[str], filters: Mapping[str, Any]) -> tuple[str, bool]:
         """Return the key of a new export, and whether only the list has shown it."""
-
-        def create() -> str:
-            return self.hook.create_statistics_export(**chosen)
-
         try:
-            return self._with_a_place(journal, before, create), False
+            return self._create_in_free_place(journal, before, filters), False
         except TelecomUnknownError:
             key = None
-            with suppress(TelecomError):  # the doubt weighs more than that nobody can look
-                key = self._new_since(before)
+            with suppress(TelecomError):  # the unknown outcome is the error to raise
+                key = self._find_new_key(before)
             if key is None:
                 raise
             return key, True
 
-    def _with_a_place(self, journal: Journal, before: list[str], create: Callable[[], str]) -> str:
+    def _create_in_free_place(self, journal: Journal, before: list[str], filters: Mapping[str, Any]) -> str:
+        create = partial(self.hook.create_statistics_export, **filters)
         try:
             return create()
         except TelecomRejectedError as error:
             if error.code != _ALL_TAKEN or self.on_full == "fail":
                 raise
-            given = (
-                arguments.parse_distinct("own_file_keys", self.own_file_keys) if self.own_file_keys else []
-            )
-            own = [key for key in dict.fromkeys([*given, *self._own(journal)]) if key in before]
+            keys = self.own_file_keys
+            given = arguments.parse_distinct("own_file_keys", keys) if keys else []
+            own = [key for key in dict.fromkeys([*given, *_own_keys(journal)]) if key in before]
             if not own:
                 raise
-        self.log.info("All places for exports are taken; one of our own makes way")
-        with suppress(TelecomNotFoundError):  # somebody else was faster
+        self.log.info("All places for exports are taken; one of this task's own exports is deleted")
+        with suppress(TelecomNotFoundError):  # it was deleted in the meantime
             self.hook.delete_statistics_export(own[0])
         return create()
 
-    def _kept(self) -> list[str]:
+    def _existing_keys(self) -> list[str]:
         return [export.key for export in self.hook.list_statistics_exports()]
 
-    def _new_since(self, before: Sequence[str]) -> str | None:
-        """Return the one export that was not there before; None where there is none, or nobody can tell."""
-        new = [key for key in self._kept() if key not in before]
+    def _find_new_key(self, before: Sequence[str]) -> str | None:
+        """Return the only export that did not exist before; None if there is none, or several."""
+        new = [key for key in self._existing_keys() if key not in before]
         if len(new) > 1:
-            self.log.warning("%s exports are new; nobody can tell which one is ours", len(new))
+            self.log.warning("%s exports are new; nobody can tell which one is this task's", len(new))
         return new[0] if len(new) == 1 else None
 
-    def _own(self, journal: Journal) -> list[str]:
-        entry = journal.read(_OURS)
-        return list(entry.facts["keys"]) if entry else []
+
+def _own_keys(journal: Journal) -> list[str]:
+    """Return the keys of the exports that this task has requested in this run."""
+    entry = journal.read(_OWN_KEYS)
+    return list(entry.facts["keys"]) if entry else []
 
 
 class KetchUpDeleteStatExportOperator(KetchUpOperator):
     """Delete a statistics export and return `{"file_key", "deleted"}`.
 
-    After a lost answer or a killed task an export that is no longer there has been deleted by an earlier
-    try, and that is success.
+    If the export is missing after a lost response or a killed task, an earlier try has deleted it, which is
+    success.
 
     :param file_key: the export's key.
-    :param missing_ok: whether it is success, with `deleted` false, that there is no such export to begin
-        with. By default that fails.
+    :param missing_ok: succeed, with `deleted` false, if the export is missing in the first try too. By
+        default that fails.
 
     Raises TelecomInputError, TelecomNotFoundError (90: no such export), TelecomUnknownError.
     Source: "Удаление предыдущих запрошенных файлов" of the vendor's document.
@@ -278,52 +273,49 @@ class KetchUpDeleteStatExportOperator(KetchUpOperator):
         check_if_literal(file_key, arguments.check_file_key)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Delete it."""
+        """Delete the export."""
         journal, body = Journal(context["task_state_store"]), fingerprint(self.file_key)
         entry = journal.read("deleted")
-        mine = entry if entry and entry.body == body else None
-        if mine and mine.state is State.DONE:
-            return dict(mine.facts)
-        tried = mine is not None and mine.state is State.INTENT
+        earlier = entry if entry and entry.body == body else None
+        if earlier and earlier.state is State.DONE:
+            return dict(earlier.facts)
+        may_be_deleted = earlier is not None and earlier.state is State.INTENT
         self.hook.wait_until_ready()
         journal.write("deleted", Entry(State.INTENT, body))
         try:
-            deleted = self._deleted(tried)
+            deleted = self._delete(may_be_deleted)
         except TelecomUnknownError:
             raise
         except TelecomError:
-            if not tried:
+            if not may_be_deleted:
                 journal.write("deleted", Entry(State.PLANNED, body))
             raise
         facts = {"file_key": self.file_key, "deleted": deleted}
         journal.write("deleted", Entry(State.DONE, body, facts))
         return facts
 
-    def _deleted(self, tried: bool) -> bool:
-        """Return whether it was this task that deleted it."""
+    def _delete(self, may_be_deleted: bool) -> bool:
+        """Return whether this task has deleted the export, now or in an earlier try."""
         try:
-            cleared(self.hook, self.file_key)
+            delete_export(self.hook, self.file_key)
         except TelecomNotFoundError as error:
-            if error.code != _GONE or not (tried or self.missing_ok):
+            if error.code != _GONE or not (may_be_deleted or self.missing_ok):
                 raise
-            return tried
+            return may_be_deleted
         return True
 
 
-def cleared(hook: KetchUpHook, file_key: str) -> None:
-    """Delete an export; where no answer came, the list shows whether that was done.
+def delete_export(hook: KetchUpHook, file_key: str) -> None:
+    """Delete an export; after a lost response the list shows whether it was deleted.
 
-    Raises TelecomNotFoundError (there was none), TelecomUnknownError (nobody can know).
+    Raises TelecomNotFoundError (no such export), TelecomUnknownError (nobody can know).
     """
     try:
         hook.delete_statistics_export(file_key)
     except TelecomUnknownError:
-        if _may_be_there(hook, file_key):
+        try:
+            may_exist = any(export.key == file_key for export in hook.list_statistics_exports())
+        except TelecomError:
+            may_exist = True
+        if may_exist:
             raise
-
-
-def _may_be_there(hook: KetchUpHook, file_key: str) -> bool:
-    try:
-        return any(export.key == file_key for export in hook.list_statistics_exports())
-    except TelecomError:
-        return True
