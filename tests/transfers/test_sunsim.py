@@ -28,7 +28,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNoAnswerError,
     TelecomRejectedError,
 )
-from airflow_provider_telecom.simulator.sunsim.calls import PhoneCall
+from airflow_provider_telecom.simulator.sunsim.models import PhoneCall
 from airflow_provider_telecom.simulator.sunsim.state import VendorState
 from airflow_provider_telecom.transfers import storage
 from airflow_provider_telecom.transfers.sunsim_to_object_storage import (

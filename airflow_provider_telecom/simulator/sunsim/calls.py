@@ -1,4 +1,4 @@
-"""Telephone calls: past calls generated from the seed, ordered callbacks, and recordings.
+"""Telephone calls: the list, ordered callbacks, and recordings.
 
 The vendor documents neither the rows of a call list nor the response to an ordered callback.
 """
@@ -6,16 +6,14 @@ The vendor documents neither the rows of a call list nor the response to an orde
 from __future__ import annotations
 
 import base64
-import random
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_telecom.simulator.fields import Field, between, is_text, one_of
-from airflow_provider_telecom.simulator.state import Progression
 from airflow_provider_telecom.simulator.sunsim.fields import is_dialled_number, is_numbers, is_own_number
+from airflow_provider_telecom.simulator.sunsim.models import INCOMING, PhoneCall
 from airflow_provider_telecom.simulator.sunsim.responses import (
     BAD_PERIOD,
     BAD_VALUE,
@@ -23,57 +21,12 @@ from airflow_provider_telecom.simulator.sunsim.responses import (
     NOT_YOUR_NUMBER,
     RefusedError,
 )
+from airflow_provider_telecom.simulator.sunsim.state import VendorState
 from airflow_provider_telecom.simulator.times import parse_time
 
-if TYPE_CHECKING:
-    from airflow_provider_telecom.simulator.sunsim.state import VendorState
-
-OUTGOING, INCOMING = 1, 2
 CREATE_CALLBACK = "callback/create"
-SEEDED_CALLS = 12
 HOSTILE_NAME = "../../../tmp/записывай: меня?.mp3"
 _TIME = "%Y-%m-%d %H:%M:%S"
-
-
-@dataclass(frozen=True)
-class PhoneCall:
-    """One call of a number of the contract. `duration` is in seconds. Listed when `progression` ends."""
-
-    id: str
-    at: datetime
-    number_from: str
-    number_to: str
-    direction: int
-    duration: int
-    record_id: str | None = None
-    is_read: int | None = None
-    progression: Progression | None = None
-
-
-def seed_calls(state: VendorState, number: str) -> list[PhoneCall]:
-    """Return a number's calls of the last four weeks, oldest first. Two of three have a recording."""
-    chance = random.Random(f"{state.simulator.seed}:{number}")
-    days = sorted((chance.uniform(0.1, 27.0) for _ in range(SEEDED_CALLS)), reverse=True)
-    return [_generate(state, chance, number, place, ago) for place, ago in enumerate(days)]
-
-
-def _generate(
-    state: VendorState, chance: random.Random, number: str, place: int, days_ago: float
-) -> PhoneCall:
-    other, outgoing = f"8900000{chance.randrange(1000, 10_000)}", place % 2 == 0
-    record_id = state.new_id() if place % 3 else None
-    if record_id:
-        state.recordings[record_id] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + chance.randbytes(2048)
-    return PhoneCall(
-        state.new_id(),
-        state.simulator.clock.now() - timedelta(days=days_ago),
-        number if outgoing else other,
-        other if outgoing else number,
-        OUTGOING if outgoing else INCOMING,
-        chance.randrange(0, 600),
-        record_id,
-        None if outgoing else place % 4 // 2,
-    )
 
 
 def create_callback(state: VendorState, query: dict[str, Any]) -> dict[str, Any]:

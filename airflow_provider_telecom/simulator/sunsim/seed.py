@@ -1,13 +1,19 @@
-"""The initial settings of the virtual PBX."""
+"""What the simulated SunSim begins with: past calls, and the settings of the virtual PBX."""
 
 from __future__ import annotations
 
+import random
+import uuid
+from datetime import timedelta
 from typing import Any
 
+from airflow_provider_telecom.simulator.state import SimulatorState
+from airflow_provider_telecom.simulator.sunsim.models import INCOMING, OUTGOING, PhoneCall
 from airflow_provider_telecom.simulator.sunsim.tokens import CONTRACT
 from airflow_provider_telecom.simulator.switches import Switches
 
 DAY_SECONDS = 86_400
+SEEDED_CALLS = 12
 DIAL_MODES = {1: "Последовательный", 2: "Параллельный", 21: "Равномерная нагрузка"}
 VIP_PROFILES = (32,)
 """Profiles for callers on the VIP contact list. The third number has one."""
@@ -16,6 +22,35 @@ _OPENING, _CLOSING = 9 * 3600, 18 * 3600
 _WORK = [(_OPENING, _CLOSING)]
 _REST = [(0, _OPENING), (_CLOSING, DAY_SECONDS)]
 _ALL_DAY = [(0, DAY_SECONDS)]
+
+
+def new_id(simulator: SimulatorState) -> str:
+    """Return a UUID derived from the simulator's seed."""
+    return str(uuid.UUID(int=simulator.random.getrandbits(128), version=4))
+
+
+def seed_calls(simulator: SimulatorState, number: str, recordings: dict[str, bytes]) -> list[PhoneCall]:
+    """Return a number's calls of the last four weeks, oldest first; add a recording to two of three."""
+    chance = random.Random(f"{simulator.seed}:{number}")
+    days = sorted((chance.uniform(0.1, 27.0) for _ in range(SEEDED_CALLS)), reverse=True)
+    calls = []
+    for place, days_ago in enumerate(days):
+        other, outgoing = f"8900000{chance.randrange(1000, 10_000)}", place % 2 == 0
+        record_id = new_id(simulator) if place % 3 else None
+        if record_id:
+            recordings[record_id] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + chance.randbytes(2048)
+        call = PhoneCall(
+            new_id(simulator),
+            simulator.clock.now() - timedelta(days=days_ago),
+            number if outgoing else other,
+            other if outgoing else number,
+            OUTGOING if outgoing else INCOMING,
+            chance.randrange(0, 600),
+            record_id,
+            None if outgoing else place % 4 // 2,
+        )
+        calls.append(call)
+    return calls
 
 
 def settings_of(number: str, place: int, switches: Switches) -> dict[str, Any]:

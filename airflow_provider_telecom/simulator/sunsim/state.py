@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal
 
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.state import Progression, SimulatorState
-from airflow_provider_telecom.simulator.sunsim.calls import PhoneCall, seed_calls
+from airflow_provider_telecom.simulator.sunsim.models import PhoneCall
 from airflow_provider_telecom.simulator.sunsim.responses import UnauthorizedError
-from airflow_provider_telecom.simulator.sunsim.seed import VIP_PROFILES, settings_of
+from airflow_provider_telecom.simulator.sunsim.seed import VIP_PROFILES, new_id, seed_calls, settings_of
 from airflow_provider_telecom.simulator.sunsim.tokens import ACCESS_LIFE, REFRESH_LIFE, Token, jwt
 
 NUMBERS = ("9000000000", "9000000001", "9000000002")
@@ -37,7 +36,9 @@ class VendorState:
         self.recordings: dict[str, bytes] = {}
         self.file_names: dict[str, str] = {}
         self.stray_rows: list[Any] = []
-        self.calls: dict[str, list[PhoneCall]] = {number: seed_calls(self, number) for number in NUMBERS}
+        self.calls: dict[str, list[PhoneCall]] = {
+            number: seed_calls(state, number, self.recordings) for number in NUMBERS
+        }
         self.vip_profiles = set(VIP_PROFILES)
         self.settings: dict[str, dict[str, Any]] = {
             number: settings_of(number, place, self.switches) for place, number in enumerate(NUMBERS)
@@ -47,7 +48,7 @@ class VendorState:
 
     def new_id(self) -> str:
         """Return a UUID derived from the simulator's seed."""
-        return str(uuid.UUID(int=self.simulator.random.getrandbits(128), version=4))
+        return new_id(self.simulator)
 
     def local(self, moment: datetime) -> datetime:
         """Return a time in the vendor's zone."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 
-from airflow_provider_telecom.simulator.sunsim.calls import PhoneCall
+from airflow_provider_telecom.simulator.sunsim.models import PhoneCall
 from airflow_provider_telecom.simulator.sunsim.state import VendorState
 from airflow_provider_telecom.vendors.poll_result import Stage
 from airflow_provider_telecom.vendors.sunsim import status
