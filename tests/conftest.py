@@ -71,8 +71,8 @@ def _quick_token_sharing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from airflow_provider_telecom.hooks.sunsim import SunSimHook
 
-    quick = replace(SunSimHook.pace, settle=(0.0, 0.01), after_repeated_401=(0.0, 0.01), between_mintings=0.1)
-    monkeypatch.setattr(SunSimHook, "pace", quick)
+    quick = replace(SunSimHook.timing, settle=(0.0, 0.01), after_repeated_401=(0.0, 0.01), between_mints=0.1)
+    monkeypatch.setattr(SunSimHook, "timing", quick)
 
 
 @pytest.fixture(autouse=True)

@@ -1,1 +1,1 @@
-"""How a request proves who we are: one small class a file, each a conversation without I/O."""
+"""Authentication schemes: one class a file, each a generator without I/O."""

@@ -1,4 +1,4 @@
-"""A key in the `X-API-KEY` header, as KetchUp Loyalty wants it."""
+"""The `X-API-KEY` header of KetchUp Loyalty."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class ApiKey:
         self._key = key
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
-        """Yield the signed request and return its outcome."""
+        """Yield the authenticated request and return its outcome."""
         outcome: Outcome = yield request.with_auth_header("X-API-KEY", self._key, self._key)
         return outcome

@@ -1,4 +1,4 @@
-"""A user name and a password, as the token call of Kyivstar Open Telecom wants them."""
+"""User name and password, for the token call of Kyivstar Open Telecom."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Basic:
         self._user, self._password = user, password
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
-        """Yield the signed request and return its outcome."""
+        """Yield the authenticated request and return its outcome."""
         pair = Secret(f"{self._user}:{self._password.reveal()}")
         header = Secret(f"Basic {base64.b64encode(pair.reveal().encode()).decode()}")
         secrets = (pair, Secret(self._user), self._password)

@@ -1,4 +1,4 @@
-"""A fixed bearer token, as NovaConnect and the token calls of SunSim want it."""
+"""A fixed bearer token, for NovaConnect and for the token calls of SunSim."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Bearer:
         self._token = token
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
-        """Yield the signed request and return its outcome."""
+        """Yield the authenticated request and return its outcome."""
         outcome: Outcome = yield with_bearer_token(request, self._token)
         return outcome
 

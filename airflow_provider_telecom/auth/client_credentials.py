@@ -1,7 +1,7 @@
-"""OAuth2 client credentials, as Kyivstar Open Telecom wants them.
+"""OAuth2 client credentials, for Kyivstar Open Telecom.
 
-Tokens do not kill one another, so each process keeps its own in memory, renews it early, and lets one
-caller at a time fetch it. On a 401 the token is dropped and the request repeated once.
+A new token does not revoke the others, so each process keeps its own in memory, renews it early, and lets one
+caller at a time fetch it. After a 401 the token is dropped and the request is sent once more.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotSentEr
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request, Response
 
-_LONGEST_FETCH = 90.0
+_MAX_FETCH_SECONDS = 90.0
 _EARLY_SECONDS, _EARLY_SHARE = 120.0, 0.05
 
 
 @dataclass(frozen=True)
 class AccessToken:
-    """A token and the seconds for which the vendor says it lives."""
+    """A token and the seconds for which it is valid."""
 
     value: Secret
     expires_in: float
@@ -41,32 +41,32 @@ class ClientCredentials:
         self._renew_at = 0.0
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
-        """Yield the token's fetching if need be and the signed request, once more after a 401."""
-        token = self._live() or (yield Exclusive(self._fetched(dead=None), _LONGEST_FETCH))
+        """Yield the steps to fetch a token if needed, and the request; both once more after a 401."""
+        token = self._valid_token() or (yield Exclusive(self._fetch_once(revoked=None), _MAX_FETCH_SECONDS))
         outcome: Outcome = yield with_bearer_token(request, token)
         if isinstance(outcome, Response) and outcome.status == 401:
-            token = yield Exclusive(self._fetched(dead=token), _LONGEST_FETCH)
+            token = yield Exclusive(self._fetch_once(revoked=token), _MAX_FETCH_SECONDS)
             outcome = yield with_bearer_token(request, token)
         return outcome
 
-    def _live(self) -> Secret | None:
+    def _valid_token(self) -> Secret | None:
         return self._token if self._clock() < self._renew_at else None
 
-    def _fetched(self, dead: Secret | None) -> Call[Secret]:
-        live = self._live()
-        if live and live != dead:
+    def _fetch_once(self, revoked: Secret | None) -> Call[Secret]:
+        live = self._valid_token()
+        if live and live != revoked:
             return live  # another caller fetched it while this one waited
-        fetched: AccessToken = yield from without_token(self._fetch())
+        fetched: AccessToken = yield from as_not_sent(self._fetch())
         early = max(_EARLY_SECONDS, fetched.expires_in * _EARLY_SHARE)
         self._renew_at = self._clock() + max(0.0, fetched.expires_in - early * random.uniform(1, 1.5))
         self._token = fetched.value
         return fetched.value
 
 
-def without_token(fetch: Call[Any]) -> Call[Any]:
-    """Return what `fetch` returns. If it fails for want of an answer, say that the call itself was not sent.
+def as_not_sent(fetch: Call[Any]) -> Call[Any]:
+    """Return the token of `fetch`. If its outcome is unknown, raise TelecomNotSentError for the call itself.
 
-    Otherwise a lost answer of the token call would pass for a lost answer of a paid one.
+    Otherwise a lost response to the token call would look like a lost response to a paid call.
     """
     try:
         return (yield from fetch)
@@ -78,7 +78,7 @@ def without_token(fetch: Call[Any]) -> Call[Any]:
 
 def _not_sent(error: TelecomError) -> TelecomNotSentError:
     return TelecomNotSentError(
-        f"not sent: no token could be had: {error.text}",
+        f"not sent: no token could be fetched: {error.text}",
         call=error.call,
         status=error.status,
         code=error.code,

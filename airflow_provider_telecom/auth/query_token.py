@@ -1,7 +1,6 @@
-"""A token in the query, as Kyivstar FMC wants it.
+"""A token in the query, for Kyivstar FMC.
 
-It enters the request here, at the last moment, so that no call, log or error ever holds an address
-with the token in it.
+It is added right before the request is sent, so that no call, log or error holds a URL with the token.
 """
 
 from __future__ import annotations
@@ -21,6 +20,6 @@ class QueryToken:
         self._token = token
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
-        """Yield the signed request and return its outcome."""
+        """Yield the authenticated request and return its outcome."""
         outcome: Outcome = yield request.with_auth_query("token", self._token)
         return outcome

@@ -1,19 +1,19 @@
-"""A JWT that dies when the next one is minted, as SunSim wants it.
+"""A JWT that the next one revokes, for SunSim.
 
-A new pair of tokens kills the old one at once, for every worker. So the live token is shared through a
-store that all workers can read, and whoever finds it dead takes a lease there before minting: the store
-has no compare-and-swap, hence the lease is written, left to settle, and read back.
+A new pair of tokens revokes the old one at once, for every worker. So the valid token is shared in a store
+that all workers can read, and a worker that finds it revoked takes a lease there before it mints a new one.
+The store has no compare-and-swap, so the lease is written and, after a pause, read back.
 
     on a 401 with token b, one caller at a time in this process and, by the driver, on this host:
-      1  the store holds another token than b      -> use it
-      2  somebody's lease stands                   -> wait, go to 1; unchanged for too long: it is dead
-      3  write a lease, wait, read it back         -> not mine: go to 1; the token changed: use it
-      4  mint; publish unless a younger token stands there, read back; end the lease
+      1  the store has another token than b        -> use it
+      2  another worker has the lease              -> wait, go to 1; unchanged for too long: it has expired
+      3  write a lease, wait, read it back         -> not ours: go to 1; the token changed: use it
+      4  mint; store it unless a newer token is there, read it back; release the lease
 
-Two leaders are possible when a write takes longer than the settling, or when one stalls beyond its
-lease; then one token dies, its callers meet one more 401 and read the other's. Wall clocks are only used
-to renew early and to recognise a token that died young; a lease is timed by whoever waits for it. What is
-true is decided by the 401, which therefore must come before any effect.
+Two workers may mint at once if a write takes longer than the pause, or if one stalls for longer than its
+lease. Then one token is revoked, its users get one more 401 and read the other token. Wall clocks only serve
+to renew early and to recognize a token that was revoked early; the worker that waits for a lease measures its
+age. A token is revoked when the vendor answers 401, which therefore must come before any effect.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_telecom.auth.bearer import with_bearer_token
-from airflow_provider_telecom.auth.client_credentials import without_token
+from airflow_provider_telecom.auth.client_credentials import as_not_sent
 from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import Secret
@@ -37,7 +37,7 @@ from airflow_provider_telecom.calls.request import Outcome, Request, Response
 
 log = logging.getLogger(__name__)
 
-_FIT_FOR_A_HEADER = re.compile(r"[!-~]{1,8192}")
+_HEADER_VALUE = re.compile(r"[!-~]{1,8192}")
 _YEAR_10000 = 253_402_300_800
 
 
@@ -55,199 +55,205 @@ class RotatingToken:
 
 
 @dataclass(frozen=True)
-class Pace:
+class RotationTiming:
     """The protocol's times in seconds, and its counts."""
 
     lease: float = 15.0
-    """A lease unchanged for so long is a dead leader's. 0: no leases, the driver's lock is enough."""
+    """A lease that does not change for this long has expired. 0: no leases, the driver's lock is enough."""
     settle: tuple[float, float] = (0.5, 1.0)
     wait_for_leader: tuple[float, float] = (0.3, 1.0)
-    patience: float = 60.0
+    max_wait: float = 60.0
     renew_early: float = 1800.0
-    """Renewed between this and twice this before its end, rolled anew by each call."""
+    """A token is renewed between this and twice this before it expires, chosen at random by each call."""
     after_repeated_401: tuple[float, float] = (1.0, 5.0)
-    rounds: int = 3
-    """How often one request has its token replaced."""
-    died_young: float = 60.0
-    """A token that dies sooner than this after our own minting was killed by somebody else's minting."""
-    young_deaths: int = 5
-    """One more of them within `young_deaths_within` says that somebody else uses the account."""
-    young_deaths_within: float = 600.0
-    forgiven_deaths: int = 2
-    """So many young deaths are replaced at once: a hand at work rather than another system."""
-    between_mintings: float = 30.0
-    """The least time between two mintings by one process, after that or when renewing early."""
+    max_replacements: int = 3
+    """How often the token of one request is replaced."""
+    early_revocation: float = 60.0
+    """A token of ours that is revoked within this time was revoked by somebody else's token."""
+    max_early_revocations: int = 5
+    """More of them within `early_revocation_window` mean that another system uses the account."""
+    early_revocation_window: float = 600.0
+    tolerated_early_revocations: int = 2
+    """So many are replaced at once: a person may have created a token by hand."""
+    between_mints: float = 30.0
+    """The minimum time between two new tokens of one process, after that or when renewing early."""
 
 
 @dataclass
 class RotatingJwt:
-    """Signs with the newest shared token and replaces it when it dies.
+    """Authenticates with the newest shared token and replaces it when it is revoked.
 
-    `mint` is given the dead token, or None, and is a call that returns a new one. `key` names the token
-    in the store. `clock` tells the time of day, `ticks` never jumps.
+    `mint` gets the revoked token, or None, and returns the call that creates a new one. `key` names the token
+    in the store. `clock` is a wall clock, `monotonic` never jumps.
     """
 
     mint: Callable[[RotatingToken | None], Call[RotatingToken]]
     key: str
-    pace: Pace = Pace()
+    timing: RotationTiming = RotationTiming()
     clock: Callable[[], float] = time.time
-    ticks: Callable[[], float] = time.monotonic
-    me: str = field(default_factory=lambda: uuid.uuid4().hex)
-    is_dead: Callable[[Response], bool] = lambda answer: answer.status == 401
-    """Whether an answer refuses the token, so that nothing else has happened."""
+    monotonic: Callable[[], float] = time.monotonic
+    worker_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    is_revoked: Callable[[Response], bool] = lambda response: response.status == 401
+    """Whether a response rejects the token, so that nothing else has happened."""
     _token: RotatingToken | None = field(default=None, init=False, repr=False)
     _tried_at: float = field(default=float("-inf"), init=False, repr=False)
 
     @property
     def lease_key(self) -> str:
-        """The lease's name in the store."""
+        """The key of the lease in the store."""
         return f"{self.key}_lease"
 
     def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
-        """Yield what having a live token takes, and the signed request, again after each 401 (3 rounds)."""
-        token, first_401 = (yield from self._present()), None
-        for left in reversed(range(self.pace.rounds + 1)):
+        """Yield the steps to get a token, and the request; both again after each 401, at most 3 times."""
+        token, first_401 = (yield from self._current_token()), None
+        for left in reversed(range(self.timing.max_replacements + 1)):
             outcome: Outcome = yield with_bearer_token(request, token.access)
-            if not (isinstance(outcome, Response) and self.is_dead(outcome)) or not left:
+            if not (isinstance(outcome, Response) and self.is_revoked(outcome)) or not left:
                 return outcome
             if first_401 is not None and token.minted >= first_401:
-                yield Sleep(*self.pace.after_repeated_401)  # somebody mints as we do: step out of the way
+                yield Sleep(*self.timing.after_repeated_401)  # another worker mints too
             first_401 = first_401 or self.clock()
-            token = yield Exclusive(self._replaced(token), 2 * self.pace.patience)
+            token = yield Exclusive(self._replace(token), 2 * self.timing.max_wait)
         raise AssertionError("the last round returns")
 
     def stored(self) -> Call[RotatingToken | None]:
-        """Return the token that is at hand in memory or in the store, without minting one."""
+        """Return the token in memory or in the store, without minting one."""
         if self._token is None:
-            self._token = _parsed((yield LoadToken(self.key)))
+            self._token = _parse((yield LoadToken(self.key)))
         return self._token
 
-    def _present(self) -> Call[RotatingToken]:
+    def _current_token(self) -> Call[RotatingToken]:
         token = yield from self.stored()
         if token is None:
-            first: RotatingToken = yield Exclusive(self._replaced(None), 2 * self.pace.patience)
+            first: RotatingToken = yield Exclusive(self._replace(None), 2 * self.timing.max_wait)
             return first
-        if not self._is_ageing(token):
+        if not self._expires_soon(token):
             return token
         try:
-            younger: RotatingToken = yield Exclusive(self._replaced(token, early=True), self.pace.patience)
+            younger: RotatingToken = yield Exclusive(self._replace(token, early=True), self.timing.max_wait)
         except TelecomError as error:
             log.warning("renewing a token early failed and will be tried again: %s", type(error).__name__)
             return token
         return younger
 
-    def _is_ageing(self, token: RotatingToken) -> bool:
-        just_tried = self.ticks() - self._tried_at < self.pace.between_mintings
+    def _expires_soon(self, token: RotatingToken) -> bool:
+        just_tried = self.monotonic() - self._tried_at < self.timing.between_mints
         left = token.expires - self.clock()
-        return left < self.pace.renew_early * random.uniform(1, 2) and not just_tried
+        return left < self.timing.renew_early * random.uniform(1, 2) and not just_tried
 
-    def _replaced(self, dead: RotatingToken | None, early: bool = False) -> Call[RotatingToken]:
-        """Return another token than `dead`: a neighbour's, or one of our own minting.
+    def _replace(self, revoked: RotatingToken | None, early: bool = False) -> Call[RotatingToken]:
+        """Return another token than `revoked`: another worker's, or a new one.
 
-        With `early` set the old token still works: while somebody else renews it, it is returned as is.
+        With `early` the old token is still valid: while another worker renews it, it is returned.
         """
-        died_at, gives_up = self.clock(), self.ticks() + self.pace.patience
+        noticed_at, gives_up = self.clock(), self.monotonic() + self.timing.max_wait
         lease, seen_since = None, 0.0
-        while self.ticks() < gives_up:
-            if other := (yield from self._other_than(dead)):
+        while self.monotonic() < gives_up:
+            if other := (yield from self._another_than(revoked)):
                 return other
-            deaths = yield from self._young_deaths(None if early else dead, died_at)
-            found = yield from self._lease_of_another()
+            revocations = yield from self._early_revocations(None if early else revoked, noticed_at)
+            found = yield from self._other_workers_lease()
             if found != lease:
-                lease, seen_since = found, self.ticks()
-            led = lease is not None and self.ticks() - seen_since < self.pace.lease
-            if led and early and dead:
-                return dead
-            if led or self._must_rest(deaths, died_at):
-                yield Sleep(*self.pace.wait_for_leader)
-            elif (yield from self._leads()):
-                return (yield from self._new(dead, deaths))
+                lease, seen_since = found, self.monotonic()
+            has_leader = lease is not None and self.monotonic() - seen_since < self.timing.lease
+            if has_leader and early and revoked:
+                return revoked
+            if has_leader or self._must_wait(revocations, noticed_at):
+                yield Sleep(*self.timing.wait_for_leader)
+            elif (yield from self._acquire_lease()):
+                return (yield from self._mint_and_publish(revoked, revocations))
         raise TelecomNotSentError("not sent: another worker has been renewing the token for too long")
 
-    def _other_than(self, dead: RotatingToken | None) -> Call[RotatingToken | None]:
-        if self._token and not _same(self._token, dead):
+    def _another_than(self, revoked: RotatingToken | None) -> Call[RotatingToken | None]:
+        if self._token and not _is_same(self._token, revoked):
             return self._token
-        shared = _parsed((yield LoadToken(self.key)))
-        if shared and not _same(shared, dead):
+        shared = _parse((yield LoadToken(self.key)))
+        if shared and not _is_same(shared, revoked):
             self._token = shared
             return shared
         return None
 
-    def _young_deaths(self, dead: RotatingToken | None, died_at: float) -> Call[list[float]]:
-        """Return the times of recent young deaths with this one. Raises TelecomAuthError for too many."""
-        known = _mapping((yield LoadToken(self.key))).get("young_deaths")
-        times = [time for one in known if (time := _time(one)) is not None] if isinstance(known, list) else []
-        recent = [time for time in times if abs(died_at - time) < self.pace.young_deaths_within]
-        if dead is None or abs(died_at - dead.minted) > self.pace.died_young:
+    def _early_revocations(self, revoked: RotatingToken | None, noticed_at: float) -> Call[list[float]]:
+        """Return the times of recent early revocations, with this one. TelecomAuthError: too many."""
+        known = _json_object((yield LoadToken(self.key))).get("young_deaths")
+        times = (
+            [at for value in known if (at := _timestamp(value)) is not None]
+            if isinstance(known, list)
+            else []
+        )
+        recent = [at for at in times if abs(noticed_at - at) < self.timing.early_revocation_window]
+        if revoked is None or abs(noticed_at - revoked.minted) > self.timing.early_revocation:
             return recent
-        if len(recent) >= self.pace.young_deaths:
+        if len(recent) >= self.timing.max_early_revocations:
             raise TelecomAuthError(
-                "another system uses this authorization token: our tokens die as soon as they are minted"
+                "another system uses this authorization token: our tokens are revoked at once"
             )
-        return [*recent, died_at]
+        return [*recent, noticed_at]
 
-    def _must_rest(self, deaths: list[float], died_at: float) -> bool:
-        too_many = died_at in deaths and len(deaths) > self.pace.forgiven_deaths
-        return too_many and self.ticks() - self._tried_at < self.pace.between_mintings
+    def _must_wait(self, revocations: list[float], noticed_at: float) -> bool:
+        too_many = noticed_at in revocations and len(revocations) > self.timing.tolerated_early_revocations
+        return too_many and self.monotonic() - self._tried_at < self.timing.between_mints
 
-    def _lease_of_another(self) -> Call[str | None]:
-        if not self.pace.lease:
+    def _other_workers_lease(self) -> Call[str | None]:
+        if not self.timing.lease:
             return None
         lease: str | None = yield LoadToken(self.lease_key)
-        return lease if _mapping(lease).get("me") not in (None, self.me) else None
+        return lease if _json_object(lease).get("me") not in (None, self.worker_id) else None
 
-    def _leads(self) -> Call[bool]:
-        """Take the lease and say whether it is still ours when writes have settled."""
-        if not self.pace.lease:
+    def _acquire_lease(self) -> Call[bool]:
+        """Write the lease; return whether it is still ours after a pause."""
+        if not self.timing.lease:
             return True
-        mine = json.dumps({"me": self.me, "at": self.clock()})
+        mine = json.dumps({"me": self.worker_id, "at": self.clock()})
         yield SaveToken(self.lease_key, mine)
-        yield Sleep(*self.pace.settle)
+        yield Sleep(*self.timing.settle)
         return bool((yield LoadToken(self.lease_key)) == mine)
 
-    def _end_lease(self) -> Call[None]:
-        if self.pace.lease and _mapping((yield LoadToken(self.lease_key))).get("me") == self.me:
+    def _release_lease(self) -> Call[None]:
+        if self.timing.lease and _json_object((yield LoadToken(self.lease_key))).get("me") == self.worker_id:
             yield SaveToken(self.lease_key, "{}")
 
-    def _new(self, dead: RotatingToken | None, deaths: list[float]) -> Call[RotatingToken]:
-        """Mint and publish, unless the leader before us has just done so. Ends the lease."""
+    def _mint_and_publish(
+        self, revoked: RotatingToken | None, revocations: list[float]
+    ) -> Call[RotatingToken]:
+        """Mint and store a token, unless another worker has just done so. Releases the lease."""
         try:
-            token = yield from self._other_than(dead)
+            token = yield from self._another_than(revoked)
             if token is None:
-                self._tried_at = self.ticks()
-                token = self._token = yield from without_token(self.mint(dead))
-                token = self._token = yield from self._published(token, dead, deaths)
+                self._tried_at = self.monotonic()
+                token = self._token = yield from as_not_sent(self.mint(revoked))
+                token = self._token = yield from self._publish(token, revoked, revocations)
         except TelecomError:
-            yield from self._end_lease()
+            yield from self._release_lease()
             raise
-        yield from self._end_lease()
+        yield from self._release_lease()
         return token
 
-    def _published(
-        self, new: RotatingToken, dead: RotatingToken | None, deaths: list[float]
+    def _publish(
+        self, new: RotatingToken, revoked: RotatingToken | None, revocations: list[float]
     ) -> Call[RotatingToken]:
-        """Store a new token and read it back. Return the younger one if another leader was quicker."""
+        """Store a new token and read it back. Return the newer one if another worker has minted after us."""
         for _ in ("write", "read back"):
-            shared = _parsed((yield LoadToken(self.key)))
-            if shared and _same(shared, new):
+            shared = _parse((yield LoadToken(self.key)))
+            if shared and _is_same(shared, new):
                 break
-            if shared and not _same(shared, dead) and shared.expires > new.expires:
-                return shared  # it was minted after ours and has killed it
-            yield SaveToken(self.key, _written(new, deaths))
+            if shared and not _is_same(shared, revoked) and shared.expires > new.expires:
+                return shared  # it was minted after ours and has revoked it
+            yield SaveToken(self.key, _serialize(new, revocations))
         return new
 
 
 def secrets_in(text: str | None) -> list[str]:
-    """Return the secrets that a stored text holds, for whoever hides them in logs."""
-    found = _mapping(text)
-    return [found[name] for name in ("access", "refresh") if isinstance(found.get(name), str)]
+    """Return the secrets in a stored text, so that logs can mask them."""
+    found = _json_object(text)
+    return [value for name in ("access", "refresh") if isinstance(value := found.get(name), str)]
 
 
-def _same(one: RotatingToken, other: RotatingToken | None) -> bool:
-    return other is not None and one.access == other.access
+def _is_same(token: RotatingToken, other: RotatingToken | None) -> bool:
+    return other is not None and token.access == other.access
 
 
-def _mapping(text: str | None) -> dict[str, Any]:
+def _json_object(text: str | None) -> dict[str, object]:
     try:
         found = json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -255,27 +261,28 @@ def _mapping(text: str | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _parsed(text: str | None) -> RotatingToken | None:
-    """Return the token that a stored text holds; None, so that a new one is minted, if it can't be used."""
-    found = _mapping(text)
-    access, refresh = _credential(found.get("access")), _credential(found.get("refresh"))
-    expires, minted = _time(found.get("expires")), _time(found.get("minted"))
+def _parse(text: str | None) -> RotatingToken | None:
+    """Return the token in a stored text, or None if it cannot be used, so that a new one is minted."""
+    found = _json_object(text)
+    access, refresh = _secret(found.get("access")), _secret(found.get("refresh"))
+    expires, minted = _timestamp(found.get("expires")), _timestamp(found.get("minted"))
     if access is None or expires is None or minted is None:
         return None
     return RotatingToken(access, expires, minted, refresh)
 
 
-def _credential(value: object) -> Secret | None:
-    return Secret(value) if isinstance(value, str) and _FIT_FOR_A_HEADER.fullmatch(value) else None
+def _secret(value: object) -> Secret | None:
+    return Secret(value) if isinstance(value, str) and _HEADER_VALUE.fullmatch(value) else None
 
 
-def _time(value: object) -> float | None:
+def _timestamp(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _YEAR_10000:
         return None
     return float(value)
 
 
-def _written(token: RotatingToken, young_deaths: list[float]) -> str:
-    kept = {"access": token.access.reveal(), "expires": token.expires, "minted": token.minted}
+def _serialize(token: RotatingToken, revocations: list[float]) -> str:
+    """Return a token as it is stored. A rename of these keys would make stored tokens unreadable."""
+    stored = {"access": token.access.reveal(), "expires": token.expires, "minted": token.minted}
     refresh = {"refresh": token.refresh.reveal()} if token.refresh else {}
-    return json.dumps({**kept, **refresh, "young_deaths": young_deaths})
+    return json.dumps({**stored, **refresh, "young_deaths": revocations})

@@ -6,7 +6,7 @@ import logging
 from typing import ClassVar, cast
 
 from airflow_provider_telecom.auth.bearer import Bearer
-from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
+from airflow_provider_telecom.auth.rotating_jwt import RotatingJwt, RotatingToken, RotationTiming
 from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomRejectedError
 from airflow_provider_telecom.calls.limits import AccountLimits
@@ -33,12 +33,12 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
     """Callbacks, call lists, recordings and settings of the virtual PBX, for a `sunsim` connection.
 
     All hooks with the same authorization token share one access token, through an Airflow Variable. Use an
-    authorization token in one Airflow deployment only. `pace` contains the times of the sharing.
+    authorization token in one Airflow deployment only. `timing` contains the times of the sharing.
     """
 
     vendor = VENDOR
     options_type = SunSimOptions
-    pace: ClassVar[Pace] = Pace()
+    timing: ClassVar[RotationTiming] = RotationTiming()
 
     @property
     def credentials(self) -> Credentials:
@@ -47,7 +47,7 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
 
     def _auth(self, settings: Settings[SunSimOptions], limits: AccountLimits) -> Auth:
         return auth_for(
-            settings.credentials, settings.options, limits, settings.transport_options.deadline, self.pace
+            settings.credentials, settings.options, limits, settings.transport_options.deadline, self.timing
         )
 
     def _sharing(self, settings: Settings[SunSimOptions]) -> tuple[TokenStore, LockFactory | None]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
+from airflow_provider_telecom.auth.rotating_jwt import RotatingJwt, RotatingToken, RotationTiming
 from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Idempotency, Request, Response
@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.request import Idempotency, Request, Respons
 KEY, LEASE = "token", "token_lease"
 CREATE = Request("GET", "/create", Idempotency.TOKEN)
 CALLBACK = Request("GET", "/callback", Idempotency.NONE)
-PACE = Pace()
+TIMING = RotationTiming()
 
 
 class World:
@@ -54,10 +54,17 @@ class World:
 class Worker:
     """One process on a host of its own, making one call."""
 
-    def __init__(self, world: World, name: str = "A", pace: Pace = PACE, skew: float = 0.0) -> None:
+    def __init__(
+        self, world: World, name: str = "A", timing: RotationTiming = TIMING, skew: float = 0.0
+    ) -> None:
         self.world, self.wakes = world, world.now
         self.jwt = RotatingJwt(
-            self._mint, KEY, pace, clock=lambda: world.now + skew, ticks=lambda: world.now, me=name
+            self._mint,
+            KEY,
+            timing,
+            clock=lambda: world.now + skew,
+            monotonic=lambda: world.now,
+            worker_id=name,
         )
         self.lives = 24 * 3600.0
         self.unauthorized = 0
@@ -182,6 +189,6 @@ def is_create(step: Step) -> bool:
     return isinstance(step, Request) and step.path == "/create"
 
 
-def quick(**changes: Any) -> Pace:
+def quick(**changes: Any) -> RotationTiming:
     """Return the usual pace with changes."""
-    return replace(PACE, **changes)
+    return replace(TIMING, **changes)

@@ -19,7 +19,7 @@ from tests.auth.rotating_world import (
     CALLBACK,
     KEY,
     LEASE,
-    PACE,
+    TIMING,
     Worker,
     World,
     is_create,
@@ -84,14 +84,14 @@ class TestAlone:
         later.send(stored("T0", world.now + 86_400, world.now))
         for step in (first.send(None), later.send(Response(401, {}))):
             assert isinstance(step, Exclusive)
-            assert step.timeout > PACE.patience
+            assert step.timeout > TIMING.max_wait
 
     def test_a_dead_token_in_memory_and_another_in_the_store_take_no_pause(self, world: World) -> None:
         worker = Worker(world)
         with_a_dead_token(world, worker)
         world.store[KEY] = stored("T0b", world.now + 3700, world.now - 100)
         assert worker.begin().finish().status == 200
-        assert (worker.unauthorized, pauses(worker)) == (2, [Sleep(*PACE.settle)])
+        assert (worker.unauthorized, pauses(worker)) == (2, [Sleep(*TIMING.settle)])
 
     def test_a_caller_that_waited_its_turn_takes_what_the_one_before_it_fetched(self, world: World) -> None:
         first, second = Worker(world), Worker(world)
@@ -107,7 +107,7 @@ class TestAlone:
         worker = Worker(world, "A")
         world.store[LEASE] = json.dumps({"me": "A", "at": world.now})
         worker.begin().finish()
-        assert pauses(worker) == [Sleep(*PACE.settle)]
+        assert pauses(worker) == [Sleep(*TIMING.settle)]
 
     @pytest.mark.parametrize("text", ["", "nonsense", "[]", '"x"', '{"access": "x"}', '{"young_deaths": 7}'])
     def test_junk_in_the_store_is_no_token(self, world: World, text: str) -> None:
@@ -159,19 +159,19 @@ class TestAlone:
         assert world.mints == 0
 
     def test_a_refusal_that_stays_is_given_back_after_three_rounds(self, world: World) -> None:
-        worker = Worker(world, pace=quick(young_deaths=99, forgiven_deaths=99))
+        worker = Worker(world, timing=quick(max_early_revocations=99, tolerated_early_revocations=99))
         with_a_dead_token(world, worker)
         world.answer = self.refusing_all_but_create(world)  # type: ignore[method-assign]
         assert worker.begin().finish().status == 401
         assert (worker.unauthorized, world.mints) == (4, 3)
-        assert pauses(worker).count(Sleep(*PACE.after_repeated_401)) == 2
+        assert pauses(worker).count(Sleep(*TIMING.after_repeated_401)) == 2
 
     @staticmethod
     def refusing_all_but_create(world: World) -> Any:
         return lambda request: world.mint() if request.path == "/create" else Response(401, {})
 
     def test_without_leases_nothing_but_the_token_is_stored(self, world: World) -> None:
-        worker = Worker(world, pace=quick(lease=0))
+        worker = Worker(world, timing=quick(lease=0))
         with_a_dead_token(world, worker)
         assert worker.begin().finish().status == 200
         assert set(world.store) == {KEY}
@@ -202,12 +202,12 @@ class TestEarly:
         assert worker.begin().finish().status == 200
         assert len(world.create_fails) == 1
         assert world.store[LEASE] == "{}"
-        world.now += PACE.between_mintings
+        world.now += TIMING.between_mints
         worker.begin().finish()
         assert world.create_fails == []
 
     def test_renewing_early_is_no_young_death(self, world: World) -> None:
-        worker = Worker(world, pace=quick(between_mintings=0))
+        worker = Worker(world, timing=quick(between_mints=0))
         worker.lives = 1000
         for _ in range(9):
             assert worker.begin().finish().status == 200
@@ -287,7 +287,7 @@ class TestRaces:
         died = world.now
         assert b.finish().status == 200
         assert (world.mints, access(world)) == (2, "T2")
-        assert world.now - died < PACE.lease + 2 * PACE.settle[1] + PACE.wait_for_leader[1] + 1
+        assert world.now - died < TIMING.lease + 2 * TIMING.settle[1] + TIMING.wait_for_leader[1] + 1
 
     def test_the_older_of_two_new_tokens_is_not_published_over_the_younger(self, world: World) -> None:
         a, b = self.pair(world)
@@ -332,7 +332,7 @@ class TestRaces:
         worker = Worker(world)
         with_a_dead_token(world, worker)
         world.create_fails = [TelecomNoAnswerError("read timed out")]
-        with pytest.raises(TelecomNotSentError, match="no token could be had"):
+        with pytest.raises(TelecomNotSentError, match="no token could be fetched"):
             worker.begin().finish()
         assert world.store[LEASE] == "{}"
         assert worker.begin().finish().status == 200
@@ -368,7 +368,7 @@ class TestRaces:
         a.begin().until(is_create)
         b.begin().finish()
         assert world.now - b.jwt._tried_at < 1
-        assert PACE.lease <= b.jwt._tried_at - 1_800_000_000.0 < PACE.lease + 5
+        assert TIMING.lease <= b.jwt._tried_at - 1_800_000_000.0 < TIMING.lease + 5
 
     def test_a_leader_that_never_ends_is_not_waited_for_without_end(self, world: World) -> None:
         worker = Worker(world)
@@ -380,7 +380,7 @@ class TestRaces:
         with pytest.raises(TelecomNotSentError, match="too long"):
             worker.finish()
         assert world.callbacks == 0
-        assert PACE.patience <= world.now - 1_800_000_000.0 < PACE.patience + 5
+        assert TIMING.max_wait <= world.now - 1_800_000_000.0 < TIMING.max_wait + 5
 
     @pytest.mark.parametrize("seed", range(10))
     def test_200_workers_whose_leaders_stall_and_die_all_get_through(self, seed: int) -> None:
@@ -436,14 +436,14 @@ class TestSomebodyElse:
         self.fight(world, worker, 2)
         assert world.now - began < 15
         self.fight(world, worker, 1)
-        assert world.now - began > PACE.between_mintings
+        assert world.now - began > TIMING.between_mints
 
     def test_while_it_rests_a_neighbours_token_is_noticed(self, world: World) -> None:
         worker = Worker(world)
         worker.begin().finish()
         self.fight(world, worker, 2)
         world.mint()
-        worker.begin().until(lambda step: step == Sleep(*PACE.wait_for_leader))
+        worker.begin().until(lambda step: step == Sleep(*TIMING.wait_for_leader))
         world.store[KEY] = stored(world.mint(), world.now + 86_400, world.now)
         mints, began = world.mints, world.now
         assert worker.finish().status == 200
@@ -454,15 +454,15 @@ class TestSomebodyElse:
         worker = Worker(world)
         worker.begin().finish()
         for _ in range(12):
-            world.now += PACE.died_young + 1
+            world.now += TIMING.early_revocation + 1
             self.fight(world, worker, 1)
         self.fight(world, worker, 3)
-        world.now += PACE.young_deaths_within
+        world.now += TIMING.early_revocation_window
         self.fight(world, worker, 1)
         assert len(json.loads(world.store[KEY])["young_deaths"]) <= 1
 
     def test_the_limits_can_be_set(self, world: World) -> None:
-        worker = Worker(world, pace=quick(young_deaths=50, forgiven_deaths=50))
+        worker = Worker(world, timing=quick(max_early_revocations=50, tolerated_early_revocations=50))
         worker.begin().finish()
         self.fight(world, worker, 20)
         assert worker.result.status == 200

@@ -20,12 +20,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_telecom.auth.rotating_jwt import Pace
+from airflow_provider_telecom.auth.rotating_jwt import RotationTiming
 from airflow_provider_telecom.hooks.store import HostLock
 from airflow_provider_telecom.hooks.sunsim import SunSimHook
 from airflow_provider_telecom.transport.wire import TokenStore
 
-KILLED_BY_HAND = Pace(young_deaths=10_000, forgiven_deaths=10_000)
+KILLED_BY_HAND = RotationTiming(max_early_revocations=10_000, tolerated_early_revocations=10_000)
 """The real times, without the circuit that takes tokens killed by a test for another system's doing."""
 
 
@@ -59,7 +59,7 @@ def main(store: str, threads: str, process: str, lock: str) -> None:
     """Make calls until told to end, and write what became of them."""
 
     class Hook(SunSimHook):
-        pace = KILLED_BY_HAND
+        timing = KILLED_BY_HAND
 
         def _sharing(self, settings: Any) -> Any:
             host_lock = HostLock(settings.credentials.key) if lock == "host" else None

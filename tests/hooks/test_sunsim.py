@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.auth.rotating_jwt import Pace
+from airflow_provider_telecom.auth.rotating_jwt import RotationTiming
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomAuthError,
@@ -32,13 +32,13 @@ Caller = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def _quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = replace(
-        Pace(),
+        RotationTiming(),
         settle=(0.01, 0.02),
         wait_for_leader=(0.01, 0.02),
         after_repeated_401=(0.01, 0.02),
-        between_mintings=0.1,
+        between_mints=0.1,
     )
-    monkeypatch.setattr(SunSimHook, "pace", quick)
+    monkeypatch.setattr(SunSimHook, "timing", quick)
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ class TestTokens:
         self, hook_for: Any, call: Caller, telecom_simulator: Any
     ) -> None:
         telecom_simulator.fault("status", "sunsim", path="/create", status=503, times=99)
-        with pytest.raises(TelecomNotSentError, match="no token could be had"):
+        with pytest.raises(TelecomNotSentError, match="no token could be fetched"):
             call(hook_for("sunsim").create_callback, "+79000001234", NUMBER)
         assert effects(telecom_simulator, "callback") == []
 

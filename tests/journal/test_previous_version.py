@@ -151,16 +151,16 @@ def test_a_stored_token_is_used() -> None:
         Secret("made-up-access"), 1800000000.0, 1799913600.0, Secret("made-up-refresh")
     )
     assert secrets_in(TOKEN) == ["made-up-access", "made-up-refresh"]
-    _, recent = drive(auth._young_deaths(None, 1799913600.0), [TOKEN])
+    _, recent = drive(auth._early_revocations(None, 1799913600.0), [TOKEN])
     assert recent == [1799913500.0]
 
 
 def test_the_lease_of_a_worker_of_the_previous_version_is_respected() -> None:
     lease = '{"me": "w1", "at": 1799913600.0}'
-    ours, theirs = (RotatingJwt(lambda dead: never(), "k", me=name) for name in ("w1", "w2"))
+    ours, theirs = (RotatingJwt(lambda dead: never(), "k", worker_id=name) for name in ("w1", "w2"))
     assert ours.lease_key == "k_lease"
-    assert drive(ours._lease_of_another(), [lease])[1] is None
-    assert drive(theirs._lease_of_another(), [lease])[1] == lease
+    assert drive(ours._other_workers_lease(), [lease])[1] is None
+    assert drive(theirs._other_workers_lease(), [lease])[1] == lease
 
 
 ERRORS: list[tuple[type[TelecomError], str, dict[str, Any]]] = [

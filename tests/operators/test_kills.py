@@ -73,8 +73,8 @@ class KillingStore(Store):
 @pytest.fixture(autouse=True)
 def _no_other_system(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each reset of the simulator kills SunSim's token: here that is not another system's doing."""
-    pace = replace(SunSimHook.pace, young_deaths=10_000, forgiven_deaths=10_000)
-    monkeypatch.setattr(SunSimHook, "pace", pace)
+    timing = replace(SunSimHook.timing, max_early_revocations=10_000, tolerated_early_revocations=10_000)
+    monkeypatch.setattr(SunSimHook, "timing", timing)
 
 
 @pytest.fixture(autouse=True)

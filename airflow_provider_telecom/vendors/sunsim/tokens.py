@@ -13,7 +13,7 @@ from datetime import datetime
 import pendulum
 
 from airflow_provider_telecom.auth.bearer import Bearer
-from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
+from airflow_provider_telecom.auth.rotating_jwt import RotatingJwt, RotatingToken, RotationTiming
 from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomError
@@ -99,7 +99,11 @@ class TokenCalls(SunSimRequests):
 
 
 def auth_for(
-    credentials: Credentials, options: SunSimOptions, limits: AccountLimits, deadline: float, pace: Pace
+    credentials: Credentials,
+    options: SunSimOptions,
+    limits: AccountLimits,
+    deadline: float,
+    timing: RotationTiming,
 ) -> RotatingJwt:
     """Return the auth scheme that signs the requests of an account.
 
@@ -109,9 +113,9 @@ def auth_for(
     own = AccountLimits(clock=limits.clock, wall_clock=limits.wall_clock)
     # Tokens stored by earlier versions are found under this key: do not change it.
     key = f"__telecom_sunsim_token__{credentials.key}"
-    pace = pace if options.lock == "variable" else replace(pace, lease=0)
+    timing = timing if options.lock == "variable" else replace(timing, lease=0)
     mint = _minting(TokenClient(options, own, deadline), credentials.secret)
-    return RotatingJwt(mint, key, pace, is_dead=rejects_token)
+    return RotatingJwt(mint, key, timing, is_revoked=rejects_token)
 
 
 def _minting(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.auth.bearer import Bearer
-from airflow_provider_telecom.auth.rotating_jwt import Pace, RotatingJwt, RotatingToken
+from airflow_provider_telecom.auth.rotating_jwt import RotatingJwt, RotatingToken, RotationTiming
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomAuthError,
@@ -117,7 +117,7 @@ def test_an_answer_without_usable_tokens_is_unreadable(changes: dict[str, Any]) 
 
 def rotating(**options: Any) -> RotatingJwt:
     credentials = Credentials("", Secret("sim.authorization"), "abcd1234")
-    return auth_for(credentials, SunSimOptions(**options), AccountLimits(), 60, Pace())
+    return auth_for(credentials, SunSimOptions(**options), AccountLimits(), 60, RotationTiming())
 
 
 def old(refresh: str | None = None) -> RotatingToken:
@@ -135,8 +135,8 @@ def test_the_stored_token_is_named_after_the_account() -> None:
 
 
 def test_the_lock_decides_about_leases() -> None:
-    assert rotating().pace.lease == Pace().lease
-    assert rotating(lock="host").pace.lease == 0
+    assert rotating().timing.lease == RotationTiming().lease
+    assert rotating(lock="host").timing.lease == 0
 
 
 def test_by_default_a_token_is_created_and_no_refresh_token_is_kept() -> None:
@@ -208,7 +208,7 @@ def test_an_end_that_nobody_can_believe_is_a_day_from_now(hours: int) -> None:
     ],
 )
 def test_row_46_which_answers_refuse_the_token(status: int, error: Any, dead: bool) -> None:
-    assert rotating().is_dead(answer({"error": error}, status)) is dead
+    assert rotating().is_revoked(answer({"error": error}, status)) is dead
 
 
 def test_tokens_have_a_breaker_of_their_own() -> None:
@@ -220,5 +220,5 @@ def test_tokens_have_a_breaker_of_their_own() -> None:
             call.send(Unknown("down"))
     with pytest.raises(TelecomNotSentError):
         limits.check_breaker()
-    auth = auth_for(Credentials("", Secret("x"), "k"), SunSimOptions(), limits, 60, Pace())
+    auth = auth_for(Credentials("", Secret("x"), "k"), SunSimOptions(), limits, 60, RotationTiming())
     assert minted(auth, None, answer(PAIR))[0] == ["Bearer x"]
