@@ -12,7 +12,7 @@ from airflow_provider_telecom.vendors.novaconnect.options import NovaConnectOpti
 
 
 class NovaConnectHook(NovaConnectApi, TelecomHook[NovaConnectOptions]):
-    """SIMs, bills, reports, people and groups, with the token of a `novaconnect` connection."""
+    """SIMs, bills, reports, users and groups, with the token of a `novaconnect` connection."""
 
     vendor = VENDOR
     options_type = NovaConnectOptions

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class NovaConnectSmsNotifier(TextNotifier):
-    """Tell it by SMS of at most 70 characters to SIMs of profile TD.
+    """Send the alert by SMS of at most 70 characters to SIMs of profile TD.
 
-    :param sim_ids: whom: the id of a SIM, or up to 10, as a list or with commas between them.
+    :param sim_ids: the recipients: the id of a SIM, or up to 10, as a list or separated by commas.
 
     See `TelecomNotifier` and `TextNotifier` for the rest. Source: "СМС".
     """
@@ -33,10 +33,10 @@ class NovaConnectSmsNotifier(TextNotifier):
         self.sim_ids = sim_ids
         self._check_literal_recipients(sim_ids)
 
-    def _check_recipient(self, written: Any) -> None:
+    def _check_recipient(self, written: object) -> None:
         _sim_id(written)
 
-    def _recipient(self, hook: Any, written: Any) -> str:
+    def _recipient(self, hook: Any, written: object) -> str:
         return str(_sim_id(written))
 
     def _call(
@@ -47,7 +47,7 @@ class NovaConnectSmsNotifier(TextNotifier):
         return call_of(hook.send_sms, [int(recipient)], self._text(notification, suppressed))
 
 
-def _sim_id(written: Any) -> int:
+def _sim_id(written: object) -> int:
     from airflow_provider_telecom.calls.checks import matching
 
     return int(matching("sim_ids", str(written).strip(), r"[1-9][0-9]{0,18}", "must be ids of SIMs"))

@@ -581,7 +581,7 @@ def test_an_iccids_filler_and_blanks_are_no_part_of_it() -> None:
 
 def test_one_sheet_only_or_the_one_that_is_named() -> None:
     body = workbook([["Hi"]], [HEAD, [ICCID, 1]], [HEAD, [ICCID, 2]])
-    with pytest.raises(TelecomInputError, match="stand in several sheets"):
+    with pytest.raises(TelecomInputError, match="are in several sheets"):
         read(body)
     assert read(body, sheet="Sheet2").total == 2
     assert read(workbook([["Hi"]], [HEAD, [ICCID, 1]])).total == 1

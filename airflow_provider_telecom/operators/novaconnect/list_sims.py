@@ -1,4 +1,4 @@
-"""The operator that finds NovaConnect's SIMs."""
+"""The operator that lists NovaConnect's SIMs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from airflow_provider_telecom.tasks.literals import is_literal
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.vendors.novaconnect.models import Sim
-
 
 class NovaConnectListSimsOperator(NovaConnectOperator):
-    """Find SIMs and return `{"count", "sim_ids"}`, and with `fields` also `"sims"`: one object each.
+    """List SIMs and return `{"count", "sim_ids"}`, and with `fields` also `"sims"`: one object each.
 
-    :param select: which SIMs, as in the other operators; all of them without it.
+    :param select: which SIMs, as in the other operators; by default all of them.
     :param fields: what else to return of each SIM, by the vendor's names: iccid, number, external_number,
-        name, balance, currency, msu_value, profile, block, comment, groups, limit, tariff. XComs stand in
-        Airflow's database in clear text: iccid, number, external_number, name and comment may say who uses
+        name, balance, currency, msu_value, profile, block, comment, groups, limit, tariff. XComs are stored
+        in clear text in Airflow's database: iccid, number, external_number, name and comment may say who uses
         a SIM.
-    :param max_sims: refuse to return more SIMs than this; nothing is ever cut off.
+    :param max_sims: fail if more SIMs than this are found; the list is never cut off.
 
     A read. Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. Source: "Список сим-карт".
     """
@@ -49,12 +47,14 @@ class NovaConnectListSimsOperator(NovaConnectOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.select, self.max_sims = select, in_range("max_sims", max_sims, 1, MAX_SIMS)
-        self.fields = [one_of("fields", name, self.FIELDS) for name in _list_page(fields)]
+        if isinstance(fields, str):
+            raise TelecomInputError("fields", "must be a list of names")
+        self.fields = [one_of("fields", name, self.FIELDS) for name in fields]
         if is_literal(select):
             check_select(select)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Find them."""
+        """List them."""
         select = self.reveal("select")
         found = self.hook.all_sims() if select is None else select_sims(self.hook, select)
         if len(found) > self.max_sims:
@@ -63,13 +63,7 @@ class NovaConnectListSimsOperator(NovaConnectOperator):
                 f"{len(found)} SIMs were found, which is more than {self.max_sims}; none is returned",
             )
         listed = {"count": len(found), "sim_ids": [sim.id for sim in found]}
-        return {**listed, "sims": [self._shown(sim) for sim in found]} if self.fields else listed
-
-    def _shown(self, sim: Sim) -> dict[str, Any]:
-        return {"id": sim.id, **sim.model_dump(mode="json", include=set(self.fields))}
-
-
-def _list_page(fields: Sequence[str]) -> Sequence[str]:
-    if isinstance(fields, str):
-        raise TelecomInputError("fields", "must be a list of names")
-    return fields
+        if not self.fields:
+            return listed
+        fields = {"id", *self.fields}
+        return {**listed, "sims": [sim.model_dump(mode="json", include=fields) for sim in found]}

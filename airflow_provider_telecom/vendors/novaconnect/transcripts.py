@@ -1,8 +1,8 @@
-"""Transcripts of bills (XLSX): what each SIM cost, and whether the usage reports say so too.
+"""Transcripts of bills (XLSX): the cost of each SIM, and its comparison with the usage reports.
 
-The document does not show a transcript. So what its columns are called is an assumption (`COLUMNS`), and
-whatever is not as expected is an error. A workbook is a stranger's: it is read in read-only mode, bounded in
-all directions; links and macros in it are never followed or run, entities in its XML are refused.
+The document does not show a transcript. So the headings of its columns are an assumption (`COLUMNS`), and
+anything unexpected is an error. A workbook is untrusted: it is read in read-only mode with limits on its
+size; links and macros in it are never followed or run, and entities in its XML are refused.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _MAX_MEMBERS, _MAX_COLUMNS, _HEADER_ROWS = 1_000, 256, 20
 _STREAMED = re.compile(r"/?xl/(worksheets/[^/]+|sharedStrings)\.xml")
 _SIM = re.compile(r"\+?([0-9]{5,22})[Ff]?")
 _MAX_EXACT = 10**15
-_NAMED = 20
-_Row = tuple[Any, ...]
+_MAX_NAMED = 20
+_Row = tuple[object, ...]
 
 
 @dataclass
 class Transcript:
-    """What a transcript says: EUR by ICCID or number, and what rows without a SIM, such as totals, hold."""
+    """The costs in EUR by ICCID or number, and the sum of rows without a SIM, such as totals."""
 
     costs: dict[str, Decimal] = field(default_factory=dict)
     other_rows: int = 0
@@ -50,7 +50,7 @@ class Transcript:
 
 
 def check_columns(columns: Mapping[str, str]) -> dict[str, str]:
-    """Return the headings of `sim` and `cost`, perhaps a `sheet`. Raises TelecomInputError."""
+    """Return the headings of `sim` and `cost`, and perhaps `sheet`. Raises TelecomInputError."""
     if not isinstance(columns, Mapping):
         raise TelecomInputError("transcript_columns", "must be headings by name: sim, cost")
     for name, heading in columns.items():
@@ -69,24 +69,24 @@ def check_available() -> None:
 
 
 def read_transcript(file: IO[bytes], columns: Mapping[str, str]) -> Transcript:
-    """Return what a transcript says.
+    """Return the content of a transcript.
 
-    Raises TelecomInputError for headings that are not there, naming what is, and TelecomAnswerError for what
-    is no workbook, is too large, or has a cost or a SIM that cannot be read to the last digit.
+    Raises TelecomInputError if the headings are not found, and names those that are there. Raises
+    TelecomAnswerError for a file that is no workbook or too large, and for a cost or SIM that cannot be read
+    exactly.
     """
     _check_size(file)
-    rows = _table(file, columns)
     transcript = Transcript()
-    for number, sim, cost in rows:
+    for number, sim, cost in _data_rows(file, columns):
         try:
-            _take(transcript, sim, cost)
+            _add_row(transcript, sim, cost)
         except TelecomInputError as error:
             raise TelecomAnswerError(f"transcript, row {number}: {error.text}") from None
     return transcript
 
 
 def _check_size(file: IO[bytes]) -> None:
-    """Refuse what is too large before it is unpacked; zipfile unpacks no more than members declare."""
+    """Refuse a file that is too large before it is unpacked: zipfile unpacks no more than members declare."""
     if file.seek(0, 2) > MAX_FILE_BYTES:
         raise TelecomAnswerError(f"the transcript is larger than {MAX_FILE_BYTES} bytes")
     file.seek(0)
@@ -94,55 +94,57 @@ def _check_size(file: IO[bytes]) -> None:
         members = zipfile.ZipFile(file).infolist()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
         raise TelecomAnswerError("the transcript is no workbook") from None
-    held = max((one.file_size for one in members if not _STREAMED.fullmatch(one.filename)), default=0)
+    largest = max((one.file_size for one in members if not _STREAMED.fullmatch(one.filename)), default=0)
     unpacked = sum(one.file_size for one in members)
-    if unpacked > MAX_UNPACKED_BYTES or held > MAX_MEMBER_BYTES or len(members) > _MAX_MEMBERS:
+    if unpacked > MAX_UNPACKED_BYTES or largest > MAX_MEMBER_BYTES or len(members) > _MAX_MEMBERS:
         raise TelecomAnswerError(
-            f"the transcript unpacks to more than {MAX_UNPACKED_BYTES} bytes, or has other parts than tables "
+            f"the transcript unpacks to more than {MAX_UNPACKED_BYTES} bytes, or has parts other than tables "
             f"of more than {MAX_MEMBER_BYTES}, or more than {_MAX_MEMBERS} parts"
         )
 
 
-def _table(file: IO[bytes], columns: Mapping[str, str]) -> Iterator[tuple[int, Any, Any]]:
+def _data_rows(file: IO[bytes], columns: Mapping[str, str]) -> Iterator[tuple[int, object, object]]:
     """Yield the number, SIM and cost of each row below the headings."""
-    with closing(_book(file)) as book:
+    with closing(_open_workbook(file)) as book:
         sheets = [sheet for sheet in book.worksheets if columns.get("sheet") in (None, sheet.title)]
-        heads = [_head(sheet) for sheet in sheets]
-        places = [_place(head, columns) for head in heads]
+        heads = [[row for _, row in islice(_rows(sheet), _HEADER_ROWS)] for sheet in sheets]
+        places = [_find_headings(head, columns) for head in heads]
         found = [(sheet, place) for sheet, place in zip(sheets, places, strict=True) if place]
         if len(found) != 1:
-            raise _not_found(heads, columns, several=bool(found))
+            raise _headings_error(heads, columns, several=bool(found))
         [(sheet, (head, sim, cost))] = found
         for number, row in _rows(sheet):
             if number > head:
                 yield number, row[sim], row[cost]
 
 
-def _not_found(heads: Sequence[list[_Row]], columns: Mapping[str, str], several: bool) -> TelecomInputError:
+def _headings_error(
+    heads: Sequence[list[_Row]], columns: Mapping[str, str], several: bool
+) -> TelecomInputError:
     if several:
-        return TelecomInputError("transcript_columns", "stand in several sheets: name one as `sheet`")
-    shown = dict.fromkeys(text for head in heads for text in _shown(head))
+        return TelecomInputError("transcript_columns", "are in several sheets: name one as `sheet`")
+    headings = dict.fromkeys(text for head in heads for text in _possible_headings(head))
     return TelecomInputError(
         "transcript_columns",
         f"{columns['sim']!r} and {columns['cost']!r} are not in one of the first {_HEADER_ROWS} rows, "
-        f"once each; found: {', '.join(list(shown)[:_NAMED]) or 'nothing'}",
+        f"once each; found: {', '.join(list(headings)[:_MAX_NAMED]) or 'nothing'}",
     )
 
 
-def _book(file: IO[bytes]) -> Any:
+def _open_workbook(file: IO[bytes]) -> Any:
     import openpyxl
 
     file.seek(0)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about styles, which nobody looks at
+            warnings.simplefilter("ignore")  # about styles, which are not used
             return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    except Exception:  # a broken workbook makes openpyxl raise whatever it stumbles over
+    except Exception:  # openpyxl raises anything for a broken workbook
         raise TelecomAnswerError("the transcript is no workbook") from None
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, _Row]]:
-    """Yield rows, from 1 and of equal width; what the sheet says of its size is not believed."""
+    """Yield the rows with their numbers from 1, in equal width, whatever size the sheet declares."""
     sheet.reset_dimensions()
     rows = enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS, values_only=True), 1)
     number = 0
@@ -158,12 +160,8 @@ def _rows(sheet: Any) -> Iterator[tuple[int, _Row]]:
         yield number, row
 
 
-def _head(sheet: Any) -> list[_Row]:
-    return [row for _, row in islice(_rows(sheet), _HEADER_ROWS)]
-
-
-def _place(head: Sequence[_Row], columns: Mapping[str, str]) -> tuple[int, int, int] | None:
-    """Return the number of the row with both headings, and their places in it."""
+def _find_headings(head: Sequence[_Row], columns: Mapping[str, str]) -> tuple[int, int, int] | None:
+    """Return the number of the row with both headings, and their positions in it."""
     wanted = [_heading(columns[name]) for name in ("sim", "cost")]
     for number, row in enumerate(head, 1):
         headings = [_heading(cell) for cell in row]
@@ -172,47 +170,47 @@ def _place(head: Sequence[_Row], columns: Mapping[str, str]) -> tuple[int, int, 
     return None
 
 
-def _heading(cell: Any) -> str:
+def _heading(cell: object) -> str:
     return " ".join(cell.split()).casefold() if isinstance(cell, str) else ""
 
 
-def _shown(head: Iterable[_Row]) -> Iterator[str]:
-    """Yield what may be headings; what has many digits may be somebody's number."""
+def _possible_headings(head: Iterable[_Row]) -> Iterator[str]:
+    """Yield possible headings. A text with many digits may be a phone number, so it is not shown."""
     for cell in (cell for row in head for cell in row):
         if isinstance(cell, str) and cell.strip() and sum(map(str.isdigit, cell)) < 5:
             yield repr(cell.strip()[:40])
 
 
-def _take(transcript: Transcript, sim: Any, cost: Any) -> None:
-    """Add a row. What names no SIM is counted apart: it may be a total, which would count all twice."""
+def _add_row(transcript: Transcript, sim: object, cost: object) -> None:
+    """Add a row. Rows without a SIM are counted separately: a total would count costs twice."""
     if (key := _sim(sim)) is not None:
         transcript.costs[key] = transcript.costs.get(key, Decimal(0)) + _cost(cost)
     elif cost not in (None, ""):
         transcript.other_rows += 1
-        with suppress(TelecomInputError):  # words, such as headings that are repeated
+        with suppress(TelecomInputError):  # texts, such as repeated headings
             transcript.other_cost += _cost(cost)
 
 
-def _sim(cell: Any) -> str | None:
-    """Return an ICCID or number, or None for what is neither."""
+def _sim(cell: object) -> str | None:
+    """Return an ICCID or number, or None for anything else."""
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         if not (abs(cell) < _MAX_EXACT and cell == int(cell)):
             raise TelecomInputError(
-                "sim", "is a number with more digits than a workbook holds; it should be a text"
+                "sim", "is a number with more digits than a workbook stores exactly; it should be a text"
             )
         cell = str(int(cell))
     return sim_key(cell) if isinstance(cell, str) else None
 
 
 def sim_key(text: str | None) -> str | None:
-    """Return what an ICCID or number is known by: its digits, without plus and filler; or None."""
+    """Return the digits of an ICCID or number, without plus and filler; or None."""
     found = _SIM.fullmatch("".join((text or "").split()))
     return found[1] if found else None
 
 
-def _cost(cell: Any) -> Decimal:
+def _cost(cell: object) -> Decimal:
     if isinstance(cell, (int, float)) and not isinstance(cell, bool) and math.isfinite(cell):
-        return Decimal(f"{cell:.15g}")  # as many digits as a workbook holds
+        return Decimal(f"{cell:.15g}")  # the digits that a workbook stores exactly
     found = amount_in(cell) if isinstance(cell, str) else None
     if found is None:
         raise TelecomInputError("cost", "must be a number")
@@ -225,10 +223,10 @@ def compare_costs(
     sims: Mapping[int, Sequence[str | None]],
     tolerance: Decimal,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row a SIM that stands in a transcript or used something: what both say, and whether it differs.
+    """Yield a row for each SIM of the transcript or the usage: both costs, and whether they differ.
 
-    `sims` are the names of each SIM: its ICCID first, its numbers after it. What is the name of several SIMs,
-    or of none, is a row of its own.
+    `sims` has the identifiers of each SIM: its ICCID, then its numbers. An identifier of several SIMs, or of
+    none, is a row of its own.
     """
     owners: dict[str, set[int]] = {}
     for sim_id, names in sims.items():
@@ -239,22 +237,14 @@ def compare_costs(
         owner: int | str = min(owners[key]) if len(owners.get(key, ())) == 1 else key
         billed[owner] = billed.get(owner, Decimal(0)) + cost
     for one in sorted({*billed, *usage}, key=lambda one: (isinstance(one, str), str(one))):
-        yield _line(one, billed.get(one), usage.get(one) if isinstance(one, int) else None, sims, tolerance)
-
-
-def _line(
-    one: int | str,
-    billed: Decimal | None,
-    used: Decimal | None,
-    sims: Mapping[int, Sequence[str | None]],
-    tolerance: Decimal,
-) -> dict[str, Any]:
-    difference = (billed or Decimal(0)) - (used or Decimal(0))
-    return {
-        "sim_id": one if isinstance(one, int) else None,
-        "sim": one if isinstance(one, str) else next(filter(None, sims[one]), None),
-        "transcript_cost": billed,
-        "usage_cost": used,
-        "difference": difference,
-        "differs": abs(difference) > tolerance,
-    }
+        number = one if isinstance(one, int) else None
+        used = None if number is None else usage.get(number)
+        difference = billed.get(one, Decimal(0)) - (used or Decimal(0))
+        yield {
+            "sim_id": number,
+            "sim": one if number is None else next(filter(None, sims[number]), None),
+            "transcript_cost": billed.get(one),
+            "usage_cost": used,
+            "difference": difference,
+            "differs": abs(difference) > tolerance,
+        }
