@@ -1,1 +1,1 @@
-"""Telling people, one file a vendor."""
+"""Notifiers: alerts by SMS, Viber or telephone call."""

@@ -1,11 +1,11 @@
-"""What each recipient has been told, remembered where all of Airflow's processes can look: in Variables.
+"""Alerts that each recipient has got, recorded in Airflow Variables, which all of Airflow's processes share.
 
-One Variable for each recipient of a connection. Its name and what it holds are hashes, salted with the
-connection's credentials, and times; it may be deleted at any time. It is read, changed and written under
-a lock of this host. Airflow offers nothing that would keep two hosts apart, so if they tell of the same
-event within the same second, both may send; and one that has written last may have forgotten what the
-other one wrote. Where Variables cannot be written, the memory of this process takes their place. With
-Airflow's experimental `[secrets] use_cache` the dag-processor sees what others have told only later.
+There is one Variable for each recipient of a connection. Its name and content are times and hashes, salted
+with the connection's credentials; it may be deleted at any time. It is changed under a lock of this host.
+Airflow has no lock between hosts: if two hosts alert about the same event within the same second, both may
+send, and the one that writes last may lose what the other has written. If Variables can't be written, this
+process remembers. With Airflow's experimental `[secrets] use_cache` the dag-processor sees later what other
+processes have sent.
 """
 
 from __future__ import annotations
@@ -25,51 +25,51 @@ from airflow_provider_telecom.journal.reference import fingerprint
 log = logging.getLogger(__name__)
 
 PREFIX = "__telecom_told__"
-HOUR, KEPT_SECONDS, MOST_KEPT = 3600, 7 * 86_400, 500
-_variables, _process = VariableStore(), InMemoryStore()
+HOUR, KEEP_SECONDS, MAX_KEPT = 3600, 7 * 86_400, 500
+_variables, _memory = VariableStore(), InMemoryStore()
 
 
 @dataclass
-class Page:
-    """What is remembered of one recipient: hashes of what was told, and when; and of what was withheld."""
+class RecipientRecord:
+    """What is recorded about one recipient: hashes of sent and of suppressed alerts, with their times."""
 
-    told: dict[str, int] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)
     suppressed: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, text: str | None) -> Page:
-        """Return what a stored text says; nothing, if somebody has put something else in its place."""
+    def parse(cls, text: str | None) -> RecipientRecord:
+        """Return the record of a stored text; an empty one, if somebody has replaced the text."""
         try:
             found = json.loads(text or "{}")
-            told, suppressed = (
+            sent, suppressed = (
                 {str(name): int(at) for name, at in found.get(part, {}).items()}
                 for part in ("told", "withheld")
             )
         except (ValueError, AttributeError, TypeError, RecursionError):
             return cls()
-        return cls(told, suppressed)
+        return cls(sent, suppressed)
 
-    def written(self, now: int) -> str:
-        """Return it as text, without what is old."""
-        recent = [
-            {name: at for name, at in list(part.items())[-MOST_KEPT:] if at > now - KEPT_SECONDS}
-            for part in (self.told, self.suppressed)
-        ]
-        return json.dumps({"told": recent[0], "withheld": recent[1]}, separators=(",", ":"))
+    def to_text(self, now: int) -> str:
+        """Return the text to store, without old alerts."""
+        sent, suppressed = (
+            {name: at for name, at in list(part.items())[-MAX_KEPT:] if at > now - KEEP_SECONDS}
+            for part in (self.sent, self.suppressed)
+        )
+        return json.dumps({"told": sent, "withheld": suppressed}, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The answer to whether an event may be told now. `withheld` are those that were kept back before it."""
+    """Whether an alert may be sent now. `suppressed` are the alerts suppressed before it."""
 
     granted: bool
-    why_not: str = ""
+    reason: str = ""
     level: int = logging.INFO
     suppressed: dict[str, int] = field(default_factory=dict)
 
 
 class Deduplicator:
-    """What one recipient has been told through one connection.
+    """The alerts that one recipient has got through one connection.
 
     `shared` is False in the one place where Airflow lets Variables be read but never answers a write.
     """
@@ -78,52 +78,52 @@ class Deduplicator:
         self._salt, self._shared = account_key, shared
         self._name = PREFIX + fingerprint([conn_id, account_key, recipient])[:32]
 
-    def claim(self, key: str, most: int, patience: float) -> Claim:
-        """Ask whether `key` may be told now, and if so remember it as told: the intent comes first.
+    def claim(self, key: str, max_per_hour: int, lock_timeout: float) -> Claim:
+        """Return whether the alert may be sent now; if so, record it as sent before it is.
 
-        At most `most` are granted in an hour. Waits at most `patience` seconds for others of this host.
+        Waits at most `lock_timeout` seconds for other processes of this host.
         """
-        name = self._blind(key)
-        with self._page(patience) as (page, now):
-            if name in page.told:
-                return Claim(False, "it was told before")
-            if sum(at > now - HOUR for at in page.told.values()) >= most:
-                page.suppressed[name] = now
-                why_not = f"{most} were sent within the hour, and {len(page.suppressed)} are withheld since"
-                return Claim(False, why_not, logging.WARNING)
-            page.suppressed.pop(name, None)
-            page.told[name] = now
-            taken, page.suppressed = page.suppressed, {}
-            return Claim(True, suppressed=taken)
+        name = self._hash(key)
+        with self._record(lock_timeout) as (record, now):
+            if name in record.sent:
+                return Claim(False, "sent before")
+            if sum(at > now - HOUR for at in record.sent.values()) >= max_per_hour:
+                record.suppressed[name] = now
+                reason = f"{max_per_hour} sent in the last hour, {len(record.suppressed)} suppressed since"
+                return Claim(False, reason, logging.WARNING)
+            record.suppressed.pop(name, None)
+            record.sent[name] = now
+            suppressed, record.suppressed = record.suppressed, {}
+            return Claim(True, suppressed=suppressed)
 
-    def release(self, key: str, claim: Claim, patience: float) -> None:
-        """Forget that `key` was told, for it certainly was not."""
-        with self._page(patience) as (page, _):
-            page.told.pop(self._blind(key), None)
-            page.suppressed = {**claim.suppressed, **page.suppressed}
+    def release(self, key: str, claim: Claim, lock_timeout: float) -> None:
+        """Remove the record of an alert that certainly was not sent."""
+        with self._record(lock_timeout) as (record, _):
+            record.sent.pop(self._hash(key), None)
+            record.suppressed = {**claim.suppressed, **record.suppressed}
 
-    def _blind(self, key: str) -> str:
+    def _hash(self, key: str) -> str:
         return hashlib.sha256(f"{self._salt}:{key}".encode()).hexdigest()[:16]
 
     @contextmanager
-    def _page(self, patience: float) -> Iterator[tuple[Page, int]]:
-        """Give what is remembered and the time, and write it when the block is left."""
+    def _record(self, lock_timeout: float) -> Iterator[tuple[RecipientRecord, int]]:
+        """Yield the record and the time; write the record when the block ends."""
         now = int(time.time())
-        with self._alone(patience):
-            store, page = self._loaded()
-            before = page.written(now)
-            yield page, now
-            if (after := page.written(now)) != before:
+        with self._locked(lock_timeout):
+            store, record = self._load()
+            before = record.to_text(now)
+            yield record, now
+            if (after := record.to_text(now)) != before:
                 self._save(store, after)
 
     @contextmanager
-    def _alone(self, patience: float) -> Iterator[None]:
-        """Keep the others of this host out; where no lock can be made, it goes without."""
+    def _locked(self, lock_timeout: float) -> Iterator[None]:
+        """Hold the lock of this host; if it can't be created, go on without."""
         try:
-            lock = HostLock(self._name)(max(0.0, patience))
+            lock = HostLock(self._name)(max(0.0, lock_timeout))
             lock.__enter__()
         except (TelecomInputError, OSError) as error:
-            log.warning("no lock keeps others from telling the same: %s", type(error).__name__)
+            log.warning("no lock: another process may send the same alert (%s)", type(error).__name__)
             yield
             return
         try:
@@ -131,31 +131,33 @@ class Deduplicator:
         finally:
             lock.__exit__(None, None, None)
 
-    def _loaded(self) -> tuple[InMemoryStore, Page]:
-        """Return where to write, and what is remembered: there, and here while that could not be written."""
-        here = Page.read(_process.load(self._name))
+    def _load(self) -> tuple[InMemoryStore, RecipientRecord]:
+        """Return the store to write to, and the record: of the Variable, and of memory if that failed."""
+        own = RecipientRecord.parse(_memory.load(self._name))
         if self._shared:
             try:
-                there = Page.read(_variables.load(self._name))
-            except Exception as error:  # whatever a secrets backend raises: the message is more important
-                _tell_of(error)
+                stored = RecipientRecord.parse(_variables.load(self._name))
+            except Exception as error:  # whatever a secrets backend raises: the alert is more important
+                _log_fallback(error)
             else:
-                return _variables, Page({**there.told, **here.told}, {**there.suppressed, **here.suppressed})
-        return _process, here
+                return _variables, RecipientRecord(
+                    {**stored.sent, **own.sent}, {**stored.suppressed, **own.suppressed}
+                )
+        return _memory, own
 
     def _save(self, store: InMemoryStore, text: str) -> None:
         try:
             store.save(self._name, text)
         except Exception as error:
-            _tell_of(error)
-            _process.save(self._name, text)
+            _log_fallback(error)
+            _memory.save(self._name, text)
         else:
             if store is _variables:
-                _process.save(self._name, "")
+                _memory.save(self._name, "")
 
 
-def _tell_of(error: Exception) -> None:
+def _log_fallback(error: Exception) -> None:
     log.warning(
-        "%s: this process's own memory of what was told takes the place of Airflow's Variables",
+        "%s: alerts are recorded in this process only, not in Airflow's Variables",
         error if isinstance(error, TelecomError) else type(error).__name__,
     )

@@ -1,8 +1,8 @@
-"""What a notifier's context says has happened: to a task, to a whole run, or to a deadline.
+"""The event that an alert is about: of a task, a run or a deadline.
 
-Airflow calls notifiers with contexts of three shapes: in a worker with everything; in the dag-processor
-with less (for a whole run there is a `reason`, and the task, if any, is only the last one that ran); in
-the triggerer, for a missed deadline, with a `dag_run` as JSON and the `deadline`.
+Airflow calls notifiers with three kinds of contexts: in a worker with everything; in the dag-processor with
+less (for a run there is a `reason`, and the task, if any, is only the last one that ran); in the triggerer,
+for a missed deadline, with a `dag_run` as JSON and the `deadline`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 from urllib.parse import quote
 
 _WORDS = {"success": "succeeded", "skipped": "was skipped", "running": "started"}
-_WITHOUT_ESCAPES = ":+"  # they may stand in a path as they are, and each escape takes three places
+_WITHOUT_ESCAPES = ":+"  # valid in a path; an escape would take three characters
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something to be told. `kind` is a task's state, `run_<state>`, or `deadline` with the deadline's id."""
+    """An event. `kind` is a task's state, `run_<state>`, or `deadline` with the deadline's id."""
 
     kind: str
     dag_id: str = ""
@@ -31,7 +31,7 @@ class Event:
 
     @property
     def summary(self) -> str:
-        """The text that is told unless the user has a better one."""
+        """The default text of an alert."""
         if not self.dag_id:
             return "Airflow: a callback was called without a run"
         what = f"{self.dag_id}.{self.task_id}" if self.task_id else self.dag_id
@@ -44,7 +44,7 @@ class Event:
         return f"Airflow: {what}{place} {happened}{attempt or because} in run {self.run_id}"
 
     def links(self, base_url: str | None) -> list[str]:
-        """Return the pages of the task and of the run, the best first; none when there are none to know."""
+        """Return the addresses of the task's page and of the run's page, or none if they are unknown."""
         if not (base_url and self.dag_id and self.run_id):
             return []
         run = f"{base_url.rstrip('/')}/dags/{_escaped(self.dag_id)}/runs/{_escaped(self.run_id)}"
@@ -54,13 +54,13 @@ class Event:
         return [f"{run}/tasks/{_escaped(self.task_id)}{place}", run]
 
     def identity(self, each_try: bool) -> tuple[str, ...]:
-        """Return what tells this event from others of its run and task. One without a run is always new."""
+        """Return what distinguishes the event from others of its run and task. Without a run it is unique."""
         attempt = str(self.try_number) if each_try else ""
         return (self.kind, str(self.map_index), attempt, "" if self.run_id else uuid.uuid4().hex)
 
 
-def event_in(context: Mapping[str, Any]) -> Event:
-    """Return what the context of a callback says."""
+def event_from_context(context: Mapping[str, Any]) -> Event:
+    """Return the event of a callback's context."""
     ti = context.get("ti") or context.get("task_instance")
     run = context.get("dag_run")
     dag_id = _of(ti, "dag_id") or _of(context.get("dag"), "dag_id") or _of(run, "dag_id") or ""
@@ -82,7 +82,7 @@ def event_in(context: Mapping[str, Any]) -> Event:
 
 
 def _state(ti: Any) -> str:
-    """Return a task's state; in the dag-processor, which calls for failures only, by its tries."""
+    """Return a task's state. The dag-processor's contexts, of failures only, have none: tries decide."""
     state = _of(ti, "state")
     if state is not None:
         return str(getattr(state, "value", state))
@@ -91,7 +91,7 @@ def _state(ti: Any) -> str:
 
 
 def _of(thing: Any, name: str) -> Any:
-    """Return a part of a JSON object or of a model, or None."""
+    """Return an item of a JSON object or an attribute of a model, or None."""
     return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
 
 

@@ -1,4 +1,4 @@
-"""Notifiers that use words, and notifiers that know people by their numbers."""
+"""Notifiers that send a text, and notifiers whose recipients are phone numbers."""
 
 from __future__ import annotations
 
@@ -27,16 +27,15 @@ class TextArguments(NotifierArguments, total=False):
 
 
 class TextNotifier(TelecomNotifier):
-    """Tell it in words.
+    """Send a text.
 
-    :param text: what to say; a template. Beside what Airflow knows it may use `summary` (the default:
-        `Airflow: <dag>.<task> failed (try <n>) in run <run_id>`, or likewise of a run or a deadline) and
-        `link`. Names that are unknown where the callback runs are empty; a template that fails altogether
-        gives way to the summary.
+    :param text: a template. Besides Airflow's names it may use `summary` (the default:
+        `Airflow: <dag>.<task> failed (try <n>) in run <run_id>`, or similar for a run or a deadline) and
+        `link`. Names that are unknown where the callback runs are empty. If the template fails, the summary
+        is sent.
 
-    The text is cut, with "..", to what `length_limit` holds, in such a way that the link to the task or its
-    run
-    stays whole at the end. Without Airflow's `[api] base_url` there is no link, nor if it alone is too long.
+    The text is truncated with ".." to the length of a message; the link to the task or its run stays whole
+    at the end. There is no link without Airflow's `[api] base_url`, nor if the link alone is too long.
     """
 
     template_fields: Sequence[str] = (*TelecomNotifier.template_fields, "text")
@@ -46,25 +45,27 @@ class TextNotifier(TelecomNotifier):
         super().__init__(**kwargs)
         self.text = text
 
-    def _worded(self, context: Context, env: jinja2.Environment, summary: str) -> str:
+    def _render_text(self, context: Context, env: jinja2.Environment, summary: str) -> str:
         import jinja2
 
         try:
-            forgiving = env.overlay(undefined=jinja2.ChainableUndefined)
-            text = str(self.render_template(self.text, context, forgiving) or "")
+            lenient = env.overlay(undefined=jinja2.ChainableUndefined)
+            text = str(self.render_template(self.text, context, lenient) or "")
         except Exception as error:
-            log.warning("%s: the text's template failed with %s", type(self).__name__, type(error).__name__)
+            log.warning(
+                "%s: the template of the text failed with %s", type(self).__name__, type(error).__name__
+            )
             return summary
         return text if text.strip() else summary
 
     def _text(self, notification: Notification, suppressed: int) -> str:
-        """Return the text as it goes out."""
+        """Return the text of the message."""
         text = notification.text
         for link in notification.links:
             text = text.replace(link, " ")
         more = f"+{suppressed} more" if suppressed else ""
-        counted = [f"{more} {link}" for link in notification.links] if more else []
-        return self.length_limit.fit(text, [*counted, *notification.links, more])
+        with_count = [f"{more} {link}" for link in notification.links] if more else []
+        return self.length_limit.fit(text, [*with_count, *notification.links, more])
 
 
 class NumberArguments(NotifierArguments):
@@ -78,9 +79,9 @@ class NumberTextArguments(NumberArguments, TextArguments):
 
 
 class NumberNotifier(TelecomNotifier):
-    """Tell it to telephones.
+    """Send to phone numbers.
 
-    :param msisdn: whom: a number in any common form, or up to 10, as a list or with commas between them.
+    :param msisdn: a number in any common form, or up to 10, as a list or separated by commas.
     """
 
     template_fields: Sequence[str] = (*TelecomNotifier.template_fields, "msisdn")
@@ -90,13 +91,13 @@ class NumberNotifier(TelecomNotifier):
         self.msisdn = msisdn
         self._check_literal_recipients(msisdn)
 
-    def _check_recipient(self, written: Any) -> None:
+    def _check_recipient(self, given: Any) -> None:
         from airflow_provider_telecom.calls.phone import e164
 
-        if str(written).startswith("+"):  # how others are read depends on the connection
-            e164(written)
+        if str(given).startswith("+"):  # others depend on the default_region of the connection
+            e164(given)
 
-    def _recipient(self, hook: TelecomHook[Any], written: Any) -> str:
+    def _recipient(self, hook: TelecomHook[Any], given: Any) -> str:
         from airflow_provider_telecom.calls.phone import e164
 
-        return e164(written, hook.options.default_region)
+        return e164(given, hook.options.default_region)

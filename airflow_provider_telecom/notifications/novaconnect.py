@@ -33,11 +33,11 @@ class NovaConnectSmsNotifier(TextNotifier):
         self.sim_ids = sim_ids
         self._check_literal_recipients(sim_ids)
 
-    def _check_recipient(self, written: object) -> None:
-        _sim_id(written)
+    def _check_recipient(self, given: object) -> None:
+        _sim_id(given)
 
-    def _recipient(self, hook: Any, written: object) -> str:
-        return str(_sim_id(written))
+    def _recipient(self, hook: Any, given: object) -> str:
+        return str(_sim_id(given))
 
     def _call(
         self, hook: NovaConnectHook, recipient: str, notification: Notification, suppressed: int, key: str
@@ -47,7 +47,7 @@ class NovaConnectSmsNotifier(TextNotifier):
         return call_of(hook.send_sms, [int(recipient)], self._text(notification, suppressed))
 
 
-def _sim_id(written: object) -> int:
+def _sim_id(given: object) -> int:
     from airflow_provider_telecom.calls.checks import matching
 
-    return int(matching("sim_ids", str(written).strip(), r"[1-9][0-9]{0,18}", "must be ids of SIMs"))
+    return int(matching("sim_ids", str(given).strip(), r"[1-9][0-9]{0,18}", "must be ids of SIMs"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.notifications.deduplication import PREFIX, Deduplicator, Page
+from airflow_provider_telecom.notifications.deduplication import PREFIX, Deduplicator, RecipientRecord
 from airflow_provider_telecom.notifications.kyivstar_fmc import KyivstarFmcCallNotifier
 from airflow_provider_telecom.notifications.kyivstar_open_telecom import KyivstarSmsNotifier
 from tests.hooks.test_store import Supervisor
@@ -23,7 +23,7 @@ def forget_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_telecom.notifications import deduplication
 
     monkeypatch.setattr(deduplication, "_variables", VariableStore())
-    monkeypatch.setattr(deduplication, "_process", InMemoryStore())
+    monkeypatch.setattr(deduplication, "_memory", InMemoryStore())
 
 
 def test_another_process_knows_what_was_told(
@@ -65,7 +65,7 @@ def test_a_hundred_failures_are_ten_messages(
     for number in range(100):
         notifier(in_worker(run_id=f"run{number}"))
     assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == 10
-    assert "10 were sent within the hour, and 90 are withheld since" in caplog.text
+    assert "10 sent in the last hour, 90 suppressed since" in caplog.text
     time_machine.move_to("2026-11-21T09:01:00Z", tick=True)
     for number in (100, 101):
         notifier(in_worker(run_id=f"run{number}"))
@@ -74,7 +74,7 @@ def test_a_hundred_failures_are_ten_messages(
     assert "more" not in second["text"]
 
 
-def test_the_same_failure_is_withheld_and_counted_once(telecom_simulator: Any, time_machine: Any) -> None:
+def test_the_same_failure_is_suppressed_and_counted_once(telecom_simulator: Any, time_machine: Any) -> None:
     time_machine.move_to("2026-11-21T08:00:00Z", tick=True)
     notifier = KyivstarSmsNotifier(msisdn=NUMBER, max_per_hour=1)
     for run_id, attempt in (("a", 1), ("b", 1), ("b", 2), ("c", 1)):
@@ -113,7 +113,7 @@ def test_while_variables_fail_this_process_remembers(
     for attempt in (1, 2):
         KyivstarSmsNotifier(msisdn=NUMBER)(in_worker(try_number=attempt))
     assert supervisor.variables == {}
-    assert "cannot be written: this process's own memory" in caplog.text
+    assert "cannot be written: alerts are recorded in this process only" in caplog.text
     supervisor.broken = False
     KyivstarSmsNotifier(msisdn=NUMBER)(in_worker(try_number=3))
     KyivstarSmsNotifier(msisdn=NUMBER)(in_worker(run_id="another"))
@@ -133,13 +133,15 @@ def test_a_callback_of_a_deadline_in_an_executor_writes_no_variable(
     "text", ["", "nonsense", "[]", "3", '{"told": 1}', '{"told": {"a": "b"}}', "[" * 9999]
 )
 def test_a_variable_that_somebody_has_spoilt_is_taken_for_an_empty_one(text: str) -> None:
-    assert Page.read(text) == Page()
+    assert RecipientRecord.parse(text) == RecipientRecord()
 
 
 def test_what_is_old_is_forgotten() -> None:
-    page = Page({"old": 1, "new": 10_000_000}, {str(number): 10_000_000 for number in range(900)})
-    again = Page.read(page.written(10_000_001))
-    assert again.told == {"new": 10_000_000}
+    record = RecipientRecord(
+        {"old": 1, "new": 10_000_000}, {str(number): 10_000_000 for number in range(900)}
+    )
+    again = RecipientRecord.parse(record.to_text(10_000_001))
+    assert again.sent == {"new": 10_000_000}
     assert len(again.suppressed) == 500
 
 
@@ -154,5 +156,5 @@ def test_where_no_lock_can_be_made_it_is_told_without(
     if wrong == "open":
         folder.chmod(0o777)
     KyivstarSmsNotifier(msisdn=NUMBER)(in_worker())
-    assert "no lock keeps others" in caplog.text
+    assert "no lock: another process may send" in caplog.text
     assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_telecom.notifications.event import Event, event_in
+from airflow_provider_telecom.notifications.event import Event, event_from_context
 from tests.notifications.contexts import BASE_URL, RUN_ID, a_dag, in_worker, of_deadline
 
 
@@ -40,20 +40,20 @@ from tests.notifications.contexts import BASE_URL, RUN_ID, a_dag, in_worker, of_
     ],
 )
 def test_summaries(context: dict[str, Any], summary: str) -> None:
-    assert event_in(context).summary == summary
+    assert event_from_context(context).summary == summary
 
 
 def test_links_of_tasks_and_runs() -> None:
     run = f"{BASE_URL}/dags/nightly/runs/{RUN_ID}"
-    assert event_in(in_worker()).links(BASE_URL + "/") == [f"{run}/tasks/load", run]
-    assert event_in(in_worker(map_index=3)).links(BASE_URL)[0] == f"{run}/tasks/load/mapped/3"
-    assert event_in(of_deadline()).links(BASE_URL) == [run]
+    assert event_from_context(in_worker()).links(BASE_URL + "/") == [f"{run}/tasks/load", run]
+    assert event_from_context(in_worker(map_index=3)).links(BASE_URL)[0] == f"{run}/tasks/load/mapped/3"
+    assert event_from_context(of_deadline()).links(BASE_URL) == [run]
 
 
 def test_no_link_without_an_address_or_a_run() -> None:
-    assert event_in(in_worker()).links(None) == []
-    assert event_in(in_worker()).links("") == []
-    assert event_in({}).links(BASE_URL) == []
+    assert event_from_context(in_worker()).links(None) == []
+    assert event_from_context(in_worker()).links("") == []
+    assert event_from_context({}).links(BASE_URL) == []
 
 
 def test_links_are_ascii() -> None:
@@ -63,17 +63,21 @@ def test_links_are_ascii() -> None:
 
 
 def test_what_makes_an_event_another_one() -> None:
-    first = event_in(in_worker()).identity(each_try=False)
-    assert event_in(in_worker(try_number=2)).identity(each_try=False) == first
-    assert event_in(in_worker(try_number=2)).identity(each_try=True) != event_in(in_worker()).identity(True)
-    assert event_in(in_worker(map_index=1)).identity(each_try=False) != first
-    assert event_in(in_worker(state="up_for_retry")).identity(each_try=False) != first
-    assert event_in(of_deadline()).identity(False) != event_in(of_deadline(deadline_id="d2")).identity(False)
-    assert event_in({}).identity(False) != event_in({}).identity(False)
+    first = event_from_context(in_worker()).identity(each_try=False)
+    assert event_from_context(in_worker(try_number=2)).identity(each_try=False) == first
+    assert event_from_context(in_worker(try_number=2)).identity(each_try=True) != event_from_context(
+        in_worker()
+    ).identity(True)
+    assert event_from_context(in_worker(map_index=1)).identity(each_try=False) != first
+    assert event_from_context(in_worker(state="up_for_retry")).identity(each_try=False) != first
+    assert event_from_context(of_deadline()).identity(False) != event_from_context(
+        of_deadline(deadline_id="d2")
+    ).identity(False)
+    assert event_from_context({}).identity(False) != event_from_context({}).identity(False)
 
 
 @pytest.mark.parametrize(
     ("tries", "most", "kind"), [(1, 1, "up_for_retry"), (2, 1, "failed"), (1, None, "failed")]
 )
 def test_without_a_state_the_tries_tell_a_retry(tries: int, most: int | None, kind: str) -> None:
-    assert event_in(in_worker(state=None, try_number=tries, max_tries=most)).kind == kind
+    assert event_from_context(in_worker(state=None, try_number=tries, max_tries=most)).kind == kind

@@ -56,7 +56,7 @@ class FileSupervisor:
         return None
 
 
-def _tell(place: int, folder: str, environment: dict[str, str], barrier: Any) -> None:
+def _notify(place: int, folder: str, environment: dict[str, str], barrier: Any) -> None:
     os.environ.update(environment)
     from airflow.sdk.execution_time import task_runner
 
@@ -80,7 +80,7 @@ def test_processes_racing(telecom_simulator: Any, tmp_path: Path) -> None:
     barrier = spawn.Barrier(PROCESSES)
     environment = telecom_simulator.environment()
     others = [
-        spawn.Process(target=_tell, args=(place, str(tmp_path), environment, barrier))
+        spawn.Process(target=_notify, args=(place, str(tmp_path), environment, barrier))
         for place in range(PROCESSES)
     ]
     for other in others:

@@ -12,7 +12,7 @@ from airflow_provider_telecom.notifications.truncation import (
     SEVENTY_CHARACTERS,
     THOUSAND_CHARACTERS,
     LengthLimit,
-    tidy,
+    clean_text,
 )
 
 LINK = "https://airflow.example/dags/nightly/runs/manual__1/tasks/load"
@@ -47,12 +47,12 @@ def test_seventy_whatever_the_alphabet(text: str, link: str) -> None:
 @given(LETTERS)
 def test_a_cut_shows_and_takes_no_more_than_it_must(text: str) -> None:
     whole = ONE_SMS.fit(text)
-    if whole == tidy(text):
+    if whole == clean_text(text):
         return
     assert whole.endswith("..")
     kept = len(whole) - 2
-    assert tidy(text).startswith(whole[:-2])
-    assert sms_segments(f"{tidy(text)[: kept + 1].rstrip()}..") > 1 or tidy(text)[kept].isspace()
+    assert clean_text(text).startswith(whole[:-2])
+    assert sms_segments(f"{clean_text(text)[: kept + 1].rstrip()}..") > 1 or clean_text(text)[kept].isspace()
 
 
 @given(st.text(GSM, min_size=161, max_size=400))
@@ -81,5 +81,5 @@ def test_other_frames(length_limit: LengthLimit, size: int) -> None:
 
 
 def test_blanks_and_broken_pairs_are_tidied() -> None:
-    assert tidy(" a\t\x00 b\x1b[0m\nc\r\n") == "a b [0m\nc"
-    assert tidy("\ud83d\ude00 \ud83d") == "😀 �"
+    assert clean_text(" a\t\x00 b\x1b[0m\nc\r\n") == "a b [0m\nc"
+    assert clean_text("\ud83d\ude00 \ud83d") == "😀 �"
