@@ -1,4 +1,4 @@
-"""`airflow telecom ...`: what the provider adds to Airflow's command line."""
+"""The commands that the provider adds to Airflow's command line: `airflow telecom ...`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from typing import Any
 
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand
 
+from airflow_provider_telecom.vendors.registry import vendors
+
 
 def get_telecom_commands() -> list[CLICommand]:
-    """Return the commands. Called by Airflow when it builds its parser."""
+    """Return the commands. Airflow calls this when it builds its parser."""
     from airflow_provider_telecom.simulator.__main__ import options
 
     simulator = ActionCommand(
         name="simulator",
-        help="Start the simulator of all five vendors on this machine",
+        help="Start the simulator of the vendors on this machine",
         func=run_simulator,
         args=tuple(_argument(flag, **facts) for flag, facts in options().items()),
     )
     urls = ActionCommand(
-        name="callback-urls",
-        help="Print the addresses to put into the vendors' cabinets: whoever knows one can post to it",
-        func=print_callback_urls,
-        args=(
-            _argument("--novaconnect", default="novaconnect_default", help="connection id"),
-            _argument("--ketchup-loyalty", default="ketchup_loyalty_default", help="connection id"),
-        ),
+        name="webhook-urls",
+        help="Print the addresses for the vendors' account settings: whoever knows one can post to it",
+        func=print_webhook_urls,
+        args=tuple(_conn_id_argument(vendor) for vendor in dict(_account_webhooks())),
     )
     return [GroupCommand(name="telecom", help="The telecom provider", subcommands=[simulator, urls])]
 
@@ -35,20 +34,30 @@ def _argument(flag: str, **facts: Any) -> Arg:
 
 
 def run_simulator(args: argparse.Namespace) -> None:
-    """Run the simulator until it is told to end."""
+    """Run the simulator until it is interrupted."""
     from airflow_provider_telecom.simulator.__main__ import run
 
     raise SystemExit(run(args))
 
 
-def print_callback_urls(args: argparse.Namespace) -> None:
-    """Print an address for each kind of post that a vendor's cabinet can be told to make."""
+def _account_webhooks() -> list[tuple[str, str]]:
+    """Return the vendors and kinds of webhooks that are entered in a vendor's account settings."""
+    return [
+        (vendor.id, webhook.kind)
+        for vendor in vendors()
+        for webhook in vendor.webhooks
+        if webhook.is_for_account
+    ]
+
+
+def _conn_id_argument(vendor: str) -> Arg:
+    return _argument(f"--{vendor.replace('_', '-')}", default=f"{vendor}_default", help="connection id")
+
+
+def print_webhook_urls(args: argparse.Namespace) -> None:
+    """Print the addresses of all webhooks that are entered in a vendor's account settings."""
     from airflow_provider_telecom.calls.errors import TelecomInputError
-    from airflow_provider_telecom.webhooks.address import (
-        ACCOUNT_WEBHOOKS,
-        WebhookAddress,
-        read_receiver_settings,
-    )
+    from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 
     try:
         settings = read_receiver_settings()
@@ -56,6 +65,6 @@ def print_callback_urls(args: argparse.Namespace) -> None:
         raise SystemExit(str(error)) from None
     if settings is None:
         raise SystemExit("The receiver is closed: set public_base_url and webhook_secret in [telecom]")
-    for vendor, kind in ACCOUNT_WEBHOOKS:
+    for vendor, kind in _account_webhooks():
         address = WebhookAddress(vendor, kind, getattr(args, vendor))
-        print(f"{vendor} {kind}\n  {settings.url(address)}")  # noqa: T201 - that is what it is for
+        print(f"{vendor} {kind}\n  {settings.url(address)}")  # noqa: T201 - the command's output

@@ -95,12 +95,13 @@ def _options() -> dict[str, Any]:
             sensitive=True,
         ),
         "webhook_previous_secret": _option(
-            "The secret before, while addresses that it has signed are still in use.", sensitive=True
+            "The previous secret, as long as addresses that it has signed are in use.", sensitive=True
         ),
-        "callback_sources": _option(
+        "webhook_sources": _option(
             "Networks that posts may come from; any without it.", "198.51.100.0/24, 2001:db8::/32"
         ),
-        "trusted_proxies": _option("Networks of proxies whose X-Forwarded-For is believed.", "10.0.0.0/8"),
+        "callback_sources": _option("The former name of webhook_sources, which is still read."),
+        "trusted_proxies": _option("Networks of proxies whose X-Forwarded-For is trusted.", "10.0.0.0/8"),
     }
 
 

@@ -42,7 +42,7 @@ _MEASURE = (
     "for _ in range({count}):\n"
     "    began = time.perf_counter(); found = overview(); times.append(time.perf_counter() - began)\n"
     "cpu = (time.process_time() - cpu) / {count}\n"
-    "print(json.dumps([times, cpu, len(found['queues']), len(found['callbacks']), len(found['vendors'])]))"
+    "print(json.dumps([times, cpu, len(found['operations']), len(found['webhooks']), len(found['vendors'])]))"
 )
 
 

@@ -18,15 +18,12 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
+from airflow_provider_telecom.assets import event_payloads
+from airflow_provider_telecom.assets.novaconnect import NOVACONNECT_GENERATE_BILL, NOVACONNECT_PACKAGE_EMPTY
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendSmsOperator
 from airflow_provider_telecom.operators.novaconnect import NovaConnectRepackageOperator
 from airflow_provider_telecom.transfers.novaconnect_to_object_storage import (
     NovaConnectBillToObjectStorageOperator,
-)
-from airflow_provider_telecom.webhooks.assets import (
-    NOVACONNECT_GENERATE_BILL,
-    NOVACONNECT_PACKAGE_EMPTY,
-    event_payloads,
 )
 
 CONNECTION = "novaconnect_default"

@@ -22,6 +22,7 @@ IMPORTS = {
     "hooks": {"vendors", "auth", "transport", "calls"},
     "journal": {"calls"},
     "webhooks": {"vendors", "calls"},
+    "assets": {"webhooks"},
     "triggers": {"hooks", "vendors", "webhooks", "calls"},
     "links": {"vendors"},
     "tasks": {"hooks", "journal", "triggers", "vendors", "webhooks", "calls"},

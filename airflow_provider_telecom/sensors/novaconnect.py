@@ -21,7 +21,7 @@ from airflow_provider_telecom.vendors.novaconnect.operations import (
 class NovaConnectQueueDoneSensor(TelecomSensor):
     """Wait until an operation is done for all SIMs; return `{"operation", "queue_id", "reached"}`, a count.
 
-    With a receiver (docs/callbacks.md) the vendor's webhook ends the wait, for all operations. If the list of
+    With a receiver (docs/webhooks.md) the vendor's webhook ends the wait, for all operations. If the list of
     SIMs shows the result of an operation (block, unblock, limit, tariff, group), the list decides: the
     webhook only starts a check, and no receiver is needed. The others (disconnect, reconnect, ping, sms,
     repackage) are refused when the Dag is parsed unless there is a receiver and a `callback_key`. Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 
 from airflow_provider_telecom.vendors.description import Vendor
@@ -13,6 +14,13 @@ _registered: dict[str, Vendor] = {}
 def register(vendor: Vendor) -> None:
     """Add a vendor to this process. Do it before Airflow reads the provider info and loads the receiver."""
     _registered[vendor.id] = vendor
+    _by_name.cache_clear()
+
+
+def unregister(vendor: Vendor) -> None:
+    """Remove a vendor that was registered."""
+    del _registered[vendor.id]
+    _by_name.cache_clear()
 
 
 def vendors() -> tuple[Vendor, ...]:
@@ -23,4 +31,10 @@ def vendors() -> tuple[Vendor, ...]:
 
 def find_vendor(name: str) -> Vendor | None:
     """Return the vendor with this id, or with this name in what an earlier version has written."""
-    return next((vendor for vendor in vendors() if name in (vendor.id, vendor.former_id)), None)
+    return _by_name().get(name)
+
+
+@cache
+def _by_name() -> dict[str, Vendor]:
+    former = {vendor.former_id: vendor for vendor in vendors() if vendor.former_id}
+    return {**former, **{vendor.id: vendor for vendor in vendors()}}

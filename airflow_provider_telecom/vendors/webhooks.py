@@ -1,28 +1,32 @@
-"""What a vendor's post tells, cleaned: each vendor's `callbacks` read it, the receiver keeps it."""
+"""What a vendor's webhook says, in the form that the receiver stores. Each vendor's `webhooks` module returns
+it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 ACCOUNT = "account"
-"""Stands in place of a message's key in addresses that are for all that an account is told."""
+"""The nonce of addresses that are for a whole account, and not for one message or operation."""
 
 
 def topic_prefix(vendor: str, kind: str, conn_id: str) -> str:
-    """Return what all topics of this kind and connection begin with; a key follows."""
+    """Return what all topics of a kind of webhook and a connection begin with; a key follows."""
     return f"{vendor}/{kind}/{conn_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """What a post tells of one thing. All of it is small JSON without numbers and texts, fit to be shown.
+    """What a post says about one thing. `facts` are small JSON without phone numbers and texts, fit to be
+    shown.
 
-    Of two reports about one `subject` the one with the higher `rank` counts, unless the other is `final`.
-    `event` is the kind of asset event that it makes, if any. `topics` are the keys by which it is waited for.
-    `about` is for people to read: a shortened number, a count. All reports of a subject have one `identity`.
-    `bound` is a reference that the post's address must have been given out for; None when it surely was.
+    Of two events about one `subject` the one with the higher `sequence` counts, unless the other is `final`.
+    `event` is the asset event that it causes, if any. Tasks wait for it by its `topics`. `about` is for
+    people to read: a masked number, a count. All events of a subject have the same `identity`. If
+    `is_awaited`, the event is stored under the topic of its address until the waiting task has read it.
+    `required_reference` is one of the references that the address was made for; None if the signature already
+    shows that.
     """
 
     subject: str
@@ -31,13 +35,14 @@ class WebhookEvent:
     final: bool
     facts: Mapping[str, Any]
     event: str | None = None
-    topics: Sequence[str] = field(default_factory=tuple)
+    topics: Sequence[str] = ()
     about: str = ""
     identity: str = ""
+    is_awaited: bool = False
     required_reference: str | None = None
 
     def supersedes(self, sequence: float, final: bool) -> bool:
-        """Whether it is news after a report of this rank: a status never goes back."""
+        """Whether it is news after an event with this sequence: a status never goes back."""
         return not final and self.sequence > sequence
 
 
@@ -51,3 +56,14 @@ class Subscription:
 
     topics: Sequence[str]
     entry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an operation is, for the page: `done` of `total`, `failed` of these."""
+
+    operation: str | None
+    id: str | None
+    done: int
+    total: int
+    failed: int

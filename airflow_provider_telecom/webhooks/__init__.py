@@ -1,1 +1,2 @@
-"""What vendors tell us unasked: addresses to tell it to, the receiver, and what comes of it."""
+"""The receiver of webhooks: signed addresses, checks, the inbox, and the page. It knows no vendor's
+payload."""

@@ -1,9 +1,9 @@
-"""Addresses that vendors may post to: each is signed, so who does not hold one cannot make it up.
+"""Addresses that vendors post to. Each is signed, so nobody can make one up.
 
     <base>/telecom/hook/<vendor>/<kind>/<connection id>/<nonce>/<signature>
 
-The secret stands in none of them. An address for one message has a nonce of its own, so one that leaks is
-good for that message only; the nonce of an address that is put into a vendor's cabinet is `account`.
+No address contains the secret. An address for one message has a nonce of its own, so a leaked one is good for
+that message only. The nonce of an address in a vendor's account settings is `account`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from airflow.sdk.configuration import conf
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import HideTraceback, Secret
+from airflow_provider_telecom.vendors.registry import find_vendor
 from airflow_provider_telecom.vendors.webhooks import ACCOUNT, topic_prefix
 
 PREFIX = "/telecom"
-ACCOUNT_WEBHOOKS = (("novaconnect", "notice"), ("ketchup_loyalty", "hlr"))
-"""What is told to an address that stands in a vendor's cabinet."""
-
-_SHORTEST_SECRET = 32
+_MIN_SECRET_LENGTH = 32
 _SIGNATURE_BYTES = 24
 
 Network = IPv4Network | IPv6Network
@@ -32,7 +30,10 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True)
 class WebhookAddress:
-    """Whom a post is from, by the path that it came to: each part is covered by the signature."""
+    """The parts of an address. The signature covers each of them.
+
+    `vendor` is the name in the address: in one that an earlier version has signed, the vendor's former id.
+    """
 
     vendor: str
     kind: str
@@ -40,26 +41,32 @@ class WebhookAddress:
     nonce: str = ACCOUNT
 
     @property
-    def topic(self) -> str:
-        """What is waited for under this address."""
-        return f"{self.scope}/{self.nonce}"
+    def vendor_id(self) -> str:
+        """The vendor's present id."""
+        known = find_vendor(self.vendor)
+        return known.id if known else self.vendor
 
     @property
-    def scope(self) -> str:
-        """All that this kind tells about this connection."""
-        return topic_prefix(self.vendor, self.kind, self.conn_id)
+    def topic(self) -> str:
+        """The topic of this address. Rows that belong to it are stored under it."""
+        return f"{topic_prefix(self.vendor, self.kind, self.conn_id)}/{self.nonce}"
+
+    @property
+    def topic_prefix(self) -> str:
+        """What the topics begin with that tasks wait for."""
+        return topic_prefix(self.vendor_id, self.kind, self.conn_id)
 
 
 @dataclass(frozen=True)
 class ReceiverSettings:
-    """The receiver's settings. The first secret signs; posts signed with the second are taken as well."""
+    """The receiver's settings. The first secret signs addresses; the second one's are still valid."""
 
     base_url: str
     secrets: tuple[Secret, ...]
     sources: tuple[Network, ...] = ()
-    """Where posts may come from; from anywhere if there is none."""
+    """The networks that may post; without any, all."""
     proxies: tuple[Network, ...] = ()
-    """Whose `X-Forwarded-For` is believed."""
+    """The proxies whose `X-Forwarded-For` is trusted."""
 
     def url(self, address: WebhookAddress) -> str:
         """Return the URL of an address."""
@@ -67,17 +74,17 @@ class ReceiverSettings:
         path = "/".join(quote(part, safe="") for part in parts)
         return f"{self.base_url}{PREFIX}/hook/{path}/{_signature(self.secrets[0], address)}"
 
-    def knows(self, address: WebhookAddress, signature: str) -> bool:
-        """Whether a signature is ours. All secrets are tried, in a time that tells nothing."""
+    def is_signed(self, address: WebhookAddress, signature: str) -> bool:
+        """Whether a signature is valid. All secrets are compared, so that the time reveals nothing."""
         given = signature.encode("utf-8", "replace")
-        found = [hmac.compare_digest(_signature(one, address).encode(), given) for one in self.secrets]
-        return any(found)
+        valid = [hmac.compare_digest(_signature(secret, address).encode(), given) for secret in self.secrets]
+        return any(valid)
 
 
 def read_receiver_settings() -> ReceiverSettings | None:
-    """Return the receiver that Airflow's configuration describes, or None when there is none.
+    """Return the receiver's settings in Airflow's configuration, or None if it is not configured.
 
-    Raises TelecomInputError naming what is missing or unfit in its section `[telecom]`.
+    Raises TelecomInputError that names what is missing or invalid in the section `[telecom]`.
     """
     with HideTraceback():
         return _receiver()
@@ -88,18 +95,19 @@ def _receiver() -> ReceiverSettings | None:
     if not base_url and not secret:
         return None
     _check_base_url(base_url)
-    older = _setting("webhook_previous_secret")
+    previous = _setting("webhook_previous_secret")
     _check_secret("webhook_secret", secret)
-    if older:
-        _check_secret("webhook_previous_secret", older)
-    secrets = tuple(Secret(one) for one in (secret, older) if one)
-    return ReceiverSettings(base_url, secrets, _networks("callback_sources"), _networks("trusted_proxies"))
+    if previous:
+        _check_secret("webhook_previous_secret", previous)
+    secrets = tuple(Secret(text) for text in (secret, previous) if text)
+    sources = "webhook_sources" if _setting("webhook_sources") else "callback_sources"  # its former name
+    return ReceiverSettings(base_url, secrets, _networks(sources), _networks("trusted_proxies"))
 
 
 def _networks(name: str) -> tuple[Network, ...]:
     """Return the networks that a setting lists, as in `198.51.100.0/24, 2001:db8::/32`."""
     try:
-        return tuple(ip_network(one.strip()) for one in _setting(name).split(",") if one.strip())
+        return tuple(ip_network(part.strip()) for part in _setting(name).split(",") if part.strip())
     except ValueError:
         raise TelecomInputError(f"[telecom] {name}", "must be networks such as 198.51.100.0/24") from None
 
@@ -122,8 +130,8 @@ def _check_base_url(url: str) -> None:
 
 
 def _check_secret(name: str, secret: str) -> None:
-    if len(secret) < _SHORTEST_SECRET:
-        raise TelecomInputError(f"[telecom] {name}", f"must have at least {_SHORTEST_SECRET} characters")
+    if len(secret) < _MIN_SECRET_LENGTH:
+        raise TelecomInputError(f"[telecom] {name}", f"must have at least {_MIN_SECRET_LENGTH} characters")
 
 
 def _is_loopback(host: str) -> bool:
@@ -134,6 +142,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _signature(secret: Secret, address: WebhookAddress) -> str:
-    said = "\n".join(("telecom-1", address.vendor, address.kind, address.conn_id, address.nonce))
-    digest = hmac.digest(secret.reveal().encode(), said.encode(), "sha256")
+    signed = "\n".join(("telecom-1", address.vendor, address.kind, address.conn_id, address.nonce))
+    digest = hmac.digest(secret.reveal().encode(), signed.encode(), "sha256")
     return urlsafe_b64encode(digest[:_SIGNATURE_BYTES]).decode()

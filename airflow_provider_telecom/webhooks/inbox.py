@@ -1,17 +1,17 @@
-"""Where what was told is kept: in Airflow's database, in one transaction, before a post is acknowledged.
+"""Stores webhooks in Airflow's database, in one transaction, before a post is acknowledged.
 
-All of it are rows in the state store of the asset `INBOX`, as JSON:
+Everything is a row in the state store of the asset `INBOX`, as JSON (see `keys`):
 
-    mark:<hash>     how far a thing has come: tells repeats and stale reports from news; kept `KEPT_DAYS`
-    entry:<topic>   what was told last about what somebody waits for; deleted by who has read it
-    bound:<topic>   the references that an address was given out for; written by who has sent the messages
-    log:<page>      the last posts with their verdicts, `PAGE_SIZE` to a page; the shared reader reads it
-    day:<date>      how many posts had each verdict, and how many ends of each state came in each hour
+    mark:<hash>     a deduplication record: the last event about a subject; kept `KEPT_DAYS`
+    entry:<topic>   the last event that a task waits for; the task deletes it when it has read it
+    bound:<topic>   the references that an address was made for; the operator writes them before it sends
+    log:<page>      the last posts with their verdicts, `PAGE_SIZE` to a page; triggers share one reader of it
+    day:<date>      the number of posts by vendor and verdict, and of final states by hour
     head            the number of the next post
 
-This and `retention` write by Airflow's core, as its REST API does: `airflow.sdk` is for tasks. They run in
-the api-server only. All writers take turns at the row of the asset, whatever process they are in.
-Posts that wait for their turn together are written together: a few statements for all of them.
+This module and `retention` use Airflow's core, as its REST API does, and run in the api-server only:
+`airflow.sdk` is for tasks. Writers of all processes lock the row of the asset, one after the other. Posts
+that wait at the same time are written by a few statements.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from airflow.assets.manager import asset_manager
 from airflow.models.asset import AssetActive, AssetAliasModel, AssetModel
@@ -39,101 +39,108 @@ from sqlalchemy.orm import Session
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.webhooks import WebhookEvent
 from airflow_provider_telecom.webhooks.address import WebhookAddress
-from airflow_provider_telecom.webhooks.assets import EVENTS, INBOX
+from airflow_provider_telecom.webhooks.assets import INBOX, event_asset
 from airflow_provider_telecom.webhooks.keys import (
     DAY,
     ENTRY,
     HEAD,
     PAGE_SIZE,
+    DayCounts,
+    DeduplicationRecord,
+    Head,
+    LogLine,
+    References,
+    StoredEvent,
     deduplication_key,
     log_page_key,
     references_key,
 )
 
-# As tables: what is written here for each batch need not become objects.
+# Tables instead of models: rows that are written for each batch need not become objects.
 _ASSETS: Any = AssetModel.__table__
 _ROWS: Any = AssetStateStoreModel.__table__
 _OURS = (_ASSETS.c.name == INBOX.name, _ASSETS.c.uri == INBOX.uri)
 _ALIAS = "telecom"
-_MOST_KEYS = 500
-"""How many keys a query asks for at once: databases allow so many parameters only."""
-_SHOWN_REFUSALS = 100
+_MAX_KEYS = 500
+"""The keys in a query: databases limit the number of parameters."""
+_LOGGED_REFUSALS = 100
 
 T = TypeVar("T")
 
 
 class Verdict(StrEnum):
-    """What became of a post."""
+    """What was done with a post."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
-    """It was told already."""
+    """The same event was stored before."""
     STALE = "stale"
-    """Something later was told already: a status never goes back."""
+    """A later event was stored before: a status never goes back."""
     REFUSED = "refused"
 
 
 class ConflictError(Exception):
-    """A report is not about what its address is for."""
+    """An event is about something else than its address is for."""
 
 
 class ReceivedWebhook(NamedTuple):
-    """A report, and the address that it came to."""
+    """An event, and the address that it was posted to."""
 
     address: WebhookAddress
-    report: WebhookEvent
+    event: WebhookEvent
 
 
 @dataclass
 class RefusedPosts:
-    """Refused posts that are not in the database yet: how many of each vendor, and the last of them."""
+    """Refused posts that are not in the database yet: their number by vendor, and the last ones."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    last: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_SHOWN_REFUSALS))
+    last: deque[LogLine] = field(default_factory=lambda: deque(maxlen=_LOGGED_REFUSALS))
 
-    def add(self, address: WebhookAddress, why: str) -> None:
+    def add(self, address: WebhookAddress, reason: str) -> None:
         """Count a refused post."""
-        self.counts[address.vendor] += 1
-        self.last.append(_line(address, Verdict.REFUSED, why=why))
+        self.counts[address.vendor_id] += 1
+        self.last.append(_log_line(address, Verdict.REFUSED, reason=reason))
 
 
 def check_backend() -> None:
-    """Raise TelecomInputError when Airflow keeps assets' state elsewhere: tasks would not find it here."""
+    """Raise TelecomInputError if Airflow keeps the state of assets elsewhere: tasks would not find it
+    here."""
     if not isinstance(get_state_backend(), MetastoreBackend):
         raise TelecomInputError("[state_store] backend", "must be Airflow's own, in its database")
 
 
-def accept(posts: Sequence[ReceivedWebhook]) -> list[Verdict | Exception]:
-    """Keep reports, each once, and make their asset events; return when they are in the database.
+def store_webhooks(posts: Sequence[ReceivedWebhook]) -> list[Verdict | Exception]:
+    """Store events, each once, with their asset events, and commit.
 
-    Returns what became of each, in order: its verdict; ConflictError when it is about something else than its
-    address is for; or what went wrong with it, and then the others are kept without it. Raises
-    OperationalError or InterfaceError when the database takes none of them.
+    Returns for each, in order: its verdict; ConflictError if it is about something else than its address is
+    for; or the error that prevented it, and the others are stored without it. Raises OperationalError or
+    InterfaceError if the database stores none of them.
     """
     if not posts:
         return []
     try:
-        return in_turn(lambda rows: _Batch(rows).accept(posts))
+        return run_locked(lambda rows: _Batch(rows).store(posts))
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
         if len(posts) == 1:
             return [error]
     half = len(posts) // 2
-    return [*accept(posts[:half]), *accept(posts[half:])]
+    return [*store_webhooks(posts[:half]), *store_webhooks(posts[half:])]
 
 
-def note(refusals: RefusedPosts) -> None:
+def store_refused(refused: RefusedPosts) -> None:
     """Write refused posts into the log and the counts."""
-    in_turn(lambda rows: _Batch(rows).note(refusals))
+    run_locked(lambda rows: _Batch(rows).store_refused(refused))
 
 
-def in_turn(act: Callable[[InboxRows], T]) -> T:
-    """Run `act` while nobody else writes, and commit. The asset may have to be made first, by one of us."""
-    for last in (False, True):
+def run_locked(act: Callable[[InboxRows], T]) -> T:
+    """Run `act` while no other process writes, and commit."""
+    for last in (False, True):  # two processes may create the asset at the same time: the loser tries again
         try:
             with create_session(scoped=False) as session:
-                rows = InboxRows(session, _locked(session))
+                rows = InboxRows(session, _lock(session))
                 result = act(rows)
                 rows.write()
                 return result
@@ -143,10 +150,10 @@ def in_turn(act: Callable[[InboxRows], T]) -> T:
     raise AssertionError("unreachable")
 
 
-def _locked(session: Session) -> int:
-    """Take the lock that ends with the transaction, and return the id of the asset.
+def _lock(session: Session) -> int:
+    """Lock the asset until the end of the transaction, and return its id.
 
-    The update changes nothing. It comes first: SQLite would not let a transaction that has read wait.
+    The update changes nothing. It must come first: SQLite does not let a transaction wait after it has read.
     """
     connection = session.connection()
     connection.execute(update(_ASSETS).where(*_OURS).values(name=_ASSETS.c.name))
@@ -158,14 +165,14 @@ def _new_asset(session: Session) -> AssetModel:
     model = AssetModel(name=INBOX.name, uri=INBOX.uri, group=INBOX.group, extra={})
     session.add(model)
     session.flush()
-    keep_alive(session)
+    keep_asset_active(session)
     return model
 
 
-def keep_alive(session: Session) -> None:
-    """See to it that Airflow does not take the asset, and with it all its rows, for an orphan.
+def keep_asset_active(session: Session) -> None:
+    """Add an alias to the asset.
 
-    An asset that no Dag names counts as one unless an alias leads to it.
+    Airflow deletes an asset that no Dag and no alias refers to as an orphan, and all its rows with it.
     """
     model = session.scalars(select(AssetModel).where(*_OURS)).one()
     if not any(alias.name == _ALIAS for alias in model.aliases):
@@ -177,7 +184,7 @@ def keep_alive(session: Session) -> None:
 
 
 class InboxRows:
-    """The inbox's rows, in one transaction that has the lock: read many at once, written at its end."""
+    """The rows of the inbox in one locked transaction: many are read at once, and written at its end."""
 
     def __init__(self, session: Session, asset_id: int) -> None:
         self.session, self.asset_id = session, asset_id
@@ -185,11 +192,11 @@ class InboxRows:
         self._changed: set[str] = set()
 
     def load(self, keys: Iterable[str]) -> None:
-        """Read rows that are asked for soon."""
+        """Read rows that are needed soon."""
         missing = sorted({key for key in keys if key not in self._values})
         self._values |= dict.fromkeys(missing)
-        for start in range(0, len(missing), _MOST_KEYS):
-            some = missing[start : start + _MOST_KEYS]
+        for start in range(0, len(missing), _MAX_KEYS):
+            some = missing[start : start + _MAX_KEYS]
             query = select(_ROWS.c.key, _ROWS.c.value).where(
                 _ROWS.c.asset_id == self.asset_id, _ROWS.c.key.in_(some)
             )
@@ -197,23 +204,23 @@ class InboxRows:
             self._values |= {key: json.loads(text) for key, text in found}
 
     def get(self, key: str) -> Any:
-        """Return what a row holds, None if there is none."""
+        """Return the value of a row, or None."""
         if key not in self._values:
             self.load([key])
         return self._values[key]
 
     def set(self, key: str, value: Any) -> None:
-        """Give a row another value."""
+        """Change the value of a row."""
         self._values[key] = value
         self._changed.add(key)
 
     def write(self) -> None:
-        """Write what has changed."""
+        """Write the changed rows."""
         if not self._changed:
             return
         now = datetime.now(UTC)
         rows = [
-            # ASCII: a vendor's text may hold halves of characters
+            # ASCII, since a vendor's text may contain lone surrogates
             {"asset_id": self.asset_id, "key": key, "value": json.dumps(self._values[key]), "updated_at": now}
             for key in sorted(self._changed)
         ]
@@ -224,7 +231,7 @@ class InboxRows:
 
 @cache
 def _upsert(dialect: str) -> Any:
-    """Return the statement that inserts rows or updates those that are there."""
+    """Return the statement that inserts rows or updates existing ones."""
     if dialect == "mysql":
         insert = mysql.insert(_ROWS)
         return insert.on_duplicate_key_update(
@@ -236,143 +243,134 @@ def _upsert(dialect: str) -> Any:
 
 
 class _Batch:
-    """Posts that are written in one transaction."""
+    """The posts of one transaction."""
 
     def __init__(self, rows: InboxRows) -> None:
         self._rows, now = rows, datetime.now(UTC)
         self._today, self._hour = f"{DAY}{now:%Y-%m-%d}", f"{now:%H}"
-        self._lines: list[dict[str, Any]] = []
+        self._lines: list[LogLine] = []
         self._verdicts: Counter[tuple[str, str]] = Counter()
-        self._ends: Counter[str] = Counter()
-        self._events: dict[str, list[dict[str, Any]]] = {}
+        self._final_states: Counter[str] = Counter()
+        self._asset_events: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
 
-    def accept(self, posts: Sequence[ReceivedWebhook]) -> list[Verdict | Exception]:
+    def store(self, posts: Sequence[ReceivedWebhook]) -> list[Verdict | Exception]:
         self._rows.load([HEAD, self._today, *(key for post in posts for key in _keys(post))])
-        outcomes = [self._accepted(*post) for post in posts]
-        self._emit()
-        self._tell()
+        outcomes = [self._store_one(*post) for post in posts]
+        self._emit_asset_events()
+        self._write_log()
         return outcomes
 
-    def note(self, refusals: RefusedPosts) -> None:
-        self._lines += refusals.last
-        for vendor, count in refusals.counts.items():
+    def store_refused(self, refused: RefusedPosts) -> None:
+        self._lines += refused.last
+        for vendor, count in refused.counts.items():
             self._verdicts[vendor, Verdict.REFUSED.value] += count
-        self._tell()
+        self._write_log()
 
-    def _accepted(self, address: WebhookAddress, report: WebhookEvent) -> Verdict | Exception:
-        if report.required_reference and report.required_reference not in _references(
-            self._rows.get(references_key(address.topic))
-        ):
+    def _store_one(self, address: WebhookAddress, event: WebhookEvent) -> Verdict | Exception:
+        if not self._is_for(address, event.required_reference):
             return ConflictError("it is about a message that this address is not for")
-        key = deduplication_key(address.topic, report.subject)
-        mark = self._rows.get(key)
-        if mark is not None and mark["identity"] != report.identity:
+        key = deduplication_key(address.topic, event.subject)
+        record = cast("DeduplicationRecord | None", self._rows.get(key))
+        if record is not None and record["identity"] != event.identity:
             return ConflictError("it is about another thing than the first post to this address")
-        if mark is not None and not report.supersedes(mark["rank"], mark["final"]):
-            same = mark["rank"] == report.sequence and mark["state"] == report.state
-            verdict = Verdict.DUPLICATE if same else Verdict.STALE
+        if record is not None and not event.supersedes(record["rank"], record["final"]):
+            is_same = record["rank"] == event.sequence and record["state"] == event.state
+            verdict = Verdict.DUPLICATE if is_same else Verdict.STALE
         else:
             verdict = Verdict.ACCEPTED
-            self._keep(address, report, key)
-        self._lines.append(_line(address, verdict, report))
-        self._verdicts[address.vendor, verdict.value] += 1
+            self._accept(address, event, key)
+        self._lines.append(_log_line(address, verdict, event))
+        self._verdicts[address.vendor_id, verdict.value] += 1
         return verdict
 
-    def _keep(self, address: WebhookAddress, report: WebhookEvent, key: str) -> None:
-        self._rows.set(
-            key,
-            {
-                "state": report.state,
-                "rank": report.sequence,
-                "final": report.final,
-                "identity": report.identity,
-            },
-        )
-        if address.kind == "queue":
-            entry = self._rows.get(ENTRY + address.topic) or {}
-            self._rows.set(ENTRY + address.topic, {**entry, **_filled(report.facts), "final": report.final})
-        if report.event:
-            name = f"telecom-{address.vendor}-{report.event}".replace("_", "-")
-            self._events.setdefault(name, []).append({"conn_id": address.conn_id, **report.facts})
-            self._ends[f"{address.vendor}/{address.kind}/{report.state}"] += 1
+    def _is_for(self, address: WebhookAddress, reference: str | None) -> bool:
+        if reference is None:
+            return True
+        known = cast("References | None", self._rows.get(references_key(address.topic)))
+        return known is not None and reference in known.get("references", ())
 
-    def _emit(self) -> None:
-        """Make one event of each asset: Airflow asks the database several times for each."""
-        for name, reports in self._events.items():
-            asset = EVENTS[name]
+    def _accept(self, address: WebhookAddress, event: WebhookEvent, key: str) -> None:
+        record: DeduplicationRecord = {
+            "state": event.state,
+            "rank": event.sequence,
+            "final": event.final,
+            "identity": event.identity,
+        }
+        self._rows.set(key, record)
+        if event.is_awaited:
+            known: StoredEvent = self._rows.get(ENTRY + address.topic) or {}
+            facts = {name: fact for name, fact in event.facts.items() if fact is not None}
+            self._rows.set(ENTRY + address.topic, {**known, **facts, "final": event.final})
+        if event.event:
+            payload = {"conn_id": address.conn_id, **event.facts}
+            self._asset_events.setdefault((address.vendor_id, event.event), []).append(payload)
+            self._final_states[f"{address.vendor_id}/{address.kind}/{event.state}"] += 1
+
+    def _emit_asset_events(self) -> None:
+        """Emit one event for each asset: Airflow queries the database several times for each event."""
+        for (vendor, event), payloads in self._asset_events.items():
+            asset = event_asset(vendor, event)
             asset_manager.register_asset_change(
                 asset=AssetModel(name=asset.name, uri=asset.uri),
-                extra={"reports": reports},
+                extra={"reports": payloads},
                 source_is_api=True,
                 session=self._rows.session,
             )
 
-    def _tell(self) -> None:
+    def _write_log(self) -> None:
         """Write the posts into the log and the counts."""
         if not self._lines:
             return
-        number: int = (self._rows.get(HEAD) or {"next": 0})["next"]
-        begun = self._rows.get(log_page_key(number)) or [] if number % PAGE_SIZE else []
-        if len(begun) != number % PAGE_SIZE:  # the page is too old to be there
-            number, begun = number + PAGE_SIZE - number % PAGE_SIZE, []
+        head = cast("Head | None", self._rows.get(HEAD))
+        number = head["next"] if head else 0
+        page: list[LogLine] = self._rows.get(log_page_key(number)) or [] if number % PAGE_SIZE else []
+        if len(page) != number % PAGE_SIZE:  # a sweep has deleted the page: go on with a new one
+            number, page = number + PAGE_SIZE - number % PAGE_SIZE, []
         for first, lines in _pages(number, self._lines):
-            self._rows.set(log_page_key(first), [*begun, *lines])
-            begun = []
+            self._rows.set(log_page_key(first), [*page, *lines])
+            page = []
         self._rows.set(HEAD, {"next": number + len(self._lines)})
-        day = self._rows.get(self._today) or {"verdicts": {}, "hours": {}}
+        day: DayCounts = self._rows.get(self._today) or DayCounts(verdicts={}, hours={})
         for (vendor, verdict), count in self._verdicts.items():
             _increase(day["verdicts"].setdefault(vendor, {}), verdict, count)
-        for state, count in self._ends.items():
+        for state, count in self._final_states.items():
             _increase(day["hours"].setdefault(self._hour, {}), state, count)
         self._rows.set(self._today, day)
 
 
 def _keys(post: ReceivedWebhook) -> Iterator[str]:
-    """Yield the keys of the rows that a post is held against."""
-    address, report = post
-    yield deduplication_key(address.topic, report.subject)
-    if address.kind == "queue":
+    """Yield the keys of the rows that are needed to store a post."""
+    address, event = post
+    yield deduplication_key(address.topic, event.subject)
+    if event.is_awaited:
         yield ENTRY + address.topic
-    if report.required_reference:
+    if event.required_reference:
         yield references_key(address.topic)
 
 
-def _references(required_reference: Any) -> Sequence[str]:
-    return (
-        required_reference["references"]
-        if isinstance(required_reference, dict) and "references" in required_reference
-        else ()
-    )
-
-
 def _pages(number: int, lines: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
-    """Cut lines into pages; yield the number of the first one of each, and those that belong to it."""
+    """Split lines into pages. Yield the number of the first line of each, and its lines."""
     while lines:
         room = PAGE_SIZE - number % PAGE_SIZE
         yield number, lines[:room]
         number, lines = number + room, lines[room:]
 
 
-def _line(
-    address: WebhookAddress, verdict: Verdict, report: WebhookEvent | None = None, why: str | None = None
-) -> dict[str, Any]:
-    """Return the line about a post for the log."""
-    news = verdict is Verdict.ACCEPTED and report is not None
+def _log_line(
+    address: WebhookAddress, verdict: Verdict, event: WebhookEvent | None = None, reason: str | None = None
+) -> LogLine:
+    topics = event.topics if event and verdict is Verdict.ACCEPTED else ()
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "vendor": address.vendor,
+        "vendor": address.vendor_id,
         "kind": address.kind,
         "connection": address.conn_id,
         "verdict": verdict.value,
-        "state": report.state if report else None,
-        "about": report.about if report else "",
-        "why": why,
-        "topics": [f"{address.scope}/{topic}" for topic in report.topics] if news and report else [],
+        "state": event.state if event else None,
+        "about": event.about if event else "",
+        "why": reason,
+        "topics": [f"{address.topic_prefix}/{topic}" for topic in topics],
     }
-
-
-def _filled(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def _increase(counts: dict[str, int], name: str, by: int) -> None:

@@ -1,7 +1,7 @@
-"""What was told, for those who wait: read through Airflow's task API, in workers and in the triggerer.
+"""Reads and writes the inbox for tasks and triggers, through Airflow's task API.
 
-Airflow 3.3 lets triggers read an asset's state store and little else of its database; its accessor is not yet
-in `airflow.sdk`, so it is used here only.
+In Airflow 3.3 a trigger can read the state store of an asset and little else of the database. The accessor is
+not in `airflow.sdk` yet, so only this module uses it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from airflow_provider_telecom.webhooks.keys import (
     ENTRY,
     HEAD,
     PAGE_SIZE,
+    DeduplicationRecord,
+    Head,
+    LogLine,
+    References,
+    StoredEvent,
     deduplication_key,
     log_page_key,
     references_key,
@@ -27,81 +32,87 @@ from airflow_provider_telecom.webhooks.keys import (
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 1.0
-_FIND_EVERY = 60
+READ_EVERY_SECONDS = 1.0
+_LOCATE_EVERY = 60
 
 
-def stored_webhook(topic: str) -> dict[str, Any] | None:
-    """Return what was told last under a topic, or None.
+def stored_webhook(topic: str) -> StoredEvent | None:
+    """Return the last event that is stored under a topic, or None.
 
-    Of what was forgotten its end remains, for a task that is cleared. Raises TelecomNotSentError when Airflow
-    does not answer.
+    Of a final event that was deleted only `final` and `identity` are left, for a task that is cleared. Raises
+    TelecomNotSentError if Airflow does not answer.
     """
     try:
         store = _store()
-        return _known(store.get(ENTRY + topic), None) or _known(None, store.get(deduplication_key(topic)))
+        entry: Any = store.get(ENTRY + topic)
+        record: Any = None if entry else store.get(deduplication_key(topic))
     except AirflowRuntimeError:
-        raise _unread() from None
+        raise _not_read() from None
+    return entry or _remainder(record)
 
 
-async def stored_webhook_async(topic: str) -> dict[str, Any] | None:
-    """As `told`, in the triggerer."""
+async def stored_webhook_async(topic: str) -> StoredEvent | None:
+    """Return the same in the triggerer."""
     try:
-        return _known(await _read(ENTRY + topic), None) or _known(None, await _read(deduplication_key(topic)))
+        return await _read(ENTRY + topic) or _remainder(await _read(deduplication_key(topic)))
     except AirflowRuntimeError:
-        raise _unread() from None
+        raise _not_read() from None
 
 
 def expect_webhook(topic: str, facts: Mapping[str, Any]) -> None:
-    """Note that something will be told under a topic, before the vendor knows of it."""
+    """Store what an operation is, before the vendor knows of it: the page shows it, and its webhook adds to
+    it."""
     _store().set(ENTRY + topic, dict(facts))
 
 
 def bind_references(topic: str, references: Sequence[str]) -> None:
-    """Note which messages an address is for, before it is given out: it takes no report about others."""
-    _store().set(references_key(topic), {"references": list(references)})
+    """Store the references of the messages that an address is made for. It accepts no others."""
+    known = References(references=list(references))
+    _store().set(references_key(topic), dict(known))  # type: ignore[arg-type]  # object, for mypy
 
 
 def delete_webhook(topic: str) -> None:
-    """Delete what was told under a topic: it has been used. A repeat does not bring it back.
+    """Delete the event that a task has read. A duplicate does not restore it.
 
-    If Airflow does not answer, it stays until it is swept.
+    If Airflow does not answer, it stays until a sweep.
     """
     try:
         _store().delete(ENTRY + topic)
     except AirflowRuntimeError as error:
-        log.warning("What was told under %s stays for now: %s", topic, error)
+        log.warning("The webhook stored under %s is not deleted yet: %s", topic, error)
 
 
 async def new_topics() -> AsyncIterator[frozenset[str]]:
-    """Yield the topics under which something has been told, once a second if there is any; for ever.
+    """Yield the topics of new events, at most once a second, without end.
 
-    One read a look, whoever waits: the log is read, and not what was told. The first look tells of all that
-    stands on its newest page.
+    It reads the log and not the entries, so one read serves all who wait. The first read returns all topics
+    of the log's newest page.
     """
-    number, looks = 0, 0
+    number, reads = 0, 0
     while True:
         try:
-            if looks % _FIND_EVERY == 0:
-                number = await _place(number)
-            looks += 1
-            news = (await _read(log_page_key(number)) or [])[number % PAGE_SIZE :]
+            if reads % _LOCATE_EVERY == 0:
+                number = await _locate(number)
+            reads += 1
+            news: list[LogLine] = (await _read(log_page_key(number)) or [])[number % PAGE_SIZE :]
             number += len(news)
-            if topics := frozenset(topic for post in news for topic in post["topics"]):
+            if topics := frozenset(topic for line in news for topic in line["topics"]):
                 yield topics
             if news and number % PAGE_SIZE == 0:
-                continue  # the next page has begun, perhaps
-        except Exception as error:  # those who wait look by themselves, only less often
-            log.warning("What vendors have told cannot be read at the moment (%s)", type(error).__name__)
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+                continue  # there may be a next page already
+        except Exception as error:  # triggers still poll at their own interval
+            log.warning("The log of webhooks cannot be read (%s); trying again", type(error).__name__)
+        await asyncio.sleep(READ_EVERY_SECONDS)
 
 
-async def _place(number: int) -> int:
-    """Return where to read on: there, unless that is nowhere near the log's end, as after a clean-up."""
-    ends: int = (await _read(HEAD) or {"next": 0})["next"]
-    if ends - PAGE_SIZE <= number <= ends:
+async def _locate(number: int) -> int:
+    """Return the number to read next: `number`, unless that is far from the log's end, as after a
+    clean-up."""
+    head: Head = await _read(HEAD) or Head(next=0)
+    end = head["next"]
+    if end - PAGE_SIZE <= number <= end:
         return number
-    newest = max(0, ends - 1)
+    newest = max(0, end - 1)
     return newest - newest % PAGE_SIZE
 
 
@@ -109,17 +120,15 @@ async def _read(key: str) -> Any:
     store = _store()
     try:
         return await store.aget(key)
-    except AttributeError:  # under `airflow dags test` there is only the blocking way
+    except AttributeError:  # `airflow dags test` has the blocking method only
         return await asyncio.to_thread(store.get, key)
 
 
-def _known(entry: Any, mark: Any) -> dict[str, Any] | None:
-    if entry:
-        return dict(entry)
-    return {"final": True, "queue_id": mark["identity"]} if mark and mark["final"] else None
+def _remainder(record: DeduplicationRecord | None) -> StoredEvent | None:
+    return {"final": True, "identity": record["identity"]} if record and record["final"] else None
 
 
-def _unread() -> TelecomNotSentError:
+def _not_read() -> TelecomNotSentError:
     return TelecomNotSentError("not read: Airflow's state store does not answer")
 
 

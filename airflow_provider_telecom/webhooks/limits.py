@@ -1,4 +1,4 @@
-"""What a post may be like, whoever sent it: checked before anybody looks at what it says."""
+"""The limits of a post, whoever has sent it. They are checked before its content is read."""
 
 from __future__ import annotations
 
@@ -18,75 +18,78 @@ _TYPES = ("", "application/json", "text/json", "application/x-www-form-urlencode
 """KetchUp sends an "HTTP RAW POST": JSON, under whatever type its HTTP client gives to a raw body."""
 _CHARSETS = ("utf-8", "us-ascii", "iso-8859-1")
 """The last one is what HTTP clients write for text/plain by default. All bodies are read as UTF-8."""
-_MOST_ADDRESSES = 10_000
+_MAX_ADDRESSES = 10_000
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a post may be, how deep its JSON, how long its lists, and how long it may take to arrive."""
+    """The limits of a post: size, values, depth and length of lists in its JSON, and seconds to arrive."""
 
     max_bytes: int = 1 << 20
     max_commas: int = 20_000
-    """What JSON costs to parse and to hold grows with the number of its values, and commas part these."""
+    """Time and memory of parsing JSON grow with the number of values, and commas separate these."""
     max_depth: int = 32
     max_list_length: int = 10_000
     seconds: float = 10.0
 
 
 class RefusedError(Exception):
-    """A post that is not taken. `why` is a fixed text, never what the post says; None says nothing.
+    """A refused post. `reason` is a fixed text, never part of the post; a post without one is not logged.
 
-    `is_read` says whether its body was read to its end: if not, the connection cannot be used again.
+    `is_read` is whether the body was read to its end: if not, the connection cannot be used again.
     """
 
-    def __init__(self, status: int, why: str | None = None) -> None:
-        super().__init__(why)
-        self.status, self.why, self.is_read = status, why, False
+    def __init__(self, status: int, reason: str | None = None) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.is_read = status, reason, False
 
 
 class RateLimiter:
-    """Lets so many posts a second pass for each address, in this process."""
+    """Limits the posts per second of each address, in this process."""
 
     def __init__(self) -> None:
         self._left: dict[str, tuple[float, float]] = {}
 
     def check(self, address: str, per_second: float) -> None:
-        """Count a post. Raises RefusedError (429) when there were too many."""
+        """Count a post. Raises RefusedError (429) if there were too many."""
         now = time.monotonic()
         left, at = self._left.get(address, (per_second, now))
         left = min(per_second, left + (now - at) * per_second)
         if left < 1:
             raise RefusedError(429)
-        if len(self._left) >= _MOST_ADDRESSES:
+        if len(self._left) >= _MAX_ADDRESSES:
             self._left.clear()
         self._left[address] = (left - 1, now)
 
 
 def check_headers(headers: Mapping[str, str], limits: Limits) -> None:
-    """Raise RefusedError for a body that is compressed, is said to be no JSON, or is said to be too large."""
+    """Raise RefusedError if the headers announce a body that is compressed, not JSON or too large."""
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise RefusedError(415, "compressed bodies are not taken")
+        raise RefusedError(415, "compressed bodies are not accepted")
     kind, _, rest = headers.get("content-type", "").partition(";")
     if kind.strip().lower() not in _TYPES:
-        raise RefusedError(415, "only JSON is taken")
+        raise RefusedError(415, "only JSON is accepted")
     parameters = rest.lower().replace('"', "").replace(" ", "").split(";")
     charsets = [one.partition("=")[2] for one in parameters if one.startswith("charset=")]
     if not set(charsets) <= set(_CHARSETS):
-        raise RefusedError(415, "only UTF-8 is taken")
+        raise RefusedError(415, "only UTF-8 is accepted")
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()) or int(length[:20]) > limits.max_bytes:
         raise _too_large(limits)
 
 
 class BodyBuffer:
-    """Reads bodies. All that are in memory at once take `most_bytes` together at most."""
+    """Reads bodies. All that are in memory at the same time have at most `max_bytes` together."""
 
     def __init__(self, max_bytes: int = 64 << 20) -> None:
         self._left = max_bytes
 
     @asynccontextmanager
     async def reading(self, chunks: AsyncIterator[bytes], limits: Limits) -> AsyncIterator[bytes]:
-        """Give a body, read no further than allowed. Raises RefusedError."""
+        """Read a body within the limits, and keep its memory reserved until the end of the block.
+
+        Raises RefusedError.
+        """
         pieces: list[bytes] = []
         try:
             await self._read(chunks, limits, pieces)
@@ -110,17 +113,17 @@ class BodyBuffer:
                     if self._left < 0:
                         raise RefusedError(503)
         except ClientDisconnect:
-            raise RefusedError(400, "it broke off") from None
+            raise RefusedError(400, "the connection broke off") from None
         except TimeoutError:
             raise RefusedError(408, f"it did not arrive within {limits.seconds:g} s") from None
 
 
 def parsed(body: bytes, limits: Limits) -> dict[str, Any]:
-    """Return a body that is a JSON object, neither too deep nor too long. Raises RefusedError."""
+    """Return a body that is a JSON object within the limits. Raises RefusedError."""
     try:
         value = read_json(body)
     except TelecomAnswerError:
-        raise RefusedError(400, "not JSON in UTF-8, or a key stands twice") from None
+        raise RefusedError(400, "not JSON in UTF-8, or a duplicate key") from None
     if not isinstance(value, dict):
         raise RefusedError(400, "not a JSON object")
     _walk(value, limits)

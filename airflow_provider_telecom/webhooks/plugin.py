@@ -1,4 +1,5 @@
-"""Registers the receiver and its page with Airflow. All Airflow processes import this: it loads nothing."""
+"""Registers the receiver and the page with Airflow. All Airflow processes import this, so it imports
+little."""
 
 from __future__ import annotations
 
@@ -14,13 +15,13 @@ _HIDDEN = f"{PREFIX}/hook/***"
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Pass a request on to the application, and hide its address from Airflow's access log.
+    """Pass a request to the application, and hide its address from Airflow's access log.
 
-    The log is written when this has ended, of the scope that is shared with it.
+    The log is written after this, from the same scope.
     """
-    secret = f"{PREFIX}/hook" in scope.get("path", "")  # Airflow itself may stand under a prefix
+    secret = f"{PREFIX}/hook" in scope.get("path", "")  # Airflow itself may have a path prefix
     if secret and scope["type"] == "websocket":
-        _hide(scope)  # there is none here, and the server logs that before this has ended
+        _hide(scope)  # there is no websocket here, and the server logs that before this ends
     try:
         await _app()(scope, receive, send)
     finally:
@@ -37,12 +38,12 @@ def _app() -> Any:
     from airflow_provider_telecom.webhooks.app import create_app
 
     app = create_app()
-    gc.freeze()  # what is loaded stays: full collections need not look at it (docs/decisions/0006)
+    gc.freeze()  # what is loaded stays, so full collections can skip it (docs/decisions/0006)
     return app
 
 
 class TelecomPlugin(AirflowPlugin):
-    """The receiver under `/telecom/hook`, and the page "Telecom" under Browse."""
+    """The receiver at `/telecom/hook`, and the page "Telecom" in the menu Browse."""
 
     name = "telecom"
     fastapi_apps = [{"app": application, "url_prefix": PREFIX, "name": "Telecom"}]  # noqa: RUF012 - as Airflow wants

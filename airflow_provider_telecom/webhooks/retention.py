@@ -1,7 +1,6 @@
-"""Deletes what nobody needs any more: once a day, a few hundred rows in a transaction, between the posts.
+"""Deletes old rows once a day, a few hundred in a transaction, between the posts.
 
-One process does it: the first that finds it due. What it leaves undone, because it dies or fails, is done on
-the next day.
+The first process that finds a sweep due runs it. If it dies or fails, the next day's sweep deletes the rest.
 """
 
 from __future__ import annotations
@@ -14,35 +13,36 @@ from airflow.utils.session import create_session
 from sqlalchemy import delete, select
 
 from airflow_provider_telecom.webhooks.assets import INBOX
-from airflow_provider_telecom.webhooks.inbox import InboxRows, in_turn, keep_alive
+from airflow_provider_telecom.webhooks.inbox import InboxRows, keep_asset_active, run_locked
 from airflow_provider_telecom.webhooks.keys import HEAD, REFERENCES
 
 KEPT_DAYS = 14
-"""How long marks, entries, the log and the counts are kept."""
-BOUND_KEPT_DAYS = 90
-"""How long the references of an address are kept: a message may be sent long before it is due."""
+"""How long deduplication records, entries, the log and the counts are kept."""
+REFERENCES_KEPT_DAYS = 90
+"""How long the references of an address are kept: a message may be scheduled long in advance."""
 
 _SWEPT = "swept"
 _STEP = 500
 
 
-def is_due() -> bool:
-    """Whether nobody has swept today. Who is told so has to sweep. Keeps the inbox's asset alive, too."""
+def claim_sweep() -> bool:
+    """Return whether this process has to sweep now, since no other has today. Keeps the inbox's asset active,
+    too."""
     today = f"{_now():%Y-%m-%d}"
 
     def claim(rows: InboxRows) -> bool:
-        keep_alive(rows.session)
+        keep_asset_active(rows.session)
         swept = rows.get(_SWEPT) or {}
         rows.set(_SWEPT, {"day": today})
         return swept.get("day") != today
 
-    return in_turn(claim)
+    return run_locked(claim)
 
 
 def sweep(after: str) -> str | None:
-    """Look at the next rows, by their keys, and delete those that are old.
+    """Read the next rows in the order of their keys, and delete the old ones.
 
-    Returns the last key that was looked at, to go on after it; None when there are no more.
+    Returns the last key that was read, for the next call; None if there are no more.
     """
     model = AssetStateStoreModel
     with create_session(scoped=False) as session:
@@ -55,12 +55,12 @@ def sweep(after: str) -> str | None:
         )
         seen = [(key, updated_at) for key, updated_at in session.execute(query)]
     if old := [key for key, updated_at in seen if updated_at < _oldest(key)]:
-        in_turn(lambda rows: _delete(rows, old))
+        run_locked(lambda rows: _delete(rows, old))
     return seen[-1][0] if len(seen) == _STEP else None
 
 
 def _delete(rows: InboxRows, keys: list[str]) -> None:
-    """Delete rows, unless they were written again meanwhile."""
+    """Delete rows, unless they were written again in the meantime."""
     model = AssetStateStoreModel
     longest = max(map(_oldest, keys))
     rows.session.execute(
@@ -71,7 +71,7 @@ def _delete(rows: InboxRows, keys: list[str]) -> None:
 def _oldest(key: str) -> datetime:
     if key == HEAD:
         return datetime.min.replace(tzinfo=UTC)
-    return _now() - timedelta(days=BOUND_KEPT_DAYS if key.startswith(REFERENCES) else KEPT_DAYS)
+    return _now() - timedelta(days=REFERENCES_KEPT_DAYS if key.startswith(REFERENCES) else KEPT_DAYS)
 
 
 def _now() -> datetime:

@@ -310,7 +310,7 @@ class ApiServer:
         from sqlalchemy.orm import Session
         from sqlalchemy.pool import NullPool
 
-        from airflow_provider_telecom.webhooks.assets import EVENTS
+        from tests.webhooks.conftest import EVENTS
 
         with Session(create_engine(self.database, poolclass=NullPool)) as session:
             session.add_all(

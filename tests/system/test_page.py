@@ -26,7 +26,7 @@ PASSWORD = secrets.token_urlsafe(12)
 WEBHOOK_SECRET = secrets.token_urlsafe(32)
 FRAME = "document.querySelector('iframe').contentDocument"
 BARS = f"[...{FRAME}.querySelectorAll('[role=progressbar]')].map(bar => bar.ariaValueNow)"
-ROWS = f"[...{FRAME}.querySelectorAll('#callbacks tbody tr')].map(row => row.innerText)"
+ROWS = f"[...{FRAME}.querySelectorAll('#webhooks tbody tr')].map(row => row.innerText)"
 GROUND = f"{FRAME}.defaultView.getComputedStyle({FRAME}.body).backgroundColor"
 
 

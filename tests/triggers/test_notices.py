@@ -22,13 +22,15 @@ from airflow.triggers.shared_stream import SharedStreamManager
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_telecom.assets import event_payloads
+from airflow_provider_telecom.assets.novaconnect import NOVACONNECT_PACKAGE_EMPTY
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.simulator.novaconnect import VendorState
 from airflow_provider_telecom.triggers import notices
 from airflow_provider_telecom.triggers.notices import NovaConnectNoticesTrigger, pack_ids, unpack_ids
-from airflow_provider_telecom.webhooks.assets import EVENTS, NOVACONNECT_PACKAGE_EMPTY, event_payloads
 from tests.eventually import eventually_async
 from tests.triggers.scripted import as_the_worker_gets_it, made
+from tests.webhooks.conftest import EVENTS
 
 LIMIT_BYTES = 65_535
 EMPTY_AT_FIRST = [1008, 1018, 1028, 1038]
@@ -402,10 +404,10 @@ def test_it_watches_the_receivers_assets() -> None:
 
 
 def test_the_guides_dags_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python in docs/callbacks.md runs as it stands, and its table names all assets."""
+    """The Python in docs/webhooks.md runs as it stands, and its table names all assets."""
     monkeypatch.setenv("AIRFLOW__TELECOM__PUBLIC_BASE_URL", "https://airflow.example.com")
     monkeypatch.setenv("AIRFLOW__TELECOM__WEBHOOK_SECRET", "made-up-secret-of-the-guide-0123456789")
-    text = (Path(__file__).parent.parent.parent / "docs" / "callbacks.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parent.parent.parent / "docs" / "webhooks.md").read_text(encoding="utf-8")
     found: dict[str, Any] = {}
     for program in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(program, found)

@@ -13,12 +13,20 @@ import httpx
 import pytest
 import uvicorn
 
+from airflow_provider_telecom.vendors.registry import vendors
 from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress, read_receiver_settings
-from airflow_provider_telecom.webhooks.assets import event_payloads
+from airflow_provider_telecom.webhooks.assets import event_asset, event_payloads
 from tests.eventually import HANG_SECONDS, eventually
 from tests.system.services import free_port
 
 SECRET = "made-up-secret-for-tests-0123456789abcdef"
+EVENTS = {
+    asset.name: asset
+    for vendor in vendors()
+    for webhook in vendor.webhooks
+    for asset in (event_asset(vendor.id, event) for event in webhook.events)
+}
+"""The assets of all webhooks by name."""
 
 
 @dataclass
@@ -32,7 +40,7 @@ class Running:
         """Wait until what was refused is written down."""
 
         async def noted() -> None:
-            notes = [one for one in asyncio.all_tasks() if one.get_name() == "telecom-note"]
+            notes = [one for one in asyncio.all_tasks() if one.get_name() == "telecom-refused"]
             await asyncio.gather(*notes)
 
         asyncio.run_coroutine_threadsafe(noted(), self.loop).result(HANG_SECONDS)
@@ -213,8 +221,6 @@ def _forget_all() -> None:
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.models.asset_state_store import AssetStateStoreModel
     from airflow.utils.session import create_session
-
-    from airflow_provider_telecom.webhooks.assets import EVENTS
 
     with create_session(scoped=False) as session:
         session.query(AssetStateStoreModel).delete()

@@ -49,19 +49,19 @@ def test_an_address_names_all_that_it_is_good_for(monkeypatch: pytest.MonkeyPatc
 def test_a_signature_is_good_for_one_address() -> None:
     here = ReceiverSettings("https://a.example.com", (Secret(NEW),))
     good = signature(NEW)
-    assert here.knows(ADDRESS, good)
+    assert here.is_signed(ADDRESS, good)
     others = product(
         ("novaconnect", "ketchup_loyalty"), ("queue", "hlr"), ("novaconnect_default", "other"), ("n1", "n2")
     )
-    known = [other for other in others if here.knows(WebhookAddress(*other), good)]
+    known = [other for other in others if here.is_signed(WebhookAddress(*other), good)]
     assert known == [(ADDRESS.vendor, ADDRESS.kind, ADDRESS.conn_id, ADDRESS.nonce)]
-    assert not here.knows(WebhookAddress("novaconnect", "queue", "novaconnect_default\nn1", ""), good)
+    assert not here.is_signed(WebhookAddress("novaconnect", "queue", "novaconnect_default\nn1", ""), good)
     for bad in ("", good[:-1], good + "A", good.swapcase(), "é" * 32, "\ud800"):
-        assert not here.knows(ADDRESS, bad)
+        assert not here.is_signed(ADDRESS, bad)
 
 
 def test_a_signature_has_192_bits_of_the_hmac() -> None:
-    """As docs/callbacks.md says. What was signed stays valid from release to release."""
+    """As docs/webhooks.md says. What was signed stays valid from release to release."""
     said = "telecom-1\nnovaconnect\nqueue\nnovaconnect_default\nn1"
     digest = hmac.new(NEW.encode(), said.encode(), hashlib.sha256).digest()
     assert urlsafe_b64decode(signature(NEW)) == digest[:24]
@@ -86,7 +86,7 @@ def test_all_live_secrets_are_compared_whatever_is_given(
     wrong = [flipped(good[0], 0), flipped(good[0], -1), "", good[0] + "A"]
     for given in (*good, *wrong):
         compared.clear()
-        assert found.knows(ADDRESS, given) is (given in good)
+        assert found.is_signed(ADDRESS, given) is (given in good)
         assert compared == [(one.encode(), given.encode()) for one in good]
 
 
@@ -107,7 +107,7 @@ def test_two_secrets_are_live_and_the_first_one_signs(monkeypatch: pytest.Monkey
     found = read_receiver_settings()
     assert found
     assert found.url(ADDRESS).endswith(signature(NEW))
-    assert [found.knows(ADDRESS, signature(one)) for one in (NEW, OLD, OLDER)] == [True, True, False]
+    assert [found.is_signed(ADDRESS, signature(one)) for one in (NEW, OLD, OLDER)] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -152,10 +152,10 @@ def test_the_command_prints_what_goes_into_cabinets(
     from airflow.cli.cli_parser import _add_command
 
     (group,) = get_telecom_commands()
-    command = next(one for one in group.subcommands if one.name == "callback-urls")
+    command = next(one for one in group.subcommands if one.name == "webhook-urls")
     parser = ArgumentParser()
     _add_command(parser.add_subparsers(), command)
-    given = parser.parse_args(["callback-urls", "--novaconnect", "fleet"])
+    given = parser.parse_args(["webhook-urls", "--novaconnect", "fleet"])
     with pytest.raises(SystemExit, match="closed"):
         command.func(given)
     settings(monkeypatch, public_base_url="https://a.example.com", webhook_secret=NEW)

@@ -52,7 +52,7 @@ async def waiting(
 
 def test_all_that_waits_is_one_batch(work: Work) -> None:
     async def scene() -> None:
-        tasks = await waiting(BatchQueue(work, largest=100, max_waiting=100), work, range(50))
+        tasks = await waiting(BatchQueue(work, max_batch=100, max_waiting=100), work, range(50))
         work.may_go_on.set()
         assert await asyncio.gather(*tasks) == [2 * number for number in range(50)]
         assert work.batches == [[0], list(range(1, 50))]
@@ -64,7 +64,7 @@ def test_all_that_waits_is_one_batch(work: Work) -> None:
 
 def test_batches_are_only_so_large(work: Work) -> None:
     async def scene() -> None:
-        tasks = await waiting(BatchQueue(work, largest=20, max_waiting=100), work, range(50))
+        tasks = await waiting(BatchQueue(work, max_batch=20, max_waiting=100), work, range(50))
         work.may_go_on.set()
         await asyncio.gather(*tasks)
         assert [len(batch) for batch in work.batches] == [1, 20, 20, 9]
@@ -74,7 +74,7 @@ def test_batches_are_only_so_large(work: Work) -> None:
 
 def test_what_would_wait_too_long_is_refused_at_once(work: Work) -> None:
     async def scene() -> None:
-        batches = BatchQueue(work, largest=100, max_waiting=10)
+        batches = BatchQueue(work, max_batch=100, max_waiting=10)
         tasks = await waiting(batches, work, range(11))
         for _ in range(3):
             with pytest.raises(FullError):
@@ -88,7 +88,7 @@ def test_what_would_wait_too_long_is_refused_at_once(work: Work) -> None:
 
 def test_an_error_is_of_one_item(work: Work) -> None:
     async def scene() -> None:
-        tasks = await waiting(BatchQueue(work, largest=100, max_waiting=100), work, (1, 2, -3, 4))
+        tasks = await waiting(BatchQueue(work, max_batch=100, max_waiting=100), work, (1, 2, -3, 4))
         work.may_go_on.set()
         found = await asyncio.gather(*tasks, return_exceptions=True)
         assert found[:2] == [2, 4]
@@ -112,7 +112,7 @@ def test_an_error_of_a_batch_is_told_to_all_and_to_no_others(results: Any) -> No
 
     async def scene() -> None:
         nonlocal broken
-        batches = BatchQueue(work, largest=100, max_waiting=100)
+        batches = BatchQueue(work, max_batch=100, max_waiting=100)
         found = await asyncio.gather(batches.submit(1), batches.submit(2), return_exceptions=True)
         assert [type(one) for one in found] == [
             type(results) if isinstance(results, Exception) else ValueError
@@ -125,7 +125,7 @@ def test_an_error_of_a_batch_is_told_to_all_and_to_no_others(results: Any) -> No
 
 def test_who_has_gone_is_not_waited_for(work: Work) -> None:
     async def scene() -> None:
-        tasks = await waiting(BatchQueue(work, largest=100, max_waiting=100), work, (1, 2, 3))
+        tasks = await waiting(BatchQueue(work, max_batch=100, max_waiting=100), work, (1, 2, 3))
         tasks[0].cancel()
         tasks[1].cancel()
         work.may_go_on.set()
@@ -136,9 +136,11 @@ def test_who_has_gone_is_not_waited_for(work: Work) -> None:
 
 def test_other_work_takes_its_turn(work: Work) -> None:
     async def scene() -> None:
-        batches = BatchQueue(work, largest=100, max_waiting=100)
+        batches = BatchQueue(work, max_batch=100, max_waiting=100)
         tasks = await waiting(batches, work, (1, 2))
-        other = asyncio.create_task(batches.in_turn(lambda text: (text, list(work.batches)), "seen"))
+        other = asyncio.create_task(
+            batches.run_between_batches(lambda text: (text, list(work.batches)), "seen")
+        )
         await asyncio.sleep(0)
         work.may_go_on.set()
         assert await other == ("seen", [[1]])

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.vendors.registry import find_vendor
 from airflow_provider_telecom.vendors.webhooks import WebhookEvent
 from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress
 from airflow_provider_telecom.webhooks.limits import BodyBuffer, Limits, RefusedError
@@ -177,9 +178,9 @@ def test_strangers_get_the_same_404_whatever_is_wrong(served: Served, reopened: 
 
     assert status_of(answer(urlsplit(good).path)) == 200
     responses = {path: answer(path) for path in strange(served)}
-    reopened(callback_sources="198.51.100.0/24")
+    reopened(webhook_sources="198.51.100.0/24")
     responses["from elsewhere"] = answer(urlsplit(good).path)
-    reopened(callback_sources=None, webhook_secret="short")
+    reopened(webhook_sources=None, webhook_secret="short")
     responses["a secret that is too short"] = answer(urlsplit(good).path)
     reopened(webhook_secret=None, public_base_url=None)
     responses["closed"] = answer(urlsplit(good).path)
@@ -214,7 +215,7 @@ def test_both_secrets_are_good_and_the_one_before_them_is_not(served: Served, re
 
 # Bodies that are refused
 
-NO_JSON = "not JSON in UTF-8, or a key stands twice"
+NO_JSON = "not JSON in UTF-8, or a duplicate key"
 BODIES: dict[str, tuple[bytes, int, str]] = {
     "nothing": (b"", 400, NO_JSON),
     "a word": (MARKER.encode(), 400, NO_JSON),
@@ -247,7 +248,7 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
         json.dumps({"a": {str(one): 1 for one in range(10_001)}}).encode(), 400, "a list is longer than 10000"
     ),
     "nothing that is needed": (json.dumps({"status": MARKER}).encode(), 422, "unexpected answer, see msisdn"),
-    "an id that is none": (json.dumps(viber(f"<{MARKER}>", "sent")).encode(), 422, "reference is no id"),
+    "an id that is none": (json.dumps(viber(f"<{MARKER}>", "sent")).encode(), 422, "reference is not an id"),
 }  # fmt: skip
 
 
@@ -543,7 +544,7 @@ def test_a_post_that_breaks_off_is_no_error_of_ours(served: Served, caplog: pyte
         line.sendall(f"POST {url.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{{".encode())
         time.sleep(0.3)
     assert eventually(served.log, every=0.05)
-    assert [one["why"] for one in served.log()] == ["it broke off"]
+    assert [one["why"] for one in served.log()] == ["the connection broke off"]
     assert "Traceback" not in caplog.text
 
 
@@ -552,24 +553,25 @@ def test_a_post_that_breaks_off_is_no_error_of_ours(served: Served, caplog: pyte
 
 @pytest.mark.parametrize("kind", sorted(GOOD))
 def test_hostile_values_in_every_field_are_read_quickly_and_kept_by_none(kind: str) -> None:
-    from airflow_provider_telecom.webhooks.app import _read
+    from airflow_provider_telecom.webhooks.app import _Post, _read
 
     name, _, _ = kind.partition("/")
     vendor = "ketchup_loyalty" if name in ("hlr", "viber") else "novaconnect"
     address = WebhookAddress(vendor, name, "default", "account")
+    webhook = find_vendor(vendor).webhook(name)  # type: ignore[union-attr]
 
     def seconds(body: bytes) -> float:
         started = time.thread_time()
-        _read(address, body, Limits(MIB))
+        _read(_Post(address, webhook, body, Limits(MIB)))
         return time.thread_time() - started
 
     plain = min(seconds(encoded({**GOOD[kind], "more": "x" * 300_000}).encode()) for _ in range(5))
     for place in PLACES[kind]:
         for value in HOSTILE:
             body = encoded(put(GOOD[kind], place, value)).encode()
-            report = _read(address, body, Limits(MIB))
+            report = _read(_Post(address, webhook, body, Limits(MIB)))
             if isinstance(report, RefusedError):
-                kept, status = str(report.why), report.status
+                kept, status = str(report.reason), report.status
             else:
                 assert isinstance(report, WebhookEvent), report
                 kept = json.dumps([report.state, report.facts, report.about, *report.topics, report.identity])
@@ -625,7 +627,7 @@ FORWARDED: list[tuple[list[str], int]] = [
 
 
 def test_a_trusted_proxy_says_who_posts(served: Served, reopened: Reopen) -> None:
-    reopened(callback_sources=SOURCES, trusted_proxies="127.0.0.0/8")
+    reopened(webhook_sources=SOURCES, trusted_proxies="127.0.0.0/8")
     url = served.address("viber", "n1", vendor="ketchup_loyalty")
     for forwarded, status in FORWARDED:
         headers = [("X-Forwarded-For", one.encode()) for one in forwarded]
@@ -641,11 +643,11 @@ def test_nobody_else_is_believed(served: Served, reopened: Reopen) -> None:
         "X-Real-IP": "198.51.100.7",
     }
     for settings, status in (
-        ({"callback_sources": SOURCES}, 404),
-        ({"callback_sources": SOURCES, "trusted_proxies": "203.0.113.0/24"}, 404),
-        ({"callback_sources": "127.0.0.1", "trusted_proxies": None}, 200),
-        ({"callback_sources": "127.0.0.1", "trusted_proxies": "127.0.0.1"}, 404),
-        ({"callback_sources": None}, 200),
+        ({"webhook_sources": SOURCES}, 404),
+        ({"webhook_sources": SOURCES, "trusted_proxies": "203.0.113.0/24"}, 404),
+        ({"webhook_sources": "127.0.0.1", "trusted_proxies": None}, 200),
+        ({"webhook_sources": "127.0.0.1", "trusted_proxies": "127.0.0.1"}, 404),
+        ({"webhook_sources": None}, 200),
     ):
         reopened(**settings)
         assert served.post(url, viber("n1", "sent"), headers=headers).status_code == status, settings

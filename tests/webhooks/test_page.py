@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from airflow_provider_telecom.vendors.registry import vendors
 from tests.eventually import eventually
 from tests.webhooks.conftest import Served
 
@@ -26,9 +27,10 @@ GUARDS = {"cache-control": "no-store", "x-content-type-options": "nosniff", "ref
 QUEUE = {
     "operation": "block",
     "connection": "nova",
-    "queue_id": "q-1",
-    "process": 1,
-    "count": 4,
+    "vendor": "novaconnect",
+    "id": "q-1",
+    "done": 1,
+    "total": 4,
     "failed": 0,
     "final": False,
 }
@@ -152,7 +154,12 @@ def test_nothing_was_told_yet(served: Served, token: str) -> None:
     found = overview(served, token)
     assert before <= datetime.fromisoformat(found.pop("now")) <= datetime.now(UTC)
     receiver = {"open": True, "why": None, "base_url": served.url}
-    assert found == {"receiver": receiver, "queues": [], "callbacks": [], "hours": [], "vendors": []}
+    nothing = {"accepted": 0, "duplicate": 0, "stale": 0, "refused": 0}
+    assert found.pop("vendors") == [
+        {"vendor": vendor.id, **nothing} for vendor in vendors() if vendor.webhooks
+    ]
+    assert {vendor.id: vendor.label for vendor in vendors()}.items() <= found.pop("labels").items()
+    assert found == {"receiver": receiver, "operations": [], "webhooks": [], "hours": []}
 
 
 def test_it_says_why_the_receiver_is_closed(
@@ -190,12 +197,12 @@ def test_queues_and_callbacks_show_as_they_come(served: Served, token: str) -> N
     viber = {"reference": "r-1", "msisdn": "380670000200", "status": "delivered"}
     assert served.post(served.address("viber", "r-1", vendor="ketchup_loyalty"), viber).status_code == 200
     found = overview(served, token)
-    (shown,) = found["queues"]
+    (shown,) = found["operations"]
     assert {name: shown[name] for name in QUEUE} == QUEUE
     assert datetime.fromisoformat(shown["at"]).tzinfo is not None
-    newest, *_ = found["callbacks"]
+    newest, *_ = found["webhooks"]
     assert {name: newest[name] for name in VIBER} == VIBER
-    assert [one["verdict"] for one in found["callbacks"]] == ["accepted", "duplicate", "accepted"]
+    assert [one["verdict"] for one in found["webhooks"]] == ["accepted", "duplicate", "accepted"]
     (hour,) = found["hours"]
     assert hour["states"] == {
         "ketchup_loyalty/viber/delivered": 1
@@ -217,7 +224,7 @@ def test_halves_of_characters_do_not_break_it(served: Served, token: str) -> Non
         rows = session.query(AssetStateStoreModel).filter(AssetStateStoreModel.key.startswith("entry:"))
         (row,) = rows.all()
         row.value = json.dumps({**json.loads(row.value), "operation": "<b>\ud800"})
-    (shown,) = overview(served, token)["queues"]
+    (shown,) = overview(served, token)["operations"]
     assert shown["operation"] == "<b>\ud800"
 
 
@@ -238,7 +245,7 @@ def test_it_looks_at_the_rows_that_it_shows_and_at_no_others(served: Served) -> 
 
     event.listen(engine, "before_cursor_execute", explain)
     try:
-        assert overview_now()["queues"]
+        assert overview_now()["operations"]
     finally:
         event.remove(engine, "before_cursor_execute", explain)
     assert len(plans) == 4  # days, the number of the last post, its page, queues
@@ -257,7 +264,7 @@ def test_many_who_look_ask_the_database_once(
         return real()
 
     monkeypatch.setattr(module, "overview", counted)
-    monkeypatch.setattr("airflow_provider_telecom.webhooks.page._GOOD_FOR_SECONDS", 3600.0)
+    monkeypatch.setattr("airflow_provider_telecom.webhooks.page._CACHE_SECONDS", 3600.0)
     with ThreadPoolExecutor(20) as viewers:
         found = list(viewers.map(lambda _: overview(served, token)["now"], range(40)))
     assert len(asked) == 1
@@ -265,10 +272,10 @@ def test_many_who_look_ask_the_database_once(
 
 
 def test_it_is_read_again_after_a_while(served: Served, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_telecom.webhooks.page._GOOD_FOR_SECONDS", 0.05)
-    assert overview(served, token)["queues"] == []
+    monkeypatch.setattr("airflow_provider_telecom.webhooks.page._CACHE_SECONDS", 0.05)
+    assert overview(served, token)["operations"] == []
     assert served.post(served.address("queue", "nonce"), queue(1)).status_code == 200
-    assert eventually(lambda: overview(served, token)["queues"])
+    assert eventually(lambda: overview(served, token)["operations"])
 
 
 def test_only_the_last_hundred_callbacks_show(served: Served, token: str) -> None:
@@ -278,8 +285,12 @@ def test_only_the_last_hundred_callbacks_show(served: Served, token: str) -> Non
             == 422
         )
     found = overview(served, token)
-    assert 50 < len(found["callbacks"]) <= 100
-    assert {one["verdict"] for one in found["callbacks"]} == {"refused"}
-    assert found["vendors"] == [
-        {"vendor": "novaconnect", "accepted": 0, "duplicate": 0, "stale": 0, "refused": 120}
-    ]
+    assert 50 < len(found["webhooks"]) <= 100
+    assert {one["verdict"] for one in found["webhooks"]} == {"refused"}
+    assert found["vendors"][-1] == {
+        "vendor": "novaconnect",
+        "accepted": 0,
+        "duplicate": 0,
+        "stale": 0,
+        "refused": 120,
+    }

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.webhooks import inbox_client
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
-from airflow_provider_telecom.webhooks.assets import EVENTS, INBOX
+from airflow_provider_telecom.webhooks.assets import INBOX
 from tests.eventually import eventually
 from tests.vendors.ketchup_loyalty.test_webhooks import HLR, VIBER
-from tests.webhooks.conftest import Comms, Served
+from tests.webhooks.conftest import EVENTS, Comms, Served
 
 pytestmark = pytest.mark.xdist_group("webhooks")
 
@@ -106,13 +107,43 @@ def test_every_notice_makes_its_event(served: Served, kind: str) -> None:
     assert sum(len(served.events(name)) for name in EVENTS) == 1
 
 
+def test_addresses_and_rows_of_an_earlier_version_are_still_valid(served: Served) -> None:
+    """It called KetchUp `ketchup`, in addresses, in the keys of rows and in counts."""
+    from airflow_provider_telecom.webhooks import inbox
+    from airflow_provider_telecom.webhooks.keys import DAY, deduplication_key
+    from airflow_provider_telecom.webhooks.page.overview import overview
+
+    topic = "ketchup/viber/default/g1"
+    record = {"state": "delivered", "rank": 3, "final": False, "identity": ""}
+    today = f"{DAY}{datetime.now(UTC):%Y-%m-%d}"
+
+    def as_before(rows: inbox.InboxRows) -> None:
+        rows.set(f"bound:{topic}", {"references": ["a", "b"]})
+        rows.set(deduplication_key(topic, "a"), record)
+        rows.set(today, {"verdicts": {"ketchup": {"accepted": 7}}, "hours": {}})
+
+    inbox.run_locked(as_before)
+    url = served.address("viber", "g1", vendor="ketchup")
+    assert "/telecom/hook/ketchup/viber/default/g1/" in url
+    posts = [{**VIBER, "reference": name, "status": "delivered"} for name in ("a", "b")]
+    assert said(served, url, *posts) == ["duplicate", "accepted"]
+    assert served.post(url, {**VIBER, "reference": "c"}).status_code == 409
+    (event,) = served.events("telecom-ketchup-loyalty-viber")
+    assert event["reference"] == "b"
+    _, line, _ = served.log()
+    assert (line["vendor"], line["topics"]) == ("ketchup_loyalty", ["ketchup_loyalty/viber/default/b"])
+    (counts,) = (each for each in overview()["vendors"] if each["vendor"] == "ketchup_loyalty")
+    assert (counts["accepted"], counts["duplicate"], counts["refused"]) == (8, 1, 1)
+    assert overview()["labels"]["ketchup"] == "KetchUp Loyalty"
+
+
 def test_a_connection_id_may_hold_what_airflow_allows(served: Served) -> None:
     from airflow_provider_telecom.webhooks.page.overview import overview
 
     conn_id = r"team/fleet#1!(a)-.:\b"
     assert said(served, served.address("queue", "n1", conn_id=conn_id), queue(1)) == ["accepted"]
     assert list(served.rows("entry:")) == [f"entry:novaconnect/queue/{conn_id}/n1"]
-    assert overview()["queues"][0]["connection"] == conn_id
+    assert overview()["operations"][0]["connection"] == conn_id
 
 
 def test_another_queue_under_the_same_address_is_refused(served: Served) -> None:
@@ -183,9 +214,9 @@ def test_what_the_page_is_told(served: Served) -> None:
     said(served, served.address("hlr", vendor="ketchup_loyalty"), HLR)
     found = overview()
     assert found["receiver"] == {"open": True, "why": None, "base_url": served.url}
-    (one,) = found["queues"]
-    assert (one["process"], one["count"], one["final"], one["connection"]) == (1, 2, False, "default")
-    assert [post["verdict"] for post in found["callbacks"]] == ["accepted", "duplicate", "accepted"]
+    (one,) = found["operations"]
+    assert (one["done"], one["total"], one["final"], one["connection"]) == (1, 2, False, "default")
+    assert [post["verdict"] for post in found["webhooks"]] == ["accepted", "duplicate", "accepted"]
     (hour,) = found["hours"]
     assert hour["states"] == {"ketchup_loyalty/hlr/active": 1}
     assert {each["vendor"]: each["duplicate"] for each in found["vendors"]} == {
@@ -201,10 +232,10 @@ def test_the_page_is_told_of_the_last_hundred_posts(served: Served) -> None:
 
     for number in range(130):
         report = WebhookEvent(str(number), "sent", 1, False, {}, about=str(number))
-        inbox.accept([
+        inbox.store_webhooks([
             inbox.ReceivedWebhook(WebhookAddress("ketchup_loyalty", "viber", "default", "g"), report)
         ])
-    shown = [post["about"] for post in overview()["callbacks"]]
+    shown = [post["about"] for post in overview()["webhooks"]]
     assert shown == [str(number) for number in range(129, 29, -1)]
 
 

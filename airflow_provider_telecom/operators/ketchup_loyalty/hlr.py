@@ -55,7 +55,7 @@ class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
 
     :param msisdns: one number or a list (or the text of a list), in any common form.
     :param tariff: the tariff's number, 0 to 9; by default the connection's.
-    :param callback_url: where KetchUp posts results; by default the receiver (docs/callbacks.md), or without
+    :param callback_url: where KetchUp posts results; by default the receiver (docs/webhooks.md), or without
         a receiver the account's own address.
     :param chunk_size: look-ups in one call; halved automatically if the vendor refuses it as too large.
     :param max_rejected: fail the task if more numbers than that were refused; by default only if all were.

@@ -66,7 +66,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
     :param validity_seconds: how long KetchUp tries to deliver it, 15 to 86400.
     :param allow_short_validity: permit less than 60 seconds, which are probably meant as hours.
     :param tariff: the tariff's number, 0 to 9; by default the connection's.
-    :param callback_url: where KetchUp posts delivery reports; by default the receiver (docs/callbacks.md), if
+    :param callback_url: where KetchUp posts delivery reports; by default the receiver (docs/webhooks.md), if
         there is one.
     :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
     :param max_rejected: fail the task if more recipients than that were refused; by default only if all were.

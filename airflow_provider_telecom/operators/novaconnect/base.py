@@ -68,7 +68,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
          "skipped": [{"sim_id": 1008, "reason": "blocked for unpaid bills (f)"}]}
 
     `changed` are the SIMs that the operation was sent for; the vendor puts it into a queue. If there are
-    none, nothing is sent and `queue_id` is None. With a receiver (docs/callbacks.md) the vendor is asked to
+    none, nothing is sent and `queue_id` is None. With a receiver (docs/webhooks.md) the vendor is asked to
     post the end to it, and a sensor recognizes that post by `callback_key`; without a receiver it is None.
 
     :param sim_ids: the vendor's ids of the SIMs, as a list or (from a template) its JSON text. A list that is

@@ -39,7 +39,9 @@ def sim_operation(
     `stored_webhook` is what the vendor's last webhook reported, if one was requested (`callback_key`). It
     counts only for operations whose result does not show in the list of SIMs.
     """
-    webhook = stored_webhook or {}
+    webhook = dict(stored_webhook or {})
+    if "identity" in webhook:  # all that is left of a webhook that was deleted
+        webhook["queue_id"] = webhook["identity"]
     if queue_id and webhook.get("queue_id") not in (None, queue_id):
         raise TelecomInputError("callback_key", "is of another operation than queue_id")
     sims = rendered_ids("sim_ids", sim_ids)

@@ -21,7 +21,7 @@ from airflow_provider_telecom.calls.responses import read_json, to_model, unread
 from airflow_provider_telecom.vendors.novaconnect.models import Answer, Bill, Sim
 from airflow_provider_telecom.vendors.novaconnect.numbers import OptionalDecimal, OptionalInt
 from airflow_provider_telecom.vendors.novaconnect.times import from_unix
-from airflow_provider_telecom.vendors.webhooks import Subscription, WebhookEvent, topic_prefix
+from airflow_provider_telecom.vendors.webhooks import Progress, Subscription, WebhookEvent, topic_prefix
 
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _WORD = re.compile(r"\w{1,40}", re.ASCII)
@@ -184,6 +184,18 @@ def queue(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
         topics=(nonce,),
         about=f"{operation}: {done} of {status.count}",
         identity=callback.qid,
+        is_awaited=True,
+    )
+
+
+def progress(stored: Mapping[str, Any]) -> Progress:
+    """Return how far an operation is, for the page. `stored` is what `queue` or the operator has stored."""
+    return Progress(
+        operation=stored.get("operation"),
+        id=stored.get("queue_id"),
+        done=stored.get("process") or 0,
+        total=stored.get("count") or 0,
+        failed=len(stored.get("failed") or ()),
     )
 
 

@@ -1,16 +1,16 @@
-"""The page "Telecom" in Airflow's UI: what vendors tell us, as it comes in.
+"""The page "Telecom" in Airflow's UI: vendors' webhooks as they arrive.
 
-One document without anything from elsewhere: the style and the script stand beside this file and are put into
-it, and the browser runs nothing that these hashes do not name.
+One document that loads nothing: it contains the style and the script, and the browser runs only what has one
+of its hashes.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import time
-from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-_GOOD_FOR_SECONDS = 1.0
+_CACHE_SECONDS = 1.0
 _FOLDER = Path(__file__).parent
 
 
 def routes() -> APIRouter:
-    """Return the routes of the page and of its data, for those who may see plugins in Airflow."""
+    """Return the routes of the page and of its data, for users who may see plugins in Airflow."""
     from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
     from airflow.api_fastapi.core_api.security import requires_access_view
     from fastapi import APIRouter, Depends, Response
@@ -32,21 +32,21 @@ def routes() -> APIRouter:
 
     @router.get("/page", include_in_schema=False)
     def page() -> Response:
-        html, guards = _document()
-        return Response(html, media_type="text/html", headers=guards)
+        html, headers = _document()
+        return Response(html, media_type="text/html", headers=headers)
 
-    shown = _Shown()
+    cache = _Cache()
 
     @router.get("/page/data")
     def data() -> Response:
-        """Return what the page shows: receiver, queues, callbacks, states by hour, counts by vendor."""
-        return Response(shown.text(), media_type="application/json", headers=_document()[1])
+        """Return the page's data: receiver, vendors, operations, webhooks, states by hour."""
+        return Response(cache.text(), media_type="application/json", headers=_document()[1])
 
     return router
 
 
-class _Shown:
-    """What the page shows, as JSON: read once a second at most, however many look at it."""
+class _Cache:
+    """The page's data as JSON. It is read once a second at most, however many users see the page."""
 
     def __init__(self) -> None:
         self._lock, self._text, self._until = Lock(), "", 0.0
@@ -56,17 +56,17 @@ class _Shown:
 
         with self._lock:
             if time.monotonic() >= self._until:
-                # ASCII: what vendors post may hold halves of characters, which UTF-8 cannot carry.
+                # ASCII, since a post may contain lone surrogates, which UTF-8 does not have.
                 self._text = json.dumps(overview())
-                self._until = time.monotonic() + _GOOD_FOR_SECONDS
+                self._until = time.monotonic() + _CACHE_SECONDS
             return self._text
 
 
-@cache
+@functools.cache
 def _document() -> tuple[str, dict[str, str]]:
-    """Return the document and the headers that go with it and its data."""
-    style, script = _beside("page.css"), _beside("page.js")
-    html = _beside("page.html").replace("/* style */", style).replace("/* script */", script)
+    """Return the document, and the headers of the document and of the data."""
+    style, script = _file("page.css"), _file("page.js")
+    html = _file("page.html").replace("/* style */", style).replace("/* script */", script)
     policy = (
         "default-src 'none'",
         f"style-src '{_hash(style)}'",
@@ -84,7 +84,7 @@ def _document() -> tuple[str, dict[str, str]]:
     }
 
 
-def _beside(name: str) -> str:
+def _file(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 

@@ -1,11 +1,11 @@
-"""What the page shows, read out of the inbox's rows. Nothing is written here."""
+"""Collects what the page shows from the rows of the inbox. Writes nothing."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,10 +16,22 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.vendors.description import Vendor, import_from
+from airflow_provider_telecom.vendors.registry import find_vendor, vendors
+from airflow_provider_telecom.vendors.webhooks import Progress
 from airflow_provider_telecom.webhooks.address import read_receiver_settings
 from airflow_provider_telecom.webhooks.assets import INBOX
 from airflow_provider_telecom.webhooks.inbox import Verdict, check_backend
-from airflow_provider_telecom.webhooks.keys import DAY, ENTRY, HEAD, log_page_key
+from airflow_provider_telecom.webhooks.keys import (
+    DAY,
+    ENTRY,
+    HEAD,
+    DayCounts,
+    Head,
+    LogLine,
+    StoredEvent,
+    log_page_key,
+)
 
 _MODEL = AssetStateStoreModel
 _SHOWN = 100
@@ -28,40 +40,41 @@ _DAYS = 15
 
 
 def overview() -> dict[str, Any]:
-    """Return what the page shows: receiver, queues, the last posts, and counts by hour and vendor."""
+    """Return the page's data: receiver, vendors, running operations, the last posts, and counts by hour."""
     with create_session(scoped=False) as session:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.name == INBOX.name))
         rows = _Rows(session, asset_id)
-        days = sorted((key.removeprefix(DAY), day) for key, day in rows.of(_day_keys()).items())
-        posts = list(_posts(rows))
-        queues = [_queue(key.removeprefix(ENTRY), entry, at) for key, entry, at in rows.newest_entries()]
-    queues.sort(key=lambda one: (not one["final"], one["at"]), reverse=True)
+        days = sorted((key.removeprefix(DAY), day) for key, day in rows.values(_day_keys()).items())
+        webhooks = list(_webhooks(rows))
+        operations = list(_operations(rows.newest_entries()))
+    operations.sort(key=lambda operation: (not operation["final"], operation["at"]), reverse=True)
     return {
         "now": datetime.now(UTC).isoformat(),
         "receiver": _receiver(),
-        "queues": queues[:_SHOWN],
-        "callbacks": posts[:_SHOWN],
+        "labels": _labels(),
+        "operations": operations[:_SHOWN],
+        "webhooks": webhooks[:_SHOWN],
         "hours": list(_hours(days)),
-        "vendors": _vendors(days),
+        "vendors": list(_vendors(days)),
     }
 
 
 @dataclass
 class _Rows:
-    """Rows by their keys. Nothing here looks at more rows than it shows, except at entries."""
+    """Rows by their keys. It reads no more rows than the page shows, except for entries."""
 
     session: Session
     asset_id: int | None
 
-    def of(self, keys: Sequence[str]) -> dict[str, Any]:
-        """Return what the rows with these keys hold."""
+    def values(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of the rows with these keys."""
         query = select(_MODEL.key, _MODEL.value).where(_MODEL.asset_id == self.asset_id, _MODEL.key.in_(keys))
         return {key: json.loads(text) for key, text in self.session.execute(query)}
 
-    def newest_entries(self) -> list[tuple[str, Any, datetime]]:
-        """Return keys, values and times of the entries that were written last.
+    def newest_entries(self) -> list[tuple[str, StoredEvent, datetime]]:
+        """Return topics, values and times of the entries that were written last.
 
-        The bounds are words: a database may sort by a locale, and then `;` comes before `:`.
+        The bounds are words: a database may sort by a locale, in which `;` comes before `:`.
         """
         query = (
             select(_MODEL.key, _MODEL.value, _MODEL.updated_at)
@@ -69,8 +82,11 @@ class _Rows:
             .order_by(_MODEL.updated_at.desc())
             .limit(_SHOWN)
         )
-        found = self.session.execute(query)
-        return [(key, json.loads(text), at) for key, text, at in found if key.startswith(ENTRY)]
+        return [
+            (key.removeprefix(ENTRY), json.loads(text), at)
+            for key, text, at in self.session.execute(query)
+            if key.startswith(ENTRY)
+        ]
 
 
 def _day_keys() -> list[str]:
@@ -78,50 +94,76 @@ def _day_keys() -> list[str]:
     return [f"{DAY}{today - timedelta(days=back):%Y-%m-%d}" for back in range(_DAYS)]
 
 
-def _posts(rows: _Rows) -> Iterator[dict[str, Any]]:
-    """Yield the last posts, the newest first, and perhaps more of them than are shown."""
-    ends = rows.of([HEAD]).get(HEAD, {"next": 0})["next"]
-    pages = rows.of(sorted({log_page_key(max(0, ends - 1)), log_page_key(max(0, ends - _SHOWN))}))
+def _webhooks(rows: _Rows) -> Iterator[dict[str, Any]]:
+    """Yield the last posts, the newest first; there may be more than the page shows."""
+    head: Head = rows.values([HEAD]).get(HEAD, Head(next=0))
+    numbers = (max(0, head["next"] - 1), max(0, head["next"] - _SHOWN))
+    pages = rows.values(sorted(set(map(log_page_key, numbers))))
     for _, page in sorted(pages.items(), reverse=True):
-        for post in reversed(page):
-            yield {name: fact for name, fact in post.items() if name != "topics"}
+        lines: list[LogLine] = page
+        for line in reversed(lines):
+            yield {name: value for name, value in line.items() if name != "topics"}
 
 
-def _queue(topic: str, entry: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    connection = topic.split("/", 2)[2].rpartition("/")[0]  # it may hold slashes
-    return {
-        "operation": entry.get("operation"),
-        "connection": connection,
-        "queue_id": entry.get("queue_id"),
-        "process": entry.get("process") or 0,
-        "count": entry.get("count") or 0,
-        "failed": len(entry.get("failed") or ()),
-        "final": bool(entry.get("final")),
-        "at": at.isoformat(),
-    }
+def _operations(entries: Iterable[tuple[str, StoredEvent, datetime]]) -> Iterator[dict[str, Any]]:
+    """Yield the operations whose vendor says how far they are."""
+    for topic, event, at in entries:
+        vendor = find_vendor(topic.partition("/")[0])
+        if vendor is None or vendor.progress is None:
+            continue
+        progress: Progress = import_from(vendor.progress)(event)
+        yield {
+            **asdict(progress),
+            "vendor": vendor.id,
+            "connection": topic.split("/", 2)[2].rpartition("/")[0],  # it may contain slashes
+            "final": bool(event.get("final")),
+            "at": at.isoformat(),
+        }
 
 
 def _receiver() -> dict[str, Any]:
     try:
         check_backend()
-        found, why = read_receiver_settings(), "public_base_url and webhook_secret are not set in [telecom]"
+        settings, why = (
+            read_receiver_settings(),
+            "public_base_url and webhook_secret are not set in [telecom]",
+        )
     except TelecomInputError as error:
-        found, why = None, str(error)
-    return {"open": bool(found), "why": None if found else why, "base_url": found.base_url if found else None}
+        settings, why = None, str(error)
+    return {
+        "open": bool(settings),
+        "why": None if settings else why,
+        "base_url": settings.base_url if settings else None,
+    }
 
 
-def _hours(days: list[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
+def _labels() -> dict[str, str]:
+    """Return the labels of vendors by id, and by the former ids that are in older rows."""
+    return {
+        name: vendor.label
+        for vendor in vendors()
+        for name in (vendor.id, vendor.former_id)
+        if name is not None
+    }
+
+
+def _hours(days: list[tuple[str, DayCounts]]) -> Iterator[dict[str, Any]]:
     for date, day in days:
         for hour, states in sorted(day["hours"].items()):
             yield {"hour": f"{date}T{hour}:00:00+00:00", "states": states}
 
 
-def _vendors(days: list[tuple[str, Any]]) -> list[dict[str, Any]]:
-    sums: dict[str, Counter[str]] = {}
+def _vendors(days: list[tuple[str, DayCounts]]) -> Iterator[dict[str, Any]]:
+    """Yield the number of posts by verdict for each vendor that has webhooks."""
+    for vendor in vendors():
+        if vendor.webhooks:
+            counts = _counts(vendor, days)
+            yield {"vendor": vendor.id, **{verdict.value: counts[verdict.value] for verdict in Verdict}}
+
+
+def _counts(vendor: Vendor, days: list[tuple[str, DayCounts]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
     for _, day in days:
-        for vendor, verdicts in day["verdicts"].items():
-            sums.setdefault(vendor, Counter()).update(verdicts)
-    return [
-        {"vendor": vendor, **{one.value: counts[one.value] for one in Verdict}}
-        for vendor, counts in sorted(sums.items())
-    ]
+        for name in (vendor.id, vendor.former_id):
+            counts.update(day["verdicts"].get(name or "", {}))
+    return counts

@@ -1,25 +1,25 @@
 "use strict";
 
-// Whatever comes from vendors goes into text nodes and titles only: never into markup, classes or addresses.
+// Vendors' texts are written into text nodes and titles only, never into markup, classes or addresses.
 
-const EVERY_MS = 2000;
-const AFTER_TROUBLE_MS = 5000;
-const GIVE_UP_MS = 15000;
+const REFRESH_MS = 2000;
+const AFTER_ERROR_MS = 5000;
+const TIMEOUT_MS = 15000;
 const HOUR_MS = 3600 * 1000;
-const NAMES = new Map([["ketchup", "KetchUp"], ["novaconnect", "NovaConnect"]]);
 const VERDICTS = new Map([["accepted", "✓"], ["duplicate", "="], ["stale", "↶"], ["refused", "✕"]]);
 const EMPTY = {
-  queues: "No queue yet. When a NovaConnect operator blocks, unblocks or changes SIMs, its progress shows here.",
-  callbacks: "No callback yet. Once a task has given a vendor this Airflow's address, each post shows here with what became of it.",
-  hours: "Nothing in this time. States that vendors tell (delivered, expired, done) are counted here by the hour.",
-  vendors: "No vendor has posted yet. What each has told, and what of it counted, is summed up here.",
+  operations: "No operation yet. When a task starts one that a vendor reports on, its progress is shown here.",
+  webhooks: "No webhook yet. When a task has given a vendor an address of this Airflow, each post is shown here with its verdict.",
+  hours: "Nothing in this time. States that vendors report (delivered, expired, done) are counted here by hour.",
+  vendors: "No vendor has webhooks.",
 };
 
 const $ = (selector) => document.querySelector(selector);
-const shown = new Map(); // what each section was last drawn from
+const shown = new Map(); // the data that each section was last drawn from
 let skew = 0; // the server's clock minus this one's
 let back = 24; // hours that the plot shows
 let latest = null;
+let labels = {}; // of vendors, by id
 
 // ---- building blocks
 
@@ -30,16 +30,16 @@ function node(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Text of others: what could reorder, hide or break a line is made visible. */
+/** A vendor's text: characters that could reorder, hide or break a line are made visible. */
 const plain = (value) => String(value ?? "").replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\ufffd");
 
-/** It may be cut where there is no room, and is whole in its title. */
-function told(value, kind = "") {
-  const text = plain(value);
-  return node("bdi", { class: `cut ${kind}`, title: text }, text);
+/** A vendor's text that may be cut where there is no room; its title has all of it. */
+function text(value, kind = "") {
+  const whole = plain(value);
+  return node("bdi", { class: `cut ${kind}`, title: whole }, whole);
 }
 
-const vendorName = (vendor) => NAMES.get(vendor) ?? plain(vendor);
+const vendorName = (vendor) => plain(Object.hasOwn(labels, vendor) ? labels[vendor] : vendor);
 
 const whole = (value) => (Number.isFinite(value) ? Math.max(0, Math.round(value)) : 0);
 
@@ -87,7 +87,7 @@ function ago(moment) {
 
 function when(iso) {
   const moment = Date.parse(iso);
-  if (Number.isNaN(moment)) return told(iso);
+  if (Number.isNaN(moment)) return text(iso);
   return node("time", { datetime: new Date(moment).toISOString(), title: exactText(moment) }, ago(moment));
 }
 
@@ -106,57 +106,56 @@ function receiverDrawn({ open, why, base_url: address }) {
   badge.textContent = open ? "receiver open" : "receiver closed";
   const said = open
     ? ["Vendors post to ", node("code", {}, plain(address)), "."]
-    : [node("bdi", {}, plain(why).replace(/\.$/, "")), ". Until then tasks ask the vendors by themselves."];
+    : [node("bdi", {}, plain(why).replace(/\.$/, "")), ". Until then tasks poll the vendors."];
   $("#receiver .said").replaceChildren(...said);
 }
 
-function queueDrawn(queue) {
-  const [process, count, failed] = [whole(queue.process), whole(queue.count), whole(queue.failed)];
-  const share = (part) => (count ? Math.min(100, (100 * part) / count) : queue.final ? 100 : 0);
-  const percent = Math.floor(share(process));
+function operationDrawn(operation) {
+  const [done, total, failed] = [whole(operation.done), whole(operation.total), whole(operation.failed)];
+  const share = (part) => (total ? Math.min(100, (100 * part) / total) : operation.final ? 100 : 0);
+  const percent = Math.floor(share(done));
   const bar = node("div", {
     class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": percent,
-    "aria-valuetext": `${process} of ${count} SIMs`, "aria-label": `${plain(queue.operation)} ${plain(queue.queue_id)}`,
+    "aria-valuetext": `${done} of ${total}`, "aria-label": `${plain(operation.operation)} ${plain(operation.id)}`,
   }, node("span"), node("span"));
-  bar.children[0].style.width = `${share(Math.max(0, process - failed))}%`;
-  bar.children[1].style.width = `${share(Math.min(process, failed))}%`;
-  const made = node("div", { class: queue.final ? "queue final" : "queue" },
+  bar.children[0].style.width = `${share(Math.max(0, done - failed))}%`;
+  bar.children[1].style.width = `${share(Math.min(done, failed))}%`;
+  return node("div", { class: operation.final ? "operation-row final" : "operation-row" },
     node("div", { class: "line" },
-      node("span", {}, told(queue.operation, "operation"), queue.queue_id === null ? null : " ",
-        queue.queue_id === null ? null : told(queue.queue_id, "soft")),
-      node("span", {}, queue.final ? "done" : `${percent} %`)),
+      node("span", {}, text(operation.operation, "operation"), operation.id === null ? null : " ",
+        operation.id === null ? null : text(operation.id, "soft")),
+      node("span", {}, operation.final ? "done" : `${percent} %`)),
     bar,
     node("div", { class: "line soft" },
-      node("span", {}, number(process), " of ", number(count), failed ? node("span", { class: "failed" }, ", ", number(failed), " failed") : null,
-        " · ", told(queue.connection)),
-      when(queue.at)));
-  return made;
+      node("span", {}, number(done), " of ", number(total), failed ? node("span", { class: "failed" }, ", ", number(failed), " failed") : null,
+        " · ", text(operation.connection)),
+      when(operation.at)));
 }
 
-function queuesDrawn(queues) {
-  const done = queues.filter((queue) => queue.final).length;
-  const said = [[queues.length - done, "running"], [done, "done"]].filter(([count]) => count);
-  $("#queues h2 span").textContent = said.map(([count, word]) => `${count} ${word}`).join(", ");
-  fill("#queues", "queues", queues.length && queues.map(queueDrawn));
+function operationsDrawn(operations) {
+  const done = operations.filter((operation) => operation.final).length;
+  const counts = [[operations.length - done, "running"], [done, "done"]].filter(([count]) => count);
+  $("#operations h2 span").textContent = counts.map(([count, word]) => `${count} ${word}`).join(", ");
+  fill("#operations", "operations", operations.length && operations.map(operationDrawn));
 }
 
-const CALLBACK = ["when", "from", "state", "about", "connection", "verdict", "why"];
+const WEBHOOK = ["when", "from", "state", "about", "connection", "verdict", "why"];
 
-function callbackDrawn(callback) {
+function webhookDrawn(webhook) {
   return row([
-    [when(callback.at)],
-    [node("bdi", { class: "cut" }, vendorName(callback.vendor)), " ", told(callback.kind, "soft")],
-    [told(callback.state)],
-    [told(callback.about)],
-    [told(callback.connection, "soft")],
-    [verdictDrawn(callback.verdict)],
-    [node("span", { title: plain(callback.why) }, plain(callback.why))],
-  ], CALLBACK);
+    [when(webhook.at)],
+    [node("bdi", { class: "cut" }, vendorName(webhook.vendor)), " ", text(webhook.kind, "soft")],
+    [text(webhook.state)],
+    [text(webhook.about)],
+    [text(webhook.connection, "soft")],
+    [verdictDrawn(webhook.verdict)],
+    [node("span", { title: plain(webhook.why) }, plain(webhook.why))],
+  ], WEBHOOK);
 }
 
 function verdictDrawn(verdict) {
   const sign = VERDICTS.get(verdict);
-  return sign ? node("span", { class: `badge ${verdict}` }, `${sign} ${verdict}`) : told(verdict, "badge");
+  return sign ? node("span", { class: `badge ${verdict}` }, `${sign} ${verdict}`) : text(verdict, "badge");
 }
 
 function row(cells, classes) {
@@ -168,8 +167,8 @@ function table(heads, classes, rows) {
   return node("table", {}, node("thead", {}, head), node("tbody", {}, ...rows));
 }
 
-function callbacksDrawn(callbacks) {
-  fill("#callbacks", "callbacks", callbacks.length && [table(CALLBACK, CALLBACK, callbacks.map(callbackDrawn))]);
+function webhooksDrawn(webhooks) {
+  fill("#webhooks", "webhooks", webhooks.length && [table(WEBHOOK, WEBHOOK, webhooks.map(webhookDrawn))]);
 }
 
 function vendorsDrawn(vendors) {
@@ -265,7 +264,7 @@ function hoursDrawn(hours) {
   const nothing = totals.size === 0;
   svg.style.display = nothing ? "none" : "";
   const each = (found[0].to - found[0].from) / HOUR_MS;
-  $("#hours h2 span").textContent = nothing ? "" : `reports per ${each === 1 ? "hour" : `${each} hours`}`;
+  $("#hours h2 span").textContent = nothing ? "" : `events per ${each === 1 ? "hour" : `${each} hours`}`;
   const empty = $("#hours .empty");
   empty.hidden = !nothing;
   empty.textContent = EMPTY.hours;
@@ -352,14 +351,15 @@ function rangeChosen(hours) {
   if (latest) hoursDrawn(latest.hours);
 }
 
-// ---- asking again and again
+// ---- refresh
 
-const SECTIONS = { receiver: receiverDrawn, queues: queuesDrawn, callbacks: callbacksDrawn, hours: hoursDrawn, vendors: vendorsDrawn };
+const SECTIONS = { receiver: receiverDrawn, operations: operationsDrawn, webhooks: webhooksDrawn, hours: hoursDrawn, vendors: vendorsDrawn };
 
-/** Draw what has changed; the plot also when the hour has. */
+/** Draw the sections whose data has changed, and the plot also in a new hour. */
 function drawAll(data) {
   skew = Date.parse(data.now) - Date.now() || 0;
   latest = data;
+  labels = data.labels;
   for (const [name, draw] of Object.entries(SECTIONS)) {
     const from = JSON.stringify(data[name]) + (name === "hours" ? Math.floor(now() / HOUR_MS) : "");
     if (shown.get(name) === from) continue;
@@ -368,42 +368,42 @@ function drawAll(data) {
   }
 }
 
-function say(state, text, trouble = "") {
+function showStatus(state, message, error = "") {
   const live = $("#live");
-  if (live.dataset.state !== state || $("#live .said").textContent !== text) {
+  if (live.dataset.state !== state || $("#live .said").textContent !== message) {
     live.dataset.state = state;
-    $("#live .said").textContent = text;
+    $("#live .said").textContent = message;
   }
   const box = $("#trouble");
-  if (box.textContent !== trouble) box.textContent = trouble;
-  box.hidden = !trouble;
+  if (box.textContent !== error) box.textContent = error;
+  box.hidden = !error;
 }
 
 /** Fetch and draw once; return how long to wait until the next time. */
 async function refresh() {
   let answer;
   try {
-    answer = await fetch("page/data", { cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(GIVE_UP_MS) });
+    answer = await fetch("page/data", { cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (answer.ok && !answer.redirected) {
       drawAll(await answer.json());
-      say("live", "live");
-      return EVERY_MS;
+      showStatus("live", "live");
+      return REFRESH_MS;
     }
   } catch (error) {
-    say("trouble", "no connection", `Airflow does not answer (${error.name}). What is shown may be old; trying again.`);
-    return AFTER_TROUBLE_MS;
+    showStatus("trouble", "no connection", `Airflow does not answer (${error.name}). What is shown may be old; trying again.`);
+    return AFTER_ERROR_MS;
   }
   if (answer.status === 401 || answer.status === 403 || answer.redirected) {
-    say("trouble", "signed out", "You are signed out, or may no longer see plugins. Reload Airflow to sign in again.");
+    showStatus("trouble", "signed out", "You are signed out, or may no longer see plugins. Reload Airflow to sign in again.");
   } else {
-    say("trouble", "error", `Airflow answered ${answer.status}; its api-server's log says why. What is shown may be old; trying again.`);
+    showStatus("trouble", "error", `Airflow answered ${answer.status}; its api-server's log says why. What is shown may be old; trying again.`);
   }
-  return AFTER_TROUBLE_MS;
+  return AFTER_ERROR_MS;
 }
 
-async function refreshForEver() {
-  const wait = document.hidden ? EVERY_MS : await refresh(); // nobody looks at a hidden page
-  setTimeout(refreshForEver, wait);
+async function keepRefreshing() {
+  const wait = document.hidden ? REFRESH_MS : await refresh(); // nobody sees a hidden page
+  setTimeout(keepRefreshing, wait);
 }
 
 // ---- the theme: Airflow's own where it can be read, else the system's
@@ -442,4 +442,4 @@ for (const button of document.querySelectorAll(".ranges button")) {
 rangeChosen(back);
 new ResizeObserver(() => latest && hoursDrawn(latest.hours)).observe($("#hours"));
 setInterval(renewTimes, 1000);
-refreshForEver();
+keepRefreshing();

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from airflow.sdk import dag, get_current_context, task
 
+from airflow_provider_telecom.assets import event_payloads
+from airflow_provider_telecom.assets.novaconnect import NOVACONNECT_PACKAGE_EMPTY, NOVACONNECT_QUEUE
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpHlrLookupOperator
 from airflow_provider_telecom.operators.novaconnect import NovaConnectPingSimsOperator
 from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpHlrFinishedSensor
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
-from airflow_provider_telecom.webhooks.assets import (
-    NOVACONNECT_PACKAGE_EMPTY,
-    NOVACONNECT_QUEUE,
-    event_payloads,
-)
 
 NEVER = 3_600.0
 """Seconds between polls: a sensor that ends sooner was woken by a webhook."""
