@@ -181,7 +181,7 @@ class TestTypes:
         for sid, one in expected.items():
             row = rows[sid]
             assert (row["sim_id"], row["start_unix"], row["value"]) == (one.sim, one.start, one.value)
-            assert float(row["session_cost"]) == one.cost
+            assert float(row["session_cost"]) == one.session_cost
 
 
 @readings(*ERRORS, "numbers_as_text")

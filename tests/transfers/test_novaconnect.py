@@ -215,7 +215,7 @@ def test_each_row_is_in_one_day_whatever_the_vendors_midnights(
     total = sum(Decimal(row["session_cost"]) for rows in at_once.values() for row in rows)
     if report == "sessions":
         wanted = [one for one in vendor_state.sessions if str(day(5)) <= the_day(one.start) <= str(day(2))]
-        assert total == sum(Decimal(str(one.cost)) for one in wanted)
+        assert total == sum(Decimal(str(one.session_cost)) for one in wanted)
 
 
 def test_two_days_every_morning_miss_nothing(vendor_state: VendorState, load: Load, tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_a_row_that_changed_between_pages_is_read_as_it_is_now(
         """The last row of page 0 comes again on page 1, at another price."""
         last = made[1]
         vendor_state.sessions.remove(last)
-        vendor_state.sessions.append(Session(**{**vars(last), "cost": 0.7}))
+        vendor_state.sessions.append(Session(**{**vars(last), "session_cost": 0.7}))
         session(vendor_state, 2 * DAY + 100, cost=0.1)
 
     vendor_state.after_pages = [correct]
@@ -330,7 +330,7 @@ def test_a_session_that_comes_twice_is_one_row(vendor_state: VendorState, load: 
 
 def test_one_id_of_two_different_sessions_is_never_guessed_at(vendor_state: VendorState, load: Load) -> None:
     made = [session(vendor_state, 3 * DAY - 10 * n) for n in range(4)]
-    vendor_state.sessions.append(Session(**{**vars(made[0]), "cost": 0.7}))
+    vendor_state.sessions.append(Session(**{**vars(made[0]), "session_cost": 0.7}))
     with pytest.raises(TelecomAnswerError, match="rows moved between pages in 3 readings"):
         load("sessions", day(3), day(3), page_size=2)
 

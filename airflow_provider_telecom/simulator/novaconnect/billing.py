@@ -22,8 +22,8 @@ def usage_of(data: VendorData, period: str) -> dict[int, int]:
         int(datetime(*begin, 1, tzinfo=UTC).timestamp()) - data.utc_offset
         for begin in ((year, month), (year + month // 12, month % 12 + 1))
     )
-    costs = [(one.sim, one.start, one.cost) for one in data.sessions]
-    costs += [(one.sim, one.date, one.cost) for one in data.actions]
+    costs = [(one.sim, one.start, one.session_cost) for one in data.sessions]
+    costs += [(one.sim, one.date, one.session_cost) for one in data.actions]
     charges: dict[int, int] = {}
     for sim, moment, cost in costs:
         if first <= moment < last:

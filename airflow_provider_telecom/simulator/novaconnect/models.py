@@ -116,17 +116,17 @@ class Bill:
 
 @dataclass(frozen=True)
 class Session:
-    """A data session of a SIM: `value` is its traffic in bytes, `cost` is in EUR."""
+    """A data session of a SIM: `value` is its traffic in bytes, `session_cost` is in EUR."""
 
     sid: int
     sim: int
     start: int
     end: int
-    country: str
-    operator: str
+    country_name: str
+    operator_name: str
     operator_code: int
     value: int
-    cost: float
+    session_cost: float
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Action:
     date: int
     type: str
     to_number: str
-    cost: float
+    session_cost: float
 
 
 @dataclass

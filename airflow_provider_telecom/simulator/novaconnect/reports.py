@@ -47,7 +47,7 @@ def report_day(call: Call) -> dict[str, Any]:
 
 def report_call_sms(call: Call) -> dict[str, Any]:
     """Answer report/call_sms: calls, messages and USSD requests."""
-    return _report(call, [(one.date, one.sid, one) for one in call.state.actions], _action_row)
+    return _report(call, [(one.date, one.sid, one) for one in call.state.actions], _fields)
 
 
 def _report(
@@ -113,41 +113,22 @@ def _days(session: Session, offset: int) -> Iterator[tuple[int, Session]]:
         day = _midnight(start, offset)
         end = min(session.end, day + DAY)
         value = session.value * (end - begun) // length - session.value * (start - begun) // length
-        cost = round(session.cost * (end - start) / length, 4)
-        yield day, replace(session, start=day, value=value, cost=cost)
+        cost = round(session.session_cost * (end - start) / length, 4)
+        yield day, replace(session, start=day, value=value, session_cost=cost)
         start = end
 
 
 def _session_row(session: Session) -> dict[str, Any]:
-    return {
-        "sid": session.sid,
-        "start": session.start,
-        "end": session.end,
-        "country_name": session.country,
-        "operator_name": session.operator,
-        "operator_code": session.operator_code,
-        "session_cost": session.cost,
-        "value": str(session.value),
-    }
+    return {**_fields(session), "value": str(session.value)}
 
 
 def _day_row(session: Session) -> dict[str, Any]:
-    return {
-        "sid": session.sid,
-        "day": session.start,
-        "session_cost": session.cost,
-        "value": str(session.value),
-    }
+    row = {"sid": session.sid, "day": session.start, "session_cost": session.session_cost}
+    return {**row, "value": str(session.value)}
 
 
-def _action_row(action: Action) -> dict[str, Any]:
-    return {
-        "sid": action.sid,
-        "date": action.date,
-        "type": action.type,
-        "to_number": action.to_number,
-        "session_cost": action.cost,
-    }
+def _fields(record: Session | Action) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name != "sim"}
 
 
 def _of_sim(call: Call, sim_id: int) -> dict[str, Any]:
