@@ -1,1 +1,1 @@
-"""Sending to many: recipients, texts with their values, and what became of each."""
+"""Sending to many: recipients, texts with their values, chunks, and the file of results."""

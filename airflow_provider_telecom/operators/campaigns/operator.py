@@ -1,4 +1,4 @@
-"""What operators that send to many have in common: where recipients come from, and how many there may be."""
+"""Base class of operators that send to many: where recipients come from, and how many are allowed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.operators.campaigns.recipients import Audience
 
 OnBadRows = Literal["fail", "skip"]
-_MOST = 10**12
+_MAX_RECIPIENTS = 10**12
 
 
 class CampaignArguments(JournaledArguments, total=False):
@@ -36,16 +36,16 @@ class DeferrableCampaignArguments(CampaignArguments, DeferrableArguments):
 
 
 class CampaignOperator(JournaledOperator):
-    """A task that sends to many.
+    """A task that sends to many recipients.
 
-    :param recipients: a list (numbers, or mappings with the column of the number and those that the text
-        needs), `task.output` of a task that returned one, or the path or URL of a file that Airflow's object
+    :param recipients: a list (numbers, or mappings with the columns of the number and of the text's values),
+        `task.output` of a task that returned a list, or the path or URL of a file that Airflow's object
         storage can open: CSV with a header (`,`, `;` or tab; UTF-8), or JSON lines. A file is streamed; a
         million recipients take about 70 MB of memory, for finding duplicates.
-    :param text: what to send.
+    :param text: the message.
     :param msisdn_column: the column of the number.
-    :param on_bad_rows: `fail` (default): one bad row and nothing is sent; the error names the first rows.
-        `skip`: the good ones are sent.
+    :param on_bad_rows: `fail` (default): if a row is bad, nothing is sent; the error names the first ones.
+        `skip`: the message is sent to the others.
     :param rejects_path: where bad rows and duplicates are written, as CSV.
     :param max_recipients: refuse more than that before anything is sent.
     :param dry_run: check everything, send nothing.
@@ -77,12 +77,12 @@ class CampaignOperator(JournaledOperator):
         self.on_bad_rows = one_of("on_bad_rows", on_bad_rows, get_args(OnBadRows))
         self.rejects_path = rejects_path
         if max_recipients is not None:
-            in_range("max_recipients", max_recipients, 1, _MOST)
+            in_range("max_recipients", max_recipients, 1, _MAX_RECIPIENTS)
         self.max_recipients = max_recipients
         self.is_dry_run = dry_run  # Airflow's operators have a method called dry_run
 
     def _hide(self) -> None:
-        """Hide recipients; the path of a file of them may be seen."""
+        """Hide the recipients. The path of a file of recipients stays visible."""
         super()._hide()
         from airflow_provider_telecom.operators.campaigns.recipients import SUFFIXES
 

@@ -1,8 +1,8 @@
-"""Recipients of a campaign: read from a list or a file, checked, each number once, kept on local disk.
+"""Recipients of a campaign: read from a list or a file, checked, without duplicates, kept on local disk.
 
-All rows are looked at before anything is sent. What is fit goes into an unnamed temporary file, so that a
-million recipients take little memory, and what is sent is what was checked. Only the set of numbers
-that finds duplicates grows.
+All rows are checked before anything is sent. Valid rows go into an unnamed temporary file, so that a million
+recipients take little memory, and exactly the checked rows are sent. Only the set of numbers that finds
+duplicates grows.
 """
 
 from __future__ import annotations
@@ -27,25 +27,26 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 Line = tuple[int, Sequence[Any] | Exception]
+"""A line number, and the cells of the wanted columns or why there are none."""
 Entry = tuple[str, ...]
 """A canonical number and the values of the wanted columns."""
 
-NAMED_BAD_ROWS = 20
+MAX_NAMED_BAD_ROWS = 20
 _BATCH = 5_000
 _DELIMITERS = (",", ";", "\t")
 _CSV, _JSON_LINES = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json")
 SUFFIXES = (*_CSV, *_JSON_LINES)
-"""What the name of a file of recipients ends in."""
-_VALUES_APART = "\x1f"
+"""Endings of the names of files of recipients."""
+_SEPARATOR = "\x1f"
 _NUMBER_LIKE = re.compile(r"\d(?:[ ()-]?\d){6}")
-_UNFIT = re.compile("[\x1f\n]")
+_INVALID_CHARACTERS = re.compile("[\x1f\n]")
 
 
 @dataclass(frozen=True)
 class RecipientColumns:
-    """Which columns are wanted: that of the number, and those that fill a text.
+    """The wanted columns: that of the number, and those that fill a text.
 
-    `value_required`: the text consists of values alone, so one of them must not be blank.
+    `value_required`: the text consists of values only, so one of them must not be blank.
     """
 
     msisdn: str = "msisdn"
@@ -56,14 +57,14 @@ class RecipientColumns:
 
 @dataclass
 class Audience:
-    """Recipients that are fit to be sent to. A context manager: leaving it removes them from the disk."""
+    """Valid recipients. As a context manager it removes them from the disk at its end."""
 
     spool: IO[bytes]
     count: int = 0
     duplicates: int = 0
     bad: int = 0
-    named: list[str] = field(default_factory=list)
-    """The first bad rows, fit for a log: numbers are shortened."""
+    bad_examples: list[str] = field(default_factory=list)
+    """The first bad rows, for logs: numbers are masked."""
     sha256: str = ""
 
     def __enter__(self) -> Audience:
@@ -76,12 +77,12 @@ class Audience:
         """Return the recipients in their order, without the first `skip`."""
         self.spool.seek(0)
         for line in islice(self.spool, skip, None):
-            yield tuple(line[:-1].decode().split(_VALUES_APART))
+            yield tuple(line[:-1].decode().split(_SEPARATOR))
 
 
 def read_recipients(
     source: Any,
-    layout: RecipientColumns,
+    columns: RecipientColumns,
     *,
     on_bad_rows: str = "fail",
     max_recipients: int | None = None,
@@ -89,16 +90,16 @@ def read_recipients(
 ) -> Audience:
     """Read and check all recipients, and return them.
 
-    `source` is a list (numbers, or mappings with the layout's columns), or the path of a CSV file with a
-    header or of JSON lines. Bad rows and duplicates go to `rejects` as CSV (line, reason, row); duplicates
-    are no error. Raises TelecomInputError: on bad rows, naming the first of them; on more than
-    `max_recipients`; on none at all; on a file that cannot be read.
+    `source` is a list (numbers, or mappings with the columns), or the path of a CSV file with a header or of
+    JSON lines. Bad rows and duplicates are written to `rejects` as CSV (line, reason, row); duplicates are
+    not an error. Raises TelecomInputError for bad rows, of which it names the first, for more than
+    `max_recipients`, for none at all, and for a file that can't be read.
     """
     audience = Audience(tempfile.TemporaryFile())  # noqa: SIM115 - the audience closes it
     try:
         with _Rejects(rejects) as refused:
-            _fill(audience, _lines(source, layout), layout, refused, max_recipients)
-        _judge(audience, on_bad_rows, rejects)
+            _fill(audience, _lines(source, columns), columns, refused, max_recipients)
+        _raise_if_bad(audience, on_bad_rows, rejects)
     except BaseException:
         audience.spool.close()
         raise
@@ -106,7 +107,11 @@ def read_recipients(
 
 
 def _fill(
-    audience: Audience, lines: Iterable[Line], layout: RecipientColumns, rejects: _Rejects, most: int | None
+    audience: Audience,
+    lines: Iterable[Line],
+    columns: RecipientColumns,
+    rejects: _Rejects,
+    max_recipients: int | None,
 ) -> None:
     seen: set[int] = set()
     digest = hashlib.sha256()
@@ -120,50 +125,50 @@ def _fill(
 
     for number, row in lines:
         try:
-            msisdn, *values = _checked(row, layout)
+            msisdn, *values = _check(row, columns)
         except TelecomInputError as error:
             audience.bad += 1
-            if audience.bad <= NAMED_BAD_ROWS:
-                audience.named.append(f"line {number}: {error.text}")
+            if audience.bad <= MAX_NAMED_BAD_ROWS:
+                audience.bad_examples.append(f"line {number}: {error.text}")
             rejects.add(number, error.text, row)
             continue
         if (key := int(msisdn)) in seen:
             audience.duplicates += 1
-            rejects.add(number, "the number stands in an earlier row", row)
+            rejects.add(number, "the number occurs in an earlier row", row)
             continue
         seen.add(key)
         audience.count += 1
-        if most is not None and audience.count > most:
-            raise TelecomInputError("recipients", f"are more than max_recipients={most}")
-        batch.append(f"{_VALUES_APART.join((msisdn, *values))}\n")
+        if max_recipients is not None and audience.count > max_recipients:
+            raise TelecomInputError("recipients", f"are more than max_recipients={max_recipients}")
+        batch.append(f"{_SEPARATOR.join((msisdn, *values))}\n")
         if len(batch) == _BATCH:
             flush()
     flush()
     audience.sha256 = digest.hexdigest()
 
 
-def _judge(audience: Audience, on_bad_rows: str, rejects: ObjectStoragePath | None) -> None:
+def _raise_if_bad(audience: Audience, on_bad_rows: str, rejects: ObjectStoragePath | None) -> None:
     if audience.bad and on_bad_rows == "fail":
-        unnamed = audience.bad - len(audience.named)
-        where = f"all are in {rejects}" if rejects else "rejects_path= puts them all into a file"
-        more = f"; and {unnamed} more" if unnamed else ""
+        unnamed = audience.bad - len(audience.bad_examples)
+        where = f"all are in {rejects}" if rejects else "rejects_path= writes all of them to a file"
+        bad_rows = "; ".join(audience.bad_examples) + (f"; and {unnamed} more" if unnamed else "")
         raise TelecomInputError(
             "recipients",
-            f"{audience.bad} bad rows, so nothing was sent: {'; '.join(audience.named)}{more} ({where}; "
+            f"{audience.bad} bad rows, so nothing was sent: {bad_rows} ({where}; "
             "on_bad_rows='skip' sends to the others)",
         )
     if not audience.count:
         raise TelecomInputError("recipients", "are none")
 
 
-def _checked(row: Sequence[Any] | Exception, layout: RecipientColumns) -> Sequence[str]:
+def _check(row: Sequence[Any] | Exception, columns: RecipientColumns) -> Sequence[str]:
     if isinstance(row, Exception):
         raise TelecomInputError("row", str(row))
-    msisdn = e164(_number(row[0]), layout.region)
+    msisdn = e164(_number(row[0]), columns.region)
     if len(row) == 1:
         return (msisdn,)
-    values = [_value(name, value) for name, value in zip(layout.values, row[1:], strict=True)]
-    if layout.value_required and not "".join(values).strip():
+    values = [_value(name, value) for name, value in zip(columns.values, row[1:], strict=True)]
+    if columns.value_required and not "".join(values).strip():
         raise TelecomInputError("text", "would be empty")
     return (msisdn, *values)
 
@@ -178,17 +183,17 @@ def _value(name: str, value: Any) -> str:
     if value is None or isinstance(value, (dict, list, bool)):
         raise TelecomInputError(name, "is missing" if value is None else "must be a text or a number")
     text = value if isinstance(value, str) else str(value)
-    if _UNFIT.search(text):
-        raise TelecomInputError(name, "holds a line break or a control character")
+    if _INVALID_CHARACTERS.search(text):
+        raise TelecomInputError(name, "contains a line break or a control character")
     return encodable(name, text)
 
 
-# Reading: each source gives pairs of a line number and a row: the number's cell, then the values'.
+# Reading: each source gives line numbers with rows, of which the first cell is the number.
 
 
-def _lines(source: Any, layout: RecipientColumns) -> Iterator[Line]:
+def _lines(source: Any, columns: RecipientColumns) -> Iterator[Line]:
     if isinstance(source, (list, tuple)):
-        return _from_list(source, layout)
+        return _from_list(source, columns)
     if not isinstance(source, (str, PurePath)) and not hasattr(source, "open"):
         raise TelecomInputError("recipients", f"must be a list or a path, not {type(source).__name__}")
     from airflow.sdk import ObjectStoragePath
@@ -197,7 +202,7 @@ def _lines(source: Any, layout: RecipientColumns) -> Iterator[Line]:
     read = _reader_for(str(path))
     if not path.is_file():
         raise TelecomInputError("recipients", f"there is no file {hide_unless_path(str(path), SUFFIXES)}")
-    return _from_file(path, read, layout)
+    return _from_file(path, read, columns)
 
 
 def _reader_for(name: str) -> Callable[[IO[str], RecipientColumns], Iterator[Line]]:
@@ -214,74 +219,74 @@ def _reader_for(name: str) -> Callable[[IO[str], RecipientColumns], Iterator[Lin
     )
 
 
-def _from_list(source: Sequence[Any], layout: RecipientColumns) -> Iterator[Line]:
-    wanted = (layout.msisdn, *layout.values)
+def _from_list(source: Sequence[Any], columns: RecipientColumns) -> Iterator[Line]:
+    wanted = (columns.msisdn, *columns.values)
     for place, row in enumerate(source, 1):
         if isinstance(row, Mapping):
             yield place, [row.get(name) for name in wanted]
         else:
-            yield place, [row, *(None for _ in layout.values)]
+            yield place, [row, *(None for _ in columns.values)]
 
 
 def _from_file(
-    path: Any, read: Callable[[IO[str], RecipientColumns], Iterator[Line]], layout: RecipientColumns
+    path: Any, read: Callable[[IO[str], RecipientColumns], Iterator[Line]], columns: RecipientColumns
 ) -> Iterator[Line]:
     with path.open("r", encoding="utf-8-sig", newline="") as file:
         try:
-            yield from read(file, layout)
+            yield from read(file, columns)
         except UnicodeDecodeError:
-            raise TelecomInputError("recipients", f"{path} is not UTF-8 throughout") from None
+            raise TelecomInputError("recipients", f"{path} is not UTF-8") from None
 
 
-def _from_csv(file: IO[str], layout: RecipientColumns) -> Iterator[Line]:
+def _from_csv(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
     first = file.readline()
     delimiter = max(_DELIMITERS, key=first.count)
     header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
-    places = [_place(header, name) for name in (layout.msisdn, *layout.values)]
+    places = [_place(header, name) for name in (columns.msisdn, *columns.values)]
     reader, width = csv.reader(file, delimiter=delimiter, strict=True), len(header)
     alone = places[0] if len(places) == 1 else None
     while True:
         try:
             for row in reader:
                 if len(row) != width:
-                    if row:  # a blank line is none
-                        yield reader.line_num + 1, ValueError(f"has {len(row)} cells in place of {width}")
+                    if row:  # blank lines are ignored
+                        yield reader.line_num + 1, ValueError(f"has {len(row)} cells instead of {width}")
                 elif alone is not None:
                     yield reader.line_num + 1, (row[alone],)
                 else:
                     yield reader.line_num + 1, [row[place] for place in places]
         except csv.Error as error:
-            yield reader.line_num + 1, ValueError(f"is no CSV: {error}")
+            yield reader.line_num + 1, ValueError(f"is not CSV: {error}")
         else:
             return
 
 
 def _place(header: Sequence[str], name: str) -> int:
     if header.count(name) != 1:
-        if any(_NUMBER_LIKE.search(cell) for cell in header):  # a file without a header: these are people
-            found = "the first line is no header"
+        if any(_NUMBER_LIKE.search(cell) for cell in header):  # a file without a header: don't show numbers
+            found = "the first line is not a header"
         else:
             found = f"there are {', '.join(header) or 'none'}"
-        rule = "stands twice" if name in header else f"is missing; {found}"
+        rule = "occurs twice" if name in header else f"is missing; {found}"
         raise TelecomInputError("recipients", f"the column {name} {rule}")
     return header.index(name)
 
 
-def _from_json_lines(file: IO[str], layout: RecipientColumns) -> Iterator[Line]:
+def _from_json_lines(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except ValueError:
-            yield number, ValueError("is no JSON")
+            yield number, ValueError("is not JSON")
             continue
-        for _, cells in _from_list([row], layout):
+        for _, cells in _from_list([row], columns):
             yield number, cells
 
 
 class _Rejects:
-    """The file of rows that are not sent to; made when there is the first."""
+    """The file of rejected rows; it is created for the first of them."""
 
     def __init__(self, path: ObjectStoragePath | None) -> None:
         self._path = path

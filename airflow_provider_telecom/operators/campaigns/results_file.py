@@ -1,7 +1,7 @@
-"""What became of each message of a long send, streamed to a file in object storage.
+"""The results of a long send, one line a message, streamed to a file in object storage.
 
-While the send goes on, results stand in parts beside the file, one part between two moments at which the
-progress was written down: so a later try goes on where the last one stopped, and no half part counts.
+During the send, results are in parts beside the file. A part ends whenever the progress is stored, so a later
+try goes on where the last one stopped, and an incomplete part does not count.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PIECE = 1024 * 1024
 
 
 class ResultsFile:
-    """The JSON lines of one send at `path`. Rows are counted by their place among the recipients."""
+    """The JSON lines of one send at `path`. Rows are numbered by their position among the recipients."""
 
     def __init__(self, path: ObjectStoragePath) -> None:
         self.path = path
@@ -28,15 +28,15 @@ class ResultsFile:
         self._failure: Exception | None = None
 
     def begin(self, row: int) -> None:
-        """Go on with the results from `row`; what stands of later ones is from a try that died.
+        """Continue with the results from `row`. Later ones, of a try that was killed, are deleted.
 
-        Raises TelecomInputError if the results of the rows before are not there.
+        Raises TelecomInputError if the results of the rows before are missing.
         """
         self._parts.mkdir(parents=True, exist_ok=True)
         for part in self._listed():
             if _first_row(part) >= row:
                 part.unlink()
-        if row and not self._listed() and self.path.exists():  # finished before, and now there are more rows
+        if row and not self._listed() and self.path.exists():  # it was finished, and now there are more rows
             self.path.rename(self._part(0))
         if (there := self._complete_rows()) != row:
             raise TelecomInputError(
@@ -47,7 +47,7 @@ class ResultsFile:
         self._row = row
 
     def add(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Write results."""
+        """Write results to the present part."""
         try:
             if self._file is None:
                 self._file = self._part(self._row).open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
@@ -57,10 +57,10 @@ class ResultsFile:
             raise
 
     def close_part(self, row: int) -> None:
-        """Make what was written so far last. The next part begins with `row`.
+        """Close the present part. The next one begins with `row`.
 
-        Raises the error of the first write or close that failed: a part that is not whole counts for nothing,
-        though closing it may succeed.
+        Raises the error of the first write or close that failed: an incomplete part does not count, even if
+        closing it succeeds.
         """
         if self._failure is not None:
             raise self._failure
@@ -73,9 +73,9 @@ class ResultsFile:
         self._file, self._row = None, row
 
     def finish(self, rows: int) -> None:
-        """Join the parts to the one file: written beside it, then renamed.
+        """Join the parts into the file: written beside it, then renamed.
 
-        Raises TelecomInputError if it would not hold the results of so many rows.
+        Raises TelecomInputError if it would not contain the results of so many rows.
         """
         beside, joined = self.path.with_name(f"{self.path.name}.part"), 0
         with beside.open("wb") as whole:  # type: ignore[no-untyped-call]
@@ -93,7 +93,7 @@ class ResultsFile:
         beside.rename(self.path)
 
     def forget_parts(self) -> None:
-        """Remove the parts, once the one file counts."""
+        """Remove the parts, once the file is complete."""
         for part in self._listed():
             part.unlink()
         self._parts.rmdir()
@@ -102,7 +102,7 @@ class ResultsFile:
         return self._parts.joinpath(f"{row:012d}.jsonl")
 
     def _complete_rows(self) -> int:
-        """Return how many rows the parts hold, from the first row on, without a gap."""
+        """Return how many rows the parts contain, from the first row on, without a gap."""
         row = 0
         for part in self._listed():
             if _first_row(part) != row:

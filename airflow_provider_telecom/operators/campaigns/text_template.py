@@ -1,4 +1,4 @@
-"""Texts with columns of the recipients in them: `Dear {name}, your order {order} is ready`."""
+"""Texts with values from the recipients' columns: `Dear {name}, your order {order} is ready`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COLUMN = re.compile(r"\w+(?:[ -]\w+)*")
 
 
 class TextTemplate:
-    """A text whose `{column}` is filled from each recipient's row. Columns only: nothing is computed."""
+    """A text whose `{column}` is filled from each recipient's row. It may contain names of columns only."""
 
     def __init__(self, text: str) -> None:
         try:
@@ -21,7 +21,7 @@ class TextTemplate:
             raise TelecomInputError("text", "has a brace that is not part of a {column}") from None
         for _, column, form, conversion in parts:
             if column is not None and (form or conversion or not _COLUMN.fullmatch(column)):
-                raise TelecomInputError("text", "may hold only names of columns in braces, like {name}")
+                raise TelecomInputError("text", "may contain only names of columns in braces, like {name}")
         named = [column for _, column, _, _ in parts if column is not None]
         self.columns: Sequence[str] = tuple(dict.fromkeys(named))
         self._parts = [
@@ -30,7 +30,7 @@ class TextTemplate:
 
     @property
     def has_only_placeholders(self) -> bool:
-        """Whether nothing is left of it without the values."""
+        """Whether the text without the values is blank."""
         return not "".join(before for before, _ in self._parts).strip()
 
     def fill(self, values: Sequence[str]) -> str:

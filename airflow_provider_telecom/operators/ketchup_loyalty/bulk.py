@@ -33,38 +33,37 @@ if TYPE_CHECKING:
 
 
 class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOperator, DeferrableOperator):
-    """Send an SMS to each of any number of recipients: one text, or texts with columns of their rows.
+    """Send an SMS to each of any number of recipients: one text, or texts with values from their rows.
 
-    Each message goes under a key of its own, derived from run, task, number and text, so a killed or
-    retried task sends nothing twice: it goes on where it was, and KetchUp recognises what it has had. Once
-    anything may have been sent, the recipients and their texts must begin with those of before; further
-    ones may follow, after success too. Returns
+    Each message has an idempotency key, derived from run, task, number and text, so a killed or retried task
+    sends nothing twice: it continues where it was, and KetchUp recognises repeated messages. Once anything
+    may have been sent, the recipients and their texts must begin with the same ones; further ones may follow,
+    also after success. Returns
 
         {"recipients", "duplicates", "bad_rows", "accepted", "known_before", "refused": {code: count},
          "price", "currency", "task_ids", "results", "rejects"}
 
     where `price` is that of the accepted ones, `known_before` counts messages of an earlier try whose
-    answer was lost, and `task_ids` are for `KetchUpSmsTaskFinishedSensor`; and what became of them with
-    `wait_for_completion`. A cleared task that is done sends nothing; messages that were refused stand in
-    `results`.
+    response was lost, and `task_ids` are for `KetchUpSmsTaskFinishedSensor`; with `wait_for_completion` also
+    the counts of the receipts. A cleared task that is done sends nothing; refused messages are in `results`.
 
-    :param text: the text, in which `{column}` stands for a recipient's own value.
-    :param originator: the sender, at most 14 characters; the connection's without it.
-    :param results_path: a file of JSON lines to stream what became of each message to (it holds numbers).
-        It must be the same path in each try.
-    :param chunk_size: messages in one call; halved by itself when the vendor says that it is too large.
-    :param max_cost: refuse to send when the vendor's price call says that it would cost more, in the
-        account's currency. All chunks are priced before the first is sent. In a later try: more than this
-        with what was paid before.
-    :param max_rejected: fail the task, after all was sent, when more messages than that were refused;
-        without it only when all were.
-    :param min_delivered_percent: with `wait_for_completion`: fail when fewer are delivered.
-    :param validity_hours: how long the vendor tries, 1 to 72.
-    :param tariff: the vendor's number of the tariff; the connection's without it.
-    :param schedule_at: when it is sent, aware.
+    :param text: the message, in which `{column}` is replaced by each recipient's value.
+    :param originator: the sender, at most 14 characters; by default the connection's.
+    :param results_path: a file of JSON lines to which the result of each message is written (it contains
+        numbers). It must be the same path in each try.
+    :param chunk_size: messages in one call; halved automatically if the vendor refuses it as too large.
+    :param max_cost: send nothing if the vendor's price call says that it would cost more, in the account's
+        currency. All chunks are priced before the first is sent. In a later try it includes what was paid
+        before.
+    :param max_rejected: fail the task, after all was sent, if more messages than that were refused; by
+        default only if all were.
+    :param min_delivered_percent: with `wait_for_completion`: fail if fewer are delivered.
+    :param validity_hours: how long KetchUp tries to deliver each, 1 to 72.
+    :param tariff: the tariff's number, 0 to 9; by default the connection's.
+    :param schedule_at: when to send them: a datetime with a time zone.
 
-    Raises TelecomInputError before anything is sent, TelecomFundsError (top up and clear the task: it goes
-    on), TelecomRejectedError, TelecomThrottledError. Source: "Отправка SMS" of the vendor's document.
+    Raises TelecomInputError before anything is sent, TelecomFundsError (top up and clear the task: it
+    continues), TelecomRejectedError, TelecomThrottledError. Source: "Отправка SMS" of the vendor's document.
     """
 
     template_fields: Sequence[str] = (
@@ -148,15 +147,13 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOp
 
     def _message(self) -> Message:
         text = TextTemplate(non_blank("text", self.reveal("text")))
-        originator = self.originator or self.hook.options.originator
-        if not originator:
-            raise TelecomInputError("originator", "must be given here or in the connection's extra")
+        originator = arguments.choose_originator(self.originator or None, self.hook.options.originator)
         terms: SmsTerms = {
             "validity_hours": self.validity_hours,
             "tariff": self.tariff,
             "schedule_at": self.schedule_at,
         }
-        return Message(text, non_blank("originator", originator, arguments.MAX_ORIGINATOR_LENGTH), terms)
+        return Message(text, originator, terms)
 
     def _complete(self, audience: Audience, counts: SendCounts) -> dict[str, Any]:
         """Return the summary of a send, after waiting for its receipts if the task does that."""

@@ -1,14 +1,17 @@
-"""The operator that asks KetchUp what something costs."""
+"""The operator that asks KetchUp for prices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
+from airflow_provider_telecom.operators.campaigns.chunks import in_chunks
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.results import is_too_large
 from airflow_provider_telecom.tasks.arguments import OperatorArguments
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
@@ -16,32 +19,33 @@ from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import ViberOptions
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import Price
 
 
 class KetchUpPriceOperator(KetchUpOperator):
-    """Ask what messages would cost, or for the price list of a tariff. Nothing is sent, and it is free.
+    """Return what messages would cost, or the price list of a tariff. Nothing is sent, and it is free.
 
-    With `msisdns` and `text` (SMS and Viber) the vendor rehearses the sending; returns
+    With `msisdns` and `text` (SMS and Viber) the vendor calculates the price of the messages; returns
 
         {"kind", "messages", "duplicates", "price", "currency"}
 
-    of all recipients, numbers that stand twice left out. The vendor reckons nothing for numbers that it would
-    refuse. Without `msisdns` returns the list, which is all that there is for HLR look-ups:
+    of all recipients, without duplicates. The vendor adds nothing for numbers that it would refuse. Without
+    `msisdns` returns the price list, which is all that exists for HLR look-ups:
 
         {"kind", "prices": [{"country", "country_name", "mcc", "price", "currency"}]}
 
     with a price for one SMS, Viber message or look-up in each country. Prices are strings.
 
     :param kind: `sms` (default), `viber` or `hlr`.
-    :param msisdns: whom the messages would go to: one number or a list (or the text of a list).
-    :param text: what they would say.
-    :param originator: the sender of SMS, or the alpha name of Viber messages; the connection's without it.
+    :param msisdns: the recipients: one number or a list (or the text of a list).
+    :param text: the message.
+    :param originator: the sender of SMS, or the alpha name of Viber messages; by default the connection's.
     :param promotional: whether a Viber message is an advertisement.
-    :param tariff: the tariff's number, 0 to 9; without it the connection's, or the document's default (0, for
-        HLR price lists 9).
-    :param country: leave only this country (two letters, like UA) in the list.
-    :param chunk_size: recipients in one call.
+    :param tariff: the tariff's number, 0 to 9; by default the connection's, or the document's (0, for HLR
+        price lists 9).
+    :param country: show only this country (two letters, like UA) of the price list.
+    :param chunk_size: recipients in one call; halved automatically if the vendor refuses it as too large.
 
     Raises TelecomInputError, TelecomRejectedError (6: no such tariff), TelecomNotFoundError (`country` has no
     price). Source: "Получение цены смс", "Получение цены Viber-сообщения" and the tables of prices of the
@@ -78,56 +82,50 @@ class KetchUpPriceOperator(KetchUpOperator):
         if (msisdns is None) != (text is None):
             raise TelecomInputError("text", "goes with msisdns; give both, or none for the price list")
         if kind == "hlr" and msisdns is not None:
-            raise TelecomInputError("msisdns", "the vendor rehearses no HLR look-ups; use the price list")
+            raise TelecomInputError(
+                "msisdns", "the vendor calculates no price for HLR look-ups; use the price list"
+            )
         if country is not None and msisdns is not None:
             raise TelecomInputError("country", "is for the price list, without msisdns")
-        check_if_literal(text, lambda literal: non_blank("text", literal))
+        check_if_literal(text, partial(non_blank, "text"))
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask."""
+        """Return the price or the price list."""
         if self.msisdns is None:
-            return {"kind": self.kind, "prices": self._listed()}
+            return {"kind": self.kind, "prices": self._price_list()}
         numbers = self._numbers("msisdns")
         once = list(dict.fromkeys(numbers))
-        price, currency = self._summed(once, non_blank("text", self.reveal("text")))
+        text = non_blank("text", self.reveal("text"))
+        prices = list(in_chunks(once, self.chunk_size, partial(self._price, text=text), is_too_large))
+        currencies = sorted({price.currency for price in prices})
+        if len(currencies) > 1:
+            raise TelecomInputError("msisdns", f"cost in several currencies: {', '.join(currencies)}")
         return {
             "kind": self.kind,
             "messages": len(once),
             "duplicates": len(numbers) - len(once),
-            "price": str(price),
-            "currency": currency,
+            "price": str(sum((price.total_price for price in prices), Decimal(0))),
+            "currency": currencies[0],
         }
-
-    def _summed(self, numbers: Sequence[str], text: str) -> tuple[Decimal, str]:
-        chunks = range(0, len(numbers), self.chunk_size)
-        prices = [self._price(numbers[start : start + self.chunk_size], text) for start in chunks]
-        currencies = sorted({price.currency for price in prices})
-        if len(currencies) > 1:
-            raise TelecomInputError("msisdns", f"cost in several currencies: {', '.join(currencies)}")
-        return sum((price.total_price for price in prices), Decimal(0)), currencies[0]
 
     def _price(self, numbers: Sequence[str], text: str) -> Price:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import Recipient, ViberRecipient
 
-        named = [(number, f"price{place}") for place, number in enumerate(numbers)]
+        with_keys = [(number, f"price{place}") for place, number in enumerate(numbers)]
+        sender, tariff = self.originator, self.tariff
         if self.kind == "sms":
-            people = [Recipient(*one) for one in named]
-            return self.hook.price_sms_to_many(people, text, originator=self.originator, tariff=self.tariff)
-        return self.hook.price_viber(
-            [ViberRecipient(*one) for one in named],
-            text,
-            sender=self.originator,
-            promotional=self.promotional,
-            tariff=self.tariff,
-        )
+            people = [Recipient(*one) for one in with_keys]
+            return self.hook.price_sms_to_many(people, text, originator=sender, tariff=tariff)
+        options: ViberOptions = {"sender": sender, "promotional": self.promotional, "tariff": tariff}
+        return self.hook.price_viber([ViberRecipient(*one) for one in with_keys], text, **options)
 
-    def _listed(self) -> list[dict[str, Any]]:
+    def _price_list(self) -> list[dict[str, Any]]:
         hook = self.hook
-        ask = {"sms": hook.list_sms_prices, "viber": hook.list_viber_prices, "hlr": hook.list_hlr_prices}
-        prices = [price.model_dump(mode="json", exclude={"type"}) for price in ask[self.kind](self.tariff)]
+        read = {"sms": hook.list_sms_prices, "viber": hook.list_viber_prices, "hlr": hook.list_hlr_prices}
+        prices = [price.model_dump(mode="json", exclude={"type"}) for price in read[self.kind](self.tariff)]
         if self.country is None:
             return prices
-        wanted = non_blank("country", self.country).strip().upper()
-        if not (found := [price for price in prices if price["country"].upper() == wanted]):
-            raise TelecomNotFoundError(f"the price list has no country {wanted}")
+        country = non_blank("country", self.country).strip().upper()
+        if not (found := [price for price in prices if price["country"].upper() == country]):
+            raise TelecomNotFoundError(f"the price list has no country {country}")
         return found

@@ -73,7 +73,7 @@ def test_bad_rows_stop_everything_and_are_named(tmp_path: Path) -> None:
         read_recipients(written(tmp_path / "a.csv", BAD), WITH_NAME, rejects=rejects)
     text = str(caught.value)
     assert text.startswith("recipients: 5 bad rows, so nothing was sent: line 3: msisdn: *****: ")
-    assert "line 4: row: has 1 cells in place of 2" in text
+    assert "line 4: row: has 1 cells instead of 2" in text
     assert "line 5: row: has 3 cells" in text
     assert "line 6: msisdn" in text
     assert "380670000" not in text
@@ -103,7 +103,7 @@ def test_bad_rows_can_be_skipped(tmp_path: Path) -> None:
         ([{"msisdn": "380670000001"}], "line 1: name: is missing"),
         ([{"msisdn": "380670000001", "name": {}}], "line 1: name: must be"),
         ([{"msisdn": "380670000001", "name": "\ud83d"}], "line 1: name: holds half"),
-        ([{"msisdn": "380670000001", "name": "a\nb"}], "line 1: name: holds a line break"),
+        ([{"msisdn": "380670000001", "name": "a\nb"}], "line 1: name: contains a line break"),
         ("380670000001", "must be a list, or a path that ends in"),
         ("['380670000001']", "passed as `task.output`"),
         (5, "must be a list or a path, not int"),
@@ -122,11 +122,11 @@ def test_what_is_no_list_of_recipients(source: Any, rule: str) -> None:
     ("text", "rule"),
     [
         ("phone,name\n1,2\n", "the column msisdn is missing; there are phone, name"),
-        ("+380 67 000 00 01,Olena\n", "the column msisdn is missing; the first line is no header"),
-        ("msisdn,name,name\n1,2,3\n", "the column name stands twice"),
+        ("+380 67 000 00 01,Olena\n", "the column msisdn is missing; the first line is not a header"),
+        ("msisdn,name,name\n1,2,3\n", "the column name occurs twice"),
         ("", "the column msisdn is missing; there are none"),
         ("msisdn,name\n", "recipients: are none"),
-        ('msisdn,name\n380670000001,"a"b\n', "line 2: row: is no CSV"),
+        ('msisdn,name\n380670000001,"a"b\n', "line 2: row: is not CSV"),
     ],
 )
 def test_what_is_no_csv(tmp_path: Path, text: str, rule: str) -> None:
