@@ -1,4 +1,4 @@
-"""Driving a call by hand: the pure rooms are tested with values."""
+"""Driving a call by hand: packages without I/O are tested with values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Step
 def drive(call: Call[Any], answers: Iterable[Any]) -> tuple[list[Step], Any]:
     """Answer each step with the next of `answers` (an exception is thrown in); return steps and result.
 
-    A call that is to run alone is driven in its place, with the same answers.
+    An exclusive call is driven in its place, with the same answers.
     """
     waiting = iter(answers)
     steps: list[Step] = []

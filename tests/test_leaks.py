@@ -118,7 +118,7 @@ def test_nothing_shows(
     secrets = [*secrets, *canaries(hook, telecom_simulator)]
     assert not [canary for canary in secrets if canary in shown]
     assert not [canary for canary in secrets if canary in logged]
-    assert "airflow_provider_telecom" in everything_logged.text, "the test must see the log it looks through"
+    assert "airflow_provider_telecom" in everything_logged.text, "the log must be captured"
 
 
 def arm(failure: str, vendor: str, secret: str, simulator: Any) -> None:

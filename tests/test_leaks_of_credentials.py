@@ -300,7 +300,7 @@ def hook_to(url: str, vendor: str, hook_for: Any, simulator: Any, monkeypatch: p
 # Where an error was raised can still be found.
 
 
-def test_where_an_error_arose_is_logged_without_variables(
+def test_where_an_error_was_raised_is_logged_without_variables(
     hook_for: Callable[..., Any], telecom_simulator: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook = hook_for("ketchup_loyalty")
@@ -312,7 +312,7 @@ def test_where_an_error_arose_is_logged_without_variables(
     assert "canary-text" not in caplog.text
 
 
-def test_an_error_keeps_the_error_that_was_handled_outside(hook_for: Callable[..., Any]) -> None:
+def test_an_error_keeps_the_error_that_was_handled_before(hook_for: Callable[..., Any]) -> None:
     hook = hook_for("ketchup_loyalty")
     outside = KeyError("of the Dag's author")
     try:

@@ -13,7 +13,7 @@ TESTS = str(Path(__file__).parent)
 def everything_visible(error: BaseException) -> str:
     """Return an error's texts and attributes, its pickle, and the variables of all frames, of its causes too.
 
-    The frames of the tests are left out: they hold what the tests look for.
+    The frames of the tests are left out: they hold what must not be shown.
     """
     lines = traceback.format_exception(error)
     for one in _chain(error):

@@ -1,4 +1,4 @@
-"""A small world for the rotating token: one vendor, one store, workers on hosts of their own, one clock.
+"""A model for the rotating token: one vendor, one store, workers on hosts of their own, one clock.
 
 A worker takes one step at a time. A test either says who takes the next step, or lets time decide.
 """
@@ -34,7 +34,7 @@ class World:
         self.step_takes = 0.01
 
     def mint(self) -> str:
-        """Make a new token. The one before is dead."""
+        """Create a new token and revoke the one before."""
         if self.create_fails:
             raise self.create_fails.pop(0)
         self.mints += 1
@@ -66,7 +66,7 @@ class Worker:
             monotonic=lambda: world.now,
             worker_id=name,
         )
-        self.lives = 24 * 3600.0
+        self.lifetime = 24 * 3600.0
         self.unauthorized = 0
         self.result: Any = None
         self.steps: list[Step] = []
@@ -76,7 +76,7 @@ class Worker:
     def _mint(self, dead: RotatingToken | None) -> Call[RotatingToken]:
         access: str = yield CREATE
         now = self.jwt.clock()
-        return RotatingToken(Secret(access), now + self.lives, now)
+        return RotatingToken(Secret(access), now + self.lifetime, now)
 
     def begin(self, request: Request = CALLBACK) -> Worker:
         """Begin a call; its first step is taken by `step`."""
@@ -117,7 +117,7 @@ class Worker:
         self._go(answer)
 
     def _go(self, answer: Any) -> None:
-        """Hand an answer (or an error) in and find the next step. What runs alone here runs in its place."""
+        """Pass an answer or an error to the call; get the next step. Exclusive calls run in their place."""
         while self._stack:
             call = self._stack[-1]
             try:
@@ -159,8 +159,8 @@ def run_together(world: World, workers: list[Worker]) -> None:
         first.step()
 
 
-def with_a_dead_token(world: World, *workers: Worker) -> None:
-    """Give all workers the same token, stored long ago, which has died since."""
+def with_a_revoked_token(world: World, *workers: Worker) -> None:
+    """Give all workers the same token, stored long ago and revoked since."""
     token = RotatingToken(Secret("T0"), world.now + 12 * 3600, world.now - 12 * 3600)
     for worker in workers:
         worker.jwt._token = token
@@ -168,7 +168,7 @@ def with_a_dead_token(world: World, *workers: Worker) -> None:
 
 
 def stored(access: str, expires: float, minted: float, **more: Any) -> str:
-    """Return a token as it stands in the store."""
+    """Return a token as it is stored."""
     import json
 
     return json.dumps({"access": access, "expires": expires, "minted": minted, "young_deaths": [], **more})
@@ -190,5 +190,5 @@ def is_create(step: Step) -> bool:
 
 
 def quick(**changes: Any) -> RotationTiming:
-    """Return the usual pace with changes."""
+    """Return the usual timing with changes."""
     return replace(TIMING, **changes)

@@ -30,9 +30,9 @@ FETCH = Request("POST", "/token", Idempotency.TOKEN)
 class Bench:
     """A scheme whose tokens are t1, t2, ... and whose clock is set by hand."""
 
-    def __init__(self, lives: float = 28799, error: TelecomError | None = None) -> None:
+    def __init__(self, lifetime: float = 28799, error: TelecomError | None = None) -> None:
         self.now, self.fetched = 1000.0, 0
-        self._lives, self._error = lives, error
+        self._lifetime, self._error = lifetime, error
         self._names: Iterator[int] = count(1)
         self.auth = ClientCredentials(self._fetch, lambda: self.now)
 
@@ -41,7 +41,7 @@ class Bench:
         self.fetched += 1
         if self._error:
             raise self._error
-        return AccessToken(Secret(f"t{next(self._names)}"), self._lives)
+        return AccessToken(Secret(f"t{next(self._names)}"), self._lifetime)
 
     def send(self, *outcomes: Any) -> tuple[list[str], Any]:
         """Return what went out (the token call as `fetch`, a call as its token) and the last outcome."""
@@ -66,7 +66,7 @@ def test_a_token_is_fetched_by_one_caller_at_a_time() -> None:
     assert first.timeout > 60
 
 
-def test_who_waited_for_another_callers_token_takes_it() -> None:
+def test_a_caller_that_waited_for_another_one_uses_its_token() -> None:
     bench = Bench()
     waiting: Any = bench.auth.flow(CALL)
     alone = next(waiting)
@@ -77,14 +77,14 @@ def test_who_waited_for_another_callers_token_takes_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lives", "kept", "renewed"),
+    ("lifetime", "kept", "renewed"),
     [
         (28799, 28799 * 0.92, 28799 * 0.951),  # 5 % early, up to half as much again by chance
         (1000, 1000 - 181, 1000 - 119),  # at least 120 s early
     ],
 )
-def test_a_token_is_renewed_early(lives: float, kept: float, renewed: float) -> None:
-    bench = Bench(lives)
+def test_a_token_is_renewed_early(lifetime: float, kept: float, renewed: float) -> None:
+    bench = Bench(lifetime)
     bench.send(OK, OK)
     bench.now += kept
     assert bench.send(OK)[0] == ["t1"]
@@ -92,13 +92,13 @@ def test_a_token_is_renewed_early(lives: float, kept: float, renewed: float) -> 
     assert bench.send(OK, OK)[0] == ["fetch", "t2"]
 
 
-def test_a_token_too_short_lived_to_keep_still_signs_the_call() -> None:
-    bench = Bench(lives=60)
+def test_a_token_that_expires_too_soon_to_keep_is_used_once() -> None:
+    bench = Bench(lifetime=60)
     assert bench.send(OK, OK)[0] == ["fetch", "t1"]
     assert bench.send(OK, OK)[0] == ["fetch", "t2"]
 
 
-def test_a_dead_token_is_replaced_and_the_request_repeated_once() -> None:
+def test_a_rejected_token_is_replaced_and_the_request_sent_once_more() -> None:
     bench = Bench()
     bench.send(OK, OK)
     assert bench.send(DEAD, OK, OK) == (["t1", "fetch", "t2"], OK)
@@ -109,7 +109,7 @@ def test_a_second_401_is_the_answer() -> None:
     assert Bench().send(OK, DEAD, OK, DEAD) == (["fetch", "t1", "fetch", "t2"], DEAD)
 
 
-def test_a_dead_token_that_a_neighbour_has_replaced_is_not_replaced_again() -> None:
+def test_a_rejected_token_that_another_caller_has_replaced_is_not_replaced_again() -> None:
     bench = Bench()
     bench.send(OK, OK)
     slow: Any = bench.auth.flow(CALL)
@@ -124,19 +124,19 @@ def test_a_dead_token_that_a_neighbour_has_replaced_is_not_replaced_again() -> N
 @pytest.mark.parametrize(
     "outcome", [Response(403, {}), Response(500, {}), NotSent("refused"), Unknown("reset")]
 )
-def test_nothing_but_a_401_speaks_of_the_token(outcome: Any) -> None:
+def test_only_a_401_rejects_the_token(outcome: Any) -> None:
     assert Bench().send(OK, outcome) == (["fetch", "t1"], outcome)
 
 
 @pytest.mark.parametrize("error", [TelecomNoAnswerError("reset"), TelecomServerError("down", status=503)])
-def test_a_lost_token_answer_is_not_a_lost_answer_of_the_call(error: TelecomError) -> None:
+def test_a_lost_response_to_the_token_call_means_that_the_call_was_not_sent(error: TelecomError) -> None:
     with pytest.raises(TelecomNotSentError) as caught:
         Bench(error=error).send(OK)
     assert caught.value.status == error.status
 
 
 @pytest.mark.parametrize("error", [TelecomAuthError("wrong secret"), TelecomThrottledError("slow down")])
-def test_other_troubles_of_the_token_call_are_shown_as_they_are(error: TelecomError) -> None:
+def test_other_errors_of_the_token_call_are_raised_unchanged(error: TelecomError) -> None:
     with pytest.raises(type(error)):
         Bench(error=error).send(OK)
 

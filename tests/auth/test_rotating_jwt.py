@@ -28,7 +28,7 @@ from tests.auth.rotating_world import (
     quick,
     run_together,
     stored,
-    with_a_dead_token,
+    with_a_revoked_token,
 )
 
 
@@ -46,7 +46,7 @@ def pauses(worker: Worker) -> list[Sleep]:
     return [step for step in worker.steps if isinstance(step, Sleep)]
 
 
-class TestAlone:
+class TestOneWorker:
     def test_the_first_call_mints_and_publishes(self, world: World) -> None:
         assert Worker(world).begin().finish().status == 200
         assert (world.mints, access(world), world.store[LEASE]) == (1, "T1", "{}")
@@ -65,18 +65,18 @@ class TestAlone:
 
     def test_a_paid_call_that_meets_a_401_is_executed_once(self, world: World) -> None:
         worker = Worker(world)
-        with_a_dead_token(world, worker)
+        with_a_revoked_token(world, worker)
         assert worker.begin().finish().status == 200
         assert (world.callbacks, worker.unauthorized, world.mints) == (1, 1, 1)
 
-    def test_a_token_in_the_store_that_is_not_the_dead_one_is_used_before_minting(self, world: World) -> None:
+    def test_another_token_in_the_store_is_used_before_minting(self, world: World) -> None:
         worker = Worker(world)
-        with_a_dead_token(world, worker)
+        with_a_revoked_token(world, worker)
         world.store[KEY] = stored(world.mint(), world.now + 86_400, world.now)
         assert worker.begin().finish().status == 200
         assert (world.mints, pauses(worker)) == (1, [])
 
-    def test_what_runs_alone_may_take_longer_than_it_waits_for_a_leader(self, world: World) -> None:
+    def test_an_exclusive_call_may_take_longer_than_it_waits_for_a_leader(self, world: World) -> None:
         first = Worker(world).jwt.flow(CALLBACK)
         next(first)
         later = Worker(world).jwt.flow(CALLBACK)
@@ -86,16 +86,16 @@ class TestAlone:
             assert isinstance(step, Exclusive)
             assert step.timeout > TIMING.max_wait
 
-    def test_a_dead_token_in_memory_and_another_in_the_store_take_no_pause(self, world: World) -> None:
+    def test_a_revoked_token_in_memory_and_another_in_the_store_need_no_pause(self, world: World) -> None:
         worker = Worker(world)
-        with_a_dead_token(world, worker)
+        with_a_revoked_token(world, worker)
         world.store[KEY] = stored("T0b", world.now + 3700, world.now - 100)
         assert worker.begin().finish().status == 200
         assert (worker.unauthorized, pauses(worker)) == (2, [Sleep(*TIMING.settle)])
 
     def test_a_caller_that_waited_its_turn_takes_what_the_one_before_it_fetched(self, world: World) -> None:
         first, second = Worker(world), Worker(world)
-        with_a_dead_token(world, first)
+        with_a_revoked_token(world, first)
         second.jwt = first.jwt
         second.begin()
         first.begin().finish()
@@ -127,7 +127,7 @@ class TestAlone:
         ],
     )
     def test_a_corrupt_token_in_the_store_is_replaced(self, world: World, corrupt: dict[str, Any]) -> None:
-        """No request goes out with it: it would raise in the HTTP library, in every call, for ever."""
+        """No request is sent with it: it would raise in the HTTP library, in every call."""
         world.store[KEY] = json.dumps({**json.loads(stored("T0", world.now + 86_400, world.now)), **corrupt})
         worker = Worker(world)
         assert worker.begin().finish().status == 200
@@ -143,24 +143,24 @@ class TestAlone:
         assert worker.jwt._token
         assert worker.jwt._token.refresh is None
 
-    def test_junk_among_the_young_deaths_is_left_out(self, world: World) -> None:
+    def test_junk_among_the_early_revocations_is_left_out(self, world: World) -> None:
         worker = Worker(world)
-        with_a_dead_token(world, worker)
+        with_a_revoked_token(world, worker)
         world.store[KEY] = stored("T0", world.now, 0, young_deaths=["x", None, 5, 10**400, True])
         assert worker.begin().finish().status == 200
 
     def test_stored_never_mints(self, world: World) -> None:
         worker = Worker(world)
-        look = worker.jwt.stored()
-        next(look)
+        stored = worker.jwt.stored()
+        next(stored)
         with pytest.raises(StopIteration) as done:
-            look.send(None)
+            stored.send(None)
         assert done.value.value is None
         assert world.mints == 0
 
-    def test_a_refusal_that_stays_is_given_back_after_three_rounds(self, world: World) -> None:
+    def test_a_401_is_returned_after_three_replacements(self, world: World) -> None:
         worker = Worker(world, timing=quick(max_early_revocations=99, tolerated_early_revocations=99))
-        with_a_dead_token(world, worker)
+        with_a_revoked_token(world, worker)
         world.answer = self.refusing_all_but_create(world)  # type: ignore[method-assign]
         assert worker.begin().finish().status == 401
         assert (worker.unauthorized, world.mints) == (4, 3)
@@ -172,7 +172,7 @@ class TestAlone:
 
     def test_without_leases_nothing_but_the_token_is_stored(self, world: World) -> None:
         worker = Worker(world, timing=quick(lease=0))
-        with_a_dead_token(world, worker)
+        with_a_revoked_token(world, worker)
         assert worker.begin().finish().status == 200
         assert set(world.store) == {KEY}
         assert pauses(worker) == []
@@ -184,7 +184,7 @@ class TestEarly:
         world.store[KEY] = stored(token, world.now + 600, world.now - 85_800)
         return worker
 
-    def test_an_ageing_token_is_renewed_before_it_dies(self, world: World) -> None:
+    def test_a_token_is_renewed_before_it_expires(self, world: World) -> None:
         worker = self.ageing(world, Worker(world))
         assert worker.begin().finish().status == 200
         assert (world.mints, worker.unauthorized, access(world)) == (2, 0, "T2")
@@ -206,9 +206,9 @@ class TestEarly:
         worker.begin().finish()
         assert world.create_fails == []
 
-    def test_renewing_early_is_no_young_death(self, world: World) -> None:
+    def test_renewing_early_is_no_early_revocation(self, world: World) -> None:
         worker = Worker(world, timing=quick(between_mints=0))
-        worker.lives = 1000
+        worker.lifetime = 1000
         for _ in range(9):
             assert worker.begin().finish().status == 200
         assert world.mints == 9
@@ -224,7 +224,7 @@ class TestEarly:
 class TestRaces:
     def pair(self, world: World) -> tuple[Worker, Worker]:
         a, b = Worker(world, "A"), Worker(world, "B")
-        with_a_dead_token(world, a, b)
+        with_a_revoked_token(world, a, b)
         return a.begin(), b.begin()
 
     @pytest.mark.parametrize("seed", range(20))
@@ -232,7 +232,7 @@ class TestRaces:
     def test_all_see_a_401_and_one_rotates(self, seed: int, count: int) -> None:
         world = World(seed)
         workers = [Worker(world, f"W{number}") for number in range(count)]
-        with_a_dead_token(world, *workers)
+        with_a_revoked_token(world, *workers)
         began = world.now
         for worker in workers:
             worker.begin()
@@ -279,7 +279,7 @@ class TestRaces:
         a.until(lambda step: getattr(step, "path", "") == "/callback")
         assert json.loads(world.store[LEASE])["me"] == "B"
 
-    def test_a_leader_dies_before_publishing_and_the_next_waits_for_its_lease_only(
+    def test_a_leader_is_killed_before_publishing_and_the_next_waits_for_its_lease_only(
         self, world: World
     ) -> None:
         a, b = self.pair(world)
@@ -319,7 +319,7 @@ class TestRaces:
         a, b = self.pair(world)
         a.until(is_create).step()
         b.until(is_create).step()  # T2, after A's T1
-        a.until(is_store(KEY))  # A has looked, and is about to write T1
+        a.until(is_store(KEY))  # A has read the store, and is about to write T1
         b.until(is_store(KEY)).step()
         a.step()
         assert access(world) == "T1"
@@ -328,9 +328,9 @@ class TestRaces:
         assert a.finish().status == 200
         assert world.mints == 2
 
-    def test_the_lost_answer_of_create_is_made_good_by_the_next_call(self, world: World) -> None:
+    def test_the_next_call_recovers_from_a_lost_response_to_create(self, world: World) -> None:
         worker = Worker(world)
-        with_a_dead_token(world, worker)
+        with_a_revoked_token(world, worker)
         world.create_fails = [TelecomNoAnswerError("read timed out")]
         with pytest.raises(TelecomNotSentError, match="no token could be fetched"):
             worker.begin().finish()
@@ -338,7 +338,7 @@ class TestRaces:
         assert worker.begin().finish().status == 200
         assert (world.mints, world.callbacks) == (1, 1)
 
-    def test_a_dead_authorization_token_fails_at_once_and_holds_nobody_up(self, world: World) -> None:
+    def test_a_wrong_authorization_token_fails_at_once_and_delays_nobody(self, world: World) -> None:
         a, b = self.pair(world)
         world.create_fails = [TelecomAuthError("HTTP 401"), TelecomAuthError("HTTP 401")]
         with pytest.raises(TelecomAuthError):
@@ -353,7 +353,7 @@ class TestRaces:
     def test_a_skewed_clock_costs_nothing_but_time(self, skew: float) -> None:
         world = World()
         workers = [Worker(world, f"W{number}", skew=skew * (number % 2)) for number in range(6)]
-        with_a_dead_token(world, *workers)
+        with_a_revoked_token(world, *workers)
         for worker in workers:
             worker.begin()
         run_together(world, workers)
@@ -361,10 +361,10 @@ class TestRaces:
         assert world.mints == 1
 
     @pytest.mark.parametrize("skew", [-7200.0, 7200.0])
-    def test_the_lease_of_a_dead_leader_with_a_skewed_clock_runs_out_in_time(self, skew: float) -> None:
+    def test_the_lease_of_a_killed_leader_with_a_skewed_clock_runs_out_in_time(self, skew: float) -> None:
         world = World()
         a, b = Worker(world, "A", skew=skew), Worker(world, "B")
-        with_a_dead_token(world, a, b)
+        with_a_revoked_token(world, a, b)
         a.begin().until(is_create)
         b.begin().finish()
         assert world.now - b.jwt._tried_at < 1
@@ -372,7 +372,7 @@ class TestRaces:
 
     def test_a_leader_that_never_ends_is_not_waited_for_without_end(self, world: World) -> None:
         worker = Worker(world)
-        with_a_dead_token(world, worker)
+        with_a_revoked_token(world, worker)
         worker.begin()
         while worker.until(is_load(LEASE)).coming:
             world.store[LEASE] = json.dumps({"me": "B", "at": world.now})
@@ -383,10 +383,10 @@ class TestRaces:
         assert TIMING.max_wait <= world.now - 1_800_000_000.0 < TIMING.max_wait + 5
 
     @pytest.mark.parametrize("seed", range(10))
-    def test_200_workers_whose_leaders_stall_and_die_all_get_through(self, seed: int) -> None:
+    def test_200_workers_whose_leaders_stall_or_are_killed_all_succeed(self, seed: int) -> None:
         world = World(seed)
         workers = [Worker(world, f"W{number}") for number in range(200)]
-        with_a_dead_token(world, *workers)
+        with_a_revoked_token(world, *workers)
         for worker in workers:
             worker.begin()
             worker.wakes += world.chance.uniform(0, 2)
@@ -405,8 +405,8 @@ class TestRaces:
         assert max(worker.unauthorized for worker in workers) <= 3
 
 
-class TestSomebodyElse:
-    """Two systems with one authorization token end each other's tokens without end; that is told."""
+class TestAnotherSystem:
+    """Two systems with one authorization token revoke each other's tokens: that becomes an error."""
 
     def fight(self, world: World, worker: Worker, kills: int) -> None:
         for _ in range(kills):
@@ -414,7 +414,7 @@ class TestSomebodyElse:
             worker.begin().finish()
             world.now += 5
 
-    def test_five_young_deaths_are_borne_and_the_sixth_is_told(self, world: World) -> None:
+    def test_five_early_revocations_are_tolerated_and_the_sixth_is_an_error(self, world: World) -> None:
         worker = Worker(world)
         worker.begin().finish()
         self.fight(world, worker, 5)
@@ -438,7 +438,7 @@ class TestSomebodyElse:
         self.fight(world, worker, 1)
         assert world.now - began > TIMING.between_mints
 
-    def test_while_it_rests_a_neighbours_token_is_noticed(self, world: World) -> None:
+    def test_while_it_waits_another_workers_token_is_noticed(self, world: World) -> None:
         worker = Worker(world)
         worker.begin().finish()
         self.fight(world, worker, 2)
@@ -450,7 +450,7 @@ class TestSomebodyElse:
         assert world.mints == mints
         assert world.now - began < 2
 
-    def test_deaths_of_old_tokens_and_of_long_ago_do_not_count(self, world: World) -> None:
+    def test_revocations_of_old_tokens_and_of_long_ago_do_not_count(self, world: World) -> None:
         worker = Worker(world)
         worker.begin().finish()
         for _ in range(12):

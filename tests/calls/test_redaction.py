@@ -1,4 +1,4 @@
-"""What a vendor's text may repeat of our credentials: nothing, in no form, signed in whatever way."""
+"""A vendor's text shows nothing of our credentials, in no form, with any auth scheme."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def halves(text: str) -> list[str]:
 
 
 def forms(text: str) -> dict[str, str]:
-    """Return all forms in which an answer may hold a credential."""
+    """Return all forms in which a response may echo a credential."""
     return {
         "as it is": text,
         "after Bearer": f"Bearer {text}",
@@ -82,7 +82,7 @@ def parts_of(secret: str, text: str) -> list[str]:
 
 @pytest.mark.parametrize("form", forms(""))
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_no_form_of_a_credential_is_repeated(scheme: str, form: str) -> None:
+def test_no_form_of_a_credential_is_shown(scheme: str, form: str) -> None:
     request = request_signed(SCHEMES[scheme](TOKEN))
     said = forms(TOKEN)[form]
     found = redact(f"refused: ({said}) is wrong", request)
@@ -94,7 +94,7 @@ def test_no_form_of_a_credential_is_repeated(scheme: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", forms(""))
-def test_no_form_of_a_basic_pair_is_repeated(form: str) -> None:
+def test_no_form_of_a_basic_pair_is_shown(form: str) -> None:
     request = request_signed(SCHEMES["basic"](TOKEN))
     pair = f"{CLIENT}:{TOKEN}"
     found = redact(f"refused: ({forms(pair)[form]}) is wrong", request)
@@ -106,14 +106,14 @@ def test_no_form_of_a_basic_pair_is_repeated(form: str) -> None:
     "part",
     [*halves(TOKEN), CLIENT, *halves(based(f"{CLIENT}:{TOKEN}")), f"Basic {based(f'{CLIENT}:{TOKEN}')}"],
 )
-def test_no_half_of_a_basic_pair_is_repeated(part: str) -> None:
+def test_no_half_of_a_basic_pair_is_shown(part: str) -> None:
     request = request_signed(SCHEMES["basic"](TOKEN))
     assert part.removeprefix("Basic ") not in redact(f"refused: ({part}) is wrong", request)
 
 
 @pytest.mark.parametrize("token", ["a", "ab", "kurz", "1234567"])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_short_credential_is_not_repeated_either(scheme: str, token: str) -> None:
+def test_a_short_credential_is_not_shown_either(scheme: str, token: str) -> None:
     request = request_signed(SCHEMES[scheme](token))
     found = redact(f"({token}) ({based(token)}) ({quote(token)})", request)
     assert found.replace("=", "") == "(***) (***) (***)"
@@ -135,7 +135,7 @@ def test_whatever_the_credential_and_the_text(
     found.encode()
 
 
-def test_a_refreshed_token_is_struck_out_as_well_as_a_nested_one() -> None:
+def test_a_refreshed_token_is_redacted_as_well_as_a_nested_one() -> None:
     first = request_signed(Bearer(Secret("first-token-1")))
     both = request_signed(Bearer(Secret("other-token-2")), first)
     assert redact("first-token-1 other-token-2", both) == "*** ***"
@@ -148,7 +148,7 @@ def test_texts_without_credentials_stay_as_they_are() -> None:
     )
 
 
-def test_what_was_sent_is_struck_out_wherever_it_stood() -> None:
+def test_what_was_sent_is_redacted_wherever_it_is() -> None:
     body = Json({"to": ["olena"], "text": "made-up text"})
     request = Request(
         "POST", "/{id}", Idempotency.READ, ids={"id": "id-77"}, query={"name": "petro"}, body=body
@@ -158,7 +158,7 @@ def test_what_was_sent_is_struck_out_wherever_it_stood() -> None:
 
 @pytest.mark.parametrize("code_point", [0xD83D, 0xDE00, 0xDCFF])
 def test_half_a_surrogate_pair_can_be_logged(code_point: int, tmp_path: Any) -> None:
-    """A vendor cuts an emoji in two: `log.exception` must not raise in the handler that writes the log."""
+    """A vendor truncates an emoji: `log.exception` must not raise in the handler that writes the log."""
     half = chr(code_point)
     read = refusing(f"bad {half} text", half)
     call = send_with_retry(

@@ -1,4 +1,4 @@
-"""The rule table, by values: what goes out again, after what, and how often."""
+"""The rule table, with values: which requests are sent again, after what, and how often."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class Clock:
 
 
 def attempt(
-    repeat: Idempotency,
+    idempotency: Idempotency,
     answers: list[Outcome],
     limits: AccountLimits | None = None,
     read: Callable[[Response], Any] = read,
 ) -> tuple[int, Any]:
-    """Return how many requests went out and the result or error, while the waits take no time."""
+    """Return the number of requests and the result or error; sleeps take no time."""
     steps: list[Step] = []
 
     def answering() -> Generator[Any, None, None]:
@@ -70,7 +70,7 @@ def attempt(
             yield next(waiting) if isinstance(steps[-1], Request) else None
 
     call = send_with_retry(
-        Request("POST", "/x", repeat), Plain(), read, limits or AccountLimits(clock=Clock()), 60
+        Request("POST", "/x", idempotency), Plain(), read, limits or AccountLimits(clock=Clock()), 60
     )
     reply: Any = None
     source = answering()
@@ -97,58 +97,63 @@ UNCLEAR = [
 ]
 
 
-@pytest.mark.parametrize("repeat", list(Idempotency))
-def test_what_was_not_sent_goes_out_again_whatever_it_is(repeat: Idempotency) -> None:
-    assert attempt(repeat, [NotSent("refused"), OK]) == (2, {})
+@pytest.mark.parametrize("idempotency", list(Idempotency))
+def test_what_was_not_sent_is_sent_again_in_every_class(idempotency: Idempotency) -> None:
+    assert attempt(idempotency, [NotSent("refused"), OK]) == (2, {})
 
 
 @pytest.mark.parametrize("outcome", UNCLEAR, ids=repr)
-@pytest.mark.parametrize("repeat", SAFE)
-def test_safe_classes_repeat_after_an_unclear_outcome(repeat: Idempotency, outcome: Outcome) -> None:
-    assert attempt(repeat, [outcome, outcome, outcome, OK]) == (4, {})
+@pytest.mark.parametrize("idempotency", SAFE)
+def test_safe_classes_are_retried_after_an_unknown_outcome(
+    idempotency: Idempotency, outcome: Outcome
+) -> None:
+    assert attempt(idempotency, [outcome, outcome, outcome, OK]) == (4, {})
 
 
 @pytest.mark.parametrize("outcome", UNCLEAR, ids=repr)
-@pytest.mark.parametrize("repeat", ONCE)
-def test_effects_that_nobody_can_tell_apart_go_out_once(repeat: Idempotency, outcome: Outcome) -> None:
-    sent, error = attempt(repeat, [outcome, OK])
+@pytest.mark.parametrize("idempotency", ONCE)
+def test_effects_without_a_key_are_sent_once(idempotency: Idempotency, outcome: Outcome) -> None:
+    sent, error = attempt(idempotency, [outcome, OK])
     assert (sent, type(error)) == (1, TelecomUnknownError)
 
 
 @pytest.mark.parametrize("status", [300, 302, 303, 304, 305])
-@pytest.mark.parametrize("repeat", [Idempotency.WITH_KEY, *ONCE])
-def test_a_redirect_that_may_follow_an_effect_leaves_it_unknown(repeat: Idempotency, status: int) -> None:
-    sent, error = attempt(repeat, [Response(status, {}), OK])
+@pytest.mark.parametrize("idempotency", [Idempotency.WITH_KEY, *ONCE])
+def test_a_redirect_may_follow_an_effect_and_is_unknown(idempotency: Idempotency, status: int) -> None:
+    sent, error = attempt(idempotency, [Response(status, {}), OK])
     assert (sent, type(error)) == (1, TelecomUnknownError)
 
 
 @pytest.mark.parametrize(
-    ("repeat", "status"),
-    [*((repeat, 301) for repeat in Idempotency), *((Idempotency.NONE, status) for status in (307, 308))],
+    ("idempotency", "status"),
+    [
+        *((idempotency, 301) for idempotency in Idempotency),
+        *((Idempotency.NONE, status) for status in (307, 308)),
+    ],
 )
-def test_a_request_that_belongs_elsewhere_is_refused(repeat: Idempotency, status: int) -> None:
-    sent, error = attempt(repeat, [Response(status, {}), OK])
+def test_a_request_that_belongs_elsewhere_is_an_error(idempotency: Idempotency, status: int) -> None:
+    sent, error = attempt(idempotency, [Response(status, {}), OK])
     assert (sent, type(error)) == (1, TelecomRedirectError)
 
 
 @pytest.mark.parametrize("outcome", UNCLEAR, ids=repr)
-def test_a_billed_read_goes_out_twice_at_most(outcome: Outcome) -> None:
+def test_a_billed_read_is_sent_twice_at_most(outcome: Outcome) -> None:
     assert attempt(Idempotency.BILLED_READ, [outcome, OK]) == (2, {})
     sent, error = attempt(Idempotency.BILLED_READ, [outcome, outcome, OK])
     assert sent == 2
     assert not isinstance(error, TelecomUnknownError)
 
 
-@pytest.mark.parametrize("repeat", list(Idempotency))
-def test_too_many_requests_are_repeated_after_the_wait(repeat: Idempotency) -> None:
+@pytest.mark.parametrize("idempotency", list(Idempotency))
+def test_a_throttled_request_is_sent_again_after_the_wait(idempotency: Idempotency) -> None:
     throttled = Response(429, {"retry-after": "7"})
-    assert attempt(repeat, [throttled, throttled, OK]) == (3, {})
+    assert attempt(idempotency, [throttled, throttled, OK]) == (3, {})
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-@pytest.mark.parametrize("repeat", list(Idempotency))
-def test_a_refusal_is_final(repeat: Idempotency, status: int) -> None:
-    sent, error = attempt(repeat, [Response(status, {}), OK])
+@pytest.mark.parametrize("idempotency", list(Idempotency))
+def test_a_refusal_is_final(idempotency: Idempotency, status: int) -> None:
+    sent, error = attempt(idempotency, [Response(status, {}), OK])
     assert sent == 1
     assert error.status == status
     assert error.call == "POST /x"
@@ -160,7 +165,7 @@ def test_four_requests_are_the_most() -> None:
     assert attempt(Idempotency.NONE, [NotSent("refused")] * 9)[0] == 4
 
 
-def test_a_keyed_effect_that_stays_unclear_is_unknown_and_a_read_is_not() -> None:
+def test_an_effect_with_a_key_without_an_answer_is_unknown_and_a_read_is_not() -> None:
     assert isinstance(attempt(Idempotency.WITH_KEY, [Unknown("reset")] * 4)[1], TelecomUnknownError)
     assert isinstance(attempt(Idempotency.READ, [Unknown("reset")] * 4)[1], TelecomNoAnswerError)
     assert isinstance(attempt(Idempotency.READ, [Response(502, {})] * 4)[1], TelecomServerError)
@@ -172,13 +177,13 @@ def test_a_keyed_effect_that_stays_unclear_is_unknown_and_a_read_is_not() -> Non
     [NotSent("refused"), Response(429, {"retry-after": "999"}), Response(401, {})],
     ids=repr,
 )
-def test_a_first_copy_in_doubt_is_not_settled_by_a_later_one_that_did_not_arrive(later: Outcome) -> None:
+def test_a_first_request_in_doubt_is_not_settled_by_a_later_one_that_did_not_arrive(later: Outcome) -> None:
     assert isinstance(attempt(Idempotency.WITH_KEY, [Unknown("reset"), *[later] * 3])[1], TelecomUnknownError)
     assert not isinstance(attempt(Idempotency.WITH_KEY, [later] * 4)[1], TelecomUnknownError)
     assert not isinstance(attempt(Idempotency.READ, [Unknown("reset"), *[later] * 3])[1], TelecomUnknownError)
 
 
-def test_a_first_copy_in_doubt_is_settled_by_a_refusal_of_what_it_says() -> None:
+def test_a_first_request_in_doubt_is_settled_by_a_refusal_of_what_it_says() -> None:
     def read(response: Response) -> Any:
         raise_for_status(response, lambda: ErrorDetails("21", "a wrong number"))
 
@@ -187,14 +192,14 @@ def test_a_first_copy_in_doubt_is_settled_by_a_refusal_of_what_it_says() -> None
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
-def test_a_first_copy_in_doubt_is_not_settled_by_a_gateway_that_refuses_the_next(status: int) -> None:
-    """It has no code of the vendor's: it may have let the first one through."""
+def test_a_first_request_in_doubt_is_not_settled_by_a_gateway_that_refuses_the_next(status: int) -> None:
+    """It has no code of the vendor's: the gateway may have forwarded the first request."""
     refused = [Unknown("reset"), Response(status, {}, b"<html>")]
     assert type(attempt(Idempotency.WITH_KEY, refused)[1]) is TelecomUnknownError
     assert type(attempt(Idempotency.WITH_KEY, refused[1:])[1]) is not TelecomUnknownError
 
 
-def test_a_first_copy_in_doubt_is_not_settled_by_what_may_have_changed_since() -> None:
+def test_a_first_request_in_doubt_is_not_settled_by_what_may_have_changed_since() -> None:
     class LateError(TelecomRejectedError):
         applies_to_duplicates = False
 
@@ -205,7 +210,7 @@ def test_a_first_copy_in_doubt_is_not_settled_by_what_may_have_changed_since() -
     assert type(attempt(Idempotency.WITH_KEY, [OK], read=read)[1]) is LateError
 
 
-def test_a_breaker_that_opens_between_two_copies_does_not_say_that_nothing_was_sent() -> None:
+def test_a_breaker_that_opens_between_two_requests_leaves_the_outcome_unknown() -> None:
     clock = Clock()
     limits = AccountLimits(clock=clock)
     call = send_with_retry(Request("POST", "/x", Idempotency.WITH_KEY), Plain(), read, limits, 60)
@@ -225,7 +230,7 @@ def test_a_wait_too_long_for_a_worker_is_left_to_the_caller() -> None:
 
 @pytest.fixture
 def _quick_back_off() -> None:
-    """Leave the real pauses as they are: here they are looked at."""
+    """Use the real backoff, which is tested here."""
 
 
 def test_waits_have_full_jitter_and_never_undercut_the_vendor() -> None:
@@ -234,7 +239,7 @@ def test_waits_have_full_jitter_and_never_undercut_the_vendor() -> None:
     assert backoff_after(1, 7) == Sleep(7, 7.5)
 
 
-def test_the_deadline_ends_the_repeating() -> None:
+def test_the_deadline_ends_the_retries() -> None:
     clock = Clock()
     call = send_with_retry(
         Request("GET", "/x", Idempotency.READ), Plain(), read, AccountLimits(clock=clock), 60
@@ -264,7 +269,7 @@ def test_the_budget_stops_a_storm() -> None:
     limits = AccountLimits(clock=Clock())
     firsts = total = 0
     for _ in range(200):
-        limits._failures = 0  # look at the budget alone, without the breaker
+        limits._failures = 0  # the budget alone, without the breaker
         sent, _ = attempt(Idempotency.READ, [Unknown("down")] * 4, limits)
         firsts, total = firsts + 1, total + sent
     assert total <= 1.2 * firsts
@@ -303,7 +308,7 @@ def test_refusals_never_open_the_breaker() -> None:
     assert attempt(Idempotency.NONE, [OK], limits) == (1, {})
 
 
-def test_a_used_up_quota_holds_everybody() -> None:
+def test_a_used_up_quota_delays_all_calls() -> None:
     limits = AccountLimits(clock=Clock(), wall_clock=lambda: 2_000_000_000.0)
     used_up = Response(200, {"x-rate-limit-remaining": "0", "x-rate-limit-reset": "2000000012"}, b"{}")
     drive(send_with_retry(Request("GET", "/x", Idempotency.READ), Plain(), read, limits, 60), [used_up])
@@ -314,19 +319,19 @@ USED_UP = {"x-rate-limit-remaining": "0"}
 
 
 @pytest.mark.parametrize("reset", ["301", "3600", "99999999", "2000003600", "2000003600000"])
-def test_a_quota_that_is_used_up_for_long_refuses_before_anything_is_sent(reset: str) -> None:
+def test_a_quota_that_is_used_up_for_long_raises_before_anything_is_sent(reset: str) -> None:
     limits = AccountLimits(clock=Clock(), wall_clock=lambda: 2_000_000_000.0)
     assert attempt(
         Idempotency.READ, [Response(200, {**USED_UP, "x-rate-limit-reset": reset}, b"{}")], limits
     )[0]
-    for repeat in Idempotency:
-        sent, error = attempt(repeat, [OK], limits)
+    for idempotency in Idempotency:
+        sent, error = attempt(idempotency, [OK], limits)
         assert (sent, type(error)) == (0, TelecomThrottledError)
         assert 300 < error.retry_after <= 86_400
 
 
 @pytest.mark.parametrize("reset", ["inf", "nan", "1e300", "99999999999999999999", "-1", "soon", ""])
-def test_a_reset_that_makes_no_sense_holds_nobody(reset: str) -> None:
+def test_an_invalid_reset_delays_nobody(reset: str) -> None:
     limits = AccountLimits(clock=Clock())
     odd = Response(200, {**USED_UP, "x-rate-limit-reset": reset, "retry-after": reset}, b"{}")
     assert attempt(Idempotency.NONE, [odd], limits) == (1, {})
@@ -335,7 +340,7 @@ def test_a_reset_that_makes_no_sense_holds_nobody(reset: str) -> None:
     assert attempt(Idempotency.NONE, [throttled, throttled, OK], limits) == (3, {})
 
 
-def test_a_long_retry_after_holds_the_next_calls_too() -> None:
+def test_a_long_retry_after_delays_the_next_calls_too() -> None:
     clock = Clock()
     limits = AccountLimits(clock=clock)
     attempt(Idempotency.READ, [Response(429, {"retry-after": "3600"})], limits)
@@ -346,7 +351,7 @@ def test_a_long_retry_after_holds_the_next_calls_too() -> None:
     assert next(call) == Sleep(100, 100)
 
 
-def test_no_vendor_holds_an_account_for_more_than_a_day() -> None:
+def test_no_vendor_delays_an_account_for_more_than_a_day() -> None:
     clock = Clock()
     limits = AccountLimits(clock=clock)
     limits.pause_sending(1e300)
@@ -356,7 +361,7 @@ def test_no_vendor_holds_an_account_for_more_than_a_day() -> None:
     assert limits.delay() == 0
 
 
-def test_a_keyed_effect_in_doubt_stays_in_doubt_when_the_quota_stops_its_repetition() -> None:
+def test_an_effect_in_doubt_stays_in_doubt_when_the_quota_stops_its_retry() -> None:
     limits = AccountLimits(clock=Clock())
     call = send_with_retry(Request("POST", "/x", Idempotency.WITH_KEY), Plain(), read, limits, 60)
     next(call)
@@ -367,7 +372,7 @@ def test_a_keyed_effect_in_doubt_stays_in_doubt_when_the_quota_stops_its_repetit
     assert caught.value.retry_after == 3600
 
 
-def test_asking_whether_a_request_may_be_sent_takes_nothing() -> None:
+def test_reading_the_wait_reserves_no_turn() -> None:
     clock = Clock()
     limits = AccountLimits(spacing=10, clock=clock)
     for _ in range(3):
@@ -377,7 +382,7 @@ def test_asking_whether_a_request_may_be_sent_takes_nothing() -> None:
     assert drive(wait_until_ready(Plain(), limits), [None])[0] == [Sleep(10, 10)]
 
 
-def test_being_ready_takes_a_token_and_sends_nothing() -> None:
+def test_waiting_until_ready_fetches_a_token_and_sends_nothing() -> None:
     class WithToken:
         def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
             token = yield LoadToken("token")
@@ -389,7 +394,7 @@ def test_being_ready_takes_a_token_and_sends_nothing() -> None:
         drive(wait_until_ready(WithToken(), AccountLimits()), [TelecomAuthError("no")])
 
 
-def test_asking_whether_a_request_may_be_sent_does_not_use_up_the_probe() -> None:
+def test_reading_the_wait_does_not_use_up_the_probe() -> None:
     clock = Clock()
     limits = AccountLimits(clock=clock)
     for _ in range(5):
@@ -428,14 +433,14 @@ def test_the_rule_table_is_pure() -> None:
 @pytest.mark.parametrize(
     "error", [KeyError("3806700002"), RecursionError(), OverflowError(), AttributeError()]
 )
-@pytest.mark.parametrize("repeat", list(Idempotency))
-def test_an_answer_that_its_reader_stumbles_over_is_unreadable(
-    repeat: Idempotency, error: Exception, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("idempotency", list(Idempotency))
+def test_any_error_while_reading_a_response_makes_it_unreadable(
+    idempotency: Idempotency, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     def stumble(response: Response) -> Any:
         raise error
 
-    _, found = attempt(repeat, [OK] * 4, read=stumble)
-    assert type(found) is (TelecomUnknownError if repeat.is_effect else TelecomAnswerError)
+    _, found = attempt(idempotency, [OK] * 4, read=stumble)
+    assert type(found) is (TelecomUnknownError if idempotency.is_effect else TelecomAnswerError)
     assert "stumble" in caplog.text
     assert "3806700002" not in caplog.text

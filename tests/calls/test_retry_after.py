@@ -1,4 +1,4 @@
-"""What a vendor asks us to wait: whatever the text, a finite number of seconds or nothing."""
+"""How long a vendor asks us to wait: for any text, a finite number of seconds or None."""
 
 from __future__ import annotations
 

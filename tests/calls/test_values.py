@@ -1,4 +1,4 @@
-"""Requests, answers, errors, numbers and checks, by values."""
+"""Requests, responses, errors, numbers and checks, with values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def request(**facts: Any) -> Request:
     return Request("GET", "/sms/{message_id}", Idempotency.READ, **facts)
 
 
-def test_an_id_is_quoted_and_never_leaves_its_place() -> None:
+def test_an_id_is_quoted() -> None:
     assert request(ids={"message_id": "a:b+c"}).url("https://h/x/") == "https://h/x/sms/a%3Ab%2Bc"
     assert request(ids={"message_id": 7}, query={"q": "ї&"}).url("https://h") == "https://h/sms/7?q=%D1%97%26"
 
@@ -119,7 +119,7 @@ def test_money_is_never_a_float() -> None:
     ],
 )
 def test_half_a_surrogate_pair_is_replaced(written: str, read: str) -> None:
-    """The answer to a paid call must stay readable, and Airflow's database takes no half of a pair."""
+    """The response to a paid call must stay readable, and Airflow's database rejects unpaired surrogates."""
     found = read_json(f'{{"a": ["{written}"], "{written}": 1}}'.encode())
     assert found == {"a": [read], read: 1}
     assert to_model(str, found["a"][0]) == read
@@ -238,7 +238,7 @@ def test_a_check_names_the_field(wrong: Any) -> None:
     assert caught.value.rule
 
 
-def test_a_rate_is_spacing() -> None:
+def test_a_rate_becomes_spacing() -> None:
     assert (parse_rate_limit("10/s"), parse_rate_limit("600/m"), parse_rate_limit(" 2 / h ")) == (
         0.1,
         0.1,
@@ -257,7 +257,7 @@ def test_turns_are_spaced_for_all_callers_together() -> None:
     assert limits.reserve_turn() == 0
 
 
-def test_pages_are_walked_to_the_end() -> None:
+def test_all_pages_are_read() -> None:
     def page(number: int) -> Any:
         items = yield number
         return Page(items, (lambda: page(number + 1)) if items else None)

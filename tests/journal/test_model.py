@@ -321,7 +321,7 @@ class Slow(Process):
         getcurrent().parent.switch()
 
     def is_written(self) -> None:
-        """Airflow looks the try up, and writes in the next statement: another try may begin in between."""
+        """Airflow checks the try, and writes in the next statement: another try may begin in between."""
         self.turn()
 
     def set(self, key: str, value: Any, *, retention: Any = None) -> None:

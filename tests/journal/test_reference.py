@@ -35,8 +35,8 @@ def test_a_key_is_one_that_the_vendor_takes(parts: list[str]) -> None:
 
 
 def test_keys_do_not_collide() -> None:
-    namer = IdempotencyKeys(*PLACE)
-    assert len({namer(f"38067{number:07}", SENDER, TEXT) for number in range(100_000)}) == 100_000
+    keys = IdempotencyKeys(*PLACE)
+    assert len({keys(f"38067{number:07}", SENDER, TEXT) for number in range(100_000)}) == 100_000
 
 
 @given(PARTS, PARTS)
@@ -72,10 +72,10 @@ def test_each_part_tells(other: str) -> None:
 
 
 def test_a_namer_gives_the_same_key_again() -> None:
-    namer = IdempotencyKeys(*PLACE)
-    first = namer(NUMBER, SENDER, TEXT)
-    namer("380670000201", SENDER, TEXT)
-    assert namer(NUMBER, SENDER, TEXT) == first
+    keys = IdempotencyKeys(*PLACE)
+    first = keys(NUMBER, SENDER, TEXT)
+    keys("380670000201", SENDER, TEXT)
+    assert keys(NUMBER, SENDER, TEXT) == first
 
 
 @pytest.mark.parametrize(("a", "b"), [({"x": 1, "y": 2}, {"y": 2, "x": 1}), ((1, 2), [1, 2])])

@@ -121,10 +121,10 @@ class Process:
         self.has_written = self.has_sent = False
 
     def turn(self) -> None:
-        """Wait for the others. Alone it goes on."""
+        """Wait for the others. Without others it continues."""
 
     def is_written(self) -> None:
-        """Wait for the others in the middle of a write, whose try has been looked up already."""
+        """Wait for the others in the middle of a write, after Airflow has checked whose write it is."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """Read the store. Airflow tells a try that is no more the same as one that has written nothing."""

@@ -17,13 +17,13 @@ from tests.transports import TRANSPORTS
 Send = Callable[..., Outcome]
 
 
-def get(repeat: Idempotency = Idempotency.READ, **facts: Any) -> Request:
-    return Request("GET", "/x", repeat, **facts)
+def get(idempotency: Idempotency = Idempotency.READ, **facts: Any) -> Request:
+    return Request("GET", "/x", idempotency, **facts)
 
 
 @pytest.fixture(params=TRANSPORTS)
 def send(request: pytest.FixtureRequest) -> Send:
-    """Return a function that sends one request by the one or the other transport."""
+    """Return a function that sends one request with one of the transports."""
 
     def block(base_url: str, what: Request, **route: Any) -> Outcome:
         transport = sync_transport.Transport(route_of(base_url, route))
@@ -51,7 +51,7 @@ def route_of(base_url: str, route: dict[str, Any]) -> TransportOptions:
 
 
 def twice(send: Send, base_url: str, what: Request) -> list[str]:
-    """Send twice over one transport, so that the second goes out on the first one's connection."""
+    """Send twice over one transport, so that the second uses the first one's connection."""
     if send.__name__ == "block":
         transport = sync_transport.Transport(route_of(base_url, {}))
         return [type(transport.send(what)).__name__ for _ in range(2)]

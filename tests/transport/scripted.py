@@ -1,4 +1,4 @@
-"""A server that says exactly the bytes it is told to: what a real one would hardly do on purpose."""
+"""A server that sends exactly the given bytes, which a real server would hardly do on purpose."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Scripted:
                     return
 
     def close(self) -> None:
-        """End listening. The thread ends first: else it might accept the connections of the next server."""
+        """Stop listening. The thread ends first: it might accept the connections of the next server."""
         self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts; closing alone does not
         self._thread.join(HANG_SECONDS)
         self._listener.close()
@@ -95,12 +95,12 @@ def say(data: bytes, close: bool = False) -> Script:
     return script
 
 
-def say_over_tls(data: bytes, farewell: bool) -> Script:
-    """Say `data` and close the connection, with TLS's own farewell (close_notify) or without it."""
+def say_over_tls(data: bytes, close_notify: bool) -> Script:
+    """Send `data` and close the connection, with or without close_notify."""
 
     def script(peer: socket.socket) -> None:
         peer.sendall(data)
-        if farewell:
+        if close_notify:
             assert isinstance(peer, ssl.SSLSocket)
             with suppress(OSError):  # the client may be quicker, and say nothing more
                 peer.unwrap()

@@ -1,4 +1,4 @@
-"""The deadline of a call: what would come too late is not begun, in both drivers."""
+"""The deadline of a call: steps that would end too late are not begun, in both drivers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Drive = Callable[..., Any]
 
 @pytest.fixture(params=["sync", "async"])
 def drive(request: pytest.FixtureRequest) -> Drive:
-    """Return a function that drives a call by the one or the other transport; sleeps are only noted."""
+    """Return a function that drives a call with one of the transports; sleeps are only noted."""
 
     def run_sync(base_url: str, call: Call[Any], ends_at: float, slept: list[float]) -> Any:
         transport = SyncTransport(options(base_url), sleep=slept.append)

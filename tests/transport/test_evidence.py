@@ -178,7 +178,7 @@ def test_an_effect_without_a_key_is_sent_once_whatever_comes_back(
 
 
 @pytest.mark.parametrize("what", UNUSUAL)
-def test_no_answer_makes_a_library_log_the_address(
+def test_no_response_makes_a_library_log_the_url(
     send: Send, what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("DEBUG"), scripted(on.say(UNUSUAL[what], close=True)) as server:
@@ -201,7 +201,7 @@ def test_both_transports_say_what_happened_in_the_same_words(send: Send, how: st
         assert send(server.url, get()) == Unknown(words)
 
 
-def test_headers_that_come_twice_are_joined(send: Send) -> None:
+def test_duplicate_headers_are_joined(send: Send) -> None:
     with scripted(on.say(on.answer(b"{}", "Retry-After: 5", "retry-after: 7"))) as server:
         outcome = send(server.url, get())
     assert isinstance(outcome, Response)
@@ -209,7 +209,7 @@ def test_headers_that_come_twice_are_joined(send: Send) -> None:
 
 
 @pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
-def test_an_interim_answer_is_not_the_answer_nor_shifts_those_that_follow(send: Send, interim: bytes) -> None:
+def test_an_interim_response_is_skipped(send: Send, interim: bytes) -> None:
     hints = b"HTTP/1.1 " + interim + b"\r\nLink: </style.css>\r\n\r\n"
     answers = iter([hints + on.answer(b'"first"'), on.answer(b'"second"')])
     with scripted(lambda peer: peer.sendall(next(answers))) as server:
@@ -247,11 +247,11 @@ def test_half_a_surrogate_pair_is_refused(send: Send) -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:99999", "http://[::1", "http://", "http://exa mple", "x://y"]
 )
-def test_an_address_that_is_none_was_not_sent(send: Send, url: str) -> None:
+def test_a_request_to_an_invalid_url_was_not_sent(send: Send, url: str) -> None:
     assert isinstance(send(url, get(), trust_env=False), NotSent)
 
 
-def test_a_handshake_that_fails_was_not_sent(send: Send, tmp_path: Path) -> None:
+def test_after_a_failed_handshake_nothing_was_sent(send: Send, tmp_path: Path) -> None:
     """The server speaks plain HTTP, or closes the connection, before TLS is agreed on."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path))
@@ -264,7 +264,7 @@ def test_a_handshake_that_fails_was_not_sent(send: Send, tmp_path: Path) -> None
             assert isinstance(outcome, NotSent), outcome
 
 
-def test_a_certificate_that_is_refused_was_not_sent(send: Send, tmp_path: Path) -> None:
+def test_after_a_rejected_certificate_nothing_was_sent(send: Send, tmp_path: Path) -> None:
     with tls_server(on.say(on.answer(b"{}")), tmp_path) as (server, _):
         assert send(server.url, get(Idempotency.NONE)) == NotSent("the certificate was refused")
         assert server.seen == 0
@@ -289,7 +289,7 @@ def test_a_tls_error_after_the_request_is_unknown(send: Send, tmp_path: Path, ho
         assert server.seen == 1
 
 
-def test_a_server_that_wants_a_certificate_of_ours_leaves_it_unknown(send: Send, tmp_path: Path) -> None:
+def test_a_server_that_requires_a_client_certificate_leaves_it_unknown(send: Send, tmp_path: Path) -> None:
     """With TLS 1.3 its refusal comes after our first bytes: the transport cannot know."""
     with tls_server(on.say(on.answer(b"{}")), tmp_path, wants_certificate=True) as (server, own):
         assert isinstance(send(server.url, get(Idempotency.NONE), verify=own), Unknown)
@@ -319,7 +319,7 @@ def test_what_a_proxy_has_read_is_unknown(send: Send, through: Callable[..., Non
 @pytest.mark.parametrize(
     "says", [b"", b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", b"garbage\r\n\r\n"]
 )
-def test_a_tunnel_that_a_proxy_refuses_was_not_sent(
+def test_after_a_refused_tunnel_nothing_was_sent(
     send: Send, through: Callable[..., None], says: bytes
 ) -> None:
     with scripted(on.say(says, close=True)) as proxy:
@@ -338,7 +338,7 @@ def test_a_tunnel_that_a_proxy_never_opens_ends_at_the_deadline(
         assert isinstance(send("https://vendor.example", get(Idempotency.NONE, deadline=0.5)), NotSent)
 
 
-def test_a_proxy_that_cannot_be_reached_was_not_sent(send: Send, through: Callable[..., None]) -> None:
+def test_without_a_proxy_nothing_was_sent(send: Send, through: Callable[..., None]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     through(port)

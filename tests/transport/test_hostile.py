@@ -1,4 +1,4 @@
-"""Bombs: refused early, in little memory. Each runs in a process of its own, whose peak memory counts."""
+"""Decompression bombs are rejected early and in little memory: each runs in its own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Was it sent? Each way in which an exchange can end, seen by both transports, over real sockets."""
+"""Was it sent? Each way in which a request can end, on both transports, over real sockets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_unknown_name_was_not_sent(send: Send, monkeypatch: pytest.MonkeyPatc
     def unknown(*_: Any, **__: Any) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # no look-up leaves this machine
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # no lookup leaves this machine
     assert isinstance(send("http://no-such-host.invalid", get(), trust_env=False), NotSent)
 
 
@@ -74,19 +74,21 @@ UNCLEAR: dict[str, Script] = {
 }
 
 
-@pytest.mark.parametrize("repeat", [Idempotency.READ, Idempotency.NONE])
+@pytest.mark.parametrize("idempotency", [Idempotency.READ, Idempotency.NONE])
 @pytest.mark.parametrize("how", UNCLEAR)
-def test_what_the_server_read_is_unknown_and_was_sent_once(send: Send, how: str, repeat: Idempotency) -> None:
+def test_what_the_server_read_is_unknown_and_sent_once(
+    send: Send, how: str, idempotency: Idempotency
+) -> None:
     with scripted(UNCLEAR[how]) as server:
-        outcome = send(server.url, get(repeat), read_timeout=0.5 if how in STALLING else HANG_SECONDS)
+        outcome = send(server.url, get(idempotency), read_timeout=0.5 if how in STALLING else HANG_SECONDS)
         assert isinstance(outcome, Unknown), outcome
         assert eventually(lambda: server.seen)
         assert server.seen == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
-def test_no_library_repeats_by_itself_on_an_idle_connection(send: Send, method: str) -> None:
-    """An idle connection that the server closes is what aiohttp repeats GET, PUT and DELETE after."""
+def test_no_library_retries_on_an_idle_connection(send: Send, method: str) -> None:
+    """aiohttp retries GET, PUT and DELETE by default when the server closes an idle connection."""
     answers = iter([on.say(on.answer(b"{}")), on.hang_up, on.hang_up])
     with scripted(lambda peer: next(answers)(peer)) as server:
         what = Request(method, "/x", Idempotency.SET_STATE)
@@ -94,7 +96,7 @@ def test_no_library_repeats_by_itself_on_an_idle_connection(send: Send, method: 
         assert server.seen == 2
 
 
-def test_a_whole_answer_comes_back(send: Send) -> None:
+def test_a_complete_response_is_returned(send: Send) -> None:
     with scripted(on.say(on.answer(b'{"a": 1}', "X-Thing: Yes"))) as server:
         outcome = send(server.url, get())
     assert isinstance(outcome, Response)
@@ -102,7 +104,7 @@ def test_a_whole_answer_comes_back(send: Send) -> None:
 
 
 def test_headers_are_read_alike_and_can_be_stored(send: Send) -> None:
-    """An id in a header becomes a task's result: half a surrogate pair in it would fail in the database."""
+    """An id in a header becomes a task's result: the database would reject an unpaired surrogate in it."""
     raw = b"HTTP/1.1 200 OK\r\nX-Request-Id: a\xff\xd0\xb0\r\nContent-Length: 0\r\n\r\n"
     with scripted(on.say(raw)) as server:
         outcome = send(server.url, get())
@@ -110,7 +112,7 @@ def test_headers_are_read_alike_and_can_be_stored(send: Send) -> None:
     assert outcome.headers["x-request-id"].encode("latin-1") == b"a\xff\xd0\xb0"
 
 
-def test_a_chunked_answer_comes_back(send: Send) -> None:
+def test_a_chunked_response_is_returned(send: Send) -> None:
     with scripted(on.say(on.chunked(b'{"a"', b": 1}"))) as server:
         outcome = send(server.url, get())
     assert isinstance(outcome, Response)
@@ -120,12 +122,12 @@ def test_a_chunked_answer_comes_back(send: Send) -> None:
 @pytest.mark.parametrize("what", ["the head", "the body"])
 def test_a_drip_ends_at_the_deadline(send: Send, what: str) -> None:
     head, body = on.answer(b"", length=10_000), b"x" * 10_000
-    at_once = b"" if what == "the head" else head
+    first = b"" if what == "the head" else head
     whole = threading.Event()
 
     def script(peer: socket.socket) -> None:
-        peer.sendall(at_once)
-        on.drip((head + body).removeprefix(at_once), 0.05)(peer)  # eight minutes
+        peer.sendall(first)
+        on.drip((head + body).removeprefix(first), 0.05)(peer)  # eight minutes
         whole.set()
 
     with scripted(script) as server:
@@ -136,7 +138,7 @@ def test_a_drip_ends_at_the_deadline(send: Send, what: str) -> None:
         assert not whole.is_set()
 
 
-def test_a_redirect_is_an_answer_and_is_not_followed(send: Send) -> None:
+def test_a_redirect_is_a_response_and_is_not_followed(send: Send) -> None:
     with scripted(on.say(on.answer(b"{}"))) as other:
         there = f"HTTP/1.1 302 Found\r\nLocation: {other.url}/steal\r\nContent-Length: 0\r\n\r\n".encode()
         with scripted(on.say(there)) as server:
@@ -165,14 +167,14 @@ def test_cookies_are_not_kept(send: Send) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "127.1", "2130706433"])
-def test_private_hosts_are_refused_before_a_word_is_said(send: Send, address: str) -> None:
+def test_private_hosts_are_rejected_before_anything_is_sent(send: Send, address: str) -> None:
     with scripted(on.say(on.answer(b"{}"))) as server:
         with pytest.raises(TelecomInputError, match="host: leads to an address that is not on the"):
             send(f"http://{address}:{server.port}", get(), allow_private_hosts=False, trust_env=False)
         assert server.seen == 0
 
 
-def test_a_certificate_that_nobody_vouches_for_was_not_sent(send: Send, tmp_path: Path) -> None:
+def test_a_request_to_an_untrusted_certificate_was_not_sent(send: Send, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path))
     with context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True) as listener:
@@ -180,7 +182,7 @@ def test_a_certificate_that_nobody_vouches_for_was_not_sent(send: Send, tmp_path
         assert isinstance(send(f"https://127.0.0.1:{listener.getsockname()[1]}", get()), NotSent)
 
 
-def test_a_certificate_of_an_authority_of_our_own_is_taken(send: Send, tmp_path: Path) -> None:
+def test_a_certificate_of_our_own_authority_is_accepted(send: Send, tmp_path: Path) -> None:
     own, context = certificate(tmp_path), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(own)
     with scripted(on.say(on.answer(b"{}"), close=True), tls=context) as server:
@@ -198,7 +200,7 @@ def _accept_and_drop(listener: socket.socket) -> None:
             return
 
 
-def test_a_download_stands_under_its_name_when_it_is_whole(send: Send, tmp_path: Path) -> None:
+def test_a_download_gets_its_name_when_it_is_complete(send: Send, tmp_path: Path) -> None:
     target = tmp_path / "calls.csv"
     body = b"a,b\n" * 100_000
     with scripted(on.say(on.answer(body))) as server:
@@ -209,7 +211,7 @@ def test_a_download_stands_under_its_name_when_it_is_whole(send: Send, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["calls.csv"]
 
 
-def test_half_a_download_leaves_what_was_there(send: Send, tmp_path: Path) -> None:
+def test_half_a_download_leaves_the_old_file(send: Send, tmp_path: Path) -> None:
     target = tmp_path / "calls.csv"
     target.write_text("old")
     with scripted(on.say(on.answer(b"x" * 300_000, length=400_000), close=True)) as server:
@@ -219,7 +221,7 @@ def test_half_a_download_leaves_what_was_there(send: Send, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["calls.csv"]
 
 
-def test_an_error_in_place_of_a_file_is_not_kept(send: Send, tmp_path: Path) -> None:
+def test_an_error_in_place_of_a_file_is_not_saved(send: Send, tmp_path: Path) -> None:
     target = tmp_path / "calls.csv"
     wanted = Save(target, lambda answer: not answer.body.startswith(b"{"))
     with scripted(on.say(on.answer(b'{"error": "91"}'))) as server:
@@ -229,7 +231,7 @@ def test_an_error_in_place_of_a_file_is_not_kept(send: Send, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_comes_in_a_files_place_is_given_up_when_it_does_not_end(send: Send, tmp_path: Path) -> None:
+def test_an_error_in_place_of_a_file_is_given_up_when_it_does_not_end(send: Send, tmp_path: Path) -> None:
     nothing_is_wanted = Save(tmp_path / "calls.csv", lambda answer: False)
     with scripted(on.say(on.answer(b"<" * (2 << 20)))) as server:
         outcome = send(server.url, get(save=nothing_is_wanted, max_bytes=8 << 30))
@@ -237,7 +239,7 @@ def test_what_comes_in_a_files_place_is_given_up_when_it_does_not_end(send: Send
 
 
 @pytest.mark.parametrize("most", [10, 100_000])
-def test_an_answer_larger_than_allowed_is_given_up(send: Send, most: int) -> None:
+def test_a_response_larger_than_allowed_is_given_up(send: Send, most: int) -> None:
     with scripted(on.say(on.answer(b"x" * (most + 1)))) as server:
         assert send(server.url, get(max_bytes=most)) == Unknown("larger than allowed")
     with scripted(on.say(on.answer(b"x" * most))) as server:

@@ -1,4 +1,4 @@
-"""What a type checker must see of both doors: checked by `make types`, never run."""
+"""The types of sync and async calls, as type checkers see them: checked by `make types`, never run."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def wrong_arguments_are_seen() -> None:
     KyivstarFmcHook().get_call_records(format="pdf")  # type: ignore[arg-type]
 
 
-async def through_the_other_door_too() -> None:
+async def also_in_async_calls() -> None:
     hook = KyivstarFmcHook()
     await hook.aio(hook.get_call_records, form="csv")  # type: ignore[call-arg]
