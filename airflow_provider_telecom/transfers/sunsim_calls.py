@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
-from airflow_provider_telecom.calls.checks import non_empty, one_of, parse_datetime
+from airflow_provider_telecom.calls.checks import non_empty, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
 from airflow_provider_telecom.vendors.sunsim import VENDOR
-from airflow_provider_telecom.vendors.sunsim.arguments import DIRECTIONS, duration_limits
+from airflow_provider_telecom.vendors.sunsim.arguments import CallFilters, Direction, filter_fields
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.sunsim import SunSimHook
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class CallFilterArguments(RecordsArguments, total=False):
     """The parameters of `CallListOperator`, without the numbers and the interval."""
 
-    direction: str | None
+    direction: Direction | None
     duration_from_seconds: int | None
     duration_to_seconds: int | None
     is_read: bool | None
@@ -55,7 +55,7 @@ class CallListOperator(RecordsOperator):
         numbers: Sequence[str] | None = None,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
-        direction: str | None = None,
+        direction: Direction | None = None,
         duration_from_seconds: int | None = None,
         duration_to_seconds: int | None = None,
         is_read: bool | None = None,
@@ -63,13 +63,14 @@ class CallListOperator(RecordsOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.numbers, self.start, self.end = numbers, start, end
-        duration_limits(duration_from_seconds, duration_to_seconds)
-        self.filters = {
-            "direction": one_of("direction", direction, (None, *DIRECTIONS)),
+        filters = {
+            "direction": direction,
             "duration_from_seconds": duration_from_seconds,
             "duration_to_seconds": duration_to_seconds,
-            "is_read": one_of("is_read", is_read, (None, True, False)),
+            "is_read": is_read,
         }
+        self.filters = cast("CallFilters", {name: one for name, one in filters.items() if one is not None})
+        filter_fields(self.filters)  # checks them
         check_if_literal(numbers, partial(non_empty, "numbers"))
         for field in ("start", "end"):
             check_if_literal(getattr(self, field), partial(parse_datetime, field))
@@ -92,11 +93,7 @@ class CallListOperator(RecordsOperator):
         first, last = format_period(*checked_local_period(ends, start, end, zone), zone)
         return datetime.fromisoformat(first), datetime.fromisoformat(last)
 
-    def _active_filters(self) -> dict[str, Any]:
-        """Return the filters that are set."""
-        return {name: value for name, value in self.filters.items() if value is not None}
-
-    def _set_dataset_name(self, filters: Mapping[str, Any]) -> None:
+    def _set_dataset_name(self, filters: CallFilters) -> None:
         """Use another name for filtered calls: they must not replace files with all calls."""
         self.dataset_name = type(self).dataset_name + (f"-{fingerprint(filters)[:8]}" if filters else "")
 
@@ -114,7 +111,7 @@ class CallListOperator(RecordsOperator):
         parts: Parts,
         progress: ProgressLogger,
         add: Callable[[Any, dict[str, Any]], None],
-        **filters: Any,
+        filters: CallFilters,
     ) -> None:
         """Pass each call and its day to `add`, with one request per day. Invalid rows become bad rows.
 

@@ -84,12 +84,14 @@ class SunSimCallsToObjectStorageOperator(CallListOperator):
         from airflow_provider_telecom.vendors.sunsim.schema import COLUMNS
 
         start, end = self._interval()
-        filters = {**self._active_filters(), **({"only_recorded": True} if self.only_recorded else {})}
+        filters = self.filters
+        if self.only_recorded:
+            filters = {**filters, "only_recorded": True}
         self._set_dataset_name(filters)
         parts = parts_by_day(start, end, None)
         progress = ProgressLogger(self.log, windows=len(parts))
         with self._open_dataset(COLUMNS, parts, run_name(start, end), self._number_hashes()) as dataset:
-            self._list_calls(dataset, parts, progress, lambda day, row: dataset.add(row, day), **filters)
+            self._list_calls(dataset, parts, progress, lambda day, row: dataset.add(row, day), filters)
             summary = dataset.publish()
         return self._emit_asset_event(context, {**summary, "windows": len(parts)})
 
@@ -176,7 +178,7 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
         from airflow_provider_telecom.transfers.parts import parts_by_day
 
         start, end = self._interval()
-        self._set_dataset_name(self._active_filters())
+        self._set_dataset_name(self.filters)
         return parts_by_day(start, end, None), run_name(start, end)
 
     def _single_part(self, ids: Sequence[str]) -> tuple[Parts, str]:
@@ -199,7 +201,7 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
                 lines.write(wanted_line(day, row["record_id"], row["raw"]))
 
             progress = ProgressLogger(self.log, windows=len(parts))
-            self._list_calls(dataset, parts, progress, add, **self._active_filters(), only_recorded=True)
+            self._list_calls(dataset, parts, progress, add, {**self.filters, "only_recorded": True})
 
     def _fail_if_missing(self, counts: Mapping[str, int]) -> None:
         if self.on_missing == "fail" and (counts["missing"] or counts["unreadable"]):

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.request import MEGABYTE, Request, Response
 from airflow_provider_telecom.calls.responses import unreadable_response
-from airflow_provider_telecom.vendors.sunsim.arguments import DIRECTIONS, duration_limits
+from airflow_provider_telecom.vendors.sunsim.arguments import CallFilters, Direction, filter_fields
 from airflow_provider_telecom.vendors.sunsim.models import CallList, CallRecord
 from airflow_provider_telecom.vendors.sunsim.requests import SunSimRequests
 from airflow_provider_telecom.vendors.sunsim.responses import METADATA_FIELDS, envelope, require_result
 from airflow_provider_telecom.vendors.sunsim.times import format_period, period
-
-Direction = Literal["outgoing", "incoming"]
 
 _MAX_LIST_BYTES = 64 * MEGABYTE
 _COUNT = re.compile("count|total", re.IGNORECASE)
@@ -49,53 +46,36 @@ class CallListCalls(SunSimRequests):
         Raises TelecomInputError, TelecomAuthError, TelecomRejectedError (a number that is not on the
         contract), TelecomAnswerError. A read. Source: "POST /api/v1/request/getcalllist".
         """
-        request = self._call_list(
-            numbers,
-            period(start, end, self.options.vendor_timezone),
-            direction=direction,
-            duration_from_seconds=duration_from_seconds,
-            duration_to_seconds=duration_to_seconds,
-            only_recorded=only_recorded,
-            is_read=is_read,
-        )
-        return (yield from self._call(request, read_calls))
+        filters: CallFilters = {
+            "direction": direction,
+            "duration_from_seconds": duration_from_seconds,
+            "duration_to_seconds": duration_to_seconds,
+            "only_recorded": only_recorded,
+            "is_read": is_read,
+        }
+        ends = period(start, end, self.options.vendor_timezone)
+        return (yield from self._call(self._list_request(numbers, ends, filters), read_calls))
 
     @endpoint
     def list_call_rows(
-        self, numbers: Sequence[str], start: datetime, end: datetime, filters: Mapping[str, Any]
+        self, numbers: Sequence[str], start: datetime, end: datetime, filters: CallFilters
     ) -> Call[list[Any]]:
         """Return the rows of `list_calls` unchanged, also rows that are not objects.
 
         `start` and `end` are naive and in the vendor's local time, even if its zone is known. `filters` are
-        the filters of `list_calls`, by name. Raises the same errors. A read.
+        the filters of `list_calls`. Raises the same errors. A read.
         Source: "POST /api/v1/request/getcalllist".
         """
         ends = format_period(start, end, self.options.vendor_timezone)
-        request = self._call_list(numbers, ends, **filters)
-        return (yield from self._call(request, lambda answer: _rows(answer)[0]))
+        request = self._list_request(numbers, ends, filters)
+        return (yield from self._call(request, lambda response: _rows(response)[0]))
 
-    def _call_list(
-        self,
-        numbers: Sequence[str],
-        ends: tuple[str, str],
-        *,
-        direction: Direction | None = None,
-        duration_from_seconds: int | None = None,
-        duration_to_seconds: int | None = None,
-        only_recorded: bool = False,
-        is_read: bool | None = None,
-    ) -> Request:
-        # "No limit" is 0 where the document says "empty or 0", and null where it says "empty, use null".
-        shortest, longest = duration_limits(duration_from_seconds, duration_to_seconds)
+    def _list_request(self, numbers: Sequence[str], ends: tuple[str, str], filters: CallFilters) -> Request:
         body = {
             "nums": self._contract_numbers(numbers),
             "periodStart": ends[0],
             "periodEnd": ends[1],
-            "direction": 0 if direction is None else DIRECTIONS[one_of("direction", direction, DIRECTIONS)],
-            "durationFrom": shortest,
-            "durationTo": longest,
-            "isCallRecord": 1 if only_recorded else 0,
-            "isRead": None if is_read is None else int(one_of("is_read", is_read, (True, False))),
+            **filter_fields(filters),
         }
         return self._request("POST", "/request/getcalllist", body=body, max_bytes=_MAX_LIST_BYTES)
 
