@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import Request
 
+JsonObject = dict[str, Any]
+
 
 def bearer_token(request: Request) -> str:
     """Return the token of the Authorization header, or an empty text."""
@@ -20,7 +22,7 @@ def single_parameters(request: Request) -> dict[str, str] | None:
     return query if len(query) == len(request.query_params.multi_items()) else None
 
 
-def json_object(raw: bytes) -> dict[str, Any]:
+def json_object(raw: bytes) -> JsonObject:
     """Return the JSON object in a body. Raises ValueError that says what the body is not."""
     try:
         body = json.loads(raw)

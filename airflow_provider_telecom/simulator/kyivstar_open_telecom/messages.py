@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_telecom.simulator.fields import Field, between, check, is_filled_text, is_object
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import fields
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.requests import Call, Method
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
@@ -36,7 +37,7 @@ def rfc3339(state: VendorState, moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def send_sms(call: Call) -> dict[str, Any]:
+def send_sms(call: Call) -> JsonObject:
     """Accept an SMS. A duplicate is accepted too."""
     check_sender(call.state, call.body["from"])
     needed = segments(call.body["text"])
@@ -46,13 +47,13 @@ def send_sms(call: Call) -> dict[str, Any]:
     return {"reqId": call.request_id, "msgId": message.id, "reservedSmsSegments": needed}
 
 
-def send_transaction(call: Call) -> dict[str, Any]:
+def send_transaction(call: Call) -> JsonObject:
     """Accept a Viber message. A text that matches no agreed template is charged as advertising."""
     fits = any(re.fullmatch(template, call.body["text"]) for template in call.state.viber_templates)
     return _viber(call, "viber_transaction", charged="transaction" if fits else "promotion")
 
 
-def send_promotion(call: Call) -> dict[str, Any]:
+def send_promotion(call: Call) -> JsonObject:
     """Accept a Viber advertisement: a text, a picture, or a text with a picture and a button."""
     extended = call.body.get("contentExtended", {})
     check(extended, _EXTENDED, fields.refuse, "contentExtended.")
@@ -65,7 +66,7 @@ def send_promotion(call: Call) -> dict[str, Any]:
     return _viber(call, "viber_promotion", charged="promotion", content_extended=extended)
 
 
-def _viber(call: Call, kind: str, **facts: Any) -> dict[str, Any]:
+def _viber(call: Call, kind: str, **facts: Any) -> JsonObject:
     check_sender(call.state, call.body["from"])
     message = _accept(call, "viber", ["accepted", "delivered", "seen"], kind, **facts)
     return {"reqId": call.request_id, "mid": message.id}
@@ -86,17 +87,17 @@ def _accept(call: Call, channel: Channel, stages: Sequence[str], kind: str, **fa
     return message
 
 
-def sms_status(call: Call) -> dict[str, Any]:
+def sms_status(call: Call) -> JsonObject:
     """Return an SMS's status: accepted or delivered."""
     return _status(call, "sms", "msgId")
 
 
-def viber_status(call: Call) -> dict[str, Any]:
+def viber_status(call: Call) -> JsonObject:
     """Return a Viber message's status: accepted, delivered or seen."""
     return _status(call, "viber", "mid")
 
 
-def _status(call: Call, channel: Channel, id_field: str) -> dict[str, Any]:
+def _status(call: Call, channel: Channel, id_field: str) -> JsonObject:
     message = call.state.messages[channel].get(call.path["message_id"])
     if message is None or message.environment != call.environment:
         if call.environment == "mock" and call.state.switches.on("mock_status"):

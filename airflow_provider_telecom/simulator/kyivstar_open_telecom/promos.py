@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from airflow_provider_telecom.simulator.fields import Field, is_filled_list, is_filled_text, one_of
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import is_alpha_name, msisdn
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.messages import check_sender, rfc3339
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.promo_list import LIST_QUERY, page
@@ -32,7 +32,7 @@ SETTABLE = ("WAITING", "SUSPENDED")
 AUTHOR = "sim_author"
 
 
-def create(call: Call) -> dict[str, Any]:
+def create(call: Call) -> JsonObject:
     """Create a draft. Its text may contain ${1}, ${2} and so on."""
     check_sender(call.state, call.body["from"])
     promo = Promo(
@@ -48,7 +48,7 @@ def create(call: Call) -> dict[str, Any]:
     return shown(call.state, promo)
 
 
-def list_all(call: Call) -> dict[str, Any]:
+def list_all(call: Call) -> JsonObject:
     """Return one page of this server's promos."""
     mine = [promo for promo in call.state.promos.values() if promo.environment == call.environment]
     for promo in mine:
@@ -57,14 +57,14 @@ def list_all(call: Call) -> dict[str, Any]:
     return {"reqId": call.request_id, "promos": [shown(call.state, promo) for promo in promos], **numbers}
 
 
-def get(call: Call) -> dict[str, Any]:
+def get(call: Call) -> JsonObject:
     """Return one promo with its current status."""
     promo = _found(call)
     settle(call.state, promo, polling=True)
     return _state(call, promo)
 
 
-def add_audience(call: Call) -> dict[str, Any]:
+def add_audience(call: Call) -> JsonObject:
     """Append at most 20,000 recipients to a draft. A duplicate request appends them again."""
     promo = _found(call)
     if promo.status != "DRAFT":
@@ -91,7 +91,7 @@ def _recipient(entry: object, param_count: int) -> tuple[str, tuple[str, ...]]:
     return number, tuple(params)
 
 
-def set_status(call: Call) -> dict[str, Any]:
+def set_status(call: Call) -> JsonObject:
     """Put a promo into the queue, or stop it."""
     promo, wanted = _found(call), call.path["status"]
     settle(call.state, promo)
@@ -112,7 +112,7 @@ def set_status(call: Call) -> dict[str, Any]:
     return answer
 
 
-def _state(call: Call, promo: Promo) -> dict[str, Any]:
+def _state(call: Call, promo: Promo) -> JsonObject:
     """Return a promo, or only the fields that the document promises."""
     whole = shown(call.state, promo)
     if call.state.switches["promo_answer"] == "whole":
@@ -139,7 +139,7 @@ def settle(state: VendorState, promo: Promo, polling: bool = False) -> None:
         promo.progression = None
 
 
-def statistics(call: Call) -> dict[str, Any]:
+def statistics(call: Call) -> JsonObject:
     """Return how many messages were sent, and their states."""
     promo = _found(call)
     settle(call.state, promo)
@@ -163,7 +163,7 @@ def _found(call: Call) -> Promo:
     return promo
 
 
-def shown(state: VendorState, promo: Promo) -> dict[str, Any]:
+def shown(state: VendorState, promo: Promo) -> JsonObject:
     """Return a promo as the vendor shows it."""
     return {
         "id": promo.id,

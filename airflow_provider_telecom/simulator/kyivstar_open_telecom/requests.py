@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
 from airflow_provider_telecom.simulator.fields import Field, check
-from airflow_provider_telecom.simulator.incoming import json_object, single_parameters
+from airflow_provider_telecom.simulator.incoming import JsonObject, json_object, single_parameters
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import refuse
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import NOT_JSON, RefusedError, wrong
 
@@ -26,7 +26,7 @@ class Call:
     request_id: str
     path: Mapping[str, str]
     query: Mapping[str, str]
-    body: dict[str, Any]
+    body: JsonObject
 
     def record(self, kind: str, **facts: object) -> None:
         """Write an effect into the ledger; its `environment` is live, mock or sandbox."""
@@ -39,11 +39,11 @@ class Method:
 
     verb: str
     path: str
-    answer: Callable[[Call], dict[str, Any]]
+    answer: Callable[[Call], JsonObject]
     fields: Mapping[str, Field] | None = None
     query: Mapping[str, Field] = field(default_factory=dict)
 
-    def check(self, request: Request, raw: bytes) -> tuple[dict[str, str], dict[str, Any]]:
+    def check(self, request: Request, raw: bytes) -> tuple[dict[str, str], JsonObject]:
         """Return the query and the body of a request. Raises RefusedError."""
         query = single_parameters(request)
         if query is None:
@@ -54,7 +54,7 @@ class Method:
             check(body, self.fields, refuse)
         return query, body
 
-    def _body(self, raw: bytes) -> dict[str, Any]:
+    def _body(self, raw: bytes) -> JsonObject:
         if not raw and not self.fields:
             return {}
         if self.fields is None:

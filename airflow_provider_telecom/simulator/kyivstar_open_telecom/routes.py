@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from airflow_provider_telecom.simulator.incoming import bearer_token
+from airflow_provider_telecom.simulator.incoming import JsonObject, bearer_token
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import messages, promos, subscribers
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.requests import Call, Method
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import UNKNOWN_ADDRESS, RefusedError
@@ -87,6 +86,6 @@ def _endpoint(simulator: SimulatorState, environment: Environment, method: Metho
     return endpoint
 
 
-def _wrapped(answer: dict[str, Any], request_id: str, correlation_id: str) -> dict[str, Any]:
+def _wrapped(answer: JsonObject, request_id: str, correlation_id: str) -> JsonObject:
     resource = {name: value for name, value in answer.items() if name != "reqId"}
     return {"reqId": request_id, "cid": correlation_id, "resource": resource}

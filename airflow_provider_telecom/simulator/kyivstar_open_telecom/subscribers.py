@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from airflow_provider_telecom.simulator.fields import Field, between, digits_between
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import is_imei, msisdn
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.requests import Call, Method
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
@@ -36,7 +36,7 @@ def _bill(call: Call, number: str, check: str) -> None:
         call.record("billed_check", check=check, msisdn=number)
 
 
-def verify_sim(call: Call) -> dict[str, Any]:
+def verify_sim(call: Call) -> JsonObject:
     """Return whether the SIM was changed within the hours, and whether it is active now."""
     number, subscriber = _subscriber(call)
     since = call.state.simulator.clock.now() - timedelta(hours=call.body["activationHours"])
@@ -45,7 +45,7 @@ def verify_sim(call: Call) -> dict[str, Any]:
     return {"simChanged": int(changed), "isActive": int(subscriber.active)}
 
 
-def check_sim_count(call: Call) -> dict[str, Any]:
+def check_sim_count(call: Call) -> JsonObject:
     """Return how many SIMs the subscriber had within the days: 1 to 10, where 10 may be more."""
     number, subscriber = _subscriber(call)
     since = call.state.simulator.clock.now() - timedelta(days=call.body["daysCount"])
@@ -54,7 +54,7 @@ def check_sim_count(call: Call) -> dict[str, Any]:
     return {"simCount": min(MAX_SIMS, count)}
 
 
-def device_check(call: Call) -> dict[str, Any]:
+def device_check(call: Call) -> JsonObject:
     """Return whether the IMEI is the subscriber's, or how many devices there were within the days."""
     if len(call.query) != 1:
         raise wrong("IMEI, daysPeriod", "exactly one is expected")
@@ -66,7 +66,7 @@ def device_check(call: Call) -> dict[str, Any]:
     return {"imeiRes": "COMPLETELY_MATCHED" if matched else "NOT_MATCHED"}
 
 
-def lifetime_check(call: Call) -> dict[str, Any]:
+def lifetime_check(call: Call) -> JsonObject:
     """Return between how many months ago the SIM was activated or changed."""
     number, subscriber = _subscriber(call)
     now = call.state.simulator.clock.now()
@@ -79,7 +79,7 @@ def lifetime_check(call: Call) -> dict[str, Any]:
     return {"lifetimeDuration": {"from": lower, "to": upper, "timeUnit": "MONTHS"}}
 
 
-def score(call: Call) -> dict[str, Any]:
+def score(call: Call) -> JsonObject:
     """Return the financial score, or 404 if there is none. Only a score is billed."""
     number, subscriber = _subscriber(call)
     if call.query.get("modelId", "7") not in call.state.score_models:
@@ -90,30 +90,14 @@ def score(call: Call) -> dict[str, Any]:
     return {"score": subscriber.score + (0.5 if call.state.switches.on("score_fraction") else 0)}
 
 
+_PATH = "/subscribers/{phone_number}"
+_IMEI_OR_PERIOD = {"IMEI": Field(is_imei, False), "daysPeriod": Field(digits_between(1, MAX_DAYS), False)}
+_MODEL = {"modelId": Field(digits_between(0, 999_999_999), False)}
+
 METHODS = (
-    Method(
-        "POST",
-        "/subscribers/{phone_number}/verify-sim",
-        verify_sim,
-        {"activationHours": Field(between(1, 1_000_000))},
-    ),
-    Method(
-        "POST",
-        "/subscribers/{phone_number}/check-sim-count",
-        check_sim_count,
-        {"daysCount": Field(between(1, MAX_DAYS))},
-    ),
-    Method(
-        "GET",
-        "/subscribers/{phone_number}/device-check",
-        device_check,
-        query={"IMEI": Field(is_imei, False), "daysPeriod": Field(digits_between(1, MAX_DAYS), False)},
-    ),
-    Method("POST", "/subscribers/{phone_number}/lifetime-check", lifetime_check, {}),
-    Method(
-        "GET",
-        "/subscribers/{phone_number}/score",
-        score,
-        query={"modelId": Field(digits_between(0, 999_999_999), False)},
-    ),
+    Method("POST", f"{_PATH}/verify-sim", verify_sim, {"activationHours": Field(between(1, 1_000_000))}),
+    Method("POST", f"{_PATH}/check-sim-count", check_sim_count, {"daysCount": Field(between(1, MAX_DAYS))}),
+    Method("GET", f"{_PATH}/device-check", device_check, query=_IMEI_OR_PERIOD),
+    Method("POST", f"{_PATH}/lifetime-check", lifetime_check, {}),
+    Method("GET", f"{_PATH}/score", score, query=_MODEL),
 )

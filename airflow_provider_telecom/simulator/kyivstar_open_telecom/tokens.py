@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
-from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import (
     TOKEN_SECONDS,
     Environment,
@@ -91,5 +91,5 @@ def _refused(status: int, error: str, description: str, hint: str) -> Response:
     return _json(status, body)
 
 
-def _json(status: int, body: dict[str, Any]) -> Response:
+def _json(status: int, body: JsonObject) -> Response:
     return JSONResponse(body, status, {"Cache-Control": "no-store", "Pragma": "no-cache"})

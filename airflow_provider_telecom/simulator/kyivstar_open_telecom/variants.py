@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
     NO_MESSAGE_STATUS,
     NOT_A_SUBSCRIBER,
@@ -21,7 +22,7 @@ _TEXT_CODES = 1_000_000
 Change = Callable[[Any], Any]
 
 
-def with_variants(answer: dict[str, Any], switches: Switches) -> dict[str, Any]:
+def with_variants(answer: JsonObject, switches: Switches) -> JsonObject:
     """Return a success in the selected variant."""
     if switches["status_case"] == "swapped":
         answer = _changed(answer, _STATUS_FIELDS, lambda text: text.swapcase())
@@ -34,7 +35,7 @@ def with_variants(answer: dict[str, Any], switches: Switches) -> dict[str, Any]:
     return answer
 
 
-def refusal(error: RefusedError, request_id: str, switches: Switches) -> tuple[int, dict[str, Any]]:
+def refusal(error: RefusedError, request_id: str, switches: Switches) -> tuple[int, JsonObject]:
     """Return the HTTP status and the body of a refusal in the selected variant."""
     status, code = error.status, error.code
     if status == 401 and switches["unauthorized"] == "gateway":

@@ -9,9 +9,9 @@ import base64
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from airflow_provider_telecom.simulator.fields import Field, between, is_text, one_of
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.sunsim.fields import is_dialled_number, is_numbers, is_own_number
 from airflow_provider_telecom.simulator.sunsim.models import INCOMING, PhoneCall
 from airflow_provider_telecom.simulator.sunsim.responses import (
@@ -29,7 +29,7 @@ HOSTILE_NAME = "../../../tmp/записывай: меня?.mp3"
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
-def create_callback(state: VendorState, query: dict[str, Any]) -> dict[str, Any]:
+def create_callback(state: VendorState, query: JsonObject) -> JsonObject:
     """Call PhoneFrom and connect it with PhoneTo. A duplicate does it again."""
     number, other = query["PhoneFrom"], query["PhoneTo"]
     check_owned(state, [number])
@@ -47,7 +47,7 @@ def create_callback(state: VendorState, query: dict[str, Any]) -> dict[str, Any]
     return {"callId": call.id} if state.switches["callback_answer"] == "id" else {}
 
 
-def list_calls(state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
+def list_calls(state: VendorState, body: JsonObject) -> JsonObject:
     """Return the calls of the numbers in a period of at most one month, not older than one month."""
     check_owned(state, body["nums"])
     if state.switches.on("strict_filters") and None in (
@@ -84,7 +84,7 @@ def _month_before(state: VendorState, moment: datetime) -> datetime:
     return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
 
 
-def _chosen(state: VendorState, body: dict[str, Any], start: datetime, end: datetime) -> Iterator[PhoneCall]:
+def _chosen(state: VendorState, body: JsonObject, start: datetime, end: datetime) -> Iterator[PhoneCall]:
     direction, is_read = body.get("direction") or None, body.get("isRead")
     shortest, longest = body.get("durationFrom"), body.get("durationTo")
     for number in dict.fromkeys(body["nums"]):
@@ -101,7 +101,7 @@ def _chosen(state: VendorState, body: dict[str, Any], start: datetime, end: date
                 yield call
 
 
-def _row(state: VendorState, call: PhoneCall) -> dict[str, Any]:
+def _row(state: VendorState, call: PhoneCall) -> JsonObject:
     if state.switches.on("other_columns"):
         length, other = str(timedelta(seconds=call.duration)), call.number_to
         when = state.local(call.at).strftime("%d.%m.%y %H:%M")
@@ -118,7 +118,7 @@ def _row(state: VendorState, call: PhoneCall) -> dict[str, Any]:
     }
 
 
-def recording(state: VendorState, query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def recording(state: VendorState, query: JsonObject) -> tuple[JsonObject, JsonObject]:
     """Return the `result` and the other fields of the response with a recording."""
     record_id = query["recordFileId"]
     if record_id not in state.recordings:

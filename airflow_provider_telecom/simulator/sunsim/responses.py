@@ -6,8 +6,8 @@ The vendor does not document its error codes: these are the simulator's own.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.switches import Switches
 
 OK = 0
@@ -49,17 +49,17 @@ def status_of(code: int, switches: Switches) -> int:
     return 404 if code == NOT_FOUND else 400
 
 
-def success_part(switches: Switches) -> dict[str, Any] | None:
+def success_part(switches: Switches) -> JsonObject | None:
     """Return the `error` of a success."""
     return {"zero": error_part(), "text": error_part(OK, "OK"), "null": None}[switches["success_error"]]
 
 
-def error_part(code: int = OK, text: str = "") -> dict[str, Any]:
+def error_part(code: int = OK, text: str = "") -> JsonObject:
     """Return the `error` of a response."""
     return {"errorMessage": text, "errorCode": code}
 
 
-def metadata(api_name: str, now: datetime) -> dict[str, Any]:
+def metadata(api_name: str, now: datetime) -> JsonObject:
     """Return the fields that describe the request in each `result`."""
     return {
         "apiName": api_name,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from airflow_provider_telecom.simulator.fields import Field, check
-from airflow_provider_telecom.simulator.incoming import bearer_token, json_object, single_parameters
+from airflow_provider_telecom.simulator.incoming import (
+    JsonObject,
+    bearer_token,
+    json_object,
+    single_parameters,
+)
 from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.sunsim import calls, settings
 from airflow_provider_telecom.simulator.sunsim.fields import refuse
@@ -29,7 +34,6 @@ from airflow_provider_telecom.simulator.sunsim.state import VendorState
 BASE = "/api/v1"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,22 +45,22 @@ class Method:
 
     verb: Literal["GET", "POST"]
     path: str
-    answer: Callable[[VendorState, dict[str, Any]], Result | tuple[Result, Result]]
+    answer: Callable[[VendorState, JsonObject], JsonObject | tuple[JsonObject, JsonObject]]
     fields: Mapping[str, Field]
 
-    def read(self, request: Request, raw: bytes) -> dict[str, Any]:
+    def read(self, request: Request, raw: bytes) -> JsonObject:
         """Return the values of a request. Raises RefusedError."""
         values = self._query(request, raw) if self.verb == "GET" else self._body(request, raw)
         check(values, self.fields, refuse)
         return values
 
-    def _query(self, request: Request, raw: bytes) -> dict[str, Any]:
+    def _query(self, request: Request, raw: bytes) -> JsonObject:
         query = single_parameters(request)
         if query is None or raw:
             raise RefusedError(UNKNOWN_FIELD, "a parameter comes twice, or there is a body")
         return dict(query)
 
-    def _body(self, request: Request, raw: bytes) -> dict[str, Any]:
+    def _body(self, request: Request, raw: bytes) -> JsonObject:
         check(request.query_params, {}, refuse)
         try:
             return json_object(raw)
@@ -112,7 +116,9 @@ def _endpoint(simulator: SimulatorState, method: Method) -> Endpoint:
     return endpoint
 
 
-def _accepted(state: VendorState, api_name: str, answer: Result | tuple[Result, Result]) -> Response:
+def _accepted(
+    state: VendorState, api_name: str, answer: JsonObject | tuple[JsonObject, JsonObject]
+) -> Response:
     result, outer = answer if isinstance(answer, tuple) else (answer, {})
     callback_form = state.switches["callback_answer"]
     if api_name == calls.CREATE_CALLBACK and callback_form != "envelope":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import uuid
 from datetime import timedelta
-from typing import Any
 
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.state import SimulatorState
 from airflow_provider_telecom.simulator.sunsim.models import INCOMING, OUTGOING, PhoneCall
 from airflow_provider_telecom.simulator.sunsim.tokens import CONTRACT
@@ -53,7 +53,7 @@ def seed_calls(simulator: SimulatorState, number: str, recordings: dict[str, byt
     return calls
 
 
-def settings_of(number: str, place: int, switches: Switches) -> dict[str, Any]:
+def settings_of(number: str, place: int, switches: Switches) -> JsonObject:
     """Return the settings of a number of the contract; `place` is its position, from 0."""
     numbers = [(place + 1) * 10 + 1]
     numbers += [one for one in VIP_PROFILES if one // 10 == place + 1]
@@ -70,7 +70,7 @@ def settings_of(number: str, place: int, switches: Switches) -> dict[str, Any]:
     }
 
 
-def _show_as_sample(profile: dict[str, Any]) -> None:
+def _show_as_sample(profile: JsonObject) -> None:
     """Change a profile to look like the one in the document's sample."""
     first, second = profile["scheduleBlocks"]
     first["redirectNums"].append({**first["redirectNums"][0], "id": first["id"] + 1000, "num": 0})
@@ -81,7 +81,7 @@ def _show_as_sample(profile: dict[str, Any]) -> None:
     profile["workdayDefDay"] = 1
 
 
-def _profile(profile_id: int, shorter: int) -> dict[str, Any]:
+def _profile(profile_id: int, shorter: int) -> JsonObject:
     """Return a profile in which each time ends `shorter` seconds before the next begins."""
     work = {day: _WORK if day <= 5 else [] for day in range(1, 8)}
     rest = {day: _REST if day <= 5 else _ALL_DAY for day in range(1, 8)}
@@ -92,7 +92,7 @@ def _profile(profile_id: int, shorter: int) -> dict[str, Any]:
     return {"scheduleBlocks": blocks, "id": profile_id, "isUseCalendar": 0, "workdayDefDay": 0}
 
 
-def _block(block_id: int, name: str, hours: dict[int, list[tuple[int, int]]], shorter: int) -> dict[str, Any]:
+def _block(block_id: int, name: str, hours: dict[int, list[tuple[int, int]]], shorter: int) -> JsonObject:
     days = {
         str(day): {"times": [{"time_start": start, "time_end": end - shorter} for start, end in times]}
         for day, times in hours.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.simulator.fields import (
     Field,
@@ -15,6 +15,7 @@ from airflow_provider_telecom.simulator.fields import (
     is_text,
     one_of,
 )
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.sunsim import fields
 from airflow_provider_telecom.simulator.sunsim.calls import check_owned
 from airflow_provider_telecom.simulator.sunsim.responses import (
@@ -30,7 +31,6 @@ from airflow_provider_telecom.simulator.sunsim.seed import DAY_SECONDS, DIAL_MOD
 if TYPE_CHECKING:
     from airflow_provider_telecom.simulator.sunsim.state import VendorState
 
-Settings = dict[str, Any]
 
 WEEKDAYS = tuple(str(day) for day in range(1, 8))
 _FIXED = ("contractNum", "vatsModeCode")
@@ -76,14 +76,14 @@ GET = {"nums": Field(fields.is_numbers)}
 SET = {key: Field(is_filled_list, required=False, items=_NUMBER) for key in ("vatsSettings", "vatssettings")}
 
 
-def get_settings(state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
+def get_settings(state: VendorState, body: JsonObject) -> JsonObject:
     """Return the settings of the numbers."""
     check_owned(state, body["nums"])
     numbers = dict.fromkeys(body["nums"])
     return {state.switches["settings_key"]: [_shown(state, number) for number in numbers]}
 
 
-def _shown(state: VendorState, number: str) -> Settings:
+def _shown(state: VendorState, number: str) -> JsonObject:
     settings = state.settings[number]
     if number in state.replaced:
         old, progression = state.replaced[number]
@@ -91,12 +91,12 @@ def _shown(state: VendorState, number: str) -> Settings:
     return {**settings, "num": f"8{settings['num']}"} if state.switches.on("long_numbers") else settings
 
 
-def set_settings(state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
+def set_settings(state: VendorState, body: JsonObject) -> JsonObject:
     """Store edited settings, all or none. The last writer wins."""
     key = state.switches["settings_key"]
     if list(body) != [key]:
         raise RefusedError(UNKNOWN_FIELD if body else MISSING_FIELD, f"the settings must be in {key}")
-    edited: list[Settings] = [{**one, "num": one["num"][-10:]} for one in body[key]]
+    edited: list[JsonObject] = [{**one, "num": one["num"][-10:]} for one in body[key]]
     numbers = [one["num"] for one in edited]
     check_owned(state, numbers)
     if len(set(numbers)) < len(numbers):
@@ -113,7 +113,7 @@ def set_settings(state: VendorState, body: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _check_number(state: VendorState, old: Settings, new: Settings) -> None:
+def _check_number(state: VendorState, old: JsonObject, new: JsonObject) -> None:
     for name in _FIXED:
         if new[name] != old[name]:
             raise RefusedError(NOT_EDITABLE, f"{name} cannot be edited")
@@ -125,7 +125,9 @@ def _check_number(state: VendorState, old: Settings, new: Settings) -> None:
             _check_profile(before, profile, state.switches.on("last_seconds"))
 
 
-def _paired(old: Sequence[Settings], new: Sequence[Settings], what: str) -> list[tuple[Settings, Settings]]:
+def _paired(
+    old: Sequence[JsonObject], new: Sequence[JsonObject], what: str
+) -> list[tuple[JsonObject, JsonObject]]:
     """Return each new item with the old one of the same id. All old items must be present, and no others."""
     known = {one["id"]: one for one in old}
     if sorted(one["id"] for one in new) != sorted(known):
@@ -133,7 +135,7 @@ def _paired(old: Sequence[Settings], new: Sequence[Settings], what: str) -> list
     return [(one, known[one["id"]]) for one in new]
 
 
-def _check_profile(old: Settings, new: Settings, last_seconds: bool) -> None:
+def _check_profile(old: JsonObject, new: JsonObject, last_seconds: bool) -> None:
     if new["isUseCalendar"]:
         if new["workdayDefDay"] == 0:
             raise RefusedError(BAD_VALUE, "workdayDefDay is a weekday, 1 to 7")
@@ -149,7 +151,7 @@ def _check_profile(old: Settings, new: Settings, last_seconds: bool) -> None:
             _check_day(day, spans, last_seconds)
 
 
-def _check_redirects(old: Settings, new: Settings) -> None:
+def _check_redirects(old: JsonObject, new: JsonObject) -> None:
     known = {redirect["id"] for redirect in old["redirectNums"]}
     ids = [redirect["id"] for redirect in new["redirectNums"] if redirect["id"] != _NEW_REDIRECT]
     if not known.issuperset(ids) or len(set(ids)) < len(ids):
@@ -159,7 +161,7 @@ def _check_redirects(old: Settings, new: Settings) -> None:
         raise RefusedError(BAD_VALUE, "redirectNums.num")
 
 
-def _spans(day: str, profile: Settings) -> list[tuple[int, int]]:
+def _spans(day: str, profile: JsonObject) -> list[tuple[int, int]]:
     schedules = [block["scheduleJson"]["schedule"] for block in profile["scheduleBlocks"]]
     times = [time for schedule in schedules for time in schedule["days"][day]["times"]]
     return sorted((time["time_start"], time["time_end"]) for time in times)
@@ -174,7 +176,7 @@ def _check_day(day: str, spans: list[tuple[int, int]], last_seconds: bool) -> No
         raise RefusedError(BAD_SCHEDULE, f"day {day}: times overlap or leave a gap")
 
 
-def _keep(state: VendorState, old: Settings, new: Settings) -> None:
+def _keep(state: VendorState, old: JsonObject, new: JsonObject) -> None:
     """Store the new settings. The texts that describe a code stay the vendor's."""
     terms = {block["id"]: block["typTerm"] for one in old["profiles"] for block in one["scheduleBlocks"]}
     for profile in new["profiles"]:
@@ -186,7 +188,7 @@ def _keep(state: VendorState, old: Settings, new: Settings) -> None:
     state.settings[new["num"]] = new | {"vatsModeTerm": old["vatsModeTerm"]}
 
 
-def _keep_redirect(state: VendorState, redirect: Settings) -> None:
+def _keep_redirect(state: VendorState, redirect: JsonObject) -> None:
     redirect["id"] = redirect["id"] or 1 + state.simulator.random.getrandbits(29)
     if state.switches.on("plain_redirects") and redirect["num"] != _NO_NUMBER:
         redirect["num"] = int(str(redirect["num"])[-10:])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal
 
 from airflow_provider_telecom.simulator import credentials
+from airflow_provider_telecom.simulator.incoming import JsonObject
 from airflow_provider_telecom.simulator.state import Progression, SimulatorState
 from airflow_provider_telecom.simulator.sunsim.models import PhoneCall
 from airflow_provider_telecom.simulator.sunsim.responses import UnauthorizedError
@@ -40,10 +41,10 @@ class VendorState:
             number: seed_calls(state, number, self.recordings) for number in NUMBERS
         }
         self.vip_profiles = set(VIP_PROFILES)
-        self.settings: dict[str, dict[str, Any]] = {
+        self.settings: dict[str, JsonObject] = {
             number: settings_of(number, place, self.switches) for place, number in enumerate(NUMBERS)
         }
-        self.replaced: dict[str, tuple[dict[str, Any], Progression]] = {}
+        self.replaced: dict[str, tuple[JsonObject, Progression]] = {}
         self._parent_id = self.new_id()
 
     def new_id(self) -> str:
@@ -76,7 +77,7 @@ class VendorState:
         if not alive:
             raise UnauthorizedError
 
-    def mint(self, via: Literal["create", "refresh"]) -> dict[str, Any]:
+    def mint(self, via: Literal["create", "refresh"]) -> JsonObject:
         """Create a new pair, which invalidates the previous one, and return it as the vendor shows it.
 
         With the switch `create_keeps` access tokens stay valid after a creation.

@@ -7,7 +7,9 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, Literal
+from typing import Literal
+
+from airflow_provider_telecom.simulator.incoming import JsonObject
 
 ACCESS_LIFE = timedelta(hours=24)
 REFRESH_LIFE = timedelta(hours=25)
@@ -40,7 +42,7 @@ def jwt(kind: Literal["access", "refresh"], ids: tuple[str, str], expires: datet
     return f"{_part({'alg': 'RS256', 'typ': 'JWT'})}.{_part(claims)}.{signature}"
 
 
-def _part(fields: dict[str, Any]) -> str:
+def _part(fields: JsonObject) -> str:
     return _base64url(json.dumps(fields, separators=(",", ":")).encode())
 
 

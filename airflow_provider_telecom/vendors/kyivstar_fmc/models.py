@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -63,12 +63,12 @@ class CallRecord(BaseModel):
             raise TelecomAnswerError(error.text) from None
 
 
-def normalized(record: Mapping[str, Any]) -> dict[str, Any]:
+def normalized(record: Mapping[str, object]) -> dict[str, object]:
     """Return a record with the known field names in lower case. The vendor may write them in any case.
 
     Raises TelecomInputError if a field is present twice.
     """
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
     for key, value in record.items():
         name = key.strip().casefold()
         name = name if name in NAMES else key
@@ -78,7 +78,7 @@ def normalized(record: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def start_timestamp_of(record: Mapping[str, Any]) -> object:
+def start_timestamp_of(record: Mapping[str, object]) -> object:
     """Return a record's `start_timestamp`; None if it has none, or two."""
     try:
         return normalized(record).get("start_timestamp")

@@ -40,7 +40,7 @@ COLUMNS = (
 )
 
 
-def to_row(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
+def to_row(record: Mapping[str, object], region: str = "UA") -> dict[str, Any]:
     """Return a record as a row. Raises TelecomInputError, which holds no value of the record."""
     fields = normalized(record)
     duration = _seconds(fields)
@@ -64,14 +64,14 @@ def to_row(record: Mapping[str, Any], region: str = "UA") -> dict[str, Any]:
     }
 
 
-def _seconds(fields: Mapping[str, Any]) -> int:
+def _seconds(fields: Mapping[str, object]) -> int:
     text = _text(fields, "duration").strip()
     if not (text.isascii() and text.isdigit()) or int(text) > MAX_DURATION_SECONDS:
         raise TelecomInputError("duration", "must be a whole number of seconds")
     return int(text)
 
 
-def _text(fields: Mapping[str, Any], name: str) -> str:
+def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise TelecomInputError(name, "is missing" if value in (None, "") else "must be a text")

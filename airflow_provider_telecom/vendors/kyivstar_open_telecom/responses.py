@@ -22,6 +22,8 @@ from airflow_provider_telecom.calls.responses import (
 
 T = TypeVar("T")
 
+JsonObject = Mapping[str, Any]
+
 CODE_NOT_FOUND = "1040"
 """For a message: unknown, or still on its way. For a number: not a subscriber. Found in public clients."""
 
@@ -89,7 +91,7 @@ def _refuse(response: Response) -> None:
     raise_for_status(response, lambda: found)
 
 
-def _refuse_errors(part: Mapping[str, Any], whole: Mapping[str, Any], response: Response) -> None:
+def _refuse_errors(part: JsonObject, whole: JsonObject, response: Response) -> None:
     """Raise an error if a part of a 2xx response mentions an error."""
     code = _code(part.get("errorCode"))
     if code is None and not _mentions_an_error(part):
@@ -105,7 +107,7 @@ def _refuse_errors(part: Mapping[str, Any], whole: Mapping[str, Any], response: 
     raise TelecomRejectedError(_complaint_of(part).text or "refused", status=response.status, code=code)
 
 
-def _mentions_an_error(part: Mapping[str, Any]) -> bool:
+def _mentions_an_error(part: JsonObject) -> bool:
     """Return whether fields mention an error without an `errorCode`. `errorMsg` is allowed with code 0."""
     if part.get("success") is False:
         return True
@@ -125,7 +127,7 @@ def _object(response: Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _complaint_of(body: Mapping[str, Any]) -> ErrorDetails:
+def _complaint_of(body: JsonObject) -> ErrorDetails:
     error = body.get("error")
     if isinstance(error, dict):
         return ErrorDetails(None, _text(error.get("message")))

@@ -7,7 +7,6 @@ success only if it has the documented form or holds nothing. The meaning of any 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +19,8 @@ from airflow_provider_telecom.calls.responses import (
     read_json,
     unreadable_response,
 )
+
+JsonObject = dict[str, Any]
 
 METADATA_FIELDS = frozenset({"apiName", "apiVersion", "callTime", "responseDuration"})
 """The fields of each `result` that describe the request."""
@@ -36,7 +37,7 @@ _ID_NAME = re.compile(r".*(Id|ID|_id|uuid)|id", re.ASCII)
 _SUCCESS_CODES = frozenset({"", "0", "200"})
 
 
-def envelope(response: Response) -> dict[str, Any]:
+def envelope(response: Response) -> JsonObject:
     """Return the envelope of a success. Raises a TelecomError for anything else."""
     if response.status == 404 and _error_details(response.body) == ErrorDetails():  # not from SunSim
         raise TelecomRejectedError("there is nothing at this address: check host and api_path", status=404)
@@ -73,7 +74,7 @@ def rejects_token(response: Response) -> bool:
     return error_details.code == "401" or (error_details.code is not None and names_dead_token is not None)
 
 
-def effect_result(response: Response, *, documented: bool) -> dict[str, Any]:
+def effect_result(response: Response, *, documented: bool) -> JsonObject:
     """Return the content of the response to an effect, without error and code, if the effect happened.
 
     `documented`: the document shows the response, as an envelope. Otherwise an empty response, or an object
@@ -93,7 +94,7 @@ def effect_result(response: Response, *, documented: bool) -> dict[str, Any]:
     return {**others, **result}
 
 
-def _is_success(body: Mapping[str, Any], result: object, others: Mapping[str, Any], documented: bool) -> bool:
+def _is_success(body: JsonObject, result: object, others: JsonObject, documented: bool) -> bool:
     """Return whether an envelope without a refusal says, by its code or content, that an effect happened."""
     error, code = body.get("error") or {}, body.get("code")
     extra = {name: value for name, value in error.items() if name not in ("errorCode", "errorMessage")}
@@ -105,7 +106,7 @@ def _is_success(body: Mapping[str, Any], result: object, others: Mapping[str, An
     return _has_code_0(body) or (has_result and all(map(_holds_only_ids, (others, result))))
 
 
-def _holds_only_ids(fields: Mapping[str, Any]) -> bool:
+def _holds_only_ids(fields: JsonObject) -> bool:
     """Return whether all fields are ids of what was created, or describe the request."""
     return all(name in METADATA_FIELDS or _is_id(name, value) for name, value in fields.items())
 
@@ -115,7 +116,7 @@ def _is_id(name: str, value: object) -> bool:
     return bool(is_filled) and _ID_NAME.fullmatch(name) is not None
 
 
-def require_result(body: Mapping[str, Any], response: Response) -> dict[str, Any]:
+def require_result(body: JsonObject, response: Response) -> JsonObject:
     """Return the `result` of an envelope. Raises TelecomAnswerError if there is none."""
     result = body.get("result")
     if not isinstance(result, dict):
@@ -140,7 +141,7 @@ def _error_details(body: bytes) -> ErrorDetails:
     return _complaint_of(found) if isinstance(found, dict) else ErrorDetails()
 
 
-def _complaint_of(body: Mapping[str, Any]) -> ErrorDetails:
+def _complaint_of(body: JsonObject) -> ErrorDetails:
     error = body.get("error")
     if not isinstance(error, dict):
         return ErrorDetails(None, error if isinstance(error, str) else "")
@@ -148,7 +149,7 @@ def _complaint_of(body: Mapping[str, Any]) -> ErrorDetails:
     return ErrorDetails(_code(code), text if isinstance(text, str) else "")
 
 
-def _has_code_0(body: Mapping[str, Any]) -> bool:
+def _has_code_0(body: JsonObject) -> bool:
     error = body.get("error")
     return isinstance(error, dict) and _ZERO.fullmatch(str(error.get("errorCode")).strip()) is not None
 

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from functools import lru_cache
-from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164_or_none
@@ -68,7 +67,7 @@ _MAX_SECONDS = 10**9
 _MAX_NUMBER_LENGTH = 32
 
 
-def to_row(record: object, zone: tzinfo | None = None, region: str = "RU") -> dict[str, Any]:
+def to_row(record: object, zone: tzinfo | None = None, region: str = "RU") -> dict[str, object]:
     """Return a row of a call list as a row of the table. `zone` is the vendor's time zone, if known.
 
     Raises TelecomInputError for a row that is not an object, and for an invalid time.
@@ -94,7 +93,7 @@ def to_row(record: object, zone: tzinfo | None = None, region: str = "RU") -> di
     }
 
 
-def time_of(record: Mapping[str, Any]) -> datetime | None:
+def time_of(record: Mapping[str, object]) -> datetime | None:
     """Return when a call began, in the vendor's local time; None if no field has a time in a known form.
 
     Raises TelecomInputError for a field that should hold a time and does not.
@@ -127,7 +126,7 @@ class WindowDeduplicator:
         """Begin the next window."""
         self._previous, self._current = self._current, Counter()
 
-    def accepts(self, record: Mapping[str, Any], start: datetime, end: datetime) -> bool:
+    def accepts(self, record: Mapping[str, object], start: datetime, end: datetime) -> bool:
         """Return whether a row belongs to the window from `start` to before `end`, and is not a duplicate.
 
         Raises TelecomInputError for a row with a time outside of the window: the time or the window is not
@@ -143,9 +142,9 @@ class WindowDeduplicator:
         return self._current[digest] > self._previous[digest]
 
 
-def _normalized(record: Mapping[str, Any]) -> dict[str, Any]:
+def _normalized(record: Mapping[str, object]) -> dict[str, object]:
     """Return a row's fields by names without case and separators; of two equal names, the first field."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
     for name, value in record.items():
         fields.setdefault(_normalized_name(name), value)
     return fields
@@ -156,7 +155,7 @@ def _normalized_name(name: str) -> str:
     return re.sub(r"[_\- ]", "", name).casefold()
 
 
-def _text(fields: Mapping[str, Any], *names: str) -> str | None:
+def _text(fields: Mapping[str, object], *names: str) -> str | None:
     for value in map(fields.get, names):
         if isinstance(value, (str, int)) and not isinstance(value, bool) and (text := str(value).strip()):
             return text

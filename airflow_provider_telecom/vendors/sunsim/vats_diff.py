@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from typing import Any
 
 from airflow_provider_telecom.vendors.sunsim.vats_schedule import DAYS, Settings, iter_objects
-from airflow_provider_telecom.vendors.sunsim.vats_settings import SettingsList, label, number_of
+from airflow_provider_telecom.vendors.sunsim.vats_settings import Entry, SettingsList, label, number_of
 
 MAX_NAMED_DIFFERENCES = 10
 _DESCRIPTIONS = frozenset({"dialModeTerm", "vatsModeTerm"})
@@ -48,26 +47,25 @@ def restore_unedited(wanted: Sequence[Settings], read: SettingsList) -> list[Set
     return [_restored(entry, other) for entry, other in _pairs(deepcopy(list(wanted)), read)]
 
 
-def _restored(entry: Mapping[str, Any], read: Mapping[str, Any]) -> Settings:
+def _restored(entry: Entry, read: Entry) -> Settings:
     known = {str(profile.get("id")): profile for profile in iter_objects(read.get("profiles"))}
 
-    def restored(profile: Any) -> Any:
-        before = known.get(str(profile.get("id"))) if isinstance(profile, dict) else None
-        return deepcopy(before) if before and not any(_differences("", profile, before)) else profile
+    def restored(profile: object) -> object:
+        if not isinstance(profile, dict) or not (before := known.get(str(profile.get("id")))):
+            return profile
+        return profile if any(_differences("", profile, before)) else deepcopy(before)
 
     profiles = entry["profiles"]
     return {**entry, "profiles": [*map(restored, profiles)] if isinstance(profiles, list) else profiles}
 
 
-def _pairs(
-    wanted: SettingsList, found: SettingsList
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+def _pairs(wanted: SettingsList, found: SettingsList) -> Iterator[tuple[Entry, Entry]]:
     by_number = {number_of(entry): entry for entry in found}
     for entry in wanted:
         yield entry, by_number.get(number_of(entry), {})
 
 
-def _differences(place: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+def _differences(place: str, wanted: Entry, found: Entry) -> Iterator[str]:
     for name, value in wanted.items():
         other = found.get(name)
         if name in _LIST_ITEMS and isinstance(value, list):
@@ -79,20 +77,20 @@ def _differences(place: str, wanted: Mapping[str, Any], found: Mapping[str, Any]
             yield f"{place}: {name}"
 
 
-def _list_differences(place: str, name: str, wanted: list[Any], found: list[Any]) -> Iterator[str]:
+def _list_differences(place: str, name: str, wanted: list[object], found: list[object]) -> Iterator[str]:
     items, others = _keyed(name, wanted), dict(_keyed(name, found))
     if len(items) != len(found) or {key for key, _ in items} != set(others):
         yield f"{place}: {name}"
         return
     for key, item in items:
-        where = f"{place}, {_LIST_ITEMS[name]} {key}"
-        if isinstance(item, dict) and isinstance(others[key], dict):
-            yield from _differences(where, item, others[key])
-        elif item != others[key]:
+        where, other = f"{place}, {_LIST_ITEMS[name]} {key}", others[key]
+        if isinstance(item, dict) and isinstance(other, dict):
+            yield from _differences(where, item, other)
+        elif item != other:
             yield where
 
 
-def _keyed(name: str, items: list[Any]) -> list[tuple[str, Any]]:
+def _keyed(name: str, items: list[object]) -> list[tuple[str, object]]:
     """Return each item with its id; redirects with their position from 1, which is the order of dialling."""
     if name == "redirectNums":
         return [(str(position), item) for position, item in enumerate(items, 1)]
@@ -111,5 +109,5 @@ def _last_ten_digits(number: object) -> str:
     return re.sub(r"\D", "", str(number))[-10:]
 
 
-def _sorted(times: list[Any]) -> list[str]:
+def _sorted(times: list[object]) -> list[str]:
     return sorted(json.dumps(time, sort_keys=True) for time in times)

@@ -30,7 +30,9 @@ from airflow_provider_telecom.vendors.sunsim.vats_schedule import (
     uses_inclusive_ends,
 )
 
-SettingsList = Sequence[Mapping[str, Any]]
+Entry = Mapping[str, Any]
+"""The settings of one number."""
+SettingsList = Sequence[Entry]
 
 _DOCUMENTED_NUMBER = re.compile(r"(8|\+7)?[0-9]{10}")
 
@@ -58,7 +60,7 @@ def numbers_of(settings: SettingsList) -> list[str]:
     return numbers
 
 
-def number_of(entry: Mapping[str, Any]) -> str:
+def number_of(entry: Entry) -> str:
     """Return the number of an entry as ten digits, or an empty text if it has none."""
     value = entry.get("num")
     is_number = isinstance(value, (str, int)) and not isinstance(value, bool)
@@ -66,7 +68,7 @@ def number_of(entry: Mapping[str, Any]) -> str:
     return digits[-10:] if 10 <= len(digits) <= 11 else ""
 
 
-def label(entry: Mapping[str, Any]) -> str:
+def label(entry: Entry) -> str:
     """Return how errors name an entry: `number 90000***00`."""
     return f"number {mask_number(number_of(entry))}"
 
