@@ -26,7 +26,7 @@ WORDS = {
     ColumnType.INT64: "int64",
     ColumnType.DECIMAL: "decimal",
     ColumnType.BOOL: "bool",
-    ColumnType.TIMESTAMP: "moment",
+    ColumnType.TIMESTAMP: "timestamp",
     ColumnType.JSON: "JSON",
 }
 

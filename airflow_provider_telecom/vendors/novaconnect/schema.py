@@ -23,14 +23,14 @@ _COST = Column(
 _VALUE = Column(
     "value",
     ColumnType.INT64,
-    "the traffic, both ways; the document names no unit",
+    "the traffic in both directions; the document names no unit",
     "not documented, assumed bytes",
 )
 _SIM = (
     Column("sim_id", ColumnType.INT64, "the SIM's id (the vendor's `id`)"),
     Column("original_number", ColumnType.TEXT, "the SIM's number"),
     Column("iccid", ColumnType.TEXT, "the SIM's ICCID"),
-    Column("name", ColumnType.TEXT, "the SIM's name, as it is now"),
+    Column("name", ColumnType.TEXT, "the SIM's present name"),
 )
 
 
@@ -42,24 +42,22 @@ def _time(name: str, meaning: str) -> tuple[Column, Column]:
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "sessions": (
         *(_SID, *_time("start", "when the session began"), *_time("end", "when it ended")),
-        Column("country_name", ColumnType.TEXT, "the country, as the operator above the vendor calls it"),
-        Column("operator_name", ColumnType.TEXT, "the operator, as the operator above the vendor calls it"),
+        Column("country_name", ColumnType.TEXT, "the country, in the words of the vendor's operator"),
+        Column("operator_name", ColumnType.TEXT, "the operator, in the words of the vendor's operator"),
         Column("operator_code", ColumnType.TEXT, "MCC and MNC, as one text"),
         *(_COST, _VALUE, *_SIM, RAW),
     ),
     "days": (
         _SID,
-        Column("day", ColumnType.TEXT, "the day, whatever the zone of the vendor's midnights", "YYYY-MM-DD"),
-        *_time("day", "the moment that stands for the day"),
+        Column("day", ColumnType.TEXT, "the day, whatever the vendor's time zone", "YYYY-MM-DD"),
+        *_time("day", "the time that stands for the day"),
         *(_COST, _VALUE, *_SIM, RAW),
     ),
     "calls_and_sms": (
         Column("sid", ColumnType.INT64, "the action's id"),
         *_time("date", "when it was sent or received"),
-        Column(
-            "type", ColumnType.TEXT, "`call`, `in_sms`, `out_sms`, `ussd`, or another word of the vendor's"
-        ),
-        Column("to_number", ColumnType.TEXT, "the number that it went to"),
+        Column("type", ColumnType.TEXT, "`call`, `in_sms`, `out_sms`, `ussd`, or another word of the vendor"),
+        Column("to_number", ColumnType.TEXT, "the number that was called or written to"),
         Column("session_cost", ColumnType.DECIMAL, "the cost", "EUR"),
         *(*_SIM, RAW),
     ),
