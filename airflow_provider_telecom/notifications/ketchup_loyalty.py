@@ -1,5 +1,8 @@
-"""Notifiers of KetchUp Loyalty. The key of what is told is the message's reference, so the vendor, too,
-sends it once, even where two hosts tell it at the same time."""
+"""Notifiers of KetchUp Loyalty.
+
+The deduplication key of an event is the message's idempotency key, so KetchUp sends it once, even if two
+hosts send it at the same time.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class KetchUpNotifier(NumberNotifier, TextNotifier):
-    """Tell it through a `ketchup_loyalty` connection."""
+    """Base class of KetchUp's notifiers."""
 
     template_fields: Sequence[str] = (
         *dict.fromkeys((*NumberNotifier.template_fields, *TextNotifier.template_fields)),
@@ -30,9 +33,9 @@ class KetchUpNotifier(NumberNotifier, TextNotifier):
 
 
 class KetchUpSmsNotifier(KetchUpNotifier):
-    """Tell it by SMS, one paid segment a recipient: 160 characters of GSM-7, or 70 of any alphabet.
+    """Send an SMS, one paid segment a recipient: 160 characters of GSM-7, or 70 of any alphabet.
 
-    :param originator: the sender, at most 14 characters; the connection's without it.
+    :param originator: the sender, at most 14 characters; by default the connection's.
 
     See `TelecomNotifier`, `TextNotifier` and `NumberNotifier` for the rest. Source: "Отправка SMS".
     """
@@ -53,9 +56,9 @@ class KetchUpSmsNotifier(KetchUpNotifier):
 
 
 class KetchUpViberNotifier(KetchUpNotifier):
-    """Tell it by a Viber message of at most 1000 characters; who has no Viber is not told.
+    """Send a Viber message of at most 1000 characters. Recipients without Viber get nothing.
 
-    :param sender: the alpha name; the connection's `viber_sender` without it.
+    :param sender: the alpha name; by default the connection's `viber_sender`.
 
     See `TelecomNotifier`, `TextNotifier` and `NumberNotifier` for the rest.
     Source: "Отправка Viber-сообщения".

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of, percent
 from airflow_provider_telecom.tasks.arguments import SensorArguments
-from airflow_provider_telecom.tasks.literals import is_literal
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.tasks.sensor import TelecomSensor
 from airflow_provider_telecom.vendors.ketchup_loyalty import VENDOR
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
@@ -15,6 +16,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import (
     check_file_key,
     exactly_one,
     optional_count,
+    optional_percent,
     parse_list,
 )
 
@@ -23,7 +25,7 @@ _WEBHOOKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
 
 
 class KetchUpSensor(TelecomSensor):
-    """Waits for something at a `ketchup_loyalty` connection."""
+    """Base class of KetchUp's sensors."""
 
     vendor = VENDOR
 
@@ -31,10 +33,10 @@ class KetchUpSensor(TelecomSensor):
 class KetchUpSmsDeliveredSensor(KetchUpSensor):
     """Wait until an SMS is delivered; return `{"message_id", "status", "price", "currency"}`.
 
-    Raises TelecomMissedError when it expired or failed.
+    Raises TelecomFailedError if it expired or failed.
 
     :param message_id: the vendor's id of the SMS.
-    :param reference: our key of it, in place of the id.
+    :param reference: our key, in place of the id.
 
     Source: "Получение статусов смс" of the vendor's document.
     """
@@ -64,17 +66,17 @@ class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
         {"tasks", "sent", "delivered", "undeliverable", "expired", "unknown", "undelivered", "price",
          "currency"}
 
-    where `sent` counts what went out, whatever came of it, `undelivered` is the undeliverable and the expired
-    ones, and `price` is a string. Raises TelecomMissedError when fewer than `min_delivered_percent` were
-    delivered, or no longer can be.
+    where `sent` counts all SMS that have gone out, `undelivered` the undeliverable and the expired ones, and
+    `price` is a string. Raises TelecomFailedError if fewer than `min_delivered_percent` were delivered, or
+    can't be any more.
 
     :param sms_task_ids: the vendor's ids of batches: one, a list, or the text of a list.
     :param expected: how many SMS the batches have in all, as the sending operator counted them (`accepted`).
-        A batch does not say it: without it one that is still going out may seem finished.
+        A batch does not say it: without it a batch that is still being sent may seem finished.
     :param min_delivered_percent: how many of them must be delivered, 0 to 100. With `expected` the sensor
-        ends as soon as so many are, or no longer can be; without it, it judges at the end.
-    :param min_final_percent: what share must have final receipts before it ends, 100 unless given. Messages
-        of unknown state never get one, perhaps: with less than 100 they are not waited for.
+        ends as soon as so many are, or can't be any more; without it, it decides at the end.
+    :param min_final_percent: the percentage that must have final receipts before it ends, by default 100.
+        SMS of unknown state may never get a receipt: with less than 100 the sensor does not wait for them.
 
     Source: "Получение статусов смс", GET /sms/task/{id}, of the vendor's document.
     """
@@ -99,15 +101,10 @@ class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
     ) -> None:
         super().__init__(**kwargs)
         self.sms_task_ids, self.expected = sms_task_ids, expected
-        if is_literal(sms_task_ids):
-            parse_list("sms_task_ids", sms_task_ids)
-        if is_literal(expected):
-            optional_count("expected", expected)
-        self.min_delivered_percent = (
-            None
-            if min_delivered_percent is None
-            else str(percent("min_delivered_percent", min_delivered_percent))
-        )
+        check_if_literal(sms_task_ids, partial(parse_list, "sms_task_ids"))
+        check_if_literal(expected, partial(optional_count, "expected"))
+        least = optional_percent("min_delivered_percent", min_delivered_percent)
+        self.min_delivered_percent = None if least is None else str(least)
         self.min_final_percent = str(percent("min_final_percent", min_final_percent))
         self._prepare_start_from_trigger()
 
@@ -115,12 +112,13 @@ class KetchUpSmsTaskFinishedSensor(KetchUpSensor):
 class KetchUpViberDeliveredSensor(KetchUpSensor):
     """Wait until a Viber message is delivered; return `{"message_id", "status", "price", "currency"}`.
 
-    Raises TelecomMissedError when it ended otherwise: the number is not at Viber (`not-viber-user`), or
-    the message expired or failed.
+    Raises TelecomFailedError if the number is not at Viber (`not-viber-user`), or the message expired or
+    failed.
 
     :param message_id: the vendor's id of the message.
-    :param reference: our key of it, in place of the id.
-    :param until: `delivered` (default), or `read`; one that nobody opens is waited for until `timeout`.
+    :param reference: our key, in place of the id.
+    :param until: `delivered` (default), or `read`: if nobody opens the message, the sensor waits until
+        `timeout`.
 
     Source: "Получение статусов Viber-сообщения" of the vendor's document.
     """
@@ -148,12 +146,11 @@ class KetchUpViberDeliveredSensor(KetchUpSensor):
 class KetchUpHlrFinishedSensor(KetchUpSensor):
     """Wait until one or many HLR look-ups have a result; return `{"statuses", "results"}`.
 
-    `statuses` counts the results by their states: active, absent, unknown, failed; each of these is one.
-    `results` has `{"id", "status", "network", "ported", "roaming"}` for each look-up, in the order asked,
-    and no numbers.
+    `statuses` counts the results by their states: active, absent, unknown, failed. `results` has
+    `{"id", "status", "network", "ported", "roaming"}` for each look-up, in the given order, and no numbers.
 
     :param hlr_ids: the vendor's ids of look-ups: one, a list, or the text of a list.
-    :param references: our keys of them, in place of the ids.
+    :param references: our keys, in place of the ids.
 
     Source: "Получение информации об HLR запросе" of the vendor's document.
     """
@@ -177,10 +174,10 @@ class KetchUpHlrFinishedSensor(KetchUpSensor):
 
 
 class KetchUpStatFileReadySensor(KetchUpSensor):
-    """Wait until the file of a statistics export can be fetched; return `{"file_key", "empty"}`.
+    """Wait until the file of a statistics export can be downloaded; return `{"file_key", "empty"}`.
 
-    An export without rows is ready too: `empty` is true then, and there is no file. One that is gone, or
-    was never there, raises TelecomNotFoundError once `tolerated_errors` are used up.
+    An export without rows is ready too: `empty` is true then, and there is no file. A missing export raises
+    TelecomNotFoundError once `tolerated_errors` are used up.
 
     :param file_key: the export's key.
 
@@ -194,6 +191,5 @@ class KetchUpStatFileReadySensor(KetchUpSensor):
     def __init__(self, *, file_key: str, **kwargs: Unpack[SensorArguments]) -> None:
         super().__init__(**kwargs)
         self.file_key = file_key
-        if is_literal(file_key):
-            check_file_key(file_key)
+        check_if_literal(file_key, check_file_key)
         self._prepare_start_from_trigger()
