@@ -1,1 +1,1 @@
-"""Vendors' records to object storage; `<vendor>_to_object_storage` has the operators of each."""
+"""Transfer operators: vendors' records to object storage, in `<vendor>_to_object_storage`."""

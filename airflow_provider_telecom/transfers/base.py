@@ -1,4 +1,4 @@
-"""What all transfers stand on: a folder in object storage, the form of the files, and who is told of them."""
+"""Base classes of the transfers: the folder in object storage, the format of the files, the asset event."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class TransferArguments(OperatorArguments, total=False):
 
 
 class TransferOperator(TelecomOperator):
-    """A task that brings a vendor's records into a folder, and returns what stands there now.
+    """Writes a vendor's records to a folder, and returns what the folder holds.
 
-    The files appear whole or not at all, and a rerun replaces them. When they are there, an asset event is
-    emitted: of the asset with the folder's URI if `path` is known when the Dag is parsed, else through the
-    asset alias `<dag id>.<task id>`, which then points to it. Downstream Dags can be scheduled on either.
+    A file appears complete or not at all; a rerun replaces it. Then an asset event is emitted: of the asset
+    with the folder's URI if `path` is known when the Dag is parsed, otherwise through the asset alias
+    `<dag id>.<task id>`, which then points to that asset. Downstream Dags can be scheduled on either.
 
-    :param path: the folder: a path or a URL like `s3://bucket/calls`.
-    :param storage_conn_id: Airflow connection of the store, if it needs one.
+    :param path: the folder: a path, or a URL such as `s3://bucket/calls`.
+    :param storage_conn_id: Airflow connection of the object storage, if it needs one.
     """
 
     template_fields: Sequence[str] = (*TelecomOperator.template_fields, "path", "storage_conn_id")
@@ -49,35 +49,34 @@ class TransferOperator(TelecomOperator):
     def __init__(self, *, path: str, storage_conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.path, self.storage_conn_id = path, storage_conn_id
-        self._told = self._outlet()
-        if self._told not in self.outlets:
-            self.outlets = [*self.outlets, self._told]
+        self._outlet: Asset | AssetAlias
+        if isinstance(path, str) and is_literal(path):
+            self._outlet = Asset(_uri(path))
+        else:
+            self._outlet = AssetAlias(f"{self.dag_id}.{self.task_id}")
+        if self._outlet not in self.outlets:
+            self.outlets = [*self.outlets, self._outlet]
         self._written_to: str | None = None
 
-    def _outlet(self) -> Asset | AssetAlias:
-        if isinstance(self.path, str) and is_literal(self.path):
-            return Asset(_uri(self.path))
-        return AssetAlias(f"{self.dag_id}.{self.task_id}")
-
     def _open_folder(self) -> ObjectStoragePath:
-        """Return the folder, once it is known that files can be made in it. Raises TelecomInputError."""
+        """Return the folder after a test write. Raises TelecomInputError if it fails."""
         from airflow_provider_telecom.transfers.storage import open_folder
 
         return open_folder(self.path, self.storage_conn_id)
 
-    def _emit_asset_event(self, context: Context, summary: dict[str, Any]) -> dict[str, Any]:
-        """Emit the asset event for what was written, and return the summary."""
+    def _emit_asset_event(self, context: Context, summary: Mapping[str, Any]) -> dict[str, Any]:
+        """Emit the asset event of the folder; return the summary as the task's result."""
         self._written_to = _uri(summary["path"])
         extra: dict[str, JsonValue] = {"rows": summary.get("rows"), "bytes": summary.get("bytes")}
         events = context["outlet_events"]
-        if isinstance(self._told, Asset):
-            events[self._told].extra = extra
+        if isinstance(self._outlet, Asset):
+            events[self._outlet].extra = extra
         else:
-            events[self._told].add(Asset(self._written_to), extra=extra)
-        return summary
+            events[self._outlet].add(Asset(self._written_to), extra=extra)
+        return dict(summary)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the data set that was written; the OpenLineage provider asks for it."""
+        """Return the written data set to the OpenLineage provider."""
         from airflow.providers.common.compat.openlineage.facet import Dataset
         from airflow.providers.openlineage.extractors import OperatorLineage
 
@@ -85,8 +84,8 @@ class TransferOperator(TelecomOperator):
             return OperatorLineage()
         scheme, _, rest = self._written_to.partition("://")
         bucket, _, key = rest.partition("/")
-        place = Dataset("file", f"/{key}") if scheme == "file" else Dataset(f"{scheme}://{bucket}", key)
-        return OperatorLineage(outputs=[place])
+        written = Dataset("file", f"/{key}") if scheme == "file" else Dataset(f"{scheme}://{bucket}", key)
+        return OperatorLineage(outputs=[written])
 
 
 class RecordsArguments(TransferArguments, total=False):
@@ -98,20 +97,20 @@ class RecordsArguments(TransferArguments, total=False):
 
 
 class RecordsOperator(TransferOperator):
-    """A transfer of records: one file for each day by the vendor's clocks, in a folder `date=YYYY-MM-DD`.
+    """Writes records to one file for each day in the vendor's time zone, in folders `date=YYYY-MM-DD`.
 
-    A day that the interval covers whole is one file; a part of a day is a file of its own, which a later load
-    of the whole day replaces. The vendor's records are gathered on the worker's disk first. The XCom holds
-    `path`, `format`, `rows`, `bytes`, `bad_rows`, `quarantine` and `files` (path, rows and bytes of each).
+    If the interval covers a part of a day only, the file holds that part, and a later load of the whole day
+    replaces it. The records are collected on the worker's disk first. The XCom holds `path`, `format`,
+    `rows`, `bytes`, `bad_rows`, `quarantine` and `files` (path, rows and bytes of each).
 
     :param output_format: `jsonl` (default), `csv` or `parquet` (with the extra `parquet`).
-    :param csv_safe: put a ' before texts that a spreadsheet would take for a formula (csv only).
-    :param on_bad_rows: what to do about records that cannot be read: `fail` (default; nothing is written), or
-        `quarantine` (they go to `_quarantine/`, with the reason, and the others where they belong).
+    :param csv_safe: put a ' before texts that a spreadsheet would run as a formula (csv only).
+    :param on_bad_rows: what to do with unreadable records: `fail` (default; nothing is written), or
+        `quarantine` (they are written to `_quarantine/` with the reason, and all others as usual).
     """
 
     dataset_name: str
-    """What the files are called."""
+    """The name of the files, without their ending."""
 
     def __init__(
         self,
@@ -126,7 +125,7 @@ class RecordsOperator(TransferOperator):
         self.on_bad_rows = one_of("on_bad_rows", on_bad_rows, ("fail", "quarantine"))
         self.csv_safe = one_of("csv_safe", csv_safe, (True, False))
         if csv_safe and output_format != "csv":
-            raise TelecomInputError("csv_safe", "is about csv; other formats need no such thing")
+            raise TelecomInputError("csv_safe", "is for csv only; other formats do not need it")
 
     @contextmanager
     def _open_dataset(
@@ -134,25 +133,25 @@ class RecordsOperator(TransferOperator):
         columns: Sequence[Column],
         parts: Mapping[date | None, Part],
         run: str,
-        about: Sequence[str] = (),
+        subjects: Sequence[str] = (),
     ) -> Iterator[Dataset]:
-        """Give a data set to add records to; `run` names what is loaded, in letters, digits and -.
+        """Provide a data set to add records to; `run` names this load, in letters, digits and -.
 
-        Raises TelecomInputError when nothing can be written there.
+        Raises TelecomInputError if nothing can be written to the folder.
         """
         from airflow_provider_telecom.transfers.dataset import Dataset, DatasetSpec
         from airflow_provider_telecom.transfers.writers import check_available
 
         check_available(self.output_format)
-        form = DatasetSpec(
-            self.dataset_name, columns, self.output_format, self.csv_safe, self.on_bad_rows, about
+        spec = DatasetSpec(
+            self.dataset_name, columns, self.output_format, self.csv_safe, self.on_bad_rows, subjects
         )
-        with Dataset(self._open_folder(), form, parts, run) as dataset:
+        with Dataset(self._open_folder(), spec, parts, run) as dataset:
             yield dataset
 
 
 def _uri(path: str) -> str:
-    """Return a folder as a URI, without a connection's name in it."""
+    """Return a folder as a URI without the id of a connection."""
     scheme, found, rest = path.partition("://")
     if not found:
         from pathlib import Path

@@ -1,8 +1,7 @@
-"""Records on their way to the files of a data set.
+"""Writes records to the files of a data set.
 
-They are gathered on local disk. Only when all of them are there, and all are fit, are the parts put in
-place, one after the other, each whole. After each file comes its manifest, `_<file>.json`: what it holds, and
-which older files it replaces.
+The files are first written to local disk. When all records are there and valid, each file is put in place,
+complete, followed by its manifest `_<file>.json`: what the file holds, and which older files it replaces.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.transfers import storage
@@ -25,26 +24,62 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 MAX_REPORTED_BAD_ROWS = 20
-_HELD = 20_000
-"""Rows that are held in memory at most, over all parts."""
+_MAX_ROWS_IN_MEMORY = 20_000
+"""Of all files together."""
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What a data set looks like: its name, its columns, and how its files are written."""
+    """The name and columns of a data set, and how its files are written."""
 
     name: str
     columns: Sequence[Column]
     output_format: str = "jsonl"
     csv_safe: bool = False
     on_bad_rows: str = "fail"
-    about: Sequence[str] = ()
-    """Marks of what was asked about, where that must be named: a load must not replace one about others."""
+    subjects: Sequence[str] = ()
+    """Hashes of whom the records are of, if a load must not replace a file with records of others."""
+
+
+class FileFacts(TypedDict):
+    """A written file."""
+
+    path: str
+    rows: int
+    bytes: int
+
+
+class DatasetSummary(TypedDict):
+    """What a load has written, for an XCom."""
+
+    path: str
+    format: str
+    rows: int
+    bytes: int
+    bad_rows: int
+    quarantine: str | None
+    files: list[FileFacts]
+
+
+class Manifest(TypedDict):
+    """What is written beside each file. `about` holds the spec's `subjects`."""
+
+    file: str
+    data_set: str
+    rows: int
+    bytes: int
+    sha256: str
+    start: str | None
+    end: str | None
+    replaces: Sequence[str]
+    about: Sequence[str]
+    columns: list[dict[str, Any]]
+    written_at: str
 
 
 @dataclass
 class _File:
-    """A part as it is gathered."""
+    """A file that is being written to local disk."""
 
     part: Part
     path: Path
@@ -54,11 +89,10 @@ class _File:
 
 
 class Dataset:
-    """The files of one interval. A context manager: leaving it removes what was gathered.
+    """The files of one interval. A context manager that removes its temporary files.
 
-    `parts` are the files that will stand there in the end, with or without records: so a day that lost its
-    records at the vendor loses them here too. Raises TelecomInputError when a part would overlap with a file
-    of other bounds.
+    Each of the `parts` becomes a file, even without records: if the vendor has removed the records of a day,
+    a new load removes them too. Raises TelecomInputError if a part overlaps with a file of other bounds.
     """
 
     def __init__(
@@ -68,13 +102,13 @@ class Dataset:
         self._checked = [
             one for one in spec.columns if one.kind not in (ColumnType.BOOL, ColumnType.TIMESTAMP)
         ]
-        self._to_be_replaced()  # what must not be is refused before anything is read
+        self._find_replaced()  # refuses a conflict before anything is downloaded
         self._quarantine = root / "_quarantine" / f"{spec.name}_{run}.jsonl"
         self._spool = tempfile.TemporaryDirectory(prefix="telecom-")
         self.spool = Path(self._spool.name)
         self._files: dict[date | None, _File] = {}
         self._held = self._bad = 0
-        self._named: list[str] = []
+        self._bad_reasons: list[str] = []
         self._bad_file = self.spool / "bad.jsonl"
 
     def __enter__(self) -> Dataset:
@@ -86,47 +120,48 @@ class Dataset:
         self._spool.cleanup()
 
     def add(self, row: Row, day: date | None) -> None:
-        """Add a record to the part of a day, or to the only part.
+        """Add a record to the file of a day, or to the only file.
 
-        Raises TelecomInputError for what a column cannot hold.
+        Raises TelecomInputError for a value that its column cannot hold.
         """
         for column in self._checked:
             check_fits(column, row.get(column.name), self.spec.output_format)
-        file = self._files.get(day) or self._begun(day)
+        file = self._files.get(day) or self._open(day)
         file.held.append(row)
         file.rows += 1
         self._held += 1
         if len(file.held) >= file.writer.batch:
             self._write(file)
-        elif self._held >= _HELD:
+        elif self._held >= _MAX_ROWS_IN_MEMORY:
             self._write(max(self._files.values(), key=lambda other: len(other.held)))
 
     def add_bad_row(self, place: str, reason: str, raw: str) -> None:
-        """Count a record that cannot be read; `reason` holds nothing of it, `raw` is what came."""
+        """Add an unreadable record: `raw` as it came; `reason` must not contain any of it."""
         self._bad += 1
-        if len(self._named) < MAX_REPORTED_BAD_ROWS:
-            self._named.append(f"{place}: {reason}")
+        if len(self._bad_reasons) < MAX_REPORTED_BAD_ROWS:
+            self._bad_reasons.append(f"{place}: {reason}")
         with self._bad_file.open("a", encoding="utf-8", errors="backslashreplace") as file:
             line = {"place": place, "reason": reason, "raw": raw}
             file.write(json_text(line) + "\n")
 
     def check(self) -> None:
-        """Raise TelecomAnswerError if records could not be read and none may be set aside."""
+        """Raise TelecomAnswerError if there are unreadable records and no quarantine."""
         if self._bad and self.spec.on_bad_rows == "fail":
-            more = f"; and {self._bad - len(self._named)} more" if self._bad > len(self._named) else ""
+            hidden = self._bad - len(self._bad_reasons)
+            reasons = "; ".join(self._bad_reasons) + (f"; and {hidden} more" if hidden else "")
             raise TelecomAnswerError(
-                f"{self._bad} records cannot be read, so nothing was written: {'; '.join(self._named)}{more} "
-                "(on_bad_rows='quarantine' writes them beside, and the others)"
+                f"{self._bad} records cannot be read, so nothing was written: {reasons} "
+                "(with on_bad_rows='quarantine' they are written to _quarantine, and all others as usual)"
             )
 
-    def publish(self) -> dict[str, Any]:
-        """Put all parts in place and return what stands there now, fit for an XCom."""
+    def publish(self) -> DatasetSummary:
+        """Put all files in place, and return what they hold."""
         self.check()
         for day in self._parts:
-            file = self._files.get(day) or self._begun(day)
+            file = self._files.get(day) or self._open(day)
             self._write(file)
             file.writer.close()
-        replaced = self._to_be_replaced()  # somebody else may have loaded something meanwhile
+        replaced = self._find_replaced()  # again: another task may have loaded something meanwhile
         self._publish_bad()
         written = [self._place(self._files[day], replaced[day]) for day in self._parts]
         return {
@@ -139,15 +174,15 @@ class Dataset:
             "files": written,
         }
 
-    def _to_be_replaced(self) -> dict[date | None, list[str]]:
-        """Return the files that the parts will replace. Raises TelecomInputError for what they must not."""
+    def _find_replaced(self) -> dict[date | None, list[str]]:
+        """Return the files that will be replaced. Raises TelecomInputError for one that must not be."""
         found = {day: self._others(part) for day, part in self._parts.items()}
-        if self.spec.about:
-            self._refuse_to_replace_others(found)
+        if self.spec.subjects:
+            self._check_subjects(found)
         return found
 
     def _others(self, part: Part) -> list[str]:
-        """Return the files that this part replaces, apart from one of its own name."""
+        """Return the files of other names that this part replaces."""
         name = self.spec.name
         own = self._file_name(part)
         return [
@@ -156,22 +191,22 @@ class Dataset:
             if other != own and part.is_replaced_by_this(other, name)
         ]
 
-    def _refuse_to_replace_others(self, replaced: Mapping[date | None, Sequence[str]]) -> None:
+    def _check_subjects(self, replaced: Mapping[date | None, Sequence[str]]) -> None:
         for day, part in self._parts.items():
             for name in (self._file_name(part), *replaced[day]):
                 manifest = self.root / part.folder / f"_{name}.json"
                 about = json.loads(manifest.read_text()).get("about", []) if manifest.is_file() else []
-                if not set(about) <= set(self.spec.about):
+                if not set(about) <= set(self.spec.subjects):
                     raise TelecomInputError(
                         "numbers",
-                        f"do not have all those whose records stand in {part.folder}/{name}, which would be "
-                        "lost: give each set of numbers a path of its own, or remove that file",
+                        f"must include all numbers whose records are in {part.folder}/{name}, which would be "
+                        "lost: use another path for other numbers, or remove that file",
                     )
 
     def _file_name(self, part: Part) -> str:
         return f"{part.stem(self.spec.name)}.{self.spec.output_format}"
 
-    def _begun(self, day: date | None) -> _File:
+    def _open(self, day: date | None) -> _File:
         path = self.spool / f"{len(self._files)}.{self.spec.output_format}"
         writer = WRITERS[self.spec.output_format](path, self.spec.columns, self.spec.csv_safe)
         self._files[day] = _File(self._parts[day], path, writer)
@@ -183,11 +218,11 @@ class Dataset:
             self._held -= len(file.held)
             file.held.clear()
 
-    def _place(self, file: _File, replaces: Sequence[str]) -> dict[str, Any]:
+    def _place(self, file: _File, replaces: Sequence[str]) -> FileFacts:
         folder = self.root / file.part.folder
         target = folder / self._file_name(file.part)
         storage.place(file.path, target)
-        facts = {"path": str(target), "rows": file.rows, "bytes": file.path.stat().st_size}
+        facts = FileFacts(path=str(target), rows=file.rows, bytes=file.path.stat().st_size)
         self._place_manifest(file, target, facts, replaces)
         for other in replaces:
             storage.remove(folder / other)
@@ -196,9 +231,9 @@ class Dataset:
         return facts
 
     def _place_manifest(
-        self, file: _File, target: ObjectStoragePath, facts: Mapping[str, Any], replaces: Sequence[str]
+        self, file: _File, target: ObjectStoragePath, facts: FileFacts, replaces: Sequence[str]
     ) -> None:
-        manifest = {
+        manifest: Manifest = {
             "file": target.name,
             "data_set": self.spec.name,
             "rows": facts["rows"],
@@ -207,7 +242,7 @@ class Dataset:
             "start": _text(file.part.start),
             "end": _text(file.part.end),
             "replaces": replaces,
-            "about": self.spec.about,
+            "about": self.spec.subjects,
             "columns": [{**asdict(column), "kind": column.kind.value} for column in self.spec.columns],
             "written_at": timestamp_text(datetime.now(UTC)),
         }

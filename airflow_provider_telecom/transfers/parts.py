@@ -1,8 +1,7 @@
-"""Which files a data set is made of: one for each day, by the vendor's clocks, that an interval covers.
+"""The files of a data set: one for each day that an interval covers, in the vendor's time zone.
 
-A day that is covered whole is `date=2026-10-25/calls.jsonl`. A part of a day names its bounds, so that the
-hours of a day stand beside one another and none replaces another:
-`date=2026-10-25/calls_20261025T000000Z-20261025T010000Z.jsonl`.
+A whole day is `date=2026-10-25/calls.jsonl`. A part of a day has its bounds in the name, so that the parts of
+a day do not replace each other: `date=2026-10-25/calls_20261025T000000Z-20261025T010000Z.jsonl`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ _BOUND = r"\d{8}T\d{6}Z?"
 
 @dataclass(frozen=True)
 class Part:
-    """One file to be: the records of `start` to before `end`, in `folder`.
+    """A file for the records from `start` to before `end`, in `folder`.
 
-    `whole` says that they are all there is of the data set in that folder.
+    `whole`: it holds all records of the data set in that folder.
     """
 
     folder: str
@@ -35,9 +34,9 @@ class Part:
         return name if self.whole else f"{name}_{_bound(self.start)}-{_bound(self.end)}"
 
     def is_replaced_by_this(self, file_name: str, name: str) -> bool:
-        """Return whether another file that stands there holds records of this part, and no others.
+        """Return whether an existing file holds records of this part only, so that this part replaces it.
 
-        Raises TelecomInputError when it holds others as well: then neither may replace the other.
+        Raises TelecomInputError if it holds records of this part and others: neither may replace the other.
         """
         found = re.fullmatch(rf"{name}(?:_({_BOUND})-({_BOUND}))?\.(csv|jsonl|parquet)", file_name)
         if not found:
@@ -51,7 +50,7 @@ class Part:
             return True
         raise TelecomInputError(
             "start",
-            f"this part of {self.folder} is within {file_name}, which is loaded already: "
+            f"overlaps with {self.folder}/{file_name}, which is loaded already: "
             "load the same bounds or the whole day again, or remove that file",
         )
 
@@ -63,7 +62,7 @@ def _bound(moment: datetime | None) -> str:
 
 
 def parts_by_day(start: datetime, end: datetime, zone: tzinfo | None) -> dict[date | None, Part]:
-    """Return the parts of an interval by day of the vendor's `zone`, which is None where times are naive."""
+    """Return the parts of an interval by day in the vendor's `zone`, None for naive times."""
     return {
         day: Part(
             folder=f"date={day:%Y-%m-%d}",

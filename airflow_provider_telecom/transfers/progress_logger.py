@@ -1,4 +1,4 @@
-"""How far a long transfer is, told in the task log every few seconds."""
+"""Logs the progress of a long transfer every few seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVERY_SECONDS = 5.0
 
 
 class ProgressLogger:
-    """Counts what is done (bytes, rows, windows, ...) and tells it, at most every five seconds."""
+    """Counts bytes, rows, windows and the like, and logs the counts at most every five seconds."""
 
     def __init__(self, log: Any, **totals: int) -> None:
         self._log, self._totals = log, totals
@@ -23,50 +23,52 @@ class ProgressLogger:
         self._next = time.monotonic() + EVERY_SECONDS
 
     def add(self, **counts: int) -> None:
-        """Count, and tell if it is time to."""
+        """Add to the counts, and log them if it is time."""
         for name, count in counts.items():
             self._done[name] += count
         if time.monotonic() >= self._next:
             self.log_now()
 
     def log_now(self) -> None:
-        """Tell how far it is."""
+        """Log the counts."""
         self._next = time.monotonic() + EVERY_SECONDS
-        self._log.info("So far: %s", ", ".join(self._told(name, count) for name, count in self._done.items()))
+        self._log.info(
+            "Progress: %s", ", ".join(self._text(name, count) for name, count in self._done.items())
+        )
 
-    def _told(self, name: str, count: int) -> str:
+    def _text(self, name: str, count: int) -> str:
         if name == "bytes":
             return f"{count / 1e6:,.1f} MB"
         total = self._totals.get(name)
         return f"{count:,}{f' of {total:,}' if total else ''} {name}"
 
     def counting(self, target: Path) -> Target:
-        """Return `target` as a download's target whose bytes are counted."""
-        return _Watched(target, self)
+        """Return a target for a download that counts the bytes written to it."""
+        return _CountingPath(target, self)
 
 
-class _Watched:
-    """A path that counts what is written to it."""
+class _CountingPath:
+    """A path whose file counts the bytes written to it."""
 
     def __init__(self, path: Path, progress: ProgressLogger) -> None:
         self._path, self._progress = path, progress
         self.name = path.name
 
-    def with_name(self, name: str, /) -> _Watched:
-        return _Watched(self._path.with_name(name), self._progress)
+    def with_name(self, name: str, /) -> _CountingPath:
+        return _CountingPath(self._path.with_name(name), self._progress)
 
     def open(self, mode: Any, /) -> IO[bytes]:
-        return cast("IO[bytes]", _Counting(self._path.open(mode), self._progress))
+        return cast("IO[bytes]", _CountingFile(self._path.open(mode), self._progress))
 
-    def rename(self, target: _Watched, /) -> object:
+    def rename(self, target: _CountingPath, /) -> object:
         return self._path.replace(target._path)
 
     def unlink(self) -> None:
         self._path.unlink()
 
 
-class _Counting:
-    """A file that counts what is written to it."""
+class _CountingFile:
+    """A file that counts the bytes written to it."""
 
     def __init__(self, file: Any, progress: ProgressLogger) -> None:
         self._file, self._progress = file, progress

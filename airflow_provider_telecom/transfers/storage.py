@@ -1,7 +1,7 @@
-"""Where files end up: each appears under its name whole, or not at all.
+"""Puts files in place in object storage: each appears under its name complete, or not at all.
 
-On a local disk a file is written beside its place and renamed. An object store (S3, GCS, Azure) shows an
-object only when its upload is complete. Nothing here takes a name from a vendor.
+On a local disk a file is written under a temporary name and renamed. An object store (S3, GCS, Azure) shows
+an object only when its upload is complete. No name here comes from a vendor.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-_PIECE = 1 << 20
-_ONLY_OURS, _ONLY_OUR_FOLDER = 0o600, 0o700  # call records and recordings are personal data
+_CHUNK_BYTES = 1 << 20
+_FILE_MODE, _FOLDER_MODE = 0o600, 0o700  # call records and recordings are personal data
 
 
 def open_folder(path: str, conn_id: str | None = None) -> ObjectStoragePath:
-    """Return the folder at `path` (made if it is missing) once a file could be made in it.
+    """Return the folder at `path` after a test write; make it if it does not exist.
 
-    `conn_id` is the Airflow connection of the store. Raises TelecomInputError.
+    `conn_id` is the Airflow connection of the object storage. Raises TelecomInputError.
     """
     from airflow.sdk import ObjectStoragePath
 
@@ -38,13 +38,13 @@ def open_folder(path: str, conn_id: str | None = None) -> ObjectStoragePath:
         path = str(Path(path).expanduser().absolute())
     try:
         root = ObjectStoragePath(path.rstrip("/") or "/", conn_id=conn_id)
-        _try_out(root)
+        _test_write(root)
     except Exception as error:
         raise TelecomInputError("path", f"cannot be written to: {type(error).__name__}: {error}") from None
     return root
 
 
-def _try_out(root: ObjectStoragePath) -> None:
+def _test_write(root: ObjectStoragePath) -> None:
     if is_local(root):
         _make(Path(root.path))
         tempfile.TemporaryFile(dir=root.path).close()
@@ -60,7 +60,7 @@ def is_local(path: ObjectStoragePath) -> bool:
 
 
 def place(file: Path, target: ObjectStoragePath) -> None:
-    """Put a finished local file at `target`, in place of what stood there."""
+    """Put a finished local file at `target`; an existing file there is replaced."""
     if is_local(target):
         _place_on_disk(file, Path(target.path))
     else:
@@ -71,41 +71,41 @@ def sha256_of(file: Path) -> str:
     """Return the SHA-256 of a local file, in hexadecimal digits."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
-        while piece := content.read(_PIECE):
-            digest.update(piece)
+        while chunk := content.read(_CHUNK_BYTES):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
 def _place_on_disk(file: Path, target: Path) -> None:
     _make(target.parent)
-    for left_over in target.parent.glob(f".{target.name}.*.part"):  # by a task that was killed
-        left_over.unlink(missing_ok=True)
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    with file.open("rb") as source, os.fdopen(_opened(beside), "wb") as copy:
-        copyfileobj(source, copy, _PIECE)
+    for stale in target.parent.glob(f".{target.name}.*.part"):  # of a killed task
+        stale.unlink(missing_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    with file.open("rb") as source, os.fdopen(_create(temporary), "wb") as copy:
+        copyfileobj(source, copy, _CHUNK_BYTES)
         copy.flush()
         os.fsync(copy.fileno())
-    beside.replace(target)
+    temporary.replace(target)
 
 
-def _opened(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _ONLY_OURS)
+def _create(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE)
 
 
 def _make(folder: Path) -> None:
     if not folder.is_dir():
         _make(folder.parent)
-        folder.mkdir(_ONLY_OUR_FOLDER, exist_ok=True)
+        folder.mkdir(_FOLDER_MODE, exist_ok=True)
 
 
 def list_names(folder: ObjectStoragePath) -> Iterator[str]:
-    """Yield the names of what is in a folder; none when there is no such folder."""
+    """Yield the names in a folder; none if the folder does not exist."""
     with suppress(FileNotFoundError):
         folder.fs.invalidate_cache(folder.path)
         yield from [inner.rstrip("/").rpartition("/")[2] for inner in folder.fs.ls(folder.path, detail=False)]
 
 
 def remove(target: ObjectStoragePath) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file if it exists."""
     with suppress(FileNotFoundError):
         target.fs.rm_file(target.path)

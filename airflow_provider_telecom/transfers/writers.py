@@ -1,4 +1,4 @@
-"""Writing tables to local files: CSV, JSON lines, Parquet. A row is a mapping by column names."""
+"""Writers of local files: CSV, JSON lines, Parquet. A row maps column names to values."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from airflow_provider_telecom.vendors.columns import (
 
 Row = Mapping[str, Any]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_DIGITS, _AFTER_THE_POINT = 38, 9
+_PRECISION, _SCALE = 38, 9
 
 
 class Writer(Protocol):
-    """Writes one file of rows. `batch` is how many it likes to be given at once."""
+    """Writes one file. `batch` is how many rows it should get at once."""
 
     batch: int
 
@@ -36,9 +36,9 @@ class Writer(Protocol):
 
 
 class CsvWriter:
-    """A header, and a line a row. Nothing is an empty cell; truth values are true and false.
+    """Writes CSV with a header. None is an empty cell; booleans are true and false.
 
-    `safe` puts a ' before every text that a spreadsheet would take for a formula.
+    `safe` puts a ' before every text that a spreadsheet would run as a formula.
     """
 
     batch = 500
@@ -62,7 +62,7 @@ class CsvWriter:
 
 
 class JsonLinesWriter:
-    """A JSON object a line. Decimals are texts, so that no reader makes floats of money."""
+    """Writes one JSON object per line. Decimals are strings, so that no reader turns money into floats."""
 
     batch = 500
 
@@ -85,7 +85,7 @@ class JsonLinesWriter:
 
 
 class ParquetWriter:
-    """Columns with types; each one's meaning, unit and whether it is assumed stand in its metadata."""
+    """Writes typed columns. The metadata of each has its meaning, its unit and whether it is assumed."""
 
     batch = 20_000
 
@@ -97,7 +97,7 @@ class ParquetWriter:
         kinds = {
             ColumnType.TEXT: pyarrow.string(),
             ColumnType.INT64: pyarrow.int64(),
-            ColumnType.DECIMAL: pyarrow.decimal128(_DIGITS, _AFTER_THE_POINT),
+            ColumnType.DECIMAL: pyarrow.decimal128(_PRECISION, _SCALE),
             ColumnType.BOOL: pyarrow.bool_(),
             ColumnType.TIMESTAMP: pyarrow.timestamp("us", tz="UTC"),
             ColumnType.JSON: pyarrow.string(),
@@ -128,7 +128,7 @@ WRITERS: Mapping[str, Callable[[Path, Sequence[Column], bool], Writer]] = {
 
 
 def check_available(output_format: str) -> None:
-    """Raise TelecomInputError for a format whose library is not installed."""
+    """Raise TelecomInputError if the library of a format is not installed."""
     if output_format == "parquet":
         try:
             import pyarrow.parquet  # noqa: F401
@@ -138,7 +138,7 @@ def check_available(output_format: str) -> None:
 
 
 def check_fits(column: Column, value: Any, output_format: str) -> None:
-    """Raise TelecomInputError for a value that a column cannot hold to the last digit."""
+    """Raise TelecomInputError for a value that a column cannot hold exactly."""
     if value is None:
         return
     if column.kind is ColumnType.INT64 and not -(2**63) <= value < 2**63:
@@ -148,14 +148,14 @@ def check_fits(column: Column, value: Any, output_format: str) -> None:
     if column.kind in (ColumnType.TEXT, ColumnType.JSON) and not value.isascii():
         encodable(column.name, value)
     if column.kind is ColumnType.TEXT and output_format == "csv" and "\0" in value:
-        raise TelecomInputError(column.name, "holds a NUL, which readers of CSV do not take")
+        raise TelecomInputError(column.name, "holds a NUL, which CSV readers refuse")
 
 
 def _fits(value: Decimal) -> bool:
     if not value.is_finite():
         return False
     _, digits, exponent = value.normalize().as_tuple()
-    return isinstance(exponent, int) and exponent >= -_AFTER_THE_POINT and len(digits) + exponent <= 29
+    return isinstance(exponent, int) and exponent >= -_SCALE and len(digits) + exponent <= _PRECISION - _SCALE
 
 
 def _cell_of(kind: ColumnType, safe: bool) -> Callable[[Any], Any]:

@@ -953,7 +953,7 @@ def test_numbers_and_texts_stand_in_the_files_alone(
         summary = run.execute(task)
     assert summary["rows"] == 14
     log = "".join(capfd.readouterr()) + caplog.text
-    assert "So far: " in log
+    assert "Progress: " in log
     assert "14 rows" in log
     for text in (shown(task, run, summary), log):
         for private in ("670000201", "000 02 01", "Вітаємо", "Viber", "example.com"):
@@ -980,7 +980,7 @@ def test_memory_does_not_grow_with_the_rows(
 ) -> None:
     from airflow_provider_telecom.transfers import dataset
 
-    monkeypatch.setattr(dataset, "_HELD", 500)
+    monkeypatch.setattr(dataset, "_MAX_ROWS_IN_MEMORY", 500)
     key = hook.create_statistics_export(time_in_from=datetime(2026, 3, 1), time_in_to=datetime(2026, 3, 9))
     peaks = []
     for count in (1000, 1000, 11_000):  # the first one imports as well

@@ -290,7 +290,7 @@ def test_a_rerun_finds_the_late_and_forgets_the_gone(
         ({"source_format": "xlsx"}, "source_format: must be one of json, csv, xml"),
         ({"output_format": "avro"}, "output_format: must be one of csv, jsonl, parquet"),
         ({"on_bad_rows": "skip"}, "on_bad_rows: must be one of fail, quarantine"),
-        ({"csv_safe": True}, "csv_safe: is about csv"),
+        ({"csv_safe": True}, "csv_safe: is for csv only"),
         ({"encoding": "cp1251", "source_format": "json"}, "encoding: is about csv"),
         ({"encoding": "utf-16"}, "encoding: must be one of utf-8, cp1251"),
         ({"names": "on"}, "names: must be one of True, False"),
@@ -500,7 +500,7 @@ def test_progress_is_told_without_numbers(
     with caplog.at_level(logging.DEBUG):
         load(now - 19 * DAY, now - HOUR)
     log = "".join(capfd.readouterr()) + caplog.text
-    assert "So far: 0.0 MB" in log
+    assert "Progress: 0.0 MB" in log
     assert "2 of 4 windows" in log
     assert "670000" not in log
 

@@ -460,7 +460,7 @@ class TestCalls:
         before, asked = contents(lake), len(telecom_simulator.state.requests)
         for fewer in (BOTH[:1], BOTH[1:]):
             with pytest.raises(
-                TelecomInputError, match=r"^numbers: do not have all those whose records"
+                TelecomInputError, match=r"^numbers: must include all numbers whose records"
             ) as caught:
                 load(*interval, numbers=fewer, **filters)
             assert BOTH[0][-9:] not in str(caught.value)
@@ -516,7 +516,7 @@ class TestCalls:
             ({"is_read": "no"}, "is_read: must be one of None, True, False"),
             ({"output_format": "avro"}, "output_format: must be one of csv, jsonl, parquet"),
             ({"on_bad_rows": "skip"}, "on_bad_rows: must be one of fail, quarantine"),
-            ({"csv_safe": True}, "csv_safe: is about csv"),
+            ({"csv_safe": True}, "csv_safe: is for csv only"),
         ],
     )
     def test_what_cannot_be_is_refused_when_the_dag_is_parsed(
