@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.hooks.store import HostLock, InMemoryStore, VariableStore
@@ -31,17 +33,14 @@ class Supervisor:
     def __init__(self) -> None:
         self.variables: dict[str, str] = {}
         self.masked: list[Any] = []
-        self.broken = False
 
     def send(self, message: Any) -> Any:
-        from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+        from airflow.sdk.exceptions import ErrorType
         from airflow.sdk.execution_time import comms
 
         match message:
             case comms.MaskSecret():
                 self.masked.append(message.value)
-            case comms.PutVariable() if self.broken:
-                raise AirflowRuntimeError(comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR))
             case comms.PutVariable():
                 self.variables[message.key] = message.value
             case comms.GetVariable():
@@ -53,12 +52,23 @@ class Supervisor:
 
 
 @pytest.fixture
-def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+def supervisor(mocker: MockerFixture) -> Supervisor:
     from airflow.sdk.execution_time import task_runner
 
     made = Supervisor()
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", made, raising=False)
+    mocker.patch.object(task_runner, "SUPERVISOR_COMMS", made, create=True)
     return made
+
+
+@pytest.fixture
+def no_write(mocker: MockerFixture) -> MagicMock:
+    """Let Airflow refuse to write Variables, as when its API server has no database."""
+    from airflow.sdk import Variable
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time.comms import ErrorResponse
+
+    error = AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+    return mocker.patch.object(Variable, "set", side_effect=error)
 
 
 class TestVariables:
@@ -79,8 +89,8 @@ class TestVariables:
         assert _redacted("with sim_access_9876543210") == "with ***"
         assert "sim_refresh_9876543210" in supervisor.masked
 
-    def test_if_they_cannot_be_written_the_call_was_not_sent(self, supervisor: Supervisor) -> None:
-        supervisor.broken = True
+    @pytest.mark.usefixtures("supervisor", "no_write")
+    def test_if_they_cannot_be_written_the_call_was_not_sent(self) -> None:
         with pytest.raises(TelecomNotSentError, match="cannot be written") as caught:
             VariableStore().save(KEY, TEXT)
         assert TOKEN not in str(caught.value)
@@ -107,10 +117,10 @@ class TestSunSim:
         found: str = hook.account.auth.key
         return found
 
+    @pytest.mark.usefixtures("no_write")
     def test_if_it_cannot_be_written_no_error_and_no_frame_holds_it(
         self, hook: Any, supervisor: Supervisor, call: Callable[..., Any], telecom_simulator: Any
     ) -> None:
-        supervisor.broken = True
         with pytest.raises(TelecomNotSentError, match="cannot be written") as caught:
             call(hook.create_callback, "79000000277", "79000000000")
         (token,) = minted(telecom_simulator)

@@ -12,9 +12,10 @@ import pytest
 
 from airflow_provider_telecom.hooks.store import InMemoryStore, VariableStore
 from airflow_provider_telecom.simulator import credentials
-from tests.hooks.test_store import Supervisor
+from tests.hooks.test_store import no_write, supervisor
 from tests.notifications.contexts import BASE_URL
 
+__all__ = ["no_write", "supervisor"]  # fixtures
 EXTRAS: dict[str, dict[str, str]] = {
     "ketchup_loyalty": {"viber_sender": "Airflow"},
     "kyivstar_fmc": {"calling_number": "+380670000100"},
@@ -32,17 +33,14 @@ def _nothing_sent_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses in which KetchUp's Viber messages are searched for."""
+    monkeypatch.setattr("airflow_provider_telecom.vendors.ketchup_loyalty.viber._PAUSES", (0.01, 0.01))
+
+
+@pytest.fixture(autouse=True)
 def _known_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE_URL)
-
-
-@pytest.fixture
-def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
-    from airflow.sdk.execution_time import task_runner
-
-    made = Supervisor()
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", made, raising=False)
-    return made
 
 
 @pytest.fixture

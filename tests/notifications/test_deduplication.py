@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_telecom.notifications.deduplication import PREFIX, Deduplicator, RecipientRecord
 from airflow_provider_telecom.notifications.kyivstar_fmc import KyivstarFmcCallNotifier
@@ -107,14 +109,17 @@ def test_calls_are_capped_too(telecom_simulator: Any) -> None:
 
 
 def test_while_variables_fail_this_process_remembers(
-    telecom_simulator: Any, supervisor: Supervisor, caplog: pytest.LogCaptureFixture
+    telecom_simulator: Any,
+    supervisor: Supervisor,
+    mocker: MockerFixture,
+    no_write: MagicMock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    supervisor.broken = True
     for attempt in (1, 2):
         KyivstarSmsNotifier(msisdn=NUMBER)(in_worker(try_number=attempt))
     assert supervisor.variables == {}
     assert "cannot be written: alerts are recorded in this process only" in caplog.text
-    supervisor.broken = False
+    mocker.stop(no_write)
     KyivstarSmsNotifier(msisdn=NUMBER)(in_worker(try_number=3))
     KyivstarSmsNotifier(msisdn=NUMBER)(in_worker(run_id="another"))
     assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == 2

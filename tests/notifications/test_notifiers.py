@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_telecom.calls.checks import sms_segments
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -61,18 +62,23 @@ CASES = [
 each_kind = pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.__name__)
 
 
-@pytest.fixture(params=["sync", "async"])
+def call_sync(notifier: Any, context: Any) -> None:
+    notifier(context)
+
+
+def call_async(notifier: Any, context: Any) -> None:
+    async def run() -> None:
+        notifier.context = context
+        await notifier
+
+    asyncio.run(run())
+
+
+@pytest.fixture(params=[call_sync, call_async], ids=["sync", "async"])
 def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Call a notifier as Airflow does."""
-
-    def awaited(notifier: Any, context: Any) -> None:
-        async def run() -> None:
-            notifier.context = context
-            await notifier
-
-        asyncio.run(run())
-
-    return (lambda notifier, context: notifier(context)) if request.param == "sync" else awaited
+    found: Callable[..., None] = request.param
+    return found
 
 
 @each_kind
@@ -348,7 +354,11 @@ class TestFailures:
             tell(case.kind(**case.to), context)
         assert len(sent(telecom_simulator, case.vendor, case.ledger)) == 5
 
-    @each_kind
+    @pytest.mark.parametrize(
+        ("case", "tell"),
+        [*((case, call_sync) for case in CASES), (CASES[0], call_async)],
+        ids=lambda value: getattr(value, "kind", value).__name__,
+    )
     def test_a_slow_vendor(
         self, telecom_simulator: Any, hook_for: Any, tell: Any, case: Case, caplog: Any
     ) -> None:
@@ -374,18 +384,11 @@ class TestFailures:
         assert time.monotonic() - began < HANG_SECONDS
         assert len(requests(telecom_simulator, case)) == 1
 
-    @pytest.mark.parametrize("case", CASES[:2], ids=str)
     def test_airflow_does_not_answer(
-        self, telecom_simulator: Any, tell: Any, case: Case, supervisor: Any, caplog: Any, monkeypatch: Any
+        self, telecom_simulator: Any, tell: Any, caplog: Any, mocker: MockerFixture
     ) -> None:
-        from airflow.sdk.execution_time.comms import GetVariable
-
-        given_up = threading.Event()
-        monkeypatch.setattr(
-            supervisor,
-            "send",
-            lambda message: given_up.wait(HANG_SECONDS) if isinstance(message, GetVariable) else None,
-        )
+        given_up, case = threading.Event(), CASES[0]
+        mocker.patch("airflow.sdk.Variable.get", side_effect=lambda *_, **__: given_up.wait(HANG_SECONDS))
         tell(case.kind(**case.to, deadline_seconds=1), in_worker())
         given_up.set()
         assert "deadline_seconds have passed" in one_error(caplog)

@@ -76,11 +76,11 @@ def _notify(place: int, folder: str, environment: dict[str, str], barrier: Any) 
 def test_processes_racing(telecom_simulator: Any, tmp_path: Path) -> None:
     for race in RACES:
         (tmp_path / race.name / "variables").mkdir(parents=True)
-    spawn = multiprocessing.get_context("spawn")
-    barrier = spawn.Barrier(PROCESSES)
+    fork = multiprocessing.get_context("fork")  # Airflow is imported already
+    barrier = fork.Barrier(PROCESSES)
     environment = telecom_simulator.environment()
     others = [
-        spawn.Process(target=_notify, args=(place, str(tmp_path), environment, barrier))
+        fork.Process(target=_notify, args=(place, str(tmp_path), environment, barrier))
         for place in range(PROCESSES)
     ]
     for other in others:
