@@ -1,4 +1,4 @@
-"""All 82 endpoints of the five vendors: what class each is, and what the vendor sees when something fails.
+"""All endpoints of all vendors: the class of each, and what the vendor receives when something fails.
 
 `seen` holds whole numbers: how many requests reach the endpoint when the failure happens once,
 in the order of FAILURES. A request that is refused a connection reaches nobody, hence the 1 there.
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from airflow_provider_telecom.vendors.registry import vendors
 
 FAILURES = ("not_sent", "unknown", "429", "5xx", "401")
 
@@ -485,6 +487,18 @@ NOVA = [
 ]
 
 
+ROWS = {
+    "kyivstar_open_telecom": KYIVSTAR,
+    "ketchup_loyalty": KETCHUP,
+    "kyivstar_fmc": FMC,
+    "sunsim": SUNSIM,
+    "novaconnect": NOVA,
+}
+"""The rows of each vendor."""
+DOC_FOLDERS = [Path(__file__).parent.parent / "docs" / "vendors"]
+"""The folders with the page of each vendor, `<vendor>.md`."""
+
+
 def rows() -> list[Row]:
-    """Return all rows."""
-    return [*KYIVSTAR, *KETCHUP, *FMC, *SUNSIM, *NOVA]
+    """Return the rows of all vendors."""
+    return [row for vendor in vendors() for row in ROWS[vendor.id]]

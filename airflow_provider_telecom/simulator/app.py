@@ -7,7 +7,8 @@ from importlib import import_module
 
 from fastapi import FastAPI
 
-from airflow_provider_telecom.simulator.state import VENDORS, SimulatorState
+from airflow_provider_telecom.simulator.credentials import ACCOUNTS
+from airflow_provider_telecom.simulator.state import SimulatorState
 
 
 def build(state: SimulatorState, refuse: Callable[[float], None] | None = None) -> FastAPI:
@@ -15,8 +16,8 @@ def build(state: SimulatorState, refuse: Callable[[float], None] | None = None) 
     from airflow_provider_telecom.simulator import control, page
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    for vendor in VENDORS:
-        package = import_module(f"airflow_provider_telecom.simulator.{vendor}")
+    for vendor, account in ACCOUNTS.items():
+        package = import_module(account.package or f"airflow_provider_telecom.simulator.{vendor}")
         app.include_router(package.routes(state), prefix=f"/{vendor}")
     app.include_router(control.routes(state, refuse), prefix="/_control")
     app.include_router(page.routes(state))

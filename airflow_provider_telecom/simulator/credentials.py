@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 KYIVSTAR_CLIENT_ID = "sim_client"
 KYIVSTAR_CLIENT_SECRET = "sim_client_secret"
@@ -25,15 +24,25 @@ class Account:
     password: str
     login: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    former_path: str | None = None
+    """The path prefix in connections that were made for an earlier version. It still works."""
+    package: str | None = None
+    """The module with the vendor's `routes`; by default the one with its id in this package."""
 
 
-ACCOUNTS: Mapping[str, Account] = MappingProxyType({
+ACCOUNTS: dict[str, Account] = {
     "kyivstar_open_telecom": Account(
-        "Kyivstar Open Telecom", KYIVSTAR_CLIENT_SECRET, KYIVSTAR_CLIENT_ID, {"sender": "messagedesk"}
+        "Kyivstar Open Telecom",
+        KYIVSTAR_CLIENT_SECRET,
+        KYIVSTAR_CLIENT_ID,
+        {"sender": "messagedesk"},
+        former_path="kyivstar",
     ),
-    "ketchup_loyalty": Account("KetchUp Loyalty", KETCHUP_API_KEY, extra={"originator": "test"}),
-    "kyivstar_fmc": Account("Kyivstar FMC", FMC_TOKEN),
+    "ketchup_loyalty": Account(
+        "KetchUp Loyalty", KETCHUP_API_KEY, extra={"originator": "test"}, former_path="ketchup"
+    ),
+    "kyivstar_fmc": Account("Kyivstar FMC", FMC_TOKEN, former_path="fmc"),
     "sunsim": Account("SunSim", SUNSIM_AUTHORIZATION_TOKEN),
     "novaconnect": Account("NovaConnect", NOVACONNECT_TOKEN),
-})
+}
 """By connection type, which is also the path prefix of the vendor's routes and the name of its package."""

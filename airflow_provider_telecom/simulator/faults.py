@@ -12,6 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from airflow_provider_telecom.simulator.credentials import ACCOUNTS
 from airflow_provider_telecom.simulator.state import VENDORS, Fault, ReceivedRequest, SimulatorState
 
 Scope = MutableMapping[str, Any]
@@ -119,6 +120,9 @@ class CapturedResponse:
         return b"\r\n".join([*lines, *(name + b": " + value for name, value in kept)]) + b"\r\n\r\n"
 
 
+_FORMER_PATHS = {account.former_path: vendor for vendor, account in ACCOUNTS.items() if account.former_path}
+
+
 class Faults:
     """ASGI middleware: records every request to a vendor, and plays the fault that applies to it."""
 
@@ -127,7 +131,10 @@ class Faults:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        vendor, _, path = scope.get("path", "/").lstrip("/").partition("/")
+        name, _, path = scope.get("path", "/").lstrip("/").partition("/")
+        vendor = _FORMER_PATHS.get(name, name)
+        if vendor != name:
+            scope = {**scope, "path": f"/{vendor}/{path}"}
         if scope["type"] != "http" or vendor not in VENDORS:
             await self._app(scope, receive, send)
             return

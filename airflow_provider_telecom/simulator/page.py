@@ -19,7 +19,7 @@ NOT_IMITATED = (
     "Only its own test credentials are accepted; real ones are refused.",
 )
 _CONTROLS = (
-    ("effects so far", "curl {url}/_control/ledger?vendor=ketchup"),
+    ("effects so far", "curl {url}/_control/ledger?vendor=ketchup_loyalty"),
     ("requests received", "curl {url}/_control/requests"),
     (
         "the next request fails",
