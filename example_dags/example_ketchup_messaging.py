@@ -1,8 +1,8 @@
-"""A campaign by SMS through KetchUp: price it, send it, wait until enough are delivered, report.
+"""An SMS campaign through KetchUp: price it, send it, wait until enough messages are delivered, report.
 
-Needs the connection `ketchup_loyalty_default`. Each run costs what the task `price` says: one SMS or more for
-each recipient, and nothing is sent if that is more than `max_cost`. A killed or retried task sends nothing
-twice: each message goes under a key of its own.
+Needs the connection `ketchup_loyalty_default`. Each run costs what the task `price` returns: one SMS or more
+for each recipient. Nothing is sent if that is more than `max_cost`. A killed or retried task sends nothing
+twice: each message has an idempotency key.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "t
         "recipients": Param(RECIPIENTS, type="string", description="CSV with msisdn and name; a path or URL"),
         "text": Param("{name}, дякуємо, що ви з нами! Ваш подарунок чекає.", type="string"),
         "originator": Param("test", type="string", maxLength=14, description="Sender agreed with the vendor"),
-        "max_cost": Param(
-            "50", type="string", description="Most that it may cost, in the account's currency"
-        ),
+        "max_cost": Param("50", type="string", description="Maximum cost, in the account's currency"),
         "output": Param(
             OUTPUT, type="string", description="Folder of results; a path, or a URL like s3://..."
         ),
@@ -66,14 +64,14 @@ def example_ketchup_messaging() -> None:
     )
 
     @task
-    def report(sent: dict[str, Any], became: dict[str, Any]) -> None:
+    def report(sent: dict[str, Any], received: dict[str, Any]) -> None:
         """Print a table into the task's log."""
         rows = {
             "recipients": f"{sent['recipients']:,}",
             "sent": f"{sent['accepted'] + sent['known_before']:,}",
-            "delivered": f"{became['delivered']:,}",
-            "not delivered": f"{became['undelivered']:,}",
-            "no receipt yet": f"{sent['accepted'] - became['delivered'] - became['undelivered']:,}",
+            "delivered": f"{received['delivered']:,}",
+            "not delivered": f"{received['undelivered']:,}",
+            "no receipt yet": f"{sent['accepted'] - received['delivered'] - received['undelivered']:,}",
             "paid": f"{sent['price']} {sent['currency']}",
         }
         print("+----------------+--------------+")

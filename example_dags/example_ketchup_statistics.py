@@ -1,10 +1,10 @@
-"""Bring the statistics of yesterday's and today's messages from KetchUp to a folder, a file a day.
+"""Load the statistics of yesterday's and today's messages from KetchUp into a folder, one file a day.
 
-Needs the connection `ketchup_loyalty_default`. Nothing here is paid for. `load` does all in one: it orders an
-export of SMS, waits for its file without a worker, writes the messages by day, and deletes the export: an
-account has five at most. The other steps do the same with a sensor, for Viber; that export is deleted
-whatever becomes of it. Days are the vendor's own; with `vendor_timezone` in the connection the times below
-need a zone as well (+02:00).
+Needs the connection `ketchup_loyalty_default`. Nothing here is paid for. `load` does everything in one task:
+it requests an export of SMS, waits for its file in the triggerer, writes the messages by day, and deletes the
+export, since an account has five at most. The other tasks do the same with a sensor, for Viber; that export
+is deleted even if they fail. Days are in the vendor's local time; with `vendor_timezone` in the connection
+the times below need a zone as well (+02:00).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def example_ketchup_statistics() -> None:
 
     @task
     def report(sms: dict[str, Any], viber: dict[str, Any]) -> None:
-        """Print how many messages there were. They themselves are in the files, with numbers and texts."""
+        """Print the numbers of messages. The messages themselves are in the files."""
         print(f"{sms['rows']} SMS, {viber['rows']} Viber messages in {len(sms['files'])} days")
 
     report(load.output, load_viber.output)
