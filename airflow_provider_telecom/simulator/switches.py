@@ -1,8 +1,8 @@
-"""The places where a vendor's document allows more than one reading: one switch each.
+"""One switch for each place where a vendor's document allows more than one reading.
 
-The first value of a switch is the reading that the simulator starts with. A preset sets all of them:
-`default` (the first value), `opposite` (the last value), or `random` (chosen by the simulator's seed). A
-client is right only if it works under all of them; the conformance tests run under `default` and `opposite`.
+A switch starts with its first value. A preset sets all switches: `default` to the first value, `opposite` to
+the last one, `random` to one that the simulator's seed chooses. A client is correct only if it works with
+all values; the conformance tests run with `default` and `opposite`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 Preset = Literal["default", "opposite", "random"]
@@ -18,14 +19,14 @@ PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 @dataclass(frozen=True)
 class Switch:
-    """One switch. `meaning` says what its values do, with the lines of the document that leave it open."""
+    """A switch. `meaning` says what its values do, and which lines of the document leave it open."""
 
     vendor: str
     name: str
     meaning: str
     values: tuple[str, ...] = ("off", "on")
     in_presets: bool = True
-    """False where the answer can't be used under another value, so that a right client must stop."""
+    """False if no client can use the response with another value: a correct client must stop."""
 
     @property
     def full_name(self) -> str:
@@ -42,7 +43,7 @@ class Switch:
 
 
 class Switches(Mapping[str, str]):
-    """The switches of one vendor with their present values, by name without the vendor."""
+    """The switches of one vendor: current values by name, without the vendor."""
 
     def __init__(self, switches: Iterable[Switch], preset: Preset, seed: int) -> None:
         self._known = {switch.name: switch for switch in switches}
@@ -67,11 +68,11 @@ class Switches(Mapping[str, str]):
         self._values[name] = value
 
     def on(self, name: str) -> bool:
-        """Return whether a switch of the values `off` and `on` is on."""
+        """Return whether a switch with the values `off` and `on` is on."""
         return self[name] == "on"
 
     def turn_on(self, *names: str) -> None:
-        """Turn switches on whose values are `off` and `on`."""
+        """Turn on switches with the values `off` and `on`."""
         for name in names:
             self.set(name, "on")
 
@@ -81,504 +82,345 @@ def of_vendor(vendor: str) -> list[Switch]:
     return [switch for switch in SWITCHES if switch.vendor == vendor]
 
 
+_kyivstar = partial(Switch, "kyivstar_open_telecom")
+_ketchup = partial(Switch, "ketchup_loyalty")
+_fmc = partial(Switch, "kyivstar_fmc")
+_sunsim = partial(Switch, "sunsim")
+_novaconnect = partial(Switch, "novaconnect")
+
 SWITCHES = (
     # Kyivstar Open Telecom. Its document (KY) shows no bodies; lines are those that leave a form open.
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar(
         "resource",
-        "answers are flat, or wrapped in `resource`: those of the checks only, as in version v1, or all",
+        "responses are flat, or wrapped in `resource`: those of the checks only, as in v1, or all",
         ("off", "checks", "on"),
     ),
-    Switch(
-        "kyivstar_open_telecom", "late_status", "error 1040 in place of a status until a message is delivered"
-    ),
-    Switch(
-        "kyivstar_open_telecom",
-        "error_code",
-        "`errorCode` is a number, or a text of more digits",
-        ("number", "text"),
-    ),
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar("late_status", "error 1040 instead of a status until a message is delivered"),
+    _kyivstar("error_code", "`errorCode` is a number, or a text of more digits", ("number", "text")),
+    _kyivstar(
         "no_message",
         "HTTP status of error 1040 for a message: KY:289 and 423 name 200 and 401 only",
         ("404", "422", "200"),
     ),
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar(
         "no_subscriber",
         "HTTP status for a number that is no subscriber's (KY:112 and 113): 404, or 422 with code 1040",
         ("404", "422"),
     ),
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar(
         "unauthorized",
         "body of a 401: the gateway's `error.message`, or the vendor's `errorCode`",
         ("gateway", "vendor"),
     ),
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar(
         "unknown_address",
         "404 of a path that does not exist: the vendor's error form, or a gateway's page",
         ("vendor", "gateway"),
     ),
-    Switch("kyivstar_open_telecom", "status_case", "case of statuses and other words", ("found", "swapped")),
-    Switch(
-        "kyivstar_open_telecom",
-        "numbers",
-        "counts, scores and seconds are numbers, or texts",
-        ("number", "text"),
-    ),
-    Switch(
-        "kyivstar_open_telecom",
-        "flags",
-        "yes and no of verify-sim: KY:95 has 1 and 0",
-        ("number", "text", "boolean"),
-    ),
-    Switch(
-        "kyivstar_open_telecom", "score_fraction", "a score is a fraction: KY:321 has a score without a range"
-    ),
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar("status_case", "case of statuses and other words", ("found", "swapped")),
+    _kyivstar("numbers", "counts, scores and seconds are numbers, or texts", ("number", "text")),
+    _kyivstar("flags", "yes and no of verify-sim: KY:95 has 1 and 0", ("number", "text", "boolean")),
+    _kyivstar("score_fraction", "a score is a fraction: KY:321 has a score without a range"),
+    _kyivstar(
         "lifetime_unit",
         "bounds of a lifetime: months, or days, since KY:210 has the last 30 days",
         ("months", "days"),
     ),
-    Switch("kyivstar_open_telecom", "id_spelling", "name of an SMS's id", ("msgId", "msgID")),
-    Switch(
-        "kyivstar_open_telecom", "date_form", "RFC 3339 (KY:289) in UTC, or with an offset", ("utc", "offset")
-    ),
-    Switch(
-        "kyivstar_open_telecom",
-        "expired",
-        "a message that never arrives becomes `expired`, or stays `accepted`",
-    ),
-    Switch("kyivstar_open_telecom", "mock_status", "the mock server has a status for any message id (KY:69)"),
-    Switch(
-        "kyivstar_open_telecom",
-        "viber_button_picture",
-        "a Viber button takes a picture (KY:377), as public clients send",
-    ),
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar("id_spelling", "name of an SMS's id", ("msgId", "msgID")),
+    _kyivstar("date_form", "RFC 3339 (KY:289) in UTC, or with an offset", ("utc", "offset")),
+    _kyivstar("expired", "a message that never arrives becomes `expired`, or stays `accepted`"),
+    _kyivstar("mock_status", "the mock server has a status for any message id (KY:69)"),
+    _kyivstar("viber_button_picture", "a Viber button takes a picture (KY:377), as public clients send"),
+    _kyivstar(
         "first_page",
         "number of the first page (KY:472): 0; or 1, and 0 is the same page, an empty one, or refused",
         ("0", "1", "1_empty", "1_refused"),
     ),
-    Switch(
-        "kyivstar_open_telecom", "promo_totals", "a page of promos has totals, or none", ("given", "missing")
-    ),
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar("promo_totals", "a page of promos has totals, or none", ("given", "missing")),
+    _kyivstar(
         "promo_answer",
         "GET and PUT of a promo answer the whole, or its state and the next ones only (KY:499 and 564)",
         ("whole", "state"),
     ),
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar(
         "list_dates",
         "`startDateFrom` (KY:473) is a day or a time, or a day only, so that a time is refused",
         ("any", "day"),
         in_presets=False,
     ),
-    Switch("kyivstar_open_telecom", "one_token", "a new token ends the older ones (KY:53 does not say)"),
-    Switch(
-        "kyivstar_open_telecom",
-        "sandbox_over",
-        "HTTP status when the sandbox is used up (KY:82)",
-        ("429", "403"),
-    ),
-    Switch(
-        "kyivstar_open_telecom",
+    _kyivstar("one_token", "a new token ends the older ones (KY:53 does not say)"),
+    _kyivstar("sandbox_over", "HTTP status when the sandbox is used up (KY:82)", ("429", "403")),
+    _kyivstar(
         "rate_limit_reset",
         "X-Rate-Limit-Reset: seconds, an HTTP date, or Unix time in seconds or milliseconds",
         ("seconds", "http_date", "epoch", "epoch_ms"),
     ),
     # KetchUp Loyalty. KU is its document.
-    Switch(
-        "ketchup_loyalty", "alternative_sms", "statistics show the SMS that replaced a Viber message (KU:731)"
-    ),
-    Switch("ketchup_loyalty", "bare_read", "a read's answer has no `error: 0` (KU:11; KU:413 has it)"),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup("alternative_sms", "statistics show the SMS that replaced a Viber message (KU:731)"),
+    _ketchup("bare_read", "the response to a read has no `error: 0` (KU:11; KU:413 has it)"),
+    _ketchup(
         "base_path",
-        "/rest stands before all addresses (KU:8), before none, or before all but those of look-ups (KU:21, "
-        "KU:122, KU:154; KU:205)",
+        "/rest stands before all addresses (KU:8), before none, or before all but those of lookups "
+        "(KU:21, KU:122, KU:154; KU:205)",
         ("rest", "bare", "mixed"),
     ),
-    Switch("ketchup_loyalty", "capital_status", "statuses are capitalised (KU:578, KU:615), or not (KU:374)"),
-    Switch(
-        "ketchup_loyalty", "csv_semicolon", "columns of a CSV file are divided by `;`: KU shows no such file"
-    ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup("capital_status", "statuses are capitalised (KU:578, KU:615), or not (KU:374)"),
+    _ketchup("csv_semicolon", "columns of a CSV file are divided by `;`: KU shows no such file"),
+    _ketchup(
         "delete_at_stat_list",
         "exports are deleted at /stat/list/{key}, as they are listed (KU:766), not at /message/list (KU:760)",
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "duplicates",
         "a known key is refused for its message alone, with the whole request if it has one message, or "
-        "always with the whole (KU:98 shows the first, for look-ups; 23 and 43 are not shown)",
+        "always with the whole (KU:98 shows the first, for lookups; 23 and 43 are not shown)",
         ("item", "whole_of_one", "whole"),
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "error_status",
         "an error has HTTP status 200, a status that fits its code, or 400; KU names none",
         ("200", "by_code", "400"),
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "error_text",
         "`errorDescription` is English, as in the samples, or Russian, as in the appendix (KU:775-824)",
         ("english", "russian"),
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "hlr_body",
-        "look-ups are read as a multipart form or JSON under its content type (KU:24, KU:35, KU:56-60), as "
-        "one of the two only, or as JSON only; everything else is refused with 64",
+        "lookups are read as a multipart form or JSON under its content type (KU:24, KU:35, KU:56-60), "
+        "as one of the two only, or as JSON only; everything else is refused with 64",
         ("multipart", "form", "raw", "json"),
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "hlr_example_codes",
-        "errors of look-ups are 10, 11, 13, 14 (KU:52, KU:95, KU:103, KU:186), not 60 to 66 (KU:791)",
+        "errors of lookups are 10, 11, 13, 14 (KU:52, KU:95, KU:103, KU:186), not 60 to 66 (KU:791)",
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "hlr_first_status",
-        "a look-up without a result is `sent` (KU:180), or `unknown` of the time of its order (KU:170-173)",
+        "a lookup without a result is `sent` (KU:180), or `unknown` of the time of its order (KU:170-173)",
         ("sent", "unknown"),
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "individual_destination",
         '`destination` of individual SMS (KU:303, or "phones" in KU:318)',
         ("individual", "phones"),
     ),
-    Switch("ketchup_loyalty", "key_object", "the key of an export comes as an object (KU:586)"),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup("key_object", "the key of an export comes as an object (KU:586)"),
+    _ketchup(
         "list_of_exports",
         "the kept exports, which KU does not show, are objects in a list, names in a list, or named objects",
         ("objects", "names", "named"),
     ),
-    Switch("ketchup_loyalty", "messages_key", "`result` and `messages` change places (KU:99, KU:489)"),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup("messages_key", "`result` and `messages` change places (KU:99, KU:489)"),
+    _ketchup(
         "number_code",
         "a wrong number is 21 for SMS and 41 for Viber (KU:800, KU:816), or 11 (KU:239, KU:491)",
         ("own", "example"),
     ),
-    Switch("ketchup_loyalty", "no_id", "the status of an SMS has no id (KU:413; KU:368 has it)"),
-    Switch(
-        "ketchup_loyalty",
-        "numbers",
-        "codes, ids, amounts and counts are numbers (KU:390), not texts (KU:421)",
-    ),
-    Switch(
-        "ketchup_loyalty",
-        "price_refuses_known",
-        "the price calls refuse known keys, as sending does (KU:405)",
-    ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup("no_id", "the status of an SMS has no id (KU:413; KU:368 has it)"),
+    _ketchup("numbers", "codes, ids, amounts and counts are numbers (KU:390), not texts (KU:421)"),
+    _ketchup("price_refuses_known", "the price calls refuse known keys, as sending does (KU:405)"),
+    _ketchup(
         "reference_path",
-        "look-ups, SMS and tasks are found at addresses of their own, such as /sms/reference/{reference} "
-        "(KU:158, KU:410, KU:418), or at the one for ids (KU:159, KU:358, KU:360)",
+        "lookups, SMS and tasks are found at addresses of their own, such as "
+        "/sms/reference/{reference} (KU:158, KU:410, KU:418), or at the one for ids (KU:159, KU:358, "
+        "KU:360)",
         ("explicit", "shared"),
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "sending_time",
         "`send_time` or `scheduledDatetime`: by destination (KU:218, KU:258, KU:315), or the one for all",
         ("by_destination", "send_time", "scheduledDatetime"),
     ),
-    Switch(
-        "ketchup_loyalty",
-        "single_result",
-        "a single result is nested in `result` or `messages`, without a list",
-    ),
-    Switch(
-        "ketchup_loyalty",
-        "statistics_list",
-        "a JSON file is a list alone, without `message_data`, as in KU:601",
-    ),
-    Switch("ketchup_loyalty", "status_401", "an unknown API key is answered with HTTP status 401"),
-    Switch(
-        "ketchup_loyalty",
-        "stray_blanks",
-        "keys and values have stray blanks (KU:104, KU:132, KU:413, KU:421)",
-    ),
-    Switch("ketchup_loyalty", "total_price", "`totalprice` and `total_price` change places (KU:112, KU:489)"),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup("single_result", "a single result is nested in `result` or `messages`, without a list"),
+    _ketchup("statistics_list", "a JSON file is a list alone, without `message_data`, as in KU:601"),
+    _ketchup("status_401", "an unknown API key is answered with HTTP status 401"),
+    _ketchup("stray_blanks", "keys and values have stray blanks (KU:104, KU:132, KU:413, KU:421)"),
+    _ketchup("total_price", "`totalprice` and `total_price` change places (KU:112, KU:489)"),
+    _ketchup(
         "typographic_quotes",
         "statistics in JSON have typographic quotes, as in the sample: not JSON",
         in_presets=False,
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "undelivered_word",
         "an SMS that does not arrive is `undeliverable` (KU:395) or `undelivered` (KU:578)",
         ("undeliverable", "undelivered"),
     ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup(
         "viber_echo",
         "the answer to Viber messages holds our keys: all, none, or that of the first (KU:489, the sample)",
         ("all", "never", "first"),
     ),
-    Switch(
-        "ketchup_loyalty",
-        "viber_item_error",
-        "each Viber result has an `error` of its own, as SMS have (KU:279)",
-    ),
-    Switch(
-        "ketchup_loyalty",
+    _ketchup("viber_item_error", "each Viber result has an `error` of its own, as SMS have (KU:279)"),
+    _ketchup(
         "viber_number",
         "the number of a Viber recipient is `msisdn` (KU:458), or `phone` (KU:480)",
         ("msisdn", "phone"),
     ),
-    Switch(
-        "ketchup_loyalty",
-        "viber_object",
-        "the answer to Viber messages is an object, not a list with one (KU:489)",
-    ),
-    Switch(
-        "ketchup_loyalty", "viber_reference", "Viber's key is `reference` (KU:489, KU:503), not `external_id`"
-    ),
-    Switch("ketchup_loyalty", "viber_strict", "the other name of Viber's key is refused, not overlooked"),
+    _ketchup("viber_object", "the answer to Viber messages is an object, not a list with one (KU:489)"),
+    _ketchup("viber_reference", "Viber's key is `reference` (KU:489, KU:503), not `external_id`"),
+    _ketchup("viber_strict", "the other name of Viber's key is refused, not ignored"),
     # Kyivstar FMC. Its document (FMC) shows one answer in JSON, none in CSV or XML.
-    Switch("kyivstar_fmc", "trailing_comma", "JSON has a trailing comma, as in the sample (FMC:137)"),
-    Switch("kyivstar_fmc", "csv_delimiter", "what is between cells (FMC:27)", ("comma", "tab", "semicolon")),
-    Switch(
-        "kyivstar_fmc",
-        "csv_line_end",
-        "lines of CSV end with a delimiter, as the sample in JSON with a comma",
-    ),
-    Switch(
-        "kyivstar_fmc",
-        "csv_quotes",
-        "cells in quotation marks: those that need them, or all",
-        ("needed", "all"),
-    ),
-    Switch(
-        "kyivstar_fmc", "empty_csv", "CSV without calls: a header, or nothing at all", ("header", "nothing")
-    ),
-    Switch("kyivstar_fmc", "bom", "CSV and XML begin with a byte order mark"),
-    Switch(
-        "kyivstar_fmc",
-        "columns",
-        "order of a record's fields: the sample's, or reversed",
-        ("sample", "reversed"),
-    ),
-    Switch("kyivstar_fmc", "column_case", "case of names in CSV and XML", ("lower", "upper")),
-    Switch("kyivstar_fmc", "xml_tags", "names of the root and the records", ("calls", "others")),
-    Switch("kyivstar_fmc", "xml_attributes", "a record of XML has attributes in place of elements"),
-    Switch(
-        "kyivstar_fmc",
-        "answer_time",
-        "times as in the sample (FMC:133), or as in a request (FMC:49)",
-        ("blank", "T"),
-    ),
-    Switch(
-        "kyivstar_fmc",
+    _fmc("trailing_comma", "JSON has a trailing comma, as in the sample (FMC:137)"),
+    _fmc("csv_delimiter", "what is between cells (FMC:27)", ("comma", "tab", "semicolon")),
+    _fmc("csv_line_end", "lines of CSV end with a delimiter, as the sample in JSON with a comma"),
+    _fmc("csv_quotes", "cells in quotation marks: those that need them, or all", ("needed", "all")),
+    _fmc("empty_csv", "CSV without calls: a header, or nothing at all", ("header", "nothing")),
+    _fmc("bom", "CSV and XML begin with a byte order mark"),
+    _fmc("columns", "order of a record's fields: the sample's, or reversed", ("sample", "reversed")),
+    _fmc("column_case", "case of names in CSV and XML", ("lower", "upper")),
+    _fmc("xml_tags", "names of the root and the records", ("calls", "others")),
+    _fmc("xml_attributes", "a record of XML has attributes instead of elements"),
+    _fmc("answer_time", "times as in the sample (FMC:133), or as in a request (FMC:49)", ("blank", "T")),
+    _fmc(
         "duration",
-        "`duration` (FMC:136): seconds from start to end and one more, as in the sample; as they are; or "
-        "those of the talk only",
+        "`duration` (FMC:136): seconds from start to end and one more, as in the sample; as they are; "
+        "or those of the talk only",
         ("rounded_up", "exact", "talk"),
     ),
-    Switch("kyivstar_fmc", "json_duration", "`duration` in JSON is a number, or a text", ("number", "text")),
-    Switch(
-        "kyivstar_fmc",
+    _fmc("json_duration", "`duration` in JSON is a number, or a text", ("number", "text")),
+    _fmc(
         "number_form",
         "numbers in records: the three forms of FMC:255",
         ("national", "international", "plus"),
     ),
-    Switch(
-        "kyivstar_fmc",
-        "address_book",
-        "names of the fields that FMC:67, 75 and 83 add",
-        ("assumed", "others"),
-    ),
-    Switch("kyivstar_fmc", "row_order", "order of the calls", ("start", "reversed")),
-    Switch(
-        "kyivstar_fmc",
-        "period_of",
-        "calls that began in the period (FMC:51), or that ended in it",
-        ("start", "end"),
-    ),
-    Switch("kyivstar_fmc", "end_excluded", "a period does not include its end (FMC:59)"),
-    Switch(
-        "kyivstar_fmc",
-        "bounds_required",
-        "both bounds are required (FMC:47, 55), though FMC:110 says otherwise",
-    ),
-    Switch(
-        "kyivstar_fmc",
+    _fmc("address_book", "names of the fields that FMC:67, 75 and 83 add", ("assumed", "others")),
+    _fmc("row_order", "order of the calls", ("start", "reversed")),
+    _fmc("period_of", "calls that began in the period (FMC:51), or that ended in it", ("start", "end")),
+    _fmc("end_excluded", "a period does not include its end (FMC:59)"),
+    _fmc("bounds_required", "both bounds are required (FMC:47, 55), though FMC:110 says otherwise"),
+    _fmc(
         "limits",
-        "7 and 30 days (FMC:108, 109): an hour is overlooked, counted as they pass, or by the clocks",
+        "7 and 30 days (FMC:108, 109): an hour is ignored, counted as they pass, or by the clocks",
         ("lenient", "elapsed", "clocks"),
     ),
-    Switch(
-        "kyivstar_fmc",
+    _fmc(
         "repeated_hour",
         "a bound in the hour that happens twice (FMC:107): compared by the clocks, or taken for one pass",
         ("clocks", "first", "second"),
     ),
-    Switch(
-        "kyivstar_fmc",
-        "error_body",
-        "body of an error (FMC:93): JSON, a text, or none",
-        ("json", "text", "none"),
-    ),
-    Switch(
-        "kyivstar_fmc",
+    _fmc("error_body", "body of an error (FMC:93): JSON, a text, or none", ("json", "text", "none")),
+    _fmc(
         "csv_encoding",
         "encoding of CSV; the operator takes it as an option",
         ("utf-8", "cp1251"),
         in_presets=False,
     ),
     # SunSim
-    Switch(
-        "sunsim",
+    _sunsim(
         "token_dates",
-        "how the end of a token is written, which lines 57 and 95 call a string and a date: ISO 8601, the "
-        "vendor's time as in line 170, Unix seconds or milliseconds, the seconds that are left, or dotted",
+        "how the end of a token is written, which lines 57 and 95 call a string and a date: ISO 8601, "
+        "the vendor's time as in line 170, Unix seconds or milliseconds, the seconds that are left, or "
+        "dotted",
         ("iso", "local", "epoch", "epoch_ms", "seconds", "dotted"),
     ),
-    Switch("sunsim", "opaque_tokens", "tokens are no JWT"),
-    Switch(
-        "sunsim",
-        "create_keeps",
-        "create leaves the pair before it alive: line 28 speaks of a regeneration",
-    ),
-    Switch(
-        "sunsim",
+    _sunsim("opaque_tokens", "tokens are no JWT"),
+    _sunsim("create_keeps", "create leaves the pair before it alive: line 28 speaks of a regeneration"),
+    _sunsim(
         "error_status",
-        "HTTP status of a refusal (lines 190 to 193 give a code and no status) and of a dead token",
+        "HTTP status of a rejection (lines 190 to 193 give a code and no status) and of a dead token",
         ("200_but_401", "always_200", "4xx"),
     ),
-    Switch(
-        "sunsim",
+    _sunsim(
         "success_error",
         "`error` of a success: the code 0, the code 0 with a text, or null (line 192 explains no code)",
         ("zero", "text", "null"),
     ),
-    Switch(
-        "sunsim",
+    _sunsim(
         "callback_answer",
         "what callback/create answers, which the document does not show",
         ("envelope", "empty", "id"),
     ),
-    Switch(
-        "sunsim",
+    _sunsim(
         "strict_filters",
         'direction and isCallRecord must be numbers: lines 172 and 178 allow "empty" or 0; null, others only',
     ),
-    Switch(
-        "sunsim",
+    _sunsim(
         "period_limit",
         'what "search depth: 1 month" (line 157) limits: how long a period is, and how far back it begins',
         ("both", "length", "depth"),
     ),
-    Switch("sunsim", "month", "how long a month is", ("31_days", "calendar", "30_days")),
-    Switch("sunsim", "no_calls_null", "the list of calls is null when there are none, and a count is 0"),
-    Switch("sunsim", "content_in_result", "fileContent stands inside of result, not beside it"),
-    Switch("sunsim", "wrapped_base64", "the base64 of a recording has a line break after 76 characters"),
-    Switch("sunsim", "hostile_file_name", "a recording's name climbs out of its folder"),
-    Switch("sunsim", "plain_redirects", "redirect numbers are kept as ten digits"),
-    Switch(
-        "sunsim",
+    _sunsim("month", "how long a month is", ("31_days", "calendar", "30_days")),
+    _sunsim("no_calls_null", "the list of calls is null when there are none, and a count is 0"),
+    _sunsim("content_in_result", "fileContent stands inside of result, not beside it"),
+    _sunsim("wrapped_base64", "the base64 of a recording has a line break after 76 characters"),
+    _sunsim("hostile_file_name", "a recording's name leads out of its folder"),
+    _sunsim("plain_redirects", "redirect numbers are kept as ten digits"),
+    _sunsim(
         "sample_settings",
-        "settings are as in the sample of lines 244 to 361: a redirect number 0, a block without redirects, "
-        "times 0 to 0, dialModeCode 0, a workdayDefDay without isUseCalendar; what was read may be sent back",
+        "settings are as in the sample of lines 244 to 361: a redirect number 0, a block without "
+        "redirects, times 0 to 0, dialModeCode 0, a workdayDefDay without isUseCalendar; what was read "
+        "may be sent back",
     ),
-    Switch(
-        "sunsim",
+    _sunsim(
         "last_seconds",
-        "a time in settings ends with its last second (0 to 32399, then 32400 to 86399): line 371 forbids "
-        "gaps and does not say whether the end belongs to the time",
+        "a time in settings ends with its last second (0 to 32399, then 32400 to 86399): line 371 "
+        "forbids gaps and does not say whether the end belongs to the time",
     ),
-    Switch(
-        "sunsim",
+    _sunsim(
         "settings_key",
         "the list of settings is called vatsSettings (lines 250 and 384) or vatssettings (line 367)",
         ("vatsSettings", "vatssettings"),
     ),
-    Switch(
-        "sunsim", "long_numbers", "settings show their number with the 8 in front (line 335 gives no form)"
-    ),
-    Switch("sunsim", "end_excluded", "a period does not include its end"),
-    Switch("sunsim", "other_columns", "rows of a call list have names and times of another kind"),
+    _sunsim("long_numbers", "settings show their number with the 8 in front (line 335 gives no form)"),
+    _sunsim("end_excluded", "a period does not include its end"),
+    _sunsim("other_columns", "rows of a call list have names and times of another kind"),
     # NovaConnect
-    Switch(
-        "novaconnect",
+    _novaconnect(
         "http_status",
         "the HTTP status of an error, which no line gives: 200 but 401 for a bad token, always 200, or "
         "equal to its code",
         ("200_but_401", "always_200", "code"),
     ),
-    Switch(
-        "novaconnect", "bare_errors", 'an error is `{"error": text}` without a code; its HTTP status tells'
-    ),
-    Switch(
-        "novaconnect",
+    _novaconnect("bare_errors", 'an error is `{"error": text}` without a code; its HTTP status tells'),
+    _novaconnect(
         "page_size",
-        "pages are as long as asked for, or 25 rows at most (no line gives a maximum); the next begins at "
-        "the next row, or at a multiple of the size that was asked for",
+        "pages are as long as asked for, or 25 rows at most (no line gives a maximum); the next begins "
+        "at the next row, or at a multiple of the size that was asked for",
         ("asked", "capped", "rows_capped"),
     ),
-    Switch(
-        "novaconnect",
+    _novaconnect(
         "past_the_end",
         "what a page behind the last one is: empty, the last one again, or code 404",
         ("empty", "last_page", "not_found"),
     ),
-    Switch(
-        "novaconnect",
+    _novaconnect(
         "all_count",
         'all_count counts the elements (line 490: "in the database") that pass the filter, or all of them',
         ("filtered", "whole"),
     ),
-    Switch(
-        "novaconnect",
+    _novaconnect(
         "flat",
         "item and the items of reports stand beside code, as in the table of line 1463, not in `result`",
     ),
-    Switch("novaconnect", "numbers_as_text", "numbers come as texts, as line 1227 has it for one of them"),
-    Switch("novaconnect", "flags_as_numbers", "true and false come as 1 and 0"),
-    Switch("novaconnect", "report_end_excluded", "a report ends before its end day (line 1195)"),
-    Switch(
-        "novaconnect",
+    _novaconnect("numbers_as_text", "numbers come as texts, as line 1227 has it for one of them"),
+    _novaconnect("flags_as_numbers", "true and false come as 1 and 0"),
+    _novaconnect("report_end_excluded", "a report ends before its end day (line 1195)"),
+    _novaconnect(
         "rename_queued",
-        "sim/edit is put into the queue, as line 1009 says, and answers a queue_id in place of the name",
+        "sim/edit is put into the queue, as line 1009 says, and answers a queue_id instead of the name",
     ),
-    Switch(
-        "novaconnect",
+    _novaconnect(
         "reconnect_redirect",
         "sim/reconnect answers an HTTP redirect to sim/disconnect: line 595 says that it is redirected",
         in_presets=False,
     ),
-    Switch(
-        "novaconnect",
+    _novaconnect(
         "callbacks_listed",
         "only the operations that line 303 lists call back: not sms, limit, tariff and repackage",
         in_presets=False,
     ),
-    Switch("novaconnect", "block_over_package", "a SIM whose package ran out can be blocked as well"),
-    Switch(
-        "novaconnect",
+    _novaconnect("block_over_package", "a SIM whose package ran out can be blocked as well"),
+    _novaconnect(
         "groups_added",
-        "sim/group adds groups to those of a SIM, in place of replacing them: lines 1034 and 1057 say "
+        "sim/group adds groups to those of a SIM, instead of replacing them: lines 1034 and 1057 say "
         '"change" and "attach"',
     ),
-    Switch("novaconnect", "progress_callbacks", "webhooks report progress before the end"),
-    Switch("novaconnect", "single_item", "`items` of a webhook is the SIM that was processed last"),
-    Switch("novaconnect", "count_object", "`status.count` of a webhook is an object"),
-    Switch("novaconnect", "limit_float", "`limit.used` is a fraction"),
-    Switch("novaconnect", "change_lock_bool", "`change_lock` is true or false, not 1 or 0"),
+    _novaconnect("progress_callbacks", "webhooks report progress before the end"),
+    _novaconnect("single_item", "`items` of a webhook is the SIM that was processed last"),
+    _novaconnect("count_object", "`status.count` of a webhook is an object"),
+    _novaconnect("limit_float", "`limit.used` is a fraction"),
+    _novaconnect("change_lock_bool", "`change_lock` is true or false, not 1 or 0"),
 )
