@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
@@ -184,22 +184,16 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         numbers = [f"7{number}" for number in numbers_of(wanted)]
         expected = self.expected_hash or self.hook.get_vats_settings(numbers).hash
         self.hook.set_vats_settings(wanted, expected_hash=expected)
-        found = self._read_until(numbers, lambda settings: not differences(wanted, settings))
-        if others := differences(wanted, found.settings):
+        for delay in (0.0, *POLL_DELAYS):
+            time.sleep(delay)
+            found = self.hook.get_vats_settings(numbers)
+            if not (others := differences(wanted, found.settings)):
+                break
+        else:
             raise TelecomRejectedError(
                 f"the vendor has accepted the settings, but does not show what was sent: {summarize(others)}"
             )
         return {"changed": found.hash != expected, "hash": found.hash, "numbers": len(numbers)}
-
-    def _read_until(self, numbers: list[str], is_set: Callable[[Any], bool]) -> VatsSettings:
-        """Return the settings once they are set, or after all `POLL_DELAYS`."""
-        found = self.hook.get_vats_settings(numbers)
-        for delay in POLL_DELAYS:
-            if is_set(found.settings):
-                break
-            time.sleep(delay)
-            found = self.hook.get_vats_settings(numbers)
-        return found
 
     def _wanted(self) -> Any:
         settings, path = self.reveal("settings"), object_path(self.path)
