@@ -1,9 +1,9 @@
-"""Look after a fleet of NovaConnect SIMs: limit, block, rename, group; file its sessions and the newest bill.
+"""Manage a fleet of NovaConnect SIMs: limit, block, rename, group; store its sessions and the newest bill.
 
 Needs the connection `novaconnect_default` with an administrator's token. Nothing here is paid for. The vendor
-puts operations into a queue; each task first looks at the SIMs and asks only for those that are not there
-yet, so a retry does nothing twice. Blocked SIMs are offline until they are unblocked again. The vendor learns
-of a day in the night after it, so the sessions of the last two days are loaded.
+puts operations into a queue; each task first reads the list of SIMs and changes only those not in the
+desired state, so a retry does nothing twice. Blocked SIMs are offline until they are unblocked. A day's data
+appears the next night, so the sessions of the last two days are loaded.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SIM_IDS = "{{ params.sim_ids }}"
         ),
         "limit_mb": Param(500, type="integer", minimum=1, description="Megabytes in a calendar month"),
         "sim_name": Param("Spare tracker", type="string", description="New name of the first SIM"),
-        "group": Param("Spare", type="string", description="The SIMs' group; made if there is none"),
+        "group": Param("Spare", type="string", description="The SIMs' group; created if there is none"),
         "output": Param(
             OUTPUT, type="string", description="Folder of the files; a path, or a URL like s3://..."
         ),
@@ -104,10 +104,10 @@ def example_novaconnect_fleet() -> None:
 
     @task
     def report(found: dict[str, Any], limited: dict[str, Any], blocked: dict[str, Any]) -> None:
-        """Print what was changed, and what was left out and why."""
+        """Print which SIMs were changed, and which were skipped and why."""
         print(f"{found['count']} SIMs in the fleet")
         for name, outcome in (("limit", limited), ("block", blocked)):
-            print(f"{name}: changed {outcome['changed']}, left out {outcome['skipped']}")
+            print(f"{name}: changed {outcome['changed']}, skipped {outcome['skipped']}")
 
     chain(find, limit, limited, block, blocked, unblock, unblocked, rename, group, grouped)
     [grouped, sessions, bill] >> report(find.output, limit.output, block.output)

@@ -23,7 +23,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
 from airflow_provider_telecom.simulator.novaconnect import VendorState
-from airflow_provider_telecom.vendors.novaconnect.webhooks import read_queue_callback
+from airflow_provider_telecom.vendors.novaconnect.webhooks import read_queue_webhook
 
 Caller = Callable[..., Any]
 
@@ -185,14 +185,14 @@ def test_what_was_set_reads_back(hook: NovaConnectHook, vendor_state: Any, call:
 
 
 @pytest.mark.parametrize("quirks", [(), ("single_item", "count_object"), ("progress_callbacks",)])
-def test_row_38_callbacks_of_a_queue_are_read(
+def test_row_38_webhooks_of_a_queue_are_read(
     hook: NovaConnectHook, vendor_state: Any, quirks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     posted: list[bytes] = []
     monkeypatch.setattr(vendor_state, "post", lambda url, body: posted.append(json.dumps(body).encode()))
     vendor_state.switches.turn_on(*quirks)
     queued = hook.ping_sims(sims_of(vendor_state, "TD")[:3], callback_url="http://127.0.0.1:9/hook")
-    found = [read_queue_callback(body) for body in posted]
+    found = [read_queue_webhook(body) for body in posted]
     assert {one.qid for one in found} == {queued.queue_id}
     assert [one.final for one in found] == [False] * (len(found) - 1) + [True]
 

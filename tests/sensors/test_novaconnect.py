@@ -1,4 +1,4 @@
-"""The sensor of NovaConnect's queues, which looks at the SIMs."""
+"""The sensor of NovaConnect's queues, which reads the list of SIMs."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_sim_that_was_so_once_counts(hook: Any, telecom_simulator: Any) -> Non
 
 
 @pytest.mark.parametrize("operation", ["disconnect", "reconnect", "ping", "sms", "repackage"])
-def test_what_shows_in_no_sim_is_refused_when_the_dag_is_parsed(operation: str) -> None:
+def test_an_unobservable_operation_is_refused_when_the_dag_is_parsed(operation: str) -> None:
     with pytest.raises(TelecomInputError, match=f"the end of {operation} does not show in the list of SIMs"):
         wait(operation)
 

@@ -22,8 +22,8 @@ LIMIT = {"params": {"type": "month1", "value": 500}}
 TARIFF = {"params": {"value": 20480, "auto_package": True}}
 
 
-class Letters:
-    """Keeps what the town's postman would deliver."""
+class RecordingSender:
+    """Records the webhooks that would be sent."""
 
     def __init__(self, state: SimulatorState) -> None:
         self.posted: list[tuple[str, Any]] = []
@@ -32,15 +32,15 @@ class Letters:
         self.posted.append((url, body))
 
     def schedule(self, act: Callable[[], None], seconds: float) -> None:
-        """Leave it to the test."""
+        """Do nothing: the test calls `settle`."""
 
 
-class Desk:
-    """A customer at NovaConnect's counter."""
+class ApiClient:
+    """A client of the simulated NovaConnect."""
 
     def __init__(self) -> None:
         self.state = SimulatorState()
-        self.letters: Letters = self.state.vendor_state("webhook_sender", Letters)
+        self.sender: RecordingSender = self.state.vendor_state("webhook_sender", RecordingSender)
         app = FastAPI()
         app.include_router(routes(self.state), prefix="/x")
         self.client = TestClient(app)
@@ -75,12 +75,12 @@ class Desk:
         return [effect.facts for effect in self.state.ledger.of("novaconnect", kind)]
 
     def bodies(self) -> list[Any]:
-        return [body for _, body in self.letters.posted]
+        return [body for _, body in self.sender.posted]
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def api() -> ApiClient:
+    return ApiClient()
 
 
 # --- signing in and the envelope
@@ -89,21 +89,21 @@ def desk() -> Desk:
 @pytest.mark.parametrize(
     "authorization", [None, "Bearer nope", f"Basic {NOVACONNECT_TOKEN}", NOVACONNECT_TOKEN]
 )
-def test_a_bad_token_is_401_by_status_and_by_code(desk: Desk, authorization: str | None) -> None:
+def test_a_bad_token_is_401_by_status_and_by_code(api: ApiClient, authorization: str | None) -> None:
     headers = {"Authorization": authorization} if authorization else {}
-    answer = desk.client.post("/x/api/sim/list", json={}, headers=headers)
+    answer = api.client.post("/x/api/sim/list", json={}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, 401)
 
 
-def test_a_token_in_the_query_is_for_downloads_only(desk: Desk) -> None:
-    answer = desk.client.post(f"/x/api/sim/list?token={NOVACONNECT_TOKEN}", json={})
+def test_a_token_in_the_query_is_for_downloads_only(api: ApiClient) -> None:
+    answer = api.client.post(f"/x/api/sim/list?token={NOVACONNECT_TOKEN}", json={})
     assert answer.status_code == 401
 
 
-def test_the_user_of_an_inactive_account_is_shut_out(desk: Desk) -> None:
-    desk.vendor_state.users[102].active = False
+def test_the_user_of_an_inactive_account_is_shut_out(api: ApiClient) -> None:
+    api.vendor_state.users[102].active = False
     headers = {"Authorization": f"Bearer {NOVACONNECT_USER_TOKEN}"}
-    assert desk.client.post("/x/api/sim/list", json={}, headers=headers).status_code == 401
+    assert api.client.post("/x/api/sim/list", json={}, headers=headers).status_code == 401
 
 
 ADMIN_ONLY = sorted(path for path, method in METHODS.items() if method.admin)
@@ -118,58 +118,58 @@ def test_what_is_the_administrators_is_as_documented() -> None:
 
 
 @pytest.mark.parametrize("path", ADMIN_ONLY)
-def test_a_plain_user_is_403_with_http_200(desk: Desk, path: str) -> None:
-    assert desk.code(path, {}, NOVACONNECT_USER_TOKEN) == 403
-    assert desk.effects() == []
+def test_a_plain_user_is_403_with_http_200(api: ApiClient, path: str) -> None:
+    assert api.code(path, {}, NOVACONNECT_USER_TOKEN) == 403
+    assert api.effects() == []
 
 
 @pytest.mark.parametrize("token", [NOVACONNECT_TOKEN, NOVACONNECT_USER_TOKEN])
 @pytest.mark.parametrize("path", ["sim/list", "bill/list", "report/day", "user/get", "company/get"])
-def test_reads_are_for_every_role(desk: Desk, path: str, token: str) -> None:
-    assert desk.code(path, {}, token) == 200
+def test_reads_are_for_every_role(api: ApiClient, path: str, token: str) -> None:
+    assert api.code(path, {}, token) == 200
 
 
-def test_the_http_status_follows_the_code_on_request(desk: Desk) -> None:
-    desk.vendor_state.switches.set("http_status", "code")
+def test_the_http_status_follows_the_code_on_request(api: ApiClient) -> None:
+    api.vendor_state.switches.set("http_status", "code")
     headers = {"Authorization": f"Bearer {NOVACONNECT_USER_TOKEN}"}
-    answer = desk.client.post("/x/api/sim/block", json={"items": [1001]}, headers=headers)
+    answer = api.client.post("/x/api/sim/block", json={"items": [1001]}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, 403)
 
 
-def test_messages_come_in_two_languages(desk: Desk) -> None:
-    assert desk.ask("user/get", {}, lang="en")["message"] == "Success"
-    assert desk.ask("user/get", {}, lang="ru")["message"] == "Успешно"
-    assert desk.ask("group/create", {}, lang="ru")["message"] == "Не передано обязательное поле: name"
-    assert desk.ask("user/get", {}, lang="kk")["code"] == 400
+def test_messages_come_in_two_languages(api: ApiClient) -> None:
+    assert api.ask("user/get", {}, lang="en")["message"] == "Success"
+    assert api.ask("user/get", {}, lang="ru")["message"] == "Успешно"
+    assert api.ask("group/create", {}, lang="ru")["message"] == "Не передано обязательное поле: name"
+    assert api.ask("user/get", {}, lang="kk")["code"] == 400
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null"])
-def test_a_body_that_is_no_json_object_is_400(desk: Desk, content: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_400(api: ApiClient, content: bytes) -> None:
     headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}", "Content-Type": "application/json"}
-    assert desk.client.post("/x/api/user/get", content=content, headers=headers).json()["code"] == 400
+    assert api.client.post("/x/api/user/get", content=content, headers=headers).json()["code"] == 400
 
 
-def test_a_form_is_400(desk: Desk) -> None:
+def test_a_form_is_400(api: ApiClient) -> None:
     headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
-    assert desk.client.post("/x/api/user/get", data={"a": "b"}, headers=headers).json()["code"] == 400
+    assert api.client.post("/x/api/user/get", data={"a": "b"}, headers=headers).json()["code"] == 400
 
 
-def test_unknown_methods_and_verbs_are_refused(desk: Desk) -> None:
-    assert desk.code("sim/explode", {}) == 404
-    assert desk.client.get("/x/api/sim/list").json()["code"] == 405
-    assert desk.client.post("/x/api/bill/download/501", json={}).json()["code"] == 405
+def test_unknown_methods_and_verbs_are_refused(api: ApiClient) -> None:
+    assert api.code("sim/explode", {}) == 404
+    assert api.client.get("/x/api/sim/list").json()["code"] == 405
+    assert api.client.post("/x/api/bill/download/501", json={}).json()["code"] == 405
 
 
-def test_an_unknown_query_parameter_is_400(desk: Desk) -> None:
+def test_an_unknown_query_parameter_is_400(api: ApiClient) -> None:
     headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
-    assert desk.client.post("/x/api/user/get?page=1", json={}, headers=headers).json()["code"] == 400
+    assert api.client.post("/x/api/user/get?page=1", json={}, headers=headers).json()["code"] == 400
 
 
 # --- sim/list
 
 
-def test_a_sim_has_the_documented_fields(desk: Desk) -> None:
-    answer = desk.ask("sim/list", {"page": 0, "size": 2})
+def test_a_sim_has_the_documented_fields(api: ApiClient) -> None:
+    answer = api.ask("sim/list", {"page": 0, "size": 2})
     assert (answer["count"], answer["all_count"]) == (2, 60)
     first, second = answer["items"]
     assert first["iccid"] == "8999700000000000000"
@@ -184,8 +184,8 @@ def test_a_sim_has_the_documented_fields(desk: Desk) -> None:
     assert set(first["tariff"]) == {"id", "name", "change_lock", "package_auto"}
 
 
-def test_pages_begin_at_0_and_end_empty(desk: Desk) -> None:
-    pages = [desk.ask("sim/list", {"page": page, "size": 25})["items"] for page in range(4)]
+def test_pages_begin_at_0_and_end_empty(api: ApiClient) -> None:
+    pages = [api.ask("sim/list", {"page": page, "size": 25})["items"] for page in range(4)]
     assert [len(page) for page in pages] == [25, 25, 10, 0]
     assert len({sim["id"] for page in pages for sim in page}) == 60
 
@@ -201,15 +201,15 @@ def test_pages_begin_at_0_and_end_empty(desk: Desk) -> None:
         ({"query": "tracker 2"}, 8),
     ],
 )
-def test_filters(desk: Desk, wanted: dict[str, Any], count: int) -> None:
-    answer = desk.ask("sim/list", {"filter": wanted, "size": 1})
+def test_filters(api: ApiClient, wanted: dict[str, Any], count: int) -> None:
+    answer = api.ask("sim/list", {"filter": wanted, "size": 1})
     assert (answer["count"], answer["all_count"]) == (1, count)
 
 
-def test_sorting(desk: Desk) -> None:
-    by_id = desk.ask("sim/list", {"sort": {"id": "DESC"}, "size": 60})["items"]
-    assert [sim["id"] for sim in by_id] == sorted(desk.vendor_state.sims, reverse=True)
-    mixed = desk.ask("sim/list", {"sort": {"profile": "ASC", "name": "ASC"}, "size": 60})["items"]
+def test_sorting(api: ApiClient) -> None:
+    by_id = api.ask("sim/list", {"sort": {"id": "DESC"}, "size": 60})["items"]
+    assert [sim["id"] for sim in by_id] == sorted(api.vendor_state.sims, reverse=True)
+    mixed = api.ask("sim/list", {"sort": {"profile": "ASC", "name": "ASC"}, "size": 60})["items"]
     keys = [(sim["profile"], sim["name"] is None, sim["name"] or "") for sim in mixed]
     assert keys == sorted(keys)
 
@@ -230,24 +230,24 @@ def test_sorting(desk: Desk) -> None:
         {"sort": {"limit": "ASC"}},
     ],
 )
-def test_a_wrong_list_request_is_400(desk: Desk, body: dict[str, Any]) -> None:
-    assert desk.code("sim/list", body) == 400
+def test_a_wrong_list_request_is_400(api: ApiClient, body: dict[str, Any]) -> None:
+    assert api.code("sim/list", body) == 400
 
 
-def test_quirks_of_a_sims_types(desk: Desk) -> None:
-    desk.vendor_state.switches.turn_on("limit_float", "change_lock_bool")
-    sim = desk.ask("sim/list", {"filter": {"profile": "TD"}, "size": 1})["items"][0]
+def test_quirks_of_a_sims_types(api: ApiClient) -> None:
+    api.vendor_state.switches.turn_on("limit_float", "change_lock_bool")
+    sim = api.ask("sim/list", {"filter": {"profile": "TD"}, "size": 1})["items"][0]
     assert isinstance(sim["limit"]["used"], float)
     assert sim["tariff"]["change_lock"] is False
 
 
-def test_a_fleet_of_thousands(desk: Desk) -> None:
-    added = desk.vendor_state.add_sims(5000)
-    assert len({sim.number for sim in desk.vendor_state.sims.values()}) == 5060
-    desk.order("block", added)
-    assert len(desk.effects("block")) == 5000
+def test_a_fleet_of_thousands(api: ApiClient) -> None:
+    added = api.vendor_state.add_sims(5000)
+    assert len({sim.number for sim in api.vendor_state.sims.values()}) == 5060
+    api.order("block", added)
+    assert len(api.effects("block")) == 5000
     with pytest.raises(ValueError, match="10000"):
-        desk.vendor_state.add_sims(5000)
+        api.vendor_state.add_sims(5000)
 
 
 # --- blocks
@@ -271,13 +271,13 @@ def test_a_fleet_of_thousands(desk: Desk) -> None:
     ],
 )
 def test_what_happens_to_each_block(
-    desk: Desk, path: str, profile: str, before: str, after: str, status: str, effects: int
+    api: ApiClient, path: str, profile: str, before: str, after: str, status: str, effects: int
 ) -> None:
-    sim = desk.sim(profile, before)
-    queue_id = desk.order(path, [sim])
+    sim = api.sim(profile, before)
+    queue_id = api.order(path, [sim])
     assert sim.block == after
-    assert desk.vendor_state.queues[queue_id].statuses == [status]
-    assert [facts["queue_id"] for facts in desk.effects(path)] == [queue_id] * effects
+    assert api.vendor_state.queues[queue_id].statuses == [status]
+    assert [facts["queue_id"] for facts in api.effects(path)] == [queue_id] * effects
 
 
 # --- the other operations
@@ -294,78 +294,78 @@ def test_what_happens_to_each_block(
     ],
 )
 def test_a_sim_of_the_wrong_profile_fails_alone(
-    desk: Desk, path: str, more: dict[str, Any], wrong_profile: str
+    api: ApiClient, path: str, more: dict[str, Any], wrong_profile: str
 ) -> None:
-    right = desk.sim("TD" if wrong_profile == "TC" else "TC")
-    queue_id = desk.order(path, [desk.sim(wrong_profile), right], **more)
-    assert desk.vendor_state.queues[queue_id].statuses == ["error", "success"]
-    assert [facts["msisdn"] for facts in desk.effects()] == [right.number]
+    right = api.sim("TD" if wrong_profile == "TC" else "TC")
+    queue_id = api.order(path, [api.sim(wrong_profile), right], **more)
+    assert api.vendor_state.queues[queue_id].statuses == ["error", "success"]
+    assert [facts["msisdn"] for facts in api.effects()] == [right.number]
 
 
 @pytest.mark.parametrize("path", ["reconnect", "disconnect"])
-def test_reconnect_is_disconnect(desk: Desk, path: str) -> None:
-    sims = [desk.sim("TD"), desk.sim("TC")]
-    desk.order(path, sims)
-    assert [facts["id"] for facts in desk.effects("disconnect")] == [sim.id for sim in sims]
-    assert len(desk.effects()) == 2
+def test_reconnect_is_disconnect(api: ApiClient, path: str) -> None:
+    sims = [api.sim("TD"), api.sim("TC")]
+    api.order(path, sims)
+    assert [facts["id"] for facts in api.effects("disconnect")] == [sim.id for sim in sims]
+    assert len(api.effects()) == 2
 
 
-def test_sms_is_sent_once_and_reported_the_next_day(desk: Desk) -> None:
-    sim = desk.sim("TD")
-    desk.order("sms", [sim], params={"text": "я" * 70})
-    assert [(facts["msisdn"], facts["text"]) for facts in desk.effects("sms")] == [(sim.number, "я" * 70)]
-    today = desk.state.clock.now().strftime("%d-%m-%Y")
+def test_sms_is_sent_once_and_reported_the_next_day(api: ApiClient) -> None:
+    sim = api.sim("TD")
+    api.order("sms", [sim], params={"text": "я" * 70})
+    assert [(facts["msisdn"], facts["text"]) for facts in api.effects("sms")] == [(sim.number, "я" * 70)]
+    today = api.state.clock.now().strftime("%d-%m-%Y")
     report = {"filter": {"start": today, "end": today}, "select": [f"s_{sim.id}"]}
-    assert desk.ask("report/call_sms", report)["result"]["items"] == []
-    desk.state.clock.advance(86400)
-    rows = desk.ask("report/call_sms", report)["result"]["items"]
+    assert api.ask("report/call_sms", report)["result"]["items"] == []
+    api.state.clock.advance(86400)
+    rows = api.ask("report/call_sms", report)["result"]["items"]
     assert [(row["type"], row["to_number"]) for row in rows] == [("in_sms", sim.number)]
 
 
-def test_limit_is_set_and_lifted(desk: Desk) -> None:
-    sim = desk.sim("TC")
-    desk.order("limit", [sim], **LIMIT)
+def test_limit_is_set_and_lifted(api: ApiClient) -> None:
+    sim = api.sim("TC")
+    api.order("limit", [sim], **LIMIT)
     assert (sim.limit.type, sim.limit.value) == ("month1", 500)
-    desk.order("limit", [sim], params={"type": "off", "value": 0})
+    api.order("limit", [sim], params={"type": "off", "value": 0})
     assert (sim.limit.type, sim.limit.value) == ("off", None)
-    assert [facts["limit_mb"] for facts in desk.effects("limit")] == [500, 0]
+    assert [facts["limit_mb"] for facts in api.effects("limit")] == [500, 0]
 
 
-def test_tariff_changes_the_package_and_locks_itself(desk: Desk) -> None:
-    sim = desk.sim("TD")
-    desk.order("tariff", [sim], params={**TARIFF["params"], "all_world": True})
+def test_tariff_changes_the_package_and_locks_itself(api: ApiClient) -> None:
+    sim = api.sim("TD")
+    api.order("tariff", [sim], params={**TARIFF["params"], "all_world": True})
     assert (sim.limit.type, sim.limit.value, sim.limit.used) == ("p_unlim", 20, 0)
     assert (sim.tariff.name, sim.tariff.package_auto) == ("TD_Mega", True)
-    queue_id = desk.order("tariff", [sim], **TARIFF)
-    assert desk.vendor_state.queues[queue_id].statuses == ["error"]
-    desk.state.clock.advance(31 * 86400)
-    desk.order("tariff", [sim], params={"value": 102400, "auto_package": False})
+    queue_id = api.order("tariff", [sim], **TARIFF)
+    assert api.vendor_state.queues[queue_id].statuses == ["error"]
+    api.state.clock.advance(31 * 86400)
+    api.order("tariff", [sim], params={"value": 102400, "auto_package": False})
     assert (sim.limit.type, sim.limit.value, sim.tariff.name) == ("p_lim", 100, "TD")
-    assert len(desk.effects("tariff")) == 2
+    assert len(api.effects("tariff")) == 2
 
 
-def test_edit_renames_at_once(desk: Desk) -> None:
-    answer = desk.ask("sim/edit", {"id": 1001, "name": "Pump 7"})
+def test_edit_renames_at_once(api: ApiClient) -> None:
+    answer = api.ask("sim/edit", {"id": 1001, "name": "Pump 7"})
     assert answer["result"]["item"] == {"id": 1001, "name": "Pump 7"}
-    assert [facts["name"] for facts in desk.effects("rename")] == ["Pump 7"]
+    assert [facts["name"] for facts in api.effects("rename")] == ["Pump 7"]
 
 
-def test_groups_are_set_by_id_and_by_name(desk: Desk) -> None:
-    sim, (first, second, *_) = desk.sim("TD"), desk.vendor_state.groups.values()
-    desk.order("group", [sim], group=[first.id], new_group=["Fresh", second.name])
-    names = [desk.vendor_state.groups[one].name for one in sim.groups]
+def test_groups_are_set_by_id_and_by_name(api: ApiClient) -> None:
+    sim, (first, second, *_) = api.sim("TD"), api.vendor_state.groups.values()
+    api.order("group", [sim], group=[first.id], new_group=["Fresh", second.name])
+    names = [api.vendor_state.groups[one].name for one in sim.groups]
     assert names == [first.name, "Fresh", second.name]
-    desk.order("group", [sim], new_group=["Fresh"])
-    assert [desk.vendor_state.groups[one].name for one in sim.groups] == ["Fresh"]
-    assert [facts["name"] for facts in desk.effects("group_created")] == ["Fresh"]
-    assert len(desk.effects("group")) == 2
+    api.order("group", [sim], new_group=["Fresh"])
+    assert [api.vendor_state.groups[one].name for one in sim.groups] == ["Fresh"]
+    assert [facts["name"] for facts in api.effects("group_created")] == ["Fresh"]
+    assert len(api.effects("group")) == 2
 
 
-def test_groups_may_be_added_to_those_of_a_sim(desk: Desk) -> None:
-    desk.vendor_state.switches.turn_on("groups_added")
-    sim, (first, second, *_) = desk.sim("TD"), desk.vendor_state.groups.values()
+def test_groups_may_be_added_to_those_of_a_sim(api: ApiClient) -> None:
+    api.vendor_state.switches.turn_on("groups_added")
+    sim, (first, second, *_) = api.sim("TD"), api.vendor_state.groups.values()
     sim.groups = [first.id]
-    desk.order("group", [sim], group=[second.id, first.id])
+    api.order("group", [sim], group=[second.id, first.id])
     assert sim.groups == [first.id, second.id]
 
 
@@ -402,10 +402,10 @@ def test_groups_may_be_added_to_those_of_a_sim(desk: Desk) -> None:
         ("group", {"items": [1001], "group": ["Almaty"]}),
     ],
 )
-def test_a_wrong_operation_is_400_without_effect(desk: Desk, path: str, body: dict[str, Any]) -> None:
-    assert desk.code(f"sim/{path}", body) == 400
-    assert desk.effects() == []
-    assert not desk.vendor_state.queues
+def test_a_wrong_operation_is_400_without_effect(api: ApiClient, path: str, body: dict[str, Any]) -> None:
+    assert api.code(f"sim/{path}", body) == 400
+    assert api.effects() == []
+    assert not api.vendor_state.queues
 
 
 @pytest.mark.parametrize(
@@ -417,22 +417,22 @@ def test_a_wrong_operation_is_400_without_effect(desk: Desk, path: str, body: di
         ("group", {"items": [1001], "group": [9]}),
     ],
 )
-def test_an_unknown_id_is_404_without_effect(desk: Desk, path: str, body: dict[str, Any]) -> None:
-    assert desk.code(f"sim/{path}", body) == 404
-    assert desk.effects() == []
-    assert not desk.vendor_state.queues
+def test_an_unknown_id_is_404_without_effect(api: ApiClient, path: str, body: dict[str, Any]) -> None:
+    assert api.code(f"sim/{path}", body) == 404
+    assert api.effects() == []
+    assert not api.vendor_state.queues
 
 
 # --- queues and call-backs
 
 
-def test_the_callback_is_as_documented(desk: Desk) -> None:
-    queue_id = desk.order("block", [desk.sim("TD"), desk.sim("TC", "m")], callbackUrl=HOOK)
-    [(url, body)] = desk.letters.posted
+def test_the_webhook_is_as_documented(api: ApiClient) -> None:
+    queue_id = api.order("block", [api.sim("TD"), api.sim("TC", "m")], callbackUrl=HOOK)
+    [(url, body)] = api.sender.posted
     assert url == HOOK
     items = body.pop("items")
     assert [(sim["block"], sim["queue_status"]) for sim in items] == [("u", "success"), ("m", "error")]
-    assert abs(body.pop("added") - desk.vendor_state.now()) <= 2
+    assert abs(body.pop("added") - api.vendor_state.now()) <= 2
     assert body == {
         "qid": queue_id,
         "queue": "block",
@@ -442,72 +442,72 @@ def test_the_callback_is_as_documented(desk: Desk) -> None:
     }
 
 
-def test_without_a_callback_address_nothing_is_posted(desk: Desk) -> None:
-    desk.order("ping", [desk.sim("TD")])
-    assert desk.letters.posted == []
+def test_without_callback_url_nothing_is_posted(api: ApiClient) -> None:
+    api.order("ping", [api.sim("TD")])
+    assert api.sender.posted == []
 
 
-def test_queues_ripen_by_the_clock_sim_by_sim(desk: Desk) -> None:
-    desk.state.set_transition("novaconnect.queue", "after_seconds", 10)
-    sims = [sim for sim in desk.vendor_state.sims.values() if sim.block == "n"][:3]
-    queue_id = desk.order("block", sims, callbackUrl=HOOK)
+def test_queues_advance_by_the_clock_sim_by_sim(api: ApiClient) -> None:
+    api.state.set_transition("novaconnect.queue", "after_seconds", 10)
+    sims = [sim for sim in api.vendor_state.sims.values() if sim.block == "n"][:3]
+    queue_id = api.order("block", sims, callbackUrl=HOOK)
     assert [sim.block for sim in sims] == ["n", "n", "n"]
-    desk.state.clock.advance(20)
+    api.state.clock.advance(20)
     ids = [sim.id for sim in sims]
-    shown = {sim["id"]: sim["block"] for sim in desk.ask("sim/list", {"size": 60})["items"]}
+    shown = {sim["id"]: sim["block"] for sim in api.ask("sim/list", {"size": 60})["items"]}
     assert [shown[one] for one in ids] == ["u", "u", "n"]
-    assert desk.letters.posted == []
-    assert not desk.vendor_state.queues[queue_id].finished
-    desk.state.clock.advance(10)
-    desk.vendor_state.settle()
-    assert len(desk.effects("block")) == 3
-    assert len(desk.letters.posted) == 1
-    desk.vendor_state.settle()
-    assert len(desk.effects("block")) == 3
-    assert len(desk.letters.posted) == 1
+    assert api.sender.posted == []
+    assert not api.vendor_state.queues[queue_id].finished
+    api.state.clock.advance(10)
+    api.vendor_state.settle()
+    assert len(api.effects("block")) == 3
+    assert len(api.sender.posted) == 1
+    api.vendor_state.settle()
+    assert len(api.effects("block")) == 3
+    assert len(api.sender.posted) == 1
 
 
-def test_queues_ripen_by_looks_and_settling_is_none(desk: Desk) -> None:
-    desk.state.set_transition("novaconnect.queue", "after_polls", 2)
-    sim = desk.sim("TD")
-    desk.order("block", [sim])
-    desk.vendor_state.settle()
-    seen = [desk.ask("sim/list", {"size": 1})["items"][0]["block"] for _ in range(2)]
+def test_queues_advance_by_polls_and_settling_is_no_poll(api: ApiClient) -> None:
+    api.state.set_transition("novaconnect.queue", "after_polls", 2)
+    sim = api.sim("TD")
+    api.order("block", [sim])
+    api.vendor_state.settle()
+    seen = [api.ask("sim/list", {"size": 1})["items"][0]["block"] for _ in range(2)]
     assert (sim.id, seen) == (1001, ["n", "u"])
 
 
-def test_the_older_queue_goes_first(desk: Desk) -> None:
-    desk.state.set_transition("novaconnect.queue", "after_seconds", 10)
-    sim = desk.sim("TD")
-    desk.order("block", [sim])
-    desk.order("unblock", [sim])
-    desk.state.clock.advance(10)
-    desk.vendor_state.settle()
+def test_the_older_queue_goes_first(api: ApiClient) -> None:
+    api.state.set_transition("novaconnect.queue", "after_seconds", 10)
+    sim = api.sim("TD")
+    api.order("block", [sim])
+    api.order("unblock", [sim])
+    api.state.clock.advance(10)
+    api.vendor_state.settle()
     assert sim.block == "n"
-    assert [effect.kind for effect in desk.state.ledger.effects] == ["block", "unblock"]
+    assert [effect.kind for effect in api.state.ledger.effects] == ["block", "unblock"]
 
 
-def test_progress_callbacks(desk: Desk) -> None:
-    desk.vendor_state.switches.turn_on("progress_callbacks")
-    sims = list(desk.vendor_state.sims.values())[:10]
-    desk.order("disconnect", sims, callbackUrl=HOOK)
-    assert [body["status"]["process"] for body in desk.bodies()] == [3, 6, 9, 10]
-    assert desk.bodies()[0]["status"] == {"count": 10, "process": 3, "percentage": 30}
-    assert [sim["queue_status"] for sim in desk.bodies()[0]["items"]] == ["success"] * 3 + ["wait"] * 7
+def test_progress_webhooks(api: ApiClient) -> None:
+    api.vendor_state.switches.turn_on("progress_callbacks")
+    sims = list(api.vendor_state.sims.values())[:10]
+    api.order("disconnect", sims, callbackUrl=HOOK)
+    assert [body["status"]["process"] for body in api.bodies()] == [3, 6, 9, 10]
+    assert api.bodies()[0]["status"] == {"count": 10, "process": 3, "percentage": 30}
+    assert [sim["queue_status"] for sim in api.bodies()[0]["items"]] == ["success"] * 3 + ["wait"] * 7
 
 
-def test_single_item_callbacks(desk: Desk) -> None:
-    desk.vendor_state.switches.turn_on("single_item")
-    sims = list(desk.vendor_state.sims.values())[:2]
-    desk.order("disconnect", sims, callbackUrl=HOOK)
-    assert [body["items"]["id"] for body in desk.bodies()] == [sim.id for sim in sims]
-    assert [body["status"]["percentage"] for body in desk.bodies()] == [50, 100]
+def test_single_item_webhooks(api: ApiClient) -> None:
+    api.vendor_state.switches.turn_on("single_item")
+    sims = list(api.vendor_state.sims.values())[:2]
+    api.order("disconnect", sims, callbackUrl=HOOK)
+    assert [body["items"]["id"] for body in api.bodies()] == [sim.id for sim in sims]
+    assert [body["status"]["percentage"] for body in api.bodies()] == [50, 100]
 
 
-def test_count_as_an_object(desk: Desk) -> None:
-    desk.vendor_state.switches.turn_on("count_object")
-    desk.order("disconnect", [desk.sim("TD")], callbackUrl=HOOK)
-    assert desk.bodies()[0]["status"] == {
+def test_count_as_an_object(api: ApiClient) -> None:
+    api.vendor_state.switches.turn_on("count_object")
+    api.order("disconnect", [api.sim("TD")], callbackUrl=HOOK)
+    assert api.bodies()[0]["status"] == {
         "count": {"value": 1},
         "process": {"value": 1},
         "percentage": {"value": 100},
@@ -534,11 +534,11 @@ def test_two_towns_of_one_seed_are_alike() -> None:
     ("form", "statuses"),
     [("200_but_401", (401, 200, 200)), ("always_200", (200, 200, 200)), ("code", (401, 403, 404))],
 )
-def test_http_status(desk: Desk, form: str, statuses: tuple[int, ...]) -> None:
-    desk.vendor_state.switches.set("http_status", form)
+def test_http_status(api: ApiClient, form: str, statuses: tuple[int, ...]) -> None:
+    api.vendor_state.switches.set("http_status", form)
 
     def post(path: str, body: Any, token: str) -> tuple[int, int]:
-        answer = desk.client.post(f"/x/api/{path}", json=body, headers={"Authorization": f"Bearer {token}"})
+        answer = api.client.post(f"/x/api/{path}", json=body, headers={"Authorization": f"Bearer {token}"})
         return answer.status_code, answer.json()["code"]
 
     answers = (
@@ -550,10 +550,10 @@ def test_http_status(desk: Desk, form: str, statuses: tuple[int, ...]) -> None:
     assert [code for _, code in answers] == [401, 403, 404]
 
 
-def test_bare_errors(desk: Desk) -> None:
-    desk.vendor_state.switches.turn_on("bare_errors")
+def test_bare_errors(api: ApiClient) -> None:
+    api.vendor_state.switches.turn_on("bare_errors")
     headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
-    answer = desk.client.post("/x/api/group/remove?lang=en", json={"id": 9}, headers=headers)
+    answer = api.client.post("/x/api/group/remove?lang=en", json={"id": 9}, headers=headers)
     assert (answer.status_code, answer.json()) == (404, {"error": "Not found: id 9"})
 
 
@@ -566,11 +566,11 @@ def test_bare_errors(desk: Desk) -> None:
     ],
 )
 @pytest.mark.parametrize("end", ["empty", "last_page", "not_found"])
-def test_pages(desk: Desk, form: str, pages: list[Any], end: str) -> None:
-    desk.vendor_state.switches.set("page_size", form)
-    desk.vendor_state.switches.set("past_the_end", end)
+def test_pages(api: ApiClient, form: str, pages: list[Any], end: str) -> None:
+    api.vendor_state.switches.set("page_size", form)
+    api.vendor_state.switches.set("past_the_end", end)
     for number, expected in enumerate(pages):
-        answer = desk.ask("sim/list", {"page": number, "size": 40, "sort": {"id": "ASC"}})
+        answer = api.ask("sim/list", {"page": number, "size": 40, "sort": {"id": "ASC"}})
         if expected is None and end == "not_found":
             assert answer["code"] == 404
             continue
@@ -580,66 +580,68 @@ def test_pages(desk: Desk, form: str, pages: list[Any], end: str) -> None:
         assert answer["all_count"] == 60
 
 
-def test_all_count_of_all(desk: Desk) -> None:
-    desk.vendor_state.switches.set("all_count", "whole")
-    answer = desk.ask("sim/list", {"filter": {"profile": "TC"}, "size": 100})
+def test_all_count_of_all(api: ApiClient) -> None:
+    api.vendor_state.switches.set("all_count", "whole")
+    answer = api.ask("sim/list", {"filter": {"profile": "TC"}, "size": 100})
     assert (answer["count"], answer["all_count"]) == (20, 60)
-    answer = desk.ask("group/list", {"filter": {"name": "al"}, "page": 0, "size": 100})
+    answer = api.ask("group/list", {"filter": {"name": "al"}, "page": 0, "size": 100})
     assert (answer["count"], answer["all_count"]) == (1, 5)
 
 
-def test_flat_answers_and_bent_types(desk: Desk) -> None:
-    desk.vendor_state.switches.turn_on("flat", "numbers_as_text", "flags_as_numbers")
-    answer = desk.ask("user/get", {})
+def test_flat_answers_and_bent_types(api: ApiClient) -> None:
+    api.vendor_state.switches.turn_on("flat", "numbers_as_text", "flags_as_numbers")
+    answer = api.ask("user/get", {})
     assert (answer["code"], answer["item"]["id"], answer["item"]["active"]) == ("200", "101", "1")
     assert "result" not in answer
-    assert desk.ask("report/day", {})["items"]
-    assert desk.ask("sim/list", {})["items"][0]["tariff"]["package_auto"] in ("0", "1")
-    desk.vendor_state.switches.set("numbers_as_text", "off")
-    assert desk.ask("user/get", {})["item"]["active"] == 1
+    assert api.ask("report/day", {})["items"]
+    assert api.ask("sim/list", {})["items"][0]["tariff"]["package_auto"] in ("0", "1")
+    api.vendor_state.switches.set("numbers_as_text", "off")
+    assert api.ask("user/get", {})["item"]["active"] == 1
 
 
-def test_a_report_that_ends_before_its_end(desk: Desk) -> None:
-    day = f"{desk.state.clock.now() - timedelta(days=2):%d-%m-%Y}"
+def test_a_report_that_ends_before_its_end(api: ApiClient) -> None:
+    day = f"{api.state.clock.now() - timedelta(days=2):%d-%m-%Y}"
     window = {"filter": {"start": day, "end": day}, "size": 500}
-    assert desk.ask("report/sessions", window)["result"]["items"]
-    desk.vendor_state.switches.turn_on("report_end_excluded")
-    assert desk.ask("report/sessions", window)["result"]["items"] == []
+    assert api.ask("report/sessions", window)["result"]["items"]
+    api.vendor_state.switches.turn_on("report_end_excluded")
+    assert api.ask("report/sessions", window)["result"]["items"] == []
 
 
-def test_renaming_by_the_queue(desk: Desk) -> None:
-    desk.vendor_state.switches.turn_on("rename_queued")
-    desk.state.set_transition("novaconnect.queue", "after_polls", 1)
-    answer = desk.ask("sim/edit", {"id": 1001, "name": "Van"})
-    assert answer["result"]["item"]["queue_id"] in desk.vendor_state.queues
-    assert desk.vendor_state.sims[1001].name != "Van"
-    desk.ask("user/get", {})
-    assert desk.vendor_state.sims[1001].name == "Van"
-    assert len(desk.effects("rename")) == 1
+def test_renaming_by_the_queue(api: ApiClient) -> None:
+    api.vendor_state.switches.turn_on("rename_queued")
+    api.state.set_transition("novaconnect.queue", "after_polls", 1)
+    answer = api.ask("sim/edit", {"id": 1001, "name": "Van"})
+    assert answer["result"]["item"]["queue_id"] in api.vendor_state.queues
+    assert api.vendor_state.sims[1001].name != "Van"
+    api.ask("user/get", {})
+    assert api.vendor_state.sims[1001].name == "Van"
+    assert len(api.effects("rename")) == 1
 
 
-def test_a_redirected_reconnection(desk: Desk) -> None:
-    desk.vendor_state.switches.turn_on("reconnect_redirect")
+def test_a_redirected_reconnection(api: ApiClient) -> None:
+    api.vendor_state.switches.turn_on("reconnect_redirect")
     headers = {"Authorization": f"Bearer {NOVACONNECT_TOKEN}"}
     url = "/x/api/sim/reconnect"
-    answer = desk.client.post(url, json={"items": [1001]}, headers=headers, follow_redirects=False)
+    answer = api.client.post(url, json={"items": [1001]}, headers=headers, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, "/x/api/sim/disconnect")
-    assert desk.effects() == []
+    assert api.effects() == []
 
 
-@pytest.mark.parametrize(("operation", "calls_back"), [("block", True), ("disconnect", True), ("sms", False)])
-def test_who_calls_back(desk: Desk, operation: str, calls_back: bool) -> None:
-    desk.vendor_state.switches.turn_on("callbacks_listed")
+@pytest.mark.parametrize(
+    ("operation", "has_webhook"), [("block", True), ("disconnect", True), ("sms", False)]
+)
+def test_which_operations_have_a_webhook(api: ApiClient, operation: str, has_webhook: bool) -> None:
+    api.vendor_state.switches.turn_on("callbacks_listed")
     params = SMS if operation == "sms" else {}
-    desk.order(operation, [desk.sim("TD")], callbackUrl=HOOK, **params)
-    assert bool(desk.bodies()) is calls_back
+    api.order(operation, [api.sim("TD")], callbackUrl=HOOK, **params)
+    assert bool(api.bodies()) is has_webhook
 
 
-def test_a_block_over_a_package_that_ran_out(desk: Desk) -> None:
-    sim = desk.sim("TD", "p")
-    desk.order("block", [sim])
+def test_a_block_over_a_package_that_ran_out(api: ApiClient) -> None:
+    sim = api.sim("TD", "p")
+    api.order("block", [sim])
     assert sim.block == "p"
-    desk.vendor_state.switches.turn_on("block_over_package")
-    desk.order("block", [sim, desk.sim("TD", "f")])
+    api.vendor_state.switches.turn_on("block_over_package")
+    api.order("block", [sim, api.sim("TD", "f")])
     assert sim.block == "u"
-    assert len(desk.effects("block")) == 1
+    assert len(api.effects("block")) == 1

@@ -21,8 +21,8 @@ NEW_USER = {"first_name": "Dana", "last_name": "New", "email": "dana@example.kz"
 NOTICE_URL = "http://127.0.0.1:9/notices"
 
 
-class Letters:
-    """Keeps what the town's postman would deliver."""
+class RecordingSender:
+    """Records the webhooks that would be sent."""
 
     def __init__(self, state: SimulatorState) -> None:
         self.posted: list[tuple[str, Any]] = []
@@ -36,7 +36,7 @@ class Office:
 
     def __init__(self) -> None:
         self.state = SimulatorState()
-        self.letters: Letters = self.state.vendor_state("webhook_sender", Letters)
+        self.sender: RecordingSender = self.state.vendor_state("webhook_sender", RecordingSender)
         self.vendor_state: VendorState = self.state.vendor_state("novaconnect", VendorState)
         app = FastAPI()
         app.include_router(routes(self.state), prefix="/x")
@@ -354,7 +354,7 @@ def test_report_refusals(office: Office, body: dict[str, Any], code: int) -> Non
 @pytest.mark.parametrize(("kind", "block", "count"), [("msu_lock", "m", 2), ("package_empty", "p", 4)])
 def test_notices_about_sims(office: Office, kind: str, block: str, count: int) -> None:
     office.vendor_state.notify(kind, NOTICE_URL)
-    [(url, body)] = office.letters.posted
+    [(url, body)] = office.sender.posted
     assert (url, set(body), body["type"]) == (NOTICE_URL, {"type", "items"}, kind)
     assert [sim["block"] for sim in body["items"]] == [block] * count
     assert "groups" not in body["items"][0]
@@ -366,7 +366,7 @@ def test_notices_about_sims(office: Office, kind: str, block: str, count: int) -
 )
 def test_notices_about_bills(office: Office, kind: str, bills: list[int]) -> None:
     office.vendor_state.notify(kind, NOTICE_URL)
-    [(_, body)] = office.letters.posted
+    [(_, body)] = office.sender.posted
     assert [bill["id"] for bill in body["items"]] == bills
     assert [file["name"] for file in body["files"]] == [f"NC-{number}.pdf" for number in bills]
     file = body["files"][0]

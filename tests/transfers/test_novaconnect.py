@@ -64,7 +64,7 @@ def day(ago: int) -> date:
 def session(
     vendor_state: VendorState, start: int, seconds: int = 60, sim: int = 1001, cost: float = 0.1234
 ) -> Session:
-    """Put a session into the books, `start` seconds before the day of NOW."""
+    """Add a session, `start` seconds before the day of NOW."""
     number, begun = next(vendor_state.ids), TODAY - start
     made = Session(number, sim, begun, begun + seconds, "Kazakhstan", "Kcell", 40102, 2**53 + number, cost)
     vendor_state.sessions.append(made)
@@ -78,7 +78,7 @@ def action(vendor_state: VendorState, at: int, sim: int = 1001, cost: float = 0.
 
 
 def fill(vendor_state: VendorState, days: int = 6, apart: int = 5000) -> None:
-    """Put sessions and actions of some days into the books, at midnights and around them too."""
+    """Add sessions and actions of some days, also at midnights and around them."""
     for at in (
         *range(0, days * DAY, apart),
         *(n * DAY + s for n in range(days) for s in (-1, 0, 1, DAY - 1)),
@@ -199,20 +199,20 @@ def test_each_row_is_in_one_day_whatever_the_vendors_midnights(
     for ago in (5, 4, 3, 2):
         load(report, day(ago), day(ago), path=str(tmp_path / "singly"))
     load(report, str(day(5)), f"{day(2):%d-%m-%Y}")
-    singly, at_once = (rows_in(tmp_path / folder, report) for folder in ("singly", "lake"))
-    assert keys(singly) == keys(at_once)
-    assert max(keys(at_once).values()) == 1
+    singly, all_days = (rows_in(tmp_path / folder, report) for folder in ("singly", "lake"))
+    assert keys(singly) == keys(all_days)
+    assert max(keys(all_days).values()) == 1
     if report == "sessions":
-        assert keys(at_once) == begun(vendor_state, *map(day, (5, 4, 3, 2)))
+        assert keys(all_days) == begun(vendor_state, *map(day, (5, 4, 3, 2)))
     elif report == "calls_and_sms":
         calls = Counter((the_day(one.date), one.sid) for one in vendor_state.actions)
-        assert keys(at_once) == {key: n for key, n in calls.items() if str(day(5)) <= key[0] <= str(day(2))}
+        assert keys(all_days) == {key: n for key, n in calls.items() if str(day(5)) <= key[0] <= str(day(2))}
     else:
-        for one, rows in at_once.items():
+        for one, rows in all_days.items():
             noon = int(datetime.fromisoformat(f"{one}T12:00:00+00:00").timestamp()) - vendor_state.utc_offset
             assert {row["day_unix"] for row in rows} == {noon - 12 * HOUR}
             assert {row["day"] for row in rows} == {one}
-    total = sum(Decimal(row["session_cost"]) for rows in at_once.values() for row in rows)
+    total = sum(Decimal(row["session_cost"]) for rows in all_days.values() for row in rows)
     if report == "sessions":
         wanted = [one for one in vendor_state.sessions if str(day(5)) <= the_day(one.start) <= str(day(2))]
         assert total == sum(Decimal(str(one.session_cost)) for one in wanted)
@@ -387,7 +387,7 @@ def test_a_sim_that_is_not_there_is_refused_before_the_report_is_asked_for(
         ({"output_format": "avro"}, "output_format: must be one of"),
     ],
 )
-def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], rule: str) -> None:
+def test_invalid_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], rule: str) -> None:
     given = {"report": "days", "start": "2026-10-25", "end": "2026-10-25", "path": "lake", **arguments}
     with pytest.raises(TelecomInputError, match=f"^{rule}"):
         NovaConnectReportToObjectStorageOperator(task_id="load", **given)

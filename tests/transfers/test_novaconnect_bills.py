@@ -90,8 +90,8 @@ def test_a_bill_is_three_files(vendor_state: VendorState, load: Load, tmp_path: 
         {"name": f"bill-503{end}", "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
         for end, body in ((".pdf", files[names[2]]), ("-transcript.xlsx", files[names[1]]))
     ]
-    [told] = summary["bills"]
-    assert told == {
+    [loaded] = summary["bills"]
+    assert loaded == {
         "bill_id": 503,
         "period": bill.period,
         "cost": str(bill.cost),
@@ -197,7 +197,7 @@ def test_periods_are_read_or_not_at_all(period: str | None, days: Any) -> None:
         ({"period": " "}, "period: must not be empty"),
     ],
 )
-def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], rule: str) -> None:
+def test_invalid_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], rule: str) -> None:
     with pytest.raises(TelecomInputError, match=f"^{rule}"):
         NovaConnectBillToObjectStorageOperator(task_id="load", path="lake", **arguments)
 
@@ -461,8 +461,8 @@ def test_a_sim_may_miss_on_either_side(telecom_simulator: Any, usage: VendorStat
         *(None, "0.3"),
         True,
     )
-    stranger = lines["8999700000000999999"]
-    assert (stranger["transcript_cost"], stranger["usage_cost"], stranger["differs"]) == ("4", None, True)
+    unknown = lines["8999700000000999999"]
+    assert (unknown["transcript_cost"], unknown["usage_cost"], unknown["differs"]) == ("4", None, True)
     assert [lines[sim]["differs"] for sim in (1042, 1043, 1056)] == [False] * 3
     assert summary["bills"][0]["reconciliation"]["sims_differing"] == 2
 
@@ -505,7 +505,7 @@ def test_a_usage_row_without_sense_stops_it(telecom_simulator: Any, usage: Vendo
         load(newest=True, reconcile=True)
 
 
-# --- transcripts of strangers
+# --- untrusted transcripts
 
 
 def read(body: bytes, **columns: str) -> Transcript:
@@ -710,7 +710,7 @@ def test_bills_stand_in_any_store(store: Any, usage: VendorState, load: Load) ->
     files = store.files()
     assert sorted(files) == [f"period=2026-09/{name}" for name in names]
     assert len(files["period=2026-09/bill-501-reconciliation.jsonl"].splitlines()) == 60
-    told = [*summary["bills"][0]["files"], summary["bills"][0]["reconciliation"]]
-    assert {Path(one["path"]).name: one["bytes"] for one in told} == {
+    stored = [*summary["bills"][0]["files"], summary["bills"][0]["reconciliation"]]
+    assert {Path(one["path"]).name: one["bytes"] for one in stored} == {
         name: len(files[f"period=2026-09/{name}"]) for name in names if name != "bill-501.json"
     }

@@ -156,7 +156,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
             self._delete_webhook(key)
             raise
 
-    def _callback_address(self, plan: Plan) -> tuple[str | None, str | None]:
+    def _webhook_address(self, plan: Plan) -> tuple[str | None, str | None]:
         """Return where the vendor posts the end, and the key of that address.
 
         The receiver has to know the address before the request is sent: the vendor may post before it

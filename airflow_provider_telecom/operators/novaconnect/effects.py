@@ -60,7 +60,7 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, NonIdempotentOperator):
             return plan.outcome(None)
         if self.select is not None:  # it may select other SIMs in a later try
             journal.write(chosen, Entry(State.PLANNED, body, {"before": plan.before}))
-        url, key = self._callback_address(plan)
+        url, key = self._webhook_address(plan)
         return self._send_once(context, content, lambda: self._send(plan, url, key))
 
     def _is_settled(self, state: State) -> bool:

@@ -61,7 +61,7 @@ class NovaConnectStateOperator(NovaConnectSimsOperator, JournaledOperator):
         if entry and entry.state is State.INTENT:
             plan.check_covers(entry.facts)
         if plan.before:
-            url, key = self._callback_address(plan)
+            url, key = self._webhook_address(plan)
             if not begun:
                 self.hook.wait_until_ready()
                 journal.write(name, Entry(State.INTENT, body, plan.intent))

@@ -68,7 +68,7 @@ class QueueUser(Answer):
     company_id: OptionalInt = None
 
 
-class QueueCallback(Answer):
+class QueueWebhook(Answer):
     """A post to a `callback_url`: the queue of an operation and its SIMs, perhaps not finished."""
 
     qid: str = Field(min_length=1)
@@ -143,9 +143,9 @@ _ITEMS_OF: dict[str, type[Answer]] = {
 }
 
 
-def read_queue_callback(body: bytes) -> QueueCallback:
+def read_queue_webhook(body: bytes) -> QueueWebhook:
     """Return the content of a post to a `callback_url`. Raises TelecomAnswerError."""
-    return to_model(QueueCallback, read_json(body), body)
+    return to_model(QueueWebhook, read_json(body), body)
 
 
 def read_notice(body: bytes) -> Notice:
@@ -158,7 +158,7 @@ def queue(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
 
     Raises TelecomAnswerError.
     """
-    callback = to_model(QueueCallback, value, body)
+    callback = to_model(QueueWebhook, value, body)
     if not _ID.fullmatch(callback.qid):
         raise unreadable_response("qid is no id", body)
     failed = [sim for sim in callback.items if (sim.queue_status or "").strip().casefold() in _FAILURES]

@@ -161,7 +161,7 @@ def test_row_42_exactly_these_groups_or_an_error_that_says_why_not(
 def test_exactly_these_groups_where_nothing_is_to_be_added(
     adds: bool, deferrable: bool, groups: Any, vendor_state: VendorState, telecom_simulator: Any
 ) -> None:
-    """Nothing shows at such a SIM: it cannot be told from one whose turn has not come."""
+    """Such a SIM looks like one that has not been processed yet."""
     almaty, _, _ = groups
     telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 5)
     target = {"group_ids": [almaty], "exact": True}

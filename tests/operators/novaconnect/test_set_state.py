@@ -1,4 +1,4 @@
-"""NovaConnect's set-state operators: compared first, sent for the rest, settled by looking again."""
+"""NovaConnect's set-state operators: which SIMs they change, and what a later try does."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from airflow_provider_telecom.simulator.novaconnect import VendorState
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
 from tests.running import Run, Store
 
-# The town's first SIMs: of TD 1001 n, 1002 n, 1003 n, 1004 u, 1008 p, 1009 f, 1010 g; of TC 1041 n, 1042 n,
+# The first SIMs: of TD 1001 n, 1002 n, 1003 n, 1004 u, 1008 p, 1009 f, 1010 g; of TC 1041 n, 1042 n,
 # 1043 u, 1045 m.
 
 
-NOBODY_TELLS = {"queue_id": None, "callback_key": None}
+NO_QUEUE = {"queue_id": None, "callback_key": None}
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def vendor_state(telecom_simulator: Any) -> Any:
 
 @pytest.fixture
 def done_to(telecom_simulator: Any) -> Callable[[str], list[int]]:
-    """Return a function that tells which SIMs an operation was really done to, in order."""
+    """Return a function that returns the SIMs that an operation was done to, in order."""
     return lambda kind: [
         effect.facts["id"] for effect in telecom_simulator.state.ledger.of("novaconnect", kind)
     ]
@@ -71,7 +71,7 @@ def limit(**arguments: Any) -> NovaConnectSetLimitOperator:
 # --- what is sent
 
 
-def test_only_what_is_not_so_is_changed_and_each_sim_is_told_of(done_to: Any) -> None:
+def test_only_sims_in_another_state_are_changed(done_to: Any) -> None:
     outcome = Run().execute(block(sim_ids=[1004, 1002, 1001, 1008, 1009, 1010, 1045]))
     assert outcome.pop("queue_id")
     skipped = {one["sim_id"]: one["reason"] for one in outcome.pop("skipped")}
@@ -93,9 +93,9 @@ def test_unblocking_lifts_our_block_only(done_to: Any) -> None:
     assert done_to("unblock") == [1004]
 
 
-def test_when_all_is_so_nothing_is_sent(asked: Any) -> None:
+def test_nothing_is_sent_if_all_sims_are_in_the_state(asked: Any) -> None:
     outcome = Run().execute(block(sim_ids=[1004, 1006], wait_for_completion=True))
-    assert outcome == {**NOBODY_TELLS, "changed": [], "unchanged": [1004, 1006], "skipped": []}
+    assert outcome == {**NO_QUEUE, "changed": [], "unchanged": [1004, 1006], "skipped": []}
     assert asked("sim/block") == 0
 
 
@@ -165,7 +165,7 @@ def test_renaming_one_sim(vendor_state: Any, done_to: Any) -> None:
     values = {"sim": 1001, "who": "Truck of Test Person"}
     run, operator = Run(), rename()
     outcome = run.execute(operator, params=values)
-    assert outcome == {**NOBODY_TELLS, "changed": [1001], "unchanged": [], "skipped": []}
+    assert outcome == {**NO_QUEUE, "changed": [1001], "unchanged": [], "skipped": []}
     assert run.execute(rename(), params=values) == outcome
     assert vendor_state.sims[1001].name == "Truck of Test Person"
     assert done_to("rename") == [1001]
@@ -173,7 +173,7 @@ def test_renaming_one_sim(vendor_state: Any, done_to: Any) -> None:
     assert "Person" not in str(_serialize_rendered_fields(operator)) + str(run.stores["rename"].texts)
 
 
-def test_a_list_that_turns_out_empty_is_no_error(asked: Any) -> None:
+def test_a_list_that_is_empty_at_run_time_is_no_error(asked: Any) -> None:
     assert Run().execute(block(sim_ids="{{ params.found }}"), params={"found": []})["changed"] == []
     assert asked("sim/block") == 0
 
@@ -244,7 +244,7 @@ def test_after_an_unknown_outcome_what_has_happened_is_seen(
     changed = done_to("block")
     assert changed
     outcome = run.execute(block(select={"blocked": False, "profile": "TC"}))
-    assert outcome == {**NOBODY_TELLS, "changed": changed, "unchanged": [], "skipped": []}
+    assert outcome == {**NO_QUEUE, "changed": changed, "unchanged": [], "skipped": []}
     assert (done_to("block"), asked("sim/block")) == (changed, 1)
     assert run.execute(block(select={"blocked": False, "profile": "TC"})) == outcome
 
@@ -366,7 +366,7 @@ def test_waiting_until_the_sims_show_it(telecom_simulator: Any, asked: Any, defe
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_waiting_ends_when_a_sim_will_never_be_so(
+def test_waiting_fails_if_a_sim_can_never_reach_the_state(
     telecom_simulator: Any, vendor_state: Any, deferrable: bool
 ) -> None:
     telecom_simulator.state.set_transition("novaconnect.queue", "after_seconds", 3600)

@@ -122,7 +122,7 @@ def test_seventy_characters_fit(text: str) -> None:
         "http://localhost:8090/x",
     ],
 )
-def test_callback_addresses_that_fit(url: str) -> None:
+def test_valid_callback_urls(url: str) -> None:
     [request], _ = ask(ScriptedApi().ping_sims, [1], callback_url=url, answers=[ok(**QUEUED)])
     assert sent(request)["callbackUrl"] == url
 
@@ -148,7 +148,7 @@ def test_callback_addresses_that_fit(url: str) -> None:
         7,
     ],
 )
-def test_callback_addresses_that_do_not_fit(url: Any) -> None:
+def test_invalid_callback_urls(url: Any) -> None:
     with pytest.raises(TelecomInputError, match="callback_url") as caught:
         ask(ScriptedApi().ping_sims, [1], callback_url=url, answers=[])
     assert "example" not in str(caught.value)

@@ -147,7 +147,7 @@ def test_an_effect_that_was_not_sent_is_sent_again() -> None:
     assert [type(step).__name__ for step in steps] == ["Request", "Sleep", "Request"]
 
 
-def test_a_throttled_effect_waits_as_long_as_it_is_told() -> None:
+def test_a_throttled_effect_waits_for_retry_after() -> None:
     busy = Response(200, {"retry-after": "7"}, b'{"code":429,"message":"slow down"}')
     steps, queued = drive(described(ScriptedApi().ping_sims)([1]), [busy, None, None, ok(**QUEUED)])
     assert queued.queue_id == "q-1"

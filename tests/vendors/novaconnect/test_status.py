@@ -1,4 +1,4 @@
-"""What an operation brings a SIM to, on paper: when it is reached, and what stands in its way."""
+"""Operations without a vendor: when their state is reached, and what prevents it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def sim(**changed: Any) -> Sim:
     return Sim(**{**SIM, **changed})
 
 
-def looked(*found: dict[str, Any], **arguments: Any) -> tuple[dict[str, Any], PollResult]:
-    """Return what one look asks for and says, when these are the vendor's SIMs."""
+def check(*found: dict[str, Any], **arguments: Any) -> tuple[dict[str, Any], PollResult]:
+    """Return the request and the result of one status check, if these are the vendor's SIMs."""
     import json
 
     body = {"code": 200, "message": "", "count": len(found), "all_count": len(found), "items": list(found)}
@@ -49,7 +49,7 @@ def looked(*found: dict[str, Any], **arguments: Any) -> tuple[dict[str, Any], Po
 
 
 def test_one_reading_of_the_list_answers_for_all() -> None:
-    asked, progress = looked(
+    asked, progress = check(
         {**SIM, "id": 1, "block": "u"},
         {**SIM, "id": 2, "block": "n"},
         operation="block",
@@ -62,14 +62,14 @@ def test_one_reading_of_the_list_answers_for_all() -> None:
         {"operation": "block", "queue_id": "q-1", "reached": 1, "waiting": 1},
         {"sim_ids": [2], "done": 1},
     )
-    _, progress = looked({**SIM, "id": 2, "block": "u"}, operation="block", sim_ids=[2], done=1)
+    _, progress = check({**SIM, "id": 2, "block": "u"}, operation="block", sim_ids=[2], done=1)
     assert progress.stage is Stage.SUCCEEDED
     assert progress.facts["reached"] == 2
 
 
 @pytest.mark.parametrize("letter", ["m", "p", "f", "g", "z"])
 def test_another_block_or_a_sim_that_is_gone_ends_the_waiting(letter: str) -> None:
-    _, progress = looked({**SIM, "id": 1, "block": letter}, operation="unblock", sim_ids=[1, 2])
+    _, progress = check({**SIM, "id": 1, "block": letter}, operation="unblock", sim_ids=[1, 2])
     assert progress.stage is Stage.FAILED
     assert set(progress.facts["missed"]) == {"1", "2"}
 
@@ -77,7 +77,7 @@ def test_another_block_or_a_sim_that_is_gone_ends_the_waiting(letter: str) -> No
 def test_a_lock_does_not_end_the_waiting_for_a_tariff() -> None:
     locked = {**SIM, **TD, "tariff": {**TD["tariff"], "change_lock": 4_000_000_000}}
     target = {"package_kb": 15360, "auto_package": True}
-    _, progress = looked(locked, operation="tariff", sim_ids=[1001], desired_state=target)
+    _, progress = check(locked, operation="tariff", sim_ids=[1001], desired_state=target)
     assert progress.stage is Stage.WAITING
 
 
@@ -115,7 +115,7 @@ def test_a_lock_does_not_end_the_waiting_for_a_tariff() -> None:
         ),
     ],
 )
-def test_when_a_target_is_reached(
+def test_when_a_desired_state_is_reached(
     operation: str, target: dict[str, Any], changed: dict[str, Any], reached: bool
 ) -> None:
     assert parse_operation(operation, target).is_reached(sim(**changed)) is reached
@@ -142,7 +142,7 @@ def test_when_a_target_is_reached(
         (TARIFF, {**TD, "tariff": None}, None),
     ],
 )
-def test_what_stands_in_the_way(operation: Operation, changed: dict[str, Any], why: str | None) -> None:
+def test_obstacles(operation: Operation, changed: dict[str, Any], why: str | None) -> None:
     found = operation.obstacle(sim(**changed), now=1_000.0)
     assert found is None if why is None else why in str(found)
 
@@ -160,7 +160,7 @@ def test_what_stands_in_the_way(operation: Operation, changed: dict[str, Any], w
         ("group", {"new_group_names": "Trucks"}, "new_group_names"),
     ],
 )
-def test_targets_that_are_none(operation: str, target: dict[str, Any], field: str) -> None:
+def test_invalid_desired_states(operation: str, target: dict[str, Any], field: str) -> None:
     with pytest.raises(TelecomInputError) as caught:
         parse_operation(operation, target)
     assert caught.value.field == field
@@ -172,8 +172,8 @@ EXACT = {"operation": "group", "sim_ids": [1001], "desired_state": {"group_ids":
 
 def test_groups_that_were_added_end_the_waiting_once_the_vendor_says_that_it_is_done() -> None:
     for stored in (None, {"final": False, "process": 0}):
-        assert looked({**SIM, **TWO_GROUPS}, **EXACT, stored_webhook=stored)[1].stage is Stage.WAITING
-    _, progress = looked({**SIM, **TWO_GROUPS}, **EXACT, stored_webhook={"final": True})
+        assert check({**SIM, **TWO_GROUPS}, **EXACT, stored_webhook=stored)[1].stage is Stage.WAITING
+    _, progress = check({**SIM, **TWO_GROUPS}, **EXACT, stored_webhook={"final": True})
     assert progress.stage is Stage.FAILED
     assert "the vendor adds groups" in progress.facts["missed"]["1001"]
 
@@ -181,12 +181,12 @@ def test_groups_that_were_added_end_the_waiting_once_the_vendor_says_that_it_is_
 def test_looks_at_added_groups_are_counted_in_a_row_and_not_while_the_vendor_is_at_it() -> None:
     arguments: dict[str, Any] = dict(EXACT)
     for _ in range(MAX_POLLS_IN_OTHER_GROUPS):
-        _, progress = looked({**SIM, **TWO_GROUPS}, **arguments)
+        _, progress = check({**SIM, **TWO_GROUPS}, **arguments)
         assert progress.stage is Stage.WAITING
         arguments |= progress.next_arguments
-    assert looked({**SIM, **TWO_GROUPS}, **arguments)[1].stage is Stage.FAILED
-    running = looked({**SIM, **TWO_GROUPS}, **arguments, stored_webhook={"final": False})[1]
+    assert check({**SIM, **TWO_GROUPS}, **arguments)[1].stage is Stage.FAILED
+    running = check({**SIM, **TWO_GROUPS}, **arguments, stored_webhook={"final": False})[1]
     assert (running.stage, running.next_arguments.get("added")) == (Stage.WAITING, None)
     other = {**SIM, "id": 1002, "groups": []}
-    two = looked({**SIM, **TWO_GROUPS}, other, **{**arguments, "sim_ids": [1001, 1002]})[1]
+    two = check({**SIM, **TWO_GROUPS}, other, **{**arguments, "sim_ids": [1001, 1002]})[1]
     assert (two.stage, two.next_arguments.get("added")) == (Stage.WAITING, None), "the second still waits"

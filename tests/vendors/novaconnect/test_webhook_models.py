@@ -1,4 +1,4 @@
-"""What NovaConnect posts to us: call-backs of queues, and account notices."""
+"""The bodies of NovaConnect's webhooks: queues, and account notices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
-from airflow_provider_telecom.vendors.novaconnect.webhooks import NoticeType, read_notice, read_queue_callback
+from airflow_provider_telecom.vendors.novaconnect.webhooks import NoticeType, read_notice, read_queue_webhook
 from tests.vendors.novaconnect.by_hand import BILL, SIM
 
 POSTED = {
@@ -24,10 +24,10 @@ POSTED = {
 
 
 def callback(**changes: Any) -> Any:
-    return read_queue_callback(json.dumps({**POSTED, **changes}).encode())
+    return read_queue_webhook(json.dumps({**POSTED, **changes}).encode())
 
 
-def test_a_callback_is_read_whole() -> None:
+def test_a_webhook_of_a_queue() -> None:
     found = callback()
     assert (found.qid, found.queue, found.final) == ("q-1", "block", True)
     assert found.items[0].queue_status == "success"
@@ -43,7 +43,7 @@ def test_row_38_items_are_a_list_or_one_sim(items: Any, ids: list[int]) -> None:
     assert [sim.id for sim in callback(items=items).items] == ids
 
 
-def test_row_38_a_sim_in_a_callback_has_no_groups() -> None:
+def test_row_38_a_sim_in_a_webhook_has_no_groups() -> None:
     bare = {name: value for name, value in SIM.items() if name != "groups"}
     assert callback(items=[bare]).items[0].groups is None
 
@@ -63,7 +63,7 @@ def test_row_38_a_sim_in_a_callback_has_no_groups() -> None:
         ({}, False),
     ],
 )
-def test_row_38_a_callback_may_only_tell_progress(status: dict[str, Any], final: bool) -> None:
+def test_row_38_a_webhook_may_only_report_progress(status: dict[str, Any], final: bool) -> None:
     assert callback(status=status).final is final
 
 
@@ -76,9 +76,9 @@ def test_row_36_counts_may_be_objects_or_texts() -> None:
     "body",
     [b"", b"[]", b"{}", b'{"qid":"q"}', b'{"qid":"","status":{}}', b'{"qid":"q","status":{},"items":5}'],
 )
-def test_what_is_no_callback_is_refused(body: bytes) -> None:
+def test_an_invalid_webhook_is_refused(body: bytes) -> None:
     with pytest.raises(TelecomAnswerError):
-        read_queue_callback(body)
+        read_queue_webhook(body)
 
 
 def notice(**fields: Any) -> Any:

@@ -103,7 +103,7 @@ def test_a_notice_about_nothing_is_refused() -> None:
         notice(type="package_empty", items=[])
 
 
-def test_under_which_name_an_end_is_told() -> None:
+def test_the_topic_of_an_operation() -> None:
     topic = "novaconnect/queue/fleet/n1"
     assert webhooks.subscription("fleet", "n1", operation="ping") == Subscription((topic,), topic)
     assert webhooks.subscription("fleet", None) is None
