@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -82,6 +82,7 @@ class AccountClient:
             await transport.close()
 
 
+AnyHook: TypeAlias = "TelecomHook[Any]"
 _clients: dict[Hashable, AccountClient] = {}
 _clients_lock = threading.Lock()
 os.register_at_fork(after_in_child=_clients.clear)  # a fork must not share sockets and locks
@@ -231,7 +232,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         except (AirflowNotFoundException, AttributeError):
             return await asyncio.to_thread(self.get_connection, self.conn_id)
 
-    def _checked(self, connection: Any) -> Settings[OptionsT]:
+    def _checked(self, connection: object) -> Settings[OptionsT]:
         return read_settings(connection, self.conn_type, self.options_type, self.needs_login)  # type: ignore[arg-type]
 
     def _client(self) -> AccountClient:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -24,14 +24,14 @@ _FIT_FOR_A_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 class AirflowConnection(Protocol):
     """The attributes of a connection that are read. Airflow has several classes of connections."""
 
-    conn_id: Any
-    conn_type: Any
-    host: Any
-    login: Any
-    password: Any
-    port: Any
-    schema: Any
-    extra: Any
+    conn_id: str
+    conn_type: str | None
+    host: str | None
+    login: str | None
+    password: str | None
+    port: int | None
+    schema: str | None
+    extra: str | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_settings(
     return Settings(transport_options, Credentials(login, Secret(connection.password), key), chosen)
 
 
-def _extra(text: str | None) -> Mapping[str, Any]:
+def _extra(text: str | None) -> Mapping[str, object]:
     try:
         found = json.loads(text) if text else {}
     except ValueError:

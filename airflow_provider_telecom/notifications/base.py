@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.calls.endpoint import Call
-    from airflow_provider_telecom.hooks.base import TelecomHook
+    from airflow_provider_telecom.hooks.base import AnyHook
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         name = type(self).__name__
         try:
             notification = self._notification(context)
-            hook: TelecomHook[Any] = import_from(self.vendor.hook_path)(
+            hook: AnyHook = import_from(self.vendor.hook_path)(
                 notification.fields["conn_id"] or self.vendor.default_conn_id
             )
             field = self.recipients_field
@@ -185,7 +185,7 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
                 log.error("%s: alert to recipient %d not sent: %s", name, number, safe_text(error))
 
     def _send_one(
-        self, hook: TelecomHook[Any], given: Any, notification: Notification, ends_at: float, shared: bool
+        self, hook: AnyHook, given: str | int, notification: Notification, ends_at: float, shared: bool
     ) -> None:
         from airflow_provider_telecom.notifications.deduplication import Deduplicator
 
@@ -244,23 +244,23 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         """Return the text, or the summary if there is none or its template fails."""
         return summary
 
-    def _check_literal_recipients(self, recipients: Any) -> None:
+    def _check_literal_recipients(self, recipients: object) -> None:
         """Raise TelecomInputError for invalid recipients, if they are known when the Dag is parsed."""
         if self._is_parsing and (recipients is None or is_literal(recipients)):
             for given in check_count(self.recipients_field, parse_recipients(recipients)):
                 self._check_recipient(given)
 
-    def _check_recipient(self, given: Any) -> None:
+    def _check_recipient(self, given: str | int) -> None:
         """Raise TelecomInputError for a recipient that is invalid with any connection."""
 
     @abstractmethod
-    def _recipient(self, hook: TelecomHook[Any], given: Any) -> str:
+    def _recipient(self, hook: AnyHook, given: str | int) -> str:
         """Return a recipient in its canonical form. Raises TelecomInputError."""
 
     @abstractmethod
     def _call(
         self, hook: Any, recipient: str, notification: Notification, suppressed: int, key: str
-    ) -> Call[Any]:
+    ) -> Call[object]:
         """Return the vendor's call that sends the alert."""
 
 

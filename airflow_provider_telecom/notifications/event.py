@@ -81,7 +81,7 @@ def event_from_context(context: Mapping[str, Any]) -> Event:
     )
 
 
-def _state(ti: Any) -> str:
+def _state(ti: object) -> str:
     """Return a task's state. The dag-processor's contexts, of failures only, have none: tries decide."""
     state = _of(ti, "state")
     if state is not None:
@@ -90,7 +90,7 @@ def _state(ti: Any) -> str:
     return "up_for_retry" if tries is not None and most is not None and tries <= most else "failed"
 
 
-def _of(thing: Any, name: str) -> Any:
+def _of(thing: object, name: str) -> Any:
     """Return an item of a JSON object or an attribute of a model, or None."""
     return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
 

@@ -7,7 +7,7 @@ hosts send it at the same time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
 from airflow_provider_telecom.notifications.message_types import (
@@ -48,7 +48,7 @@ class KetchUpSmsNotifier(KetchUpNotifier):
 
     def _call(
         self, hook: KetchUpHook, recipient: str, notification: Notification, suppressed: int, key: str
-    ) -> Call[Any]:
+    ) -> Call[object]:
         from airflow_provider_telecom.calls.endpoint import call_of
 
         text, originator = self._text(notification, suppressed), notification.fields["originator"]
@@ -73,7 +73,7 @@ class KetchUpViberNotifier(KetchUpNotifier):
 
     def _call(
         self, hook: KetchUpHook, recipient: str, notification: Notification, suppressed: int, key: str
-    ) -> Call[Any]:
+    ) -> Call[object]:
         from airflow_provider_telecom.calls.endpoint import call_of
         from airflow_provider_telecom.calls.errors import TelecomRejectedError, TelecomUnknownError
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient

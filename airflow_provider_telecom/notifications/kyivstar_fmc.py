@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
 from airflow_provider_telecom.notifications.message_types import NumberArguments, NumberNotifier
@@ -32,7 +32,7 @@ class KyivstarFmcCallNotifier(NumberNotifier):
 
     def _call(
         self, hook: KyivstarFmcHook, recipient: str, notification: Notification, suppressed: int, key: str
-    ) -> Call[Any]:
+    ) -> Call[object]:
         from airflow_provider_telecom.calls.endpoint import call_of
 
         return call_of(hook.originate_call, recipient, notification.fields["calling_number"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
 from airflow_provider_telecom.notifications.message_types import (
@@ -43,7 +43,7 @@ class KyivstarSmsNotifier(NumberNotifier, TextNotifier):
         notification: Notification,
         suppressed: int,
         key: str,
-    ) -> Call[Any]:
+    ) -> Call[object]:
         from airflow_provider_telecom.calls.endpoint import call_of
 
         text = self._text(notification, suppressed)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.hooks.base import TelecomHook
+    from airflow_provider_telecom.hooks.base import AnyHook
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +91,13 @@ class NumberNotifier(TelecomNotifier):
         self.msisdn = msisdn
         self._check_literal_recipients(msisdn)
 
-    def _check_recipient(self, given: Any) -> None:
+    def _check_recipient(self, given: str | int) -> None:
         from airflow_provider_telecom.calls.phone import e164
 
         if str(given).startswith("+"):  # others depend on the default_region of the connection
             e164(given)
 
-    def _recipient(self, hook: TelecomHook[Any], given: Any) -> str:
+    def _recipient(self, hook: AnyHook, given: str | int) -> str:
         from airflow_provider_telecom.calls.phone import e164
 
         return e164(given, hook.options.default_region)

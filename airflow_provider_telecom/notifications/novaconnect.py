@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from airflow_provider_telecom.notifications.base import Notification
 from airflow_provider_telecom.notifications.message_types import TextArguments, TextNotifier
@@ -36,12 +36,12 @@ class NovaConnectSmsNotifier(TextNotifier):
     def _check_recipient(self, given: object) -> None:
         _sim_id(given)
 
-    def _recipient(self, hook: Any, given: object) -> str:
+    def _recipient(self, hook: object, given: object) -> str:
         return str(_sim_id(given))
 
     def _call(
         self, hook: NovaConnectHook, recipient: str, notification: Notification, suppressed: int, key: str
-    ) -> Call[Any]:
+    ) -> Call[object]:
         from airflow_provider_telecom.calls.endpoint import call_of
 
         return call_of(hook.send_sms, [int(recipient)], self._text(notification, suppressed))

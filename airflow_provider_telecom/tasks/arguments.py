@@ -6,14 +6,17 @@ signatures.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Required, TypedDict
+from typing import TYPE_CHECKING, Any, Required, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
-    from airflow.sdk import DAG, RetryPolicy, TaskGroup
+    from airflow.sdk import DAG, Context, RetryPolicy, TaskGroup
 
     from airflow_provider_telecom.journal.journal import OnUnknown
+
+
+Callbacks: TypeAlias = "Callable[[Context], None] | Sequence[Callable[[Context], None]] | None"
 
 
 class TaskArguments(TypedDict, total=False):
@@ -38,25 +41,25 @@ class TaskArguments(TypedDict, total=False):
     executor: str | None
     executor_config: dict[str, Any] | None
     ignore_first_depends_on_past: bool
-    inlets: Any
+    inlets: object
     logger_name: str | None
     map_index_template: str | None
     max_active_tis_per_dag: int | None
     max_active_tis_per_dagrun: int | None
     max_retry_delay: timedelta | float | None
     multiple_outputs: bool
-    on_execute_callback: Any
-    on_failure_callback: Any
-    on_retry_callback: Any
-    on_skipped_callback: Any
-    on_success_callback: Any
-    outlets: Any
+    on_execute_callback: Callbacks
+    on_failure_callback: Callbacks
+    on_retry_callback: Callbacks
+    on_skipped_callback: Callbacks
+    on_success_callback: Callbacks
+    outlets: object
     owner: str
-    params: MutableMapping[str, Any] | None
+    params: MutableMapping[str, object] | None
     pool: str | None
     pool_slots: int
-    post_execute: Any
-    pre_execute: Any
+    post_execute: object
+    pre_execute: object
     priority_weight: int
     queue: str
     render_template_as_native_obj: bool | None
@@ -73,7 +76,7 @@ class TaskArguments(TypedDict, total=False):
     trigger_rule: str
     wait_for_downstream: bool
     wait_for_past_depends_before_skipping: bool
-    weight_rule: Any
+    weight_rule: object
 
 
 class OperatorArguments(TaskArguments, total=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -71,8 +71,8 @@ class TelecomOperator(TelecomTask, BaseOperator):
 
     def _do_render_template_fields(
         self,
-        parent: Any,
-        template_fields: Any,
+        parent: object,
+        template_fields: Iterable[str],
         context: Context,
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
@@ -87,7 +87,7 @@ class TelecomOperator(TelecomTask, BaseOperator):
             setattr(self, field, hide(getattr(self, field)))
 
 
-def with_inbox(inlets: Any) -> list[Any]:
+def with_inbox(inlets: object) -> list[object]:
     """Return a task's inlets and the receiver's inbox: Airflow keeps the rows of assets that tasks name."""
     from airflow_provider_telecom.webhooks.assets import INBOX
 

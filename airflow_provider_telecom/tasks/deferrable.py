@@ -57,9 +57,9 @@ class DeferrableOperator(TelecomOperator):
 
     def _wait_if_requested(  # noqa: RET503 - defer() does not return
         self,
-        started: Mapping[str, Any],
+        started: Mapping[str, object],
         status_check: str,
-        arguments: Mapping[str, Any],
+        arguments: Mapping[str, object],
         stop: str | None = None,
         subscription: str | None = None,
     ) -> Facts:

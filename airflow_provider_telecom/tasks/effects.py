@@ -51,7 +51,7 @@ class JournaledOperator(TelecomOperator):
             raise TelecomInputError("dedupe_key", f"must be a text or an integer, not {type(key).__name__}")
         return "" if key is None else str(key)
 
-    def _fingerprint(self, content: Mapping[str, Any]) -> str:
+    def _fingerprint(self, content: Mapping[str, object]) -> str:
         """Return the hash of what the journal compares between tries: the content and the connection."""
         return fingerprint({**content, "conn_id": self.conn_id})
 
@@ -75,7 +75,7 @@ class NonIdempotentOperator(JournaledOperator):
         super().__init__(**kwargs)
         self.on_unknown = check_on_unknown(on_unknown)
 
-    def _send_once(self, context: Context, content: Mapping[str, Any], send: Callable[[], Facts]) -> Facts:
+    def _send_once(self, context: Context, content: Mapping[str, object], send: Callable[[], Facts]) -> Facts:
         """Call `send` for this `content`, once in this run, and return its facts (see `journal.journal`)."""
         journal = self._journal(context)
         with self.hook.add_connection_to_errors():
@@ -99,7 +99,7 @@ class IdempotentOperator(JournaledOperator):
     def _send_once(
         self,
         context: Context,
-        content: Mapping[str, Any],
+        content: Mapping[str, object],
         send: Callable[[], Facts],
         msisdn: str = "",
         key: str = "",

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 
-def is_literal(value: Any) -> bool:
+def is_literal(value: object) -> bool:
     """Return whether an argument, with all its items, is known now: it holds no template and no XCom."""
     if isinstance(value, str):
         return "{{" not in value and "{%" not in value
@@ -18,7 +18,7 @@ def is_literal(value: Any) -> bool:
     return isinstance(value, (int, float, bool, date))
 
 
-def check_if_literal(value: Any, check: Callable[[Any], object]) -> None:
+def check_if_literal(value: object, check: Callable[[Any], object]) -> None:
     """Check an argument if it is known when the Dag is parsed."""
     if is_literal(value):
         check(value)

@@ -16,7 +16,7 @@ class Private:
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self._value = value
 
     def reveal(self) -> Any:
@@ -35,12 +35,12 @@ class Private:
         raise TypeError("a private value is not pickled")
 
 
-def hide(value: Any) -> Any:
+def hide(value: object) -> Any:
     """Return a value fit to stand in a field: private, unless it is none or private already."""
     return value if value in (None, "") or isinstance(value, Private) else Private(value)
 
 
-def hide_unless_path(value: Any, suffixes: Sequence[str]) -> Any:
+def hide_unless_path(value: object, suffixes: Sequence[str]) -> Any:
     """Return a value as it is if it is the path of a file with one of the suffixes; else as `hidden` does.
 
     A list that a template renders becomes a string, so being a string proves nothing.
@@ -54,6 +54,6 @@ def hide_unless_path(value: Any, suffixes: Sequence[str]) -> Any:
     return value if is_path else hide(value)
 
 
-def reveal(value: Any) -> Any:
+def reveal(value: object) -> Any:
     """Return what a field holds, private or not."""
     return value.reveal() if isinstance(value, Private) else value

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import RetryDecision, RetryPolicy
 
 from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.calls.retry_after import MAX_RETRY_AFTER
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 _FIRST_SECONDS = 5.0
 
@@ -21,7 +24,7 @@ class TelecomRetryPolicy(RetryPolicy):
     """
 
     def evaluate(
-        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
         """Return what to do after `exception`."""
         if not isinstance(exception, TelecomError):
@@ -37,7 +40,7 @@ class TelecomRetryPolicy(RetryPolicy):
         )
 
 
-def _min_delay(try_number: int, context: Any) -> float:
+def _min_delay(try_number: int, context: Context | None) -> float:
     """Return the least seconds until the retry: 5, 10, 20, ... Otherwise a vendor that asks for 0 seconds
     would use up all retries at once."""
     growing = min(_FIRST_SECONDS * 2.0 ** min(try_number - 1, 16), MAX_RETRY_AFTER)

@@ -162,7 +162,7 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
             {name: getattr(self, name) for name in self.check_arguments}, str(self.conn_id)
         )
 
-    def _poll_config_for(self, arguments: Mapping[str, Any], conn_id: str) -> PollConfig:
+    def _poll_config_for(self, arguments: Mapping[str, object], conn_id: str) -> PollConfig:
         from airflow_provider_telecom.triggers.polling import PollConfig
 
         return PollConfig(

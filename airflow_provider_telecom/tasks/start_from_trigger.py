@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}|\{[%#]", re.DOTALL)
 _KNOWN = re.compile(
@@ -17,7 +20,7 @@ _ONE_XCOM = re.compile(
 )
 
 
-def triggerer_value(value: Any) -> Any:
+def triggerer_value(value: object) -> Any:
     """Return a value, or the template that gives it in the triggerer; None if it cannot be had there.
 
     The triggerer resolves no XCom references, and never answers most of what templates may ask for:
@@ -42,7 +45,7 @@ def _is_known(template: re.Match[str]) -> bool:
     return bool(_KNOWN.fullmatch(inside) or _ONE_XCOM.fullmatch(inside))
 
 
-def _template_of(value: Any) -> str | None:
+def _template_of(value: PlainXComArg) -> str | None:
     if getattr(value.operator, "is_mapped", False) or _in_mapped_group(value.operator):
         return None
     pull = f"ti.xcom_pull(task_ids={value.operator.task_id!r}, key={value.key!r}, map_indexes=-1, default='')"

@@ -36,7 +36,7 @@ class CallOperator(NonIdempotentOperator):
         super().__init__(**kwargs)
         self.verify_within_seconds = in_range("verify_within_seconds", verify_within_seconds, 0, _MAX_SECONDS)
 
-    def _call_or_verify(self, call: Callable[[], object], arguments: Mapping[str, Any]) -> Facts:
+    def _call_or_verify(self, call: Callable[[], object], arguments: Mapping[str, object]) -> Facts:
         """Start the call; if its outcome is unknown, search the records. Return `{"started": True}`."""
         since = datetime.now(UTC).replace(microsecond=0).isoformat()
         try:
@@ -48,7 +48,7 @@ class CallOperator(NonIdempotentOperator):
             return {"started": True, "verified_by_records": True}
         return {"started": True}
 
-    def _found_in_records(self, arguments: Mapping[str, Any]) -> bool:
+    def _found_in_records(self, arguments: Mapping[str, object]) -> bool:
         from airflow_provider_telecom.triggers.polling import PollConfig, poll_until_done
 
         config = PollConfig(

@@ -17,7 +17,7 @@ from airflow_provider_telecom.triggers.polling import PollConfig, Poller, to_eve
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.hooks.base import TelecomHook
+    from airflow_provider_telecom.hooks.base import AnyHook
 
 _MAX_FIRST_DELAY = 10.0
 _FIRST_QUICK_DELAY = 2.0
@@ -141,14 +141,12 @@ def trigger_kwargs(config: PollConfig) -> dict[str, Any]:
     return {"conn_id": config.conn_id, "settings": settings, **config.arguments}
 
 
-def _load(config: PollConfig) -> tuple[TelecomHook[Any], Poller]:
+def _load(config: PollConfig) -> tuple[AnyHook, Poller]:
     """Import the vendor's modules. In a thread: it would block the triggerer's event loop for too long."""
     return config.new_hook(), Poller(config)
 
 
-async def _poll_until_final(
-    hook: TelecomHook[Any], poller: Poller, signal: WakeSignal, woken: bool
-) -> PollResult:
+async def _poll_until_final(hook: AnyHook, poller: Poller, signal: WakeSignal, woken: bool) -> PollResult:
     """Return the result of the first poll with a final stage. Raises errors that are not ignored.
 
     A vendor's answers may lag behind its webhooks: after one, it polls a few times in quick succession. Not
@@ -176,7 +174,7 @@ async def _poll_until_final(
         quick_delay *= 2
 
 
-async def _stored_webhook(poller: Poller) -> Mapping[str, Any] | None:
+async def _stored_webhook(poller: Poller) -> Mapping[str, object] | None:
     if poller.webhook_topic is None:
         return None
     from airflow_provider_telecom.webhooks.inbox_client import stored_webhook_async

@@ -30,7 +30,7 @@ from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from airflow_provider_telecom.vendors.webhooks import Subscription
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.hooks.base import TelecomHook
+    from airflow_provider_telecom.hooks.base import AnyHook
 
 StatusCheck = Callable[..., Call[PollResult]]
 Facts = dict[str, Any]
@@ -69,13 +69,13 @@ class PollConfig:
     hook: str
     status_check: str
     conn_id: str
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, object]
     poll_interval: float
     tolerated_errors: int
     exponential_backoff: bool = False
     max_interval: float | None = None
     stop: str | None = None
-    started: Mapping[str, Any] = field(default_factory=dict)
+    started: Mapping[str, object] = field(default_factory=dict)
     first_poll_delay: float = 0.0
     subscription: str | None = None
 
@@ -86,12 +86,12 @@ class PollConfig:
         found: Subscription | None = import_from(self.subscription)(self.conn_id, **self.arguments)
         return found
 
-    def new_hook(self) -> TelecomHook[Any]:
+    def new_hook(self) -> AnyHook:
         """Return the hook that makes the calls."""
-        hook: TelecomHook[Any] = import_from(self.hook)(self.conn_id)
+        hook: AnyHook = import_from(self.hook)(self.conn_id)
         return hook
 
-    def stop_call(self, hook: TelecomHook[Any]) -> Call[object] | None:
+    def stop_call(self, hook: AnyHook) -> Call[object] | None:
         """Return the call that ends the operation at the vendor, if there is one."""
         return import_from(self.stop)(hook, **self.arguments) if self.stop else None
 
@@ -111,12 +111,12 @@ class Poller:
         """The topic of the webhook that the status check reads, if it reads one."""
         return self.subscription.entry if self.subscription else None
 
-    def call(self, hook: TelecomHook[Any], webhook: Mapping[str, Any] | None = None) -> Call[PollResult]:
+    def call(self, hook: AnyHook, webhook: Mapping[str, object] | None = None) -> Call[PollResult]:
         """Return the call of the next poll. `webhook` is the stored one under `webhook_topic`, if any."""
         extra = {} if self.webhook_topic is None else {"stored_webhook": webhook}
         return self._status_check(hook, **self._arguments, **extra)
 
-    def poll(self, hook: TelecomHook[Any]) -> tuple[Facts | None, float]:
+    def poll(self, hook: AnyHook) -> tuple[Facts | None, float]:
         """Poll once, blocking. Return the facts if it succeeded, and the seconds until the next poll.
 
         Raises TelecomFailedError (another final state) and errors that are not ignored.
@@ -130,7 +130,7 @@ class Poller:
         facts = None if result.stage is Stage.WAITING else facts_from_event(to_event(result))
         return facts, self.next_delay()
 
-    def _stored_webhook(self) -> Mapping[str, Any] | None:
+    def _stored_webhook(self) -> Mapping[str, object] | None:
         if self.webhook_topic is None:
             return None
         from airflow_provider_telecom.webhooks.inbox_client import stored_webhook
@@ -186,7 +186,7 @@ def earliest_resume_delay() -> float:
     return 1.2 * heartbeat
 
 
-def to_event(end: PollResult | TelecomError, started: Mapping[str, Any] | None = None) -> PollEvent:
+def to_event(end: PollResult | TelecomError, started: Mapping[str, object] | None = None) -> PollEvent:
     """Return the payload of the event that ends the polling."""
     if isinstance(end, PollResult):
         event = PollEvent(stage=end.stage.value, facts=dict(end.facts))
