@@ -1,4 +1,4 @@
-"""Every sensor and every operator that can wait, in a worker and in the triggerer: they come to the same."""
+"""Every sensor and every operator that can wait has the same result in a worker and in the triggerer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.test_family import OPERATORS, PACKAGE, SENSORS
 KYIVSTAR, KETCHUP, NOVA = "kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"
 NUMBER = "380670000200"
 Row = tuple[str, dict[str, Any], str, str]
-"""A task's name, its arguments, the kind of state it waits for, and the path of its looks."""
+"""The package of a task, its arguments, the kind of state it waits for, and the path of its status checks."""
 
 
 def kyivstar(hook: Any) -> dict[str, Row]:
@@ -139,18 +139,18 @@ ALL = [each for each in CAN_WAIT if each not in BLIND]
 
 
 @pytest.mark.parametrize(("vendor", "name"), BLIND)
-def test_what_shows_nowhere_is_not_waited_for(vendor: str, name: str) -> None:
+def test_an_operation_that_shows_nowhere_cannot_be_waited_for(vendor: str, name: str) -> None:
     kind = getattr(import_module(f"{PACKAGE}.operators.{vendor}"), name)
     with pytest.raises(ValueError, match="wait_for_completion"):
         kind(task_id="t", wait_for_completion=True, **OPERATORS[vendor][name])
 
 
 MADE_UP = ("message_id", "promo_id", "date")
-"""What the simulator makes anew each time."""
+"""What differs in each run of the simulator."""
 
 
 def outcome(make: Callable[[], Any]) -> tuple[str, str]:
-    """Return what a task returned, or the kind and text of the error that it raised, as text."""
+    """Return what a task returned, or the class and text of the error that it raised."""
     try:
         facts = Run().execute(make())
         return "result", json.dumps({name: fact for name, fact in facts.items() if name not in MADE_UP})
@@ -158,28 +158,28 @@ def outcome(make: Callable[[], Any]) -> tuple[str, str]:
         return type(error).__name__, str(error)
 
 
-@pytest.mark.parametrize("fault", [None, "refused", "borne"])
+@pytest.mark.parametrize("fault", [None, "refused", "tolerated"])
 @pytest.mark.parametrize(("vendor", "name"), ALL)
-def test_both_ways_come_to_the_same(
+def test_both_ways_have_the_same_result(
     telecom_simulator: Any, hook_for: Callable[..., Any], vendor: str, name: str, fault: str | None
 ) -> None:
     found = []
     for deferrable in (False, True):
         telecom_simulator.reset()
-        room, arguments, kind, looks = ROWS[vendor](hook_for(vendor))[name]
+        package, arguments, kind, path = ROWS[vendor](hook_for(vendor))[name]
         telecom_simulator.state.set_transition(kind, "after_polls", 2)
         if fault == "refused":
-            telecom_simulator.fault("status", vendor, path=looks, status=403, times=9)
-        if fault == "borne":
+            telecom_simulator.fault("status", vendor, path=path, status=403, times=9)
+        if fault == "tolerated":
             status = 404 if vendor == KYIVSTAR else 503
             body = '{"reqId": "r", "errorCode": 1040}' if vendor == KYIVSTAR else ""
-            telecom_simulator.fault("status", vendor, path=looks, status=status, body=body, times=2)
+            telecom_simulator.fault("status", vendor, path=path, status=status, body=body, times=2)
         waits = (
             {"poke_interval": 0.01}
-            if room == "sensors"
+            if package == "sensors"
             else {"wait_for_completion": True, "poll_interval": 0.01}
         )
-        kind_of_task = getattr(import_module(f"{PACKAGE}.{room}.{vendor}"), name)
+        kind_of_task = getattr(import_module(f"{PACKAGE}.{package}.{vendor}"), name)
         found.append(outcome(lambda: kind_of_task(task_id="t", deferrable=deferrable, **arguments, **waits)))  # noqa: B023
     assert found[0] == found[1]
     assert (found[0][0] == "result") is (fault != "refused"), found[0]

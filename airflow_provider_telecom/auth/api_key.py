@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
-from airflow_provider_telecom.calls.endpoint import Step
+from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request
 
@@ -16,7 +13,7 @@ class ApiKey:
     def __init__(self, key: Secret) -> None:
         self._key = key
 
-    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+    def flow(self, request: Request) -> Call[Outcome]:
         """Yield the authenticated request and return its outcome."""
         outcome: Outcome = yield request.with_auth_header("X-API-KEY", self._key, self._key)
         return outcome

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator
-from typing import Any
 
-from airflow_provider_telecom.calls.endpoint import Step
+from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request
 
@@ -17,7 +15,7 @@ class Basic:
     def __init__(self, user: str, password: Secret) -> None:
         self._user, self._password = user, password
 
-    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+    def flow(self, request: Request) -> Call[Outcome]:
         """Yield the authenticated request and return its outcome."""
         pair = Secret(f"{self._user}:{self._password.reveal()}")
         header = Secret(f"Basic {base64.b64encode(pair.reveal().encode()).decode()}")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
-from airflow_provider_telecom.calls.endpoint import Step
+from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request
 
@@ -16,7 +13,7 @@ class Bearer:
     def __init__(self, token: Secret) -> None:
         self._token = token
 
-    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+    def flow(self, request: Request) -> Call[Outcome]:
         """Yield the authenticated request and return its outcome."""
         outcome: Outcome = yield with_bearer_token(request, self._token)
         return outcome

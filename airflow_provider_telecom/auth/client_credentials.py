@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from airflow_provider_telecom.auth.bearer import with_bearer_token
-from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Step
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request, Response
+
+T = TypeVar("T")
 
 _MAX_FETCH_SECONDS = 90.0
 _EARLY_SECONDS, _EARLY_SHARE = 120.0, 0.05
@@ -40,7 +42,7 @@ class ClientCredentials:
         self._token: Secret | None = None
         self._renew_at = 0.0
 
-    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+    def flow(self, request: Request) -> Call[Outcome]:
         """Yield the steps to fetch a token if needed, and the request; both once more after a 401."""
         token = self._valid_token() or (yield Exclusive(self._fetch_once(revoked=None), _MAX_FETCH_SECONDS))
         outcome: Outcome = yield with_bearer_token(request, token)
@@ -63,7 +65,7 @@ class ClientCredentials:
         return fetched.value
 
 
-def as_not_sent(fetch: Call[Any]) -> Call[Any]:
+def as_not_sent(fetch: Call[T]) -> Call[T]:
     """Return the token of `fetch`. If its outcome is unknown, raise TelecomNotSentError for the call itself.
 
     Otherwise a lost response to the token call would look like a lost response to a paid call.

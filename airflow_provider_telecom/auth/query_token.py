@@ -5,10 +5,7 @@ It is added right before the request is sent, so that no call, log or error hold
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
-from airflow_provider_telecom.calls.endpoint import Step
+from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request
 
@@ -19,7 +16,7 @@ class QueryToken:
     def __init__(self, token: Secret) -> None:
         self._token = token
 
-    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+    def flow(self, request: Request) -> Call[Outcome]:
         """Yield the authenticated request and return its outcome."""
         outcome: Outcome = yield request.with_auth_query("token", self._token)
         return outcome

@@ -24,13 +24,12 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from airflow_provider_telecom.auth.bearer import with_bearer_token
 from airflow_provider_telecom.auth.client_credentials import as_not_sent
-from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Outcome, Request, Response
@@ -103,7 +102,7 @@ class RotatingJwt:
         """The key of the lease in the store."""
         return f"{self.key}_lease"
 
-    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+    def flow(self, request: Request) -> Call[Outcome]:
         """Yield the steps to get a token, and the request; both again after each 401, at most 3 times."""
         token, first_401 = (yield from self._current_token()), None
         for left in reversed(range(self.timing.max_replacements + 1)):

@@ -22,9 +22,19 @@ and they are raised `from None`, since the libraries' errors hold URLs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Required, TypedDict, cast
+from typing import ClassVar, Required, TypedDict, Unpack, cast
 
 from airflow_provider_telecom.calls.retry_after import clamp_wait
+
+
+class ErrorFields(TypedDict, total=False):
+    """The keyword arguments of an error."""
+
+    call: str | None
+    status: int | None
+    code: str | None
+    retry_after: float | None
+    partial: bool
 
 
 class TelecomError(Exception):
@@ -82,7 +92,7 @@ class TelecomError(Exception):
         advice = "; ".join(filter(None, (outcome, self.next_step.replace("{conn_id}", conn_id))))
         return f"{where}: {advice}" if advice else where
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return (_restore, (type(self), dict(self.__dict__)))
 
 
@@ -170,10 +180,11 @@ class TelecomAnswerError(TelecomServerError):
 
     next_step: ClassVar[str] = "try again later; check that the host of {conn_id} is that of the vendor's API"
 
-    def __init__(self, text: str = "", *, length: int = 0, sha256: str = "", **facts: Any) -> None:
-        super().__init__(
-            f"{text} (a body of {length} bytes, SHA-256 {sha256[:16]})" if sha256 else text, **facts
-        )
+    def __init__(
+        self, text: str = "", *, length: int = 0, sha256: str = "", **fields: Unpack[ErrorFields]
+    ) -> None:
+        body = f" (a body of {length} bytes, SHA-256 {sha256[:16]})" if sha256 else ""
+        super().__init__(text + body, **fields)
         self.length, self.sha256 = length, sha256
 
 
@@ -204,16 +215,11 @@ class TelecomUnknownError(TelecomError):
     next_step: ClassVar[str] = "ask the vendor before it is sent again"
 
 
-class StoredError(TypedDict, total=False):
+class StoredError(ErrorFields, total=False):
     """An error as JSON. A rename of these keys would make stored errors unreadable."""
 
     kind: Required[str]
     text: Required[str]
-    call: str | None
-    status: int | None
-    code: str | None
-    retry_after: float | None
-    partial: bool
     conn_id: str | None
     host: str | None
     field: str

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import IO, Any, Literal, Protocol, TypeVar
+from typing import IO, Literal, Protocol, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -63,13 +63,13 @@ class Target(Protocol):
     def name(self) -> str:
         """The last part of the path."""
 
-    def with_name(self, name: str, /) -> Any:
+    def with_name(self, name: str, /) -> Self:
         """Return a path of that name in the same folder."""
 
     def open(self, mode: Literal["wb"], /) -> IO[bytes]:
         """Open the file."""
 
-    def rename(self, target: Any, /) -> object:
+    def rename(self, target: Self, /) -> object:
         """Move the file there, and replace what is there."""
 
     def unlink(self) -> None:

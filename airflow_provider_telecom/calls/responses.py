@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Hashable
 from decimal import Decimal
 from functools import cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -79,11 +79,11 @@ def _fraction(text: str) -> Decimal:
     return number
 
 
-def _reject_constant(name: str) -> Any:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def reject_duplicate_keys(pairs: list[tuple[str, T]]) -> dict[str, T]:
     """Return pairs as a dict. Raises ValueError for a duplicate key."""
     found = dict(pairs)
     if len(found) != len(pairs):

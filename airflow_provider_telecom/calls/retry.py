@@ -16,13 +16,13 @@ or another 3xx after it has acted, so the outcome of an effect is unknown then.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from traceback import format_tb
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from airflow_provider_telecom.calls.endpoint import Call, Sleep, Step
+from airflow_provider_telecom.calls.endpoint import Call, Sleep
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomError,
@@ -59,7 +59,7 @@ _FIRST_BACK_OFF, _MAX_BACK_OFF = 0.5, 20.0
 class Auth(Protocol):
     """An authentication scheme."""
 
-    def flow(self, request: Request) -> Generator[Step, Any, Outcome]:
+    def flow(self, request: Request) -> Call[Outcome]:
         """Yield the authenticated request, and the steps to renew a token; return the last outcome."""
 
 
@@ -72,7 +72,7 @@ def wait_until_ready(auth: Auth, limits: AccountLimits) -> Call[None]:
     if wait := limits.delay():
         yield Sleep(wait, wait)
     flow = auth.flow(Request("GET", "/", Idempotency.READ))  # it is never sent
-    answer: Any = None
+    answer: object = None
     failure: Exception | None = None
     while not isinstance(step := flow.throw(failure) if failure else flow.send(answer), Request):
         try:

@@ -240,7 +240,7 @@ class AsyncTransport:
 
     async def _drive(self, call: Call[T], ends_at: float) -> T:
         deadline = Deadline(ends_at)
-        answer: Any = None
+        answer: object = None
         failure: BaseException | None = None
         while True:
             try:
@@ -252,18 +252,19 @@ class AsyncTransport:
             except Exception as error:
                 answer, failure = None, error
 
-    async def _take(self, step: Step, ends_at: float) -> Any:
+    async def _take(self, step: Step, ends_at: float) -> object:
         match step:
             case Request():
                 return await self._send(step)
             case Sleep(low, high):
-                return await self._sleep(random.uniform(low, high))
+                await self._sleep(random.uniform(low, high))
             case LoadToken(key):
                 return await asyncio.to_thread(self._store.load, key)
             case SaveToken(key, value):
-                return await asyncio.to_thread(self._store.save, key, value)
+                await asyncio.to_thread(self._store.save, key, value)
             case Exclusive(call, timeout):
                 return await self._run_exclusively(call, timeout, ends_at)
+        return None
 
     async def _send(self, request: Request) -> Outcome:
         started = time.monotonic()

@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 import threading
-from typing import Any
+from typing import IO, Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -73,7 +73,7 @@ class DeadlineTimer:
 class LastLineReader:
     """A stream that remembers the last line read. An empty line means that the stream has ended."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self.stream, self.last = stream, b"?"
 
     def readline(self, limit: int = -1) -> bytes:

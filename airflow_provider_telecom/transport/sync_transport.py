@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import certifi
 import requests
@@ -143,7 +143,7 @@ class SyncTransport:
 
     def _drive(self, call: Call[T], ends_at: float) -> T:
         deadline = Deadline(ends_at)
-        answer: Any = None
+        answer: object = None
         failure: BaseException | None = None
         while True:
             try:
@@ -155,18 +155,19 @@ class SyncTransport:
             except Exception as error:
                 answer, failure = None, error
 
-    def _take(self, step: Step, ends_at: float) -> Any:
+    def _take(self, step: Step, ends_at: float) -> object:
         match step:
             case Request():
                 return self._send(step)
             case Sleep(low, high):
-                return self._sleep(random.uniform(low, high))
+                self._sleep(random.uniform(low, high))
             case LoadToken(key):
                 return self._store.load(key)
             case SaveToken(key, value):
-                return self._store.save(key, value)
+                self._store.save(key, value)
             case Exclusive(call, timeout):
                 return self._run_exclusively(call, timeout, ends_at)
+        return None
 
     def _send(self, request: Request) -> Outcome:
         started = time.monotonic()
