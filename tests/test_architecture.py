@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_telecom.vendors.registry import vendors
+
 PACKAGE = Path(__file__).parent.parent / "airflow_provider_telecom"
 
 IMPORTS = {
@@ -118,6 +120,53 @@ def test_vendors_do_not_import_one_another(package: str) -> None:
             for name in imports(path):
                 other = set(name.split(".")) & (folders - {path.parent.name})
                 assert not (other and name.startswith("airflow_provider_telecom")), f"{path} imports {name}"
+
+
+VENDOR_FREE = (
+    "calls",
+    "transport",
+    "journal",
+    "hooks/base.py",
+    "hooks/settings.py",
+    "hooks/store.py",
+    "tasks",
+    "triggers",
+    "webhooks",
+    "provider_info.py",
+    "command.py",
+)
+"""What knows no vendor and no payload: it reads the vendors' descriptions."""
+
+
+def words_of(path: Path) -> Iterator[str]:
+    """Return the names and strings of a file's code, without docstrings."""
+    tree = ast.parse(path.read_text())
+    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
+            yield node.value
+        yield from (
+            value
+            for field in ("id", "attr", "name", "module", "arg")
+            if isinstance(value := getattr(node, field, None), str)
+        )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if str(path.relative_to(PACKAGE)).startswith(VENDOR_FREE)],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_shared_code_knows_no_vendor(path: Path) -> None:
+    names = {name for vendor in vendors() for name in (vendor.id, vendor.former_id, vendor.hook) if name}
+    vendor = re.compile("|".join(map(re.escape, sorted(names))), re.IGNORECASE)
+    assert [word for word in words_of(path) if vendor.search(word)] == []
+
+
+def test_the_page_knows_no_vendor() -> None:
+    names = "|".join(vendor.former_id or vendor.id for vendor in vendors())
+    for path in (PACKAGE / "webhooks" / "page").iterdir():
+        assert path.is_dir() or not re.search(names, path.read_text(), re.IGNORECASE)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ from airflow_provider_telecom.assets.novaconnect import NOVACONNECT_PACKAGE_EMPT
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.simulator.novaconnect import VendorState
 from airflow_provider_telecom.triggers import notices
-from airflow_provider_telecom.triggers.notices import NovaConnectNoticesTrigger, pack_ids, unpack_ids
+from airflow_provider_telecom.triggers.notices import TelecomNoticesTrigger, pack_ids, unpack_ids
+from airflow_provider_telecom.vendors.novaconnect import VENDOR
 from tests.eventually import eventually_async
 from tests.triggers.scripted import as_the_worker_gets_it, made
 from tests.webhooks.conftest import EVENTS
@@ -90,25 +91,25 @@ def vendor_state(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
     return telecom_simulator.state.vendor_state("novaconnect", VendorState)
 
 
-def new(store: SaveToken | None, kind: str = "package_empty", **arguments: Any) -> NovaConnectNoticesTrigger:
-    trigger = NovaConnectNoticesTrigger(kind=kind, **{"poll_interval": 0.05, **arguments})
+def new(store: SaveToken | None, kind: str = "package_empty", **arguments: Any) -> TelecomNoticesTrigger:
+    trigger = TelecomNoticesTrigger(vendor="novaconnect", kind=kind, **{"poll_interval": 0.05, **arguments})
     watcher: Any = made(*crossed(trigger))
     watcher.asset_state_store = store
     return watcher  # type: ignore[no-any-return]
 
 
-def crossed(trigger: NovaConnectNoticesTrigger) -> tuple[str, Any]:
+def crossed(trigger: TelecomNoticesTrigger) -> tuple[str, Any]:
     """Return a watcher's trigger as it comes out of Airflow's database."""
     row = encode_trigger(trigger)
     return row["classpath"], Trigger(row["classpath"], row["kwargs"]).kwargs
 
 
 @asynccontextmanager
-async def watching(simulator: Any, *triggers: NovaConnectNoticesTrigger) -> AsyncIterator[Seen]:
+async def watching(simulator: Any, *triggers: TelecomNoticesTrigger) -> AsyncIterator[Seen]:
     """Run watchers, as a triggerer does that is ended at some time."""
     seen = Seen(simulator)
 
-    async def run(trigger: NovaConnectNoticesTrigger) -> None:
+    async def run(trigger: TelecomNoticesTrigger) -> None:
         async for event in trigger.run():
             seen.events.append(as_the_worker_gets_it(event.payload))
 
@@ -276,7 +277,8 @@ def test_without_a_store_it_says_so_and_watches(
 
     asyncio.run(triggerer())
     assert [each.message for each in caplog.records if each.levelname == "WARNING"] == [
-        "Airflow keeps no state for this watcher: a restart forgets telecom.package_empty.novaconnect_default"
+        "Airflow has no state store for this asset: a restart forgets "
+        "telecom.package_empty.novaconnect_default"
     ]
 
 
@@ -352,7 +354,7 @@ def test_a_connection_that_is_wrong_can_be_mended_while_it_watches(
             await seen.told(1)
 
     asyncio.run(triggerer())
-    assert all("Nothing was seen at novaconnect_default, looking on" in each for each in complaints(caplog))
+    assert all("The poll of novaconnect_default failed, trying again" in each for each in complaints(caplog))
     assert "canary-5151" not in caplog.text
 
 
@@ -381,23 +383,27 @@ def test_a_store_out_of_reach_delays_and_loses_nothing(
 
 def test_it_crosses_the_database_and_is_known_again() -> None:
     """Airflow compares hashes: a watcher whose hash differs would be made anew at each reading of the Dag."""
-    trigger = NovaConnectNoticesTrigger(kind="msu_lock", conn_id="Ключ", poll_interval=300, from_start=True)
+    trigger = TelecomNoticesTrigger(
+        vendor="novaconnect", kind="msu_lock", conn_id="Ключ", poll_interval=300, from_start=True
+    )
     path, kwargs = crossed(trigger)
     assert made(path, kwargs).serialize() == trigger.serialize()
     declared = encode_trigger(trigger)
     assert BaseEventTrigger.hash(path, kwargs) == BaseEventTrigger.hash(path, declared["kwargs"])
-    other = encode_trigger(NovaConnectNoticesTrigger(kind="package_empty", conn_id="Ключ"))
+    other = encode_trigger(TelecomNoticesTrigger(vendor="novaconnect", kind="package_empty", conn_id="Ключ"))
     assert BaseEventTrigger.hash(path, kwargs) != BaseEventTrigger.hash(path, other["kwargs"])
 
 
 def test_it_watches_the_receivers_assets() -> None:
-    for kind in notices._WATCHES:
+    for kind in VENDOR.notices:
         asset = EVENTS[f"telecom-novaconnect-{kind.replace('_', '-')}"]
         watched = Asset(
             asset.name,
             asset.uri,
             group=asset.group,
-            watchers=[AssetWatcher(name=kind, trigger=NovaConnectNoticesTrigger(kind=kind))],
+            watchers=[
+                AssetWatcher(name=kind, trigger=TelecomNoticesTrigger(vendor="novaconnect", kind=kind))
+            ],
         )
         assert (watched.name, watched.uri) == (asset.name, asset.uri)
         assert isinstance(watched | NOVACONNECT_PACKAGE_EMPTY, AssetAny)
@@ -412,7 +418,10 @@ def test_the_guides_dags_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for program in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(program, found)
     (watcher,) = found["PACKAGE_EMPTY"].watchers
-    assert watcher.trigger.serialize() == NovaConnectNoticesTrigger(kind="package_empty").serialize()
+    assert (
+        watcher.trigger.serialize()
+        == TelecomNoticesTrigger(vendor="novaconnect", kind="package_empty").serialize()
+    )
     assert found["PACKAGE_EMPTY"].name in EVENTS
     assert not [name for name in EVENTS if re.sub(r"-[56]$", "-3", name) not in text]
 
@@ -429,7 +438,7 @@ def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, vend
         manager, found = SharedStreamManager(), []
         triggers = [new(SaveToken()), new(SaveToken(), "msu_lock")]
 
-        async def run(trigger_id: int, trigger: NovaConnectNoticesTrigger) -> None:
+        async def run(trigger_id: int, trigger: TelecomNoticesTrigger) -> None:
             key = trigger.shared_stream_key()
             stream = manager.subscribe(trigger_id=trigger_id, trigger=trigger, key=key)
             async for told_of in trigger.filter_shared_stream(stream):
@@ -448,7 +457,7 @@ def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, vend
         await manager.stop_all()
 
     asyncio.run(triggerer())
-    keys = {new(None, kind).shared_stream_key() for kind in notices._WATCHES}
+    keys = {new(None, kind).shared_stream_key() for kind in VENDOR.notices}
     keys |= {new(None, conn_id="other").shared_stream_key(), new(None, poll_interval=9).shared_stream_key()}
     assert len(keys) == 4
 
@@ -497,5 +506,5 @@ def test_a_fleet_of_ten_thousand_is_watched(telecom_simulator: Any, vendor_state
 )
 def test_bad_arguments_are_refused_when_the_dag_is_parsed(arguments: Any, field: str) -> None:
     with pytest.raises(TelecomInputError) as caught:
-        NovaConnectNoticesTrigger(**arguments)
+        TelecomNoticesTrigger(**{"vendor": "novaconnect", **arguments})
     assert caught.value.field == field
