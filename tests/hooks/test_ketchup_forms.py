@@ -1,4 +1,4 @@
-"""Requests for which the document allows several forms: the client finds out which one is understood."""
+"""Requests for which the document allows several formats: the client finds out which one KetchUp accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""KetchUp's calls over real HTTP, blocking and awaited, against the simulator's books."""
+"""KetchUp's calls over real HTTP, sync and async, compared with the simulator's state."""
 
 from __future__ import annotations
 
@@ -525,7 +525,7 @@ def test_row_02_a_connection_is_tested_by_the_price_list(telecom_simulator: Simu
     assert telecom_simulator.state.ledger.effects == []
 
 
-def test_a_wrong_base_path_is_told(hook_for: Make) -> None:
+def test_a_wrong_base_path_is_an_error_that_names_it(hook_for: Make) -> None:
     worked, message = hook_for(VENDOR, base_path="/v9").test_connection()
     assert not worked
     assert "GET /v9/sms/prices/{tariff}" in message

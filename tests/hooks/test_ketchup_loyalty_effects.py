@@ -43,7 +43,7 @@ A, B, C = "380670000201", "380670000202", "380670000203"
 UNSERVED = "61491570006"  # an Australian number for drama; the simulator does not serve the country
 TWO = [Recipient(A, "r1"), Recipient(B, "r2")]
 TWO_VIBER = [ViberRecipient(A, "r1"), ViberRecipient(B, "r2")]
-KEYED: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+CALLS_WITH_KEY: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("send_sms", (A, "Hi"), {"reference": "r1"}),
     ("send_sms_to_many", (TWO, "Hi"), {}),
     ("send_individual_sms", ([IndividualSms(A, "One", "r1"), IndividualSms(B, "Two", "r2")],), {}),
@@ -58,11 +58,11 @@ def hook(hook_for: Make) -> Any:
     return hook_for("ketchup_loyalty", viber_sender="Shop", viber_key="both")
 
 
-@pytest.fixture(params=KEYED, ids=[method for method, *_ in KEYED])
+@pytest.fixture(params=CALLS_WITH_KEY, ids=[method for method, *_ in CALLS_WITH_KEY])
 def send(
     request: pytest.FixtureRequest, hook: Any, call: Make, telecom_simulator: Simulator
 ) -> Callable[[], list[SendResult]]:
-    """Return a function that makes one of the keyed calls and returns its results."""
+    """Return a function that makes one of the calls with a key and returns its results."""
     method, args, kwargs = request.param
     if method == "send_viber":  # an earlier message has shown that the keys work
         call(hook.send_viber, [ViberRecipient(C, "r0")], "Hi")
@@ -243,16 +243,16 @@ def test_a_refusal_of_the_whole_is_final_and_nothing_is_done(
 
 
 def story(hook: Any, call: Make) -> list[Any]:
-    """Use nearly everything and return what was understood, but for times, codes and spelling."""
-    told: list[Any] = []
+    """Make nearly all calls and return their results, except times, codes and spelling."""
+    results: list[Any] = []
 
     def tell(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
             found = call(method, *args, **kwargs)
         except TelecomError as error:
-            told.append(type(error))
+            results.append(type(error))
             return None
-        told.append(_without_codes(found))
+        results.append(_without_codes(found))
         return found
 
     sent = tell(hook.send_sms, A, "Hi", reference="s1")
@@ -279,16 +279,16 @@ def story(hook: Any, call: Make) -> list[Any]:
         (hook.get_viber, viber.results[0].id),
     ):
         found = call(get, message_id)
-        told.append((found.reference, found.msisdn, found.state, found.price, found.currency))
+        results.append((found.reference, found.msisdn, found.state, found.price, found.currency))
     for get, name in ((hook.get_hlr, look_up.id), (hook.get_hlr_by_reference, "h1")):
         found = call(get, name)
-        told.append((found.id, found.reference, found.state, found.network, found.details))
+        results.append((found.id, found.reference, found.state, found.network, found.details))
     key = tell(hook.create_statistics_export, **period(), message_type="sms")
-    told.append([row["message_ID"] for row in call(hook.get_statistics, key, "csv")])
-    told.append([export.key for export in call(hook.list_statistics_exports)])
+    results.append([row["message_ID"] for row in call(hook.get_statistics, key, "csv")])
+    results.append([export.key for export in call(hook.list_statistics_exports)])
     tell(hook.delete_statistics_export, key)
     tell(hook.delete_statistics_export, key)
-    return told
+    return results
 
 
 def _without_codes(found: Any) -> Any:
@@ -313,9 +313,9 @@ def same_story(simulator: Simulator, hook: Any, call: Make, shapes: list[tuple[s
     for name, value in shapes:
         simulator.state.set_switch(f"ketchup_loyalty.{name}", value)
     hook.account.learned.clear()
-    told = story(hook, call), [{**facts, "filters": None} for facts in effects(simulator)]
-    assert told[0] == plain[0]
-    return told[1] == plain[1]
+    results = story(hook, call), [{**facts, "filters": None} for facts in effects(simulator)]
+    assert results[0] == plain[0]
+    return results[1] == plain[1]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(shape))
@@ -355,7 +355,7 @@ def posted() -> Iterator[tuple[str, Queue[bytes]]]:
     server.server_close()
 
 
-def test_row_41_a_look_up_reports_to_its_callback(
+def test_row_41_a_look_up_posts_to_its_callback_url(
     hook: Any, posted: tuple[str, Queue[bytes]], call: Make
 ) -> None:
     url, bodies = posted

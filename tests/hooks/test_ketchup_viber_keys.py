@@ -111,7 +111,7 @@ def test_a_message_that_takes_a_while_to_show(telecom_simulator: Simulator, hook
     assert received(telecom_simulator) == Counter([A])
 
 
-PROOFS: dict[str, Callable[[Any, Make], Any]] = {
+EVIDENCE: dict[str, Callable[[Any, Make], Any]] = {
     "a key that came back": lambda hook, call: call(hook.send_viber, [ViberRecipient(C, "r0")], "Hi"),
     "a known key": lambda hook, call: [
         call(hook.send_viber, [ViberRecipient(C, "r0")], "Hi") for _ in range(2)
@@ -129,23 +129,23 @@ PROOFS: dict[str, Callable[[Any, Make], Any]] = {
 
 @pytest.mark.parametrize("duplicates", ["item", "whole_of_one", "whole"])
 @pytest.mark.parametrize(
-    ("proof", "echo"),
+    ("evidence", "echo"),
     [
-        (proof, echo)
-        for proof in PROOFS
+        (evidence, echo)
+        for evidence in EVIDENCE
         for echo in ("all", "never", "first")
-        if (proof, echo) != ("a key that came back", "never")
+        if (evidence, echo) != ("a key that came back", "never")
     ],
 )
 def test_once_it_is_shown_a_lost_answer_is_repeated_at_once(
-    telecom_simulator: Simulator, hook: Any, proof: str, echo: str, duplicates: str
+    telecom_simulator: Simulator, hook: Any, evidence: str, echo: str, duplicates: str
 ) -> None:
     def call(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return method(*args, **kwargs)
 
     telecom_simulator.state.set_switch("ketchup_loyalty.duplicates", duplicates)
     telecom_simulator.state.set_switch("ketchup_loyalty.viber_echo", echo)
-    PROOFS[proof](hook, call)
+    EVIDENCE[evidence](hook, call)
     telecom_simulator.state.requests.clear()
     telecom_simulator.fault("close_after", "ketchup_loyalty")
     assert all(one.duplicate for one in hook.send_viber(TWO, "Hi").results)

@@ -57,7 +57,7 @@ def vendor_state(telecom_simulator: Any) -> VendorState:
 
 @pytest.fixture
 def sent(telecom_simulator: Any, vendor_state: VendorState, hook: Any) -> VendorState:
-    """Messages of all kinds in the first week of March."""
+    """Messages of all types in the first week of March."""
     clock = telecom_simulator.state.clock
     vendor_state.switches.turn_on("alternative_sms")
     for day in range(1, 8):
@@ -180,8 +180,8 @@ def flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_the_files_hold_what_the_books_hold(
     sent: VendorState, hook: Any, load: Load, tmp_path: Path, source_format: str, output_format: str
 ) -> None:
-    kinds = ("sms", "hlr", "viber") if source_format == "csv" else (None,)
-    for kind in kinds:
+    types = ("sms", "hlr", "viber") if source_format == "csv" else (None,)
+    for kind in types:
         load(**WEEK, message_type=kind, source_format=source_format, output_format=output_format)
     rows = all_rows(tmp_path / "lake", output_format)
     assert flat(rows) == [expected(message) for message in sent.messages.values()]
@@ -310,11 +310,11 @@ def test_the_hours_in_which_the_clocks_change() -> None:
 def test_a_time_is_read_alike_in_the_table_and_in_the_hooks_model(text: str) -> None:
     status = MessageStatus.model_validate({"status": "delivered", "msisdn": "380670000200", "time_dr": text})
     try:
-        told = row_of(ZoneInfo("Europe/Kyiv"), **{"DLR Date": text})["dlr_utc"]
+        expected_at = row_of(ZoneInfo("Europe/Kyiv"), **{"DLR Date": text})["dlr_utc"]
     except TelecomInputError:
-        told = None
-    assert status.delivered_at("Europe/Kyiv") == told
-    assert (told is None) == (text == "2026-03-29 03:30:00")
+        expected_at = None
+    assert status.delivered_at("Europe/Kyiv") == expected_at
+    assert (expected_at is None) == (text == "2026-03-29 03:30:00")
 
 
 # Names and parts
@@ -508,8 +508,8 @@ def test_a_file_without_rows_is_empty_too(
 def test_ids_that_are_none_leave_no_export_behind(
     sent: VendorState, telecom_simulator: Any, hook: Any, load: Load, deferrable: bool
 ) -> None:
-    for looks in (0, 2):
-        telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", looks)
+    for polls in (0, 2):
+        telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", polls)
         with pytest.raises(TelecomNotFoundError, match="vendor code 60"):
             load(message_ids=[1], deferrable=deferrable, tolerated_errors=1)
         assert exports(hook) == []
@@ -773,7 +773,7 @@ def test_a_broken_record_stops_the_load_and_is_named(
         assert secret not in str(caught.value)
     assert files_in(tmp_path / "lake") == {}
     (kept,) = exports(hook)
-    in_place(telecom_simulator, '{"error": 91}')  # the look whether it is gone
+    in_place(telecom_simulator, '{"error": 91}')  # the check whether it still exists
     in_place(telecom_simulator, BROKEN[source_format])
     summary = load(run, **asked, on_bad_rows="quarantine")
     assert (summary["rows"], summary["bad_rows"], summary["file_key"]) == (2, 3, kept)

@@ -71,11 +71,11 @@ class BulkSender:
         self,
         hook: KetchUpHook,
         message: Message,
-        namer: IdempotencyKeys,
+        idempotency_keys: IdempotencyKeys,
         chunk_size: int,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._hook, self._message, self._idempotency_keys = hook, message, namer
+        self._hook, self._message, self._idempotency_keys = hook, message, idempotency_keys
         self.chunk_size = chunk_size
         self._sleep, self._delay = pause, 0.0
         self._may_be_sent = False

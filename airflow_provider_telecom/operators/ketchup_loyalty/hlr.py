@@ -86,8 +86,8 @@ class KetchUpHlrLookupOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
     def execute(self, context: Context) -> dict[str, Any]:
         """Look up each number once."""
         numbers = self._numbers("msisdns")
-        namer = self._idempotency_keys(context)
-        keys = {number: namer(number) for number in dict.fromkeys(numbers)}
+        key_of = self._idempotency_keys(context)
+        keys = {number: key_of(number) for number in dict.fromkeys(numbers)}
         counts = {"numbers": len(keys), "duplicates": len(numbers) - len(keys)}
         content = {"numbers": list(keys), "tariff": self.tariff}
         started = self._send_once(context, content, lambda: {**counts, **self._look_up(keys)})

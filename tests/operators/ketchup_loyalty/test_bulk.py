@@ -469,7 +469,7 @@ def test_wrong_arguments_are_refused_before_the_first_request(
     assert not telecom_simulator.state.requests
 
 
-def test_still_too_many_at_once_is_told(telecom_simulator: Any, bulk: Any) -> None:
+def test_throttling_without_end_is_an_error(telecom_simulator: Any, bulk: Any) -> None:
     from airflow_provider_telecom.journal.reference import IdempotencyKeys
     from airflow_provider_telecom.operators.campaigns.recipients import RecipientColumns, read_recipients
     from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate

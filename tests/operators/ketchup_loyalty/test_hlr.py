@@ -26,7 +26,7 @@ ABROAD = "4915123456789"  # no country of the simulator
 
 
 def hlr(**arguments: Any) -> KetchUpHlrLookupOperator:
-    return KetchUpHlrLookupOperator(**{"task_id": "look", "msisdns": NUMBERS, **arguments})
+    return KetchUpHlrLookupOperator(**{"task_id": "look_up", "msisdns": NUMBERS, **arguments})
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_nothing_is_paid_for_twice(telecom_simulator: Any) -> None:
     first = run.execute(hlr())
     assert run.execute(hlr()) == first
     assert creations(telecom_simulator) == 1
-    killed(run, "look")
+    killed(run, "look_up")
     again = run.execute(hlr())
     assert again["hlr_ids"] == first["hlr_ids"]
     assert (again["accepted"], again["known_before"]) == (0, 7)
@@ -96,7 +96,7 @@ def test_lost_answers_are_made_good_by_a_later_try(telecom_simulator: Any, numbe
 def test_an_id_that_the_vendor_does_not_give_is_looked_up(telecom_simulator: Any) -> None:
     run = Run()
     first = run.execute(hlr(msisdns=NUMBERS[:2]))
-    killed(run, "look")
+    killed(run, "look_up")
     known = '{"error": 63, "errorDescription": "HLR already exists"}'
     body = f'{{"error": 0, "result": [{known}, {known}]}}'
     telecom_simulator.fault("body", "ketchup_loyalty", path="/hlr/create", body=body)

@@ -31,7 +31,7 @@ NUMBER, TEXT = "+380 67 000 02 01", "Your code is 1234"
 
 
 def sms(**arguments: Any) -> KetchUpSendSmsOperator:
-    return KetchUpSendSmsOperator(**{"task_id": "tell", "msisdn": NUMBER, "text": TEXT, **arguments})
+    return KetchUpSendSmsOperator(**{"task_id": "send", "msisdn": NUMBER, "text": TEXT, **arguments})
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_a_retried_task_sends_nothing_twice(telecom_simulator: Any) -> None:
 def test_a_killed_task_finds_what_it_has_sent(telecom_simulator: Any) -> None:
     run = Run()
     first = run.execute(sms())
-    killed(run, "tell")
+    killed(run, "send")
     assert run.execute(sms()) == {**first, "known_before": True}
     assert len(paid(telecom_simulator, "sms")) == 1
 
@@ -141,15 +141,15 @@ def test_an_answer_without_an_id_is_no_copy(telecom_simulator: Any, hook: Any) -
 
 
 def test_what_the_vendor_has_but_does_not_show_is_an_error_in_the_end() -> None:
-    looks = []
+    attempts = []
 
-    def look() -> None:
-        looks.append(1)
+    def find() -> None:
+        attempts.append(1)
         raise TelecomNotFoundError("SMS not found", code="20")
 
     with pytest.raises(TelecomNotFoundError):
-        wait_until_found(look, seconds=1.0)
-    assert len(looks) == 2
+        wait_until_found(find, seconds=1.0)
+    assert len(attempts) == 2
 
 
 def test_a_scheduled_sms_whose_time_passes_between_two_tries(telecom_simulator: Any) -> None:
@@ -157,7 +157,7 @@ def test_a_scheduled_sms_whose_time_passes_between_two_tries(telecom_simulator: 
     run = Run()
     first = run.execute(sms(schedule_at="{{ params.at }}"), params={"at": at})
     assert paid(telecom_simulator, "sms")[0]["send_at"] == at.replace(microsecond=0)
-    killed(run, "tell")
+    killed(run, "send")
     telecom_simulator.state.clock.advance(7200)
     telecom_simulator.fault("body", "ketchup_loyalty", path="/sms/create", body='{"error": 10}')
     assert run.execute(sms(schedule_at=at)) == {**first, "known_before": True}
@@ -252,7 +252,7 @@ def test_a_look_up_that_fails_does_not_make_the_sms_one_that_was_not_sent(
     """KetchUp knows the key, so the recipient has the text: another text would be the second one."""
     run = Run()
     run.execute(sms())
-    run.stores["tell"].texts.clear()
+    run.stores["send"].texts.clear()
     telecom_simulator.fault("body", "ketchup_loyalty", path="/sms/reference", body=body, times=9)
     with pytest.raises(error):
         run.execute(sms())
@@ -268,10 +268,10 @@ def test_an_sms_that_the_vendor_has_and_does_not_show_is_sent(
 ) -> None:
     from airflow_provider_telecom.operators.ketchup_loyalty import sms as module
 
-    monkeypatch.setattr(module, "wait_until_found", lambda look: wait_until_found(look, seconds=0.0))
+    monkeypatch.setattr(module, "wait_until_found", lambda find: wait_until_found(find, seconds=0.0))
     run = Run()
     first = run.execute(sms())
-    run.stores["tell"].texts.clear()
+    run.stores["send"].texts.clear()
     body = '{"error": 20, "errorDescription": "SMS not found"}'
     telecom_simulator.fault("body", "ketchup_loyalty", path="/sms/reference", body=body, times=9)
     again = run.execute(sms())

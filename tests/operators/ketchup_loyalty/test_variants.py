@@ -137,14 +137,14 @@ def test_sms_to_many_for_which_the_money_runs_out(telecom_simulator: Any, hook: 
 
 def test_one_sms(telecom_simulator: Any, hook: Any) -> None:
     def sms(**arguments: Any) -> KetchUpSendSmsOperator:
-        return KetchUpSendSmsOperator(**{"task_id": "tell", "msisdn": A, "text": "Hi", **arguments})
+        return KetchUpSendSmsOperator(**{"task_id": "send", "msisdn": A, "text": "Hi", **arguments})
 
     run = Run()
     found = run.execute(sms(**WAIT))
     assert found["status"].lower() == "delivered"
     waited = KetchUpSmsDeliveredSensor(task_id="wait", reference=found["reference"], poke_interval=0.01)
     assert run.execute(waited)["status"].lower() == "delivered"
-    run.stores["tell"].texts.clear()
+    run.stores["send"].texts.clear()
     in_a_new_process(hook)
     assert run.execute(sms())["known_before"] is True
     assert got(telecom_simulator, "sms") == Counter([A])
@@ -170,7 +170,7 @@ def test_viber_whose_answer_is_lost_goes_out_once(telecom_simulator: Any, hook: 
         before = {"recipients": AWAY, "text": f"before {number}"}
         run.execute(KetchUpSendViberOperator(task_id=f"before{number}", **before))
     telecom_simulator.fault("close_after", "ketchup_loyalty", path="/viber/create")
-    found = run.execute(KetchUpSendViberOperator(task_id="tell", recipients=[A, B], text="Hi"))
+    found = run.execute(KetchUpSendViberOperator(task_id="send", recipients=[A, B], text="Hi"))
     assert found["accepted"] + found["known_before"] == 2
     assert got(telecom_simulator, "viber") == Counter({AWAY: 2, A: 1, B: 1})
 
@@ -178,13 +178,13 @@ def test_viber_whose_answer_is_lost_goes_out_once(telecom_simulator: Any, hook: 
 def test_look_ups(telecom_simulator: Any) -> None:
     run = Run()
     numbers = {"msisdns": [A, B, AWAY, "61491570006"]}
-    found = run.execute(KetchUpHlrLookupOperator(task_id="look", **numbers, **WAIT, chunk_size=3))
+    found = run.execute(KetchUpHlrLookupOperator(task_id="look_up", **numbers, **WAIT, chunk_size=3))
     assert (found["accepted"], found["statuses"], found["refused_at"]) == (3, {"active": 2, "absent": 1}, [3])
     assert [result["ported"] for result in found["results"]] == [True, False, False]
     waited = KetchUpHlrFinishedSensor(task_id="wait", hlr_ids=found["hlr_ids"], poke_interval=0.01)
     assert run.execute(waited)["statuses"] == found["statuses"]
-    run.stores["look"].texts.clear()
-    again = run.execute(KetchUpHlrLookupOperator(task_id="look", **numbers, chunk_size=3))
+    run.stores["look_up"].texts.clear()
+    again = run.execute(KetchUpHlrLookupOperator(task_id="look_up", **numbers, chunk_size=3))
     assert (again["known_before"], again["hlr_ids"]) == (3, found["hlr_ids"])
     assert got(telecom_simulator, "hlr") == Counter([A, B, AWAY])
 

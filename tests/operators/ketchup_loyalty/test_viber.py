@@ -28,7 +28,7 @@ PICTURE, SHOP = "https://example.com/cat.png", "https://example.com/shop"
 
 
 def viber(**arguments: Any) -> KetchUpSendViberOperator:
-    given = {"task_id": "tell", "recipients": [A, B], "text": "Your code is 1234", **arguments}
+    given = {"task_id": "send", "recipients": [A, B], "text": "Your code is 1234", **arguments}
     return KetchUpSendViberOperator(**given)
 
 
@@ -107,7 +107,7 @@ def test_nothing_goes_out_twice(telecom_simulator: Any) -> None:
     run = Run()
     first = run.execute(viber())
     assert run.execute(viber()) == first
-    killed(run, "tell")
+    killed(run, "send")
     found = run.execute(viber())
     assert (found["accepted"], found["known_before"], found["keyed"]) == (0, 2, True)
     assert [one["reference"] for one in found["messages"]] == [one["reference"] for one in first["messages"]]
@@ -165,7 +165,7 @@ def test_what_is_refused_for_now_goes_out_with_the_next_try(
 
 @pytest.mark.parametrize("use_keys", [True, False])
 def test_an_unknown_error_of_one_message_is_no_refusal(telecom_simulator: Any, use_keys: bool) -> None:
-    """Code 5 says nothing of whether it was sent, and nothing shows that a copy would be recognised."""
+    """Code 5 does not show whether it was sent, and KetchUp may not recognise a duplicate."""
     telecom_simulator.fault(
         "body", "ketchup_loyalty", path="/viber/create", body='[{"error": 0, "messages": [{"error": 5}]}]'
     )
@@ -181,7 +181,7 @@ def test_an_unknown_error_of_one_message_is_no_refusal(telecom_simulator: Any, u
 def test_a_text_that_some_have_got_is_not_followed_by_another(telecom_simulator: Any, code: str) -> None:
     """One of two was accepted, the other one is refused for now: the next try sends to that one only."""
     keys = [
-        IdempotencyKeys("dag", "manual__1", "tell")(number, "Shop", "Your code is 1234") for number in (A, B)
+        IdempotencyKeys("dag", "manual__1", "send")(number, "Shop", "Your code is 1234") for number in (A, B)
     ]
     accepted, refused = {"reference": keys[0], "id": "1"}, {"reference": keys[1], "error": code}
     body = json.dumps([{"error": 0, "messages": [accepted, refused]}])
@@ -244,7 +244,7 @@ def test_what_is_not_found_is_in_doubt_and_is_not_repeated(
 def test_a_killed_try_is_looked_for_by_the_next_one(telecom_simulator: Any) -> None:
     run = Run()
     run.execute(viber())
-    killed(run, "tell")
+    killed(run, "send")
     in_a_new_process()
     assert run.execute(viber())["known_before"] == 2
     assert len(paid(telecom_simulator, "viber")) == 2
@@ -255,7 +255,7 @@ def test_a_killed_try_that_sent_nothing_is_in_doubt(telecom_simulator: Any) -> N
     telecom_simulator.fault("reset_before", "ketchup_loyalty", path="/viber/create")
     with pytest.raises(OutcomeUnknownError):
         run.execute(viber())
-    killed(run, "tell")
+    killed(run, "send")
     in_a_new_process()
     with pytest.raises(OutcomeUnknownError):
         run.execute(viber())
@@ -269,7 +269,7 @@ def test_a_vendor_that_is_away_when_a_killed_try_is_looked_for_is_asked_again_la
 
     run = Run()
     run.execute(viber())
-    killed(run, "tell")
+    killed(run, "send")
     in_a_new_process()
     telecom_simulator.fault("reset_before", "ketchup_loyalty", path="/viber/reference", times=4)
     with pytest.raises(TelecomNoAnswerError):
@@ -282,7 +282,7 @@ def test_part_that_is_refused_for_now_goes_out_with_the_next_try(telecom_simulat
     run = Run()
     run.execute(viber(recipients=[A], dedupe_key="first"))  # the keys work
     (first,) = run.execute(viber(recipients=[A]))["messages"]
-    run.stores["tell"].texts.pop("telecom.sent")
+    run.stores["send"].texts.pop("telecom.sent")
     item = {"id": first["message_id"], "reference": first["reference"]}
     body = json.dumps([{"error": 0, "messages": [item, {"error": 11, "errorDescription": "Too many"}]}])
     telecom_simulator.fault("body", "ketchup_loyalty", path="/viber/create", body=body)

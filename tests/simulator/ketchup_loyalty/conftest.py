@@ -1,4 +1,4 @@
-"""Fixtures: a pretend KetchUp alone in its town, and short ways to ask it."""
+"""Fixtures: a simulated KetchUp without other vendors, and short ways to call it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_telecom.simulator.state import SimulatorState
 
 
 class Letterbox:
-    """Stands in the postman's place and keeps what is to be posted."""
+    """Takes the place of the webhook sender and keeps the webhooks."""
 
     def __init__(self, state: SimulatorState) -> None:
         self.letters: list[tuple[str, Any, tuple[float, ...]]] = []
@@ -48,7 +48,7 @@ def vendor_state(state: SimulatorState) -> VendorState:
 def client(state: SimulatorState, letters: list[Any]) -> Iterator[TestClient]:
     app = FastAPI()
     app.include_router(routes(state), prefix="/x")
-    with TestClient(app, base_url="http://town/x/rest/", headers={"X-API-KEY": KETCHUP_API_KEY}) as client:
+    with TestClient(app, base_url="http://sim/x/rest/", headers={"X-API-KEY": KETCHUP_API_KEY}) as client:
         yield client
 
 

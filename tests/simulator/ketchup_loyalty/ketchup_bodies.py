@@ -1,4 +1,4 @@
-"""Request bodies for the pretend KetchUp, and what to look for in its answers."""
+"""Request bodies for the simulated KetchUp, and what its responses must contain."""
 
 from __future__ import annotations
 

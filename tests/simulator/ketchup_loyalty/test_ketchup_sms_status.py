@@ -60,10 +60,10 @@ def test_what_is_not_there(get: Any, path: str, code: str) -> None:
 def test_a_status_ripens_by_looks(post: Any, get: Any, state: SimulatorState) -> None:
     state.set_transition("ketchup_loyalty.sms", "after_polls", 2)
     post("sms/create", phone())
-    looks = [get("sms/reference/ref1") for _ in range(5)]
-    assert [look["status"] for look in looks] == ["accepted", "sent", "sent", "delivered", "delivered"]
-    assert [look["time_dr"] is None for look in looks] == [True, True, True, False, False]
-    assert looks[0]["time_sent"] is None
+    polls = [get("sms/reference/ref1") for _ in range(5)]
+    assert [poll["status"] for poll in polls] == ["accepted", "sent", "sent", "delivered", "delivered"]
+    assert [poll["time_dr"] is None for poll in polls] == [True, True, True, False, False]
+    assert polls[0]["time_sent"] is None
 
 
 def test_a_scheduled_sms_waits_and_then_ripens_from_its_time(

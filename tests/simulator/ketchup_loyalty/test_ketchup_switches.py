@@ -47,9 +47,9 @@ def test_base_path(
 ) -> None:
     vendor_state.switches.set("base_path", switch)
     for path in found:
-        assert client.get(f"http://town/x{path}").json()["prices"]
+        assert client.get(f"http://sim/x{path}").json()["prices"]
     for path in missing:
-        answer = client.get(f"http://town/x{path}")
+        answer = client.get(f"http://sim/x{path}")
         assert (answer.status_code, "error" in answer.text) == (404, False)
 
 

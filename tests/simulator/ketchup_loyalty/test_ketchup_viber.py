@@ -137,11 +137,11 @@ def test_viber_may_want_reference_and_overlook_external_id(
     post: Any, vendor_state: VendorState, state: SimulatorState
 ) -> None:
     vendor_state.switches.turn_on("viber_reference")
-    (unkeyed,) = post("viber/create", viber(1))
-    assert "reference" not in unkeyed["messages"][0]
+    (without_key,) = post("viber/create", viber(1))
+    assert "reference" not in without_key["messages"][0]
     to = [{"msisdn": UA.format(2), "external_id": "x", "reference": "ref2"}]
-    (keyed,) = post("viber/create", viber(to=to))
-    assert keyed["messages"][0]["reference"] == "ref2"
+    (with_key,) = post("viber/create", viber(to=to))
+    assert with_key["messages"][0]["reference"] == "ref2"
     (again,) = post("viber/create", viber(to=to))
     assert errors(again["messages"]) == ["43"]
     assert len(state.ledger.effects) == 2

@@ -1,4 +1,4 @@
-"""What a template or a careless caller may pass, and what a careless vendor may answer."""
+"""Unusual arguments, as templates make them, and unusual responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row 41: the vendor tries a callback for 37 hours, so a report may be late, come twice, or out of order.
+"""Row 41: the vendor repeats a webhook for 37 hours, so it may be late, repeated, or in another order.
 
 A report has the form of a status that is read. It is a value: nothing here keeps what was said before, so
 what a status means never depends on the order in which statuses come.

@@ -359,7 +359,7 @@ def test_row_02_and_18_an_address_that_is_not_there_is_looked_for_elsewhere(row:
     """A key of digits is never asked for at the address of ids: it would be read as one."""
     make, addresses = row
     wanted = [prefix + address for address in addresses for prefix in ("/rest", "")]
-    if addresses == ["/viber/create"]:  # without a proven key, another page that is not there has to prove it
+    if addresses == ["/viber/create"]:  # without a key a second missing page must prove it
         wanted = [f"{prefix}/viber/{page}" for prefix in ("/rest", "") for page in ("create", "prices/0")]
     call = make(ScriptedApi())
     assert next(call).url("") == wanted[0]
@@ -376,7 +376,7 @@ def test_row_02_a_base_path_of_ones_own_is_the_only_one() -> None:
 
 
 def test_a_package_of_500_is_not_parsed_by_the_numbering_plans(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For numbers in canonical form that would take half a second, and tell nothing new."""
+    """For numbers in canonical form that would take half a second, and show nothing new."""
     monkeypatch.setattr(phonenumbers, "parse", lambda *_: pytest.fail("a canonical number was parsed"))
     recipients = [Recipient(f"380670{number:06d}", f"r{number}") for number in range(500)]
     results = [{"reference": one.reference, "id": one.reference, "error": "0"} for one in recipients]

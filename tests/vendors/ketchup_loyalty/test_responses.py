@@ -289,7 +289,7 @@ def test_code_13_that_does_not_speak_of_existence_is_a_refusal() -> None:
 
 
 def test_one_viber_recipient_that_is_known_already() -> None:
-    """As a twin of the vendor's API answers it: one object, no id."""
+    """As a similar API of another vendor answers: one object, no id."""
     known = {"error": 43, "errorDescription": "External ID already exists", "reference": "r1"}
     batch = result_of(ScriptedApi().send_viber(VIBERS[:1], "Hi"), known)
     assert [(one.reference, one.duplicate, one.key_returned) for one in batch.results] == [("r1", True, True)]
@@ -308,7 +308,7 @@ def test_a_known_key_of_one_message_in_any_shape(shape: str, echo: dict[str, Any
     assert [(one.reference, one.duplicate, one.key_returned) for one in batch.results] == [("r1", True, True)]
 
 
-def test_many_of_which_a_key_is_known_are_sent_in_halves_until_each_is_told() -> None:
+def test_many_of_which_a_key_is_known_are_sent_in_halves_until_each_has_a_result() -> None:
     known = error("23", "SMS already exists")
     alone = {"result": [SECOND], "error": "0", "totalprice": "0.02", "currency": "EUR", "task_id": "7"}
     requests, batch = asked(ScriptedApi().send_sms_to_many(TWO, "Hi"), known, known, alone)
@@ -541,8 +541,8 @@ def test_row_17_times_without_a_zone_stay_as_they_are() -> None:
     body = {**STATUS, "time_in": "2016-01-01 00:00:01", "time_dr": "2016-01-01 00:01:01"}
     status = result_of(ScriptedApi().get_sms(1), body)
     assert (status.time_in, status.time_sent) == ("2016-01-01 00:00:01", None)
-    told = status.delivered_at("Europe/Kyiv")
-    assert told == datetime(2015, 12, 31, 22, 1, 1, tzinfo=UTC)
+    expected = status.delivered_at("Europe/Kyiv")
+    assert expected == datetime(2015, 12, 31, 22, 1, 1, tzinfo=UTC)
     assert status.delivered_at(None) is None
     assert result_of(ScriptedApi().get_sms(1), {**STATUS, "time_dr": ""}).delivered_at("Europe/Kyiv") is None
     zero = {**STATUS, "time_dr": "0000-00-00 00:00:00"}
@@ -587,9 +587,9 @@ def test_details_of_a_look_up(details: Any, ported: bool | None, roaming: bool |
 
 
 def test_row_17_times_of_a_look_up_have_a_zone() -> None:
-    told = datetime(2015, 8, 4, 6, 50, 19, tzinfo=UTC)
-    assert hlr(statusDatetime="2015-08-04T06:50:19+00:00").status_at == told
-    assert hlr(statusDatetime="2015-08-04T06:50:19Z").status_at == told
+    expected = datetime(2015, 8, 4, 6, 50, 19, tzinfo=UTC)
+    assert hlr(statusDatetime="2015-08-04T06:50:19+00:00").status_at == expected
+    assert hlr(statusDatetime="2015-08-04T06:50:19Z").status_at == expected
     for text in ("2015-08-04 06:50:19", "", None, "soon"):
         assert hlr(statusDatetime=text).status_at is None
     assert hlr(statusDatetime="2015-08-04 06:50:19").status_datetime == "2015-08-04 06:50:19"

@@ -1,4 +1,4 @@
-"""What ends a waiting at KetchUp, and what a look asks for again."""
+"""Status checks: when waiting ends, and what a check reads again."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def hook(hook_for: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def look(hook: Any) -> Callable[..., PollResult]:
-    """Return a function that looks once, as a sensor would after earlier looks."""
+def check(hook: Any) -> Callable[..., PollResult]:
+    """Return a function that makes one check, as a sensor would after earlier checks."""
 
     def once(status_check: Callable[..., Any], **arguments: Any) -> PollResult:
         found: PollResult = hook.run(status_check(hook, **arguments))
@@ -73,7 +73,7 @@ def asked(simulator: Any) -> list[str]:
 )
 @pytest.mark.parametrize("name", [{"message_id": "17"}, {"reference": "tabc"}])
 def test_which_message_has_arrived(
-    telecom_simulator: Any, look: Any, name: Any, word: str, of_sms: Stage, of_viber: Stage, of_read: Stage
+    telecom_simulator: Any, check: Any, name: Any, word: str, of_sms: Stage, of_viber: Stage, of_read: Stage
 ) -> None:
     body = {"status": word, "msisdn": "380670000201", "id": 17, "price": 0.20, "currency": "EUR"}
     for status_check, more, stage in (
@@ -83,36 +83,36 @@ def test_which_message_has_arrived(
     ):
         says(telecom_simulator, "/(17|reference/tabc)$", **body)
         facts = {"message_id": "17", "status": word.strip(), "price": "0.2", "currency": "EUR"}
-        assert look(status_check, **name, **more) == PollResult(stage, facts)
+        assert check(status_check, **name, **more) == PollResult(stage, facts)
 
 
 @pytest.mark.parametrize("status_check", [status.sms, status.viber])
 @pytest.mark.parametrize("names", [{}, {"message_id": "1", "reference": "a"}])
-def test_a_message_has_one_name(look: Any, status_check: Any, names: dict[str, str]) -> None:
+def test_a_message_has_one_name(check: Any, status_check: Any, names: dict[str, str]) -> None:
     with pytest.raises(TelecomInputError, match="either message_id or reference"):
-        look(status_check, **names)
+        check(status_check, **names)
 
 
-def test_viber_is_waited_for_until_one_of_two_ends(look: Any) -> None:
+def test_viber_is_waited_for_until_one_of_two_ends(check: Any) -> None:
     with pytest.raises(TelecomInputError, match="until"):
-        look(status.viber, message_id="1", until="seen")
+        check(status.viber, message_id="1", until="seen")
 
 
 # Tasks
 
 
-def test_tasks_are_counted_over_several_looks(telecom_simulator: Any, hook: Any, look: Any) -> None:
+def test_tasks_are_counted_over_several_checks(telecom_simulator: Any, hook: Any, check: Any) -> None:
     telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 1)
     tasks = []
     for start in (200, 300):
         people = [Recipient(f"380670000{start + place}", f"t{start + place}") for place in range(10)]
         tasks.append(hook.send_sms_to_many(people, "Hi").task_id)
-    hook.get_sms_task(tasks[0])  # the first is a look ahead of the second
-    first = look(status.sms_tasks, task_ids=tasks)
+    hook.get_sms_task(tasks[0])  # the first one is polled once more than the second
+    first = check(status.sms_tasks, task_ids=tasks)
     assert first.stage is WAITING
     assert first.next_arguments["done"] == [tasks[0]]
     telecom_simulator.state.requests.clear()
-    second = look(status.sms_tasks, task_ids=tasks, **first.next_arguments)
+    second = check(status.sms_tasks, task_ids=tasks, **first.next_arguments)
     assert asked(telecom_simulator) == [tasks[1]]
     assert second == PollResult(
         SUCCEEDED,
@@ -141,20 +141,20 @@ def test_tasks_are_counted_over_several_looks(telecom_simulator: Any, hook: Any,
     ],
 )
 def test_ids_come_as_templates_give_them(
-    telecom_simulator: Any, look: Any, ids: Any, names: list[str]
+    telecom_simulator: Any, check: Any, ids: Any, names: list[str]
 ) -> None:
     for name in names:
         task_says(telecom_simulator, name, 1, delivered=1)
-    assert look(status.finished_sms_tasks, sms_task_ids=ids).facts["tasks"] == len(names)
+    assert check(status.finished_sms_tasks, sms_task_ids=ids).facts["tasks"] == len(names)
     assert asked(telecom_simulator) == names
 
 
 @pytest.mark.parametrize(
     "ids", [None, True, 1.5, {"12": 1}, ["12", None], ["12", ""], "['12'", "[f()]", "[[1]]"]
 )
-def test_ids_that_are_none(look: Any, ids: Any) -> None:
+def test_ids_that_are_none(check: Any, ids: Any) -> None:
     with pytest.raises(TelecomInputError, match="sms_task_ids"):
-        look(status.finished_sms_tasks, sms_task_ids=ids)
+        check(status.finished_sms_tasks, sms_task_ids=ids)
 
 
 @pytest.mark.parametrize(
@@ -189,11 +189,11 @@ def test_ids_that_are_none(look: Any, ids: Any) -> None:
     ],
 )
 def test_when_a_task_is_over(
-    telecom_simulator: Any, look: Any, arguments: Any, sent: int, delivered: int, lost: int, stage: Stage
+    telecom_simulator: Any, check: Any, arguments: Any, sent: int, delivered: int, lost: int, stage: Stage
 ) -> None:
     unknown = sent - delivered - lost
     task_says(telecom_simulator, "12", sent, delivered=delivered, expired=lost, unknown=unknown)
-    found = look(status.sms_tasks, task_ids="12", **arguments)
+    found = check(status.sms_tasks, task_ids="12", **arguments)
     assert found.stage is stage
     assert ("min_delivered_percent" in found.facts) is (stage is FAILED)
 
@@ -223,43 +223,43 @@ def test_thresholds_are_exact_where_floats_are_not() -> None:
     assert wanted.stage(TaskCounts(sent=10**18, delivered=10**18 - 2), True, False) is WAITING
 
 
-def test_what_only_seemed_final_is_asked_for_again(telecom_simulator: Any, look: Any) -> None:
+def test_what_only_seemed_final_is_asked_for_again(telecom_simulator: Any, check: Any) -> None:
     task_says(telecom_simulator, "12", 5, delivered=5)
-    first = look(status.sms_tasks, task_ids=["12"], expected=10)
+    first = check(status.sms_tasks, task_ids=["12"], expected=10)
     assert first.stage is WAITING
     task_says(telecom_simulator, "12", 10, delivered=9, expired=1)
-    second = look(status.sms_tasks, task_ids=["12"], expected=10, **first.next_arguments)
+    second = check(status.sms_tasks, task_ids=["12"], expected=10, **first.next_arguments)
     assert second.stage is SUCCEEDED
     assert second.facts["delivered"] == 9
 
 
-def test_an_error_loses_no_look_that_has_brought_something(telecom_simulator: Any, look: Any) -> None:
+def test_an_error_after_a_final_task_loses_nothing(telecom_simulator: Any, check: Any) -> None:
     task_says(telecom_simulator, "12", 1, delivered=1)
-    first = look(status.sms_tasks, task_ids=["12", "13"])
+    first = check(status.sms_tasks, task_ids=["12", "13"])
     assert first.stage is WAITING
     assert first.next_arguments["done"] == ["12"]
     with pytest.raises(TelecomNotFoundError):
-        look(status.sms_tasks, task_ids=["12", "13"], **first.next_arguments)
+        check(status.sms_tasks, task_ids=["12", "13"], **first.next_arguments)
     assert asked(telecom_simulator) == ["12", "13", "13"]
     task_says(telecom_simulator, "12", 1, delivered=1)
     says(telecom_simulator, "/task/13", error=1)
     with pytest.raises(TelecomAuthError):
-        look(status.sms_tasks, task_ids=["12", "13"])
+        check(status.sms_tasks, task_ids=["12", "13"])
 
 
-def test_without_tasks_there_is_nothing_to_wait_for(telecom_simulator: Any, look: Any) -> None:
-    assert look(status.sms_tasks, task_ids=[]).stage is SUCCEEDED
-    assert look(status.sms_tasks, task_ids=[], expected=0).stage is SUCCEEDED
-    assert look(status.sms_tasks, task_ids=[], expected=0, min_delivered_percent=1).stage is FAILED
+def test_without_tasks_there_is_nothing_to_wait_for(telecom_simulator: Any, check: Any) -> None:
+    assert check(status.sms_tasks, task_ids=[]).stage is SUCCEEDED
+    assert check(status.sms_tasks, task_ids=[], expected=0).stage is SUCCEEDED
+    assert check(status.sms_tasks, task_ids=[], expected=0, min_delivered_percent=1).stage is FAILED
     with pytest.raises(TelecomInputError, match="task_ids"):
-        look(status.sms_tasks, task_ids=[], expected=1)
+        check(status.sms_tasks, task_ids=[], expected=1)
     assert telecom_simulator.state.requests == []
 
 
-def test_amounts_of_several_currencies_are_not_added_up(telecom_simulator: Any, look: Any) -> None:
+def test_amounts_of_several_currencies_are_not_added_up(telecom_simulator: Any, check: Any) -> None:
     task_says(telecom_simulator, "12", 1, delivered=1, currency="EUR")
     task_says(telecom_simulator, "13", 1, delivered=1, currency="USD")
-    facts = look(status.sms_tasks, task_ids=["12", "13"]).facts
+    facts = check(status.sms_tasks, task_ids=["12", "13"]).facts
     assert (facts["price"], facts["currency"]) == (None, "EUR,USD")
 
 
@@ -274,9 +274,9 @@ def test_amounts_of_several_currencies_are_not_added_up(telecom_simulator: Any, 
         ("expected", "many"),
     ],
 )
-def test_thresholds_that_make_no_sense(telecom_simulator: Any, look: Any, field: str, value: Any) -> None:
+def test_thresholds_that_make_no_sense(telecom_simulator: Any, check: Any, field: str, value: Any) -> None:
     with pytest.raises(TelecomInputError) as caught:
-        look(status.sms_tasks, task_ids="12", **{field: value})
+        check(status.sms_tasks, task_ids="12", **{field: value})
     assert caught.value.field == field
     assert telecom_simulator.state.requests == []
 
@@ -299,17 +299,19 @@ def test_judging_ten_times_the_tasks_costs_ten_times_as_much() -> None:
 # Look-ups
 
 
-def test_look_ups_are_asked_for_until_each_has_a_result(telecom_simulator: Any, hook: Any, look: Any) -> None:
+def test_look_ups_are_asked_for_until_each_has_a_result(
+    telecom_simulator: Any, hook: Any, check: Any
+) -> None:
     telecom_simulator.state.set_transition("ketchup_loyalty.hlr", "after_polls", 2)
     numbers = ("380670000201", "380670000208", "380670000209", "380670000288")
     batch = hook.create_hlrs([HlrQuery(number, f"t{number}") for number in numbers])
     ids = [result.id for result in batch.results]
     hook.get_hlr(ids[0])
-    first = look(status.hlr, hlr_ids=ids)
+    first = check(status.hlr, hlr_ids=ids)
     assert first.stage is WAITING
     assert first.facts == {"statuses": {"active": 1}, "waiting": 3}
     telecom_simulator.state.requests.clear()
-    second = look(status.hlr, hlr_ids=ids, **first.next_arguments)
+    second = check(status.hlr, hlr_ids=ids, **first.next_arguments)
     assert [seen.path.rsplit("/", 1)[1] for seen in telecom_simulator.state.requests] == ids[1:]
     assert second.stage is SUCCEEDED
     assert second.facts["statuses"] == {"active": 1, "unknown": 1, "absent": 1, "failed": 1}
@@ -322,18 +324,18 @@ def test_look_ups_are_asked_for_until_each_has_a_result(telecom_simulator: Any, 
         "roaming": False,
     }
     assert "0000201" not in str(second)
-    assert look(status.hlr, references=f"t{numbers[0]}").facts["results"][0]["id"] == ids[0]
+    assert check(status.hlr, references=f"t{numbers[0]}").facts["results"][0]["id"] == ids[0]
 
 
 @pytest.mark.parametrize("switch", ["sent", "unknown"])
 def test_a_look_up_without_a_result_is_waited_for(
-    telecom_simulator: Any, hook: Any, look: Any, switch: str
+    telecom_simulator: Any, hook: Any, check: Any, switch: str
 ) -> None:
     telecom_simulator.state.set_switch("ketchup_loyalty.hlr_first_status", switch)
     telecom_simulator.state.set_transition("ketchup_loyalty.hlr", "after_polls", 2)
     made = hook.create_hlr("380670000201", reference="t1")
-    assert look(status.hlr, hlr_ids=made.id).stage is WAITING
-    assert look(status.hlr, hlr_ids=made.id).facts["results"][0]["status"] == "active"
+    assert check(status.hlr, hlr_ids=made.id).stage is WAITING
+    assert check(status.hlr, hlr_ids=made.id).facts["results"][0]["status"] == "active"
 
 
 @pytest.mark.parametrize(
@@ -347,7 +349,7 @@ def test_a_look_up_without_a_result_is_waited_for(
     ],
 )
 def test_an_unknown_of_the_time_of_the_order_may_be_none_yet(
-    telecom_simulator: Any, look: Any, ordered: int | None, came: int | None, stage: Stage
+    telecom_simulator: Any, check: Any, ordered: int | None, came: int | None, stage: Stage
 ) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
 
@@ -363,57 +365,57 @@ def test_an_unknown_of_the_time_of_the_order_may_be_none_yet(
         createdDatetime=ago(ordered),
         statusDatetime=ago(came),
     )
-    assert look(status.hlr, hlr_ids="1").stage is stage
+    assert check(status.hlr, hlr_ids="1").stage is stage
 
 
 @pytest.mark.parametrize("names", [{}, {"hlr_ids": "1", "references": "a"}, {"hlr_ids": [None]}])
-def test_look_ups_have_one_kind_of_name(look: Any, names: Any) -> None:
+def test_look_ups_have_one_kind_of_name(check: Any, names: Any) -> None:
     with pytest.raises(TelecomInputError, match="hlr_ids"):
-        look(status.hlr, **names)
+        check(status.hlr, **names)
 
 
 # Viber messages
 
 
-def test_several_viber_messages(telecom_simulator: Any, hook: Any, look: Any) -> None:
+def test_several_viber_messages(telecom_simulator: Any, hook: Any, check: Any) -> None:
     people = [ViberRecipient(f"38067000020{place}", f"t{place}") for place in (1, 2, 9)]
     batch = hook.send_viber(people, "Hi", sender="Shop")
     messages = [{"message_id": one.id, "reference": one.reference} for one in batch.results[:2]]
     messages.append({"message_id": None, "reference": "t9"})
     facts = {"delivered": 2, "statuses": {"read": 2, "not-viber-user": 1}}
-    assert look(status.viber_messages, messages=messages) == PollResult(SUCCEEDED, facts)
+    assert check(status.viber_messages, messages=messages) == PollResult(SUCCEEDED, facts)
     for least, stage in (("66.6", SUCCEEDED), ("66.7", FAILED)):
-        assert look(status.viber_messages, messages=messages, min_delivered_percent=least).stage is stage
-    assert look(status.viber_messages, messages=messages[2:]).stage is FAILED
+        assert check(status.viber_messages, messages=messages, min_delivered_percent=least).stage is stage
+    assert check(status.viber_messages, messages=messages[2:]).stage is FAILED
 
 
 def test_viber_messages_that_are_final_are_not_asked_for_again(
-    telecom_simulator: Any, hook: Any, look: Any
+    telecom_simulator: Any, hook: Any, check: Any
 ) -> None:
     telecom_simulator.state.set_transition("ketchup_loyalty.viber", "after_polls", 1)
     people = [ViberRecipient(f"38067000020{place}", f"t{place}") for place in (1, 2)]
     hook.send_viber(people, "Hi", sender="Shop")
     says(telecom_simulator, "/reference/t2", status="sent", msisdn="380670000202")
     messages = [{"message_id": None, "reference": "t1"}, {"message_id": None, "reference": "t2"}]
-    first = look(status.viber_messages, messages=messages)
+    first = check(status.viber_messages, messages=messages)
     assert first.stage is WAITING
     assert first.next_arguments == {"messages": messages[1:], "counted": {"delivered": 1}}
-    assert look(status.viber_messages, **first.next_arguments).facts["delivered"] == 2
+    assert check(status.viber_messages, **first.next_arguments).facts["delivered"] == 2
 
 
 # Exports
 
 
-def test_an_export_becomes_ready(telecom_simulator: Any, hook: Any, look: Any) -> None:
+def test_an_export_becomes_ready(telecom_simulator: Any, hook: Any, check: Any) -> None:
     telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 2)
     sent = hook.send_sms("380670000201", "Hi", reference="a1")
     key = hook.create_statistics_export(message_ids=[sent.id])
-    assert look(status.stat_file, file_key=key).stage is WAITING
-    assert look(status.stat_file, file_key=key) == PollResult(SUCCEEDED, {"file_key": key, "empty": False})
+    assert check(status.stat_file, file_key=key).stage is WAITING
+    assert check(status.stat_file, file_key=key) == PollResult(SUCCEEDED, {"file_key": key, "empty": False})
 
 
 def test_a_large_file_is_not_read_to_find_that_it_is_there(
-    telecom_simulator: Any, hook: Any, look: Any
+    telecom_simulator: Any, hook: Any, check: Any
 ) -> None:
     sent = hook.send_sms("380670000201", "Hi", reference="a1")
     key = hook.create_statistics_export(message_ids=[sent.id])
@@ -421,12 +423,12 @@ def test_a_large_file_is_not_read_to_find_that_it_is_there(
     vendor_state.exports[key].rows *= 200_000
     with pytest.raises(TelecomNoAnswerError, match="larger than allowed"):
         hook.get_statistics(key)
-    assert look(status.stat_file, file_key=key).stage is SUCCEEDED
+    assert check(status.stat_file, file_key=key).stage is SUCCEEDED
     assert hook.list_statistics_exports()[0].key == key  # the connection is as good as new
 
 
-def test_an_empty_export_and_one_that_is_gone(telecom_simulator: Any, look: Any) -> None:
+def test_an_empty_export_and_one_that_is_gone(telecom_simulator: Any, check: Any) -> None:
     says(telecom_simulator, "/stat/file", error=93, errorDescription="File is empty")
-    assert look(status.stat_file, file_key="abc").facts == {"file_key": "abc", "empty": True}
+    assert check(status.stat_file, file_key="abc").facts == {"file_key": "abc", "empty": True}
     with pytest.raises(TelecomNotFoundError):
-        look(status.stat_file, file_key="abc")
+        check(status.stat_file, file_key="abc")

@@ -1,4 +1,4 @@
-"""What KetchUp's posts are read as."""
+"""How KetchUp's webhooks are read."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_which_look_ups_are_done(status: str, final: bool) -> None:
 def test_an_address_for_one_look_up_takes_no_other() -> None:
     with pytest.raises(TelecomAnswerError, match="reference is not the one"):
         hlr("7654321")
-    assert hlr("account").final  # the address in the vendor's cabinet takes all
+    assert hlr("account").final  # the account's address takes all
     assert hlr("account", reference=None).subject == "34298934543"
 
 
@@ -132,7 +132,7 @@ def test_messages_that_make_no_sense(more: dict[str, Any]) -> None:
         viber(**more)
 
 
-def test_under_which_names_they_are_told() -> None:
+def test_the_topics_of_a_subscription() -> None:
     subscription = webhooks.hlr_subscription("k", hlr_ids='["1", "2"]', references=["a"])
     assert subscription
     assert list(subscription.topics) == [
