@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 
@@ -22,6 +23,8 @@ class Deadline:
         The driver raises the error inside the call, which knows whether an earlier request may have arrived.
         A request under way ends as it does after a read time-out. A sleep that is too long is left out.
         """
+        if self._ends_at == math.inf:
+            return step
         left = max(0.0, self._ends_at - time.monotonic())
         self._is_late = self._is_late or left <= (step.low if isinstance(step, Sleep) else 0.0)
         match step:

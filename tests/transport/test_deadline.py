@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +98,11 @@ def test_what_runs_exclusively_has_the_same_deadline(drive: Drive) -> None:
         [found] = drive(server.url, asking(Exclusive(inner, 60)), time.monotonic() + HANG_SECONDS, [])
         assert server.seen == 0
     assert found == [None, "not sent: the deadline would pass"]
+
+
+def test_without_a_deadline_steps_stay_as_they_are() -> None:
+    for step in (REQUEST, Sleep(1, 1000), Exclusive(asking(), 1000), LoadToken("k")):
+        assert Deadline(math.inf).limit(step) is step
 
 
 def test_each_step_gets_the_time_that_is_left() -> None:
