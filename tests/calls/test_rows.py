@@ -1,4 +1,4 @@
-"""Records out of CSV, JSON and XML: what goes in comes out, in pieces of any size; what is wrong is said."""
+"""Reading records of CSV, JSON and XML: complete, in chunks of any size; errors say what is wrong."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def drip(body: bytes) -> IO[bytes]:
 
 
 def lines(body: bytes | str, read: Callable[[IO[bytes]], Iterator[Any]]) -> list[Any]:
-    """Return what is read of a body, which must not depend on the pieces it comes in."""
+    """Return what is read of a body; it must not depend on the chunks."""
     raw = body.encode() if isinstance(body, str) else body
     whole = list(read(io.BytesIO(raw)))
     assert list(read(drip(raw))) == whole
@@ -79,7 +79,7 @@ def of_xml(body: bytes | str) -> list[Any]:
 
 
 def refused(read: Callable[..., Any], body: bytes | str, *args: Any, **options: Any) -> str:
-    """Return what is said of a body that is refused; it must hold nothing of it."""
+    """Return the message for a refused body; it must contain nothing of the body."""
     raw = body.encode() if isinstance(body, str) else body
     with pytest.raises(TelecomAnswerError) as caught:
         read(raw, *args, **options)
@@ -180,7 +180,7 @@ def test_a_header_too_wide_or_too_long() -> None:
 def test_a_header_can_be_looked_for() -> None:
     assert of_csv("x,id\n1,2\n", field_pattern=ID)
     assert of_csv("", field_pattern=ID) == []
-    assert "not the header" in refused(of_csv, "<html><h1>Maintenance</h1></html>", field_pattern=ID)
+    assert "not the expected header" in refused(of_csv, "<html><h1>Maintenance</h1></html>", field_pattern=ID)
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ GOOD = '[{"a": "380670000200"}, {"b": [1.5, true]}'
         (', {"a": 01}]', "after record 2: not JSON"),
         (', {"a": "\x01"}]', "after record 2: not JSON"),
         (", {}, ]", "after record 3: not JSON"),
-        (', {"a": 1e401}]', "after record 2: a number beyond all measure"),
+        (', {"a": 1e401}]', "after record 2: a number that is too large or too small"),
         (', {"a": 1e99999999999999999999}]', "after record 2: not JSON"),
         (', {"a": ' + "[" * 31 + "]" * 31 + "}]", "after record 2: nested deeper than 32"),
         (', {"a": ' + "[0," * 70_000 + "]" * 70_000 + "}]", "after record 2: nested deeper than 32"),

@@ -1,9 +1,9 @@
-"""Records out of files of any size: CSV, JSON and XML, one at a time, strict and bounded.
+"""Strict readers of CSV, JSON and XML files of any size, one record at a time.
 
-Every function reads its file from the beginning, needs `read`, `readline` and `seek` of it, and holds about
-one record at a time. A record that cannot be used comes as a `BadRow`, and reading goes on. Where nobody
-could tell what is a record, TelecomAnswerError is raised: a file that is broken off, a quotation mark that
-never closes. No error and no `BadRow.reason` holds anything of the file.
+Each function reads its file from the beginning with `read`, `readline` and `seek`, and holds about one record
+in memory. An unusable record is yielded as a `BadRow`, and reading continues. If it is unclear where records
+begin and end, as in a truncated file or after an unclosed quotation mark, TelecomAnswerError is raised. No
+error and no `BadRow.reason` contains anything of the file.
 """
 
 from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS, csv_rows

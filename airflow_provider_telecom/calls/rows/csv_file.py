@@ -26,16 +26,16 @@ MAX_COLUMNS = 1000
 def csv_rows(
     file: IO[bytes], *, encoding: str = "utf-8", field_pattern: re.Pattern[str] | None = None
 ) -> Iterator[NumberedRow]:
-    """Yield the records of a CSV file, all cells as texts, under the names in its first line.
+    """Yield the records of a CSV file, all values as texts, by the names in its first line.
 
-    That line shows the separator: the one of `,` `;` and tab that it holds most. If it ends with one, every
-    line does. With a `field_pattern`, one of its names must match it. `encoding` is utf-8 or cp1251. Blank
-    lines are skipped.
+    The separator is the one of `,` `;` and tab that occurs most in the first line. If that line ends with a
+    separator, every line must. With a `field_pattern`, one of the names must match it. `encoding` is utf-8 or
+    cp1251. Blank lines are skipped.
 
-    A BadRow: other cells than the header, wrong quotation marks, bytes that are not of the encoding, NUL, a
-    line of more than 1 MB, a cell larger than `csv.field_size_limit()`. Raises TelecomAnswerError for a
-    header with a name that is empty, occurs twice or cannot be read, and for quotation marks that do not
-    close within 1 MB or before the file ends: nobody knows which lines they hold.
+    A BadRow: more or fewer cells than the header, wrong quotation marks, bytes that the encoding does not
+    allow, NUL, a line of more than 1 MB, a cell larger than `csv.field_size_limit()`. Raises
+    TelecomAnswerError for a header with a name that is empty, occurs twice or cannot be read, and for a
+    quotation mark that is not closed within 1 MB: it is unclear which lines belong to the record.
     """
     one_of("encoding", encoding, ENCODINGS)
     separator = _separator(file)
@@ -61,7 +61,7 @@ def _separator(file: IO[bytes]) -> str:
 def _header(
     record: tuple[int, list[str] | BadRow] | None, field_pattern: re.Pattern[str] | None
 ) -> tuple[list[str], list[str]]:
-    """Return the names, and the cells after the last separator: one that is empty if lines end with one."""
+    """Return the names, and what follows the last one: an empty cell if lines end with a separator."""
     if record is None:
         return [], []
     line, cells = record
@@ -74,7 +74,7 @@ def _header(
     if len(names) > MAX_COLUMNS:
         raise TelecomAnswerError(f"line {line}: a header of more than {MAX_COLUMNS} names")
     if field_pattern and not any(map(field_pattern.fullmatch, names)):
-        raise TelecomAnswerError(f"line {line}: not the header that was looked for")
+        raise TelecomAnswerError(f"line {line}: not the expected header")
     return names, ended
 
 
@@ -99,11 +99,11 @@ def _cells(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str] | Bad
 
 
 class _TooLongError(Exception):
-    """A line is too long to be held."""
+    """A line is too long to be kept."""
 
 
 class _Lines:
-    """The lines of a file as csv.reader asks for them. It keeps those of the present record."""
+    """An iterator over lines for csv.reader, which keeps the lines of the current record."""
 
     def __init__(self, file: IO[bytes], encoding: str) -> None:
         file.seek(0)
@@ -112,9 +112,9 @@ class _Lines:
         self.begin()
 
     def begin(self) -> None:
-        """Forget the record."""
+        """Start a new record."""
         self._texts: list[str] = []
-        self._begun = self.number + 1
+        self._first_line = self.number + 1
         self._size, self.fault = 0, ""
 
     def __iter__(self) -> _Lines:
@@ -140,11 +140,11 @@ class _Lines:
         self._texts.append(text)
         if "\0" in text:
             self.fault = "a NUL character"
-            return text.replace("\0", " ")  # older readers would stop in the middle of the record
+            return text.replace("\0", " ")  # older csv readers stop at it
         return text
 
     def _skip(self, line: bytes) -> None:
-        """Go to the end of a line that is too long. Refuse the file if a quotation mark is open there."""
+        """Skip the rest of a line that is too long. Refuse the file if a quotation mark is left open."""
         if self._texts:
             raise self._never_closes()
         self._texts = [line[:MAX_RAW_CHARACTERS].decode(self._encoding, "surrogateescape")]
@@ -155,20 +155,20 @@ class _Lines:
             raise self._never_closes()
 
     def refuse_if_open(self, *, limit: bool) -> None:
-        """Raise TelecomAnswerError when csv.reader gave up within quotation marks: where do they end?"""
+        """Raise TelecomAnswerError if csv.reader failed within quotation marks: their end is unknown."""
         if self._ended or (limit and "".join(self._texts).count('"') % 2):
             raise self._never_closes()
 
     def _never_closes(self) -> TelecomAnswerError:
-        return TelecomAnswerError(f"line {self._begun}: quotation marks that close too late or never")
+        return TelecomAnswerError(f"line {self._first_line}: quotation marks that close too late or never")
 
     @property
     def blank(self) -> bool:
-        """Whether there is nothing in the line."""
+        """Whether the line is blank."""
         return not self.fault and len(self._texts) == 1 and not self._texts[0].strip(" \r\n")
 
     def bad_row(self, reason: str) -> BadRow:
-        """Return the record as a bad one."""
+        """Return the current record as a BadRow."""
         raw = "".join(self._texts).rstrip("\r\n")
         shown = raw.encode(self._encoding, "surrogateescape").decode(self._encoding, "backslashreplace")
         spans = f", over {len(self._texts)} lines" if len(self._texts) > 1 else ""

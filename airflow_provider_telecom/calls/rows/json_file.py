@@ -25,14 +25,14 @@ from airflow_provider_telecom.calls.rows.record import (
 
 _Event = tuple[str, Any]
 _NESTED = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
-_HALF = "\ufdd0"  # no text may hold it, so it can stand for what yajl would turn into a question mark
+_HALF = "\ufdd0"  # a noncharacter: replaces half a character, which yajl would turn into a question mark
 _LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{4000}")
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _COMMA = re.compile(rb",[ \t\r\n]*[}\]]")
 _STRING_OR_COMMA = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*"?)|,[ \t\r\n]*([}\]])', re.DOTALL)
-_LARGEST_EXPONENT = 400
+_MAX_EXPONENT = 400
 
 
 def json_rows(
@@ -42,22 +42,22 @@ def json_rows(
     stray_commas: bool = False,
     on_extra_key: Callable[[str], None] | None = None,
 ) -> Iterator[NumberedRow]:
-    """Yield the records of a JSON file, fractions as Decimal.
+    """Yield the records of a JSON file, with fractions as Decimal.
 
-    They are the list `name` of its object; without `name` the first list of its object, or the list that it
-    is. With `stray_commas` a comma before a closing brace or bracket is overlooked. `beside` is given
-    each key beside the list that holds something: neither null, false, 0, nor an empty text, list or object.
+    The records are the list `name` of the file's object; without `name` its first list, or the list that the
+    file consists of. With `stray_commas` a comma before a closing brace or bracket is ignored. `on_extra_key`
+    is called with each key beside the list whose value is not null, false, 0 or empty.
 
-    A BadRow: a record that is no object, that has a key twice, or a text with half a character (a surrogate
-    without its other half). Raises TelecomAnswerError for all else that is not strict JSON in UTF-8, numbers
-    of 4000 digits or beyond 1e400, nesting deeper than 32, more than 1 MB in a record or beside the records,
-    a key that occurs twice beside them, and a list that is not there.
+    A BadRow: a record that is no object, a key that occurs twice in it, and a text with half a character (a
+    surrogate without its other half). Raises TelecomAnswerError for everything else that is not strict JSON
+    in UTF-8, numbers of 4000 digits or beyond 1e400, nesting deeper than 32, more than 1 MB in a record or
+    beside the records, a key that occurs twice beside them, and a missing list.
     """
     number, found = 0, False
-    tidy = stray_commas and any(map(_COMMA.search, _json_pieces(file)))
-    pieces = _without_stray_commas(_json_pieces(file)) if tidy else _json_pieces(file)
+    tidy = stray_commas and any(map(_COMMA.search, _json_chunks(file)))
+    chunks = _without_stray_commas(_json_chunks(file)) if tidy else _json_chunks(file)
     try:
-        for place, events in _json_parts(_events(pieces), name):
+        for place, events in _json_parts(_events(chunks), name):
             found = found or place is _LIST
             if place is _RECORD:
                 number += 1
@@ -71,11 +71,11 @@ def json_rows(
 
 
 def json_metadata(file: IO[bytes]) -> dict[str, Any]:
-    """Return the texts, numbers, truths and nulls that stand in a JSON file's object beside its lists.
+    """Return the values of a JSON file's object that are neither lists nor objects.
 
-    Nothing for a list. Raises TelecomAnswerError as `json_rows`.
+    Empty if the file is a list. Raises TelecomAnswerError as `json_rows`.
     """
-    parts = _json_parts(_events(_json_pieces(file)), None)
+    parts = _json_parts(_events(_json_chunks(file)), None)
     return {
         place: events[0][1]
         for place, events in parts
@@ -87,7 +87,7 @@ _LIST, _RECORD = object(), object()
 
 
 def _json_parts(events: Iterator[_Event], name: str | None) -> Iterator[tuple[object, list[_Event]]]:
-    """Yield what stands in a JSON text: beside the list under its key, _LIST, and each _RECORD."""
+    """Yield the parts of a JSON text: _LIST, each _RECORD of it, and what is beside the list by its key."""
     event, _ = next(events)
     if event == "start_array" and name is None:
         yield from _json_list(events, 1)
@@ -108,11 +108,11 @@ def _json_parts(events: Iterator[_Event], name: str | None) -> Iterator[tuple[ob
                 found = True
                 yield from _json_list(events, 2)
             else:
-                yield key, _taken(first, events, 1)
+                yield key, _value_events(first, events, 1)
     elif event == "start_array":
         raise TelecomAnswerError("no list of that name")
     for _ in events:
-        pass  # there is nothing more, or the parser raises
+        pass  # the parser raises if anything follows
 
 
 def _json_list(events: Iterator[_Event], outside: int) -> Iterator[tuple[object, list[_Event]]]:
@@ -120,11 +120,11 @@ def _json_list(events: Iterator[_Event], outside: int) -> Iterator[tuple[object,
     for event in events:
         if event[0] == "end_array":
             return
-        yield _RECORD, _taken(event, events, outside)
+        yield _RECORD, _value_events(event, events, outside)
 
 
-def _taken(first: _Event, events: Iterator[_Event], outside: int) -> list[_Event]:
-    """Return the events of a value that begins with `first`, at most 1 MB of them."""
+def _value_events(first: _Event, events: Iterator[_Event], outside: int) -> list[_Event]:
+    """Return the events of the value that begins with `first`, at most 1 MB of them."""
     taken, size, depth = [first], 0, outside + _NESTED.get(first[0], 0)
     if depth == outside:
         return taken
@@ -137,9 +137,9 @@ def _taken(first: _Event, events: Iterator[_Event], outside: int) -> list[_Event
                 raise TelecomAnswerError(f"nested deeper than {MAX_DEPTH}")
         elif kind in ("string", "map_key"):
             size += len(value)
-        elif type(value) is Decimal and abs(value.adjusted()) > _LARGEST_EXPONENT:
-            raise TelecomAnswerError("a number beyond all measure")
-        size += 16  # that much at least is taken by the smallest of values
+        elif type(value) is Decimal and abs(value.adjusted()) > _MAX_EXPONENT:
+            raise TelecomAnswerError("a number that is too large or too small")
+        size += 16  # the memory of the smallest value
         if size > MAX_RECORD_BYTES:
             raise TelecomAnswerError(f"a record larger than {MAX_RECORD_BYTES} bytes, or of too many values")
         if depth == outside:
@@ -154,12 +154,12 @@ def _json_record(events: list[_Event]) -> dict[str, Any] | BadRow:
         return bad_row("half of a character", _json_text(events))
     rest = iter(events)
     try:
-        return cast("dict[str, Any]", _built(next(rest), rest))
+        return cast("dict[str, Any]", _build(next(rest), rest))
     except ValueError:
         return bad_row("a key occurs twice", _json_text(events))
 
 
-def _built(first: _Event, events: Iterator[_Event]) -> Any:
+def _build(first: _Event, events: Iterator[_Event]) -> Any:
     kind, value = first
     if kind == "start_map":
         pairs: list[tuple[str, Any]] = []
@@ -167,18 +167,18 @@ def _built(first: _Event, events: Iterator[_Event]) -> Any:
             if kind == "end_map":
                 return reject_duplicate_keys(pairs)
             following = next(events)
-            pairs.append((key, _built(following, events) if following[0] in _NESTED else following[1]))
+            pairs.append((key, _build(following, events) if following[0] in _NESTED else following[1]))
     if kind == "start_array":
         items: list[Any] = []
         for event in events:
             if event[0] == "end_array":
                 return items
-            items.append(_built(event, events))
+            items.append(_build(event, events))
     return value
 
 
 def _json_text(events: list[_Event]) -> str:
-    """Return events as JSON, with keys that stand twice."""
+    """Return events as JSON, also with keys that occur twice."""
     opening = {"start_map": "{", "start_array": "[", "end_map": "}", "end_array": "]"}
     made: list[str] = []
     for kind, value in events:
@@ -194,14 +194,14 @@ def _scalar(value: Any) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
 
 
-def _events(pieces: Iterable[bytes]) -> Iterator[_Event]:
-    """Yield what a JSON text says; it is over only when the text is whole."""
+def _events(chunks: Iterable[bytes]) -> Iterator[_Event]:
+    """Yield the events of a JSON text. Raises TelecomAnswerError if it is incomplete or not JSON."""
     events = ijson.sendable_list()
     parser = ijson.basic_parse_coro(events)
     try:
-        for piece in pieces:
-            for start in range(0, len(piece), CHUNK_BYTES):  # a byte may be an event, of many bytes in memory
-                wrong = _wrong(parser.send, events, piece[start : start + CHUNK_BYTES])
+        for chunk in chunks:
+            for start in range(0, len(chunk), CHUNK_BYTES):  # a byte can be an event of many bytes
+                wrong = _wrong(parser.send, events, chunk[start : start + CHUNK_BYTES])
                 yield from events
                 events.clear()
                 if wrong:
@@ -213,42 +213,42 @@ def _events(pieces: Iterable[bytes]) -> Iterator[_Event]:
         _wrong(parser.close, events)
 
 
-def _wrong(do: Callable[..., Any], events: list[_Event], *piece: bytes) -> bool:
+def _wrong(do: Callable[..., Any], events: list[_Event], *chunk: bytes) -> bool:
     try:
-        do(*piece)
+        do(*chunk)
     except SystemError:
-        del events[-1:]  # ijson's C parser leaves half an event behind when Python refuses a number
+        del events[-1:]  # ijson's C parser leaves an incomplete event when Python refuses a number
         return True
     except (ijson.JSONError, ValueError, ArithmeticError):
         return True
     return False
 
 
-def _json_pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield a JSON text in pieces that end with a quotation mark: they tear no number and no escape."""
+def _json_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield a JSON text in chunks that end with a quotation mark: none splits a number or an escape."""
     held, mark = bytearray(), BOM
-    for piece in chunks_of(file):
-        cut = piece.rfind(b'"') + 1
-        held += piece[:cut] if cut else piece
+    for chunk in chunks_of(file):
+        cut = chunk.rfind(b'"') + 1
+        held += chunk[:cut] if cut else chunk
         if len(held) > MAX_RECORD_BYTES + CHUNK_BYTES:
             raise TelecomAnswerError(f"a text or a gap larger than {MAX_RECORD_BYTES} bytes")
         if cut:
             yield _plain(bytes(held).removeprefix(mark))
-            held, mark = bytearray(piece[cut:]), b""
+            held, mark = bytearray(chunk[cut:]), b""
     yield _plain(bytes(held).removeprefix(mark))
 
 
-def _plain(piece: bytes) -> bytes:
-    if _LONG_NUMBER.search(piece):
+def _plain(chunk: bytes) -> bytes:
+    if _LONG_NUMBER.search(chunk):
         raise TelecomAnswerError("a number of thousands of digits")
-    if b"\\ud" in piece or b"\\uD" in piece:
-        return _ESCAPE.sub(lambda hit: b"\\ufdd0" if hit[1] else hit[0], piece)
-    return piece
+    if b"\\ud" in chunk or b"\\uD" in chunk:
+        return _ESCAPE.sub(lambda hit: b"\\ufdd0" if hit[1] else hit[0], chunk)
+    return chunk
 
 
-def _without_stray_commas(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    inside = b""  # the quotation mark of a text that goes on in the next piece
-    for piece in pieces:
-        yield _STRING_OR_COMMA.sub(rb"\1\2", inside + piece)[len(inside) :]
-        if _ESCAPE.sub(b"", piece).count(b'"') % 2:
+def _without_stray_commas(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    inside = b""  # the quotation mark of a text that goes on in the next chunk
+    for chunk in chunks:
+        yield _STRING_OR_COMMA.sub(rb"\1\2", inside + chunk)[len(inside) :]
+        if _ESCAPE.sub(b"", chunk).count(b'"') % 2:
             inside = b"" if inside else b'"'

@@ -1,4 +1,4 @@
-"""What a record is, good or bad, and how much of one is held."""
+"""A record that was read, valid or not, and the limits of one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ BOM = b"\xef\xbb\xbf"
 class BadRow:
     r"""A record that cannot be used.
 
-    `reason` is fit for a log. `raw` is the record, at most its first 4096 characters, for a quarantine file:
-    of CSV as it came (bytes that are no text as `\xff`), of JSON and XML as it was understood.
+    `reason` contains nothing of the record, so it may be logged. `raw` is the record for a quarantine file,
+    at most 4096 characters: of CSV as it came (undecodable bytes as `\xff`), otherwise as it was parsed.
     """
 
     reason: str
@@ -31,11 +31,11 @@ class BadRow:
 
 
 NumberedRow = tuple[int, dict[str, Any] | BadRow]
-"""Where a record is, and the record. CSV: the line in which it ends; JSON and XML: its number from 1."""
+"""The position of a record and the record. The line in which it ends in CSV, otherwise its number from 1."""
 
 
 def all_rows(body: bytes, read: Callable[[IO[bytes]], Iterable[NumberedRow]]) -> list[dict[str, Any]]:
-    """Return the records of a body that is held whole. Raises TelecomAnswerError, for a BadRow too."""
+    """Return the records of a body in memory. Raises TelecomAnswerError, also for a BadRow."""
     rows: list[dict[str, Any]] = []
     try:
         for place, row in read(io.BytesIO(body)):
@@ -48,7 +48,7 @@ def all_rows(body: bytes, read: Callable[[IO[bytes]], Iterable[NumberedRow]]) ->
 
 
 def bad_row(reason: str, raw: str) -> BadRow:
-    """Return a BadRow whose reason says what of the record is not kept."""
+    """Return a BadRow; if `raw` is cut, the reason says so."""
     cut = (
         f"; of its {len(raw)} characters {MAX_RAW_CHARACTERS} are kept"
         if len(raw) > MAX_RAW_CHARACTERS
@@ -58,7 +58,7 @@ def bad_row(reason: str, raw: str) -> BadRow:
 
 
 def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield a file from its beginning."""
+    """Yield the chunks of a file from its beginning."""
     file.seek(0)
     while piece := file.read(CHUNK_BYTES):
         yield piece
