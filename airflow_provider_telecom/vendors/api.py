@@ -1,4 +1,4 @@
-"""What the five vendors' endpoint classes stand on."""
+"""Base class of the vendors' APIs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OptionsT_co = TypeVar("OptionsT_co", bound=Options, covariant=True)
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a connection holds to prove who we are. `key` names the account without telling it."""
+    """The credentials of a connection. `key` identifies the account without revealing it."""
 
     login: str
     secret: Secret
@@ -29,40 +29,40 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Account:
-    """One set of credentials at one host: how its requests are signed, guarded and limited in time."""
+    """An account at a host: the authentication, the limits and the deadline of its requests."""
 
     auth: Auth
     limits: AccountLimits
     deadline: float
     learned: set[str] = field(default_factory=set)
-    """What calls have found out about the vendor and others of this process had better know."""
+    """Facts about the vendor that calls have found out, for later calls of this process."""
 
 
 class Api(Generic[OptionsT_co]):
-    """A vendor's endpoints. Whoever mixes it in says which account, with which options, and runs calls."""
+    """A vendor's endpoints. A hook adds the account, the options and the way to run calls."""
 
     @property
     def account(self) -> Account:
         """The account that calls are made for."""
-        raise self._nobody()
+        raise self._not_a_hook()
 
     @property
     def options(self) -> OptionsT_co:
-        """What the connection's extra says."""
-        raise self._nobody()
+        """The options in the connection's extra."""
+        raise self._not_a_hook()
 
     def run(self, call: Call[T], /) -> T:
-        """Drive a call to its end."""
-        raise self._nobody()
+        """Run a call to its end."""
+        raise self._not_a_hook()
 
-    def _nobody(self) -> TypeError:
-        return TypeError(f"{type(self).__name__} describes calls; use a hook to make them")
+    def _not_a_hook(self) -> TypeError:
+        return TypeError(f"{type(self).__name__} describes calls; use a hook to run them")
 
     def _call(self, request: Request, read: Callable[[Response], T]) -> Call[T]:
-        """Send a request as often as the rules allow, and return what `read` makes of the answer."""
+        """Send a request, and again where that is allowed; return the result of `read` for the response."""
         account = self.account
         return send_with_retry(request, account.auth, read, account.limits, account.deadline)
 
     def _msisdn(self, number: str | int, field: str = "msisdn") -> str:
-        """Return a number as E.164 digits without the plus, read with the connection's region."""
+        """Return a phone number in E.164 without the plus; `default_region` completes a national number."""
         return e164(number, self.options.default_region, field=field)

@@ -1,4 +1,4 @@
-"""Tables of records, as they are written for a warehouse: columns with types, units and meanings."""
+"""The columns of records in a warehouse: types, units and meanings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class ColumnType(Enum):
-    """What a column holds; every column may also hold nothing (None)."""
+    """The type of a column's values. Each of them may be None. docs/transfers.md shows the enum's values."""
 
     TEXT = "text"
     INT64 = "whole number"
@@ -22,12 +22,12 @@ class ColumnType(Enum):
     TIMESTAMP = "moment"
     """An aware datetime, to the microsecond, written in UTC."""
     JSON = "JSON"
-    """A text that is JSON (see `json_text`). In JSON lines it stands as what it is, elsewhere as text."""
+    """JSON as text (see `json_text`). In a file of JSON lines it is a value and not a text."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `assumed`: the vendor's document does not show it, and it may be called otherwise."""
+    """A column. `assumed`: the vendor's document does not show the field, which may have another name."""
 
     name: str
     kind: ColumnType
@@ -38,11 +38,11 @@ class Column:
 
 _READABLE = 40
 RAW = Column("raw", ColumnType.JSON, "the record as the vendor sent it")
-"""The last column of every table."""
+"""The last column of every schema."""
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON: fractions as texts, so that nobody makes floats of money; moments in UTC."""
+    """Return a value as JSON: decimals as texts, so that money never becomes a float; timestamps in UTC."""
     return _ENCODER.encode(value)
 
 
@@ -54,12 +54,12 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain, separators=(",",
 
 
 def timestamp_text(moment: datetime) -> str:
-    """Return a moment in UTC, as ISO 8601 writes it: `2026-10-25T00:30:00Z`."""
+    """Return a timestamp in UTC in ISO 8601: `2026-10-25T00:30:00Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def decimal_text(value: Decimal) -> str:
-    """Return a decimal as it is read, without an exponent unless it would have hundreds of digits."""
+    """Return a decimal without an exponent, unless it would have hundreds of digits."""
     if not isinstance(value, Decimal):
         raise TypeError(f"a {type(value).__name__} in a record")
     return f"{value:f}" if abs(value.adjusted()) < _READABLE else str(value)

@@ -1,4 +1,4 @@
-"""What any connection's extra may say. Each vendor adds its own in `vendors/<vendor>/options.py`."""
+"""The extra fields of all connections. Each vendor adds its own in `vendors/<vendor>/options.py`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PathPrefix = Annotated[
     Field(pattern=r"^(/|(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?)$"),
     AfterValidator(lambda path: path.rstrip("/")),
 ]
-"""What stands between the host and each call, like `/api/v1`; `/` for nothing."""
+"""The path between the host and each call, such as `/api/v1`; `/` for none."""
 
 
 class Options(BaseModel):
-    """The extra fields that all five connection types take."""
+    """The extra fields that all connection types have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     default_host: ClassVar[str]
@@ -30,41 +30,41 @@ class Options(BaseModel):
     timeout_connect: float = Field(5.0, gt=0, le=120)
     """Seconds to wait for a connection."""
     timeout_read: float = Field(30.0, gt=0, le=600)
-    """Seconds of silence; a call with all its repeats may take twice as long."""
+    """Seconds without data; a call with its retries may take twice as long."""
     rate_limit: str | None = None
     """Requests per time in each process, like `10/s`."""
     verify: bool | str = True
-    """Whether to check certificates, or the path of a file with the authorities to trust."""
+    """Whether to verify certificates, or the path of a file with certificate authorities."""
     trust_env: bool = True
     """Whether to use the proxies of the environment."""
     allow_private_hosts: bool = False
-    """Whether a host on loopback or a private network, and plain http there, is meant."""
+    """Whether the host may be on loopback or a private network, and be reached by plain http."""
     default_region: str = Field("UA", pattern=r"^[A-Z]{2}$")
     """The country (ISO 3166) of numbers written without a country code."""
 
     @field_validator("verify", mode="before")
     @classmethod
-    def _words_are_truth_values(cls, value: object) -> object:
+    def _parse_boolean(cls, value: object) -> object:
         words: dict[object, bool] = {"true": True, "false": False}
         return words.get(value.strip().lower(), value) if isinstance(value, str) else value
 
     @field_validator("rate_limit")
     @classmethod
-    def _a_rate(cls, value: str | None) -> str | None:
+    def _check_rate(cls, value: str | None) -> str | None:
         if value is not None:
             parse_rate_limit(value)
         return value
 
     @property
     def spacing(self) -> float:
-        """The seconds between two requests that `rate_limit` asks for."""
+        """The seconds between two requests, by `rate_limit`."""
         return parse_rate_limit(self.rate_limit) if self.rate_limit else 0.0
 
 
 def read_options(kind: type[OptionsT], extra: Mapping[str, Any]) -> OptionsT:
-    """Return the options of a connection. Raises TelecomInputError that names the first wrong field.
+    """Return the options of a connection. Raises TelecomInputError that names the first invalid field.
 
-    Fields left empty in Airflow's form count as absent.
+    A field that is empty in Airflow's form is not set.
     """
     given = {name: value for name, value in extra.items() if value not in (None, "")}
     try:

@@ -1,7 +1,8 @@
-"""How something that is waited for stands. Each vendor's `watches` say it; sensors and triggers ask.
+"""The result of a status check. Each vendor's `status` module has the checks; sensors and triggers poll with
+them.
 
-A watch is a function of a vendor's calls and of plain arguments that returns a call of `PollResult`: it
-looks once. Final states are vendor knowledge, so watches stand beside the models.
+A status check is a function of a vendor's API and of plain arguments. It returns a call that polls once and
+results in a `PollResult`. Which states are final is known to the vendor's package only.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from typing import Any
 
 
 class Stage(StrEnum):
-    """Whether to go on waiting."""
+    """Whether to poll again. The values are older than the names: stored events have them."""
 
     WAITING = "waiting"
     SUCCEEDED = "reached"
-    """What was waited for is there."""
+    """The awaited state is reached."""
     FAILED = "missed"
-    """It will never come: a final state of another kind."""
+    """The state is final, and not the awaited one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What one look has shown.
+    """What one poll has found.
 
-    `facts` is small JSON without numbers and texts, for XCom and logs. `rest` holds arguments that
-    differ for the next look, such as the tasks that are not final yet.
+    `facts` are small JSON without phone numbers and texts, for XCom and logs. `next_arguments` replace
+    arguments of the next poll, such as the ids that are not final yet.
     """
 
     stage: Stage

@@ -1,13 +1,12 @@
-"""Vendors' wall-clock times, which come and go without a zone. The one place that says what they mean.
+"""Vendors' local times, which have no zone. This module alone decides which UTC time they mean.
 
-A time that a vendor writes means the moment at which the clocks of its zone show it.
+- When the clocks are put back, an hour is repeated, and a local time of it can mean two UTC times. The later
+one is chosen, unless the record has more facts (the duration of a call) and only the earlier one matches
+them.
+- When the clocks are put forward, an hour does not exist. A local time of it is refused.
 
-- Where the clocks are put back, an hour happens twice and such a time can mean two moments. It is read as
-  the later one, unless the record says more (how long a call took) and only the earlier one fits.
-- Where the clocks are put forward, an hour does not exist. A time of that hour is refused.
-
-A period that a vendor is asked for is widened over an hour that happens twice: the vendor compares
-wall-clock times, so between `03:50` of the first pass and `03:20` of the second there are none.
+A requested period is widened over a repeated hour: the vendor compares local times, so between `03:50` in the
+first pass and `03:20` in the second it finds nothing.
 
 See docs/decisions/0007-wall-clock-times.md.
 """
@@ -26,11 +25,11 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 
 _LOCAL_TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}")
 _SECOND = timedelta(seconds=1)
-_LONGEST_CHANGE = timedelta(hours=3)
-"""No zone puts its clocks back by more than that at once, and none twice within it."""
+_MAX_CHANGE = timedelta(hours=3)
+"""No zone puts its clocks back by more, and none does it twice within this time."""
 
 
-def _a_zone(name: str) -> str:
+def _check_zone(name: str) -> str:
     try:
         pendulum.timezone(name)
     except (ValueError, OSError):
@@ -38,14 +37,14 @@ def _a_zone(name: str) -> str:
     return name
 
 
-ZoneName = Annotated[str, AfterValidator(_a_zone)]
+ZoneName = Annotated[str, AfterValidator(_check_zone)]
 """The IANA name of a time zone, for options."""
 
 
 def parse_local_time(field: str, text: object) -> datetime:
     """Return a vendor's `YYYY-MM-DD HH:MM:SS` (or with a `T` between) as a datetime without a zone.
 
-    Raises TelecomInputError, which does not hold the text.
+    Raises TelecomInputError, which does not contain the text.
     """
     try:
         if isinstance(text, str) and _LOCAL_TIME.fullmatch(text):
@@ -56,10 +55,9 @@ def parse_local_time(field: str, text: object) -> datetime:
 
 
 def possible_utc_times(field: str, local: datetime, zone: tzinfo) -> list[datetime]:
-    """Return the moments (UTC) that a time without a zone can mean in `zone`, the earlier first.
+    """Return the UTC times that a local time can mean in `zone`, the earlier first.
 
-    There is one, or two where the clocks are put back. Raises TelecomInputError for a time that does not
-    exist there.
+    There is one, or two in a repeated hour. Raises TelecomInputError for a local time that does not exist.
     """
     earlier, later = _passes(local, zone)
     if earlier > later:
@@ -68,15 +66,15 @@ def possible_utc_times(field: str, local: datetime, zone: tzinfo) -> list[dateti
 
 
 def to_utc(field: str, local: datetime, zone: tzinfo) -> datetime:
-    """Return the moment (UTC) that a time without a zone means in `zone`; of two possible ones the later.
+    """Return the UTC time that a local time means in `zone`; of two possible ones the later.
 
-    Raises TelecomInputError for a time that does not exist there.
+    Raises TelecomInputError for a local time that does not exist.
     """
     return possible_utc_times(field, local, zone)[-1]
 
 
 def utc_or_none(text: str | None, zone: str | None) -> datetime | None:
-    """Return a vendor's `YYYY-MM-DD HH:MM:SS` as a moment (UTC); None for no time, or without a zone."""
+    """Return a vendor's `YYYY-MM-DD HH:MM:SS` in UTC; None if it is empty or invalid, or the zone unknown."""
     if not text or zone is None:
         return None
     try:
@@ -86,10 +84,10 @@ def utc_or_none(text: str | None, zone: str | None) -> datetime | None:
 
 
 def wall_clock(field: str, moment: datetime, zone: str | None) -> pendulum.DateTime:
-    """Return a moment as the vendor's clocks show it, without a zone.
+    """Return a time as the vendor's local time, without a zone.
 
-    With the vendor's `zone` known the moment must be aware. Without it nobody can convert, so the moment
-    must be naive: it is the vendor's own time. Raises TelecomInputError.
+    If the vendor's `zone` is known, `moment` must be aware. Otherwise it cannot be converted and must be
+    naive: it is the vendor's local time. Raises TelecomInputError.
     """
     if zone is not None:
         local = aware_datetime(field, moment).astimezone(pendulum.timezone(zone))
@@ -111,10 +109,9 @@ def checked_local_period(
     *,
     avoid_repeated_hour: bool = False,
 ) -> tuple[datetime, datetime]:
-    """Return the local times (naive) between which all moments from `start` to before `end` lie.
+    """Return the local period (see `local_period`) of two times as for `wall_clock`.
 
-    Both ends are as for `wall_clock`, and so is what is raised; also for an end that is not later.
-    `avoid_repeated_hour` is as for `local_period`.
+    Raises TelecomInputError as `wall_clock` does, and if `end` is not later than `start`.
     """
     first, last = (wall_clock(*named, zone) for named in zip(fields, (start, end), strict=True))
     if start >= end:
@@ -127,7 +124,7 @@ def checked_local_period(
 def inclusive_local_period(
     fields: tuple[str, str], start: datetime | None, end: datetime | None, zone: str | None
 ) -> tuple[datetime | None, datetime | None]:
-    """Return the same for a period that includes its end, either end of which may be left out."""
+    """Return the same for a period that includes its end; either end may be None."""
     ends = zip(fields, (start, end), strict=True)
     first, last = (None if one is None else wall_clock(field, one, zone) for field, one in ends)
     if start is None or end is None:
@@ -143,22 +140,22 @@ def inclusive_local_period(
 def local_period(
     start: datetime, end: datetime, zone: tzinfo, *, avoid_repeated_hour: bool = False
 ) -> tuple[datetime, datetime]:
-    """Return the local times (naive) between which all moments from `start` to before `end` lie.
+    """Return the local times (naive) that include all times from `start` to before `end`.
 
-    These are what the clocks show at both, unless they are put back shortly after `start` or before `end`.
-    With `avoid_repeated_hour` an end within an hour that happens twice is moved out of it: then it
-    doesn't matter which of the two the vendor means.
+    These are the local times of both, unless the clocks are put back shortly after `start` or before `end`.
+    With `avoid_repeated_hour` an end in a repeated hour is moved out of it: then it
+    does not matter which pass the vendor means.
     """
     start, end = utc(start), utc(end)
-    first, last = (_shown(one, zone) for one in (start, end))
-    if change := _put_back(start, min(end - _SECOND, start + _LONGEST_CHANGE), zone):
-        first = min(first, _shown(change, zone))
-    if change := _put_back(max(start, end - _LONGEST_CHANGE), end, zone):
-        last = max(last, _shown(change - _SECOND, zone) + _SECOND)
-    if avoid_repeated_hour and (change := _put_back(*_passes(first, zone), zone)):
-        first = _shown(change, zone) - _SECOND
-    if avoid_repeated_hour and (change := _put_back(*_passes(last, zone), zone)):
-        last = _shown(change - _SECOND, zone) + _SECOND
+    first, last = (_to_local(one, zone) for one in (start, end))
+    if change := _change_back(start, min(end - _SECOND, start + _MAX_CHANGE), zone):
+        first = min(first, _to_local(change, zone))
+    if change := _change_back(max(start, end - _MAX_CHANGE), end, zone):
+        last = max(last, _to_local(change - _SECOND, zone) + _SECOND)
+    if avoid_repeated_hour and (change := _change_back(*_passes(first, zone), zone)):
+        first = _to_local(change, zone) - _SECOND
+    if avoid_repeated_hour and (change := _change_back(*_passes(last, zone), zone)):
+        last = _to_local(change - _SECOND, zone) + _SECOND
     return first, last
 
 
@@ -168,7 +165,7 @@ def _passes(local: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
 
 
 def utc(moment: datetime) -> datetime:
-    """Return an aware moment as a plain datetime in UTC.
+    """Return an aware time as a plain datetime in UTC.
 
     pendulum's own class loses its zone when a difference is added to it in a zone that is not pendulum's.
     """
@@ -176,12 +173,12 @@ def utc(moment: datetime) -> datetime:
     return datetime.combine(found.date(), found.time(), UTC)
 
 
-def _shown(moment: datetime, zone: tzinfo) -> datetime:
+def _to_local(moment: datetime, zone: tzinfo) -> datetime:
     return moment.astimezone(zone).replace(tzinfo=None)
 
 
-def _put_back(start: datetime, end: datetime, zone: tzinfo) -> datetime | None:
-    """Return the moment (UTC, in whole seconds) from which the clocks are put back, if between the two."""
+def _change_back(start: datetime, end: datetime, zone: tzinfo) -> datetime | None:
+    """Return the time (UTC, in whole seconds) at which the clocks are put back between two times, or None."""
     before, after = (one.replace(microsecond=0) for one in (start, end))
     if _offset(before, zone) <= _offset(after, zone):
         return None

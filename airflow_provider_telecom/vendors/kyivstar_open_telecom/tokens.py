@@ -30,7 +30,7 @@ class TokenCalls(KyivstarRequests):
     @property
     def credentials(self) -> Credentials:
         """The Client ID and Client Secret with which tokens are fetched."""
-        raise self._nobody()
+        raise self._not_a_hook()
 
     @endpoint
     def fetch_token(self) -> Call[AccessToken]:

@@ -70,7 +70,7 @@ class TokenCalls(SunSimRequests):
     @property
     def credentials(self) -> Credentials:
         """The authorization token with which pairs of tokens are created."""
-        raise self._nobody()
+        raise self._not_a_hook()
 
     @endpoint
     def create_tokens(self) -> Call[TokenPair]:
