@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from airflow_provider_telecom.simulator.credentials import KETCHUP_API_KEY
 from airflow_provider_telecom.simulator.ketchup_loyalty import hlr, sms, statistics, viber
-from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VendorError, apply_switches
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
+    JsonObject as JsonObject,
+)
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
+    VendorError,
+    apply_switches,
+)
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VENDOR, VendorState
 from airflow_provider_telecom.simulator.ketchup_loyalty.status import Handle, Route
 from airflow_provider_telecom.simulator.state import SimulatorState
@@ -81,7 +86,7 @@ def _authorize(state: VendorState, request: Request) -> None:
         raise VendorError(3)
 
 
-def _without_zero_error(state: VendorState, request: Request, body: Any) -> Any:
+def _without_zero_error(state: VendorState, request: Request, body: object) -> object:
     """Return a read's response without its `error: 0`, if the switch is on."""
     if state.switches.on("bare_read") and request.method == "GET" and isinstance(body, dict):
         return {name: value for name, value in body.items() if name != "error" or str(value) != "0"}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from datetime import datetime
 from typing import Any
 
 from fastapi import Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import Country, country_of
-from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VIBER, Codes, VendorError
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VIBER, Codes, JsonObject, VendorError
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 
 _REFERENCE = re.compile(r"[a-zA-Z0-9]{1,32}")
@@ -27,7 +27,7 @@ async def json_body(request: Request, code: int) -> Any:
         raise VendorError(code) from None
 
 
-async def json_object(request: Request, code: int) -> dict[str, Any]:
+async def json_object(request: Request, code: int) -> JsonObject:
     """Return the request's JSON object."""
     body = await json_body(request, code)
     if not isinstance(body, dict):
@@ -35,13 +35,13 @@ async def json_object(request: Request, code: int) -> dict[str, Any]:
     return body
 
 
-def check_fields(item: Any, names: Set[str], code: int) -> None:
+def check_fields(item: object, names: Set[str], code: int) -> None:
     """Refuse anything but an object with known fields."""
     if not isinstance(item, dict) or not item.keys() <= names:
         raise VendorError(code)
 
 
-def check_list(items: Any, names: Set[str], code: int) -> list[dict[str, Any]]:
+def check_list(items: object, names: Set[str], code: int) -> list[JsonObject]:
     """Return a list of objects, not empty, with known fields only."""
     if not isinstance(items, list) or not items:
         raise VendorError(code)
@@ -50,7 +50,7 @@ def check_list(items: Any, names: Set[str], code: int) -> list[dict[str, Any]]:
     return items
 
 
-def check_tariff(state: VendorState, value: Any) -> int:
+def check_tariff(state: VendorState, value: object) -> int:
     """Return a tariff's number, 0 to 9."""
     if type(value) is not int:
         raise VendorError(7)
@@ -69,14 +69,14 @@ def check_tariff_path(state: VendorState, text: str | None) -> None:
         check_tariff(state, int(text))
 
 
-def check_validity(value: Any, low: int, high: int, code: int) -> int:
+def check_validity(value: object, low: int, high: int, code: int) -> int:
     """Return how long a message is valid: a whole number, low to high."""
     if type(value) is not int or not low <= value <= high:
         raise VendorError(code)
     return value
 
 
-def sending_time(state: VendorState, body: Mapping[str, Any], field: str) -> datetime | None:
+def sending_time(state: VendorState, body: JsonObject, field: str) -> datetime | None:
     """Return the aware time to send at, or None for now. It must be ISO 8601 with an offset, and not past."""
     if field not in body:
         return None
@@ -103,7 +103,7 @@ class Recipients:
         self._phones: set[str] = set()
         self._references: set[str] = set()
 
-    def check(self, msisdn: Any, reference: Any, *, reference_needed: bool = True) -> Country:
+    def check(self, msisdn: object, reference: object, *, reference_needed: bool = True) -> Country:
         """Return the recipient's country."""
         country = country_of(msisdn)
         if country is None:
@@ -112,12 +112,12 @@ class Recipients:
             self._check_reference(reference)
         if msisdn in self._phones:
             raise VendorError(self._codes.repeated)
-        self._phones.add(msisdn)
+        self._phones.add(str(msisdn))
         if reference is not None:
-            self._references.add(reference)
+            self._references.add(str(reference))
         return country
 
-    def _check_reference(self, reference: Any) -> None:
+    def _check_reference(self, reference: object) -> None:
         if reference is None or not reference:
             raise VendorError(self._codes.no_reference)
         if not isinstance(reference, str) or not self._pattern.fullmatch(reference):
@@ -126,7 +126,7 @@ class Recipients:
             raise VendorError(self._codes.exists)
 
 
-def with_reference(error: VendorError, reference: Any) -> VendorError:
+def with_reference(error: VendorError, reference: object) -> VendorError:
     """Return a recipient's error with its reference, if that is a text."""
     if isinstance(reference, str):
         error.facts = {"reference": reference, **error.facts}

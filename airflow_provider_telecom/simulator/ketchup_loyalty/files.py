@@ -6,18 +6,18 @@ import csv
 import io
 import json
 import re
-from typing import Any
 from xml.etree import ElementTree as ET
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.filters import statistics_status
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import JsonObject
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
 from airflow_provider_telecom.simulator.ketchup_loyalty.status import hlr_details
 
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
-def row(state: VendorState, message: Message) -> dict[str, Any]:
+def row(state: VendorState, message: Message) -> JsonObject:
     """Return the row of a message with its present status."""
     draft, delivery = message.draft, message.delivery
     country = draft.country
@@ -44,7 +44,7 @@ def row(state: VendorState, message: Message) -> dict[str, Any]:
     return facts
 
 
-def _alternative_sms(viber: dict[str, Any], message: Message) -> dict[str, Any]:
+def _alternative_sms(viber: JsonObject, message: Message) -> JsonObject:
     """Return the SMS that was sent in place of a Viber message, as the document nests it."""
     shared = {name: value for name, value in viber.items() if name not in ("img", "Caption", "Action")}
     return shared | {
@@ -56,7 +56,7 @@ def _alternative_sms(viber: dict[str, Any], message: Message) -> dict[str, Any]:
     }
 
 
-def _hlr_body(message: Message) -> dict[str, Any]:
+def _hlr_body(message: Message) -> JsonObject:
     """Return the result of a look-up, the body of its row."""
     country, status = message.draft.country, message.delivery.stage
     ported, roaming = hlr_details(message.draft, status)
@@ -73,7 +73,7 @@ def _hlr_body(message: Message) -> dict[str, Any]:
     }
 
 
-def as_json(rows: list[dict[str, Any]], typographic_quotes: bool, is_list: bool) -> str:
+def as_json(rows: list[JsonObject], typographic_quotes: bool, is_list: bool) -> str:
     """Return the rows as JSON, or as the document's sample, which no strict parser reads."""
     text = json.dumps({"error": 0, "message_data": rows}, ensure_ascii=False)
     if not typographic_quotes:
@@ -81,7 +81,7 @@ def as_json(rows: list[dict[str, Any]], typographic_quotes: bool, is_list: bool)
     return _STRING.sub(r"“\1”", text).replace(", “message_data”: ", "\n", 1)
 
 
-def as_xml(rows: list[dict[str, Any]]) -> str:
+def as_xml(rows: list[JsonObject]) -> str:
     """Return the rows as XML; blanks in names become underscores."""
     root = ET.Element("response")
     ET.SubElement(root, "error").text = "0"
@@ -91,7 +91,7 @@ def as_xml(rows: list[dict[str, Any]]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
 
 
-def _fill(element: ET.Element, facts: dict[str, Any]) -> None:
+def _fill(element: ET.Element, facts: JsonObject) -> None:
     for name, value in facts.items():
         child = ET.SubElement(element, name.replace(" ", "_"))
         if isinstance(value, dict):
@@ -100,7 +100,7 @@ def _fill(element: ET.Element, facts: dict[str, Any]) -> None:
             child.text = str(value)
 
 
-def as_csv(rows: list[dict[str, Any]], delimiter: str) -> str:
+def as_csv(rows: list[JsonObject], delimiter: str) -> str:
     """Return the rows as CSV with a heading; what is nested is JSON in its cell."""
     target = io.StringIO()
     names = list(dict.fromkeys(name for facts in rows for name in facts))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.arguments import check_fields
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import COUNTRIES
-from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VendorError
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import JsonObject, VendorError
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
 
 Test = Callable[[Message], bool]
@@ -47,7 +46,7 @@ def statistics_status(message: Message) -> str:
     return STATUSES[message.delivery.stage]
 
 
-def find_messages(state: VendorState, body: dict[str, Any]) -> list[Message]:
+def find_messages(state: VendorState, body: JsonObject) -> list[Message]:
     """Return the selected messages; a list of ids overrides everything else."""
     check_fields(body, FIELDS, 7)
     given = {name: value for name, value in body.items() if value is not None}
@@ -58,19 +57,19 @@ def find_messages(state: VendorState, body: dict[str, Any]) -> list[Message]:
     return [message for message in state.messages.values() if all(test(message) for test in tests)]
 
 
-def by_id(body: dict[str, Any]) -> bool:
+def by_id(body: JsonObject) -> bool:
     """Return whether messages are selected by id: an empty list, or anything but a list, does not count."""
     return isinstance(body.get("message_id"), list) and bool(body["message_id"])
 
 
-def _message_ids(ids: list[Any]) -> list[str]:
+def _message_ids(ids: list[object]) -> list[str]:
     texts = [str(key) for key in ids]
     if len(texts) > _MAX_IDS or not all(text.isascii() and text.isdigit() for text in texts):
         raise VendorError(80)
     return list(dict.fromkeys(texts))
 
 
-def _windows(state: VendorState, given: dict[str, Any]) -> Iterator[Test]:
+def _windows(state: VendorState, given: JsonObject) -> Iterator[Test]:
     """Yield the tests of the two periods; that of arrival is required."""
     if "time_in_from" not in given and "time_in_to" not in given:
         raise VendorError(2)
@@ -93,14 +92,14 @@ def _local_time(state: VendorState, moment: datetime) -> datetime:
     return moment.astimezone(state.zone).replace(microsecond=0, tzinfo=None)
 
 
-def _parse_time(text: Any) -> datetime:
+def _parse_time(text: object) -> datetime:
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
-    except (TypeError, ValueError):
+        return datetime.strptime(str(text), "%Y-%m-%d %H:%M:%S")
+    except ValueError:
         raise VendorError(86) from None
 
 
-def _choices(given: dict[str, Any]) -> Iterator[Test]:
+def _choices(given: JsonObject) -> Iterator[Test]:
     """Yield the tests of the fields with a fixed set of values. All messages here were sent by the API."""
     for name, (code, allowed) in _CHOICES.items():
         if name in given and (not isinstance(given[name], str) or given[name] not in allowed):
@@ -115,7 +114,7 @@ def _choices(given: dict[str, Any]) -> Iterator[Test]:
         yield lambda message: message.draft.country.name == given["country_name"]
 
 
-def _values(given: dict[str, Any]) -> Iterator[Test]:
+def _values(given: JsonObject) -> Iterator[Test]:
     if not isinstance(given.get("originator", ""), str) or not isinstance(given.get("callback_url", ""), str):
         raise VendorError(7)
     if "originator" in given:
@@ -128,7 +127,7 @@ def _values(given: dict[str, Any]) -> Iterator[Test]:
         yield lambda message: message.draft.country.mcc + message.draft.country.mnc == operator
 
 
-def _clicks(given: dict[str, Any]) -> Iterator[Test]:
+def _clicks(given: JsonObject) -> Iterator[Test]:
     """Yield the test of short links' clicks; here are no clicks."""
     count = given.get("sl_clicks_count", 0)
     if type(count) is not int or not 0 <= count <= 999_999 or given.get("sl_clicks", 0) not in (0, 1):

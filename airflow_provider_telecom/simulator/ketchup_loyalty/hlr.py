@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from fastapi import HTTPException, Request
 
@@ -12,6 +10,7 @@ from airflow_provider_telecom.simulator.ketchup_loyalty import arguments
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
 from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
     HLR,
+    JsonObject,
     VendorError,
     raise_if_known,
     single,
@@ -25,7 +24,7 @@ _ACCEPTED = {"multipart": {"form", "raw"}, "form": {"form"}, "raw": {"raw"}, "js
 """The formats of a body that are understood, by the switch `hlr_body`."""
 
 
-async def create(state: VendorState, request: Request) -> dict[str, Any]:
+async def create(state: VendorState, request: Request) -> JsonObject:
     """Look up one number (an object, or a form with its fields) or many (a list, or a form's payload)."""
     body_format = await _format_of(request)
     if body_format not in _ACCEPTED[state.switches["hlr_body"]]:
@@ -52,7 +51,7 @@ async def _format_of(request: Request) -> str:
     return "form" if kind == "multipart/form-data" else "another"
 
 
-async def by_id(state: VendorState, request: Request) -> dict[str, Any]:
+async def by_id(state: VendorState, request: Request) -> JsonObject:
     """Return a look-up by its id, or, with the switch, by its reference."""
     key = request.path_params["key"]
     message = state.by_id("hlr", key)
@@ -74,16 +73,16 @@ async def _read_form(request: Request) -> dict[str, str]:
     return form
 
 
-def _create_one(state: VendorState, item: Mapping[str, Any]) -> dict[str, Any]:
+def _create_one(state: VendorState, item: JsonObject) -> JsonObject:
     arguments.check_fields(item, _FIELDS, HLR.payload)
     draft = _draft(state, item, arguments.Recipients(HLR, state.references["hlr"].keys()))
     state.accept([draft])
-    result: dict[str, Any] = created(_look_up(state, draft))
+    result: JsonObject = created(_look_up(state, draft))
     del result["reference"]  # as in the document
     return single(result, state.switches)
 
 
-def _create_many(state: VendorState, payload: Any) -> dict[str, Any]:
+def _create_many(state: VendorState, payload: object) -> JsonObject:
     items = arguments.check_list(payload, _FIELDS, HLR.payload)
     if any("msisdn" not in item for item in items):
         raise VendorError(HLR.payload, "Incorrect payload: missing msisdn")
@@ -98,14 +97,14 @@ def _create_many(state: VendorState, payload: Any) -> dict[str, Any]:
     return {"result": result, "error": "0", "totalprice": str(price), "currency": CURRENCY}
 
 
-def _line(state: VendorState, item: Mapping[str, Any], recipients: arguments.Recipients) -> Line:
+def _line(state: VendorState, item: JsonObject, recipients: arguments.Recipients) -> Line:
     try:
         return _draft(state, item, recipients)
     except VendorError as error:
         return arguments.with_reference(error, item.get("reference"))
 
 
-def _draft(state: VendorState, item: Mapping[str, Any], recipients: arguments.Recipients) -> Draft:
+def _draft(state: VendorState, item: JsonObject, recipients: arguments.Recipients) -> Draft:
     tariff = arguments.check_tariff(state, item.get("tariff", 0))
     msisdn, reference, url = item.get("msisdn"), item.get("reference"), item.get("callback_url")
     try:

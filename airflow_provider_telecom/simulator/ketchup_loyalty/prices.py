@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 Module = Literal["sms", "hlr", "viber"]
 
@@ -45,7 +45,7 @@ _BY_PREFIX = {country.prefix: country for country in COUNTRIES}
 _MSISDN = re.compile(r"[1-9][0-9]{9,14}")
 
 
-def country_of(msisdn: Any) -> Country | None:
+def country_of(msisdn: object) -> Country | None:
     """Return the country of a number (digits, with its country code, no plus), or None if there is none."""
     if not isinstance(msisdn, str) or not _MSISDN.fullmatch(msisdn):
         return None

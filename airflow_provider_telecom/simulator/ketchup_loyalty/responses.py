@@ -8,6 +8,8 @@ from typing import Any
 
 from airflow_provider_telecom.simulator.switches import Switches
 
+JsonObject = dict[str, Any]
+
 _TEXTS = """
 1|Invalid API key|неверный ключ
 2|Not enough parameters|недостаточно параметров
@@ -83,7 +85,7 @@ class VendorError(Exception):
         super().__init__(code)
         self.code, self.text, self.facts = code, text, facts
 
-    def body(self, switches: Switches) -> dict[str, Any]:
+    def body(self, switches: Switches) -> JsonObject:
         """Return the response's JSON."""
         code = self.code
         is_statistics = code == HLR.not_found and self.text is not None  # they use the same code
@@ -121,12 +123,12 @@ def raise_if_known(lines: Sequence[object], codes: Codes, switches: Switches) ->
         raise known[0]
 
 
-def single(created: dict[str, Any], switches: Switches) -> dict[str, Any]:
+def single(created: JsonObject, switches: Switches) -> JsonObject:
     """Return the response to the creation of one object."""
     return {"error": "0", "result": created} if switches.on("single_result") else created
 
 
-def apply_switches(body: Any, switches: Switches) -> Any:
+def apply_switches(body: object, switches: Switches) -> object:
     """Return a response in the form that the switches choose."""
     for name, change in _CHANGES.items():
         if switches[name] not in ("off", "undeliverable"):
@@ -134,10 +136,10 @@ def apply_switches(body: Any, switches: Switches) -> Any:
     return body
 
 
-Change = Callable[[str, Any], tuple[str, Any]]
+Change = Callable[[str, object], tuple[str, object]]
 
 
-def _change_all(value: Any, change: Change) -> Any:
+def _change_all(value: object, change: Change) -> object:
     if isinstance(value, list):
         return [_change_all(item, change) for item in value]
     if isinstance(value, dict):
@@ -151,7 +153,7 @@ def _rename(**names: str) -> Change:
     return lambda key, value: (both.get(key, key), value)
 
 
-def _with_blanks(key: str, value: Any) -> tuple[str, Any]:
+def _with_blanks(key: str, value: object) -> tuple[str, object]:
     if key in {"status", "type"}:
         value = f" {value} "
     elif key in {"country", "mcc"}:
@@ -159,23 +161,25 @@ def _with_blanks(key: str, value: Any) -> tuple[str, Any]:
     return {"errorDescription": " errorDescription", "originator": "originator "}.get(key, key), value
 
 
-def _as_number(key: str, value: Any) -> tuple[str, Any]:
+def _as_number(key: str, value: object) -> tuple[str, object]:
     if key in _NUMBERS and isinstance(value, str):
         return key, int(value) if value.isdigit() else float(value)
     return key, value
 
 
-def _without_list(key: str, value: Any) -> tuple[str, Any]:
-    has_one = key in {"result", "messages"} and isinstance(value, list) and len(value) == 1
-    return key, value[0] if has_one else value
+def _without_list(key: str, value: object) -> tuple[str, object]:
+    if key in {"result", "messages"} and isinstance(value, list) and len(value) == 1:
+        return key, value[0]
+    return key, value
 
 
-def _undelivered(key: str, value: Any) -> tuple[str, Any]:
+def _undelivered(key: str, value: object) -> tuple[str, object]:
     return key, "undelivered" if (key, value) == ("status", "undeliverable") else value
 
 
-def _capital(key: str, value: Any) -> tuple[str, Any]:
-    return key, value.capitalize() if key == "status" and "-" not in value else value
+def _capital(key: str, value: object) -> tuple[str, object]:
+    is_word = key == "status" and isinstance(value, str) and "-" not in value
+    return key, str(value).capitalize() if is_word else value
 
 
 _NUMBERS = frozenset((

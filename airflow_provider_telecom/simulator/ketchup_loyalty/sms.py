@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from fastapi import Request
 
@@ -15,6 +14,7 @@ from airflow_provider_telecom.simulator.ketchup_loyalty import arguments
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
 from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
     SMS,
+    JsonObject,
     VendorError,
     raise_if_known,
     single,
@@ -57,7 +57,7 @@ class SendRequest:
     lines: list[Line]
 
 
-async def create(state: VendorState, request: Request) -> dict[str, Any]:
+async def create(state: VendorState, request: Request) -> JsonObject:
     """Send to one phone or to many."""
     body = await arguments.json_object(request, SMS.payload)
     asked = _read_request(state, body, state.references["sms"].keys())
@@ -68,7 +68,7 @@ async def create(state: VendorState, request: Request) -> dict[str, Any]:
     return _send_one(state, asked) if asked.destination == "phone" else _send_many(state, asked, price)
 
 
-async def price(state: VendorState, request: Request) -> dict[str, Any]:
+async def price(state: VendorState, request: Request) -> JsonObject:
     """Return what sending would cost, without sending. Recipients that would be refused cost nothing."""
     known = state.references["sms"].keys() if state.switches.on("price_refuses_known") else set()
     asked = _read_request(state, await arguments.json_object(request, SMS.payload), known)
@@ -77,7 +77,7 @@ async def price(state: VendorState, request: Request) -> dict[str, Any]:
     return {"error": "0", "totalprice": str(total(asked.lines)), "currency": CURRENCY}
 
 
-async def by_any_id(state: VendorState, request: Request) -> dict[str, Any]:
+async def by_any_id(state: VendorState, request: Request) -> JsonObject:
     """Return an SMS by its id or reference, else a task by its id."""
     key = request.path_params["key"]
     message = state.by_id("sms", key) or state.by_reference("sms", key)
@@ -86,7 +86,7 @@ async def by_any_id(state: VendorState, request: Request) -> dict[str, Any]:
     return found(state, "sms", message)
 
 
-async def task(state: VendorState, request: Request) -> dict[str, Any]:
+async def task(state: VendorState, request: Request) -> JsonObject:
     """Return the counts of a batch."""
     key = request.path_params["key"]
     if not (key.isascii() and key.isdigit()):
@@ -96,7 +96,7 @@ async def task(state: VendorState, request: Request) -> dict[str, Any]:
     return _counts(state.tasks[key])
 
 
-def _read_request(state: VendorState, body: dict[str, Any], known: Set[str]) -> SendRequest:
+def _read_request(state: VendorState, body: JsonObject, known: Set[str]) -> SendRequest:
     destination = body.get("destination")
     if destination == "addresbook":
         raise VendorError(4)  # announced by the document for the future, in this spelling
@@ -117,7 +117,7 @@ def _read_request(state: VendorState, body: dict[str, Any], known: Set[str]) -> 
     )
 
 
-def _kind_of(state: VendorState, body: Mapping[str, Any], destination: str) -> str:
+def _kind_of(state: VendorState, body: JsonObject, destination: str) -> str:
     """Return what a body is: its `destination`, unless individual SMS share that of others."""
     if state.switches["individual_destination"] == "individual":
         return destination
@@ -135,9 +135,9 @@ def _time_field(state: VendorState, kind: str) -> str:
 
 def _lines(
     state: VendorState,
-    body: Mapping[str, Any],
+    body: JsonObject,
     kind: str,
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[JsonObject],
     recipients: arguments.Recipients,
 ) -> list[Line]:
     """Return a line for each recipient. A wrong text for all refuses the request, one's own only that one."""
@@ -147,7 +147,7 @@ def _lines(
     return [_line(item, *content, recipients) for item in items]
 
 
-def _individual_line(state: VendorState, item: Mapping[str, Any], recipients: arguments.Recipients) -> Line:
+def _individual_line(state: VendorState, item: JsonObject, recipients: arguments.Recipients) -> Line:
     text = item.get("body")
     try:
         return _line(item, _originator(state, item), text, _segments(text), recipients)
@@ -156,17 +156,17 @@ def _individual_line(state: VendorState, item: Mapping[str, Any], recipients: ar
 
 
 def _line(
-    item: Mapping[str, Any], originator: str, text: Any, count: int, recipients: arguments.Recipients
+    item: JsonObject, originator: str, text: object, count: int, recipients: arguments.Recipients
 ) -> Line:
     msisdn, reference = item.get("msisdn"), item.get("reference")
     try:
         country = recipients.check(msisdn, reference)
     except VendorError as error:
         return error if "destination" in item else arguments.with_reference(error, reference)
-    return Draft("sms", str(msisdn), country, country.sms * count, str(reference), originator, text)
+    return Draft("sms", str(msisdn), country, country.sms * count, str(reference), originator, str(text))
 
 
-def _originator(state: VendorState, item: Mapping[str, Any]) -> str:
+def _originator(state: VendorState, item: JsonObject) -> str:
     originator = item.get("originator")
     if not isinstance(originator, str) or not 1 <= len(originator) <= _MAX_ORIGINATOR_LENGTH:
         raise VendorError(25)
@@ -175,20 +175,20 @@ def _originator(state: VendorState, item: Mapping[str, Any]) -> str:
     return originator
 
 
-def _segments(text: Any) -> int:
+def _segments(text: object) -> int:
     if not isinstance(text, str) or not text or (count := segments(text)) > _MAX_SEGMENTS:
         raise VendorError(26)
     return count
 
 
-def _send_one(state: VendorState, asked: SendRequest) -> dict[str, Any]:
+def _send_one(state: VendorState, asked: SendRequest) -> JsonObject:
     (draft,) = (line for line in asked.lines if isinstance(line, Draft))
     return single(created(_send(state, asked, draft, None)), state.switches)
 
 
-def _send_many(state: VendorState, asked: SendRequest, price: Decimal) -> dict[str, Any]:
+def _send_many(state: VendorState, asked: SendRequest, price: Decimal) -> JsonObject:
     task_id = state.new_id()
-    result: list[dict[str, Any]] = []
+    result: list[JsonObject] = []
     messages: list[Message] = []
     for line in asked.lines:
         if isinstance(line, VendorError):
@@ -235,7 +235,7 @@ def created(message: Message) -> dict[str, str | None]:
     }
 
 
-def _counts(task: Task) -> dict[str, Any]:
+def _counts(task: Task) -> JsonObject:
     """Return the response about a batch. `sent` counts all that the network has taken."""
     counts = Counter(message.delivery.poll() for message in task.messages)
     counts["sent"] = sum(counts[status] for status in _TAKEN_BY_NETWORK)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import count
-from typing import Any
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import Country, Module
-from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VendorError
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import JsonObject, VendorError
 from airflow_provider_telecom.simulator.state import Progression, SimulatorState
 
 VENDOR = "ketchup_loyalty"
@@ -117,7 +116,7 @@ class Export:
 
     key: str
     created: datetime
-    rows: list[dict[str, Any]]
+    rows: list[JsonObject]
     message_type: str | None
     by_id: bool
     progression: Progression
@@ -172,7 +171,7 @@ class VendorState:
         return price
 
     def create(
-        self, draft: Draft, stages: Sequence[str], start: datetime | None = None, /, **facts: Any
+        self, draft: Draft, stages: Sequence[str], start: datetime | None = None, /, **facts: object
     ) -> Message:
         """Return a new message with its statuses to come; it is recorded in the ledger with these facts."""
         now = self.now()

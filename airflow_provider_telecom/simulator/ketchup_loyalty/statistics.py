@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from fastapi import Request, Response
 
 from airflow_provider_telecom.simulator.ketchup_loyalty import arguments, files, filters
-from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VendorError
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import JsonObject, VendorError
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VENDOR, Export, VendorState
 
 _MAX_EXPORTS = 5
 _KEPT = timedelta(days=30)  # the document says a month
 
 
-async def create(state: VendorState, request: Request) -> dict[str, Any]:
+async def create(state: VendorState, request: Request) -> JsonObject:
     """Request a file; its rows have the present statuses."""
     body = await arguments.json_object(request, 7)
     messages = filters.find_messages(state, body)
@@ -58,7 +57,7 @@ async def file(state: VendorState, request: Request) -> Response:
     return Response(files.as_csv(export.rows, delimiter), media_type="text/csv")
 
 
-async def listed(state: VendorState, request: Request) -> dict[str, Any]:
+async def listed(state: VendorState, request: Request) -> JsonObject:
     """Return the files that are kept. The document shows no response; this one is invented."""
     kept = {
         export.key: {
@@ -73,17 +72,17 @@ async def listed(state: VendorState, request: Request) -> dict[str, Any]:
     return {"error": 0, "files": files_shown}
 
 
-async def forget_message_list(state: VendorState, request: Request) -> dict[str, Any] | Response:
+async def forget_message_list(state: VendorState, request: Request) -> JsonObject | Response:
     """Delete a file, at the document's path."""
     return Response(status_code=404) if state.switches.on("delete_at_stat_list") else _forget(state, request)
 
 
-async def forget_stat_list(state: VendorState, request: Request) -> dict[str, Any] | Response:
+async def forget_stat_list(state: VendorState, request: Request) -> JsonObject | Response:
     """Delete a file, at the path that would match the list's."""
     return _forget(state, request) if state.switches.on("delete_at_stat_list") else Response(status_code=404)
 
 
-def _forget(state: VendorState, request: Request) -> dict[str, Any]:
+def _forget(state: VendorState, request: Request) -> JsonObject:
     export = _export(state, request)
     del state.exports[export.key]
     state.simulator.record(VENDOR, "stat_delete", key=export.key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from fastapi import Request
 
@@ -14,13 +13,14 @@ from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
     HLR,
     SMS,
     VIBER,
+    JsonObject,
     VendorError,
     apply_switches,
 )
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import Draft, Message, VendorState
 from airflow_provider_telecom.simulator.webhooks import WebhookSender
 
-Handle = Callable[[VendorState, Request], Awaitable[Any]]
+Handle = Callable[[VendorState, Request], Awaitable[object]]
 Route = tuple[tuple[str, ...], str, Handle]
 
 TRIES = (0, 60, 360, 3_600, 43_200, 86_400)  # at once, then the document's five repetitions
@@ -30,11 +30,11 @@ _CODES = {"sms": SMS, "hlr": HLR, "viber": VIBER}
 def read_routes(module: Module) -> tuple[Route, ...]:
     """Return the routes of a module's price list and of its statuses by reference."""
 
-    async def prices(state: VendorState, request: Request) -> dict[str, Any]:
+    async def prices(state: VendorState, request: Request) -> JsonObject:
         check_tariff_path(state, request.path_params.get("tariff"))
         return {"error": "0", "prices": price_list(module)}
 
-    async def by_reference(state: VendorState, request: Request) -> dict[str, Any]:
+    async def by_reference(state: VendorState, request: Request) -> JsonObject:
         return found(state, module, state.by_reference(module, request.path_params["key"]))
 
     return (
@@ -44,7 +44,7 @@ def read_routes(module: Module) -> tuple[Route, ...]:
     )
 
 
-def found(state: VendorState, module: Module, message: Message | None) -> dict[str, Any]:
+def found(state: VendorState, module: Module, message: Message | None) -> JsonObject:
     """Return the response about a message, or the module's error for none. Polling may change its status."""
     if message is None:
         raise VendorError(_CODES[module].not_found)
@@ -74,11 +74,11 @@ def _post(state: VendorState, message: Message, finished: datetime | None) -> No
     sender.post(url, body, tuple(delay + seconds for seconds in TRIES))
 
 
-def _content(state: VendorState, message: Message, status: str, finished: datetime | None) -> dict[str, Any]:
+def _content(state: VendorState, message: Message, status: str, finished: datetime | None) -> JsonObject:
     draft = message.draft
     if draft.module == "hlr":
         return _hlr_content(message, status, finished)
-    facts: dict[str, Any] = {"error": "0"}
+    facts: JsonObject = {"error": "0"}
     if draft.module == "sms" and state.switches.on("numbers"):
         facts["errorDescription"] = "No errors"
     if draft.module == "sms" and not state.switches.on("no_id"):
@@ -97,7 +97,7 @@ def _content(state: VendorState, message: Message, status: str, finished: dateti
     }
 
 
-def _hlr_content(message: Message, status: str, finished: datetime | None) -> dict[str, Any]:
+def _hlr_content(message: Message, status: str, finished: datetime | None) -> JsonObject:
     draft = message.draft
     ported, roaming = hlr_details(draft, status)
     known = status in {"active", "absent"}

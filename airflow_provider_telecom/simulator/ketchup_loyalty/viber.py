@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,12 @@ from fastapi import Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty import arguments
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import CURRENCY
-from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VIBER, VendorError, raise_if_known
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
+    VIBER,
+    JsonObject,
+    VendorError,
+    raise_if_known,
+)
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import Draft, Line, Message, VendorState, total
 from airflow_provider_telecom.simulator.ketchup_loyalty.status import found, read_routes, schedule_webhook
 
@@ -46,7 +51,7 @@ class SendRequest:
         return [line for message in self.messages for line in message.lines]
 
 
-async def create(state: VendorState, request: Request) -> list[dict[str, Any]] | dict[str, Any]:
+async def create(state: VendorState, request: Request) -> list[JsonObject] | JsonObject:
     """Send each message to each of its recipients."""
     body = await arguments.json_object(request, VIBER.payload)
     asked = _read_request(state, body, state.references["viber"].keys())
@@ -56,7 +61,7 @@ async def create(state: VendorState, request: Request) -> list[dict[str, Any]] |
     return sent[0] if state.switches.on("viber_object") and len(sent) == 1 else sent
 
 
-async def price(state: VendorState, request: Request) -> dict[str, Any]:
+async def price(state: VendorState, request: Request) -> JsonObject:
     """Return what sending would cost, without sending. Recipients that would be refused cost nothing."""
     known = state.references["viber"].keys() if state.switches.on("price_refuses_known") else set()
     lines = _read_request(state, await arguments.json_object(request, VIBER.payload), known).lines
@@ -65,12 +70,12 @@ async def price(state: VendorState, request: Request) -> dict[str, Any]:
     return {"error": "0", "totalprice": str(total(lines)), "currency": CURRENCY}
 
 
-async def by_id(state: VendorState, request: Request) -> dict[str, Any]:
+async def by_id(state: VendorState, request: Request) -> JsonObject:
     """Return a message by its id."""
     return found(state, "viber", state.by_id("viber", request.path_params["key"]))
 
 
-def _read_request(state: VendorState, body: dict[str, Any], known: Set[str]) -> SendRequest:
+def _read_request(state: VendorState, body: JsonObject, known: Set[str]) -> SendRequest:
     arguments.check_fields(body, _FIELDS, VIBER.payload)
     recipients = arguments.Recipients(VIBER, known)
     items = arguments.check_list(body.get("messages"), _MESSAGE_FIELDS, VIBER.payload)
@@ -81,7 +86,7 @@ def _read_request(state: VendorState, body: dict[str, Any], known: Set[str]) -> 
     )
 
 
-def _message(state: VendorState, item: dict[str, Any], recipients: arguments.Recipients) -> ViberMessage:
+def _message(state: VendorState, item: JsonObject, recipients: arguments.Recipients) -> ViberMessage:
     promotional, callback_url = item.get("is_promotional", False), item.get("callback_url")
     if not isinstance(promotional, bool) or not isinstance(callback_url, str | None):
         raise VendorError(VIBER.payload)
@@ -100,7 +105,7 @@ def _message(state: VendorState, item: dict[str, Any], recipients: arguments.Rec
     return ViberMessage(promotional, send_at, [_line(state, entry, recipients, *content) for entry in to])
 
 
-def _alpha_name(state: VendorState, alpha_name: Any) -> str:
+def _alpha_name(state: VendorState, alpha_name: object) -> str:
     if not isinstance(alpha_name, str) or not alpha_name or alpha_name in state.refused_senders:
         raise VendorError(45)
     return alpha_name
@@ -131,7 +136,7 @@ def _key_names(state: VendorState) -> set[str]:
 
 def _line(
     state: VendorState,
-    entry: Mapping[str, Any],
+    entry: JsonObject,
     recipients: arguments.Recipients,
     alpha_name: str,
     text: str,
@@ -153,7 +158,7 @@ def _line(
     )
 
 
-def _send_all(state: VendorState, asked: SendRequest, message: ViberMessage) -> dict[str, Any]:
+def _send_all(state: VendorState, asked: SendRequest, message: ViberMessage) -> JsonObject:
     messages = [
         line.body(state.switches)
         if isinstance(line, VendorError)
@@ -164,7 +169,7 @@ def _send_all(state: VendorState, asked: SendRequest, message: ViberMessage) -> 
     return {"error": "0", "messages": messages, "total_price": price, "currency": CURRENCY}
 
 
-def _created(state: VendorState, message: Message, place: int) -> dict[str, Any]:
+def _created(state: VendorState, message: Message, place: int) -> JsonObject:
     echo, reference = state.switches["viber_echo"], message.draft.reference
     created = {"id": message.id, "price": str(message.draft.price), "currency": CURRENCY}
     if reference is not None and (echo == "all" or (echo == "first" and place == 0)):
