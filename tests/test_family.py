@@ -135,10 +135,10 @@ NOTIFIERS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-def members(room: str, names: dict[str, dict[str, dict[str, Any]]]) -> Iterator[Any]:
+def members(package: str, names: dict[str, dict[str, dict[str, Any]]]) -> Iterator[Any]:
     for vendor, found in names.items():
         for name, arguments in found.items():
-            yield pytest.param(f"{PACKAGE}.{room}.{vendor}", name, arguments, id=name)
+            yield pytest.param(f"{PACKAGE}.{package}.{vendor}", name, arguments, id=name)
 
 
 def transfers() -> Iterator[Any]:
@@ -218,8 +218,8 @@ WAITING = {
 }
 TASKS = [*members("operators", OPERATORS), *members("sensors", SENSORS), *transfers()]
 MODULES = [
-    f"{PACKAGE}.{room}.{vendor}"
-    for room, names in (("operators", OPERATORS), ("sensors", SENSORS))
+    f"{PACKAGE}.{package}.{vendor}"
+    for package, names in (("operators", OPERATORS), ("sensors", SENSORS))
     for vendor in names
 ] + [f"{PACKAGE}.transfers.{vendor}_to_object_storage" for vendor in TRANSFERS]
 
@@ -229,7 +229,7 @@ def made(module: str, name: str, arguments: dict[str, Any], **more: Any) -> Any:
 
 
 @pytest.mark.parametrize(("module", "name", "arguments"), TASKS)
-def test_it_has_the_manners_of_the_house(module: str, name: str, arguments: dict[str, Any]) -> None:
+def test_it_follows_the_conventions(module: str, name: str, arguments: dict[str, Any]) -> None:
     task = made(module, name, arguments)
     assert isinstance(task, (TelecomOperator, TelecomSensor))
     assert task.conn_id == f"{module.rsplit('.', 1)[1].removesuffix('_to_object_storage')}_default"
@@ -301,11 +301,11 @@ def test_waiting_is_asked_for(module: str, name: str, arguments: dict[str, Any])
 
 
 @pytest.mark.parametrize(("module", "name", "arguments"), [*members("notifications", NOTIFIERS)])
-def test_a_notifier_has_both_doors(module: str, name: str, arguments: dict[str, Any]) -> None:
+def test_a_notifier_can_be_called_both_ways(module: str, name: str, arguments: dict[str, Any]) -> None:
     notifier = getattr(import_module(module), name)(**arguments)
     assert isinstance(notifier, BaseNotifier)
-    for door in ("notify", "async_notify"):
-        assert getattr(type(notifier), door) is not getattr(BaseNotifier, door)
+    for method in ("notify", "async_notify"):
+        assert getattr(type(notifier), method) is not getattr(BaseNotifier, method)
 
 
 @pytest.fixture(scope="module")

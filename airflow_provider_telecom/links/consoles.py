@@ -1,8 +1,8 @@
-"""Links from a task to the vendor's pages for people, where the vendor's document names them.
+"""Links from a task to the vendor's web console, where the vendor's document gives its address.
 
-An operator has one by `operator_extra_links = (KyivstarConsoleLink(),)`. They lead to the start page: no
-vendor documents addresses of single messages or mailings. KetchUp, SunSim and NovaConnect speak of a
-cabinet and name no address of it, so they have no link.
+An operator has one with `operator_extra_links = (KyivstarConsoleLink(),)`. They lead to the start page: no
+vendor documents addresses of single messages or campaigns. The documents of KetchUp, SunSim and NovaConnect
+give no address of their console, so there is no link.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class VendorConsoleLink(BaseOperatorLink):
 
 
 class KyivstarConsoleLink(VendorConsoleLink):
-    """The cabinet of Kyivstar Open Telecom: applications, alpha names, mailings. Source: "Автентифікація"."""
+    """Kyivstar Open Telecom: applications, alpha names, campaigns. Source: "Автентифікація"."""
 
     name: ClassVar[str] = "Kyivstar Open Telecom"
     url: ClassVar[str] = "https://api-market.kyivstar.ua"

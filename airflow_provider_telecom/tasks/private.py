@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence, Sized
 from typing import Any
 
-# No blank, comma, quote, bracket, query or password, and no phone number: these stand in lists and secrets.
+# A path has no blank, comma, quote, bracket, query, password or phone number: lists and secrets have.
 _PATH = re.compile(r"([a-z][a-z0-9+.-]*://([\w.-]+@)?)?[\w./=+~-]+", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\d{9}")
 
 
 class Private:
-    """A rendered field. Airflow stores what `serialize` returns in place of it."""
+    """The value of a rendered field. Airflow stores what `serialize` returns instead of it."""
 
     __slots__ = ("_value",)
 
@@ -24,7 +24,7 @@ class Private:
         return self._value
 
     def serialize(self) -> str:
-        """Return what may be shown: the kind and the size."""
+        """Return what may be shown: the type and the size."""
         size = f" of {len(self._value)}" if isinstance(self._value, Sized) else ""
         return f"*** ({type(self._value).__name__}{size})"
 
@@ -36,7 +36,7 @@ class Private:
 
 
 def hide(value: object) -> Any:
-    """Return a value fit to stand in a field: private, unless it is none or private already."""
+    """Return the value as a private one, unless it is empty or private already."""
     return value if value in (None, "") or isinstance(value, Private) else Private(value)
 
 
@@ -55,5 +55,5 @@ def hide_unless_path(value: object, suffixes: Sequence[str]) -> Any:
 
 
 def reveal(value: object) -> Any:
-    """Return what a field holds, private or not."""
+    """Return the value of a field, private or not."""
     return value.reveal() if isinstance(value, Private) else value

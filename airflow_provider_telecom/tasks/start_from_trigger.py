@@ -1,4 +1,4 @@
-"""What a task may start from the trigger with: Airflow 3.3 renders little there, and hangs on the rest."""
+"""Arguments with which a task may start in the triggerer: Airflow 3.3 renders few templates there."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ONE_XCOM = re.compile(
 
 
 def triggerer_value(value: object) -> Any:
-    """Return a value, or the template that gives it in the triggerer; None if it cannot be had there.
+    """Return the value, or a template that the triggerer renders as it; None if there is none.
 
-    The triggerer resolves no XCom references, and never answers most of what templates may ask for:
-    `xcom_pull` without one `map_indexes`, for example. So only templates known to work are taken.
+    The triggerer resolves no references to XComs, and hangs on many templates, for example on `xcom_pull`
+    without one `map_indexes`. So only templates that are known to work are accepted.
     """
     from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
@@ -49,7 +49,7 @@ def _template_of(value: PlainXComArg) -> str | None:
     if getattr(value.operator, "is_mapped", False) or _in_mapped_group(value.operator):
         return None
     pull = f"ti.xcom_pull(task_ids={value.operator.task_id!r}, key={value.key!r}, map_indexes=-1, default='')"
-    return f"{{{{ {pull} }}}}"  # without its default, an XCom that is not there would be an id "None"
+    return f"{{{{ {pull} }}}}"  # without a default, a missing XCom would be the id "None"
 
 
 def _in_mapped_group(operator: Any) -> bool:

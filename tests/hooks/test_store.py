@@ -160,7 +160,7 @@ def _redacted(text: str) -> Any:
 
 class TestWithoutFernetKey:
     @pytest.mark.parametrize("key", ["", "{FERNET_KEY}"])
-    def test_the_token_stays_in_memory_and_that_is_told(
+    def test_the_token_stays_in_memory_and_the_log_says_so(
         self, key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", key)

@@ -28,7 +28,7 @@ def forget_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deduplication, "_memory", InMemoryStore())
 
 
-def test_another_process_knows_what_was_told(
+def test_another_process_knows_what_was_sent(
     telecom_simulator: Any, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     KyivstarSmsNotifier(msisdn=[NUMBER, OTHER])(in_worker())
@@ -82,7 +82,7 @@ def test_the_same_failure_is_suppressed_and_counted_once(telecom_simulator: Any,
     for run_id, attempt in (("a", 1), ("b", 1), ("b", 2), ("c", 1)):
         notifier(in_worker(run_id=run_id, try_number=attempt))
     time_machine.move_to("2026-11-21T09:01:00Z", tick=True)
-    notifier(in_worker(run_id="b", try_number=3))  # it has not been told yet
+    notifier(in_worker(run_id="b", try_number=3))  # it has not been sent yet
     assert " +1 more " in sent(telecom_simulator, "kyivstar_open_telecom")[-1]["text"]
 
 
@@ -151,7 +151,7 @@ def test_what_is_old_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["file", "open"])
-def test_where_no_lock_can_be_made_it_is_told_without(
+def test_where_no_lock_can_be_made_it_is_sent_without(
     telecom_simulator: Any, tmp_path: Any, wrong: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     import os

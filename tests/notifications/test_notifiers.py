@@ -1,4 +1,4 @@
-"""Every notifier, called both ways against the simulator: told once, and no failure of it ever shows."""
+"""Every notifier, called both ways against the simulator: each alert once, and errors only in the log."""
 
 from __future__ import annotations
 
@@ -75,24 +75,24 @@ def call_async(notifier: Any, context: Any) -> None:
 
 
 @pytest.fixture(params=[call_sync, call_async], ids=["sync", "async"])
-def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
+def notify(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Call a notifier as Airflow does."""
     found: Callable[..., None] = request.param
     return found
 
 
 @each_kind
-def test_a_failure_is_told_once(telecom_simulator: Any, tell: Any, case: Case, caplog: Any) -> None:
+def test_a_failure_is_sent_once(telecom_simulator: Any, notify: Any, case: Case, caplog: Any) -> None:
     notifier = case.kind(**case.to)
     for attempt in (1, 2, 3):
-        tell(notifier, in_worker(try_number=attempt))
+        notify(notifier, in_worker(try_number=attempt))
     assert len(sent(telecom_simulator, case.vendor, case.ledger)) == 1
     assert len(requests(telecom_simulator, case)) == 1
     assert caplog.text.count("sent before") == 2
 
 
 @each_kind
-def test_another_event_is_told_too(telecom_simulator: Any, case: Case) -> None:
+def test_another_event_is_sent_too(telecom_simulator: Any, case: Case) -> None:
     events = [
         in_worker(),
         in_worker(map_index=0),
@@ -115,8 +115,8 @@ def test_each_try_and_another_key_make_it_another(telecom_simulator: Any, case: 
     assert len(sent(telecom_simulator, case.vendor, case.ledger)) == 3
 
 
-def test_the_default_text_and_the_link(telecom_simulator: Any, tell: Any) -> None:
-    tell(KyivstarSmsNotifier(msisdn=NUMBER), in_worker())
+def test_the_default_text_and_the_link(telecom_simulator: Any, notify: Any) -> None:
+    notify(KyivstarSmsNotifier(msisdn=NUMBER), in_worker())
     (message,) = sent(telecom_simulator, "kyivstar_open_telecom")
     assert message["text"].startswith("Airflow: nightly.load failed (try 1) ")
     assert message["text"].endswith(f" {LINK}")
@@ -146,8 +146,8 @@ def test_unknown_names_are_empty(telecom_simulator: Any, text: str, context: Any
 
 
 @pytest.mark.parametrize("text", ["{{ broken", "{{ 1 / 0 }}", "{{ no.such() }}", "", "{{ '' }}"])
-def test_a_broken_text_gives_way_to_the_summary(telecom_simulator: Any, tell: Any, text: str) -> None:
-    tell(KetchUpViberNotifier(msisdn=NUMBER, text=text), in_worker())
+def test_a_broken_text_gives_way_to_the_summary(telecom_simulator: Any, notify: Any, text: str) -> None:
+    notify(KetchUpViberNotifier(msisdn=NUMBER, text=text), in_worker())
     assert sent(telecom_simulator, "ketchup_loyalty", "viber")[0]["text"] == f"{event_summary()} {LINK}"
 
 
@@ -173,8 +173,8 @@ def test_long_texts_are_cut(telecom_simulator: Any, case: Case, longest: int, le
 @pytest.mark.parametrize(
     "to", [[NUMBER, OTHER, "0670000200"], f"{NUMBER}, {OTHER}", "{{ ','.join(params.to) }}"]
 )
-def test_several_recipients_each_once(telecom_simulator: Any, tell: Any, to: Any) -> None:
-    tell(KetchUpSmsNotifier(msisdn=to), {**in_worker(), "params": {"to": [NUMBER, OTHER]}})
+def test_several_recipients_each_once(telecom_simulator: Any, notify: Any, to: Any) -> None:
+    notify(KetchUpSmsNotifier(msisdn=to), {**in_worker(), "params": {"to": [NUMBER, OTHER]}})
     assert [one["msisdn"] for one in sent(telecom_simulator, "ketchup_loyalty")] == [
         "380670000200",
         "380670000201",
@@ -187,15 +187,15 @@ def test_a_bad_recipient_does_not_keep_the_others_from_it(telecom_simulator: Any
     assert caplog.text.count("not sent: msisdn: ") == 2
 
 
-def test_of_too_many_recipients_the_first_are_told(telecom_simulator: Any, caplog: Any) -> None:
+def test_of_too_many_recipients_the_first_get_it(telecom_simulator: Any, caplog: Any) -> None:
     numbers = ", ".join(f"+3806700002{place:02}" for place in range(12))
     KetchUpSmsNotifier(msisdn="{{ params.to }}")({**in_worker(), "params": {"to": numbers}})
     assert len(sent(telecom_simulator, "ketchup_loyalty")) == 10
     assert "only the first 10 of 12 recipients" in caplog.text
 
 
-def test_the_calls_of_fmc_ring_the_right_phones(telecom_simulator: Any, tell: Any) -> None:
-    tell(KyivstarFmcCallNotifier(msisdn=NUMBER, calling_number="+380670000101"), in_worker())
+def test_the_calls_of_fmc_ring_the_right_phones(telecom_simulator: Any, notify: Any) -> None:
+    notify(KyivstarFmcCallNotifier(msisdn=NUMBER, calling_number="+380670000101"), in_worker())
     assert sent(telecom_simulator, "kyivstar_fmc", "call") == [
         {"calling": "0670000101", "called": "0670000200"}
     ]
@@ -238,7 +238,7 @@ def one_error(caplog: pytest.LogCaptureFixture) -> str:
 
 
 class TestFailures:
-    """Whatever happens, it is one line in the log. What was not sent may be told by the next callback."""
+    """Whatever happens, it is one line in the log. What was not sent may be sent by the next callback."""
 
     UNCLEAR = (
         "reset_before",
@@ -253,13 +253,13 @@ class TestFailures:
     @pytest.mark.parametrize("case", [case for case in CASES if case.vendor != "ketchup_loyalty"], ids=str)
     @pytest.mark.parametrize("fault", UNCLEAR)
     def test_an_unknown_outcome_is_not_sent_again(
-        self, telecom_simulator: Any, tell: Any, case: Case, fault: str, caplog: Any
+        self, telecom_simulator: Any, notify: Any, case: Case, fault: str, caplog: Any
     ) -> None:
         if case.vendor == "kyivstar_fmc" and fault == "garbage":
             fault = "html"  # the vendor answers nothing, so nothing is garbled
         telecom_simulator.fault(fault, case.vendor, path=case.path, times=9)
         for attempt in (1, 2):
-            tell(case.kind(**case.to), in_worker(try_number=attempt))
+            notify(case.kind(**case.to), in_worker(try_number=attempt))
         assert len(requests(telecom_simulator, case)) == 1
         assert "is not sent again: " in one_error(caplog)
 
@@ -267,13 +267,13 @@ class TestFailures:
         ("case", "fault", "count"),
         [
             *((CASES[1], fault, 4) for fault in ("reset_after", "garbage", "status")),
-            # Once, and under its key only when a look-up has shown that KetchUp takes the key.
+            # Once, and under its key only when a search has shown that KetchUp takes the key.
             *((CASES[2], fault, 1 + 4) for fault in ("reset_after", "garbage")),
             (CASES[2], "status", 1),
         ],
         ids=str,
     )
-    def test_a_keyed_message_is_repeated_under_its_key_and_then_left(
+    def test_a_message_with_a_key_is_repeated_under_its_key_and_then_left(
         self, telecom_simulator: Any, case: Case, fault: str, count: int, caplog: Any
     ) -> None:
         telecom_simulator.fault(fault, case.vendor, path=case.path, times=count)
@@ -284,57 +284,59 @@ class TestFailures:
         assert "is not sent again: " in one_error(caplog)
 
     @pytest.mark.parametrize("case", CASES[1:3], ids=str)
-    def test_a_keyed_message_survives_a_lost_answer(
-        self, telecom_simulator: Any, tell: Any, case: Case, caplog: Any
+    def test_a_message_with_a_key_survives_a_lost_answer(
+        self, telecom_simulator: Any, notify: Any, case: Case, caplog: Any
     ) -> None:
         telecom_simulator.fault("reset_after", case.vendor, path=case.path)
-        tell(case.kind(**case.to), in_worker())
+        notify(case.kind(**case.to), in_worker())
         assert len(requests(telecom_simulator, case)) == 2
         assert len(sent(telecom_simulator, case.vendor, case.ledger)) == 1
         assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
     @each_kind
-    def test_what_was_refused_may_be_told_by_the_next_callback(
-        self, telecom_simulator: Any, tell: Any, case: Case, caplog: Any
+    def test_what_was_refused_may_be_sent_by_the_next_callback(
+        self, telecom_simulator: Any, notify: Any, case: Case, caplog: Any
     ) -> None:
         telecom_simulator.fault(
             "status", case.vendor, path=case.path, status=301, headers={"location": "http://127.0.0.1:1/"}
         )
-        tell(case.kind(**case.to), in_worker())
+        notify(case.kind(**case.to), in_worker())
         assert " not sent: " in one_error(caplog)
-        tell(case.kind(**case.to), in_worker(try_number=2))
+        notify(case.kind(**case.to), in_worker(try_number=2))
         assert len(sent(telecom_simulator, case.vendor, case.ledger)) == 1
 
     @each_kind
-    def test_a_vendor_that_is_down(self, telecom_simulator: Any, tell: Any, case: Case, caplog: Any) -> None:
+    def test_a_vendor_that_is_down(
+        self, telecom_simulator: Any, notify: Any, case: Case, caplog: Any
+    ) -> None:
         with telecom_simulator.refusing():
-            tell(case.kind(**case.to), in_worker())
+            notify(case.kind(**case.to), in_worker())
         assert " not sent: " in caplog.text
-        tell(case.kind(**case.to), in_worker(try_number=2))
+        notify(case.kind(**case.to), in_worker(try_number=2))
         assert len(sent(telecom_simulator, case.vendor, case.ledger)) == 1
 
     @each_kind
-    def test_no_connection(self, tell: Any, case: Case, monkeypatch: Any, caplog: Any) -> None:
+    def test_no_connection(self, notify: Any, case: Case, monkeypatch: Any, caplog: Any) -> None:
         monkeypatch.delenv(f"AIRFLOW_CONN_{case.conn_type.upper()}_DEFAULT")
-        tell(case.kind(**case.to), in_worker())
+        notify(case.kind(**case.to), in_worker())
         assert "no alert sent" in caplog.text
 
     @each_kind
     def test_a_wrong_connection(
-        self, tell: Any, case: Case, monkeypatch: Any, caplog: Any, telecom_simulator: Any
+        self, notify: Any, case: Case, monkeypatch: Any, caplog: Any, telecom_simulator: Any
     ) -> None:
         fields = {**telecom_simulator.connection(case.conn_type), "conn_type": "http"}
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(fields))
-        tell(case.kind(**case.to, conn_id="other"), in_worker())
+        notify(case.kind(**case.to, conn_id="other"), in_worker())
         assert "must be of type" in caplog.text
 
     @each_kind
     def test_refused_credentials(
-        self, tell: Any, case: Case, monkeypatch: Any, caplog: Any, telecom_simulator: Any
+        self, notify: Any, case: Case, monkeypatch: Any, caplog: Any, telecom_simulator: Any
     ) -> None:
         fields = {**telecom_simulator.connection(case.conn_type), "password": "0" * 64}
         monkeypatch.setenv(f"AIRFLOW_CONN_{case.conn_type.upper()}_DEFAULT", json.dumps(fields))
-        tell(case.kind(**case.to), in_worker())
+        notify(case.kind(**case.to), in_worker())
         assert sent(telecom_simulator, case.vendor, case.ledger) == []
         assert " not sent: " in caplog.text
         assert "0" * 64 not in caplog.text
@@ -343,83 +345,83 @@ class TestFailures:
     @pytest.mark.parametrize(
         "to", ["", "{{ 1 / 0 }}", "{{ broken", "{{ no.such }}", "{{ none }}", "abc{{ '' }}"]
     )
-    def test_bad_recipients(self, tell: Any, case: Case, to: str, caplog: Any) -> None:
+    def test_bad_recipients(self, notify: Any, case: Case, to: str, caplog: Any) -> None:
         notifier = case.kind(**dict.fromkeys(case.to, to or "{{ '' }}"))
-        tell(notifier, in_worker())
+        notify(notifier, in_worker())
         assert " sent: " in one_error(caplog)
 
     @each_kind
-    def test_nonsense_in_the_context(self, tell: Any, case: Case, telecom_simulator: Any) -> None:
+    def test_nonsense_in_the_context(self, notify: Any, case: Case, telecom_simulator: Any) -> None:
         for context in ({}, {"ti": 1}, {"dag_run": "x"}, {"deadline": None}, {"ti": None, "reason": 3}):
-            tell(case.kind(**case.to), context)
+            notify(case.kind(**case.to), context)
         assert len(sent(telecom_simulator, case.vendor, case.ledger)) == 5
 
     @pytest.mark.parametrize(
-        ("case", "tell"),
+        ("case", "notify"),
         [*((case, call_sync) for case in CASES), (CASES[0], call_async)],
         ids=lambda value: getattr(value, "kind", value).__name__,
     )
     def test_a_slow_vendor(
-        self, telecom_simulator: Any, hook_for: Any, tell: Any, case: Case, caplog: Any
+        self, telecom_simulator: Any, hook_for: Any, notify: Any, case: Case, caplog: Any
     ) -> None:
         """Only the notifier's deadline ends the request: the connection would wait ten minutes."""
         hook_for(case.conn_type, timeout_read=600, **EXTRAS.get(case.conn_type, {}))
-        tell(case.kind(**case.to), in_worker(run_id="before"))  # imports, and has a token
+        notify(case.kind(**case.to), in_worker(run_id="before"))  # imports, and has a token
         telecom_simulator.state.requests.clear()
         telecom_simulator.fault("silence", case.vendor, path=case.path, times=9, seconds=3600)
-        tell(case.kind(**case.to, deadline_seconds=1), in_worker())
+        notify(case.kind(**case.to, deadline_seconds=1), in_worker())
         wait_for_notifiers()
         assert "is not sent again: " in caplog.text
         telecom_simulator.state.faults.clear()
-        tell(case.kind(**case.to), in_worker())
+        notify(case.kind(**case.to), in_worker())
         assert len(requests(telecom_simulator, case)) == 1
 
     @each_kind
-    def test_a_vendor_that_wants_us_to_wait(self, telecom_simulator: Any, tell: Any, case: Case) -> None:
+    def test_a_vendor_that_wants_us_to_wait(self, telecom_simulator: Any, notify: Any, case: Case) -> None:
         telecom_simulator.fault(
             "status", case.vendor, path=case.path, status=429, headers={"Retry-After": "299"}
         )
         began = time.monotonic()
-        tell(case.kind(**case.to, deadline_seconds=300), in_worker())
+        notify(case.kind(**case.to, deadline_seconds=300), in_worker())
         assert time.monotonic() - began < HANG_SECONDS
         assert len(requests(telecom_simulator, case)) == 1
 
     def test_airflow_does_not_answer(
-        self, telecom_simulator: Any, tell: Any, caplog: Any, mocker: MockerFixture
+        self, telecom_simulator: Any, notify: Any, caplog: Any, mocker: MockerFixture
     ) -> None:
         given_up, case = threading.Event(), CASES[0]
         mocker.patch("airflow.sdk.Variable.get", side_effect=lambda *_, **__: given_up.wait(HANG_SECONDS))
-        tell(case.kind(**case.to, deadline_seconds=1), in_worker())
+        notify(case.kind(**case.to, deadline_seconds=1), in_worker())
         given_up.set()
         assert "deadline_seconds have passed" in one_error(caplog)
         wait_for_notifiers()
         assert requests(telecom_simulator, case) == []
 
-    def test_an_account_without_money(self, telecom_simulator: Any, tell: Any, caplog: Any) -> None:
+    def test_an_account_without_money(self, telecom_simulator: Any, notify: Any, caplog: Any) -> None:
         from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 
         vendor_state = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState)
         vendor_state.balance, full = 0, vendor_state.balance
-        tell(KetchUpSmsNotifier(msisdn=NUMBER), in_worker())
+        notify(KetchUpSmsNotifier(msisdn=NUMBER), in_worker())
         assert "vendor code 8" in caplog.text
         vendor_state.balance = full
-        tell(KetchUpSmsNotifier(msisdn=NUMBER), in_worker())
+        notify(KetchUpSmsNotifier(msisdn=NUMBER), in_worker())
         assert len(sent(telecom_simulator, "ketchup_loyalty")) == 1
 
-    def test_a_recipient_that_viber_refuses(self, telecom_simulator: Any, tell: Any, caplog: Any) -> None:
-        tell(KetchUpViberNotifier(msisdn="+14155552671"), in_worker())
+    def test_a_recipient_that_viber_refuses(self, telecom_simulator: Any, notify: Any, caplog: Any) -> None:
+        notify(KetchUpViberNotifier(msisdn="+14155552671"), in_worker())
         assert sent(telecom_simulator, "ketchup_loyalty", "viber") == []
         assert " not sent: " in caplog.text
 
     def test_an_unknown_error_of_the_message_is_no_refusal(
-        self, telecom_simulator: Any, tell: Any, caplog: Any
+        self, telecom_simulator: Any, notify: Any, caplog: Any
     ) -> None:
         """Code 5 says nothing of whether it was sent: never twice."""
         body = '[{"error": 0, "messages": [{"error": 5}]}]'
         telecom_simulator.fault("body", "ketchup_loyalty", path="/viber/create", body=body)
-        tell(KetchUpViberNotifier(msisdn=NUMBER), in_worker())
+        notify(KetchUpViberNotifier(msisdn=NUMBER), in_worker())
         assert "is not sent again" in caplog.text
-        tell(KetchUpViberNotifier(msisdn=NUMBER), in_worker())
+        notify(KetchUpViberNotifier(msisdn=NUMBER), in_worker())
         assert sent(telecom_simulator, "ketchup_loyalty", "viber") == []
 
 

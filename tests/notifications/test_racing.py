@@ -20,7 +20,7 @@ PROCESSES, EACH = 4, 5
 
 
 class Race(NamedTuple):
-    """What all processes tell at the same time, and how much of it is to be sent."""
+    """What all processes send at the same time, and how much of it is to be sent."""
 
     name: str
     shared_runs: bool
@@ -28,7 +28,7 @@ class Race(NamedTuple):
     expected: int
 
 
-RACES = (Race("the same", True, 100, EACH), Race("a flood", False, 3, 3))
+RACES = (Race("the same", True, 100, EACH), Race("too many", False, 3, 3))
 pytestmark = pytest.mark.usefixtures("every_hook")
 
 

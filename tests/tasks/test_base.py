@@ -1,4 +1,4 @@
-"""What all operators share, shown on an unkeyed one: nothing twice, nothing silent, nothing shown."""
+"""What all operators share, tested with one that has no idempotency key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sms(hook_for: Callable[..., Any]) -> Callable[..., KyivstarSendSmsOperator]:
     hook_for("kyivstar_open_telecom")
 
     def make(**arguments: Any) -> KyivstarSendSmsOperator:
-        return KyivstarSendSmsOperator(**{"task_id": "tell", "msisdn": NUMBER, "text": TEXT, **arguments})
+        return KyivstarSendSmsOperator(**{"task_id": "send", "msisdn": NUMBER, "text": TEXT, **arguments})
 
     return make
 
@@ -119,7 +119,7 @@ def test_nothing_is_written_down_while_the_quota_is_used_up(telecom_simulator: A
     with pytest.raises(TelecomThrottledError) as caught:
         run.execute(operator)
     assert 3500 < (caught.value.retry_after or 0) <= 3600
-    assert (run.stores["tell"].texts, paid(telecom_simulator)) == ({}, 0)
+    assert (run.stores["send"].texts, paid(telecom_simulator)) == ({}, 0)
 
 
 def test_a_task_that_is_killed_while_it_waits_for_the_quota_has_sent_nothing(
@@ -136,7 +136,7 @@ def test_a_task_that_is_killed_while_it_waits_for_the_quota_has_sent_nothing(
     sleep, blocking._sleep = blocking._sleep, kill
     with pytest.raises(KeyboardInterrupt):
         run.execute(operator)
-    assert run.stores["tell"].texts == {}
+    assert run.stores["send"].texts == {}
     blocking._sleep = sleep
     telecom_simulator.state.vendor_state("kyivstar_open_telecom", VendorState).rate_limit = None
     operator.hook.account.limits._next_turn = 0  # the time has passed
@@ -156,7 +156,7 @@ def test_a_task_that_is_killed_while_it_fetches_a_token_has_sent_nothing(
     operator.hook._client().sync_transport._sleep = kill  # in the pause before the token is asked for again
     with pytest.raises(KeyboardInterrupt):
         run.execute(operator)
-    assert run.stores["tell"].texts == {}
+    assert run.stores["send"].texts == {}
 
 
 def test_a_changed_text_is_not_taken_for_the_one_that_was_sent(telecom_simulator: Any, sms: Any) -> None:
@@ -173,14 +173,14 @@ def test_airflow_stores_neither_number_nor_text(telecom_simulator: Any, sms: Any
 
     operator, run = sms(text="{{ params.what }}"), Run()
     run.execute(operator, params={"what": TEXT})
-    shown = str(_serialize_rendered_fields(operator)) + str(run.stores["tell"].texts)
+    shown = str(_serialize_rendered_fields(operator)) + str(run.stores["send"].texts)
     assert "0000200" not in shown
     assert "1234" not in shown
     assert telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")[0].facts["text"] == TEXT
 
 
 @pytest.mark.parametrize("lost", [0, 4])
-def test_a_keyed_sms_that_changes_between_tries_is_not_a_second_one(
+def test_an_sms_with_a_key_that_changes_between_tries_is_not_a_second_one(
     telecom_simulator: Any, hook_for: Callable[..., Any], lost: int
 ) -> None:
     """Another text, or another account, would not recognise the key; and nobody is forgotten."""
@@ -190,7 +190,7 @@ def test_a_keyed_sms_that_changes_between_tries_is_not_a_second_one(
     ) if lost else None
 
     def sms(number: str, text: str, **more: Any) -> Any:
-        return KetchUpSendSmsOperator(task_id="tell", msisdn=number, text=text, **more)
+        return KetchUpSendSmsOperator(task_id="send", msisdn=number, text=text, **more)
 
     run = Run()
     with suppress(TelecomUnknownError):
@@ -200,11 +200,13 @@ def test_a_keyed_sms_that_changes_between_tries_is_not_a_second_one(
             run.execute(sms(number, text))
     run.execute(sms(NUMBER, TEXT))
     run.execute(sms(OTHER, TEXT, dedupe_key="2"))
-    told = [effect.facts["msisdn"] for effect in telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")]
-    assert told == ["380670000200", "380670000201"]
+    recipients = [
+        effect.facts["msisdn"] for effect in telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")
+    ]
+    assert recipients == ["380670000200", "380670000201"]
 
 
-def test_a_keyed_sms_in_doubt_does_not_go_through_another_account(
+def test_an_sms_with_a_key_in_doubt_does_not_go_through_another_account(
     telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook_for("ketchup_loyalty")
@@ -212,7 +214,7 @@ def test_a_keyed_sms_in_doubt_does_not_go_through_another_account(
     telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/sms/create", times=4)
 
     def sms(conn_id: str | None = None) -> Any:
-        return KetchUpSendSmsOperator(task_id="tell", conn_id=conn_id, msisdn=NUMBER, text=TEXT)
+        return KetchUpSendSmsOperator(task_id="send", conn_id=conn_id, msisdn=NUMBER, text=TEXT)
 
     run = Run()
     with pytest.raises(TelecomUnknownError):
@@ -288,13 +290,13 @@ def test_a_row_that_failed_before_it_was_sent_moves_nobody_to_a_second_sms(
     assert paid(telecom_simulator) == 2
 
 
-def test_keyed_places_may_move(telecom_simulator: Any, hook_for: Callable[..., Any]) -> None:
+def test_places_with_keys_may_move(telecom_simulator: Any, hook_for: Callable[..., Any]) -> None:
     """Keys come from number and text: somebody in front moves all others, and each gets one."""
     hook_for("ketchup_loyalty")
     run, numbers = Run(), ["380670000201", "380670000202"]
 
     def at(place: int, number: str) -> dict[str, Any]:
-        operator = KetchUpSendSmsOperator(task_id="tell", msisdn=number, text=TEXT)
+        operator = KetchUpSendSmsOperator(task_id="send", msisdn=number, text=TEXT)
         found: dict[str, Any] = run.execute(operator, map_index=place)
         return found
 
@@ -302,8 +304,10 @@ def test_keyed_places_may_move(telecom_simulator: Any, hook_for: Callable[..., A
         assert not at(place, number)["known_before"]
     known = [at(place, number)["known_before"] for place, number in enumerate([NUMBER, *numbers])]
     assert known == [False, True, True]
-    told = [effect.facts["msisdn"] for effect in telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")]
-    assert sorted(told) == ["380670000200", *numbers]
+    recipients = [
+        effect.facts["msisdn"] for effect in telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")
+    ]
+    assert sorted(recipients) == ["380670000200", *numbers]
 
 
 @pytest.mark.parametrize("text", ["48151623", "380670000999"])
@@ -312,7 +316,7 @@ def test_a_text_of_digits_is_not_shown_either(sms: Any, text: str) -> None:
 
     operator, run = sms(text=text, dedupe_key=text), Run()
     run.execute(operator)
-    shown = str(_serialize_rendered_fields(operator)) + str(run.stores["tell"].texts)
+    shown = str(_serialize_rendered_fields(operator)) + str(run.stores["send"].texts)
     assert text[:5] not in shown
 
 
@@ -335,7 +339,7 @@ def test_a_dedupe_key_may_be_a_number(
     hook_for("ketchup_loyalty")
     vendor, run = operator.__module__.split(".")[2], Run()
     for key in ("", value, str(value)):
-        run.execute(operator(task_id="tell", msisdn=NUMBER, text=TEXT, dedupe_key=key))
+        run.execute(operator(task_id="send", msisdn=NUMBER, text=TEXT, dedupe_key=key))
     assert len(telecom_simulator.state.ledger.of(vendor, "sms")) == 2
 
 

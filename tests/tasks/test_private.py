@@ -31,7 +31,7 @@ from tests.running import Run
 NUMBER, TEXT = "380670000200", "Your code is 48151623"
 
 
-class Telling(JournaledOperator):
+class Sending(JournaledOperator):
     """An operator that returns what it was given."""
 
     vendor = VENDOR
@@ -120,7 +120,7 @@ def rendered(operator: Any, **context: Any) -> Any:
 
 
 def test_a_task_uses_them_and_shows_nothing() -> None:
-    assert rendered(Telling(task_id="tell", **GIVEN)) == [GIVEN[name] for name in Telling.private_fields]
+    assert rendered(Sending(task_id="send", **GIVEN)) == [GIVEN[name] for name in Sending.private_fields]
 
 
 def test_templates_are_rendered_first() -> None:
@@ -129,7 +129,7 @@ def test_templates_are_rendered_first() -> None:
         "text": "{{ params.text }}",
         "rows": {"a": "{{ params.to }}"},
     }
-    operator = Telling(task_id="tell", dedupe_key="{{ params.to }}", **templates)
+    operator = Sending(task_id="send", dedupe_key="{{ params.to }}", **templates)
     found = rendered(operator, params={"to": NUMBER, "text": TEXT})
     assert found == [[NUMBER], TEXT, {"a": NUMBER}]
     assert operator.reveal("dedupe_key") == NUMBER
@@ -143,20 +143,20 @@ def test_xcoms_are_rendered_first() -> None:
             return context
 
     with DAG("dag", schedule=None):
-        first = Telling(task_id="first")
-        operator = Telling(task_id="tell", msisdns=first.output)
+        first = Sending(task_id="first")
+        operator = Sending(task_id="send", msisdns=first.output)
     found = Resolving().execute(operator)
     assert found[0] == [NUMBER]
     assert hides(shown(operator))
 
 
 def test_a_second_rendering_changes_nothing() -> None:
-    operator = Telling(task_id="tell", **GIVEN)
+    operator = Sending(task_id="send", **GIVEN)
     assert rendered(operator) == rendered(operator)
 
 
 def test_what_is_public_is_shown() -> None:
-    operator = Telling(task_id="tell", conn_id="{{ params.conn }}")
+    operator = Sending(task_id="send", conn_id="{{ params.conn }}")
     rendered(operator, params={"conn": "mine"})
     fields = _serialize_rendered_fields(operator)
     assert fields["conn_id"] == "mine"
@@ -168,16 +168,16 @@ def test_what_is_public_is_shown() -> None:
 def test_a_mapped_task_shows_nothing_either(expanded: str) -> None:
     constant = {name: value for name, value in GIVEN.items() if name != expanded}
     with DAG("dag", schedule=None):
-        mapped = Telling.partial(task_id="tell", **constant).expand(**{expanded: [GIVEN[expanded]]})
+        mapped = Sending.partial(task_id="send", **constant).expand(**{expanded: [GIVEN[expanded]]})
     operator = unmapped(mapped)
-    assert isinstance(operator, Telling)
-    assert operator.execute({}) == [GIVEN[name] for name in Telling.private_fields]
+    assert isinstance(operator, Sending)
+    assert operator.execute({}) == [GIVEN[name] for name in Sending.private_fields]
     assert hides(shown(operator))
 
 
 def test_a_mapped_tasks_templates_are_rendered_first() -> None:
     with DAG("dag", schedule=None, params={"to": NUMBER, "text": TEXT}):
-        mapped = Telling.partial(task_id="tell", text="{{ params.text }}").expand_kwargs([
+        mapped = Sending.partial(task_id="send", text="{{ params.text }}").expand_kwargs([
             {"msisdns": ["{{ params.to }}"]}
         ])
     operator = unmapped(mapped)
@@ -264,6 +264,6 @@ def test_a_task_shows_the_path_of_its_recipients(hook_for: Callable[..., Any], t
 
 def test_a_copy_of_a_task_hides_as_well(hook_for: Callable[..., Any], telecom_simulator: Any) -> None:
     hook_for("kyivstar_open_telecom")
-    operator = copy.deepcopy(KyivstarSendSmsOperator(task_id="tell", msisdn=NUMBER, text=TEXT))
+    operator = copy.deepcopy(KyivstarSendSmsOperator(task_id="send", msisdn=NUMBER, text=TEXT))
     rendered(operator)
     assert telecom_simulator.state.ledger.of("kyivstar_open_telecom", "sms")[0].facts["text"] == TEXT

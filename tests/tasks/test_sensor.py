@@ -50,7 +50,7 @@ def waited(sensor: KetchUpSmsDeliveredSensor) -> Any:
 
 
 def timed_out(sensor: KetchUpSmsDeliveredSensor) -> Any:
-    """Wait too long: in the triggerer Airflow itself watches the time, and resumes the task to fail."""
+    """Wait too long: in the triggerer Airflow itself checks the time, and resumes the task to fail."""
     if sensor.deferrable:
         return sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
     return waited(sensor)

@@ -169,11 +169,11 @@ def test_a_group_that_is_not_mapped_does_no_harm(dag: DAG) -> None:
 
 def test_the_result_of_a_decorated_task(dag: DAG) -> None:
     @task
-    def tell() -> str:
+    def send() -> str:
         return ID
 
-    wait(tell())
-    assert in_the_triggerer(dag, xcoms={("tell", "return_value"): ID}).message_id == ID  # type: ignore[attr-defined]
+    wait(send())
+    assert in_the_triggerer(dag, xcoms={("send", "return_value"): ID}).message_id == ID  # type: ignore[attr-defined]
 
 
 # What is built.

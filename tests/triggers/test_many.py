@@ -45,7 +45,7 @@ def test_many_triggers_share_a_token_and_connections(
     telecom_simulator.state.requests.clear()
     telecom_simulator.state.set_transition(
         "kyivstar_open_telecom.sms", "after_polls", MANY // 2
-    )  # two stages: after 200 looks
+    )  # two stages: after 200 polls
     connections: list[int] = []
 
     async def count_connections() -> None:
@@ -152,7 +152,7 @@ def test_cancelled_while_it_begins_it_leaves_nothing(hook_for: Callable[..., Any
 
 
 def ends_without_a_warning(triggerer: Callable[[], Any]) -> None:
-    """Run it, then look for sessions and sockets that nobody closed."""
+    """Run it, then search for sessions and sockets that nobody closed."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         asyncio.run(triggerer())
