@@ -161,7 +161,8 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         """Return the selected bills. Raises TelecomInputError if one does not exist."""
         from airflow_provider_telecom.vendors.novaconnect.bills import bills_of_period, day_added
 
-        bounds = None if self.start is None else self._bounds()
+        start, end = self.start, self.end
+        bounds = None if start is None or end is None else arguments.day_range(start, end)
         ids = None if self.bill_ids is None else arguments.rendered_nonempty_ids("bill_ids", self.bill_ids)
         period = None if self.period is None else non_blank("period", self.period)
         bills = {bill.id: bill for bill in self.hook.all_bills()}
@@ -175,12 +176,6 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         if not bills:
             raise TelecomInputError("newest", "there are no bills")
         return [max(bills.values(), key=lambda bill: (day_added(bill), bill.added, bill.id))]
-
-    def _bounds(self) -> tuple[date, date]:
-        first, last = arguments.day("start", self.start), arguments.day("end", self.end)  # type: ignore[arg-type]
-        if last < first:
-            raise TelecomInputError("end", "must not be before start")
-        return first, last
 
     def _usage_days(self, bill: Bill, bills: int) -> tuple[date, date]:
         """Return the first and last day of a bill's usage. Raises TelecomInputError."""

@@ -186,9 +186,7 @@ def interval(
     start: date | str, end: date | str, names: tuple[str, str] = ("start", "end")
 ) -> tuple[date, date]:
     """Return the first and last day of an interval that is over. Raises TelecomInputError."""
-    first, last = arguments.day(names[0], start), arguments.day(names[1], end)
-    if last < first:
-        raise TelecomInputError(names[1], f"must not be before {names[0]}")
+    first, last = arguments.day_range(start, end, names)
     if last >= today():
         raise TelecomInputError(names[1], "must be before today (UTC): a day's data appears the next night")
     if last - first >= MAX_DAYS * _DAY:

@@ -12,6 +12,7 @@ from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputErro
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.novaconnect.plan import (
     Plan,
+    SimsResult,
     check_select,
     find_sims,
     make_plan,
@@ -146,7 +147,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         if all(value is None or is_literal(value) for value in values):
             self._operation()
 
-    def _send(self, plan: Plan, url: str | None, key: str | None) -> dict[str, Any]:
+    def _send(self, plan: Plan, url: str | None, key: str | None) -> SimsResult:
         """Send the operation and return the result. If the vendor refuses it, no webhook will come."""
         try:
             return plan.outcome(self._operation().send(self.hook, plan.sim_ids, url), key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -25,7 +25,7 @@ _GONE = "it is no longer in the list of SIMs"
 _MOVED = "somebody else has changed it since the first try"
 
 
-def check_select(select: Any) -> Mapping[str, Any]:
+def check_select(select: object) -> Mapping[str, Any]:
     """Return a selection of SIMs. Raises TelecomInputError."""
     if not isinstance(select, Mapping) or not select:
         raise TelecomInputError("select", f"must name at least one of {', '.join(SELECTABLE)}")
@@ -54,7 +54,7 @@ def select_sims(hook: NovaConnectHook, select: Mapping[str, Any]) -> list[Sim]:
     ]
 
 
-def _fits(sim: Sim, wanted: Mapping[str, Any]) -> bool:
+def _fits(sim: Sim, wanted: Mapping[str, object]) -> bool:
     """Whether a SIM matches the filters, even if the vendor ignores them: no other SIM may be changed."""
     facts = {"profile": sim.profile, "blocked": sim.block != "n", "msu_block": sim.block == "m"}
     return all(facts[name] == value for name, value in wanted.items() if name in facts)
@@ -77,6 +77,23 @@ def find_sims(hook: NovaConnectHook, sim_ids: Sequence[int]) -> tuple[list[Sim],
     return [found[one] for one in sim_ids if one in found], [one for one in sim_ids if one not in found]
 
 
+class SkippedSim(TypedDict):
+    """A SIM that was not changed, and why."""
+
+    sim_id: int
+    reason: str
+
+
+class SimsResult(TypedDict):
+    """The result for each SIM: the XCom of the task."""
+
+    queue_id: str | None
+    callback_key: str | None
+    changed: list[int]
+    unchanged: list[int]
+    skipped: list[SkippedSim]
+
+
 @dataclass
 class Plan:
     """What is left to do. It is JSON that the journal stores before anything is sent.
@@ -88,7 +105,7 @@ class Plan:
     before: dict[str, str] = field(default_factory=dict)
     changed: list[int] = field(default_factory=list)
     unchanged: list[int] = field(default_factory=list)
-    skipped: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[SkippedSim] = field(default_factory=list)
 
     @property
     def sim_ids(self) -> list[int]:
@@ -96,12 +113,12 @@ class Plan:
         return sorted(map(int, self.before))
 
     @property
-    def intent(self) -> dict[str, Any]:
+    def intent(self) -> Facts:
         """What the journal stores until the operation is done."""
         return {"before": self.before, "unchanged": self.unchanged, "skipped": self.skipped}
 
-    def outcome(self, queue_id: str | None, callback_key: str | None = None) -> dict[str, Any]:
-        """Return the result for each SIM: the XCom of the task."""
+    def outcome(self, queue_id: str | None, callback_key: str | None = None) -> SimsResult:
+        """Return the result for each SIM."""
         return {
             "queue_id": queue_id,
             "callback_key": callback_key,

@@ -6,12 +6,12 @@ import itertools
 import random
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from airflow_provider_telecom.simulator.novaconnect.models import (
     Action,
     Bill,
     Group,
+    JsonObject,
     Queue,
     Session,
     Sim,
@@ -37,10 +37,10 @@ class VendorData:
         self.switches = simulator.switches("novaconnect")
         self.max_rows = sys.maxsize
         self.utc_offset = 0
-        self.after_pages: list[Callable[[], Any]] = []
-        self.last_report: dict[str, Any] = {}
+        self.after_pages: list[Callable[[], object]] = []
+        self.last_report: JsonObject = {}
         self.transcripts: dict[int, bytes] = {}
-        self.company: dict[str, Any] = {}
+        self.company: JsonObject = {}
         self.sims: dict[int, Sim] = {}
         self.groups: dict[int, Group] = {}
         self.users: dict[int, User] = {}
@@ -53,7 +53,7 @@ class VendorData:
         """Return the simulator's time in Unix seconds."""
         return int(self.simulator.clock.now().timestamp())
 
-    def record(self, kind: str, **facts: Any) -> Effect:
+    def record(self, kind: str, **facts: object) -> Effect:
         """Write an effect of NovaConnect into the simulator's ledger."""
         return self.simulator.record("novaconnect", kind, **facts)
 
@@ -63,11 +63,11 @@ class VendorData:
         sender: WebhookSender = self.simulator.vendor_state("webhook_sender", WebhookSender)
         return sender
 
-    def post(self, url: str, body: dict[str, Any]) -> None:
+    def post(self, url: str, body: JsonObject) -> None:
         """Post a body to an address."""
         self.webhook_sender.post(url, body)
 
-    def show_sim(self, sim: Sim) -> dict[str, Any]:
+    def show_sim(self, sim: Sim) -> JsonObject:
         """Return a SIM's JSON object in the form that the switches choose."""
         return sim.shown(self.groups, self.switches)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 from airflow_provider_telecom.simulator import fields
 from airflow_provider_telecom.simulator.fields import Fault, Field, between, is_filled_text, matches
@@ -33,17 +32,17 @@ def check(body: Mapping[str, object], allowed: Mapping[str, Field]) -> None:
     fields.check(body, allowed, lambda fault, path: RefusedError(400, _REASONS[fault], path))
 
 
-def is_ids(value: Any) -> bool:
+def is_ids(value: object) -> bool:
     """Return whether it is an array of integer ids, possibly empty."""
     return isinstance(value, list) and all(map(is_int, value))
 
 
-def is_filled_ids(value: Any) -> bool:
+def is_filled_ids(value: object) -> bool:
     """Return whether it is an array of at least one integer id."""
     return is_ids(value) and bool(value)
 
 
-def is_names(value: Any) -> bool:
+def is_names(value: object) -> bool:
     """Return whether it is an array of names, possibly empty."""
     return isinstance(value, list) and all(map(is_filled_text, value))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from airflow_provider_telecom.simulator.fields import Field, is_filled_text, is_object, is_text
 from airflow_provider_telecom.simulator.novaconnect.fields import REQUIRED_PAGES, is_int, optional
+from airflow_provider_telecom.simulator.novaconnect.models import JsonObject
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
 from airflow_provider_telecom.simulator.novaconnect.responses import find
 
@@ -15,19 +15,19 @@ _NAME = {"name": Field(is_filled_text)}
 _FILTER = {"filter": optional(is_object, inner={"name": optional(is_text)})}
 
 
-def group_list(call: Call) -> dict[str, Any]:
+def group_list(call: Call) -> JsonObject:
     """Answer group/list: all groups whose name contains `filter.name`, ignoring case."""
     part = call.body.get("filter", {}).get("name", "").casefold()
     found = [group for group in call.state.groups.values() if part in group.name.casefold()]
     return listing(call, found, asdict, len(call.state.groups))
 
 
-def group_create(call: Call) -> dict[str, Any]:
+def group_create(call: Call) -> JsonObject:
     """Answer group/create. A second group of the same name is possible."""
     return item(asdict(call.state.create_group(call.body["name"])))
 
 
-def group_edit(call: Call) -> dict[str, Any]:
+def group_edit(call: Call) -> JsonObject:
     """Answer group/edit: another name."""
     group = find(call.state.groups, call.body["id"], "id")
     group.name = call.body["name"]
@@ -35,7 +35,7 @@ def group_edit(call: Call) -> dict[str, Any]:
     return item(asdict(group))
 
 
-def group_remove(call: Call) -> dict[str, Any]:
+def group_remove(call: Call) -> JsonObject:
     """Answer group/remove: its SIMs stay and lose the group."""
     group = find(call.state.groups, call.body["id"], "id")
     del call.state.groups[group.id]

@@ -10,6 +10,7 @@ from airflow_provider_telecom.simulator.state import Progression
 from airflow_provider_telecom.simulator.switches import Switches
 
 ADMIN, PLAIN = "admin", "user"
+JsonObject = dict[str, Any]
 
 
 @dataclass
@@ -34,7 +35,7 @@ class User:
     role: str = PLAIN
     active: bool = True
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> JsonObject:
         """Return the document's user object, which holds no password."""
         return {name: value for name, value in asdict(self).items() if name != "password"}
 
@@ -79,7 +80,7 @@ class Sim:
     comment: str | None = None
     groups: list[int] = field(default_factory=list)
 
-    def shown(self, groups: Mapping[int, Group], switches: Switches) -> dict[str, Any]:
+    def shown(self, groups: Mapping[int, Group], switches: Switches) -> JsonObject:
         """Return the document's SIM object. Two switches change its types."""
         shown = asdict(self)
         shown["groups"] = [{"id": one, "name": groups[one].name} for one in self.groups if one in groups]
@@ -108,7 +109,7 @@ class Bill:
     currency: str = "KZT"
     charges: dict[int, int] = field(default_factory=dict)
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> JsonObject:
         """Return the document's bill object."""
         shown = {name: value for name, value in asdict(self).items() if name != "charges"}
         return {**shown, "valute_cost": round(self.cost * self.valute_course, 2)}
@@ -148,7 +149,7 @@ class Queue:
     id: str
     code: str
     sims: list[int]
-    params: dict[str, Any]
+    params: JsonObject
     user: User
     added: int
     progression: Progression

@@ -8,15 +8,13 @@ failure, which leaves the rest of the queue alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from airflow_provider_telecom.simulator.novaconnect.data import VendorData
-from airflow_provider_telecom.simulator.novaconnect.models import Action, Limit, Sim, Tariff
+from airflow_provider_telecom.simulator.novaconnect.models import Action, JsonObject, Limit, Sim, Tariff
 
 CHANGE_LOCK_SECONDS = 30 * 86400
 
-Facts = dict[str, Any]
-Operation = Callable[[VendorData, Sim, dict[str, Any]], Facts | None]
+Operation = Callable[[VendorData, Sim, JsonObject], JsonObject | None]
 
 
 class NotApplicableError(Exception):
@@ -28,7 +26,7 @@ def _require_profile(profile: str, sim: Sim) -> None:
         raise NotApplicableError(sim.profile)
 
 
-def block(data: VendorData, sim: Sim, params: Facts) -> Facts | None:
+def block(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject | None:
     """Put the voluntary block on a SIM that has none."""
     if sim.block == "u":
         return None
@@ -39,7 +37,7 @@ def block(data: VendorData, sim: Sim, params: Facts) -> Facts | None:
     return {}
 
 
-def unblock(data: VendorData, sim: Sim, params: Facts) -> Facts | None:
+def unblock(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject | None:
     """Lift the voluntary block, and no other."""
     if sim.block == "n":
         return None
@@ -49,24 +47,24 @@ def unblock(data: VendorData, sim: Sim, params: Facts) -> Facts | None:
     return {}
 
 
-def disconnect(data: VendorData, sim: Sim, params: Facts) -> Facts:
+def disconnect(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
     """Drop the SIM from the network."""
     return {}
 
 
-def ping(data: VendorData, sim: Sim, params: Facts) -> Facts:
+def ping(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
     """Send an SMS with the text PING to a TD SIM."""
     return sms(data, sim, {"text": "PING"})
 
 
-def sms(data: VendorData, sim: Sim, params: Facts) -> Facts:
+def sms(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
     """Send an SMS to a TD SIM; the report shows it from the next day."""
     _require_profile("TD", sim)
     data.actions.append(Action(next(data.ids), sim.id, data.now(), "in_sms", sim.number, 0.0))
     return {"text": params["text"]}
 
 
-def limit(data: VendorData, sim: Sim, params: Facts) -> Facts:
+def limit(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
     """Set or lift the monthly limit of a TC SIM, in megabytes."""
     _require_profile("TC", sim)
     value = params["value"] if params["type"] == "month1" else None
@@ -76,7 +74,7 @@ def limit(data: VendorData, sim: Sim, params: Facts) -> Facts:
     return {"type": params["type"], "limit_mb": params["value"]}
 
 
-def tariff(data: VendorData, sim: Sim, params: Facts) -> Facts:
+def tariff(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
     """Change a TD SIM's package (in kilobytes), and lock its tariff against the next change."""
     _require_profile("TD", sim)
     now, auto, world = data.now(), params["auto_package"], params.get("all_world", False)
@@ -88,7 +86,7 @@ def tariff(data: VendorData, sim: Sim, params: Facts) -> Facts:
     return {"package_kb": params["value"], "auto_package": auto, "all_world": world}
 
 
-def repackage(data: VendorData, sim: Sim, params: Facts) -> Facts:
+def repackage(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
     """Buy a TD SIM's package anew; this lifts the block of a package that ran out."""
     _require_profile("TD", sim)
     now = data.now()
@@ -98,13 +96,13 @@ def repackage(data: VendorData, sim: Sim, params: Facts) -> Facts:
     return {"package_mb": sim.limit.value}
 
 
-def rename(data: VendorData, sim: Sim, params: Facts) -> Facts:
+def rename(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
     """Give the SIM another name."""
     sim.name = params["name"]
     return {"name": sim.name}
 
 
-def group(data: VendorData, sim: Sim, params: Facts) -> Facts:
+def group(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
     """Make these the SIM's groups, or add them to those it has."""
     kept = sim.groups if data.switches.on("groups_added") else []
     sim.groups = [one for one in dict.fromkeys([*kept, *params["groups"]]) if one in data.groups]

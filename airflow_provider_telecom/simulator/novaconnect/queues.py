@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from airflow_provider_telecom.simulator.novaconnect.data import VendorData
-from airflow_provider_telecom.simulator.novaconnect.models import Queue, User
+from airflow_provider_telecom.simulator.novaconnect.models import JsonObject, Queue, User
 from airflow_provider_telecom.simulator.novaconnect.operations import OPERATIONS, NotApplicableError
 from airflow_provider_telecom.simulator.novaconnect.webhooks import queue_body
 
@@ -16,7 +15,7 @@ _PROGRESS_REPORTS = 4
 
 
 def enqueue(
-    data: VendorData, code: str, sims: list[int], params: dict[str, Any], user: User, callback_url: str | None
+    data: VendorData, code: str, sims: list[int], params: JsonObject, user: User, callback_url: str | None
 ) -> Queue:
     """Queue an operation for SIMs. Immediate transitions have happened when this returns."""
     stages = [str(done) for done in range(len(sims) + 1)]

@@ -20,7 +20,7 @@ from airflow_provider_telecom.simulator.novaconnect.fields import (
     is_names,
     optional,
 )
-from airflow_provider_telecom.simulator.novaconnect.models import Action, Session
+from airflow_provider_telecom.simulator.novaconnect.models import Action, JsonObject, Session
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, cut
 from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError, find
 
@@ -33,26 +33,24 @@ _FIELDS = {
 }
 
 
-def report_sessions(call: Call) -> dict[str, Any]:
+def report_sessions(call: Call) -> JsonObject:
     """Answer report/sessions: the data sessions that began in the window."""
     return _report(call, [(one.start, one.sid, one) for one in call.state.sessions], _session_row)
 
 
-def report_day(call: Call) -> dict[str, Any]:
+def report_day(call: Call) -> JsonObject:
     """Answer report/day: each session's traffic of each day, so one `sid` may be on several days."""
     offset = call.state.utc_offset
     rows = [(day, one.sid, part) for one in call.state.sessions for day, part in _days(one, offset)]
     return _report(call, rows, _day_row)
 
 
-def report_call_sms(call: Call) -> dict[str, Any]:
+def report_call_sms(call: Call) -> JsonObject:
     """Answer report/call_sms: calls, messages and USSD requests."""
     return _report(call, [(one.date, one.sid, one) for one in call.state.actions], _fields)
 
 
-def _report(
-    call: Call, rows: list[tuple[int, int, Any]], show: Callable[[Any], dict[str, Any]]
-) -> dict[str, Any]:
+def _report(call: Call, rows: list[tuple[int, int, Any]], show: Callable[[Any], JsonObject]) -> JsonObject:
     call.state.last_report = call.body
     start, end = _window(call)
     sims = _selected(call)
@@ -118,20 +116,20 @@ def _days(session: Session, offset: int) -> Iterator[tuple[int, Session]]:
         start = end
 
 
-def _session_row(session: Session) -> dict[str, Any]:
+def _session_row(session: Session) -> JsonObject:
     return {**_fields(session), "value": str(session.value)}
 
 
-def _day_row(session: Session) -> dict[str, Any]:
+def _day_row(session: Session) -> JsonObject:
     row = {"sid": session.sid, "day": session.start, "session_cost": session.session_cost}
     return {**row, "value": str(session.value)}
 
 
-def _fields(record: Session | Action) -> dict[str, Any]:
+def _fields(record: Session | Action) -> JsonObject:
     return {name: value for name, value in vars(record).items() if name != "sim"}
 
 
-def _of_sim(call: Call, sim_id: int) -> dict[str, Any]:
+def _of_sim(call: Call, sim_id: int) -> JsonObject:
     sim = call.state.sims[sim_id]
     return {"id": sim.id, "original_number": sim.number, "iccid": sim.iccid, "name": sim.name}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_telecom.simulator.fields import Field
 from airflow_provider_telecom.simulator.novaconnect.data import VendorData
-from airflow_provider_telecom.simulator.novaconnect.models import User
+from airflow_provider_telecom.simulator.novaconnect.models import JsonObject, User
 from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError
 
 DEFAULT_SIZE = 20
@@ -22,19 +22,19 @@ class Call:
 
     state: VendorData
     user: User
-    body: dict[str, Any]
+    body: JsonObject
 
 
 @dataclass(frozen=True)
 class Method:
     """A method of the API. `answer` returns the fields of the envelope besides `code` and `message`."""
 
-    answer: Callable[[Call], dict[str, Any]]
+    answer: Callable[[Call], JsonObject]
     fields: Mapping[str, Field]
     admin: bool = False
 
 
-def item(thing: dict[str, Any]) -> dict[str, Any]:
+def item(thing: JsonObject) -> JsonObject:
     """Return the fields of a response about one object."""
     return {"result": {"item": thing}}
 
@@ -55,8 +55,8 @@ def cut(call: Call, things: Sequence[Any]) -> list[Any]:
 
 
 def listing(
-    call: Call, things: Sequence[Any], show: Callable[[Any], dict[str, Any]], whole: int | None = None
-) -> dict[str, Any]:
+    call: Call, things: Sequence[Any], show: Callable[[Any], JsonObject], whole: int | None = None
+) -> JsonObject:
     """Return a page of things, with `count` of this page and `all_count` of all that match, or of all."""
     items = [show(thing) for thing in cut(call, things)]
     counts_whole = whole is not None and call.state.switches["all_count"] == "whole"

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.novaconnect import billing, bills, groups, reports, sims, users
 from airflow_provider_telecom.simulator.novaconnect.fields import check
-from airflow_provider_telecom.simulator.novaconnect.models import ADMIN, User
+from airflow_provider_telecom.simulator.novaconnect.models import ADMIN, JsonObject, User
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method
 from airflow_provider_telecom.simulator.novaconnect.responses import LANGS, RefusedError, find, message
 from airflow_provider_telecom.simulator.novaconnect.seed import ADMIN_ID, PLAIN_ID
@@ -123,7 +123,7 @@ def _authenticate(state: VendorState, request: Request, token: str, parameters: 
     return user
 
 
-def _body(request: Request, raw: bytes) -> dict[str, Any]:
+def _body(request: Request, raw: bytes) -> JsonObject:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise RefusedError(400, "not_json", "Content-Type")
     try:
@@ -140,7 +140,7 @@ def _lang(request: Request) -> str:
     return lang if lang in LANGS else "ru"
 
 
-def _accepted(state: VendorState, request: Request, answer: dict[str, Any]) -> Response:
+def _accepted(state: VendorState, request: Request, answer: JsonObject) -> Response:
     if state.switches.on("flat"):
         result = answer.pop("result", {})
         answer |= result

@@ -17,7 +17,7 @@ from airflow_provider_telecom.simulator.novaconnect.fields import (
     is_url,
     optional,
 )
-from airflow_provider_telecom.simulator.novaconnect.models import Sim
+from airflow_provider_telecom.simulator.novaconnect.models import JsonObject, Sim
 from airflow_provider_telecom.simulator.novaconnect.queues import enqueue
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
 from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError, find
@@ -47,7 +47,7 @@ _TARIFF = {
 }
 
 
-def sim_list(call: Call) -> dict[str, Any]:
+def sim_list(call: Call) -> JsonObject:
     """Answer sim/list: filtered, sorted, in pages; `all_count` counts the SIMs that match the filter."""
     wanted = call.body.get("filter", {})
     found = [sim for sim in call.state.sims.values() if _passes(sim, wanted)]
@@ -56,7 +56,7 @@ def sim_list(call: Call) -> dict[str, Any]:
     return listing(call, found, call.state.show_sim, len(call.state.sims))
 
 
-def _passes(sim: Sim, wanted: Mapping[str, Any]) -> bool:
+def _passes(sim: Sim, wanted: JsonObject) -> bool:
     return (
         wanted.get("profile", sim.profile) == sim.profile
         and wanted.get("msu_block", sim.block == "m") == (sim.block == "m")
@@ -75,7 +75,7 @@ def _sort_key(value: Any) -> tuple[bool, Any]:
     return value is None, 0 if value is None else value
 
 
-def sim_edit(call: Call) -> dict[str, Any]:
+def sim_edit(call: Call) -> JsonObject:
     """Answer sim/edit: another name, at once or by a queue. By the document it has no webhook."""
     sim = find(call.state.sims, call.body["id"], "id")
     if call.state.switches.on("rename_queued"):
@@ -85,7 +85,7 @@ def sim_edit(call: Call) -> dict[str, Any]:
     return item({"id": sim.id, "name": sim.name})
 
 
-def sim_group(call: Call) -> dict[str, Any]:
+def sim_group(call: Call) -> JsonObject:
     """Answer sim/group: queue the groups; those of `new_group` that do not exist are created now."""
     if "group" not in call.body and "new_group" not in call.body:
         raise RefusedError(400, "missing_field", "group")
@@ -103,13 +103,13 @@ def _group_id(call: Call, name: str) -> int:
     return call.state.create_group(name).id
 
 
-def _enqueue(call: Call, code: str, params: dict[str, Any]) -> dict[str, Any]:
+def _enqueue(call: Call, code: str, params: JsonObject) -> JsonObject:
     for one in call.body["items"]:
         find(call.state.sims, one, "items")
     return _queue(call, code, call.body["items"], params)
 
 
-def _queue(call: Call, code: str, sims: list[int], params: dict[str, Any]) -> dict[str, Any]:
+def _queue(call: Call, code: str, sims: list[int], params: JsonObject) -> JsonObject:
     queue = enqueue(call.state, code, sims, params, call.user, call.body.get("callbackUrl"))
     return item({"queue_id": queue.id})
 

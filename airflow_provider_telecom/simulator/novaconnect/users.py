@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow_provider_telecom.simulator.fields import Field, is_filled_text, one_of
 from airflow_provider_telecom.simulator.novaconnect.fields import (
     REQUIRED_PAGES,
@@ -14,7 +12,7 @@ from airflow_provider_telecom.simulator.novaconnect.fields import (
     is_phone,
     optional,
 )
-from airflow_provider_telecom.simulator.novaconnect.models import ADMIN, PLAIN, User
+from airflow_provider_telecom.simulator.novaconnect.models import ADMIN, PLAIN, JsonObject, User
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
 from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError, find
 
@@ -38,22 +36,22 @@ _CREATE = {
 _EDIT = {"id": optional(is_int), **_SELF, "phone": optional(is_phone), **_OTHERS}
 
 
-def company_get(call: Call) -> dict[str, Any]:
+def company_get(call: Call) -> JsonObject:
     """Answer company/get."""
     return item(dict(call.state.company))
 
 
-def user_get(call: Call) -> dict[str, Any]:
+def user_get(call: Call) -> JsonObject:
     """Answer user/get: the user of the token."""
     return {"count": 1, "all_count": 1, **item(call.user.shown())}
 
 
-def user_list(call: Call) -> dict[str, Any]:
+def user_list(call: Call) -> JsonObject:
     """Answer user/list."""
     return listing(call, list(call.state.users.values()), User.shown)
 
 
-def user_create(call: Call) -> dict[str, Any]:
+def user_create(call: Call) -> JsonObject:
     """Answer user/create; with `send` the registration data are mailed."""
     facts = dict(call.body)
     send = facts.pop("send", False)
@@ -65,7 +63,7 @@ def user_create(call: Call) -> dict[str, Any]:
     return item(user.shown())
 
 
-def user_edit(call: Call) -> dict[str, Any]:
+def user_edit(call: Call) -> JsonObject:
     """Answer user/edit: the token's user, or another user if the token's user is an administrator.
 
     Without `id` it is the token's user. Their own password, role and activity cannot be changed here.
@@ -81,7 +79,7 @@ def user_edit(call: Call) -> dict[str, Any]:
     return item(user.shown())
 
 
-def _refuse_edit(call: Call, user: User, changes: dict[str, Any]) -> None:
+def _refuse_edit(call: Call, user: User, changes: JsonObject) -> None:
     if user is not call.user and call.user.role != ADMIN:
         raise RefusedError(403, "admin_only")
     for name in changes:
@@ -96,7 +94,7 @@ def _refuse_taken(call: Call, email: str) -> None:
         raise RefusedError(400, "email_taken", "email")
 
 
-def user_password(call: Call) -> dict[str, Any]:
+def user_password(call: Call) -> JsonObject:
     """Answer user/password: a new password for the token's user, who has to know the old one."""
     if call.body["old_password"] != call.user.password:
         raise RefusedError(400, "wrong_password", "old_password")
@@ -105,7 +103,7 @@ def user_password(call: Call) -> dict[str, Any]:
     return item(call.user.shown())
 
 
-def user_remove(call: Call) -> dict[str, Any]:
+def user_remove(call: Call) -> JsonObject:
     """Answer user/remove: any user except the token's."""
     user = find(call.state.users, call.body["id"], "id")
     if user is call.user:

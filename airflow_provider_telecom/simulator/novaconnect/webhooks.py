@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from airflow_provider_telecom.simulator.novaconnect.billing import bill_pdf
 from airflow_provider_telecom.simulator.novaconnect.data import VendorData
-from airflow_provider_telecom.simulator.novaconnect.models import Bill, Queue
+from airflow_provider_telecom.simulator.novaconnect.models import Bill, JsonObject, Queue
 
 SIM_NOTICES = {"msu_lock": "m", "package_empty": "p"}
 BILL_NOTICES = ("generate_bill", "unpaid_bill_3", "unpaid_bill_5", "unpaid_bill_6")
 
 
-def queue_body(data: VendorData, queue: Queue) -> dict[str, Any]:
+def queue_body(data: VendorData, queue: Queue) -> JsonObject:
     """Return the documented body for the present state of a queue.
 
     With the switch `single_item`, `items` is the object of the SIM that was processed last.
@@ -35,12 +34,12 @@ def queue_body(data: VendorData, queue: Queue) -> dict[str, Any]:
     }
 
 
-def _queued_sim(data: VendorData, queue: Queue, place: int) -> dict[str, Any]:
+def _queued_sim(data: VendorData, queue: Queue, place: int) -> JsonObject:
     status = queue.statuses[place] if place < len(queue.statuses) else "wait"
     return {**data.show_sim(data.sims[queue.sims[place]]), "queue_status": status}
 
 
-def _status(data: VendorData, queue: Queue) -> dict[str, Any]:
+def _status(data: VendorData, queue: Queue) -> JsonObject:
     count, process = len(queue.sims), len(queue.statuses)
     status = {"count": count, "process": process, "percentage": 100 * process // count}
     if data.switches.on("count_object"):
@@ -48,7 +47,7 @@ def _status(data: VendorData, queue: Queue) -> dict[str, Any]:
     return status
 
 
-def notice_body(data: VendorData, kind: str) -> dict[str, Any]:
+def notice_body(data: VendorData, kind: str) -> JsonObject:
     """Return the body of a notice about the SIMs with that block, the newest bill or the unpaid bills.
 
     Raises ValueError if `kind` is not a documented type.

@@ -126,6 +126,16 @@ def day(field: str, value: date | str) -> date:
     raise TelecomInputError(field, "must be a date, YYYY-MM-DD or DD-MM-YYYY")
 
 
+def day_range(
+    start: date | str, end: date | str, fields: tuple[str, str] = ("start", "end")
+) -> tuple[date, date]:
+    """Return the first and last day of an interval, given as `day` takes them."""
+    first, last = day(fields[0], start), day(fields[1], end)
+    if last < first:
+        raise TelecomInputError(fields[1], f"must not be before {fields[0]}")
+    return first, last
+
+
 def callback_url(value: str) -> str:
     """Return an address that NovaConnect may post to: https, or http on loopback, without credentials."""
     rule = "must be an address such as https://host/path"

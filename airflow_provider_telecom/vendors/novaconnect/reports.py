@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
-from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.consistent_read import (
     ConsistentPage,
@@ -156,11 +155,10 @@ def _query(
     group_ids: Sequence[int] | None = None,
     size: int = REPORT_PAGE_SIZE,
 ) -> Query[T]:
-    first = None if start is None else arguments.day("start", start)
-    last = None if end is None else arguments.day("end", end)
-    if first and last and last < first:
-        raise TelecomInputError("end", "must not be before start")
-    days = {name: f"{day:%d-%m-%Y}" for name, day in (("start", first), ("end", last)) if day}
+    if start is not None and end is not None:
+        arguments.day_range(start, end)
+    given = {"start": start, "end": end}
+    days = {name: f"{arguments.day(name, day):%d-%m-%Y}" for name, day in given.items() if day is not None}
     select: list[str] = []  # an empty list of ids is an error, and does not mean "all"
     for field, letter, ids in (("sim_ids", "s", sim_ids), ("group_ids", "g", group_ids)):
         select += [] if ids is None else [f"{letter}_{one}" for one in arguments.ids(field, ids)]

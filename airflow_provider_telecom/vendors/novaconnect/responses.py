@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
@@ -50,7 +50,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,9}")
 class Envelope:
     """The envelope of a success, and the bytes it was read from."""
 
-    fields: Mapping[str, Any] = field(repr=False)
+    fields: Mapping[str, object] = field(repr=False)
     body: bytes = field(repr=False)
 
     def item(self, model: type[T]) -> T:
@@ -116,7 +116,7 @@ def read_effect(response: Response) -> Envelope:
     return envelope
 
 
-def _refusal(code: int, fields: Mapping[str, Any], response: Response) -> TelecomError:
+def _refusal(code: int, fields: Mapping[str, object], response: Response) -> TelecomError:
     if not 400 <= code < 600:
         return unreadable_response(f"an answer with code {code}", response.body, response.status)
     kind = error_for_status(code)
@@ -135,7 +135,7 @@ def _error_details(body: bytes) -> ErrorDetails:
     return ErrorDetails(None if code is None else str(code), _text(fields))
 
 
-def _text(fields: Mapping[str, Any]) -> str:
+def _text(fields: Mapping[str, object]) -> str:
     texts = (fields.get("message"), fields.get("error"))
     return next((text for text in texts if isinstance(text, str)), "")
 

@@ -83,7 +83,7 @@ _NEVER_FRACTIONS = ("sid", "id", "iccid", "original_number", "operator_code", "t
 _UNIX: TypeAdapter[int | None] = TypeAdapter(OptionalInt)
 
 
-def day_in(report: str, record: Mapping[str, Any]) -> date:
+def day_in(report: str, record: Mapping[str, object]) -> date:
     """Return the day, in UTC, of a record. Raises TelecomInputError.
 
     A record of `days` has its own day, in any time zone from UTC-11 to UTC+12.
@@ -95,7 +95,7 @@ def day_in(report: str, record: Mapping[str, Any]) -> date:
     return day_of(int(at.timestamp())) if report == "days" else at.date()
 
 
-def to_row(report: str, record: Mapping[str, Any]) -> dict[str, Any]:
+def to_row(report: str, record: Mapping[str, object]) -> dict[str, Any]:
     """Return a record of a report as a row. Raises TelecomInputError, which shows nothing of the record."""
     day, fields = day_in(report, record), _ROW_FIELDS[report]
     for name in _NEVER_FRACTIONS:
@@ -118,14 +118,14 @@ def to_row(report: str, record: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "day": day.isoformat()} if report == "days" else row
 
 
-def _read(model: type[ReportRow], record: Mapping[str, Any]) -> ReportRow:
+def _read(model: type[ReportRow], record: Mapping[str, object]) -> ReportRow:
     try:
         return to_model(model, record)
     except TelecomAnswerError as error:
         raise TelecomInputError("record", error.text.partition(" (")[0]) from None
 
 
-def _unix(name: str, value: Any) -> int | None:
+def _unix(name: str, value: object) -> int | None:
     try:
         return _UNIX.validate_python(None if isinstance(value, bool) else value)
     except ValidationError:

@@ -153,7 +153,7 @@ def read_notice(body: bytes) -> Notice:
     return to_model(Notice, read_json(body), body)
 
 
-def queue(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
+def queue(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent:
     """Return the event of a post about a queue, given as JSON and as the bytes that errors refer to.
 
     Raises TelecomAnswerError.
@@ -199,7 +199,7 @@ def progress(stored: Mapping[str, Any]) -> Progress:
     )
 
 
-def notice(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
+def notice(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent:
     """Return the event of an account notice. Raises TelecomAnswerError.
 
     A notice has no id, so equal notices are the same one. Its files are neither read nor stored: download a
@@ -207,7 +207,7 @@ def notice(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
     """
     found = to_model(Notice, value, body)
     kind = found.type if found.type in {one.value for one in NoticeType} else None
-    ids: dict[str, Any] = {}
+    ids: dict[str, list[int]] = {}
     if found.sims:
         ids = {"sim_ids": _ids(found.sims, body)}
     elif found.bills:
@@ -226,7 +226,7 @@ def notice(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
     )
 
 
-def subscription(conn_id: str, callback_key: str | None = None, **arguments: Any) -> Subscription | None:
+def subscription(conn_id: str, callback_key: str | None = None, **arguments: object) -> Subscription | None:
     """Return the topic of an operation's webhooks; None if no webhook was requested."""
     if not callback_key:
         return None
@@ -240,7 +240,7 @@ def _ids(things: Sequence[Sim | Bill], body: bytes) -> list[int]:
     return [thing.id for thing in things]
 
 
-def _digest(value: Mapping[str, Any]) -> str:
+def _digest(value: Mapping[str, object]) -> str:
     """Return a hash of JSON that does not depend on the order of its keys."""
     text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
