@@ -56,7 +56,7 @@ class FileStore(TokenStore):
 
 
 def main(store: str, threads: str, process: str, lock: str) -> None:
-    """Make calls until told to end, and write what became of them."""
+    """Make calls until the input ends, and write their results."""
 
     class Hook(SunSimHook):
         timing = KILLED_BY_HAND

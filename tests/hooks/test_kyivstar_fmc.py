@@ -1,4 +1,4 @@
-"""The hook of Kyivstar FMC over real HTTP, through both transports, against the simulator's books."""
+"""The hook of Kyivstar FMC over real HTTP, through both transports, against the simulator's state."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from airflow_provider_telecom.simulator.state import FaultKind
 from tests.conftest import open_at_the_first_wait
 
 A, B = "380670000201", "380670000202"
-_OLDEST = timedelta(days=30) - timedelta(minutes=30)  # the books hold nothing older, and time passes
+_OLDEST = timedelta(days=30) - timedelta(minutes=30)  # the state holds nothing older, and time passes
 Make = Callable[..., Any]
 
 
-def books_of(simulator: Simulator) -> VendorState:
+def state_of(simulator: Simulator) -> VendorState:
     vendor_state: VendorState = simulator.state.vendor_state("kyivstar_fmc", VendorState)
     return vendor_state
 
 
-def told(call: Booked) -> tuple[str, str, str, str, int]:
-    """Return a call of the books as the vendor tells it."""
+def shown(call: Booked) -> tuple[str, str, str, str, int]:
+    """Return a call of the state as the vendor shows it."""
     end = call.start + timedelta(seconds=math.floor(call.seconds))
     start, end = (moment.astimezone(KYIV).replace(tzinfo=None) for moment in (call.start, end))
     return str(start), str(end), call.calling, call.called, math.floor(call.seconds) + 1
@@ -57,13 +57,13 @@ def now() -> datetime:
 
 
 @pytest.mark.parametrize("format", ["json", "csv", "xml"])
-def test_records_are_those_of_the_books(
+def test_records_are_those_of_the_state(
     telecom_simulator: Simulator, hook_for: Make, call: Make, format: str
 ) -> None:
     start, end = now() - timedelta(days=8), now() - timedelta(days=2)
     expected = [
-        told(one)
-        for one in books_of(telecom_simulator).calls
+        shown(one)
+        for one in state_of(telecom_simulator).calls
         if start.astimezone(KYIV).replace(tzinfo=None)
         <= one.start.astimezone(KYIV).replace(tzinfo=None)
         <= end.astimezone(KYIV).replace(tzinfo=None)
@@ -84,12 +84,12 @@ def test_a_month_in_slices_is_the_whole_book(
         last = end - timedelta(days=days)
         first = max(last - timedelta(days=6) + timedelta(seconds=1), end - _OLDEST)
         found += call(hook.get_call_records, first, last)
-    vendor_state = sorted(told(one) for one in books_of(telecom_simulator).calls)
+    vendor_state = sorted(shown(one) for one in state_of(telecom_simulator).calls)
     assert sorted({*map(read, found)}) == sorted(set(vendor_state))
 
 
 def test_names_and_departments(telecom_simulator: Simulator, hook_for: Make, call: Make) -> None:
-    vendor_state = books_of(telecom_simulator)
+    vendor_state = state_of(telecom_simulator)
     vendor_state.calls.clear()
     facts = {"calling_name": "Олена", "called_name": 'Бо, "B"', "department": "A & B"}
     vendor_state.add_call(now() - timedelta(hours=1), 12.5, "0670000201", "0670000202", **facts)
@@ -110,7 +110,7 @@ def test_row_27_a_trailing_comma_is_put_up_with(
 ) -> None:
     hook = hook_for("kyivstar_fmc")
     strict = call(hook.get_call_records, now() - timedelta(days=3))
-    books_of(telecom_simulator).switches.turn_on("trailing_comma")
+    state_of(telecom_simulator).switches.turn_on("trailing_comma")
     assert call(hook.get_call_records, now() - timedelta(days=3)) == strict
     assert strict
 
@@ -134,7 +134,7 @@ def test_row_29_a_download_is_the_vendors_file_under_our_name(
 def test_a_download_that_is_refused_leaves_no_file(
     telecom_simulator: Simulator, hook_for: Make, call: Make, tmp_path: Path
 ) -> None:
-    books_of(telecom_simulator).token = "1" * 64
+    state_of(telecom_simulator).token = "1" * 64
     with pytest.raises(TelecomAuthError):
         call(hook_for("kyivstar_fmc").download_call_records, tmp_path / "mine", now() - timedelta(days=1))
     assert list(tmp_path.iterdir()) == []
@@ -205,7 +205,7 @@ def test_a_read_is_repeated_until_it_is_whole(
     assert len(telecom_simulator.state.requests) == 2
 
 
-def test_a_call_while_the_door_is_shut_rings_when_it_opens(
+def test_a_call_while_the_server_refuses_connections_is_made_when_it_accepts(
     telecom_simulator: Simulator, hook_for: Make, call: Make
 ) -> None:
     hook = hook_for("kyivstar_fmc")
@@ -218,7 +218,7 @@ def test_a_call_while_the_door_is_shut_rings_when_it_opens(
 def test_a_bad_token_is_an_auth_error_at_once(
     telecom_simulator: Simulator, hook_for: Make, call: Make
 ) -> None:
-    books_of(telecom_simulator).token = "1" * 64
+    state_of(telecom_simulator).token = "1" * 64
     hook = hook_for("kyivstar_fmc")
     with pytest.raises(TelecomAuthError):
         call(hook.get_call_records, now() - timedelta(days=1))
@@ -230,7 +230,7 @@ def test_a_bad_token_is_an_auth_error_at_once(
 def test_a_service_that_is_not_activated_is_an_auth_error(
     telecom_simulator: Simulator, hook_for: Make, call: Make
 ) -> None:
-    books_of(telecom_simulator).activated = False
+    state_of(telecom_simulator).activated = False
     with pytest.raises(TelecomAuthError, match="HTTP 403"):
         call(hook_for("kyivstar_fmc").originate_call, B, A)
 
@@ -262,7 +262,7 @@ def test_a_vendor_gone_wrong_is_an_error(
 
 
 def test_a_connection_is_tested_by_a_read(telecom_simulator: Simulator, hook_for: Make) -> None:
-    vendor_state = books_of(telecom_simulator)
+    vendor_state = state_of(telecom_simulator)
     vendor_state.add_call(now() - timedelta(minutes=1), 30, "0670000201", "0670000202")
     hook = hook_for("kyivstar_fmc")
     assert hook.test_connection() == (True, "Connected: 1 calls in the last five minutes.")

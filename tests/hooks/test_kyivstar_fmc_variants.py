@@ -59,7 +59,7 @@ every_variant_and_format = pytest.mark.parametrize(
 
 @pytest.fixture
 def vendor_state(telecom_simulator: Any, setting: Any) -> VendorState:
-    """Return empty books of a vendor that follows one variant, or one of many at once."""
+    """Return the empty state of a vendor that follows one variant, or one of many at once."""
     if isinstance(setting, dict):
         for name, value in setting.items():
             telecom_simulator.state.set_switch(name, value)

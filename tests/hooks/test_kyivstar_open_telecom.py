@@ -34,7 +34,7 @@ def hook(hook_for: Make) -> Any:
 
 @pytest.fixture
 def vendor_state(telecom_simulator: Any, hook: Any) -> Any:
-    hook.fetch_token()  # the books are opened by the first request
+    hook.fetch_token()  # the first request creates the state
     return telecom_simulator.state.vendor_state("kyivstar_open_telecom", VendorState)
 
 
@@ -147,7 +147,7 @@ def test_viber_messages_are_sent_and_seen(telecom_simulator: Any, hook: Any, cal
     assert charged == ["transaction", "promotion", "promotion"]
 
 
-def test_a_mailing_from_draft_to_statistics(telecom_simulator: Any, hook: Any, call: Make) -> None:
+def test_a_promo_from_draft_to_statistics(telecom_simulator: Any, hook: Any, call: Make) -> None:
     telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 1)
     promo = call(hook.create_promo, "Hello ${1}")
     assert (promo.state, promo.param_count) == (PromoState.DRAFT, 1)
@@ -160,7 +160,7 @@ def test_a_mailing_from_draft_to_statistics(telecom_simulator: Any, hook: Any, c
     assert (counts.sent_count, counts.deliveries_count, counts.was_not_sent) == (2, 2, 0)
 
 
-def test_a_mailing_is_suspended(telecom_simulator: Any, hook: Any, call: Make) -> None:
+def test_a_promo_is_suspended(telecom_simulator: Any, hook: Any, call: Make) -> None:
     telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 100)
     promo = call(hook.create_promo, "Hello")
     call(hook.add_promo_audience, promo.id, [NUMBER])
@@ -187,7 +187,7 @@ def test_a_full_chunk_is_taken(telecom_simulator: Any, hook: Any, call: Make) ->
     assert effect.facts["count"] == 20_000
 
 
-def test_mailings_are_listed_in_pages_and_whole(hook: Any, call: Make) -> None:
+def test_promos_are_listed_in_pages_and_whole(hook: Any, call: Make) -> None:
     made = [hook.create_promo(f"Hello {n}").id for n in range(5)]
     page = call(hook.list_promos, page_size=2)
     assert [promo.id for promo in page.items] == made[:2]

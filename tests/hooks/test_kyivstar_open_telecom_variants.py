@@ -57,7 +57,7 @@ def hook(telecom_simulator: Any, hook_for: Make, setting: Any) -> Any:
     else:
         telecom_simulator.reset(preset=setting)
     found = hook_for(VENDOR)
-    found.fetch_token()  # the books are opened by the first request
+    found.fetch_token()  # the first request creates the state
     subscriber = vendor_state(telecom_simulator).subscriber(NUMBER)
     subscriber.active, subscriber.imei, subscriber.imei_count, subscriber.score = True, IMEI, 2, 700
     subscriber.sim_changes = [telecom_simulator.state.clock.now() - timedelta(days=200)]
@@ -138,9 +138,9 @@ def test_messages_are_sent_once_and_waited_for(telecom_simulator: Any, hook: Any
 
 @every_variant
 def test_a_message_that_is_not_there(hook: Any) -> None:
-    for look in (hook.get_sms, hook.get_viber):
+    for get in (hook.get_sms, hook.get_viber):
         with pytest.raises(TelecomNotFoundError) as caught:
-            look("00000000-0000-0000-0000-000000000000")
+            get("00000000-0000-0000-0000-000000000000")
         assert caught.value.code == "1040"
 
 

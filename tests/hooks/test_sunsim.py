@@ -74,7 +74,7 @@ class TestCalls:
         found = call(hook.list_calls, [NUMBER], utc(1), utc(-0.01))
         assert [record.mentions("+79000001234") for record in found.calls].count(True) == 1
 
-    def test_a_number_that_is_given_twice_is_asked_for_once(self, hook: SunSimHook, call: Caller) -> None:
+    def test_a_number_that_is_given_twice_is_requested_once(self, hook: SunSimHook, call: Caller) -> None:
         both = [NUMBER, f"+7{NUMBER}", f"8{NUMBER}"]
         assert len(call(hook.list_calls, both, utc(30), utc()).calls) == 12
         assert len(call(hook.get_vats_settings, both).settings) == 1
@@ -278,7 +278,7 @@ class TestTokens:
         call(hook.create_callback, OTHER, NUMBER)
         assert len(effects(telecom_simulator, "token")) == 1
 
-    def test_another_system_with_our_authorization_token_is_told(
+    def test_another_system_with_our_authorization_token_is_reported(
         self, hook: SunSimHook, call: Caller, vendor_state: VendorState
     ) -> None:
         def fight() -> None:

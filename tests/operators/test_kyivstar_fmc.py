@@ -1,4 +1,4 @@
-"""Originating calls: two phones ring once, or somebody is told."""
+"""Originating calls: once, or an error."""
 
 from __future__ import annotations
 

@@ -275,7 +275,7 @@ class TestSet:
     def test_a_lost_answer_and_settings_that_show_later(
         self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch, fault: str
     ) -> None:
-        """It cannot be told from a request that was lost, so it is repeated: the same state once more."""
+        """It can't be distinguished from a lost request, so it is repeated: the same state once more."""
         monkeypatch.setattr(sunsim, "POLL_DELAYS", (0, 0, 0))
         telecom_simulator.state.set_transition("sunsim.settings", "after_polls", 2)
         telecom_simulator.fault(fault, "sunsim", path=SET)
@@ -314,7 +314,7 @@ class TestSet:
         assert "number 90000***02, profile 32, block 321, redirect 1: dialTime" in str(caught.value)
 
     @pytest.mark.parametrize(
-        ("edit", "told"),
+        ("edit", "expected"),
         [
             (
                 lambda s: block(s)["scheduleJson"]["schedule"]["days"]["1"]["times"].clear(),
@@ -326,12 +326,12 @@ class TestSet:
         ],
     )
     def test_wrong_settings_are_refused_before_anything_is_set(
-        self, telecom_simulator: Any, before: Any, edit: Any, told: str
+        self, telecom_simulator: Any, before: Any, edit: Any, expected: str
     ) -> None:
         edit(before["settings"])
         with pytest.raises(TelecomInputError) as caught:
             Run().execute(put(settings=before["settings"], expected_hash=before["hash"]))
-        assert told in str(caught.value)
+        assert expected in str(caught.value)
         assert asked(telecom_simulator, SET) == 0
 
     def test_the_workday_is_set_only_with_the_calendar(
@@ -354,18 +354,18 @@ class TestSet:
         assert "0000000" not in f"{facts}{_serialize_rendered_fields(operator)}{run.stores['set'].texts}"
 
     @pytest.mark.parametrize(
-        ("wrong", "told"),
+        ("wrong", "expected"),
         [
             ({"settings": [], "path": "a.json"}, "settings: or path must be given, not both"),
             ({"expected_hash": "abc"}, "expected_hash: must be the hash of a read"),
         ],
     )
-    def test_wrong_arguments_are_refused_when_the_dag_is_parsed(self, wrong: Any, told: str) -> None:
-        with pytest.raises(TelecomInputError, match=told):
+    def test_wrong_arguments_are_refused_when_the_dag_is_parsed(self, wrong: Any, expected: str) -> None:
+        with pytest.raises(TelecomInputError, match=expected):
             put(**wrong)
 
     @pytest.mark.parametrize(
-        ("wrong", "text", "told"),
+        ("wrong", "text", "expected"),
         [
             ({}, None, "settings: or path must be given"),
             ({"path": "{tmp}/a.json"}, None, "path: there is no file"),
@@ -376,12 +376,12 @@ class TestSet:
         ],
     )
     def test_wrong_arguments_are_refused_before_the_first_request(
-        self, telecom_simulator: Any, tmp_path: Path, wrong: Any, text: str | None, told: str
+        self, telecom_simulator: Any, tmp_path: Path, wrong: Any, text: str | None, expected: str
     ) -> None:
         if text is not None:
             (tmp_path / "a.json").write_text(text)
         if "path" in wrong:
             wrong = {"path": wrong["path"].format(tmp=tmp_path)}
-        with pytest.raises(TelecomError, match=told):
+        with pytest.raises(TelecomError, match=expected):
             Run().execute(put(**wrong))
         assert not telecom_simulator.state.requests

@@ -136,7 +136,7 @@ def test_a_suspended_promo_ends_the_waiting_if_asked_to(
 
 
 @both_ways
-def test_a_passing_error_is_borne_and_a_refusal_is_not(
+def test_a_temporary_error_is_tolerated_and_a_refusal_is_not(
     telecom_simulator: Any, hook: Any, promo: str, deferrable: bool
 ) -> None:
     hook.start_promo(promo)

@@ -1,4 +1,4 @@
-"""The pretend Kyivstar FMC, held against each rule of the vendor's document."""
+"""The simulated Kyivstar FMC, held against each rule of the vendor's document."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ A, B = "0670000201", "0670000202"
 
 
 class Pbx:
-    """The vendor with empty books, at noon in Kyiv on a summer's day."""
+    """The vendor with an empty state, at noon in Kyiv on a summer's day."""
 
     def __init__(self) -> None:
         self.state, app = SimulatorState(), FastAPI()
@@ -102,11 +102,13 @@ def test_three_formats_tell_the_same(pbx: Pbx) -> None:
     pbx.vendor_state.add_call(NOON - timedelta(hours=1), 13, A, B, **names)
     pbx.vendor_state.add_call(NOON - timedelta(hours=1), 13, A, B, **names)
     query = {"from_": "2026-07-14T12:00:00", "names": "on", "departments": "on"}
-    told = [{name: str(value) for name, value in call.items()} for call in pbx.stat(**query).json()["calls"]]
-    assert list(csv.DictReader(io.StringIO(pbx.stat("csv", **query).text))) == told
+    expected = [
+        {name: str(value) for name, value in call.items()} for call in pbx.stat(**query).json()["calls"]
+    ]
+    assert list(csv.DictReader(io.StringIO(pbx.stat("csv", **query).text))) == expected
     root = ElementTree.fromstring(pbx.stat("xml", **query).content)
-    assert [{cell.tag: cell.text for cell in call} for call in root] == told
-    assert len(told) == 2
+    assert [{cell.tag: cell.text for cell in call} for call in root] == expected
+    assert len(expected) == 2
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "xml"])
@@ -277,7 +279,7 @@ def test_an_originated_call_is_found_in_the_records(pbx: Pbx) -> None:
     assert "2026-07-15 12:00:00" <= call["start_timestamp"] < "2026-07-15 12:00:10"
 
 
-def test_the_hour_that_comes_twice_is_told_by_the_wall_clock(pbx: Pbx) -> None:
+def test_the_hour_that_comes_twice_is_shown_in_local_time(pbx: Pbx) -> None:
     """On 2026-10-25 at 04:00 summer time Kyiv goes back to 03:00."""
     pbx.state.clock.set(datetime(2026, 10, 26, tzinfo=UTC))
     for hour, minute in ((0, 30), (0, 59), (1, 30), (2, 0)):

@@ -67,7 +67,7 @@ def rows_in(folder: Path) -> list[dict[str, Any]]:
 
 
 def on_the_wall(call: Call) -> tuple[Any, ...]:
-    """Return what the vendor tells of a call."""
+    """Return what the vendor shows of a call."""
     start, end = (
         one.astimezone(KYIV).replace(tzinfo=None)
         for one in (call.start, call.start + timedelta(seconds=int(call.seconds)))
@@ -75,13 +75,13 @@ def on_the_wall(call: Call) -> tuple[Any, ...]:
     return (str(start), str(end), int(call.seconds) + 1, call.calling, call.called)
 
 
-def told(row: dict[str, Any]) -> tuple[Any, ...]:
+def shown(row: dict[str, Any]) -> tuple[Any, ...]:
     names = ("start_timestamp", "end_timestamp", "duration_seconds", "calling_number", "called_number")
     return tuple(row[name] for name in names)
 
 
 def fill(vendor_state: VendorState, middle: datetime, count: int, days: float, seed: int = 1) -> None:
-    """Put calls around a moment into the books: many at equal seconds, some equal in all they have."""
+    """Add calls around a moment: many at equal seconds, some equal in all they have."""
     dice = random.Random(seed)
     for _ in range(count):
         start = middle + timedelta(seconds=dice.randint(int(-days * 86400), int(days * 86400)))
@@ -135,7 +135,7 @@ def test_the_multiset_of_calls_is_the_ledgers(
         start, end = change + first, change + last
         summary = load(start, end, source_format=source_format)
     rows = rows_in(tmp_path / "lake")
-    found = Counter(told(row) for row in rows)
+    found = Counter(shown(row) for row in rows)
     # Calls of the hour that happens twice belong to whichever interval holds the moment they are read as.
     doubled = {key for key in found if key[0].startswith("2026-10-25 03:")}
     wanted = Counter(on_the_wall(call) for call in vendor_state.calls if holds(start, end)(call))
@@ -163,7 +163,7 @@ def test_consecutive_intervals_hold_each_call_once_even_in_the_doubled_hour(
         edges = [AUTUMN + 20 * timedelta(minutes=n) for n in range(-18, 19)]
         for start, end in pairwise(edges):
             load(start, end)
-    found = Counter(told(row) for row in rows_in(tmp_path / "lake"))
+    found = Counter(shown(row) for row in rows_in(tmp_path / "lake"))
     inside = [call for call in vendor_state.calls if edges[0] <= call.start < edges[-1]]
     assert found == Counter(map(on_the_wall, inside))
 
@@ -180,7 +180,7 @@ def test_loaded_as_they_end_the_hours_of_the_change_lose_no_call(
         with time_machine.travel(end + timedelta(seconds=5)):
             vendor_state.calls[:] = [call for call in calls if call.start <= end]
             load(start, end)
-    found = Counter(told(row) for row in rows_in(tmp_path / "lake"))
+    found = Counter(shown(row) for row in rows_in(tmp_path / "lake"))
     assert found == Counter(on_the_wall(call) for call in calls if edges[0] <= call.start < edges[-1])
 
 
@@ -232,7 +232,7 @@ def test_the_table_has_all_columns_and_their_values(
         assert raw["department"] == 'Sales; "A"'
 
 
-def test_nothing_is_asked_that_was_not_asked_for(
+def test_nothing_is_asked_that_was_not_requested(
     vendor_state: VendorState, load: Load, tmp_path: Path
 ) -> None:
     now = datetime.now(UTC)
@@ -412,7 +412,7 @@ def test_an_answer_to_another_request_is_not_taken_for_a_day_without_calls(
     assert (summary["rows"], summary["bad_rows"]) == (0, 1)
 
 
-def test_the_default_format_is_one_whose_end_can_be_told(
+def test_the_default_format_is_one_whose_end_can_be_recognised(
     telecom_simulator: Any, vendor_state: VendorState, load: Load
 ) -> None:
     now = datetime.now(UTC)
@@ -488,7 +488,7 @@ def quick_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_logger, "EVERY_SECONDS", 0.0)
 
 
-def test_progress_is_told_without_numbers(
+def test_progress_is_logged_without_numbers(
     vendor_state: VendorState,
     load: Load,
     quick_progress: None,

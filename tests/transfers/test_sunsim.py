@@ -99,7 +99,7 @@ def logged(
 
 
 def call(vendor_state: VendorState, at: datetime, recording: str | None = None, **facts: Any) -> PhoneCall:
-    """Put a call into the books; `at` is what the vendor's clocks show."""
+    """Add a call; `at` is in the vendor's local time."""
     given = {"number_from": NUMBER, "number_to": "8005553535", "direction": 1, "duration": 5, **facts}
     at = at.replace(tzinfo=vendor_state.zone, fold=given.pop("fold", 0))
     made = PhoneCall(vendor_state.new_id(), at, record_id=recording, **given)
@@ -110,7 +110,7 @@ def call(vendor_state: VendorState, at: datetime, recording: str | None = None, 
 
 
 def fill(vendor_state: VendorState, start: datetime, days: int, count: int) -> None:
-    """Put calls on the books, many of them at midnight or in the second before it."""
+    """Add calls, many of them at midnight or in the second before it."""
     dice = random.Random(1)
     for _ in range(count):
         at = start + dice.randint(0, days * 86400) * SECOND
@@ -129,7 +129,7 @@ def fill(vendor_state: VendorState, start: datetime, days: int, count: int) -> N
             )
 
 
-def told(book: PhoneCall, day: date, zone: Any) -> tuple[Any, ...]:
+def shown(book: PhoneCall, day: date, zone: Any) -> tuple[Any, ...]:
     """Return what a row should hold of a call."""
     numbers = {NUMBER: f"7{NUMBER}", OTHER: f"7{OTHER}", "89005550000": "79005550000"}
     return (
@@ -217,7 +217,7 @@ class TestCalls:
         aware = [one.replace(tzinfo=local).astimezone(UTC) if local else one for one in (start, end)]
         summary = load(*aware, output_format=output_format)
         wanted = Counter(
-            told(one, one.at.date(), zone)
+            shown(one, one.at.date(), zone)
             for number in (NUMBER, OTHER)
             for one in vendor_state.calls[number]
             if start <= one.at.replace(tzinfo=None) < end
@@ -622,7 +622,7 @@ class TestCalls:
         manifest = json.loads(next(lake.rglob("_calls*.json")).read_text())
         assert manifest["columns"][1]["assumed"] is True
 
-    def test_it_is_told_that_the_folder_has_changed(
+    def test_it_emits_an_event_for_the_folder(
         self, vendor_state: VendorState, hook_for: Callable[..., Any], lake: Path
     ) -> None:
         hook_for("sunsim")
@@ -653,7 +653,7 @@ def mp3(seed: int, size: int = 5000) -> bytes:
 
 
 def recorded(vendor_state: VendorState, count: int, at: datetime = TODAY - DAY + HOUR) -> list[str]:
-    """Put calls with recordings into the books, an hour apart; return the recordings' ids."""
+    """Add calls with recordings, an hour apart; return the recordings' ids."""
     ids = [vendor_state.new_id() for _ in range(count)]
     for place, record_id in enumerate(ids):
         call(vendor_state, at + place * HOUR, record_id)
@@ -802,7 +802,7 @@ class TestRecordings:
 
     CONTENTS: tuple[bytes, ...] = (b"<html>", b"", b"ID", b"RIFF1234WAVE", b"\xff\xd8\xff\xe0")
 
-    def test_the_missing_and_the_unreadable_are_told_and_the_others_saved(
+    def test_the_missing_and_the_unreadable_are_reported_and_the_others_saved(
         self, vendor_state: VendorState, save: Load, lake: Path
     ) -> None:
         ids = recorded(vendor_state, 8)

@@ -41,7 +41,7 @@ def vendor_state(simulator: Any) -> VendorState:
 
 
 def reached(simulator: Any) -> Counter[str]:
-    """Return how often each number got an SMS of a mailing that was started."""
+    """Return how often each number got an SMS of a promo that was started."""
     started = {
         effect.facts["id"] for effect in simulator.state.ledger.of("kyivstar_open_telecom", "promo_started")
     }
@@ -49,7 +49,7 @@ def reached(simulator: Any) -> Counter[str]:
     return Counter(number for promo_id in started for number, _ in promos[promo_id].audience)
 
 
-def test_a_mailing_is_built_in_chunks_and_started(telecom_simulator: Any, promo: Any) -> None:
+def test_a_promo_is_built_in_chunks_and_started(telecom_simulator: Any, promo: Any) -> None:
     facts = Run().execute(promo())
     assert (facts["recipients"], facts["started"], facts["duplicates"]) == (25, True, 0)
     assert reached(telecom_simulator) == Counter(NUMBERS)
@@ -120,7 +120,7 @@ def test_what_a_person_suspends_stays_suspended(telecom_simulator: Any, promo: A
         run.execute(promo())
 
 
-def test_changed_recipients_are_no_second_mailing_in_silence(telecom_simulator: Any, promo: Any) -> None:
+def test_changed_recipients_are_no_second_promo_in_silence(telecom_simulator: Any, promo: Any) -> None:
     run = Run()
     run.execute(promo())
     with pytest.raises(TelecomInputError, match="dedupe_key"):
@@ -138,7 +138,7 @@ def test_a_draft_that_was_never_started_may_change(telecom_simulator: Any, promo
     assert reached(telecom_simulator) == Counter(NUMBERS[:3])
 
 
-def test_a_mailing_that_may_have_started_does_not_change(telecom_simulator: Any, promo: Any) -> None:
+def test_a_promo_that_may_have_started_does_not_change(telecom_simulator: Any, promo: Any) -> None:
     run, operator = Run(), promo()
     start = operator.hook.start_promo
 
@@ -156,7 +156,7 @@ def test_a_mailing_that_may_have_started_does_not_change(telecom_simulator: Any,
     assert reached(telecom_simulator) == Counter(NUMBERS)
 
 
-def test_a_place_of_a_mapped_list_that_holds_another_mailing_is_refused(
+def test_a_place_of_a_mapped_list_that_holds_another_promo_is_refused(
     telecom_simulator: Any, promo: Any
 ) -> None:
     """The first of two was not built and is taken out, so that the second is the first now."""
@@ -202,7 +202,7 @@ def test_waiting_for_its_end(telecom_simulator: Any, promo: Any, deferrable: boo
     assert (facts["status"], facts["sent_count"]) == ("COMPLETED", 25)
 
 
-def test_a_person_who_ends_the_task_ends_the_mailing(telecom_simulator: Any, promo: Any) -> None:
+def test_a_person_who_ends_the_task_ends_the_promo(telecom_simulator: Any, promo: Any) -> None:
     import asyncio
 
     from airflow.sdk.exceptions import TaskDeferred

@@ -196,7 +196,7 @@ def test_an_unknown_state_stops(telecom_simulator: Any, promo: str) -> None:
     assert puts(telecom_simulator) == []
 
 
-def test_a_refusal_is_told(telecom_simulator: Any, hook: Any) -> None:
+def test_a_refusal_is_reported(telecom_simulator: Any, hook: Any) -> None:
     empty = hook.create_promo("Hello").id
     with pytest.raises(TelecomRejectedError, match="audience is empty"):
         Run().execute(start(empty))

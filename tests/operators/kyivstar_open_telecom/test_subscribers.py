@@ -155,7 +155,7 @@ def test_a_younger_sim(telecom_simulator: Any, bounds: dict[str, Any], answer: s
 
 
 @pytest.mark.parametrize(("least", "answer"), [(700, "no"), (700.5, "yes")])
-def test_a_lower_score_is_told_without_the_score(least: float, answer: str) -> None:
+def test_a_lower_score_comes_without_the_score(least: float, answer: str) -> None:
     assert ask(KyivstarScoreOperator, min_score=least) == {"question": "lower_score", "answer": answer}
     assert ask(KyivstarScoreOperator, min_score=least, return_score=True)["score"] == 700
 
@@ -176,7 +176,7 @@ def test_who_is_no_subscriber_is_unknown(kind: Any, arguments: dict[str, Any]) -
 
 @pytest.mark.parametrize("answer", ["yes", "no"])
 @pytest.mark.parametrize(("kind", "arguments"), CHECKS)
-def test_the_task_fails_on_the_answers_that_it_is_told_to(
+def test_the_task_fails_on_the_answers_of_fail_on(
     telecom_simulator: Any, subscriber: Any, kind: Any, arguments: dict[str, Any], answer: str
 ) -> None:
     if answer == "yes":
@@ -193,7 +193,7 @@ def test_the_task_fails_on_the_answers_that_it_is_told_to(
 
 
 @pytest.mark.parametrize(("kind", "arguments"), CHECKS)
-def test_a_check_is_billed_once_and_tells_no_number(
+def test_a_check_is_billed_once_and_returns_no_number(
     telecom_simulator: Any, kind: Any, arguments: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields

@@ -1,4 +1,4 @@
-"""The pretend Kyivstar's SMS and Viber messages."""
+"""The simulated Kyivstar's SMS and Viber messages."""
 
 from __future__ import annotations
 

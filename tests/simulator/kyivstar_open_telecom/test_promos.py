@@ -1,4 +1,4 @@
-"""The pretend Kyivstar's mailings."""
+"""The simulated Kyivstar's promos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DRAFT = {"from": "messagedesk", "text": "Hello ${1}, your code is ${2}", "campai
 
 
 class Vendor(PlainVendor):
-    """The vendor, with what a mailing takes."""
+    """The vendor, with an agreed sender."""
 
     def draft(self, **changes: Any) -> str:
         promo_id: str = self.post("/promo", DRAFT | changes).json()["id"]

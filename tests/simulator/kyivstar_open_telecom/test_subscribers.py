@@ -1,4 +1,4 @@
-"""The pretend Kyivstar's gateway and its subscriber checks."""
+"""The simulated Kyivstar's gateway and its subscriber checks."""
 
 from __future__ import annotations
 

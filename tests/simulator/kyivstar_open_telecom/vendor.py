@@ -1,4 +1,4 @@
-"""The pretend Kyivstar with a token at hand, for its tests."""
+"""The simulated Kyivstar with a token at hand, for its tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pretend SunSim's tokens, callbacks, call lists and recordings."""
+"""The simulated SunSim's tokens, callbacks, call lists and recordings."""
 
 from __future__ import annotations
 

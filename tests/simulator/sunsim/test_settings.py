@@ -1,4 +1,4 @@
-"""The pretend SunSim's settings of the virtual PBX."""
+"""The simulated SunSim's settings of the virtual PBX."""
 
 from __future__ import annotations
 

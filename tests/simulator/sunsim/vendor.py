@@ -1,4 +1,4 @@
-"""The pretend SunSim with a live access token at hand, for its tests."""
+"""The simulated SunSim with a live access token at hand, for its tests."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def query_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("format", ["json", "csv", "xml"])
-def test_records_are_asked_for_as_the_document_says(format: str) -> None:
+def test_records_are_requested_as_the_document_says(format: str) -> None:
     start, end = now() - timedelta(days=2), now() - timedelta(days=1)
     empty = Response(200, {}, {"json": b'{"calls": []}', "csv": HEADER, "xml": b"<calls/>"}[format])
     (request,), found = asked("get_call_records", [empty], start, end, format=format)
@@ -102,7 +102,7 @@ def test_row_27_both_bounds_are_always_sent() -> None:
 
 
 @pytest.mark.parametrize("zone", [UTC, KYIV, timezone(timedelta(hours=-5))])
-def test_row_17_any_zone_is_told_in_kyivs(zone: Any) -> None:
+def test_row_17_any_zone_is_sent_in_kyivs(zone: Any) -> None:
     start = now() - timedelta(days=2)
     assert query_of(start.astimezone(zone))["from"] == wall_clock(start)
     assert query_of(pendulum.instance(start).in_tz("Asia/Tokyo"))["from"] == wall_clock(start)
@@ -174,7 +174,7 @@ def test_a_read_is_repeated() -> None:
     assert len({str(request.query) for request in requests}) == 1
 
 
-def test_row_29_a_download_goes_where_it_is_told_and_nowhere_else(tmp_path: Path) -> None:
+def test_row_29_a_download_goes_to_its_target_and_nowhere_else(tmp_path: Path) -> None:
     offered = {"content-disposition": 'attachment; filename="../callstat_2017-04-29T14:25:00.csv"'}
     target = tmp_path / "mine.csv"
     answer = Response(200, offered, saved_bytes=123)
@@ -252,7 +252,7 @@ def test_what_is_no_list_of_calls_is_neither_saved_nor_taken_for_none(
 
 
 def test_an_empty_file_of_csv_is_one_without_calls() -> None:
-    """The document's answer is a file, offered under a name: that tells it from no answer at all."""
+    """The document's answer is a file, offered under a name: that distinguishes it from an empty response."""
     answer, start = Response(200, ATTACHED), now() - timedelta(days=1)
     assert asked("get_call_records", [answer], start, format="csv")[1] == []
     describe: Any = KyivstarFmcApi.download_call_records.__wrapped__  # type: ignore[attr-defined]

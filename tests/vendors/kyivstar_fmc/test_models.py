@@ -1,4 +1,4 @@
-"""Call records as Kyivstar FMC tells them, in three formats."""
+"""Call records of Kyivstar FMC in three formats."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def at(text: str) -> datetime:
             "2026-10-24T18:39:48",
             False,
         ),
-        # the hour that happens twice: nothing tells, so the later
+        # the hour that happens twice: nothing decides, so the later
         (
             "2026-10-25 03:10:00",
             "2026-10-25 03:20:00",
@@ -111,7 +111,7 @@ def test_what_a_record_says(
 
 
 @pytest.mark.parametrize(
-    ("moment", "told"),
+    ("moment", "expected"),
     [
         (datetime(2017, 4, 29, 11, 25, tzinfo=UTC), "2017-04-29T14:25:00"),
         (datetime(2026, 12, 1, 12, 0, 59, 999999, tzinfo=UTC), "2026-12-01T14:00:59"),
@@ -120,8 +120,8 @@ def test_what_a_record_says(
         (datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=-5))), "2026-07-01T20:00:00"),
     ],
 )
-def test_row_17_periods_are_asked_for_by_the_clocks_of_kyiv(moment: datetime, told: str) -> None:
-    assert period(moment, moment + DAYS)[0] == period(moment - DAYS, moment)[1] == told
+def test_row_17_periods_are_requested_by_the_clocks_of_kyiv(moment: datetime, expected: str) -> None:
+    assert period(moment, moment + DAYS)[0] == period(moment - DAYS, moment)[1] == expected
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_time_that_is_none_is_refused(text: str, rule: str) -> None:
     st.datetimes(datetime(2026, 10, 12), datetime(2026, 11, 9)),
     st.integers(1, 30 * 86400),
 )
-def test_windows_cut_an_interval_and_are_fit_to_be_asked_for(start: datetime, seconds: int) -> None:
+def test_windows_cut_an_interval_and_are_fit_to_be_requested(start: datetime, seconds: int) -> None:
     first = start.replace(microsecond=0, tzinfo=UTC)
     end = min(first + timedelta(seconds=seconds), NOW)
     found = windows(first, end, NOW)
@@ -197,7 +197,7 @@ def test_windows_cut_an_interval_and_are_fit_to_be_asked_for(start: datetime, se
 
 @pytest.mark.parametrize("minutes", [0, 1, 4, 5, 6, 59, 60, 61, 120])
 @pytest.mark.parametrize("now", [NOW, at("2027-04-01T12:00:00"), at("2026-07-31T12:00:00")])
-def test_what_is_about_to_be_forgotten_is_asked_for_as_long_as_it_is_kept(
+def test_what_is_about_to_be_forgotten_is_requested_as_long_as_it_is_kept(
     now: datetime, minutes: int
 ) -> None:
     start = now - 30 * DAYS + timedelta(minutes=minutes)
@@ -225,7 +225,7 @@ def test_a_record_of_another_time_is_known(start: str, end: str, can_be: bool) -
 
 
 @pytest.mark.parametrize("change", ["2026-10-25T01:00:00", "2027-03-28T01:00:00"])
-def test_every_call_across_a_change_is_asked_for_and_is_one_windows(change: str) -> None:
+def test_every_call_across_a_change_is_requested_and_is_one_windows(change: str) -> None:
     """By brute force: all intervals whose ends are quarters of the hours around the change."""
     middle = at(change)
     quarters = [middle + timedelta(minutes=15 * n) for n in range(-14, 15)]

@@ -47,11 +47,11 @@ def test_an_empty_page_is_the_end_where_none_is_announced(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["list_promos", "all_promos"])
-def test_no_mailings_are_an_empty_list(method: str) -> None:
+def test_no_promos_are_an_empty_list(method: str) -> None:
     assert listed(method, page(pages=0, total=0)) == ([0], [])
 
 
-def test_the_rest_of_a_page_is_not_yet_asked_for() -> None:
+def test_the_rest_of_a_page_is_not_yet_requested() -> None:
     steps, first = drive(describe("list_promos", page_size=2), [page(1, 2, pages=2, total=3)])
     assert len(steps) == 1
     assert first.next_page is not None
@@ -79,7 +79,7 @@ def test_pages_numbered_from_one_lose_nothing(method: str, totals: dict[str, int
     assert numbers[:3] == [0, 1, 2]
 
 
-def test_a_page_that_was_asked_for_by_number_is_not_replaced_by_another() -> None:
+def test_a_page_that_was_requested_by_number_is_not_replaced_by_another() -> None:
     steps, found = drive(describe("list_promos", page_size=2, page_number=3), [page()])
     assert (len(steps), found.items, found.next_page) == (1, [], None)
     refused = answer({"reqId": "r", "errorCode": 1010, "errorMsg": "pageNumber"}, 422)
@@ -98,7 +98,7 @@ def test_a_vendor_that_has_one_page_for_all_numbers_ends_too(method: str) -> Non
     assert listed(method, *[page(1, 2)] * 3) == ([0, 1, 2], [1, 2])
 
 
-def test_a_mailing_that_moved_between_pages_is_listed_once_and_none_is_lost() -> None:
+def test_a_promo_that_moved_between_pages_is_listed_once_and_none_is_lost() -> None:
     before = page(1, 2, pages=2, total=3)
     moved = page(2, 3, pages=2, total=4)  # 0 was made in between and stands first
     again = page(0, 1, pages=2, total=4)

@@ -101,7 +101,7 @@ def test_true_is_no_number_and_a_score_is_finite(method: str, args: Any, reply: 
     "message_id",
     [True, False, {}, [], " ", 0, "0", -1, "two words", "a\nb", "\0", "\ud800", "ї", "x" * 129],
 )
-def test_an_sms_without_an_id_that_can_be_asked_for_is_unknown(message_id: Any) -> None:
+def test_an_sms_without_an_id_that_can_be_requested_is_unknown(message_id: Any) -> None:
     for method in ("send_sms", "send_viber_transaction"):
         reply = answer({"msgId": message_id})
         assert type(refused(method, NUMBER, "hi", reply=reply)) is TelecomUnknownError
@@ -200,7 +200,7 @@ def test_a_date_is_a_moment_if_it_is_what_was_promised(date: str | None, moment:
     assert (status.date, status.moment) == (date, moment)
 
 
-def test_a_mailing_is_read_with_all_that_it_says() -> None:
+def test_a_promo_is_read_with_all_that_it_says() -> None:
     reply = {
         "id": PROMO_ID,
         "authorUsername": "author",
@@ -220,7 +220,7 @@ def test_a_mailing_is_read_with_all_that_it_says() -> None:
     assert promo.model_extra == {"aNewField": [1]}
 
 
-def test_a_mailing_may_come_without_its_id_where_only_the_status_is_promised() -> None:
+def test_a_promo_may_come_without_its_id_where_only_the_status_is_promised() -> None:
     _, promo = asked("start_promo", PROMO_ID, replies={"status": "WAITING", "nextAvailableStatuses": None})
     assert (promo.id, promo.status, promo.param_count) == (PROMO_ID, "WAITING", None)
 
@@ -423,7 +423,7 @@ NOT_THE_VENDORS = [
         ("start_promo", (PROMO_ID,)),
     ],
 )
-def test_a_404_that_is_not_the_vendors_says_nothing_about_what_was_asked_for(
+def test_a_404_that_is_not_the_vendors_says_nothing_about_what_was_requested(
     method: str, args: Any, body: bytes
 ) -> None:
     error = refused(method, *args, reply=answer(body, 404))

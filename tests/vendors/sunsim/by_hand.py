@@ -1,4 +1,4 @@
-"""SunSim's calls on paper: driven by hand, answered by values."""
+"""SunSim's calls, driven by hand and answered with values."""
 
 from __future__ import annotations
 

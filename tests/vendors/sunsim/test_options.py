@@ -18,7 +18,7 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "told"),
+    ("extra", "expected"),
     [
         ({"token_strategy": "both"}, "extra.token_strategy"),
         ({"lock": "zookeeper"}, "extra.lock: must be variable or host"),
@@ -33,8 +33,8 @@ def test_defaults() -> None:
         ({"refresh_token": "x"}, "extra.refresh_token: no such field"),
     ],
 )
-def test_wrong_fields_are_refused_by_name(extra: dict[str, Any], told: str) -> None:
-    with pytest.raises(TelecomInputError, match=told):
+def test_wrong_fields_are_refused_by_name(extra: dict[str, Any], expected: str) -> None:
+    with pytest.raises(TelecomInputError, match=expected):
         read_options(SunSimOptions, extra)
 
 

@@ -70,7 +70,7 @@ def test_an_earlier_call_is_not_taken_for_it(
     assert stage(hook, asked, asked + MINUTE) is Stage.WAITING
 
 
-def test_a_row_that_tells_no_time_counts_where_nothing_earlier_was_asked_for(
+def test_a_row_that_has_no_time_counts_where_nothing_earlier_was_requested(
     hook: Any, vendor_state: VendorState
 ) -> None:
     vendor_state.stray_rows.append({"when": "today", "a": "9000000000", "b": "89000001234"})

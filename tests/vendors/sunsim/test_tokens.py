@@ -167,12 +167,12 @@ class TestRefreshStrategy:
         assert token.access.reveal() == "sim.access"
 
 
-def test_a_dead_authorization_token_is_told() -> None:
+def test_a_dead_authorization_token_is_reported() -> None:
     with pytest.raises(TelecomAuthError):
         minted(rotating(), None, Response(401, {}))
 
 
-def test_a_clock_that_is_wrong_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_clock_that_is_wrong_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     tomorrow = datetime.now(UTC) + timedelta(hours=24)
     with caplog.at_level(logging.WARNING):
         minted(rotating(), None, answer({**PAIR, "accessToken": jwt(exp=tomorrow.timestamp())}))

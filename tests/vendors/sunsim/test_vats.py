@@ -127,7 +127,7 @@ class TestChecks:
         assert redirect(before[0])["num"] == given
 
     @pytest.mark.parametrize(
-        ("edit", "told"),
+        ("edit", "expected"),
         [
             (
                 lambda e: times(e, "1")[0].update(time_start=32_399),
@@ -190,14 +190,14 @@ class TestChecks:
             (lambda e: e.update(num=None), "an entry without num"),
         ],
     )
-    def test_rules(self, edit: Edit, told: str | None) -> None:
+    def test_rules(self, edit: Edit, expected: str | None) -> None:
         settings = edited(edit)
-        if told is None:
+        if expected is None:
             assert len(checked(settings)) == 1
             return
         with pytest.raises(TelecomInputError) as caught:
             checked(settings)
-        assert told in str(caught.value)
+        assert expected in str(caught.value)
         assert "9000000000" not in str(caught.value)
 
     def test_the_error_names_number_profile_and_day(self) -> None:
@@ -256,7 +256,7 @@ class TestAsRead:
             checked([entry])
 
     @pytest.mark.parametrize(
-        ("edit", "told"),
+        ("edit", "expected"),
         [
             (lambda e: redirect(e).update(num=1), "block 1: redirectNums.num"),
             (lambda e: redirect(e).update(num="0"), "block 1: redirectNums.num"),
@@ -267,12 +267,12 @@ class TestAsRead:
             (lambda e: redirect(e).update(dialTime=91), "block 1: dialTime: 91"),
         ],
     )
-    def test_an_edit_keeps_to_the_rules(self, edit: Edit, told: str) -> None:
+    def test_an_edit_keeps_to_the_rules(self, edit: Edit, expected: str) -> None:
         entry = sample()
         edit(entry)
         with pytest.raises(TelecomInputError) as caught:
             checked([entry], [sample()])
-        assert told in str(caught.value)
+        assert expected in str(caught.value)
 
     def test_an_unedited_day_may_stay_and_an_edited_one_is_checked(self) -> None:
         before = vats()
@@ -307,7 +307,7 @@ class TestAsRead:
         assert sent(requests[1]) == {key: [new]}
 
     @pytest.mark.parametrize("num", ["89000000000", "+79000000000", 79000000000])
-    def test_a_number_is_asked_for_by_ten_digits_however_it_is_shown(self, num: Any) -> None:
+    def test_a_number_is_requested_by_ten_digits_however_it_is_shown(self, num: Any) -> None:
         shown_as = {**vats(), "num": num}
         requests, _ = asked(
             ScriptedApi().set_vats_settings([redirected(shown_as)]), shown(shown_as), enveloped()
@@ -341,7 +341,7 @@ class TestAsRead:
         assert sent(requests[1]) == {"vatsSettings": [edited_entry]}
         assert differences([vats()], [entry])
 
-    def test_odd_times_are_told_apart(self) -> None:
+    def test_odd_times_are_distinguished(self) -> None:
         (one,), (two,) = (
             edited(lambda e: times(e, "1").append([1])),
             edited(lambda e: times(e, "1").append("x")),
@@ -446,12 +446,12 @@ class TestDifferences:
         assert differences(wanted, [vats()]) == []
         assert differences([vats()], wanted) != []
 
-    def test_numbers_are_told_apart(self) -> None:
+    def test_numbers_are_distinguished(self) -> None:
         both = [vats(), vats("9000000001")]
         assert differences(both, both[::-1]) == []
         assert differences(both, both[:1])
 
-    def test_many_are_told_shortly(self) -> None:
+    def test_many_are_summarized(self) -> None:
         assert summarize([f"p{place}" for place in range(12)]).endswith("p9 and 2 more")
 
 
