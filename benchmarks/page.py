@@ -1,8 +1,6 @@
-"""The time to read what the page "Telecom" shows, with a million rows in the inbox.
+"""The time to read what the page "Telecom" shows, with a million rows in the inbox, on each database.
 
-    python benchmarks/page.py --old <another checkout>
-
-measures another checkout as well, on the same databases. Prints a JSON line for each.
+Prints JSON lines.
 """
 
 from __future__ import annotations
@@ -95,12 +93,12 @@ def fill(rows: int) -> None:
             session.execute(text("vacuum analyze asset_state_store"))
 
 
-def measured(checkout: Path, count: int, environment: dict[str, str]) -> dict[str, Any]:
-    """Return the times of a checkout."""
+def measured(count: int, environment: dict[str, str]) -> dict[str, Any]:
+    """Return the times of `count` readings in a new process."""
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE.format(count=count)],
-        env={**environment, "PYTHONPATH": str(checkout)},
-        cwd=checkout,
+        env=environment,
+        cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,
@@ -121,7 +119,6 @@ def main() -> None:
     from tests.system.services import running_postgres
 
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--old", type=Path, help="a checkout to compare with")
     arguments.add_argument("--rows", type=int, default=1_000_000)
     arguments.add_argument("--only", choices=("sqlite", "postgresql"))
     arguments.add_argument("--fill", action="store_true", help=argparse.SUPPRESS)
@@ -147,12 +144,8 @@ def main() -> None:
             fill_it = [__file__, "--fill", "--rows", str(chosen.rows)]
             for command in (["-m", "airflow", "db", "migrate"], fill_it):
                 subprocess.run([sys.executable, *command], env=environment, check=True, capture_output=True)
-            for name, checkout, count in (("old", chosen.old, 5), ("now", ROOT, 50)):
-                if checkout:
-                    what = {"bench": "page", "checkout": name, "database": database, "rows": chosen.rows}
-                    print(
-                        json.dumps({**what, **measured(checkout.resolve(), count, environment)}), flush=True
-                    )
+            what = {"bench": "page", "database": database, "rows": chosen.rows}
+            print(json.dumps({**what, **measured(50, environment)}), flush=True)
 
 
 if __name__ == "__main__":

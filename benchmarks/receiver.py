@@ -1,10 +1,8 @@
 """Webhooks per second that a real api-server stores, on SQLite, and on PostgreSQL with two workers.
 
-    python benchmarks/receiver.py --old <another checkout>
-
-measures another checkout first, and prints the ratio. Each accepted webhook is about another HLR lookup, so
-it creates a deduplication record, a log line and a payload in an asset event; refused ones lack fields.
-Prints JSON lines. `server_cpu_ms` is the CPU time of the server's processes per webhook.
+Each accepted webhook is about another HLR lookup, so it creates a deduplication record, a log line and a
+payload in an asset event; refused ones lack fields. Prints JSON lines. `server_cpu_ms` is the CPU time of the
+server's processes per webhook.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 CONNECTIONS, CLIENTS = 64, 2
 _SCOPES = 60
-"""The number of connections of the lookups: older checkouts accept 60 per second for each."""
+"""The number of Airflow connections that the lookups are of."""
 
 
 def requests(url: str, count: int, start: int, kind: str) -> Iterator[bytes]:
@@ -126,8 +124,8 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 @contextmanager
-def api_server(checkout: Path, database: str, workers: int) -> Iterator[tuple[str, psutil.Process]]:
-    """Run the api-server of a checkout with a new database; yield its URL and the process that started it."""
+def api_server(database: str, workers: int) -> Iterator[tuple[str, psutil.Process]]:
+    """Run an api-server with a new database; yield its URL and the process that started it."""
     program = (
         "import sys; from pathlib import Path; from tests.system.receiver_load import running_api_server\n"
         "nobody = {'AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS': 'False'}\n"  # as in production
@@ -136,12 +134,12 @@ def api_server(checkout: Path, database: str, workers: int) -> Iterator[tuple[st
     )
     with tempfile.TemporaryDirectory(prefix="telecom-bench-") as home:
         where = database or f"sqlite:///{home}/airflow.db"
-        environment = {**os.environ, "PYTHONPATH": str(checkout), "AIRFLOW_HOME": home}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "AIRFLOW_HOME": home}
         environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = where
         with subprocess.Popen(
             [sys.executable, "-c", program, home, where, str(workers)],
             env=environment,
-            cwd=checkout,
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -159,39 +157,23 @@ def main() -> None:
     from tests.system.services import running_postgres
 
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--old", type=Path, help="a checkout to compare with")
     arguments.add_argument("--posts", type=int, default=20_000)
-    arguments.add_argument("--old-posts", type=int, default=1_500)
     arguments.add_argument("--only", choices=("sqlite", "postgresql"))
     chosen = arguments.parse_args()
-    checkouts = {"now": (ROOT, chosen.posts)}
-    if chosen.old:
-        checkouts = {"old": (chosen.old.resolve(), chosen.old_posts)} | checkouts
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres()) if chosen.only != "sqlite" else None
         for database, workers in (("sqlite", 1), ("postgresql", 2)):
             if chosen.only not in (None, database):
                 continue
-            rates: dict[str, dict[str, float]] = {}
-            for name, (checkout, count) in checkouts.items():
-                where = postgres.new_database(name) if postgres and database == "postgresql" else ""
-                with api_server(checkout, where, workers) as (url, server):
-                    posted(url, 10 * CONNECTIONS, 0, "accepted")  # warm up
-                    for kind in ("accepted", "refused"):
-                        before = cpu_seconds(server)
-                        found = posted(url, count, 1_000_000, kind)
-                        cpu = (cpu_seconds(server) - before) / found["posts"]
-                        found["server_cpu_ms"] = round(1000 * cpu, 2)
-                        rates.setdefault(kind, {})[name] = found["a_second"]
-                        what = {"bench": "receiver", "checkout": name, "database": database}
-                        print(json.dumps({**what, "workers": workers, "kind": kind, **found}), flush=True)
-            for kind, rate in rates.items():
-                if len(rate) == 2:
-                    times = round(rate["now"] / rate["old"], 1)
-                    print(
-                        json.dumps({"bench": "receiver", "database": database, "kind": kind, "times": times}),
-                        flush=True,
-                    )
+            where = postgres.new_database("receiver") if postgres and database == "postgresql" else ""
+            with api_server(where, workers) as (url, server):
+                posted(url, 10 * CONNECTIONS, 0, "accepted")  # warm up
+                for kind in ("accepted", "refused"):
+                    before = cpu_seconds(server)
+                    found = posted(url, chosen.posts, 1_000_000, kind)
+                    cpu = (cpu_seconds(server) - before) / found["posts"]
+                    what = {"bench": "receiver", "database": database, "workers": workers, "kind": kind}
+                    print(json.dumps({**what, **found, "server_cpu_ms": round(1000 * cpu, 2)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -35,16 +35,25 @@ class Writer(Protocol):
         """Finish the file."""
 
 
-class CsvWriter:
+class _TextWriter:
+    batch = 500
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+
+class CsvWriter(_TextWriter):
     """Writes CSV with a header. None is an empty cell; booleans are true and false.
 
     `safe` puts a ' before every text that a spreadsheet would run as a formula.
     """
 
-    batch = 500
-
     def __init__(self, path: Path, columns: Sequence[Column], safe: bool = False) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
+        super().__init__(path)
         self._writer = csv.writer(self._file)
         self._cells = [(column.name, _cell_of(column.kind, safe)) for column in columns]
         self._writer.writerow([column.name for column in columns])
@@ -56,18 +65,12 @@ class CsvWriter:
             for row in rows
         )
 
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
 
-
-class JsonLinesWriter:
+class JsonLinesWriter(_TextWriter):
     """Writes one JSON object per line. Decimals are strings, so that no reader turns money into floats."""
 
-    batch = 500
-
     def __init__(self, path: Path, columns: Sequence[Column], safe: bool = False) -> None:
-        self._file = path.open("w", encoding="utf-8")
+        super().__init__(path)
         self._plain = [column.name for column in columns if column.kind is not ColumnType.JSON]
         self._json = [column.name for column in columns if column.kind is ColumnType.JSON]
 
@@ -78,10 +81,6 @@ class JsonLinesWriter:
     def _line(self, row: Row) -> str:
         inner = "".join(f',"{name}":{row.get(name) or "null"}' for name in self._json)
         return f"{json_text({name: row.get(name) for name in self._plain})[:-1]}{inner}}}\n"
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
 
 
 class ParquetWriter:
@@ -174,9 +173,5 @@ def _without_formula(text: str) -> str:
 
 
 def _metadata(column: Column) -> dict[str, str]:
-    facts = {
-        "meaning": column.meaning,
-        "unit": column.unit,
-        "assumed": "yes" if column.assumed else "",
-    }
+    facts = {"meaning": column.meaning, "unit": column.unit, "assumed": "yes" if column.assumed else ""}
     return {name: text for name, text in facts.items() if text}
