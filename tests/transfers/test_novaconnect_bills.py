@@ -436,7 +436,8 @@ def test_a_difference_fails_loudly_once_all_is_written(
 
 
 def test_rows_that_move_are_counted_once(usage: VendorState, load: Load) -> None:
-    late = replace(usage.sessions[0], sid=1, start=MONTH + 20 * DAY, end=MONTH + 20 * DAY + 9, cost=0.5)
+    begun = MONTH + 20 * DAY
+    late = replace(usage.sessions[0], sid=1, start=begun, end=begun + 9, session_cost=0.5)
     usage.bills[501].charges[1041] += 5000
     usage.bills[501].cost = 2.1
     usage.max_rows = 2
