@@ -326,6 +326,7 @@ def imported() -> dict[str, list[str]]:
     return dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
 
 
+@pytest.mark.xdist_group("imports")  # one process imports all modules, once
 @pytest.mark.parametrize("module", MODULES)
 def test_importing_it_costs_next_to_nothing(module: str, imported: dict[str, list[str]]) -> None:
     """On top of airflow.sdk: at most 45 small modules of ours, and nothing that belongs to running."""

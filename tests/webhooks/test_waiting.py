@@ -46,7 +46,8 @@ both_ways = pytest.mark.parametrize("deferrable", [False, True])
 
 
 @pytest.fixture(autouse=True)
-def _connected(hook_for: Callable[..., Any], comms: Comms) -> None:
+def _connected(hook_for: Callable[..., Any], comms: Comms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_client, "READ_EVERY_SECONDS", 0.05)
     hook_for("novaconnect")
     hook_for("ketchup_loyalty")
 
@@ -232,7 +233,6 @@ def by_a_trigger(key: str) -> bool:
 
 def test_one_reader_wakes_only_those_who_are_told(served: Served, comms: Comms, monkeypatch: Any) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.2)
-    monkeypatch.setattr(inbox_client, "READ_EVERY_SECONDS", 0.05)
     triggers = [listener(f"k{number}") for number in range(20)]
     assert len({trigger.shared_stream_key() for trigger in triggers}) == 1
 
@@ -263,7 +263,6 @@ def test_after_a_ring_the_vendor_is_asked_until_its_list_has_caught_up(
 ) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.1)
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._FIRST_QUICK_DELAY", 0.1)
-    monkeypatch.setattr(inbox_client, "READ_EVERY_SECONDS", 0.05)
     vendor_state, looks = (
         telecom_simulator.state.vendor_state("novaconnect", VendorState),
         telecom_simulator.state.requests,
@@ -353,7 +352,6 @@ def test_the_reader_finds_what_came_in_many_pages(served: Served, comms: Comms) 
 def test_the_reader_goes_on_when_airflow_does_not_answer_and_after_a_clean_up(
     served: Served, comms: Comms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox_client, "READ_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(inbox_client, "_LOCATE_EVERY", 5)
 
     async def scene() -> None:
@@ -419,7 +417,7 @@ def test_a_report_wakes_who_waits_at_ketchup(
     served: Served, telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: Any, kind: str
 ) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.0)
-    telecom_simulator.state.set_transition(f"ketchup_loyalty.{kind}", "after_seconds", 1)
+    telecom_simulator.state.set_transition(f"ketchup_loyalty.{kind}", "after_seconds", 0.2)
     told_to = served.address(kind, "ours", vendor="ketchup_loyalty", conn_id="ketchup_loyalty_default")
     hook = hook_for("ketchup_loyalty")
     if kind == "hlr":
