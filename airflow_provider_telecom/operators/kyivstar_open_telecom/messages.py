@@ -71,8 +71,7 @@ class KyivstarSendSmsOperator(_MessageOperator):
         self.msisdn, self.text, self.sender = msisdn, text, sender
         self.max_segments, self.ttl_seconds = max_segments, ttl_seconds
         arguments.segments_allowed(max_segments)
-        if ttl_seconds is not None:
-            arguments.sms_ttl(ttl_seconds)
+        arguments.sms_ttl(ttl_seconds)
         check_if_literal(text, lambda literal: arguments.sms_text(literal, max_segments))
         check_if_literal(sender, partial(non_blank, "sender"))
 
@@ -138,8 +137,7 @@ class KyivstarSendViberOperator(_MessageOperator):
         self.kind, self.template = one_of("kind", kind, ("transaction", "promotion")), template
         self.msisdn, self.text, self.sender, self.ttl_seconds = msisdn, text, sender, ttl_seconds
         self.image_url, self.caption, self.action_url = image_url, caption, action_url
-        if ttl_seconds is not None:
-            arguments.viber_ttl(ttl_seconds)
+        arguments.viber_ttl(ttl_seconds)
         self._check_parts()
         check_if_literal(text, self._check_text)
         check_if_literal(sender, partial(non_blank, "sender"))

@@ -12,7 +12,7 @@ MAX_CHUNK_SIZE = 20_000
 """Recipients of a promo in one request."""
 MAX_PERIOD_DAYS = 120
 _MAX_SMS_TTL = 86_400
-_MIN_VIBER_TTL, _MAX_VIBER_TTL = 30, 1_209_600
+_VIBER_TTL = (30, 1_209_600)
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
@@ -41,14 +41,14 @@ def sms_text(text: str, max_segments: int | None) -> str:
     return text
 
 
-def sms_ttl(ttl_seconds: int) -> int:
-    """Return how long the vendor tries to deliver an SMS."""
-    return in_range("ttl_seconds", ttl_seconds, 0, _MAX_SMS_TTL)
+def sms_ttl(ttl_seconds: int | None) -> int | None:
+    """Return how long the vendor tries to deliver an SMS; None leaves it to the vendor."""
+    return None if ttl_seconds is None else in_range("ttl_seconds", ttl_seconds, 0, _MAX_SMS_TTL)
 
 
-def viber_ttl(ttl_seconds: int) -> int:
-    """Return how long the vendor tries to deliver a Viber message."""
-    return in_range("ttl_seconds", ttl_seconds, _MIN_VIBER_TTL, _MAX_VIBER_TTL)
+def viber_ttl(ttl_seconds: int | None) -> int | None:
+    """Return how long the vendor tries to deliver a Viber message; None leaves it to the vendor."""
+    return None if ttl_seconds is None else in_range("ttl_seconds", ttl_seconds, *_VIBER_TTL)
 
 
 def check_promotion_parts(

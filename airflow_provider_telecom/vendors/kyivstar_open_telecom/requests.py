@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airflow_provider_telecom.calls.checks import non_blank
+from airflow_provider_telecom.calls.endpoint import Call
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import Idempotency, Json, Request
 from airflow_provider_telecom.vendors.api import Api
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import path_id
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Accepted, MessageStatus
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.options import KyivstarOptions
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import reader
 
 
 class KyivstarRequests(Api[KyivstarOptions]):
@@ -26,6 +30,20 @@ class KyivstarRequests(Api[KyivstarOptions]):
     ) -> Request:
         content = None if body is None else Json(body)
         return Request(method, self.options.prefix + path, idempotency, ids or {}, query or {}, body=content)
+
+    def _send_message(
+        self, path: str, msisdn: str | int, sender: str | None, content: Mapping[str, object]
+    ) -> Call[Accepted]:
+        """Send one message. Parts of `content` that are None are left out."""
+        given = {name: part for name, part in content.items() if part is not None}
+        body = {"from": self._sender(sender), "to": self._msisdn(msisdn), **given}
+        request = self._request("POST", path, Idempotency.NONE, body=body)
+        return self._call(request, reader(Accepted))
+
+    def _message_status(self, path: str, message_id: str) -> Call[MessageStatus]:
+        ids = {"message_id": path_id("message_id", message_id)}
+        request = self._request("GET", path, Idempotency.READ, ids=ids)
+        return self._call(request, reader(MessageStatus))
 
     def _sender(self, sender: str | None) -> str:
         chosen = sender if sender is not None else self.options.sender

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.request import Idempotency
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Accepted, MessageStatus
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.requests import KyivstarRequests
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import reader
 
 
 class SmsCalls(KyivstarRequests):
@@ -32,17 +30,12 @@ class SmsCalls(KyivstarRequests):
         Raises TelecomInputError, TelecomRejectedError (422), and TelecomUnknownError after an unknown
         outcome, which is never repeated. A duplicate is a second paid SMS. Source: "/sms", POST.
         """
-        body: dict[str, object] = {
-            "from": self._sender(sender),
-            "to": self._msisdn(msisdn),
+        content = {
             "text": arguments.sms_text(text, max_segments),
+            "maxSegments": max_segments,
+            "messageTtlSec": arguments.sms_ttl(ttl_seconds),
         }
-        if max_segments is not None:
-            body["maxSegments"] = max_segments
-        if ttl_seconds is not None:
-            body["messageTtlSec"] = arguments.sms_ttl(ttl_seconds)
-        request = self._request("POST", "/sms", Idempotency.NONE, body=body)
-        return (yield from self._call(request, reader(Accepted)))
+        return (yield from self._send_message("/sms", msisdn, sender, content))
 
     @endpoint
     def get_sms(self, message_id: str) -> Call[MessageStatus]:
@@ -51,6 +44,4 @@ class SmsCalls(KyivstarRequests):
         Raises TelecomInputError, TelecomNotFoundError (code 1040: the message is unknown, or still on its
         way). A read. Source: "/sms/{msgId}".
         """
-        ids = {"message_id": arguments.path_id("message_id", message_id)}
-        request = self._request("GET", "/sms/{message_id}", Idempotency.READ, ids=ids)
-        return (yield from self._call(request, reader(MessageStatus)))
+        return (yield from self._message_status("/sms/{message_id}", message_id))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.request import Idempotency
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Accepted, MessageStatus
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.requests import KyivstarRequests
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import reader
 
 
 class ViberCalls(KyivstarRequests):
@@ -27,8 +25,8 @@ class ViberCalls(KyivstarRequests):
         Raises TelecomInputError, TelecomRejectedError (422), and TelecomUnknownError after an unknown
         outcome, which is never repeated. A duplicate is a second paid message. Source: "/viber/transaction".
         """
-        content: dict[str, object] = {"text": non_blank("text", text)}
-        return (yield from self._send("/viber/transaction", msisdn, content, sender, ttl_seconds))
+        content = {"text": non_blank("text", text), "messageTtlSec": arguments.viber_ttl(ttl_seconds)}
+        return (yield from self._send_message("/viber/transaction", msisdn, sender, content))
 
     @endpoint
     def send_viber_promotion(
@@ -47,8 +45,13 @@ class ViberCalls(KyivstarRequests):
         It has a text, a picture, or both. With a text it can have a button with `caption` that opens
         `action_url`. For the rest see `send_viber_transaction`. Source: "/viber/promotion".
         """
-        content = _promotion(text, image_url, caption, action_url)
-        return (yield from self._send("/viber/promotion", msisdn, content, sender, ttl_seconds))
+        arguments.check_promotion_parts(text, image_url, caption, action_url)
+        content = {
+            "text": None if text is None else non_blank("text", text),
+            "contentExtended": _extended(image_url, caption, action_url) or None,
+            "messageTtlSec": arguments.viber_ttl(ttl_seconds),
+        }
+        return (yield from self._send_message("/viber/promotion", msisdn, sender, content))
 
     @endpoint
     def get_viber(self, message_id: str) -> Call[MessageStatus]:
@@ -57,35 +60,15 @@ class ViberCalls(KyivstarRequests):
         Raises TelecomInputError, TelecomNotFoundError (code 1040: the message is unknown, or still on its
         way). A read. Source: "/viber/status/{mid}".
         """
-        ids = {"message_id": arguments.path_id("message_id", message_id)}
-        request = self._request("GET", "/viber/status/{message_id}", Idempotency.READ, ids=ids)
-        return (yield from self._call(request, reader(MessageStatus)))
-
-    def _send(
-        self,
-        path: str,
-        msisdn: str | int,
-        content: dict[str, object],
-        sender: str | None,
-        ttl_seconds: int | None,
-    ) -> Call[Accepted]:
-        body = {"from": self._sender(sender), "to": self._msisdn(msisdn), **content}
-        if ttl_seconds is not None:
-            body["messageTtlSec"] = arguments.viber_ttl(ttl_seconds)
-        request = self._request("POST", path, Idempotency.NONE, body=body)
-        return self._call(request, reader(Accepted))
+        return (yield from self._message_status("/viber/status/{message_id}", message_id))
 
 
-def _promotion(
-    text: str | None, image_url: str | None, caption: str | None, action_url: str | None
-) -> dict[str, object]:
-    """Return the content of an advertisement."""
-    arguments.check_promotion_parts(text, image_url, caption, action_url)
-    content: dict[str, object] = {} if text is None else {"text": non_blank("text", text)}
+def _extended(image_url: str | None, caption: str | None, action_url: str | None) -> dict[str, str]:
+    """Return the parts of an advertisement other than its text."""
     extended = {}
     if image_url is not None:
         extended["img"] = arguments.http_url("image_url", image_url)
     if caption is not None and action_url is not None:
         extended["caption"] = non_blank("caption", caption)
         extended["action"] = arguments.http_url("action_url", action_url)
-    return {**content, "contentExtended": extended} if extended else content
+    return extended

@@ -18,7 +18,7 @@ from airflow_provider_telecom.vendors.sunsim import vats_diff, vats_settings
 from airflow_provider_telecom.vendors.sunsim.models import Result, VatsSettings
 from airflow_provider_telecom.vendors.sunsim.requests import SunSimRequests
 from airflow_provider_telecom.vendors.sunsim.responses import effect_result, envelope, plain, require_result
-from airflow_provider_telecom.vendors.sunsim.vats_schedule import Settings
+from airflow_provider_telecom.vendors.sunsim.vats_rules import Settings
 
 
 class VatsCalls(SunSimRequests):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 
-from airflow_provider_telecom.vendors.sunsim.vats_schedule import DAYS, Settings, iter_objects
+from airflow_provider_telecom.vendors.sunsim.vats_rules import DAYS, Settings, iter_objects
 from airflow_provider_telecom.vendors.sunsim.vats_settings import Entry, SettingsList, label, number_of
 
 MAX_NAMED_DIFFERENCES = 10

@@ -22,9 +22,9 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import without_country_code
 from airflow_provider_telecom.calls.privacy import mask_number
 from airflow_provider_telecom.vendors.sunsim.arguments import russian_number
-from airflow_provider_telecom.vendors.sunsim.vats_rules import find_faults
-from airflow_provider_telecom.vendors.sunsim.vats_schedule import (
+from airflow_provider_telecom.vendors.sunsim.vats_rules import (
     Settings,
+    find_faults,
     iter_objects,
     require_object,
     uses_inclusive_ends,
