@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
 
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_provider_telecom.calls.rows import BadRow
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.parts import Part
     from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
     from airflow_provider_telecom.triggers.polling import PollEvent
+    from airflow_provider_telecom.vendors.ketchup_loyalty.schema import Record, Row
 
 Format = Literal["csv", "json", "xml"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -231,7 +233,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
     def _format(self) -> Format:
         return self.source_format or ("json" if self.message_type is None else "csv")
 
-    def _zone(self) -> Any:
+    def _zone(self) -> tzinfo | None:
         import pendulum
 
         name = self.hook.options.vendor_timezone
@@ -271,7 +273,7 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
             filters["operator_id"] = str(filters["operator_id"])
         return filters
 
-    def _bounds(self, filters: Mapping[str, Any]) -> Sequence[datetime]:
+    def _bounds(self, filters: Mapping[str, object]) -> Sequence[datetime]:
         """Return both ends of the interval in the vendor's local time, to the second; empty without one."""
         from airflow_provider_telecom.vendors.times import inclusive_local_period
 
@@ -304,19 +306,26 @@ class _Selection:
             return {None: Part("")}
         return parts_by_day(self.first, self.last + _SECOND, None)
 
-    def day_of(self, row: Mapping[str, Any]) -> date | None:
+    def day_of(self, row: Row) -> date | None:
         """Return the day whose file a row belongs to. Raises TelecomInputError."""
         if self.first is None or self.last is None:
             return None
         if row["incoming_date"] is None:
             raise TelecomInputError("incoming_date", "is missing")
-        incoming = datetime.fromisoformat(row["incoming_date"])
+        incoming = datetime.fromisoformat(str(row["incoming_date"]))
         if not self.first <= incoming <= self.last:
             raise TelecomInputError("incoming_date", "is not in the requested interval")
         return incoming.date()
 
 
-def _add(dataset: Dataset, selection: _Selection, zone: Any, region: str, place: str, record: Any) -> None:
+def _add(
+    dataset: Dataset,
+    selection: _Selection,
+    zone: tzinfo | None,
+    region: str,
+    place: str,
+    record: Record | BadRow,
+) -> None:
     from airflow_provider_telecom.calls.rows import BadRow
     from airflow_provider_telecom.vendors.columns import json_text
     from airflow_provider_telecom.vendors.ketchup_loyalty.schema import to_row
@@ -331,7 +340,7 @@ def _add(dataset: Dataset, selection: _Selection, zone: Any, region: str, place:
         dataset.add_bad_row(place, error.text, json_text(record))
 
 
-def _filter_hash(filters: Mapping[str, Any]) -> str:
+def _filter_hash(filters: Mapping[str, object]) -> str:
     """Return a short hash of filters. It is slow, so that nobody can find the numbers by trying all."""
     text = json.dumps(filters, sort_keys=True, default=str)
     return hashlib.pbkdf2_hmac("sha256", text.encode(), b"telecom", _HASH_ROUNDS).hex()[:12]

@@ -100,7 +100,7 @@ class CampaignOperator(JournaledOperator):
             rejects=object_path(self.rejects_path),
         )
 
-    def _recipient_counts(self, audience: Audience) -> dict[str, Any]:
+    def _recipient_counts(self, audience: Audience) -> dict[str, int | str | None]:
         return {
             "recipients": audience.count,
             "duplicates": audience.duplicates,

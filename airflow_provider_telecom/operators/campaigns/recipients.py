@@ -26,7 +26,7 @@ from airflow_provider_telecom.tasks.private import hide_unless_path
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-Line = tuple[int, Sequence[Any] | Exception]
+Line = tuple[int, Sequence[object] | Exception]
 """A line number, and the cells of the wanted columns or why there are none."""
 Entry = tuple[str, ...]
 """A canonical number and the values of the wanted columns."""
@@ -161,7 +161,7 @@ def _raise_if_bad(audience: Audience, on_bad_rows: str, rejects: ObjectStoragePa
         raise TelecomInputError("recipients", "are none")
 
 
-def _check(row: Sequence[Any] | Exception, columns: RecipientColumns) -> Sequence[str]:
+def _check(row: Sequence[object] | Exception, columns: RecipientColumns) -> Sequence[str]:
     if isinstance(row, Exception):
         raise TelecomInputError("row", str(row))
     msisdn = e164(_number(row[0]), columns.region)
@@ -173,13 +173,13 @@ def _check(row: Sequence[Any] | Exception, columns: RecipientColumns) -> Sequenc
     return (msisdn, *values)
 
 
-def _number(value: Any) -> str | int:
+def _number(value: object) -> str | int:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise TelecomInputError("msisdn", "is missing" if value is None else "must be a text or whole number")
     return value
 
 
-def _value(name: str, value: Any) -> str:
+def _value(name: str, value: object) -> str:
     if value is None or isinstance(value, (dict, list, bool)):
         raise TelecomInputError(name, "is missing" if value is None else "must be a text or a number")
     text = value if isinstance(value, str) else str(value)
@@ -219,7 +219,7 @@ def _reader_for(name: str) -> Callable[[IO[str], RecipientColumns], Iterator[Lin
     )
 
 
-def _from_list(source: Sequence[Any], columns: RecipientColumns) -> Iterator[Line]:
+def _from_list(source: Sequence[object], columns: RecipientColumns) -> Iterator[Line]:
     wanted = (columns.msisdn, *columns.values)
     for place, row in enumerate(source, 1):
         if isinstance(row, Mapping):
@@ -300,7 +300,7 @@ class _Rejects:
         if self._file is not None:
             self._file.close()
 
-    def add(self, line: int, reason: str, row: Sequence[Any] | Exception) -> None:
+    def add(self, line: int, reason: str, row: Sequence[object] | Exception) -> None:
         if self._path is None:
             return
         if self._file is None:

@@ -46,7 +46,7 @@ class ResultsFile:
             )
         self._row = row
 
-    def add(self, lines: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, lines: Iterable[Mapping[str, object]]) -> None:
         """Write results to the present part."""
         try:
             if self._file is None:

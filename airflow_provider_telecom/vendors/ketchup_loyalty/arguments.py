@@ -69,7 +69,7 @@ class ViberOptions(TypedDict, total=False):
     schedule_at: datetime | None
 
 
-def parse_list(field: str, values: Any) -> list[str]:
+def parse_list(field: str, values: object) -> list[str]:
     """Return ids, keys or numbers, given as one, as a list, or as the text of a list (from a template)."""
     if isinstance(values, str) and values.strip()[:1] in ("[", "("):
         values = _parse(field, values)
@@ -79,43 +79,42 @@ def parse_list(field: str, values: Any) -> list[str]:
     return [str(one).strip() for one in found]
 
 
-def parse_distinct(field: str, values: Any) -> list[str]:
+def parse_distinct(field: str, values: object) -> list[str]:
     """Return the list without repetitions."""
     return list(dict.fromkeys(parse_list(field, values)))
 
 
-def _parse(field: str, text: str) -> Any:
+def _parse(field: str, text: str) -> object:
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         raise TelecomInputError(field, "looks like a list, but can't be read as one") from None
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: object) -> bool:
     return isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip() != ""
 
 
-def exactly_one(**given: Any) -> None:
+def exactly_one(**given: object) -> None:
     """Check that exactly one of two arguments is given."""
     first, second = given
     if (given[first] is None) == (given[second] is None):
         raise TelecomInputError(first, f"give either {first} or {second}, and not both")
 
 
-def optional_percent(field: str, value: Any) -> Decimal | None:
+def optional_percent(field: str, value: str | float | Decimal | None) -> Decimal | None:
     """Return a percentage, 0 to 100, or None."""
     return None if value is None else percent(field, value)
 
 
 def optional_count(field: str, value: Any) -> int | None:
     """Return a count, which may be a text (from a template), or None."""
-    if value is None:
-        return None
-    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
-    return in_range(field, number, 0, 2**31)
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    return None if value is None else in_range(field, value, 0, 2**31)
 
 
-def optional_datetime(field: str, value: Any) -> datetime | None:
+def optional_datetime(field: str, value: datetime | str | None) -> datetime | None:
     """Return a time, which may be its ISO 8601 text (from a template), or None."""
     return None if value is None else parse_datetime(field, value)
 

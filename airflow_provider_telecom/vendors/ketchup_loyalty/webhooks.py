@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from airflow_provider_telecom.calls.responses import to_model, unreadable_response
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import parse_list
@@ -35,7 +34,7 @@ _RANKS = {
 _ENDED = 3  # delivered or failed: neither becomes the other
 
 
-def hlr(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
+def hlr(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent:
     """Return the event in a webhook about a look-up: `value` is its JSON, `body` its bytes for errors.
 
     An address that was given out for one look-up takes no webhook of another one. Raises TelecomAnswerError.
@@ -67,7 +66,7 @@ def hlr(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
     )
 
 
-def viber(nonce: str, value: Mapping[str, Any], body: bytes) -> WebhookEvent:
+def viber(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent:
     """Return the event in a webhook about a Viber message. Raises TelecomAnswerError.
 
     An address is given out for one message, whose reference is its nonce, or for several, whose references
@@ -94,7 +93,7 @@ def hlr_subscription(
     conn_id: str,
     hlr_ids: Sequence[str | int] | str | int | None = None,
     references: Sequence[str] | str | None = None,
-    **arguments: Any,
+    **arguments: object,
 ) -> Subscription | None:
     """Return the topics of look-ups."""
     given = {"hlr_ids": hlr_ids, "references": references}
@@ -102,16 +101,18 @@ def hlr_subscription(
     return _subscription("hlr", conn_id, keys)
 
 
-def viber_subscription(conn_id: str, reference: str | None = None, **arguments: Any) -> Subscription | None:
+def viber_subscription(
+    conn_id: str, reference: str | None = None, **arguments: object
+) -> Subscription | None:
     """Return the topic of a Viber message: only by our key, since webhooks have no id."""
     return _subscription("viber", conn_id, [reference] if reference else [])
 
 
 def viber_messages_subscription(
-    conn_id: str, messages: Sequence[Mapping[str, Any]] = (), **arguments: Any
+    conn_id: str, messages: Sequence[Mapping[str, str | None]] = (), **arguments: object
 ) -> Subscription | None:
     """Return the topics of several Viber messages."""
-    return _subscription("viber", conn_id, [one["reference"] for one in messages if one.get("reference")])
+    return _subscription("viber", conn_id, [key for message in messages if (key := message.get("reference"))])
 
 
 def _subscription(kind: str, conn_id: str, keys: Sequence[str]) -> Subscription | None:

@@ -60,7 +60,7 @@ def read_exports(response: Response) -> list[StatisticsExport]:
     return [StatisticsExport(str(key), item) for key, item in zip(keys, items, strict=True)]
 
 
-def _key_in(item: Any) -> str | None:
+def _key_in(item: object) -> str | None:
     """Return the key in an item, which is a string or an object that names it."""
     if isinstance(item, dict):
         item = next((item[name] for name in ("file_key", "key", "id", "name") if item.get(name)), None)
@@ -137,7 +137,7 @@ def _json_records(file: IO[bytes]) -> Iterator[NumberedRow]:
 
 
 def _unless_empty(
-    facts: Callable[[IO[bytes]], Mapping[str, Any]],
+    facts: Callable[[IO[bytes]], Mapping[str, object]],
     rows: Callable[[IO[bytes]], Iterator[NumberedRow]],
     file: IO[bytes],
 ) -> Iterator[NumberedRow]:
@@ -156,9 +156,10 @@ def _raise_unless_empty(response: Response) -> None:
         raise unreadable_response("neither a file nor an error", response.body, response.status)
 
 
-def _is_empty(found: Any, status: int = 200) -> bool:
+def _is_empty(found: object, status: int = 200) -> bool:
     """Return whether a response says that the export is empty. Raises any other error in it."""
-    code = error_code(found) if isinstance(found, dict) else None
-    if code not in (None, EMPTY):
+    if not isinstance(found, dict) or (code := error_code(found)) is None:
+        return False
+    if code != EMPTY:
         raise_error(found, code, status)
-    return code == EMPTY
+    return True

@@ -155,7 +155,7 @@ def _count_tasks(api: SmsCalls, names: Sequence[str], seen: _Seen) -> Call[bool]
     return True
 
 
-def finished_sms_tasks(api: SmsCalls, sms_task_ids: Any, **others: Any) -> Call[PollResult]:
+def finished_sms_tasks(api: SmsCalls, sms_task_ids: object, **others: Any) -> Call[PollResult]:
     """Return the same as `sms_tasks`, with the ids under the sensor's name for them."""
     return sms_tasks(api, arguments.parse_distinct("sms_task_ids", sms_task_ids), **others)
 
@@ -164,7 +164,7 @@ def hlr(
     api: HlrCalls,
     hlr_ids: Sequence[str | int] | str | int | None = None,
     references: Sequence[str] | str | None = None,
-    results: Mapping[str, Mapping[str, Any]] | None = None,
+    results: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Call[PollResult]:
     """Return whether one or many look-ups, by the vendor's ids or by our keys, have a result.
 
@@ -181,7 +181,7 @@ def hlr(
         status = yield from call_of(read, name)
         if status.is_final and not _may_have_no_result(status):
             found[name] = _result(status)
-    facts: dict[str, Any] = {"statuses": dict(Counter(one["status"] for one in found.values()))}
+    facts: dict[str, object] = {"statuses": dict(Counter(one["status"] for one in found.values()))}
     if len(found) < len(names):
         return PollResult(Stage.WAITING, {**facts, "waiting": len(names) - len(found)}, {"results": found})
     return PollResult(Stage.SUCCEEDED, {**facts, "results": [found[name] for name in names]})
@@ -229,7 +229,7 @@ def _delivery(status: models.MessageStatus, until: str, message_id: str | None) 
     return PollResult(Stage.WAITING if may_come else Stage.FAILED, facts)
 
 
-def _result(status: models.HlrStatus) -> dict[str, Any]:
+def _result(status: models.HlrStatus) -> dict[str, object]:
     return {
         "id": status.id,
         "status": status.state.value,
