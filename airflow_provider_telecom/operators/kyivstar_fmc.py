@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from airflow_provider_telecom.links.consoles import KyivstarFmcConsoleLink
 from airflow_provider_telecom.tasks.arguments import CallArguments
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
-from airflow_provider_telecom.tasks.verification import CallOperator
+from airflow_provider_telecom.tasks.verification import CallOperator, CallXCom
 from airflow_provider_telecom.vendors.kyivstar_fmc import VENDOR
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ class KyivstarFmcOriginateCallOperator(CallOperator):
         super().__init__(**kwargs)
         self.called_number, self.calling_number = called_number, calling_number
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> CallXCom:
         """Originate the call once."""
         call = {
             "called_number": self.reveal("called_number"),
             "calling_number": self.reveal("calling_number") or None,
         }
         originate = partial(self.hook.originate_call, **call)
-        return dict(self._send_once(context, call, lambda: self._call_or_verify(originate, call)))
+        return self._send_once(context, call, lambda: self._call_or_verify(originate, call))

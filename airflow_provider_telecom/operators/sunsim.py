@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
@@ -15,7 +15,7 @@ from airflow_provider_telecom.tasks.arguments import CallArguments, OperatorArgu
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
-from airflow_provider_telecom.tasks.verification import CallOperator
+from airflow_provider_telecom.tasks.verification import CallOperator, CallXCom
 from airflow_provider_telecom.vendors.sunsim import VENDOR
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
         super().__init__(**kwargs)
         self.phone_to, self.phone_from = phone_to, phone_from
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> CallXCom:
         """Order the callback once."""
         from airflow_provider_telecom.calls.phone import e164
         from airflow_provider_telecom.vendors.sunsim.arguments import russian_number
@@ -75,7 +75,26 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
         e164(call["phone_to"], region, field="phone_to")  # before a token is fetched
         russian_number("phone_from", call["phone_from"], region)
         order = partial(self.hook.create_callback, **call)
-        return dict(self._send_once(context, call, lambda: self._call_or_verify(order, call)))
+        return self._send_once(context, call, lambda: self._call_or_verify(order, call))
+
+
+class ReadSettingsXCom(TypedDict):
+    """What `SunSimGetVatsSettingsOperator` returns."""
+
+    hash: str
+    numbers: int
+    profiles: list[list[object]]
+    path: str | None
+    settings: NotRequired[Sequence[Mapping[str, object]]]
+    """With `return_settings`."""
+
+
+class SetSettingsXCom(TypedDict):
+    """What `SunSimSetVatsSettingsOperator` returns."""
+
+    changed: bool
+    hash: str
+    numbers: int
 
 
 class SunSimGetVatsSettingsOperator(SunSimOperator):
@@ -109,17 +128,19 @@ class SunSimGetVatsSettingsOperator(SunSimOperator):
         super().__init__(**kwargs)
         self.numbers, self.path, self.return_settings = numbers, path, return_settings
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> ReadSettingsXCom:
         """Read the settings, and write them to the file."""
         found = self.hook.get_vats_settings(self.reveal("numbers"))
         self._write(found)
-        return {
+        xcom: ReadSettingsXCom = {
             "hash": found.hash,
             "numbers": len(found.settings),
             "profiles": [[one.get("id") for one in entry.get("profiles") or []] for entry in found.settings],
             "path": self.path or None,
-            **({"settings": found.settings} if self.return_settings else {}),
         }
+        if self.return_settings:
+            xcom["settings"] = found.settings
+        return xcom
 
     def _write(self, found: VatsSettings) -> None:
         if (path := object_path(self.path)) is None:
@@ -173,7 +194,7 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         check_if_literal(expected_hash, _check_hash)
         self.settings, self.path, self.expected_hash = settings, path, expected_hash
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> SetSettingsXCom:
         """Check the settings, set them, and compare what the vendor shows then."""
         from airflow_provider_telecom.vendors.sunsim.vats_diff import differences, summarize
         from airflow_provider_telecom.vendors.sunsim.vats_settings import copy_settings, numbers_of

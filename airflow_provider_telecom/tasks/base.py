@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 """Whether to wait in the triggerer unless an operator says else."""
+
+XComT = TypeVar("XComT", bound=Mapping[str, object])
+"""What a task returns: small JSON."""
 
 
 class TelecomTask(DeclaredParameters):

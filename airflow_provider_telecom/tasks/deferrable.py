@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.tasks.base import DEFERRABLE, TelecomOperator
+from airflow_provider_telecom.tasks.base import DEFERRABLE, TelecomOperator, XComT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -57,18 +57,18 @@ class DeferrableOperator(TelecomOperator):
 
     def _wait_if_requested(  # noqa: RET503 - defer() does not return
         self,
-        started: Mapping[str, object],
+        started: XComT,
         status_check: str,
         arguments: Mapping[str, object],
         stop: str | None = None,
         subscription: str | None = None,
-    ) -> Facts:
+    ) -> XComT:
         """Return `started`; with `wait_for_completion` once it is done, with the facts of its end.
 
         `status_check`, `stop` and `subscription` are import paths; see `PollConfig`.
         """
         if not self.wait_for_completion:
-            return dict(started)
+            return started
         from airflow_provider_telecom.triggers.polling import (
             PollConfig,
             earliest_resume_delay,
@@ -89,7 +89,7 @@ class DeferrableOperator(TelecomOperator):
         )
         if not self.deferrable:
             self._poll_config = config
-            return {**started, **poll_until_done(config, self.wait_timeout)}
+            return cast("XComT", {**started, **poll_until_done(config, self.wait_timeout)})
         from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
 
         self.defer(

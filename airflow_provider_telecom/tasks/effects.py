@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import (
     EffectIdentity,
-    Facts,
     Journal,
     OnUnknown,
     check_on_unknown,
 )
 from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
-from airflow_provider_telecom.tasks.base import TelecomOperator
+from airflow_provider_telecom.tasks.base import TelecomOperator, XComT
 from airflow_provider_telecom.tasks.private import hide
 
 if TYPE_CHECKING:
@@ -75,13 +74,15 @@ class NonIdempotentOperator(JournaledOperator):
         super().__init__(**kwargs)
         self.on_unknown = check_on_unknown(on_unknown)
 
-    def _send_once(self, context: Context, content: Mapping[str, object], send: Callable[[], Facts]) -> Facts:
-        """Call `send` for this `content`, once in this run, and return its facts (see `journal.journal`)."""
+    def _send_once(self, context: Context, content: Mapping[str, object], send: Callable[[], XComT]) -> XComT:
+        """Call `send` for this `content`, once in this run, and return its XCom (see `journal.journal`).
+
+        After a try with an unknown outcome and `on_unknown="assume_sent"` it is `{"assumed_sent": True}`.
+        """
+        name, body = self._entry_name("sent"), self._fingerprint(content)
         journal = self._journal(context)
         with self.hook.add_connection_to_errors():
-            return journal.send_without_key(
-                self._entry_name("sent"), self._fingerprint(content), send, self.on_unknown
-            )
+            return cast("XComT", journal.send_without_key(name, body, send, self.on_unknown))
 
 
 class IdempotentOperator(JournaledOperator):
@@ -100,14 +101,15 @@ class IdempotentOperator(JournaledOperator):
         self,
         context: Context,
         content: Mapping[str, object],
-        send: Callable[[], Facts],
+        send: Callable[[], XComT],
         msisdn: str = "",
         key: str = "",
-    ) -> Facts:
-        """Call `send`, once for this `key`, and return its facts (see `Journal.send_with_key`).
+    ) -> XComT:
+        """Call `send`, once for this `key`, and return its XCom (see `Journal.send_with_key`).
 
         Without a key a later try may have any other content.
         """
         identity = EffectIdentity(self.conn_id, msisdn, key)
         body = self._fingerprint(content)
-        return self._journal(context).send_with_key(self._entry_name("sent"), body, identity, send)
+        journal = self._journal(context)
+        return cast("XComT", journal.send_with_key(self._entry_name("sent"), body, identity, send))

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NotRequired, TypedDict
 
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomUnknownError
-from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 
 _MAX_SECONDS = 6 * 3600
 _MAX_POLL_INTERVAL = 15.0
 _TOLERATED_ERRORS = 3
+
+
+class CallXCom(TypedDict):
+    """What a `CallOperator` returns."""
+
+    started: bool
+    verified_by_records: NotRequired[bool]
+    """The response was lost, and the call records show the call."""
 
 
 class CallOperator(NonIdempotentOperator):
@@ -36,7 +43,7 @@ class CallOperator(NonIdempotentOperator):
         super().__init__(**kwargs)
         self.verify_within_seconds = in_range("verify_within_seconds", verify_within_seconds, 0, _MAX_SECONDS)
 
-    def _call_or_verify(self, call: Callable[[], object], arguments: Mapping[str, object]) -> Facts:
+    def _call_or_verify(self, call: Callable[[], object], arguments: Mapping[str, object]) -> CallXCom:
         """Start the call; if its outcome is unknown, search the records. Return `{"started": True}`."""
         since = datetime.now(UTC).replace(microsecond=0).isoformat()
         try:

@@ -151,7 +151,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
     def execute(self, context: Context) -> dict[str, Any]:
         """Request the export once."""
         started = self._export(context)
-        return self._wait_if_requested(started, STAT_FILE, {"file_key": started["file_key"]})
+        return self._wait_if_requested(dict(started), STAT_FILE, {"file_key": started["file_key"]})
 
     def _export(self, context: Context) -> Facts:
         """Return this task's export of this run; it is requested unless an earlier try did that."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
@@ -21,6 +21,23 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import ViberOptions
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import Price
+
+
+class PriceXCom(TypedDict):
+    """What `KetchUpPriceOperator` returns for numbers."""
+
+    kind: str
+    messages: int
+    duplicates: int
+    price: str
+    currency: str
+
+
+class PriceListXCom(TypedDict):
+    """What `KetchUpPriceOperator` returns without numbers."""
+
+    kind: str
+    prices: list[dict[str, Any]]
 
 
 class KetchUpPriceOperator(KetchUpOperator):
@@ -89,7 +106,7 @@ class KetchUpPriceOperator(KetchUpOperator):
             raise TelecomInputError("country", "is for the price list, without msisdns")
         check_if_literal(text, partial(non_blank, "text"))
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> PriceXCom | PriceListXCom:
         """Return the price or the price list."""
         if self.msisdns is None:
             return {"kind": self.kind, "prices": self._price_list()}

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import (
@@ -14,7 +14,6 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotFoundError,
     TelecomRejectedError,
 )
-from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import wait_until_found
 from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments
@@ -29,6 +28,18 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus, SendResult
 
 log = logging.getLogger(__name__)
+
+
+class SmsXCom(TypedDict):
+    """What `KetchUpSendSmsOperator` returns."""
+
+    message_id: str | None
+    reference: str
+    price: str | None
+    currency: str | None
+    known_before: bool
+    status: NotRequired[str]
+    """With `wait_for_completion`."""
 
 
 class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOperator):
@@ -79,7 +90,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         check_if_literal(originator, partial(arguments.choose_originator, default=None))
         check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> SmsXCom:
         """Send the SMS once."""
         message = self._message()
         msisdn = message["msisdn"]
@@ -102,7 +113,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
             "schedule_at": arguments.optional_datetime("schedule_at", self.schedule_at),
         }
 
-    def _send(self, message: Mapping[str, Any], reference: str) -> Facts:
+    def _send(self, message: Mapping[str, Any], reference: str) -> SmsXCom:
         try:
             result = self.hook.send_sms(**message, reference=reference)
         except TelecomRejectedError:
@@ -112,31 +123,31 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
             return found
         if result.duplicate or result.id is None:
             return self._look_up(reference, result.duplicate)
-        return _facts(reference, result, known_before=False)
+        return _xcom(reference, result, known_before=False)
 
-    def _look_up(self, reference: str, known_before: bool) -> Facts:
+    def _look_up(self, reference: str, known_before: bool) -> SmsXCom:
         """Return the facts of an SMS that KetchUp has, even if it does not show them."""
         try:
             status = wait_until_found(lambda: self.hook.get_sms_by_reference(reference))
         except TelecomNotFoundError:
             log.warning("KetchUp has the SMS, but does not find it by its key: its id is not known")
-            return _facts(reference, None, known_before)
+            return _xcom(reference, None, known_before)
         except TelecomError as error:
             error.partial = True
             raise
-        return _facts(reference, status, known_before)
+        return _xcom(reference, status, known_before)
 
-    def _find_known(self, reference: str) -> Facts | None:
+    def _find_known(self, reference: str) -> SmsXCom | None:
         """Return the facts of an SMS that KetchUp has refused now, but knows by its key."""
         try:
             status = self.hook.get_sms_by_reference(reference)
         except TelecomNotFoundError:
             return None
         log.warning("KetchUp refused the SMS, but has had it before under the same key: it counts as sent")
-        return _facts(reference, status, known_before=True)
+        return _xcom(reference, status, known_before=True)
 
 
-def _facts(reference: str, found: MessageStatus | SendResult | None, known_before: bool) -> Facts:
+def _xcom(reference: str, found: MessageStatus | SendResult | None, known_before: bool) -> SmsXCom:
     price = None if found is None else found.price
     return {
         "message_id": None if found is None else found.id,

@@ -147,7 +147,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         }
         topics = None if read_receiver_settings() is None else f"{WEBHOOKS}.viber_messages_subscription"
         return self._wait_if_requested(
-            started, f"{STATUS_CHECKS}.viber_messages", awaited, subscription=topics
+            dict(started), f"{STATUS_CHECKS}.viber_messages", awaited, subscription=topics
         )
 
     def _message(self) -> dict[str, Any]:

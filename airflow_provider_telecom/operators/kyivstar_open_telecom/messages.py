@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -18,7 +18,19 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments, vi
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.journal.journal import Facts
+
+class MessageXCom(TypedDict, total=False):
+    """What the operators of this module return."""
+
+    message_id: str
+    reserved_segments: int | None
+    """Of an SMS."""
+    status: str
+    """With `wait_for_completion`."""
+    date: str | None
+    """With `wait_for_completion`."""
+    assumed_sent: bool
+    """With `on_unknown="assume_sent"`, after a try with an unknown outcome: there is no id then."""
 
 
 class _MessageOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperator):
@@ -28,13 +40,13 @@ class _MessageOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperat
         self,
         context: Context,
         content: Mapping[str, Any],
-        send: Callable[[], Facts],
+        send: Callable[[], MessageXCom],
         status_check: str,
-    ) -> dict[str, Any]:
+    ) -> MessageXCom:
         """Send a message once in this run, wait if requested, and return its facts."""
         started = self._send_once(context, content, send)
         if (message_id := started.get("message_id")) is None:
-            return dict(started)  # on_unknown="assume_sent": there is nothing to wait for
+            return started  # on_unknown="assume_sent": there is nothing to wait for
         return self._wait_if_requested(started, f"{STATUS_MODULE}.{status_check}", {"message_id": message_id})
 
 
@@ -75,7 +87,7 @@ class KyivstarSendSmsOperator(_MessageOperator):
         check_if_literal(text, lambda literal: arguments.sms_text(literal, max_segments))
         check_if_literal(sender, partial(non_blank, "sender"))
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> MessageXCom:
         """Send it once."""
         message = {
             "msisdn": self.reveal("msisdn"),
@@ -86,7 +98,7 @@ class KyivstarSendSmsOperator(_MessageOperator):
         }
         return self._send_and_wait(context, message, partial(self._send, message), "sms")
 
-    def _send(self, message: Mapping[str, Any]) -> Facts:
+    def _send(self, message: Mapping[str, Any]) -> MessageXCom:
         accepted = self.hook.send_sms(**message)
         return {"message_id": accepted.message_id, "reserved_segments": accepted.reserved_segments}
 
@@ -142,7 +154,7 @@ class KyivstarSendViberOperator(_MessageOperator):
         check_if_literal(text, self._check_text)
         check_if_literal(sender, partial(non_blank, "sender"))
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> MessageXCom:
         """Send it once."""
         message = {
             "msisdn": self.reveal("msisdn"),
@@ -155,7 +167,7 @@ class KyivstarSendViberOperator(_MessageOperator):
         content = {"kind": self.kind, **message}
         return self._send_and_wait(context, content, partial(self._send, message), "viber")
 
-    def _send(self, message: Mapping[str, Any]) -> Facts:
+    def _send(self, message: Mapping[str, Any]) -> MessageXCom:
         if self.text is not None:
             self._check_text(message["text"])
         if self.kind == "transaction":

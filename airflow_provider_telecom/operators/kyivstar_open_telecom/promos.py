@@ -66,7 +66,7 @@ class KyivstarStartPromoOperator(DeferrableOperator, _PromoOperator):
         super().__init__(**kwargs)
         self.resume_suspended, self.suspend_on_kill = resume_suspended, suspend_on_kill
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> PromoFacts:
         """Read the status, start the promo if necessary, and wait if requested."""
         journal = Journal(context["task_state_store"])
         started = start_promo(self.hook, journal, self.promo_id, resume_suspended=self.resume_suspended)

@@ -225,7 +225,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
             "callback_key": key,
         }
         done = self._wait_if_requested(
-            started, _STATUS, arguments, subscription=None if key is None else _SUBSCRIPTION
+            dict(started), _STATUS, arguments, subscription=None if key is None else _SUBSCRIPTION
         )
         if self.wait_for_completion:
             self._delete_webhook(key)

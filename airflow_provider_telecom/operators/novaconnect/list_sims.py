@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -15,6 +15,15 @@ from airflow_provider_telecom.tasks.literals import is_literal
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+
+class SimListXCom(TypedDict):
+    """What `NovaConnectListSimsOperator` returns."""
+
+    count: int
+    sim_ids: list[int]
+    sims: NotRequired[list[dict[str, object]]]
+    """With `fields`."""
 
 
 class NovaConnectListSimsOperator(NovaConnectOperator):
@@ -53,7 +62,7 @@ class NovaConnectListSimsOperator(NovaConnectOperator):
         if is_literal(select):
             check_select(select)
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> SimListXCom:
         """List them."""
         select = self.reveal("select")
         found = self.hook.all_sims() if select is None else select_sims(self.hook, select)
@@ -62,8 +71,8 @@ class NovaConnectListSimsOperator(NovaConnectOperator):
                 "max_sims",
                 f"{len(found)} SIMs were found, which is more than {self.max_sims}; none is returned",
             )
-        listed = {"count": len(found), "sim_ids": [sim.id for sim in found]}
-        if not self.fields:
-            return listed
-        fields = {"id", *self.fields}
-        return {**listed, "sims": [sim.model_dump(mode="json", include=fields) for sim in found]}
+        xcom: SimListXCom = {"count": len(found), "sim_ids": [sim.id for sim in found]}
+        if self.fields:
+            fields = {"id", *self.fields}
+            xcom["sims"] = [sim.model_dump(mode="json", include=fields) for sim in found]
+        return xcom
