@@ -105,6 +105,21 @@ def test_a_message_that_the_vendor_failed_at_goes_out_again(telecom_simulator: A
     assert sent(telecom_simulator) == Counter(NUMBERS[:1])
 
 
+def test_a_message_that_is_refused_for_lack_of_money_goes_out_later(
+    telecom_simulator: Any, bulk: Any
+) -> None:
+    """The money runs out within a batch: the task stops, and does not count the other message as refused."""
+    accepted = {"reference": None, "id": "1", "error": "0"}
+    no_money = {"reference": None, "error": "8", "errorDescription": "Not enough money"}
+    body = json.dumps({"result": [accepted, no_money]})
+    telecom_simulator.fault("status", "ketchup_loyalty", path="/sms/create", status=200, body=body)
+    run = Run()
+    with pytest.raises(TelecomFundsError):
+        run.execute(bulk(recipients=NUMBERS[:2], text="Hi"))
+    assert run.execute(bulk(recipients=NUMBERS[:2], text="Hi"))["refused"] == {}
+    assert sent(telecom_simulator) == Counter(NUMBERS[:2])
+
+
 def test_a_send_that_finds_all_sent_before_is_finished(telecom_simulator: Any, bulk: Any) -> None:
     """All answers were lost and the journal is gone: the vendor knows each key. Then the task is done."""
     run = Run()
