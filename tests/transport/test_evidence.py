@@ -165,10 +165,9 @@ def test_an_effect_without_a_key_is_sent_once_whatever_comes_back(
     order: Callable[..., Any], what: str, close: bool
 ) -> None:
     with scripted(on.say(UNUSUAL[what], close=close)) as server:
-        found = order(server.url, HANG_SECONDS if close else 2.0)
-        if isinstance(found, TelecomNotSentError):  # on a machine under load the two seconds may pass before
-            assert not close
-            assert server.seen == 0
+        found = order(server.url, HANG_SECONDS if close else 0.5)
+        if not close and not server.seen:  # on a loaded machine the time may pass before it is read
+            assert isinstance(found, (TelecomNotSentError, TelecomUnknownError)), found
             return
         assert eventually(lambda: server.seen)
         assert server.seen == 1
