@@ -34,7 +34,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotSentError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 
 OnUnknown = Literal["fail", "resend", "assume_sent"]
 Facts = Mapping[str, Any]

@@ -27,7 +27,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotSentError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.journal.reference import IdempotencyKeys
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.notifications.event import Event, event_from_context
 from airflow_provider_telecom.notifications.recipients import check_count, first_recipients, parse_recipients
 from airflow_provider_telecom.tasks.literals import is_literal

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.hooks.store import HostLock, InMemoryStore, VariableStore
-from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys, fingerprint
 from airflow_provider_telecom.journal.journal import (
     EffectIdentity,
     Journal,
     OnUnknown,
     check_on_unknown,
 )
-from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
 from airflow_provider_telecom.tasks.base import TelecomOperator, XComT
 from airflow_provider_telecom.tasks.private import hide
 

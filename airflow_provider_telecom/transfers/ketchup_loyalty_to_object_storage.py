@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
 
 from airflow_provider_telecom.calls.checks import one_of, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.ketchup_loyalty.exports import (
     STAT_FILE,
     ExportArguments,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
 from airflow_provider_telecom.calls.checks import non_empty, parse_datetime
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
 from airflow_provider_telecom.vendors.sunsim import VENDOR

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.calls.checks import encodable, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.journal.reference import fingerprint
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.sunsim_calls import (
     CallFilterArguments,

@@ -25,6 +25,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
 )
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys, fingerprint
 from airflow_provider_telecom.journal.journal import (
     EffectIdentity,
     Entry,
@@ -34,7 +35,6 @@ from airflow_provider_telecom.journal.journal import (
     OutcomeUnknownError,
     State,
 )
-from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
 from tests.journal.world import (
     GET,
     RETURN,

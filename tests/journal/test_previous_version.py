@@ -26,8 +26,8 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys, fingerprint
 from airflow_provider_telecom.journal.journal import EffectIdentity, Journal, OutcomeUnknownError
-from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
 from airflow_provider_telecom.triggers.polling import TelecomFailedError, facts_from_event, started_from_event
 from tests.by_hand import drive
 from tests.running import Run, Store

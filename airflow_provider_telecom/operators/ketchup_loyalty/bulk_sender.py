@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomThrottledError,
 )
-from airflow_provider_telecom.journal.reference import IdempotencyKeys
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.operators.campaigns.chunks import in_halves
 from airflow_provider_telecom.operators.campaigns.recipients import Audience
 from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate

@@ -16,8 +16,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
-from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS, KetchUpOperator
 from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments, OperatorArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomUnknownError
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Facts, OnUnknown, check_on_unknown
-from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import (
     STATUS_CHECKS,
     WEBHOOKS,

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, TypedDict
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomRejectedError, TelecomUnknownError
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.journal.reference import fingerprint
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook

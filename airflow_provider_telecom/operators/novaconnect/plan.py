@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.journal.reference import fingerprint
 from airflow_provider_telecom.vendors.novaconnect.arguments import boolean, rendered_int
 
 if TYPE_CHECKING:

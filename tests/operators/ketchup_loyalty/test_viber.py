@@ -15,8 +15,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
-from airflow_provider_telecom.journal.reference import IdempotencyKeys
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendViberOperator
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.triggers.polling import TelecomFailedError

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.journal.reference import IdempotencyKeys, fingerprint
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys, fingerprint
 
 PLACE = ("dag", "manual__2026-01-01T00:00:00+00:00", "send")
 NUMBER, TEXT, SENDER = "380670000200", "Ваш код 1234", "test"
