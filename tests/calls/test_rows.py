@@ -109,7 +109,7 @@ CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
     st.sampled_from(",;\t"),
     st.booleans(),
 )
-def test_csv_comes_out_as_it_was_written(table: list[list[str]], separator: str, bom: bool) -> None:
+def test_csv_is_read_as_it_was_written(table: list[list[str]], separator: str, bom: bool) -> None:
     names = [f"n{number}" for number in range(len(table[0]))]
     text = io.StringIO()
     csv.writer(text, delimiter=separator).writerow(names)
@@ -155,7 +155,7 @@ def test_csv_without_records(body: str) -> None:
     "header",
     ["a,a", "a, a ", "a,,b", ",", "a,b,,", "a\0,b", b"a,\xff", "a,b".encode("utf-16"), '"a,b', 'a,"b"c'],
 )
-def test_a_header_that_makes_no_sense(header: Any) -> None:
+def test_an_invalid_header_is_refused(header: Any) -> None:
     body = header if isinstance(header, bytes) else header.encode()
     assert "line 1" in refused(of_csv, body + f"\n{SECRET},1\n".encode())
 
@@ -177,7 +177,7 @@ def test_a_header_too_wide_or_too_long() -> None:
     assert refused(lambda body: list(csv_rows(io.BytesIO(body))), b"a" * (MEGABYTE + 1))
 
 
-def test_a_header_can_be_looked_for() -> None:
+def test_a_header_can_be_required() -> None:
     assert of_csv("x,id\n1,2\n", field_pattern=ID)
     assert of_csv("", field_pattern=ID) == []
     assert "not the expected header" in refused(of_csv, "<html><h1>Maintenance</h1></html>", field_pattern=ID)
@@ -195,7 +195,7 @@ def test_a_header_can_be_looked_for() -> None:
         (f'"{SECRET}\n\0",2', "a NUL character, over 2 lines"),
     ],
 )
-def test_a_bad_row_of_csv_stops_nothing(row: str, reason: str) -> None:
+def test_reading_continues_after_a_bad_row_of_csv(row: str, reason: str) -> None:
     end = 3 + row.count("\n")
     assert of_csv(f"a,b\n1,2\n{row}\n3,4\n") == [
         (2, {"a": "1", "b": "2"}),
@@ -216,7 +216,7 @@ def test_csv_in_another_encoding() -> None:
         of_csv(body, encoding="latin-1")
 
 
-def test_bytes_that_are_no_text_do_not_end_the_cell_they_stand_in() -> None:
+def test_undecodable_bytes_do_not_end_their_cell() -> None:
     found = of_csv(b'a,b\n"x\n\xff\n1,2\n",3\n4,5\n')
     assert found == [
         (5, BadRow("bytes that are not utf-8, over 4 lines", '"x\n\\xff\n1,2\n",3')),
@@ -224,7 +224,7 @@ def test_bytes_that_are_no_text_do_not_end_the_cell_they_stand_in() -> None:
     ]
 
 
-def test_a_line_that_is_too_long_is_passed_by() -> None:
+def test_a_line_that_is_too_long_is_skipped() -> None:
     long = SECRET + "x" * 3 * MEGABYTE
     for line in (f"{long},2", f'"{long}",2', f'"a "" {long}",2'):
         found = list(csv_rows(io.BytesIO(f"a,b\n1,2\n{line}\n3,4\n".encode())))
@@ -256,7 +256,7 @@ def test_a_large_cell_within_the_limit_of_csv() -> None:
         f'1,"{SECRET}' + "x" * (MEGABYTE + 5) + '\n7,8\n"\n',
     ],
 )
-def test_rows_that_an_open_quotation_mark_swallows_are_not_lost_in_silence(rest: str) -> None:
+def test_an_unclosed_quotation_mark_is_refused(rest: str) -> None:
     body = f"a,b\n1,2\n{rest}".encode()
     assert before_refusal(csv_rows(io.BytesIO(body))) == [(2, {"a": "1", "b": "2"})]
     why = refused(lambda raw: list(csv_rows(io.BytesIO(raw))), body)
@@ -289,7 +289,7 @@ def written(value: Any, comma: str = "", *, ascii: bool = False) -> str:
 
 @settings(max_examples=200)
 @given(RECORDS, st.dictionaries(TEXT.filter(lambda key: key != "rows"), SCALAR, max_size=3), st.booleans())
-def test_json_comes_out_as_it_was_written(records: list[Any], facts: dict[str, Any], ascii: bool) -> None:
+def test_json_is_read_as_it_was_written(records: list[Any], facts: dict[str, Any], ascii: bool) -> None:
     expected = list(enumerate(records, 1))
     alone = written(records, ascii=ascii)
     assert of_json(alone) == expected
@@ -345,7 +345,7 @@ def test_money_is_decimal_and_keys_keep_their_blanks() -> None:
     assert [*map(repr, row.items())] == ["(' a ', Decimal('0.10'))", "('b', Decimal('1E+2'))", "('c', 7)"]
 
 
-def test_a_text_may_be_torn_anywhere() -> None:
+def test_a_text_may_be_split_anywhere() -> None:
     text = 'їЇ😀\\"/\b\f\n\r\t' * 500
     for ascii in (True, False):
         assert of_json(written([{"a": text}], ascii=ascii)) == [(1, {"a": text})]
@@ -365,7 +365,7 @@ def test_a_text_may_be_torn_anywhere() -> None:
         (r'{"\uDbff\u0041":true}', "half of a character", '{"\ufdd0A": true}'),
     ],
 )
-def test_a_bad_record_of_json_stops_nothing(record: str, reason: str, raw: str) -> None:
+def test_reading_continues_after_a_bad_record_of_json(record: str, reason: str, raw: str) -> None:
     found = of_json(f'[{{"a": 1}}, {record}, {{}}]')
     assert found == [(1, {"a": 1}), (2, BadRow(reason, raw)), (3, {})]
 
@@ -463,18 +463,18 @@ def test_nesting_is_counted_from_the_outside() -> None:
         ),
     ],
 )
-def test_json_without_its_list_or_with_two(body: str, name: str | None, why: str) -> None:
+def test_json_without_its_list_or_with_two_of_them(body: str, name: str | None, why: str) -> None:
     assert refused(of_json, body, name) == why
 
 
-def test_the_first_list_is_taken_unless_one_is_named() -> None:
+def test_the_first_list_is_read_unless_one_is_named() -> None:
     body = '{"x": {"y": [1]}, "a": [{"n": 1}], "b": [{"n": 2}]}'
     assert of_json(body) == [(1, {"n": 1})]
     assert of_json(body, "b") == [(1, {"n": 2})]
     assert json_metadata(drip(body.encode())) == {}
 
 
-def test_facts_stand_before_or_after_the_records() -> None:
+def test_metadata_may_be_before_or_after_the_records() -> None:
     assert json_metadata(drip(b'{"a": 1, "rows": [{"b": 2}], "c": "x", "d": {"e": 1}, "f": null}')) == {
         "a": 1,
         "c": "x",
@@ -484,7 +484,7 @@ def test_facts_stand_before_or_after_the_records() -> None:
     refused(lambda raw: json_metadata(drip(raw)), b'{"error": 0, "rows": [')
 
 
-def test_what_stands_beside_a_list_of_json_is_named() -> None:
+def test_keys_beside_a_list_of_json_are_reported() -> None:
     body = b"""{"a": 1, "rows": [{"b": 2}], "c": "x", "d": {"e": 1}, "f": null, "g": [], "h": {},
         "i": 0, "j": "", "k": false, "l": [0], "error": {"message": "x"},}"""
     names: list[str] = []
@@ -493,7 +493,7 @@ def test_what_stands_beside_a_list_of_json_is_named() -> None:
     assert names == ["a", "c", "d", "l", "error"]
 
 
-def test_what_stands_beside_the_records_is_bounded() -> None:
+def test_metadata_is_limited() -> None:
     many = ", ".join(f'"k{number}": "{"x" * 1000}"' for number in range(1100))
     for body in (f'{{{many}, "rows": []}}', f'{{"{"k" * (MEGABYTE + 1)}": 1}}'):
         refused(lambda raw: json_metadata(io.BytesIO(raw)), body)
@@ -529,7 +529,7 @@ def tagged(tag: str, value: Any) -> str:
     st.sampled_from(["", "\n  "]),
     st.booleans(),
 )
-def test_xml_comes_out_as_it_was_written(records: list[Any], gap: str, last: bool) -> None:
+def test_xml_is_read_as_it_was_written(records: list[Any], gap: str, last: bool) -> None:
     marked = [
         {**row, "id": str(number)} if last else {"id": str(number), **row}
         for number, row in enumerate(records)
@@ -557,7 +557,7 @@ def test_namespaces_make_no_difference(head: str) -> None:
     refused(of_xml, "<r><c><undeclared:id>1</undeclared:id></c></r>")
 
 
-def test_a_record_within_a_record_stays_there() -> None:
+def test_a_record_within_a_record_is_part_of_it() -> None:
     inner = "<other><id>2</id><x>b</x></other>"
     assert of_xml(f"<r><c><id>1</id>{inner}</c></r>") == [(1, {"id": "1", "other": {"id": "2", "x": "b"}})]
     why = refused(of_xml, f"<r><c>{inner}<id>1</id></c></r>")
@@ -575,7 +575,7 @@ def test_a_record_of_xml_may_have_attributes() -> None:
     assert refused(of_xml, f'<r><c id="1" x="{"y" * 2_000_000}"/></r>')
 
 
-def test_facts_beside_records_with_attributes() -> None:
+def test_metadata_beside_records_with_attributes() -> None:
     body = b'<r><c id="1"/><c id="2"/><error code="5">no</error></r>'
     assert xml_metadata(drip(body), ID) == {"error": "no"}
     with pytest.raises(TelecomAnswerError, match="occurs twice"):
@@ -587,7 +587,7 @@ def test_the_root_may_be_the_record() -> None:
     assert of_xml("<id>1</id>") == []
 
 
-def test_comments_instructions_and_cdata_are_read_as_xml_means_them() -> None:
+def test_comments_instructions_and_cdata() -> None:
     body = "<r><!-- x --><c><?do it?><id>1<!-- y -->2</id><x><![CDATA[<a> & b]]>&#1111;&amp;</x></c></r>"
     assert of_xml(body) == [(1, {"id": "12", "x": "<a> & bї&"})]
 
@@ -610,7 +610,7 @@ def test_xml_says_its_encoding(encoding: str) -> None:
         ("<c><x><y>1</y></x></c>", "an element beside records that is none", None),
     ],
 )
-def test_a_bad_record_of_xml_stops_nothing(record: str, reason: str, raw: str | None) -> None:
+def test_reading_continues_after_a_bad_record_of_xml(record: str, reason: str, raw: str | None) -> None:
     good, bad = {"id": "0"}, BadRow(reason, raw or record)
     around = "<c><id>0</id></c>"
     found = of_xml(f"<r><e>0</e><d>{around}{record}{around}</d></r>")
@@ -619,7 +619,7 @@ def test_a_bad_record_of_xml_stops_nothing(record: str, reason: str, raw: str | 
     assert (1, bad) in of_xml(f"<r><e>0</e><d>{record}{around}</d></r>")
 
 
-def test_what_is_no_record_stands_elsewhere() -> None:
+def test_elements_elsewhere_are_no_bad_records() -> None:
     assert of_xml("<r><head><a><b/></a></head><d><c><id/></c></d><foot><a>1</a></foot></r>") == [
         (1, {"id": ""})
     ]
@@ -643,7 +643,7 @@ def test_what_is_no_record_stands_elsewhere() -> None:
         ("<r>\n<c><id>\x01</id></c></r>", 2),
     ],
 )
-def test_xml_that_makes_no_sense_or_harm_says_where(body: str, line: int) -> None:
+def test_invalid_xml_is_refused_with_its_line(body: str, line: int) -> None:
     assert f": line {line}: " in refused(of_xml, body)
 
 
@@ -661,7 +661,7 @@ def test_xml_that_breaks_a_rule_says_after_which_record(body: str, why: str) -> 
 @pytest.mark.parametrize(
     "body", ["<r><c><name>1</name></c></r>", "<a><b><c/></b></a>", "<r><d><c x='1'/></d></r>"]
 )
-def test_elements_without_a_record_among_them(body: str) -> None:
+def test_elements_without_any_record(body: str) -> None:
     assert refused(of_xml, body) == "after record 0: XML without records"
 
 
@@ -672,7 +672,7 @@ def test_xml_without_records(body: str) -> None:
     assert of_xml(body) == []
 
 
-def test_records_before_a_break_are_given_out() -> None:
+def test_records_before_an_error_are_yielded() -> None:
     body = b"<r><c><id>1</id></c><c><id>2</id></c><c><id>3</r>"
     assert [row for _, row in before_refusal(xml_rows(drip(body), ID))] == [{"id": "1"}, {"id": "2"}]
 
@@ -687,14 +687,14 @@ def test_records_before_a_break_are_given_out() -> None:
         ("<r>text<error>7<!-- --></error>text</r>", {"error": "7"}),
     ],
 )
-def test_facts_stand_at_the_top(body: str, facts: dict[str, str]) -> None:
+def test_metadata_are_the_leaves_at_the_top(body: str, facts: dict[str, str]) -> None:
     assert xml_metadata(io.BytesIO(body.encode())) == xml_metadata(drip(body.encode())) == facts
 
 
 @pytest.mark.parametrize(
     "body", ["<r><error>0</error><rows/><error>5</error></r>", "<r><error>5</error>", "<!DOCTYPE r><r/>"]
 )
-def test_facts_that_cannot_be_trusted(body: str) -> None:
+def test_ambiguous_metadata_is_refused(body: str) -> None:
     refused(lambda raw: xml_metadata(drip(raw)), body)
 
 
@@ -723,7 +723,7 @@ def test_a_large_record_of_xml() -> None:
 # --- all
 
 
-def test_all_rows_of_a_body_or_none() -> None:
+def test_all_rows_of_a_body_or_an_error() -> None:
     assert all_rows(b"a\n1\n", csv_rows) == [{"a": "1"}]
     for body in (b"a,b\n1\n", b'a\n"'):
         with pytest.raises(TelecomAnswerError, match=r"body of \d+ bytes") as caught:

@@ -1,4 +1,4 @@
-"""Where transfers write to in tests: a local folder, or a bucket of a real S3 server on loopback."""
+"""The targets of transfers in tests: a local folder, or a bucket of an S3 server on loopback."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def s3() -> Iterator[Any]:
 
 @pytest.fixture(params=["disk", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A folder to write to, by its URL, and what stands in it."""
+    """A folder to write to: its URL and its files."""
     if request.param == "disk":
         return Disk(tmp_path / "lake")
     client = request.getfixturevalue("s3")
@@ -60,7 +60,7 @@ class Disk:
         self.folder, self.url = folder, str(folder)
 
     def files(self) -> dict[str, bytes]:
-        """Return what stands there, by path from the folder."""
+        """Return the files by path from the folder."""
         found = sorted(path for path in self.folder.rglob("*") if path.is_file())
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in found}
 
@@ -74,7 +74,7 @@ class Bucket:
         self.client, self.prefix, self.url = client, f"{prefix}/", f"s3://{BUCKET}/{prefix}"
 
     def files(self) -> dict[str, bytes]:
-        """Return what stands there, by key from the folder."""
+        """Return the files by key from the folder."""
         found = self.client.list_objects_v2(Bucket=BUCKET, Prefix=self.prefix).get("Contents", [])
         return {
             one["Key"].removeprefix(self.prefix): self.client.get_object(Bucket=BUCKET, Key=one["Key"])[

@@ -1,6 +1,6 @@
 """File names and ids that a hostile or careless vendor might send: none may become a path.
 
-All are Unicode that JSON over HTTP can carry; none stands twice.
+All can be sent as JSON over HTTP; none occurs twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files of a data set: whole or not at all, replaced by a rerun, each record in one of them."""
+"""Files of a data set: complete or absent, replaced by a rerun, each record in exactly one of them."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ def whole_days(*days: date) -> dict[date | None, Part]:
     )
 
 
-def opened(store: Any, parts: dict[date | None, Part] | None = None, **form: Any) -> Dataset:
+def opened(store: Any, parts: dict[date | None, Part] | None = None, **spec: Any) -> Dataset:
     root = storage.open_folder(store.url, store.conn_id)
-    return Dataset(root, DatasetSpec("calls", COLUMNS, **form), parts or whole_days(DAY), "run")
+    return Dataset(root, DatasetSpec("calls", COLUMNS, **spec), parts or whole_days(DAY), "run")
 
 
 def loaded(
-    store: Any, rows: dict[date, list[dict[str, Any]]], parts: Any = None, **form: Any
+    store: Any, rows: dict[date, list[dict[str, Any]]], parts: Any = None, **spec: Any
 ) -> dict[str, Any]:
-    with opened(store, parts or whole_days(*rows), **form) as dataset:
+    with opened(store, parts or whole_days(*rows), **spec) as dataset:
         for day, found in rows.items():
             for row in found:
                 dataset.add(row, day)
@@ -99,7 +99,7 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
-def test_values_come_back_to_the_last_digit(store: Any, output_format: str) -> None:
+def test_values_are_read_back_exactly(store: Any, output_format: str) -> None:
     nothing = dict.fromkeys(ROW)
     summary = loaded(store, {DAY: [ROW, nothing]}, output_format=output_format)
     name = f"date=2026-10-25/calls.{output_format}"
@@ -111,7 +111,7 @@ def test_values_come_back_to_the_last_digit(store: Any, output_format: str) -> N
     ]
 
 
-def test_parquet_tells_types_units_and_what_is_assumed(tmp_path: Path) -> None:
+def test_parquet_has_types_units_and_assumptions(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
@@ -126,9 +126,7 @@ def test_parquet_tells_types_units_and_what_is_assumed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
-def test_a_rerun_replaces_a_day_whole_and_another_format_leaves_no_twin(
-    store: Any, output_format: str
-) -> None:
+def test_a_rerun_replaces_a_day_also_in_another_format(store: Any, output_format: str) -> None:
     loaded(store, {DAY: [ROW] * 3}, output_format="csv")
     loaded(store, {DAY: [ROW]}, output_format=output_format)
     names = set(store.files())
@@ -142,7 +140,7 @@ def test_a_day_without_records_is_a_file_without_rows(store: Any) -> None:
     assert store.files()["date=2026-10-25/calls.jsonl"] == b""
 
 
-def test_the_manifest_says_what_the_file_holds(store: Any) -> None:
+def test_the_manifest_describes_the_file(store: Any) -> None:
     import hashlib
 
     loaded(store, {DAY: [ROW]})
@@ -160,7 +158,7 @@ def hour(start: int, end: int, zone: Any = None) -> dict[date | None, Part]:
     return parts_by_day(midnight + timedelta(hours=start), midnight + timedelta(hours=end), zone)
 
 
-def test_parts_of_a_day_stand_beside_one_another_until_the_day_is_loaded_whole(store: Any) -> None:
+def test_a_whole_day_replaces_its_parts(store: Any) -> None:
     day = date(2026, 10, 24)
     loaded(store, {day: [ROW]}, hour(0, 1))
     loaded(store, {day: [ROW, ROW]}, hour(1, 2))
@@ -176,7 +174,7 @@ def test_parts_of_a_day_stand_beside_one_another_until_the_day_is_loaded_whole(s
 
 
 @pytest.mark.parametrize("earlier", [(0, 24), (0, 2), (1, 3)])
-def test_what_would_count_calls_twice_is_refused_before_anything_is_read(store: Any, earlier: Any) -> None:
+def test_overlapping_parts_are_refused_before_anything_is_read(store: Any, earlier: Any) -> None:
     loaded(store, {date(2026, 10, 24): [ROW]}, hour(*earlier))
     before = store.files()
     with pytest.raises(TelecomInputError, match=r"start: .* is loaded already"):
@@ -184,7 +182,7 @@ def test_what_would_count_calls_twice_is_refused_before_anything_is_read(store: 
     assert store.files() == before
 
 
-def test_what_somebody_else_has_loaded_meanwhile_is_not_counted_twice(store: Any) -> None:
+def test_what_another_task_loads_meanwhile_is_not_counted_twice(store: Any) -> None:
     day = date(2026, 10, 24)
     with opened(store, hour(0, 24)) as dataset:
         dataset.add(ROW, day)
@@ -197,7 +195,7 @@ def test_what_somebody_else_has_loaded_meanwhile_is_not_counted_twice(store: Any
     assert store.files() == before
 
 
-def test_a_home_folder_is_meant_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     assert storage.open_folder("~/lake").path == str(tmp_path / "home" / "lake")
@@ -205,7 +203,7 @@ def test_a_home_folder_is_meant_as_it_is_written(tmp_path: Path, monkeypatch: py
     assert {path.name for path in tmp_path.iterdir()} == {"home", "lake"}
 
 
-def test_other_files_in_the_folder_are_left_alone(store: Any) -> None:
+def test_other_files_in_the_folder_are_kept(store: Any) -> None:
     loaded(store, {DAY: [ROW]})
     root = storage.open_folder(store.url, store.conn_id)
     for name in ("calls.txt", "calls_old.jsonl", "recalls.jsonl", "_SUCCESS"):
@@ -214,7 +212,7 @@ def test_other_files_in_the_folder_are_left_alone(store: Any) -> None:
     assert sum(content == b"theirs" for content in store.files().values()) == 4
 
 
-def test_bad_rows_stop_everything_and_are_named(store: Any) -> None:
+def test_bad_rows_fail_the_load_and_are_listed(store: Any) -> None:
     loaded(store, {DAY: [ROW]})
     before = store.files()
     with opened(store) as dataset:
@@ -231,7 +229,7 @@ def test_bad_rows_stop_everything_and_are_named(store: Any) -> None:
     assert store.files() == before
 
 
-def test_quarantine_writes_them_beside_and_a_clean_rerun_removes_them(store: Any) -> None:
+def test_bad_rows_go_to_quarantine_until_a_clean_rerun(store: Any) -> None:
     with opened(store, on_bad_rows="quarantine") as dataset:
         dataset.add(ROW, DAY)
         dataset.add_bad_row("line 7", "duration: must be a whole number", "a,\ud800,b")
@@ -253,9 +251,7 @@ def test_quarantine_writes_them_beside_and_a_clean_rerun_removes_them(store: Any
         ("text", "half \ud83d"),
     ],
 )
-def test_what_a_column_cannot_hold_is_refused_rather_than_rounded(
-    tmp_path: Path, field: str, value: Any
-) -> None:
+def test_a_value_that_does_not_fit_its_column_is_refused(tmp_path: Path, field: str, value: Any) -> None:
     from tests.transfers.conftest import Disk
 
     with opened(Disk(tmp_path)) as dataset, pytest.raises(TelecomInputError, match=f"^{field}: "):
@@ -263,7 +259,7 @@ def test_what_a_column_cannot_hold_is_refused_rather_than_rounded(
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
-def test_csv_safe_leaves_no_cell_that_a_spreadsheet_would_run(tmp_path: Path, start: str) -> None:
+def test_csv_safe_leaves_no_formula(tmp_path: Path, start: str) -> None:
     from tests.transfers.conftest import Disk
 
     row = {**ROW, "text": f"{start}cmd|' /C calc'!A0"}
@@ -275,7 +271,7 @@ def test_csv_safe_leaves_no_cell_that_a_spreadsheet_would_run(tmp_path: Path, st
         assert found["text"].removeprefix("'") == row["text"]
 
 
-def test_files_and_folders_on_disk_are_for_us_alone(tmp_path: Path) -> None:
+def test_files_and_folders_are_private_to_the_user(tmp_path: Path) -> None:
     from tests.transfers.conftest import Disk
 
     disk = Disk(tmp_path / "new" / "lake")
@@ -285,7 +281,7 @@ def test_files_and_folders_on_disk_are_for_us_alone(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in paths if path.is_file()} == {0o600}
 
 
-def test_a_link_under_our_name_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     from tests.transfers.conftest import Disk
 
     elsewhere = tmp_path / "passwd"
@@ -298,14 +294,14 @@ def test_a_link_under_our_name_is_replaced_and_not_followed(tmp_path: Path) -> N
     assert not (folder / "calls.jsonl").is_symlink()
 
 
-def test_a_target_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (str(tmp_path / "file" / "inner"), "", "nosuchstore://bucket/x"):
         with pytest.raises(TelecomInputError, match=r"^path: "):
             storage.open_folder(path)
 
 
-def test_a_million_rows_are_never_all_in_memory(tmp_path: Path) -> None:
+def test_rows_in_memory_are_limited(tmp_path: Path) -> None:
     from tests.transfers.conftest import Disk
 
     days = [date(2026, 9, 1) + timedelta(days=day) for day in range(30)]
@@ -317,7 +313,7 @@ def test_a_million_rows_are_never_all_in_memory(tmp_path: Path) -> None:
     assert {file["rows"] for file in summary["files"]} == {2000}
 
 
-def test_days_are_those_of_the_vendors_clocks() -> None:
+def test_days_are_in_the_vendors_zone() -> None:
     start, end = (
         datetime(2026, 10, 24, 21, tzinfo=UTC),
         datetime(2026, 10, 25, 22, tzinfo=UTC),
@@ -332,10 +328,10 @@ def test_days_are_those_of_the_vendors_clocks() -> None:
     ]
 
 
-def rewrite_for_ever(
+def rewrite_repeatedly(
     url: str, conn_id: str | None, aws: str, output_format: str, kill: int, begun: Any
 ) -> None:
-    """Load the same two days again and again, each time all rows with one new number."""
+    """Load the same two days repeatedly; all rows of one load have the same number."""
     os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = aws
     store = SimpleNamespace(url=url, conn_id=conn_id)
     for version in range(1000 * kill, 1000 * kill + 1000):
@@ -346,7 +342,7 @@ def rewrite_for_ever(
 
 @pytest.fixture(scope="module")
 def server() -> Any:
-    """What forks processes that have imported all they need."""
+    """A forkserver whose processes have all imports already."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([
         __name__,
@@ -362,7 +358,7 @@ def server() -> Any:
 
 @pytest.mark.parametrize("output_format", ["jsonl", "parquet"])
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
-def test_killed_in_the_middle_of_a_write_a_day_is_the_old_or_the_new_one(
+def test_a_killed_load_leaves_the_old_or_the_new_file(
     store: Any, server: Any, output_format: str, kills: int
 ) -> None:
     dice = random.Random(7)
@@ -371,7 +367,7 @@ def test_killed_in_the_middle_of_a_write_a_day_is_the_old_or_the_new_one(
     for kill in range(kills):
         begun = server.Event()
         child = server.Process(
-            target=rewrite_for_ever, args=(store.url, store.conn_id, aws, output_format, kill, begun)
+            target=rewrite_repeatedly, args=(store.url, store.conn_id, aws, output_format, kill, begun)
         )
         child.start()
         assert begun.wait(HANG_SECONDS)
@@ -384,9 +380,9 @@ def test_killed_in_the_middle_of_a_write_a_day_is_the_old_or_the_new_one(
         }
         for name, content in files.items():
             versions = {row["count"] for row in read(name, content)}
-            assert len(versions) == 1, "a file of two loads"
-            assert len(read(name, content)) == 1500, "half a file"
+            assert len(versions) == 1, "a file with rows of two loads"
+            assert len(read(name, content)) == 1500, "an incomplete file"
             seen |= versions
     assert len(seen) >= kills, "the kills came before anything was written"
     loaded(store, {DAY: [ROW], DAY + timedelta(days=1): [ROW]}, output_format=output_format)
-    assert len(store.files()) == 4, "what killed loads left behind"
+    assert len(store.files()) == 4, "files of killed loads remain"

@@ -1,4 +1,4 @@
-"""docs/transfers.md shows the columns of all data sets as they are."""
+"""docs/transfers.md shows the columns of all data sets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WORDS = {
 
 
 def lines_of(title: str, columns: tuple[Column, ...]) -> Iterator[str]:
-    """Yield a table of columns as the docs have it."""
+    """Yield the lines of a table of columns in the docs."""
     yield f"### {title}"
     yield ""
     yield "| column | type | unit | meaning |"
@@ -48,7 +48,7 @@ def test_the_docs_show_the_columns_of_a_data_set(title: str) -> None:
 
 
 @pytest.mark.parametrize("title", TABLES)
-def test_columns_have_names_of_their_own_and_end_with_the_record_as_it_came(title: str) -> None:
+def test_columns_have_unique_names_and_end_with_the_raw_record(title: str) -> None:
     names = [column.name for column in TABLES[title]]
     assert len(set(names)) == len(names)
     assert names[-1] == "raw"

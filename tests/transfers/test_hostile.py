@@ -1,4 +1,4 @@
-"""Names, headers and bodies that mean harm: nothing is written outside the target, nothing overwritten."""
+"""Hostile names, headers and bodies: nothing is written outside of the target, nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def load(hook_for: Callable[..., Any], tmp_path: Path) -> Load:
 
 @pytest.fixture
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, bytes]]:
-    """Return what tells of all files around the target; each way out has something to overwrite."""
+    """Return a function that reads all files around the target; every way out leads to one of them."""
     bait = [tmp_path, tmp_path / "deep", tmp_path / "deep" / "inside", tmp_path / "home"]
     for folder in bait:
         for name in ("passwd", "owned", "x.mp3", "recordings.jsonl", "CON", "~"):
@@ -53,12 +53,12 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     monkeypatch.chdir(tmp_path / "deep")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
-    def look() -> dict[str, bytes]:
+    def read() -> dict[str, bytes]:
         target = tmp_path / "deep" / "inside" / "lake"
         found = (path for path in tmp_path.rglob("*") if path.is_file() and target not in path.parents)
         return {str(path): path.read_bytes() for path in found}
 
-    return look
+    return read
 
 
 def test_no_header_becomes_a_path(
@@ -87,7 +87,7 @@ def test_no_header_becomes_a_path(
 
 
 @pytest.mark.parametrize("output_format", ["csv", "jsonl", "parquet"])
-def test_no_name_in_a_record_becomes_a_path_and_each_comes_back_as_it_was(
+def test_no_name_in_a_record_becomes_a_path_or_changes(
     telecom_simulator: Any,
     load: Load,
     surroundings: Callable[[], dict[str, bytes]],
@@ -145,7 +145,7 @@ BODIES = [
 
 @pytest.mark.parametrize("on_bad_rows", ["fail", "quarantine"])
 @pytest.mark.parametrize(("source_format", "body"), BODIES, ids=range(len(BODIES)))
-def test_a_body_that_means_harm_leaves_nothing(
+def test_a_hostile_body_leaves_no_file(
     telecom_simulator: Any,
     load: Load,
     surroundings: Callable[[], dict[str, bytes]],
@@ -163,7 +163,7 @@ def test_a_body_that_means_harm_leaves_nothing(
     assert not [path for path in (tmp_path / "deep/inside/lake").rglob("*") if path.is_file()]
 
 
-def test_a_bomb_is_not_unpacked_to_disk(telecom_simulator: Any, load: Load, tmp_path: Path) -> None:
+def test_a_gzip_bomb_is_not_unpacked_to_disk(telecom_simulator: Any, load: Load, tmp_path: Path) -> None:
     telecom_simulator.fault("gzip_bomb", "kyivstar_fmc", path="callstat", times=10)
     with pytest.raises(TelecomError):
         load()

@@ -9,6 +9,7 @@ from airflow_provider_telecom.simulator.ketchup_loyalty.arguments import check_f
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import COUNTRIES
 from airflow_provider_telecom.simulator.ketchup_loyalty.responses import JsonObject, VendorError
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import Message, VendorState
+from airflow_provider_telecom.simulator.times import parse_time
 
 Test = Callable[[Message], bool]
 
@@ -93,10 +94,10 @@ def _local_time(state: VendorState, moment: datetime) -> datetime:
 
 
 def _parse_time(text: object) -> datetime:
-    try:
-        return datetime.strptime(str(text), "%Y-%m-%d %H:%M:%S")
-    except ValueError:
-        raise VendorError(86) from None
+    moment = parse_time(text, "%Y-%m-%d %H:%M:%S")
+    if moment is None:
+        raise VendorError(86)
+    return moment
 
 
 def _choices(given: JsonObject) -> Iterator[Test]:
