@@ -25,12 +25,12 @@ from airflow_provider_telecom.hooks.store import HostLock
 from airflow_provider_telecom.hooks.sunsim import SunSimHook
 from airflow_provider_telecom.transport.wire import TokenStore
 
-KILLED_BY_HAND = RotationTiming(max_early_revocations=10_000, tolerated_early_revocations=10_000)
-"""The real times, without the circuit that takes tokens killed by a test for another system's doing."""
+TOLERANT_PACE = RotationTiming(max_early_revocations=10_000, tolerated_early_revocations=10_000)
+"""The real times, without the rule that takes tokens invalidated by a test for another system's doing."""
 
 
 class FileStore(TokenStore):
-    """Texts in a file that processes share, with a Variable's semantics: upsert, no compare-and-swap."""
+    """Texts in a file that processes share, with the semantics of Variables: upsert, no compare-and-swap."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -59,7 +59,7 @@ def main(store: str, threads: str, process: str, lock: str) -> None:
     """Make calls until the input ends, and write their results."""
 
     class Hook(SunSimHook):
-        timing = KILLED_BY_HAND
+        timing = TOLERANT_PACE
 
         def _sharing(self, settings: Any) -> Any:
             host_lock = HostLock(settings.credentials.key) if lock == "host" else None
@@ -90,7 +90,7 @@ def main(store: str, threads: str, process: str, lock: str) -> None:
 
 
 def _one_call(hook: SunSimHook, process: int, thread: int, turn: int) -> str:
-    """Make a paid call-back to a number of its own, or, every fourth time, a read."""
+    """Order a paid callback to a number of its own; every fourth time, make a read."""
     try:
         if turn % 4 == 3:
             now = datetime.now()

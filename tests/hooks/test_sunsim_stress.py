@@ -1,6 +1,6 @@
-"""Threads in several processes share one SunSim token over one store, and it is killed again and again.
+"""Threads in several processes share one SunSim token over one store, and it is invalidated again and again.
 
-`make test` has fifteen threads in three processes, `make test-system` two hundred in four.
+Four threads in two processes in `make test`, more of both in `make test-long` and `make test-system`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from tests.eventually import HANG_SECONDS, eventually
 
-MOST_ROTATIONS_PER_KILL = 5
+MAX_ROTATIONS_PER_KILL = 5
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_killed_token_is_replaced_once_or_so_and_no_call_is_lost_or_made_twice
     assert set(results) <= {"paid", "read"}, results
     assert len(calls) == results["paid"]
     assert set(calls.values()) == {1}
-    assert max(rotations) <= MOST_ROTATIONS_PER_KILL, rotations
+    assert max(rotations) <= MAX_ROTATIONS_PER_KILL, rotations
 
 
 def _process(simulator: Any, store: Path, number: int, threads: int, lock: str) -> subprocess.Popen[str]:
@@ -85,7 +85,7 @@ def _results(workers: list[subprocess.Popen[str]]) -> Counter[str]:
 
 
 def _kill_again_and_again(kills: int, callers: int, vendor_state: Any, ledger: Any) -> list[int]:
-    """Kill the live token, each time when work goes on with the last one; return the mintings by kill."""
+    """Invalidate the token each time all callers use the last one; return the new tokens per kill."""
     rotations: list[int] = []
     _let_calls_through(callers, ledger)
     for _ in range(kills):
@@ -97,7 +97,7 @@ def _kill_again_and_again(kills: int, callers: int, vendor_state: Any, ledger: A
 
 
 def _let_calls_through(callers: int, ledger: Any) -> None:
-    """Wait until every thread has made a paid call since now: the numbers called begin with who calls."""
+    """Wait until every thread has made a paid call from now on. A called number begins with its caller."""
     start = len(ledger.effects)
 
     def have_called() -> bool:

@@ -1,4 +1,4 @@
-"""Whether a call-back is found in the list of calls, also when the clocks are put back."""
+"""Whether a callback is found in the list of calls, also when the clocks are put back."""
 
 from __future__ import annotations
 
