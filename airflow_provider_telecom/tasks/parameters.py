@@ -47,11 +47,15 @@ class DeclaredParameters:
     fixed_parameters: ClassVar[tuple[str, ...]] = ()
     """Parameters of base classes that a class sets itself. Its users don't see them."""
     __signature__ = _MergedSignature()
+    own_parameter_lines: ClassVar[dict[str, str]] = {}
+    """The `:param` lines of a class's own docstring, by parameter."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.__doc__:
-            cls.__doc__ = merged_docstring(cls)
+        text = inspect.cleandoc(vars(cls).get("__doc__") or "")
+        cls.own_parameter_lines = {found[1]: found[0] for found in _PARAMETER_LINES.finditer(text)}
+        if text:
+            cls.__doc__ = _with_inherited_lines(cls, text)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Check the names. In `__init__` it is too late: Airflow looks for missing parameters before."""
@@ -88,25 +92,22 @@ def merged_signature(cls: type) -> inspect.Signature:
     return inspect.Signature([*first, *merged.values(), *last])
 
 
-def merged_docstring(cls: type) -> str:
-    """Return the docstring with the `:param` lines of a class and of its base classes, its own first."""
-    text = inspect.cleandoc(cls.__doc__ or "")
-    own = list(_PARAMETER_LINES.finditer(text))
-    seen = {found[1] for found in own} | set(_fixed_parameters(cls))
+def _with_inherited_lines(cls: type[DeclaredParameters], text: str) -> str:
+    """Return a docstring with the `:param` lines of the base classes after its own, in the same order."""
     inherited: dict[str, str] = {}
     for base in cls.__mro__[1:]:
-        if issubclass(base, DeclaredParameters):
-            for found in _PARAMETER_LINES.finditer(inspect.cleandoc(base.__doc__ or "")):
-                if found[1] not in seen:
-                    inherited.setdefault(found[1], found[0])
+        for name, lines in vars(base).get("own_parameter_lines", {}).items():
+            if name not in cls.own_parameter_lines and name not in cls.fixed_parameters:
+                inherited.setdefault(name, lines)
     if not inherited:
         return text
-    lines = "\n".join(inherited.values())
-    if own:
-        return f"{text[: own[-1].end()]}\n{lines}{text[own[-1].end() :]}"
+    added = "\n".join(inherited.values())
+    if cls.own_parameter_lines:
+        end = max(found.end() for found in _PARAMETER_LINES.finditer(text))
+        return f"{text[:end]}\n{added}{text[end:]}"
     place = _END_OF_PARAMETERS.search(text)
     end = place.start() if place else len(text)
-    return f"{text[:end].rstrip()}\n\n{lines}\n\n{text[end:]}".rstrip()
+    return f"{text[:end].rstrip()}\n\n{added}\n\n{text[end:]}".rstrip()
 
 
 def check_names(cls: type, names: Iterable[str]) -> None:

@@ -23,6 +23,9 @@ class TelecomRetryPolicy(RetryPolicy):
     that a retry sends nothing twice. A task is retried at most `retries` times.
     """
 
+    def __repr__(self) -> str:
+        return "TelecomRetryPolicy()"
+
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
