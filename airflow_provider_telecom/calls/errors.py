@@ -135,7 +135,6 @@ class TelecomFundsError(TelecomRejectedError):
     """The account has not enough money."""
 
     applies_to_duplicates: ClassVar[bool] = False
-    known_outcome: ClassVar[str] = "the vendor refused it"
     next_step: ClassVar[str] = "top up the account of {conn_id}"
 
 

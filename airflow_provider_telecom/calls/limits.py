@@ -57,7 +57,7 @@ class AccountLimits:
     _next_turn: float = 0.0
 
     def delay(self) -> float:
-        """Return the seconds until a request may be sent. Changes nothing, unlike `admit` and `turn`.
+        """Return the seconds until a request may be sent. Changes nothing, unlike `reserve_turn`.
 
         Raises TelecomNotSentError while the breaker is open, and TelecomThrottledError for a wait of more
         than MAX_WAIT.

@@ -95,7 +95,7 @@ def test_a_try_cannot_be_started_twice(airflow: Deployment) -> None:
 
 
 class LateWrite:
-    """Holds the `number`th write between Airflow's look at whose it is, and the write itself."""
+    """Holds the `number`th write between Airflow's check of the try and the write itself."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         from airflow.api_fastapi.execution_api.routes import task_state_store
@@ -157,7 +157,7 @@ def test_a_late_write_starts_no_second_promo(
 ) -> None:
     """Of two tries each may build a draft; one is started, also by a third try."""
     found, error = overlapping(airflow, LateWrite(monkeypatch, write), "given_up_by_the_scheduler", promo)
-    is_last = write == 4  # what was done, after it was done: the second try has looked at the vendor
+    is_last = write == 4  # what was done, after it was done: the second try has asked the vendor
     assert error is None if is_last else isinstance(error, (TelecomNotSentError, AirflowRuntimeError))
     assert done(telecom_simulator, "promo_started") == 1
     assert airflow.begin().execute(promo())["promo_id"] == found["promo_id"]
