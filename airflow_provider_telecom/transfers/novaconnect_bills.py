@@ -19,6 +19,7 @@ from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import TransferArguments, TransferOperator
 from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown
 from airflow_provider_telecom.vendors.novaconnect import arguments
+from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -179,8 +180,6 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
 
     def _usage_days(self, bill: Bill, bills: int) -> tuple[date, date]:
         """Return the first and last day of a bill's usage. Raises TelecomInputError."""
-        from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
-
         if self.usage_start is not None and self.usage_end is not None:
             if bills > 1:
                 raise TelecomInputError("usage_start", f"is about one bill, and there are {bills}")
@@ -267,8 +266,6 @@ def _describe_difference(bill_id: int, found: Mapping[str, Any]) -> str:
 
 def _folder_of(bill: Bill) -> str:
     """Return the folder of a bill, which never contains the vendor's text."""
-    from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
-
     if days := days_of_period(bill.period):
         first, last = days
         whole = (

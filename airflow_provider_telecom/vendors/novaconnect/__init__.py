@@ -44,8 +44,8 @@ VENDOR = Vendor(
     ),
     progress=f"{_VENDOR}.webhooks.progress",
     notices={
-        "package_empty": Notice(f"{_VENDOR}.notices.sims", "sim_ids"),
-        "msu_lock": Notice(f"{_VENDOR}.notices.sims", "sim_ids"),
-        "generate_bill": Notice(f"{_VENDOR}.notices.bills", "bill_ids"),
+        "package_empty": Notice(f"{_VENDOR}.status.blocked_sims", "sim_ids"),
+        "msu_lock": Notice(f"{_VENDOR}.status.blocked_sims", "sim_ids"),
+        "generate_bill": Notice(f"{_VENDOR}.status.bills", "bill_ids"),
     },
 )

@@ -12,9 +12,11 @@ from typing import Any
 from airflow_provider_telecom.calls.endpoint import Call, call_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.novaconnect.arguments import rendered_ids
-from airflow_provider_telecom.vendors.novaconnect.models import Sim
+from airflow_provider_telecom.vendors.novaconnect.bills import BillCalls
+from airflow_provider_telecom.vendors.novaconnect.models import SimBlock
 from airflow_provider_telecom.vendors.novaconnect.operations import OBSERVABLE, Operation, parse_operation
 from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
+from airflow_provider_telecom.vendors.novaconnect.webhooks import NoticeType
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
 GONE = "it is not in the list of SIMs"
@@ -91,14 +93,11 @@ def _from_sims(
     added = added + 1 if unreachable and all(unreachable.values()) and not is_running else 0
     if not (is_final or added > MAX_POLLS_IN_OTHER_GROUPS):
         unreachable = {}
-    missed = {
-        str(one): reason
-        for one in left
-        if (
-            reason := _obstacle(operation, found.get(one))
-            or (FAILED if one in failed else unreachable.get(one))
-        )
-    }
+    missed: dict[str, str] = {}
+    for one in left:
+        obstacle = operation.obstacle(found[one]) if one in found else GONE
+        if reason := obstacle or (FAILED if one in failed else unreachable.get(one)):
+            missed[str(one)] = reason
     done += len(sim_ids) - len(left)
     facts = {"operation": operation.operation, "queue_id": queue_id, "reached": done}
     if missed:
@@ -109,5 +108,22 @@ def _from_sims(
     return PollResult(Stage.SUCCEEDED, facts)
 
 
-def _obstacle(operation: Operation, sim: Sim | None) -> str | None:
-    return GONE if sim is None else operation.obstacle(sim)
+def blocked_sims(api: SimCalls) -> Call[PollResult]:
+    """Return the SIMs that are blocked for MSU or because their package ran out, by the type of the notice.
+
+    It never ends, like `bills`: both replace account notices in networks that the vendor cannot reach. Reads
+    the blocked SIMs once. Source: "Список сим-карт", "Сим-карта".
+    """
+    blocked = yield from call_of(api.all_sims, blocked=True)
+    blocks = {NoticeType.MSU_LOCK: SimBlock.MSU, NoticeType.PACKAGE_EMPTY: SimBlock.PACKAGE}
+    facts = {kind.value: [sim.id for sim in blocked if sim.block == block] for kind, block in blocks.items()}
+    return PollResult(Stage.WAITING, facts)
+
+
+def bills(api: BillCalls) -> Call[PollResult]:
+    """Return which bills exist. A read. Source: "Счета".
+
+    Notices of unpaid bills (unpaid_bill_3, 5 and 6) cannot be replaced: they depend on the vendor's calendar.
+    """
+    found = yield from call_of(api.all_bills)
+    return PollResult(Stage.WAITING, {NoticeType.GENERATE_BILL.value: [bill.id for bill in found]})
