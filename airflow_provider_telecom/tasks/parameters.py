@@ -33,7 +33,7 @@ class _MergedSignature:
     """The `__signature__` of a class, made when it is asked for."""
 
     def __get__(self, instance: object, owner: type) -> inspect.Signature:
-        if instance is not None:  # a call of an instance has other parameters: Airflow looks at a notifier's
+        if instance is not None:  # an instance is called with other parameters, which Airflow inspects
             raise AttributeError("__signature__")
         return merged_signature(owner)
 
@@ -58,7 +58,7 @@ class DeclaredParameters:
             cls.__doc__ = _with_inherited_lines(cls, text)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Check the names. In `__init__` it is too late: Airflow looks for missing parameters before."""
+        """Check the names. `__init__` would be too late: Airflow checks for missing parameters before."""
         if cls.__init__.__module__.partition(".")[0] == _PACKAGE:  # a user's own __init__ may take any names
             check_names(cls, kwargs)
         return super().__new__(cls)

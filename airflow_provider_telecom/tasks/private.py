@@ -41,9 +41,9 @@ def hide(value: object) -> Any:
 
 
 def hide_unless_path(value: object, suffixes: Sequence[str]) -> Any:
-    """Return a value as it is if it is the path of a file with one of the suffixes; else as `hidden` does.
+    """Return the path of a file with one of the suffixes as it is, and any other value as a private one.
 
-    A list that a template renders becomes a string, so being a string proves nothing.
+    A template renders a list of numbers as a string, so not every string is a path.
     """
     if not isinstance(value, str) and not hasattr(value, "open"):
         return hide(value)

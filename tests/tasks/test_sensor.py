@@ -199,7 +199,7 @@ def test_the_errors_say_when_to_try_again(sms: Any) -> None:
     assert sms(retry_policy=None).retry_policy is None
 
 
-def test_a_look_costs_nothing_when_the_dag_is_parsed(telecom_simulator: Any, sms: Any) -> None:
+def test_parsing_the_dag_sends_nothing(telecom_simulator: Any, sms: Any) -> None:
     telecom_simulator.state.requests.clear()
     sms(deferrable=True, start_from_trigger=True)
     assert not telecom_simulator.state.requests

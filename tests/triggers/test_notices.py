@@ -37,8 +37,8 @@ LIMIT_BYTES = 65_535
 EMPTY_AT_FIRST = [1008, 1018, 1028, 1038]
 
 
-class SaveToken:
-    """The state store of the one asset that is watched. What it holds is JSON and outlives triggerers."""
+class AssetStateStore:
+    """The state store of the asset with the watchers. What it holds is JSON and outlives triggerers."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -62,18 +62,18 @@ class SaveToken:
 
 
 class Seen:
-    """What a watcher has told so far."""
+    """The events of the watchers so far."""
 
     def __init__(self, simulator: Any) -> None:
         self.events: list[Any] = []
         self._requests = simulator.state.requests
 
-    async def looks(self, more: int = 2) -> None:
-        """Wait for so many whole looks from now on, with what they lead to."""
+    async def polls(self, more: int = 2) -> None:
+        """Wait for so many whole polls from now on, and for their events."""
         wanted = len(self._requests) + more + 1  # one may be under way
         assert await eventually_async(lambda: len(self._requests) >= wanted)
 
-    async def told(self, count: int) -> Any:
+    async def last_of(self, count: int) -> Any:
         """Wait for this many events in all, and return the last."""
         assert await eventually_async(lambda: len(self.events) >= count)
         assert len(self.events) == count
@@ -91,7 +91,9 @@ def vendor_state(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
     return telecom_simulator.state.vendor_state("novaconnect", VendorState)
 
 
-def new(store: SaveToken | None, kind: str = "package_empty", **arguments: Any) -> TelecomNoticesTrigger:
+def new(
+    store: AssetStateStore | None, kind: str = "package_empty", **arguments: Any
+) -> TelecomNoticesTrigger:
     trigger = TelecomNoticesTrigger(vendor="novaconnect", kind=kind, **{"poll_interval": 0.05, **arguments})
     watcher: Any = made(*crossed(trigger))
     watcher.asset_state_store = store
@@ -105,7 +107,7 @@ def crossed(trigger: TelecomNoticesTrigger) -> tuple[str, Any]:
 
 
 @asynccontextmanager
-async def watching(simulator: Any, *triggers: TelecomNoticesTrigger) -> AsyncIterator[Seen]:
+async def running(simulator: Any, *triggers: TelecomNoticesTrigger) -> AsyncIterator[Seen]:
     """Run watchers, as a triggerer does that is ended at some time."""
     seen = Seen(simulator)
 
@@ -130,18 +132,18 @@ def event(*sim_ids: int, conn_id: str = "novaconnect_default") -> dict[str, Any]
 # What is news.
 
 
-def test_the_first_look_only_remembers_and_later_ones_tell_of_all_that_is_new(
+def test_the_first_poll_only_remembers_and_later_ones_report_what_is_new(
     telecom_simulator: Any, vendor_state: Any
 ) -> None:
     async def triggerer() -> None:
-        store = SaveToken()
-        async with watching(telecom_simulator, new(store)) as seen:
-            await seen.looks()
+        store = AssetStateStore()
+        async with running(telecom_simulator, new(store)) as seen:
+            await seen.polls()
             assert store.ids() == set(EMPTY_AT_FIRST)
             assert seen.events == []
             vendor_state.sims[1002].block = vendor_state.sims[1001].block = "p"
-            assert await seen.told(1) == event(1001, 1002)
-            await seen.looks()
+            assert await seen.last_of(1) == event(1001, 1002)
+            await seen.polls()
             assert len(seen.events) == 1
 
     asyncio.run(triggerer())
@@ -149,9 +151,9 @@ def test_the_first_look_only_remembers_and_later_ones_tell_of_all_that_is_new(
 
 def test_from_start_tells_of_what_is_there(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        async with watching(telecom_simulator, new(SaveToken(), from_start=True)) as seen:
-            assert await seen.told(1) == event(*EMPTY_AT_FIRST)
-            await seen.looks()
+        async with running(telecom_simulator, new(AssetStateStore(), from_start=True)) as seen:
+            assert await seen.last_of(1) == event(*EMPTY_AT_FIRST)
+            await seen.polls()
             assert len(seen.events) == 1
 
     asyncio.run(triggerer())
@@ -159,39 +161,39 @@ def test_from_start_tells_of_what_is_there(telecom_simulator: Any, vendor_state:
 
 def test_a_sim_that_comes_back_is_news_again(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        async with watching(telecom_simulator, new(SaveToken())) as seen:
-            await seen.looks()
+        async with running(telecom_simulator, new(AssetStateStore())) as seen:
+            await seen.polls()
             for count in (1, 2):
                 vendor_state.sims[1001].block = "p"
-                assert await seen.told(count) == event(1001)
+                assert await seen.last_of(count) == event(1001)
                 vendor_state.sims[1001].block = "n"
-                await seen.looks()
+                await seen.polls()
 
     asyncio.run(triggerer())
 
 
 def test_a_sim_that_is_blocked_otherwise_is_no_news(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        store = SaveToken()
-        async with watching(telecom_simulator, new(store), new(store, "msu_lock")) as seen:
+        store = AssetStateStore()
+        async with running(telecom_simulator, new(store), new(store, "msu_lock")) as seen:
             assert await eventually_async(lambda: len(store.texts) == 2)
             for sim_id, block in zip((1001, 1002, 1003), "ufg", strict=True):
                 vendor_state.sims[sim_id].block = block
-            await seen.looks(4)
+            await seen.polls(4)
             assert seen.events == []
             vendor_state.sims[1041].block = "m"
             locked = {"conn_id": "novaconnect_default", "type": "msu_lock", "sim_ids": [1041]}
-            assert await seen.told(1) == locked
+            assert await seen.last_of(1) == locked
 
     asyncio.run(triggerer())
 
 
-def test_new_bills_are_told(telecom_simulator: Any, vendor_state: Any) -> None:
+def test_new_bills_are_reported(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        async with watching(telecom_simulator, new(SaveToken(), "generate_bill")) as seen:
-            await seen.looks()
+        async with running(telecom_simulator, new(AssetStateStore(), "generate_bill")) as seen:
+            await seen.polls()
             bill = vendor_state.make_bill("10-2026")
-            assert await seen.told(1) == {
+            assert await seen.last_of(1) == {
                 "conn_id": "novaconnect_default",
                 "type": "generate_bill",
                 "bill_ids": [bill.id],
@@ -207,17 +209,17 @@ def test_each_connection_has_a_memory_of_its_own(
     monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_EAST", connection)
 
     async def triggerer() -> None:
-        store = SaveToken()
-        async with watching(telecom_simulator, new(store)) as seen:
-            await seen.looks()
+        store = AssetStateStore()
+        async with running(telecom_simulator, new(store)) as seen:
+            await seen.polls()
             vendor_state.sims[1001].block = "p"
-            await seen.told(1)
-            await seen.looks()
+            await seen.last_of(1)
+            await seen.polls()
         east = new(store, conn_id="novaconnect_east")
-        async with watching(telecom_simulator, new(store), east) as seen:
+        async with running(telecom_simulator, new(store), east) as seen:
             assert await eventually_async(lambda: len(store.texts) == 2)
             vendor_state.sims[1002].block = "p"
-            await seen.told(2)
+            await seen.last_of(2)
         found = sorted(seen.events, key=lambda one: one["conn_id"])
         assert found == [event(1002), event(1002, conn_id="novaconnect_east")]
         assert len(store.texts) == 2
@@ -232,16 +234,16 @@ def test_a_restart_loses_nothing_and_repeats_nothing_that_was_written_down(
     telecom_simulator: Any, vendor_state: Any
 ) -> None:
     async def triggerer() -> None:
-        store = SaveToken()
-        async with watching(telecom_simulator, new(store)) as seen:
-            await seen.looks()
+        store = AssetStateStore()
+        async with running(telecom_simulator, new(store)) as seen:
+            await seen.polls()
             vendor_state.sims[1001].block = "p"
-            await seen.told(1)
-            await seen.looks()
-        vendor_state.sims[1002].block = "p"  # while nobody looks
-        async with watching(telecom_simulator, new(store)) as seen:
-            assert await seen.told(1) == event(1002)
-            await seen.looks()
+            await seen.last_of(1)
+            await seen.polls()
+        vendor_state.sims[1002].block = "p"  # while nobody polls
+        async with running(telecom_simulator, new(store)) as seen:
+            assert await seen.last_of(1) == event(1002)
+            await seen.polls()
             assert len(seen.events) == 1
 
     asyncio.run(triggerer())
@@ -249,18 +251,18 @@ def test_a_restart_loses_nothing_and_repeats_nothing_that_was_written_down(
 
 def test_an_event_that_may_not_have_left_is_told_again(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
-        store = SaveToken()
-        async with watching(telecom_simulator, new(store)) as seen:
-            await seen.looks()
+        store = AssetStateStore()
+        async with running(telecom_simulator, new(store)) as seen:
+            await seen.polls()
         vendor_state.sims[1001].block = "p"
         for _ in range(2):  # each dies before another look
             async for found in new(store).run():
                 assert found.payload == event(1001)
                 break
             assert store.ids() == set(EMPTY_AT_FIRST)
-        async with watching(telecom_simulator, new(store)) as seen:
-            assert await seen.told(1) == event(1001)
-            await seen.looks()
+        async with running(telecom_simulator, new(store)) as seen:
+            assert await seen.last_of(1) == event(1001)
+            await seen.polls()
             assert store.ids() == {1001, *EMPTY_AT_FIRST}
 
     asyncio.run(triggerer())
@@ -270,10 +272,10 @@ def test_without_a_store_it_says_so_and_watches(
     telecom_simulator: Any, vendor_state: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def triggerer() -> None:
-        async with watching(telecom_simulator, new(None)) as seen:
-            await seen.looks()
+        async with running(telecom_simulator, new(None)) as seen:
+            await seen.polls()
             vendor_state.sims[1001].block = "p"
-            await seen.told(1)
+            await seen.last_of(1)
 
     asyncio.run(triggerer())
     assert [each.message for each in caplog.records if each.levelname == "WARNING"] == [
@@ -295,17 +297,17 @@ def test_a_vendor_that_fails_for_a_while_is_borne(
     caplog.set_level(logging.INFO, notices.__name__)
 
     async def triggerer() -> None:
-        store = SaveToken()
-        async with watching(telecom_simulator, new(store)) as seen:
-            await seen.looks()
+        store = AssetStateStore()
+        async with running(telecom_simulator, new(store)) as seen:
+            await seen.polls()
             vendor_state.sims[1001].block = "p"
-            await seen.told(1)
+            await seen.last_of(1)
             fault = telecom_simulator.fault("status", "novaconnect", times=10_000, status=429)
-            await seen.looks(40)  # requests, four of them in each look
+            await seen.polls(40)  # requests, four of them in each poll
             assert store.ids() == {1001, *EMPTY_AT_FIRST}, "also a look in vain is a later one"
             vendor_state.sims[1002].block = "p"
             telecom_simulator.state.faults.remove(fault)
-            assert await seen.told(2) == event(1002)
+            assert await seen.last_of(2) == event(1002)
 
     asyncio.run(triggerer())
     borne = [each for each in caplog.records if each.levelname == "INFO"]
@@ -317,14 +319,14 @@ def test_a_vendor_that_fails_for_a_while_is_borne(
 def test_it_outlives_whatever_comes_back(telecom_simulator: Any, hook_for: Any, kind: str) -> None:
     hook_for("novaconnect", timeout_read=1)
     vendor_state = telecom_simulator.state.vendor_state("novaconnect", VendorState)
-    store = SaveToken()
+    store = AssetStateStore()
 
     async def triggerer() -> None:
-        async with watching(telecom_simulator, new(store)) as seen:
+        async with running(telecom_simulator, new(store)) as seen:
             assert await eventually_async(lambda: store.texts)
             telecom_simulator.fault(kind, "novaconnect", times=2, seconds=3600)
             vendor_state.sims[1001].block = "p"
-            await seen.told(1)
+            await seen.last_of(1)
 
     asyncio.run(triggerer())
 
@@ -345,13 +347,13 @@ def test_a_connection_that_is_wrong_can_be_mended_while_it_watches(
         monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_DEFAULT", json.dumps(unfit))
 
     async def triggerer() -> None:
-        store = SaveToken()
-        async with watching(telecom_simulator, new(store)) as seen:
+        store = AssetStateStore()
+        async with running(telecom_simulator, new(store)) as seen:
             assert await eventually_async(lambda: len(complaints(caplog)) >= 2)
             monkeypatch.setenv("AIRFLOW_CONN_NOVACONNECT_DEFAULT", json.dumps(right))
-            await seen.looks()
+            await seen.polls()
             vendor_state.sims[1001].block = "p"
-            await seen.told(1)
+            await seen.last_of(1)
 
     asyncio.run(triggerer())
     assert all("The poll of novaconnect_default failed, trying again" in each for each in complaints(caplog))
@@ -362,17 +364,17 @@ def test_a_store_out_of_reach_delays_and_loses_nothing(
     telecom_simulator: Any, vendor_state: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def triggerer() -> None:
-        store = SaveToken()
+        store = AssetStateStore()
         store.broken = True
-        async with watching(telecom_simulator, new(store, from_start=True)) as seen:
-            await seen.looks()
+        async with running(telecom_simulator, new(store, from_start=True)) as seen:
+            await seen.polls()
             store.broken = False
-            assert await seen.told(1) == event(*EMPTY_AT_FIRST)
+            assert await seen.last_of(1) == event(*EMPTY_AT_FIRST)
             store.broken = True
             vendor_state.sims[1001].block = "p"
-            await seen.looks()
+            await seen.polls()
             store.broken = False
-            assert await seen.told(2) == event(1001)
+            assert await seen.last_of(2) == event(1001)
 
     asyncio.run(triggerer())
     assert any("Airflow cannot say" in each for each in complaints(caplog))
@@ -397,7 +399,7 @@ def test_it_crosses_the_database_and_is_known_again() -> None:
 def test_it_watches_the_receivers_assets() -> None:
     for kind in VENDOR.notices:
         asset = EVENTS[f"telecom-novaconnect-{kind.replace('_', '-')}"]
-        watched = Asset(
+        asset_with_watcher = Asset(
             asset.name,
             asset.uri,
             group=asset.group,
@@ -405,8 +407,8 @@ def test_it_watches_the_receivers_assets() -> None:
                 AssetWatcher(name=kind, trigger=TelecomNoticesTrigger(vendor="novaconnect", kind=kind))
             ],
         )
-        assert (watched.name, watched.uri) == (asset.name, asset.uri)
-        assert isinstance(watched | NOVACONNECT_PACKAGE_EMPTY, AssetAny)
+        assert (asset_with_watcher.name, asset_with_watcher.uri) == (asset.name, asset.uri)
+        assert isinstance(asset_with_watcher | NOVACONNECT_PACKAGE_EMPTY, AssetAny)
 
 
 def test_the_guides_dags_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -436,13 +438,13 @@ def test_its_events_read_as_the_receivers_do() -> None:
 def test_watchers_of_a_connection_share_their_looks(telecom_simulator: Any, vendor_state: Any) -> None:
     async def triggerer() -> None:
         manager, found = SharedStreamManager(), []
-        triggers = [new(SaveToken()), new(SaveToken(), "msu_lock")]
+        triggers = [new(AssetStateStore()), new(AssetStateStore(), "msu_lock")]
 
         async def run(trigger_id: int, trigger: TelecomNoticesTrigger) -> None:
             key = trigger.shared_stream_key()
             stream = manager.subscribe(trigger_id=trigger_id, trigger=trigger, key=key)
-            async for told_of in trigger.filter_shared_stream(stream):
-                found.append((told_of.payload["type"], told_of.payload["sim_ids"]))
+            async for received in trigger.filter_shared_stream(stream):
+                found.append((received.payload["type"], received.payload["sim_ids"]))
 
         tasks = [asyncio.create_task(run(*each)) for each in enumerate(triggers)]
         assert await eventually_async(lambda: len(telecom_simulator.state.requests) >= 3)
@@ -483,12 +485,12 @@ def test_a_fleet_of_ten_thousand_is_watched(telecom_simulator: Any, vendor_state
         sim.block = "p"
 
     async def triggerer() -> None:
-        store = SaveToken()
-        async with watching(telecom_simulator, new(store)) as seen:
+        store = AssetStateStore()
+        async with running(telecom_simulator, new(store)) as seen:
             assert await eventually_async(lambda: bool(store.texts))
             assert len(store.ids()) == 9_900 + len(EMPTY_AT_FIRST)
             vendor_state.sims[1001].block = "p"
-            assert await seen.told(1) == event(1001)
+            assert await seen.last_of(1) == event(1001)
 
     asyncio.run(triggerer())
 
