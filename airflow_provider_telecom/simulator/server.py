@@ -41,7 +41,7 @@ class Simulator:
         return f"http://{HOST}:{self.port}"
 
     def start(self) -> None:
-        """Start to serve. Raises OSError when the port is taken."""
+        """Start the server. Raises OSError when the port is taken."""
         listener = _listener(self.port)
         self.port = listener.getsockname()[1]
         app = Faults(build(self.state, self.refuse_for), self.state, self._connections)
@@ -75,7 +75,7 @@ class Simulator:
         raise TimeoutError("the simulator did not start")
 
     def stop(self) -> None:
-        """Stop to serve, and end the thread."""
+        """Stop the server and its thread."""
         if self._server is None or self._thread is None:
             return
         self.state.reset()

@@ -40,7 +40,7 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def exports(process: subprocess.Popen[str]) -> dict[str, str]:
-    """Read what the command prints, and let a shell's rules take the exports apart."""
+    """Return the exported variables that the command prints, parsed as a shell does."""
     assert process.stdout is not None
     found: dict[str, str] = {}
     while len(found) < 5:
@@ -53,7 +53,7 @@ def exports(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_prints_exports_answers_and_ends_when_told(number: signal.Signals) -> None:
+def test_it_prints_exports_serves_and_ends_on_a_signal(number: signal.Signals) -> None:
     with running(
         "--port",
         "0",
@@ -81,7 +81,7 @@ def test_it_prints_exports_answers_and_ends_when_told(number: signal.Signals) ->
         assert process.stderr.read() == ""
 
 
-def test_it_may_be_told_to_end_as_soon_as_it_speaks() -> None:
+def test_a_signal_ends_it_as_soon_as_it_prints() -> None:
     with running("--port", "0") as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -118,7 +118,7 @@ def test_switches_and_presets_reach_the_simulator() -> None:
         assert shown == expected | {"kyivstar_fmc.trailing_comma": "off"}
 
 
-def test_a_busy_port_is_told_in_one_friendly_line() -> None:
+def test_a_busy_port_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         number = busy.getsockname()[1]
         done = subprocess.run(

@@ -24,7 +24,7 @@ def state() -> SimulatorState:
 
 @pytest.fixture
 def control(state: SimulatorState) -> TestClient:
-    """Give a client of the whole application, without a server."""
+    """A client of the whole application, without a server."""
     return TestClient(build(state), base_url="http://127.0.0.1")
 
 
@@ -45,7 +45,7 @@ def test_health(state: SimulatorState, control: TestClient) -> None:
     assert abs(moment(told["now"]) - state.clock.now()) < timedelta(seconds=5)
 
 
-def test_the_ledger_may_be_asked_by_vendor_and_kind(state: SimulatorState, control: TestClient) -> None:
+def test_the_ledger_can_be_filtered_by_vendor_and_kind(state: SimulatorState, control: TestClient) -> None:
     state.record("kyivstar_fmc", "call", calling="0670000201")
     state.record("ketchup_loyalty", "sms")
     state.record("ketchup_loyalty", "viber")
@@ -77,7 +77,7 @@ def test_webhooks_are_listed(state: SimulatorState, control: TestClient) -> None
     assert (posted["url"], posted["verdict"]) == ("http://192.0.2.1/", "refused: not a loopback address")
 
 
-def test_a_fault_is_ordered_in_full(state: SimulatorState, control: TestClient) -> None:
+def test_a_fault_with_all_fields(state: SimulatorState, control: TestClient) -> None:
     order: dict[str, Any] = {
         "kind": "status_after",
         "vendor": "ketchup_loyalty",
@@ -99,7 +99,7 @@ def test_a_fault_has_the_defaults_of_the_class(state: SimulatorState, control: T
     assert state.faults == [Fault("reset_after")]
 
 
-def test_faults_may_come_as_a_list_and_go_together(state: SimulatorState, control: TestClient) -> None:
+def test_faults_may_come_as_a_list_and_be_removed(state: SimulatorState, control: TestClient) -> None:
     assert post(control, "faults", [{"kind": "html"}, {"kind": "silence"}]) == (200, {"faults": 2})
     assert [fault.kind for fault in state.faults] == ["html", "silence"]
     assert control.delete("/_control/faults").json() == {"faults": 0}
@@ -139,14 +139,14 @@ def test_the_state_is_reset(state: SimulatorState, control: TestClient) -> None:
     assert abs(state.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-def test_refusing_is_passed_on_to_the_server(state: SimulatorState) -> None:
+def test_refuse_calls_the_server(state: SimulatorState) -> None:
     asked: list[float] = []
     control = TestClient(build(state, asked.append))
     assert post(control, "refuse", {"seconds": 2.5}) == (200, {"ok": True})
     assert asked == [2.5]
 
 
-def test_without_a_server_nobody_can_refuse(control: TestClient) -> None:
+def test_refuse_needs_a_server(control: TestClient) -> None:
     assert post(control, "refuse", {"seconds": 1})[0] == 409
 
 
@@ -184,7 +184,7 @@ def test_without_a_server_nobody_can_refuse(control: TestClient) -> None:
         ("refuse", {"seconds": 601}),
     ],
 )
-def test_an_order_that_makes_no_sense_is_refused_and_changes_nothing(
+def test_an_invalid_body_is_refused_and_changes_nothing(
     state: SimulatorState, control: TestClient, route: str, order: Any
 ) -> None:
     assert post(control, route, order)[0] == 422
@@ -198,6 +198,6 @@ def test_what_is_not_json_is_refused(control: TestClient, body: bytes) -> None:
     assert control.post("/_control/faults", content=body, headers=headers).status_code in (400, 422)
 
 
-def test_there_is_no_documentation_page_to_load_from_elsewhere(control: TestClient) -> None:
+def test_there_is_no_documentation_page(control: TestClient) -> None:
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert control.get(path).status_code == 404

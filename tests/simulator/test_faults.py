@@ -44,7 +44,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def wire(simulator: Simulator, data: bytes = RAW) -> tuple[bytes, str]:
-    """Send raw bytes; return all that comes back, and how the connection ended."""
+    """Send raw bytes; return the response, and how the connection ended."""
     received = b""
     with socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS) as peer:
         peer.sendall(data)
@@ -67,7 +67,7 @@ def calls_made(simulator: Simulator) -> int:
 
 
 @pytest.mark.parametrize("kind", get_args(FaultKind))
-def test_the_effect_happens_or_not_as_documented_and_the_request_is_seen_once(
+def test_the_effect_happens_as_documented_and_the_request_is_recorded_once(
     telecom_simulator: Simulator, kind: FaultKind
 ) -> None:
     fault = telecom_simulator.fault(kind, "kyivstar_fmc", **OPTIONS.get(kind, {}))
@@ -94,7 +94,7 @@ def test_every_kind_is_played_somewhere() -> None:
         ("bad_status_line", b"NOT-HTTP\r\n\r\n", "closed"),
     ],
 )
-def test_what_is_on_the_wire(
+def test_the_bytes_on_the_connection(
     telecom_simulator: Simulator, kind: FaultKind, received: bytes, ended: str
 ) -> None:
     telecom_simulator.fault(kind, "kyivstar_fmc")
@@ -112,7 +112,7 @@ def test_what_is_on_the_wire(
         ("bad_status_line", httpx.RemoteProtocolError),
     ],
 )
-def test_what_a_client_gets_in_place_of_an_answer(
+def test_the_error_of_a_client_without_a_response(
     telecom_simulator: Simulator, kind: FaultKind, error: type[Exception]
 ) -> None:
     telecom_simulator.fault(kind, "kyivstar_fmc")
@@ -121,7 +121,7 @@ def test_what_a_client_gets_in_place_of_an_answer(
     assert call(telecom_simulator).status_code == 200
 
 
-def test_half_a_body_breaks_off_in_the_middle(telecom_simulator: Simulator) -> None:
+def test_half_a_body_ends_in_the_middle(telecom_simulator: Simulator) -> None:
     path = "/kyivstar_fmc/api/cdr/v1/callstat.json"
     data = f"GET {path} HTTP/1.1\r\nHost: simulator\r\nConnection: close\r\n\r\n".encode()
     telecom_simulator.fault("half_body", "kyivstar_fmc")
@@ -131,7 +131,7 @@ def test_half_a_body_breaks_off_in_the_middle(telecom_simulator: Simulator) -> N
     assert len(body) == promised // 2 > 0
 
 
-def test_an_answer_without_a_body_promises_one_to_break_off(telecom_simulator: Simulator) -> None:
+def test_a_response_without_a_body_announces_one_byte(telecom_simulator: Simulator) -> None:
     telecom_simulator.fault("half_body", "kyivstar_fmc")
     received, ended = wire(telecom_simulator)
     assert received.startswith(b"HTTP/1.1 200 ")
@@ -157,7 +157,7 @@ def _body(answer: httpx.Response) -> Any:
         ("silence", (200, None, "")),
     ],
 )
-def test_what_a_client_gets_for_an_answer(
+def test_the_response_of_a_client(
     telecom_simulator: Simulator, kind: FaultKind, told: tuple[int, str | None, str]
 ) -> None:
     telecom_simulator.fault(kind, "kyivstar_fmc", **OPTIONS.get(kind, {}))
@@ -181,14 +181,14 @@ def test_headers_that_come_with_it(
     assert call(telecom_simulator).headers[name] == value
 
 
-def test_a_bomb_is_small_on_the_wire_and_large_unpacked(telecom_simulator: Simulator) -> None:
+def test_a_gzip_bomb_is_small_until_unpacked(telecom_simulator: Simulator) -> None:
     telecom_simulator.fault("gzip_bomb", "kyivstar_fmc", size=3_000_001)
     packed = wire(telecom_simulator)[0].partition(b"\r\n\r\n")[2]
     assert len(packed) < 10_000
     assert gzip.decompress(packed) == b"\0" * 3_000_001
 
 
-def test_silence_lasts_as_long_as_it_is_told(telecom_simulator: Simulator) -> None:
+def test_silence_lasts_for_its_seconds(telecom_simulator: Simulator) -> None:
     telecom_simulator.fault("silence", "kyivstar_fmc", seconds=0.3)
     started = time.monotonic()
     assert call(telecom_simulator).status_code == 200
@@ -222,7 +222,7 @@ def test_a_client_that_gives_up_ends_nothing_else(telecom_simulator: Simulator, 
 def test_the_request_body_is_read_to_its_end_before_the_fault(
     telecom_simulator: Simulator, kind: FaultKind
 ) -> None:
-    """Else the client might fail while sending, which would be another fault than the one ordered."""
+    """Otherwise the client might fail while it sends, which is another fault."""
     telecom_simulator.fault(kind, "ketchup_loyalty")
     with httpx.Client(timeout=HANG_SECONDS) as client:
         try:
@@ -235,7 +235,7 @@ def test_the_request_body_is_read_to_its_end_before_the_fault(
             assert answer.status_code in (200, 302, 503)
 
 
-def test_a_fault_is_played_as_often_as_ordered(telecom_simulator: Simulator) -> None:
+def test_a_fault_is_played_as_often_as_requested(telecom_simulator: Simulator) -> None:
     telecom_simulator.fault("status", "kyivstar_fmc", times=2)
     assert [call(telecom_simulator).status_code for _ in range(3)] == [503, 503, 200]
     assert len(telecom_simulator.state.requests) == 3

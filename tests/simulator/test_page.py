@@ -26,7 +26,7 @@ def row(html: str, vendor: str) -> str:
     return next(row for row in re.findall(r"<tr>.*?</tr>", html, re.DOTALL) if f"<td>{vendor}</td>" in row)
 
 
-def test_it_begins_with_what_is_not_imitated(telecom_simulator: Simulator) -> None:
+def test_it_begins_with_what_it_does_not_imitate(telecom_simulator: Simulator) -> None:
     html = page(telecom_simulator)
     limits = [unescape(text) for text in re.findall(r"<li>(.*?)</li>", html)]
     assert limits == list(NOT_IMITATED)
@@ -71,7 +71,7 @@ def test_it_shows_the_simulators_clock(telecom_simulator: Simulator) -> None:
     assert "Its clock shows 2031-05-06 07:08:" in page(telecom_simulator)
 
 
-def test_what_comes_from_elsewhere_is_escaped(telecom_simulator: Simulator) -> None:
+def test_request_headers_are_escaped(telecom_simulator: Simulator) -> None:
     telecom_simulator.state.record("kyivstar_fmc", "<b>call</b>")
     html = page(telecom_simulator, Host="simulator&<script>x</script>")
     assert "&lt;b&gt;call&lt;/b&gt; 1" in row(html, "Kyivstar FMC")

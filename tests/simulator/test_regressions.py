@@ -1,4 +1,4 @@
-"""What a review of the simulator found: each of these failed once."""
+"""Regressions: each of these tests failed once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWERED = b'"effects"'
 
 
 def _kept(simulator: Simulator) -> socket.socket:
-    """Return a connection that has had one whole answer and stays open."""
+    """Return a connection that is kept open after one response."""
     peer = socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS)
     peer.sendall(b"GET /_control/health HTTP/1.1\r\nHost: simulator\r\n\r\n")
     received = b""
@@ -27,7 +27,7 @@ def _kept(simulator: Simulator) -> socket.socket:
 
 
 def test_kept_connections_are_closed_when_refuse_returns(telecom_simulator: Simulator) -> None:
-    """Else a request may still go out on one, and end as unknown in place of not sent."""
+    """Otherwise a request could be sent on one, and its outcome would be unknown instead of not sent."""
     for _ in range(60):
         with _kept(telecom_simulator) as peer:
             telecom_simulator.refuse()

@@ -20,7 +20,7 @@ from tests.eventually import HANG_SECONDS, eventually
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """Run a simulator of its own for a test."""
+    """A running simulator for one test."""
     running = Simulator()
     running.start()
     yield running
@@ -43,7 +43,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_opening_and_closing_leaves_nothing_behind() -> None:
+def test_start_and_stop_leave_nothing_behind() -> None:
     first = Simulator()
     first.start()
     health(first)
@@ -60,7 +60,7 @@ def test_opening_and_closing_leaves_nothing_behind() -> None:
     assert refused(one)
 
 
-def test_closing_does_not_wait_for_the_end_of_a_silence(simulator: Simulator) -> None:
+def test_stop_does_not_wait_for_a_silent_response(simulator: Simulator) -> None:
     simulator.fault("silence", "kyivstar_fmc", seconds=3600)
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(httpx.get, simulator.base("kyivstar_fmc") + "/x", timeout=HANG_SECONDS)
@@ -72,7 +72,7 @@ def test_closing_does_not_wait_for_the_end_of_a_silence(simulator: Simulator) ->
         assert isinstance(waiting.exception(HANG_SECONDS), httpx.TransportError)
 
 
-def test_closing_twice_and_before_opening_is_no_error() -> None:
+def test_stop_twice_or_before_start_is_no_error() -> None:
     never = Simulator()
     never.stop()
     never.refuse()
@@ -81,7 +81,7 @@ def test_closing_twice_and_before_opening_is_no_error() -> None:
     assert never.port == 0
 
 
-def test_it_opens_again_on_the_same_port_and_is_new(simulator: Simulator) -> None:
+def test_it_starts_again_on_the_same_port_with_a_new_state(simulator: Simulator) -> None:
     simulator.state.record("kyivstar_fmc", "call")
     port = simulator.port
     simulator.stop()
@@ -91,7 +91,7 @@ def test_it_opens_again_on_the_same_port_and_is_new(simulator: Simulator) -> Non
     assert simulator.state.ledger.effects == []
 
 
-def test_a_busy_port_is_an_error_and_leaves_the_other_alone(simulator: Simulator) -> None:
+def test_a_busy_port_is_an_error(simulator: Simulator) -> None:
     files = open_files()
     with pytest.raises(OSError, match="in use"):
         Simulator(port=simulator.port).start()
@@ -110,7 +110,7 @@ def test_it_listens_on_loopback_only(simulator: Simulator) -> None:
     assert simulator.url == f"http://127.0.0.1:{simulator.port}"
 
 
-def test_refusing_drops_kept_connections_and_takes_no_new_one(simulator: Simulator) -> None:
+def test_refuse_drops_open_connections_and_accepts_no_new_one(simulator: Simulator) -> None:
     with socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS) as kept:
         kept.sendall(b"GET /_control/health HTTP/1.1\r\nHost: simulator\r\n\r\n")
         answer = b""
@@ -126,7 +126,7 @@ def test_refusing_drops_kept_connections_and_takes_no_new_one(simulator: Simulat
     assert health(simulator) == 200
 
 
-def test_refusing_for_a_block_ends_with_it_even_by_an_error(simulator: Simulator) -> None:
+def test_refusing_ends_with_its_block_also_after_an_error(simulator: Simulator) -> None:
     def fail() -> None:
         with simulator.refusing():
             assert refused(simulator)
@@ -137,7 +137,7 @@ def test_refusing_for_a_block_ends_with_it_even_by_an_error(simulator: Simulator
     assert health(simulator) == 200
 
 
-def test_orders_to_the_door_may_be_repeated(simulator: Simulator) -> None:
+def test_refuse_and_accept_may_be_repeated(simulator: Simulator) -> None:
     simulator.accept()
     simulator.refuse()
     simulator.refuse()
@@ -147,7 +147,7 @@ def test_orders_to_the_door_may_be_repeated(simulator: Simulator) -> None:
     assert health(simulator) == 200
 
 
-def test_after_refusing_faults_and_drops_still_work(simulator: Simulator) -> None:
+def test_faults_work_after_a_refusal(simulator: Simulator) -> None:
     with simulator.refusing():
         pass
     simulator.fault("reset_before", "kyivstar_fmc")
@@ -160,7 +160,7 @@ def test_after_refusing_faults_and_drops_still_work(simulator: Simulator) -> Non
             client.get(f"{simulator.url}/_control/health")
 
 
-def test_a_refusal_for_a_while_ends_by_itself(simulator: Simulator) -> None:
+def test_refuse_for_ends_by_itself(simulator: Simulator) -> None:
     with socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS) as kept:
         simulator.refuse_for(0.2)
         assert kept.recv(1) == b""  # it was refusing
@@ -168,7 +168,7 @@ def test_a_refusal_for_a_while_ends_by_itself(simulator: Simulator) -> None:
     assert health(simulator) == 200
 
 
-def test_a_refusal_lasts_as_long_as_it_is_told(simulator: Simulator) -> None:
+def test_the_last_refuse_for_counts(simulator: Simulator) -> None:
     simulator.refuse_for(60)
     assert eventually(lambda: simulator._timers)
     shuts, opens = simulator._timers
@@ -181,7 +181,7 @@ def test_the_control_api_answers_before_it_refuses(simulator: Simulator) -> None
     assert eventually(lambda: refused(simulator))
 
 
-def test_a_reset_opens_the_door_for_good(simulator: Simulator) -> None:
+def test_a_reset_accepts_connections_and_cancels_refusals(simulator: Simulator) -> None:
     simulator.refuse_for(0.01)
     simulator.reset()
     time.sleep(0.15)  # longer than the plan that the reset cancels
@@ -191,7 +191,7 @@ def test_a_reset_opens_the_door_for_good(simulator: Simulator) -> None:
     assert health(simulator) == 200
 
 
-def test_a_reset_makes_all_new(simulator: Simulator) -> None:
+def test_a_reset_discards_all_state(simulator: Simulator) -> None:
     simulator.fault("status", times=5)
     simulator.state.record("kyivstar_fmc", "call")
     simulator.state.clock.advance(3600)
@@ -205,7 +205,7 @@ def test_a_reset_makes_all_new(simulator: Simulator) -> None:
     assert before <= state.clock.now().timestamp() <= time.time()
 
 
-def test_the_same_seed_gives_the_same_world(simulator: Simulator) -> None:
+def test_the_same_seed_gives_the_same_data(simulator: Simulator) -> None:
     def numbers(seed: int) -> list[str]:
         from airflow_provider_telecom.simulator.kyivstar_fmc import VendorState
 
@@ -215,7 +215,7 @@ def test_the_same_seed_gives_the_same_world(simulator: Simulator) -> None:
     assert numbers(1) == numbers(1) != numbers(2)
 
 
-def test_hundreds_of_connections_at_once_are_taken(simulator: Simulator) -> None:
+def test_hundreds_of_connections_at_once_are_accepted(simulator: Simulator) -> None:
     peers = [
         socket.create_connection(("127.0.0.1", simulator.port), timeout=HANG_SECONDS) for _ in range(300)
     ]

@@ -17,7 +17,7 @@ def values(state: SimulatorState) -> dict[str, str]:
     return {f"{vendor}.{name}": value for vendor in VENDORS for name, value in state.switches(vendor).items()}
 
 
-def test_each_switch_has_a_vendor_a_meaning_and_values_to_choose_from() -> None:
+def test_each_switch_has_a_vendor_a_meaning_and_values() -> None:
     assert {each.vendor for each in SWITCHES} <= set(VENDORS)
     assert len({each.full_name for each in SWITCHES}) == len(SWITCHES)
     for each in SWITCHES:

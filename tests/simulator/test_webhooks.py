@@ -104,7 +104,7 @@ def test_webhooks_come_in_the_order_in_which_they_are_due(state: SimulatorState,
     assert receiver.bodies == [1, 3, 2, 0]
 
 
-def test_a_try_that_failed_is_repeated_when_its_time_comes(state: SimulatorState, receiver: Receiver) -> None:
+def test_a_failed_attempt_is_repeated_when_the_next_is_due(state: SimulatorState, receiver: Receiver) -> None:
     receiver.answers = [500, 404, 200]
     webhook_sender = webhook_sender_of(state)
     webhook_sender.post(receiver.url, "a", (0, 60, 360, 3600))
@@ -124,7 +124,7 @@ def test_a_try_that_failed_is_repeated_when_its_time_comes(state: SimulatorState
     assert (third - second).total_seconds() >= 299
 
 
-def test_after_the_last_try_a_webhook_is_given_up(state: SimulatorState, receiver: Receiver) -> None:
+def test_a_webhook_is_given_up_after_the_last_attempt(state: SimulatorState, receiver: Receiver) -> None:
     receiver.answers = [503]
     webhook_sender = webhook_sender_of(state)
     webhook_sender.post(receiver.url, "a", (0, 60))
@@ -141,7 +141,7 @@ def test_a_redirect_is_not_followed_and_counts_as_failed(state: SimulatorState, 
     assert eventually(lambda: verdicts(webhook_sender) == ["302", "200"])
 
 
-def test_nobody_at_home_is_a_failed_try(state: SimulatorState, receiver: Receiver) -> None:
+def test_a_refused_connection_is_a_failed_attempt(state: SimulatorState, receiver: Receiver) -> None:
     webhook_sender = webhook_sender_of(state)
     webhook_sender.post("http://127.0.0.1:1/", "a", (0, 0))
     assert eventually(lambda: verdicts(webhook_sender) == ["ConnectError", "ConnectError"])
@@ -150,7 +150,7 @@ def test_nobody_at_home_is_a_failed_try(state: SimulatorState, receiver: Receive
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "http://127.0.0.1:1/\x00", "http://127.0.0.1:99999/"])
-def test_an_address_that_cannot_be_does_not_end_the_post(
+def test_an_invalid_address_does_not_end_the_sender(
     state: SimulatorState, receiver: Receiver, url: str
 ) -> None:
     webhook_sender = webhook_sender_of(state)
@@ -184,7 +184,7 @@ def test_webhooks_go_to_loopback_only(state: SimulatorState, url: str) -> None:
     assert webhook_sender.waiting == 0
 
 
-def test_loopback_has_a_name_too(state: SimulatorState, receiver: Receiver) -> None:
+def test_localhost_is_loopback(state: SimulatorState, receiver: Receiver) -> None:
     webhook_sender = webhook_sender_of(state)
     webhook_sender.post(receiver.url.replace("127.0.0.1", "localhost"), "a")
     assert eventually(lambda: receiver.bodies == ["a"])
@@ -206,7 +206,7 @@ def test_a_reset_ends_the_old_sender_and_its_deliveries(state: SimulatorState, r
     assert (receiver.bodies, old.log) == (["new"], [])
 
 
-def test_a_queue_calls_back_in_time_though_nobody_looks(state: SimulatorState, receiver: Receiver) -> None:
+def test_a_queue_sends_its_webhook_in_time_without_a_poll(state: SimulatorState, receiver: Receiver) -> None:
     vendor_state: VendorState = state.vendor_state("novaconnect", VendorState)
     state.set_transition("novaconnect.queue", "after_seconds", 600)
     user = next(iter(vendor_state.users.values()))
