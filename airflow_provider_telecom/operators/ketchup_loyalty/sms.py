@@ -9,11 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
-from airflow_provider_telecom.calls.errors import (
-    TelecomError,
-    TelecomNotFoundError,
-    TelecomRejectedError,
-)
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotFoundError, TelecomRejectedError
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import wait_until_found
 from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments

@@ -163,11 +163,7 @@ class KetchUpSendViberOperator(KetchUpOperator, IdempotentOperator, DeferrableOp
         }
 
     def _send_all(
-        self,
-        context: Context,
-        message: Mapping[str, Any],
-        keys: Mapping[str, str],
-        counts: Mapping[str, int],
+        self, context: Context, message: Mapping[str, Any], keys: Mapping[str, str], counts: Mapping[str, int]
     ) -> Facts:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 

@@ -9,13 +9,7 @@ from fastapi.responses import JSONResponse
 
 from airflow_provider_telecom.simulator.credentials import KETCHUP_API_KEY
 from airflow_provider_telecom.simulator.ketchup_loyalty import hlr, sms, statistics, viber
-from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
-    JsonObject as JsonObject,
-)
-from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
-    VendorError,
-    apply_switches,
-)
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VendorError, apply_switches
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VENDOR, VendorState
 from airflow_provider_telecom.simulator.ketchup_loyalty.status import Handle, Route
 from airflow_provider_telecom.simulator.state import SimulatorState

@@ -46,9 +46,7 @@ async def file(state: VendorState, request: Request) -> Response:
         raise VendorError(60, "Message_id do not exist") if export.by_id else VendorError(93)
     if form == "json":
         text = files.as_json(
-            export.rows,
-            state.switches.on("typographic_quotes"),
-            state.switches.on("statistics_list"),
+            export.rows, state.switches.on("typographic_quotes"), state.switches.on("statistics_list")
         )
         return Response(text, media_type="application/json")
     if form == "xml":

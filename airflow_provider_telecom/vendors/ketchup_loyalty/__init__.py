@@ -1,12 +1,6 @@
 """KetchUp Loyalty: SMS, Viber, HLR look-ups, prices, statistics exports."""
 
-from airflow_provider_telecom.vendors.description import (
-    VENDOR_TIMEZONE,
-    FormField,
-    Vendor,
-    Webhook,
-    choice,
-)
+from airflow_provider_telecom.vendors.description import VENDOR_TIMEZONE, FormField, Vendor, Webhook, choice
 
 _WEBHOOKS = "airflow_provider_telecom.vendors.ketchup_loyalty.webhooks"
 

@@ -12,10 +12,10 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.viber import ViberCalls
 
 
 def auth_for(credentials: Credentials) -> ApiKey:
-    """Return how requests are signed. Raises TelecomInputError for a key that cannot stand in a header."""
+    """Return how requests are signed. Raises TelecomInputError for a key that can't be in a header."""
     matching("password", credentials.secret.reveal(), r"[!-~]{1,256}", "the API key has no blanks")
     return ApiKey(credentials.secret)
 
 
 class KetchUpApi(SmsCalls, HlrCalls, ViberCalls, StatisticsCalls):
-    """Every documented call of KetchUp Loyalty."""
+    """All documented calls of KetchUp Loyalty."""

@@ -27,12 +27,7 @@ class HlrCalls(KetchUpRequests):
 
     @endpoint
     def create_hlr(
-        self,
-        msisdn: str | int,
-        *,
-        reference: str,
-        tariff: int | None = None,
-        callback_url: str | None = None,
+        self, msisdn: str | int, *, reference: str, tariff: int | None = None, callback_url: str | None = None
     ) -> Call[models.SendResult]:
         """Look one number up under our key and return the look-up's id and price; the result comes later.
 

@@ -190,19 +190,12 @@ class MessageState(Enum):
     @property
     def is_final(self) -> bool:
         """Whether the state can't change any more. A delivered Viber message may still become read."""
-        return self in _FINAL
+        return self not in _NOT_FINAL
 
 
-_FINAL = frozenset({
-    MessageState.DELIVERED,
-    MessageState.READ,
-    MessageState.EXPIRED,
-    MessageState.FAILED,
-    MessageState.REJECTED,
-    MessageState.UNDELIVERED,
-    MessageState.UNDELIVERABLE,
-    MessageState.NOT_VIBER_USER,
-})
+_NOT_FINAL = {
+    MessageState(word) for word in ["scheduled", "moderation", "accepted", "sending", "sent", "unknown"]
+}
 
 
 class MessageStatus(KetchUpModel):

@@ -39,12 +39,8 @@ class SmsCalls(KetchUpRequests):
         (code 11). A repeated request under the same key costs nothing: the result is then marked as a
         duplicate and has no id. Source: "Отправка SMS", destination phone.
         """
-        body = self._one(msisdn, text, reference, **options)
-        return (
-            yield from self._post_sms(
-                "/sms/create", Idempotency.WITH_KEY, body, send_result_reader(reference)
-            )
-        )
+        body, read = self._one(msisdn, text, reference, **options), send_result_reader(reference)
+        return (yield from self._post_sms("/sms/create", Idempotency.WITH_KEY, body, read))
 
     @endpoint
     def send_sms_to_many(
@@ -116,11 +112,8 @@ class SmsCalls(KetchUpRequests):
         Source: "Получение статусов смс" (GET /sms/reference/{reference}) and "View an SMS status"
         (GET /sms/{reference}, which is called if the first does not exist).
         """
-        return (
-            yield from self._call_by_reference(
-                "/sms", arguments.check_reference(reference), single(models.MessageStatus)
-            )
-        )
+        key = arguments.check_reference(reference)
+        return (yield from self._call_by_reference("/sms", key, single(models.MessageStatus)))
 
     @endpoint
     def get_sms_task(self, task_id: str | int) -> Call[models.SmsTask]:

@@ -117,12 +117,8 @@ class ViberCalls(KetchUpRequests):
 
         Source: "Получение цены Viber-сообщения".
         """
-        body = self._message_body(recipients, text, **options)
-        return (
-            yield from self._post_viber(
-                "/viber/price", Idempotency.READ, body, recipients, single(models.Price)
-            )
-        )
+        body, read = self._message_body(recipients, text, **options), single(models.Price)
+        return (yield from self._post_viber("/viber/price", Idempotency.READ, body, recipients, read))
 
     @endpoint
     def get_viber(self, message_id: str | int) -> Call[models.MessageStatus]:
