@@ -1,4 +1,4 @@
-"""Bills of NovaConnect and their transcripts to object storage, compared with the usage reports if wanted."""
+"""Bills of NovaConnect and their transcripts to object storage, and a comparison with the usage reports."""
 
 from __future__ import annotations
 

@@ -423,7 +423,7 @@ def test_an_unknown_id_is_404_without_effect(api: ApiClient, path: str, body: di
     assert not api.vendor_state.queues
 
 
-# --- queues and call-backs
+# --- queues and webhooks
 
 
 def test_the_webhook_is_as_documented(api: ApiClient) -> None:

@@ -87,7 +87,7 @@ def tariff(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
 
 
 def repackage(data: VendorData, sim: Sim, params: JsonObject) -> JsonObject:
-    """Buy a TD SIM's package anew; this lifts the block of a package that ran out."""
+    """Buy a TD SIM's package again; this lifts the block of a package that ran out."""
     _require_profile("TD", sim)
     now = data.now()
     sim.limit.used, sim.limit.updated, sim.limit.created = 0, now, now

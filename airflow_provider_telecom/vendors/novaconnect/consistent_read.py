@@ -193,7 +193,8 @@ class _Reading(Generic[T]):
         """Return the call after a page that has the same rows as the one before it.
 
         Some vendors send the last page for all pages after it, so a second duplicate is the end. But if a
-        full first page comes twice, such a vendor cannot be told from one that always sends the first page.
+        full first page comes twice, such a vendor is not distinguishable from one that always sends the first
+        page.
         """
         if self.pages == 1 and len(self.first) >= self.report.size:
             raise TelecomAnswerError(

@@ -290,8 +290,8 @@ class SetGroups(Operation):
     def unreachable_groups(self, sim: Sim) -> str | None:
         """Return an explanation if the SIM is in all wanted groups and in others that it must not be in.
 
-        Then the vendor has added groups and replaced none; or the SIM was in all of them before, and its turn
-        has not come: the two look the same.
+        Then the vendor has added groups and replaced none; or the SIM was in all of them before and has not
+        been processed yet: there is no difference between the two.
         """
         if not self._has_all_groups(sim) or self._shows_in(sim):
             return None

@@ -80,9 +80,9 @@ def _from_sims(
     prevents the operation, or is reported as failed: the facts name these SIMs under `missed`. A locked
     tariff does not prevent it, since the change itself locks the tariff.
 
-    A SIM that is in all wanted groups, and also in others that it must not be in, may be one whose turn has
-    not come. So that fails only if all remaining SIMs have been like that for some polls in a row (`added` is
-    how many), or if the vendor reports that the operation is done.
+    A SIM that is in all desired groups, and also in others that it must not be in, may not have been
+    processed yet. So that fails only if all remaining SIMs have been like that for some polls in a row
+    (`added` is how many), or if the vendor reports that the operation is done.
     """
     found = {sim.id: sim for sim in (yield from call_of(api.all_sims))}
     left = [one for one in sim_ids if one not in found or not operation.is_reached(found[one])]

@@ -182,21 +182,23 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Idempotency, Any, A
 
 
 @pytest.mark.parametrize(
-    ("name", "args", "kwargs", "path", "repeat", "body", "fields"), CALLS, ids=[case[0] for case in CALLS]
+    ("name", "args", "kwargs", "path", "idempotency", "body", "fields"),
+    CALLS,
+    ids=[case[0] for case in CALLS],
 )
 def test_a_call_goes_out_as_documented(
     name: str,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     path: str,
-    repeat: Idempotency,
+    idempotency: Idempotency,
     body: Any,
     fields: Any,
 ) -> None:
     [request], result = ask(getattr(ScriptedApi(), name), *args, answers=[ok(**fields)], **kwargs)
     assert request.method == "POST"
     assert request.url(BASE) == f"{BASE}/api/{path}"
-    assert request.idempotency is repeat
+    assert request.idempotency is idempotency
     assert sent(request) == body
     assert request.headers["Authorization"].reveal() == "Bearer sim_token"
     assert result is not None
