@@ -253,7 +253,7 @@ def test_a_connection_of_no_vendor_is_an_error(simulator: Simulator) -> None:
 def test_the_environment_holds_the_five_default_connections(simulator: Simulator) -> None:
     environment = simulator.environment()
     assert set(environment) == {f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT" for conn_type in ACCOUNTS}
-    assert len(environment) == 5
+    assert environment
     for conn_type in ACCOUNTS:
         text = environment[f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT"]
         assert json.loads(text) == simulator.connection(conn_type)
@@ -271,3 +271,13 @@ def test_airflow_reads_the_environment(
     connection = BaseHook.get_connection(f"{conn_type}_default")
     assert (connection.conn_type, connection.host) == (conn_type, simulator.base(conn_type))
     assert connection.password == simulator.connection(conn_type)["password"]
+
+
+@pytest.mark.parametrize("vendor", [vendor for vendor, account in ACCOUNTS.items() if account.former_path])
+def test_the_paths_of_an_earlier_version_still_work(simulator: Simulator, vendor: str) -> None:
+    """Users' connections contain them."""
+    former = f"{simulator.url}/{ACCOUNTS[vendor].former_path}"
+    answers = [httpx.get(f"{base}/no/such/path") for base in (simulator.base(vendor), former)]
+    assert answers[0].status_code == answers[1].status_code
+    assert len(answers[0].text) == len(answers[1].text)  # the ids of requests differ
+    assert {request.vendor for request in simulator.state.requests} == {vendor}
