@@ -77,42 +77,60 @@ class ReportCalls(NovaConnectCalls):
     def report_sessions(
         self, start: Day = None, end: Day = None, *, page: int = 0, **choice: Unpack[ReportFilter]
     ) -> Call[Page[SessionRow]]:
-        """Return one page of data sessions. Source: "По сессиям"."""
+        """Return one page of data sessions.
+
+        Optional: `sim_ids`, `group_ids`, `size`. Source: "По сессиям".
+        """
         return self._page(_query("sessions", list[SessionRow], start, end, page, **choice))
 
     @endpoint
     def all_report_sessions(
         self, start: Day = None, end: Day = None, **choice: Unpack[ReportFilter]
     ) -> Call[list[SessionRow]]:
-        """Return all data sessions of the days, each once. Source: "По сессиям"."""
+        """Return all data sessions of the days, each once.
+
+        Optional: `sim_ids`, `group_ids`, `size`. Source: "По сессиям".
+        """
         return self._all_rows("sessions", list[SessionRow], start, end, **choice)
 
     @endpoint
     def report_days(
         self, start: Day = None, end: Day = None, *, page: int = 0, **choice: Unpack[ReportFilter]
     ) -> Call[Page[DayRow]]:
-        """Return one page of traffic by days. Source: "По дням"."""
+        """Return one page of traffic by days.
+
+        Optional: `sim_ids`, `group_ids`, `size`. Source: "По дням".
+        """
         return self._page(_query("days", list[DayRow], start, end, page, **choice))
 
     @endpoint
     def all_report_days(
         self, start: Day = None, end: Day = None, **choice: Unpack[ReportFilter]
     ) -> Call[list[DayRow]]:
-        """Return all traffic by days, each row once. Source: "По дням"."""
+        """Return all traffic by days, each row once.
+
+        Optional: `sim_ids`, `group_ids`, `size`. Source: "По дням".
+        """
         return self._all_rows("days", list[DayRow], start, end, **choice)
 
     @endpoint
     def report_calls_and_sms(
         self, start: Day = None, end: Day = None, *, page: int = 0, **choice: Unpack[ReportFilter]
     ) -> Call[Page[ActionRow]]:
-        """Return one page of calls, SMS and USSD requests. Source: "СМС и звонки"."""
+        """Return one page of calls, SMS and USSD requests.
+
+        Optional: `sim_ids`, `group_ids`, `size`. Source: "СМС и звонки".
+        """
         return self._page(_query("calls_and_sms", list[ActionRow], start, end, page, **choice))
 
     @endpoint
     def all_report_calls_and_sms(
         self, start: Day = None, end: Day = None, **choice: Unpack[ReportFilter]
     ) -> Call[list[ActionRow]]:
-        """Return all calls, SMS and USSD requests, each once. Source: "СМС и звонки"."""
+        """Return all calls, SMS and USSD requests, each once.
+
+        Optional: `sim_ids`, `group_ids`, `size`. Source: "СМС и звонки".
+        """
         return self._all_rows("calls_and_sms", list[ActionRow], start, end, **choice)
 
     def report_pages(
@@ -124,7 +142,7 @@ class ReportCalls(NovaConnectCalls):
         rows move: a page that is `restarted` means that the pages before it must be discarded.
         """
         one_of("report", report, REPORTS)
-        query = _query(report, list[Record], start, end, **choice)
+        query = _query(report, list[Record], start, end, 0, **choice)
         hash_record = partial(_record_hash, key=REPORTS[report].key)
         page = self.run(read_consistently(self._report(query, hash_record, MAX_READS + 1)))
         while True:
@@ -136,7 +154,7 @@ class ReportCalls(NovaConnectCalls):
     def _all_rows(
         self, report: str, rows: type[list[RowT]], start: Day, end: Day, **choice: Unpack[ReportFilter]
     ) -> Call[list[RowT]]:
-        query = _query(report, rows, start, end, **choice)
+        query = _query(report, rows, start, end, 0, **choice)
         return read_all(self._report(query, lambda row: row_hash(row.key, repr(row)), MAX_READS))
 
     def _report(self, query: Query[T], hash_row: Callable[[T], RowHash], max_reads: int) -> PagedReport[T]:
@@ -149,7 +167,7 @@ def _query(
     rows: type[list[T]],
     start: Day,
     end: Day,
-    page: int = 0,
+    page: int,
     *,
     sim_ids: Sequence[int] | None = None,
     group_ids: Sequence[int] | None = None,

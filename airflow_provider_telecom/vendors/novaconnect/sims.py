@@ -29,17 +29,13 @@ from airflow_provider_telecom.vendors.novaconnect.responses import Envelope
 
 
 class SimFilter(TypedDict, total=False):
-    """Which SIMs are listed, and in which order."""
+    """Which SIMs are listed, and their order (by default ascending ids). See `SimCalls.list_sims`."""
 
     profile: Literal["TD", "TC"] | None
     msu_block: bool | None
-    """True: only SIMs that are blocked for MSU."""
     blocked: bool | None
-    """True: only SIMs with any block; False: only SIMs without one."""
     query: str | None
-    """The vendor's search."""
     sort: Mapping[str, str] | None
-    """A field and its direction, such as `{"name": "DESC"}`; by default ids in ascending order."""
 
 
 class SimCalls(NovaConnectCalls):
@@ -49,7 +45,11 @@ class SimCalls(NovaConnectCalls):
     def list_sims(
         self, page: int = 0, size: int = PAGE_SIZE, **choice: Unpack[SimFilter]
     ) -> Call[ListPage[Sim]]:
-        """Return one page of SIMs, the first being 0. `choice` is a `SimFilter`.
+        """Return one page of SIMs, the first being 0.
+
+        `profile` is TD or TC; `msu_block` True means SIMs that are blocked for MSU; `blocked` means SIMs with
+        any block (True) or without one (False); `query` is the vendor's search; `sort` is like `{"name":
+        "DESC"}`.
 
         Raises TelecomInputError, TelecomAuthError, TelecomAnswerError. A read. Source: "Список сим-карт".
         """
@@ -57,7 +57,7 @@ class SimCalls(NovaConnectCalls):
 
     @endpoint
     def all_sims(self, *, size: int = PAGE_SIZE, **choice: Unpack[SimFilter]) -> Call[list[Sim]]:
-        """Return all SIMs that `list_sims` lists, each once, read in pages of `size`.
+        """Return all SIMs that `list_sims` lists (with its filters), each once, read in pages of `size`.
 
         Also raises TelecomAnswerError if rows were missed between pages in two readings.
         """

@@ -99,6 +99,15 @@ def test_a_broken_rule_is_named_and_nothing_is_sent(
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("name", "unknown"),
+    [("report_days", "sim_id"), ("all_report_days", "page"), ("list_sims", "profil"), ("all_sims", "page")],
+)
+def test_an_unknown_argument_is_an_error_and_never_ignored(name: str, unknown: str) -> None:
+    with pytest.raises(TypeError, match=unknown):
+        ask(getattr(ScriptedApi(), name), answers=[], **{unknown: 1})
+
+
 def test_row_39_packages_are_kilobytes_in_steps_of_5120() -> None:
     for package in range(15_360, 102_401, 5_120):
         [request], _ = ask(ScriptedApi().set_tariff, [1], package, True, answers=[ok(**QUEUED)])
