@@ -17,8 +17,8 @@ from airflow_provider_telecom.vendors.registry import vendors
 FAILURES = ("not_sent", "unknown", "429", "5xx", "401")
 
 # requests seen after:      not_sent unknown 429 5xx
-_SAFE = (1, 2, 2, 2)  # reads, billed reads, tokens, keyed effects
-_ONCE = (1, 1, 2, 1)  # states, drafts, unkeyed effects
+_SAFE = (1, 2, 2, 2)  # reads, billed reads, tokens, effects with an idempotency key
+_ONCE = (1, 1, 2, 1)  # states, drafts, effects without one
 _SEEN = {"R": _SAFE, "RB": _SAFE, "T": _SAFE, "K": _SAFE, "S": _ONCE, "D": _ONCE, "X": _ONCE}
 
 PHONE, OTHER_PHONE = "380670000201", "380670000202"
@@ -178,10 +178,10 @@ def _queries() -> Any:
     return [HlrQuery(msisdn, reference) for msisdn, reference in TWO]
 
 
-def _viber_recipients(keyed: bool = True) -> Any:
+def _viber_recipients(has_keys: bool = True) -> Any:
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 
-    return [ViberRecipient(msisdn, reference if keyed else None) for msisdn, reference in TWO]
+    return [ViberRecipient(msisdn, reference if has_keys else None) for msisdn, reference in TWO]
 
 
 def _ketchup_task(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -351,9 +351,9 @@ def _keys(post: ReceivedWebhook) -> Iterator[str]:
 def _pages(number: int, lines: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
     """Split lines into pages. Yield the number of the first line of each, and its lines."""
     while lines:
-        room = PAGE_SIZE - number % PAGE_SIZE
-        yield number, lines[:room]
-        number, lines = number + room, lines[room:]
+        free = PAGE_SIZE - number % PAGE_SIZE
+        yield number, lines[:free]
+        number, lines = number + free, lines[free:]
 
 
 def _log_line(

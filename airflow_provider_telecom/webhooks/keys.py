@@ -21,7 +21,7 @@ StoredEvent = dict[str, Any]
 
 
 class DeduplicationRecord(TypedDict):
-    """The last event about a subject. It tells duplicates and late events from news."""
+    """The last event about a subject. It distinguishes new events from duplicates and late ones."""
 
     state: str
     rank: float

@@ -32,7 +32,7 @@ def report(number: int, sequence: int = 1, **more: Any) -> WebhookEvent:
     })
 
 
-def told(number: int, **more: Any) -> Any:
+def received(number: int, **more: Any) -> Any:
     from airflow_provider_telecom.webhooks.inbox import ReceivedWebhook
 
     return ReceivedWebhook(
@@ -67,7 +67,7 @@ def test_many_posts_ask_the_database_as_often_as_a_few(served: Served, statement
     counts = []
     for numbers in (range(10), range(10, 20), range(20, 170)):
         statements.clear()
-        outcomes = inbox.store_webhooks([told(number, event="viber") for number in numbers])
+        outcomes = inbox.store_webhooks([received(number, event="viber") for number in numbers])
         assert outcomes == [inbox.Verdict.ACCEPTED] * len(numbers)
         counts.append(len(statements))
         assert statements.count("COMMIT") == 1
@@ -81,7 +81,7 @@ def test_the_reports_of_a_batch_are_one_event(served: Served) -> None:
 
     from airflow_provider_telecom.webhooks import inbox
 
-    inbox.store_webhooks([told(number, event="viber") for number in range(30)])
+    inbox.store_webhooks([received(number, event="viber") for number in range(30)])
     with create_session(scoped=False) as session:
         (event,) = session.query(AssetEvent).all()
         reports = event.extra["reports"]
@@ -94,7 +94,7 @@ def test_the_reports_of_a_batch_are_one_event(served: Served) -> None:
 def test_what_comes_twice_in_a_batch_is_kept_once(served: Served) -> None:
     from airflow_provider_telecom.webhooks import inbox
 
-    steps = [told(1, sequence=sequence, final=False, event="viber") for sequence in (1, 2, 2, 1, 3)]
+    steps = [received(1, sequence=sequence, final=False, event="viber") for sequence in (1, 2, 2, 1, 3)]
     assert [verdict.value for verdict in inbox.store_webhooks(steps)] == [  # type: ignore[union-attr]
         "accepted", "accepted", "duplicate", "stale", "accepted"
     ]  # fmt: skip
@@ -107,11 +107,11 @@ def test_what_comes_twice_in_a_batch_is_kept_once(served: Served) -> None:
 def test_a_post_that_cannot_be_kept_takes_no_other_along(served: Served, place: int) -> None:
     from airflow_provider_telecom.webhooks import inbox
 
-    inbox.store_webhooks([told(place)])
+    inbox.store_webhooks([received(place)])
     overwrite(
         deduplication_key(f"ketchup_loyalty/viber/c{place % 7}/r{place}", f"r{place}"), "5"
     )  # no mark of ours
-    outcomes = inbox.store_webhooks([told(number, event="viber", sequence=2) for number in range(20)])
+    outcomes = inbox.store_webhooks([received(number, event="viber", sequence=2) for number in range(20)])
     broken = outcomes.pop(place)
     assert isinstance(broken, TypeError)
     assert outcomes == [inbox.Verdict.ACCEPTED] * 19
@@ -134,7 +134,7 @@ def test_pages_are_filled_one_after_the_other(served: Served) -> None:
 
     begun = 0
     for size in (3, PAGE_SIZE - 3, 2 * PAGE_SIZE + 1, PAGE_SIZE):
-        inbox.store_webhooks([told(number, about=str(number)) for number in range(begun, begun + size)])
+        inbox.store_webhooks([received(number, about=str(number)) for number in range(begun, begun + size)])
         begun += size
     pages = [page for _, page in sorted(served.rows("log:").items())]
     assert [len(page) for page in pages] == [PAGE_SIZE] * 4 + [1]
@@ -149,11 +149,11 @@ def test_a_page_that_was_deleted_is_not_gone_on_with(served: Served, left: Any) 
 
     from airflow_provider_telecom.webhooks import inbox
 
-    inbox.store_webhooks([told(number) for number in range(5)])
+    inbox.store_webhooks([received(number) for number in range(5)])
     with create_session(scoped=False) as session:
         page = session.query(AssetStateStoreModel).filter(AssetStateStoreModel.key == "log:000000000")
         page.delete() if left is None else page.update({"value": json.dumps(left)})
-    inbox.store_webhooks([told(5)])
+    inbox.store_webhooks([received(5)])
     assert len(served.rows("log:")["log:000000001"]) == 1
     assert served.rows("head") == {"head": {"next": PAGE_SIZE + 1}}
 

@@ -1,4 +1,4 @@
-"""What the receiver takes, and what comes of it: marks, entries, events, counts, and what is swept."""
+"""What the receiver stores and emits, what it counts, and what a sweep deletes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators hand addresses out, the simulator calls back, and what waits is woken."""
+"""Operators send addresses along, the simulator posts webhooks, and waiting tasks are woken."""
 
 from __future__ import annotations
 
@@ -185,9 +185,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     found: list[float] = []
     pause = WakeSignal.wait
 
-    async def counted(bell: WakeSignal, seconds: float) -> bool:
+    async def counted(signal: WakeSignal, seconds: float) -> bool:
         found.append(seconds)
-        return await pause(bell, seconds)
+        return await pause(signal, seconds)
 
     monkeypatch.setattr(WakeSignal, "wait", counted)
     return found
@@ -511,7 +511,7 @@ def test_a_new_secret_changes_no_message(
 def test_a_call_back_that_never_comes_ends_the_waiting_in_time(
     served: Served, telecom_simulator: Any
 ) -> None:
-    """One line of the document lists the operations that call back, and SMS are not among them."""
+    """One line of the document lists the operations with webhooks, and SMS are not among them."""
     telecom_simulator.state.set_switch("novaconnect.callbacks_listed", "on")
     started = Run().execute(NovaConnectSendSmsOperator(task_id="sms", sim_ids=[1001, 1002], text="Hi"))
     sensor = pinged(started, operation="sms", timeout=0.5)
