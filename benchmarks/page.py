@@ -103,14 +103,14 @@ def measured(count: int, environment: dict[str, str]) -> dict[str, Any]:
         capture_output=True,
         text=True,
     )
-    times, cpu, queues, callbacks, vendors = json.loads(done.stdout.strip().splitlines()[-1])
+    times, cpu, operations, webhooks, vendors = json.loads(done.stdout.strip().splitlines()[-1])
     times = sorted(1000 * one for one in times)
     return {
         "median_ms": round(statistics.median(times), 1),
         "fastest_ms": round(times[0], 1),
         "cpu_ms": round(1000 * cpu, 1),
         "slowest_ms": round(times[-1], 1),
-        "shown": [queues, callbacks, vendors],
+        "shown": [operations, webhooks, vendors],
     }
 
 
