@@ -1,4 +1,4 @@
-"""Send a Kyivstar promo (an SMS mailing) to everybody in a CSV file, wait until it ends, and report.
+"""Send a Kyivstar promo (an SMS campaign) to everybody in a CSV file, wait until it ends, and report.
 
 Needs the connection `kyivstar_open_telecom_default`. The draft and its audience cost nothing and reach
 nobody; `start` costs at least one SMS per recipient on the vendor's live server.

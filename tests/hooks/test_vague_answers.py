@@ -79,11 +79,11 @@ def asked(telecom_simulator: Any) -> Callable[[str], int]:
     return lambda path: sum(seen.path.endswith(path) for seen in telecom_simulator.state.requests)
 
 
-def _told(body: Any) -> str:
+def _body_id(body: Any) -> str:
     return json.dumps(body)
 
 
-@pytest.mark.parametrize("body", VAGUE, ids=_told)
+@pytest.mark.parametrize("body", VAGUE, ids=_body_id)
 def test_a_vague_answer_to_a_callback_is_no_success(
     body: Any, sunsim: Any, call: Any, telecom_simulator: Any, asked: Any
 ) -> None:
@@ -157,7 +157,7 @@ def test_a_clear_refusal_is_one(
 
 
 @pytest.mark.parametrize(
-    "body", [*VAGUE, "", {}, {"error": None, "result": None}, {"settingsId": 7}], ids=_told
+    "body", [*VAGUE, "", {}, {"error": None, "result": None}, {"settingsId": 7}], ids=_body_id
 )
 def test_a_vague_answer_to_new_settings_is_no_success(
     body: Any, sunsim: Any, call: Any, telecom_simulator: Any, asked: Any
@@ -240,7 +240,7 @@ def nova(hook_for: Callable[..., Any]) -> Any:
     return hook_for("novaconnect")
 
 
-@pytest.mark.parametrize("body", NOT_DONE, ids=_told)
+@pytest.mark.parametrize("body", NOT_DONE, ids=_body_id)
 @pytest.mark.parametrize("method", EFFECTS)
 def test_a_vague_answer_of_novaconnect_is_no_success(
     method: str, body: Any, nova: Any, telecom_simulator: Any, asked: Any
@@ -253,16 +253,16 @@ def test_a_vague_answer_of_novaconnect_is_no_success(
 
 
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "value"),
     [("error", "no"), ("errors", [1]), ("success", False), ("status", "failed"), ("exception", {"a": 1})],
 )
 @pytest.mark.parametrize("method", EFFECTS)
 def test_an_error_beside_a_success_of_novaconnect_is_no_success(
-    method: str, place: str, told: Any, nova: Any, telecom_simulator: Any, asked: Any
+    method: str, place: str, value: Any, nova: Any, telecom_simulator: Any, asked: Any
 ) -> None:
     path, arguments = EFFECTS[method]
     item = {"queue_id": "q-1", "id": arguments[0] if isinstance(arguments[0], int) else 1, "name": "Van"}
-    body = {"code": 200, "message": "Success", "result": {"item": item}, place: told}
+    body = {"code": 200, "message": "Success", "result": {"item": item}, place: value}
     telecom_simulator.fault("body", "novaconnect", path=f"{path}$", body=json.dumps(body), times=9)
     with pytest.raises(TelecomUnknownError, match="outcome unknown"):
         getattr(nova, method)(*arguments)

@@ -95,7 +95,7 @@ def _killing(monkeypatch: pytest.MonkeyPatch, hook_for: Callable[..., Any]) -> N
 
 @dataclass(frozen=True)
 class Sending:
-    """An operator and where its effect shows in the ledger: `wanted` of one `kind`, told apart by `who`."""
+    """An operator and its effect in the ledger: `wanted` effects of one `kind`, distinguished by `who`."""
 
     operator: type[Any]
     vendor: str
@@ -112,7 +112,7 @@ class Sending:
         return sorted((effect.facts.get(self.who) for effect in effects), key=str)
 
 
-UNKEYED = {
+WITHOUT_A_KEY = {
     "kyivstar_sms": Sending(
         kyivstar.KyivstarSendSmsOperator,
         "kyivstar_open_telecom",
@@ -149,7 +149,7 @@ UNKEYED = {
         NovaConnectPingSimsOperator, "novaconnect", "ping", "id", (1001, 1002), {"sim_ids": [1001, 1002]}
     ),
 }
-KEYED = {
+WITH_A_KEY = {
     "ketchup_sms": Sending(
         KetchUpSendSmsOperator, "ketchup_loyalty", "sms", "msisdn", (A,), {"msisdn": A, "text": "Hi"}
     ),
@@ -205,9 +205,9 @@ def killed_at_each_step(simulator: Any, sending: Sending, **more: Any) -> Any:
     raise AssertionError("it has more steps than that")
 
 
-@pytest.mark.parametrize("name", KEYED)
+@pytest.mark.parametrize("name", WITH_A_KEY)
 def test_what_has_a_key_or_can_be_looked_at_is_done_once(telecom_simulator: Any, name: str) -> None:
-    sending = KEYED[name]
+    sending = WITH_A_KEY[name]
     for run in killed_at_each_step(telecom_simulator, sending):
         found, error, _ = attempt(run, sending.made())
         assert error is None
@@ -219,7 +219,7 @@ def test_what_has_a_key_or_can_be_looked_at_is_done_once(telecom_simulator: Any,
 @pytest.mark.parametrize("name", ["promo", "ketchup_bulk", "kyivstar_sms"])
 def test_a_second_kill_changes_nothing(telecom_simulator: Any, name: str) -> None:
     """The second try dies too, at every fourth of its steps: between the two kills nothing is forgotten."""
-    sending, pairs = {**KEYED, **UNKEYED}[name], 0
+    sending, pairs = {**WITH_A_KEY, **WITHOUT_A_KEY}[name], 0
     one_chunk = {} if name == "kyivstar_sms" else {"chunk_size": 3}
     for second in range(1, MOST_STEPS, 4):
         lived_on = True
@@ -228,7 +228,7 @@ def test_a_second_kill_changes_nothing(telecom_simulator: Any, name: str) -> Non
             error = attempt(run, sending.made(**one_chunk))[1]
             happened, pairs = sending.happened(telecom_simulator), pairs + 1
             assert happened in ([], sorted(sending.wanted, key=str))
-            if name in KEYED:
+            if name in WITH_A_KEY:
                 assert error is None
             assert happened or isinstance(error, OutcomeUnknownError)
         if lived_on:
@@ -236,9 +236,9 @@ def test_a_second_kill_changes_nothing(telecom_simulator: Any, name: str) -> Non
     assert pairs > 20
 
 
-@pytest.mark.parametrize("name", UNKEYED)
+@pytest.mark.parametrize("name", WITHOUT_A_KEY)
 def test_fail_and_a_person_who_asks_the_vendor_give_exactly_one(telecom_simulator: Any, name: str) -> None:
-    sending, unknown = UNKEYED[name], 0
+    sending, unknown = WITHOUT_A_KEY[name], 0
     for run in killed_at_each_step(telecom_simulator, sending):
         _, error, _ = attempt(run, sending.made())
         if error is not None:
@@ -250,10 +250,10 @@ def test_fail_and_a_person_who_asks_the_vendor_give_exactly_one(telecom_simulato
     assert unknown > 1  # between the intent and the outcome
 
 
-@pytest.mark.parametrize("name", UNKEYED)
+@pytest.mark.parametrize("name", WITHOUT_A_KEY)
 @pytest.mark.parametrize("policy", ["resend", "assume_sent"])
 def test_the_other_policies_go_on(telecom_simulator: Any, name: str, policy: str) -> None:
-    sending, counts = UNKEYED[name], set()
+    sending, counts = WITHOUT_A_KEY[name], set()
     for run in killed_at_each_step(telecom_simulator, sending, on_unknown=policy):
         found, error, _ = attempt(run, sending.made(on_unknown=policy))
         assert error is None

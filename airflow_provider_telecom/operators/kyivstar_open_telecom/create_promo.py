@@ -31,7 +31,7 @@ _STARTED_ENTRY = "mailing"
 
 
 class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, DeferrableOperator):
-    """Create a promo (an SMS mailing) with its whole audience, and start it if requested.
+    """Create a promo (an SMS campaign) with its whole audience, and start it if requested.
 
     There are two phases. The draft and its audience, in chunks, cost nothing and reach nobody. If the outcome
     of a part is unknown or the task dies, the draft is abandoned and another one is created (drafts can't be

@@ -67,7 +67,7 @@ def start_promo(
         if before is not None:
             raise PromoStateError(
                 "it is SUSPENDED, and this task may have started it before: somebody stopped it since. Start "
-                "it in the vendor's cabinet if it should continue"
+                "it in the vendor's web account if it should continue"
             )
         if not resume_suspended:
             raise PromoStateError(

@@ -210,7 +210,7 @@ class MessageContent(ResponseModel):
 
 
 class Promo(ResponseModel):
-    """A promo: an SMS mailing. Its dates are the vendor's texts, whose format and zone are not documented."""
+    """A promo: an SMS campaign. Its dates are the vendor's texts, of undocumented format and zone."""
 
     id: Text
     status: Text

@@ -1,4 +1,4 @@
-"""Promos: SMS mailings to a list of the customer's own. A draft, its audience in chunks, and the start."""
+"""Promos: SMS campaigns to a list of the customer's own. A draft, its audience in chunks, and the start."""
 
 from __future__ import annotations
 
