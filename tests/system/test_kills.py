@@ -131,7 +131,7 @@ def _at_random(killable: KillableAirflow, durations: dict[str, float], wanted: i
     random_ = random.Random(20)
     wanted = max(wanted, AT_RANDOM_EACH * len(KINDS))
     met: list[Killed] = []
-    for round_ in range(5):
+    for round_ in range(20):
         orders = []
         for number in range(wanted - len(met)):
             dag_id = list(KINDS)[number % len(KINDS)]

@@ -132,7 +132,7 @@ class KetchUpSendBulkSmsOperator(KetchUpOperator, CampaignOperator, IdempotentOp
         try:
             self._send_blocks(sender, audience, progress)
         except Exception:
-            progress.stop(sender.perhaps_sent)
+            progress.stop(sender.possibly_sent)
             raise
         progress.finish()
 

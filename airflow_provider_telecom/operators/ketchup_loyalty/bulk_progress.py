@@ -52,14 +52,14 @@ class BulkProgress:
             self._checkpoint.advance(self._saved_counts())
         return is_due
 
-    def stop(self, perhaps_sent: int) -> None:
-        """Store where a send ends that has raised an error; `perhaps_sent` is as for `Checkpoint.stop`.
+    def stop(self, possibly_sent: int) -> None:
+        """Store where a send ends that has raised an error; `possibly_sent` is as for `Checkpoint.stop`.
 
         If the results can't be written, the last stored counts stay: their messages are sent again, under
         the same keys. The send's own error is the one to raise.
         """
         with suppress(OSError):
-            self._checkpoint.stop(self._saved_counts(), perhaps_sent)
+            self._checkpoint.stop(self._saved_counts(), possibly_sent)
 
     def finish(self) -> None:
         """Complete the file of results and store that all was sent, or that nothing was accepted."""

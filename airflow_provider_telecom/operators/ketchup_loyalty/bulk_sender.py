@@ -80,7 +80,7 @@ class BulkSender:
         self._sleep, self._delay = pause, 0.0
         self._may_be_sent = False
         """Whether any message of the present chunk may have been sent."""
-        self.perhaps_sent = 0
+        self.possibly_sent = 0
         """How many messages of the chunk that raised an error may have been sent."""
 
     def messages(self, audience: Audience, skip: int = 0) -> Iterator[Sms]:
@@ -130,7 +130,7 @@ class BulkSender:
             try:
                 results = self._send_until_final(chunk)
             except BaseException:
-                self.perhaps_sent = len(chunk) if self._may_be_sent else 0
+                self.possibly_sent = len(chunk) if self._may_be_sent else 0
                 raise
             counts.add(results)
             yield list(zip(chunk, results, strict=True))
