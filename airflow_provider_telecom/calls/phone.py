@@ -48,8 +48,10 @@ def _by_numbering_plan(text: str, region: str, field: str) -> str:
             parsed = phonenumbers.parse(candidate, region)
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_valid_number(parsed):
-            return f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
+        canonical = f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
+        # Some numbers of the mobile codes are not assigned yet: they are accepted in each form, or in none.
+        if _CANONICAL.fullmatch(canonical) or phonenumbers.is_valid_number(parsed):
+            return canonical
     raise _invalid(
         field,
         text,
