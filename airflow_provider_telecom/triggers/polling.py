@@ -7,7 +7,9 @@ follow the rules of `Poller`.
 from __future__ import annotations
 
 import json
+import logging
 import random
+import re
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
@@ -36,8 +38,14 @@ StatusCheck = Callable[..., Call[PollResult]]
 Facts = dict[str, Any]
 """Small JSON about what a task has started or waited for: its XCom."""
 
+log = logging.getLogger(__name__)
+
 _JITTER = 0.1
 _MAX_INTERVAL = 3600.0
+LOG_EVERY_SECONDS = 600.0
+"""A task that waits logs its state when it changes, and at least this often."""
+_LONG_NUMBER = re.compile(r"\d{9,}")
+_MAX_LOGGED = 500
 
 
 class TelecomFailedError(AirflowFailException):
@@ -97,10 +105,11 @@ class PollConfig:
 
 
 class Poller:
-    """Polls in one process: counts errors, and remembers the arguments of the next poll."""
+    """Polls in one process: counts errors, logs the state, and remembers the arguments of the next poll."""
 
-    def __init__(self, config: PollConfig) -> None:
+    def __init__(self, config: PollConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
+        self._progress = _ProgressLog(clock)
         self._status_check: StatusCheck = import_from(config.status_check)
         self._arguments = dict(config.arguments)
         self._errors = self._polls = 0
@@ -142,6 +151,7 @@ class Poller:
         self._errors = 0
         self._polls += 1
         self._arguments |= result.next_arguments
+        self._progress.log_result(result)
 
     def tolerate(self, error: TelecomError) -> None:
         """Count an error. Raise it if it is not temporary, or if there were too many in a row."""
@@ -149,6 +159,7 @@ class Poller:
         is_tolerable = error.temporary or isinstance(error, TelecomNotFoundError)  # it may not be there yet
         if not is_tolerable or self._errors > self._config.tolerated_errors:
             raise error
+        self._progress.log_error(error, self._errors, self._config.tolerated_errors)
 
     def next_delay(self, retry_after: float | None = None) -> float:
         """Return the seconds until the next poll: jittered by a tenth, and never less than `retry_after`."""
@@ -157,6 +168,48 @@ class Poller:
             longest = self._config.max_interval or max(interval, _MAX_INTERVAL)
             interval = min(interval * 2.0 ** min(self._polls, 32), longest)
         return max(retry_after or 0.0, interval * random.uniform(1 - _JITTER, 1 + _JITTER))
+
+
+class _ProgressLog:
+    """Logs what polls find: each change, and what has not changed every LOG_EVERY_SECONDS."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._next = self._began
+        self._last: object = None
+        self._polls = 0
+
+    def log_result(self, result: PollResult) -> None:
+        """Log the state and the facts of a poll."""
+        self._polls += 1
+        if self._is_due((result.stage, result.facts)):
+            name = result.stage.name.capitalize()
+            log.info("%s: %s (%s)", name, _shown(result.facts), self._polls_so_far())
+
+    def log_error(self, error: TelecomError, count: int, tolerated: int) -> None:
+        """Log an error that is ignored, unless the one before it was of the same class."""
+        self._polls += 1
+        if self._is_due(type(error)):
+            ignored = f"error {count} in a row, {tolerated} are ignored"
+            log.warning("A poll failed (%s; %s): %s", ignored, self._polls_so_far(), error)
+
+    def _is_due(self, state: object) -> bool:
+        """Return whether to log a state: it is another one, or the last line is long ago."""
+        if state == self._last and self._clock() < self._next:
+            return False
+        self._last, self._next = state, self._clock() + LOG_EVERY_SECONDS
+        return True
+
+    def _polls_so_far(self) -> str:
+        return f"poll {self._polls}, after {self._clock() - self._began:.0f} s"
+
+
+def _shown(facts: Mapping[str, Any]) -> str:
+    """Return facts as a log may show them: not too long, and without long numbers, which may be phones."""
+    text = ", ".join(f"{name}: {value}" for name, value in facts.items()) or "nothing yet"
+    text = _LONG_NUMBER.sub("***", text)
+    return text if len(text) <= _MAX_LOGGED else f"{text[:_MAX_LOGGED]}..."
 
 
 def poll_until_done(config: PollConfig, timeout: float) -> Facts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -25,6 +25,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomServerError,
     TelecomThrottledError,
 )
+from airflow_provider_telecom.triggers import polling
 from airflow_provider_telecom.triggers.poll import PATH, TelecomPollTrigger, WakeSignal, trigger_kwargs
 from airflow_provider_telecom.triggers.polling import (
     PollConfig,
@@ -34,6 +35,7 @@ from airflow_provider_telecom.triggers.polling import (
     poll_until_done,
     started_from_event,
 )
+from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from tests.triggers import scripted
 from tests.triggers.scripted import DELIVERED, EXPIRED, WAITING, config, events, script
 
@@ -267,3 +269,73 @@ def test_a_person_who_ends_the_task_ends_it_at_the_vendor() -> None:
         assert [arguments for _, arguments in scripted.polls] == [{"queue_id": 1}]
         asyncio.run(TelecomPollTrigger.from_config(config()).on_kill())
     assert len(scripted.polls) == 1
+
+
+# The log.
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == polling.__name__]
+
+
+@pytest.fixture
+def poller(caplog: pytest.LogCaptureFixture) -> Iterator[tuple[Poller, list[float]]]:
+    """Return a poller, and the time that it sees."""
+    caplog.set_level("INFO", logger=polling.__name__)
+    now = [1000.0]
+    with script(WAITING):
+        yield Poller(config(), lambda: now[0]), now
+
+
+def test_a_state_is_logged_when_it_changes_and_now_and_then(poller: Any, caplog: Any) -> None:
+    poll, now = poller
+    for _ in range(5):
+        poll.record(WAITING)
+        now[0] += 30
+    assert logged(caplog) == ["Waiting: status: sent (poll 1, after 0 s)"]
+    now[0] += polling.LOG_EVERY_SECONDS
+    poll.record(WAITING)
+    poll.record(WAITING)
+    poll.record(PollResult(Stage.WAITING, {"status": "sent", "waiting": 2}))
+    poll.record(DELIVERED)
+    assert logged(caplog)[1:] == [
+        "Waiting: status: sent (poll 6, after 750 s)",
+        "Waiting: status: sent, waiting: 2 (poll 8, after 750 s)",
+        "Succeeded: status: delivered (poll 9, after 750 s)",
+    ]
+
+
+def test_ignored_errors_are_logged_once_and_now_and_then(poller: Any, caplog: Any) -> None:
+    poll, now = poller
+    error = TelecomServerError("no", call="GET /sms", status=503)
+    for _ in range(3):
+        poll.tolerate(error)
+        now[0] += 30
+    poll.record(WAITING)
+    with pytest.raises(TelecomAuthError):
+        poll.tolerate(TelecomAuthError("no"))
+    assert logged(caplog) == [
+        "A poll failed (error 1 in a row, 3 are ignored; poll 1, after 0 s): GET /sms: no (HTTP 503)",
+        "Waiting: status: sent (poll 4, after 90 s)",
+    ]
+
+
+def test_the_log_is_short_and_holds_no_numbers(poller: Any, caplog: Any) -> None:
+    poll, _ = poller
+    facts = {"note": "+380670000200 of 2026-01-31", "ids": ["20200000-0000-0000-0000-380670000200"] * 99}
+    poll.record(PollResult(Stage.WAITING, facts))
+    poll.record(PollResult(Stage.WAITING, {}))
+    long, nothing = logged(caplog)
+    assert "0000200" not in long
+    assert "+*** of 2026-01-31" in long
+    assert len(long) < 600
+    assert nothing == "Waiting: nothing yet (poll 2, after 0 s)"
+
+
+@pytest.mark.parametrize("how", ["awaited", "blocking"])
+def test_workers_and_triggerers_log_alike(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger=polling.__name__)
+    with script(WAITING, WAITING, TelecomServerError("no"), DELIVERED):
+        ended(how, config())
+    starts = [line.partition(" (")[0] for line in logged(caplog)]
+    assert starts == ["Waiting: status: sent", "A poll failed", "Succeeded: status: delivered"]
