@@ -121,7 +121,7 @@ class KyivstarSendViberOperator(_MessageOperator):
     :param image_url: the picture of a promotion.
     :param caption: the text on the button of a promotion; it needs a text and `action_url` too.
     :param action_url: the page that the button opens.
-    :param sender: the Viber alpha name; by default the connection's.
+    :param sender: the Viber alpha name; by default the connection's `viber_sender`, or else its `sender`.
     :param ttl_seconds: how long the vendor tries to deliver it, 30 to 1209600.
 
     Raises TelecomInputError before anything is sent, TelecomRejectedError (422), OutcomeUnknownError.
