@@ -125,7 +125,10 @@ TRANSFERS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 NOTIFIERS: dict[str, dict[str, dict[str, Any]]] = {
-    "kyivstar_open_telecom": {"KyivstarSmsNotifier": {"msisdn": "380670000200"}},
+    "kyivstar_open_telecom": {
+        "KyivstarSmsNotifier": {"msisdn": "380670000200"},
+        "KyivstarViberNotifier": {"msisdn": "380670000200"},
+    },
     "ketchup_loyalty": {
         "KetchUpSmsNotifier": {"msisdn": "380670000200"},
         "KetchUpViberNotifier": {"msisdn": "380670000200"},

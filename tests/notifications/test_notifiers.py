@@ -18,7 +18,10 @@ from airflow_provider_telecom.calls.checks import sms_segments
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.notifications.ketchup_loyalty import KetchUpSmsNotifier, KetchUpViberNotifier
 from airflow_provider_telecom.notifications.kyivstar_fmc import KyivstarFmcCallNotifier
-from airflow_provider_telecom.notifications.kyivstar_open_telecom import KyivstarSmsNotifier
+from airflow_provider_telecom.notifications.kyivstar_open_telecom import (
+    KyivstarSmsNotifier,
+    KyivstarViberNotifier,
+)
 from airflow_provider_telecom.notifications.novaconnect import NovaConnectSmsNotifier
 from tests.eventually import HANG_SECONDS
 from tests.notifications.conftest import EXTRAS
@@ -58,6 +61,14 @@ CASES = [
     ),
     Case(KyivstarFmcCallNotifier, {"msisdn": NUMBER}, "kyivstar_fmc", "call", "/originate", "kyivstar_fmc"),
     Case(NovaConnectSmsNotifier, {"sim_ids": 1001}, "novaconnect", "sms", "/sim/sms", "novaconnect"),
+    Case(
+        KyivstarViberNotifier,
+        {"msisdn": NUMBER},
+        "kyivstar_open_telecom",
+        "viber_transaction",
+        "/viber/transaction$",
+        "kyivstar_open_telecom",
+    ),
 ]
 each_kind = pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.__name__)
 
@@ -157,7 +168,7 @@ def event_summary() -> str:
 
 @pytest.mark.parametrize(
     ("case", "longest"),
-    [(case, most) for case, most in zip(CASES, [160, 160, 1000, None, 70], strict=True) if most],
+    [(case, most) for case, most in zip(CASES, [160, 160, 1000, None, 70, 1000], strict=True) if most],
     ids=lambda value: str(value)[:60],
 )
 @pytest.mark.parametrize("letter", ["x", "ж", "😀"])
@@ -207,6 +218,16 @@ def test_senders_are_templates(telecom_simulator: Any) -> None:
     KyivstarSmsNotifier(msisdn=NUMBER, sender="{{ params.name }}")(context)
     assert sent(telecom_simulator, "ketchup_loyalty")[0]["originator"] == "Night"
     assert sent(telecom_simulator, "kyivstar_open_telecom")[0]["sender"] == "Night"
+
+
+def test_viber_by_kyivstar_has_a_sender_and_a_kind(telecom_simulator: Any, hook_for: Any) -> None:
+    hook_for("kyivstar_open_telecom", viber_sender="Shop")
+    KyivstarViberNotifier(msisdn=NUMBER)(in_worker())
+    KyivstarViberNotifier(msisdn=NUMBER, sender="Night", kind="promotion")(in_worker(task_id="clean"))
+    assert sent(telecom_simulator, "kyivstar_open_telecom", "viber_transaction")[0]["sender"] == "Shop"
+    assert sent(telecom_simulator, "kyivstar_open_telecom", "viber_promotion")[0]["sender"] == "Night"
+    with pytest.raises(TelecomInputError, match="kind"):
+        KyivstarViberNotifier(msisdn=NUMBER, kind="hope")  # type: ignore[arg-type]
 
 
 def test_one_notifier_serves_many_tasks_and_leaves_no_trace_in_contexts(telecom_simulator: Any) -> None:

@@ -17,10 +17,18 @@ VENDOR = Vendor(
             ["live", "mock", "sandbox"],
             "live",
         ),
+        "rest_path": FormField(
+            "REST path",
+            "For a gateway with other paths: the path before each call except the token's, such as "
+            "/rest/v1beta. It replaces the path of the environment.",
+        ),
         "sender": FormField("Sender", "Alpha name that messages come from unless a task names another."),
+        "viber_sender": FormField(
+            "Viber sender", "Alpha name that Viber messages come from, if it is not the sender's."
+        ),
     },
     has=("operators", "sensors"),
-    notifiers=("KyivstarSmsNotifier",),
+    notifiers=("KyivstarSmsNotifier", "KyivstarViberNotifier"),
     links=("KyivstarConsoleLink",),
     former_id="kyivstar",
 )

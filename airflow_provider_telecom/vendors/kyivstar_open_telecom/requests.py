@@ -32,11 +32,11 @@ class KyivstarRequests(Api[KyivstarOptions]):
         return Request(method, self.options.prefix + path, idempotency, ids or {}, query or {}, body=content)
 
     def _send_message(
-        self, path: str, msisdn: str | int, sender: str | None, content: Mapping[str, object]
+        self, path: str, msisdn: str | int, sender: str, content: Mapping[str, object]
     ) -> Call[Accepted]:
         """Send one message. Parts of `content` that are None are left out."""
         given = {name: part for name, part in content.items() if part is not None}
-        body = {"from": self._sender(sender), "to": self._msisdn(msisdn), **given}
+        body = {"from": sender, "to": self._msisdn(msisdn), **given}
         request = self._request("POST", path, Idempotency.NONE, body=body)
         return self._call(request, reader(Accepted))
 
@@ -46,7 +46,13 @@ class KyivstarRequests(Api[KyivstarOptions]):
         return self._call(request, reader(MessageStatus))
 
     def _sender(self, sender: str | None) -> str:
-        chosen = sender if sender is not None else self.options.sender
+        return self._first_sender(sender, self.options.sender)
+
+    def _viber_sender(self, sender: str | None) -> str:
+        return self._first_sender(sender, self.options.viber_sender, self.options.sender)
+
+    def _first_sender(self, *senders: str | None) -> str:
+        chosen = next((sender for sender in senders if sender is not None), None)
         if chosen is None:
             raise TelecomInputError("sender", "must be given here or in the connection's extra")
         return non_blank("sender", chosen)

@@ -35,7 +35,7 @@ class SmsCalls(KyivstarRequests):
             "maxSegments": max_segments,
             "messageTtlSec": arguments.sms_ttl(ttl_seconds),
         }
-        return (yield from self._send_message("/sms", msisdn, sender, content))
+        return (yield from self._send_message("/sms", msisdn, self._sender(sender), content))
 
     @endpoint
     def get_sms(self, message_id: str) -> Call[MessageStatus]:

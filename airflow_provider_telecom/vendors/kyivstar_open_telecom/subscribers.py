@@ -17,8 +17,11 @@ class SubscriberCalls(KyivstarRequests):
 
     Each check raises TelecomNotFoundError if the vendor says that the number is not a Kyivstar subscriber's,
     and TelecomRejectedError for a 404 in any other form. Without a clear response the request is repeated
-    once: a duplicate does no harm, but is billed.
+    once: a duplicate does no harm, but is billed. With `repeats_lost_checks` False it is not repeated:
+    TelecomUnknownError is raised, as for an effect without an idempotency key, and the caller decides.
     """
+
+    repeats_lost_checks: bool = True
 
     @endpoint
     def verify_sim(self, msisdn: str | int, activation_hours: int) -> Call[models.SimCheck]:
@@ -57,7 +60,12 @@ class SubscriberCalls(KyivstarRequests):
 
     @endpoint
     def check_lifetime(self, msisdn: str | int) -> Call[models.LifetimeCheck]:
-        """Return how long ago the SIM was activated or changed, as bounds in months.
+        """Return how long ago the SIM was activated or changed, as bounds in the vendor's unit (months).
+
+        The document describes it as a check "за останні 30 днів" (of the last 30 days), and shows no
+        response. Public clients show bounds that reach beyond 30 days. So an activation or a change of the
+        last 30 days should show, and the bounds say how long ago it was; what an older one looks like, and
+        whether "30 days" limits the response at all, is not documented. A bound that is missing is None.
 
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
         Source: "/subscribers/{phoneNumber}/lifetime-check".
@@ -66,14 +74,15 @@ class SubscriberCalls(KyivstarRequests):
         return (yield from self._call(request, reader(models.LifetimeCheck)))
 
     @endpoint
-    def get_score(self, msisdn: str | int, *, model_id: str = "7") -> Call[int | float | None]:
+    def get_score(self, msisdn: str | int, *, model_id: str | None = "7") -> Call[int | float | None]:
         """Return the financial score by a predictive model; None if there is none (the vendor's 404).
 
-        Model 7 is the vendor's general model; others are made to order.
+        Model 7 is the vendor's general model; others are made to order. None leaves the choice to the vendor.
         Raises TelecomInputError, TelecomRejectedError (422: not a model of yours). A billed read.
         Source: "/subscribers/{phoneNumber}/score".
         """
-        request = self._check(msisdn, "GET", "score", query={"modelId": arguments.score_model(model_id)})
+        query = {} if model_id is None else {"modelId": arguments.score_model(model_id)}
+        request = self._check(msisdn, "GET", "score", query=query)
         return (yield from self._call(request, _score))
 
     def _check(
@@ -87,7 +96,8 @@ class SubscriberCalls(KyivstarRequests):
     ) -> Request:
         ids = {"msisdn": self._msisdn(msisdn)}
         path = f"/subscribers/{{msisdn}}/{name}"
-        return self._request(method, path, Idempotency.BILLED_READ, ids=ids, query=query, body=body)
+        idempotency = Idempotency.BILLED_READ if self.repeats_lost_checks else Idempotency.NONE
+        return self._request(method, path, idempotency, ids=ids, query=query, body=body)
 
 
 def _score(response: Response) -> int | float | None:

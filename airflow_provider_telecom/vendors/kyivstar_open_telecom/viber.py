@@ -19,14 +19,16 @@ class ViberCalls(KyivstarRequests):
         """Send a transactional Viber message and return its message id.
 
         A text that does not match the agreed template is charged as advertising. Without `sender` (Viber
-        alpha name) the connection's is used. `ttl_seconds` (30 to 1209600) is how long the vendor tries to
-        deliver it.
+        alpha name) the connection's `viber_sender` is used, and without that its `sender`. `ttl_seconds` (30
+        to 1209600) is how long the vendor tries to deliver it.
 
         Raises TelecomInputError, TelecomRejectedError (422), and TelecomUnknownError after an unknown
         outcome, which is never repeated. A duplicate is a second paid message. Source: "/viber/transaction".
         """
         content = {"text": non_blank("text", text), "messageTtlSec": arguments.viber_ttl(ttl_seconds)}
-        return (yield from self._send_message("/viber/transaction", msisdn, sender, content))
+        return (
+            yield from self._send_message("/viber/transaction", msisdn, self._viber_sender(sender), content)
+        )
 
     @endpoint
     def send_viber_promotion(
@@ -51,7 +53,9 @@ class ViberCalls(KyivstarRequests):
             "contentExtended": _extended(image_url, caption, action_url) or None,
             "messageTtlSec": arguments.viber_ttl(ttl_seconds),
         }
-        return (yield from self._send_message("/viber/promotion", msisdn, sender, content))
+        return (
+            yield from self._send_message("/viber/promotion", msisdn, self._viber_sender(sender), content)
+        )
 
     @endpoint
     def get_viber(self, message_id: str) -> Call[MessageStatus]:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.request import Form, Idempotency, Json
-from tests.vendors.kyivstar_open_telecom.by_hand import NUMBER, PROMO, PROMO_ID, asked
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.api import KyivstarApi
+from tests.by_hand import drive
+from tests.vendors.kyivstar_open_telecom.by_hand import NUMBER, PROMO, PROMO_ID, ScriptedApi, answer, asked
 
 COUNTS = {"sentCount": 0, "deliveriesCount": 0}
 STATUS = {"msgId": "m1", "status": "accepted"}
@@ -30,6 +32,8 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Idempotency, A
     ("get_score", (NUMBER,), {}, "GET", "/subscribers/380670000200/score?modelId=7", Idempotency.BILLED_READ,
      None, {"score": 500}),
     ("get_score", (NUMBER,), {"model_id": "12"}, "GET", "/subscribers/380670000200/score?modelId=12",
+     Idempotency.BILLED_READ, None, {"score": 500}),
+    ("get_score", (NUMBER,), {"model_id": None}, "GET", "/subscribers/380670000200/score",
      Idempotency.BILLED_READ, None, {"score": 500}),
     ("send_sms", (NUMBER, "hi"), {}, "POST", "/sms", Idempotency.NONE,
      {"from": "messagedesk", "to": NUMBER, "text": "hi"}, {"msgId": "m1"}),
@@ -91,6 +95,43 @@ def test_another_environment_never_meets_the_live_path(row: Any, environment: st
     method, args, kwargs, _, path, *_, reply = row
     request, _ = asked(method, *args, replies=reply, extra={"environment": environment}, **kwargs)
     assert request.url("https://host") == f"https://host/{environment}/rest/v1beta{path}"
+
+
+@pytest.mark.parametrize("row", CALLS, ids=lambda row: f"{row[0]}-{row[4].partition('?')[2]}")
+@pytest.mark.parametrize("environment", ["live", "mock"])
+def test_a_rest_path_replaces_the_path_of_the_environment(row: Any, environment: str) -> None:
+    method, args, kwargs, _, path, *_, reply = row
+    for rest_path, prefix in (("/gateway/v2/", "/gateway/v2"), ("/", "")):
+        extra = {"environment": environment, "rest_path": rest_path}
+        request, _ = asked(method, *args, replies=reply, extra=extra, **kwargs)
+        assert request.url("https://host") == f"https://host{prefix}{path}"
+
+
+@pytest.mark.parametrize("method", ["send_viber_transaction", "send_viber_promotion"])
+def test_viber_has_a_sender_of_its_own(method: str) -> None:
+    def sender(extra: dict[str, Any], **given: Any) -> Any:
+        request, _ = asked(method, NUMBER, "hi", replies={"mid": "v1"}, extra=extra, **given)
+        return request.body.value["from"]  # type: ignore[union-attr, index]
+
+    own = {"viber_sender": "Shop"}
+    assert sender({}) == "messagedesk"
+    assert sender(own) == "Shop"
+    assert sender({**own, "sender": None}) == "Shop"
+    assert sender(own, sender="Given") == "Given"
+    request, _ = asked("send_sms", NUMBER, "hi", replies={"msgId": "m1"}, extra=own)
+    assert request.body.value["from"] == "messagedesk"  # type: ignore[union-attr, index]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in CALLS if row[5] is Idempotency.BILLED_READ], ids=lambda row: row[0]
+)
+def test_checks_need_not_repeat_what_is_lost(row: Any) -> None:
+    method, args, kwargs, *_, reply = row
+    call: Any = getattr(KyivstarApi, method).__wrapped__
+    api = ScriptedApi()
+    api.repeats_lost_checks = False
+    (request,), _ = drive(call(api, *args, **kwargs), [answer(reply)])
+    assert request.idempotency is Idempotency.NONE
 
 
 @pytest.mark.parametrize("environment", ["live", "mock", "sandbox"])
