@@ -88,6 +88,14 @@ _clients_lock = threading.Lock()
 os.register_at_fork(after_in_child=_clients.clear)  # a fork must not share sockets and locks
 
 
+def forget_clients() -> None:
+    """Close the clients of this process, with their tokens and limits. For tests: new hooks start afresh."""
+    with _clients_lock:
+        for client in _clients.values():
+            client.sync_transport.close()
+        _clients.clear()
+
+
 class TelecomHook(BaseHook, Api[OptionsT], ABC):
     """Base class of the hooks: a vendor's calls for a connection. The methods block; `aio` awaits them."""
 
@@ -194,11 +202,12 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
     def test_connection(self) -> tuple[bool, str]:
         """Make a call that costs nothing and changes nothing; return success and a message."""
         try:
-            return True, self._probe()
+            with self.add_connection_to_errors():
+                return True, self._probe()
         except TelecomAuthError as error:
-            return False, f"The credentials are refused. {error}"
+            return False, f"The credentials are refused. {_explained(error)}"
         except TelecomError as error:
-            return False, str(error)
+            return False, _explained(error)
 
     @abstractmethod
     def _probe(self) -> str:
@@ -214,14 +223,34 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
 
     def _read(self) -> Settings[OptionsT]:
         if self._settings is None:
-            with HideTraceback():
+            with HideTraceback(), self._name_connection():
                 self._settings = self._checked(self.get_connection(self.conn_id))
         return self._settings
 
     async def _aconnect(self) -> None:
         if self._settings is None:
-            with HideTraceback():
+            with HideTraceback(), self._name_connection():
                 self._settings = self._checked(await self._aget_connection())
+
+    @contextmanager
+    def _name_connection(self) -> Iterator[None]:
+        """Name the connection in errors of reading it, and say what to do if Airflow does not find it.
+
+        That error keeps its class, and with it Airflow's own retries: a secrets backend that is down has the
+        same effect.
+        """
+        from airflow.sdk.exceptions import AirflowNotFoundException
+
+        try:
+            yield
+        except TelecomError as error:
+            self._add_connection(error)
+            raise
+        except AirflowNotFoundException:
+            raise AirflowNotFoundException(
+                f"there is no connection {self.conn_id}: add it on the page Admin > Connections with the "
+                f'type "{self.hook_name}", or set AIRFLOW_CONN_{self.conn_id.upper()}; nothing was sent'
+            ) from None
 
     async def _aget_connection(self) -> Any:
         """Read the connection without blocking. Under `airflow dags test` only the blocking API works."""
@@ -247,3 +276,11 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         limits = AccountLimits(spacing=settings.options.spacing)
         account = Account(self._auth(settings, limits), limits, settings.transport_options.deadline)
         return AccountClient(settings, account, *self._sharing(settings))
+
+
+def _explained(error: TelecomError) -> str:
+    """Return an error for Airflow's Test button, which tests a copy of the connection under a random id."""
+    if not error.next_step:
+        return error.summary
+    where = f" [host {error.host}]" if error.host else ""
+    return f"{error.summary}{where}: {error.next_step.replace('{conn_id}', 'this connection')}"

@@ -57,7 +57,7 @@ def read_settings(
     base_url = _base_url(connection, chosen)
     login = _login(connection.login, needs_login)
     if not connection.password:
-        raise TelecomInputError("password", f"the connection {connection.conn_id} holds none")
+        raise TelecomInputError("password", "is empty; it must hold the vendor's token or key")
     _check_header("password", connection.password)
     transport_options = TransportOptions(
         base_url=base_url,
@@ -119,6 +119,10 @@ def _base_url(connection: AirflowConnection, options: Options) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise TelecomInputError(
             "host", "must hold no user, password, query or fragment: secrets go into password"
+        )
+    if parts.port and connection.port and parts.port != connection.port:
+        raise TelecomInputError(
+            "port", f"is {connection.port}, but the host has {parts.port}: enter the same, or leave one out"
         )
     if parts.scheme == "http" and not options.allow_private_hosts:
         raise TelecomInputError("host", "must be https; plain http is for allow_private_hosts in the extra")

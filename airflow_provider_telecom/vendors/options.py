@@ -52,7 +52,10 @@ class Options(BaseModel):
     @classmethod
     def _check_rate(cls, value: str | None) -> str | None:
         if value is not None:
-            parse_rate_limit(value)
+            try:
+                parse_rate_limit(value)
+            except TelecomInputError as error:
+                raise ValueError(error.rule) from None  # without the field, which read_options adds
         return value
 
     @property

@@ -54,6 +54,18 @@ def test_a_port_may_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings_of(monkeypatch, connection).transport_options.base_url == "https://pbx.example:8443"
 
 
+def test_the_port_of_the_form_may_repeat_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form shows a port, because Airflow's Test button needs one."""
+    connection = json_connection(host="https://pbx.example:8443/prefix", port=8443)
+    assert (
+        settings_of(monkeypatch, connection).transport_options.base_url == "https://pbx.example:8443/prefix"
+    )
+    assert settings_of(monkeypatch, json_connection(port=0)).transport_options.base_url.endswith(".ua")
+    with pytest.raises(TelecomInputError, match="port: is 443, but the host has 8443") as caught:
+        settings_of(monkeypatch, connection | {"port": 443})
+    assert caught.value.field == "port"
+
+
 def test_a_connection_in_uri_form(monkeypatch: pytest.MonkeyPatch) -> None:
     uri = f"kyivstar-fmc://:{TOKEN}@127.0.0.1:8090?timeout_read=7.5&verify=false&trust_env=false&calling_number=380670000200"
     settings = settings_of(monkeypatch, uri)
@@ -87,7 +99,7 @@ def test_fields_left_empty_in_the_form_count_as_absent(monkeypatch: pytest.Monke
         ({"extra": {"trust_env": "perhaps"}}, "extra.trust_env", "boolean"),
         ({"extra": {"default_region": "Ukraine"}}, "extra.default_region", "pattern"),
         ({"extra": "[1]"}, "extra", "JSON object"),
-        ({"password": None}, "password", "holds none"),
+        ({"password": None}, "password", "is empty"),
         ({"conn_type": "http"}, "conn_type", "must be of type kyivstar_fmc"),
         ({"host": "http://pbx.example"}, "host", "must be https"),
         ({"host": "ftp://pbx.example"}, "host", "must be like"),
