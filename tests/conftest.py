@@ -57,11 +57,9 @@ def _fresh_clients() -> Iterator[None]:
     """Give each test tokens, breaker and budget of its own."""
     from airflow_provider_telecom.hooks import base
 
-    base._clients.clear()
+    base.forget_clients()
     yield
-    for client in base._clients.values():
-        client.sync_transport.close()
-    base._clients.clear()
+    base.forget_clients()
 
 
 @pytest.fixture(autouse=True)
