@@ -12,6 +12,9 @@ from airflow_provider_telecom.vendors.description import FormField, Vendor
 from airflow_provider_telecom.vendors.registry import vendors
 
 _PACKAGE = "airflow_provider_telecom"
+_SHARED = "Telecom"
+"""The integration of what serves all vendors: triggers, the receiver, its page."""
+_DOCUMENTATION = "https://pypi.org/project/airflow-provider-telecom/"
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -23,12 +26,26 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Telecom",
         "description": f"{', '.join(labels)} and {last}.",
         "integrations": [
-            {"integration-name": vendor.label, "external-doc-url": vendor.site, "tags": ["service"]}
-            for vendor in known
+            *(
+                {"integration-name": vendor.label, "external-doc-url": vendor.site, "tags": ["service"]}
+                for vendor in known
+            ),
+            {
+                "integration-name": _SHARED,
+                "external-doc-url": _DOCUMENTATION,
+                "logo": "/telecom/logo.svg",
+                "tags": ["service"],
+            },
         ],
         "hooks": [_module(vendor, vendor.hook_path.rpartition(".")[0]) for vendor in known],
         "operators": _modules("operators", known),
         "sensors": _modules("sensors", known),
+        "triggers": [
+            {
+                "integration-name": _SHARED,
+                "python-modules": [f"{_PACKAGE}.triggers.poll", f"{_PACKAGE}.triggers.notices"],
+            }
+        ],
         "transfers": [
             {
                 "source-integration-name": vendor.label,
@@ -42,6 +59,8 @@ def get_provider_info() -> dict[str, Any]:
             f"{_PACKAGE}.notifications.{vendor.id}.{name}" for vendor in known for name in vendor.notifiers
         ],
         "extra-links": [f"{_PACKAGE}.links.consoles.{name}" for vendor in known for name in vendor.links],
+        "plugins": [{"name": "telecom", "plugin-class": f"{_PACKAGE}.webhooks.plugin.TelecomPlugin"}],
+        "asset-uris": [{"schemes": ["telecom"], "handler": None}],
         "connection-types": [_connection_type(vendor) for vendor in known],
         "cli": [f"{_PACKAGE}.command.get_telecom_commands"],
         "config": {
@@ -62,18 +81,25 @@ def _modules(package: str, known: tuple[Vendor, ...]) -> list[dict[str, Any]]:
 
 
 def _connection_type(vendor: Vendor) -> dict[str, Any]:
-    labels = {"password": vendor.password, **({"login": vendor.login} if vendor.login else {})}
+    login = {"login": vendor.login} if vendor.login else {}
     fields = {**vendor.fields, **_shared_fields(vendor.region)}
+    in_order = sorted(fields.items(), key=lambda item: item[1].rare)  # rare ones last
     return {
         "connection-type": vendor.id,
         "hook-class-name": vendor.hook_path,
         "hook-name": vendor.label,
         "ui-field-behaviour": {
-            "hidden-fields": ["schema", "port", *([] if vendor.login else ["login"])],
-            "relabeling": labels,
-            "placeholders": {"host": vendor.host, "extra": "{}"},
+            # The port is not hidden: for a connection without one, Airflow's Test button posts port 0, and
+            # then refuses that (HTTP 400), because it is not what is stored.
+            "hidden-fields": ["schema", *([] if vendor.login else ["login"])],
+            "relabeling": {
+                "password": vendor.password,
+                **login,
+                "port": f"Port ({vendor.port}; the Test button needs it)",
+            },
+            "placeholders": {"host": vendor.host, "port": str(vendor.port), "extra": "{}"},
         },
-        "conn-fields": {name: _form_field(field) for name, field in fields.items()},
+        "conn-fields": {name: _form_field(field) for name, field in in_order},
     }
 
 
@@ -81,7 +107,11 @@ def _form_field(field: FormField) -> dict[str, Any]:
     return {
         "label": field.label,
         "description": field.description,
-        "schema": {"type": [field.type, "null"], **field.schema},
+        "schema": {
+            "type": [field.type, "null"],
+            **field.schema,
+            **({"section": "Advanced"} if field.rare else {}),
+        },
     }
 
 
@@ -112,23 +142,13 @@ def _option(description: str, example: str | None = None, sensitive: bool = Fals
 
 def _shared_fields(region: str) -> dict[str, FormField]:
     return {
-        "timeout_connect": FormField(
-            "Connect time-out", "Seconds. Default 5.", "number", {"minimum": 0.1, "maximum": 120}
-        ),
-        "timeout_read": FormField(
-            "Read time-out",
-            "Seconds of silence; a call with its retries may take twice as long. Default 30.",
-            "number",
-            {"minimum": 0.1, "maximum": 600},
+        "default_region": FormField(
+            "Default region",
+            f"Country (ISO 3166) of numbers written without a country code. Default {region}.",
+            schema={"pattern": "^[A-Z]{2}$"},
         ),
         "rate_limit": FormField(
-            "Rate limit", "Requests per time in each process, like 10/s, 600/m or 1000/h."
-        ),
-        "verify": FormField(
-            "Verify certificates", "true, false, or the path of a file of authorities. Default true."
-        ),
-        "trust_env": FormField(
-            "Use the environment's proxies", "Default true.", "boolean", {"default": True}
+            "Rate limit", "Requests per time in each process, like 10/s, 600/m or 1000/h. Default: no limit."
         ),
         "allow_private_hosts": FormField(
             "Allow private hosts",
@@ -136,9 +156,22 @@ def _shared_fields(region: str) -> dict[str, FormField]:
             "boolean",
             {"default": False},
         ),
-        "default_region": FormField(
-            "Default region",
-            f"Country (ISO 3166) of numbers written without a country code. Default {region}.",
-            schema={"pattern": "^[A-Z]{2}$"},
+        "timeout_connect": FormField(
+            "Connect time-out", "Seconds. Default 5.", "number", {"minimum": 0.1, "maximum": 120}, rare=True
+        ),
+        "timeout_read": FormField(
+            "Read time-out",
+            "Seconds of silence; a call with its retries may take twice as long. Default 30.",
+            "number",
+            {"minimum": 0.1, "maximum": 600},
+            rare=True,
+        ),
+        "verify": FormField(
+            "Verify certificates",
+            "true, false, or the path of a file of authorities. Default true.",
+            rare=True,
+        ),
+        "trust_env": FormField(
+            "Use the environment's proxies", "Default true.", "boolean", {"default": True}, rare=True
         ),
     }

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import inspect
 import json
+import tomllib
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
+from airflow.triggers.base import BaseTrigger
 
 import airflow_provider_telecom
 from airflow_provider_telecom.provider_info import get_provider_info
+from airflow_provider_telecom.tasks.base import TelecomTask
 from airflow_provider_telecom.vendors.description import import_from
+from airflow_provider_telecom.vendors.registry import vendors
 from tests.conftest import HOOKS
 
+ROOT = Path(__file__).parent.parent
 INFO = get_provider_info()
 TYPES = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
 
@@ -71,6 +77,63 @@ def _module_if_there(path: str) -> ModuleType | None:
     return import_module(path) if find_spec(path) else None
 
 
+def test_it_names_triggers_and_the_plugin() -> None:
+    (triggers,) = INFO["triggers"]
+    found = {
+        name
+        for path in triggers["python-modules"]
+        for name, kind in vars(import_module(path)).items()
+        if isinstance(kind, type) and issubclass(kind, BaseTrigger) and kind.__module__ == path
+    }
+    assert len(found) == len(triggers["python-modules"]), found
+    (plugin,) = INFO["plugins"]
+    assert import_from(plugin["plugin-class"]).name == plugin["name"]
+    named = {each["integration-name"] for each in INFO["integrations"]}
+    assert triggers["integration-name"] in named
+
+
+def test_registering_the_scheme_of_our_assets_changes_no_address() -> None:
+    from airflow_provider_telecom.assets.novaconnect import NOVACONNECT_QUEUE
+    from airflow_provider_telecom.webhooks.assets import INBOX
+
+    (uris,) = INFO["asset-uris"]
+    assert uris["schemes"] == ["telecom"]
+    assert "handler" in uris, "Airflow ignores the entry without one"
+    assert (INBOX.uri, NOVACONNECT_QUEUE.uri) == ("telecom://callbacks/", "telecom://novaconnect/queue")
+
+
+def test_the_distribution_names_its_pages() -> None:
+    """Airflow's page of providers links to the documentation that the distribution names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (shared,) = (each for each in INFO["integrations"] if each["integration-name"] == "Telecom")
+    assert project["urls"]["Documentation"] == shared["external-doc-url"]
+    assert project["urls"]["Homepage"]
+
+
+@pytest.mark.parametrize("package", ["operators", "sensors", "transfers"])
+def test_tasks_have_the_colour_of_their_vendor(package: str) -> None:
+    paths = [
+        path for each in INFO[package] for path in each.get("python-modules", [each.get("python-module")])
+    ]
+    tasks = [
+        kind
+        for path in paths
+        for kind in vars(import_module(path)).values()
+        if isinstance(kind, type) and issubclass(kind, TelecomTask) and hasattr(kind, "vendor")
+    ]
+    assert tasks
+    for kind in tasks:
+        assert (kind.ui_color, kind.ui_fgcolor) == (kind.vendor.color, "#000")
+
+
+def test_colours_differ_and_black_text_can_be_read_on_them() -> None:
+    colours = [vendor.color for vendor in vendors()]
+    assert len(set(colours)) == len(colours)
+    for colour in colours:
+        red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+        assert 0.21 * red**2.2 + 0.72 * green**2.2 + 0.07 * blue**2.2 > 0.6, colour
+
+
 def test_links_lead_to_fixed_https_addresses() -> None:
     for path in INFO["extra-links"]:
         module, _, name = path.rpartition(".")
@@ -115,6 +178,36 @@ def test_drop_downs_and_defaults_are_what_the_hook_takes(conn_type: str) -> None
         for value in declared["schema"].get("enum", [declared["schema"].get("default")]):
             if value is not None:
                 assert getattr(hook.options_type.model_validate({field: value}), field) == value
+
+
+@pytest.mark.parametrize("conn_type", HOOKS)
+def test_forms_show_common_fields_first_and_explain_choices(conn_type: str) -> None:
+    fields = TYPES[conn_type]["conn-fields"]
+    sections = [field["schema"].get("section") for field in fields.values()]
+    assert sections == sorted(sections, key=lambda section: section is not None)
+    rare = [name for name, field in fields.items() if field["schema"].get("section")]
+    assert {"timeout_connect", "timeout_read", "verify", "trust_env"} <= set(rare)
+    assert not {"rate_limit", "default_region", "allow_private_hosts"} & set(rare)
+    kinds = import_from(HOOKS[conn_type]).options_type.model_fields
+    for name, field in fields.items():
+        assert field["description"]
+        values = field["schema"].get("enum")
+        assert bool(values) == ("Literal[" in str(kinds[name].annotation)), f"{name} is a choice, or is none"
+        if values:
+            assert None not in values, "the form shows it as null; the list has a button that empties it"
+            shown = field["schema"]["values_display"]
+            assert [shown[value].partition(": ")[0] for value in values] == values
+            assert all(text.partition(": ")[2] for text in shown.values())
+
+
+@pytest.mark.parametrize("conn_type", HOOKS)
+def test_the_port_is_shown(conn_type: str) -> None:
+    """Airflow's Test button posts port 0 for a connection without one, and then refuses it."""
+    behaviour = TYPES[conn_type]["ui-field-behaviour"]
+    assert "port" not in behaviour["hidden-fields"]
+    port = urlsplit(behaviour["placeholders"]["host"]).port or 443
+    assert behaviour["placeholders"]["port"] == str(port)
+    assert str(port) in behaviour["relabeling"]["port"]
 
 
 def test_secrets_have_no_place_in_extra() -> None:

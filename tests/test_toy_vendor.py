@@ -29,7 +29,7 @@ def test_it_has_a_connection_type_with_a_form() -> None:
     info = get_provider_info()
     (declared,) = (each for each in info["connection-types"] if each["connection-type"] == VENDOR.id)
     assert declared["hook-class-name"] == "tests.toy_vendor.hook.ToyHook"
-    assert declared["ui-field-behaviour"]["relabeling"] == {"password": "Toy token"}
+    assert declared["ui-field-behaviour"]["relabeling"]["password"] == "Toy token"
     assert {"toy_path", "rate_limit"} <= set(declared["conn-fields"])
 
 

@@ -37,6 +37,13 @@ class TelecomTask(DeclaredParameters):
 
     vendor: ClassVar[Vendor]
     conn_id: str
+    ui_color: str
+    ui_fgcolor: str
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if vendor := vars(cls).get("vendor"):
+            cls.ui_color, cls.ui_fgcolor = vendor.color, "#000"
 
     @cached_property
     def hook(self) -> Any:

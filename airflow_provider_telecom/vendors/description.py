@@ -23,16 +23,28 @@ class FormField:
     description: str
     type: str = "string"
     schema: Mapping[str, object] = field(default_factory=dict)
+    rare: bool = False
+    """Whether the form shows it in its last section, which is closed at first."""
 
 
-def choice(label: str, description: str, values: list[str], default: str | None = None) -> FormField:
-    """Return a field whose value is one of a list."""
-    return FormField(label, description, schema={"enum": [*values, None], "default": default})
+def choice(
+    label: str,
+    description: str,
+    values: Mapping[str, str],
+    default: str | None = None,
+    *,
+    rare: bool = False,
+) -> FormField:
+    """Return a field whose value is one of a few. `values` explains each value, and the form shows both."""
+    shown = {value: f"{value}: {explanation}" for value, explanation in values.items()}
+    schema = {"enum": [*values], "values_display": shown, "default": default}
+    return FormField(label, description, schema=schema, rare=rare)
 
 
 VENDOR_TIMEZONE = FormField(
     "Vendor time zone",
     "IANA name of the zone that the vendor's times are in. Without it times stay as they come.",
+    rare=True,
 )
 
 
@@ -79,6 +91,10 @@ class Vendor:
     """The label of the login; without one the form hides it."""
     region: str = "UA"
     """The country of numbers without a country code."""
+    port: int = 443
+    """The port of `host`, which the connection form suggests."""
+    color: str = "#fff"
+    """The colour of its tasks, on which black text can be read."""
     fields: Mapping[str, FormField] = field(default_factory=dict)
     """The connection's extra fields, besides those that all vendors have."""
     has: tuple[str, ...] = ()

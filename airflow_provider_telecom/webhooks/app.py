@@ -66,6 +66,7 @@ def create_app() -> FastAPI:
     app.add_exception_handler(404, _not_found)
     app.router.add_route("/hook/{path:path}", _hook(_open_receiver()), methods=["POST"])
     app.include_router(page.routes())
+    app.router.add_route("/logo.svg", page.logo, methods=["GET"])
     return app
 
 

@@ -3,8 +3,10 @@ little."""
 
 from __future__ import annotations
 
+import base64
 import gc
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
@@ -12,6 +14,9 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow_provider_telecom.webhooks.address import PREFIX
 
 _HIDDEN = f"{PREFIX}/hook/***"
+_LOGO = (Path(__file__).parent / "page" / "logo.svg").read_bytes()
+_ICON = f"data:image/svg+xml;base64,{base64.b64encode(_LOGO).decode()}"
+"""Not an address: Airflow itself may have a path prefix."""
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -54,5 +59,6 @@ class TelecomPlugin(AirflowPlugin):
             "destination": "nav",
             "category": "browse",
             "url_route": "telecom",
+            "icon": _ICON,
         }
     ]

@@ -11,24 +11,31 @@ VENDOR = Vendor(
     host="https://api.smsketchuployalty.com.ua",
     hook="KetchUpHook",
     password="API key (X-API-KEY)",  # noqa: S106 - a label
+    color="#ffe3df",
     fields={
-        "base_path": FormField(
-            "Base path", "What stands before /sms, /hlr, /viber and /stat. Default /rest."
-        ),
         "originator": FormField("Originator", "SMS sender, at most 14 characters.", schema={"maxLength": 14}),
         "viber_sender": FormField("Viber sender", "Alpha name of Viber messages."),
         "tariff": FormField("Tariff", "Tariff number, 0 to 9.", "integer", {"minimum": 0, "maximum": 9}),
+        "base_path": FormField(
+            "Base path", "What stands before /sms, /hlr, /viber and /stat. Default /rest.", rare=True
+        ),
         "viber_key": choice(
             "Viber key",
-            "The field that carries our key for a Viber message; the document says external_id.",
-            ["external_id", "reference", "both"],
+            "The field that carries our key for a Viber message.",
+            {
+                "external_id": "as the document says",
+                "reference": "if the vendor ignores external_id",
+                "both": "the key in both fields",
+            },
             "external_id",
+            rare=True,
         ),
         "hlr_body": choice(
             "HLR body",
-            "How HLR look-ups are posted at first; the document says multipart.",
-            ["multipart", "json"],
+            "How HLR look-ups are posted at first.",
+            {"multipart": "as the document says", "json": "if the vendor refuses multipart"},
             "multipart",
+            rare=True,
         ),
         "vendor_timezone": VENDOR_TIMEZONE,
     },

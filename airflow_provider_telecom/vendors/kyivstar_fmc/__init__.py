@@ -9,6 +9,7 @@ VENDOR = Vendor(
     host="https://fmc.kyivstar.ua",
     hook="KyivstarFmcHook",
     password="FMC token (64 characters)",  # noqa: S106 - a label
+    color="#dbe9ff",
     fields={
         "calling_number": FormField(
             "Calling number", "The PBX subscriber on whose behalf calls start unless a task names another."

@@ -10,11 +10,16 @@ VENDOR = Vendor(
     hook="KyivstarOpenTelecomHook",
     login="Client ID",
     password="Client Secret",  # noqa: S106 - a label
+    color="#fff1b8",
     fields={
         "environment": choice(
             "Environment",
-            "The mock server has a Client ID and Secret of its own, and costs nothing.",
-            ["live", "mock", "sandbox"],
+            "The vendor's server. An application in its personal account is for one of them.",
+            {
+                "live": "messages are sent and cost money",
+                "mock": "made-up answers; has a Client ID and Secret of its own, costs nothing",
+                "sandbox": "a limited number of calls",
+            },
             "live",
         ),
         "rest_path": FormField(

@@ -12,9 +12,10 @@ VENDOR = Vendor(
     host="https://api.novaconnect.kz",
     hook="NovaConnectHook",
     password="Token",  # noqa: S106 - a label
+    color="#daf3e4",
     fields={
-        "api_path": FormField("API path", "Default /api."),
-        "lang": choice("Language", "Of the vendor's messages.", ["ru", "en"]),
+        "lang": choice("Language", "Of the vendor's messages.", {"ru": "Russian", "en": "English"}),
+        "api_path": FormField("API path", "Default /api.", rare=True),
     },
     has=("operators", "sensors", "transfers"),
     notifiers=("NovaConnectSmsNotifier",),

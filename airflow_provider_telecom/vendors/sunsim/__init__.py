@@ -10,12 +10,30 @@ VENDOR = Vendor(
     hook="SunSimHook",
     password="Authorization token",  # noqa: S106 - a label
     region="RU",
+    port=4432,
+    color="#ffe8cc",
     fields={
-        "api_path": FormField("API path", "Default /api/v1."),
-        "token_strategy": choice(
-            "Token strategy", "How a dead access token is replaced.", ["create", "refresh"], "create"
+        "lock": choice(
+            "Lock",
+            "What prevents workers from creating access tokens at the same time.",
+            {
+                "variable": "an Airflow Variable; for workers on several hosts",
+                "host": "a file on each host; only if all workers run on one host",
+            },
+            "variable",
+            rare=True,
         ),
-        "lock": FormField("Lock", "What keeps workers from creating tokens at once. Default: variable."),
+        "token_strategy": choice(
+            "Token strategy",
+            "How an access token that is no longer valid is replaced.",
+            {
+                "create": "a new token is created",
+                "refresh": "the token is refreshed; if that fails, a new one is created",
+            },
+            "create",
+            rare=True,
+        ),
+        "api_path": FormField("API path", "Default /api/v1.", rare=True),
         "vendor_timezone": VENDOR_TIMEZONE,
     },
     has=("operators", "transfers"),

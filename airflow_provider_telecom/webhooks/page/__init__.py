@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 _CACHE_SECONDS = 1.0
 _FOLDER = Path(__file__).parent
@@ -43,6 +45,14 @@ def routes() -> APIRouter:
         return Response(cache.text(), media_type="application/json", headers=_document()[1])
 
     return router
+
+
+async def logo(request: Request) -> Response:
+    """Return the provider's logo, which everybody may see."""
+    from starlette.responses import Response
+
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'"}
+    return Response(_file("logo.svg"), media_type="image/svg+xml", headers=headers)
 
 
 class _Cache:
