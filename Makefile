@@ -8,8 +8,14 @@ READY := $(VENV)/.ready
 READY_SYSTEM := $(VENV)/.ready-system
 CONSTRAINTS := constraints.txt
 WORKERS ?= 2
+READY_DOCS := $(VENV)/.ready-docs
+READY_RELEASE := $(VENV)/.ready-release
+# What `make smoke` combines: interpreters (names or paths) and versions of Airflow.
+PYTHONS ?= 3.11 3.12 3.13
+AIRFLOWS ?= 3.3.0 3.3.1 3.3.2
 
-.PHONY: help test lint types unit test-long test-system fuzz bench demo up constraints clean
+.PHONY: help test lint types unit test-long test-system test-lowest fuzz bench demo up docs smoke newcomer \
+	release-check constraints clean
 
 help:
 	@echo "make test         lint, types and tests (6 minutes on 2 cores, after the installation)"
@@ -21,6 +27,11 @@ help:
 	@echo "                  import times; prints JSON lines"
 	@echo "make demo         an SMS campaign from recipients to delivery report, in Airflow, with the simulator"
 	@echo "make up           Airflow in the browser, with the simulator and the example Dags"
+	@echo "make docs         the documentation site, in build/docs/html; a warning or a broken link is an error"
+	@echo "make smoke        the wheel in fresh environments, with PYTHONS and AIRFLOWS: all modules, a Dag, the fixture"
+	@echo "make test-lowest  the tests with the lowest allowed versions of the dependencies"
+	@echo "make newcomer     runs the commands of docs/howto/first-sms.md in a fresh environment"
+	@echo "make release-check  builds wheel and sdist, checks them, and runs the smoke test with both"
 	@echo "make clean        removes what the other targets made"
 	@echo "Each target installs what it needs into $(VENV) first."
 
@@ -55,6 +66,15 @@ $(READY_SYSTEM): $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev,system]'
 	@touch $@
 
+# uv picks the lowest versions; the test tools are not limited by them.
+test-lowest: $(READY_RELEASE)
+	@mkdir -p build
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python $(BIN)/python --extra parquet --extra xlsx \
+		--no-header --no-annotate --output-file build/lowest.txt pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --constraint build/lowest.txt --editable '.[dev]'
+	build/lowest/bin/pytest --numprocesses $(WORKERS) --dist loadgroup
+
 fuzz: $(READY)
 	TELECOM_FUZZ_ANSWERS=50000 $(BIN)/pytest tests/fuzz
 
@@ -71,8 +91,28 @@ demo: $(READY)
 up: $(READY)
 	@$(BIN)/python scripts/up.py
 
-constraints: $(READY_SYSTEM)
+$(READY_DOCS): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev,docs]'
+	@touch $@
+
+$(READY_RELEASE): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev,release]'
+	@touch $@
+
+docs: $(READY_DOCS)
+	@$(BIN)/python scripts/docs.py
+
+smoke: $(READY_RELEASE)
+	@$(BIN)/python scripts/release.py smoke --pythons $(PYTHONS) --airflows $(AIRFLOWS)
+
+newcomer: $(READY_RELEASE)
+	@$(BIN)/python scripts/release.py newcomer
+
+release-check: $(READY_RELEASE)
+	@$(BIN)/python scripts/release.py check
+
+constraints: $(READY_SYSTEM) $(READY_DOCS) $(READY_RELEASE)
 	$(BIN)/python -m pip freeze --exclude-editable | grep '==' | LC_ALL=C sort --ignore-case > $(CONSTRAINTS)
 
 clean:
-	rm -rf $(VENV) .demo .up .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .demo .up .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Required
 
 from airflow.sdk import Asset, AssetAlias
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.columns import Column
 
 FORMATS = ("csv", "jsonl", "parquet")
+
+
+def check_extra(field: str, extra: str, module: str) -> None:
+    """Raise TelecomInputError if the library of an extra is not installed; for use when a Dag is parsed."""
+    if find_spec(module) is None:
+        rule = f"needs the library {module}: pip install 'airflow-provider-telecom[{extra}]'"
+        raise TelecomInputError(field, rule)
 
 
 class TransferArguments(OperatorArguments, total=False):
@@ -126,6 +134,8 @@ class RecordsOperator(TransferOperator):
         self.csv_safe = one_of("csv_safe", csv_safe, (True, False))
         if csv_safe and output_format != "csv":
             raise TelecomInputError("csv_safe", "is for csv only; other formats do not need it")
+        if output_format == "parquet":
+            check_extra("output_format", "parquet", "pyarrow")
 
     @contextmanager
     def _open_dataset(
@@ -140,9 +150,7 @@ class RecordsOperator(TransferOperator):
         Raises TelecomInputError if nothing can be written to the folder.
         """
         from airflow_provider_telecom.transfers.dataset import Dataset, DatasetSpec
-        from airflow_provider_telecom.transfers.writers import check_available
 
-        check_available(self.output_format)
         spec = DatasetSpec(
             self.dataset_name, columns, self.output_format, self.csv_safe, self.on_bad_rows, subjects
         )

@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.checks import non_blank, non_empty, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
-from airflow_provider_telecom.transfers.base import TransferArguments, TransferOperator
+from airflow_provider_telecom.transfers.base import TransferArguments, TransferOperator, check_extra
 from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
@@ -112,6 +112,8 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         self.tolerance = _amount("tolerance", tolerance)
         self.on_difference = one_of("on_difference", on_difference, ("fail", "report"))
         self.transcript_columns = transcript_columns
+        if reconcile:
+            check_extra("reconcile", "xlsx", "openpyxl")
         self._check()
 
     def _check(self) -> None:
@@ -140,10 +142,6 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
         root = self._open_folder()
-        if self.reconcile:
-            from airflow_provider_telecom.vendors.novaconnect.transcripts import check_available
-
-            check_available()
         bills = self._selected_bills()
         usage_days = {bill.id: self._usage_days(bill, len(bills)) for bill in bills if self.reconcile}
         progress, loaded = ProgressLogger(self.log, bills=len(bills)), []

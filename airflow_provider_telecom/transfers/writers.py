@@ -126,16 +126,6 @@ WRITERS: Mapping[str, Callable[[Path, Sequence[Column], bool], Writer]] = {
 }
 
 
-def check_available(output_format: str) -> None:
-    """Raise TelecomInputError if the library of a format is not installed."""
-    if output_format == "parquet":
-        try:
-            import pyarrow.parquet  # noqa: F401
-        except ImportError:
-            rule = "parquet needs the extra: pip install 'airflow-provider-telecom[parquet]'"
-            raise TelecomInputError("output_format", rule) from None
-
-
 def check_fits(column: Column, value: Any, output_format: str) -> None:
     """Raise TelecomInputError for a value that a column cannot hold exactly."""
     if value is None:

@@ -54,8 +54,7 @@ class TelecomNoticesTrigger(BaseEventTrigger):
 
     :param vendor: the vendor's id, which is its connection type, such as `novaconnect`.
     :param kind: one of the vendor's notices. NovaConnect: `package_empty` (SIMs that have used up their
-    package),
-        `msu_lock` (SIMs that were blocked for MSU), `generate_bill`.
+        package), `msu_lock` (SIMs that were blocked for MSU), `generate_bill`.
     :param conn_id: the connection; by default the vendor's default connection.
     :param poll_interval: seconds between two polls, at least 5.
     :param from_start: whether the very first poll emits all that it finds; by default it only stores it.

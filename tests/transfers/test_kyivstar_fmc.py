@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -536,3 +537,12 @@ def test_the_folders_asset_is_updated_and_lineage_names_it(
     (event,) = run.outlet_events[alias].asset_alias_events
     assert event.dest_asset_key.uri == uri
     assert event.extra["rows"] == 1
+
+
+def test_a_missing_library_is_an_error_when_the_dag_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    command = r"pip install 'airflow-provider-telecom\[parquet\]'"
+    with pytest.raises(TelecomInputError, match=f"^output_format: needs the library pyarrow: {command}"):
+        KyivstarFmcCallsToObjectStorageOperator(
+            task_id="load", path="lake", start=AUTUMN, end=AUTUMN + DAY, output_format="parquet"
+        )

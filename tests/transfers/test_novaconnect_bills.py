@@ -242,13 +242,13 @@ def test_a_bill_whose_days_nobody_knows_is_refused_before_its_download(
     assert not downloads(telecom_simulator)
 
 
-def test_a_missing_library_is_told_before_the_first_download(
-    telecom_simulator: Any, load: Load, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_library_is_an_error_when_the_dag_is_parsed(
+    load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(TelecomInputError, match=r"^reconcile: needs the extra: .*\[xlsx\]"):
-        load(newest=True, reconcile=True)
-    assert not telecom_simulator.state.requests
+    command = r"pip install 'airflow-provider-telecom\[xlsx\]'"
+    with pytest.raises(TelecomInputError, match=f"^reconcile: needs the library openpyxl: {command}"):
+        NovaConnectBillToObjectStorageOperator(task_id="load", path="a", newest=True, reconcile=True)
     assert load(newest=True)["bytes"] > 0
 
 

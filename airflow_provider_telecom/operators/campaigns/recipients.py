@@ -250,7 +250,9 @@ def _from_csv(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
             for row in reader:
                 if len(row) != width:
                     if row:  # blank lines are ignored
-                        yield reader.line_num + 1, ValueError(f"has {len(row)} cells instead of {width}")
+                        yield reader.line_num + 1, ValueError(_wrong_width(row, width, delimiter))
+                elif width == 1 and (other := _delimiter_in(row[0])):
+                    yield reader.line_num + 1, ValueError(f"has the delimiter {other}, the header has none")
                 elif alone is not None:
                     yield reader.line_num + 1, (row[alone],)
                 else:
@@ -261,10 +263,28 @@ def _from_csv(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
             return
 
 
+def _wrong_width(row: Sequence[str], width: int, delimiter: str) -> str:
+    text = f"has {len(row)} {'cell' if len(row) == 1 else 'cells'} instead of {width}"
+    if len(row) == 1 and (other := _delimiter_in(row[0])):
+        return f"{text}: its delimiter is {other}, the header's is {_shown(delimiter)}"
+    return text
+
+
+def _delimiter_in(cell: str) -> str | None:
+    """Return the character that seems to separate columns in a cell that should be one."""
+    return next((_shown(one) for one in (*_DELIMITERS, "|", ":") if one in cell), None)
+
+
+def _shown(delimiter: str) -> str:
+    return "a tab" if delimiter == "\t" else delimiter
+
+
 def _place(header: Sequence[str], name: str) -> int:
     if header.count(name) != 1:
         if any(_NUMBER_LIKE.search(cell) for cell in header):  # a file without a header: don't show numbers
             found = "the first line is not a header"
+        elif len(header) == 1 and (delimiter := _delimiter_in(header[0])):
+            found = f"the header has one column `{header[0]}`: is the delimiter {delimiter}? Use , ; or a tab"
         else:
             found = f"there are {', '.join(header) or 'none'}"
         rule = "occurs twice" if name in header else f"is missing; {found}"

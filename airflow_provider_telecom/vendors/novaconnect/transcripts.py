@@ -59,15 +59,6 @@ def check_columns(columns: Mapping[str, str]) -> dict[str, str]:
     return {**COLUMNS, **columns}
 
 
-def check_available() -> None:
-    """Raise TelecomInputError when the library for workbooks is not installed."""
-    try:
-        import openpyxl  # noqa: F401
-    except ImportError:
-        rule = "needs the extra: pip install 'airflow-provider-telecom[xlsx]'"
-        raise TelecomInputError("reconcile", rule) from None
-
-
 def read_transcript(file: IO[bytes], columns: Mapping[str, str]) -> Transcript:
     """Return the content of a transcript.
 

@@ -73,7 +73,7 @@ def test_bad_rows_stop_everything_and_are_named(tmp_path: Path) -> None:
         read_recipients(written(tmp_path / "a.csv", BAD), WITH_NAME, rejects=rejects)
     text = str(caught.value)
     assert text.startswith("recipients: 5 bad rows, so nothing was sent: line 3: msisdn: *****: ")
-    assert "line 4: row: has 1 cells instead of 2" in text
+    assert "line 4: row: has 1 cell instead of 2" in text
     assert "line 5: row: has 3 cells" in text
     assert "line 6: msisdn" in text
     assert "380670000" not in text
@@ -125,6 +125,15 @@ def test_what_is_no_list_of_recipients(source: Any, rule: str) -> None:
         ("+380 67 000 00 01,Olena\n", "the column msisdn is missing; the first line is not a header"),
         ("msisdn,name,name\n1,2,3\n", "the column name occurs twice"),
         ("", "the column msisdn is missing; there are none"),
+        (
+            "msisdn|name\n1|2\n",
+            "the header has one column `msisdn|name`: is the delimiter |? Use , ; or a tab",
+        ),
+        (
+            "msisdn;name\n380670000001,Olena\n",
+            "has 1 cell instead of 2: its delimiter is ,, the header's is ;",
+        ),
+        ("msisdn\tname\n38067\n", "line 2: row: has 1 cell instead of 2 ("),
         ("msisdn,name\n", "recipients: are none"),
         ('msisdn,name\n380670000001,"a"b\n', "line 2: row: is not CSV"),
     ],
