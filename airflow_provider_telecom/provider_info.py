@@ -14,7 +14,7 @@ from airflow_provider_telecom.vendors.registry import vendors
 _PACKAGE = "airflow_provider_telecom"
 _SHARED = "Telecom"
 """The integration of what serves all vendors: triggers, the receiver, its page."""
-_DOCUMENTATION = "https://pypi.org/project/airflow-provider-telecom/"
+_DOCUMENTATION = "https://airflow-provider-telecom.example.com"
 
 
 def get_provider_info() -> dict[str, Any]:

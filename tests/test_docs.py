@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 HOWTOS = sorted(ROOT.glob("docs/howto/*.md"))
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+CONSOLE_BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 HEADING = re.compile(r"^#+ (.*)$")
 
 
@@ -97,7 +98,8 @@ def test_troubleshooting_explains_all_errors() -> None:
 @pytest.mark.xdist_group("airflow")
 def test_the_page_on_testing_works_as_written(tmp_path: Path) -> None:
     """The test of the page, with the README's first Dag, in a pytest of its own."""
-    first, *others = PYTHON_BLOCK.findall((ROOT / "docs" / "testing.md").read_text())
+    page = (ROOT / "docs" / "testing.md").read_text()
+    first, *others = PYTHON_BLOCK.findall(page)
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "thank_you.py").write_text(PYTHON_BLOCK.findall((ROOT / "README.md").read_text())[0])
     calls = "\n".join(
@@ -109,12 +111,16 @@ def test_the_page_on_testing_works_as_written(tmp_path: Path) -> None:
         f"\n\ndef test_the_controls(telecom_simulator):\n{calls}\n\n\ndef test_presets(vendors):\n    pass\n"
     )
     (tmp_path / "test_dags.py").write_text("\n\n".join([first, *others]) + after)
-    home = {"AIRFLOW_HOME": str(tmp_path / "airflow"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | home
-    environment |= {"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "0"}
-    for command in (["airflow", "db", "migrate"], ["pytest", "-q", "-p", "no:cacheprovider"]):
-        done = subprocess.run(
-            [sys.executable, "-m", *command], cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    (console,) = CONSOLE_BLOCK.findall(page)
+    commands = [line.removeprefix("$ ") for line in console.splitlines()]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    done = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(commands)],
+        cwd=tmp_path,
+        env={**environment, "PATH": path, "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout

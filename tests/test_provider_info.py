@@ -107,7 +107,6 @@ def test_the_distribution_names_its_pages() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (shared,) = (each for each in INFO["integrations"] if each["integration-name"] == "Telecom")
     assert project["urls"]["Documentation"] == shared["external-doc-url"]
-    assert project["urls"]["Homepage"]
 
 
 @pytest.mark.parametrize("package", ["operators", "sensors", "transfers"])
