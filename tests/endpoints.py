@@ -6,7 +6,7 @@ in the order of FAILURES. A request that is refused a connection reaches nobody,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,8 @@ class Row:
     pattern: str
     renews: bool = False
     one_shot: bool = False
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """The connection's extra fields that the endpoint needs."""
 
     @property
     def seen(self) -> dict[str, int]:
@@ -47,11 +49,15 @@ class Row:
         return dict(zip(FAILURES, (*counts, 2 if self.renews else 1), strict=True))
 
     def __str__(self) -> str:
-        return f"{self.vendor}-{self.method}-{self.path.split('/')[-1]}"
+        return "-".join((self.vendor, self.method, self.path.split("/")[-1], *self.extra.values()))
 
 
 def _with(*args: Any, **kwargs: Any) -> Arguments:
     return lambda hook, folder: (args, kwargs)
+
+
+def _lazy(*makers: Callable[[], Any], **kwargs: Any) -> Arguments:
+    return lambda hook, folder: (tuple(make() if callable(make) else make for make in makers), kwargs)
 
 
 def _row(
@@ -149,6 +155,118 @@ KYIVSTAR = [
 ]
 
 
+def _kyivstar_v1(http: str, path: str, cls: str, method: str, prepare: Arguments, pattern: str) -> Row:
+    return _kyivstar(
+        http, f"/v1{path}", cls, method, prepare, f"/rest/v1{pattern}", extra={"api_version": "v1"}
+    )
+
+
+def _contents() -> Any:
+    from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import SmsContent, ViberContent
+
+    return [ViberContent("Hi"), SmsContent("Hi")]
+
+
+def _batch() -> Any:
+    from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import BatchSms
+
+    return [BatchSms(PHONE, "Hi")]
+
+
+def _multichannel_id(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.send_multichannel(PHONE, _contents()).message_id,), {}
+
+
+def _batch_ids(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return ([item.message_id for item in hook.send_sms_batch(_batch()).items],), {}
+
+
+def _rcs_id(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.send_rcs_text(PHONE, "Hi").message_id,), {}
+
+
+def _viber_promo_and_image(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (hook.create_viber_promo("Hi").id, b"\x89PNG\r\n\x1a\n picture"), {}
+
+
+BUTTON = {"text": "More", "url": "https://example.com/"}
+KYIVSTAR_V1 = [
+    _kyivstar_v1(
+        "GET",
+        "/subscribers/{p}/sim-check-antifraud",
+        "RB",
+        "verify_sim",
+        _with(PHONE, 48),
+        "/subscribers/[0-9]+/sim-check-antifraud$",
+    ),
+    _kyivstar_v1(
+        "GET",
+        "/subscribers/{p}/sim-count",
+        "RB",
+        "check_sim_count",
+        _with(PHONE, 30),
+        "/subscribers/[0-9]+/sim-count$",
+    ),
+    _kyivstar_v1(
+        "GET",
+        "/subscribers/{p}/device-check",
+        "RB",
+        "check_device",
+        _with(PHONE, days_period=30),
+        "/subscribers/[0-9]+/device-check$",
+    ),
+    _kyivstar_v1(
+        "GET",
+        "/subscribers/{p}/lifetime",
+        "RB",
+        "check_lifetime",
+        _with(PHONE),
+        "/subscribers/[0-9]+/lifetime$",
+    ),
+    _kyivstar_v1(
+        "GET", "/subscribers/{p}/scoring", "RB", "get_score", _with(PHONE), "/subscribers/[0-9]+/scoring$"
+    ),
+    _kyivstar_v1("POST", "/sms", "X", "send_sms", _with(PHONE, "Hi"), "/sms$"),
+    _kyivstar_v1("POST", "/sms/batch", "X", "send_sms_batch", _lazy(_batch), "/sms/batch$"),
+    _kyivstar_v1("POST", "/sms/status/batch", "R", "get_sms_batch", _batch_ids, "/sms/status/batch$"),
+    _kyivstar_v1(
+        "POST",
+        "/messaging/multichannel",
+        "X",
+        "send_multichannel",
+        _lazy(lambda: PHONE, _contents),
+        "/messaging/multichannel$",
+    ),
+    _kyivstar_v1(
+        "GET",
+        "/messaging/multichannel/{multiMsgId}",
+        "R",
+        "get_multichannel",
+        _multichannel_id,
+        "/messaging/multichannel/.+",
+    ),
+    _kyivstar_v1("POST", "/rcs/text", "X", "send_rcs_text", _with(PHONE, "Hi"), "/rcs/text$"),
+    _kyivstar_v1(
+        "POST",
+        "/rcs/suggestion",
+        "X",
+        "send_rcs_suggestion",
+        _with(PHONE, "Hi", [BUTTON]),
+        "/rcs/suggestion$",
+    ),
+    _kyivstar_v1(
+        "POST", "/rcs/richcard", "X", "send_rcs_rich_card", _with(PHONE, title="Hi"), "/rcs/richcard$"
+    ),
+    _kyivstar_v1("GET", "/rcs/{msgId}", "R", "get_rcs", _rcs_id, "/rcs/.+"),
+    _kyivstar_v1("POST", "/promo (Viber)", "D", "create_viber_promo", _with("Hi"), "/promo$"),
+    _kyivstar_v1("POST", "/promo (RCS)", "D", "create_rcs_promo", _with("Hi"), "/promo$"),
+    _kyivstar_v1(
+        "POST", "/promo/{id}/image", "D", "add_promo_image", _viber_promo_and_image, "/promo/[^/]+/image$"
+    ),
+]
+"""API v1 is not in the vendor's document: these are found in a public client."""
+
+
 def _ketchup(http: str, path: str, cls: str, method: str, prepare: Arguments, pattern: str = "") -> Row:
     return _row("ketchup_loyalty", False, http, path, cls, method, prepare, pattern or f"{path}$")
 
@@ -234,10 +352,6 @@ def _later(prepare: Arguments, *args: Any, **kwargs: Any) -> Arguments:
 
 def _sent_sms(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (_ketchup_sms(hook).id,), {}
-
-
-def _lazy(*makers: Callable[[], Any], **kwargs: Any) -> Arguments:
-    return lambda hook, folder: (tuple(make() if callable(make) else make for make in makers), kwargs)
 
 
 def _two_recipients() -> Any:
@@ -494,11 +608,13 @@ ROWS = {
     "sunsim": SUNSIM,
     "novaconnect": NOVA,
 }
-"""The rows of each vendor."""
+"""The rows of each vendor: all endpoints that its document has."""
+FOUND = {"kyivstar_open_telecom": KYIVSTAR_V1}
+"""Endpoints that no document has: public clients show them."""
 DOC_FOLDERS = [Path(__file__).parent.parent / "docs" / "vendors"]
 """The folders with the page of each vendor, `<vendor>.md`."""
 
 
 def rows() -> list[Row]:
     """Return the rows of all vendors."""
-    return [row for vendor in vendors() for row in ROWS[vendor.id]]
+    return [row for vendor in vendors() for row in (*ROWS[vendor.id], *FOUND.get(vendor.id, ()))]

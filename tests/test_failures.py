@@ -45,7 +45,7 @@ def test_what_the_vendor_sees(
     tmp_path: Path,
 ) -> None:
     telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 3600)
-    hook = hook_for(row.vendor)
+    hook = hook_for(row.vendor, **row.extra)
     _have_a_token(hook, row)
     args, kwargs = row.prepare(hook, tmp_path)
     telecom_simulator.state.requests.clear()

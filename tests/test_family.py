@@ -30,6 +30,9 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
     "kyivstar_open_telecom": {
         "KyivstarSendSmsOperator": {"msisdn": "380670000200", "text": "Hi"},
         "KyivstarSendViberOperator": {"msisdn": "380670000200", "text": "Hi", "kind": "promotion"},
+        "KyivstarSendBulkSmsOperator": {"recipients": ["380670000200"], "text": "Hi"},
+        "KyivstarSendMultichannelOperator": {"msisdn": "380670000200", "sms_text": "Hi"},
+        "KyivstarSendRcsOperator": {"msisdn": "380670000200", "text": "Hi"},
         "KyivstarCreatePromoOperator": {"recipients": ["380670000200"], "text": "Hi"},
         "KyivstarStartPromoOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
         "KyivstarSuspendPromoOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
@@ -81,6 +84,7 @@ SENSORS: dict[str, dict[str, dict[str, Any]]] = {
     "kyivstar_open_telecom": {
         "KyivstarSmsDeliveredSensor": {"message_id": "a"},
         "KyivstarViberDeliveredSensor": {"message_id": "a"},
+        "KyivstarMultichannelDeliveredSensor": {"message_id": "a"},
         "KyivstarPromoFinishedSensor": {"promo_id": "00000000-0000-0000-0000-000000000001"},
     },
     "ketchup_loyalty": {
@@ -155,6 +159,9 @@ PARTS_OF_THE_SDK = {"airflow.sdk.bases.operatorlink", "airflow.sdk.definitions.r
 WITHOUT_A_KEY = {
     "KyivstarSendSmsOperator",
     "KyivstarSendViberOperator",
+    "KyivstarSendBulkSmsOperator",
+    "KyivstarSendMultichannelOperator",
+    "KyivstarSendRcsOperator",
     "KyivstarFmcOriginateCallOperator",
     "SunSimCreateCallbackOperator",
     "NovaConnectDisconnectSimsOperator",
@@ -209,6 +216,8 @@ REPEATABLE = {
 WAITING = {
     "KyivstarSendSmsOperator",
     "KyivstarSendViberOperator",
+    "KyivstarSendMultichannelOperator",
+    "KyivstarSendRcsOperator",
     "KyivstarCreatePromoOperator",
     "KyivstarStartPromoOperator",
     "KetchUpSendSmsOperator",

@@ -18,9 +18,18 @@ PHONE, RUSSIAN_PHONE = "380670000277", "79000000277"
 TEXT = "canary-text-їжак-7f3a"
 PASSWORD = "canary-password-51"
 
+
+def batch_sms(msisdn: str, text: str) -> Any:
+    from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import BatchSms
+
+    return BatchSms(msisdn, text)
+
+
 CALLS: dict[str, Callable[[Any], tuple[Any, tuple[Any, ...], dict[str, Any]]]] = {
     "kyivstar_open_telecom sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {}),
     "kyivstar_open_telecom check": lambda hook: (hook.verify_sim, (PHONE, 48), {}),
+    "kyivstar_open_telecom batch": lambda hook: (hook.send_sms_batch, ([batch_sms(PHONE, TEXT)],), {}),
+    "kyivstar_open_telecom rcs": lambda hook: (hook.send_rcs_text, (PHONE, TEXT), {}),
     "ketchup_loyalty sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {"reference": "r1"}),
     "kyivstar_fmc call": lambda hook: (hook.originate_call, (PHONE, "380670000201"), {}),
     "sunsim callback": lambda hook: (hook.create_callback, (RUSSIAN_PHONE, "79000000000"), {}),
@@ -31,6 +40,7 @@ CALLS: dict[str, Callable[[Any], tuple[Any, tuple[Any, ...], dict[str, Any]]]] =
         {"password": PASSWORD},
     ),
 }
+EXTRA = {name: {"api_version": "v1"} for name in CALLS if name.endswith((" batch", " rcs"))}
 ECHO = (
     f'{{"error": "21", "errorDescription": "{PHONE} {TEXT} %s", "errorCode": 7,'
     f' "errorMsg": "{PHONE} {TEXT} %s", "code": 400, "message": "{PHONE} {TEXT} %s"}}'
@@ -103,7 +113,8 @@ def test_nothing_shows(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     vendor = name.split()[0]
-    hook = hook_for(vendor, timeout_read=0.1 if failure in ("silence", "drip") else 0.4)
+    timeout = 0.1 if failure in ("silence", "drip") else 0.4
+    hook = hook_for(vendor, timeout_read=timeout, **EXTRA.get(name, {}))
     method, args, kwargs = CALLS[name](hook)
     secrets = canaries(hook, telecom_simulator)
     arm(failure, vendor, secrets[0], telecom_simulator)

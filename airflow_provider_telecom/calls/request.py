@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import IO, Literal, Protocol, Self, TypeVar
+from typing import IO, Literal, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -48,11 +48,19 @@ class Json:
     content_type: str = "application/json"
 
 
+class FormFile(NamedTuple):
+    """A file in a multipart form."""
+
+    name: str
+    content: bytes
+    content_type: str
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form body, url-encoded or multipart."""
+    """A form body, url-encoded or multipart. Only the latter may have files."""
 
-    fields: Mapping[str, str] = field(repr=False)
+    fields: Mapping[str, str | FormFile] = field(repr=False)
     multipart: bool = False
 
 

@@ -32,7 +32,8 @@ class KyivstarOpenTelecomHook(KyivstarApi, TelecomHook[KyivstarOptions]):
 
     def _probe(self) -> str:
         token = self.fetch_token()
-        return (
-            f"Connected: a token for {token.expires_in:.0f} seconds. The first call will show "
-            f"whether this Client ID is valid on the {self.options.environment} server."
-        )
+        environment = self.options.environment
+        connected = f"Connected: a token for {token.expires_in:.0f} seconds."
+        if environment == "sandbox":  # its calls are counted
+            return f"{connected} The first call will show whether this Client ID is valid on the sandbox."
+        return f"{connected} On the {environment} server: API {self.run(self._check_versions())}."

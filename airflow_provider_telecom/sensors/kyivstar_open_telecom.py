@@ -80,6 +80,33 @@ class KyivstarViberDeliveredSensor(KyivstarSensor):
         self._prepare_start_from_trigger()
 
 
+class KyivstarMultichannelDeliveredSensor(KyivstarSensor):
+    """Wait until a multichannel message is delivered, by any of its channels.
+
+    Returns `{"status", "date", "bearer_type", "reports"}`: `bearer_type` is the channel that has delivered it
+    (sms or viber), and `reports` lists the state on each channel that was tried. Raises TelecomFailedError if
+    it has expired on all channels. As with `KyivstarSmsDeliveredSensor`, the sensor waits until `timeout` for
+    any other message that never arrives: no other final state is known.
+
+    The connection's `api_version` must be v1.
+
+    :param message_id: the vendor's id of the message.
+
+    Source: v1, "/messaging/multichannel/{multiMsgId}"; found in a public client, not in the vendor's
+    document.
+    """
+
+    status_check: ClassVar[str] = f"{_STATUS}.multichannel"
+    check_arguments: ClassVar[Sequence[str]] = ("message_id",)
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id")
+
+    def __init__(self, *, message_id: str, **kwargs: Unpack[SensorArguments]) -> None:
+        super().__init__(**kwargs)
+        self.message_id = message_id
+        check_if_literal(message_id, partial(path_id, "message_id"))
+        self._prepare_start_from_trigger()
+
+
 class KyivstarPromoFinishedSensor(KyivstarSensor):
     """Wait until a promo is COMPLETED; return `{"status"}` and the counts of its statistics.
 

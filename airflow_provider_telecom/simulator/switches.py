@@ -129,7 +129,28 @@ SWITCHES = (
     _kyivstar("id_spelling", "name of an SMS's id", ("msgId", "msgID")),
     _kyivstar("date_form", "RFC 3339 (KY:289) in UTC, or with an offset", ("utc", "offset")),
     _kyivstar("expired", "a message that never arrives becomes `expired`, or stays `accepted`"),
-    _kyivstar("mock_status", "the mock server has a status for any message id (KY:69)"),
+    _kyivstar(
+        "mock_status",
+        "the mock server has a status for any message id (KY:69), as public tests expect, or for its own",
+        ("on", "off"),
+    ),
+    _kyivstar(
+        "v1_resource",
+        "API v1: responses are wrapped in `resource`: those of the checks only, all, or none",
+        ("checks", "all", "none"),
+    ),
+    _kyivstar(
+        "check_period",
+        "API v1: unit of `checkPeriod`, which public clients do not tell",
+        ("hours", "days"),
+    ),
+    _kyivstar(
+        "batch_errors",
+        "API v1: an SMS of a batch that is wrong is refused alone, or with the whole batch",
+        ("item", "whole"),
+    ),
+    _kyivstar("new_state", "API v1: a multichannel or RCS message passes a state that nobody knows"),
+    _kyivstar("tarification_units", "paid calls say what they cost in a header, or do not", ("on", "off")),
     _kyivstar("viber_button_picture", "a Viber button takes a picture (KY:377), as public clients send"),
     _kyivstar(
         "first_page",

@@ -19,7 +19,16 @@ PROMISED = {
     ("kyivstar_open_telecom", "send_sms"): ("msgId",),
     ("kyivstar_open_telecom", "send_viber_transaction"): ("mid",),
     ("kyivstar_open_telecom", "send_viber_promotion"): ("mid",),
-    ("kyivstar_open_telecom", "create_promo"): ("id",),
+    **{
+        ("kyivstar_open_telecom", method): ("id",)
+        for method in ("create_promo", "create_viber_promo", "create_rcs_promo")
+    },
+    ("kyivstar_open_telecom", "send_multichannel"): ("multiMsgId",),
+    ("kyivstar_open_telecom", "send_sms_batch"): ("data", "m0"),  # an object: accepted or refused
+    **{
+        ("kyivstar_open_telecom", method): ("msgId",)
+        for method in ("send_rcs_text", "send_rcs_suggestion", "send_rcs_rich_card")
+    },
     ("ketchup_loyalty", "create_statistics_export"): ("key",),
     **{
         ("novaconnect", method): ("result", "item", "queue_id")

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def server(recorded: list[Recorded]) -> Iterator[Server]:
 def _record(row: Row, simulator: Any, folder: Path) -> Recorded:
     simulator.reset()
     simulator.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 3600)
-    hook = _hook(row.vendor, simulator.connection(row.vendor), {})
+    hook = _hook(row.vendor, simulator.connection(row.vendor), row.extra)
     transport = hook._client().sync_transport._transport
     send, answers = transport.send, {}
 
@@ -93,7 +93,7 @@ def _answer(response: Any) -> Answer:
     return Answer(headers=((b"Content-Type", kind),) if kind else (), body=response.body)
 
 
-def _hook(vendor: str, connection: dict[str, Any], extra: dict[str, Any]) -> Any:
+def _hook(vendor: str, connection: dict[str, Any], extra: Mapping[str, Any]) -> Any:
     from airflow_provider_telecom.vendors.description import import_from
     from tests.conftest import HOOKS
 
@@ -128,7 +128,8 @@ def _run(each: Recorded, url: str, simulator: Any, is_async: bool, deadline: flo
     row = each.row
     connection = simulator.connection(row.vendor)
     connection["host"] = url + urlsplit(connection["host"]).path
-    hook = _hook(row.vendor, connection, {"timeout_read": deadline / 2, "timeout_connect": 30})
+    extra = {**row.extra, "timeout_read": deadline / 2, "timeout_connect": 30}
+    hook = _hook(row.vendor, connection, extra)
     method, client, waits = getattr(hook, row.method), hook._client(), []
     late = [0.0]
     client.account.limits.clock = lambda: time.monotonic() + late[0]

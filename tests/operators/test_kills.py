@@ -6,6 +6,7 @@ of it runs any more. `tests/system/test_kills.py` does the same with SIGKILL und
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -261,6 +262,30 @@ def test_the_other_policies_go_on(telecom_simulator: Any, name: str, policy: str
         counts.add(times)
         assert times or "assumed_sent" in found
     assert counts == ({1, 2} if policy == "resend" else {0, 1})
+
+
+def test_batches_of_sms_reach_everybody_once_if_a_person_asks_the_vendor(
+    telecom_simulator: Any, hook_for: Callable[..., Any]
+) -> None:
+    """After a kill the task goes on by itself, or stops and names the SMS in doubt."""
+    hook_for("kyivstar_open_telecom", api_version="v1")
+    arguments = {"recipients": [A, B, C], "text": "Hi", "chunk_size": 2}
+    sending = Sending(
+        kyivstar.KyivstarSendBulkSmsOperator, "kyivstar_open_telecom", "sms", "msisdn", (A, B, C), arguments
+    )
+    unknown = 0
+    for run in killed_at_each_step(telecom_simulator, sending):
+        _, error, _ = attempt(run, sending.made())
+        happened = sending.happened(telecom_simulator)
+        assert len(set(happened)) == len(happened)
+        if error is not None:
+            assert isinstance(error, OutcomeUnknownError)
+            unknown += 1
+            (settled,) = re.findall("after the first ([0-9]+)", str(error))
+            known = "assume_sent" if len(happened) > int(settled) else "resend"
+            assert attempt(run, sending.made(on_unknown=known))[1] is None
+        assert sending.happened(telecom_simulator) == [A, B, C]
+    assert unknown > 2  # between the intent and the outcome of each batch
 
 
 def test_viber_whose_keys_are_not_known_to_work_is_sent_once(telecom_simulator: Any) -> None:

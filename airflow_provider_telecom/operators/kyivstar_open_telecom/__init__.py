@@ -1,16 +1,21 @@
 """Operators of Kyivstar Open Telecom."""
 
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sms import KyivstarSendBulkSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.create_promo import KyivstarCreatePromoOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.messages import (
     KyivstarSendSmsOperator,
     KyivstarSendViberOperator,
+)
+from airflow_provider_telecom.operators.kyivstar_open_telecom.multichannel import (
+    KyivstarSendMultichannelOperator,
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promos import (
     KyivstarPromoStatisticsOperator,
     KyivstarStartPromoOperator,
     KyivstarSuspendPromoOperator,
 )
+from airflow_provider_telecom.operators.kyivstar_open_telecom.rcs import KyivstarSendRcsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.subscribers import (
     KyivstarCheckDeviceOperator,
     KyivstarCheckLifetimeOperator,
@@ -27,6 +32,9 @@ __all__ = [
     "KyivstarOperator",
     "KyivstarPromoStatisticsOperator",
     "KyivstarScoreOperator",
+    "KyivstarSendBulkSmsOperator",
+    "KyivstarSendMultichannelOperator",
+    "KyivstarSendRcsOperator",
     "KyivstarSendSmsOperator",
     "KyivstarSendViberOperator",
     "KyivstarStartPromoOperator",

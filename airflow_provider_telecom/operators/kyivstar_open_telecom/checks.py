@@ -35,6 +35,7 @@ Evaluation = tuple[bool | None, dict[str, Any]]
 """Whether the risky answer is right, None if that is unknown; and the facts."""
 
 _ANSWERS: dict[bool | None, Answer] = {True: "yes", False: "no", None: "unknown"}
+_FACTS_OF_V1 = ("sim_type_changed", "geo_changed", "imei_changed", "call_forwarding")
 _NAME = r"(?!(?:msisdn)$)[a-z][a-z0-9_]{0,63}"
 
 
@@ -115,7 +116,9 @@ class SimChanged(SubscriberCheck):
 
     def _evaluate(self, hook: KyivstarOpenTelecomHook, msisdn: str | int, *values: Any) -> Evaluation:
         found = hook.verify_sim(msisdn, self.activation_hours)
-        return found.sim_changed, {"sim_changed": found.sim_changed, "is_active": found.is_active}
+        facts = {"sim_changed": found.sim_changed, "is_active": found.is_active}
+        of_v1 = {name: getattr(found, name) for name in _FACTS_OF_V1}
+        return found.sim_changed, facts | {name: fact for name, fact in of_v1.items() if fact is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,8 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments, vi
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Accepted, MultichannelAccepted
+
 
 class MessageXCom(TypedDict, total=False):
     """What the operators of this module return."""
@@ -25,6 +27,12 @@ class MessageXCom(TypedDict, total=False):
     message_id: str
     reserved_segments: int | None
     """Of an SMS."""
+    reserved_units: float
+    """What it costs in the vendor's units, if the vendor says it."""
+    bearer_type: str | None
+    """Of a multichannel message, with `wait_for_completion`: the channel that has delivered it."""
+    reports: list[dict[str, str | None]]
+    """Of a multichannel message, with `wait_for_completion`: what became of it on each channel."""
     status: str
     """With `wait_for_completion`."""
     date: str | None
@@ -33,7 +41,15 @@ class MessageXCom(TypedDict, total=False):
     """With `on_unknown="assume_sent"`, after a try with an unknown outcome: there is no id then."""
 
 
-class _MessageOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperator):
+def accepted_xcom(accepted: Accepted | MultichannelAccepted) -> MessageXCom:
+    """Return the facts of an accepted message."""
+    found: MessageXCom = {"message_id": accepted.message_id}
+    if accepted.reserved_units is not None:
+        found["reserved_units"] = accepted.reserved_units
+    return found
+
+
+class MessageOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperator):
     """Base class of the operators that send one message."""
 
     def _send_and_wait(
@@ -50,8 +66,10 @@ class _MessageOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperat
         return self._wait_if_requested(started, f"{STATUS_MODULE}.{status_check}", {"message_id": message_id})
 
 
-class KyivstarSendSmsOperator(_MessageOperator):
+class KyivstarSendSmsOperator(MessageOperator):
     """Send one SMS and return `{"message_id", "reserved_segments"}`, and its status if it waits.
+
+    If the vendor says what it costs in its units, `reserved_units` is returned too.
 
     The vendor cannot detect a duplicate: `on_unknown` says what to do after a lost response. With
     `wait_for_completion` the task succeeds once the SMS is delivered.
@@ -100,11 +118,13 @@ class KyivstarSendSmsOperator(_MessageOperator):
 
     def _send(self, message: Mapping[str, Any]) -> MessageXCom:
         accepted = self.hook.send_sms(**message)
-        return {"message_id": accepted.message_id, "reserved_segments": accepted.reserved_segments}
+        return {**accepted_xcom(accepted), "reserved_segments": accepted.reserved_segments}
 
 
-class KyivstarSendViberOperator(_MessageOperator):
+class KyivstarSendViberOperator(MessageOperator):
     """Send one Viber message and return `{"message_id"}`, and its status if it waits.
+
+    If the vendor says what it costs in its units, `reserved_units` is returned too.
 
     The vendor cannot detect a duplicate: `on_unknown` says what to do after a lost response. With
     `wait_for_completion` the task succeeds once the message is delivered.
@@ -119,7 +139,7 @@ class KyivstarSendViberOperator(_MessageOperator):
         `{word}` (one or more characters, no blank) or `{text}` (one or more characters, no line break)
         for its variable parts, and no other braces. The whole text must match, with blanks and letter case.
     :param image_url: the picture of a promotion.
-    :param caption: the text on the button of a promotion; it needs a text and `action_url` too.
+    :param caption: the text on the button of a promotion; it needs a text, a picture and `action_url` too.
     :param action_url: the page that the button opens.
     :param sender: the Viber alpha name; by default the connection's `viber_sender`, or else its `sender`.
     :param ttl_seconds: how long the vendor tries to deliver it, 30 to 1209600.
@@ -171,8 +191,8 @@ class KyivstarSendViberOperator(_MessageOperator):
         if self.text is not None:
             self._check_text(message["text"])
         if self.kind == "transaction":
-            return {"message_id": self.hook.send_viber_transaction(**message).message_id}
-        return {"message_id": self.hook.send_viber_promotion(**message).message_id}
+            return accepted_xcom(self.hook.send_viber_transaction(**message))
+        return accepted_xcom(self.hook.send_viber_promotion(**message))
 
     def _check_parts(self) -> None:
         """Check which parts are given together. A template of Airflow counts as given."""

@@ -103,7 +103,9 @@ class KyivstarVerifySimOperator(SubscriberCheckOperator):
     """Was the SIM changed within the last `activation_hours`? `yes` is the risky answer. Billed.
 
     Returns `{"question": "sim_changed", "answer", "sim_changed", "is_active"}`. Whether the SIM is active now
-    does not change the answer.
+    does not change the answer. With a connection to API v1 `is_active` is None, and `sim_type_changed`,
+    `geo_changed`, `imei_changed` and `call_forwarding` are returned too; they do not change the answer
+    either.
 
     :param activation_hours: how many hours to look back, 1 or more.
 

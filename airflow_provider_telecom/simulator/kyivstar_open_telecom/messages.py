@@ -43,7 +43,8 @@ def send_sms(call: Call) -> JsonObject:
     needed = segments(call.body["text"])
     if needed > call.body.get("maxSegments", MAX_SEGMENTS):
         raise wrong("text", f"takes {needed} segments")
-    message = _accept(call, "sms", ["accepted", "delivered"], "sms", segments=needed)
+    message = accept(call, "sms", ["accepted", "delivered"], "sms", segments=needed)
+    call.charge(needed)
     return {"reqId": call.request_id, "msgId": message.id, "reservedSmsSegments": needed}
 
 
@@ -68,57 +69,85 @@ def send_promotion(call: Call) -> JsonObject:
 
 def _viber(call: Call, kind: str, **facts: Any) -> JsonObject:
     check_sender(call.state, call.body["from"])
-    message = _accept(call, "viber", ["accepted", "delivered", "seen"], kind, **facts)
+    message = accept(call, "viber", ["accepted", "delivered", "seen"], kind, **facts)
+    call.charge(1)
     return {"reqId": call.request_id, "mid": message.id}
 
 
-def _accept(call: Call, channel: Channel, stages: Sequence[str], kind: str, **facts: Any) -> Message:
-    state, number = call.state, fields.msisdn(call.body["to"]) or ""
+def accept(
+    call: Call,
+    channel: Channel,
+    stages: Sequence[str],
+    kind: str,
+    bearers: Sequence[str] = (),
+    order: JsonObject | None = None,
+    **facts: Any,
+) -> Message:
+    """Take on a message: the body of the request, or one `order` of a batch."""
+    body = order or call.body
+    state, number = call.state, fields.msisdn(body["to"]) or ""
     now = state.simulator.clock.now()
     if number in state.unreachable:
         stages = [stages[0], "expired"] if state.switches.on("expired") else stages[:1]
     progression = state.simulator.start_progression(f"kyivstar_open_telecom.{channel}", stages)
-    message = Message(
-        state.message_id(call.environment, number), call.environment, progression, "accepted", now
-    )
+    id_ = state.message_id(call.environment, number)
+    message = Message(id_, call.environment, progression, "accepted", now, bearers)
     state.messages[channel][message.id] = message
-    facts |= {"sender": call.body["from"], "text": call.body.get("text")}
+    facts = {"sender": body.get("from"), "text": body.get("text"), **facts}
     call.record(kind, id=message.id, msisdn=number, **facts)
     return message
 
 
 def sms_status(call: Call) -> JsonObject:
     """Return an SMS's status: accepted or delivered."""
-    return _status(call, "sms", "msgId")
+    return status(call, "sms", "msgId")
 
 
 def viber_status(call: Call) -> JsonObject:
     """Return a Viber message's status: accepted, delivered or seen."""
-    return _status(call, "viber", "mid")
+    return status(call, "viber", "mid")
 
 
-def _status(call: Call, channel: Channel, id_field: str) -> JsonObject:
-    message = call.state.messages[channel].get(call.path["message_id"])
-    if message is None or message.environment != call.environment:
-        if call.environment == "mock" and call.state.switches.on("mock_status"):
-            date = rfc3339(call.state, call.state.simulator.clock.now())
-            id_ = call.path["message_id"]
-            return {"reqId": call.request_id, id_field: id_, "status": "delivered", "date": date}
-        raise _no_status()
+def status(call: Call, channel: Channel, id_field: str) -> JsonObject:
+    """Return the status of the message that the path names."""
+    return {"reqId": call.request_id, **status_of(call, channel, call.path["message_id"], id_field)}
+
+
+def status_of(call: Call, channel: Channel, id_: str, id_field: str) -> JsonObject:
+    """Return the status of one message. Raises RefusedError if there is none."""
+    message = find(call, channel, id_)
+    now = call.state.simulator.clock.now()
+    if message is None:
+        return {id_field: id_, "status": "delivered", "date": rfc3339(call.state, now)}
     status = message.progression.poll()
     if status != message.status:
-        message.status, message.changed = status, call.state.simulator.clock.now()
+        message.status, message.changed = status, now
     if call.state.switches.on("late_status") and status == "accepted":
         raise _no_status()
-    date = rfc3339(call.state, message.changed)
-    return {"reqId": call.request_id, id_field: message.id, "status": status, "date": date}
+    return {id_field: message.id, "status": status, "date": rfc3339(call.state, message.changed)}
+
+
+def find(call: Call, channel: Channel, id_: str) -> Message | None:
+    """Return a message of this server; None for one that only the mock server has a status for."""
+    message = call.state.messages[channel].get(id_)
+    if message is not None and message.environment == call.environment:
+        return message
+    if call.environment == "mock" and call.state.switches.on("mock_status"):
+        return None
+    raise _no_status()
 
 
 def _no_status() -> RefusedError:
     return RefusedError(404, NO_MESSAGE_STATUS, "The message does not exist or is not delivered yet")
 
 
-def _is_viber_text(value: object) -> bool:
+def with_new_state(state: VendorState, stages: Sequence[str]) -> Sequence[str]:
+    """Return the stages of a message of API v1, with one that nobody knows if the switch says so."""
+    return [*stages[:1], "routing", *stages[1:]] if state.switches.on("new_state") else stages
+
+
+def is_viber_text(value: object) -> bool:
+    """Return whether it is a text that Viber takes."""
     return is_filled_text(value) and len(str(value)) <= MAX_VIBER_TEXT
 
 
@@ -132,7 +161,7 @@ _SMS = {
 _TRANSACTION = {
     "from": Field(is_filled_text),
     "to": Field(fields.is_msisdn),
-    "text": Field(_is_viber_text),
+    "text": Field(is_viber_text),
     "messageTtlSec": Field(between(30, 1_209_600), required=False),
 }
 _EXTENDED = {
@@ -142,7 +171,7 @@ _EXTENDED = {
 }
 _PROMOTION = {
     **_TRANSACTION,
-    "text": Field(_is_viber_text, required=False),
+    "text": Field(is_viber_text, required=False),
     "contentExtended": Field(is_object, required=False),
 }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from airflow_provider_telecom.simulator.fields import Field, is_filled_list, is_filled_text, one_of
+from airflow_provider_telecom.simulator.fields import Field, between, is_filled_list, is_filled_text, one_of
 from airflow_provider_telecom.simulator.incoming import JsonObject
-from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import is_alpha_name, msisdn
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.fields import is_alpha_name, is_url, msisdn
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.messages import check_sender, rfc3339
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.promo_list import LIST_QUERY, page
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.requests import Call, Method
@@ -35,17 +35,27 @@ AUTHOR = "sim_author"
 def create(call: Call) -> JsonObject:
     """Create a draft. Its text may contain ${1}, ${2} and so on."""
     check_sender(call.state, call.body["from"])
+    if ("caption" in call.body) != ("action" in call.body):
+        raise wrong("caption", "a button takes both caption and action")
+    promo = _draft(call, call.state.new_id(), call.body["from"], call.body["text"])
+    promo.campaign_type = call.body["campaignType"]
+    call.record(
+        "promo_draft", id=promo.id, sender=promo.sender, text=promo.text, campaign_type=promo.campaign_type
+    )
+    return shown(call.state, promo)
+
+
+def _draft(call: Call, id_: str, sender: str, text: str) -> Promo:
     promo = Promo(
-        call.state.new_id(),
+        id_,
         call.environment,
-        sender=call.body["from"],
-        text=call.body["text"],
-        param_count=len(set(re.findall(r"\$\{([0-9]+)\}", call.body["text"]))),
+        sender=sender,
+        text=text,
+        param_count=len(set(re.findall(r"\$\{([0-9]+)\}", text))),
         start=call.state.simulator.clock.now(),
     )
     call.state.promos[promo.id] = promo
-    call.record("promo_draft", id=promo.id, sender=promo.sender, text=promo.text)
-    return shown(call.state, promo)
+    return promo
 
 
 def list_all(call: Call) -> JsonObject:
@@ -76,6 +86,16 @@ def add_audience(call: Call) -> JsonObject:
     name = f"audience-{call.state.new_id()}"
     call.record("promo_audience", id=promo.id, name=name, count=len(entries))
     return {"reqId": call.request_id, "name": name}
+
+
+def add_image(call: Call) -> JsonObject:
+    """Add a picture to a draft of a Viber or RCS promo. A later one replaces it."""
+    promo = _found(call)
+    if promo.status != "DRAFT" or promo.campaign_type == "SMS":
+        raise RefusedError(422, BAD_PROMO_STATUS, "The promo is not a draft that takes a picture")
+    promo.image = call.file
+    call.record("promo_image", id=promo.id, bytes=len(call.file))
+    return {"reqId": call.request_id, "success": True}
 
 
 def _recipient(entry: object, param_count: int) -> tuple[str, tuple[str, ...]]:
@@ -157,10 +177,20 @@ def statistics(call: Call) -> JsonObject:
 
 
 def _found(call: Call) -> Promo:
-    promo = call.state.promos.get(call.path["promo_id"])
+    id_ = call.path["promo_id"]
+    promo = call.state.promos.get(id_)
+    if promo is None and _is_example(call, id_):
+        promo = _draft(call, id_, AUTHOR, "text")
+        promo.campaign_type, promo.audience = "VIBER", [("380670000200", ())]
     if promo is None or promo.environment != call.environment:
         raise RefusedError(404, NO_PROMO, "Not Found")
     return promo
+
+
+def _is_example(call: Call, id_: str) -> bool:
+    """Whether it is an id that the mock server knows without a draft before it."""
+    is_known = re.fullmatch(r"[0-9]0000000-0000-0000-0000-0000000[0-9]{5}", id_)
+    return call.environment == "mock" and call.state.switches.on("mock_status") and is_known is not None
 
 
 def shown(state: VendorState, promo: Promo) -> JsonObject:
@@ -186,12 +216,27 @@ _ZERO_COUNTS = (
     *("declinedCount", "expiredCount"),
 )
 _DRAFT = {"from": Field(is_alpha_name), "text": Field(is_filled_text), "campaignType": Field(one_of("SMS"))}
+_V1_DRAFT = {
+    **_DRAFT,
+    "campaignType": Field(one_of("SMS", "VIBER", "RCS")),
+    "startDate": Field(is_filled_text, required=False),
+    "action": Field(is_url, required=False),
+    "caption": Field(is_filled_text, required=False),
+    "title": Field(is_filled_text, required=False),
+    "rcsContentType": Field(is_filled_text, required=False),
+    "messageTtlSec": Field(between(30, 2**31 - 1), required=False),
+}
 
-METHODS = (
-    Method("POST", "/promo", create, _DRAFT),
+_COMMON_METHODS = (
     Method("GET", "/promo", list_all, query=LIST_QUERY),
     Method("GET", "/promo/{promo_id}", get),
     Method("POST", "/promo/{promo_id}/audience", add_audience, {"audience": Field(is_filled_list)}),
     Method("PUT", "/promo/{promo_id}/status/{status}", set_status, {}),
     Method("GET", "/promo/{promo_id}/statistics", statistics),
+)
+METHODS = (Method("POST", "/promo", create, _DRAFT), *_COMMON_METHODS)
+V1_METHODS = (
+    Method("POST", "/promo", create, _V1_DRAFT),
+    *_COMMON_METHODS,
+    Method("POST", "/promo/{promo_id}/image", add_image, file="file"),
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
     TOO_MANY_REQUESTS,
@@ -17,7 +18,9 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
 from airflow_provider_telecom.simulator.state import Progression, SimulatorState
 
 Environment = Literal["live", "mock", "sandbox"]
-Channel = Literal["sms", "viber"]
+Version = Literal["v1beta", "v1"]
+Channel = Literal["sms", "viber", "multichannel", "rcs"]
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
 
 TOKEN_SECONDS = 28799
 
@@ -58,6 +61,8 @@ class Message:
     progression: Progression
     status: str
     changed: datetime
+    bearers: Sequence[str] = ()
+    """Of a multichannel message: the channels that are tried, in their order. The last may deliver it."""
 
 
 @dataclass
@@ -74,6 +79,8 @@ class Promo:
     status: str = "DRAFT"
     progression: Progression | None = None
     sent: int = 0
+    campaign_type: str = "SMS"
+    image: bytes = b""
     audience: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
 
@@ -81,8 +88,9 @@ class VendorState:
     """The state of the vendor, and the switches that select its behaviour.
 
     `viber_templates` are regular expressions of agreed transactional texts; `refused_senders` are alpha
-    names that are not approved; messages to `unreachable` numbers are never delivered; `sandbox_left` is how
-    many calls the sandbox still answers.
+    names that are not approved; messages to `unreachable` numbers are never delivered; `without_viber` are
+    numbers that have no Viber; `batch_limit` is how many SMS a batch may have; `sandbox_left` is how many
+    calls the sandbox still answers.
     """
 
     def __init__(self, state: SimulatorState) -> None:
@@ -93,10 +101,12 @@ class VendorState:
         self.viber_templates = [r"Your code is \d+", r"Ваш код: \d+", r"Замовлення \S+ готове"]
         self.refused_senders = {"forbidden"}
         self.unreachable: set[str] = set()
+        self.without_viber: set[str] = set()
+        self.batch_limit = 1_000
         self.score_models = {"7"}
         self.tokens: dict[str, Token] = {}
         self.subscribers: dict[str, Subscriber] = {}
-        self.messages: dict[Channel, dict[str, Message]] = {"sms": {}, "viber": {}}
+        self.messages: dict[Channel, dict[str, Message]] = {channel: {} for channel in CHANNELS}
         self.promos: dict[str, Promo] = {}
         self._mock_ids: dict[str, int] = {}
         self._period_began = state.clock.now()

@@ -19,6 +19,7 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import Subsc
 KYIVSTAR_PREFIXES = ("38067", "38068", "38096", "38097", "38098")
 MAX_DAYS = 120
 MAX_SIMS = 10
+EXAMPLE_IMEI = "123456789012345"
 _MONTHS = (0, 1, 3, 6, 12, 24, 120)
 
 
@@ -32,6 +33,7 @@ def _subscriber(call: Call) -> tuple[str, Subscriber]:
 
 
 def _bill(call: Call, number: str, check: str) -> None:
+    call.charge(1)
     if call.environment != "mock":
         call.record("billed_check", check=check, msisdn=number)
 
@@ -45,10 +47,28 @@ def verify_sim(call: Call) -> JsonObject:
     return {"simChanged": int(changed), "isActive": int(subscriber.active)}
 
 
+def sim_check_antifraud(call: Call) -> JsonObject:
+    """Return what was changed within the period. Numbers that end with 77 forward their calls."""
+    number, subscriber = _subscriber(call)
+    period = int(call.query["checkPeriod"])
+    unit = timedelta(**{call.state.switches["check_period"]: 1})
+    since = call.state.simulator.clock.now() - period * unit
+    changed = any(change >= since for change in subscriber.sim_changes)
+    _bill(call, number, "sim-check-antifraud")
+    return {
+        "simChanged": changed,
+        "simTypeChanged": False,
+        "geoChanged": False,
+        "imeiChanged": changed and subscriber.imei_count > 1,
+        "callForwarding": number.endswith("77"),
+    }
+
+
 def check_sim_count(call: Call) -> JsonObject:
     """Return how many SIMs the subscriber had within the days: 1 to 10, where 10 may be more."""
     number, subscriber = _subscriber(call)
-    since = call.state.simulator.clock.now() - timedelta(days=call.body["daysCount"])
+    days = int({**call.query, **call.body}["daysCount"])
+    since = call.state.simulator.clock.now() - timedelta(days=days)
     count = 1 + sum(change >= since for change in subscriber.sim_changes)
     _bill(call, number, "check-sim-count")
     return {"simCount": min(MAX_SIMS, count)}
@@ -56,13 +76,14 @@ def check_sim_count(call: Call) -> JsonObject:
 
 def device_check(call: Call) -> JsonObject:
     """Return whether the IMEI is the subscriber's, or how many devices there were within the days."""
+    imei = call.query.get("imei" if call.version == "v1" else "IMEI")
     if len(call.query) != 1:
         raise wrong("IMEI, daysPeriod", "exactly one is expected")
     number, subscriber = _subscriber(call)
     _bill(call, number, "device-check")
     if "daysPeriod" in call.query:
         return {"imeiCount": subscriber.imei_count}
-    matched = call.query["IMEI"] == subscriber.imei
+    matched = imei == subscriber.imei or (call.environment == "mock" and imei == EXAMPLE_IMEI)
     return {"imeiRes": "COMPLETELY_MATCHED" if matched else "NOT_MATCHED"}
 
 
@@ -82,17 +103,20 @@ def lifetime_check(call: Call) -> JsonObject:
 def score(call: Call) -> JsonObject:
     """Return the financial score, or 404 if there is none. Only a score is billed."""
     number, subscriber = _subscriber(call)
-    if call.query.get("modelId", "7") not in call.state.score_models:
-        raise wrong("modelId", "not a model of yours")
+    name = "scoreFormula" if call.version == "v1" else "modelId"
+    if call.query.get(name, "7") not in call.state.score_models:
+        raise wrong(name, "not a model of yours")
     if subscriber.score is None:
         raise RefusedError(404, NO_SCORE, "Скор бал недоступний")
     _bill(call, number, "score")
-    return {"score": subscriber.score + (0.5 if call.state.switches.on("score_fraction") else 0)}
+    shown = subscriber.score + (0.5 if call.state.switches.on("score_fraction") else 0)
+    return {"scoreBal" if call.version == "v1" else "score": shown}
 
 
 _PATH = "/subscribers/{phone_number}"
 _IMEI_OR_PERIOD = {"IMEI": Field(is_imei, False), "daysPeriod": Field(digits_between(1, MAX_DAYS), False)}
-_MODEL = {"modelId": Field(digits_between(0, 999_999_999), False)}
+_is_model = digits_between(0, 999_999_999)
+_MODEL = {"modelId": Field(_is_model, False)}
 
 METHODS = (
     Method("POST", f"{_PATH}/verify-sim", verify_sim, {"activationHours": Field(between(1, 1_000_000))}),
@@ -100,4 +124,24 @@ METHODS = (
     Method("GET", f"{_PATH}/device-check", device_check, query=_IMEI_OR_PERIOD),
     Method("POST", f"{_PATH}/lifetime-check", lifetime_check, {}),
     Method("GET", f"{_PATH}/score", score, query=_MODEL),
+)
+
+V1_METHODS = (
+    Method(
+        "GET",
+        f"{_PATH}/sim-check-antifraud",
+        sim_check_antifraud,
+        query={"checkPeriod": Field(digits_between(1, 1_000_000))},
+    ),
+    Method(
+        "GET", f"{_PATH}/sim-count", check_sim_count, query={"daysCount": Field(digits_between(1, MAX_DAYS))}
+    ),
+    Method(
+        "GET",
+        f"{_PATH}/device-check",
+        device_check,
+        query={"imei": _IMEI_OR_PERIOD["IMEI"], "daysPeriod": _IMEI_OR_PERIOD["daysPeriod"]},
+    ),
+    Method("GET", f"{_PATH}/lifetime", lifetime_check),
+    Method("GET", f"{_PATH}/scoring", score, query={"scoreFormula": Field(_is_model, False)}),
 )

@@ -13,8 +13,10 @@ from airflow_provider_telecom.simulator.kyivstar_open_telecom.responses import (
 )
 from airflow_provider_telecom.simulator.switches import Switches
 
-_STATUS_FIELDS = frozenset({"status", "nextAvailableStatuses", "imeiRes", "timeUnit"})
-_FLAGS = frozenset({"simChanged", "isActive"})
+_STATUS_FIELDS = frozenset({"status", "nextAvailableStatuses", "imeiRes", "timeUnit", "bearerType", "state"})
+_FLAGS = frozenset({
+    *("simChanged", "isActive", "simTypeChanged", "geoChanged", "imeiChanged", "callForwarding")
+})
 _KEPT = frozenset({*_STATUS_FIELDS, *_FLAGS, "access_token", "text", "textToSend"})
 _TEXT_CODES = 1_000_000
 """Added to codes that are texts, except 1040, as in public clients: 1001003."""
@@ -27,7 +29,7 @@ def with_variants(answer: JsonObject, switches: Switches) -> JsonObject:
     if switches["status_case"] == "swapped":
         answer = _changed(answer, _STATUS_FIELDS, lambda text: text.swapcase())
     if switches["flags"] != "number":
-        answer = _changed(answer, _FLAGS, bool if switches["flags"] == "boolean" else str)
+        answer = _changed(answer, _FLAGS, bool if switches["flags"] == "boolean" else _flag_text)
     if switches["numbers"] == "text":
         answer = _as_texts(answer)
     if switches["id_spelling"] == "msgID" and "msgId" in answer:
@@ -48,6 +50,10 @@ def refusal(error: RefusedError, request_id: str, switches: Switches) -> tuple[i
     if switches["error_code"] == "text":
         shown = str(code if code == NO_MESSAGE_STATUS else _TEXT_CODES + code)
     return status, {"reqId": request_id, "errorCode": shown, "errorMsg": error.text}
+
+
+def _flag_text(flag: bool) -> str:
+    return str(int(flag))
 
 
 def _changed(value: Any, names: frozenset[str], change: Change) -> Any:

@@ -22,6 +22,16 @@ VENDOR = Vendor(
             },
             "live",
         ),
+        "api_version": choice(
+            "API version",
+            "The Test button says which versions answer.",
+            {
+                "v1beta": "what the vendor's document describes",
+                "v1": "newer, known from public clients; multichannel messages, batches of SMS, RCS",
+            },
+            "v1beta",
+            rare=True,
+        ),
         "rest_path": FormField(
             "REST path",
             "For a gateway with other paths: the path before each call except the token's, such as "

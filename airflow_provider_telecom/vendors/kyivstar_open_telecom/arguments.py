@@ -11,8 +11,13 @@ MAX_SEGMENTS = 6
 MAX_CHUNK_SIZE = 20_000
 """Recipients of a promo in one request."""
 MAX_PERIOD_DAYS = 120
+MAX_BATCH_SIZE = 1_000
+"""SMS in one request of API v1. This limit is ours: the vendor's is not known."""
 _MAX_SMS_TTL = 86_400
 _VIBER_TTL = (30, 1_209_600)
+_EXAMPLE_IMEI = "123456789012345"
+"""The IMEI in the vendor's examples, which the mock server knows. Its check digit is wrong."""
+_MAX_IMAGE_BYTES = 5 * 1024 * 1024
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
@@ -32,23 +37,23 @@ def segments_allowed(max_segments: int | None) -> int:
     return MAX_SEGMENTS if max_segments is None else in_range("max_segments", max_segments, 1, MAX_SEGMENTS)
 
 
-def sms_text(text: str, max_segments: int | None) -> str:
+def sms_text(text: str, max_segments: int | None, field: str = "text") -> str:
     """Return a text that has no more segments than allowed."""
     allowed = segments_allowed(max_segments)
-    needed = sms_segments(non_blank("text", text))
+    needed = sms_segments(non_blank(field, text))
     if needed > allowed:
-        raise TelecomInputError("text", f"takes {needed} SMS; at most {allowed} are allowed")
+        raise TelecomInputError(field, f"takes {needed} SMS; at most {allowed} are allowed")
     return text
 
 
-def sms_ttl(ttl_seconds: int | None) -> int | None:
+def sms_ttl(ttl_seconds: int | None, field: str = "ttl_seconds") -> int | None:
     """Return how long the vendor tries to deliver an SMS; None leaves it to the vendor."""
-    return None if ttl_seconds is None else in_range("ttl_seconds", ttl_seconds, 0, _MAX_SMS_TTL)
+    return None if ttl_seconds is None else in_range(field, ttl_seconds, 0, _MAX_SMS_TTL)
 
 
-def viber_ttl(ttl_seconds: int | None) -> int | None:
+def viber_ttl(ttl_seconds: int | None, field: str = "ttl_seconds") -> int | None:
     """Return how long the vendor tries to deliver a Viber message; None leaves it to the vendor."""
-    return None if ttl_seconds is None else in_range("ttl_seconds", ttl_seconds, *_VIBER_TTL)
+    return None if ttl_seconds is None else in_range(field, ttl_seconds, *_VIBER_TTL)
 
 
 def check_promotion_parts(
@@ -61,11 +66,25 @@ def check_promotion_parts(
         raise TelecomInputError("caption", "a button takes both caption and action_url")
     if caption is not None and text is None:
         raise TelecomInputError("text", "must be given with a button")
+    if caption is not None and image_url is None:
+        raise TelecomInputError("image_url", "must be given with a button: the vendor takes none without it")
 
 
 def http_url(field: str, url: str) -> str:
     """Return the address of a picture, or of the page that a button opens."""
     return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")
+
+
+def image_format(image: bytes) -> tuple[str, str]:
+    """Return a file name and the content type of a picture: PNG or JPEG."""
+    if not isinstance(image, bytes):
+        raise TelecomInputError("image", f"must be bytes, not {type(image).__name__}")
+    if len(image) > _MAX_IMAGE_BYTES:
+        raise TelecomInputError("image", f"has {len(image)} bytes; at most {_MAX_IMAGE_BYTES} are allowed")
+    for beginning, kind in ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg")):
+        if image.startswith(beginning):
+            return f"image.{kind}", f"image/{kind}"
+    raise TelecomInputError("image", "must be a PNG or a JPEG")
 
 
 def score_model(model_id: str) -> str:
@@ -89,9 +108,17 @@ def check_imei_or_period(imei: object | None, days_period: object | None) -> Non
         raise TelecomInputError("imei", "give either imei or days_period, and not both")
 
 
-def imei_digits(imei: str | int) -> str:
-    """Return an IMEI of 14 to 16 digits. The last of 15 must be the correct check digit (Luhn)."""
+def imei_digits(imei: str | int, example_allowed: bool = True) -> str:
+    """Return an IMEI of 14 to 16 digits. The last of 15 must be the correct check digit (Luhn).
+
+    The vendor's example 123456789012345 has a wrong one. It is for the mock server, so it is allowed until
+    the server is known.
+    """
     digits = matching("imei", str(imei).strip(), r"[0-9]{14,16}", "must have 14 to 16 digits")
+    if digits == _EXAMPLE_IMEI:
+        if not example_allowed:
+            raise TelecomInputError("imei", "is the vendor's example, which only the mock server knows")
+        return digits
     if len(digits) == 15 and _luhn_sum(digits) % 10:
         raise TelecomInputError("imei", "has a wrong check digit")
     return digits

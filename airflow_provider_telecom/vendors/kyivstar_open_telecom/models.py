@@ -9,9 +9,11 @@ number: treat ids as personal data.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -76,6 +78,21 @@ class ResponseModel(BaseModel):
         return {name: content for name, content in value.items() if content is not None}
 
 
+RESERVED_UNITS_HEADER = "x-reserved-tarification-units"
+
+
+class PaidModel(ResponseModel):
+    """Base of the responses to paid calls.
+
+    `reserved_units` is what the call costs, in the vendor's units of tariffs (a header that is found in a
+    public client), or None if the vendor does not say it.
+    """
+
+    reserved_units: Number | None = Field(
+        None, validation_alias=AliasChoices(RESERVED_UNITS_HEADER, "reserved_units")
+    )
+
+
 class State(StrEnum):
     """A known status of the vendor, in any letter case. All other statuses are UNKNOWN."""
 
@@ -109,14 +126,22 @@ class PromoState(State):
     """An unknown status. It never counts as final."""
 
 
-class SimCheck(ResponseModel):
-    """Whether the SIM was changed within the requested hours, and whether it is active now."""
+class SimCheck(PaidModel):
+    """Whether the SIM was changed within the requested hours, and whether it is active now.
+
+    API v1 does not say whether the SIM is active: `is_active` is None. It says instead what else has changed,
+    and whether calls are forwarded; v1beta does not.
+    """
 
     sim_changed: bool
-    is_active: bool
+    is_active: bool | None = None
+    sim_type_changed: bool | None = None
+    geo_changed: bool | None = None
+    imei_changed: bool | None = None
+    call_forwarding: bool | None = None
 
 
-class SimCount(ResponseModel):
+class SimCount(PaidModel):
     """How many SIMs a number had within the requested days; 10 means 10 or more."""
 
     sim_count: Count
@@ -127,7 +152,7 @@ class SimCount(ResponseModel):
         return self.sim_count >= 10
 
 
-class DeviceCheck(ResponseModel):
+class DeviceCheck(PaidModel):
     """`imei_result` (such as COMPLETELY_MATCHED) for an IMEI, or `imei_count` for a period in days."""
 
     imei_result: Text | None = Field(None, validation_alias=AliasChoices("imeiRes", "imei_result"))
@@ -156,19 +181,19 @@ class Lifetime(ResponseModel):
     time_unit: Text
 
 
-class LifetimeCheck(ResponseModel):
+class LifetimeCheck(PaidModel):
     """The response to the lifetime check."""
 
     lifetime_duration: Lifetime
 
 
-class Score(ResponseModel):
+class Score(PaidModel):
     """A subscriber's financial score."""
 
     score: Number = Field(validation_alias=AliasChoices("score", "scoreBal"))
 
 
-class Accepted(ResponseModel):
+class Accepted(PaidModel):
     """An accepted message. `reserved_segments` is how many SMS the vendor has reserved for it, if known."""
 
     message_id: MessageId = Field(validation_alias=AliasChoices("msgId", "msgID", "mid", "message_id"))
@@ -177,10 +202,58 @@ class Accepted(ResponseModel):
     )
 
 
+class BatchAccepted(PaidModel):
+    """The response to a batch of SMS: what became of each, by our name of it in this request."""
+
+    data: dict[str, Any]
+
+
+class BatchItem(ResponseModel):
+    """What became of one SMS of a batch: the vendor has accepted or refused it, or does not say it."""
+
+    message_id: MessageId | None = Field(
+        None, validation_alias=AliasChoices("msgId", "msgID", "mid", "message_id")
+    )
+    reserved_segments: Count | None = Field(
+        None, validation_alias=AliasChoices("reservedSmsSegments", "reserved_segments")
+    )
+    code: str | None = Field(None, validation_alias=AliasChoices("errorCode", "code"))
+    reason: str | None = Field(None, validation_alias=AliasChoices("errorMsg", "reason"))
+    """The vendor's text about a refusal. It may repeat the number."""
+
+    @property
+    def state(self) -> Literal["accepted", "refused", "unknown"]:
+        """`unknown` if there is neither an id nor a code, or both: it may or may not have been accepted."""
+        if (self.message_id is None) == (self.code is None):
+            return "unknown"
+        return "accepted" if self.code is None else "refused"
+
+
+UNKNOWN_ITEM = BatchItem.model_validate({})
+"""An SMS of a batch that the response says nothing about."""
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The result of a batch: one item for each SMS, in their order."""
+
+    items: Sequence[BatchItem]
+    request_id: str | None = None
+    reserved_units: int | float | None = None
+
+
+class MultichannelAccepted(PaidModel):
+    """An accepted multichannel message."""
+
+    message_id: MessageId = Field(validation_alias=AliasChoices("multiMsgId", "message_id"))
+
+
 class MessageStatus(ResponseModel):
     """A message's status, and the time of its last change: `date` is the vendor's text, `moment` the time."""
 
-    message_id: Text = Field(validation_alias=AliasChoices("msgId", "msgID", "mid", "message_id"))
+    message_id: Text = Field(
+        validation_alias=AliasChoices("msgId", "msgID", "mid", "multiMsgId", "message_id")
+    )
     status: Text
     date: str | None = None
 
@@ -201,6 +274,32 @@ class MessageStatus(ResponseModel):
             return _TIMESTAMP.validate_python(self.date)
         except ValidationError:
             return None
+
+
+class BearerReport(ResponseModel):
+    """What became of a multichannel message on one channel (`bearer_type`, such as sms or viber)."""
+
+    bearer_type: Text
+    state: Text
+    date: str | None = None
+    message_id: str | None = Field(None, validation_alias=AliasChoices("mid", "message_id"))
+
+
+class MultichannelStatus(MessageStatus):
+    """The status of a multichannel message.
+
+    `bearer_type` is the channel that the status is about: the one that has delivered it. `reports` has one
+    entry for each channel that was tried.
+    """
+
+    bearer_type: str | None = None
+    reports: list[BearerReport] = Field(default_factory=list)
+
+
+class ImageAdded(ResponseModel):
+    """The response to a picture for a promo."""
+
+    success: bool
 
 
 class MessageContent(ResponseModel):

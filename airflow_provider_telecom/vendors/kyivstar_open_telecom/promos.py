@@ -1,4 +1,7 @@
-"""Promos: SMS campaigns to a list of the customer's own. A draft, its audience in chunks, and the start."""
+"""Promos: campaigns to a list of the customer's own, by SMS, and in API v1 also by Viber and RCS.
+
+A draft, its audience in chunks, and the start.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,29 @@ from airflow_provider_telecom.calls.checks import (
     aware_datetime,
     encodable,
     in_range,
+    matching,
     non_blank,
     non_empty,
     one_of,
 )
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.calls.request import Idempotency, Request, Response
+from airflow_provider_telecom.calls.request import Form, FormFile, Idempotency, Request, Response
 from airflow_provider_telecom.calls.responses import to_model, unreadable_response
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
     MAX_CHUNK_SIZE,
     MAX_INT32,
     promo_uuid,
 )
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import (
+    given,
+    optional_text,
+    optional_url,
+)
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     Audience,
+    ImageAdded,
     Promo,
     PromoList,
     PromoState,
@@ -52,9 +63,79 @@ class PromoCalls(KyivstarRequests):
         TelecomRejectedError, and TelecomUnknownError: then an unknown draft may exist; leave it and create
         another one. A duplicate is one more draft, which costs nothing. Source: "/promo", POST.
         """
-        body = {"from": self._sender(sender), "text": non_blank("text", text), "campaignType": "SMS"}
-        request = self._request("POST", "/promo", Idempotency.DRAFT, body=body)
-        return (yield from self._call(request, reader(Promo)))
+        return (yield from self._create_promo("SMS", text, sender, {}))
+
+    @endpoint
+    def create_viber_promo(
+        self,
+        text: str,
+        *,
+        sender: str | None = None,
+        caption: str | None = None,
+        action_url: str | None = None,
+        start_date: str | None = None,
+        ttl_seconds: int | None = None,
+    ) -> Call[Promo]:
+        """Create the draft of a promo by Viber and return it; `add_promo_image` adds its picture.
+
+        A button takes `caption` and `action_url`. `start_date` is the vendor's text, such as
+        2026-01-31T08:00:00; its time zone is not known. `ttl_seconds` (30 to 1209600) is how long the vendor
+        tries to deliver each message. For the rest see `create_promo`.
+
+        Raises TelecomInputError also for a connection without API v1. A duplicate is one more draft, which
+        costs nothing. Source: v1, "/promo", POST; found in a public client.
+        """
+        self.require_v1("promos by Viber")
+        content = _button(caption, action_url) | _start(start_date)
+        content["messageTtlSec"] = arguments.viber_ttl(ttl_seconds)
+        return (yield from self._create_promo("VIBER", text, sender, content))
+
+    @endpoint
+    def create_rcs_promo(
+        self,
+        text: str,
+        *,
+        sender: str | None = None,
+        title: str | None = None,
+        content_type: str | None = None,
+        caption: str | None = None,
+        action_url: str | None = None,
+        start_date: str | None = None,
+        ttl_seconds: int | None = None,
+    ) -> Call[Promo]:
+        """Create the draft of a promo by RCS and return it; `add_promo_image` adds its picture.
+
+        `content_type` is sent as `rcsContentType` as it is: its values are not known in public. For the rest
+        see `create_viber_promo`. A duplicate is one more draft, which costs nothing.
+        Source: v1, "/promo", POST; found in a public client.
+        """
+        self.require_v1("promos by RCS")
+        content = {
+            **_button(caption, action_url),
+            **_start(start_date),
+            "title": optional_text("title", title),
+            "rcsContentType": optional_text("content_type", content_type),
+            "messageTtlSec": arguments.viber_ttl(ttl_seconds),
+        }
+        return (yield from self._create_promo("RCS", text, sender, content))
+
+    @endpoint
+    def add_promo_image(self, promo_id: str, image: bytes) -> Call[ImageAdded]:
+        """Add a picture (PNG or JPEG, at most 5 MB) to the draft of a promo by Viber or RCS.
+
+        Raises TelecomInputError (also for a connection without API v1), TelecomNotFoundError,
+        TelecomRejectedError, and TelecomUnknownError: then it is unknown whether the draft has the picture;
+        leave it and create another one. A duplicate costs nothing.
+        Source: v1, "/promo/{promoUUID}/image"; found in a public client.
+        """
+        self.require_v1("pictures of promos")
+        name, content_type = arguments.image_format(image)
+        file = FormFile(name, image, content_type)
+        ids = {"promo_id": promo_uuid(promo_id)}
+        path = self.options.prefix + "/promo/{promo_id}/image"
+        body = Form({"file": file}, multipart=True)
+        request = Request("POST", path, Idempotency.DRAFT, ids, body=body)
+        return (yield from self._call(request, reader(ImageAdded)))
 
     @endpoint
     def list_promos(
@@ -154,6 +235,19 @@ class PromoCalls(KyivstarRequests):
         """
         request = self._promo_request("GET", "/statistics", Idempotency.READ, promo_id)
         return (yield from self._call(request, reader(PromoStatistics)))
+
+    def _create_promo(
+        self, campaign_type: str, text: str, sender: str | None, content: Mapping[str, object]
+    ) -> Call[Promo]:
+        is_viber = campaign_type == "VIBER"
+        body = {
+            "from": self._viber_sender(sender) if is_viber else self._sender(sender),
+            "text": non_blank("text", text),
+            "campaignType": campaign_type,
+            **given(content),
+        }
+        request = self._request("POST", "/promo", Idempotency.DRAFT, body=body)
+        return self._call(request, reader(Promo))
 
     def _set_status(self, promo_id: str, status: PromoState, *following: PromoState) -> Call[Promo]:
         """Set a status. A response with a status that cannot follow does not prove that it was set."""
@@ -277,6 +371,19 @@ def _list_query(
     if sort_direction is not None:
         query["sortDirection"] = one_of("sort_direction", sort_direction, ("ASC", "DESC"))
     return query
+
+
+def _button(caption: str | None, action_url: str | None) -> dict[str, object]:
+    if (caption is None) != (action_url is None):
+        raise TelecomInputError("caption", "a button takes both caption and action_url")
+    return {"caption": optional_text("caption", caption), "action": optional_url("action_url", action_url)}
+
+
+def _start(start_date: str | None) -> dict[str, object]:
+    if start_date is None:
+        return {}
+    form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+    return {"startDate": matching("start_date", start_date, form, "must be like 2026-01-31T08:00:00")}
 
 
 def _rfc3339(field: str, moment: datetime) -> str:

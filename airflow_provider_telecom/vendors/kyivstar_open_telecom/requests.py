@@ -45,6 +45,19 @@ class KyivstarRequests(Api[KyivstarOptions]):
         request = self._request("GET", path, Idempotency.READ, ids=ids)
         return self._call(request, reader(MessageStatus))
 
+    @property
+    def _is_v1(self) -> bool:
+        return self.options.api_version == "v1"
+
+    def require_v1(self, what: str) -> None:
+        """Raise TelecomInputError unless the connection uses API v1, the only one that has `what`."""
+        if not self._is_v1:
+            raise TelecomInputError(
+                "extra.api_version",
+                f"is {self.options.api_version}, and {what} exist in API v1 only: set it to v1 in the "
+                "connection",
+            )
+
     def _sender(self, sender: str | None) -> str:
         return self._first_sender(sender, self.options.sender)
 

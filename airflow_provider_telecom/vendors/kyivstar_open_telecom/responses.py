@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from airflow_provider_telecom.calls.errors import (
@@ -18,6 +18,14 @@ from airflow_provider_telecom.calls.responses import (
     read_json,
     to_model,
     unreadable_response,
+)
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
+    RESERVED_UNITS_HEADER,
+    UNKNOWN_ITEM,
+    BatchAccepted,
+    BatchItem,
+    BatchResult,
+    MessageStatus,
 )
 
 T = TypeVar("T")
@@ -48,7 +56,8 @@ def error_details(response: Response) -> ErrorDetails:
 def content(response: Response) -> dict[str, Any]:
     """Return the object of a successful response, without its wrapper `resource` if there is one.
 
-    `reqId`, which the vendor's support asks for, comes from the header if the body has none. Errors:
+    `reqId`, which the vendor's support asks for, comes from the header if the body has none. What a paid call
+    costs is the field `x-reserved-tarification-units`, from the header of that name. Errors:
 
     - 404 is TelecomNotFoundError only with the vendor's `errorCode` or `reqId`. Any other 404 comes from a
       gateway or another server and is TelecomRejectedError: it says nothing about the requested object.
@@ -68,12 +77,55 @@ def content(response: Response) -> dict[str, Any]:
     outer = {name: value for name, value in body.items() if name != "resource"}
     for part in (outer, inner):
         _refuse_errors(part, {**outer, **inner}, response)
-    return {"reqId": response.headers.get("x-request-id"), **outer, **inner}
+    headers: dict[str, Any] = {"reqId": response.headers.get("x-request-id")}
+    if (units := _units(response.headers.get(RESERVED_UNITS_HEADER, ""))) is not None:
+        headers[RESERVED_UNITS_HEADER] = units
+    return {**headers, **outer, **inner}
 
 
 def reader(model: type[T]) -> Callable[[Response], T]:
     """Return a function that reads a response as a `model`."""
     return lambda response: to_model(model, content(response), response.body)
+
+
+def read_batch(response: Response, names: Sequence[str]) -> BatchResult:
+    """Return what became of the SMS of a batch, by the names that they have in the request.
+
+    A response that settles none of them is TelecomAnswerError: the outcome of the whole batch is unknown.
+    """
+    found = to_model(BatchAccepted, content(response), response.body)
+    items = [_batch_item(found.data.get(name)) for name in names]
+    if all(item.state == "unknown" for item in items):
+        raise unreadable_response("no SMS of the batch is in the response", response.body, response.status)
+    return BatchResult(items, found.request_id, found.reserved_units)
+
+
+def read_batch_status(response: Response, ids: Sequence[str]) -> dict[str, MessageStatus | None]:
+    """Return the statuses in a response, and None for each id that it gives none for."""
+    found = to_model(BatchAccepted, content(response), response.body)
+    return {id_: _batch_status(found.data.get(id_), id_) for id_ in ids}
+
+
+def _batch_item(item: object) -> BatchItem:
+    """Return an item of a response. An item that cannot be read, or contradicts itself, is unknown."""
+    if not isinstance(item, dict):
+        return UNKNOWN_ITEM
+    code = _code(item.get("errorCode"))
+    try:
+        read = to_model(BatchItem, {**item, "errorCode": code})
+    except TelecomAnswerError:
+        return UNKNOWN_ITEM
+    return UNKNOWN_ITEM if code is None and _mentions_an_error(item) else read
+
+
+def _batch_status(item: object, id_: str) -> MessageStatus | None:
+    if not isinstance(item, dict) or _mentions_an_error(item) or _code(item.get("errorCode")) is not None:
+        return None
+    try:
+        status = to_model(MessageStatus, {"msgId": id_, **item})
+    except TelecomAnswerError:
+        return None
+    return status if status.message_id == id_ else None
 
 
 def _refuse(response: Response) -> None:
@@ -142,6 +194,14 @@ def _code(value: object) -> str | None:
     if code in _NO_ERROR:
         return None
     return code if _CODE.fullmatch(code) else "unreadable"
+
+
+def _units(header: str) -> int | float | None:
+    """Return the number in a header, or None for anything else."""
+    found = re.fullmatch(r"([0-9]{1,9})(\.[0-9]{1,6})?", header.strip())
+    if found is None:
+        return None
+    return float(found[0]) if found[2] else int(found[0])
 
 
 def _text(value: object) -> str:

@@ -18,7 +18,9 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     PromoState,
     PromoStatistics,
 )
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.multichannel import MultichannelCalls
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.promos import PromoCalls
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.rcs import RcsCalls
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.sms import SmsCalls
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.viber import ViberCalls
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
@@ -39,6 +41,33 @@ def viber(api: ViberCalls, message_id: str, until: str = "delivered") -> Call[Po
     return (yield from _message(call_of(api.get_viber, message_id), until))
 
 
+def rcs(api: RcsCalls, message_id: str) -> Call[PollResult]:
+    """Check whether an RCS message is delivered. It has failed if it has expired."""
+    return (yield from _message(call_of(api.get_rcs, message_id), "delivered"))
+
+
+def multichannel(api: MultichannelCalls, message_id: str) -> Call[PollResult]:
+    """Check whether a multichannel message is delivered, by any channel. It has failed if it has expired.
+
+    A channel that has expired does not end the check: the vendor goes on to the next one.
+    """
+    try:
+        found = yield from call_of(api.get_multichannel, message_id)
+    except TelecomNotFoundError:
+        return PollResult(Stage.WAITING, {"status": None, "date": None})
+    reports = [
+        {"bearer_type": report.bearer_type, "state": report.state, "date": report.date}
+        for report in found.reports
+    ]
+    facts = {
+        "status": found.status,
+        "date": found.date,
+        "bearer_type": found.bearer_type,
+        "reports": reports,
+    }
+    return PollResult(_stage(found, found.is_delivered), facts)
+
+
 def _message(call: Call[MessageStatus], until: str) -> Call[PollResult]:
     """Check a message. Code 1040 means that it is on its way or unknown: these cannot be distinguished."""
     try:
@@ -46,10 +75,13 @@ def _message(call: Call[MessageStatus], until: str) -> Call[PollResult]:
     except TelecomNotFoundError:
         return PollResult(Stage.WAITING, {"status": None, "date": None})
     is_done = status.state is MessageState.SEEN if until == "seen" else status.is_delivered
-    stage = Stage.SUCCEEDED if is_done else Stage.WAITING
+    return PollResult(_stage(status, is_done), {"status": status.status, "date": status.date})
+
+
+def _stage(status: MessageStatus, is_done: bool) -> Stage:
     if status.state is MessageState.EXPIRED:
-        stage = Stage.FAILED
-    return PollResult(stage, {"status": status.status, "date": status.date})
+        return Stage.FAILED
+    return Stage.SUCCEEDED if is_done else Stage.WAITING
 
 
 def promo(

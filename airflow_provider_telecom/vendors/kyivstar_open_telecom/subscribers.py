@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomNotFoundError
 from airflow_provider_telecom.calls.request import Idempotency, Request, Response
+from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments, models
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.requests import KyivstarRequests
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import reader
@@ -14,6 +15,9 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import rea
 
 class SubscriberCalls(KyivstarRequests):
     """Has the SIM been changed? Is this the subscriber's device? How is their financial score?
+
+    With the connection's `api_version` v1 the checks use the paths and responses of API v1, which are known
+    from a public client only.
 
     Each check raises TelecomNotFoundError if the vendor says that the number is not a Kyivstar subscriber's,
     and TelecomRejectedError for a 404 in any other form. Without a clear response the request is repeated
@@ -27,22 +31,31 @@ class SubscriberCalls(KyivstarRequests):
     def verify_sim(self, msisdn: str | int, activation_hours: int) -> Call[models.SimCheck]:
         """Return whether the SIM was changed within the last `activation_hours`, and whether it is active.
 
+        API v1 does not say whether it is active, but what else has changed. It is assumed that its period is
+        in hours as well; if it were in days, a longer period would be checked.
+
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
-        Source: "/subscribers/{phoneNumber}/verify-sim".
+        Source: "/subscribers/{phoneNumber}/verify-sim"; v1: GET .../sim-check-antifraud.
         """
-        body = {"activationHours": arguments.hours_back(activation_hours)}
-        request = self._check(msisdn, "POST", "verify-sim", body=body)
-        return (yield from self._call(request, reader(models.SimCheck)))
+        hours = arguments.hours_back(activation_hours)
+        if self._is_v1:
+            request = self._check(msisdn, "GET", "sim-check-antifraud", query={"checkPeriod": hours})
+            return (yield from self._call(request, reader(models.SimCheck)))
+        request = self._check(msisdn, "POST", "verify-sim", body={"activationHours": hours})
+        return (yield from self._call(request, _sim_check))
 
     @endpoint
     def check_sim_count(self, msisdn: str | int, days: int) -> Call[models.SimCount]:
         """Return how many SIMs the number had within the last `days` (1 to 120); 10 means 10 or more.
 
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
-        Source: "/subscribers/{phoneNumber}/check-sim-count".
+        Source: "/subscribers/{phoneNumber}/check-sim-count"; v1: GET .../sim-count.
         """
-        body = {"daysCount": arguments.days_back("days", days)}
-        request = self._check(msisdn, "POST", "check-sim-count", body=body)
+        period = {"daysCount": arguments.days_back("days", days)}
+        if self._is_v1:
+            request = self._check(msisdn, "GET", "sim-count", query=period)
+        else:
+            request = self._check(msisdn, "POST", "check-sim-count", body=period)
         return (yield from self._call(request, reader(models.SimCount)))
 
     @endpoint
@@ -55,7 +68,7 @@ class SubscriberCalls(KyivstarRequests):
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
         Source: "/subscribers/{phoneNumber}/device-check".
         """
-        request = self._check(msisdn, "GET", "device-check", query=_device_query(imei, days_period))
+        request = self._check(msisdn, "GET", "device-check", query=self._device_query(imei, days_period))
         return (yield from self._call(request, reader(models.DeviceCheck)))
 
     @endpoint
@@ -68,9 +81,12 @@ class SubscriberCalls(KyivstarRequests):
         whether "30 days" limits the response at all, is not documented. A bound that is missing is None.
 
         Raises TelecomInputError, TelecomNotFoundError (not a Kyivstar subscriber). A billed read.
-        Source: "/subscribers/{phoneNumber}/lifetime-check".
+        Source: "/subscribers/{phoneNumber}/lifetime-check"; v1: GET .../lifetime.
         """
-        request = self._check(msisdn, "POST", "lifetime-check", body={})
+        if self._is_v1:
+            request = self._check(msisdn, "GET", "lifetime")
+        else:
+            request = self._check(msisdn, "POST", "lifetime-check", body={})
         return (yield from self._call(request, reader(models.LifetimeCheck)))
 
     @endpoint
@@ -79,10 +95,11 @@ class SubscriberCalls(KyivstarRequests):
 
         Model 7 is the vendor's general model; others are made to order. None leaves the choice to the vendor.
         Raises TelecomInputError, TelecomRejectedError (422: not a model of yours). A billed read.
-        Source: "/subscribers/{phoneNumber}/score".
+        Source: "/subscribers/{phoneNumber}/score"; v1: GET .../scoring.
         """
-        query = {} if model_id is None else {"modelId": arguments.score_model(model_id)}
-        request = self._check(msisdn, "GET", "score", query=query)
+        name, parameter = ("scoring", "scoreFormula") if self._is_v1 else ("score", "modelId")
+        query = {} if model_id is None else {parameter: arguments.score_model(model_id)}
+        request = self._check(msisdn, "GET", name, query=query)
         return (yield from self._call(request, _score))
 
     def _check(
@@ -99,6 +116,22 @@ class SubscriberCalls(KyivstarRequests):
         idempotency = Idempotency.BILLED_READ if self.repeats_lost_checks else Idempotency.NONE
         return self._request(method, path, idempotency, ids=ids, query=query, body=body)
 
+    def _device_query(self, imei: str | int | None, days_period: int | None) -> dict[str, str | int]:
+        arguments.check_imei_or_period(imei, days_period)
+        if imei is not None:
+            is_mock = self.options.environment == "mock"
+            name = "imei" if self._is_v1 else "IMEI"
+            return {name: arguments.imei_digits(imei, example_allowed=is_mock)}
+        return {"daysPeriod": arguments.days_back("days_period", days_period or 0)}
+
+
+def _sim_check(response: Response) -> models.SimCheck:
+    """Return the result of v1beta, which must say whether the SIM is active."""
+    found = reader(models.SimCheck)(response)
+    if found.is_active is None:
+        raise unreadable_response("unexpected answer, see isActive", response.body, response.status)
+    return found
+
 
 def _score(response: Response) -> int | float | None:
     """Return the score. The vendor's 404 means that there is no score, or no such subscriber."""
@@ -106,10 +139,3 @@ def _score(response: Response) -> int | float | None:
         return reader(models.Score)(response).score
     except TelecomNotFoundError:
         return None
-
-
-def _device_query(imei: str | int | None, days_period: int | None) -> dict[str, str | int]:
-    arguments.check_imei_or_period(imei, days_period)
-    if imei is not None:
-        return {"IMEI": arguments.imei_digits(imei)}
-    return {"daysPeriod": arguments.days_back("days_period", days_period or 0)}

@@ -89,7 +89,11 @@ def test_an_sms_takes_all_arguments(telecom_simulator: Any) -> None:
             {"kind": "promotion", "text": None, "image_url": PICTURE, "caption": "Go", "action_url": SHOP},
         ),
         ("image_url", {"kind": "promotion", "image_url": "ftp://example.com/cat.png"}),
-        ("action_url", {"kind": "promotion", "caption": "Go", "action_url": "shop"}),
+        ("image_url", {"kind": "promotion", "caption": "Go", "action_url": SHOP}),
+        (
+            "action_url",
+            {"kind": "promotion", "image_url": PICTURE, "caption": "Go", "action_url": "shop"},
+        ),
         ("sender", {"sender": " "}),
     ],
 )
@@ -110,7 +114,7 @@ def test_a_text_that_fits_its_template_is_charged_as_a_transaction(telecom_simul
     operator = viber(text="Your code is {{ params.code }}", template=TEMPLATE, ttl_seconds=30)
     found = Run().execute(operator, params={"code": 1234})
     (message,) = sent(telecom_simulator, "viber_transaction")
-    assert found == {"message_id": message["id"]}
+    assert found == {"message_id": message["id"], "reserved_units": 1}
     assert message["charged"] == "transaction"
 
 

@@ -136,11 +136,12 @@ def test_a_message_that_expires(vendor: Vendor) -> None:
 
 
 def test_the_mock_server_may_know_any_message(vendor: Vendor) -> None:
-    vendor.vendor_state.switches.turn_on("mock_status")
     assert vendor.get("/sms/any").status_code == 404
     vendor.on_mock()
     assert vendor.get("/sms/any").json()["status"] == "delivered"
     assert vendor.get("/viber/status/any").json()["mid"] == "any"
+    vendor.vendor_state.switches.set("mock_status", "off")
+    assert vendor.get("/sms/any").status_code == 404
 
 
 def test_a_button_may_need_a_picture(vendor: Vendor) -> None:

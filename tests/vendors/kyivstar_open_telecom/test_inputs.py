@@ -57,8 +57,19 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("send_viber_promotion", (NUMBER,), {"image_url": "https://a.example/1 2.png"}, "image_url"),
     ("send_viber_promotion", (NUMBER, "hi"), {"caption": "Buy"}, "caption"),
     ("send_viber_promotion", (NUMBER, "hi"), {"action_url": PICTURE}, "caption"),
-    ("send_viber_promotion", (NUMBER, "hi"), {"caption": "", "action_url": PICTURE}, "caption"),
-    ("send_viber_promotion", (NUMBER, "hi"), {"caption": "Buy", "action_url": "a"}, "action_url"),
+    ("send_viber_promotion", (NUMBER, "hi"), {"caption": "Buy", "action_url": PICTURE}, "image_url"),
+    (
+        "send_viber_promotion",
+        (NUMBER, "hi"),
+        {"image_url": PICTURE, "caption": "", "action_url": PICTURE},
+        "caption",
+    ),
+    (
+        "send_viber_promotion",
+        (NUMBER, "hi"),
+        {"image_url": PICTURE, "caption": "Buy", "action_url": "a"},
+        "action_url",
+    ),
     (
         "send_viber_promotion",
         (NUMBER,),

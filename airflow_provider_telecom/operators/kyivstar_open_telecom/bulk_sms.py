@@ -1,0 +1,148 @@
+"""The operator that sends SMS to any number of recipients by Kyivstar Open Telecom, API v1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+
+from airflow_provider_telecom.calls.checks import in_range, non_blank
+from airflow_provider_telecom.calls.errors import TelecomRejectedError
+from airflow_provider_telecom.journal.checkpoint import Checkpoint
+from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.operators.campaigns.operator import (
+    CampaignArguments,
+    CampaignOperator,
+    object_path,
+)
+from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import (
+    BulkSender,
+    Counts,
+    Messages,
+)
+from airflow_provider_telecom.tasks.arguments import NonIdempotentArguments
+from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
+from airflow_provider_telecom.tasks.literals import check_if_literal
+from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.operators.campaigns.recipients import Audience
+
+
+class BulkSmsArguments(CampaignArguments, NonIdempotentArguments):
+    """The parameters of the bases of `KyivstarSendBulkSmsOperator`."""
+
+
+class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempotentOperator):
+    """Send an SMS to each of any number of recipients: one text, or texts with values from their rows.
+
+    The messages are sent in batches. A killed or retried task continues where it was. **The vendor cannot
+    detect a duplicate:** if the response to a batch is lost, nobody knows whether its messages were sent.
+    Such a batch is never sent again by itself: the task stops, and `on_unknown` decides when a person clears
+    it. Recipients that a response leaves out are not sent to again either: they are counted, the other
+    messages are sent, and the task fails at its end (unless `on_unknown` is `assume_sent`).
+
+    Once anything may have been sent, the recipients and their texts must begin with the same ones; further
+    ones may follow, also after success. Returns
+
+        {"recipients", "duplicates", "bad_rows", "accepted", "refused": {code: count}, "unknown",
+         "reserved_segments", "reserved_units", "results", "rejects"}
+
+    **The connection's `api_version` must be v1.** The vendor's document does not have batches; all is found
+    in a public client.
+
+    :param text: the message, in which `{column}` is replaced by each recipient's value.
+    :param sender: the alpha name; by default the connection's.
+    :param results_path: a file of JSON lines to which the result of each message is written: its number, its
+        state (accepted, refused or unknown), the vendor's id, code and reason. It must be the same path in
+        each try. Without it the ids are lost.
+    :param chunk_size: messages in one batch, 1 to 1000; halved automatically if the vendor refuses it as too
+        large. So many messages are in doubt if a response is lost.
+    :param max_segments: how many SMS a text may need, 1 to 6 (6 by default). If any is longer, nothing is
+        sent.
+    :param max_rejected: fail the task, after all was sent, if more messages than that were refused; by
+        default only if all were.
+    :param on_unknown: what to do about a batch whose response was lost: `fail` (default) stops before the
+        next batch; `assume_sent` counts its messages as unknown and goes on; `resend` sends it again in the
+        next try.
+
+    Raises TelecomInputError before anything is sent, also for a connection without API v1,
+    OutcomeUnknownError, TelecomRejectedError, TelecomThrottledError. Source: v1, "/sms/batch"; found in a
+    public client.
+    """
+
+    template_fields: Sequence[str] = (
+        *CampaignOperator.template_fields,
+        "sender",
+        "results_path",
+    )
+    private_fields: ClassVar[Sequence[str]] = CampaignOperator.private_fields
+
+    def __init__(
+        self,
+        *,
+        sender: str | None = None,
+        results_path: str | None = None,
+        chunk_size: int = 100,
+        max_segments: int | None = None,
+        max_rejected: int | None = None,
+        **kwargs: Unpack[BulkSmsArguments],
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sender, self.results_path = sender, results_path
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_BATCH_SIZE)
+        self.max_segments, self.max_rejected = max_segments, max_rejected
+        arguments.segments_allowed(max_segments)
+        check_if_literal(sender, partial(non_blank, "sender"))
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check all recipients and texts, then send to them."""
+        self.hook.require_v1("batches of SMS")
+        text, region = TextTemplate(non_blank("text", self.reveal("text"))), self.hook.options.default_region
+        with self._read_recipients(text.columns, region, text.has_only_placeholders) as audience:
+            messages = Messages(audience, text, self.sender or self.hook.options.sender)
+            segments = messages.check(self.max_segments)
+            if self.is_dry_run:
+                return {**self._recipient_counts(audience), "dry_run": True, "segments": segments}
+            sender = self._bulk_sender(context, messages)
+            with self.hook.add_connection_to_errors():
+                sender.run()
+        return self._complete(audience, sender.counts)
+
+    def _bulk_sender(self, context: Context, messages: Messages) -> BulkSender:
+        from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
+
+        journal = self._journal(context)
+        journal.earlier_entry(self._entry_name("bulk_audience"), self._fingerprint(messages.content))
+        checkpoint = Checkpoint(journal, self._entry_name("bulk"), self.conn_id)
+        path = object_path(self.results_path)
+        results = None if path is None else ResultsFile(path)
+        return BulkSender(self.hook, messages, checkpoint, results, self.on_unknown, self.chunk_size)
+
+    def _complete(self, audience: Audience, counts: Counts) -> dict[str, Any]:
+        """Return the summary of a send, or raise an error if too few messages were accepted."""
+        refused, where = sum(counts.refused.values()), f"see {self.results_path or 'results_path'}"
+        self.log.info(
+            "%s of %s SMS accepted, %s refused, %s unknown; %s segments",
+            *(f"{counts.accepted:,}", f"{counts.rows:,}", f"{refused:,}", f"{counts.unknown:,}"),
+            f"{counts.reserved_segments:,}",
+        )
+        if refused > (counts.rows - 1 if self.max_rejected is None else self.max_rejected):
+            codes = ", ".join(f"code {code}: {count}" for code, count in counts.refused.items())
+            raise TelecomRejectedError(
+                f"{refused} of {counts.rows} SMS were refused ({codes}); {where}",
+                call="POST /sms/batch",
+                code=next(iter(counts.refused)),
+            )
+        if counts.unknown and self.on_unknown != "assume_sent":
+            raise OutcomeUnknownError(
+                f"all batches were sent, but it is unknown whether {counts.unknown} of {counts.rows} SMS "
+                f"were accepted ({where}); they are not sent again. on_unknown='assume_sent' accepts that"
+            )
+        facts = {name: count for name, count in asdict(counts).items() if name != "rows"}
+        return {**self._recipient_counts(audience), **facts, "results": self.results_path}
