@@ -1,5 +1,8 @@
 """Manage a fleet of NovaConnect SIMs: limit, block, rename, group; store its sessions and the newest bill.
 
+It begins with the company's balance and unpaid bills. To be warned before money ends, begin a Dag with
+`NovaConnectBalanceSensor(below=...)` or `NovaConnectUnpaidBillsSensor()`.
+
 Needs the connection `novaconnect_default` with an administrator's token. Nothing here is paid for. The vendor
 puts operations into a queue; each task first reads the list of SIMs and changes only those not in the
 desired state, so a retry does nothing twice. Blocked SIMs are offline until they are unblocked. A day's data
@@ -17,6 +20,8 @@ from airflow.sdk import Param, chain, dag, task
 
 from airflow_provider_telecom.operators.novaconnect import (
     NovaConnectBlockSimsOperator,
+    NovaConnectGetCompanyOperator,
+    NovaConnectListBillsOperator,
     NovaConnectListSimsOperator,
     NovaConnectRenameSimOperator,
     NovaConnectSetGroupsOperator,
@@ -58,6 +63,8 @@ def example_novaconnect_fleet() -> None:
         "max_wait": timedelta(minutes=1),
         "timeout": timedelta(hours=1),
     }
+    company = NovaConnectGetCompanyOperator(task_id="company")
+    unpaid = NovaConnectListBillsOperator(task_id="unpaid_bills", only_unpaid=True)
     find = NovaConnectListSimsOperator(task_id="list", select={"profile": "TC"})
     limit = NovaConnectSetLimitOperator(task_id="limit", sim_ids=SIM_IDS, limit_mb="{{ params.limit_mb }}")
     limited = NovaConnectQueueDoneSensor(
@@ -103,14 +110,26 @@ def example_novaconnect_fleet() -> None:
     )
 
     @task
-    def report(found: dict[str, Any], limited: dict[str, Any], blocked: dict[str, Any]) -> None:
-        """Print which SIMs were changed, and which were skipped and why."""
+    def report(
+        company: dict[str, Any],
+        unpaid: dict[str, Any],
+        found: dict[str, Any],
+        limited: dict[str, Any],
+        blocked: dict[str, Any],
+    ) -> None:
+        """Print the balance, what is unpaid, which SIMs were changed, and which were skipped and why."""
+        print(
+            f"balance {company['balance_raw']}; {unpaid['count']} bills are unpaid, "
+            f"{unpaid['unpaid_cost_eur']} EUR"
+        )
         print(f"{found['count']} SIMs in the fleet")
         for name, outcome in (("limit", limited), ("block", blocked)):
             print(f"{name}: changed {outcome['changed']}, skipped {outcome['skipped']}")
 
-    chain(find, limit, limited, block, blocked, unblock, unblocked, rename, group, grouped)
-    [grouped, sessions, bill] >> report(find.output, limit.output, block.output)
+    chain([company, unpaid], find, limit, limited, block, blocked, unblock, unblocked, rename, group, grouped)
+    [grouped, sessions, bill] >> report(
+        company.output, unpaid.output, find.output, limit.output, block.output
+    )
 
 
 example_novaconnect_fleet()

@@ -109,6 +109,8 @@ def nova(hook: Any) -> dict[str, Row]:
             "novaconnect.queue",
             "/sim/list",
         ),
+        "NovaConnectBalanceSensor": ("sensors", {"below": 200_000}, "novaconnect.queue", "/company/get"),
+        "NovaConnectUnpaidBillsSensor": ("sensors", {}, "novaconnect.queue", "/bill/list"),
         "NovaConnectBlockSimsOperator": row(sim_ids=[1002]),
         "NovaConnectUnblockSimsOperator": row(sim_ids=[1004]),
         "NovaConnectSetLimitOperator": row(sim_ids=[1041], limit_mb=5),

@@ -78,6 +78,26 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
         "NovaConnectRenameSimOperator": {"sim_id": 1, "name": "A"},
         "NovaConnectSetGroupsOperator": {"sim_ids": [1], "group_ids": [1]},
         "NovaConnectListSimsOperator": {},
+        "NovaConnectGetCompanyOperator": {},
+        "NovaConnectListBillsOperator": {},
+        "NovaConnectListGroupsOperator": {},
+        "NovaConnectCreateGroupOperator": {"name": "A"},
+        "NovaConnectRenameGroupOperator": {"group": 1, "name": "A"},
+        "NovaConnectRemoveGroupOperator": {"group": 1, "confirm": True},
+        "NovaConnectListUsersOperator": {},
+        "NovaConnectCreateUserOperator": {
+            "first_name": "A",
+            "last_name": "B",
+            "email_address": "a@example.com",
+            "phone": "380670000200",
+        },
+        "NovaConnectDeactivateUserOperator": {"user": 1},
+        "NovaConnectRemoveUserOperator": {"user": 1, "confirm": True},
+        "NovaConnectReportTotalsOperator": {
+            "report": "sessions",
+            "start": "2026-10-25",
+            "end": "2026-10-25",
+        },
     },
 }
 SENSORS: dict[str, dict[str, dict[str, Any]]] = {
@@ -96,6 +116,8 @@ SENSORS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "novaconnect": {
         "NovaConnectQueueDoneSensor": {"operation": "block", "sim_ids": [1]},
+        "NovaConnectBalanceSensor": {"below": 5000},
+        "NovaConnectUnpaidBillsSensor": {},
     },
 }
 TRANSFERS: dict[str, dict[str, dict[str, Any]]] = {
@@ -170,6 +192,7 @@ WITHOUT_A_KEY = {
     "NovaConnectSendSmsOperator",
     "NovaConnectSetTariffOperator",
     "NovaConnectRepackageOperator",
+    "NovaConnectCreateUserOperator",
 }
 """The vendor cannot recognize a duplicate: the journal and `on_unknown` decide."""
 KEYS_IN_DOUBT = "KetchUpSendViberOperator"
@@ -190,6 +213,11 @@ BY_READING_FIRST = {
     "NovaConnectSetLimitOperator",
     "NovaConnectRenameSimOperator",
     "NovaConnectSetGroupsOperator",
+    "NovaConnectCreateGroupOperator",
+    "NovaConnectRenameGroupOperator",
+    "NovaConnectRemoveGroupOperator",
+    "NovaConnectDeactivateUserOperator",
+    "NovaConnectRemoveUserOperator",
 }
 """A later try reads at the vendor, or in the journal, what an earlier one has done."""
 REPEATABLE = {
@@ -206,6 +234,11 @@ REPEATABLE = {
     "SunSimGetVatsSettingsOperator",
     "SunSimSetVatsSettingsOperator",
     "NovaConnectListSimsOperator",
+    "NovaConnectGetCompanyOperator",
+    "NovaConnectListBillsOperator",
+    "NovaConnectListGroupsOperator",
+    "NovaConnectListUsersOperator",
+    "NovaConnectReportTotalsOperator",
     "KyivstarFmcCallsToObjectStorageOperator",
     "SunSimCallsToObjectStorageOperator",
     "SunSimRecordingsToObjectStorageOperator",
@@ -226,8 +259,14 @@ WAITING = {
     "KetchUpHlrLookupOperator",
     "KetchUpCreateStatExportOperator",
     "KetchUpStatsToObjectStorageOperator",
-    *(name for name in OPERATORS["novaconnect"] if name != "NovaConnectListSimsOperator"),
+    *(name for name in OPERATORS["novaconnect"] if name.endswith(("SimsOperator", "SimOperator"))),
+    "NovaConnectSendSmsOperator",
+    "NovaConnectSetLimitOperator",
+    "NovaConnectSetTariffOperator",
+    "NovaConnectRepackageOperator",
+    "NovaConnectSetGroupsOperator",
 }
+WAITING.remove("NovaConnectListSimsOperator")
 TASKS = [*members("operators", OPERATORS), *members("sensors", SENSORS), *transfers()]
 MODULES = [
     f"{PACKAGE}.{package}.{vendor}"

@@ -439,6 +439,12 @@ SWITCHES = (
         "sim/group adds groups to those of a SIM, instead of replacing them: lines 1034 and 1057 say "
         '"change" and "attach"',
     ),
+    _novaconnect(
+        "no_groups",
+        "how sim/group says that a SIM is in no group (both lists are optional): without lists or with an "
+        "empty one, without lists only, or with an empty list only",
+        ("either", "left_out", "empty_list"),
+    ),
     _novaconnect("progress_callbacks", "webhooks report progress before the end"),
     _novaconnect("single_item", "`items` of a webhook is the SIM that was processed last"),
     _novaconnect("count_object", "`status.count` of a webhook is an object"),

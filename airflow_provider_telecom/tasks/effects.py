@@ -74,12 +74,19 @@ class NonIdempotentOperator(JournaledOperator):
         super().__init__(**kwargs)
         self.on_unknown = check_on_unknown(on_unknown)
 
-    def _send_once(self, context: Context, content: Mapping[str, object], send: Callable[[], XComT]) -> XComT:
+    def _send_once(
+        self,
+        context: Context,
+        content: Mapping[str, object],
+        send: Callable[[], XComT],
+        name: str | None = None,
+    ) -> XComT:
         """Call `send` for this `content`, once in this run, and return its XCom (see `journal.journal`).
 
         After a try with an unknown outcome and `on_unknown="assume_sent"` it is `{"assumed_sent": True}`.
+        `name` is the journal's entry, if the task has several.
         """
-        name, body = self._entry_name("sent"), self._fingerprint(content)
+        name, body = name or self._entry_name("sent"), self._fingerprint(content)
         journal = self._journal(context)
         with self.hook.add_connection_to_errors():
             return cast("XComT", journal.send_without_key(name, body, send, self.on_unknown))

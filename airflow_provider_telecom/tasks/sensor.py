@@ -148,10 +148,11 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
     def _delete_webhook(self) -> None:
         """Delete the stored webhook, which has been used."""
         subscription = self._poll_config().new_subscription()
-        if subscription and subscription.entry:
+        if subscription and subscription.all_entries:
             from airflow_provider_telecom.webhooks.inbox_client import delete_webhook
 
-            delete_webhook(subscription.entry)
+            for entry in subscription.all_entries:
+                delete_webhook(entry)
 
     def _check_silent_fail(self) -> None:
         if self.deferrable and self.silent_fail:

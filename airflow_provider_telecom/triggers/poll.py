@@ -155,8 +155,8 @@ async def _poll_until_final(hook: AnyHook, poller: Poller, signal: WakeSignal, w
     quick_delay = math.inf
     while True:
         try:
-            webhook = await _stored_webhook(poller)
-            result = await hook.arun(poller.call(hook, webhook))
+            webhooks = await _stored_webhooks(poller)
+            result = await hook.arun(poller.call(hook, webhooks))
         except TelecomError as error:
             poller.tolerate(error)
             delay = poller.next_delay(error.retry_after)
@@ -168,18 +168,19 @@ async def _poll_until_final(hook: AnyHook, poller: Poller, signal: WakeSignal, w
         poller.record(result)
         if result.stage is not Stage.WAITING:
             return result
-        if woken or (quick_delay == math.inf and webhook and webhook.get("final")):
+        is_final = any(webhook and webhook.get("final") for webhook in webhooks)
+        if woken or (quick_delay == math.inf and is_final):
             quick_delay = _FIRST_QUICK_DELAY
         woken = await signal.wait(min(poller.next_delay(), quick_delay))
         quick_delay *= 2
 
 
-async def _stored_webhook(poller: Poller) -> Mapping[str, object] | None:
-    if poller.webhook_topic is None:
-        return None
+async def _stored_webhooks(poller: Poller) -> list[Mapping[str, object] | None]:
+    if not poller.webhook_topics:
+        return []
     from airflow_provider_telecom.webhooks.inbox_client import stored_webhook_async
 
-    return await stored_webhook_async(poller.webhook_topic)
+    return [await stored_webhook_async(topic) for topic in poller.webhook_topics]
 
 
 PATH = f"{TelecomPollTrigger.__module__}.{TelecomPollTrigger.__qualname__}"

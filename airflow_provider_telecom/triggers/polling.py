@@ -12,7 +12,7 @@ import random
 import re
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -116,13 +116,17 @@ class Poller:
         self.subscription = config.new_subscription()
 
     @property
-    def webhook_topic(self) -> str | None:
-        """The topic of the webhook that the status check reads, if it reads one."""
-        return self.subscription.entry if self.subscription else None
+    def webhook_topics(self) -> Sequence[str]:
+        """The topics of the webhooks that the status check reads, if it reads any."""
+        return self.subscription.all_entries if self.subscription else ()
 
-    def call(self, hook: AnyHook, webhook: Mapping[str, object] | None = None) -> Call[PollResult]:
-        """Return the call of the next poll. `webhook` is the stored one under `webhook_topic`, if any."""
-        extra = {} if self.webhook_topic is None else {"stored_webhook": webhook}
+    def call(self, hook: AnyHook, webhooks: Sequence[Mapping[str, object] | None] = ()) -> Call[PollResult]:
+        """Return the call of the next poll. `webhooks` are those stored under `webhook_topics`, if any."""
+        extra: dict[str, object] = {}
+        if self.subscription and self.subscription.entry:
+            extra = {"stored_webhook": webhooks[0] if webhooks else None}
+        elif self.webhook_topics:
+            extra = {"stored_webhooks": list(webhooks)}
         return self._status_check(hook, **self._arguments, **extra)
 
     def poll(self, hook: AnyHook) -> tuple[Facts | None, float]:
@@ -131,7 +135,7 @@ class Poller:
         Raises TelecomFailedError (another final state) and errors that are not ignored.
         """
         try:
-            result = hook.run(self.call(hook, self._stored_webhook()))
+            result = hook.run(self.call(hook, self._stored_webhooks()))
         except TelecomError as error:
             self.tolerate(error)
             return None, self.next_delay(error.retry_after)
@@ -139,12 +143,12 @@ class Poller:
         facts = None if result.stage is Stage.WAITING else facts_from_event(to_event(result))
         return facts, self.next_delay()
 
-    def _stored_webhook(self) -> Mapping[str, object] | None:
-        if self.webhook_topic is None:
-            return None
+    def _stored_webhooks(self) -> list[Mapping[str, object] | None]:
+        if not self.webhook_topics:
+            return []
         from airflow_provider_telecom.webhooks.inbox_client import stored_webhook
 
-        return stored_webhook(self.webhook_topic)
+        return [stored_webhook(topic) for topic in self.webhook_topics]
 
     def record(self, result: PollResult) -> None:
         """Take over the result of a poll."""

@@ -51,11 +51,18 @@ class Subscription:
     """The topics of the webhooks about something that is waited for.
 
     `entry` is the topic whose last webhook the status check gets as its argument `stored_webhook`: for what
-    no call returns. Without it a webhook only starts the next poll.
+    no call returns. Without it a webhook only starts the next poll. `entries` are those of several requests:
+    their last webhooks are the list `stored_webhooks`.
     """
 
     topics: Sequence[str]
     entry: str | None = None
+    entries: Sequence[str] = ()
+
+    @property
+    def all_entries(self) -> Sequence[str]:
+        """The topics whose webhooks are stored until they have been used."""
+        return (self.entry,) if self.entry else self.entries
 
 
 @dataclass(frozen=True, slots=True)

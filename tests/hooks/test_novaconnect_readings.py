@@ -43,7 +43,7 @@ PAGES = ("page_size", "past_the_end", "all_count")
 TYPES = ("flat", "numbers_as_text", "flags_as_numbers", "limit_float", "change_lock_bool")
 ERRORS = ("http_status", "bare_errors")
 REPORTS = ("report_end_excluded",)
-EFFECTS = ("groups_added", "rename_queued", "block_over_package")
+EFFECTS = ("groups_added", "no_groups", "rename_queued", "block_over_package")
 WEBHOOKS = {"progress_callbacks", "single_item", "count_object"}  # tested with the receiver
 
 

@@ -322,3 +322,28 @@ def test_states_are_reached(telecom_simulator: Any) -> None:
             if kind == "tariff":
                 assert len(happened) <= 1
             assert happened if error is None else isinstance(error, OutcomeUnknownError)
+
+
+def test_each_chunk_of_a_long_list_is_settled_for_itself(telecom_simulator: Any) -> None:
+    """A person asks the vendor about the chunk that the error names; all others happen exactly once."""
+    sims = (1001, 1002, 1003)
+    arguments = {"sim_ids": list(sims), "chunk_size": 1}
+    sending, in_doubt = (
+        Sending(NovaConnectPingSimsOperator, "novaconnect", "ping", "id", sims, arguments),
+        set(),
+    )
+    for run in killed_at_each_step(telecom_simulator, sending):
+        _, error, _ = attempt(run, sending.made())
+        if error is not None:
+            assert isinstance(error, OutcomeUnknownError)
+            (sim,) = (sim for sim in sims if f"(1 of them, {sim} to {sim};" in str(error))
+            in_doubt.add(sim)
+            known = "assume_sent" if sim in sending.happened(telecom_simulator) else "resend"
+            assert attempt(run, sending.made(on_unknown=known))[1] is None
+        assert sending.happened(telecom_simulator) == list(sims)
+    assert in_doubt == set(sims)
+    arguments = {**arguments, "sim_ids": list(sims)}
+    sending = Sending(NovaConnectBlockSimsOperator, "novaconnect", "block", "id", sims, arguments)
+    for run in killed_at_each_step(telecom_simulator, sending):
+        assert attempt(run, sending.made())[1] is None
+        assert sending.happened(telecom_simulator) == list(sims)

@@ -397,7 +397,6 @@ def test_groups_may_be_added_to_those_of_a_sim(api: ApiClient) -> None:
         ("edit", {"id": 1001}),
         ("edit", {"id": 1001, "name": None}),
         ("edit", {"id": 1001, "name": "a", "callbackUrl": HOOK}),
-        ("group", {"items": [1001]}),
         ("group", {"items": [1001], "new_group": [5]}),
         ("group", {"items": [1001], "group": ["Almaty"]}),
     ],
@@ -645,3 +644,15 @@ def test_a_block_over_a_package_that_ran_out(api: ApiClient) -> None:
     api.order("block", [sim, api.sim("TD", "f")])
     assert sim.block == "u"
     assert len(api.effects("block")) == 1
+
+
+@pytest.mark.parametrize(
+    ("reading", "accepted"),
+    [("either", {"none", "empty"}), ("left_out", {"none"}), ("empty_list", {"empty"})],
+)
+def test_a_request_without_groups(api: ApiClient, reading: str, accepted: set[str]) -> None:
+    api.vendor_state.switches.set("no_groups", reading)
+    for name, lists in (("none", {}), ("empty", {"group": []})):
+        api.vendor_state.sims[1001].groups = [next(iter(api.vendor_state.groups))]
+        assert (api.code("sim/group", {"items": [1001], **lists}) == 200) == (name in accepted)
+        assert (api.vendor_state.sims[1001].groups == []) == (name in accepted)

@@ -20,6 +20,7 @@ from airflow_provider_telecom.operators.novaconnect import (
     NovaConnectPingSimsOperator,
     NovaConnectRenameSimOperator,
     NovaConnectSendSmsOperator,
+    NovaConnectSetGroupsOperator,
 )
 from airflow_provider_telecom.sensors.ketchup_loyalty import (
     KetchUpHlrFinishedSensor,
@@ -149,6 +150,61 @@ def test_ones_own_address_is_used_instead(served: Served, telecom_simulator: Any
     started = Run().execute(ping(callback_url=own))
     assert started["callback_key"] is None
     assert posted(telecom_simulator)[0].url == own
+
+
+@both_ways
+@pytest.mark.parametrize("rendered", [False, True])
+def test_chunks_are_waited_for_together(
+    served: Served, telecom_simulator: Any, deferrable: bool, rendered: bool
+) -> None:
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1_000)
+    started = Run().execute(ping(sim_ids=[1001, 1002, 1003], chunk_size=2))
+    assert len(set(started["callback_key"])) == len(started["queue_id"]) == 2
+    urls = [served.address("queue", key, conn_id="novaconnect_default") for key in started["callback_key"]]
+    served.post(urls[0], queue(queue="ping", qid=started["queue_id"][0]))
+    known = {name: str(started[name]) if rendered else started[name] for name in ("queue_id", "callback_key")}
+    with pytest.raises(AirflowSensorTimeout):
+        Run().execute(pinged(known, sim_ids=[1001, 1002, 1003], timeout=0.1))
+    served.post(urls[1], queue(1, 1, queue="ping", qid=started["queue_id"][1]))
+    found = Run().execute(pinged(known, sim_ids=[1001, 1002, 1003], deferrable=deferrable))
+    assert found == {"operation": "ping", "queue_id": known["queue_id"], "reached": 3}
+    assert served.rows("entry:") == {}
+    events = served.events("telecom-novaconnect-queue")
+    assert {event["queue_id"] for event in events} == set(started["queue_id"])
+
+
+def test_a_chunk_that_failed_is_named(served: Served) -> None:
+    for number, status in enumerate(("success", "error")):
+        body = queue(queue="ping", qid=f"q-{number}")
+        body["items"][1]["queue_status"] = status
+        served.post(served.address("queue", f"k{number}", conn_id="novaconnect_default"), body)
+    known = {"queue_id": ["q-0", "q-1"], "callback_key": ["k0", "k1"]}
+    with pytest.raises(TelecomFailedError, match=r"failed_queues: \['q-1'\], missed: \{'1002'"):
+        Run().execute(pinged(known))
+    with pytest.raises(TelecomInputError, match="callback_key: is of another operation"):
+        Run().execute(pinged({**known, "queue_id": ["q-1", "q-0"]}))
+    with pytest.raises(TelecomInputError, match="callback_key: is missing for some of the 2 requests"):
+        Run().execute(pinged({**known, "callback_key": ["k0", None]}))
+
+
+@both_ways
+def test_requests_of_one_group_have_addresses_of_their_own(
+    served: Served, telecom_simulator: Any, deferrable: bool
+) -> None:
+    """One address would be good for the first queue's posts only."""
+    vendor_state = telecom_simulator.state.vendor_state("novaconnect", VendorState)
+    almaty, astana = list(vendor_state.groups)[:2]
+    vendor_state.sims[1001].groups, vendor_state.sims[1002].groups = [], [almaty]
+    operator = NovaConnectSetGroupsOperator(
+        task_id="group",
+        sim_ids=[1001, 1002],
+        group_ids=[astana],
+        wait_for_completion=True,
+        deferrable=deferrable,
+        poll_interval=0.05,
+    )
+    assert Run().execute(operator)["reached"] == 2
+    assert len({post.url for post in posted(telecom_simulator, 2)}) == 2
 
 
 def test_renaming_asks_for_no_call_back(served: Served) -> None:

@@ -1,5 +1,9 @@
 """Operators of NovaConnect."""
 
+from airflow_provider_telecom.operators.novaconnect.account import (
+    NovaConnectGetCompanyOperator,
+    NovaConnectListBillsOperator,
+)
 from airflow_provider_telecom.operators.novaconnect.base import NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.effects import (
     NovaConnectDisconnectSimsOperator,
@@ -9,7 +13,14 @@ from airflow_provider_telecom.operators.novaconnect.effects import (
     NovaConnectSendSmsOperator,
     NovaConnectSetTariffOperator,
 )
+from airflow_provider_telecom.operators.novaconnect.groups import (
+    NovaConnectCreateGroupOperator,
+    NovaConnectListGroupsOperator,
+    NovaConnectRemoveGroupOperator,
+    NovaConnectRenameGroupOperator,
+)
 from airflow_provider_telecom.operators.novaconnect.list_sims import NovaConnectListSimsOperator
+from airflow_provider_telecom.operators.novaconnect.report_totals import NovaConnectReportTotalsOperator
 from airflow_provider_telecom.operators.novaconnect.set_state import (
     NovaConnectBlockSimsOperator,
     NovaConnectRenameSimOperator,
@@ -17,16 +28,33 @@ from airflow_provider_telecom.operators.novaconnect.set_state import (
     NovaConnectSetLimitOperator,
     NovaConnectUnblockSimsOperator,
 )
+from airflow_provider_telecom.operators.novaconnect.users import (
+    NovaConnectCreateUserOperator,
+    NovaConnectDeactivateUserOperator,
+    NovaConnectListUsersOperator,
+    NovaConnectRemoveUserOperator,
+)
 
 __all__ = [
     "NovaConnectBlockSimsOperator",
+    "NovaConnectCreateGroupOperator",
+    "NovaConnectCreateUserOperator",
+    "NovaConnectDeactivateUserOperator",
     "NovaConnectDisconnectSimsOperator",
+    "NovaConnectGetCompanyOperator",
+    "NovaConnectListBillsOperator",
+    "NovaConnectListGroupsOperator",
     "NovaConnectListSimsOperator",
+    "NovaConnectListUsersOperator",
     "NovaConnectOperator",
     "NovaConnectPingSimsOperator",
     "NovaConnectReconnectSimsOperator",
+    "NovaConnectRemoveGroupOperator",
+    "NovaConnectRemoveUserOperator",
+    "NovaConnectRenameGroupOperator",
     "NovaConnectRenameSimOperator",
     "NovaConnectRepackageOperator",
+    "NovaConnectReportTotalsOperator",
     "NovaConnectSendSmsOperator",
     "NovaConnectSetGroupsOperator",
     "NovaConnectSetLimitOperator",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.novaconnect.plan import (
+    Chunk,
     Plan,
     SimsResult,
     check_select,
@@ -24,6 +25,7 @@ from airflow_provider_telecom.tasks.base import TelecomOperator, with_inbox
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.vendors.novaconnect import VENDOR, arguments
+from airflow_provider_telecom.vendors.novaconnect.arguments import as_list
 from airflow_provider_telecom.vendors.novaconnect.operations import OBSERVABLE, Operation
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 _STATUS = "airflow_provider_telecom.vendors.novaconnect.status.sim_operation"
 _SUBSCRIPTION = "airflow_provider_telecom.vendors.novaconnect.webhooks.subscription"
 MAX_SIMS = 10_000_000
+CHUNK_SIZE = 10_000
+"""The document has no limit. The post about a request names all its SIMs, and the receiver takes so many."""
+Webhook = tuple[str | None, str | None]
+"""The address to which the vendor posts the end of a request, and the key of that address."""
 
 
 class NovaConnectOperator(TelecomOperator):
@@ -57,6 +63,7 @@ class SimsArguments(ChangeArguments, total=False):
 
     sim_ids: Any
     select: Any
+    chunk_size: int
     callback_url: str | None
 
 
@@ -72,6 +79,11 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
     none, nothing is sent and `queue_id` is None. With a receiver (docs/webhooks.md) the vendor is asked to
     post the end to it, and a sensor recognizes that post by `callback_key`; without a receiver it is None.
 
+    More SIMs than `chunk_size` are sent in several requests, one after the other, each with its own entry in
+    the journal. Then `queue_id` and `callback_key` are lists, and `chunks` has both, the number of SIMs, the
+    first and the last for each request. If a request fails, no later one is sent, and the error names the
+    chunk; the next try continues with that chunk.
+
     :param sim_ids: the vendor's ids of the SIMs, as a list or (from a template) its JSON text. A list that is
         empty when the task runs is no error.
     :param select: which SIMs, instead of ids, resolved when the task runs; all given conditions must be true:
@@ -80,8 +92,9 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
     :param on_unknown_sims: what to do about ids that no SIM has: `fail` (default; nothing is sent) or `skip`.
     :param max_changes: fail, before anything is sent, if more SIMs than this would be changed; None allows
         any number.
+    :param chunk_size: the largest number of SIMs in one request, at most 10,000.
     :param callback_url: the https address to which the vendor posts the end of the operation, instead of the
-        receiver. Never shown.
+        receiver. With `allow_http_webhooks` in the connection's extra it may be http. Never shown.
     :param wait_for_completion: wait until the operation is done. Without a receiver only for operations whose
         result shows in the list of SIMs: block, unblock, limit, tariff and groups. The task fails if a SIM is
         not in the list any more or can never reach the state, and the error names the SIM.
@@ -106,6 +119,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         select: Any = None,
         on_unknown_sims: Literal["fail", "skip"] = "fail",
         max_changes: int | None = 100,
+        chunk_size: int = CHUNK_SIZE,
         callback_url: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -118,6 +132,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         self.sim_ids, self.select, self.callback_url = sim_ids, select, callback_url
         self.on_unknown_sims = one_of("on_unknown_sims", on_unknown_sims, ("fail", "skip"))
         self.max_changes = None if max_changes is None else in_range("max_changes", max_changes, 1, MAX_SIMS)
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, CHUNK_SIZE)
         if (sim_ids is None) == (select is None):
             raise TelecomInputError("sim_ids", "either sim_ids or select must be given, and not both")
         if is_literal(sim_ids):
@@ -125,7 +140,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         if is_literal(select):
             check_select(select)
         if is_literal(callback_url):
-            arguments.callback_url(str(callback_url))
+            arguments.callback_url(str(callback_url), allow_http=True)  # the connection is not read here
         if self.wait_for_completion and not (self._uses_receiver or self._is_observable):
             raise TelecomInputError(
                 "wait_for_completion",
@@ -147,18 +162,52 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         if all(value is None or is_literal(value) for value in values):
             self._operation()
 
-    def _send(self, plan: Plan, url: str | None, key: str | None) -> SimsResult:
-        """Send the operation and return the result. If the vendor refuses it, no webhook will come."""
+    def _send(self, plan: Plan, webhook: Webhook | None = None) -> SimsResult:
+        """Send the operation and return the result. If the vendor refuses it, no webhook will come.
+
+        Each request has an address of its own; `webhook` is that of the first one.
+        """
+        keys: list[str | None] = []
+
+        def new_url(count: int) -> str | None:
+            url, key = webhook if webhook and not keys else self._webhook_address(count)
+            keys.append(key)
+            return url
+
         try:
-            return plan.outcome(self._operation().send(self.hook, plan.sim_ids, url), key)
+            queue_ids = self._operation().send(self.hook, plan.sim_ids, new_url)
         except TelecomUnknownError:
             raise
         except TelecomError:
-            self._delete_webhook(key)
+            self._delete_webhooks(keys[-1:])
+            raise
+        return plan.outcome(queue_ids, keys)
+
+    @contextmanager
+    def _naming_chunk(self, plan: Plan, done: Sequence[Chunk], more: bool) -> Iterator[None]:
+        """Add to an error which chunk it is about."""
+        try:
+            yield
+        except TelecomError as error:
+            if (done or more) and plan.before:
+                sent = plan.sim_ids
+                error.text = (
+                    f"chunk {len(done) + 1} of the SIMs ({len(sent)} of them, {sent[0]} to {sent[-1]}; those "
+                    f"before it are done, none after it was sent): {error.text}"
+                )
+                error.args = (error.text,)
+                error.partial = error.partial or bool(done)
             raise
 
-    def _webhook_address(self, plan: Plan) -> tuple[str | None, str | None]:
-        """Return where the vendor posts the end, and the key of that address.
+    def _log_chunk(self, plan: Plan, done: Sequence[Chunk], left: int) -> None:
+        if done or left:
+            name = self.operation_type.operation
+            self.log.info(
+                "%s: sending chunk %d, %d SIMs; %d are left", name, len(done) + 1, len(plan.before), left
+            )
+
+    def _webhook_address(self, count: int) -> Webhook:
+        """Return where the vendor posts the end of a request for so many SIMs, and the key of that address.
 
         The receiver has to know the address before the request is sent: the vendor may post before it
         answers.
@@ -171,7 +220,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
 
         from airflow_provider_telecom.webhooks import inbox_client
 
-        expected = {"operation": self.operation_type.operation, "process": 0, "count": len(plan.sim_ids)}
+        expected = {"operation": self.operation_type.operation, "process": 0, "count": count}
         try:
             inbox_client.expect_webhook(address.topic, expected)
         except AirflowRuntimeError as error:
@@ -184,13 +233,13 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         Raises TelecomInputError.
         """
         if url := self.reveal("callback_url"):
-            arguments.callback_url(url)
+            arguments.callback_url(url, self.hook.options.allow_http_webhooks)
         if self.sim_ids is None:
             sims: object = check_select(self.reveal("select"))
         else:
             sims = sorted(arguments.rendered_ids("sim_ids", self.sim_ids))
         operation = self._operation()
-        return {"operation": operation.operation, "sims": sims, **asdict(operation)}
+        return {"operation": operation.operation, "sims": sims, **operation.desired_state()}
 
     def _new_plan(self) -> Plan:
         if self.sim_ids is None:
@@ -220,7 +269,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
         arguments = {
             "operation": operation.operation,
             "sim_ids": started["changed"],
-            "desired_state": asdict(operation),
+            "desired_state": operation.desired_state(),
             "queue_id": started["queue_id"],
             "callback_key": key,
         }
@@ -228,18 +277,18 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
             dict(started), _STATUS, arguments, subscription=None if key is None else _SUBSCRIPTION
         )
         if self.wait_for_completion:
-            self._delete_webhook(key)
+            self._delete_webhooks(as_list(key))
         return done
 
     def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:
         """Return what the triggerer has seen, or raise the error that waiting in a worker would raise."""
         done = super().execute_complete(context, event)
-        self._delete_webhook(done.get("callback_key"))
+        self._delete_webhooks(as_list(done.get("callback_key")))
         return done
 
-    def _delete_webhook(self, key: str | None) -> None:
-        """Delete what the vendor's webhook reported: it has been used."""
-        if key:
+    def _delete_webhooks(self, keys: Sequence[str | None]) -> None:
+        """Delete what the vendor's webhooks reported: it has been used."""
+        for key in filter(None, keys):
             from airflow_provider_telecom.webhooks import inbox_client
 
             inbox_client.delete_webhook(WebhookAddress("novaconnect", "queue", self.conn_id, key).topic)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Facts, State
+from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 from airflow_provider_telecom.operators.novaconnect.base import NovaConnectSimsOperator, SimsArguments
+from airflow_provider_telecom.operators.novaconnect.plan import (
+    Chunk,
+    Plan,
+    SentChunk,
+    entry_of_chunk,
+    join_chunks,
+)
 from airflow_provider_telecom.tasks.arguments import NonIdempotentArguments
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
 from airflow_provider_telecom.vendors.novaconnect.operations import (
@@ -49,25 +57,65 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, NonIdempotentOperator):
         return self._finish(self._start(context))
 
     def _start(self, context: Context) -> Facts:
-        content, journal, chosen = self._content(), self._journal(context), self._entry_name("sims")
-        entry = journal.earlier_entry(self._entry_name("sent"), body := self._fingerprint(content))
-        if entry and self._is_settled(entry.state):
-            return self._send_once(context, content, dict)  # sends nothing: the journal decides
-        plan = self._new_plan()
-        if entry and entry.state in IN_DOUBT and (before := journal.read(chosen)):
-            plan.check_covers(before.facts)
-        if not plan.before:
-            return plan.outcome(None)
-        if self.select is not None:  # it may select other SIMs in a later try
-            journal.write(chosen, Entry(State.PLANNED, body, {"before": plan.before}))
-        url, key = self._webhook_address(plan)
-        return self._send_once(context, content, lambda: self._send(plan, url, key))
+        """Send chunk by chunk. In the journal `sent` is the state of a chunk, and `sims` has its SIMs.
+
+        The chunks of a later try are not those of the first one: SIMs are skipped, or somebody has changed
+        them. So a chunk is what was written before it was sent, and all other SIMs make new ones.
+        """
+        content, journal = self._content(), self._journal(context)
+        body, done = self._fingerprint(content), list[Chunk]()
+        whole: Plan | None = None
+        facts: Facts
+        while True:
+            name = self._entry_name(entry_of_chunk("sent", len(done)))
+            entry = journal.earlier_entry(name, body)
+            sent = self._sent_chunk(journal, entry, len(done))
+            if entry and self._is_settled(entry.state):
+                plan, more = Plan(dict(sent.before)), sent.more
+                with self._naming_chunk(plan, done, more):  # sends nothing: the journal decides
+                    facts = self._send_once(context, content, _nothing, name)
+            else:
+                whole = whole or self._new_plan()
+                rest = whole.without({sim_id for chunk in done for sim_id in chunk.settled})
+                plan, more = sent.next_chunk(rest, self.chunk_size)
+                if plan.before:
+                    self._write_sims(journal, body, plan, len(done), more)
+                    self._log_chunk(plan, done, len(rest.before) - len(plan.before))
+                    send = partial(self._send, plan, self._webhook_address(len(plan.before)))
+                    with self._naming_chunk(plan, done, more):
+                        facts = self._send_once(context, content, send, name)
+                elif more:  # the list of SIMs shows that this chunk has happened
+                    facts = plan.outcome()
+                    journal.write(name, Entry(State.DONE, body, facts))
+                else:
+                    return join_chunks([*done, Chunk((), rest.outcome())])
+            done.append(Chunk(plan.sim_ids, facts))
+            if not more:
+                return join_chunks(done)
+
+    def _sent_chunk(self, journal: Journal, entry: Entry | None, number: int) -> SentChunk:
+        """Return what an earlier try has sent as this chunk, or may have sent."""
+        known = journal.read(self._entry_name(entry_of_chunk("sims", number))) if entry else None
+        if entry is None or known is None or entry.state in (State.PLANNED, State.REJECTED):
+            return SentChunk({})
+        return SentChunk(known.facts["before"], bool(known.facts.get("more")))
+
+    def _write_sims(self, journal: Journal, body: str, plan: Plan, number: int, more: bool) -> None:
+        """Write the SIMs of a chunk, unless a later try finds them in its arguments."""
+        name = self._entry_name(entry_of_chunk("sims", number))
+        if self.select is not None or number or more or journal.read(name):  # that of a refused try is old
+            facts = {"before": plan.before, **({"more": True} if more else {})}
+            journal.write(name, Entry(State.PLANNED, body, facts))
 
     def _is_settled(self, state: State) -> bool:
         """Whether the journal decides alone, without reading the list of SIMs."""
         if state in (State.PLANNED, State.REJECTED):
             return False
         return state is State.DONE or not (self._is_observable or self.on_unknown == "resend")
+
+
+def _nothing() -> Facts:
+    return {}
 
 
 class NovaConnectConfirmedOperator(NovaConnectEffectOperator):

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.vendors.novaconnect.arguments import boolean, rendered_int
+from airflow_provider_telecom.vendors.novaconnect.arguments import as_list, boolean, rendered_int
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
     from airflow_provider_telecom.vendors.novaconnect.models import Sim
     from airflow_provider_telecom.vendors.novaconnect.operations import Operation
 
+Ids = str | list[str | None] | None
+"""One id; several, one for each request; or none."""
 SELECTABLE = ("profile", "group", "query", "blocked", "msu_block")
 _MAX_NAMED_IDS = 20
 _UNKNOWN = "no such SIM"
@@ -84,14 +87,29 @@ class SkippedSim(TypedDict):
     reason: str
 
 
-class SimsResult(TypedDict):
-    """The result for each SIM: the XCom of the task."""
+class ChunkResult(TypedDict, total=False):
+    """What became of one chunk of a long list of SIMs."""
 
-    queue_id: str | None
-    callback_key: str | None
+    sims: int
+    first_sim_id: int
+    last_sim_id: int
+    queue_id: Ids
+    callback_key: Ids
+    assumed_sent: bool
+
+
+class SimsResult(TypedDict):
+    """The result for each SIM: the XCom of the task. After several requests the first two are lists."""
+
+    queue_id: Ids
+    callback_key: Ids
     changed: list[int]
     unchanged: list[int]
     skipped: list[SkippedSim]
+    chunks: NotRequired[list[ChunkResult]]
+    """If the SIMs were sent in several chunks."""
+    assumed_sent: NotRequired[list[int]]
+    """The SIMs of chunks whose outcome is unknown, and that count as sent."""
 
 
 @dataclass
@@ -117,11 +135,36 @@ class Plan:
         """What the journal stores until the operation is done."""
         return {"before": self.before, "unchanged": self.unchanged, "skipped": self.skipped}
 
-    def outcome(self, queue_id: str | None, callback_key: str | None = None) -> SimsResult:
-        """Return the result for each SIM."""
+    @property
+    def all_sim_ids(self) -> set[int]:
+        """All SIMs of the plan, whether they are to be changed or not."""
+        return {*self.sim_ids, *self.changed, *self.unchanged, *(one["sim_id"] for one in self.skipped)}
+
+    def without(self, sim_ids: Collection[int]) -> Plan:
+        """Return the plan for the other SIMs."""
+        return Plan(
+            {key: state for key, state in self.before.items() if int(key) not in sim_ids},
+            [one for one in self.changed if one not in sim_ids],
+            [one for one in self.unchanged if one not in sim_ids],
+            [one for one in self.skipped if one["sim_id"] not in sim_ids],
+        )
+
+    def only(self, keys: Collection[str]) -> Plan:
+        """Return the plan for these SIMs."""
+        return self.without(self.all_sim_ids - set(map(int, keys)))
+
+    def chunk(self, size: int, first: Collection[str] = ()) -> Plan:
+        """Return the part of the plan for `size` SIMs to change: those in `first`, then by their ids."""
+        keys = sorted(self.before, key=lambda key: (key not in first, int(key)))[:size]
+        return replace(self, before={key: self.before[key] for key in sorted(keys, key=int)})
+
+    def outcome(
+        self, queue_ids: Sequence[str | None] = (), callback_keys: Sequence[str | None] = ()
+    ) -> SimsResult:
+        """Return the result for each SIM, with the ids of its requests."""
         return {
-            "queue_id": queue_id,
-            "callback_key": callback_key,
+            "queue_id": _joined(queue_ids),
+            "callback_key": _joined(callback_keys),
             "changed": sorted([*self.changed, *self.sim_ids]),
             "unchanged": sorted(self.unchanged),
             "skipped": self.skipped,
@@ -133,8 +176,7 @@ class Plan:
 
     def check_covers(self, intent: Facts) -> None:
         """Raise TelecomInputError if this plan lacks SIMs of an earlier try whose outcome is unknown."""
-        here = {*self.sim_ids, *self.changed, *self.unchanged, *(one["sim_id"] for one in self.skipped)}
-        if missing := sorted({int(key) for key in intent["before"]} - here):
+        if missing := sorted({int(key) for key in intent["before"]} - self.all_sim_ids):
             raise TelecomInputError(
                 "dedupe_key",
                 "this task may have changed other SIMs in this run, and nobody knows whether it has: "
@@ -150,6 +192,86 @@ class Plan:
                 f"{len(self.before)} SIMs would be changed, at most {max_changes} are allowed; "
                 "nothing was sent",
             )
+
+
+def entry_of_chunk(kind: str, number: int) -> str:
+    """Return the kind of the journal's entry for a chunk. That of the first one has no number."""
+    return f"{kind}.{number}" if number else kind
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk that is settled: the SIMs that were sent, and the result that the journal has."""
+
+    sim_ids: Sequence[int]
+    facts: Facts
+
+    @property
+    def settled(self) -> set[int]:
+        """The SIMs that nothing more is to be done for."""
+        skipped = [one["sim_id"] for one in self.facts.get("skipped", ())]
+        return {*self.sim_ids, *self.facts.get("changed", ()), *self.facts.get("unchanged", ()), *skipped}
+
+    @property
+    def shown(self) -> ChunkResult:
+        """Return what the XCom has of the chunk."""
+        sent = sorted(self.sim_ids or self.facts.get("changed", ()))
+        shown = ChunkResult(sims=len(sent))
+        if sent:
+            shown |= ChunkResult(first_sim_id=sent[0], last_sim_id=sent[-1])
+        if self.facts.get("assumed_sent"):
+            return shown | ChunkResult(assumed_sent=True)
+        return shown | ChunkResult(queue_id=self.facts["queue_id"], callback_key=self.facts["callback_key"])
+
+
+@dataclass(frozen=True)
+class SentChunk:
+    """What an earlier try has sent as one chunk, or may have sent; `more` chunks follow. Empty if none."""
+
+    before: Mapping[str, str]
+    more: bool = False
+
+    def next_chunk(self, rest: Plan, size: int) -> tuple[Plan, bool]:
+        """Return what to send as this chunk, and whether other chunks follow.
+
+        If it may have been sent already, it holds the same SIMs, without those that show it.
+        """
+        rest.check_covers({"before": self.before})
+        if self.more:
+            return rest.only(self.before), True
+        plan = rest.chunk(max(size, len(self.before)), self.before)
+        return plan, len(plan.before) < len(rest.before)
+
+
+def join_chunks(chunks: Sequence[Chunk]) -> Facts:
+    """Return the result of a task that has sent these chunks; that of one chunk is the chunk's own."""
+    if len(chunks) == 1:
+        return chunks[0].facts
+    requests = [request for chunk in chunks for request in _requests(chunk.facts)]
+    assumed = [sim for chunk in chunks if chunk.facts.get("assumed_sent") for sim in chunk.sim_ids]
+    return {
+        "queue_id": _joined([queue_id for queue_id, _ in requests]),
+        "callback_key": _joined([key for _, key in requests]),
+        "changed": sorted(sim for chunk in chunks for sim in chunk.facts.get("changed", ())),
+        "unchanged": sorted(sim for chunk in chunks for sim in chunk.facts.get("unchanged", ())),
+        "skipped": [one for chunk in chunks for one in chunk.facts.get("skipped", ())],
+        "chunks": [chunk.shown for chunk in chunks],
+        **({"assumed_sent": assumed} if assumed else {}),
+    }
+
+
+def _requests(facts: Facts) -> list[tuple[str | None, str | None]]:
+    """Return the queue id and the callback key of each request."""
+    queue_ids, keys = as_list(facts.get("queue_id")), as_list(facts.get("callback_key"))
+    pairs = zip_longest(queue_ids, keys)
+    return [pair for pair in pairs if pair != (None, None)]
+
+
+def _joined(ids: Sequence[str | None]) -> Ids:
+    """Return one id as it is, several as a list, and None if there is none."""
+    if not any(ids):
+        return None
+    return ids[0] if len(ids) == 1 else [*ids]
 
 
 def make_plan(operation: Operation, sims: Iterable[Sim], unknown: Iterable[int]) -> Plan:
@@ -184,7 +306,7 @@ def resume_plan(operation: Operation, sims: Iterable[Sim], intent: Facts) -> Pla
         elif reason := operation.obstacle(sim, now):
             plan.skip(sim.id, reason)
         elif _state_hash(operation, sim) != before:
-            plan.skip(sim.id, operation.unreachable_groups(sim) or _MOVED)
+            plan.skip(sim.id, operation.unchanged_reason(sim) or _MOVED)
         else:
             plan.before[key] = before
     return plan

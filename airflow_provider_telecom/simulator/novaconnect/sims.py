@@ -86,9 +86,15 @@ def sim_edit(call: Call) -> JsonObject:
 
 
 def sim_group(call: Call) -> JsonObject:
-    """Answer sim/group: queue the groups; those of `new_group` that do not exist are created now."""
-    if "group" not in call.body and "new_group" not in call.body:
+    """Answer sim/group: queue the groups; those of `new_group` that do not exist are created now.
+
+    Without any group a SIM is in none.
+    """
+    lists = [call.body[name] for name in ("group", "new_group") if name in call.body]
+    if not lists and call.state.switches["no_groups"] == "empty_list":
         raise RefusedError(400, "missing_field", "group")
+    if lists and not any(lists) and call.state.switches["no_groups"] == "left_out":
+        raise RefusedError(400, "bad_value", "group")
     for one in call.body["items"]:
         find(call.state.sims, one, "items")
     ids = [find(call.state.groups, one, "group").id for one in call.body.get("group", [])]

@@ -12,10 +12,18 @@ VENDOR = Vendor(
     host="https://api.novaconnect.kz",
     hook="NovaConnectHook",
     password="Token",  # noqa: S106 - a label
+    region="KZ",
     color="#daf3e4",
     fields={
         "lang": choice("Language", "Of the vendor's messages.", {"ru": "Russian", "en": "English"}),
         "api_path": FormField("API path", "Default /api.", rare=True),
+        "allow_http_webhooks": FormField(
+            "Allow http webhooks",
+            "A callback_url of your own may be plain http. Default false: https only.",
+            "boolean",
+            {"default": False},
+            rare=True,
+        ),
     },
     has=("operators", "sensors", "transfers"),
     notifiers=("NovaConnectSmsNotifier",),

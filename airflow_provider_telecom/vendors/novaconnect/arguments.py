@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from ast import literal_eval
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,8 +19,15 @@ from airflow_provider_telecom.calls.privacy import Secret
 T = TypeVar("T")
 MAX_SMS_LENGTH = 70
 MIN_PACKAGE_KB, MAX_PACKAGE_KB, PACKAGE_STEP_KB = 15_360, 102_400, 5_120
+MAX_DAYS = 366
+REPORTS = ("sessions", "days", "calls_and_sms")
 _MAX_LIMIT_MB = 2**31 - 1
 _MAX_ID = 2**63 - 1
+_MAX_AGE_DAYS = 36_500
+BALANCES = ("balance", "preliminary_balance")
+"""The balances that one can wait for."""
+UNTIL = ("unpaid", "all_paid")
+"""The states of bills that one can wait for."""
 
 
 def valid_id(field: str, value: int) -> int:
@@ -46,6 +55,18 @@ def names(field: str, values: Iterable[str]) -> list[str]:
     return [non_blank(field, value) for value in _iterable(field, values, "names")]
 
 
+def no_groups(groups: Sequence[int], *others: object) -> None:
+    """Check that a SIM is to be in no groups: `groups` is an empty list, and nothing else is given."""
+    if not isinstance(groups, (list, tuple)) or groups:
+        raise TelecomInputError(
+            "groups", "must be [], for no groups; group_ids and new_group_names put SIMs into groups"
+        )
+    if any(others):
+        raise TelecomInputError(
+            "groups", "means no groups, so group_ids, new_group_names and exact must not be given"
+        )
+
+
 def _iterable(field: str, values: Iterable[T], of: str) -> Iterable[T]:
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise TelecomInputError(field, f"must be a list of {of}")
@@ -70,6 +91,20 @@ def rendered_list(field: str, values: Any) -> Iterable[Any]:
         except ValueError:
             raise TelecomInputError(field, "must be a list") from None
     return _iterable(field, values, "values")
+
+
+def as_list(value: object) -> list[Any]:
+    """Return a list as it is, one value as a list of it, and None as an empty list."""
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
+
+
+def rendered_texts(value: object) -> list[Any]:
+    """Return the ids of one request or of several, given as `as_list` takes them or as a template renders
+    them: `['a', None]`, or `None` for none."""
+    if isinstance(value, str) and value.startswith("["):
+        with suppress(ValueError, SyntaxError):
+            value = literal_eval(value)
+    return [None if one in ("None", "") else one for one in as_list(value)]
 
 
 def rendered_int(value: Any) -> Any:
@@ -100,6 +135,22 @@ def limit_mb(value: int) -> int:
 def package_kb(value: int) -> int:
     """Return the size of a package in kilobytes."""
     return in_range("package_kb", value, MIN_PACKAGE_KB, MAX_PACKAGE_KB, PACKAGE_STEP_KB)
+
+
+def amount(field: str, value: object) -> Decimal:
+    """Return an amount of money, given as a Decimal, its text or a number. It may be negative."""
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if isinstance(value, bool) or not found.is_finite():
+        raise TelecomInputError(field, "must be an amount such as 5000 or 199.90")
+    return found
+
+
+def age_days(value: int | str) -> int:
+    """Return an age in days, from 0; a template may have rendered it as a text."""
+    return in_range("older_than_days", rendered_int(value), 0, _MAX_AGE_DAYS)
 
 
 def email(field: str, value: str) -> str:
@@ -136,8 +187,23 @@ def day_range(
     return first, last
 
 
-def callback_url(value: str) -> str:
-    """Return an address that NovaConnect may post to: https, or http on loopback, without credentials."""
+def finished_days(
+    start: date | str, end: date | str, fields: tuple[str, str] = ("start", "end")
+) -> tuple[date, date]:
+    """Return the first and last day of an interval that is over. Raises TelecomInputError."""
+    first, last = day_range(start, end, fields)
+    if last >= datetime.now(UTC).date():
+        raise TelecomInputError(fields[1], "must be before today (UTC): a day's data appears the next night")
+    if (last - first).days >= MAX_DAYS:
+        raise TelecomInputError(fields[1], f"must be within {MAX_DAYS} days: load longer times in parts")
+    return first, last
+
+
+def callback_url(value: str, allow_http: bool = False) -> str:
+    """Return an address that NovaConnect may post to: https, or http on loopback, without credentials.
+
+    With `allow_http` it may be http anywhere.
+    """
     rule = "must be an address such as https://host/path"
     matching("callback_url", value, r"[!-~]+", rule)
     try:
@@ -149,8 +215,13 @@ def callback_url(value: str) -> str:
         raise TelecomInputError("callback_url", rule)
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise TelecomInputError("callback_url", "must not contain a user, password or fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
-        raise TelecomInputError("callback_url", "must begin with https:// (plain http is for loopback only)")
+    is_http_allowed = allow_http or _is_loopback(parts.hostname or "")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_http_allowed):
+        raise TelecomInputError(
+            "callback_url",
+            "must begin with https:// (plain http is for loopback only, unless the connection's extra has "
+            "allow_http_webhooks)",
+        )
     return value
 
 

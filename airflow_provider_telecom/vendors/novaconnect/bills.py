@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.request import MEGABYTE, Idempotency, Request, Response, Save, Target
 from airflow_provider_telecom.calls.responses import unreadable_response
+from airflow_provider_telecom.vendors.columns import decimal_text
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.consistent_read import ListPage
 from airflow_provider_telecom.vendors.novaconnect.models import Bill
@@ -75,6 +77,17 @@ def _saved_bytes(response: Response) -> int:
         read_success(response)
         raise unreadable_response("not the file that was asked for", response.body, response.status)
     return response.saved_bytes
+
+
+def unpaid_bills(bills: Sequence[Bill]) -> list[Bill]:
+    """Return the bills that have no time of payment, by their ids."""
+    return sorted((bill for bill in bills if bill.paid_at is None), key=lambda bill: bill.id)
+
+
+def cost_of(bills: Sequence[Bill]) -> str | None:
+    """Return the sum of the costs in EUR as a text; None if the vendor names no cost for one of them."""
+    costs = [bill.cost for bill in bills if bill.cost is not None]
+    return decimal_text(sum(costs, Decimal(0))) if len(costs) == len(bills) else None
 
 
 def day_added(bill: Bill) -> date:

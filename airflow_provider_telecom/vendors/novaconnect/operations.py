@@ -6,7 +6,7 @@ the vendor's webhook only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.novaconnect.models import Sim
     from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
 
+NewUrl = Callable[[int], str | None]
+"""Returns the address to which the vendor posts the end of one request, for so many SIMs."""
 _KB_PER_MB = 1024
 _WORLD_TARIFF = "TD_Mega"
 _BLOCKS = {
@@ -48,9 +50,19 @@ class Operation:
     blocks: ClassVar[str | None] = None
     """The blocks that a SIM may have for the operation to make sense; None for any."""
 
-    def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str | None:
-        """Queue the operation and return the id of its queue, or None if it took several queues."""
-        return str(getattr(api, self.method)(sim_ids, **asdict(self), callback_url=callback_url).queue_id)
+    def send(self, api: SimCalls, sim_ids: Sequence[int], new_url: NewUrl) -> list[str | None]:
+        """Queue the operation and return the ids of its queues: one for each request."""
+        return [self._queue(api, sim_ids, new_url(len(sim_ids)))]
+
+    def _queue(self, api: SimCalls, sim_ids: Sequence[int], url: str | None) -> str | None:
+        return str(getattr(api, self.method)(sim_ids, **asdict(self), callback_url=url).queue_id)
+
+    def desired_state(self) -> dict[str, Any]:
+        """Return the arguments: the journal compares them between tries, and sensors take them.
+
+        An argument that was added later is left out unless it is used, so that journals stay valid.
+        """
+        return asdict(self)
 
     def is_reached(self, sim: Sim) -> bool:
         """Whether there is nothing left to do for a SIM."""
@@ -74,18 +86,45 @@ class Operation:
         """Return what the operation changes of a SIM. It is equal until somebody changes it."""
         return sim.block
 
-    def unreachable_groups(self, sim: Sim) -> str | None:
-        """Return why a SIM that is in all wanted groups cannot leave its others, or None."""
+    def unchanged_reason(self, sim: Sim) -> str | None:
+        """Return why the vendor may leave a SIM as it is for good, or None.
+
+        A SIM that has not been processed yet looks the same.
+        """
         return None
 
 
+@dataclass
 class Block(Operation):
-    """Puts the voluntary block on a SIM."""
+    """Puts the voluntary block on a SIM; with `include_package_empty` also on one whose package ran out."""
 
     operation, method, blocks = "block", "block_sims", "nu"
+    include_package_empty: bool = False
+
+    def __post_init__(self) -> None:
+        arguments.boolean("include_package_empty", self.include_package_empty)
+
+    def _queue(self, api: SimCalls, sim_ids: Sequence[int], url: str | None) -> str:
+        return api.block_sims(sim_ids, callback_url=url).queue_id
+
+    def desired_state(self) -> dict[str, Any]:
+        """Return `include_package_empty` if it is True."""
+        return asdict(self) if self.include_package_empty else {}
 
     def _shows_in(self, sim: Sim) -> bool:
         return sim.block == "u"
+
+    def obstacle(self, sim: Sim, now: float | None = None) -> str | None:
+        """Return a block that prevents it."""
+        if self.include_package_empty and sim.block == "p":
+            return None
+        return super().obstacle(sim, now)
+
+    def unchanged_reason(self, sim: Sim) -> str | None:
+        """Return an explanation if the SIM still shows the block of its package."""
+        if not (self.include_package_empty and sim.block == "p"):
+            return None
+        return "its package ran out (p), and the vendor does not show the voluntary block for such a SIM"
 
 
 class Unblock(Operation):
@@ -189,9 +228,8 @@ class Repackage(Operation):
     def __post_init__(self) -> None:
         arguments.boolean("only_used_up", self.only_used_up)
 
-    def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str:
-        """Queue the operation. The vendor's method has no such argument as `only_used_up`."""
-        return api.repackage_sims(sim_ids, callback_url=callback_url).queue_id
+    def _queue(self, api: SimCalls, sim_ids: Sequence[int], url: str | None) -> str:
+        return api.repackage_sims(sim_ids, callback_url=url).queue_id
 
     def _shows_in(self, sim: Sim) -> bool:
         if not self.only_used_up or sim.block == "p" or sim.limit is None or sim.limit.value is None:
@@ -209,7 +247,7 @@ class Rename(Operation):
     def __post_init__(self) -> None:
         non_blank("name", self.name)
 
-    def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str | None:
+    def _queue(self, api: SimCalls, sim_ids: Sequence[int], url: str | None) -> str | None:
         """Rename the one SIM. The vendor may do it at once or queue it."""
         return api.rename_sim(sim_ids[0], self.name).queue_id
 
@@ -238,22 +276,23 @@ class SetGroups(Operation):
             raise TelecomInputError("group_ids", "must be given, or new_group_names, or both")
         arguments.boolean("exact", self.exact)
 
-    def send(self, api: SimCalls, sim_ids: Sequence[int], callback_url: str | None) -> str | None:
+    def send(self, api: SimCalls, sim_ids: Sequence[int], new_url: NewUrl) -> list[str | None]:
         """Queue the operation: one request for all SIMs that have the same other groups.
 
         The document does not say whether the vendor takes SIMs out of their other groups. So, unless `exact`
         is True, these are read just before and sent too: each SIM keeps them at any vendor.
         """
-        queue_ids: list[str] = []
+        queue_ids: list[str | None] = []
         for others, some in self._by_other_groups(api, sim_ids).items():
             groups = [*self.group_ids, *others]
             try:
-                queued = api.set_groups(some, groups, self.new_group_names, callback_url=callback_url)
+                url = new_url(len(some))
+                queued = api.set_groups(some, groups, self.new_group_names, callback_url=url)
             except TelecomError as error:
                 error.partial = bool(queue_ids)
                 raise
             queue_ids.append(queued.queue_id)
-        return queue_ids[0] if len(queue_ids) == 1 else None
+        return queue_ids
 
     def _by_other_groups(self, api: SimCalls, sim_ids: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
         if self.exact:
@@ -287,7 +326,7 @@ class SetGroups(Operation):
         """Return the ids of the SIM's groups."""
         return [*sorted(group.id for group in sim.groups or ())]
 
-    def unreachable_groups(self, sim: Sim) -> str | None:
+    def unchanged_reason(self, sim: Sim) -> str | None:
         """Return an explanation if the SIM is in all wanted groups and in others that it must not be in.
 
         Then the vendor has added groups and replaced none; or the SIM was in all of them before and has not
@@ -298,6 +337,34 @@ class SetGroups(Operation):
         return (
             f"it is in {len(self._other_groups(sim))} other groups as well: the vendor adds groups and "
             "replaces none, so exact=True cannot be reached; use exact=False, or remove the SIM by hand"
+        )
+
+
+@dataclass
+class ClearGroups(Operation):
+    """Takes a SIM out of all groups: `groups` is an empty list."""
+
+    operation, method = "group", "set_groups"
+    groups: Sequence[int]
+
+    def __post_init__(self) -> None:
+        arguments.no_groups(self.groups)
+        self.groups = []
+
+    def _shows_in(self, sim: Sim) -> bool:
+        return "groups" in sim.model_fields_set and not sim.groups
+
+    def observed(self, sim: Sim) -> JsonValue:
+        """Return the ids of the SIM's groups."""
+        return [*sorted(group.id for group in sim.groups or ())]
+
+    def unchanged_reason(self, sim: Sim) -> str | None:
+        """Return an explanation if the SIM is in groups."""
+        if self._shows_in(sim):
+            return None
+        return (
+            f"it is still in {len(sim.groups or ())} groups: the vendor adds groups and replaces none, or a "
+            "request without groups changes nothing; remove the SIM by hand"
         )
 
 
@@ -318,6 +385,8 @@ OPERATIONS = (*OBSERVABLE, "disconnect", "reconnect", "ping", "sms", "repackage"
 def parse_operation(operation: str, desired_state: Mapping[str, Any] | None) -> Operation:
     """Return an operation whose result shows in the list of SIMs. Raises TelecomInputError."""
     operation_type, given = OBSERVABLE[check_observable(operation)], dict(desired_state or {})
+    if operation == "group" and "groups" in given:
+        operation_type = ClearGroups
     try:
         signature(operation_type).bind(**given)
     except TypeError as error:

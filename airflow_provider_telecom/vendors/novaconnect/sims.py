@@ -14,7 +14,7 @@ from typing import Literal, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.calls.request import Idempotency
 from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.vendors.novaconnect import arguments
@@ -180,20 +180,33 @@ class SimCalls(NovaConnectCalls):
         group_ids: Sequence[int] = (),
         new_group_names: Sequence[str] = (),
         *,
+        groups: Sequence[int] | None = None,
         callback_url: str | None = None,
     ) -> Call[Queued]:
         """Queue groups for SIMs: existing groups by id, others by name (created if no group has the name).
 
-        At least one of both must be given: the document does not say what empty lists do, nor whether a SIM
-        leaves its other groups. A duplicate costs nothing, but a late one undoes a newer choice. Source:
-        "Сим-карты", "Группы".
+        At least one of both must be given, or `groups=[]`, which means no groups: neither list is sent, and
+        if the vendor refuses that, an empty list. The document requires no list, and does not say what such a
+        request does, nor whether a SIM leaves its other groups. A duplicate costs nothing, but a late one
+        undoes a newer choice. Source: "Сим-карты", "Группы".
         """
+        if groups is not None:
+            arguments.no_groups(groups, group_ids, new_group_names)
+            return self._clear_groups(sim_ids, callback_url)
         existing = arguments.id_list("group_ids", group_ids)
         new = arguments.names("new_group_names", new_group_names)
         if not existing and not new:
-            raise TelecomInputError("group_ids", "must be given, or new_group_names, or both")
-        groups = drop_none(group=existing or None, new_group=new or None)
-        return self._queue("group", Idempotency.SET_STATE, sim_ids, callback_url, **groups)
+            raise TelecomInputError(
+                "group_ids", "must be given, or new_group_names, or both (groups=[] for no groups)"
+            )
+        lists = drop_none(group=existing or None, new_group=new or None)
+        return self._queue("group", Idempotency.SET_STATE, sim_ids, callback_url, **lists)
+
+    def _clear_groups(self, sim_ids: Sequence[int], callback_url: str | None) -> Call[Queued]:
+        try:
+            return (yield from self._queue("group", Idempotency.SET_STATE, sim_ids, callback_url))
+        except TelecomRejectedError:  # nothing was done, so the other reading may be tried
+            return (yield from self._queue("group", Idempotency.SET_STATE, sim_ids, callback_url, group=[]))
 
     def _queue(
         self,
@@ -203,7 +216,8 @@ class SimCalls(NovaConnectCalls):
         callback_url: str | None,
         **more: object,
     ) -> Call[Queued]:
-        url = None if callback_url is None else arguments.callback_url(callback_url)
+        may_be_http = self.options.allow_http_webhooks
+        url = None if callback_url is None else arguments.callback_url(callback_url, may_be_http)
         body = {"items": arguments.ids("sim_ids", sim_ids), **drop_none(callbackUrl=url), **more}
         return self._post(f"sim/{operation}", idempotency, body, lambda envelope: envelope.item(Queued))
 

@@ -1,7 +1,8 @@
 """The calls for the token's user, the company's users and the company.
 
 Source: "Профиль", "Компания" and "Пользователи компании" of the vendor's document. Passwords may be given as
-`Secret`, which keeps them out of tracebacks that show values; no operator takes one.
+`Secret`, which keeps them out of tracebacks that show values. No operator takes one, but
+`NovaConnectCreateUserOperator` takes the id of a connection that has it.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from airflow_provider_telecom.calls.responses import read_json, to_model, unreadable_response
+from airflow_provider_telecom.vendors.novaconnect.arguments import rendered_texts
 from airflow_provider_telecom.vendors.novaconnect.models import Answer, Bill, Sim
 from airflow_provider_telecom.vendors.novaconnect.numbers import OptionalDecimal, OptionalInt
 from airflow_provider_telecom.vendors.novaconnect.times import from_unix
@@ -226,12 +227,15 @@ def notice(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent
     )
 
 
-def subscription(conn_id: str, callback_key: str | None = None, **arguments: object) -> Subscription | None:
-    """Return the topic of an operation's webhooks; None if no webhook was requested."""
-    if not callback_key:
-        return None
-    topic = f"{topic_prefix('novaconnect', 'queue', conn_id)}/{callback_key}"
-    return Subscription(topics=(topic,), entry=topic)
+def subscription(
+    conn_id: str, callback_key: str | Sequence[str | None] | None = None, **arguments: object
+) -> Subscription | None:
+    """Return the topics of an operation's webhooks, one for each request; None if none was requested."""
+    prefix = topic_prefix("novaconnect", "queue", conn_id)
+    topics = tuple(f"{prefix}/{key}" for key in rendered_texts(callback_key) if key)
+    if len(topics) > 1:
+        return Subscription(topics, entries=topics)
+    return Subscription(topics, entry=topics[0]) if topics else None
 
 
 def _ids(things: Sequence[Sim | Bill], body: bytes) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
+    TelecomInputError,
     TelecomRejectedError,
     TelecomUnknownError,
 )
@@ -204,3 +205,76 @@ def test_a_list_without_groups_says_nothing_of_the_others(telecom_simulator: Any
     with pytest.raises(TelecomAnswerError, match=r"SIM 1001 .* groups"):
         Run().execute(group(sim_ids=[1001], new_group_names=["New"]))
     assert asked(telecom_simulator) == 0
+
+
+# --- no groups
+
+
+@both_ways
+@pytest.mark.parametrize("reading", ["either", "left_out", "empty_list"])
+def test_sims_leave_all_groups_or_an_error_says_why_not(
+    adds: bool,
+    deferrable: bool,
+    reading: str,
+    groups: Any,
+    vendor_state: VendorState,
+    telecom_simulator: Any,
+) -> None:
+    telecom_simulator.state.set_switch("novaconnect.no_groups", reading)
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1)
+    operator = group(groups=[], wait_for_completion=True, deferrable=deferrable)
+    if adds:
+        with pytest.raises(TelecomFailedError, match=r"1003.*it is still in 2 groups: the vendor adds"):
+            Run().execute(operator)
+        with pytest.raises(TelecomFailedError, match="it is still in"):
+            Run().execute(wait(desired_state={"groups": []}, deferrable=deferrable))
+    else:
+        outcome = Run().execute(operator)
+        assert (outcome["changed"], outcome["unchanged"], outcome["reached"]) == ([1002, 1003], [1001], 2)
+        assert [vendor_state.sims[sim].groups for sim in SIMS] == [[], [], []]
+        assert Run().execute(wait(desired_state={"groups": []}, deferrable=deferrable))["reached"] == 3
+    assert asked(telecom_simulator) == (2 if reading == "empty_list" else 1)
+
+
+def test_sims_leave_their_groups_once(groups: Any, vendor_state: VendorState, telecom_simulator: Any) -> None:
+    almaty, _, _ = groups
+    telecom_simulator.fault("reset_after", "novaconnect", path="sim/group")
+    run = Run()
+    with pytest.raises(TelecomUnknownError):
+        run.execute(group(groups=[]))
+    vendor_state.sims[1002].groups = [almaty]  # somebody puts it there again: that looks as before
+    assert run.execute(group(groups=[]))["changed"] == [1002, 1003]
+    assert run.execute(group(groups=[]))["changed"] == [1002, 1003]
+    assert asked(telecom_simulator) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"group_ids": []},
+        {"group_ids": "[]", "new_group_names": []},
+        {"groups": [1]},
+        {"groups": "[]"},
+        {"groups": [], "group_ids": [1]},
+        {"groups": [], "new_group_names": ["A"]},
+        {"groups": [], "exact": True},
+    ],
+)
+def test_no_groups_must_be_said_and_nothing_else(arguments: dict[str, Any]) -> None:
+    with pytest.raises(TelecomInputError, match="group"):
+        group(**arguments)
+
+
+@pytest.mark.parametrize("given", [{}, {"groups": [5]}, {"groups": [], "group_ids": [5]}])
+def test_the_hook_clears_groups_only_when_told(hook: Any, telecom_simulator: Any, given: Any) -> None:
+    with pytest.raises(TelecomInputError, match="group"):
+        hook.set_groups(SIMS, **given)
+    assert asked(telecom_simulator) == 0
+
+
+def test_each_of_several_requests_has_its_queue_in_the_result(groups: Any, vendor_state: VendorState) -> None:
+    _, astana, _ = groups
+    outcome = Run().execute(group(group_ids=[astana]))
+    assert outcome["queue_id"] == list(vendor_state.queues)
+    assert len(outcome["queue_id"]) == 3

@@ -407,7 +407,9 @@ def test_a_try_after_a_lost_wait_waits_on_and_sends_nothing(
         ({"select": {"group": True}}, "select.group"),
         ({"sim_ids": [1], "max_changes": 0}, "max_changes"),
         ({"sim_ids": [1], "on_unknown_sims": "ignore"}, "on_unknown_sims"),
-        ({"sim_ids": [1], "callback_url": "http://example.com/told"}, "callback_url"),
+        ({"sim_ids": [1], "callback_url": "ftp://example.com/told"}, "callback_url"),
+        ({"sim_ids": [1], "callback_url": "http://user@example.com/told"}, "callback_url"),
+        ({"sim_ids": [1], "include_package_empty": "yes"}, "include_package_empty"),
     ],
 )
 def test_bad_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], field: str) -> None:
@@ -459,6 +461,40 @@ def test_a_callback_from_a_template_is_checked_first_and_never_shown(telecom_sim
     operator, run = block(sim_ids=[1001], callback_url="{{ params.url }}"), Run()
     run.execute(operator, params={"url": "https://example.com/hidden-path"})
     assert "hidden-path" not in str(_serialize_rendered_fields(operator)) + str(run.stores["block"].texts)
+
+
+def test_plain_http_is_for_connections_that_allow_it(telecom_simulator: Any, hook_for: Any) -> None:
+    url = "http://hooks.example.com/told"
+    with pytest.raises(TelecomInputError, match=r"callback_url: must begin with https.*allow_http_webhooks"):
+        Run().execute(block(sim_ids=[1001], callback_url=url))
+    assert telecom_simulator.state.requests == []
+    hook_for("novaconnect", allow_http_webhooks=True)
+    Run().execute(block(sim_ids=[1001], callback_url=url))
+    vendor_state = telecom_simulator.state.vendor_state("novaconnect", VendorState)
+    assert [queue.callback_url for queue in vendor_state.queues.values()] == [url]
+
+
+# --- SIMs whose package ran out
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize("blocks", [False, True])
+def test_a_sim_whose_package_ran_out_is_blocked_if_wanted(
+    telecom_simulator: Any, vendor_state: Any, done_to: Any, blocks: bool, deferrable: bool
+) -> None:
+    telecom_simulator.state.set_switch("novaconnect.block_over_package", "on" if blocks else "off")
+    assert Run().execute(block(sim_ids=[1001, 1008]))["skipped"][0]["sim_id"] == 1008
+    waiting = {"wait_for_completion": True, "deferrable": deferrable, "poll_interval": 0.01}
+    operator = block(sim_ids=[1002, 1008, 1009], include_package_empty=True, **waiting)
+    if blocks:
+        outcome = Run().execute(operator)
+        assert (outcome["changed"], outcome["reached"]) == ([1002, 1008], 2)
+        assert [one["sim_id"] for one in outcome["skipped"]] == [1009]
+        assert vendor_state.sims[1008].block == "u"
+    else:
+        with pytest.raises(TelecomFailedError, match=r"missed: \{'1008': 'its package ran out \(p\), and"):
+            Run().execute(operator)
+    assert done_to("block") == [1001, 1002, *([1008] if blocks else [])]
 
 
 # --- the list

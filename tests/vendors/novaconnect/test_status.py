@@ -19,7 +19,7 @@ from airflow_provider_telecom.vendors.novaconnect.operations import (
     SetTariff,
     parse_operation,
 )
-from airflow_provider_telecom.vendors.novaconnect.status import MAX_POLLS_IN_OTHER_GROUPS, sim_operation
+from airflow_provider_telecom.vendors.novaconnect.status import MAX_POLLS_UNCHANGED, sim_operation
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from tests.by_hand import drive
 from tests.vendors.novaconnect.by_hand import SIM, ScriptedApi
@@ -180,7 +180,7 @@ def test_groups_that_were_added_end_the_waiting_once_the_vendor_says_that_it_is_
 
 def test_looks_at_added_groups_are_counted_in_a_row_and_not_while_the_vendor_is_at_it() -> None:
     arguments: dict[str, Any] = dict(EXACT)
-    for _ in range(MAX_POLLS_IN_OTHER_GROUPS):
+    for _ in range(MAX_POLLS_UNCHANGED):
         _, progress = check({**SIM, **TWO_GROUPS}, **arguments)
         assert progress.stage is Stage.WAITING
         arguments |= progress.next_arguments
