@@ -23,10 +23,17 @@ def ketchup_recipients(*references: str) -> Any:
 WRONG: dict[str, tuple[str, Callable[[Any], tuple[Any, ...]], str, str]] = {
     "a wrong number": (
         "kyivstar_open_telecom",
-        lambda h: (h.send_sms, "38067", "Hi"),
+        lambda h: (h.send_sms, "3806700002", "Hi"),
         "msisdn",
         "numbering plan",
     ),
+    "a number that is too short": (
+        "kyivstar_open_telecom",
+        lambda h: (h.send_sms, "12", "Hi"),
+        "msisdn",
+        "too short",
+    ),
+    "no number": ("kyivstar_open_telecom", lambda h: (h.send_sms, "", "Hi"), "msisdn", "must not be empty"),
     "full-width digits": (
         "ketchup_loyalty",
         lambda h: (h.price_sms, "３８０670000201", "Hi"),

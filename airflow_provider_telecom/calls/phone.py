@@ -15,7 +15,9 @@ from airflow_provider_telecom.calls.privacy import mask_number
 # Ukrainian mobile numbers by their operator codes, and Russian ones: most numbers. The others are left to the
 # numbering plans of `phonenumbers`, whose import and parser are slower.
 _CANONICAL = re.compile(r"\+?(380(?:39|50|63|66|67|68|73|77|91|92|93|94|95|96|97|98|99)[0-9]{7}|79[0-9]{9})")
-_WRITTEN = re.compile(r"[0-9+() .\-]{3,32}")
+_WRITTEN = re.compile(r"[0-9+() .\-]{1,32}")
+_MIN_DIGITS = 7
+"""The shortest numbers with a country code have so many."""
 
 
 def e164(number: str | int, region: str = "UA", *, field: str = "msisdn") -> str:
@@ -26,6 +28,8 @@ def e164(number: str | int, region: str = "UA", *, field: str = "msisdn") -> str
     text = str(number).strip()
     if canonical := _CANONICAL.fullmatch(text):
         return canonical.group(1)
+    if not text:
+        raise TelecomInputError(field, "must not be empty")
     if not _WRITTEN.fullmatch(text):
         raise _invalid(field, text, "may hold only the digits 0-9, a leading + and ( ) . - or blanks")
     return _by_numbering_plan(text, region, field)
@@ -40,6 +44,15 @@ def e164_or_none(number: str, region: str) -> str | None:
         return None
 
 
+def country_of(msisdn: str) -> str | None:
+    """Return the country (ISO 3166) of a canonical number; None if it has none, as satellite phones."""
+    if msisdn.startswith("380"):
+        return "UA"
+    import phonenumbers
+
+    return phonenumbers.region_code_for_number(phonenumbers.parse(f"+{msisdn}"))
+
+
 def _by_numbering_plan(text: str, region: str, field: str) -> str:
     import phonenumbers
 
@@ -52,6 +65,8 @@ def _by_numbering_plan(text: str, region: str, field: str) -> str:
         # Some numbers of the mobile codes are not assigned yet: they are accepted in each form, or in none.
         if _CANONICAL.fullmatch(canonical) or phonenumbers.is_valid_number(parsed):
             return canonical
+    if sum(map(str.isdecimal, text)) < _MIN_DIGITS:
+        raise _invalid(field, text, "is too short for a number")
     raise _invalid(
         field,
         text,

@@ -911,7 +911,7 @@ def test_what_cannot_be_is_refused_when_the_dag_is_parsed(
             {**DAY, "time_in_from": "2026-03-02T00:00:00Z"},
             "time_in_from: must be a datetime without a time zone",
         ),
-        ({**DAY, "msisdns": ["12"]}, r"msisdns: \*\*: may hold"),
+        ({**DAY, "msisdns": ["12"]}, r"msisdns: \*\*: is too short"),
         ({**DAY, "status": "{{ 'delivered' }}"}, "status: must be one of"),
         ({**DAY, "operator_id": 1}, "operator_id: is ignored"),
         ({**DAY, "message_type": "{{ '../x' }}"}, "message_type: must be one of"),
