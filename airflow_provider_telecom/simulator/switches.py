@@ -120,6 +120,11 @@ SWITCHES = (
     _kyivstar("status_case", "case of statuses and other words", ("found", "swapped")),
     _kyivstar("numbers", "counts, scores and seconds are numbers, or texts", ("number", "text")),
     _kyivstar("flags", "yes and no of verify-sim: KY:95 has 1 and 0", ("number", "text", "boolean")),
+    _kyivstar(
+        "device_answer",
+        "device-check answers what was asked for, or always `imeiRes` and `imeiCount`, as public tests show",
+        ("asked", "both"),
+    ),
     _kyivstar("score_fraction", "a score is a fraction: KY:321 has a score without a range"),
     _kyivstar(
         "lifetime_unit",

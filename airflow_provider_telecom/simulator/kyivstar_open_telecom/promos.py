@@ -39,6 +39,7 @@ def create(call: Call) -> JsonObject:
         raise wrong("caption", "a button takes both caption and action")
     promo = _draft(call, call.state.new_id(), call.body["from"], call.body["text"])
     promo.campaign_type = call.body["campaignType"]
+    call.state.promos[promo.id] = promo
     call.record(
         "promo_draft", id=promo.id, sender=promo.sender, text=promo.text, campaign_type=promo.campaign_type
     )
@@ -46,7 +47,7 @@ def create(call: Call) -> JsonObject:
 
 
 def _draft(call: Call, id_: str, sender: str, text: str) -> Promo:
-    promo = Promo(
+    return Promo(
         id_,
         call.environment,
         sender=sender,
@@ -54,7 +55,13 @@ def _draft(call: Call, id_: str, sender: str, text: str) -> Promo:
         param_count=len(set(re.findall(r"\$\{([0-9]+)\}", text))),
         start=call.state.simulator.clock.now(),
     )
-    call.state.promos[promo.id] = promo
+
+
+def _example(call: Call, id_: str) -> Promo:
+    """Return the promo that the mock server has for an example's id: the same one for each request."""
+    promo = _draft(call, id_, AUTHOR, "Hello ${1} ${2}")
+    promo.campaign_type = "VIBER"
+    promo.audience = [(f"3806700002{place:02}", ("John", "Smith")) for place in range(20)]
     return promo
 
 
@@ -180,8 +187,7 @@ def _found(call: Call) -> Promo:
     id_ = call.path["promo_id"]
     promo = call.state.promos.get(id_)
     if promo is None and _is_example(call, id_):
-        promo = _draft(call, id_, AUTHOR, "text")
-        promo.campaign_type, promo.audience = "VIBER", [("380670000200", ())]
+        promo = _example(call, id_)
     if promo is None or promo.environment != call.environment:
         raise RefusedError(404, NO_PROMO, "Not Found")
     return promo

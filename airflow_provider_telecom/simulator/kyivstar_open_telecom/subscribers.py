@@ -20,6 +20,8 @@ KYIVSTAR_PREFIXES = ("38067", "38068", "38096", "38097", "38098")
 MAX_DAYS = 120
 MAX_SIMS = 10
 EXAMPLE_IMEI = "123456789012345"
+EXAMPLE_MODEL = "5"
+"""These two are in public examples for the mock server."""
 _MONTHS = (0, 1, 3, 6, 12, 24, 120)
 
 
@@ -81,10 +83,13 @@ def device_check(call: Call) -> JsonObject:
         raise wrong("IMEI, daysPeriod", "exactly one is expected")
     number, subscriber = _subscriber(call)
     _bill(call, number, "device-check")
+    has_both = call.state.switches["device_answer"] == "both"
+    count = {"imeiCount": subscriber.imei_count}
     if "daysPeriod" in call.query:
-        return {"imeiCount": subscriber.imei_count}
+        return {"imeiRes": "COMPLETELY_MATCHED", **count} if has_both else count
     matched = imei == subscriber.imei or (call.environment == "mock" and imei == EXAMPLE_IMEI)
-    return {"imeiRes": "COMPLETELY_MATCHED" if matched else "NOT_MATCHED"}
+    result = {"imeiRes": "COMPLETELY_MATCHED" if matched else "NOT_MATCHED"}
+    return {**result, **count} if has_both else result
 
 
 def lifetime_check(call: Call) -> JsonObject:
@@ -104,7 +109,9 @@ def score(call: Call) -> JsonObject:
     """Return the financial score, or 404 if there is none. Only a score is billed."""
     number, subscriber = _subscriber(call)
     name = "scoreFormula" if call.version == "v1" else "modelId"
-    if call.query.get(name, "7") not in call.state.score_models:
+    model = call.query.get(name, "7")
+    is_example = call.environment == "mock" and model == EXAMPLE_MODEL
+    if model not in call.state.score_models and not is_example:
         raise wrong(name, "not a model of yours")
     if subscriber.score is None:
         raise RefusedError(404, NO_SCORE, "Скор бал недоступний")

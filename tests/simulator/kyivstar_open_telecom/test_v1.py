@@ -58,6 +58,29 @@ def test_the_checks_are_wrapped(vendor: Vendor) -> None:
     refused(vendor.get(f"/subscribers/{PHONE}/device-check", IMEI="123456789012345"), 422)
 
 
+def test_a_device_check_may_answer_more_than_was_asked_for(vendor: Vendor) -> None:
+    vendor.vendor_state.switches.set("device_answer", "both")
+    for query in ({"imei": "123456789012345"}, {"daysPeriod": 3}):
+        found = vendor.get(f"/subscribers/{PHONE}/device-check", **query).json()["resource"]
+        assert set(found) == {"imeiRes", "imeiCount"}
+
+
+def test_the_examples_of_the_mock_server(vendor: Vendor) -> None:
+    """They are the same for each request: the mock server keeps no state of them."""
+    vendor.on_mock()
+    vendor.prefix = f"/mock{V1}"
+    promo = "/promo/10000000-0000-0000-0000-000000000200"
+    audience = {"audience": [{"phoneNumber": PHONE, "params": ["John", "Smith"]}]}
+    assert vendor.post(f"{promo}/audience", audience).json()["name"]
+    assert vendor.ask("PUT", f"{promo}/status/WAITING", {}).json()["status"] == "WAITING"
+    assert vendor.get(promo).json()["status"] == "DRAFT"
+    counts = vendor.get(f"{promo}/statistics").json()
+    assert (counts["sentCount"], counts["wasNotSent"]) == (0, 20)
+    assert "scoreBal" in vendor.get(f"/subscribers/{PHONE}/scoring", scoreFormula=5).json()["resource"]
+    vendor.vendor_state.switches.set("mock_status", "off")
+    refused(vendor.get(promo), 404)
+
+
 def test_a_paid_call_may_not_say_what_it_costs(vendor: Vendor) -> None:
     vendor.vendor_state.switches.set("tarification_units", "off")
     assert "X-Reserved-Tarification-Units" not in vendor.post("/sms", SMS).headers
