@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
 import re
 from typing import Any
+
+from sphinx.util.inspect import stringify_signature
 
 import airflow_provider_telecom
 
@@ -49,6 +53,31 @@ def show_as_written(app: Any, what: str, name: str, obj: Any, options: Any, line
     lines[:] = "".join([*parts, plain(text[end:])]).splitlines()
 
 
+def show_results(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str, result: str
+) -> tuple[str, str] | None:
+    """Show what a call returns, and not the generator that describes it."""
+    if what != "method" or not hasattr(obj, "__wrapped__"):
+        return None
+    shown = inspect.signature(obj)
+    parameters = [value for key, value in shown.parameters.items() if key != "self"]
+    text = stringify_signature(shown.replace(parameters=parameters, return_annotation=shown.empty))
+    return with_modules(text, obj.__module__), with_modules(str(shown.return_annotation), obj.__module__)
+
+
+def with_modules(text: str, module: str) -> str:
+    """Return types with the module of the vendor's models, since two vendors may use the same name."""
+    models = f"{module.rpartition('.')[0]}.models"
+    if importlib.util.find_spec(models) is None:
+        return text
+    names = vars(importlib.import_module(models))
+    return re.sub(
+        r"(?<![\w.'\"])(?:models\.)?([A-Z]\w+)",
+        lambda found: f"{models}.{found[1]}" if found[1] in names else found[0],
+        text,
+    )
+
+
 def plain(text: str) -> str:
     """Return text without markup outside of quotes."""
     parts = _QUOTED.split(text)
@@ -60,4 +89,5 @@ def plain(text: str) -> str:
 
 def setup(app: Any) -> None:
     """Connect the functions of this file."""
+    app.connect("autodoc-process-signature", show_results)
     app.connect("autodoc-process-docstring", show_as_written)

@@ -309,7 +309,7 @@ def write_api() -> None:
         hook = import_from(vendor.hook_path)
         title = f"{hook.__name__} ({vendor.label})"
         parts = [heading(title), f":doc:`The vendor's page </vendors/{vendor.id}>`"]
-        parts += [autodoc("class", vendor.hook_path, "TelecomHook, Api")]
+        parts += [autodoc("class", vendor.hook_path, "TelecomHook, Api, BaseHook, LoggingMixin")]
         if find_spec(models := f"{PACKAGE}.vendors.{vendor.id}.models"):
             parts += [heading("What the calls return", "-"), autodoc("module", models)]
         pages.append(write(f"api/{vendor.id}.rst", "\n\n".join(parts) + "\n"))
@@ -335,7 +335,9 @@ def is_there(module: str) -> bool:
 def autodoc(kind: str, name: str, inherited: str = "") -> str:
     """Return a directive that documents a class or module with its members."""
     lines = [f".. auto{kind}:: {name}", "   :members:"]
-    return "\n".join([*lines, f"   :inherited-members: {inherited}"] if inherited else lines)
+    if inherited:
+        lines += [f"   :inherited-members: {inherited}", "   :exclude-members: options_type"]
+    return "\n".join(lines)
 
 
 def heading(text: str, underline: str = "=") -> str:

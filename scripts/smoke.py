@@ -1,7 +1,7 @@
 """Smoke test of an installed wheel or sdist: run it with the Python of the environment.
 
-Imports all modules, lets Airflow read the provider, runs the Dag of `make demo` against the simulator, and
-runs a test that uses the fixture. Prints a JSON line. The argument is the folder of the example Dags.
+Imports all modules, lets Airflow read the provider, copies the example Dags, runs that of `make demo` against
+the simulator, and runs a test that uses the fixture. Prints a JSON line.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from pathlib import Path
 from pkgutil import walk_packages
 
 HOME = Path(tempfile.mkdtemp(prefix="telecom-smoke-"))
+DAGS = HOME / "dags"
 os.environ.update({
     "AIRFLOW_HOME": str(HOME),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(sys.argv[1]).resolve()),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "0",
 })
 DAG_ID = "example_ketchup_messaging"
@@ -81,12 +82,14 @@ def run_demo() -> int:
 
     from airflow_provider_telecom.simulator.server import Simulator
 
+    command = [sys.executable, "-m", "airflow", "telecom", "examples", str(DAGS)]
+    subprocess.run(command, check=True, stdout=sys.stderr)
     initdb()
     simulator = Simulator()
     simulator.start()
     try:
         os.environ.update(simulator.environment())
-        bag = DagBag(Path(sys.argv[1]) / f"{DAG_ID}.py")
+        bag = DagBag(DAGS / f"{DAG_ID}.py")
         assert not bag.import_errors, bag.import_errors
         run = bag.dags[DAG_ID].test()
         assert run.state == "success", run.state
