@@ -25,7 +25,11 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
 from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
 from airflow_provider_telecom.operators.novaconnect import (
     NovaConnectBlockSimsOperator,
+    NovaConnectCreateGroupOperator,
+    NovaConnectCreateUserOperator,
     NovaConnectPingSimsOperator,
+    NovaConnectRemoveGroupOperator,
+    NovaConnectRenameGroupOperator,
     NovaConnectSetTariffOperator,
 )
 from airflow_provider_telecom.operators.sunsim import SunSimCreateCallbackOperator
@@ -347,3 +351,34 @@ def test_each_chunk_of_a_long_list_is_settled_for_itself(telecom_simulator: Any)
     for run in killed_at_each_step(telecom_simulator, sending):
         assert attempt(run, sending.made())[1] is None
         assert sending.happened(telecom_simulator) == list(sims)
+
+
+ACCOUNT_CHANGES = {
+    "group_created": (NovaConnectCreateGroupOperator, {"name": "Vans"}),
+    "group_edited": (NovaConnectRenameGroupOperator, {"group": "Almaty", "name": "South"}),
+    "group_removed": (NovaConnectRemoveGroupOperator, {"group": "Almaty", "confirm": True}),
+    "user_created": (
+        NovaConnectCreateUserOperator,
+        {"first_name": "A", "last_name": "B", "email_address": "a@example.com", "phone": A, "send": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ACCOUNT_CHANGES)
+def test_a_change_of_the_account_happens_once(telecom_simulator: Any, kind: str) -> None:
+    """The next try finds it in the vendor's list; a user who is not there may still be on the way."""
+    operator, arguments = ACCOUNT_CHANGES[kind]
+    sending = Sending(operator, "novaconnect", kind, "nothing", (None,), arguments)
+    for run in killed_at_each_step(telecom_simulator, sending):
+        found, error, _ = attempt(run, sending.made())
+        happened = sending.happened(telecom_simulator)
+        if error is None:
+            assert happened == [None]
+            assert found.get("changed", found.get("created")) is True
+            assert attempt(run, sending.made())[0] == found
+        else:
+            assert kind == "user_created"
+            assert isinstance(error, OutcomeUnknownError)
+            assert happened == []
+            assert attempt(run, sending.made(on_unknown="resend"))[1] is None
+        assert sending.happened(telecom_simulator) == [None]

@@ -130,7 +130,8 @@ def _is_named(group: Group, name: str) -> bool:
 class NovaConnectGroupOperator(NovaConnectChangeOperator):
     """A change of one group.
 
-    :param group: the group's id, or its name if no other group has it.
+    :param group: the group's id, or its name if no other group has it. A text of digits is a name if a group
+        has that name.
     """
 
     kind: ClassVar[str] = "group"

@@ -83,7 +83,8 @@ class NovaConnectCreateUserOperator(NovaConnectOperator, NonIdempotentOperator):
 
     A duplicate would be a second user, and with `send` a second mail. So the list of users is read first.
     After an unknown outcome a later try reads it again: a user with this address is the one that was created;
-    without one, `on_unknown` decides. With `assume_sent` it then returns `{"assumed_sent": True}`.
+    without one, `on_unknown` decides. With `resend` the mail may come twice; with `assume_sent` the XCom is
+    `{"assumed_sent": True}`.
 
     No password is an argument: Airflow stores rendered fields. Without `password_conn_id` the vendor makes
     one, which only the mail of `send` tells.
