@@ -95,12 +95,18 @@ def _connection_type(vendor: Vendor) -> dict[str, Any]:
             "relabeling": {
                 "password": vendor.password,
                 **login,
+                **_host_label(vendor),
                 "port": f"Port ({vendor.port}; the Test button needs it)",
             },
             "placeholders": {"host": vendor.host, "port": str(vendor.port), "extra": "{}"},
         },
         "conn-fields": {name: _form_field(field) for name, field in in_order},
     }
+
+
+def _host_label(vendor: Vendor) -> dict[str, str]:
+    others = ", ".join(f"{name}: {host}" for name, host in vendor.other_hosts.items())
+    return {"host": f"Host ({others})"} if others else {}
 
 
 def _form_field(field: FormField) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Load the calls of a Kyivstar FMC virtual PBX into Parquet, query them with SQL, and originate a call.
 
+The last task waits until the call is in the records.
+
 Needs the connection `kyivstar_fmc_default`, and the packages `pyarrow` and `duckdb`. Loading costs
 nothing: the last two days are loaded again each night, since a call is listed when it has ended. The call
 is charged: `calling_number`, a subscriber of the PBX, is called first and then connected with
@@ -18,6 +20,7 @@ from airflow.sdk import Param, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
+from airflow_provider_telecom.sensors.kyivstar_fmc import KyivstarFmcCallHappenedSensor
 from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import (
     KyivstarFmcCallsToObjectStorageOperator,
 )
@@ -38,17 +41,17 @@ OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "t
         ),
     },
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
-    user_defined_filters={
-        "kyiv": lambda at: pendulum.instance(at).in_timezone("Europe/Kyiv").start_of("day")
-    },
     doc_md=__doc__,
 )
 def example_fmc_calls() -> None:
     @task(multiple_outputs=True)
     def last_two_days(dag_run: Any = None) -> dict[str, str]:
-        """Return the bounds of the last two days in Kyiv."""
-        today = pendulum.instance(dag_run.run_after).in_timezone("Europe/Kyiv").start_of("day")
-        return {"start": today.subtract(days=2).isoformat(), "end": today.isoformat()}
+        """Return the last two days in Kyiv; the transfer loads both completely."""
+        today = pendulum.instance(dag_run.run_after).in_timezone("Europe/Kyiv")
+        return {
+            "start": today.subtract(days=2).to_date_string(),
+            "end": today.subtract(days=1).to_date_string(),
+        }
 
     days: Any = last_two_days()
     load = KyivstarFmcCallsToObjectStorageOperator(
@@ -90,7 +93,18 @@ def example_fmc_calls() -> None:
         calling_number="{{ params.calling_number }}",
         on_unknown="fail",  # a duplicate would call both people again
     )
+    happened = KyivstarFmcCallHappenedSensor(
+        task_id="call_happened",  # a call is in the records when it has ended
+        called_number="{{ params.called_number }}",
+        calling_number="{{ params.calling_number }}",
+        since="{{ dag_run.run_after.isoformat() }}",
+        direction="outgoing",
+        poke_interval=30,
+        timeout=3600,
+        deferrable=True,
+    )
     chain(load, [ask(load.output), call])
+    chain(call, happened)
 
 
 example_fmc_calls()

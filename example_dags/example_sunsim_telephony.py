@@ -1,4 +1,4 @@
-"""Order a callback from SunSim, load a week's calls and recordings, and edit settings of the virtual PBX.
+"""Order a callback from SunSim and wait for it, load a week's calls, and edit settings of the virtual PBX.
 
 Needs the connection `sunsim_default`. The callback is charged as an incoming call on `number`; everything
 else costs nothing. There is one file of calls per day; existing recordings are not downloaded again. The
@@ -20,6 +20,7 @@ from airflow_provider_telecom.operators.sunsim import (
     SunSimGetVatsSettingsOperator,
     SunSimSetVatsSettingsOperator,
 )
+from airflow_provider_telecom.sensors.sunsim import SunSimCallHappenedSensor
 from airflow_provider_telecom.transfers.sunsim_to_object_storage import (
     SunSimCallsToObjectStorageOperator,
     SunSimRecordingsToObjectStorageOperator,
@@ -44,17 +45,28 @@ SETTINGS = "{{ params.output }}/{{ run_id }}/settings.json"
     doc_md=__doc__,
 )
 def example_sunsim_telephony() -> None:
-    SunSimCreateCallbackOperator(
+    call_back = SunSimCreateCallbackOperator(
         task_id="call_back",
         phone_from="{{ params.number }}",
         phone_to="{{ params.phone_to }}",
         on_unknown="fail",  # a duplicate would call both people again
     )
 
-    week: dict[str, Any] = {  # in the vendor's zone; with `vendor_timezone` in the connection add a zone
+    happened = SunSimCallHappenedSensor(
+        task_id="call_happened",  # a call is listed when it has ended
+        phone_from="{{ params.number }}",
+        phone_to="{{ params.phone_to }}",
+        since="{{ dag_run.run_after | ds }}",  # with `vendor_timezone` in the connection also a time
+        poke_interval=30,
+        timeout=3600,
+        deferrable=True,
+    )
+    chain(call_back, happened)
+
+    week: dict[str, Any] = {  # whole days in the vendor's zone
         "numbers": ["{{ params.number }}"],
-        "start": "{{ macros.ds_add(dag_run.run_after | ds, -7) }}T00:00:00",
-        "end": "{{ dag_run.run_after | ds }}T00:00:00",
+        "start": "{{ macros.ds_add(dag_run.run_after | ds, -7) }}",
+        "end": "{{ macros.ds_add(dag_run.run_after | ds, -1) }}",
     }
     calls = SunSimCallsToObjectStorageOperator(
         task_id="load_calls", path="{{ params.output }}/sunsim_calls", **week

@@ -114,6 +114,16 @@ SENSORS: dict[str, dict[str, dict[str, Any]]] = {
         "KetchUpHlrFinishedSensor": {"hlr_ids": ["1"]},
         "KetchUpStatFileReadySensor": {"file_key": "a1"},
     },
+    "kyivstar_fmc": {
+        "KyivstarFmcCallHappenedSensor": {"called_number": "380670000200", "since": "2026-10-25"},
+    },
+    "sunsim": {
+        "SunSimCallHappenedSensor": {
+            "phone_to": "79000000001",
+            "phone_from": "79000000000",
+            "since": "2026-10-25",
+        },
+    },
     "novaconnect": {
         "NovaConnectQueueDoneSensor": {"operation": "block", "sim_ids": [1]},
         "NovaConnectBalanceSensor": {"below": 5000},
@@ -160,6 +170,7 @@ NOTIFIERS: dict[str, dict[str, dict[str, Any]]] = {
         "KetchUpViberNotifier": {"msisdn": "380670000200"},
     },
     "kyivstar_fmc": {"KyivstarFmcCallNotifier": {"msisdn": "380670000200"}},
+    "sunsim": {"SunSimCallbackNotifier": {"msisdn": "79000000001", "phone_from": "79000000000"}},
     "novaconnect": {"NovaConnectSmsNotifier": {"sim_ids": [1]}},
 }
 

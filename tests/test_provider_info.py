@@ -209,6 +209,12 @@ def test_the_port_is_shown(conn_type: str) -> None:
     assert str(port) in behaviour["relabeling"]["port"]
 
 
+def test_the_form_names_sunsims_test_stand() -> None:
+    labels = TYPES["sunsim"]["ui-field-behaviour"]["relabeling"]
+    assert labels["host"] == "Host (test stand: https://test-webapi.sunsim.ru:4432)"
+    assert "host" not in TYPES["novaconnect"]["ui-field-behaviour"]["relabeling"]
+
+
 def test_secrets_have_no_place_in_extra() -> None:
     for entry in TYPES.values():
         assert "password" in entry["ui-field-behaviour"]["relabeling"]

@@ -57,6 +57,8 @@ class TelecomError(Exception):
     known_outcome: ClassVar[str] = ""
     next_step: ClassVar[str] = ""
     """What to do next; `{conn_id}` stands for the connection."""
+    reference: str | None = None
+    """The vendor's own name of the request, for questions to its support."""
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class TelecomError(Exception):
         facts = [
             f"HTTP {self.status}" if self.status else "",
             f"vendor code {self.code}" if self.code else "",
+            f"vendor reference {self.reference}" if self.reference else "",
             f"retry after {self.retry_after:g} s" if self.retry_after is not None else "",
         ]
         details = ", ".join(filter(None, facts))
@@ -221,6 +224,7 @@ class StoredError(ErrorFields, total=False):
     text: Required[str]
     conn_id: str | None
     host: str | None
+    reference: str | None
     field: str
     rule: str
     length: int

@@ -14,7 +14,9 @@ from airflow_provider_telecom.calls.request import Form, Json, Request
 
 _LONG_NUMBER = re.compile(r"\d(?:[ ()-]?\d){8,}")
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/_=.-]{24,}")
+_REFERENCE = re.compile(r"[A-Za-z0-9+/=_-]{8,128}")
 _MIN_ECHO = 4
+_NATIONAL_DIGITS = 9
 _MIN_PART_OF_SECRET = 8
 _MAX_READ, _MAX_TEXT = 4000, 200
 _LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)  # str.lower() can change the length
@@ -33,6 +35,18 @@ def redact(text: str, request: Request) -> str:
         text = text.replace(echo, "***")
     text = _TOKEN_LIKE.sub("***", _LONG_NUMBER.sub("***", text))
     return " ".join(text.split())[:_MAX_TEXT]
+
+
+def redact_reference(text: str, request: Request) -> str | None:
+    """Return a vendor's name of a request: 8 to 128 letters, digits and - _ + / =; None for anything else.
+
+    None too if it contains a part of the credentials of `request`, or something that it sent.
+    """
+    sent = (echo[-_NATIONAL_DIGITS:] if echo.isdecimal() else echo for echo in _sent_values(request))
+    if not _REFERENCE.fullmatch(text) or any(len(echo) > 5 and echo in text for echo in sent):
+        return None
+    hidden = _without_secrets(text, {form for secret in request.secrets for form in _forms(secret)})
+    return text if hidden == text else None
 
 
 def _without_secrets(text: str, secrets: Iterable[str]) -> str:

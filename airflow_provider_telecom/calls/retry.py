@@ -34,7 +34,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.limits import AccountLimits
-from airflow_provider_telecom.calls.redaction import redact
+from airflow_provider_telecom.calls.redaction import redact, redact_reference
 from airflow_provider_telecom.calls.request import Idempotency, NotSent, Outcome, Request, Response, Unknown
 from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.calls.retry_after import MAX_WAIT
@@ -195,17 +195,22 @@ def _final_error(
         sent = outcome.request or request
         error.text, error.code = redact(error.text, sent), error.code and redact(error.code, sent)
         error.args = (error.text,)
+        if error.reference:
+            error.reference = redact_reference(error.reference, sent)
     settled = (
         isinstance(error, TelecomRejectedError) and error.applies_to_duplicates and error.code is not None
     )
     if request.idempotency.is_effect and (_is_outcome_unknown(error) or (in_doubt and not settled)):
         what = "the response cannot be read" if isinstance(error, TelecomAnswerError) else error.text
-        return TelecomUnknownError(
+        unknown = TelecomUnknownError(
             f"outcome unknown: {what}; it may or may not have happened",
             call=request.label,
             status=error.status,
             code=error.code,
             retry_after=error.retry_after,
         )
+        if error.reference:
+            unknown.reference = error.reference
+        return unknown
     error.call = error.call or request.label
     return error

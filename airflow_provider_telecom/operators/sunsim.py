@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import matching
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.hooks.sunsim import SunSimHook
-    from airflow_provider_telecom.vendors.sunsim.models import VatsSettings
+    from airflow_provider_telecom.vendors.sunsim.models import ResponseFacts, VatsSettings
 
 
 POLL_DELAYS = (1.0, 2.0, 4.0, 8.0)
@@ -36,13 +35,20 @@ class SunSimOperator(TelecomOperator):
     hook: SunSimHook
 
 
+class CallbackXCom(CallXCom):
+    """What `SunSimCreateCallbackOperator` returns."""
+
+    code: NotRequired[int | str]
+    request_hash: NotRequired[str]
+
+
 class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
     """Call a number of the contract and connect it with any other number.
 
-    Charged as an incoming call on the first number. Returns `{"started": True}`: the response is not
-    documented and does not identify the call. The vendor cannot detect a duplicate, which calls two people
-    again: `on_unknown` says what to do after a lost response. `verify_within_seconds` needs `vendor_timezone`
-    in the connection's extra.
+    Charged as an incoming call on the first number. Returns `{"started": True}`, and `code` and
+    `request_hash` if the response has them: it is not documented, and does not identify the call. The vendor
+    cannot detect a duplicate, which calls two people again: `on_unknown` says what to do after a lost
+    response. `verify_within_seconds` needs `vendor_timezone` in the connection's extra.
 
     :param phone_to: the number to connect with, in any common form.
     :param phone_from: the number of the contract that is called first.
@@ -61,7 +67,7 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
         super().__init__(**kwargs)
         self.phone_to, self.phone_from = phone_to, phone_from
 
-    def execute(self, context: Context) -> CallXCom:
+    def execute(self, context: Context) -> CallbackXCom:
         """Order the callback once."""
         from airflow_provider_telecom.calls.phone import e164
         from airflow_provider_telecom.vendors.sunsim.arguments import russian_number
@@ -74,8 +80,15 @@ class SunSimCreateCallbackOperator(SunSimOperator, CallOperator):
         region = self.hook.options.default_region
         e164(call["phone_to"], region, field="phone_to")  # before a token is fetched
         russian_number("phone_from", call["phone_from"], region)
-        order = partial(self.hook.create_callback, **call)
-        return self._send_once(context, call, lambda: self._call_or_verify(order, call))
+        facts: ResponseFacts = {}
+
+        def order() -> None:
+            facts.update(self.hook.create_callback(**call).facts)
+
+        def order_once() -> CallbackXCom:
+            return {**self._call_or_verify(order, call), **facts}
+
+        return self._send_once(context, call, order_once)
 
 
 class ReadSettingsXCom(TypedDict):
@@ -85,6 +98,8 @@ class ReadSettingsXCom(TypedDict):
     numbers: int
     profiles: list[list[object]]
     path: str | None
+    code: NotRequired[int | str]
+    request_hash: NotRequired[str]
     settings: NotRequired[Sequence[Mapping[str, object]]]
     """With `return_settings`."""
 
@@ -95,14 +110,18 @@ class SetSettingsXCom(TypedDict):
     changed: bool
     hash: str
     numbers: int
+    code: NotRequired[int | str]
+    request_hash: NotRequired[str]
+    """Of the response to the new settings, if something was sent."""
 
 
 class SunSimGetVatsSettingsOperator(SunSimOperator):
     """Read the settings of the virtual PBX; return `{"hash", "numbers", "profiles", "path"}`.
 
     `hash` is for `SunSimSetVatsSettingsOperator`, `numbers` the count of numbers, `profiles` the ids of each
-    number's profiles, in the vendor's order. The settings contain telephone numbers: they are not written to
-    Airflow's database unless `return_settings` is set.
+    number's profiles, in the vendor's order. If the response has them, `code` and `request_hash` are also
+    returned. The settings contain telephone numbers: they are not written to Airflow's database unless
+    `return_settings` is set.
 
     :param numbers: numbers of the contract, in any common form.
     :param path: the file, local or in object storage, to which the settings are written as a JSON list that
@@ -140,7 +159,7 @@ class SunSimGetVatsSettingsOperator(SunSimOperator):
         }
         if self.return_settings:
             xcom["settings"] = found.settings
-        return xcom
+        return {**xcom, **found.facts}
 
     def _write(self, found: VatsSettings) -> None:
         if (path := object_path(self.path)) is None:
@@ -155,7 +174,8 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
     """Replace settings of the virtual PBX with edited ones; return `{"changed", "hash", "numbers"}`.
 
     Nothing is sent if the settings already have the wanted state, so a retried task changes nothing twice.
-    After a lost response the outcome is read from the vendor. Afterwards the settings are read and compared.
+    After a lost response the outcome is read from the vendor. If something was sent, `code` and
+    `request_hash` of the response are also returned. Afterwards the settings are read and compared.
     Profiles without an edit are sent exactly as they were read: the vendor refuses an edit of a VIP list's
     profile, and the error names number, profile and field.
 
@@ -204,7 +224,7 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
         wanted = copy_settings(self._wanted())
         numbers = [f"7{number}" for number in numbers_of(wanted)]
         expected = self.expected_hash or self.hook.get_vats_settings(numbers).hash
-        self.hook.set_vats_settings(wanted, expected_hash=expected)
+        done = self.hook.set_vats_settings(wanted, expected_hash=expected)
         for delay in (0.0, *POLL_DELAYS):
             time.sleep(delay)
             found = self.hook.get_vats_settings(numbers)
@@ -214,7 +234,12 @@ class SunSimSetVatsSettingsOperator(SunSimOperator):
             raise TelecomRejectedError(
                 f"the vendor has accepted the settings, but does not show what was sent: {summarize(others)}"
             )
-        return {"changed": found.hash != expected, "hash": found.hash, "numbers": len(numbers)}
+        return {
+            "changed": found.hash != expected,
+            "hash": found.hash,
+            "numbers": len(numbers),
+            **done.facts,
+        }
 
     def _wanted(self) -> Any:
         settings, path = self.reveal("settings"), object_path(self.path)

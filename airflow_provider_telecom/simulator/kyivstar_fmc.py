@@ -74,6 +74,7 @@ class VendorState:
         self.activated = True
         self.switches = state.switches("kyivstar_fmc")
         self.calls: list[Call] = []
+        self.call_seconds = 30.0  # of calls that are originated
         dice, now = random.Random(state.seed), state.clock.now()
         for _ in range(_SEEDED_CALLS):
             start = now - timedelta(seconds=dice.randint(3600, 30 * 86400 - 3600))
@@ -155,7 +156,7 @@ def routes(simulator: SimulatorState) -> APIRouter:
         ):
             return _error(state, 400, "One of the required parameters is missing or has an invalid value")
         calling, called = ("0" + number[-9:] for number in numbers)
-        state.add_call(simulator.clock.now(), 30, calling, called)
+        state.add_call(simulator.clock.now(), state.call_seconds, calling, called)
         simulator.record("kyivstar_fmc", "call", calling=calling, called=called)
         return Response(status_code=200)
 

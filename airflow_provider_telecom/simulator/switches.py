@@ -392,6 +392,11 @@ SWITCHES = (
     ),
     _sunsim("long_numbers", "settings show their number with the 8 in front (line 335 gives no form)"),
     _sunsim("end_excluded", "a period does not include its end"),
+    _sunsim(
+        "future_refused",
+        "a period that ends in the future is refused: line 171 does not say that it may",
+        in_presets=False,
+    ),
     _sunsim("other_columns", "rows of a call list have names and times of another kind"),
     # NovaConnect
     _novaconnect(

@@ -30,12 +30,16 @@ XComT = TypeVar("XComT", bound=Mapping[str, object])
 class TelecomTask(DeclaredParameters):
     """What operators and sensors have in common.
 
+    `private_fields` are template fields whose rendered values must not reach Airflow's database: numbers
+    and texts. Read them with `self.reveal("msisdn")`.
+
     :param conn_id: the connection; `<connection type>_default` without it.
     :param retry_policy: when Airflow retries the task. The default retries temporary errors only; None means
         Airflow's own rules.
     """
 
     vendor: ClassVar[Vendor]
+    private_fields: ClassVar[Sequence[str]] = ()
     conn_id: str
     ui_color: str
     ui_fgcolor: str
@@ -58,23 +62,6 @@ class TelecomTask(DeclaredParameters):
         found.__class__ = CheckedPartial
         return found
 
-
-class TelecomOperator(TelecomTask, BaseOperator):
-    """Base class of all operators.
-
-    `private_fields` are template fields whose rendered values must not reach Airflow's database: numbers
-    and texts. Read them with `self.reveal("msisdn")`.
-    """
-
-    template_fields: Sequence[str] = ("conn_id",)
-    private_fields: ClassVar[Sequence[str]] = ()
-
-    def __init__(
-        self, *, conn_id: str | None = None, retry_policy: RetryPolicy | None = POLICY, **kwargs: Any
-    ) -> None:
-        super().__init__(retry_policy=retry_policy, **kwargs)
-        self.conn_id = conn_id or self.vendor.default_conn_id
-
     def reveal(self, field: str) -> Any:
         """Return the value of a field, private or not."""
         return reveal(getattr(self, field))
@@ -88,13 +75,27 @@ class TelecomOperator(TelecomTask, BaseOperator):
         seen_oids: set[int],
     ) -> None:
         """Render, then hide. Airflow calls this for mapped tasks too, and stores the fields right after."""
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        super()._do_render_template_fields(  # type: ignore[misc]  # of BaseOperator
+            parent, template_fields, context, jinja_env, seen_oids
+        )
         if parent is self:
             self._hide()
 
     def _hide(self) -> None:
         for field in self.private_fields:
             setattr(self, field, hide(getattr(self, field)))
+
+
+class TelecomOperator(TelecomTask, BaseOperator):
+    """Base class of all operators."""
+
+    template_fields: Sequence[str] = ("conn_id",)
+
+    def __init__(
+        self, *, conn_id: str | None = None, retry_policy: RetryPolicy | None = POLICY, **kwargs: Any
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
+        self.conn_id = conn_id or self.vendor.default_conn_id
 
 
 def with_inbox(inlets: object) -> list[object]:

@@ -86,7 +86,7 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
         from airflow_provider_telecom.triggers.polling import earliest_resume_delay
 
         trigger = TelecomPollTrigger.from_config(
-            replace(self._poll_config(), first_poll_delay=earliest_resume_delay())
+            replace(self._poll_config(), first_poll_delay=earliest_resume_delay()), self.private_fields
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
 
@@ -160,7 +160,7 @@ class TelecomSensor(TelecomTask, BaseSensorOperator):
 
     def _poll_config(self) -> PollConfig:
         return self._poll_config_for(
-            {name: getattr(self, name) for name in self.check_arguments}, str(self.conn_id)
+            {name: self.reveal(name) for name in self.check_arguments}, str(self.conn_id)
         )
 
     def _poll_config_for(self, arguments: Mapping[str, object], conn_id: str) -> PollConfig:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
 
-from airflow_provider_telecom.calls.checks import one_of, parse_datetime
+from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
@@ -61,10 +61,10 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
     a new export.
 
     Days are those of "Incoming date", in the vendor's local time, and so are the bounds in files' names.
-    `time_in_from` and `time_in_to` are both included, to the second: `T23:59:59` ends a whole day. A message
-    outside of the interval is a bad row, since it belongs to no file. Days without messages are files without
-    rows. Messages by `message_ids` are one file in the folder itself, `messages_<hash>.jsonl`, and so is an
-    export by `file_key` without an interval.
+    `time_in_from` and `time_in_to` are both included, to the second: a date or `T23:59:59` ends a whole day.
+    A message outside of the interval is a bad row, since it belongs to no file. Days without messages are
+    files without rows. Messages by `message_ids` are one file in the folder itself, `messages_<hash>.jsonl`,
+    and so is an export by `file_key` without an interval.
 
     Any filter makes another data set, whose files never replace those of the whole: with a `message_type`
     they are `messages_sms.jsonl`, with any others `messages_<hash>.jsonl` or `messages_sms_<hash>.jsonl`.
@@ -273,13 +273,13 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
             filters["operator_id"] = str(filters["operator_id"])
         return filters
 
-    def _bounds(self, filters: Mapping[str, object]) -> Sequence[datetime]:
+    def _bounds(self, filters: Mapping[str, Any]) -> Sequence[datetime]:
         """Return both ends of the interval in the vendor's local time, to the second; empty without one."""
         from airflow_provider_telecom.vendors.times import inclusive_local_period
 
         if not all(name in filters for name in _INTERVAL):
             return ()
-        start, end = (parse_datetime(name, getattr(self, name)) for name in _INTERVAL)
+        start, end = (filters[name] for name in _INTERVAL)
         ends = inclusive_local_period(_INTERVAL, start, end, self.hook.options.vendor_timezone)
         return [datetime.fromisoformat(f"{one:%Y-%m-%d %H:%M:%S}") for one in ends]
 

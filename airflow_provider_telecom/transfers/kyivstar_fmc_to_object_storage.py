@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
-from airflow_provider_telecom.calls.checks import one_of, parse_datetime
+from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.intervals import end_of, parse_bound, start_of
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
 from airflow_provider_telecom.vendors.kyivstar_fmc import VENDOR
@@ -35,8 +36,9 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
     package have records, and a record appears when the call has ended. So load each day again the next night:
     an interval of the last two days replaces both, with calls that lasted over midnight.
 
-    :param start: the interval's start, at most 30 days ago: an aware datetime, or its ISO 8601 text.
-    :param end: its end, not included; not in the future.
+    :param start: the interval's start, at most 30 days ago: a date (the beginning of the day in Kyiv), an
+        aware datetime, or the ISO 8601 text of either, such as `{{ ds }}` or `{{ data_interval_start }}`.
+    :param end: its end, not in the future: a date, whose whole day is included, or a datetime, which is not.
     :param source_format: the format of the vendor's response: `json` (default), `xml` or `csv`. CSV is read
         fastest, but has no end mark: a list that was cut off between two lines looks complete.
     :param names: add subscribers' names from the PBX's address book.
@@ -60,8 +62,8 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
     def __init__(
         self,
         *,
-        start: datetime | str,
-        end: datetime | str,
+        start: date | datetime | str,
+        end: date | datetime | str,
         source_format: Format = "json",
         names: bool = False,
         departments: bool = False,
@@ -79,7 +81,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         for name, value in self.flags.items():
             one_of(name, value, (True, False))
         for field in ("start", "end"):
-            check_if_literal(getattr(self, field), partial(parse_datetime, field))
+            check_if_literal(getattr(self, field), partial(parse_bound, field))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the interval."""
@@ -90,7 +92,7 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         from airflow_provider_telecom.vendors.kyivstar_fmc.schema import COLUMNS
         from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, windows
 
-        start, end = parse_datetime("start", self.start), parse_datetime("end", self.end)
+        start, end = start_of("start", self.start, KYIV), end_of("end", self.end, KYIV)
         wanted = windows(start, end, pendulum.now("UTC"))
         progress = ProgressLogger(self.log, windows=len(wanted))
         run = "-".join(f"{one.astimezone(UTC):%Y%m%dT%H%M%SZ}" for one in (start, end))

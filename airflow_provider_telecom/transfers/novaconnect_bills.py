@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.checks import non_blank, non_empty, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.calls.intervals import check_day, day_interval
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import TransferArguments, TransferOperator, check_extra
@@ -56,9 +57,9 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
     :param bill_ids: the vendor's ids, a list or (from a template) its JSON text.
     :param period: the bills of a period, as the vendor writes it (05-2024) or in another format for the same
         days.
-    :param start: bills added on this day (UTC) or later: a date, YYYY-MM-DD or DD-MM-YYYY. No bill is no
-        error.
-    :param end: the last day on which they were added, included.
+    :param start: bills added on this day (UTC) or later: a date, its text (YYYY-MM-DD or DD-MM-YYYY, such as
+        `{{ ds }}`), or a datetime that is midnight in UTC. No bill is no error.
+    :param end: the last day on which they were added, included; a datetime is not included.
     :param newest: True: the bill that was added last.
     :param files: which files: `pdf`, `transcript`, or both (default).
     :param reconcile: compare; needs the extra `xlsx`, and the transcript in `files`.
@@ -68,8 +69,9 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         `report` (a warning in the log, and in the XCom).
     :param transcript_columns: the headings of the columns with a SIM's ICCID or number, and its cost in EUR;
         by default `{"sim": "ICCID", "cost": "Cost, EUR"}`. Also `sheet`, if several sheets have them.
-    :param usage_start: the first day of the bill's usage, required if the bill's period cannot be read.
-    :param usage_end: the last day, included.
+    :param usage_start: the first day of the bill's usage, required if the bill's period cannot be read; as
+        `start`.
+    :param usage_end: the last day, as `end`.
 
     The XCom has `path`, `bytes` and `bills`, for each of which `bill_id`, `period`, `cost` (EUR),
     `valute_cost`, `currency`, `files` (path and bytes of each) and `reconciliation`: `path`, `sims`,
@@ -91,16 +93,16 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         *,
         bill_ids: Any = None,
         period: str | None = None,
-        start: date | str | None = None,
-        end: date | str | None = None,
+        start: date | datetime | str | None = None,
+        end: date | datetime | str | None = None,
         newest: bool = False,
         files: Sequence[str] = ("pdf", "transcript"),
         reconcile: bool = False,
         tolerance: Decimal | str | int = Decimal("0.01"),
         on_difference: str = "fail",
         transcript_columns: Mapping[str, str] | None = None,
-        usage_start: date | str | None = None,
-        usage_end: date | str | None = None,
+        usage_start: date | datetime | str | None = None,
+        usage_end: date | datetime | str | None = None,
         **kwargs: Unpack[TransferArguments],
     ) -> None:
         super().__init__(**kwargs)
@@ -127,7 +129,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
             if (getattr(self, first) is None) != (getattr(self, last) is None):
                 raise TelecomInputError(last, f"must be given with {first}, and not without")
         for field in ("start", "end", "usage_start", "usage_end"):
-            check_if_literal(getattr(self, field), partial(arguments.day, field))
+            check_if_literal(getattr(self, field), partial(check_day, field))
         check_if_literal(self.bill_ids, partial(arguments.rendered_nonempty_ids, "bill_ids"))
         check_if_literal(self.period, partial(non_blank, "period"))
         if self.reconcile and "transcript" not in self.files:
@@ -161,7 +163,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         from airflow_provider_telecom.vendors.novaconnect.bills import bills_of_period, day_added
 
         start, end = self.start, self.end
-        bounds = None if start is None or end is None else arguments.day_range(start, end)
+        bounds = None if start is None or end is None else day_interval(start, end)
         ids = None if self.bill_ids is None else arguments.rendered_nonempty_ids("bill_ids", self.bill_ids)
         period = None if self.period is None else non_blank("period", self.period)
         bills = {bill.id: bill for bill in self.hook.all_bills()}

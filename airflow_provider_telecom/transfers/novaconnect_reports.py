@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.intervals import check_day, day_interval
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
@@ -50,8 +51,10 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
     count once.
 
     :param report: `sessions`, `days` (a session's traffic of each day) or `calls_and_sms`.
-    :param start: the first day: a date, YYYY-MM-DD or DD-MM-YYYY.
-    :param end: the last day, included; before today in UTC, and at most 366 days in all.
+    :param start: the first day: a date, its text (YYYY-MM-DD or DD-MM-YYYY, such as `{{ ds }}`), or a
+        datetime that is midnight in UTC (`{{ data_interval_start }}`).
+    :param end: the last day, included; before today in UTC, and at most 366 days in all. A datetime is not
+        included: the last day is the one before it.
     :param sim_ids: only these SIMs: a list of the vendor's ids or (from a template) its JSON text. With a
         selection of SIMs or groups the files are named `sessions_<hash>.jsonl`, and never replace those of
         all SIMs. Read files by name: reading all files of a folder would count rows twice.
@@ -75,8 +78,8 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         self,
         *,
         report: str,
-        start: date | str,
-        end: date | str,
+        start: date | datetime | str,
+        end: date | datetime | str,
         sim_ids: Any = None,
         group_ids: Any = None,
         page_size: int = PAGE_SIZE,
@@ -87,7 +90,7 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         self.start, self.end, self.sim_ids, self.group_ids = start, end, sim_ids, group_ids
         self.page_size = in_range("page_size", page_size, 1, _MAX_PAGE_SIZE)
         for field in ("start", "end"):
-            check_if_literal(getattr(self, field), partial(arguments.day, field))
+            check_if_literal(getattr(self, field), partial(check_day, field))
         for field in ("sim_ids", "group_ids"):
             check_if_literal(getattr(self, field), partial(arguments.rendered_nonempty_ids, field))
 
@@ -183,10 +186,10 @@ def today() -> date:
 
 
 def interval(
-    start: date | str, end: date | str, names: tuple[str, str] = ("start", "end")
+    start: date | datetime | str, end: date | datetime | str, names: tuple[str, str] = ("start", "end")
 ) -> tuple[date, date]:
     """Return the first and last day of an interval that is over. Raises TelecomInputError."""
-    first, last = arguments.day_range(start, end, names)
+    first, last = day_interval(start, end, names)
     if last >= today():
         raise TelecomInputError(names[1], "must be before today (UTC): a day's data appears the next night")
     if last - first >= MAX_DAYS * _DAY:

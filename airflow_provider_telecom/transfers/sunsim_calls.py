@@ -7,8 +7,9 @@ from datetime import date, datetime, tzinfo
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
-from airflow_provider_telecom.calls.checks import non_empty, parse_datetime
+from airflow_provider_telecom.calls.checks import non_empty
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.intervals import end_of, parse_bound, start_of
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
@@ -37,8 +38,8 @@ class CallListArguments(CallFilterArguments, total=False):
     """The parameters of `CallListOperator`."""
 
     numbers: Sequence[str] | None
-    start: datetime | str | None
-    end: datetime | str | None
+    start: date | datetime | str | None
+    end: date | datetime | str | None
 
 
 class CallListOperator(RecordsOperator):
@@ -53,8 +54,8 @@ class CallListOperator(RecordsOperator):
         self,
         *,
         numbers: Sequence[str] | None = None,
-        start: datetime | str | None = None,
-        end: datetime | str | None = None,
+        start: date | datetime | str | None = None,
+        end: date | datetime | str | None = None,
         direction: Direction | None = None,
         duration_from_seconds: int | None = None,
         duration_to_seconds: int | None = None,
@@ -73,7 +74,7 @@ class CallListOperator(RecordsOperator):
         filter_fields(self.filters)  # checks them
         check_if_literal(numbers, partial(non_empty, "numbers"))
         for field in ("start", "end"):
-            check_if_literal(getattr(self, field), partial(parse_datetime, field))
+            check_if_literal(getattr(self, field), partial(parse_bound, field))
 
     @cached_property
     def _zone(self) -> tzinfo | None:
@@ -89,7 +90,8 @@ class CallListOperator(RecordsOperator):
         from airflow_provider_telecom.vendors.times import checked_local_period
 
         ends, zone = ("start", "end"), self.hook.options.vendor_timezone
-        start, end = (parse_datetime(name, getattr(self, name)).replace(microsecond=0) for name in ends)
+        start = start_of("start", self.start, self._zone).replace(microsecond=0)
+        end = end_of("end", self.end, self._zone).replace(microsecond=0)
         first, last = format_period(*checked_local_period(ends, start, end, zone), zone)
         return datetime.fromisoformat(first), datetime.fromisoformat(last)
 

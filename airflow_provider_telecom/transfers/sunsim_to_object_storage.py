@@ -47,9 +47,11 @@ class SunSimCallsToObjectStorageOperator(CallListOperator):
     reason. So tasks that load different numbers need different `path`s.
 
     :param numbers: numbers of the contract, in any common form.
-    :param start: the interval's start, at most one month ago: a datetime, or its ISO 8601 text. It is aware
+    :param start: the interval's start, at most one month ago: a date (the beginning of the day in the
+        vendor's zone), a datetime, or the ISO 8601 text of either, such as `{{ ds }}`. A datetime is aware
         with `vendor_timezone` in the connection's extra, and otherwise naive, in the vendor's zone.
-    :param end: its end, not included, at most one month after the start.
+    :param end: its end, at most one month after the start: a date, whose whole day is included, or a
+        datetime, which is not.
     :param direction: `outgoing` or `incoming` calls only.
     :param duration_from_seconds: only calls of at least so many seconds.
     :param duration_to_seconds: only calls of at most so many seconds.
@@ -69,8 +71,8 @@ class SunSimCallsToObjectStorageOperator(CallListOperator):
         self,
         *,
         numbers: Sequence[str],
-        start: datetime | str,
-        end: datetime | str,
+        start: date | datetime | str,
+        end: date | datetime | str,
         only_recorded: bool = False,
         **kwargs: Unpack[CallFilterArguments],
     ) -> None:
@@ -111,9 +113,11 @@ class SunSimRecordingsToObjectStorageOperator(CallListOperator):
 
     :param record_ids: ids of recordings (`callRecordId` of call lists): a list, its JSON text, or an XCom.
     :param numbers: numbers of the contract, in any common form.
-    :param start: the interval's start, at most one month ago: a datetime, or its ISO 8601 text. It is aware
+    :param start: the interval's start, at most one month ago: a date (the beginning of the day in the
+        vendor's zone), a datetime, or the ISO 8601 text of either, such as `{{ ds }}`. A datetime is aware
         with `vendor_timezone` in the connection's extra, and otherwise naive, in the vendor's zone.
-    :param end: its end, not included, at most one month after the start.
+    :param end: its end, at most one month after the start: a date, whose whole day is included, or a
+        datetime, which is not.
     :param direction: only of `outgoing` or `incoming` calls.
     :param duration_from_seconds: only of calls of at least so many seconds.
     :param duration_to_seconds: only of calls of at most so many seconds.

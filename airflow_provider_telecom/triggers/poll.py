@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_telecom.calls.errors import TelecomError
-from airflow_provider_telecom.triggers.polling import PollConfig, Poller, to_event
+from airflow_provider_telecom.triggers.polling import PollConfig, Poller, decode, encode, to_event
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class TelecomPollTrigger(BaseEventTrigger):
             setattr(self, name, value)
 
     @classmethod
-    def from_config(cls, config: PollConfig) -> TelecomPollTrigger:
-        """Return the trigger for a configuration."""
-        return cls(**trigger_kwargs(config))
+    def from_config(cls, config: PollConfig, private: Sequence[str] = ()) -> TelecomPollTrigger:
+        """Return the trigger for a configuration. `private` is as in `trigger_kwargs`."""
+        return cls(**trigger_kwargs(config, private))
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path of this class and the arguments of an equal trigger."""
@@ -106,7 +106,10 @@ class TelecomPollTrigger(BaseEventTrigger):
                 await hook.arun(call)
 
     def _config(self) -> PollConfig:
-        return PollConfig(conn_id=self.conn_id, arguments=self._arguments(), **self.settings)
+        settings, arguments = dict(self.settings), self._arguments()
+        for name in settings.pop("private", ()):
+            arguments[name] = decode(arguments[name])
+        return PollConfig(conn_id=self.conn_id, arguments=arguments, **settings)
 
     def _arguments(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names}
@@ -134,11 +137,19 @@ class WakeSignal:
         return woken
 
 
-def trigger_kwargs(config: PollConfig) -> dict[str, Any]:
-    """Return the arguments of the trigger for a configuration."""
+def trigger_kwargs(config: PollConfig, private: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the arguments of the trigger for a configuration.
+
+    `private` are arguments of the status check that hold numbers. Airflow encrypts what it stores of a
+    trigger with its Fernet key. They are also encoded, since it may log a trigger, and may have no key.
+    """
     whole = asdict(config)
     settings = {name: whole[name] for name in _SETTINGS}
-    return {"conn_id": config.conn_id, "settings": settings, **config.arguments}
+    if not private:
+        return {"conn_id": config.conn_id, "settings": settings, **config.arguments}
+    settings["private"] = list(private)
+    hidden = {name: encode(config.arguments[name]) for name in private}
+    return {"conn_id": config.conn_id, "settings": settings, **config.arguments, **hidden}
 
 
 def _load(config: PollConfig) -> tuple[AnyHook, Poller]:

@@ -93,6 +93,8 @@ class Vendor:
     """The country of numbers without a country code."""
     port: int = 443
     """The port of `host`, which the connection form suggests."""
+    other_hosts: Mapping[str, str] = field(default_factory=dict)
+    """Hosts besides `host`, by what they are. The connection form names them."""
     color: str = "#fff"
     """The colour of its tasks, on which black text can be read."""
     fields: Mapping[str, FormField] = field(default_factory=dict)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +21,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotSentError,
     TelecomRejectedError,
     TelecomUnknownError,
+    from_dict,
+    to_dict,
 )
 from airflow_provider_telecom.hooks.sunsim import SunSimHook
 from airflow_provider_telecom.simulator.state import Effect
@@ -107,6 +111,53 @@ class TestCalls:
         around = timedelta(seconds=2)
         found = call(hook.list_calls, [NUMBER], last.at - around, last.at + around)
         assert [record.row["callId"] for record in found.calls] == [last.id]
+
+    def test_code_and_hash_of_the_request_are_kept(self, hook: SunSimHook, call: Caller) -> None:
+        for found in (
+            call(hook.create_callback, "+79000001234", NUMBER),
+            call(hook.list_calls, [NUMBER], utc(30), utc()),
+            call(hook.get_vats_settings, [NUMBER]),
+        ):
+            assert found.facts == {"code": 0, "request_hash": found.request_hash}
+            assert re.fullmatch("[0-9a-f-]{36}", found.request_hash)
+        again = call(hook.list_calls, [NUMBER], utc(30), utc(), only_recorded=True)
+        recording = call(hook.get_call_record_file, next(one.record_id for one in again.calls))
+        assert recording.code == 0
+        assert recording.request_hash
+
+    @pytest.mark.parametrize("status", ["200_but_401", "4xx"])
+    def test_an_error_has_the_hash_as_its_reference(
+        self, hook: SunSimHook, call: Caller, vendor_state: VendorState, status: str
+    ) -> None:
+        vendor_state.switches.set("error_status", status)
+        with pytest.raises(TelecomRejectedError) as caught:
+            call(hook.list_calls, [FOREIGN], utc(1), utc())
+        assert re.fullmatch("[0-9a-f-]{36}", caught.value.reference)
+        assert f"vendor reference {caught.value.reference}" in str(caught.value)
+        assert pickle.loads(pickle.dumps(caught.value)).reference == caught.value.reference
+        assert from_dict(to_dict(caught.value)).reference == caught.value.reference
+
+    @pytest.mark.parametrize("echo", ["9000000009", "the token", "two words", "", 5])
+    @pytest.mark.parametrize("effect", [False, True])
+    def test_a_reference_that_may_be_something_else_is_dropped(
+        self, hook: SunSimHook, call: Caller, telecom_simulator: Any, echo: Any, effect: bool
+    ) -> None:
+        call(hook.get_vats_settings, [NUMBER])
+        state: VendorState = telecom_simulator.state.vendor_state("sunsim", VendorState)
+        assert state.access is not None
+        token = state.access.value.split(".")[1]
+        hash_ = f"hash-{echo}" if echo == "9000000009" else token if echo == "the token" else echo
+        error = {"errorCode": True} if effect else {"errorCode": 7, "errorMessage": "no"}
+        body = json.dumps({"error": error, "requestHash": hash_})
+        telecom_simulator.fault("body", "sunsim", path="callback|getcalllist", body=body, times=9)
+        method: Any = hook.list_calls
+        arguments: Any = ([FOREIGN], utc(1), utc())
+        if effect:
+            method, arguments = hook.create_callback, ("+79000000009", NUMBER)
+        with pytest.raises(TelecomError) as caught:
+            call(method, *arguments)
+        assert caught.value.reference is None
+        assert "reference" not in str(caught.value)
 
     def test_a_number_of_somebody_elses(self, hook: SunSimHook, call: Caller) -> None:
         with pytest.raises(TelecomRejectedError) as caught:

@@ -46,7 +46,7 @@ def _known_address(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def every_hook(hook_for: Callable[..., Any]) -> None:
     """Let all default connections lead to the simulator."""
-    for conn_type in ("kyivstar_open_telecom", "ketchup_loyalty", "kyivstar_fmc", "novaconnect"):
+    for conn_type in ("kyivstar_open_telecom", "ketchup_loyalty", "kyivstar_fmc", "sunsim", "novaconnect"):
         hook_for(conn_type, **EXTRAS.get(conn_type, {}))
 
 

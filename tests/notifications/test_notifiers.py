@@ -23,6 +23,7 @@ from airflow_provider_telecom.notifications.kyivstar_open_telecom import (
     KyivstarViberNotifier,
 )
 from airflow_provider_telecom.notifications.novaconnect import NovaConnectSmsNotifier
+from airflow_provider_telecom.notifications.sunsim import SunSimCallbackNotifier
 from tests.eventually import HANG_SECONDS
 from tests.notifications.conftest import EXTRAS
 from tests.notifications.contexts import BASE_URL, NUMBER, OTHER, RUN_ID, a_dag, in_worker, of_deadline, sent
@@ -60,6 +61,14 @@ CASES = [
         "ketchup_loyalty",
     ),
     Case(KyivstarFmcCallNotifier, {"msisdn": NUMBER}, "kyivstar_fmc", "call", "/originate", "kyivstar_fmc"),
+    Case(
+        SunSimCallbackNotifier,
+        {"msisdn": NUMBER, "phone_from": "+79000000000"},
+        "sunsim",
+        "callback",
+        "/callback/create",
+        "sunsim",
+    ),
     Case(NovaConnectSmsNotifier, {"sim_ids": 1001}, "novaconnect", "sms", "/sim/sms", "novaconnect"),
     Case(
         KyivstarViberNotifier,
@@ -168,7 +177,7 @@ def event_summary() -> str:
 
 @pytest.mark.parametrize(
     ("case", "longest"),
-    [(case, most) for case, most in zip(CASES, [160, 160, 1000, None, 70, 1000], strict=True) if most],
+    [(case, most) for case, most in zip(CASES, [160, 160, 1000, None, None, 70, 1000], strict=True) if most],
     ids=lambda value: str(value)[:60],
 )
 @pytest.mark.parametrize("letter", ["x", "ж", "😀"])

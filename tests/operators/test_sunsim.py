@@ -58,7 +58,9 @@ class TestCallback:
 
     def test_a_retried_task_rings_once(self, telecom_simulator: Any) -> None:
         run = Run()
-        assert run.execute(self.ring()) == run.execute(self.ring()) == {"started": True}
+        first = run.execute(self.ring())
+        assert run.execute(self.ring()) == first
+        assert (first["started"], first["code"], len(first["request_hash"])) == (True, 0, 36)
         (call,) = telecom_simulator.state.ledger.of("sunsim", "callback")
         assert (call.facts["phone_from"], call.facts["phone_to"]) == ("9000000000", "89000000200")
 
@@ -149,11 +151,13 @@ def read(**arguments: Any) -> SunSimGetVatsSettingsOperator:
 class TestGet:
     def test_a_summary(self) -> None:
         facts = Run().execute(read())
-        assert {**facts, "hash": len(facts["hash"])} == {
+        assert {**facts, "hash": len(facts["hash"]), "request_hash": len(facts["request_hash"])} == {
             "hash": 64,
             "numbers": 3,
             "profiles": [[11], [21], [31, 32]],
             "path": None,
+            "code": 0,
+            "request_hash": 36,
         }
 
     def test_airflow_stores_no_number_unless_asked(self) -> None:
@@ -205,7 +209,8 @@ class TestSet:
     ) -> None:
         facts = Run().execute(put(**given))
         now = Run().execute(read())
-        assert facts == {"changed": True, "hash": now["hash"], "numbers": 3}
+        assert facts.pop("request_hash") != now["request_hash"]
+        assert facts == {"changed": True, "hash": now["hash"], "numbers": 3, "code": 0}
         assert now["hash"] != before["hash"]
         assert block([vendor_state.settings[NUMBERS[0]]])["redirectNums"][0]["num"] == "9001234567"
         assert effects(telecom_simulator, "settings") == 1
@@ -228,7 +233,8 @@ class TestSet:
 
     def test_a_retried_task_sets_nothing_twice(self, telecom_simulator: Any, given: Any) -> None:
         run = Run()
-        assert run.execute(put(**given)) == run.execute(put(**given))
+        first, second = run.execute(put(**given)), run.execute(put(**given))
+        assert {name: first[name] for name in second} == second
         assert asked(telecom_simulator, SET) == 1
 
     def test_somebody_was_quicker(
@@ -306,6 +312,32 @@ class TestSet:
         assert facts["changed"]
         if not quirk:
             assert vendor_state.settings[NUMBERS[2]]["profiles"][1] == vip
+
+    @pytest.mark.parametrize("odd", ["", 0, None, "380670000200", "+49 30 1234567", "sip:office", 112])
+    @pytest.mark.parametrize("edited", ["another profile", "the same profile"])
+    def test_a_redirect_number_that_was_not_edited_may_be_anything(
+        self, telecom_simulator: Any, vendor_state: VendorState, odd: Any, edited: str
+    ) -> None:
+        vendor_state.vip_profiles.clear()
+        redirects = vendor_state.settings[NUMBERS[2]]["profiles"][1]["scheduleBlocks"][0]["redirectNums"]
+        redirects.append({**redirects[0], "id": 777, "num": odd})
+        before = Run().execute(read(numbers=OWN[2:], return_settings=True))
+        block(before["settings"], 0, 0 if edited == "another profile" else 1)["redirectNums"][0].update(
+            dialTime=45
+        )
+        arguments = {"settings": before["settings"], "expected_hash": before["hash"]}
+        assert Run().execute(put(**arguments))["changed"]
+        stored = vendor_state.settings[NUMBERS[2]]["profiles"][1]["scheduleBlocks"][0]["redirectNums"]
+        assert stored[1]["num"] == odd
+
+    @pytest.mark.parametrize("odd", ["", 0, "380670000200"])
+    def test_a_redirect_number_that_was_edited_is_checked(
+        self, telecom_simulator: Any, before: Any, odd: Any
+    ) -> None:
+        block(before["settings"])["redirectNums"][0]["num"] = odd
+        with pytest.raises(TelecomInputError, match=r"profile 11, block 111: redirectNums\.num"):
+            Run().execute(put(settings=before["settings"], expected_hash=before["hash"]))
+        assert asked(telecom_simulator, SET) == 0
 
     def test_an_edit_of_one_is_refused_by_name(self, vendor_state: VendorState, before: Any) -> None:
         block(before["settings"], 2, 1)["redirectNums"][0]["dialTime"] = 45

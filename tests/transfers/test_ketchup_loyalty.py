@@ -883,7 +883,7 @@ def test_each_error_code_is_told_with_its_meaning(
         ({"time_in_from": "2026-03-01T00:00:00"}, "time_in_to: must be given"),
         ({"file_key": "abc", "time_in_to": "2026-03-01T00:00:00"}, "time_in_from: must be given"),
         ({**DAY, "message_ids": [1]}, "message_ids: overrides other filters"),
-        ({**DAY, "time_in_to": "tomorrow"}, "time_in_to: must be a datetime"),
+        ({**DAY, "time_in_to": "tomorrow"}, "time_in_to: must be a date like"),
         ({**DAY, "source_format": "xlsx"}, "source_format: must be one of csv, json, xml"),
         ({**DAY, "source_format": "csv"}, "source_format: csv needs a message_type"),
         ({"message_ids": [1], "source_format": "csv"}, "source_format: csv needs a message_type"),
@@ -906,7 +906,7 @@ def test_what_cannot_be_is_refused_when_the_dag_is_parsed(
     ("arguments", "rule"),
     [
         ({**DAY, "time_in_to": "2026-03-01T00:00:00"}, "time_in_to: must not be earlier than time_in_from"),
-        ({**DAY, "time_in_to": "{{ 'tomorrow' }}"}, "time_in_to: must be a datetime"),
+        ({**DAY, "time_in_to": "{{ 'tomorrow' }}"}, "time_in_to: must be a date like"),
         (
             {**DAY, "time_in_from": "2026-03-02T00:00:00Z"},
             "time_in_from: must be a datetime without a time zone",

@@ -286,8 +286,8 @@ def test_a_rerun_finds_the_late_and_forgets_the_gone(
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        ({"start": "yesterday"}, "start: must be a datetime"),
-        ({"end": "2026-13-01T00:00:00Z"}, "end: must be a datetime"),
+        ({"start": "yesterday"}, "start: must be a date"),
+        ({"end": "2026-13-01T00:00:00Z"}, "end: must be a date"),
         ({"source_format": "xlsx"}, "source_format: must be one of json, csv, xml"),
         ({"output_format": "avro"}, "output_format: must be one of csv, jsonl, parquet"),
         ({"on_bad_rows": "skip"}, "on_bad_rows: must be one of fail, quarantine"),

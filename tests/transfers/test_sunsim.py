@@ -503,8 +503,8 @@ class TestCalls:
         [
             ({"numbers": []}, "numbers: must be a list"),
             ({"numbers": "+79000000000"}, "numbers: must be a list"),
-            ({"start": "yesterday"}, "start: must be a datetime"),
-            ({"end": "2026-13-01T00:00:00"}, "end: must be a datetime"),
+            ({"start": "yesterday"}, "start: must be a date like"),
+            ({"end": "2026-13-01T00:00:00"}, "end: must be a date like"),
             ({"direction": "both"}, "direction: must be one of None, outgoing, incoming"),
             ({"duration_from_seconds": -1}, "duration_from_seconds: -1: must be 0 to"),
             ({"duration_to_seconds": "60"}, "duration_to_seconds: must be a whole number"),
@@ -533,7 +533,7 @@ class TestCalls:
             (-33 * DAY, -DAY, {}, "end: must be at most one month after start"),
             (-DAY, -2 * DAY, {}, "end: must be later than start"),
             (-DAY, -DAY, {}, "end: must be later than start"),
-            (-DAY, "{{ params.end }}", {}, "end: must be a datetime, or its text"),
+            (-DAY, "{{ params.end }}", {}, "end: must be a date like 2026-01-31, a datetime"),
             ((-DAY, UTC), -HOUR, {}, "start: must be a datetime without a time zone.*vendor_timezone"),
             (-DAY, -HOUR, {"numbers": ["{{ params.end }}"]}, "numbers: .*may hold only"),
             (-DAY, -HOUR, {"numbers": ["+380670000200"]}, "numbers: .*must be a Russian number"),
@@ -977,7 +977,7 @@ class TestRecordings:
             ({"record_ids": ["a"], "on_missing": "skip"}, "on_missing: must be one of report, fail"),
             ({"record_ids": ["a"], "refetch": "yes"}, "refetch: must be one of True, False"),
             ({**INTERVAL, "direction": "up"}, "direction: must be one of"),
-            ({**INTERVAL, "start": "soon"}, "start: must be a datetime"),
+            ({**INTERVAL, "start": "soon"}, "start: must be a date like"),
         ],
     )
     def test_what_cannot_be_is_refused_when_the_dag_is_parsed(
@@ -993,7 +993,7 @@ class TestRecordings:
             ({"record_ids": "{{ params.bad }}"}, "record_ids: must be a list of ids"),
             ({"record_ids": ["a1"], "path": "/proc/self/lake"}, "path: cannot be written to"),
             ({**INTERVAL, "start": TODAY - 60 * DAY}, "end: must be at most one month after start"),
-            ({**INTERVAL, "end": "{{ params.bad }}"}, "end: must be a datetime"),
+            ({**INTERVAL, "end": "{{ params.bad }}"}, "end: must be a date like"),
         ],
     )
     def test_what_is_wrong_at_run_time_is_refused_before_the_first_request(

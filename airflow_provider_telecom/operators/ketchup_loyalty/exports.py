@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
@@ -15,6 +15,12 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotFoundError,
     TelecomRejectedError,
     TelecomUnknownError,
+)
+from airflow_provider_telecom.calls.intervals import (
+    end_of,
+    parse_bound,
+    parse_optional_bound,
+    start_of,
 )
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
 
+_SECOND = timedelta(seconds=1)
 _ALL_TAKEN, _GONE = "92", "90"
 _OWN_KEYS = "exports"
 STAT_FILE = f"{STATUS_CHECKS}.stat_file"
@@ -45,14 +52,14 @@ class ExportArguments(TypedDict, total=False):
     """The parameters of `KetchUpCreateStatExportOperator`."""
 
     message_ids: Sequence[str | int] | str | None
-    time_in_from: datetime | str | None
-    time_in_to: datetime | str | None
+    time_in_from: date | datetime | str | None
+    time_in_to: date | datetime | str | None
     msisdns: Sequence[str | int] | str | None
     originator: str | None
     source_type: str | None
     message_type: str | None
-    time_sent_from: datetime | str | None
-    time_sent_to: datetime | str | None
+    time_sent_from: date | datetime | str | None
+    time_sent_to: date | datetime | str | None
     country_name: str | None
     operator_id: str | int | None
     status: str | None
@@ -74,9 +81,10 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
     Give either `message_ids`, or `time_in_from` and `time_in_to` and any other filters.
 
     :param message_ids: 1 to 300 of the vendor's ids (or the text of a list).
-    :param time_in_from: when messages came in: a datetime, or its ISO 8601 text. It has a time zone if the
+    :param time_in_from: when messages came in: a date (the beginning of the day in the vendor's time), a
+        datetime, or the ISO 8601 text of either, such as `{{ ds }}`. A datetime has a time zone if the
         connection has `vendor_timezone`, and none otherwise.
-    :param time_in_to: the end of that period, included.
+    :param time_in_to: the end of that period, included; a date includes its whole day.
     :param msisdns: only these numbers (a list, or the text of one).
     :param originator: only this sender.
     :param source_type: api, web, smpp, xml, http or json.
@@ -114,14 +122,14 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         self,
         *,
         message_ids: Sequence[str | int] | str | None = None,
-        time_in_from: datetime | str | None = None,
-        time_in_to: datetime | str | None = None,
+        time_in_from: date | datetime | str | None = None,
+        time_in_to: date | datetime | str | None = None,
         msisdns: Sequence[str | int] | str | None = None,
         originator: str | None = None,
         source_type: str | None = None,
         message_type: str | None = None,
-        time_sent_from: datetime | str | None = None,
-        time_sent_to: datetime | str | None = None,
+        time_sent_from: date | datetime | str | None = None,
+        time_sent_to: date | datetime | str | None = None,
         country_name: str | None = None,
         operator_id: str | int | None = None,
         status: str | None = None,
@@ -142,7 +150,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         for name, words in _WORDS.items():
             check_if_literal(getattr(self, name), partial(one_of, name, allowed=words))
         for name in _TIMES:
-            check_if_literal(getattr(self, name), partial(arguments.optional_datetime, name))
+            check_if_literal(getattr(self, name), partial(parse_optional_bound, name))
         others = [name for name in self._filters[1:-1] if getattr(self, name) is not None]
         if self.message_ids is not None and others:
             rule = f"overrides other filters; leave out {', '.join(others)}"
@@ -177,8 +185,19 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         for name in {"message_ids", "msisdns"} & given.keys():
             given[name] = arguments.parse_list(name, given[name])
         for name in given.keys() & set(_TIMES):
-            given[name] = arguments.optional_datetime(name, given[name])
+            given[name] = self._moment(name, given[name])
         return given
+
+    def _moment(self, name: str, value: object) -> datetime:
+        """Return a bound of a period; a day as the end is its last second, since KetchUp includes ends."""
+        bound = parse_bound(name, value)
+        if isinstance(bound, datetime):
+            return bound
+        import pendulum
+
+        zone_name = self.hook.options.vendor_timezone
+        zone = None if zone_name is None else pendulum.timezone(zone_name)
+        return end_of(name, bound, zone) - _SECOND if name.endswith("_to") else start_of(name, bound, zone)
 
     def _request(self, journal: Journal, earlier: Entry | None) -> Facts:
         """Return the export that an earlier try may have requested, or request one."""

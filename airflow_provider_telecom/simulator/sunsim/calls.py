@@ -73,7 +73,8 @@ def _check_period(state: VendorState, start: datetime, end: datetime) -> None:
     is_long = limit in ("both", "length") and _month_before(state, end) > start
     oldest = state.local(_month_before(state, now)).date()
     is_deep = limit in ("both", "depth") and state.local(start).date() < oldest
-    if end < start or is_long or is_deep:
+    is_early = state.switches.on("future_refused") and end > now
+    if end < start or is_long or is_deep or is_early:
         raise RefusedError(BAD_PERIOD, "the period is limited to one month")
 
 

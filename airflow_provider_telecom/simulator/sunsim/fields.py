@@ -38,5 +38,5 @@ def is_numbers(value: object) -> bool:
 
 
 def is_redirect_number(value: object) -> bool:
-    """Return whether it is ten digits, alone or after 8 or +7, as a string or a number; or the sample's 0."""
-    return _is_redirect_number(str(value) if type(value) is int else value) or one_of(0)(value)
+    """Return whether it is ten digits, alone or after 8 or +7, as a string or a number."""
+    return _is_redirect_number(str(value) if type(value) is int else value)

@@ -138,4 +138,5 @@ def _refused(state: VendorState, api_name: str, refusal: RefusedError) -> Respon
     if isinstance(refusal, UnauthorizedError):
         return JSONResponse({"error": error}, status, {"WWW-Authenticate": "Bearer"} if status == 401 else {})
     result = metadata(api_name, state.local(state.simulator.clock.now()))
-    return JSONResponse({"error": error, "result": result, "code": refusal.code}, status)
+    body = {"error": error, "result": result, "code": refusal.code, "requestHash": state.new_id()}
+    return JSONResponse(body, status)

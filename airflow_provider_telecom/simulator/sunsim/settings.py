@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 WEEKDAYS = tuple(str(day) for day in range(1, 8))
 _FIXED = ("contractNum", "vatsModeCode")
-_NEW_REDIRECT = _NO_NUMBER = _NO_MODE = 0
+_NEW_REDIRECT = _NO_MODE = 0
 _SECONDS = between(0, DAY_SECONDS)
 _ID = between(0, 10**9)
 
@@ -43,7 +43,7 @@ _DAYS = {day: Field(is_object, inner={"times": Field(is_list, items=_TIMES)}) fo
 _SCHEDULE = {"schedule": Field(is_object, inner={"days": Field(is_object, inner=_DAYS)})}
 _REDIRECT = {
     "id": Field(_ID),
-    "num": Field(fields.is_redirect_number),
+    "num": Field(lambda value: True),  # _check_redirects checks it
     "name": Field(is_text),
     "isActive": Field(fields.is_flag),
     "isMlp": Field(fields.is_flag),
@@ -156,9 +156,10 @@ def _check_redirects(old: JsonObject, new: JsonObject) -> None:
     ids = [redirect["id"] for redirect in new["redirectNums"] if redirect["id"] != _NEW_REDIRECT]
     if not known.issuperset(ids) or len(set(ids)) < len(ids):
         raise RefusedError(NOT_EDITABLE, "redirectNums.id is not one of this block's; a new number has 0")
-    numberless = {redirect["id"] for redirect in old["redirectNums"] if redirect["num"] == _NO_NUMBER}
-    if any(one["num"] == _NO_NUMBER and one["id"] not in numberless for one in new["redirectNums"]):
-        raise RefusedError(BAD_VALUE, "redirectNums.num")
+    shown = [(redirect["id"], redirect["num"]) for redirect in old["redirectNums"]]
+    for redirect in new["redirectNums"]:
+        if (redirect["id"], redirect["num"]) not in shown and not fields.is_redirect_number(redirect["num"]):
+            raise RefusedError(BAD_VALUE, "wrong value of redirectNums.num")
 
 
 def _spans(day: str, profile: JsonObject) -> list[tuple[int, int]]:
@@ -190,5 +191,5 @@ def _keep(state: VendorState, old: JsonObject, new: JsonObject) -> None:
 
 def _keep_redirect(state: VendorState, redirect: JsonObject) -> None:
     redirect["id"] = redirect["id"] or 1 + state.simulator.random.getrandbits(29)
-    if state.switches.on("plain_redirects") and redirect["num"] != _NO_NUMBER:
+    if state.switches.on("plain_redirects") and fields.is_redirect_number(redirect["num"]):
         redirect["num"] = int(str(redirect["num"])[-10:])

@@ -15,7 +15,7 @@ VENDOR = Vendor(
             "Calling number", "The PBX subscriber on whose behalf calls start unless a task names another."
         ),
     },
-    has=("operators", "transfers"),
+    has=("operators", "sensors", "transfers"),
     notifiers=("KyivstarFmcCallNotifier",),
     links=("KyivstarFmcConsoleLink",),
     former_id="fmc",

@@ -21,9 +21,11 @@ KYIV = ZoneInfo("Europe/Kyiv")
 MAX_PERIOD = timedelta(days=7)
 MAX_AGE = timedelta(days=30)
 _HOUR, _SECOND = timedelta(hours=1), timedelta(seconds=1)
-_BEFORE, _AFTER = _HOUR, timedelta(days=1)
+MAX_CALL_LENGTH = timedelta(days=1)
+"""No call is expected to last longer."""
+_BEFORE, _AFTER = _HOUR, MAX_CALL_LENGTH
 """How much more is requested on either side of a window. The vendor may select calls by their end, so the day
-after the window is requested too: no call is expected to last longer."""
+after the window is requested too."""
 _SKEW = timedelta(minutes=5)
 """How far the vendor's clock may be ahead of ours."""
 _STEP = MAX_PERIOD - _BEFORE - _AFTER - _HOUR

@@ -11,6 +11,7 @@ VENDOR = Vendor(
     password="Authorization token",  # noqa: S106 - a label
     region="RU",
     port=4432,
+    other_hosts={"test stand": "https://test-webapi.sunsim.ru:4432"},
     color="#ffe8cc",
     fields={
         "lock": choice(
@@ -36,5 +37,6 @@ VENDOR = Vendor(
         "api_path": FormField("API path", "Default /api/v1.", rare=True),
         "vendor_timezone": VENDOR_TIMEZONE,
     },
-    has=("operators", "transfers"),
+    has=("operators", "sensors", "transfers"),
+    notifiers=("SunSimCallbackNotifier",),
 )

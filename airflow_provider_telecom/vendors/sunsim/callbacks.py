@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.phone import as_dialled_in_russia
 from airflow_provider_telecom.calls.request import Idempotency
 from airflow_provider_telecom.vendors.sunsim.models import Result
 from airflow_provider_telecom.vendors.sunsim.requests import SunSimRequests
-from airflow_provider_telecom.vendors.sunsim.responses import effect_result
+from airflow_provider_telecom.vendors.sunsim.responses import read_effect
 
 
 class CallbackCalls(SunSimRequests):
@@ -31,8 +33,4 @@ class CallbackCalls(SunSimRequests):
             "PhoneFrom": self._contract_number(phone_from, "phone_from"),
         }
         request = self._request("GET", "/callback/create", Idempotency.NONE, query=query)
-        return (
-            yield from self._call(
-                request, lambda answer: Result(result=effect_result(answer, documented=False))
-            )
-        )
+        return (yield from self._call(request, partial(read_effect, documented=False)))

@@ -13,7 +13,13 @@ from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.vendors.sunsim.arguments import CallFilters, Direction, filter_fields
 from airflow_provider_telecom.vendors.sunsim.models import CallList, CallRecord
 from airflow_provider_telecom.vendors.sunsim.requests import SunSimRequests
-from airflow_provider_telecom.vendors.sunsim.responses import METADATA_FIELDS, envelope, require_result
+from airflow_provider_telecom.vendors.sunsim.responses import (
+    METADATA_FIELDS,
+    EnvelopeFacts,
+    envelope,
+    facts_of,
+    require_result,
+)
 from airflow_provider_telecom.vendors.sunsim.times import format_period, period
 
 _MAX_LIST_BYTES = 64 * MEGABYTE
@@ -82,15 +88,19 @@ class CallListCalls(SunSimRequests):
 
 def read_calls(response: Response) -> CallList:
     """Return the calls of a response. Raises TelecomAnswerError for a row that is not an object."""
-    rows, others = _rows(response)
+    rows, others, facts = _rows(response)
     if not all(isinstance(row, dict) for row in rows):
         raise unreadable_response("a call that is no object", response.body, response.status)
-    return CallList(calls=[_call_record(row) for row in rows], result=others)
+    return CallList(calls=[_call_record(row) for row in rows], result=others, **facts)
 
 
-def _rows(response: Response) -> tuple[list[Any], dict[str, Any]]:
-    """Return the rows and the other fields. The list's name is not documented: the only list is taken."""
-    result = require_result(envelope(response), response)
+def _rows(response: Response) -> tuple[list[Any], dict[str, Any], EnvelopeFacts]:
+    """Return the rows, the other fields, and the facts of the envelope.
+
+    The list's name is not documented: the only list is taken.
+    """
+    body = envelope(response)
+    result = require_result(body, response)
     lists = {name: value for name, value in result.items() if isinstance(value, list)}
     if len(lists) > 1:
         raise unreadable_response(
@@ -102,7 +112,7 @@ def _rows(response: Response) -> tuple[list[Any], dict[str, Any]]:
         raise unreadable_response("no list of calls", response.body, response.status)
     if any(_COUNT.search(key) and _count(value) > len(rows) for key, value in others.items()):
         raise unreadable_response("fewer calls than the vendor counts", response.body, response.status)
-    return rows, others
+    return rows, others, facts_of(body)
 
 
 def _count(value: object) -> int:

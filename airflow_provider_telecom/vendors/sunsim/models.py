@@ -9,12 +9,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.vendors.sunsim.vats_settings import settings_hash
+
+_CODE = re.compile(r"-?[0-9]{1,6}|[A-Za-z_]{1,40}")
+_HASH = re.compile(r"[A-Za-z0-9+/=_-]{16,128}")
+"""Not so short that it could be a telephone number."""
+
+
+class ResponseFacts(TypedDict, total=False):
+    """What `Result.facts` contains."""
+
+    code: int | str
+    request_hash: str
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,26 @@ class TokenPair:
 
 
 class Result(BaseModel):
-    """Base of all responses: `result` as the vendor sent it."""
+    """Base of all responses: `result`, `code` and `request_hash` as the vendor sent them.
+
+    The document explains neither of the latter two. The vendor's support may ask for the hash.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     result: dict[str, Any] = Field(default_factory=dict)
+    code: int | str | None = None
+    request_hash: str | None = None
+
+    @property
+    def facts(self) -> ResponseFacts:
+        """`code` and `request_hash` for an XCom, as far as they are present and look like what they are."""
+        facts: ResponseFacts = {}
+        if self.code is not None and _CODE.fullmatch(str(self.code)):
+            facts["code"] = self.code
+        if self.request_hash is not None and _HASH.fullmatch(self.request_hash):
+            facts["request_hash"] = self.request_hash
+        return facts
 
 
 class CallRecord(BaseModel):

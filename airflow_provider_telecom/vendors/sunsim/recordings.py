@@ -12,7 +12,7 @@ from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.vendors.sunsim import arguments, recording_decoder
 from airflow_provider_telecom.vendors.sunsim.models import CallRecording
 from airflow_provider_telecom.vendors.sunsim.requests import SunSimRequests
-from airflow_provider_telecom.vendors.sunsim.responses import envelope
+from airflow_provider_telecom.vendors.sunsim.responses import envelope, facts_of
 
 
 class RecordingCalls(SunSimRequests):
@@ -69,7 +69,7 @@ def read_recording(response: Response) -> CallRecording:
     name = result.get("file_NAME")
     others = {key: value for key, value in result.items() if key != "fileContent"}
     file_name = name if isinstance(name, str) else None
-    return CallRecording(result=others, content=content, file_name=file_name)
+    return CallRecording(result=others, content=content, file_name=file_name, **facts_of(body))
 
 
 def _has_recording(response: Response) -> bool:

@@ -7,10 +7,17 @@ success only if it has the documented form or holds nothing. The meaning of any 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
-from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomAuthError, TelecomRejectedError
+from airflow_provider_telecom.calls.errors import (
+    TelecomAnswerError,
+    TelecomAuthError,
+    TelecomError,
+    TelecomRejectedError,
+)
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.responses import (
     ErrorDetails,
@@ -19,11 +26,20 @@ from airflow_provider_telecom.calls.responses import (
     read_json,
     unreadable_response,
 )
+from airflow_provider_telecom.vendors.sunsim.models import Result
 
 JsonObject = dict[str, Any]
 
 METADATA_FIELDS = frozenset({"apiName", "apiVersion", "callTime", "responseDuration"})
 """The fields of each `result` that describe the request."""
+
+
+class EnvelopeFacts(TypedDict):
+    """What each envelope says besides `error` and `result`."""
+
+    code: int | str | None
+    request_hash: str | None
+
 
 _AUTH_CODES = ("401", "403")
 _AUTH_WORDS = re.compile(r"unauthori[sz]ed|forbidden|\b(token|jwt|bearer)\b|токен|не ?авториз", re.IGNORECASE)
@@ -38,7 +54,12 @@ _SUCCESS_CODES = frozenset({"", "0", "200"})
 
 
 def envelope(response: Response) -> JsonObject:
-    """Return the envelope of a success. Raises a TelecomError for anything else."""
+    """Return the envelope of a success. Raises a TelecomError for anything else, with its `requestHash`."""
+    with _add_reference(response):
+        return _success_envelope(response)
+
+
+def _success_envelope(response: Response) -> JsonObject:
     if response.status == 404 and _error_details(response.body) == ErrorDetails():  # not from SunSim
         raise TelecomRejectedError("there is nothing at this address: check host and api_path", status=404)
     raise_for_status(response, lambda: _error_details(response.body))
@@ -60,6 +81,25 @@ def envelope(response: Response) -> JsonObject:
     return body
 
 
+@contextmanager
+def _add_reference(response: Response) -> Iterator[None]:
+    """Add the `requestHash` of a response to errors."""
+    try:
+        yield
+    except TelecomError as error:
+        if (reference := _reference_of(response.body)) is not None:
+            error.reference = reference
+        raise
+
+
+def _reference_of(body: bytes) -> str | None:
+    try:
+        found = read_json(body) if len(body) <= _MAX_ERROR_BYTES else None
+    except TelecomAnswerError:
+        return None
+    return _request_hash(found) if isinstance(found, dict) else None
+
+
 def rejects_token(response: Response) -> bool:
     """Return whether a response rejects the access token: HTTP 401, or an error that says so.
 
@@ -74,8 +114,22 @@ def rejects_token(response: Response) -> bool:
     return error_details.code == "401" or (error_details.code is not None and names_dead_token is not None)
 
 
-def effect_result(response: Response, *, documented: bool) -> JsonObject:
-    """Return the content of the response to an effect, without error and code, if the effect happened.
+def facts_of(body: JsonObject) -> EnvelopeFacts:
+    """Return `code` and `requestHash` of an envelope. The document explains neither: they may be anything."""
+    code = body.get("code")
+    return {
+        "code": code if isinstance(code, (int, str)) and not isinstance(code, bool) else None,
+        "request_hash": _request_hash(body),
+    }
+
+
+def _request_hash(body: JsonObject) -> str | None:
+    found = body.get("requestHash")
+    return found.strip() or None if isinstance(found, str) else None
+
+
+def read_effect(response: Response, *, documented: bool) -> Result:
+    """Return the content of the response to an effect, without its `error`, if the effect happened.
 
     `documented`: the document shows the response, as an envelope. Otherwise an empty response, or an object
     that holds only ids, is a success too. Raises TelecomAnswerError for a response that is neither a success
@@ -83,15 +137,16 @@ def effect_result(response: Response, *, documented: bool) -> JsonObject:
     """
     if not documented and not response.body.strip():
         raise_for_status(response, ErrorDetails)
-        return {}
+        return Result()
     body = envelope(response)
     result = {} if body.get("result") is None else body["result"]
     others = {name: value for name, value in body.items() if name not in _ENVELOPE}
-    if not _is_success(body, result, others, documented):
-        raise unreadable_response(
-            "a response that is neither a success nor a refusal", response.body, response.status
-        )
-    return {**others, **result}
+    with _add_reference(response):
+        if not _is_success(body, result, others, documented):
+            raise unreadable_response(
+                "a response that is neither a success nor a refusal", response.body, response.status
+            )
+    return Result(result={**others, **result}, **facts_of(body))
 
 
 def _is_success(body: JsonObject, result: object, others: JsonObject, documented: bool) -> bool:

@@ -17,7 +17,13 @@ from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.vendors.sunsim import vats_diff, vats_settings
 from airflow_provider_telecom.vendors.sunsim.models import Result, VatsSettings
 from airflow_provider_telecom.vendors.sunsim.requests import SunSimRequests
-from airflow_provider_telecom.vendors.sunsim.responses import effect_result, envelope, plain, require_result
+from airflow_provider_telecom.vendors.sunsim.responses import (
+    envelope,
+    facts_of,
+    plain,
+    read_effect,
+    require_result,
+)
 from airflow_provider_telecom.vendors.sunsim.vats_rules import Settings
 
 
@@ -97,7 +103,7 @@ class VatsCalls(SunSimRequests):
     def _set(self, settings: list[Settings], read: VatsSettings) -> Call[Result]:
         body = {read.key: settings}
         request = self._request("POST", "/Vats/settings/set", Idempotency.SET_STATE, body=body)
-        return self._call(request, lambda answer: Result(result=effect_result(answer, documented=True)))
+        return self._call(request, partial(read_effect, documented=True))
 
     def _get(self, numbers: list[str]) -> Call[VatsSettings]:
         # The heading of this call is missing in the document. Its path is derived from that of `set`.
@@ -110,7 +116,8 @@ def read_settings(response: Response, count: int = 1) -> VatsSettings:
 
     The document writes `vatsSettings` in its samples and `vatssettings` in its text.
     """
-    result = require_result(envelope(response), response)
+    body = envelope(response)
+    result = require_result(body, response)
     name = next((key for key in result if key.casefold() == "vatssettings"), "")
     found = result.get(name)
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
@@ -120,4 +127,4 @@ def read_settings(response: Response, count: int = 1) -> VatsSettings:
             f"settings of {len(found)} of {count} numbers", response.body, response.status
         )
     others = {key: value for key, value in result.items() if key != name}
-    return VatsSettings(settings=plain(found), key=name, result=others)
+    return VatsSettings(settings=plain(found), key=name, result=others, **facts_of(body))
