@@ -325,6 +325,14 @@ def _viber_with_keys(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str
     return (_viber_recipients(), "Hi"), {"sender": "Shop"}
 
 
+def _viber_messages_with_keys(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberMessage
+
+    _until_a_viber_key_comes_back(hook)
+    texts = zip(_viber_recipients(), ("Hi", "Hello"), strict=True)
+    return ([ViberMessage([recipient], text, "Shop") for recipient, text in texts],), {}
+
+
 def _sent_viber(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
     _until_a_viber_key_comes_back(hook)
     return (hook.send_viber(_viber_recipients(), "Hi", sender="Shop").results[0].id,), {}
@@ -436,6 +444,14 @@ KETCHUP = [
         "K",
         "send_viber",
         _viber_with_keys,
+        "/viber/create$",
+    ),
+    _ketchup(
+        "PUT/POST",
+        "/viber/create (several messages)",
+        "K",
+        "send_viber_messages",
+        _viber_messages_with_keys,
         "/viber/create$",
     ),
     _ketchup(

@@ -31,6 +31,7 @@ COMPOSED = {
     "list_call_rows",
     "price_individual_sms",
     "price_sms_to_many",
+    "price_viber_messages",
     "viber_keys_work",
 }
 

@@ -146,30 +146,34 @@ class KetchUpViberDeliveredSensor(KetchUpSensor):
 class KetchUpHlrFinishedSensor(KetchUpSensor):
     """Wait until one or many HLR look-ups have a result; return `{"statuses", "results"}`.
 
-    `statuses` counts the results by their states: active, absent, unknown, failed. `results` has
+    `statuses` counts the results by their states: active, absent, failed. `results` has
     `{"id", "status", "network", "ported", "roaming"}` for each look-up, in the given order, and no numbers.
 
     :param hlr_ids: the vendor's ids of look-ups: one, a list, or the text of a list.
     :param references: our keys, in place of the ids.
+    :param unknown_is_final: take "unknown" as a result too. The document does not say whether it is one: by
+        default the sensor waits on, until `timeout`.
 
     Source: "Получение информации об HLR запросе" of the vendor's document.
     """
 
     status_check: ClassVar[str] = f"{_STATUS}.hlr"
     subscription: ClassVar[str | None] = f"{_WEBHOOKS}.hlr_subscription"
-    check_arguments: ClassVar[Sequence[str]] = ("hlr_ids", "references")
-    template_fields: Sequence[str] = (*TelecomSensor.template_fields, *check_arguments)
+    check_arguments: ClassVar[Sequence[str]] = ("hlr_ids", "references", "unknown_is_final")
+    template_fields: Sequence[str] = (*TelecomSensor.template_fields, "hlr_ids", "references")
 
     def __init__(
         self,
         *,
         hlr_ids: Sequence[str | int] | str | int | None = None,
         references: Sequence[str] | str | None = None,
+        unknown_is_final: bool = False,
         **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         exactly_one(hlr_ids=hlr_ids, references=references)
         self.hlr_ids, self.references = hlr_ids, references
+        self.unknown_is_final = one_of("unknown_is_final", unknown_is_final, (False, True))
         self._prepare_start_from_trigger()
 
 

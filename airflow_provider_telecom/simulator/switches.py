@@ -234,6 +234,12 @@ SWITCHES = (
     ),
     _ketchup("key_object", "the key of an export comes as an object (KU:586)"),
     _ketchup(
+        "keys",
+        "keys of SMS may have `_` (KU:370), and those of lookups and Viber messages are not limited (KU:39, "
+        "KU:480), or as the text says for SMS: a-z A-Z 0-9 (KU:225), for Viber messages `_` too (KU:458)",
+        ("samples", "text"),
+    ),
+    _ketchup(
         "list_of_exports",
         "the kept exports, which KU does not show, are objects in a list, names in a list, or named objects",
         ("objects", "names", "named"),
@@ -280,6 +286,17 @@ SWITCHES = (
         ("all", "never", "first"),
     ),
     _ketchup("viber_item_error", "each Viber result has an `error` of its own, as SMS have (KU:279)"),
+    _ketchup(
+        "viber_many",
+        "the answer to several Viber messages is a list with an object for each, or with one for all: KU:489 "
+        "answers one message",
+        ("list", "one"),
+    ),
+    _ketchup(
+        "viber_message_error",
+        "a wrong text, sender or option (45, 46, 49) refuses its Viber message only, not the whole request "
+        "(KU:490)",
+    ),
     _ketchup(
         "viber_number",
         "the number of a Viber recipient is `msisdn` (KU:458), or `phone` (KU:480)",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import BaseOperator
+from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.sensors.ketchup_loyalty import (
@@ -111,6 +112,16 @@ def test_look_ups(hook: Any, deferrable: bool) -> None:
 
 
 @WAYS
+def test_an_unknown_look_up_is_a_result_only_on_request(hook: Any, deferrable: bool) -> None:
+    look_up = hook.create_hlr("380670000208", reference="t1")
+    given = {"hlr_ids": look_up.id, "deferrable": deferrable}
+    hook.get_hlr(look_up.id)
+    assert waited(KetchUpHlrFinishedSensor, **given, unknown_is_final=True)["statuses"] == {"unknown": 1}
+    with pytest.raises(AirflowSensorTimeout):
+        waited(KetchUpHlrFinishedSensor, hlr_ids=look_up.id, deferrable=False, timeout=0.05)
+
+
+@WAYS
 def test_an_export(telecom_simulator: Any, hook: Any, deferrable: bool) -> None:
     message_id = hook.send_sms(A, "Hi", reference="t1").id
     key = hook.create_statistics_export(message_ids=[message_id])
@@ -150,6 +161,7 @@ def test_what_is_not_known_yet_is_borne_for_a_while(
         (KetchUpViberDeliveredSensor, "until", {"message_id": "1", "until": "seen"}),
         (KetchUpHlrFinishedSensor, "hlr_ids", {"hlr_ids": ["1"], "references": ["a"]}),
         (KetchUpHlrFinishedSensor, "hlr_ids", {}),
+        (KetchUpHlrFinishedSensor, "unknown_is_final", {"hlr_ids": "1", "unknown_is_final": "yes"}),
         (KetchUpSmsTaskFinishedSensor, "sms_task_ids", {"sms_task_ids": "['1'"}),
         (KetchUpSmsTaskFinishedSensor, "expected", {"sms_task_ids": "1", "expected": "many"}),
         (

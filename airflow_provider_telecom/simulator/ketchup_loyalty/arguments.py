@@ -11,11 +11,20 @@ from typing import Any
 from fastapi import Request
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import Country, country_of
-from airflow_provider_telecom.simulator.ketchup_loyalty.responses import VIBER, Codes, JsonObject, VendorError
+from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
+    HLR,
+    SMS,
+    VIBER,
+    Codes,
+    JsonObject,
+    VendorError,
+)
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 
-_REFERENCE = re.compile(r"[a-zA-Z0-9]{1,32}")
-_VIBER_KEY = re.compile(r"[a-zA-Z0-9_]{1,32}")  # the document's own sample is example_12
+_WORD, _WORD_WITH_UNDERSCORES = re.compile(r"[a-zA-Z0-9]{1,32}"), re.compile(r"[a-zA-Z0-9_]{1,32}")
+_ANY = re.compile(r"\S(?:.{0,253}\S)?")
+_KEYS = {"samples": (_WORD_WITH_UNDERSCORES, _ANY, _ANY), "text": (_WORD, _WORD, _WORD_WITH_UNDERSCORES)}
+"""Keys of SMS, look-ups and Viber messages, by the switch `keys`."""
 _ISO_8601 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?:(Z)|([+-]\d\d):?(\d\d))", re.ASCII)
 
 
@@ -96,10 +105,10 @@ def sending_time(state: VendorState, body: JsonObject, field: str) -> datetime |
 class Recipients:
     """Checks the recipients of one request in turn: numbers, references, and that none occurs twice."""
 
-    def __init__(self, codes: Codes, known: Set[str]) -> None:
+    def __init__(self, state: VendorState, codes: Codes, known: Set[str]) -> None:
         """`known` are the references that have been used before."""
         self._codes, self._known = codes, known
-        self._pattern = _VIBER_KEY if codes is VIBER else _REFERENCE
+        self._pattern = dict(zip((SMS, HLR, VIBER), _KEYS[state.switches["keys"]], strict=True))[codes]
         self._phones: set[str] = set()
         self._references: set[str] = set()
 

@@ -75,7 +75,7 @@ async def _read_form(request: Request) -> dict[str, str]:
 
 def _create_one(state: VendorState, item: JsonObject) -> JsonObject:
     arguments.check_fields(item, _FIELDS, HLR.payload)
-    draft = _draft(state, item, arguments.Recipients(HLR, state.references["hlr"].keys()))
+    draft = _draft(state, item, arguments.Recipients(state, HLR, state.references["hlr"].keys()))
     state.accept([draft])
     result: JsonObject = created(_look_up(state, draft))
     del result["reference"]  # as in the document
@@ -86,7 +86,7 @@ def _create_many(state: VendorState, payload: object) -> JsonObject:
     items = arguments.check_list(payload, _FIELDS, HLR.payload)
     if any("msisdn" not in item for item in items):
         raise VendorError(HLR.payload, "Incorrect payload: missing msisdn")
-    recipients = arguments.Recipients(HLR, state.references["hlr"].keys())
+    recipients = arguments.Recipients(state, HLR, state.references["hlr"].keys())
     lines = [_line(state, item, recipients) for item in items]
     raise_if_known(lines, HLR, state.switches)
     price = state.accept(lines)

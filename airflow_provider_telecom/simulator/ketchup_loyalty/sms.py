@@ -113,7 +113,7 @@ def _read_request(state: VendorState, body: JsonObject, known: Set[str]) -> Send
         arguments.check_validity(body.get("validity", 72), 1, 72, 28),
         arguments.check_tariff(state, body.get("tariff", 0)),
         arguments.sending_time(state, body, time_field),
-        _lines(state, body, kind, items, arguments.Recipients(SMS, known)),
+        _lines(state, body, kind, items, arguments.Recipients(state, SMS, known)),
     )
 
 

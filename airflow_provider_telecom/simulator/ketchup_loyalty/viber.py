@@ -30,11 +30,12 @@ _MAX_TEXT_LENGTH = 1000
 
 @dataclass
 class ViberMessage:
-    """One message of a request. Some of its recipients may be refused."""
+    """One message of a request. Some of its recipients may be refused, or the message as a whole."""
 
     promotional: bool
     send_at: datetime | None
     lines: list[Line]
+    refusal: VendorError | None = None
 
 
 @dataclass
@@ -58,6 +59,8 @@ async def create(state: VendorState, request: Request) -> list[JsonObject] | Jso
     raise_if_known(asked.lines, VIBER, state.switches)
     state.accept(asked.lines)
     sent = [_send_all(state, asked, message) for message in asked.messages]
+    if len(sent) > 1 and state.switches["viber_many"] == "one":
+        sent = [_joined(sent, asked)]
     return sent[0] if state.switches.on("viber_object") and len(sent) == 1 else sent
 
 
@@ -77,13 +80,26 @@ async def by_id(state: VendorState, request: Request) -> JsonObject:
 
 def _read_request(state: VendorState, body: JsonObject, known: Set[str]) -> SendRequest:
     arguments.check_fields(body, _FIELDS, VIBER.payload)
-    recipients = arguments.Recipients(VIBER, known)
+    recipients = arguments.Recipients(state, VIBER, known)
     items = arguments.check_list(body.get("messages"), _MESSAGE_FIELDS, VIBER.payload)
     return SendRequest(
         arguments.check_tariff(state, body.get("tariff", 0)),
         arguments.check_validity(body.get("validity", 86_400), 15, 86_400, 48),
-        [_message(state, item, recipients) for item in items],
+        [_message_or_refusal(state, item, recipients, len(items)) for item in items],
     )
+
+
+def _message_or_refusal(
+    state: VendorState, item: JsonObject, recipients: arguments.Recipients, count: int
+) -> ViberMessage:
+    """Return a message. With the switch a wrong one of several does not refuse the others."""
+    try:
+        return _message(state, item, recipients)
+    except VendorError as error:
+        to = item.get("to")
+        if count == 1 or not state.switches.on("viber_message_error") or not isinstance(to, list):
+            raise
+        return ViberMessage(False, None, [error] * len(to), error)
 
 
 def _message(state: VendorState, item: JsonObject, recipients: arguments.Recipients) -> ViberMessage:
@@ -158,7 +174,24 @@ def _line(
     )
 
 
+def _joined(sent: list[JsonObject], asked: SendRequest) -> JsonObject:
+    """Return the results of several messages as if they were one message's."""
+    results = [
+        result
+        for part, message in zip(sent, asked.messages, strict=True)
+        for result in part.get("messages", [part] * len(message.lines))
+    ]
+    return {
+        "error": "0",
+        "messages": results,
+        "total_price": str(total(asked.lines)),
+        "currency": CURRENCY,
+    }
+
+
 def _send_all(state: VendorState, asked: SendRequest, message: ViberMessage) -> JsonObject:
+    if message.refusal is not None:
+        return message.refusal.body(state.switches)
     messages = [
         line.body(state.switches)
         if isinstance(line, VendorError)

@@ -54,17 +54,22 @@ class SmsOptions(SmsTerms, total=False):
     originator: str | None
 
 
-class ViberOptions(TypedDict, total=False):
-    """A Viber message beside its text, where its reports go, and when it is sent."""
+class ViberTerms(TypedDict, total=False):
+    """How long KetchUp tries to deliver Viber messages, and at which price."""
+
+    validity_seconds: int
+    allow_short_validity: bool
+    tariff: int | None
+
+
+class ViberOptions(ViberTerms, total=False):
+    """The same, and a Viber message beside its text, where its reports go, and when it is sent."""
 
     sender: str | None
     promotional: bool
     image_url: str | None
     caption: str | None
     action_url: str | None
-    validity_seconds: int
-    allow_short_validity: bool
-    tariff: int | None
     callback_url: str | None
     schedule_at: datetime | None
 
@@ -157,15 +162,32 @@ def check_viber_validity(seconds: int, allow_short: bool) -> int:
     return seconds
 
 
+def check_button(caption: str | None, action_url: str | None) -> None:
+    """Check that a Viber button has a text and a link, or neither. The document's sample has both."""
+    if (caption is None) != (action_url is None):
+        field = "caption" if caption is None else "action_url"
+        raise TelecomInputError(field, "a button has both a caption and an action_url; give both or neither")
+
+
 def check_file_key(value: str) -> str:
     """Return the key of a statistics export."""
     rule = "must be a key that the vendor gave"
     return matching("file_key", value, r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}", rule)
 
 
-def check_reference(value: str) -> str:
-    """Return our key for a message, as the vendor requires it."""
-    return matching("reference", value, r"[A-Za-z0-9]{1,32}", "must be 1 to 32 of the characters a-z A-Z 0-9")
+def check_reference(value: str, field: str = "reference") -> str:
+    """Return our key for an SMS. The document's text allows letters and digits, its sample `_` as well."""
+    rule = "must be 1 to 32 of the characters a-z A-Z 0-9 _"
+    return matching(field, value, r"[A-Za-z0-9_]{1,32}", rule)
+
+
+def check_any_key(value: str, field: str = "reference") -> str:
+    """Return our key for a look-up or a Viber message.
+
+    The document limits neither. Both are read by their key, which is part of an address then.
+    """
+    rule = "must be 1 to 128 of the characters a-z A-Z 0-9 _ . : -, and not only dots"
+    return matching(field, value, r"(?!\.+$)[A-Za-z0-9_.:-]{1,128}", rule)
 
 
 def vendor_id(field: str, value: str | int) -> str:

@@ -79,7 +79,7 @@ class HlrCalls(KetchUpRequests):
         /hlr/{reference}, which is called if the first does not exist.
         """
         read = single(models.HlrStatus, not_found=_NOT_FOUND)
-        return (yield from self._call_by_reference("/hlr", arguments.check_reference(reference), read))
+        return (yield from self._call_by_reference("/hlr", arguments.check_any_key(reference), read))
 
     @endpoint
     def list_hlr_prices(self, tariff: int | None = None) -> Call[list[models.CountryPrice]]:
@@ -115,7 +115,7 @@ class HlrCalls(KetchUpRequests):
     def _fields(self, query: models.HlrQuery) -> dict[str, str | int]:
         fields: dict[str, str | int] = {
             "msisdn": self._msisdn(query.msisdn),
-            "reference": arguments.check_reference(query.reference),
+            "reference": arguments.check_any_key(query.reference),
             "tariff": self._tariff(query.tariff),
         }
         if query.callback_url is not None:

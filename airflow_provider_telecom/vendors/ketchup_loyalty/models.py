@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated
@@ -51,6 +51,25 @@ class ViberRecipient:
 
     msisdn: str | int
     external_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ViberMessage:
+    """A message to one or several recipients. `sender` is an alpha name, if it is not the connection's.
+
+    Picture and button: `image_url`, `caption` (the button's text) and `action_url` (its link). `schedule_at`
+    (aware) is when it is sent. KetchUp posts delivery reports to `callback_url`.
+    """
+
+    recipients: Sequence[ViberRecipient]
+    text: str
+    sender: str | None = None
+    promotional: bool = False
+    image_url: str | None = None
+    caption: str | None = None
+    action_url: str | None = None
+    callback_url: str | None = None
+    schedule_at: datetime | None = None
 
 
 # Results of sending
@@ -246,8 +265,14 @@ class SmsTask(KetchUpModel):
         return self.delivered + self.undelivered
 
 
+_HLR_RESULT_WITHIN = timedelta(minutes=5)
+
+
 class HlrState(Enum):
-    """The states in the document. SENT, and words that are not in the document, are not final."""
+    """The states in the document. SENT, and words that are not in the document, are not final.
+
+    The document does not say whether UNKNOWN is.
+    """
 
     SENT = "sent"
     ABSENT = "absent"
@@ -294,5 +319,18 @@ class HlrStatus(KetchUpModel):
 
     @property
     def is_final(self) -> bool:
-        """Whether the result is there."""
-        return self.state not in (HlrState.SENT, HlrState.OTHER)
+        """Whether the result is there. "unknown" is none: see `has_result`."""
+        return self.has_result()
+
+    def has_result(self, unknown_is_final: bool = False) -> bool:
+        """Return whether the result is there.
+
+        The document does not say whether "unknown" is a result: its sample has it with the time of the
+        request. With `unknown_is_final` it is one as soon as its time differs, or some minutes after the
+        request.
+        """
+        if self.state is not HlrState.UNKNOWN:
+            return self.state not in (HlrState.SENT, HlrState.OTHER)
+        created = self.created_at
+        is_new = created is not None and self.status_at == created
+        return unknown_is_final and not (is_new and datetime.now(UTC) - created < _HLR_RESULT_WITHIN)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
-from typing import TypeVar, Unpack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, TypeVar, Unpack, cast
 
-from airflow_provider_telecom.calls.checks import matching, non_blank
+from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.endpoint import Call, Sleep, call_of, endpoint
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
@@ -21,7 +21,8 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.requests import KetchUpReq
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import single
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpDuplicateKeyError
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import (
-    batch_result_reader,
+    grouped_result_reader,
+    read_price,
     read_price_list,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.times import iso_time
@@ -39,10 +40,17 @@ _PAUSES = (1.0, 3.0)
 _LOOK_UP_DEADLINE = 10.0
 
 
-Body = tuple[Mapping[str, object], Mapping[str, object]]
 Variant = tuple[str, Sequence[str]]
 """The names of the number and of our key."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A recipient, and the body of the message to them, which several may share."""
+
+    recipient: models.ViberRecipient
+    message: Mapping[str, object]
 
 
 class ViberCalls(KetchUpRequests):
@@ -71,25 +79,33 @@ class ViberCalls(KetchUpRequests):
         `validity_seconds` is 15 to 86400 (default 86400); less than 60 is probably meant in hours, as in the
         document's own sample, and needs `allow_short_validity`. `sender` (alpha name) and `tariff` come from
         the connection when left out. `promotional`: the message is an advertisement. Picture and button:
-        `image_url`, `caption`, `action_url`. `callback_url` receives delivery reports. `schedule_at` (aware)
-        is when it is sent.
+        `image_url`, `caption`, `action_url`; a button needs the last two. `callback_url` receives delivery
+        reports. `schedule_at` (aware) is when it is sent.
 
         Raises TelecomInputError, TelecomRejectedError, TelecomFundsError, TelecomUnknownError.
         Source: "Отправка Viber-сообщения".
         """
-        has_keys = _all_have_keys(recipients, without_keys) and not without_keys
-        body = self._message_body(recipients, text, **options)
-        keys_worked_before = self._keys_work
+        terms, messages = _one_message(recipients, text, options)
+        return (yield from self._send_viber(messages, without_keys, **terms))
 
-        def create(part: Sequence[models.ViberRecipient]) -> Call[models.BatchResult]:
-            return self._create(body, part, has_keys)
+    @endpoint
+    def send_viber_messages(
+        self,
+        messages: Sequence[models.ViberMessage],
+        *,
+        without_keys: bool = False,
+        **terms: Unpack[arguments.ViberTerms],
+    ) -> Call[models.BatchResult]:
+        """Send several Viber messages in one call, each to its own recipients.
 
-        try:
-            return (yield from self._create_all(recipients, create))
-        except TelecomUnknownError:
-            if not has_keys or keys_worked_before or not (yield from self._finds_one(recipients)):
-                raise
-        return (yield from self._create_all(recipients, create))
+        Returns a result for each recipient: those of the first message, those of the second, and so on. No
+        number and no key may occur twice in the call. Code 12 means that the call is too large: nothing of
+        it was sent. Otherwise as `send_viber`.
+
+        Raises TelecomInputError, TelecomRejectedError, TelecomFundsError, TelecomUnknownError.
+        Source: "Отправка Viber-сообщения", `messages`.
+        """
+        return (yield from self._send_viber(messages, without_keys, **terms))
 
     @endpoint
     def viber_keys_work(self, recipients: Sequence[models.ViberRecipient]) -> Call[bool]:
@@ -117,8 +133,18 @@ class ViberCalls(KetchUpRequests):
 
         Source: "Получение цены Viber-сообщения".
         """
-        body, read = self._message_body(recipients, text, **options), single(models.Price)
-        return (yield from self._post_viber("/viber/price", Idempotency.READ, body, recipients, read))
+        terms, messages = _one_message(recipients, text, options)
+        return (yield from self._price_viber(messages, **terms))
+
+    @endpoint
+    def price_viber_messages(
+        self, messages: Sequence[models.ViberMessage], **terms: Unpack[arguments.ViberTerms]
+    ) -> Call[models.Price]:
+        """Return what `send_viber_messages` with these arguments would cost. A read: nothing is sent.
+
+        Source: "Получение цены Viber-сообщения".
+        """
+        return (yield from self._price_viber(messages, **terms))
 
     @endpoint
     def get_viber(self, message_id: str | int) -> Call[models.MessageStatus]:
@@ -136,7 +162,7 @@ class ViberCalls(KetchUpRequests):
 
         Source: "Получение статусов Viber-сообщения", GET /viber/reference/{reference}.
         """
-        request = self._get("/viber/reference/{reference}", reference=viber_key(reference))
+        request = self._get("/viber/reference/{reference}", reference=arguments.check_any_key(reference))
         return (yield from self._call(request, single(models.MessageStatus)))
 
     @endpoint
@@ -162,19 +188,48 @@ class ViberCalls(KetchUpRequests):
             if not any(result.key_returned for result in accepted):
                 learned.add(_NO_KEY_RETURNED)
 
-    def _create(
-        self, body: Body, recipients: Sequence[models.ViberRecipient], has_keys: bool
+    def _send_viber(
+        self,
+        messages: Sequence[models.ViberMessage],
+        without_keys: bool,
+        **terms: Unpack[arguments.ViberTerms],
     ) -> Call[models.BatchResult]:
-        """Send a message to some recipients, and learn from the response whether our keys work."""
-        idempotency = Idempotency.WITH_KEY if has_keys and self._keys_work else Idempotency.NONE
-        read = batch_result_reader([each.external_id for each in recipients], may_rename=True)
+        """Send messages; if their keys prove to work after a lost response, once more under the same keys."""
+        common, lines = self._viber_body(messages, **terms)
+        has_keys = _all_have_keys(lines, without_keys) and not without_keys
+        keys_worked_before = self._keys_work
+
+        def create(part: Sequence[_Line]) -> Call[models.BatchResult]:
+            return self._create(common, part, has_keys)
+
         try:
-            batch = yield from self._post_viber("/viber/create", idempotency, body, recipients, read)
+            return (yield from self._create_all(lines, create))
+        except TelecomUnknownError:
+            recipients = [line.recipient for line in lines]
+            if not has_keys or keys_worked_before or not (yield from self._finds_one(recipients)):
+                raise
+        return (yield from self._create_all(lines, create))
+
+    def _price_viber(
+        self, messages: Sequence[models.ViberMessage], **terms: Unpack[arguments.ViberTerms]
+    ) -> Call[models.Price]:
+        common, lines = self._viber_body(messages, **terms)
+        return self._post_viber("/viber/price", Idempotency.READ, common, lines, read_price)
+
+    def _create(
+        self, common: Mapping[str, object], lines: Sequence[_Line], has_keys: bool
+    ) -> Call[models.BatchResult]:
+        """Send messages to some recipients, and learn from the response whether our keys work."""
+        idempotency = Idempotency.WITH_KEY if has_keys and self._keys_work else Idempotency.NONE
+        keys = [[line.recipient.external_id for line in part] for part in _by_message(lines)]
+        read = grouped_result_reader(keys)
+        try:
+            batch = yield from self._post_viber("/viber/create", idempotency, common, lines, read)
         except KetchUpDuplicateKeyError:
             self.account.learned.add(_KEYS_WORK)
             raise
-        pairs = zip(recipients, batch.results, strict=True)
-        self._learn([result for recipient, result in pairs if recipient.external_id is not None])
+        pairs = zip(lines, batch.results, strict=True)
+        self._learn([result for line, result in pairs if line.recipient.external_id is not None])
         return batch
 
     def _finds_one(self, recipients: Sequence[models.ViberRecipient]) -> Call[bool]:
@@ -192,7 +247,9 @@ class ViberCalls(KetchUpRequests):
     def _finds(self, recipient: models.ViberRecipient) -> Call[bool]:
         """Return whether KetchUp has a message to this number under this key."""
         key = str(recipient.external_id)
-        request = self._get("/viber/reference/{reference}", reference=viber_key(key, "external_id"))
+        request = self._get(
+            "/viber/reference/{reference}", reference=arguments.check_any_key(key, "external_id")
+        )
         try:
             status = yield from self._call(
                 replace(request, deadline=_LOOK_UP_DEADLINE), single(models.MessageStatus)
@@ -202,46 +259,52 @@ class ViberCalls(KetchUpRequests):
         digits = "".join(filter(str.isdecimal, status.msisdn))
         return status.reference in (None, key) and digits == self._msisdn(recipient.msisdn)
 
-    def _message_body(
+    def _viber_body(
         self,
-        recipients: Sequence[models.ViberRecipient],
-        text: str,
+        messages: Sequence[models.ViberMessage],
         *,
-        sender: str | None = None,
-        promotional: bool = False,
-        image_url: str | None = None,
-        caption: str | None = None,
-        action_url: str | None = None,
         validity_seconds: int = arguments.MAX_VALIDITY_SECONDS,
         allow_short_validity: bool = False,
         tariff: int | None = None,
-        callback_url: str | None = None,
-        schedule_at: datetime | None = None,
-    ) -> Body:
-        """Return the body of a request and its message, both without the recipients."""
-        people = arguments.list_of(models.ViberRecipient, "recipients", recipients)
+    ) -> tuple[Mapping[str, object], Sequence[_Line]]:
+        """Return what the messages of a request have in common, and a line for each recipient."""
+        lines = []
+        for message in arguments.list_of(models.ViberMessage, "messages", messages):
+            people = arguments.list_of(models.ViberRecipient, "recipients", message.recipients)
+            body = self._message_body(message)
+            lines += [_Line(each, body) for each in people]
         keys = [
-            None if each.external_id is None else viber_key(each.external_id, "external_id")
-            for each in people
+            None if key is None else arguments.check_any_key(key, "external_id")
+            for key in (line.recipient.external_id for line in lines)
         ]
-        arguments.reject_duplicates((self._msisdn(each.msisdn) for each in people), keys)
-        button = _given(
-            img=None if image_url is None else arguments.check_callback_url("image_url", image_url),
-            caption=None if caption is None else non_blank("caption", caption),
-            action=None if action_url is None else arguments.check_callback_url("action_url", action_url),
-        )
-        message = _given(
-            text=non_blank("text", text),
-            alpha_name=arguments.choose_viber_sender(sender, self.options.viber_sender),
-            is_promotional=bool(promotional),
-            callback_url=None
-            if callback_url is None
-            else arguments.check_callback_url("callback_url", callback_url),
-            scheduledDatetime=None if schedule_at is None else iso_time("schedule_at", schedule_at),
-            options={"viber": button} if button else None,
-        )
+        arguments.reject_duplicates((self._msisdn(line.recipient.msisdn) for line in lines), keys)
         validity = arguments.check_viber_validity(validity_seconds, allow_short_validity)
-        return {"tariff": self._tariff(tariff), "validity": validity}, message
+        return {"tariff": self._tariff(tariff), "validity": validity}, lines
+
+    def _message_body(self, message: models.ViberMessage) -> Mapping[str, object]:
+        """Return the body of a message without its recipients."""
+        image, caption, action, url, at = (
+            message.image_url,
+            message.caption,
+            message.action_url,
+            message.callback_url,
+            message.schedule_at,
+        )
+        check_url = arguments.check_callback_url
+        extras = _given(
+            img=None if image is None else check_url("image_url", image),
+            caption=None if caption is None else non_blank("caption", caption),
+            action=None if action is None else check_url("action_url", action),
+        )
+        arguments.check_button(caption, action)
+        return _given(
+            text=non_blank("text", message.text),
+            alpha_name=arguments.choose_viber_sender(message.sender, self.options.viber_sender),
+            is_promotional=bool(message.promotional),
+            callback_url=None if url is None else check_url("callback_url", url),
+            scheduledDatetime=None if at is None else iso_time("schedule_at", at),
+            options={"viber": extras} if extras else None,
+        )
 
     @property
     def _field_names(self) -> Sequence[Variant]:
@@ -260,17 +323,18 @@ class ViberCalls(KetchUpRequests):
         self,
         path: str,
         idempotency: Idempotency,
-        body: Body,
-        recipients: Sequence[models.ViberRecipient],
+        common: Mapping[str, object],
+        lines: Sequence[_Line],
         read: Callable[[Response], T],
     ) -> Call[T]:
-        """Post a message to these recipients, in the variant that the vendor understands."""
+        """Post messages to these recipients, in the variant that the vendor understands."""
 
         def call(variant: Variant) -> Call[T]:
-            to = [self._recipient(recipient, variant) for recipient in recipients]
-            common, message = body
-            sent = Json({**common, "messages": [{**message, "to": to}]})
-            return self._call(self._post(path, idempotency, sent), read)
+            messages = [
+                {**part[0].message, "to": [self._recipient(line.recipient, variant) for line in part]}
+                for part in _by_message(lines)
+            ]
+            return self._call(self._post(path, idempotency, Json({**common, "messages": messages})), read)
 
         name = "viber, since no key was returned" if _NO_KEY_RETURNED in self.account.learned else "viber"
         return (yield from self._call_first_variant(name, self._field_names, call, idempotency))
@@ -283,14 +347,23 @@ class ViberCalls(KetchUpRequests):
         return fields
 
 
-def viber_key(value: str, field: str = "reference") -> str:
-    """Return our key for a Viber message. It may have an underscore, as in the document's own samples."""
-    return matching(field, value, r"[A-Za-z0-9_]{1,32}", "must be 1 to 32 of the characters a-z A-Z 0-9 _")
-
-
-def _all_have_keys(recipients: Sequence[models.ViberRecipient], without_keys: bool) -> bool:
+def _one_message(
+    recipients: Sequence[models.ViberRecipient], text: str, options: arguments.ViberOptions
+) -> tuple[arguments.ViberTerms, Sequence[models.ViberMessage]]:
+    """Return the arguments of a call for one message as those for several."""
+    content: dict[str, Any] = {**options}
+    terms = {name: content.pop(name) for name in arguments.ViberTerms.__annotations__ if name in content}
     people = arguments.list_of(models.ViberRecipient, "recipients", recipients)
-    have_keys = all(each.external_id is not None for each in people)
+    return cast("arguments.ViberTerms", terms), [models.ViberMessage(people, text, **content)]
+
+
+def _by_message(lines: Iterable[_Line]) -> Sequence[Sequence[_Line]]:
+    """Return the lines of each message."""
+    return [list(part) for _, part in groupby(lines, key=lambda line: id(line.message))]
+
+
+def _all_have_keys(lines: Sequence[_Line], without_keys: bool) -> bool:
+    have_keys = all(line.recipient.external_id is not None for line in lines)
     if not have_keys and not without_keys:
         raise TelecomInputError("external_id", "must be given for each recipient, or without_keys=True")
     return have_keys

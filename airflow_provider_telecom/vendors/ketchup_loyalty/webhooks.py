@@ -32,6 +32,8 @@ _RANKS = {
     MessageState.READ: 4,
 }
 _ENDED = 3  # delivered or failed: neither becomes the other
+_HLR_RANKS = {HlrState.OTHER: 0, HlrState.SENT: 1, HlrState.UNKNOWN: 2}
+"""Of look-ups without a result. "unknown" may be one, so it causes an event, but another may follow."""
 
 
 def hlr(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent:
@@ -50,7 +52,7 @@ def hlr(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent:
     return WebhookEvent(
         subject=keys[0],
         state=status.state.value,
-        sequence=2 if status.is_final else int(status.state is HlrState.SENT),
+        sequence=_HLR_RANKS.get(status.state, 3),
         final=status.is_final,
         facts={
             "hlr_id": status.id,
@@ -60,7 +62,7 @@ def hlr(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent:
             "ported": status.details.ported,
             "roaming": status.details.roaming,
         },
-        event="hlr" if status.is_final else None,
+        event="hlr" if status.is_final or status.state is HlrState.UNKNOWN else None,
         topics=keys,
         about=_masked(status.msisdn),
     )

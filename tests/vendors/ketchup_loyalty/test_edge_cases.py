@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError, TelecomUnknownError
+from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    BatchResult,
     HlrQuery,
     IndividualSms,
     Recipient,
     ViberRecipient,
 )
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import batch_result_reader
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import (
+    batch_result_reader,
+    grouped_result_reader,
+)
 from tests.by_hand import drive
 from tests.vendors.ketchup_loyalty.by_hand import A, B, ScriptedApi, answer, result_of, sent
 
@@ -144,11 +149,11 @@ def test_an_id_is_the_vendors_number(value: Any) -> None:
         assert caught.value.field == field
 
 
-@pytest.mark.parametrize("value", ["", "a/b", "a b", "..", "ключ", "r" * 33, None, 12])
+@pytest.mark.parametrize("value", ["", "a/b", "a b", "..", "ключ", "r" * 129, None, 12])
 def test_a_reference_has_its_characters(value: Any) -> None:
     reads = [on_paper().get_sms_by_reference(value), on_paper().get_viber_by_reference(value)]
     for call in [*reads, on_paper().get_hlr_by_reference(value)]:
-        with pytest.raises(TelecomInputError, match="1 to 32") as caught:
+        with pytest.raises(TelecomInputError, match=r"1 to (32|128) of the characters") as caught:
             next(call)
         assert caught.value.field == "reference"
 
@@ -212,9 +217,7 @@ def test_results_stand_in_the_order_asked() -> None:
 @pytest.mark.parametrize("reference", ["theirs", "R2", None, ""])
 def test_row_14_a_new_viber_message_that_is_not_by_our_key_is_marked(reference: str | None) -> None:
     results = [item("r1", "1"), item(reference, "2"), item("r3", "3")]
-    batch = batch_result_reader(["r1", "r2", "r3"], may_rename=True)(
-        answer({"error": "0", "result": results})
-    )
+    batch = grouped_result_reader([["r1", "r2", "r3"]])(answer({"error": "0", "result": results}))
     assert [(one.reference, one.id, one.key_returned) for one in batch.results] == [
         ("r1", "1", True),
         ("r2", "2", reference == "R2"),
@@ -251,13 +254,13 @@ def test_a_key_that_is_known_and_not_ours_says_nothing_of_ours() -> None:
         drive(on_paper().send_viber(VIBERS, "Hi", without_keys=True), repeat(answer(known)))
 
 
-@pytest.mark.parametrize("may_rename", [False, True])
-def test_one_id_for_two_messages_is_no_answer(may_rename: bool) -> None:
+@pytest.mark.parametrize("reader", [batch_result_reader(["r1", "r2"]), grouped_result_reader([["r1", "r2"]])])
+def test_one_id_for_two_messages_is_no_answer(reader: Callable[[Response], BatchResult]) -> None:
     results = [item("r1", "1"), item("r2", "1")]
     with pytest.raises(TelecomAnswerError, match="one id for several messages"):
-        batch_result_reader(["r1", "r2"], may_rename)(answer({"error": "0", "result": results}))
+        reader(answer({"error": "0", "result": results}))
     known = [item("r1", "1"), {**item("r2", "1"), "error": "63"}]
-    assert batch_result_reader(["r1", "r2"], may_rename)(answer({"error": "0", "result": known})).results
+    assert reader(answer({"error": "0", "result": known})).results
 
 
 def test_keys_that_differ_in_case_only_are_told_apart() -> None:

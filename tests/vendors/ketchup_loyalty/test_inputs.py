@@ -17,6 +17,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     HlrQuery,
     IndividualSms,
     Recipient,
+    ViberMessage,
     ViberRecipient,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.options import KetchUpOptions
@@ -27,6 +28,7 @@ NAIVE, LATER = datetime(2026, 7, 1), datetime(2026, 7, 2)
 AWARE = datetime(2026, 7, 1, tzinfo=UTC)
 TWO = [Recipient(A, "r1"), Recipient(B, "r2")]
 VIBERS = [ViberRecipient(A, "r1")]
+MESSAGES = [ViberMessage(VIBERS, "Hi")]
 Make = Callable[[ScriptedApi], Any]
 
 
@@ -47,7 +49,6 @@ def _stat(**changes: Any) -> Make:
 
 RULES: list[tuple[str, Make, str, str]] = [
     ("hyphen", _sms(reference="order-1"), "reference", "a-z A-Z 0-9"),
-    ("underscore", _sms(reference="order_1"), "reference", "a-z A-Z 0-9"),
     ("long", _sms(reference="r" * 33), "reference", "1 to 32"),
     ("empty", _sms(reference=""), "reference", "1 to 32"),
     ("newline", _sms(reference="r1\n"), "reference", "1 to 32"),
@@ -77,7 +78,10 @@ RULES: list[tuple[str, Make, str, str]] = [
     ("own twice", lambda k: k.send_individual_sms([IndividualSms(A, "1", "r1"), IndividualSms(A, "2", "r2")]),
      "msisdn", "twice"),
     ("price too", lambda k: k.price_sms_to_many(TWO, ""), "text", "empty"),
-    ("hlr key", lambda k: k.create_hlr(A, reference="a-b"), "reference", "a-z A-Z 0-9"),
+    ("hlr key", lambda k: k.create_hlr(A, reference="a/b"), "reference", "a-z A-Z 0-9 _ . : -"),
+    ("hlr dots", lambda k: k.create_hlrs([HlrQuery(A, "..")]), "reference", "not only dots"),
+    ("hlr long key", lambda k: k.create_hlr(A, reference="r" * 129), "reference", "1 to 128"),
+    ("hlr no key", lambda k: k.create_hlr(A, reference=None), "reference", "1 to 128"),
     ("hlr callback", lambda k: k.create_hlr(A, reference="r1", callback_url="ftp://a"), "callback_url",
      "http"),
     ("hlr nobody", lambda k: k.create_hlrs([]), "queries", "at least one"),
@@ -89,15 +93,33 @@ RULES: list[tuple[str, Make, str, str]] = [
     ("prices", lambda k: k.list_sms_prices(11), "tariff", "0 to 9"),
     ("viber nobody", _viber(recipients=[]), "recipients", "at least one"),
     ("viber no key", _viber(recipients=[ViberRecipient(A)]), "external_id", "without_keys=True"),
-    ("viber key", _viber(recipients=[ViberRecipient(A, "a-b")]), "external_id", "a-z A-Z 0-9 _"),
-    ("viber long key", _viber(recipients=[ViberRecipient(A, "_" * 33)]), "external_id", "1 to 32"),
-    ("viber number key", _viber(recipients=[ViberRecipient(A, 12)]), "external_id", "1 to 32"),  # type: ignore[arg-type]
+    ("viber key", _viber(recipients=[ViberRecipient(A, "a b")]), "external_id", "a-z A-Z 0-9 _ . : -"),
+    ("viber long key", _viber(recipients=[ViberRecipient(A, "_" * 129)]), "external_id", "1 to 128"),
+    ("viber number key", _viber(recipients=[ViberRecipient(A, 12)]), "external_id", "1 to 128"),  # type: ignore[arg-type]
     ("viber keys twice", _viber(recipients=[ViberRecipient(A, "r1"), ViberRecipient(B, "r1")]), "reference",
      "twice"),
     ("viber text", _viber(text=""), "text", "empty"),
     ("viber sender", _viber(sender=" "), "sender", "empty"),
     ("viber image", _viber(image_url="logo.png"), "image_url", "http"),
     ("viber button", _viber(action_url="javascript:1"), "action_url", "http"),
+    ("viber button without text", _viber(action_url="https://a.example"), "caption", "both"),
+    ("viber button without link", _viber(caption="Buy"), "action_url", "both"),
+    ("viber picture and half a button", _viber(image_url="https://a.example/a.png", caption="Buy"),
+     "action_url", "both"),
+    ("no viber messages", lambda k: k.send_viber_messages([]), "messages", "at least one"),
+    ("viber texts", lambda k: k.send_viber_messages(["Hi"]), "messages", "list of ViberMessage"),  # type: ignore[list-item]
+    ("viber messages nobody", lambda k: k.send_viber_messages([ViberMessage([], "Hi")]), "recipients",
+     "at least one"),
+    ("viber messages text", lambda k: k.send_viber_messages([*MESSAGES, ViberMessage(VIBERS, "")]), "text",
+     "empty"),
+    ("viber messages twice", lambda k: k.send_viber_messages([*MESSAGES, *MESSAGES]), "msisdn", "twice"),
+    ("viber messages key twice",
+     lambda k: k.send_viber_messages([*MESSAGES, ViberMessage([ViberRecipient(B, "r1")], "Hi")]), "reference",
+     "twice"),
+    ("viber messages no key", lambda k: k.send_viber_messages([ViberMessage([ViberRecipient(A)], "Hi")]),
+     "external_id", "without_keys=True"),
+    ("price of viber messages", lambda k: k.price_viber_messages(MESSAGES, validity_seconds=24),
+     "validity_seconds", "allow_short_validity"),
     ("14 seconds", _viber(validity_seconds=14, allow_short_validity=True), "validity_seconds", "15 to 86400"),
     ("a day and more", _viber(validity_seconds=86401), "validity_seconds", "15 to 86400"),
     ("no ids", lambda k: k.create_statistics_export(message_ids=[]), "message_ids", "at least one"),
@@ -139,6 +161,9 @@ def test_it_is_refused_before_the_first_request(row: tuple[str, Make, str, str])
     [
         _sms(reference="A" * 32, originator="x" * 14, validity_hours=1, tariff=9),
         _sms(validity_hours=72, schedule_at=AWARE),
+        _sms(reference="ext_id_19"),
+        lambda k: k.create_hlr(A, reference="CRM-17.4:" + "x" * 100),
+        _viber(recipients=[ViberRecipient(A, "550e8400-e29b-41d4-a716-446655440000")]),
         _viber(validity_seconds=60),
         _viber(validity_seconds=86400),
         _stat(status="not-viber-user", country_name="Ukraine", operator_id="25503"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import phonenumbers
 import pytest
@@ -13,10 +14,12 @@ import pytest
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Response
+from airflow_provider_telecom.vendors.ketchup_loyalty.api import KetchUpApi
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     HlrQuery,
     IndividualSms,
     Recipient,
+    ViberMessage,
     ViberRecipient,
 )
 from tests.vendors.ketchup_loyalty.by_hand import KEY, A, B, ScriptedApi, answer, asked, first_request, sent
@@ -237,6 +240,109 @@ def test_a_picture_and_a_button() -> None:
     assert message["options"] == {
         "viber": {"img": "http://a.example/logo.png", "caption": "Join us!", "action": "http://a.example"}
     }
+
+
+def test_several_viber_messages() -> None:
+    messages = [
+        ViberMessage([ViberRecipient(A, "r1")], "Dear A"),
+        ViberMessage(
+            [ViberRecipient(B, "r2"), ViberRecipient("380670000203", "crm-3")],
+            "Dear all",
+            "Other",
+            True,
+            image_url="https://a.example/logo.png",
+            callback_url="https://a.example/dlr",
+            schedule_at=AT,
+        ),
+    ]
+    call = ScriptedApi().send_viber_messages(messages, validity_seconds=3600, tariff=3)
+    assert sent(call) == {
+        "tariff": 3,
+        "validity": 3600,
+        "messages": [
+            {
+                "to": [{"msisdn": A, "external_id": "r1"}],
+                "text": "Dear A",
+                "alpha_name": "Shop",
+                "is_promotional": False,
+            },
+            {
+                "to": [
+                    {"msisdn": B, "external_id": "r2"},
+                    {"msisdn": "380670000203", "external_id": "crm-3"},
+                ],
+                "text": "Dear all",
+                "alpha_name": "Other",
+                "is_promotional": True,
+                "callback_url": "https://a.example/dlr",
+                "options": {"viber": {"img": "https://a.example/logo.png"}},
+                "scheduledDatetime": "2026-07-01T12:30:00+03:00",
+            },
+        ],
+    }
+
+
+PRICED: list[tuple[str, str, dict[str, Any]]] = [
+    ("send_sms", "price_sms", {"msisdn": A, "text": "Hi", "reference": "r1"}),
+    ("send_sms_to_many", "price_sms_to_many", {"recipients": TWO, "text": "Hi"}),
+    ("send_individual_sms", "price_individual_sms", {"messages": TEXTS}),
+    ("send_viber", "price_viber", {"recipients": VIBERS, "text": "Hi"}),
+    ("send_viber_messages", "price_viber_messages", {"messages": [ViberMessage(VIBERS, "Hi")]}),
+]
+CHANGED: dict[str, Any] = {
+    "msisdn": B,
+    "text": "Hello",
+    "reference": "r_2",
+    "recipients": None,
+    "messages": None,
+    "originator": "other",
+    "sender": "Other",
+    "promotional": True,
+    "image_url": "https://a.example/logo.png",
+    "caption": "Join us!",
+    "action_url": "https://a.example",
+    "callback_url": "https://a.example/dlr",
+    "validity_hours": 5,
+    "validity_seconds": 24,
+    "allow_short_validity": True,
+    "tariff": 7,
+    "schedule_at": AT,
+}
+"""Another value for each argument of a send; None for one that is always given."""
+TOGETHER = {
+    "caption": ("caption", "action_url"),
+    "action_url": ("caption", "action_url"),
+    "validity_seconds": ("validity_seconds", "allow_short_validity"),
+    "allow_short_validity": ("validity_seconds", "allow_short_validity"),
+}
+
+
+@pytest.mark.parametrize("row", PRICED, ids=lambda row: row[1])
+def test_a_price_is_asked_for_with_the_body_that_would_be_sent(row: tuple[str, str, dict[str, Any]]) -> None:
+    """For each argument that a send accepts. KU:405 and KU:497: the parameters are the same."""
+    send, price, required = row
+    names = _arguments_of(send) - {"without_keys"}  # that one is no field: it changes what we repeat
+    assert names == _arguments_of(price)
+    plain = sent(getattr(ScriptedApi(), send)(**required))
+    for name in names:
+        changes = {each: CHANGED[each] for each in TOGETHER.get(name, (name,))}
+        given = required | {each: value for each, value in changes.items() if value is not None}
+        body = sent(getattr(ScriptedApi(), send)(**given))
+        assert sent(getattr(ScriptedApi(), price)(**given)) == body
+        assert (body != plain) == (CHANGED[name] is not None), name
+
+
+def _arguments_of(method: str) -> set[str]:
+    """Return the names of a call's arguments."""
+    signature = inspect.signature(getattr(KetchUpApi, method))
+    names: set[str] = set()
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            (options,) = get_args(get_type_hints(getattr(KetchUpApi, method).__wrapped__)[name])
+            names |= set(options.__annotations__)
+        else:
+            names.add(name)
+    return names - {"self"}
 
 
 def test_an_export_of_a_period() -> None:

@@ -30,6 +30,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     MessageState,
     Recipient,
     SendResult,
+    ViberMessage,
     ViberRecipient,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpTimeError
@@ -361,6 +362,103 @@ def test_unkeyed_messages_come_in_the_order_sent() -> None:
     ]
 
 
+# --- several Viber messages in a call
+
+
+MESSAGES = [ViberMessage(VIBERS, "Hi"), ViberMessage([ViberRecipient("380670000203", "r3")], "Hello")]
+THIRD = {"reference": "r3", "id": "12347", "price": "0.03", "currency": "EUR"}
+FOR_FIRST = {"error": "0", "messages": [FIRST, SECOND], "total_price": "0.04", "currency": "EUR"}
+FOR_SECOND = {"error": "0", "messages": [THIRD], "total_price": "0.03", "currency": "EUR"}
+
+
+def messages(*answers: Any) -> BatchResult:
+    batch: BatchResult = result_of(ScriptedApi().send_viber_messages(MESSAGES), *answers)
+    return batch
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [FOR_FIRST, FOR_SECOND],
+        [FOR_FIRST, {**FOR_SECOND, "messages": THIRD}],
+        [{**FOR_FIRST, "messages": [SECOND, FIRST]}, FOR_SECOND],
+        {**FOR_FIRST, "messages": [FIRST, SECOND, THIRD], "total_price": "0.07"},
+        [{**FOR_FIRST, "messages": [FIRST, SECOND, THIRD], "total_price": "0.07"}],
+    ],
+)
+def test_several_viber_messages_are_answered_one_by_one_or_together(body: Any) -> None:
+    batch = messages(body)
+    assert [(one.reference, one.id) for one in batch.results] == [
+        ("r1", "12345"),
+        ("r2", "12346"),
+        ("r3", "12347"),
+    ]
+    assert (batch.total_price, batch.currency) == (Decimal("0.07"), "EUR")
+
+
+@pytest.mark.parametrize("code", ["8", "11", "45", "46"])
+def test_a_viber_message_that_is_refused_stands_for_its_recipients(code: str) -> None:
+    batch = messages([error(code, "it says why"), FOR_SECOND])
+    assert [(one.code, one.accepted) for one in batch.results] == [(code, False), (code, False), (None, True)]
+    assert batch.results[0].throttled is (code == "11")
+    assert batch.total_price == Decimal("0.03")
+
+
+def test_a_known_key_of_one_of_several_viber_messages() -> None:
+    known = error("43", "External ID already exists")
+    batch = messages([FOR_FIRST, known])
+    assert [one.duplicate for one in batch.results] == [False, False, True]
+    requests, result = asked(
+        ScriptedApi().send_viber_messages(MESSAGES),
+        *([known, FOR_SECOND], [{**known, "reference": "r1"}]),
+        [{"error": "0", "messages": [SECOND]}, {"error": "0", "messages": [{"reference": "r3", **known}]}],
+    )
+    assert [one.duplicate for one in result.results] == [True, False, True]
+    bodies = [request.body.value["messages"] for request in requests]  # type: ignore[union-attr, index]
+    assert [[len(one["to"]) for one in body] for body in bodies] == [[2, 1], [1], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [FOR_FIRST],
+        [FOR_FIRST, {"error": "0"}],
+        [FOR_FIRST, {"error": "0", "messages": []}],
+        [FOR_SECOND, FOR_FIRST],
+        [FOR_FIRST, FOR_SECOND, FOR_SECOND],
+        [FOR_FIRST, {**FOR_SECOND, "error": "8"}],
+        [FOR_FIRST, "fine"],
+        [FIRST, SECOND],
+        [FOR_FIRST, {**FOR_SECOND, "messages": [{**THIRD, "id": "12345"}]}],
+    ],
+)
+def test_answers_that_do_not_fit_several_viber_messages_leave_them_unknown(body: Any) -> None:
+    not_found = error("40", "Message not found")
+    with pytest.raises(TelecomUnknownError):
+        messages(body, *[not_found] * 3, None, *[not_found] * 3, None, *[not_found] * 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "price"),
+    [
+        ({"error": "0", "totalprice": "0.07", "currency": "EUR"}, "0.07"),
+        ([{"error": "0", "total_price": "0.07", "currency": "EUR"}], "0.07"),
+        ([{"totalprice": 0.04, "currency": "EUR"}, {"totalprice": "0.03", "currency": "EUR"}], "0.07"),
+    ],
+)
+def test_the_price_of_several_viber_messages(body: Any, price: str) -> None:
+    found = result_of(ScriptedApi().price_viber_messages(MESSAGES), body)
+    assert (found.total_price, found.currency) == (Decimal(price), "EUR")
+
+
+def test_a_price_in_two_currencies_or_of_some_messages_is_none() -> None:
+    euro, dollar = ({"totalprice": "1", "currency": currency} for currency in ("EUR", "USD"))
+    with pytest.raises(TelecomAnswerError):
+        drive(ScriptedApi().price_viber_messages(MESSAGES), repeat(answer([euro, dollar])))
+    with pytest.raises(TelecomRejectedError, match="45"):
+        result_of(ScriptedApi().price_viber_messages(MESSAGES), [euro, error("45", "not registered")])
+
+
 # --- error codes
 
 
@@ -560,7 +658,7 @@ def hlr(**changes: Any) -> Any:
         ("sent", HlrState.SENT, False),
         ("Active", HlrState.ACTIVE, True),
         ("absent", HlrState.ABSENT, True),
-        ("unknown", HlrState.UNKNOWN, True),
+        ("unknown", HlrState.UNKNOWN, False),
         ("failed", HlrState.FAILED, True),
         ("resting", HlrState.OTHER, False),
     ],
@@ -568,6 +666,13 @@ def hlr(**changes: Any) -> Any:
 def test_states_of_a_look_up(word: str, state: HlrState, final: bool) -> None:
     found = hlr(status=word)
     assert (found.state, found.is_final, found.id) == (state, final, "34298934543")
+
+
+def test_an_unknown_look_up_is_a_result_only_on_request() -> None:
+    assert not hlr(status="unknown").has_result()
+    assert hlr(status="unknown").has_result(unknown_is_final=True)
+    for word in ("sent", "resting"):
+        assert not hlr(status=word).has_result(unknown_is_final=True)
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,10 @@ def test_look_ups_are_asked_for_until_each_has_a_result(
     assert first.stage is WAITING
     assert first.facts == {"statuses": {"active": 1}, "waiting": 3}
     telecom_simulator.state.requests.clear()
-    second = check(status.hlr, hlr_ids=ids, **first.next_arguments)
+    waiting = check(status.hlr, hlr_ids=ids, **first.next_arguments)
+    assert waiting.facts == {"statuses": {"active": 1, "absent": 1, "failed": 1}, "waiting": 1}
+    telecom_simulator.state.requests.clear()
+    second = check(status.hlr, hlr_ids=ids, **first.next_arguments, unknown_is_final=True)
     assert [seen.path.rsplit("/", 1)[1] for seen in telecom_simulator.state.requests] == ids[1:]
     assert second.stage is SUCCEEDED
     assert second.facts["statuses"] == {"active": 1, "unknown": 1, "absent": 1, "failed": 1}
@@ -365,7 +368,8 @@ def test_an_unknown_of_the_time_of_the_order_may_be_none_yet(
         createdDatetime=ago(ordered),
         statusDatetime=ago(came),
     )
-    assert check(status.hlr, hlr_ids="1").stage is stage
+    assert check(status.hlr, hlr_ids="1", unknown_is_final=True).stage is stage
+    assert check(status.hlr, hlr_ids="1").stage is WAITING
 
 
 @pytest.mark.parametrize("names", [{}, {"hlr_ids": "1", "references": "a"}, {"hlr_ids": [None]}])

@@ -59,13 +59,26 @@ def test_a_look_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "final"),
-    [("sent", False), ("absent", True), ("unknown", True), ("failed", True), ("new word", False)],
+    ("status", "final", "event"),
+    [
+        ("sent", False, None),
+        ("absent", True, "hlr"),
+        ("unknown", False, "hlr"),
+        ("failed", True, "hlr"),
+        ("new word", False, None),
+    ],
 )
-def test_which_look_ups_are_done(status: str, final: bool) -> None:
+def test_which_look_ups_are_done(status: str, final: bool, event: str | None) -> None:
     found = hlr(status=status)
-    assert (found.final, found.event) == (final, "hlr" if final else None)
+    assert (found.final, found.event) == (final, event)
     assert found.state == (status if status != "new word" else "other")
+
+
+def test_a_result_may_follow_an_unknown_one() -> None:
+    way = [hlr(status=status) for status in ("new word", "sent", "unknown", "active")]
+    for one, other in pairwise(way):
+        assert other.supersedes(one.sequence, one.final)
+        assert not one.supersedes(other.sequence, other.final)
 
 
 def test_an_address_for_one_look_up_takes_no_other() -> None:

@@ -6,7 +6,7 @@ a missing `error` means none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from airflow_provider_telecom.calls.errors import (
@@ -147,6 +147,45 @@ def read_batch(response: Response, size: int) -> tuple[Item, list[Item]]:
     elif not matching:
         raise unreadable_response("results that do not match what was sent", response.body, response.status)
     return whole, items
+
+
+def read_groups(response: Response, sizes: Sequence[int]) -> tuple[Sequence[Item], Sequence[Item]]:
+    """Return what a response says about each of several messages, and about each of their recipients.
+
+    It is a list with an object for each message, as the document's sample for one message suggests, or one
+    object for all of them. A message that is refused as a whole stands for each of its recipients.
+    """
+    found = read_checked(response)
+    if not _is_list_of_groups(found, sizes):
+        whole, items = read_batch(response, sum(sizes))
+        return [whole], items
+    groups = zip(found, sizes, strict=True)
+    return found, [item for group, size in groups for item in _items_of(group, size, response)]
+
+
+def _is_list_of_groups(found: object, sizes: Sequence[int]) -> bool:
+    if not isinstance(found, list) or len(found) != len(sizes) or len(sizes) < 2:
+        return False
+    are_items = len(sizes) == sum(sizes) and all(map(_is_item, found))
+    return all(isinstance(group, dict) for group in found) and not are_items
+
+
+def _items_of(group: Item, size: int, response: Response) -> list[Item]:
+    """Return what a message's object says about each of its recipients."""
+    inside = next((group[name] for name in _LISTS if name in group), [])
+    items = [inside] if isinstance(inside, dict) else inside
+    matching = isinstance(items, list) and len(items) == size and all(map(_is_item, items))
+    code = error_code(group)
+    duplicate = code is not None and is_duplicate(code, error_text(group))
+    if matching and (code is None or duplicate or all(map(error_code, items))):
+        return list(items)
+    if code is None or items:
+        raise unreadable_response("results that do not match what was sent", response.body, response.status)
+    if duplicate and size > 1:
+        raise KetchUpDuplicateKeyError(
+            "a key of one of them is known already", status=response.status, code=code
+        )
+    return [group] * size
 
 
 def _is_item(item: object) -> bool:

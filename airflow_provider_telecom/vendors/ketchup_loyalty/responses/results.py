@@ -10,8 +10,18 @@ from decimal import Decimal, InvalidOperation
 from airflow_provider_telecom.calls.errors import TelecomThrottledError
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.responses import to_model, unreadable_response
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import BatchResult, CountryPrice, SendResult
-from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import read_batch, read_content
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    BatchResult,
+    CountryPrice,
+    Price,
+    SendResult,
+)
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import (
+    read_batch,
+    read_content,
+    read_groups,
+    single,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
     Item,
     error_class,
@@ -39,25 +49,59 @@ def send_result_reader(reference: str) -> Callable[[Response], SendResult]:
     return read
 
 
-def batch_result_reader(
-    keys: Sequence[str | None], may_rename: bool = False
-) -> Callable[[Response], BatchResult]:
-    """Return a reader of the results of many messages: one for each key, in the order of the request.
-
-    `may_rename`: a new message may have another key than ours, if the vendor has ignored ours.
-    """
+def batch_result_reader(keys: Sequence[str | None]) -> Callable[[Response], BatchResult]:
+    """Return a reader of the results of many messages: one for each key, in the order of the request."""
 
     def read(response: Response) -> BatchResult:
         whole, items = read_batch(response, len(keys))
-        task_id = _text(whole.get("task_id"))
-        results = _in_order(
-            keys, [_result_of(item, response, task_id) for item in items], response, may_rename
-        )
-        _warn_of_duplicates(results)
-        total = whole.get("totalprice", whole.get("total_price"))
-        return BatchResult(results, _money(total, response), _text(whole.get("currency")))
+        return _batch_of(keys, [whole], items, response)
 
     return read
+
+
+def grouped_result_reader(keys: Sequence[Sequence[str | None]]) -> Callable[[Response], BatchResult]:
+    """Return a reader of the results of Viber messages: one for each key of each message, in order.
+
+    A new message may have another key than ours, if the vendor has ignored ours.
+    """
+    all_keys = [key for group in keys for key in group]
+
+    def read(response: Response) -> BatchResult:
+        wholes, items = read_groups(response, [len(group) for group in keys])
+        return _batch_of(all_keys, wholes, items, response, may_rename=True)
+
+    return read
+
+
+def _batch_of(
+    keys: Sequence[str | None],
+    wholes: Sequence[Item],
+    items: Sequence[Item],
+    response: Response,
+    may_rename: bool = False,
+) -> BatchResult:
+    task_id = _text(wholes[0].get("task_id"))
+    results = _in_order(keys, [_result_of(item, response, task_id) for item in items], response, may_rename)
+    _warn_of_duplicates(results)
+    totals = [_money(whole.get("totalprice", whole.get("total_price")), response) for whole in wholes]
+    prices = [total for total in totals if total is not None]
+    currency = next((found for whole in wholes if (found := _text(whole.get("currency")))), None)
+    return BatchResult(results, sum(prices, Decimal(0)) if prices else None, currency)
+
+
+def read_price(response: Response) -> Price:
+    """Return a price. That of several Viber messages may come as a price for each."""
+    found = read_content(response)
+    if not isinstance(found, list) or len(found) < 2:
+        return single(Price)(response)
+    for item in found:
+        if isinstance(item, dict) and (code := error_code(item)):
+            raise_error(item, code, response.status)
+    prices = to_model(list[Price], found, response.body)
+    if len({price.currency for price in prices}) > 1:
+        raise unreadable_response("prices in several currencies", response.body, response.status)
+    total = sum((price.total_price for price in prices), Decimal(0))
+    return prices[0].model_copy(update={"total_price": total})
 
 
 def join_results(first: BatchResult, second: BatchResult) -> BatchResult:

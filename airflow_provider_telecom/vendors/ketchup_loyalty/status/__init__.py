@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_telecom.calls.checks import one_of, percent
@@ -27,7 +26,6 @@ _SUCCEEDED = {
     "delivered": (models.MessageState.DELIVERED, models.MessageState.READ),
     "read": (models.MessageState.READ,),
 }
-_HLR_RESULT_WITHIN = timedelta(minutes=5)
 
 
 def sms(api: SmsCalls, message_id: str | None = None, reference: str | None = None) -> Call[PollResult]:
@@ -165,12 +163,13 @@ def hlr(
     hlr_ids: Sequence[str | int] | str | int | None = None,
     references: Sequence[str] | str | None = None,
     results: Mapping[str, Mapping[str, object]] | None = None,
+    unknown_is_final: bool = False,
 ) -> Call[PollResult]:
     """Return whether one or many look-ups, by the vendor's ids or by our keys, have a result.
 
-    Each final state is a result: active, absent, unknown, failed. An "unknown" with the time of the request,
-    as in the document's sample, may belong to a look-up without a result yet: it counts as final only after
-    some minutes. `results` are those of earlier checks.
+    Results are active, absent and failed, and with `unknown_is_final` also "unknown". An "unknown" with the
+    time of the request, as in the document's sample, may belong to a look-up without a result yet: it counts
+    only after some minutes. `results` are those of earlier checks.
     """
     arguments.exactly_one(hlr_ids=hlr_ids, references=references)
     read: Callable[[str], models.HlrStatus] = api.get_hlr if references is None else api.get_hlr_by_reference
@@ -179,19 +178,12 @@ def hlr(
     found = dict(results or {})
     for name in (each for each in names if each not in found):
         status = yield from call_of(read, name)
-        if status.is_final and not _may_have_no_result(status):
+        if status.has_result(unknown_is_final):
             found[name] = _result(status)
     facts: dict[str, object] = {"statuses": dict(Counter(one["status"] for one in found.values()))}
     if len(found) < len(names):
         return PollResult(Stage.WAITING, {**facts, "waiting": len(names) - len(found)}, {"results": found})
     return PollResult(Stage.SUCCEEDED, {**facts, "results": [found[name] for name in names]})
-
-
-def _may_have_no_result(status: models.HlrStatus) -> bool:
-    created = status.created_at
-    if status.state is not models.HlrState.UNKNOWN or created is None or status.status_at != created:
-        return False
-    return datetime.now(UTC) - created < _HLR_RESULT_WITHIN
 
 
 def stat_file(api: StatisticsCalls, file_key: str) -> Call[PollResult]:
