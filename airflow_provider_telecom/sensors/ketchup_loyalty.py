@@ -184,16 +184,21 @@ class KetchUpStatFileReadySensor(KetchUpSensor):
     TelecomNotFoundError once `tolerated_errors` are used up.
 
     :param file_key: the export's key.
+    :param callback_key: what the operator returned under `callback_key`, if there is a receiver: KetchUp's
+        post to the address of this export wakes the sensor. Posts to the account's address do so without it.
 
     Source: "Получение запрошенной информации о сообщениях" of the vendor's document.
     """
 
     status_check: ClassVar[str] = f"{_STATUS}.stat_file"
-    check_arguments: ClassVar[Sequence[str]] = ("file_key",)
+    subscription: ClassVar[str | None] = f"{_WEBHOOKS}.statistics_subscription"
+    check_arguments: ClassVar[Sequence[str]] = ("file_key", "callback_key")
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, *check_arguments)
 
-    def __init__(self, *, file_key: str, **kwargs: Unpack[SensorArguments]) -> None:
+    def __init__(
+        self, *, file_key: str, callback_key: str | None = None, **kwargs: Unpack[SensorArguments]
+    ) -> None:
         super().__init__(**kwargs)
-        self.file_key = file_key
+        self.file_key, self.callback_key = file_key, callback_key
         check_if_literal(file_key, check_file_key)
         self._prepare_start_from_trigger()

@@ -267,6 +267,11 @@ SWITCHES = (
     ),
     _ketchup("single_result", "a single result is nested in `result` or `messages`, without a list"),
     _ketchup("statistics_list", "a JSON file is a list alone, without `message_data`, as in KU:601"),
+    _ketchup(
+        "statistics_push",
+        "statistics are posted with all messages in one post, as in the file, or each by itself (KU:757)",
+        ("file", "rows"),
+    ),
     _ketchup("status_401", "an unknown API key is answered with HTTP status 401"),
     _ketchup("stray_blanks", "keys and values have stray blanks (KU:104, KU:132, KU:413, KU:421)"),
     _ketchup("total_price", "`totalprice` and `total_price` change places (KU:112, KU:489)"),
@@ -305,6 +310,11 @@ SWITCHES = (
     _ketchup("viber_object", "the answer to Viber messages is an object, not a list with one (KU:489)"),
     _ketchup("viber_reference", "Viber's key is `reference` (KU:489, KU:503), not `external_id`"),
     _ketchup("viber_strict", "the other name of Viber's key is refused, not ignored"),
+    _ketchup(
+        "webhook_type",
+        'the content type of posts: JSON, or none: KU:193 and KU:757 say "HTTP RAW POST"',
+        ("json", "none"),
+    ),
     # Kyivstar FMC. Its document (FMC) shows one answer in JSON, none in CSV or XML.
     _fmc("trailing_comma", "JSON has a trailing comma, as in the sample (FMC:137)"),
     _fmc("csv_delimiter", "what is between cells (FMC:27)", ("comma", "tab", "semicolon")),

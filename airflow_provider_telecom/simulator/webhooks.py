@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import ipaddress
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from airflow_provider_telecom.simulator.state import SimulatorState
 
 _POLL_SECONDS = 0.05
 _TIMEOUT_SECONDS = 10.0
+_JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class _Delivery:
     url: str = field(compare=False)
     body: object = field(compare=False)
     later: tuple[datetime, ...] = field(default=(), compare=False)
+    content_type: str | None = field(default=_JSON, compare=False)
 
 
 class WebhookSender:
@@ -52,14 +55,23 @@ class WebhookSender:
         self._thread: threading.Thread | None = None
         self.log: list[DeliveryAttempt] = []
 
-    def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
-        """Queue a JSON body. `tries` are seconds from now; each is used only if the one before has failed."""
+    def post(
+        self,
+        url: str,
+        body: object,
+        tries: tuple[float, ...] = (0,),
+        content_type: str | None = _JSON,
+    ) -> None:
+        """Queue a body: JSON, or a text as it is. None sends it without a content type.
+
+        `tries` are seconds from now; each is used only if the one before has failed.
+        """
         now = self._simulator.clock.now()
         if not _on_loopback(url):
             self.log.append(DeliveryAttempt(url, now, "refused: not a loopback address"))
             return
         first, *later = (now + timedelta(seconds=seconds) for seconds in tries)
-        self._queue(_Delivery(first, next(self._numbers), url, body, tuple(later)))
+        self._queue(_Delivery(first, next(self._numbers), url, body, tuple(later), content_type))
 
     def schedule(self, act: Callable[[], None], seconds: float) -> None:
         """Call `act` after `seconds`, while it holds the lock of the state."""
@@ -103,7 +115,10 @@ class WebhookSender:
 
     def _deliver(self, client: httpx.Client, delivery: _Delivery) -> None:
         try:
-            verdict = str(client.post(delivery.url, json=delivery.body).status_code)
+            body = delivery.body
+            text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, allow_nan=False)
+            headers = {"content-type": delivery.content_type} if delivery.content_type else {}
+            verdict = str(client.post(delivery.url, content=text.encode(), headers=headers).status_code)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:  # last two: no JSON
             verdict = type(error).__name__
         self.log.append(DeliveryAttempt(delivery.url, self._simulator.clock.now(), verdict))

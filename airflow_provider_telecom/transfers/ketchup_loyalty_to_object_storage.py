@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-from airflow_provider_telecom.journal.journal import Entry, Journal, State
+from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
 from airflow_provider_telecom.operators.ketchup_loyalty.exports import (
-    STAT_FILE,
     ExportArguments,
     KetchUpCreateStatExportOperator,
     delete_export,
@@ -128,12 +127,13 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         """Request an export if necessary, wait for it, and load it."""
         with self._open():
             pass  # if nothing can be written there, no export is requested
-        key = self._own_key(context) if self.file_key is None else arguments.check_file_key(self.file_key)
+        export = self._own_export(context) if self.file_key is None else self._given_export(self.file_key)
+        key: str = export["file_key"]
         if (found := self._load_if_ready(context, key)) is not None:
             return found
-        self.wait_for_completion = True  # for _wait_if_requested; not a parameter here
+        self.wait_for_completion = True  # for _wait_for_file; not a parameter here
         with self._delete_if_useless(context):
-            self._wait_if_requested({"file_key": key}, STAT_FILE, {"file_key": key})
+            self._wait_for_file(export)
         return self._load(context, key)
 
     def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:
@@ -142,14 +142,16 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
             ready = super().execute_complete(context, event)
         return self._load(context, ready["file_key"])
 
-    def _own_key(self, context: Context) -> str:
-        """Return the key of this task's export: that of an earlier try, if it still exists."""
+    def _given_export(self, file_key: str) -> Facts:
+        return {"file_key": arguments.check_file_key(file_key)}
+
+    def _own_export(self, context: Context) -> Facts:
+        """Return this task's export: that of an earlier try, if it still exists."""
         earlier = self._earlier_entry(context)
         if earlier and earlier.state is State.DONE and self._is_gone(earlier.facts["file_key"]):
             self.log.info("The export of an earlier try does not exist any more; a new one is requested")
             self._forget_export(context)
-        key: str = self._export(context)["file_key"]
-        return key
+        return self._export(context)
 
     def _is_gone(self, key: str) -> bool:
         from airflow_provider_telecom.vendors.ketchup_loyalty.status import stat_file

@@ -59,6 +59,8 @@ class Webhook:
     """The events that a post can be; each has an asset."""
     is_for_account: bool = False
     """Whether its address is entered in the vendor's account settings, and not sent along with a call."""
+    list_name: str | None = None
+    """The name under which the reader gets a body that is a JSON list; without one it must be an object."""
     max_bytes: int = 1 << 20
     max_commas: int = 20_000
 

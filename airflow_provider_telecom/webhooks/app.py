@@ -242,7 +242,8 @@ def _refusal(error: Exception) -> Exception:
 def _read(post: _Post) -> WebhookEvent | Exception:
     try:
         read: Callable[[str, dict[str, Any], bytes], WebhookEvent] = import_from(post.webhook.reader)
-        return read(post.address.nonce, parsed(post.body, post.limits), post.body)
+        value = parsed(post.body, post.limits, post.webhook.list_name)
+        return read(post.address.nonce, value, post.body)
     except TelecomAnswerError as error:
         return RefusedError(422, str(error).splitlines()[0][:200])
     except Exception as error:  # it concerns this post only

@@ -118,12 +118,17 @@ class BodyBuffer:
             raise RefusedError(408, f"it did not arrive within {limits.seconds:g} s") from None
 
 
-def parsed(body: bytes, limits: Limits) -> dict[str, Any]:
-    """Return a body that is a JSON object within the limits. Raises RefusedError."""
+def parsed(body: bytes, limits: Limits, list_name: str | None = None) -> dict[str, Any]:
+    """Return a body that is a JSON object within the limits. Raises RefusedError.
+
+    A list counts as an object that has it under `list_name`, if that is given.
+    """
     try:
         value = read_json(body)
     except TelecomAnswerError:
         raise RefusedError(400, "not JSON in UTF-8, or a duplicate key") from None
+    if isinstance(value, list) and list_name is not None:
+        value = {list_name: value}
     if not isinstance(value, dict):
         raise RefusedError(400, "not a JSON object")
     _walk(value, limits)

@@ -217,3 +217,14 @@ def test_a_queue_sends_its_webhook_in_time_without_a_poll(state: SimulatorState,
     state.clock.advance(600)
     assert eventually(lambda: len(receiver.bodies) == 1)
     assert receiver.bodies[0]["status"] == {"count": 2, "process": 2, "percentage": 100}
+
+
+def test_a_text_is_posted_as_it_is_and_without_a_content_type(
+    state: SimulatorState, receiver: Receiver
+) -> None:
+    sender = webhook_sender_of(state)
+    sender.post(receiver.url, '[{"a" : "я"}]', content_type=None)
+    sender.post(receiver.url, {"a": "я"})
+    assert eventually(lambda: len(receiver.bodies) == 2, every=0.02)
+    assert receiver.bodies == [[{"a": "я"}], {"a": "я"}]
+    assert receiver.types == [None, "application/json"]

@@ -87,8 +87,13 @@ GOOD: dict[str, dict[str, Any]] = {
         "price": "0.70",
         "currency": "UAH",
     },
+    "statistics": {
+        "error": 0,
+        "message_data": [{"message_ID": 1, "msisdn": "380670000200", "Status": "Delivered", "body": "Hi"}],
+    },
 }
 """Posts of each kind, `kind` or `kind/variant`."""
+OF_KETCHUP = ("hlr", "viber", "statistics")
 
 _TEXTS = (
     "",
@@ -181,7 +186,7 @@ def fuzz(count: int, seed: int) -> Iterator[Shot]:
     for number in range(count):
         name = dice.choice(sorted(GOOD))
         kind = name.partition("/")[0]
-        vendor = "ketchup_loyalty" if kind in ("hlr", "viber") else "novaconnect"
+        vendor = "ketchup_loyalty" if kind in OF_KETCHUP else "novaconnect"
         body = _scratched(encoded(_changed(name, dice)).encode(), dice)
         nonce = GOOD[name]["reference"] if kind == "viber" else "account"
         yield Shot(vendor, kind, f"c{number % 40}", nonce, _headers(dice), body)

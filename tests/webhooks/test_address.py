@@ -164,6 +164,7 @@ def test_the_command_prints_what_goes_into_cabinets(
     for address in (
         WebhookAddress("novaconnect", "notice", "fleet"),
         WebhookAddress("ketchup_loyalty", "hlr", "ketchup_loyalty_default"),
+        WebhookAddress("ketchup_loyalty", "statistics", "ketchup_loyalty_default"),
     ):
         assert f"{address.vendor} {address.kind}\n  https://a.example.com/telecom/hook/" in printed
         assert signature(NEW, address) in printed

@@ -22,7 +22,7 @@ from airflow_provider_telecom.vendors.webhooks import WebhookEvent
 from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress
 from airflow_provider_telecom.webhooks.limits import BodyBuffer, Limits, RefusedError
 from tests.eventually import HANG_SECONDS, eventually
-from tests.system.hostile import GOOD, HOSTILE, PLACES, encoded, put
+from tests.system.hostile import GOOD, HOSTILE, OF_KETCHUP, PLACES, encoded, put
 from tests.system.receiver_load import queue, viber
 from tests.webhooks.conftest import SECRET, Served
 
@@ -411,8 +411,8 @@ def test_a_body_is_parsed_once_and_by_the_inboxs_thread(
 
     monkeypatch.setattr(responses, "json", SimpleNamespace(loads=loads))
     name, _, _ = kind.partition("/")
-    vendor = "ketchup_loyalty" if name in ("hlr", "viber") else "novaconnect"
-    nonce = GOOD[kind]["reference"] if vendor == "ketchup_loyalty" else "account"
+    vendor = "ketchup_loyalty" if name in OF_KETCHUP else "novaconnect"
+    nonce = GOOD[kind].get("reference", "account")
     assert served.post(served.address(name, nonce, vendor=vendor), GOOD[kind]).status_code == 200
     (thread,) = parsed
     assert thread.startswith("telecom-inbox")
@@ -556,7 +556,7 @@ def test_hostile_values_in_every_field_are_read_quickly_and_kept_by_none(kind: s
     from airflow_provider_telecom.webhooks.app import _Post, _read
 
     name, _, _ = kind.partition("/")
-    vendor = "ketchup_loyalty" if name in ("hlr", "viber") else "novaconnect"
+    vendor = "ketchup_loyalty" if name in OF_KETCHUP else "novaconnect"
     address = WebhookAddress(vendor, name, "default", "account")
     webhook = find_vendor(vendor).webhook(name)  # type: ignore[union-attr]
 
@@ -589,7 +589,7 @@ def test_hostile_values_in_every_field_are_read_quickly_and_kept_by_none(kind: s
 @pytest.mark.parametrize("kind", sorted(GOOD))
 def test_hostile_values_never_break_the_server(served: Served, kind: str) -> None:
     name, _, _ = kind.partition("/")
-    vendor = "ketchup_loyalty" if name in ("hlr", "viber") else "novaconnect"
+    vendor = "ketchup_loyalty" if name in OF_KETCHUP else "novaconnect"
     for number, value in enumerate(HOSTILE):
         place = PLACES[kind][number % len(PLACES[kind])]
         nonce = GOOD[kind]["reference"] if name == "viber" else "account"

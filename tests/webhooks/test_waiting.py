@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSensorTimeout
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.ketchup_loyalty import (
+    KetchUpCreateStatExportOperator,
     KetchUpHlrLookupOperator,
     KetchUpSendViberOperator,
 )
@@ -24,9 +27,11 @@ from airflow_provider_telecom.operators.novaconnect import (
 )
 from airflow_provider_telecom.sensors.ketchup_loyalty import (
     KetchUpHlrFinishedSensor,
+    KetchUpStatFileReadySensor,
     KetchUpViberDeliveredSensor,
 )
 from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSensor
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState as KetchUpState
 from airflow_provider_telecom.simulator.novaconnect import VendorState
 from airflow_provider_telecom.simulator.webhooks import WebhookSender
 from airflow_provider_telecom.triggers.poll import TelecomPollTrigger, WakeSignal
@@ -36,7 +41,7 @@ from airflow_provider_telecom.webhooks import inbox_client
 from airflow_provider_telecom.webhooks.assets import INBOX
 from airflow_provider_telecom.webhooks.keys import HEAD
 from tests.eventually import HANG_SECONDS, eventually, eventually_async
-from tests.running import Run
+from tests.running import Run, again
 from tests.webhooks.conftest import Comms, Served
 from tests.webhooks.test_receiver import queue
 
@@ -574,3 +579,84 @@ def test_a_call_back_that_never_comes_ends_the_waiting_in_time(
     with pytest.raises(AirflowSensorTimeout):
         Run().execute(sensor)
     assert len(telecom_simulator.state.ledger.of("novaconnect", "sms")) == 2
+
+
+DAY = {"time_in_from": datetime(2026, 1, 1), "time_in_to": datetime(2126, 1, 1)}
+
+
+def export(**more: Any) -> KetchUpCreateStatExportOperator:
+    return KetchUpCreateStatExportOperator(**{"task_id": "export", **DAY, **more})
+
+
+@pytest.mark.parametrize(
+    ("push", "content_type", "is_list"), [("file", "json", "off"), ("rows", "none", "on")]
+)
+def test_statistics_are_posted(
+    served: Served,
+    telecom_simulator: Any,
+    hook_for: Callable[..., Any],
+    push: str,
+    content_type: str,
+    is_list: str,
+) -> None:
+    switches = (("statistics_list", is_list), ("statistics_push", push), ("webhook_type", content_type))
+    for name, value in switches:
+        telecom_simulator.state.set_switch(f"ketchup_loyalty.{name}", value)
+    hook = hook_for("ketchup_loyalty")
+    ids = [hook.send_sms(f"38067000020{place}", "Hi", reference=f"a{place}").id for place in (1, 9)]
+    run = Run()
+    found = run.execute(export())
+    posted(telecom_simulator, 1 if push == "file" else 2)
+    events = served.events("telecom-ketchup-loyalty-statistics")
+    assert {event["callback_key"] for event in events} == {found["callback_key"]}
+    assert sorted(one for event in events for one in event["message_ids"]) == sorted(ids)
+    assert "380670000" not in str(events) + str(served.rows())
+    assert run.execute(export()) == found  # another try requests nothing, and has the same address
+
+
+def test_statistics_wake_who_waits_for_their_file(
+    served: Served, telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.0)
+    state = telecom_simulator.state
+    state.set_transition("ketchup_loyalty.stat", "after_seconds", 0.2)
+    hook = hook_for("ketchup_loyalty")
+    hook.send_sms("380670000201", "Hi", reference="a1")
+    own = {"wait_for_completion": True, "deferrable": True, "poll_interval": NEVER}
+    with pytest.raises(TaskDeferred) as deferred:
+        started(export(**own))
+    assert woken(deferred.value.trigger)["empty"] is False
+    account = served.address("statistics", vendor="ketchup_loyalty", conn_id="ketchup_loyalty_default")
+    vendor_state = state.vendor_state("ketchup_loyalty", KetchUpState)
+    vendor_state.statistics_callback_url = account
+    key = hook.create_statistics_export(**DAY)
+    sensor = KetchUpStatFileReadySensor(task_id="wait", file_key=key, deferrable=True, poke_interval=NEVER)
+    with pytest.raises(TaskDeferred) as deferred:
+        started(sensor)
+    assert woken(deferred.value.trigger) == {"file_key": key, "empty": False}
+
+
+def test_ones_own_address_for_statistics_is_used_instead(served: Served, telecom_simulator: Any) -> None:
+    found = Run().execute(export(callback_url=served.address("queue", "own")))
+    assert "callback_key" not in found
+    (order,) = telecom_simulator.state.ledger.of("ketchup_loyalty", "stat_export")
+    assert order.facts["filters"]["callback_url"].startswith(served.url)
+
+
+def started(task: Any) -> Any:
+    """Run a task until it defers, as Airflow does."""
+    with DAG("dag", schedule=None) as dag:
+        dag.add_task(task)
+    context = Run().context(task)
+    task.render_template_fields(context)
+    return task.execute(context)
+
+
+def woken(trigger: Any) -> Any:
+    """Return what a trigger ends with that polls at its beginning and when it is woken only."""
+
+    async def scene() -> Any:
+        stream = TelecomPollTrigger.open_shared_stream({})
+        return await asyncio.wait_for(until(again(trigger), stream), HANG_SECONDS)
+
+    return facts_from_event(asyncio.run(scene()))

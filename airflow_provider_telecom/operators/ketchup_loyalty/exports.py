@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -24,12 +24,18 @@ from airflow_provider_telecom.calls.intervals import (
 )
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
-from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS, KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import (
+    STATUS_CHECKS,
+    WEBHOOKS,
+    KetchUpOperator,
+)
 from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments, OperatorArguments
+from airflow_provider_telecom.tasks.base import with_inbox
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import JournaledOperator
-from airflow_provider_telecom.tasks.literals import check_if_literal
+from airflow_provider_telecom.tasks.literals import check_if_literal, is_literal
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
+from airflow_provider_telecom.webhooks.address import read_receiver_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,7 +44,7 @@ if TYPE_CHECKING:
 
 _SECOND = timedelta(seconds=1)
 _ALL_TAKEN, _GONE = "92", "90"
-_OWN_KEYS = "exports"
+_OWN_KEYS, _CALLBACK_KEY = "exports", "callback_key"
 STAT_FILE = f"{STATUS_CHECKS}.stat_file"
 _TIMES = ("time_in_from", "time_in_to", "time_sent_from", "time_sent_to")
 _WORDS = {
@@ -46,6 +52,13 @@ _WORDS = {
     "message_type": arguments.MESSAGE_TYPES,
     "status": arguments.STATUSES,
 }
+_FROM_TEXT: Mapping[str, Callable[[str, Any], object]] = {
+    **dict.fromkeys(("message_ids", "msisdns"), arguments.parse_list),
+    "sl_clicks": arguments.optional_flag,
+    "sl_clicks_count": arguments.optional_count,
+}
+"""The filters that a template may render as a text, and how it is read."""
+_CLICKS = ("clicks", "sl_clicks", "sl_clicks_comp", "sl_clicks_count")
 
 
 class ExportArguments(TypedDict, total=False):
@@ -64,6 +77,9 @@ class ExportArguments(TypedDict, total=False):
     operator_id: str | int | None
     status: str | None
     clicks: tuple[Literal["<", ">", "="], int] | None
+    sl_clicks: bool | None
+    sl_clicks_comp: Literal["<", ">", "="] | None
+    sl_clicks_count: int | None
     callback_url: str | None
     on_full: Literal["fail", "delete_own"]
     own_file_keys: Sequence[str] | str
@@ -71,6 +87,9 @@ class ExportArguments(TypedDict, total=False):
 
 class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, DeferrableOperator):
     """Request an export of detailed statistics and return `{"file_key", "adopted"}`.
+
+    If the receiver of webhooks is open, the result also has `callback_key`: KetchUp is given an address of
+    this export, and its post there wakes a task that waits for the file.
 
     A repeated request costs nothing but one of the five places that an account has for a month. After a lost
     response or a killed task the list of exports shows whether it was created: a single new one is taken for
@@ -94,8 +113,13 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
     :param country_name: only this country, like Ukraine.
     :param operator_id: only this operator of the country.
     :param status: as the vendor writes it, like Delivered.
-    :param clicks: a pair like `(">", 0)`, for accounts with short links.
-    :param callback_url: where KetchUp posts rows ("In Progress" in the document).
+    :param clicks: experimental, as are the next three: the document has them for accounts with short links
+        only. A pair like `(">", 0)` that stands for all three.
+    :param sl_clicks: whether clicks count.
+    :param sl_clicks_comp: how clicks are compared with `sl_clicks_count`: `<`, `>` or `=`.
+    :param sl_clicks_count: the number of clicks to compare with, 0 to 999999.
+    :param callback_url: where KetchUp posts the rows; by default the receiver (docs/webhooks.md), if there is
+        one. Experimental: "In Progress" in the document.
     :param on_full: what to do if all five places are taken: `fail` (default), or `delete_own`: delete one
         export that this task requested earlier in this run, or one of `own_file_keys`, and try again.
     :param own_file_keys: keys of exports that `delete_own` may delete, the oldest first.
@@ -112,7 +136,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         *_WORDS,
         "country_name",
         "operator_id",
-        "clicks",
+        *_CLICKS,
         "callback_url",
     )
     template_fields: Sequence[str] = (*JournaledOperator.template_fields, *_filters, "own_file_keys")
@@ -134,23 +158,32 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         operator_id: str | int | None = None,
         status: str | None = None,
         clicks: tuple[Literal["<", ">", "="], int] | None = None,
+        sl_clicks: bool | None = None,
+        sl_clicks_comp: Literal["<", ">", "="] | None = None,
+        sl_clicks_count: int | None = None,
         callback_url: str | None = None,
         on_full: Literal["fail", "delete_own"] = "fail",
         own_file_keys: Sequence[str] | str = (),
         **kwargs: Unpack[JournaledDeferrableArguments],
     ) -> None:
+        if callback_url is None and read_receiver_settings() is not None:
+            kwargs["inlets"] = with_inbox(kwargs.get("inlets"))
         super().__init__(**kwargs)
         self.message_ids, self.msisdns, self.originator = message_ids, msisdns, originator
         self.time_in_from, self.time_in_to = time_in_from, time_in_to
         self.time_sent_from, self.time_sent_to = time_sent_from, time_sent_to
         self.source_type, self.message_type, self.status = source_type, message_type, status
         self.country_name, self.operator_id, self.clicks = country_name, operator_id, clicks
+        self.sl_clicks, self.sl_clicks_comp, self.sl_clicks_count = sl_clicks, sl_clicks_comp, sl_clicks_count
         self.callback_url, self.own_file_keys = callback_url, own_file_keys
         self.on_full = one_of("on_full", on_full, ("fail", "delete_own"))
         for name, words in _WORDS.items():
             check_if_literal(getattr(self, name), partial(one_of, name, allowed=words))
         for name in _TIMES:
             check_if_literal(getattr(self, name), partial(parse_optional_bound, name))
+        by_clicks = [getattr(self, name) for name in _CLICKS]
+        if all(value is None or is_literal(value) for value in by_clicks):
+            arguments.click_filters(*by_clicks)
         others = [name for name in self._filters[1:-1] if getattr(self, name) is not None]
         if self.message_ids is not None and others:
             rule = f"overrides other filters; leave out {', '.join(others)}"
@@ -159,14 +192,29 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
     def execute(self, context: Context) -> dict[str, Any]:
         """Request the export once."""
         started = self._export(context)
-        return self._wait_if_requested(dict(started), STAT_FILE, {"file_key": started["file_key"]})
+        return self._wait_for_file(started)
+
+    def _wait_for_file(self, started: Facts) -> dict[str, Any]:
+        awaited = {name: started[name] for name in ("file_key", _CALLBACK_KEY) if name in started}
+        has_address = _CALLBACK_KEY in started and read_receiver_settings() is not None
+        topics = f"{WEBHOOKS}.statistics_subscription" if has_address else None
+        return self._wait_if_requested(dict(started), STAT_FILE, awaited, subscription=topics)
 
     def _export(self, context: Context) -> Facts:
         """Return this task's export of this run; it is requested unless an earlier try did that."""
         earlier = self._earlier_entry(context)
         if earlier and earlier.state is State.DONE:
             return earlier.facts
-        return self._request(Journal(context["task_state_store"]), earlier)
+        callback_key = None
+        if read_receiver_settings() is not None and self.reveal("callback_url") is None:
+            callback_key = self._callback_key(context)
+        return self._request(Journal(context["task_state_store"]), earlier, callback_key)
+
+    def _callback_key(self, context: Context) -> str:
+        """Return the nonce of this export's address: the same in each try."""
+        ti, filters = context["ti"], self._given_filters()
+        place = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, self._entry_name("export")]
+        return fingerprint([*place, fingerprint(filters)])[:32]
 
     def _earlier_entry(self, context: Context) -> Entry | None:
         """Return the journal's entry of this export, if it has the same filters."""
@@ -182,10 +230,11 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         """Return the filters that are given, as the hook requires them."""
         found = {name: self.reveal(name) for name in self._filters}
         given = {name: value for name, value in found.items() if value is not None}
-        for name in {"message_ids", "msisdns"} & given.keys():
-            given[name] = arguments.parse_list(name, given[name])
         for name in given.keys() & set(_TIMES):
             given[name] = self._moment(name, given[name])
+        for name, read in _FROM_TEXT.items():
+            if name in given:
+                given[name] = read(name, given[name])
         return given
 
     def _moment(self, name: str, value: object) -> datetime:
@@ -199,7 +248,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         zone = None if zone_name is None else pendulum.timezone(zone_name)
         return end_of(name, bound, zone) - _SECOND if name.endswith("_to") else start_of(name, bound, zone)
 
-    def _request(self, journal: Journal, earlier: Entry | None) -> Facts:
+    def _request(self, journal: Journal, earlier: Entry | None, callback_key: str | None) -> Facts:
         """Return the export that an earlier try may have requested, or request one."""
         filters, name = self._given_filters(), self._entry_name("export")
         body = fingerprint(filters)
@@ -207,17 +256,21 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         key = self._find_new_key(earlier.facts["before"]) if earlier and is_in_doubt else None
         adopted = key is not None
         if key is None:
+            url = None if callback_key is None else self._webhook_url("statistics", callback_key)
+            sent = filters if url is None else {**filters, "callback_url": url}
             before = self._existing_keys()
             self.hook.wait_until_ready()
             journal.write(name, Entry(State.INTENT, body, {"before": before}))
             try:
-                key, adopted = self._create(journal, before, filters)
+                key, adopted = self._create(journal, before, sent)
             except TelecomUnknownError:
                 raise
             except TelecomError:
                 journal.write(name, Entry(State.PLANNED, body))
                 raise
-        facts = {"file_key": key, "adopted": adopted}
+        facts: Facts = {"file_key": key, "adopted": adopted}
+        if callback_key is not None:
+            facts = {**facts, _CALLBACK_KEY: callback_key}
         journal.write(name, Entry(State.DONE, body, facts))
         journal.write(_OWN_KEYS, Entry(State.DONE, "", {"keys": [*_own_keys(journal), key]}))
         return facts

@@ -119,14 +119,18 @@ class Export:
     rows: list[JsonObject]
     message_type: str | None
     by_id: bool
-    progression: Progression
+    delivery: Delivery
+    callback_url: str | None = None
+    posted: bool = False
+    """Whether its webhook was sent."""
 
 
 class VendorState:
     """KetchUp's state, and the settings by which a test changes its behaviour.
 
     `throttle` is how many of the next creations get error 11; `refused_senders` get 32 (SMS) or 45 (Viber);
-    `callback_url` is the account's own, for HLR; `zone` is that of times without an offset.
+    `callback_url` is the account's own for HLR, `statistics_callback_url` that for statistics; `zone` is that
+    of times without an offset.
     """
 
     def __init__(self, simulator: SimulatorState) -> None:
@@ -139,6 +143,7 @@ class VendorState:
         self.inactive_tariffs: set[int] = set()
         self.refused_senders = {"forbidden"}
         self.callback_url: str | None = None
+        self.statistics_callback_url: str | None = None
         self.zone: tzinfo = UTC
         self.messages: dict[str, Message] = {}
         self.references: dict[Module, dict[str, Message]] = {"sms": {}, "hlr": {}, "viber": {}}

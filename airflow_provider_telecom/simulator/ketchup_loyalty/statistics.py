@@ -8,7 +8,13 @@ from fastapi import Request, Response
 
 from airflow_provider_telecom.simulator.ketchup_loyalty import arguments, files, filters
 from airflow_provider_telecom.simulator.ketchup_loyalty.responses import JsonObject, VendorError
-from airflow_provider_telecom.simulator.ketchup_loyalty.state import VENDOR, Export, VendorState
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import (
+    VENDOR,
+    Delivery,
+    Export,
+    VendorState,
+)
+from airflow_provider_telecom.simulator.ketchup_loyalty.status import post_webhook
 
 _MAX_EXPORTS = 5
 _KEPT = timedelta(days=30)  # the document says a month
@@ -22,14 +28,18 @@ async def create(state: VendorState, request: Request) -> JsonObject:
         raise VendorError(92)
     key = f"{state.simulator.random.getrandbits(64):016x}"
     by_id = filters.by_id(body)
-    state.exports[key] = Export(
+    now = state.now()
+    export = state.exports[key] = Export(
         key=key,
-        created=state.now(),
+        created=now,
         rows=[files.row(state, message) for message in messages],
         message_type=None if by_id else body.get("message_type"),
         by_id=by_id,
-        progression=state.simulator.start_progression("ketchup_loyalty.stat", ("pending", "ready")),
+        delivery=Delivery(state.simulator, f"{VENDOR}.stat", ("pending", "ready"), now),
+        callback_url=body.get("callback_url") or state.statistics_callback_url,
     )
+    if (ready := export.delivery.finish_time()) is not None:
+        _post(state, export, (ready - now).total_seconds())
     state.simulator.record(VENDOR, "stat_export", key=key, rows=len(messages), filters=body)
     return {"error": 0, "key": {"file_key": key} if state.switches.on("key_object") else key}
 
@@ -40,19 +50,32 @@ async def file(state: VendorState, request: Request) -> Response:
     form = request.path_params["format"]
     if form not in {"json", "xml", "csv"} or (form == "csv" and export.message_type is None):
         raise VendorError(7)
-    if export.progression.poll() != "ready":
+    if export.delivery.poll() != "ready":
         raise VendorError(91)
+    _post(state, export, 0)
     if not export.rows:
         raise VendorError(60, "Message_id do not exist") if export.by_id else VendorError(93)
     if form == "json":
-        text = files.as_json(
-            export.rows, state.switches.on("typographic_quotes"), state.switches.on("statistics_list")
-        )
-        return Response(text, media_type="application/json")
+        return Response(_as_json(state, export.rows), media_type="application/json")
     if form == "xml":
         return Response(files.as_xml(export.rows), media_type="application/xml")
     delimiter = ";" if state.switches.on("csv_semicolon") else ","
     return Response(files.as_csv(export.rows, delimiter), media_type="text/csv")
+
+
+def _post(state: VendorState, export: Export, delay: float) -> None:
+    """Post the rows, once, if there is an address: all together, or each by itself."""
+    if export.callback_url is None or export.posted:
+        return
+    export.posted = True
+    is_whole = state.switches["statistics_push"] == "file"
+    for rows in [export.rows] if is_whole else [[row] for row in export.rows]:
+        post_webhook(state, export.callback_url, _as_json(state, rows), delay)
+
+
+def _as_json(state: VendorState, rows: list[JsonObject]) -> str:
+    switches = state.switches
+    return files.as_json(rows, switches.on("typographic_quotes"), switches.on("statistics_list"))
 
 
 async def listed(state: VendorState, request: Request) -> JsonObject:
@@ -61,7 +84,7 @@ async def listed(state: VendorState, request: Request) -> JsonObject:
         export.key: {
             "file_key": export.key,
             "created": state.local_text(export.created),
-            "status": export.progression.stage,
+            "status": export.delivery.stage,
         }
         for export in _kept(state).values()
     }

@@ -23,7 +23,7 @@ from airflow_provider_telecom.simulator.webhooks import WebhookSender
 Handle = Callable[[VendorState, Request], Awaitable[object]]
 Route = tuple[tuple[str, ...], str, Handle]
 
-TRIES = (0, 60, 360, 3_600, 43_200, 86_400)  # at once, then the document's five repetitions
+_TRIES = (0, 60, 360, 3_600, 43_200, 86_400)  # at once, then the document's five repetitions
 _CODES = {"sms": SMS, "hlr": HLR, "viber": VIBER}
 
 
@@ -70,8 +70,14 @@ def _post(state: VendorState, message: Message, finished: datetime | None) -> No
     now = state.now()
     delay = max(0.0, ((finished or now) - now).total_seconds())
     body = apply_switches(_content(state, message, message.delivery.outcome, finished), state.switches)
+    post_webhook(state, url, body, delay)
+
+
+def post_webhook(state: VendorState, url: str, body: object, delay: float) -> None:
+    """Post a webhook after `delay` seconds, and after each failure once more, as the document says."""
     sender = state.simulator.vendor_state("webhook_sender", WebhookSender)
-    sender.post(url, body, tuple(delay + seconds for seconds in TRIES))
+    content_type = "application/json" if state.switches["webhook_type"] == "json" else None
+    sender.post(url, body, tuple(delay + seconds for seconds in _TRIES), content_type)
 
 
 def _content(state: VendorState, message: Message, status: str, finished: datetime | None) -> JsonObject:

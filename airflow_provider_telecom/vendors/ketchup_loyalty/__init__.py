@@ -44,6 +44,15 @@ VENDOR = Vendor(
     webhooks=(
         Webhook(kind="hlr", reader=f"{_WEBHOOKS}.hlr", events=("hlr",), is_for_account=True),
         Webhook(kind="viber", reader=f"{_WEBHOOKS}.viber", events=("viber",)),
+        Webhook(
+            kind="statistics",
+            reader=f"{_WEBHOOKS}.statistics",
+            events=("statistics",),
+            is_for_account=True,
+            list_name="message_data",
+            max_bytes=16 << 20,
+            max_commas=300_000,
+        ),
     ),
     former_id="ketchup",
 )

@@ -17,6 +17,7 @@ from airflow_provider_telecom.calls.checks import (
     matching,
     non_blank,
     non_empty,
+    one_of,
     parse_datetime,
     percent,
 )
@@ -37,6 +38,8 @@ MAX_VALIDITY_HOURS = 72
 MIN_VALIDITY_SECONDS, MAX_VALIDITY_SECONDS = 15, 86_400
 MAX_CHUNK_SIZE = 10_000
 MAX_REJECTED = 1_000_000
+CLICK_COMPARISONS = ("<", ">", "=")
+MAX_CLICKS = 999_999
 _PROBABLY_HOURS = 60
 
 
@@ -119,6 +122,12 @@ def optional_count(field: str, value: Any) -> int | None:
     return None if value is None else in_range(field, value, 0, 2**31)
 
 
+def optional_flag(field: str, value: Any) -> bool | None:
+    """Return True or False, which may be a text (from a template), or None."""
+    word = value.strip().casefold() if isinstance(value, str) else value
+    return one_of(field, {"true": True, "false": False}.get(word, word), (True, False, None))
+
+
 def optional_datetime(field: str, value: datetime | str | None) -> datetime | None:
     """Return a time, which may be its ISO 8601 text (from a template), or None."""
     return None if value is None else parse_datetime(field, value)
@@ -167,6 +176,34 @@ def check_button(caption: str | None, action_url: str | None) -> None:
     if (caption is None) != (action_url is None):
         field = "caption" if caption is None else "action_url"
         raise TelecomInputError(field, "a button has both a caption and an action_url; give both or neither")
+
+
+def click_filters(
+    clicks: tuple[str, int] | None,
+    sl_clicks: bool | None,
+    sl_clicks_comp: str | None,
+    sl_clicks_count: int | None,
+) -> dict[str, object]:
+    """Return the filter of statistics by clicks: the document's three fields, or a pair for all of them."""
+    given = {
+        "sl_clicks": one_of("sl_clicks", sl_clicks, (True, False, None)),
+        "sl_clicks_comp": one_of("sl_clicks_comp", sl_clicks_comp, (*CLICK_COMPARISONS, None)),
+        "sl_clicks_count": None
+        if sl_clicks_count is None
+        else in_range("sl_clicks_count", sl_clicks_count, 0, MAX_CLICKS),
+    }
+    if clicks is None:
+        return given
+    if any(value is not None for value in given.values()):
+        raise TelecomInputError("clicks", f"stands for {', '.join(given)}: give it alone, or those")
+    if not isinstance(clicks, (tuple, list)) or len(clicks) != 2:
+        raise TelecomInputError("clicks", 'must be a pair like (">", 0)')
+    compare, count = clicks
+    return {
+        "sl_clicks": True,
+        "sl_clicks_comp": one_of("clicks", compare, CLICK_COMPARISONS),
+        "sl_clicks_count": in_range("clicks", count, 0, MAX_CLICKS),
+    }
 
 
 def check_file_key(value: str) -> str:

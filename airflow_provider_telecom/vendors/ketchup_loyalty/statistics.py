@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from airflow_provider_telecom.calls.checks import in_range, matching, non_blank, non_empty, one_of
+from airflow_provider_telecom.calls.checks import matching, non_blank, non_empty, one_of
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.request import MEGABYTE, Idempotency, Json, Request, Save, Target
@@ -28,7 +28,6 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import (
 from airflow_provider_telecom.vendors.ketchup_loyalty.times import period_fields
 
 MAX_IDS = 300
-MAX_CLICKS = 999_999
 _MAX_ROWS_BYTES = 64 * MEGABYTE
 _MAX_DOWNLOAD_BYTES = 8 << 30
 
@@ -53,14 +52,19 @@ class StatisticsCalls(KetchUpRequests):
         operator_id: str | int | None = None,
         status: str | None = None,
         clicks: tuple[Literal["<", ">", "="], int] | None = None,
+        sl_clicks: bool | None = None,
+        sl_clicks_comp: Literal["<", ">", "="] | None = None,
+        sl_clicks_count: int | None = None,
         callback_url: str | None = None,
     ) -> Call[str]:
         """Request an export and return its key; the file is ready some time later.
 
         Give either `message_ids` (1 to 300; the vendor then ignores all other filters, so they are refused
         beside it) or both ends of `time_in`, when messages came in. Times are aware with the connection's
-        `vendor_timezone`, naive without. `clicks`, like `(">", 0)`, is for accounts with short links.
-        `callback_url` is as in the document's sample; the report to it is "In Progress" there.
+        `vendor_timezone`, naive without. Experimental, since the document has them for accounts with short
+        links only: `sl_clicks` (whether clicks count), `sl_clicks_comp` and `sl_clicks_count` (0 to 999999)
+        each alone, or `clicks`, like `(">", 0)`, for all three. Experimental as well: KetchUp posts the rows
+        to `callback_url`, which is "In Progress" in the document.
 
         Raises TelecomInputError, TelecomRejectedError (80 to 86 a wrong filter, 92 five exports are kept
         already), TelecomUnknownError. A repeated request takes one more of the five places.
@@ -79,7 +83,7 @@ class StatisticsCalls(KetchUpRequests):
             "country_name": None if country_name is None else non_blank("country_name", country_name),
             "operator_id": _operator(operator_id, country_name),
             "status": one_of("status", status, (*arguments.STATUSES, None)),
-            **_clicks(clicks),
+            **arguments.click_filters(clicks, sl_clicks, sl_clicks_comp, sl_clicks_count),
         }
         given = {name: value for name, value in filters.items() if value is not None}
         body = _by_id_or_time(message_ids, given)
@@ -169,16 +173,3 @@ def _operator(operator_id: str | int | None, country_name: str | None) -> str | 
     if operator_id is not None:
         matching("operator_id", str(operator_id), r"[A-Za-z0-9_-]{1,64}", "must be the vendor's own id")
     return operator_id
-
-
-def _clicks(clicks: tuple[str, int] | None) -> dict[str, object]:
-    if clicks is None:
-        return {}
-    if not isinstance(clicks, (tuple, list)) or len(clicks) != 2:
-        raise TelecomInputError("clicks", 'must be a pair like (">", 0)')
-    compare, count = clicks
-    return {
-        "sl_clicks": True,
-        "sl_clicks_comp": one_of("clicks", compare, ("<", ">", "=")),
-        "sl_clicks_count": in_range("clicks", count, 0, MAX_CLICKS),
-    }

@@ -1,13 +1,16 @@
 """KetchUp's webhooks: how they are read, and under which topics they are waited for.
 
-Source: "Отправка информации об HLR на указанный URL", and `callback_url` of "Отправка Viber-сообщения", whose
-content is taken to be what GET /viber/{id} returns. KetchUp repeats a webhook five times within 24 hours.
+Source: "Отправка информации об HLR на указанный URL", `callback_url` of "Отправка Viber-сообщения", whose
+content is taken to be what GET /viber/{id} returns, and "Отправка данных на указанный URL", the statistics.
+KetchUp repeats a webhook five times within 24 hours.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from airflow_provider_telecom.calls.responses import to_model, unreadable_response
 from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import parse_list
@@ -20,6 +23,9 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
 from airflow_provider_telecom.vendors.webhooks import ACCOUNT, Subscription, WebhookEvent, topic_prefix
 
 _KEY = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_BLANKS = re.compile(r"[\s_]+")
+_MAX_IDS = 100
+"""The messages whose ids an event has: it is small JSON."""
 _NETWORK = re.compile(r"\d{5,6}", re.ASCII)
 
 _RANKS = {
@@ -89,6 +95,58 @@ def viber(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent:
         about=_masked(status.msisdn),
         required_reference=None if reference == nonce else reference,
     )
+
+
+def statistics(nonce: str, value: Mapping[str, object], body: bytes) -> WebhookEvent:
+    """Return the event in a webhook with statistics. Raises TelecomAnswerError.
+
+    The document says only that it contains the same as the file: the records of all messages, or of some
+    ("In Progress"). Nothing in it tells its export, so the address does: it has a nonce of its own, or is the
+    account's. Equal content counts as a duplicate.
+    """
+    rows = _records(value, body)
+    ids = [_check_key("message_id", str(_field(row, "message_id") or ""), body) for row in rows]
+    states = Counter(MessageState.of(str(_field(row, "status"))).value for row in rows)
+    return WebhookEvent(
+        subject=sha256(body).hexdigest(),
+        state="ready",
+        sequence=1,
+        final=True,
+        facts={
+            "callback_key": None if nonce == ACCOUNT else nonce,
+            "messages": len(rows),
+            "statuses": dict(states),
+            "message_ids": ids if len(ids) <= _MAX_IDS else None,
+        },
+        event="statistics",
+        topics=(nonce,),
+        about=f"{len(rows)} messages",
+    )
+
+
+def _records(value: Mapping[str, object], body: bytes) -> Sequence[Mapping[str, object]]:
+    """Return the records in a webhook: a list under any name, or a single one; none beside an error."""
+    if _field(value, "message_id") is not None:
+        return [value]
+    lists = [found for found in value.values() if isinstance(found, list)]
+    if not lists and _field(value, "error") is not None:
+        return []
+    if len(lists) != 1 or not all(isinstance(row, Mapping) for row in lists[0]):
+        raise unreadable_response("message_data is not a list of records", body)
+    return lists[0]
+
+
+def _field(record: Mapping[str, object], name: str) -> object:
+    """Return a field of a record, whose name has any case, blanks or underscores."""
+    wanted = name.replace("_", "")
+    return next((value for key, value in record.items() if _BLANKS.sub("", key).casefold() == wanted), None)
+
+
+def statistics_subscription(
+    conn_id: str, callback_key: str | None = None, **arguments: object
+) -> Subscription | None:
+    """Return the topics of a statistics export: its own address, and the account's."""
+    return _subscription("statistics", conn_id, [callback_key, ACCOUNT] if callback_key else [ACCOUNT])
 
 
 def hlr_subscription(

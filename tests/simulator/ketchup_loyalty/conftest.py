@@ -22,8 +22,10 @@ class Letterbox:
 
     def __init__(self, state: SimulatorState) -> None:
         self.letters: list[tuple[str, Any, tuple[float, ...]]] = []
+        self.types: list[str | None] = []
 
-    def post(self, url: str, body: object, tries: tuple[float, ...] = (0,)) -> None:
+    def post(self, url: str, body: object, tries: tuple[float, ...], content_type: str | None) -> None:
+        self.types.append(content_type)
         self.letters.append((url, body, tries))
 
 

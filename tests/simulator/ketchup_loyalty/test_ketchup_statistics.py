@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from fastapi.testclient import TestClient
-from ketchup_bodies import RU, UA, error, key_of, naive, window
+from ketchup_bodies import RU, UA, error, key_of, look_ups, naive, viber, window
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.simulator.state import SimulatorState
@@ -172,3 +173,48 @@ def test_deleting_at_the_other_path(post: Any, client: TestClient, vendor_state:
     key = key_of(post("stat/create", window()))
     assert client.delete(f"message/list/{key}").status_code == 404
     assert client.delete(f"stat/list/{key}").json() == {"error": 0}
+
+
+def test_statistics_are_posted_once_when_they_are_ready(
+    post: Any, get: Any, state: SimulatorState, vendor_state: VendorState, sent: list[int], letters: list[Any]
+) -> None:
+    letters.clear()
+    key = key_of(post("stat/create", window(callback_url="http://127.0.0.1:1/rows")))
+    assert get(f"stat/file/id/{key}/format/json")["error"] == 0
+    ((url, body, tries),) = letters
+    assert (url, tries[0]) == ("http://127.0.0.1:1/rows", 0)
+    assert [row["message_ID"] for row in json.loads(body)["message_data"]] == sent
+    letters.clear()
+    state.set_transition("ketchup_loyalty.stat", "after_seconds", 60)
+    vendor_state.statistics_callback_url = "http://127.0.0.1:1/account"
+    vendor_state.switches.set("statistics_push", "rows")
+    vendor_state.switches.turn_on("statistics_list")
+    post("stat/create", window())
+    assert {(url, tries[0]) for url, _, tries in letters} == {("http://127.0.0.1:1/account", 60)}
+    assert [json.loads(body)[0]["message_ID"] for _, body, _ in letters] == sent
+
+
+def test_statistics_that_become_ready_by_polls(
+    post: Any, get: Any, state: SimulatorState, sent: list[int], letters: list[Any]
+) -> None:
+    letters.clear()
+    state.set_transition("ketchup_loyalty.stat", "after_polls", 2)
+    key = key_of(post("stat/create", window(callback_url="http://127.0.0.1:1/rows")))
+    counts = []
+    for _ in range(3):
+        get(f"stat/file/id/{key}/format/json")
+        counts.append(len(letters))
+    assert counts == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("switch", "kind"), [("json", "application/json"), ("none", None)])
+def test_the_content_type_of_posts(
+    post: Any, state: SimulatorState, vendor_state: VendorState, letters: list[Any], switch: str, kind: str
+) -> None:
+    vendor_state.switches.set("webhook_type", switch)
+    url = "http://127.0.0.1:1/x"
+    post("hlr/create", look_ups(1, callback_url=url))
+    post("viber/create", viber(2, callback_url=url))
+    post("stat/create", window(callback_url=url))
+    assert len(letters) == 3
+    assert set(state.vendor_state("webhook_sender", Any).types) == {kind}

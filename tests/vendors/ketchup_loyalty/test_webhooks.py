@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -145,6 +146,72 @@ def test_messages_that_make_no_sense(more: dict[str, Any]) -> None:
         viber(**more)
 
 
+ROW = {"message_ID": 1529112192, "msisdn": 380505142320, "Status": "Delivered", "body": "testing message"}
+OTHER_ROW = {"Message id": "1529112193", "msisdn": 380505142321, "status ": "not-viber-user"}
+
+
+def statistics(value: Any, nonce: str = "k1") -> Any:
+    return webhooks.statistics(nonce, value, json.dumps(value).encode())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"error": 0, "message_data": [ROW, OTHER_ROW]},
+        {"error": "0", " message_data": [ROW, OTHER_ROW]},
+        {"result": [ROW, OTHER_ROW]},
+    ],
+)
+def test_statistics(value: Any) -> None:
+    found = statistics(value)
+    assert found.facts == {
+        "callback_key": "k1",
+        "messages": 2,
+        "statuses": {"delivered": 1, "not-viber-user": 1},
+        "message_ids": ["1529112192", "1529112193"],
+    }
+    assert (found.event, found.final, found.about, found.topics) == (
+        "statistics",
+        True,
+        "2 messages",
+        ("k1",),
+    )
+    assert "38050514" not in str(found)
+    assert "testing message" not in str(found)
+    assert statistics(value).subject == found.subject != statistics({"message_data": [ROW]}).subject
+
+
+def test_statistics_of_one_message_or_of_none() -> None:
+    assert statistics(ROW).facts["message_ids"] == ["1529112192"]
+    for empty in ({"error": 0, "message_data": []}, {"error": "93", "errorDescription": "File is empty"}):
+        assert statistics(empty).facts["messages"] == 0
+    assert statistics({"error": 0, "message_data": [ROW]}, "account").facts["callback_key"] is None
+
+
+def test_statistics_of_many_messages_are_counted_only() -> None:
+    many = statistics({
+        "error": 0,
+        "message_data": [{**ROW, "message_ID": number} for number in range(1, 102)],
+    })
+    assert (many.facts["messages"], many.facts["message_ids"]) == (101, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"message_data": "none"},
+        {"message_data": [ROW], "more": [ROW]},
+        {"message_data": [1]},
+        {"message_data": [{**ROW, "message_ID": "a b"}]},
+        {"message_data": [{"Status": "Delivered"}]},
+    ],
+)
+def test_statistics_that_make_no_sense(value: Any) -> None:
+    with pytest.raises(TelecomAnswerError):
+        statistics(value)
+
+
 def test_the_topics_of_a_subscription() -> None:
     subscription = webhooks.hlr_subscription("k", hlr_ids='["1", "2"]', references=["a"])
     assert subscription
@@ -154,6 +221,10 @@ def test_the_topics_of_a_subscription() -> None:
         "ketchup_loyalty/hlr/k/a",
     ]
     assert webhooks.viber_subscription("k", message_id="5") is None
+    for key, topics in ((None, ["account"]), ("", ["account"]), ("k1", ["k1", "account"])):
+        export = webhooks.statistics_subscription("k", callback_key=key, file_key="abc")
+        assert export
+        assert list(export.topics) == [f"ketchup_loyalty/statistics/k/{topic}" for topic in topics]
     found = webhooks.viber_messages_subscription("k", messages=[{"message_id": "1", "reference": "a"}])
     assert found
     assert list(found.topics) == ["ketchup_loyalty/viber/k/a"]

@@ -186,10 +186,11 @@ def hlr(
     return PollResult(Stage.SUCCEEDED, {**facts, "results": [found[name] for name in names]})
 
 
-def stat_file(api: StatisticsCalls, file_key: str) -> Call[PollResult]:
+def stat_file(api: StatisticsCalls, file_key: str, callback_key: str | None = None) -> Call[PollResult]:
     """Return whether the file of a statistics export can be downloaded, or the export is empty.
 
-    Only the file's beginning is read. A missing export is an error.
+    Only the file's beginning is read. A missing export is an error. `callback_key` is for the webhook that
+    wakes the poll.
     """
     try:
         has_rows = yield from call_of(api.has_statistics_file, file_key)
