@@ -7,7 +7,7 @@ checks when a Dag is parsed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypedDict, TypeVar
@@ -90,6 +90,21 @@ def parse_list(field: str, values: object) -> list[str]:
 def parse_distinct(field: str, values: object) -> list[str]:
     """Return the list without repetitions."""
     return list(dict.fromkeys(parse_list(field, values)))
+
+
+def parse_messages(field: str, values: object) -> list[Mapping[str, Any]]:
+    """Return individual messages: a list (or the text of one) of `{"msisdn", "text", "originator"}`."""
+    found = _parse(field, values) if isinstance(values, str) else values
+    if not isinstance(found, Sequence) or not found or not all(isinstance(one, Mapping) for one in found):
+        raise TelecomInputError(field, 'must be a list of {"msisdn", "text"}, with at least one entry')
+    for place, one in enumerate(found):
+        if unknown := sorted(map(str, one.keys() - {"msisdn", "text", "originator"})):
+            raise TelecomInputError(f"{field}[{place}]", f"may not have {', '.join(unknown)}")
+        for name in ("msisdn", "text"):
+            if one.get(name) is None:
+                raise TelecomInputError(f"{field}[{place}]", f"must have a {name}")
+        non_blank(f"{field}[{place}].text", one["text"])
+    return list(found)
 
 
 def _parse(field: str, text: str) -> object:

@@ -99,6 +99,44 @@ def test_all_filters_reach_the_vendor(telecom_simulator: Any) -> None:
         assert private not in shown(operator, run, found)
 
 
+@pytest.mark.parametrize(
+    "given", [{"sl_clicks": True}, {"sl_clicks_comp": ">"}, {"sl_clicks_count": 3}, {"sl_clicks": False}]
+)
+def test_filters_by_clicks_one_by_one(telecom_simulator: Any, given: dict[str, Any]) -> None:
+    Run().execute(export(**given))
+    (order,) = orders(telecom_simulator)
+    assert {name: value for name, value in order.items() if name.startswith("sl_")} == given
+
+
+def test_filters_by_clicks_out_of_a_template(telecom_simulator: Any) -> None:
+    names = ("sl_clicks", "sl_clicks_comp", "sl_clicks_count")
+    Run().execute(
+        export(**{name: f"{{{{ params.{name} }}}}" for name in names}),
+        params=dict(zip(names, (True, "<", 5), strict=True)),
+    )
+    (order,) = orders(telecom_simulator)
+    assert [order[name] for name in names] == [True, "<", 5]
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("clicks", {"clicks": ("!", 1)}),
+        ("clicks", {"clicks": (">", 1), "sl_clicks": True}),
+        ("sl_clicks", {"sl_clicks": "yes"}),
+        ("sl_clicks_comp", {"sl_clicks_comp": ">="}),
+        ("sl_clicks_count", {"sl_clicks_count": 1_000_000}),
+        ("message_ids", {"message_ids": [1], "sl_clicks": True}),
+    ],
+)
+def test_wrong_filters_by_clicks_are_refused_when_the_dag_is_parsed(
+    field: str, given: dict[str, Any]
+) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        export(**given)
+    assert caught.value.field == field
+
+
 def test_messages_by_their_ids(telecom_simulator: Any, hook: Any) -> None:
     message_id = hook.send_sms("380670000201", "Hi", reference="a1", originator="test").id
     Run().execute(export(message_ids=f"['{message_id}']"))

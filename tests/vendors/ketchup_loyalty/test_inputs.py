@@ -137,6 +137,10 @@ RULES: list[tuple[str, Make, str, str]] = [
     ("state", _stat(status="delivered"), "status", "Delivered"),
     ("operator", _stat(operator_id=1), "operator_id", "country_name"),
     ("clicks", _stat(clicks=("!", 1)), "clicks", "one of"),
+    ("clicks twice", _stat(clicks=("<", 1), sl_clicks=True), "clicks", "give it alone"),
+    ("sl_clicks", _stat(sl_clicks=2), "sl_clicks", "True, False"),
+    ("sl_clicks_comp", _stat(sl_clicks_comp="!"), "sl_clicks_comp", "<, >, ="),
+    ("sl_clicks_count", _stat(sl_clicks_count=1_000_000), "sl_clicks_count", "0 to 999999"),
     ("many clicks", _stat(clicks=("<", 1_000_000)), "clicks", "0 to 999999"),
     ("stat originator", _stat(originator=""), "originator", "empty"),
     ("format", lambda k: k.get_statistics("abc", "xlsx"), "format", "json, xml, csv"),  # type: ignore[arg-type]

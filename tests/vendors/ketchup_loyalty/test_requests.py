@@ -378,6 +378,15 @@ def test_an_export_of_a_period() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("sl_clicks", False), ("sl_clicks_comp", "<"), ("sl_clicks_count", 0)]
+)
+def test_row_22_filters_by_clicks_are_sent_one_by_one(name: str, value: Any) -> None:
+    period = {"time_in_from": NAIVE[0], "time_in_to": NAIVE[1]}
+    body = sent(ScriptedApi().create_statistics_export(**period, **{name: value}))
+    assert {each: found for each, found in body.items() if each.startswith("sl_")} == {name: value}
+
+
 def test_row_22_what_only_some_accounts_have_is_left_out_unless_asked_for() -> None:
     body = sent(ScriptedApi().create_statistics_export(time_in_from=NAIVE[0], time_in_to=NAIVE[1]))
     assert body == {"time_in_from": "2026-07-01 00:00:00", "time_in_to": "2026-07-02 00:00:00"}
