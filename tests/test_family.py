@@ -50,6 +50,7 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
         "KetchUpHlrLookupOperator": {"msisdns": ["380670000200"]},
         "KetchUpPriceOperator": {},
         "KetchUpCreateStatExportOperator": {},
+        "KetchUpListStatExportsOperator": {},
         "KetchUpDeleteStatExportOperator": {"file_key": "a1"},
     },
     "kyivstar_fmc": {
@@ -241,6 +242,7 @@ REPEATABLE = {
     "KyivstarCheckLifetimeOperator",
     "KyivstarScoreOperator",
     "KetchUpPriceOperator",
+    "KetchUpListStatExportsOperator",
     "KetchUpDeleteStatExportOperator",
     "SunSimGetVatsSettingsOperator",
     "SunSimSetVatsSettingsOperator",

@@ -4,6 +4,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.bulk import KetchUpSendB
 from airflow_provider_telecom.operators.ketchup_loyalty.exports import (
     KetchUpCreateStatExportOperator,
     KetchUpDeleteStatExportOperator,
+    KetchUpListStatExportsOperator,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty.hlr import KetchUpHlrLookupOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
@@ -15,6 +16,7 @@ __all__ = [
     "KetchUpCreateStatExportOperator",
     "KetchUpDeleteStatExportOperator",
     "KetchUpHlrLookupOperator",
+    "KetchUpListStatExportsOperator",
     "KetchUpOperator",
     "KetchUpPriceOperator",
     "KetchUpSendBulkSmsOperator",

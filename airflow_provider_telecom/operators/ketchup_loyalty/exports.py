@@ -321,6 +321,31 @@ def _own_keys(journal: Journal) -> list[str]:
     return list(entry.facts["keys"]) if entry else []
 
 
+class KetchUpListStatExportsOperator(KetchUpOperator):
+    """Return the statistics exports that KetchUp keeps for the account: `{"file_keys", "exports"}`.
+
+    `file_keys` are their keys, in KetchUp's order. `exports` has `{"file_key", "raw"}` for each, with its
+    item as JSON text: the document shows no response, so what else it says is not known. An account has five
+    places, and KetchUp keeps an export for a month.
+
+    Raises TelecomAnswerError for a response without keys. A read.
+    Source: "Запрос списка существующих файлов" of the vendor's document.
+    """
+
+    def __init__(self, **kwargs: Unpack[OperatorArguments]) -> None:
+        super().__init__(**kwargs)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read the list."""
+        from airflow_provider_telecom.vendors.columns import json_text
+
+        exports = self.hook.list_statistics_exports()
+        return {
+            "file_keys": [export.key for export in exports],
+            "exports": [{"file_key": export.key, "raw": json_text(export.raw)} for export in exports],
+        }
+
+
 class KetchUpDeleteStatExportOperator(KetchUpOperator):
     """Delete a statistics export and return `{"file_key", "deleted"}`.
 

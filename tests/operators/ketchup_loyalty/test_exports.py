@@ -18,6 +18,7 @@ from airflow_provider_telecom.calls.errors import (
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpCreateStatExportOperator,
     KetchUpDeleteStatExportOperator,
+    KetchUpListStatExportsOperator,
 )
 from tests.operators.ketchup_loyalty.evidence import paid, shown
 from tests.running import Run
@@ -337,3 +338,16 @@ def test_another_key_is_another_deletion(hook: Any) -> None:
         key = hook.create_statistics_export(**DAY)
         assert run.execute(delete(key))["deleted"] is True
     assert keys(hook) == []
+
+
+@pytest.mark.parametrize("shape", ["objects", "names", "named"])
+def test_the_exports_that_are_kept(telecom_simulator: Any, hook: Any, shape: str) -> None:
+    telecom_simulator.state.set_switch("ketchup_loyalty.list_of_exports", shape)
+    run = Run()
+    listed = KetchUpListStatExportsOperator(task_id="list")
+    assert run.execute(listed) == {"file_keys": [], "exports": []}
+    made = [hook.create_statistics_export(**DAY) for _ in range(2)]
+    found = run.execute(KetchUpListStatExportsOperator(task_id="list"))
+    assert found["file_keys"] == made
+    assert [one["file_key"] for one in found["exports"]] == made
+    assert all(key in one["raw"] for key, one in zip(made, found["exports"], strict=True))
