@@ -215,8 +215,8 @@ SWITCHES = (
     _ketchup(
         "hlr_body",
         "lookups are read as a multipart form or JSON under its content type (KU:24, KU:35, KU:56-60), "
-        "as one of the two only, or as JSON only; everything else is refused with 64",
-        ("multipart", "form", "raw", "json"),
+        "as one of the two only, in any format, or as JSON only; everything else is refused with 64",
+        ("multipart", "form", "raw", "any", "json"),
     ),
     _ketchup(
         "hlr_example_codes",
@@ -293,8 +293,8 @@ SWITCHES = (
     _ketchup("viber_item_error", "each Viber result has an `error` of its own, as SMS have (KU:279)"),
     _ketchup(
         "viber_many",
-        "the answer to several Viber messages is a list with an object for each, or with one for all: KU:489 "
-        "answers one message",
+        "the answer to Viber messages is a list with an object for each, or with one for all: KU:489 answers "
+        "one message",
         ("list", "one"),
     ),
     _ketchup(

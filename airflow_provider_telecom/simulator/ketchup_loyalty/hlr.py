@@ -20,7 +20,14 @@ from airflow_provider_telecom.simulator.ketchup_loyalty.state import Draft, Line
 from airflow_provider_telecom.simulator.ketchup_loyalty.status import found, read_routes, schedule_webhook
 
 _FIELDS = {"msisdn", "reference", "tariff", "callback_url"}
-_ACCEPTED = {"multipart": {"form", "raw"}, "form": {"form"}, "raw": {"raw"}, "json": {"json"}}
+_FOUND = {"destination"}  # the public client of a twin of KetchUp sends it for one look-up
+_ACCEPTED = {
+    "multipart": {"form", "raw"},
+    "form": {"form"},
+    "raw": {"raw"},
+    "any": {"form", "raw", "json"},
+    "json": {"json"},
+}
 """The formats of a body that are understood, by the switch `hlr_body`."""
 
 
@@ -74,7 +81,7 @@ async def _read_form(request: Request) -> dict[str, str]:
 
 
 def _create_one(state: VendorState, item: JsonObject) -> JsonObject:
-    arguments.check_fields(item, _FIELDS, HLR.payload)
+    arguments.check_fields(item, _FIELDS | _FOUND, HLR.payload)
     draft = _draft(state, item, arguments.Recipients(state, HLR, state.references["hlr"].keys()))
     state.accept([draft])
     result: JsonObject = created(_look_up(state, draft))

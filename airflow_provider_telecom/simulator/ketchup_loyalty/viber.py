@@ -59,7 +59,7 @@ async def create(state: VendorState, request: Request) -> list[JsonObject] | Jso
     raise_if_known(asked.lines, VIBER, state.switches)
     state.accept(asked.lines)
     sent = [_send_all(state, asked, message) for message in asked.messages]
-    if len(sent) > 1 and state.switches["viber_many"] == "one":
+    if state.switches["viber_many"] == "one":
         sent = [_joined(sent, asked)]
     return sent[0] if state.switches.on("viber_object") and len(sent) == 1 else sent
 
@@ -92,12 +92,13 @@ def _read_request(state: VendorState, body: JsonObject, known: Set[str]) -> Send
 def _message_or_refusal(
     state: VendorState, item: JsonObject, recipients: arguments.Recipients, count: int
 ) -> ViberMessage:
-    """Return a message. With the switch a wrong one of several does not refuse the others."""
+    """Return a message. With the switch a wrong one does not refuse the request."""
     try:
         return _message(state, item, recipients)
     except VendorError as error:
         to = item.get("to")
-        if count == 1 or not state.switches.on("viber_message_error") or not isinstance(to, list):
+        is_alone = count == 1 and state.switches["viber_many"] == "list"  # then it is the same
+        if is_alone or not state.switches.on("viber_message_error") or not isinstance(to, list):
             raise
         return ViberMessage(False, None, [error] * len(to), error)
 

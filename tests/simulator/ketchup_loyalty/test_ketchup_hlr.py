@@ -34,7 +34,13 @@ FORMS: dict[str, Callable[[dict[str, str] | list[dict[str, str]]], dict[str, Any
 
 @pytest.mark.parametrize(
     ("switch", "accepted"),
-    [("multipart", {"form", "raw"}), ("form", {"form"}), ("raw", {"raw"}), ("json", {"json"})],
+    [
+        ("multipart", {"form", "raw"}),
+        ("form", {"form"}),
+        ("raw", {"raw"}),
+        ("any", {"form", "raw", "json"}),
+        ("json", {"json"}),
+    ],
 )
 def test_the_forms_of_a_body_are_as_the_switch_says(
     client: TestClient, vendor_state: VendorState, state: SimulatorState, switch: str, accepted: set[str]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from ketchup_bodies import UA, error, errors, message, viber
+from ketchup_bodies import UA, error, errors, look_ups, message, phone, viber
 
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.simulator.state import SimulatorState
@@ -145,3 +145,42 @@ def test_viber_may_want_reference_and_overlook_external_id(
     (again,) = post("viber/create", viber(to=to))
     assert errors(again["messages"]) == ["43"]
     assert len(state.ledger.effects) == 2
+
+
+@pytest.mark.parametrize(("many", "shape"), [("list", [2, 1]), ("one", [3])])
+def test_the_answer_to_several_viber_messages(
+    post: Any, vendor_state: VendorState, many: str, shape: list[int]
+) -> None:
+    vendor_state.switches.set("viber_many", many)
+    answer = post("viber/create", {"messages": [message(1, 2), message(3)]})
+    assert [len(part["messages"]) for part in answer] == shape
+    assert [item["reference"] for part in answer for item in part["messages"]] == ["ref1", "ref2", "ref3"]
+    assert sum(float(part["total_price"]) for part in answer) == pytest.approx(0.03)
+
+
+def test_a_wrong_viber_message_beside_others(
+    post: Any, vendor_state: VendorState, state: SimulatorState
+) -> None:
+    body = {"messages": [message(1, 2, alpha_name="forbidden"), message(3)]}
+    assert error(post("viber/create", body)) == "45"
+    vendor_state.switches.turn_on("viber_message_error")
+    refused, sent = post("viber/create", body)
+    assert (refused["error"], errors(sent["messages"])) == ("45", ["0"])
+    assert error(post("viber/create", {"messages": body["messages"][:1]})) == "45"
+    assert post("viber/price", {"messages": [body["messages"][0], message(4)]})["totalprice"] == "0.01"
+    vendor_state.switches.set("viber_many", "one")
+    (answer,) = post("viber/create", {"messages": [body["messages"][0], message(5)]})
+    assert errors(answer["messages"]) == ["45", "45", "0"]
+    (answer,) = post("viber/create", {"messages": body["messages"][:1]})
+    assert errors(answer["messages"]) == ["45", "45"]
+    assert len(state.ledger.of("ketchup_loyalty", "viber")) == 2
+
+
+@pytest.mark.parametrize(("switch", "codes"), [("samples", ["0", "0", "0"]), ("text", ["27", "65", "0"])])
+def test_the_characters_of_keys(post: Any, vendor_state: VendorState, switch: str, codes: list[str]) -> None:
+    vendor_state.switches.set("keys", switch)
+    (look_up,) = post("hlr/create", look_ups(1, reference="a_1"))["result"]
+    (sent,) = post("viber/create", viber(to=[{"msisdn": UA.format(1), "external_id": "a_1"}]))
+    (result,) = sent["messages"]
+    answers = [post("sms/create", phone(1, reference="a_1")), look_up, result]
+    assert errors(answers) == codes
