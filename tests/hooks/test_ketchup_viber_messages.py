@@ -77,6 +77,18 @@ def test_a_wrong_message_may_refuse_them_all(telecom_simulator: Simulator, hook:
     assert sent(telecom_simulator) == []
 
 
+@pytest.mark.parametrize("many", ["list", "one"])
+def test_fields_that_are_not_understood_may_be_refused_message_by_message(
+    telecom_simulator: Simulator, hook: Any, call: Make, many: str
+) -> None:
+    """Nothing was sent then, and the number is sent under its other name."""
+    switches = {"viber_many": many, "viber_message_error": "on", "viber_number": "phone"}
+    for name, value in switches.items():
+        telecom_simulator.state.set_switch(f"ketchup_loyalty.{name}", value)
+    assert all(one.id for one in call(hook.send_viber_messages, MESSAGES).results)
+    assert [facts["msisdn"] for facts in sent(telecom_simulator)] == [A, B, C]
+
+
 @pytest.mark.parametrize("duplicates", ["item", "whole_of_one", "whole"])
 @pytest.mark.parametrize("many", ["list", "one"])
 def test_none_is_sent_twice(

@@ -404,6 +404,18 @@ def test_a_viber_message_that_is_refused_stands_for_its_recipients(code: str) ->
     assert batch.total_price == Decimal("0.03")
 
 
+def test_messages_that_are_all_refused_as_not_understood_are_one_refusal() -> None:
+    wrong = error("44", "Invalid request payload")
+    for body in ([wrong, wrong], {"error": "0", "messages": [wrong] * 3}):
+        requests, result = asked(
+            ScriptedApi().send_viber_messages(MESSAGES), *[body] * 5, [FOR_FIRST, FOR_SECOND]
+        )
+        assert [one.id for one in result.results] == ["12345", "12346", "12347"]
+        assert len(requests) == 6
+    with pytest.raises(TelecomRejectedError, match="44"):
+        messages(*[[wrong, wrong]] * 6)
+
+
 def test_a_known_key_of_one_of_several_viber_messages() -> None:
     known = error("43", "External ID already exists")
     batch = messages([FOR_FIRST, known])

@@ -24,7 +24,7 @@ Item = dict[str, Any]
 
 NOT_SUPPORTED, GONE, NOT_READY, EMPTY = "4", "90", "91", "93"
 _DUPLICATE = frozenset({"23", "43", "63"})
-_NOT_UNDERSTOOD = frozenset({"2", "7", "14", "22", "24", "44", "62", "64"})
+NOT_UNDERSTOOD = frozenset({"2", "7", "14", "22", "24", "44", "62", "64"})
 _NOT_UNDERSTOOD_STATUSES = (400, 415, 422)
 
 
@@ -119,7 +119,7 @@ def is_not_understood(error: TelecomRejectedError) -> bool:
     """
     if error.code is None:
         return error.status in _NOT_UNDERSTOOD_STATUSES
-    return error.code in _NOT_UNDERSTOOD
+    return error.code in NOT_UNDERSTOOD
 
 
 def is_wrong_address(error: TelecomRejectedError) -> bool:

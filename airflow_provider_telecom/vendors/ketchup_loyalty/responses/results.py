@@ -23,6 +23,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import (
     single,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
+    NOT_UNDERSTOOD,
     Item,
     error_class,
     error_code,
@@ -82,6 +83,8 @@ def _batch_of(
 ) -> BatchResult:
     task_id = _text(wholes[0].get("task_id"))
     results = _in_order(keys, [_result_of(item, response, task_id) for item in items], response, may_rename)
+    if all(result.code in NOT_UNDERSTOOD for result in results):
+        raise_error(items[0], str(results[0].code), response.status)
     _warn_of_duplicates(results)
     totals = [_money(whole.get("totalprice", whole.get("total_price")), response) for whole in wholes]
     prices = [total for total in totals if total is not None]
