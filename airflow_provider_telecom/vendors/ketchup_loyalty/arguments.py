@@ -139,8 +139,10 @@ def optional_count(field: str, value: Any) -> int | None:
 
 def optional_flag(field: str, value: Any) -> bool | None:
     """Return True or False, which may be a text (from a template), or None."""
-    word = value.strip().casefold() if isinstance(value, str) else value
-    return one_of(field, {"true": True, "false": False}.get(word, word), (True, False, None))
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.strip().casefold(), value)
+    flag: bool | None = one_of(field, value, (True, False, None))
+    return flag
 
 
 def optional_datetime(field: str, value: datetime | str | None) -> datetime | None:
@@ -200,7 +202,7 @@ def click_filters(
     sl_clicks_count: int | None,
 ) -> dict[str, object]:
     """Return the filter of statistics by clicks: the document's three fields, or a pair for all of them."""
-    given = {
+    given: dict[str, object] = {
         "sl_clicks": one_of("sl_clicks", sl_clicks, (True, False, None)),
         "sl_clicks_comp": one_of("sl_clicks_comp", sl_clicks_comp, (*CLICK_COMPARISONS, None)),
         "sl_clicks_count": None

@@ -331,6 +331,6 @@ class HlrStatus(KetchUpModel):
         """
         if self.state is not HlrState.UNKNOWN:
             return self.state not in (HlrState.SENT, HlrState.OTHER)
-        created = self.created_at
-        is_new = created is not None and self.status_at == created
-        return unknown_is_final and not (is_new and datetime.now(UTC) - created < _HLR_RESULT_WITHIN)
+        if (created := self.created_at) is None or self.status_at != created:
+            return unknown_is_final
+        return unknown_is_final and datetime.now(UTC) - created >= _HLR_RESULT_WITHIN

@@ -172,7 +172,7 @@ def _is_list_of_groups(found: object, sizes: Sequence[int]) -> bool:
 
 def _items_of(group: Item, size: int, response: Response) -> list[Item]:
     """Return what a message's object says about each of its recipients."""
-    inside = next((group[name] for name in _LISTS if name in group), [])
+    inside: Any = next((group[name] for name in _LISTS if name in group), [])
     items = [inside] if isinstance(inside, dict) else inside
     matching = isinstance(items, list) and len(items) == size and all(map(_is_item, items))
     code = error_code(group)
