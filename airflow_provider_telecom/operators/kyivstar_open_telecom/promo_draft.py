@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
@@ -13,6 +13,7 @@ from airflow_provider_telecom.operators.campaigns.chunks import in_chunks
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.operators.campaigns.recipients import Audience, Entry
+    from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +34,20 @@ def check_variables(text: str, columns: Sequence[str]) -> None:
 
 
 def build_draft(
-    hook: KyivstarOpenTelecomHook, audience: Audience, text: str, sender: str | None, chunk_size: int
+    hook: KyivstarOpenTelecomHook,
+    create: Callable[[], Promo],
+    image: bytes | None,
+    audience: Audience,
+    chunk_size: int,
 ) -> str:
-    """Return the id of a draft that holds the whole audience, each recipient once.
+    """Return the id of a draft of `create` that holds the whole audience, each recipient once.
 
     The audience cannot be read, and a duplicate of a chunk would be appended. So after an unknown outcome the
     draft is abandoned and another one is created. After three drafts TelecomUnknownError is raised.
     """
     for attempt in range(1, _MAX_DRAFTS + 1):
         try:
-            return _build(hook, audience, text, sender, chunk_size)
+            return _build(hook, create, image, audience, chunk_size)
         except TelecomUnknownError:
             if attempt == _MAX_DRAFTS:
                 raise
@@ -51,9 +56,15 @@ def build_draft(
 
 
 def _build(
-    hook: KyivstarOpenTelecomHook, audience: Audience, text: str, sender: str | None, chunk_size: int
+    hook: KyivstarOpenTelecomHook,
+    create: Callable[[], Promo],
+    image: bytes | None,
+    audience: Audience,
+    chunk_size: int,
 ) -> str:
-    promo = hook.create_promo(text, sender=sender)
+    promo = create()
+    if image is not None:
+        hook.add_promo_image(promo.id, image)
     params = promo.param_count
 
     def append(chunk: Sequence[Entry]) -> None:

@@ -75,6 +75,12 @@ def http_url(field: str, url: str) -> str:
     return matching(field, url, r"https?://[!-~]+", "must be an http or https address without blanks")
 
 
+def start_date_text(start_date: str, field: str = "start_date") -> str:
+    """Return the start of a promo as the vendor writes it."""
+    form = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+    return matching(field, start_date, form, "must be like 2026-01-31T08:00:00")
+
+
 def image_format(image: bytes) -> tuple[str, str]:
     """Return a file name and the content type of a picture: PNG or JPEG."""
     if not isinstance(image, bytes):

@@ -14,7 +14,6 @@ from airflow_provider_telecom.calls.checks import (
     aware_datetime,
     encodable,
     in_range,
-    matching,
     non_blank,
     non_empty,
     one_of,
@@ -380,10 +379,7 @@ def _button(caption: str | None, action_url: str | None) -> dict[str, object]:
 
 
 def _start(start_date: str | None) -> dict[str, object]:
-    if start_date is None:
-        return {}
-    form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
-    return {"startDate": matching("start_date", start_date, form, "must be like 2026-01-31T08:00:00")}
+    return {} if start_date is None else {"startDate": arguments.start_date_text(start_date)}
 
 
 def _rfc3339(field: str, moment: datetime) -> str:

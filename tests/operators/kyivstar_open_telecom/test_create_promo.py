@@ -248,3 +248,80 @@ def test_wrong_arguments_are_refused_before_the_first_request(
         Run().execute(promo(**wrong))
     assert rule in str(caught.value)
     assert not telecom_simulator.state.requests
+
+
+PNG = b"\x89PNG\r\n\x1a\n picture"
+SHOP = "https://example.com/shop"
+
+
+@pytest.mark.parametrize(
+    ("channel", "more"), [("viber", {}), ("rcs", {"title": "{{ params.t }}", "rcs_content_type": "CARD"})]
+)
+@pytest.mark.parametrize("path", [None, "/promo$", "/image$", "/audience$"])
+def test_a_promo_by_viber_or_rcs(
+    telecom_simulator: Any,
+    hook_for: Any,
+    promo: Any,
+    tmp_path: Path,
+    channel: str,
+    more: Any,
+    path: str | None,
+) -> None:
+    """Whatever is lost on the way: the promo that is started has its picture, and everybody once."""
+    hook_for("kyivstar_open_telecom", api_version="v1")
+    (tmp_path / "cat.png").write_bytes(PNG)
+    arguments = {
+        "channel": channel,
+        "caption": "Buy",
+        "action_url": SHOP,
+        "image_path": str(tmp_path / "cat.png"),
+        "promo_start": "2026-01-31T08:00:00",
+        "ttl_seconds": 60,
+        **more,
+    }
+    if path:
+        telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path=path, method="POST")
+    run = Run()
+    facts = run.execute(promo(**arguments), params={"t": "T"})
+    found = vendor_state(telecom_simulator).promos[facts["promo_id"]]
+    assert (found.campaign_type, found.image) == (channel.upper(), PNG)
+    assert reached(telecom_simulator) == Counter(NUMBERS)
+    assert run.execute(promo(**arguments), params={"t": "T"})["promo_id"] == facts["promo_id"]
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(promo(**{**arguments, "caption": "Sell"}), params={"t": "T"})
+    assert reached(telecom_simulator) == Counter(NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("channel", {"channel": "fax"}),
+        ("caption", {"caption": "Buy", "action_url": SHOP}),
+        ("image_path", {"image_path": "cat.png"}),
+        ("title", {"channel": "viber", "title": "T"}),
+        ("caption", {"channel": "viber", "caption": "Buy"}),
+        ("action_url", {"channel": "viber", "caption": "Buy", "action_url": "shop"}),
+        ("ttl_seconds", {"channel": "rcs", "ttl_seconds": 29}),
+        ("promo_start", {"channel": "rcs", "promo_start": "tomorrow"}),
+    ],
+)
+def test_wrong_parts_of_a_promo_are_refused_when_the_dag_is_parsed(
+    promo: Any, field: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(TelecomInputError) as caught:
+        promo(**arguments)
+    assert caught.value.field == field
+
+
+def test_a_picture_that_is_not_there_or_none_sends_nothing(
+    telecom_simulator: Any, hook_for: Any, promo: Any, tmp_path: Path
+) -> None:
+    hook_for("kyivstar_open_telecom", api_version="v1")
+    (tmp_path / "cat.gif").write_bytes(b"GIF89a")
+    for name, said in (("none.png", "image_path: cannot be read"), ("cat.gif", "must be a PNG or a JPEG")):
+        with pytest.raises(TelecomInputError, match=said):
+            Run().execute(promo(channel="viber", image_path=str(tmp_path / name)))
+    hook_for("kyivstar_open_telecom")
+    with pytest.raises(TelecomInputError, match="promos by Viber exist in API v1 only"):
+        Run().execute(promo(channel="viber"))
+    assert telecom_simulator.state.ledger.of("kyivstar_open_telecom", "promo_draft") == []
