@@ -14,6 +14,8 @@ from airflow.sdk import Param, dag, task
 
 from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarCreatePromoOperator,
+    KyivstarGetPromoOperator,
+    KyivstarListPromosOperator,
     KyivstarPromoStatisticsOperator,
     KyivstarStartPromoOperator,
 )
@@ -64,7 +66,16 @@ def example_kyivstar_promo() -> None:
         for name, value in counts.items():
             print(f"{name:<30} {value}")
 
-    start >> finished >> count
+    # What the vendor says of this promo, and of all promos that were started today.
+    status = KyivstarGetPromoOperator(task_id="status", promo_id=promo_id)
+    today = KyivstarListPromosOperator(
+        task_id="promos_of_today",
+        start_date_from="{{ dag_run.start_date.date() }}",
+        sort_by="startDate",
+        sort_direction="DESC",
+    )
+
+    start >> finished >> count >> status >> today
     report(count.output)
 
 

@@ -11,6 +11,8 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.multichannel impor
     KyivstarSendMultichannelOperator,
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promos import (
+    KyivstarGetPromoOperator,
+    KyivstarListPromosOperator,
     KyivstarPromoStatisticsOperator,
     KyivstarStartPromoOperator,
     KyivstarSuspendPromoOperator,
@@ -29,6 +31,8 @@ __all__ = [
     "KyivstarCheckLifetimeOperator",
     "KyivstarCheckSimCountOperator",
     "KyivstarCreatePromoOperator",
+    "KyivstarGetPromoOperator",
+    "KyivstarListPromosOperator",
     "KyivstarOperator",
     "KyivstarPromoStatisticsOperator",
     "KyivstarScoreOperator",

@@ -35,7 +35,8 @@ VENDOR = Vendor(
         "rest_path": FormField(
             "REST path",
             "For a gateway with other paths: the path before each call except the token's, such as "
-            "/rest/v1beta. It replaces the path of the environment.",
+            "/rest/v1beta. It replaces the path that environment and API version make.",
+            rare=True,
         ),
         "sender": FormField("Sender", "Alpha name that messages come from unless a task names another."),
         "viber_sender": FormField(

@@ -13,7 +13,10 @@ _SERVERS: dict[Environment, str] = {"live": "", "mock": "/mock", "sandbox": "/sa
 
 
 class KyivstarOptions(Options):
-    """`environment` selects the vendor's server, unless `rest_path` is the path to it.
+    """`environment` selects the vendor's server.
+
+    `rest_path` replaces the path that `environment` and `api_version` make. `api_version` still selects which
+    calls there are, and their form.
 
     `api_version` is the version of the API. The vendor's document describes v1beta; v1 is known from a public
     client only. `sender` is the alpha name if an argument names none; `viber_sender` is that of Viber
