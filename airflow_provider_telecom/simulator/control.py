@@ -67,7 +67,7 @@ def routes(state: SimulatorState, refuse: Callable[[float], None] | None) -> API
 
     @router.get("/requests")
     async def requests() -> list[dict[str, Any]]:
-        return [asdict(request) for request in state.requests]
+        return [_without_empty(asdict(request)) for request in state.requests]
 
     @router.get("/webhooks")
     async def webhooks() -> list[dict[str, Any]]:
@@ -124,3 +124,7 @@ def routes(state: SimulatorState, refuse: Callable[[float], None] | None) -> API
         return {"ok": True}
 
     return router
+
+
+def _without_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}

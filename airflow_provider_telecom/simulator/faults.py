@@ -7,7 +7,7 @@ import socket
 import struct
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -139,6 +139,9 @@ class Faults:
             await self._app(scope, receive, send)
             return
         request = ReceivedRequest(vendor, scope["method"], f"/{path}")
+        if self._simulator.record_content:
+            body, receive = await _read_body(receive)
+            request = replace(request, **_content_of(scope, body))
         self._simulator.requests.append(request)
         fault = self._simulator.take_fault(request)
         if fault is None:
@@ -160,6 +163,29 @@ class Faults:
         else:
             await self._app(scope, receive, response.take)
         return response
+
+
+async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
+    """Return the body of a request, and a function that receives it again."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return body, again
+
+
+def _content_of(scope: Scope, body: bytes) -> dict[str, Any]:
+    return {
+        "query": scope["query_string"].decode("latin-1"),
+        "headers": {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+        "body": body.decode("utf-8", "backslashreplace"),
+    }
 
 
 async def _play(fault: Fault, response: CapturedResponse, transport: asyncio.Transport) -> None:

@@ -10,7 +10,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, get_args
@@ -77,6 +77,10 @@ class ReceivedRequest:
     vendor: str
     method: str
     path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    """Query, headers (names in lower case) and body are recorded with `record_content`."""
 
 
 TransitionMode = Literal["immediate", "after_polls", "after_seconds"]
@@ -190,6 +194,7 @@ class SimulatorState:
             self.clock = Clock()
             self.ledger = Ledger()
             self.requests: list[ReceivedRequest] = []
+            self.record_content = False
             self.faults: list[Fault] = []
             self.started = time.monotonic()
             self._transitions: dict[str, Transition] = {}

@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.intervals import check_day, day_interval
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import TransferArguments, TransferOperator, check_extra
-from airflow_provider_telecom.transfers.novaconnect_reports import interval, refuse_unknown
+from airflow_provider_telecom.transfers.novaconnect_reports import refuse_unknown
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
 
@@ -183,13 +183,13 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         if self.usage_start is not None and self.usage_end is not None:
             if bills > 1:
                 raise TelecomInputError("usage_start", f"is about one bill, and there are {bills}")
-            return interval(self.usage_start, self.usage_end, ("usage_start", "usage_end"))
+            return arguments.finished_days(self.usage_start, self.usage_end, ("usage_start", "usage_end"))
         days = days_of_period(bill.period)
         if days is None:
             raise TelecomInputError(
                 "usage_start", f"must be given: the period of bill {bill.id} cannot be read"
             )
-        return interval(*days, ("usage_start", "usage_end"))
+        return arguments.finished_days(*days, ("usage_start", "usage_end"))
 
     def _download_files(
         self, root: ObjectStoragePath, bill: Bill, spool: Path, progress: ProgressLogger

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.intervals import check_day, day_interval
+from airflow_provider_telecom.calls.intervals import check_day
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.novaconnect.reports import Record
 
 REPORTS = ("sessions", "days", "calls_and_sms")
-MAX_DAYS = 366
 PAGE_SIZE = 500
 _MAX_PAGE_SIZE = 100_000
 _MAX_NAMED = 20
@@ -96,7 +95,7 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the days."""
-        start, end = interval(self.start, self.end)
+        start, end = arguments.finished_days(self.start, self.end)
         chosen = self._selection()
         self.dataset_name = self.report + _name_suffix(chosen)
         new_dataset = partial(self._open, start, end)
@@ -178,23 +177,6 @@ class _Load:
             except TelecomInputError as error:
                 self.dataset.add_bad_row(f"row {self.number}", error.text, json_text(record))
         self.dataset.check()
-
-
-def today() -> date:
-    """Return the day, in UTC."""
-    return datetime.now(UTC).date()
-
-
-def interval(
-    start: date | datetime | str, end: date | datetime | str, names: tuple[str, str] = ("start", "end")
-) -> tuple[date, date]:
-    """Return the first and last day of an interval that is over. Raises TelecomInputError."""
-    first, last = day_interval(start, end, names)
-    if last >= today():
-        raise TelecomInputError(names[1], "must be before today (UTC): a day's data appears the next night")
-    if last - first >= MAX_DAYS * _DAY:
-        raise TelecomInputError(names[1], f"must be within {MAX_DAYS} days: load longer times in parts")
-    return first, last
 
 
 def refuse_unknown(field: str, ids: Iterable[int], known: set[int]) -> None:

@@ -12,6 +12,7 @@ import pendulum
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.operators.novaconnect import NovaConnectReportTotalsOperator
 from airflow_provider_telecom.simulator import kyivstar_fmc
 from airflow_provider_telecom.transfers.ketchup_loyalty_to_object_storage import (
     KetchUpStatsToObjectStorageOperator,
@@ -116,6 +117,25 @@ def test_a_wrong_bound_of_a_template_is_named_before_anything_is_requested(
         Run().execute(operator, ds="2026-10-25", params={"day": "soon"})
     assert caught.value.field == names[bound]
     assert not telecom_simulator.state.requests
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("{{ ds }}", "{{ ds }}"),
+        ("{{ data_interval_start }}", "{{ data_interval_end }}"),
+        (datetime(2026, 1, 5, tzinfo=UTC), date(2026, 1, 5)),
+    ],
+)
+def test_totals_of_a_report(start: Any, end: Any) -> None:
+    operator = NovaConnectReportTotalsOperator(task_id="add_up", report="days", start=start, end=end)
+    context = {
+        "ds": "2026-01-05",
+        "data_interval_start": datetime(2026, 1, 5, tzinfo=UTC),
+        "data_interval_end": datetime(2026, 1, 6, tzinfo=UTC),
+    }
+    found = Run().execute(operator, **context)
+    assert (found["start"], found["end"]) == ("2026-01-05", "2026-01-05")
 
 
 @pytest.mark.parametrize("end", ["{{ ds }}", "{{ data_interval_end }}", date(2024, 7, 31)])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
+from airflow_provider_telecom.calls.intervals import check_day
 from airflow_provider_telecom.operators.novaconnect.account import refuse_more
 from airflow_provider_telecom.operators.novaconnect.base import NovaConnectOperator
 from airflow_provider_telecom.tasks.arguments import OperatorArguments
@@ -64,8 +65,9 @@ class NovaConnectReportTotalsOperator(NovaConnectOperator):
     is read page by page, and again if rows move while it is read.
 
     :param report: `sessions`, `days` (a session's traffic of each day) or `calls_and_sms`.
-    :param start: the first day, as in `NovaConnectReportToObjectStorageOperator`.
-    :param end: the last day, included; before today in UTC, and at most 366 days in all.
+    :param start: the first day: a date, its text, or a datetime that is midnight in UTC, as in
+        `NovaConnectReportToObjectStorageOperator`.
+    :param end: the last day, included (a datetime is not); before today in UTC, and at most 366 days in all.
     :param by: `sim` (default), `group`, or None for the whole only.
     :param sim_ids: only these SIMs: a list of the vendor's ids or (from a template) its JSON text.
     :param group_ids: only the SIMs of these groups; with `sim_ids` too, the SIMs of both.
@@ -84,8 +86,8 @@ class NovaConnectReportTotalsOperator(NovaConnectOperator):
         self,
         *,
         report: Literal["sessions", "days", "calls_and_sms"],
-        start: date | str,
-        end: date | str,
+        start: date | datetime | str,
+        end: date | datetime | str,
         by: Literal["sim", "group"] | None = "sim",
         sim_ids: Any = None,
         group_ids: Any = None,
@@ -98,7 +100,7 @@ class NovaConnectReportTotalsOperator(NovaConnectOperator):
         self.start, self.end, self.sim_ids, self.group_ids = start, end, sim_ids, group_ids
         self.max_totals = in_range("max_totals", max_totals, 1, _MAX_TOTALS)
         for name in ("start", "end"):
-            check_if_literal(getattr(self, name), partial(arguments.day, name))
+            check_if_literal(getattr(self, name), partial(check_day, name))
         for name in ("sim_ids", "group_ids"):
             check_if_literal(getattr(self, name), partial(arguments.rendered_nonempty_ids, name))
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_telecom.calls.checks import in_range, matching, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.intervals import day_interval
 from airflow_provider_telecom.calls.privacy import Secret
 
 T = TypeVar("T")
@@ -188,10 +189,13 @@ def day_range(
 
 
 def finished_days(
-    start: date | str, end: date | str, fields: tuple[str, str] = ("start", "end")
+    start: date | datetime | str, end: date | datetime | str, fields: tuple[str, str] = ("start", "end")
 ) -> tuple[date, date]:
-    """Return the first and last day of an interval that is over. Raises TelecomInputError."""
-    first, last = day_range(start, end, fields)
+    """Return the first and last day of an interval that is over, whose bounds are as in `day_interval`.
+
+    Raises TelecomInputError.
+    """
+    first, last = day_interval(start, end, fields)
     if last >= datetime.now(UTC).date():
         raise TelecomInputError(fields[1], "must be before today (UTC): a day's data appears the next night")
     if (last - first).days >= MAX_DAYS:
