@@ -99,7 +99,9 @@ def test_checks(telecom_simulator: Any, hook: Any) -> None:
 
 def test_the_operator_returns_the_further_facts(telecom_simulator: Any, hook: Any) -> None:
     operator = KyivstarVerifySimOperator(task_id="check", msisdn=NUMBER, activation_hours=24 * 300)
+    units = vendor_state(telecom_simulator).switches.on("tarification_units")
     assert Run().execute(operator) == {
+        **({"reserved_units": 1} if units else {}),
         "question": "sim_changed",
         "answer": "yes",
         "sim_changed": True,

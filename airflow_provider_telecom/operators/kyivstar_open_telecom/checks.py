@@ -28,7 +28,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
-    from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Lifetime
+    from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Lifetime, PaidModel
 
 Answer = Literal["yes", "no", "unknown"]
 Evaluation = tuple[bool | None, dict[str, Any]]
@@ -117,8 +117,7 @@ class SimChanged(SubscriberCheck):
     def _evaluate(self, hook: KyivstarOpenTelecomHook, msisdn: str | int, *values: Any) -> Evaluation:
         found = hook.verify_sim(msisdn, self.activation_hours)
         facts = {"sim_changed": found.sim_changed, "is_active": found.is_active}
-        of_v1 = {name: getattr(found, name) for name in _FACTS_OF_V1}
-        return found.sim_changed, facts | {name: fact for name, fact in of_v1.items() if fact is not None}
+        return found.sim_changed, facts | _given(found, *_FACTS_OF_V1, "reserved_units")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +144,7 @@ class MoreSims(SubscriberCheck):
         more: bool | None = found.sim_count > self.max_count
         if found.sim_count < 1 or (not more and found.is_at_least):
             more = None
-        return more, {"sim_count": found.sim_count}
+        return more, {"sim_count": found.sim_count, **_given(found, "reserved_units")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +174,7 @@ class OtherDevice(SubscriberCheck):
         found = hook.check_device(msisdn, imei=imei)
         result = (found.imei_result or "").casefold()
         is_other = {"completely_matched": False, "not_matched": True}.get(result)
-        return is_other, {"imei_result": found.imei_result}
+        return is_other, {"imei_result": found.imei_result, **_given(found, "reserved_units")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,8 +196,10 @@ class MoreDevices(SubscriberCheck):
         in_range("max_count", self.max_count, 1, arguments.MAX_INT32)
 
     def _evaluate(self, hook: KyivstarOpenTelecomHook, msisdn: str | int, *values: Any) -> Evaluation:
-        count = hook.check_device(msisdn, days_period=self.days_period).imei_count
-        return None if count is None else count > self.max_count, {"device_count": count}
+        found = hook.check_device(msisdn, days_period=self.days_period)
+        count = found.imei_count
+        more = None if count is None else count > self.max_count
+        return more, {"device_count": count, **_given(found, "reserved_units")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,9 +222,14 @@ class YoungerSim(SubscriberCheck):
         in_range("min_months", self.min_months, 1, arguments.MAX_INT32)
 
     def _evaluate(self, hook: KyivstarOpenTelecomHook, msisdn: str | int, *values: Any) -> Evaluation:
-        found = hook.check_lifetime(msisdn).lifetime_duration
-        bounds = {"at_least": found.at_least, "at_most": found.at_most, "time_unit": found.time_unit}
-        return _is_younger(found, self.min_months), bounds
+        found = hook.check_lifetime(msisdn)
+        lifetime = found.lifetime_duration
+        bounds = {
+            "at_least": lifetime.at_least,
+            "at_most": lifetime.at_most,
+            "time_unit": lifetime.time_unit,
+        }
+        return _is_younger(lifetime, self.min_months), {**bounds, **_given(found, "reserved_units")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +280,12 @@ def check_distinct(checks: object) -> Sequence[SubscriberCheck]:
         if labels.count(label) > 1:
             raise TelecomInputError("checks", f"{label} occurs twice: give each a name of its own")
     return checks
+
+
+def _given(found: PaidModel, *names: str) -> dict[str, Any]:
+    """Return those facts of a response that the vendor has sent. `reserved_units` is what the check costs."""
+    facts = {name: getattr(found, name) for name in names}
+    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def _is_younger(lifetime: Lifetime, min_months: int) -> bool | None:

@@ -53,7 +53,8 @@ class SubscriberCheckOperator(KyivstarOperator):
     """Ask one question about one subscriber; return `{"question", "answer", ...}` and the facts.
 
     `answer` is `yes` (the risky one), `no` or `unknown`. If it is unknown, `reason` is `not_a_subscriber`,
-    `not_settled` or `no_score`. The number is not returned.
+    `not_settled` or `no_score`. `reserved_units` is what the check costs in the vendor's units, if the vendor
+    says it (not for a score). The number is not returned.
 
     **Each check is billed on the live server**, and so is each retry of the task. After a lost response the
     request is repeated once. There is no journal: a duplicate does no harm.

@@ -82,6 +82,7 @@ def test_a_changed_sim(telecom_simulator: Any, subscriber: Any, hours: int, answ
         "answer": answer,
         "sim_changed": answer == "yes",
         "is_active": False,
+        "reserved_units": 1,
     }
 
 
@@ -121,7 +122,12 @@ def test_a_word_that_nobody_knows_is_no_match(telecom_simulator: Any, said: dict
 def test_more_devices(subscriber: Any, most: int, answer: str) -> None:
     subscriber.imei_count = 3
     found = ask(KyivstarCheckDeviceOperator, days_period=30, max_count=most)
-    assert found == {"question": "more_devices", "answer": answer, "device_count": 3}
+    assert found == {
+        "question": "more_devices",
+        "answer": answer,
+        "device_count": 3,
+        "reserved_units": 1,
+    }
 
 
 def test_a_count_that_is_not_there_is_unknown(telecom_simulator: Any) -> None:
