@@ -1,4 +1,4 @@
-"""`make demo`: an SMS campaign in a real Airflow with the simulator, on this machine only.
+"""`make demo`: a campaign in a real Airflow with the simulator, on this machine only.
 
 Starts the simulator and an Airflow with its own home and SQLite, runs the Dag `example_ketchup_messaging`,
 shows its progress and its report, and ends every process that it started.
@@ -27,9 +27,10 @@ LOG = HOME / "airflow.log"
 TIMEOUT_SECONDS = 170
 TASK_STARTS = "[DAG TEST] starting task_id="
 TASKS = {
-    "price": "price: reads the recipients and asks what the campaign costs",
-    "send": "send: sends each recipient an individual SMS, 500 in one request",
-    "wait_for_receipts": "wait_for_receipts: waits until at least 75 % are delivered",
+    "price": "price: reads the recipients and asks what the Viber messages cost",
+    "viber": "viber: sends each recipient an individual Viber message, 500 in one request, and waits",
+    "sms": "sms: sends an SMS to those whom Viber certainly did not reach",
+    "wait_for_receipts": "wait_for_receipts: waits for the delivery reports of the SMS",
     "report": "report:",
 }
 

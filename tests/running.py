@@ -82,7 +82,10 @@ class Run:
         self.events.append(event)
         assert not deferred.kwargs, "Airflow drops them under dag.test()"
         kwargs = {"event": event}
-        return operator.resume_execution(deferred.method_name, kwargs, context)
+        try:
+            return operator.resume_execution(deferred.method_name, kwargs, context)
+        except TaskDeferred as once_more:
+            return self._resumed(operator, context, once_more)
 
 
 def crossed(value: Any) -> Any:

@@ -27,16 +27,18 @@ def test_the_demo_prints_progress_and_a_report_and_leaves_no_process() -> None:
     ) as demo:
         output, errors = demo.communicate(timeout=5 * HANG_SECONDS)
     assert demo.returncode == 0, errors
-    assert output.index("price:") < output.index("send:") < output.index("wait_for_receipts:")
-    assert "the vendor has 1,000 messages, 1,000 of them with a final receipt" in output
+    tasks = [output.index(f"{task}:") for task in ("price", "viber", "sms", "wait_for_receipts", "report")]
+    assert tasks == sorted(tasks)
+    assert "the vendor has 1,190 messages, 1,190 of them with a final receipt" in output
     rows = [line.strip(" |").split("|") for line in output.splitlines() if line.strip().startswith("| ")]
     assert {name.strip(): value.strip() for name, value in rows} == {
         "recipients": "1,000",
-        "sent": "1,000",
-        "delivered": "800",
-        "not delivered": "200",
-        "no receipt yet": "0",
-        "paid": "20.00 EUR",
+        "Viber delivered": "810",
+        "Viber unknown": "0",
+        "SMS sent": "190",
+        "SMS delivered": "80",
+        "paid for Viber": "10.00 EUR",
+        "paid for SMS": "3.80 EUR",
     }
     with pytest.raises(ProcessLookupError):
         os.killpg(demo.pid, 0)

@@ -77,20 +77,27 @@ class Checkpoint:
         self.is_done = entry.state is State.DONE
         return facts
 
-    def block_size(self, chunk_size: int) -> int:
+    @property
+    def in_doubt(self) -> int:
+        """How many messages after the known ones earlier tries may have sent."""
+        return max(0, self._earlier - self._start - len(self._keys))
+
+    def block_size(self, chunk_size: int, may_grow: bool = True) -> int:
         """Return the size of the next block: one chunk at first, then up to what some seconds take.
 
-        The first block is at least as large as the one in which an earlier try was killed.
+        A message of the block in which a try is killed is in doubt, so without keys that are known to work
+        blocks must not grow. The first block is at least as large as the one in which an earlier try was
+        killed.
         """
         now = self._clock()
         took, self._announced = now - self._announced, now
-        if not self._size:
+        if not self._size or not may_grow:
             self._size = chunk_size
         elif took < EVERY_SECONDS / 2:
             self._size = min(2 * self._size, max(_MAX_BLOCK, chunk_size))
         elif took > 2 * EVERY_SECONDS:
             self._size = max(self._size // 2, chunk_size)
-        return max(self._size, self._earlier - self._start - len(self._keys))
+        return max(self._size, self.in_doubt)
 
     def announce(self, facts: Facts, keys: Sequence[str]) -> None:
         """Write that the messages with these keys may be sent from now on.

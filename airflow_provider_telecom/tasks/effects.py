@@ -19,6 +19,9 @@ from airflow_provider_telecom.tasks.private import hide
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+_SHOWN = ("known_before", "reserved_segments", "changed", "skipped", "price", "currency")
+"""What of an XCom is logged: no ids, since those of some vendors contain a number. Lists are counted."""
+
 
 class JournaledOperator(TelecomOperator):
     """A task whose effect happens once in a run, however often it is tried. The send journal records it.
@@ -59,6 +62,27 @@ class JournaledOperator(TelecomOperator):
         is_mapped = context["ti"].map_index not in (None, -1)
         return Journal(context["task_state_store"], self.hook.wait_until_ready, is_mapped)
 
+    def _log_effect(self, run: Callable[[Callable[[], XComT]], XComT], send: Callable[[], XComT]) -> XComT:
+        """Return what `run` returns, which may call `send`, and log what has happened."""
+        sent: list[XComT] = []
+
+        def sending() -> XComT:
+            sent.append(send())
+            return sent[-1]
+
+        facts = run(sending)
+        name = self.vendor.label
+        values = {key: facts[key] for key in _SHOWN if facts.get(key) not in (None, "", [])}
+        shown = ", ".join(f"{key}: {len(v) if isinstance(v, list) else v}" for key, v in values.items())
+        details = f" ({shown})" if shown else ""
+        if facts.get("assumed_sent"):
+            self.log.warning("nobody can know whether %s has done it; it counts as done", name)
+        elif sent:
+            self.log.info("%s has accepted it%s", name, details)
+        else:
+            self.log.info("an earlier try of this task has done it%s; nothing is sent now", details)
+        return facts
+
 
 class NonIdempotentOperator(JournaledOperator):
     """A task with an effect that costs money or reaches people, at a vendor without idempotency keys.
@@ -89,7 +113,10 @@ class NonIdempotentOperator(JournaledOperator):
         name, body = name or self._entry_name("sent"), self._fingerprint(content)
         journal = self._journal(context)
         with self.hook.add_connection_to_errors():
-            return cast("XComT", journal.send_without_key(name, body, send, self.on_unknown))
+            return self._log_effect(
+                lambda sending: cast("XComT", journal.send_without_key(name, body, sending, self.on_unknown)),
+                send,
+            )
 
 
 class IdempotentOperator(JournaledOperator):
@@ -119,4 +146,7 @@ class IdempotentOperator(JournaledOperator):
         identity = EffectIdentity(self.conn_id, msisdn, key)
         body = self._fingerprint(content)
         journal = self._journal(context)
-        return cast("XComT", journal.send_with_key(self._entry_name("sent"), body, identity, send))
+        name = self._entry_name("sent")
+        return self._log_effect(
+            lambda sending: cast("XComT", journal.send_with_key(name, body, identity, sending)), send
+        )

@@ -44,15 +44,19 @@ _INVALID_CHARACTERS = re.compile("[\x1f\n]")
 
 @dataclass(frozen=True)
 class RecipientColumns:
-    """The wanted columns: that of the number, and those that fill a text.
+    """The wanted columns: that of the number, and others.
 
-    `value_required`: the text consists of values only, so one of them must not be blank.
+    `text_values`: so many of the first values fill a text of nothing else, so one of them must not be blank.
+    `checks` raise TelecomInputError for a wrong value of a column; only a column with a check may have no
+    value, which is checked as "". Two rows must not have the same value of the column `unique`.
     """
 
     msisdn: str = "msisdn"
     values: Sequence[str] = ()
     region: str = "UA"
-    value_required: bool = False
+    text_values: int = 0
+    checks: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
+    unique: str | None = None
 
 
 @dataclass
@@ -87,19 +91,20 @@ def read_recipients(
     on_bad_rows: str = "fail",
     max_recipients: int | None = None,
     rejects: ObjectStoragePath | None = None,
+    may_be_none: bool = False,
 ) -> Audience:
     """Read and check all recipients, and return them.
 
     `source` is a list (numbers, or mappings with the columns), or the path of a CSV file with a header or of
     JSON lines. Bad rows and duplicates are written to `rejects` as CSV (line, reason, row); duplicates are
     not an error. Raises TelecomInputError for bad rows, of which it names the first, for more than
-    `max_recipients`, for none at all, and for a file that can't be read.
+    `max_recipients`, for no rows at all unless `may_be_none`, and for a file that can't be read.
     """
     audience = Audience(tempfile.TemporaryFile())  # noqa: SIM115 - the audience closes it
     try:
         with _Rejects(rejects) as refused:
             _fill(audience, _lines(source, columns), columns, refused, max_recipients)
-        _raise_if_bad(audience, on_bad_rows, rejects)
+        _raise_if_bad(audience, on_bad_rows, rejects, may_be_none)
     except BaseException:
         audience.spool.close()
         raise
@@ -114,6 +119,8 @@ def _fill(
     max_recipients: int | None,
 ) -> None:
     seen: set[int] = set()
+    seen_values: set[str] = set()
+    unique_place = None if columns.unique is None else 1 + columns.values.index(columns.unique)
     digest = hashlib.sha256()
     batch: list[str] = []
 
@@ -125,14 +132,17 @@ def _fill(
 
     for number, row in lines:
         try:
-            msisdn, *values = _check(row, columns)
+            entry = _check(row, columns)
+            key = int(entry[0])
+            if unique_place is not None and key not in seen:
+                _add_unique(seen_values, str(columns.unique), entry[unique_place])
         except TelecomInputError as error:
             audience.bad += 1
             if audience.bad <= MAX_NAMED_BAD_ROWS:
                 audience.bad_examples.append(f"line {number}: {error.text}")
             rejects.add(number, error.text, row)
             continue
-        if (key := int(msisdn)) in seen:
+        if key in seen:
             audience.duplicates += 1
             rejects.add(number, "the number occurs in an earlier row", row)
             continue
@@ -140,14 +150,22 @@ def _fill(
         audience.count += 1
         if max_recipients is not None and audience.count > max_recipients:
             raise TelecomInputError("recipients", f"are more than max_recipients={max_recipients}")
-        batch.append(f"{_SEPARATOR.join((msisdn, *values))}\n")
+        batch.append(f"{_SEPARATOR.join(entry)}\n")
         if len(batch) == _BATCH:
             flush()
     flush()
     audience.sha256 = digest.hexdigest()
 
 
-def _raise_if_bad(audience: Audience, on_bad_rows: str, rejects: ObjectStoragePath | None) -> None:
+def _add_unique(seen: set[str], column: str, value: str) -> None:
+    if value in seen:
+        raise TelecomInputError(column, "occurs in an earlier row")
+    seen.add(value)
+
+
+def _raise_if_bad(
+    audience: Audience, on_bad_rows: str, rejects: ObjectStoragePath | None, may_be_none: bool
+) -> None:
     if audience.bad and on_bad_rows == "fail":
         unnamed = audience.bad - len(audience.bad_examples)
         where = f"all are in {rejects}" if rejects else "rejects_path= writes all of them to a file"
@@ -157,7 +175,7 @@ def _raise_if_bad(audience: Audience, on_bad_rows: str, rejects: ObjectStoragePa
             f"{audience.bad} bad rows, so nothing was sent: {bad_rows} ({where}; "
             "on_bad_rows='skip' sends to the others)",
         )
-    if not audience.count:
+    if not audience.count and (audience.bad or not may_be_none):
         raise TelecomInputError("recipients", "are none")
 
 
@@ -167,9 +185,14 @@ def _check(row: Sequence[object] | Exception, columns: RecipientColumns) -> Sequ
     msisdn = e164(_number(row[0]), columns.region)
     if len(row) == 1:
         return (msisdn,)
-    values = [_value(name, value) for name, value in zip(columns.values, row[1:], strict=True)]
-    if columns.value_required and not "".join(values).strip():
+    pairs: Iterable[tuple[str, object]] = zip(columns.values, row[1:], strict=True)
+    if columns.checks:
+        pairs = ((name, "" if value is None and name in columns.checks else value) for name, value in pairs)
+    values = [_value(name, value) for name, value in pairs]
+    if columns.text_values and not "".join(values[: columns.text_values]).strip():
         raise TelecomInputError("text", "would be empty")
+    for name, check in columns.checks.items():
+        check(values[columns.values.index(name)])
     return (msisdn, *values)
 
 

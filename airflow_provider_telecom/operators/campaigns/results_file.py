@@ -7,7 +7,7 @@ try goes on where the last one stopped, and an incomplete part does not count.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -38,7 +38,7 @@ class ResultsFile:
                 part.unlink()
         if row and not self._listed() and self.path.exists():  # it was finished, and now there are more rows
             self.path.rename(self._part(0))
-        if (there := self._complete_rows()) != row:
+        if (there := self.complete_rows()) != row:
             raise TelecomInputError(
                 "results_path",
                 f"an earlier try has sent to {row} recipients, and the results of {there} are at "
@@ -101,9 +101,11 @@ class ResultsFile:
     def _part(self, row: int) -> ObjectStoragePath:
         return self._parts.joinpath(f"{row:012d}.jsonl")
 
-    def _complete_rows(self) -> int:
+    def complete_rows(self) -> int:
         """Return how many rows the parts contain, from the first row on, without a gap."""
         row = 0
+        if not self._parts.exists():
+            return row
         for part in self._listed():
             if _first_row(part) != row:
                 break
@@ -111,6 +113,12 @@ class ResultsFile:
                 while piece := file.read(_PIECE):
                     row += piece.count(b"\n")
         return row
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Return the rows of the parts, in order."""
+        for part in self._listed():
+            with part.open("r", encoding="utf-8") as file:
+                yield from map(json.loads, file)
 
     def _listed(self) -> list[Any]:
         found = [part for part in self._parts.iterdir() if part.name.endswith(".jsonl")]

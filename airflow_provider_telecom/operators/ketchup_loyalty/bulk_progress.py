@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
@@ -25,7 +25,13 @@ class BulkProgress:
     def __init__(self, checkpoint: Checkpoint, keys: Iterable[str], results: ResultsFile | None) -> None:
         """Read how far earlier tries have come. `keys` and errors are as for `Checkpoint.resume`."""
         self._checkpoint, self._results = checkpoint, results
-        self.counts = SendCounts(**checkpoint.resume(keys, asdict(SendCounts())))
+        self.counts = SendCounts(**checkpoint.resume(keys, SendCounts().stored()))
+        self._began, self._rows_before = time.monotonic(), self.counts.rows
+
+    @property
+    def in_doubt(self) -> int:
+        """How many messages after the counted ones may have been sent by earlier tries."""
+        return self._checkpoint.in_doubt
 
     def is_complete(self, recipients: int) -> bool:
         """Return whether an earlier try has sent to all recipients."""
@@ -36,13 +42,20 @@ class BulkProgress:
         if self._results:
             self._results.begin(self.counts.rows)
 
-    def block_size(self, chunk_size: int) -> int:
-        """Return how many messages to announce next."""
-        return self._checkpoint.block_size(chunk_size)
+    def block_size(self, chunk_size: int, may_grow: bool = True) -> int:
+        """Return how many messages to announce next: a chunk, or if it may grow, some seconds' worth."""
+        return self._checkpoint.block_size(chunk_size, may_grow)
 
-    def announce(self, references: Sequence[str]) -> None:
+    def announce(self, keys: Sequence[str]) -> None:
         """Store that the next messages, those with these keys, may be sent from now on."""
-        self._checkpoint.announce(self._saved_counts(), references)
+        self._checkpoint.announce(self._saved_counts(), keys)
+
+    def text(self, recipients: int) -> str:
+        """Return how far the send is, at which rate, and how long the others will take."""
+        rows, seconds = self.counts.rows, max(time.monotonic() - self._began, 0.001)
+        rate = (rows - self._rows_before) / seconds
+        left = f", about {(recipients - rows) / rate:,.0f} s left" if rate else ""
+        return f"{rows:,} of {recipients:,} recipients, {rate:,.1f} a second{left}"
 
     def add_lines(self, lines: Iterable[Mapping[str, object]]) -> bool:
         """Write the results that were counted last; store the counts if it is time. Return whether it was."""
@@ -66,10 +79,10 @@ class BulkProgress:
         facts = self._saved_counts()
         if self._results:
             self._results.finish(self.counts.rows)
-        if self.counts.accepted + self.counts.known_before:
+        if self.counts.may_be_sent:
             self._checkpoint.finish(facts)
         else:
-            self._checkpoint.forget(asdict(SendCounts()))
+            self._checkpoint.forget(SendCounts().stored())
         if self._results:
             self._results.forget_parts()
 
@@ -77,4 +90,4 @@ class BulkProgress:
         """Return the counts, once the file holds their lines."""
         if self._results:
             self._results.close_part(self.counts.rows)
-        return asdict(self.counts)
+        return self.counts.stored()

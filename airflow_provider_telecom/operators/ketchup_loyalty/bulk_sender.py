@@ -1,26 +1,29 @@
-"""Sending SMS to any number of recipients: in chunks, each message under a key of its own."""
+"""The engine of bulk sends: in chunks, each message under a key of its own. It knows no kind of message."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
+    TelecomError,
     TelecomInputError,
     TelecomNotSentError,
     TelecomRejectedError,
     TelecomThrottledError,
+    TelecomUnknownError,
 )
-from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
+from airflow_provider_telecom.journal.journal import OnUnknown, OutcomeUnknownError
 from airflow_provider_telecom.operators.campaigns.chunks import in_halves
 from airflow_provider_telecom.operators.campaigns.recipients import Audience
-from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import Message, MessageKind
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
+    NO_FUNDS,
+    VENDOR_FAILED,
     SendCounts,
     is_temporary,
     is_too_large,
@@ -28,21 +31,13 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
-    from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import SmsTerms
-    from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
-        BatchResult,
-        IndividualSms,
-        Price,
-        Recipient,
-        SendResult,
-    )
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 
-    Sms = Recipient | IndividualSms
+    Results = Sequence[SendResult | None]
+    """One for each message; None if nobody can know whether it was sent."""
 
 R = TypeVar("R")
 
-_CALL = "POST /sms/create"
 _MAX_ROUNDS = 8
 _FIRST_PAUSE, _MAX_PAUSE = 1.0, 60.0
 _NOTHING_WAS_SENT = (
@@ -55,47 +50,33 @@ _NOTHING_WAS_SENT = (
 """The errors of a send that prove it. After any other error the messages may have been sent."""
 
 
-@dataclass(frozen=True)
-class Message:
-    """What all recipients get: a text, a sender, and options of the hook."""
-
-    text: TextTemplate
-    originator: str
-    terms: SmsTerms
-
-
 class BulkSender:
-    """Sends one message to many recipients through a hook, and asks for its price."""
+    """Sends messages of one kind to many recipients, and asks for their price.
+
+    While the vendor is not known to recognise keys, nothing of unknown outcome is sent again: `on_unknown`
+    decides what happens then.
+    """
 
     def __init__(
         self,
-        hook: KetchUpHook,
-        message: Message,
-        idempotency_keys: IdempotencyKeys,
+        kind: MessageKind,
         chunk_size: int,
+        on_unknown: OnUnknown = "fail",
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._hook, self._message, self._idempotency_keys = hook, message, idempotency_keys
+        self._kind, self._on_unknown = kind, on_unknown
         self.chunk_size = chunk_size
         self._sleep, self._delay = pause, 0.0
         self._may_be_sent = False
-        """Whether any message of the present chunk may have been sent."""
+        """Whether any message of the present calls may have been sent."""
+        self._call_size = 0
+        """How many messages the present call has."""
         self.possibly_sent = 0
-        """How many messages of the chunk that raised an error may have been sent."""
+        """How many messages after the counted ones may have been sent, if an error is raised now."""
 
-    def messages(self, audience: Audience, skip: int = 0) -> Iterator[Sms]:
+    def messages(self, audience: Audience, skip: int = 0) -> Iterator[Message]:
         """Return the messages to all recipients in their order, without the first `skip`."""
-        from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms, Recipient
-
-        text, originator = self._message.text, self._message.originator
-        if text.columns:
-            for msisdn, *values in audience.entries(skip):
-                own = text.fill(values)
-                yield IndividualSms(msisdn, own, self._idempotency_keys(msisdn, originator, own), originator)
-        else:
-            same = text.fill(())
-            for (msisdn,) in audience.entries(skip):
-                yield Recipient(msisdn, self._idempotency_keys(msisdn, originator, same))
+        return map(self._kind.message, audience.entries(skip))
 
     def cost(
         self, audience: Audience, max_cost: Decimal | None, after: SendCounts
@@ -107,7 +88,7 @@ class BulkSender:
         """
         total = Decimal(after.price)
         currencies = set() if after.currency is None else {after.currency}
-        for price in self._in_chunks(self.messages(audience, after.rows), self._price):
+        for price in self._in_chunks(self.messages(audience, after.rows), self._kind.price):
             total += price.total_price
             currencies.add(price.currency)
             if len(currencies) > 1:
@@ -117,86 +98,170 @@ class BulkSender:
                 raise TelecomInputError("max_cost", f"{rule}; nothing was sent", shown=str(max_cost))
         return total, next(iter(currencies), None)
 
-    def send(self, messages: Sequence[Sms], counts: SendCounts) -> Iterator[list[tuple[Sms, SendResult]]]:
+    def send(
+        self, messages: Sequence[Message], counts: SendCounts
+    ) -> Iterator[list[tuple[Message, SendResult | None]]]:
         """Send messages chunk by chunk, and add the results to `counts`.
 
-        Yields the results of each chunk once they are counted. Raises TelecomFundsError (nothing of the
-        chunk is counted then, and a later try sends it again under the same keys), and what the hook raises.
+        Yields the results of each part of a chunk once they are counted. Messages that are refused only for
+        now are sent again, here or by a later try: TelecomThrottledError, TelecomFundsError. Also raises
+        OutcomeUnknownError, and what the hook raises.
         """
-        left = list(messages)
-        while left:
-            chunk, left = left[: self.chunk_size], left[self.chunk_size :]
-            self._may_be_sent = False
+        place = 0
+        while place < len(messages):
+            chunk = messages[place : place + self.chunk_size]
             try:
-                results = self._send_until_final(chunk)
-            except BaseException:
-                self.possibly_sent = len(chunk) if self._may_be_sent else 0
-                raise
-            counts.add(results)
-            yield list(zip(chunk, results, strict=True))
+                for part, results in self._send_chunk(chunk):
+                    place += len(part)
+                    counts.add(results)
+                    yield list(zip(part, results, strict=True))
+            except TelecomUnknownError as error:
+                unknown = messages[place : place + self.possibly_sent]
+                if not self._is_assumed_sent(unknown, error):
+                    raise
+                self.possibly_sent = 0
+                place += len(unknown)
+                counts.add([None] * len(unknown))
+                yield [(message, None) for message in unknown]
             if self._delay:
                 self._sleep(self._delay)
 
-    def _send_until_final(self, chunk: Sequence[Sms]) -> list[SendResult]:
-        """Send a chunk until no message of it is refused only for now."""
-        found: dict[int, SendResult] = {}
-        open_places = list(range(len(chunk)))
+    def _is_assumed_sent(self, messages: Sequence[Message], error: TelecomUnknownError) -> bool:
+        """Return whether messages of unknown outcome count as sent. Raises OutcomeUnknownError.
+
+        Not if keys work or `on_unknown` is "resend": then the next try sends them again.
+        """
+        if self._on_unknown == "resend" or self._keys_work(messages):
+            return False
+        if self._on_unknown == "fail":
+            raise outcome_unknown(error.summary)
+        return True
+
+    def _keys_work(self, messages: Sequence[Message]) -> bool:
+        """Return whether the vendor is known to recognise keys; not if it does not answer."""
+        try:
+            return self._kind.keys_work(messages)
+        except TelecomError:
+            return False
+
+    def _send_chunk(self, chunk: Sequence[Message]) -> Iterator[tuple[Sequence[Message], Results]]:
+        """Send a chunk, and yield its parts with their results, in order."""
+        parts, place = in_halves(chunk, self._send, is_too_large), 0
+        while place < len(chunk):
+            self._may_be_sent = False
+            try:
+                size, results = next(parts)
+            except BaseException:
+                self.possibly_sent = self._call_size if self._may_be_sent else 0
+                raise
+            if size < len(chunk):  # it was too large: later chunks are no larger than its parts
+                self.chunk_size = min(self.chunk_size, size)
+            yield from self._until_final(chunk[place : place + size], results)
+            place += size
+
+    def _until_final(
+        self, part: Sequence[Message], results: Sequence[SendResult]
+    ) -> Iterator[tuple[Sequence[Message], Results]]:
+        """Yield the results of a part, after sending again what was refused only for now.
+
+        If keys are not known to work, the results before the first such message are yielded at once: they
+        must not be in doubt after a later error.
+        """
+        found: list[SendResult | None] = list(results)
+        start = 0
         for round_ in range(_MAX_ROUNDS):
-            batches = self._in_halves([chunk[place] for place in open_places], self._send)
-            results = [result for batch in batches for result in batch.results]
-            found |= zip(open_places, results, strict=True)
-            raise_if_out_of_funds(results, _CALL)
-            open_places = [place for place in open_places if is_temporary(found[place])]
+            open_places: Sequence[int] = [place for place, one in enumerate(found) if _is_open(one)]
             if not open_places:
                 self._delay = self._delay / 2 if self._delay > 0.1 else 0.0
-                return [found[place] for place in range(len(chunk))]
-            self._delay = min(_MAX_PAUSE, _FIRST_PAUSE * 2**round_)
-            self._sleep(self._delay)
+                self.possibly_sent = 0
+                yield part[start:], found[start:]
+                return
+            self.possibly_sent = len(part) - start
+            if not self._keys_work(part):
+                if (first := open_places[0]) > start:
+                    self.possibly_sent = 0
+                    yield part[start:first], found[start:first]
+                    start = first
+                self.possibly_sent = len(part) - start
+                open_places = self._without_unknown(found, open_places)
+                self.possibly_sent = max(0, _place_after_sent(found) - start)
+            raise_if_out_of_funds([one for place in open_places if (one := found[place])], self._kind.call)
+            if open_places:
+                self._delay = min(_MAX_PAUSE, _FIRST_PAUSE * 2**round_)
+                self._sleep(self._delay)
+                self._send_again(part, found, open_places, len(part) - start)
         raise TelecomThrottledError(
             f"{len(open_places)} messages are still refused as too many at once", retry_after=_MAX_PAUSE
         )
 
-    def _in_chunks(self, messages: Iterator[Sms], call: Callable[[Sequence[Sms]], R]) -> Iterator[R]:
-        while chunk := list(islice(messages, self.chunk_size)):
-            yield from self._in_halves(chunk, call)
-
-    def _in_halves(self, chunk: Sequence[Sms], call: Callable[[Sequence[Sms]], R]) -> list[R]:
-        """Make a call for a chunk. If it has to be halved, later chunks are no larger than its parts."""
-        parts = list(in_halves(chunk, call, is_too_large))
-        if len(parts) > 1:
-            self.chunk_size = min(self.chunk_size, *(size for size, _ in parts))
-        return [result for _, result in parts]
-
-    def _send(self, messages: Sequence[Sms]) -> BatchResult:
-        may_be_sent_before, self._may_be_sent = self._may_be_sent, True
-        hook = self._hook
+    def _send_again(
+        self, part: Sequence[Message], found: list[SendResult | None], places: Sequence[int], uncounted: int
+    ) -> None:
+        """Send some messages of a part again, and replace their results."""
+        self._may_be_sent = False
         try:
-            return self._call_hook(messages, hook.send_sms_to_many, hook.send_individual_sms)
+            calls = list(in_halves([part[place] for place in places], self._send, is_too_large))
+        except BaseException:
+            if self._may_be_sent:
+                self.possibly_sent = uncounted
+            raise
+        for place, result in zip(places, (one for _, batch in calls for one in batch), strict=True):
+            found[place] = result
+
+    def _without_unknown(self, found: list[SendResult | None], places: Sequence[int]) -> Sequence[int]:
+        """Return the places without those of code 5, if these may have been sent and must not be repeated."""
+        unknown = [place for place in places if (one := found[place]) and one.code == VENDOR_FAILED]
+        if not unknown or self._on_unknown == "resend":
+            return places
+        if self._on_unknown == "fail":
+            text = f"unknown error for {len(unknown)} messages, which may have been sent"
+            raise TelecomUnknownError(text, call=self._kind.call, code=VENDOR_FAILED)
+        for place in unknown:
+            found[place] = None
+        return [place for place in places if place not in unknown]
+
+    def _in_chunks(self, messages: Iterator[Message], call: Callable[[Sequence[Message]], R]) -> Iterator[R]:
+        while chunk := list(islice(messages, self.chunk_size)):
+            for size, result in in_halves(chunk, call, is_too_large):
+                if size < len(chunk):
+                    self.chunk_size = min(self.chunk_size, size)
+                yield result
+
+    def _send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+        may_be_sent_before, self._may_be_sent = self._may_be_sent, True
+        self._call_size = len(messages)
+        try:
+            return self._kind.send(messages)
         except _NOTHING_WAS_SENT as error:
             self._may_be_sent = may_be_sent_before or error.partial
             raise
 
-    def _price(self, messages: Sequence[Sms]) -> Price:
-        """Return a price, asked for under other keys: the vendor knows those that an earlier try has sent."""
-        asked = [replace(each, reference=f"p{place}") for place, each in enumerate(messages)]
-        return self._call_hook(asked, self._hook.price_sms_to_many, self._hook.price_individual_sms)
 
-    def _call_hook(
-        self, messages: Sequence[Sms], to_many: Callable[..., R], individual: Callable[..., R]
-    ) -> R:
-        text, originator, terms = self._message.text, self._message.originator, self._message.terms
-        if text.columns:
-            return individual(messages, **terms)
-        return to_many(messages, text.fill(()), originator=originator, **terms)
+def _is_open(result: SendResult | None) -> bool:
+    return result is not None and (is_temporary(result) or result.code == NO_FUNDS)
 
 
-def result_line(message: Sms, result: SendResult) -> dict[str, str | int | None]:
-    """Return the line of a message in the file of results."""
-    state = "known_before" if result.duplicate else "accepted" if result.accepted else "refused"
+def _place_after_sent(found: Results) -> int:
+    """Return the place after the last message that was, or may have been, sent."""
+    return max((place + 1 for place, one in enumerate(found) if one is None or one.accepted), default=0)
+
+
+def outcome_unknown(why: str) -> OutcomeUnknownError:
+    """Return the error of messages that may have been sent."""
+    return OutcomeUnknownError(
+        f"{why}; nobody can know whether these messages were sent, and sending them again could do it twice. "
+        "Ask the vendor, then clear the task with on_unknown='assume_sent' (they were) or 'resend' (they "
+        "were not)"
+    )
+
+
+def result_line(about: dict[str, str], result: SendResult | None) -> dict[str, str | int | None]:
+    """Return the line of a message in the file of results; `about` is the recipient's part of it."""
+    if result is None:
+        return {**about, "state": "unknown", "id": None, "code": None, "price": None, "currency": None}
     return {
-        "msisdn": message.msisdn,
-        "reference": result.reference,
-        "state": state,
+        **about,
+        "state": "known_before" if result.duplicate else "accepted" if result.accepted else "refused",
         "id": result.id,
         "code": result.code,
         "price": None if result.price is None else str(result.price),

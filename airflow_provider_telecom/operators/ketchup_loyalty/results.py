@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 VENDOR_FAILED, NO_FUNDS, TOO_LARGE = "5", "8", "12"
+_OF_VIBER = ("unknown", "unkeyed", "announced_keyed")
 _FIRST_PAUSE, _MAX_PAUSE = 0.5, 10.0
 _RETRY_AFTER = 60.0
 
@@ -41,20 +42,37 @@ class SendCounts:
     """Of the accepted ones; the vendor does not give the price of those known before again."""
     currency: str | None = None
     task_ids: list[str] = field(default_factory=list)
+    unknown: int = 0
+    """Those of which nobody can know whether they were sent."""
+    unkeyed: int = 0
+    """Accepted ones whose keys the vendor did not return."""
+    announced_keyed: bool = False
+    """Whether the vendor had returned keys to the process that announced the next messages. Viber only."""
 
-    def add(self, results: Sequence[SendResult]) -> None:
-        """Count the results of the next recipients."""
-        new = [result for result in results if result.is_new]
-        priced = [result for result in results if result.accepted and result.price is not None]
+    def add(self, results: Sequence[SendResult | None]) -> None:
+        """Count the results of the next recipients; None for one that nobody can know."""
+        known = [result for result in results if result is not None]
+        priced = [result for result in known if result.accepted and result.price is not None]
         refused = Counter(self.refused)
-        refused.update(str(result.code) for result in results if not result.accepted)
+        refused.update(str(result.code) for result in known if not result.accepted)
         self.rows += len(results)
-        self.accepted += len(new)
-        self.known_before += sum(result.duplicate for result in results)
+        self.accepted += sum(result.is_new for result in known)
+        self.known_before += sum(result.duplicate for result in known)
+        self.unknown += len(results) - len(known)
+        self.unkeyed += sum(result.accepted and not result.key_returned for result in known)
         self.refused = dict(refused)
         self.price = str(sum((result.price or Decimal(0) for result in priced), Decimal(self.price)))
         self.currency = next((result.currency for result in priced if result.currency), self.currency)
-        self.task_ids += dict.fromkeys(result.task_id for result in results if result.task_id is not None)
+        self.task_ids += dict.fromkeys(result.task_id for result in known if result.task_id is not None)
+
+    @property
+    def may_be_sent(self) -> int:
+        """How many messages the vendor has, or may have."""
+        return self.accepted + self.known_before + self.unknown
+
+    def stored(self) -> Facts:
+        """Return the counts for the journal. Those that only Viber has are left out while they are 0."""
+        return {name: value for name, value in asdict(self).items() if value or name not in _OF_VIBER}
 
     def facts(self) -> Facts:
         """Return `{"accepted", "known_before", "refused": {code: count}, "price", "currency"}`."""

@@ -53,6 +53,9 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
     :param validity_hours: how long KetchUp tries to deliver it, 1 to 72.
     :param tariff: the tariff's number, 0 to 9; by default the connection's.
     :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
+    :param reference: your own key, such as the id of a CRM; by default it is derived. It must be new in the
+        account: if KetchUp has had it before, the earlier SMS counts, nothing is sent, and `known_before` is
+        true.
 
     Raises TelecomInputError before anything is sent, TelecomRejectedError, TelecomFundsError (top up and
     clear the task), TelecomThrottledError. Source: "Отправка SMS" of the vendor's document.
@@ -64,6 +67,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         "text",
         "originator",
         "schedule_at",
+        "reference",
     )
     private_fields: ClassVar[Sequence[str]] = ("msisdn", "text")
 
@@ -76,22 +80,33 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         validity_hours: int = arguments.MAX_VALIDITY_HOURS,
         tariff: int | None = None,
         schedule_at: datetime | str | None = None,
+        reference: str | None = None,
         **kwargs: Unpack[JournaledDeferrableArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.msisdn, self.text, self.originator = msisdn, text, originator
         self.validity_hours = in_range("validity_hours", validity_hours, 1, arguments.MAX_VALIDITY_HOURS)
         self.tariff, self.schedule_at = arguments.check_tariff(tariff), schedule_at
+        self.reference = reference
         check_if_literal(text, partial(non_blank, "text"))
         check_if_literal(originator, partial(arguments.choose_originator, default=None))
         check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
+        check_if_literal(reference, arguments.check_reference)
 
     def execute(self, context: Context) -> SmsXCom:
         """Send the SMS once."""
         message = self._message()
         msisdn = message["msisdn"]
-        reference = self._idempotency_keys(context)(msisdn, message["originator"], message["text"])
-        started = self._send_once(context, message, lambda: self._send(message, reference), msisdn, reference)
+        reference = key = self._idempotency_keys(context)(msisdn, message["originator"], message["text"])
+        if self.reference is not None:  # it does not say what the content is
+            reference = arguments.check_reference(self.reference)
+            key = f"{reference} {key}"
+        started = self._send_once(context, message, lambda: self._send(message, reference), msisdn, key)
+        if started["known_before"]:
+            self.log.warning(
+                "The SMS was NOT sent now: KetchUp has had its key before. This is right if an earlier try "
+                "of this task sent it; otherwise another SMS has the same key"
+            )
         message_id = started["message_id"]
         name = {"reference": reference} if message_id is None else {"message_id": message_id}
         return self._wait_if_requested(started, f"{STATUS_CHECKS}.sms", name)

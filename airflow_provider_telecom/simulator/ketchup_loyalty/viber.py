@@ -214,7 +214,7 @@ def _created(state: VendorState, message: Message, place: int) -> JsonObject:
 
 
 def _send(state: VendorState, asked: SendRequest, message: ViberMessage, draft: Draft) -> Message:
-    has_no_viber = draft.msisdn.endswith("9")
+    has_no_viber = "9" in draft.msisdn[-2:]
     sent = state.create(
         draft,
         ("sent", "not-viber-user") if has_no_viber else ("sent", "delivered", "read"),

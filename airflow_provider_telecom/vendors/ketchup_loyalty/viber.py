@@ -31,6 +31,8 @@ _KEYS_WORK = "viber keys work"
 """Learned about an account: KetchUp recognises our keys of Viber messages."""
 _NO_KEY_RETURNED = "viber responses hold no external_id"
 """Learned about an account: KetchUp may know our keys by the other name, `reference`."""
+_FOUND_BY_KEY = "a viber message was found by its key"
+"""Learned about an account. It does not say by which name KetchUp knows the keys."""
 _NUMBER_NAMES, _KEY_NAMES = ("msisdn", "phone"), ("external_id", "reference")
 """How the document's sample and its text name the number, and how they name our key."""
 _MAX_LOOK_UPS = 3
@@ -119,7 +121,7 @@ class ViberCalls(KetchUpRequests):
         """
         for each in arguments.list_of(models.ViberRecipient, "recipients", recipients)[:_MAX_LOOK_UPS]:
             if not self._keys_work and each.external_id is not None and (yield from self._finds(each)):
-                self.account.learned.add(_KEYS_WORK)
+                self.account.learned.update((_KEYS_WORK, _FOUND_BY_KEY))
         return self._keys_work
 
     @endpoint
@@ -307,15 +309,20 @@ class ViberCalls(KetchUpRequests):
         )
 
     @property
+    def _name_is_uncertain(self) -> bool:
+        return not self.account.learned.isdisjoint((_NO_KEY_RETURNED, _FOUND_BY_KEY))
+
+    @property
     def _field_names(self) -> Sequence[Variant]:
         """The names of number and key in the order in which they are tried.
 
-        The sample's come first, with the key as the connection says, or under both names if it has not been
-        in a response.
+        The sample's come first, with the key as the connection says; or under both names, if it has not been
+        in a response, or if a message was found by its key: another process may have sent it under the other
+        name.
         """
         option = self.options.viber_key
         chosen = _KEY_NAMES if option == "both" else (option,)
-        first = _KEY_NAMES if _NO_KEY_RETURNED in self.account.learned else chosen
+        first = _KEY_NAMES if self._name_is_uncertain else chosen
         keys = dict.fromkeys((first, chosen, _KEY_NAMES, *((name,) for name in _KEY_NAMES)))
         return [(number, names) for number in _NUMBER_NAMES for names in keys]
 
@@ -336,7 +343,7 @@ class ViberCalls(KetchUpRequests):
             ]
             return self._call(self._post(path, idempotency, Json({**common, "messages": messages})), read)
 
-        name = "viber, since no key was returned" if _NO_KEY_RETURNED in self.account.learned else "viber"
+        name = "viber, under both names" if self._name_is_uncertain else "viber"
         return (yield from self._call_first_variant(name, self._field_names, call, idempotency))
 
     def _recipient(self, recipient: models.ViberRecipient, variant: Variant) -> dict[str, str]:

@@ -198,3 +198,30 @@ def test_personal_texts() -> None:
 def test_personal_texts_compute_nothing(text: str) -> None:
     with pytest.raises(TelecomInputError, match=r"^text: "):
         TextTemplate(text)
+
+
+def test_checks_of_columns_and_unique_values() -> None:
+    """The check of a column decides whether it may be empty; a duplicate number takes no value."""
+
+    def check(value: str) -> None:
+        if value == "bad":
+            raise TelecomInputError("name", "is bad")
+
+    columns = RecipientColumns(values=("name",), checks={"name": check}, unique="name")
+    rows = [("380670000001", "a"), ("380670000002", None), ("380670000001", "b"), ("380670000003", "b")]
+    people = [{"msisdn": number, "name": name} for number, name in rows]
+    assert entries(people, columns) == [
+        ("380670000001", "a"),
+        ("380670000002", ""),
+        ("380670000003", "b"),
+    ]
+    for name, rule in (("bad", "is bad"), ("a", "occurs in an earlier row")):
+        with pytest.raises(TelecomInputError, match=f"line 5: name: {rule}"):
+            entries([*people, {"msisdn": "380670000004", "name": name}], columns)
+
+
+def test_no_rows_may_be_allowed(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", "")
+    assert entries(path, may_be_none=True) == []
+    with pytest.raises(TelecomInputError, match="are none"):
+        entries([{"msisdn": "1"}], RecipientColumns(), on_bad_rows="skip", may_be_none=True)

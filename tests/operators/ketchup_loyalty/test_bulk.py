@@ -488,7 +488,8 @@ def test_throttling_without_end_is_an_error(telecom_simulator: Any, bulk: Any) -
     from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
     from airflow_provider_telecom.operators.campaigns.recipients import RecipientColumns, read_recipients
     from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
-    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender, Message
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import RowColumns, SmsKind
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
     from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
 
     throttled = {"result": [{"reference": None, "error": "11", "errorDescription": "Too many simultaneous"}]}
@@ -496,8 +497,9 @@ def test_throttling_without_end_is_an_error(telecom_simulator: Any, bulk: Any) -
         "status", "ketchup_loyalty", path="/sms/create", status=200, body=json.dumps(throttled), times=50
     )
     waits: list[float] = []
-    message = Message(TextTemplate("Hi"), "test", {})
-    campaign = BulkSender(bulk().hook, message, IdempotencyKeys("d", "r", "t"), 10, waits.append)
+    keys, text = IdempotencyKeys("d", "r", "t"), TextTemplate("Hi")
+    kind = SmsKind(bulk().hook, keys, RowColumns(), text, "test", {})
+    campaign = BulkSender(kind, 10, pause=waits.append)
     with read_recipients(NUMBERS[:1], RecipientColumns()) as audience, pytest.raises(TelecomThrottledError):
         list(campaign.send(list(campaign.messages(audience)), SendCounts()))
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]

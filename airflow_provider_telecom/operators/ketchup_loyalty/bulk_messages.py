@@ -1,0 +1,371 @@
+"""What bulk SMS, bulk Viber messages and bulk look-ups differ in: their content, keys, calls and prices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from airflow_provider_telecom.calls.checks import non_blank
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
+from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+    from airflow_provider_telecom.operators.campaigns.recipients import Entry
+    from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import SmsTerms, ViberTerms
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+        IndividualSms,
+        Price,
+        Recipient,
+        SendResult,
+        ViberMessage,
+        ViberRecipient,
+    )
+
+    Check = Callable[[str], object]
+
+_NAMES_IN_RESULTS = frozenset({
+    *("msisdn", "reference", "state", "id", "code", "price", "currency", "task_id"),
+    *("status", "outcome", "network", "ported", "roaming"),
+})
+
+
+class Message(NamedTuple):
+    """A message to one recipient, or a look-up of a number. `row` has the recipient's number and columns."""
+
+    msisdn: str
+    reference: str
+    row: Entry
+    text: str = ""
+    sender: str = ""
+
+
+@dataclass(frozen=True)
+class RowColumns:
+    """The columns of a recipient's row: in the text, of the sender, of the user's own key, for results."""
+
+    text: Sequence[str] = ()
+    sender: str | None = None
+    reference: str | None = None
+    results: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if wrong := _NAMES_IN_RESULTS.intersection(self.results):
+            rule = f"{', '.join(sorted(wrong))}: the file of results has such a field of its own"
+            raise TelecomInputError("result_columns", rule)
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """All columns, each once; those in the text come first."""
+        single = [name for name in (self.sender, self.reference) if name is not None]
+        return tuple(dict.fromkeys([*self.text, *single, *self.results]))
+
+    def place(self, name: str) -> int:
+        """Return the place of a column in a row, which begins with the number."""
+        return 1 + self.names.index(name)
+
+
+class MessageKind:
+    """Base class of the kinds of messages.
+
+    A message has a key: the user's own, from a column, or one that is derived from its number and content.
+    """
+
+    call: ClassVar[str]
+    """The label of the vendor's call."""
+    noun: ClassVar[str] = "messages"
+    must_prove_keys: ClassVar[bool] = False
+    """Whether the vendor may not recognise keys."""
+    check_key: ClassVar[Callable[..., str]]
+    text_values: int = 0
+    """As in `RecipientColumns`."""
+
+    def __init__(self, hook: KetchUpHook, keys: IdempotencyKeys, columns: RowColumns) -> None:
+        self.hook, self.columns, self._keys = hook, columns, keys
+        self._reference_place = None if columns.reference is None else columns.place(columns.reference)
+        self._result_places = [(name, columns.place(name)) for name in columns.results]
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """The checks of columns, before anything is sent."""
+        if (name := self.columns.reference) is None:
+            return {}
+        return {name: partial(type(self).check_key, field=name)}
+
+    def message(self, entry: Entry) -> Message:
+        """Return the message to a recipient."""
+        raise NotImplementedError
+
+    def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+        """Send messages by one call, and return a result for each."""
+        raise NotImplementedError
+
+    def price(self, messages: Sequence[Message]) -> Price:
+        """Return the price of messages."""
+        raise NotImplementedError
+
+    def identity(self, message: Message) -> str:
+        """Return what must be the same in each try. A user's own key does not say what the content is."""
+        if self._reference_place is None:
+            return message.reference
+        derived = self._derived_key(message.msisdn, message.text, message.sender)
+        return f"{message.reference} {derived}"
+
+    def line(self, message: Message) -> dict[str, str]:
+        """Return the recipient's part of a line in the file of results: number, key, wanted columns."""
+        line = {"msisdn": message.msisdn, "reference": message.reference}
+        for name, place in self._result_places:
+            line[name] = message.row[place]
+        return line
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether the vendor is known to recognise keys, from the responses so far."""
+        return True
+
+    def keys_work(self, messages: Sequence[Message]) -> bool:
+        """Return the same; if it is not known, after looking the first three messages up by their keys."""
+        return True
+
+    def _message(self, entry: Entry, text: str = "", sender: str = "") -> Message:
+        place = self._reference_place
+        key = self._derived_key(entry[0], text, sender) if place is None else entry[place]
+        return Message(entry[0], key, entry, text, sender)
+
+    def _derived_key(self, msisdn: str, text: str, sender: str) -> str:
+        return self._keys(msisdn, sender, text)
+
+
+class SmsKind(MessageKind):
+    """SMS: one text for all, or individual ones. An SMS with a sender of its own is an individual one."""
+
+    call = "POST /sms/create"
+    check_key = staticmethod(arguments.check_reference)
+
+    def __init__(
+        self,
+        hook: KetchUpHook,
+        keys: IdempotencyKeys,
+        columns: RowColumns,
+        text: TextTemplate,
+        originator: str | None,
+        terms: SmsTerms,
+    ) -> None:
+        super().__init__(hook, keys, columns)
+        self._text, self._originator, self._terms = text, originator, terms
+        self._sender_place = None if columns.sender is None else columns.place(columns.sender)
+        self._common_text = None if text.columns else text.fill(())
+        self.text_values = len(text.columns) if text.has_only_placeholders else 0
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """The checks of columns: also of each row's sender."""
+        if (name := self.columns.sender) is None:
+            return super().checks
+        return {**super().checks, name: partial(_check_sender, name, self._originator)}
+
+    def message(self, entry: Entry) -> Message:
+        """Return the SMS to a recipient."""
+        text = self._text.fill(entry[1:]) if self._common_text is None else self._common_text
+        own = "" if self._sender_place is None else entry[self._sender_place]
+        return self._message(entry, text, own or str(self._originator))
+
+    def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+        """Send SMS by one call."""
+        if self._is_individual:
+            return self.hook.send_individual_sms(self._individual(messages), **self._terms).results
+        people, text = self._people(messages), str(self._common_text)
+        return self.hook.send_sms_to_many(people, text, originator=self._originator, **self._terms).results
+
+    def price(self, messages: Sequence[Message]) -> Price:
+        """Return the price of SMS, asked for under other keys: the vendor knows those that were sent."""
+        asked = _under_other_keys(messages)
+        if self._is_individual:
+            return self.hook.price_individual_sms(self._individual(asked), **self._terms)
+        people, text = self._people(asked), str(self._common_text)
+        return self.hook.price_sms_to_many(people, text, originator=self._originator, **self._terms)
+
+    @property
+    def _is_individual(self) -> bool:
+        return self._common_text is None or self._sender_place is not None
+
+    def _people(self, messages: Sequence[Message]) -> Sequence[Recipient]:
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import Recipient
+
+        return [Recipient(each.msisdn, each.reference) for each in messages]
+
+    def _individual(self, messages: Sequence[Message]) -> Sequence[IndividualSms]:
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms
+
+        return [IndividualSms(each.msisdn, each.text, each.reference, each.sender) for each in messages]
+
+
+class ViberKind(MessageKind):
+    """Viber messages: one text for all, or a message object for each recipient.
+
+    Keys are relied on once the vendor has shown that it recognises them, and never with `use_keys=False`.
+    `content` are the other fields of a message; `callback_url` returns the address for reports about messages
+    with these keys.
+    """
+
+    call = "POST /viber/create"
+    must_prove_keys = True
+    check_key = staticmethod(arguments.check_any_key)
+
+    def __init__(
+        self,
+        hook: KetchUpHook,
+        keys: IdempotencyKeys,
+        columns: RowColumns,
+        text: TextTemplate,
+        sender: str,
+        content: Mapping[str, Any],
+        terms: ViberTerms,
+        use_keys: bool,
+        callback_url: Callable[[Sequence[str]], str | None],
+    ) -> None:
+        super().__init__(hook, keys, columns)
+        self._text, self._sender, self._content, self._terms = text, sender, content, terms
+        self._use_keys, self._callback_url = use_keys, callback_url
+        self._extras = key_extras(content)
+        self._is_keyed = False
+        self._common_text = None if text.columns else text.fill(())
+        self.text_values = len(text.columns) if text.has_only_placeholders else 0
+
+    def message(self, entry: Entry) -> Message:
+        """Return the message to a recipient."""
+        text = self._text.fill(entry[1:]) if self._common_text is None else self._common_text
+        return self._message(entry, text, self._sender)
+
+    def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+        """Send messages by one call, and learn whether the vendor returns their keys."""
+        url = self._callback_url([each.reference for each in messages])
+        results = self.hook.send_viber_messages(
+            self._objects(messages, url), without_keys=not self._use_keys, **self._terms
+        ).results
+        if accepted := [one for one in results if one.accepted]:
+            self._is_keyed = self._use_keys and all(one.key_returned for one in accepted)
+        return results
+
+    def price(self, messages: Sequence[Message]) -> Price:
+        """Return the price of messages, asked for under other keys."""
+        return self.hook.price_viber_messages(self._objects(_under_other_keys(messages), None), **self._terms)
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether the vendor has returned the keys of the last messages, or found one by its key."""
+        return self._is_keyed
+
+    def keys_work(self, messages: Sequence[Message]) -> bool:
+        """Return whether the vendor is known to recognise keys; looks up to three messages up."""
+        if not self._is_keyed and self._use_keys:
+            self._is_keyed = self.hook.viber_keys_work(self._people(messages[:3]))
+        return self._is_keyed
+
+    def _derived_key(self, msisdn: str, text: str, sender: str) -> str:
+        return self._keys(msisdn, sender, text, *self._extras)
+
+    def _people(self, messages: Sequence[Message]) -> Sequence[ViberRecipient]:
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
+
+        return [ViberRecipient(each.msisdn, each.reference) for each in messages]
+
+    def _objects(self, messages: Sequence[Message], url: str | None) -> Sequence[ViberMessage]:
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberMessage
+
+        people = self._people(messages)
+        common = {**self._content, "sender": self._sender, "callback_url": url}
+        if self._common_text is not None:
+            return [ViberMessage(people, self._common_text, **common)]
+        return [
+            ViberMessage([person], each.text, **common) for person, each in zip(people, messages, strict=True)
+        ]
+
+
+class HlrKind(MessageKind):
+    """Look-ups. `callback_url` returns the address for the result of the look-up with a key."""
+
+    call = "POST /hlr/create"
+    noun = "look-ups"
+    check_key = staticmethod(arguments.check_any_key)
+
+    def __init__(
+        self,
+        hook: KetchUpHook,
+        keys: IdempotencyKeys,
+        columns: RowColumns,
+        tariff: int | None,
+        callback_url: Callable[[str], str | None],
+    ) -> None:
+        super().__init__(hook, keys, columns)
+        self._tariff, self._callback_url = tariff, callback_url
+
+    def message(self, entry: Entry) -> Message:
+        """Return the look-up of a number."""
+        return self._message(entry)
+
+    def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+        """Create look-ups by one call."""
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery
+
+        queries = [
+            HlrQuery(each.msisdn, each.reference, self._tariff, self._callback_url(each.reference))
+            for each in messages
+        ]
+        return self.hook.create_hlrs(queries).results
+
+    def price(self, messages: Sequence[Message]) -> Price:
+        """Return the price of look-ups by the price list, since there is no call for it.
+
+        A number whose country is not in the list counts with the highest price: it is never too little.
+        """
+        from airflow_provider_telecom.calls.phone import country_of
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import Price
+
+        prices, currency = self._price_list
+        highest = max(prices.values())
+        countries = Counter(country_of(each.msisdn) for each in messages)
+        total = sum(
+            (prices.get(country, highest) * count for country, count in countries.items()), Decimal(0)
+        )
+        return Price.model_validate({"totalprice": total, "currency": currency})
+
+    @cached_property
+    def _price_list(self) -> tuple[Mapping[str | None, Decimal], str]:
+        """The highest price of each country, and the currency."""
+        default = self.hook.options.tariff
+        tariff = next((one for one in (self._tariff, default) if one is not None), 0)
+        prices: dict[str | None, Decimal] = {}
+        found = self.hook.list_hlr_prices(tariff)
+        for each in found:
+            country = each.country.upper()
+            prices[country] = max(each.price, prices.get(country, each.price))
+        currencies = sorted({each.currency for each in found})
+        if len(currencies) != 1:
+            rule = f"can't be checked: the price list has {', '.join(currencies) or 'no prices'}"
+            raise TelecomInputError("max_cost", rule)
+        return prices, currencies[0]
+
+    def _derived_key(self, msisdn: str, text: str, sender: str) -> str:
+        return self._keys(msisdn)
+
+
+def key_extras(content: Mapping[str, Any]) -> Sequence[str]:
+    """Return what the key of a Viber message depends on beside number, sender and text."""
+    return [f"{name}={content[name]}" for name in ("image_url", "caption", "action_url") if content[name]]
+
+
+def _under_other_keys(messages: Sequence[Message]) -> Sequence[Message]:
+    return [each._replace(reference=f"p{place}") for place, each in enumerate(messages)]
+
+
+def _check_sender(column: str, default: str | None, value: str) -> None:
+    """Check the sender of a row. It may be empty if the task has one for such rows."""
+    if value or default is None:
+        non_blank(column, value, arguments.MAX_ORIGINATOR_LENGTH)

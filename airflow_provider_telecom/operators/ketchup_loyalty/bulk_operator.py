@@ -1,0 +1,337 @@
+"""Base class of KetchUp's operators that send, or look up, any number of recipients."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_telecom.calls.checks import in_range, non_blank
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.checkpoint import Checkpoint
+from airflow_provider_telecom.journal.journal import OnUnknown
+from airflow_provider_telecom.operators.campaigns.operator import (
+    ReadingArguments,
+    RecipientsOperator,
+    object_path,
+)
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind, RowColumns
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
+    BulkSender,
+    outcome_unknown,
+    result_line,
+)
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.results import (
+    SendCounts,
+    raise_if_refused,
+)
+from airflow_provider_telecom.tasks.arguments import DeferrableArguments
+from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
+from airflow_provider_telecom.tasks.effects import IdempotentOperator
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_telecom.operators.campaigns.recipients import Audience
+    from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
+    from airflow_provider_telecom.triggers.polling import Facts, PollConfig, PollEvent
+
+_WAIT_ENDS = "wait_ends"
+"""In what a waiting task has started: when it must end. No XCom has it."""
+_GROUP = 300
+"""How many messages a trigger polls: the trigger's arguments are a row in Airflow's database."""
+
+
+class BulkArguments(ReadingArguments, DeferrableArguments, total=False):
+    """The parameters of `KetchUpBulkOperator`, except for `recipients` and `chunk_size`."""
+
+    results_path: str | None
+    max_cost: Decimal | str | int | None
+    max_rejected: int | None
+    reference_column: str | None
+    result_columns: Sequence[str]
+
+
+class StateCheck(Protocol):
+    """How the final states of messages of one kind are found, and what a line of the results says of them."""
+
+    path: str
+    """The import path of the status check."""
+    subscription: str | None
+    """That of the topics of webhooks."""
+
+    def arguments(self, lines: Sequence[Facts], ends_at: float) -> Mapping[str, object]:
+        """Return the arguments of the status check for the messages of some lines."""
+
+    def is_open(self, line: Facts) -> bool:
+        """Return whether the vendor has the message of a line, and its final state is not known."""
+
+    def updates(self, facts: Facts) -> Sequence[Mapping[str, object]]:
+        """Return what each of the lines gets, from the facts of the status check."""
+
+    def settle(self, line: Facts) -> None:
+        """Complete a line that was not open from the beginning."""
+
+
+class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperator, DeferrableOperator):
+    """A task that sends a message to each of any number of recipients, or looks each of them up.
+
+    :param results_path: a file of JSON lines to which the result of each message is written (it contains
+        numbers). It must be the same path in each try.
+    :param chunk_size: messages in one call; halved automatically if the vendor refuses it as too large.
+    :param max_cost: send nothing if it would cost more, in the account's currency. All chunks are priced
+        before the first is sent. In a later try it includes what was paid before.
+    :param max_rejected: fail the task, after all was sent, if more messages than that were refused; by
+        default only if all were.
+    :param reference_column: the column of your own keys (`reference`, for Viber `external_id`), such as the
+        ids of a CRM; by default keys are derived. A key must be new in the account: for one that KetchUp has
+        had before it sends nothing, and the message counts as `known_before`.
+    :param result_columns: columns of the recipients that are copied to the file of results.
+    """
+
+    template_fields: Sequence[str] = (*RecipientsOperator.template_fields, "results_path", "max_cost")
+
+    def __init__(
+        self,
+        *,
+        results_path: str | None = None,
+        chunk_size: int = 500,
+        max_cost: Decimal | str | int | None = None,
+        max_rejected: int | None = None,
+        reference_column: str | None = None,
+        result_columns: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.results_path, self.max_cost = results_path, max_cost
+        self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_CHUNK_SIZE)
+        self.max_rejected = arguments.check_max_rejected(max_rejected)
+        if reference_column is not None:
+            non_blank("reference_column", reference_column)
+        if isinstance(result_columns, str):
+            raise TelecomInputError("result_columns", "must be a list of names of columns")
+        self.reference_column, self.result_columns = reference_column, result_columns
+
+    def _columns(self, text: Sequence[str] = (), sender: str | None = None) -> RowColumns:
+        return RowColumns(text, sender, self.reference_column, tuple(self.result_columns))
+
+    def _send_to_all(
+        self, context: Context, kind: MessageKind, on_unknown: OnUnknown = "fail"
+    ) -> tuple[SendCounts | None, dict[str, Any]]:
+        """Check all recipients, then send to them; return the counts and the XCom. No counts of a dry run."""
+        max_cost = _amount(self.max_cost)
+        region, unique = self.hook.options.default_region, self.reference_column
+        names = kind.columns.names
+        with self._read_recipients(names, region, kind.text_values, kind.checks, unique) as audience:
+            sender = BulkSender(kind, self.chunk_size, on_unknown)
+            if self.is_dry_run:
+                return None, self._dry_run(sender, audience, max_cost)
+            progress = self._progress(context, kind, sender, audience)
+            if progress.is_complete(audience.count):
+                self.log.info("an earlier try has sent all; nothing is sent now")
+            else:
+                if max_cost is not None:
+                    sender.cost(audience, max_cost, progress.counts)
+                self._send(sender, kind, audience, progress, on_unknown)
+        counts = progress.counts
+        summary = {**self._recipient_counts(audience), **counts.facts(), "results": self.results_path}
+        known = {**summary, "unknown": counts.unknown}
+        self._log_outcome(known, audience.count, self.results_path, kind.noun)
+        raise_if_refused(counts.refused, counts.rows, self.max_rejected, kind.call, kind.noun)
+        return counts, summary
+
+    def _dry_run(self, sender: BulkSender, audience: Audience, max_cost: Decimal | None) -> dict[str, Any]:
+        price, currency = sender.cost(audience, max_cost, SendCounts())
+        self.log.info("dry run: %s would cost %s %s", f"{audience.count:,}", price, currency)
+        counts = self._recipient_counts(audience)
+        return {**counts, "dry_run": True, "price": str(price), "currency": currency}
+
+    def _progress(
+        self, context: Context, kind: MessageKind, sender: BulkSender, audience: Audience
+    ) -> BulkProgress:
+        from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
+
+        checkpoint = Checkpoint(self._journal(context), self._entry_name("bulk"), self.conn_id)
+        path = object_path(self.results_path)
+        identities = map(kind.identity, sender.messages(audience))
+        return BulkProgress(checkpoint, identities, None if path is None else ResultsFile(path))
+
+    def _send(
+        self,
+        sender: BulkSender,
+        kind: MessageKind,
+        audience: Audience,
+        progress: BulkProgress,
+        on_unknown: OnUnknown,
+    ) -> None:
+        """Send to all recipients that earlier tries have not sent to."""
+        if progress.counts.rows:
+            self.log.info("earlier tries have sent to %s recipients", f"{progress.counts.rows:,}")
+        is_assumed = self._is_assumed_sent(sender, kind, audience, progress, on_unknown)
+        progress.begin()
+        if (path := object_path(self.results_path)) is not None:
+            _final_states(path).forget()
+        self.hook.wait_until_ready()
+        try:
+            if is_assumed:
+                self._assume_sent(sender, kind, audience, progress)
+            self._send_blocks(sender, kind, audience, progress)
+        except Exception:
+            progress.stop(sender.possibly_sent)
+            raise
+        progress.finish()
+
+    def _is_assumed_sent(
+        self,
+        sender: BulkSender,
+        kind: MessageKind,
+        audience: Audience,
+        progress: BulkProgress,
+        on_unknown: OnUnknown,
+    ) -> bool:
+        """Return whether messages that earlier tries may have sent must count as sent.
+
+        The messages in doubt are looked up by their keys. If one is found, sending again does no harm. If the
+        process that sent them had seen that keys work, it is enough that a message before them is found.
+        Raises OutcomeUnknownError.
+        """
+        if not progress.in_doubt:
+            return False
+        rows = progress.counts.rows
+        known = min(rows, 2) if progress.counts.announced_keyed else 0
+        sample = list(islice(sender.messages(audience, rows - known), 3))
+        if kind.keys_work(sample) or on_unknown == "resend":
+            return False
+        if on_unknown == "fail":
+            raise outcome_unknown(f"an earlier try may have sent {progress.in_doubt} messages")
+        return True
+
+    def _assume_sent(
+        self, sender: BulkSender, kind: MessageKind, audience: Audience, progress: BulkProgress
+    ) -> None:
+        """Count the messages in doubt as of unknown outcome, and go on after them."""
+        doubtful = list(islice(sender.messages(audience, progress.counts.rows), progress.in_doubt))
+        progress.announce([kind.identity(message) for message in doubtful])
+        progress.counts.add([None] * len(doubtful))
+        progress.add_lines(result_line(kind.line(message), None) for message in doubtful)
+
+    def _send_blocks(
+        self, sender: BulkSender, kind: MessageKind, audience: Audience, progress: BulkProgress
+    ) -> None:
+        messages = sender.messages(audience, progress.counts.rows)
+        while block := list(islice(messages, progress.block_size(sender.chunk_size, kind.is_keyed))):
+            progress.counts.announced_keyed = kind.must_prove_keys and kind.is_keyed
+            progress.announce([kind.identity(message) for message in block])
+            for part in sender.send(block, progress.counts):
+                if progress.add_lines(result_line(kind.line(message), result) for message, result in part):
+                    self.log.info(progress.text(audience.count))
+
+    def _wait_for_states(
+        self, started: Mapping[str, Any], check: StateCheck, is_failure: bool = True
+    ) -> Facts:
+        """Wait until all messages in the file of results are final, and complete the file; return `started`.
+
+        They are polled in groups: in this worker while all of a group are final, or else by a trigger, which
+        resumes the task. If the time is over, raises AirflowSensorTimeout, or with `is_failure=False` polls
+        the others once more and takes their states as they are.
+        """
+        begun = {_WAIT_ENDS: time.time() + self.wait_timeout, **started}
+        states = self._final_states(check)
+        while group := states.next_group(_GROUP):
+            states.record(check.updates(self._poll_group(group, begun, check, is_failure)))
+            row, whole = f"{states.row:,}", f"{begun['recipients']:,}"
+            self.log.info("%s of %s recipients have a final state, or none is awaited", row, whole)
+        states.finish()
+        return {name: value for name, value in begun.items() if name != _WAIT_ENDS}
+
+    def _final_states(self, check: StateCheck) -> FinalStates:
+        states = _final_states(self._results_object())
+        states.begin(check.is_open, check.settle)
+        return states
+
+    def _results_object(self) -> ObjectStoragePath:
+        """Return the file of results, which a waiting task has."""
+        from airflow.sdk import ObjectStoragePath
+
+        return ObjectStoragePath(str(self.results_path))
+
+    def _poll_group(  # noqa: RET503 - defer() does not return
+        self, group: Sequence[Facts], started: Mapping[str, Any], check: StateCheck, is_failure: bool
+    ) -> Facts:
+        """Return the facts of a group whose messages are all final, or whose time is over. May defer."""
+        from airflow.sdk.exceptions import AirflowSensorTimeout
+
+        from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
+        from airflow_provider_telecom.triggers.polling import Poller, poll_until_done
+
+        config = self._group_config(group, started, check)
+        left = float(started[_WAIT_ENDS]) - time.time()
+        timeout = left if is_failure else max(left, 0.0) + 600.0 + 10 * self.poll_interval
+        if not self.deferrable and timeout > 0:
+            return poll_until_done(config, timeout)
+        facts, _ = Poller(config).poll(self.hook)
+        if facts is not None:
+            return facts
+        if timeout <= 0:
+            raise AirflowSensorTimeout(f"still waiting after {self.wait_timeout:g} s")
+        self.defer(
+            trigger=TelecomPollTrigger.from_config(config),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=timeout),
+        )
+
+    def _group_config(
+        self, group: Sequence[Facts], started: Mapping[str, Any], check: StateCheck
+    ) -> PollConfig:
+        from airflow_provider_telecom.triggers.polling import PollConfig, earliest_resume_delay
+
+        return PollConfig(
+            hook=self.vendor.hook_path,
+            status_check=check.path,
+            conn_id=self.conn_id,
+            arguments=check.arguments(group, float(started[_WAIT_ENDS])),
+            poll_interval=self.poll_interval,
+            tolerated_errors=self.tolerated_errors,
+            started=started,
+            first_poll_delay=earliest_resume_delay(),
+            subscription=check.subscription,
+        )
+
+    def _record_group(self, event: PollEvent, check: StateCheck) -> Facts | None:
+        """Record what the trigger has found for the first open group; return what the task has started.
+
+        None if the trigger was for something else. Raises the error of the trigger.
+        """
+        from airflow_provider_telecom.triggers.polling import facts_from_event, started_from_event
+
+        started = started_from_event(event)
+        if _WAIT_ENDS not in started:
+            return None
+        states = self._final_states(check)
+        states.next_group(_GROUP)
+        states.record(check.updates(facts_from_event(event)))
+        return started
+
+
+def _final_states(path: ObjectStoragePath) -> FinalStates:
+    from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
+
+    return FinalStates(path)
+
+
+def _amount(value: Decimal | str | int | None) -> Decimal | None:
+    if value is None or value == "":
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0 or isinstance(value, float):
+        raise TelecomInputError("max_cost", "must be an amount such as '100.50', not a float")
+    return amount

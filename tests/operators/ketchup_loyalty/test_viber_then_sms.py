@@ -1,0 +1,180 @@
+"""Viber, then an SMS to those whom it certainly did not reach: nobody gets anything twice."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.operators.ketchup_loyalty import (
+    KetchUpSendBulkSmsOperator,
+    KetchUpSendViberOperator,
+    bulk_operator,
+)
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from tests.operators.ketchup_loyalty.evidence import paid, shown
+from tests.running import Run
+
+AT_VIBER = [str(380670000201 + place) for place in range(5)]
+NOT_AT_VIBER = ["380670000209", "380670000219"]
+ABROAD = "4915123456789"  # KetchUp refuses it
+
+
+@pytest.fixture(autouse=True)
+def _hook(hook_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    hook_for("ketchup_loyalty", viber_sender="Shop")
+    monkeypatch.setattr(bulk_operator, "_GROUP", 3)
+
+
+def viber(folder: Path, numbers: list[str], **more: Any) -> KetchUpSendViberOperator:
+    given: dict[str, Any] = {
+        "task_id": "viber",
+        "recipients": [{"msisdn": number, "name": f"N{number[-2:]}"} for number in numbers],
+        "text": "Hi",
+        "results_path": str(folder / "viber.jsonl"),
+        "undelivered_path": str(folder / "undelivered.jsonl"),
+        "result_columns": ["name"],
+        "wait_for_completion": True,
+        "on_wait_timeout": "succeed",
+        "poll_interval": 0.01,
+        "wait_timeout": 60,
+        **more,
+    }
+    return KetchUpSendViberOperator(**given)
+
+
+def sms(folder: Path) -> KetchUpSendBulkSmsOperator:
+    return KetchUpSendBulkSmsOperator(
+        task_id="sms",
+        recipients=str(folder / "undelivered.jsonl"),
+        text="{name}, hi",
+        on_no_recipients="skip",
+    )
+
+
+def sent(simulator: Any, kind: str) -> Counter[str]:
+    return Counter(one["msisdn"] for one in paid(simulator, kind))
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize("numbers", [AT_VIBER, NOT_AT_VIBER, [*AT_VIBER, *NOT_AT_VIBER, ABROAD]])
+def test_all_none_or_some_are_delivered(
+    telecom_simulator: Any, tmp_path: Path, numbers: list[str], deferrable: bool
+) -> None:
+    telecom_simulator.state.set_transition("ketchup_loyalty.viber", "after_polls", 2)
+    run, others = Run(), [number for number in numbers if number not in AT_VIBER]
+    first = viber(tmp_path, numbers, deferrable=deferrable)
+    found = run.execute(first)
+    assert (found["delivered"], found["undelivered"], found["unknown"]) == (
+        len(numbers) - len(others),
+        len(others),
+        0,
+    )
+    for _ in range(2):  # both tasks are cleared, and run again
+        if others:
+            run.execute(sms(tmp_path))
+        else:
+            with pytest.raises(AirflowSkipException):
+                run.execute(sms(tmp_path))
+        assert run.execute(viber(tmp_path, numbers)) == found
+    assert sent(telecom_simulator, "viber") == Counter(number for number in numbers if number != ABROAD)
+    assert sent(telecom_simulator, "sms") == Counter(number for number in others if number != ABROAD)
+    assert {path.name for path in tmp_path.iterdir()} == {"viber.jsonl", "undelivered.jsonl"}
+    assert lines(tmp_path / "undelivered.jsonl") == [
+        {"msisdn": number, "name": f"N{number[-2:]}"} for number in others
+    ]
+    assert not any(number in shown(first, run, found) for number in numbers)
+
+
+def stuck(simulator: Any, number: str) -> None:
+    """Let a message stay "sent" for ever."""
+    state: VendorState = simulator.state.vendor_state("ketchup_loyalty", VendorState)
+    message = next(one for one in state.messages.values() if one.draft.msisdn == number)
+    message.delivery._stages = ("sent",)
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_unknown_ones_get_no_sms(telecom_simulator: Any, tmp_path: Path, deferrable: bool) -> None:
+    """Two have no final state after the time, one of them at Viber; a later try may still find it."""
+    numbers, run = [*AT_VIBER, *NOT_AT_VIBER], Run()
+    run.execute(viber(tmp_path, numbers, wait_for_completion=False, undelivered_path=None))
+    for number in (AT_VIBER[1], NOT_AT_VIBER[0]):
+        stuck(telecom_simulator, number)
+    with pytest.raises(AirflowSensorTimeout):
+        run.execute(viber(tmp_path, numbers, wait_timeout=0.05, on_wait_timeout="fail"))
+    found = run.execute(viber(tmp_path, numbers, wait_timeout=0.05, deferrable=deferrable))
+    assert (found["delivered"], found["undelivered"], found["unknown"]) == (4, 1, 2)
+    assert found["statuses"] == {"read": 4, "sent": 2, "not-viber-user": 1}
+    outcomes = {line["msisdn"]: line["outcome"] for line in lines(tmp_path / "viber.jsonl")}
+    assert outcomes[AT_VIBER[1]] == outcomes[NOT_AT_VIBER[0]] == "unknown"
+    run.execute(sms(tmp_path))
+    assert sent(telecom_simulator, "sms") == Counter(NOT_AT_VIBER[1:])
+    assert sent(telecom_simulator, "viber") == Counter(numbers)
+
+
+def test_messages_of_unknown_outcome_get_no_sms(telecom_simulator: Any, tmp_path: Path) -> None:
+    """Nobody knows whether the first chunk was sent. It does not count as undelivered."""
+    telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/viber/create")
+    options = {"use_keys": False, "on_unknown": "assume_sent", "chunk_size": 2}
+    found = Run().execute(viber(tmp_path, [*NOT_AT_VIBER, *AT_VIBER], **options))
+    assert (found["delivered"], found["undelivered"], found["unknown"]) == (5, 0, 2)
+    with pytest.raises(AirflowSkipException):
+        Run().execute(sms(tmp_path))
+
+
+def refused_poll(simulator: Any) -> None:
+    """Let the poll of the fifth message fail."""
+    simulator.fault("status", "ketchup_loyalty", path="/viber/22129", status=400, body='{"error": "7"}')
+
+
+def test_a_wait_that_is_killed_goes_on(telecom_simulator: Any, tmp_path: Path) -> None:
+    """The vendor is away while the second group is polled: what was found before is not polled again."""
+    numbers, run = [*AT_VIBER, *NOT_AT_VIBER], Run()
+    refused_poll(telecom_simulator)
+    with pytest.raises(Exception, match="vendor code 7"):
+        run.execute(viber(tmp_path, numbers))
+    telecom_simulator.state.requests.clear()
+    found = run.execute(viber(tmp_path, numbers))
+    assert (found["delivered"], found["undelivered"]) == (5, 2)
+    polled = [seen.path.rpartition("/")[2] for seen in telecom_simulator.state.requests]
+    assert len(polled) == len(set(polled)) == 4
+    assert sent(telecom_simulator, "viber") == Counter(numbers)
+
+
+def test_too_few_fail_the_task_after_the_files_are_written(telecom_simulator: Any, tmp_path: Path) -> None:
+    with pytest.raises(TelecomFailedError, match="delivered: 5"):
+        Run().execute(viber(tmp_path, [*AT_VIBER, *NOT_AT_VIBER], min_delivered_percent=80))
+    assert len(lines(tmp_path / "undelivered.jsonl")) == 2
+    found = Run("2").execute(viber(tmp_path, [*AT_VIBER, *NOT_AT_VIBER], min_delivered_percent=70))
+    assert found["delivered"] == 5
+
+
+def test_states_of_another_run_with_the_same_path_do_not_count(
+    telecom_simulator: Any, tmp_path: Path
+) -> None:
+    numbers = [*AT_VIBER, *NOT_AT_VIBER]
+    refused_poll(telecom_simulator)
+    with pytest.raises(Exception, match="vendor code 7"):
+        Run("1").execute(viber(tmp_path, numbers))
+    found = Run("2").execute(viber(tmp_path, numbers[::-1]))
+    assert (found["delivered"], found["undelivered"]) == (5, 2)
+    assert [line["msisdn"] for line in lines(tmp_path / "viber.jsonl")] == numbers[::-1]
+
+
+def test_rows_that_are_all_bad_are_no_reason_to_skip(telecom_simulator: Any) -> None:
+    operator = KetchUpSendBulkSmsOperator(
+        task_id="sms", recipients=["1"], text="Hi", on_bad_rows="skip", on_no_recipients="skip"
+    )
+    with pytest.raises(TelecomInputError, match="recipients: are none"):
+        Run().execute(operator)
