@@ -46,8 +46,6 @@ class Checkpoint:
         self._announced = self._written = clock()
         self._is_taken_over = False
         """Whether another try has written the entry since."""
-        self.in_doubt = 0
-        """How many messages after the first `rows` of `resume` may have been sent by earlier tries."""
         self.is_done = False
         """Whether an earlier try has sent all messages that it had. There may be more now."""
 
@@ -73,7 +71,6 @@ class Checkpoint:
             )
         self._before, self._start = before, rows
         self._ahead = self._earlier = ahead
-        self.in_doubt = ahead - rows
         self.is_done = entry.state is State.DONE
         return facts
 

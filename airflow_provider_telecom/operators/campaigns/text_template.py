@@ -29,9 +29,9 @@ class TextTemplate:
         ]
 
     @property
-    def has_only_placeholders(self) -> bool:
-        """Whether the text without the values is blank."""
-        return not "".join(before for before, _ in self._parts).strip()
+    def text_values(self) -> int:
+        """How many values of `columns` must not all be blank: if the text is blank without them, all."""
+        return 0 if "".join(before for before, _ in self._parts).strip() else len(self.columns)
 
     def fill(self, values: Sequence[str]) -> str:
         """Return the text for one recipient, from the values of `columns`."""

@@ -161,7 +161,7 @@ class SmsKind(MessageKind):
         self._text, self._originator, self._terms = text, originator, terms
         self._sender_place = None if columns.sender is None else columns.place(columns.sender)
         self._common_text = None if text.columns else text.fill(())
-        self.text_values = len(text.columns) if text.has_only_placeholders else 0
+        self.text_values = text.text_values
 
     @property
     def checks(self) -> Mapping[str, Check]:
@@ -236,7 +236,7 @@ class ViberKind(MessageKind):
         self._extras = key_extras(content)
         self._is_keyed = False
         self._common_text = None if text.columns else text.fill(())
-        self.text_values = len(text.columns) if text.has_only_placeholders else 0
+        self.text_values = text.text_values
 
     def message(self, entry: Entry) -> Message:
         """Return the message to a recipient."""

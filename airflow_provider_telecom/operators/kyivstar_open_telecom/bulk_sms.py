@@ -104,7 +104,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         """Check all recipients and texts, then send to them."""
         self.hook.require_v1("batches of SMS")
         text, region = TextTemplate(non_blank("text", self.reveal("text"))), self.hook.options.default_region
-        with self._read_recipients(text.columns, region, text.has_only_placeholders) as audience:
+        with self._read_recipients(text.columns, region, text.text_values) as audience:
             messages = Messages(audience, text, self.sender or self.hook.options.sender)
             segments = messages.check(self.max_segments)
             if self.is_dry_run:
