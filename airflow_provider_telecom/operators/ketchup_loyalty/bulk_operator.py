@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.checkpoint import Checkpoint
 from airflow_provider_telecom.journal.journal import OnUnknown
 from airflow_provider_telecom.operators.campaigns.operator import (
     ReadingArguments,
@@ -19,7 +18,6 @@ from airflow_provider_telecom.operators.campaigns.operator import (
     object_path,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind, RowColumns
-from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
     BulkSender,
     outcome_unknown,
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_telecom.operators.campaigns.recipients import Audience
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
     from airflow_provider_telecom.triggers.polling import Facts, PollConfig, PollEvent
 
@@ -155,7 +154,9 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
     def _progress(
         self, context: Context, kind: MessageKind, sender: BulkSender, audience: Audience
     ) -> BulkProgress:
+        from airflow_provider_telecom.journal.checkpoint import Checkpoint
         from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
         checkpoint = Checkpoint(self._journal(context), self._entry_name("bulk"), self.conn_id)
         path = object_path(self.results_path)
