@@ -236,6 +236,30 @@ def test_a_selection_that_has_changed_since_keeps_the_chunks_that_were_sent(
     assert done_to(kind) == outcome["changed"] == SIMS
 
 
+@pytest.mark.parametrize("kind", ["ping", "tariff"])
+def test_what_a_refused_try_would_have_sent_later_is_forgotten(
+    kind: str, done_to: Any, vendor_state: VendorState, telecom_simulator: Any
+) -> None:
+    run, sims = Run(), [1001, 1002, 1003]
+    telecom_simulator.fault("body", "novaconnect", path=f"sim/{kind}", body=REFUSED)
+    with pytest.raises(TelecomRejectedError, match="chunk 1"):
+        run.execute(make(kind, sim_ids=sims))
+    vendor_state.sims[1003].profile = "TC"
+    outcome = run.execute(make(kind, sim_ids=sims))
+    assert outcome["changed"] == [1001, 1002]
+    vendor_state.sims[1003].profile = "TD"
+    assert run.execute(make(kind, sim_ids=sims)) == outcome
+    assert done_to(kind) == [1001, 1002]
+
+
+@each_kind
+def test_a_place_of_a_mapped_list_may_be_long(kind: str, done_to: Any) -> None:
+    run = Run()
+    outcome = run.execute(make(kind), map_index=0)
+    assert run.execute(make(kind), map_index=0) == outcome
+    assert done_to(kind) == SIMS
+
+
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_joins_all_queues(telecom_simulator: Any, deferrable: bool) -> None:
     telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1)
