@@ -18,7 +18,6 @@ from airflow_provider_telecom.calls.intervals import check_day, day_interval
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import TransferArguments, TransferOperator, check_extra
-from airflow_provider_telecom.transfers.novaconnect_reports import refuse_unknown
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.times import days_of_period
 
@@ -168,7 +167,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         period = None if self.period is None else non_blank("period", self.period)
         bills = {bill.id: bill for bill in self.hook.all_bills()}
         if ids is not None:
-            refuse_unknown("bill_ids", ids, set(bills))
+            arguments.refuse_unknown("bill_ids", ids, set(bills))
             return [bills[one] for one in ids]
         if bounds is not None:
             return [bill for bill in bills.values() if bounds[0] <= day_added(bill) <= bounds[1]]

@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.vendors.novaconnect.reports import Record
 
-REPORTS = ("sessions", "days", "calls_and_sms")
 PAGE_SIZE = 500
 _MAX_PAGE_SIZE = 100_000
-_MAX_NAMED = 20
 _DAY = timedelta(days=1)
 
 
@@ -85,7 +83,7 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         **kwargs: Unpack[RecordsArguments],
     ) -> None:
         super().__init__(**kwargs)
-        self.report = one_of("report", report, REPORTS)
+        self.report = one_of("report", report, arguments.REPORTS)
         self.start, self.end, self.sim_ids, self.group_ids = start, end, sim_ids, group_ids
         self.page_size = in_range("page_size", page_size, 1, _MAX_PAGE_SIZE)
         for field in ("start", "end"):
@@ -131,7 +129,7 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
             "group_ids": self.hook.all_groups,
         }
         for field, ids in chosen.items():
-            refuse_unknown(field, ids, {one.id for one in known[field]()})
+            arguments.refuse_unknown(field, ids, {one.id for one in known[field]()})
 
     def _read(
         self, stack: ExitStack, begin: Callable[[], _Load], chosen: Mapping[str, Sequence[int]]
@@ -177,14 +175,6 @@ class _Load:
             except TelecomInputError as error:
                 self.dataset.add_bad_row(f"row {self.number}", error.text, json_text(record))
         self.dataset.check()
-
-
-def refuse_unknown(field: str, ids: Iterable[int], known: set[int]) -> None:
-    """Raise TelecomInputError, naming the first of them, if the vendor does not know some ids."""
-    unknown = [one for one in ids if one not in known]
-    if unknown:
-        shown = ", ".join(map(str, unknown[:_MAX_NAMED])) + (", ..." if len(unknown) > _MAX_NAMED else "")
-        raise TelecomInputError(field, f"must be ids that the vendor knows; it does not know {shown}")
 
 
 def _name_suffix(chosen: Mapping[str, Sequence[int]]) -> str:

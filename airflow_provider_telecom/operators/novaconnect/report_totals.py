@@ -111,7 +111,12 @@ class NovaConnectReportTotalsOperator(NovaConnectOperator):
         chosen = {
             name: arguments.rendered_nonempty_ids(name, ids) for name, ids in given.items() if ids is not None
         }
-        groups_of = _groups_by_sim(self.hook.all_sims()) if self.by == "group" else None
+        sims = self.hook.all_sims() if self.by == "group" or "sim_ids" in chosen else []
+        arguments.refuse_unknown("sim_ids", chosen.get("sim_ids", ()), {sim.id for sim in sims})
+        if "group_ids" in chosen:
+            known = {group.id for group in self.hook.all_groups()}
+            arguments.refuse_unknown("group_ids", chosen["group_ids"], known)
+        groups_of = _groups_by_sim(sims) if self.by == "group" else None
         sums = _Sums()
         first, last = start - _DAY, end + _DAY
         for page in self.hook.report_pages(self.report, first, last, size=_PAGE_SIZE, **chosen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from ast import literal_eval
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -25,6 +25,7 @@ REPORTS = ("sessions", "days", "calls_and_sms")
 _MAX_LIMIT_MB = 2**31 - 1
 _MAX_ID = 2**63 - 1
 _MAX_AGE_DAYS = 36_500
+_MAX_NAMED = 20
 BALANCES = ("balance", "preliminary_balance")
 """The balances that one can wait for."""
 UNTIL = ("unpaid", "all_paid")
@@ -201,6 +202,14 @@ def finished_days(
     if (last - first).days >= MAX_DAYS:
         raise TelecomInputError(fields[1], f"must be within {MAX_DAYS} days: load longer times in parts")
     return first, last
+
+
+def refuse_unknown(field: str, values: Iterable[int], known: Collection[int]) -> None:
+    """Raise TelecomInputError, naming the first of them, if the vendor does not know some ids."""
+    unknown = [one for one in values if one not in known]
+    if unknown:
+        shown = ", ".join(map(str, unknown[:_MAX_NAMED])) + (", ..." if len(unknown) > _MAX_NAMED else "")
+        raise TelecomInputError(field, f"must be ids that the vendor knows; it does not know {shown}")
 
 
 def callback_url(value: str, allow_http: bool = False) -> str:

@@ -355,6 +355,32 @@ def test_totals_of_groups(vendor_state: VendorState) -> None:
         executed(NovaConnectReportTotalsOperator, **arguments, max_totals=3)
 
 
+def test_totals_of_sims_and_groups_that_there_are_not(telecom_simulator: Any) -> None:
+    start, end = days(1)
+    arguments = {"report": "sessions", "start": start, "end": end}
+    for chosen in ({"sim_ids": [1041, 7]}, {"group_ids": [7]}):
+        with pytest.raises(TelecomInputError, match="it does not know 7"):
+            executed(NovaConnectReportTotalsOperator, **arguments, **chosen)
+    assert not any("report" in seen.path for seen in telecom_simulator.state.requests)
+    with pytest.raises(TelecomInputError, match="before today"):
+        executed(
+            NovaConnectReportTotalsOperator, report="sessions", start=start, end=datetime.now(UTC).date()
+        )
+
+
+def test_totals_take_the_bounds_of_transfers() -> None:
+    start, _ = days(1)
+    midnight = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    arguments = {"report": "sessions", "by": None}
+    wanted = executed(NovaConnectReportTotalsOperator, **arguments, start=start, end=start)
+    bounds = {"start": midnight, "end": midnight + timedelta(days=1)}
+    assert executed(NovaConnectReportTotalsOperator, **arguments, **bounds) == wanted
+    operator = NovaConnectReportTotalsOperator(
+        task_id="totals", **arguments, start="{{ params.day }}", end="{{ params.day }}"
+    )
+    assert Run().execute(operator, params={"day": start}) == wanted
+
+
 def test_totals_of_rows_that_move(vendor_state: VendorState) -> None:
     start, end = days(3)
     arguments = {"report": "sessions", "start": start, "end": end}
