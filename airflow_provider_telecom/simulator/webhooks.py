@@ -62,7 +62,7 @@ class WebhookSender:
         tries: tuple[float, ...] = (0,),
         content_type: str | None = _JSON,
     ) -> None:
-        """Queue a body: JSON, or a text as it is. None sends it without a content type.
+        """Queue a body: JSON, or bytes as they are. None sends it without a content type.
 
         `tries` are seconds from now; each is used only if the one before has failed.
         """
@@ -116,9 +116,10 @@ class WebhookSender:
     def _deliver(self, client: httpx.Client, delivery: _Delivery) -> None:
         try:
             body = delivery.body
-            text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, allow_nan=False)
+            if not isinstance(body, bytes):
+                body = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
             headers = {"content-type": delivery.content_type} if delivery.content_type else {}
-            verdict = str(client.post(delivery.url, content=text.encode(), headers=headers).status_code)
+            verdict = str(client.post(delivery.url, content=body, headers=headers).status_code)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:  # last two: no JSON
             verdict = type(error).__name__
         self.log.append(DeliveryAttempt(delivery.url, self._simulator.clock.now(), verdict))

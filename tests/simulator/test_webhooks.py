@@ -219,11 +219,11 @@ def test_a_queue_sends_its_webhook_in_time_without_a_poll(state: SimulatorState,
     assert receiver.bodies[0]["status"] == {"count": 2, "process": 2, "percentage": 100}
 
 
-def test_a_text_is_posted_as_it_is_and_without_a_content_type(
+def test_bytes_are_posted_as_they_are_and_without_a_content_type(
     state: SimulatorState, receiver: Receiver
 ) -> None:
     sender = webhook_sender_of(state)
-    sender.post(receiver.url, '[{"a" : "я"}]', content_type=None)
+    sender.post(receiver.url, '[{"a" : "я"}]'.encode(), content_type=None)
     sender.post(receiver.url, {"a": "я"})
     assert eventually(lambda: len(receiver.bodies) == 2, every=0.02)
     assert receiver.bodies == [[{"a": "я"}], {"a": "я"}]

@@ -22,7 +22,7 @@ from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 
 _WORD, _WORD_WITH_UNDERSCORES = re.compile(r"[a-zA-Z0-9]{1,32}"), re.compile(r"[a-zA-Z0-9_]{1,32}")
-_ANY = re.compile(r"\S(?:.{0,253}\S)?")
+_ANY = re.compile(r"\S{1,255}")
 _KEYS = {"samples": (_WORD_WITH_UNDERSCORES, _ANY, _ANY), "text": (_WORD, _WORD, _WORD_WITH_UNDERSCORES)}
 """Keys of SMS, look-ups and Viber messages, by the switch `keys`."""
 _ISO_8601 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?:(Z)|([+-]\d\d):?(\d\d))", re.ASCII)

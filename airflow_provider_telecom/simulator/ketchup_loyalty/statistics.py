@@ -70,7 +70,7 @@ def _post(state: VendorState, export: Export, delay: float) -> None:
     export.posted = True
     is_whole = state.switches["statistics_push"] == "file"
     for rows in [export.rows] if is_whole else [[row] for row in export.rows]:
-        post_webhook(state, export.callback_url, _as_json(state, rows), delay)
+        post_webhook(state, export.callback_url, _as_json(state, rows).encode(), delay)
 
 
 def _as_json(state: VendorState, rows: list[JsonObject]) -> str:

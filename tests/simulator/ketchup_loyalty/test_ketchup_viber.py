@@ -77,7 +77,7 @@ def test_what_viber_is_refused_for(
 def test_viber_recipients_are_refused_one_by_one(post: Any, state: SimulatorState) -> None:
     post("viber/create", viber(1))
     to = [{"msisdn": UA.format(last), "external_id": f"ref{last}"} for last in (1, 2)]
-    to += [{"msisdn": "1"}, {"msisdn": UA.format(3), "external_id": "a-b"}, {"msisdn": UA.format(2)}]
+    to += [{"msisdn": "1"}, {"msisdn": UA.format(3), "external_id": "a b"}, {"msisdn": UA.format(2)}]
     (answer,) = post("viber/create", viber(to=to))
     assert errors(answer["messages"]) == ["43", "0", "41", "47", "51"]
     assert answer["messages"][0] == {
