@@ -48,7 +48,8 @@ class Counts:
     unknown: int = 0
     """Nobody knows whether these were sent: the response was lost, or leaves them out."""
     reserved_segments: int = 0
-    reserved_units: float = 0
+    reserved_units: float | None = None
+    """What they cost in the vendor's units; None if the vendor does not say it."""
 
     def add(self, items: Sequence[BatchItem], units: float | None) -> None:
         """Count the results of the next recipients."""
@@ -60,7 +61,8 @@ class Counts:
         self.unknown += states["unknown"]
         self.refused = dict(refused)
         self.reserved_segments += sum(item.reserved_segments or 0 for item in items)
-        self.reserved_units += units or 0
+        if units is not None:
+            self.reserved_units = (self.reserved_units or 0) + units
 
 
 class Messages:

@@ -211,6 +211,11 @@ def test_recipients_that_the_response_leaves_out_fail_the_task_at_its_end(
     assert sent(telecom_simulator) == Counter(NUMBERS[10:])
 
 
+def test_a_vendor_that_does_not_say_what_it_costs(telecom_simulator: Any, bulk: Make) -> None:
+    telecom_simulator.state.set_switch(f"{VENDOR}.tarification_units", "off")
+    assert Run().execute(bulk())["reserved_units"] is None
+
+
 def test_a_dry_run_counts_segments(telecom_simulator: Any, bulk: Make) -> None:
     facts = Run().execute(bulk(dry_run=True))
     assert (facts["recipients"], facts["segments"], facts["dry_run"]) == (25, 25, True)
