@@ -202,10 +202,10 @@ KYIVSTAR: dict[str, list[Call]] = {
 }
 
 
-def _model(name: str, *args: Any) -> Any:
+def _model(name: str, *args: Any, **kwargs: Any) -> Any:
     from airflow_provider_telecom.vendors.ketchup_loyalty import models
 
-    return getattr(models, name)(*args)
+    return getattr(models, name)(*args, **kwargs)
 
 
 def _sent_sms(hook: Any) -> Any:
@@ -248,6 +248,17 @@ def _viber(number: int, key: str | None, **more: Any) -> Call:
         "callback_url": f"https://example.com/viber{number}",
         "schedule_at": _at(f"2031-04-05T06:07:{number}"),
         **more,
+    }
+
+
+def _viber_messages(hook: Any, folder: Path) -> dict[str, Any]:
+    terms = ("validity_seconds", "tariff")
+    given = _viber(14, "key14")(hook, folder)
+    message = {name: value for name, value in given.items() if name not in terms}
+    return {
+        "messages": [_model("ViberMessage", **message)],
+        **{name: given[name] for name in terms},
+        "tariff": 5,
     }
 
 
@@ -321,8 +332,13 @@ KETCHUP: dict[str, list[Call]] = {
     ],
     "/viber/price": [_viber(13, "key13")],
     "/viber/create (with external_id)": [_viber(11, "key11")],
+    "/viber/create (several messages)": [_viber_messages],
     "/viber/create (without)": [_viber(12, None, without_keys=True)],
-    "/stat/create": [_with(message_ids=["1530913625"]), _with(**STATISTICS)],
+    "/stat/create": [
+        _with(message_ids=["1530913625"]),
+        _with(**STATISTICS),
+        _with(**{**STATISTICS, "clicks": None}, sl_clicks=True, sl_clicks_comp="<", sl_clicks_count=999),
+    ],
     "/stat/file/id/{k}/format/{f}": [
         lambda hook, folder: {"file_key": _export(hook), "target": folder / "file", "format": "json"}
     ],
