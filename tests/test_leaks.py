@@ -25,10 +25,21 @@ def batch_sms(msisdn: str, text: str) -> Any:
     return BatchSms(msisdn, text)
 
 
+def sms_content(text: str) -> Any:
+    from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import SmsContent
+
+    return SmsContent(text)
+
+
 CALLS: dict[str, Callable[[Any], tuple[Any, tuple[Any, ...], dict[str, Any]]]] = {
     "kyivstar_open_telecom sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {}),
     "kyivstar_open_telecom check": lambda hook: (hook.verify_sim, (PHONE, 48), {}),
     "kyivstar_open_telecom batch": lambda hook: (hook.send_sms_batch, ([batch_sms(PHONE, TEXT)],), {}),
+    "kyivstar_open_telecom multichannel": lambda hook: (
+        hook.send_multichannel,
+        (PHONE, [sms_content(TEXT)]),
+        {},
+    ),
     "kyivstar_open_telecom rcs": lambda hook: (hook.send_rcs_text, (PHONE, TEXT), {}),
     "ketchup_loyalty sms": lambda hook: (hook.send_sms, (PHONE, TEXT), {"reference": "r1"}),
     "kyivstar_fmc call": lambda hook: (hook.originate_call, (PHONE, "380670000201"), {}),
@@ -40,7 +51,7 @@ CALLS: dict[str, Callable[[Any], tuple[Any, tuple[Any, ...], dict[str, Any]]]] =
         {"password": PASSWORD},
     ),
 }
-EXTRA = {name: {"api_version": "v1"} for name in CALLS if name.endswith((" batch", " rcs"))}
+EXTRA = {name: {"api_version": "v1"} for name in CALLS if name.endswith((" batch", " multichannel", " rcs"))}
 ECHO = (
     f'{{"error": "21", "errorDescription": "{PHONE} {TEXT} %s", "errorCode": 7,'
     f' "errorMsg": "{PHONE} {TEXT} %s", "code": 400, "message": "{PHONE} {TEXT} %s"}}'

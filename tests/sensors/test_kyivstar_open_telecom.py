@@ -11,12 +11,14 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.sensors.kyivstar_open_telecom import (
+    KyivstarMultichannelDeliveredSensor,
     KyivstarPromoFinishedSensor,
     KyivstarSmsDeliveredSensor,
     KyivstarViberDeliveredSensor,
 )
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import SmsContent, ViberContent
 from tests.running import Run
 
 NUMBER = "380670000200"
@@ -69,6 +71,41 @@ def test_one_that_never_arrives_times_out(telecom_simulator: Any, hook: Any) -> 
     message_id = hook.send_sms(NUMBER, "Hi").message_id
     with pytest.raises(AirflowSensorTimeout):
         Run().execute(waiting(KyivstarSmsDeliveredSensor, False, message_id=message_id, timeout=0.05))
+
+
+@both_ways
+@pytest.mark.parametrize("switch", ["new_state", "late_status"])
+def test_a_multichannel_message_is_waited_for(
+    telecom_simulator: Any, hook_for: Callable[..., Any], switch: str, deferrable: bool
+) -> None:
+    """Neither a channel that has expired nor a state that nobody knows ends the wait."""
+    hook = hook_for("kyivstar_open_telecom", api_version="v1")
+    hook.fetch_token()
+    vendor_state(telecom_simulator).switches.turn_on(switch)
+    vendor_state(telecom_simulator).without_viber.add(NUMBER)
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.multichannel", "after_polls", 2)
+    message_id = hook.send_multichannel(NUMBER, [ViberContent("a"), SmsContent("b")]).message_id
+    run = Run()
+    found = run.execute(waiting(KyivstarMultichannelDeliveredSensor, deferrable, message_id=message_id))
+    assert (found["status"], found["bearer_type"]) == ("delivered", "sms")
+    assert [(report["bearer_type"], report["state"]) for report in found["reports"]] == [
+        ("viber", "expired"),
+        ("sms", "delivered"),
+    ]
+    assert message_id not in str(run.events)
+
+
+@both_ways
+def test_a_multichannel_message_that_expires_fails(
+    telecom_simulator: Any, hook_for: Callable[..., Any], deferrable: bool
+) -> None:
+    hook = hook_for("kyivstar_open_telecom", api_version="v1")
+    hook.fetch_token()
+    vendor_state(telecom_simulator).switches.turn_on("expired")
+    vendor_state(telecom_simulator).unreachable.add(NUMBER)
+    message_id = hook.send_multichannel(NUMBER, [SmsContent("b")]).message_id
+    with pytest.raises(TelecomFailedError, match="expired"):
+        Run().execute(waiting(KyivstarMultichannelDeliveredSensor, deferrable, message_id=message_id))
 
 
 @both_ways
