@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +30,8 @@ from tests.operators.test_kills import (  # noqa: F401 - two of them are fixture
 )
 from tests.running import Run
 
+AWAY = "380670000209"
+"""It is not at Viber."""
 VIBER = Sending(
     KetchUpSendViberOperator,
     "ketchup_loyalty",
@@ -154,3 +158,32 @@ def test_without_keys_the_other_policies_go_on(telecom_simulator: Any, policy: s
             assert found["accepted"] + found["unknown"] == 3
             assert len(happened) >= found["accepted"]
     assert times == ({1, 2} if policy == "resend" else {0, 1})
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # of the killed tries
+def test_files_are_complete_after_a_kill(telecom_simulator: Any, tmp_path: Path) -> None:
+    """Also while the task waits. The files of the run before are at the same path, and do not count."""
+    results, undelivered = tmp_path / "results.jsonl", tmp_path / "undelivered.jsonl"
+    people = [A, AWAY, C]
+    more = {
+        "recipients": people,
+        "results_path": str(results),
+        "undelivered_path": str(undelivered),
+        "wait_for_completion": True,
+        "poll_interval": 0.01,
+    }
+    attempt(Run("0"), VIBER.made())  # this process learns that keys work
+    for run in killed_at_each_step(telecom_simulator, VIBER, **more):
+        found, error, _ = attempt(run, VIBER.made(**more))
+        assert error is None
+        assert (found["delivered"], found["undelivered"], found["unknown"]) == (2, 1, 0)
+        lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+        assert [(line["msisdn"], line["outcome"]) for line in lines] == [
+            (A, "delivered"),
+            (AWAY, "undelivered"),
+            (C, "delivered"),
+        ]
+        assert json.loads(undelivered.read_text(encoding="utf-8")) == {"msisdn": AWAY}
+        assert {path.name for path in tmp_path.iterdir()} == {"results.jsonl", "undelivered.jsonl"}
+        assert VIBER.happened(telecom_simulator) == [A, C, AWAY]
+    gc.collect()

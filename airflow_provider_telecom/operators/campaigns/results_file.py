@@ -94,6 +94,8 @@ class ResultsFile:
 
     def forget_parts(self) -> None:
         """Remove the parts, once the file is complete."""
+        if not self._parts.exists():
+            return
         for part in self._listed():
             part.unlink()
         self._parts.rmdir()

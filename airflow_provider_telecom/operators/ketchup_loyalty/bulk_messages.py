@@ -174,7 +174,7 @@ class SmsKind(MessageKind):
         """Return the SMS to a recipient."""
         text = self._text.fill(entry[1:]) if self._common_text is None else self._common_text
         own = "" if self._sender_place is None else entry[self._sender_place]
-        return self._message(entry, text, own or str(self._originator))
+        return self._message(entry, text, own or self._originator or "")
 
     def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
         """Send SMS by one call."""

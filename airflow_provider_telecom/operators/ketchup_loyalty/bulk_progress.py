@@ -34,8 +34,14 @@ class BulkProgress:
         return self._checkpoint.in_doubt
 
     def is_complete(self, recipients: int) -> bool:
-        """Return whether an earlier try has sent to all recipients."""
-        return self._checkpoint.is_done and self.counts.rows >= recipients
+        """Return whether an earlier try has sent to all recipients.
+
+        If it was killed right after that, parts of its file of results are left: they are removed.
+        """
+        is_complete = self._checkpoint.is_done and self.counts.rows >= recipients
+        if is_complete and self._results and self._results.path.exists():
+            self._results.forget_parts()
+        return is_complete
 
     def begin(self) -> None:
         """Open the file of results behind the lines of earlier tries. Raises TelecomInputError."""
