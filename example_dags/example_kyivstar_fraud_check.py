@@ -1,13 +1,18 @@
 """Check a number before a payout: pay if all answers are safe, refuse if one is risky, else ask a person.
 
-Needs the connection `kyivstar_open_telecom_default`. Each check is billed on the vendor's live server, and so
-is each retry of it: a run costs five checks. An answer that is not known (not a Kyivstar number, nothing that
-settles the question, a check that failed) is never taken for a safe one.
+Then two checks of all numbers in a file, whose answers go into another file.
+
+Needs the connection `kyivstar_open_telecom_default`. Each check is billed on the vendor's live server: a run
+costs five checks, and two for each number in the file. A retry of a task that checks one number is billed
+again; the task that checks a file goes on after the numbers that are checked. An answer that is not known
+(not a Kyivstar number, nothing that settles the question, a check that failed) is never taken for a safe one.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Param, dag, task
@@ -16,15 +21,26 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarCheckDeviceOperator,
     KyivstarCheckLifetimeOperator,
     KyivstarCheckSimCountOperator,
+    KyivstarCheckSubscribersOperator,
     KyivstarScoreOperator,
     KyivstarVerifySimOperator,
 )
+from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import OtherDevice, SimChanged
+
+PAYEES = str(Path(__file__).parent / "data" / "payees.csv")
+OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "telecom")
 
 
 @dag(
     schedule=None,
     tags=["telecom", "kyivstar", "fraud"],
-    params={"msisdn": Param("380670000200", type="string", description="The number of the payee")},
+    params={
+        "msisdn": Param("380670000200", type="string", description="The number of the payee"),
+        "payees": Param(PAYEES, type="string", description="CSV with msisdn and imei; a path or URL"),
+        "output": Param(
+            OUTPUT, type="string", description="Folder of results; a path, or a URL like s3://..."
+        ),
+    },
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
 )
@@ -65,6 +81,24 @@ def example_kyivstar_fraud_check() -> None:
         print("not all answers are known: somebody has to decide")
 
     checks >> decide() >> [pay_out(), refuse(), ask_a_person()]
+
+    # Many numbers: one task, with several checks each.
+    check_file = KyivstarCheckSubscribersOperator(
+        task_id="check_file",
+        recipients="{{ params.payees }}",
+        checks=[SimChanged(activation_hours=72), OtherDevice(imei_column="imei")],
+        results_path="{{ params.output }}/{{ run_id }}/checked.jsonl",
+        max_checks=1_000,
+    )
+
+    @task
+    def report(found: dict[str, Any]) -> None:
+        """Print how often each answer was given."""
+        for check, answers in found["answers"].items():
+            print(f"{check:<15} {answers}")
+        print(f"the answers are in {found['results']}")
+
+    report(check_file.output)
 
 
 example_kyivstar_fraud_check()

@@ -15,6 +15,7 @@ import pytest
 from airflow.sdk import DAG, BaseNotifier, BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
+from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import YoungerSim
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import (
@@ -39,6 +40,11 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
         "KyivstarPromoStatisticsOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
         "KyivstarGetPromoOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
         "KyivstarListPromosOperator": {},
+        "KyivstarCheckSubscribersOperator": {
+            "recipients": ["380670000200"],
+            "checks": [YoungerSim()],
+            "results_path": "checked.jsonl",
+        },
         "KyivstarVerifySimOperator": {"msisdn": "380670000200", "activation_hours": 48},
         "KyivstarCheckSimCountOperator": {"msisdn": "380670000200", "days": 30},
         "KyivstarCheckDeviceOperator": {"msisdn": "380670000200", "imei": "490154203237518"},
@@ -220,6 +226,7 @@ WITH_A_KEY = {
 """The vendor recognizes a duplicate by our key."""
 BY_READING_FIRST = {
     "KyivstarCreatePromoOperator",
+    "KyivstarCheckSubscribersOperator",
     "KetchUpCreateStatExportOperator",
     "KetchUpStatsToObjectStorageOperator",
     "NovaConnectBlockSimsOperator",

@@ -33,7 +33,7 @@ EFFECTS = {
         "kyivstar_open_telecom promo_audience": 1,
         "kyivstar_open_telecom promo_started": 1,
     },
-    "example_kyivstar_fraud_check": {"kyivstar_open_telecom billed_check": 5},
+    "example_kyivstar_fraud_check": {"kyivstar_open_telecom billed_check": 11},
     "example_ketchup_messaging": {"ketchup_loyalty viber": 1000, "ketchup_loyalty sms": 190},
     "example_ketchup_statistics": {
         "ketchup_loyalty sms": 1,
@@ -56,6 +56,7 @@ EFFECTS = {
 NUMBERS = re.compile(r"67000\d{4}|90000000\d\d")
 """All phone numbers in the examples."""
 FILES = {
+    "example_kyivstar_fraud_check": ("*/checked.jsonl", '"state": "answered"', 6),
     "example_ketchup_messaging": ("*/viber.jsonl", '"outcome": "delivered"', 810),
     "example_ketchup_statistics": ("ketchup_messages/date=*/_messages_*.json", '"sha256"', 1),
     "example_fmc_calls": ("fmc_calls/date=*/_calls.parquet.json", '"rows": ', 1),

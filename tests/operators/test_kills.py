@@ -6,9 +6,13 @@ of it runs any more. `tests/system/test_kills.py` does the same with SIGKILL und
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +27,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendViberOperator,
 )
 from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import MoreSims, SimChanged
 from airflow_provider_telecom.operators.novaconnect import (
     NovaConnectBlockSimsOperator,
     NovaConnectCreateGroupOperator,
@@ -382,3 +387,114 @@ def test_a_change_of_the_account_happens_once(telecom_simulator: Any, kind: str)
             assert happened == []
             assert attempt(run, sending.made(on_unknown="resend"))[1] is None
         assert sending.happened(telecom_simulator) == [None]
+
+
+# Billed checks: the ledger shows how often each number was billed.
+
+
+@dataclass
+class Checks:
+    """A task that checks three numbers twice, in chunks of two numbers, and its file of results."""
+
+    simulator: Any
+    results: Path
+    arguments: dict[str, Any]
+
+    def made(self) -> Any:
+        checks = [SimChanged(activation_hours=72), MoreSims(days=30)]
+        return kyivstar.KyivstarCheckSubscribersOperator(
+            task_id="send",
+            recipients=[A, B, C],
+            checks=checks,
+            results_path=str(self.results),
+            **{"chunk_size": 2, "concurrency": 1, **self.arguments},
+        )
+
+    def billed(self) -> Counter[tuple[str, str]]:
+        effects = self.simulator.state.ledger.of("kyivstar_open_telecom", "billed_check")
+        return Counter((effect.facts["msisdn"], effect.facts["check"]) for effect in effects)
+
+    def states(self) -> Counter[str]:
+        lines = [json.loads(line) for line in self.results.read_text().splitlines()]
+        assert [line["msisdn"] for line in lines] == [A, B, C]
+        return Counter(line[name]["state"] for line in lines for name in ("sim_changed", "more_sims"))
+
+    def forget_answers(self) -> None:
+        """Lose the lines that were not in the object storage yet when the task was killed."""
+        shutil.rmtree(self.results.with_name(f"{self.results.name}.answers"), ignore_errors=True)
+
+
+def killed_checks(simulator: Any, folder: Path, **arguments: Any) -> Iterator[tuple[Checks, Run]]:
+    """Yield, for each step of a first try, the run in which that try died there."""
+    for point in range(1, MOST_STEPS):
+        simulator.state.reset()
+        run, checks = Run(), Checks(simulator, folder / f"{point}.jsonl", arguments)
+        _, error, lived = attempt(run, checks.made(), point)
+        if lived:
+            assert error is None
+            assert point > 20, "six checks of two steps each, and the journal"
+            return
+        yield checks, run
+    raise AssertionError("it has more steps than that")
+
+
+@pytest.mark.parametrize("policy", ["repeat_once", "report"])
+@pytest.mark.parametrize("storage", ["local disk", "object storage"])
+def test_a_check_is_billed_as_often_as_the_task_says(
+    telecom_simulator: Any, tmp_path: Path, policy: str, storage: str
+) -> None:
+    """On a local disk a kill leaves one answer in doubt, in object storage those of the chunk."""
+    in_doubt = 0
+    for checks, run in killed_checks(telecom_simulator, tmp_path, on_lost_answer=policy):
+        before = checks.billed()
+        assert set(before.values()) <= {1}
+        if storage == "object storage":
+            checks.forget_answers()
+        found, error, _ = attempt(run, checks.made())
+        assert error is None
+        billed, states = checks.billed(), checks.states()
+        twice = sum(times == 2 for times in billed.values())
+        assert max(billed.values()) <= (2 if policy == "repeat_once" else 1)
+        assert twice <= found["repeated"] <= (1 if storage == "local disk" else 4)
+        assert states == Counter({"answered": found["answered"], "unknown": found["unknown"]})
+        assert sum(states.values()) == 6
+        if policy == "repeat_once":
+            assert found["unknown"] == 0
+        else:
+            assert found["repeated"] == 0
+            assert 6 - len(billed) <= found["unknown"] <= (1 if storage == "local disk" else 4)
+        in_doubt = max(in_doubt, found["repeated"], found["unknown"])
+        assert attempt(run, checks.made())[0] == found
+        assert checks.billed() == billed
+    assert in_doubt > 0
+
+
+def test_after_two_kills_no_check_is_billed_three_times(telecom_simulator: Any, tmp_path: Path) -> None:
+    """The first answer is lost as well, so that the second attempt is killed too."""
+    pairs = 0
+    for second in range(2, MOST_STEPS, 11):
+        lived_on = True
+        for checks, run in killed_checks(telecom_simulator, tmp_path / str(second), chunk_size=3):
+            telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path="check-sim-count")
+            lived_on &= attempt(run, checks.made(), second)[2]
+            found, error, _ = attempt(run, checks.made())
+            assert error is None
+            billed, pairs = checks.billed(), pairs + 1
+            assert max(billed.values()) <= 2
+            assert sum(times == 2 for times in billed.values()) <= found["repeated"]
+            assert checks.states() == Counter({"answered": found["answered"], "unknown": found["unknown"]})
+        if lived_on:
+            break
+    assert pairs > 20
+
+
+def test_many_checks_at_once_are_billed_as_often_as_the_task_says(
+    telecom_simulator: Any, tmp_path: Path
+) -> None:
+    for checks, run in killed_checks(telecom_simulator, tmp_path, concurrency=3):
+        found, error, _ = attempt(run, checks.made())
+        assert error is None
+        billed = checks.billed()
+        assert max(billed.values()) <= 2
+        assert sum(times == 2 for times in billed.values()) <= found["repeated"] <= 3
+        assert (found["answered"], found["unknown"]) == (6, 0)

@@ -2,6 +2,9 @@
 
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sms import KyivstarSendBulkSmsOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.check_subscribers import (
+    KyivstarCheckSubscribersOperator,
+)
 from airflow_provider_telecom.operators.kyivstar_open_telecom.create_promo import KyivstarCreatePromoOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.messages import (
     KyivstarSendSmsOperator,
@@ -30,6 +33,7 @@ __all__ = [
     "KyivstarCheckDeviceOperator",
     "KyivstarCheckLifetimeOperator",
     "KyivstarCheckSimCountOperator",
+    "KyivstarCheckSubscribersOperator",
     "KyivstarCreatePromoOperator",
     "KyivstarGetPromoOperator",
     "KyivstarListPromosOperator",
