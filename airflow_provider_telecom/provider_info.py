@@ -96,7 +96,7 @@ def _connection_type(vendor: Vendor) -> dict[str, Any]:
                 "password": vendor.password,
                 **login,
                 **_host_label(vendor),
-                "port": f"Port ({vendor.port}; the Test button needs it)",
+                "port": "Port (needed to test)",
             },
             "placeholders": {"host": vendor.host, "port": str(vendor.port), "extra": "{}"},
         },

@@ -73,6 +73,43 @@ class Page:
         self.evaluate(f"document.querySelector({json.dumps(selector)}).focus()")
         self._ask("Input.insertText", text=text)
 
+    def replace_text(self, selector: str, text: str) -> None:
+        """Select what a field contains, and type."""
+        self.wait_for(f"document.querySelector({json.dumps(selector)}) !== null")
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).select()")
+        self.type_into(selector, text)
+
+    def press_enter(self) -> None:
+        """Press Enter in the field that has the focus."""
+        for kind in ("keyDown", "keyUp"):
+            self._ask(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key="Enter",
+                code="Enter",
+                windowsVirtualKeyCode=13,
+                text="\r",
+            )
+
+    def click(self, text: str, within: str = "body", selector: str = "button, a, [role=option]") -> None:
+        """Click what has this text or label with the mouse, once it is there and enabled."""
+        self.click_element(
+            f"[...document.querySelectorAll({json.dumps(within)} + ' :is({selector})')].find(one =>"
+            f" !one.disabled && [one.innerText?.trim(), one.ariaLabel].includes({json.dumps(text)}))"
+        )
+
+    def click_element(self, expression: str) -> None:
+        """Click the middle of an element, which a JavaScript expression finds, with the mouse."""
+        place = f"""(() => {{
+            const element = {expression};
+            element.scrollIntoView({{block: 'nearest'}});
+            const {{x, y, width, height}} = element.getBoundingClientRect();
+            return width && {{x: x + width / 2, y: y + height / 2}};
+        }})()"""
+        where = self.wait_for(place)
+        for kind in ("mousePressed", "mouseReleased"):
+            self._ask("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **where)
+
     def forget_cookies(self) -> None:
         """Delete the session while a page is open."""
         self._ask("Network.clearBrowserCookies")

@@ -46,10 +46,14 @@ class Shape:
     api_workers: int = 1
     receiver: bool = False
     """Whether the webhook receiver is open."""
+    only_api_server: bool = False
+    """For what needs no tasks: the pages alone."""
 
     @property
     def components(self) -> Sequence[Sequence[str]]:
         """The processes, as words after `airflow`."""
+        if self.only_api_server:
+            return [("api-server",)]
         words = [("api-server",), ("scheduler",), ("dag-processor",), ("triggerer",)]
         worker = ("celery", "worker", "--concurrency", str(self.parallelism), "--skip-serve-logs")
         return [*words, worker] if self.broker else words
@@ -229,7 +233,8 @@ def running_airflow(
     with ExitStack() as stack:
         for words in shape.components:
             stack.enter_context(_component(deployment, words))
-        _wait_until_ready(deployment)
+        parts = () if shape.only_api_server else ("scheduler", "dag_processor")
+        _wait_until_ready(deployment, parts)
         yield deployment
     left = [process.cmdline() for process in _processes_of(deployment)]
     assert not left, left
@@ -283,15 +288,15 @@ def _processes_of(deployment: RunningAirflow) -> list[psutil.Process]:
     return found
 
 
-def _wait_until_ready(deployment: RunningAirflow) -> None:
-    if not deployment.wait_until(lambda: _is_ready(deployment)):
+def _wait_until_ready(deployment: RunningAirflow, parts: Sequence[str]) -> None:
+    if not deployment.wait_until(lambda: _is_ready(deployment, parts)):
         raise TimeoutError(deployment.logs())
 
 
-def _is_ready(deployment: RunningAirflow) -> bool:
+def _is_ready(deployment: RunningAirflow, parts: Sequence[str]) -> bool:
     try:
         with urlopen(f"{deployment.url}/api/v2/monitor/health", timeout=LONG_SECONDS) as answer:
             health = json.load(answer)
-        return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
+        return all(health[part]["status"] == "healthy" for part in ("metadatabase", *parts))
     except (URLError, OSError, KeyError, ValueError):
         return False

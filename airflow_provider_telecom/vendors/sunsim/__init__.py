@@ -26,12 +26,12 @@ VENDOR = Vendor(
         ),
         "token_strategy": choice(
             "Token strategy",
-            "How an access token that is no longer valid is replaced.",
+            "How an access token that is no longer valid is replaced. Default create.",
             {
                 "create": "a new token is created",
                 "refresh": "the token is refreshed; if that fails, a new one is created",
             },
-            "create",
+            # No default: Airflow takes the name for that of a secret, and would show and store ***.
             rare=True,
         ),
         "api_path": FormField("API path", "Default /api/v1.", rare=True),
