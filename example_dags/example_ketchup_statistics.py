@@ -63,6 +63,7 @@ def example_ketchup_statistics() -> None:
     ready = KetchUpStatFileReadySensor(
         task_id="wait_for_file",
         file_key=file_key,
+        callback_key=create.output["callback_key"],  # with a receiver, KetchUp's webhook wakes the sensor
         deferrable=True,
         poke_interval=1,
         exponential_backoff=True,

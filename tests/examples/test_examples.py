@@ -49,7 +49,11 @@ EFFECTS = {
         "novaconnect rename": 1,
         "novaconnect group": 2,
     },
-    "example_alert_on_failure": {"ketchup_loyalty sms": 1, "kyivstar_open_telecom sms": 1},
+    "example_alert_on_failure": {
+        "ketchup_loyalty sms": 1,
+        "ketchup_loyalty viber": 1,
+        "kyivstar_open_telecom sms": 1,
+    },
     "example_vendor_events": {"novaconnect repackage": 1, "ketchup_loyalty sms": 1},
 }
 """The effects of each example at the vendors, as the simulator's ledger records them."""

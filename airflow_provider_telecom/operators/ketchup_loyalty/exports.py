@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _SECOND = timedelta(seconds=1)
 _ALL_TAKEN, _GONE = "92", "90"
-_OWN_KEYS, _CALLBACK_KEY = "exports", "callback_key"
+_OWN_KEYS = "exports"
 STAT_FILE = f"{STATUS_CHECKS}.stat_file"
 _TIMES = ("time_in_from", "time_in_to", "time_sent_from", "time_sent_to")
 _WORDS = {
@@ -86,10 +86,10 @@ class ExportArguments(TypedDict, total=False):
 
 
 class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, DeferrableOperator):
-    """Request an export of detailed statistics and return `{"file_key", "adopted"}`.
+    """Request an export of detailed statistics and return `{"file_key", "adopted", "callback_key"}`.
 
-    If the receiver of webhooks is open, the result also has `callback_key`: KetchUp is given an address of
-    this export, and its post there wakes a task that waits for the file.
+    If the receiver of webhooks is open, KetchUp is given an address of this export, and its post there wakes
+    a task that waits for the file with that `callback_key`; without a receiver it is None.
 
     A repeated request costs nothing but one of the five places that an account has for a month. After a lost
     response or a killed task the list of exports shows whether it was created: a single new one is taken for
@@ -191,14 +191,15 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Request the export once."""
-        started = self._export(context)
-        return self._wait_for_file(started)
+        return self._wait_for_file(self._export(context))
 
-    def _wait_for_file(self, started: Facts) -> dict[str, Any]:
-        awaited = {name: started[name] for name in ("file_key", _CALLBACK_KEY) if name in started}
-        has_address = _CALLBACK_KEY in started and read_receiver_settings() is not None
+    def _wait_for_file(self, export: Facts) -> dict[str, Any]:
+        callback_key = export.get("callback_key")
+        started = {**export, "callback_key": callback_key}
+        awaited = {"file_key": export["file_key"], "callback_key": callback_key}
+        has_address = callback_key is not None and read_receiver_settings() is not None
         topics = f"{WEBHOOKS}.statistics_subscription" if has_address else None
-        return self._wait_if_requested(dict(started), STAT_FILE, awaited, subscription=topics)
+        return self._wait_if_requested(started, STAT_FILE, awaited, subscription=topics)
 
     def _export(self, context: Context) -> Facts:
         """Return this task's export of this run; it is requested unless an earlier try did that."""
@@ -270,7 +271,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
                 raise
         facts: Facts = {"file_key": key, "adopted": adopted}
         if callback_key is not None:
-            facts = {**facts, _CALLBACK_KEY: callback_key}
+            facts = {**facts, "callback_key": callback_key}
         journal.write(name, Entry(State.DONE, body, facts))
         journal.write(_OWN_KEYS, Entry(State.DONE, "", {"keys": [*_own_keys(journal), key]}))
         return facts

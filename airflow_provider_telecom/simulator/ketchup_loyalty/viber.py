@@ -100,7 +100,7 @@ def _message_or_refusal(
         is_alone = count == 1 and state.switches["viber_many"] == "list"  # then it is the same
         if is_alone or not state.switches.on("viber_message_error") or not isinstance(to, list):
             raise
-        return ViberMessage(False, None, [error] * len(to), error)
+        return ViberMessage(False, None, [error] * max(1, len(to)), error)
 
 
 def _message(state: VendorState, item: JsonObject, recipients: arguments.Recipients) -> ViberMessage:

@@ -51,7 +51,7 @@ def orders(simulator: Any) -> list[dict[str, Any]]:
 def test_an_export_is_ordered_once(telecom_simulator: Any, hook: Any) -> None:
     run = Run()
     first = run.execute(export())
-    assert first == {"file_key": keys(hook)[0], "adopted": False}
+    assert first == {"file_key": keys(hook)[0], "adopted": False, "callback_key": None}
     telecom_simulator.state.requests.clear()
     assert run.execute(export()) == first
     assert telecom_simulator.state.requests == []
@@ -149,7 +149,7 @@ def test_a_lost_answer_is_found_in_the_list(telecom_simulator: Any, hook: Any) -
     telecom_simulator.fault("reset_after", "ketchup_loyalty", path="/stat/create")
     run = Run()
     found = run.execute(export())
-    assert found == {"file_key": (set(keys(hook)) - {other}).pop(), "adopted": True}
+    assert found == {"file_key": (set(keys(hook)) - {other}).pop(), "adopted": True, "callback_key": None}
     assert run.execute(export()) == found
     assert len(orders(telecom_simulator)) == 2
 
@@ -161,7 +161,7 @@ def test_a_killed_task_adopts_what_it_has_ordered(telecom_simulator: Any, hook: 
     before = {"before": keys(hook)[:1]}
     entry = run.stores["order"].get("telecom.export")
     run.stores["order"].set("telecom.export", {**entry, "state": "intent", "facts": before})
-    assert run.execute(export()) == {"file_key": keys(hook)[1], "adopted": True}
+    assert run.execute(export()) == {"file_key": keys(hook)[1], "adopted": True, "callback_key": None}
     assert len(orders(telecom_simulator)) == 2
 
 
@@ -170,7 +170,7 @@ def test_an_order_that_never_arrived_is_made_by_the_next_try(telecom_simulator: 
     telecom_simulator.fault("reset_before", "ketchup_loyalty", path="/stat/create")
     with pytest.raises(TelecomUnknownError):
         run.execute(export())
-    assert run.execute(export()) == {"file_key": keys(hook)[0], "adopted": False}
+    assert run.execute(export()) == {"file_key": keys(hook)[0], "adopted": False, "callback_key": None}
     assert len(orders(telecom_simulator)) == 1
 
 
@@ -183,7 +183,7 @@ def test_where_several_are_new_nobody_guesses(telecom_simulator: Any, hook: Any)
         run.execute(export())
     hook.create_statistics_export(**DAY)
     found = run.execute(export())
-    assert found == {"file_key": keys(hook)[2], "adopted": False}
+    assert found == {"file_key": keys(hook)[2], "adopted": False, "callback_key": None}
 
 
 def test_a_doubt_outlasts_a_list_that_cannot_be_had(telecom_simulator: Any, hook: Any) -> None:
@@ -194,7 +194,7 @@ def test_a_doubt_outlasts_a_list_that_cannot_be_had(telecom_simulator: Any, hook
     with pytest.raises(TelecomUnknownError):
         run.execute(export())
     telecom_simulator.state.faults.clear()
-    assert run.execute(export()) == {"file_key": keys(hook)[0], "adopted": True}
+    assert run.execute(export()) == {"file_key": keys(hook)[0], "adopted": True, "callback_key": None}
 
 
 def test_what_was_not_sent_leaves_no_doubt(telecom_simulator: Any, hook: Any) -> None:
@@ -272,7 +272,8 @@ def test_waiting_until_it_is_ready(telecom_simulator: Any, hook: Any, deferrable
     telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 2)
     wait = {"wait_for_completion": True, "deferrable": deferrable, "poll_interval": 0.01}
     hook.send_sms("380670000201", "Hi", reference="a1", originator="test")
-    assert Run().execute(export(**wait)) == {"file_key": keys(hook)[0], "adopted": False, "empty": False}
+    found = Run().execute(export(**wait))
+    assert found == {"file_key": keys(hook)[0], "adopted": False, "callback_key": None, "empty": False}
     assert Run().execute(export(**wait, originator="nobody"))["empty"] is True
 
 

@@ -362,6 +362,20 @@ def test_unkeyed_messages_come_in_the_order_sent() -> None:
     ]
 
 
+# --- what public clients of another brand of the same API read (FOUND): all within `result`
+
+
+def test_the_result_of_one_message_within_result() -> None:
+    sent = {"error": 0, "id": 1, "price": 0.1, "currency": "EUR", "reference": "r1"}
+    assert sms({"error": 0, "result": sent}).id == "1"
+    known = {"error": 23, "errorDescription": "SMS already exists", "reference": "r1"}
+    assert sms({"error": 0, "result": known}).duplicate
+    with pytest.raises(TelecomRejectedError, match="vendor code 21"):
+        sms({"error": 0, "result": error(21, "Incorrect msisdn")})
+    with pytest.raises(TelecomRejectedError, match="vendor code 6"):
+        result_of(ScriptedApi().create_hlr(A, reference="r1"), {"result": [error(6)], "total_price": 0})
+
+
 # --- several Viber messages in a call
 
 
