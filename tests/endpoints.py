@@ -170,7 +170,7 @@ def _contents() -> Any:
 def _batch() -> Any:
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import BatchSms
 
-    return [BatchSms(PHONE, "Hi")]
+    return [BatchSms(PHONE, "Hi", name="m0")]
 
 
 def _multichannel_id(hook: Any, folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -154,6 +154,11 @@ SWITCHES = (
         "API v1: an SMS of a batch that is wrong is refused alone, or with the whole batch",
         ("item", "whole"),
     ),
+    _kyivstar(
+        "batch_names",
+        "API v1: the names of SMS are for their batch, or one that was used before is taken for a duplicate",
+        ("batch", "account"),
+    ),
     _kyivstar("new_state", "API v1: a multichannel or RCS message passes a state that nobody knows"),
     _kyivstar("tarification_units", "paid calls say what they cost in a header, or do not", ("on", "off")),
     _kyivstar("viber_button_picture", "a Viber button takes a picture (KY:377), as public clients send"),

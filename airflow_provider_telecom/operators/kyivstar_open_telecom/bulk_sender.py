@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_telecom.calls.checks import sms_segments
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
-from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.campaigns.chunks import in_halves
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
+    from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
     from airflow_provider_telecom.journal.journal import OnUnknown
     from airflow_provider_telecom.operators.campaigns.recipients import Audience
     from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
@@ -68,10 +68,12 @@ class Counts:
 class Messages:
     """The SMS to all recipients, in their order."""
 
-    def __init__(self, audience: Audience, text: TextTemplate, sender: str | None) -> None:
+    def __init__(
+        self, audience: Audience, text: TextTemplate, sender: str | None, names: IdempotencyKeys
+    ) -> None:
         if sender is None:
             raise TelecomInputError("sender", "must be given here or in the connection's extra")
-        self._audience, self._text, self._sender = audience, text, sender
+        self._audience, self._text, self._sender, self._names = audience, text, sender, names
 
     @property
     def content(self) -> Mapping[str, object]:
@@ -97,11 +99,16 @@ class Messages:
         return total
 
     def after(self, rows: int) -> Iterator[BatchSms]:
-        """Return the messages without the first `rows`."""
+        """Return the messages without the first `rows`.
+
+        A message has the same name in each try of the task, and no other one has it. Should the vendor take
+        a repeated name for a duplicate, it sends each message once.
+        """
         from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import BatchSms
 
         for msisdn, *values in self._audience.entries(rows):
-            yield BatchSms(msisdn, self._text.fill(values), self._sender)
+            text = self._text.fill(values)
+            yield BatchSms(msisdn, text, self._sender, self._names(msisdn, self._sender, text))
 
 
 class BulkSender:
@@ -240,8 +247,8 @@ class BulkSender:
 
 
 def _key(message: BatchSms) -> str:
-    """Return the hash by which a later try recognizes a message."""
-    return fingerprint([message.msisdn, message.sender, message.text])
+    """Return the name by which a later try recognizes a message."""
+    return str(message.name)
 
 
 def _unknown_result(batch: Sequence[BatchSms]) -> BatchResult:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.campaigns.operator import (
     CampaignArguments,
@@ -105,7 +106,8 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         self.hook.require_v1("batches of SMS")
         text, region = TextTemplate(non_blank("text", self.reveal("text"))), self.hook.options.default_region
         with self._read_recipients(text.columns, region, text.text_values) as audience:
-            messages = Messages(audience, text, self.sender or self.hook.options.sender)
+            sent_from = self.sender or self.hook.options.sender
+            messages = Messages(audience, text, sent_from, self._names(context))
             segments = messages.check(self.max_segments)
             if self.is_dry_run:
                 return {**self._recipient_counts(audience), "dry_run": True, "segments": segments}
@@ -113,6 +115,11 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
             with self.hook.add_connection_to_errors():
                 sender.run()
         return self._complete(audience, sender.counts)
+
+    def _names(self, context: Context) -> IdempotencyKeys:
+        """Return the function that names the messages of this task in this run."""
+        ti = context["ti"]
+        return IdempotencyKeys(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
 
     def _bulk_sender(self, context: Context, messages: Messages) -> BulkSender:
         from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile

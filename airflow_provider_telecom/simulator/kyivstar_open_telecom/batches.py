@@ -30,10 +30,13 @@ def send(call: Call) -> JsonObject:
     faults = {name: fault for name, order in orders.items() if (fault := _fault(call, order)) is not None}
     if faults and call.state.switches["batch_errors"] == "whole":
         raise next(iter(faults.values()))
+    known = call.state.batch_names if call.state.switches["batch_names"] == "account" else {}
     items = {}
     for name, order in orders.items():
         fault = faults.get(name)
-        items[name] = _accepted(call, order) if fault is None else _refused(fault)
+        items[name] = known.get(name) or (_accepted(call, order) if fault is None else _refused(fault))
+        if fault is None:
+            known[name] = items[name]
     call.charge(sum(item.get("reservedSmsSegments", 0) for item in items.values()))
     return {"reqId": call.request_id, "data": items}
 

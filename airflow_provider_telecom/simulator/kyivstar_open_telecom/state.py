@@ -108,6 +108,8 @@ class VendorState:
         self.subscribers: dict[str, Subscriber] = {}
         self.messages: dict[Channel, dict[str, Message]] = {channel: {} for channel in CHANNELS}
         self.promos: dict[str, Promo] = {}
+        self.batch_names: dict[str, dict[str, Any]] = {}
+        """What became of SMS of batches, by the client's names for them."""
         self._mock_ids: dict[str, int] = {}
         self._period_began = state.clock.now()
         self._used = 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
+
 from airflow_provider_telecom.calls.checks import in_range, matching, non_blank, sms_segments
 from airflow_provider_telecom.calls.errors import TelecomInputError
 
@@ -18,6 +21,7 @@ _VIBER_TTL = (30, 1_209_600)
 _EXAMPLE_IMEI = "123456789012345"
 """The IMEI in the vendor's examples, which the mock server knows. Its check digit is wrong."""
 _MAX_IMAGE_BYTES = 5 * 1024 * 1024
+_NAME = r"[A-Za-z0-9_.-]{1,64}"
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
@@ -79,6 +83,18 @@ def start_date_text(start_date: str, field: str = "start_date") -> str:
     """Return the start of a promo as the vendor writes it."""
     form = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
     return matching(field, start_date, form, "must be like 2026-01-31T08:00:00")
+
+
+def batch_names(names: Sequence[str | None]) -> list[str]:
+    """Return the names of the SMS of a batch: those that are given, and new ones in the place of None."""
+    rule = "must be 1 to 64 of the characters A-Z a-z 0-9 _ . -"
+    found = [
+        uuid.uuid4().hex if name is None else matching(f"messages[{place}].name", name, _NAME, rule)
+        for place, name in enumerate(names)
+    ]
+    if len(set(found)) < len(found):
+        raise TelecomInputError("messages", "must have different names")
+    return found
 
 
 def image_format(image: bytes) -> tuple[str, str]:

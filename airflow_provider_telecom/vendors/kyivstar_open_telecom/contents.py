@@ -15,11 +15,16 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 
 @dataclass(frozen=True)
 class BatchSms:
-    """An SMS of a batch; without `sender` (alpha name) the connection's is used."""
+    """An SMS of a batch; without `sender` (alpha name) the connection's is used.
+
+    `name` identifies it in the response. It is not known whether the vendor would take a name that was used
+    in an earlier batch for a duplicate, so each SMS needs a name of its own; None makes one.
+    """
 
     msisdn: str | int
     text: str
     sender: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -66,12 +66,13 @@ class SmsCalls(KyivstarRequests):
 
         Raises TelecomInputError (also for a connection without API v1), TelecomRejectedError (the whole batch
         is refused), and TelecomUnknownError after an unknown outcome of the whole batch, which is never
-        repeated. The names of the messages in the request are no idempotency keys: a duplicate is a second
-        paid SMS to each. Source: v1, "/sms/batch"; found in a public client.
+        repeated. The names of the messages are not known to be idempotency keys: a duplicate is a second paid
+        SMS to each. Source: v1, "/sms/batch"; found in a public client.
         """
         self.require_v1("batches of SMS")
         non_empty("messages", messages, arguments.MAX_BATCH_SIZE)
-        data = {f"m{place}": self._batch_sms(place, sms) for place, sms in enumerate(messages)}
+        bodies = [self._batch_sms(place, sms) for place, sms in enumerate(messages)]
+        data = dict(zip(arguments.batch_names([sms.name for sms in messages]), bodies, strict=True))
         request = self._request("POST", "/sms/batch", Idempotency.NONE, body={"data": data})
         return (yield from self._call(request, lambda response: read_batch(response, list(data))))
 

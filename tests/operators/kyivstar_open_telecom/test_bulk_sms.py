@@ -17,6 +17,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.hooks import base
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendBulkSmsOperator
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState
@@ -173,13 +174,34 @@ def test_a_batch_that_is_too_large_is_halved(telecom_simulator: Any, bulk: Make,
     assert batches(telecom_simulator) == 1 + 5  # 10 refused, then fives
 
 
-def answer(**items: Any) -> dict[str, Any]:
-    return {"kind": "status", "status": 200, "body": json.dumps({"reqId": "r", "data": items})}
+def answer(recipients: int, *items: dict[str, Any]) -> dict[str, Any]:
+    """Return a fault that answers a batch of so many recipients with results for the first of them."""
+    names = IdempotencyKeys("dag", "manual__1", "send")
+    first = [names(who["msisdn"], "messagedesk", f"Hi {who['name']}") for who in PEOPLE[:recipients]]
+    body = json.dumps({"reqId": "r", "data": dict(zip(first, items, strict=False))})
+    return {"kind": "status", "status": 200, "body": body}
+
+
+@pytest.mark.parametrize("names", ["batch", "account"])
+def test_nobody_is_left_out_whatever_the_vendor_makes_of_names(
+    telecom_simulator: Any, bulk: Make, names: str
+) -> None:
+    """If the vendor takes a known name for a duplicate, a repeated batch is no second SMS either."""
+    telecom_simulator.state.set_switch(f"{VENDOR}.batch_names", names)
+    run = Run()
+    telecom_simulator.fault("reset_after", VENDOR, path="/sms/batch$")
+    with pytest.raises(TelecomUnknownError):
+        run.execute(bulk(on_unknown="resend"))
+    run.execute(bulk(on_unknown="resend"))
+    twice = 1 if names == "account" else 2
+    assert sent(telecom_simulator) == Counter(NUMBERS[:10] * twice + NUMBERS[10:])
+    run.execute(bulk(dedupe_key="again"))
+    assert sum(sent(telecom_simulator).values()) == 10 * twice + 15 + 25
 
 
 def test_refused_ones_are_counted_and_named(telecom_simulator: Any, bulk: Make, tmp_path: Path) -> None:
     refused = {"errorCode": "1001003", "errorMsg": "no such name"}
-    telecom_simulator.fault(**answer(m0={"msgId": "a"}, m1=refused), vendor=VENDOR, path="/sms/batch$")
+    telecom_simulator.fault(**answer(2, {"msgId": "a"}, refused), vendor=VENDOR, path="/sms/batch$")
     results, run = tmp_path / "results.jsonl", Run()
     facts = run.execute(bulk(recipients=PEOPLE[:2], results_path=str(results)))
     assert (facts["accepted"], facts["refused"]) == (1, {"1001003": 1})
@@ -200,7 +222,7 @@ def test_all_refused_fails_and_something_else_may_be_sent(telecom_simulator: Any
 def test_recipients_that_the_response_leaves_out_fail_the_task_at_its_end(
     telecom_simulator: Any, bulk: Make, tmp_path: Path
 ) -> None:
-    telecom_simulator.fault(**answer(m0={"msgId": "a"}), vendor=VENDOR, path="/sms/batch$")
+    telecom_simulator.fault(**answer(1, {"msgId": "a"}), vendor=VENDOR, path="/sms/batch$")
     results, run = str(tmp_path / "results.jsonl"), Run()
     for policy in ("fail", "resend"):
         with pytest.raises(OutcomeUnknownError, match="whether 9 of 25 SMS were accepted"):

@@ -57,8 +57,8 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Idempotency, A
      {"multiMsgId": "x1"}),
     ("get_multichannel", ("x1",), {}, "GET", "/messaging/multichannel/x1", Idempotency.READ, None,
      {"multiMsgId": "x1", "status": "delivered"}),
-    ("send_sms_batch", ([BatchSms(NUMBER, "a"), BatchSms("067 000 02 01", "b", "S")],), {}, "POST",
-     "/sms/batch", Idempotency.NONE,
+    ("send_sms_batch", ([BatchSms(NUMBER, "a", name="m0"), BatchSms("067 000 02 01", "b", "S", "m1")],), {},
+     "POST", "/sms/batch", Idempotency.NONE,
      {"data": {"m0": {**SENT, "text": "a"}, "m1": {"from": "S", "to": "380670000201", "text": "b"}}},
      {"data": {"m0": ITEM, "m1": {"errorCode": "1010", "errorMsg": "no"}}}),
     ("get_sms_batch", (["m1", "m2"],), {}, "POST", "/sms/status/batch", Idempotency.READ,
@@ -144,6 +144,8 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("send_sms_batch", ([NUMBER],), {}, "messages[0]"),
     ("send_sms_batch", ([BatchSms("1", "hi")],), {}, "messages[0].msisdn"),
     ("send_sms_batch", ([BatchSms(NUMBER, "a" * 919)],), {}, "text"),
+    ("send_sms_batch", ([BatchSms(NUMBER, "a", name="a b")],), {}, "messages[0].name"),
+    ("send_sms_batch", ([BatchSms(NUMBER, "a", name="x"), BatchSms(NUMBER, "b", name="x")],), {}, "messages"),
     ("get_sms_batch", ([],), {}, "message_ids"),
     ("get_sms_batch", (["a/b"],), {}, "message_ids"),
     ("send_rcs_text", (NUMBER, " "), {}, "text"),
@@ -218,7 +220,7 @@ def test_v1beta_must_say_whether_the_sim_is_active() -> None:
     ],
 )
 def test_what_became_of_an_sms_of_a_batch(item: Any, state: str, code: str | None) -> None:
-    messages = [BatchSms(NUMBER, "a"), BatchSms(NUMBER, "b")]
+    messages = [BatchSms(NUMBER, "a", name="m0"), BatchSms(NUMBER, "b", name="m1")]
     _, found = asked("send_sms_batch", messages, extra=V1, replies={"data": {"m0": ITEM, "m1": item}})
     assert [each.state for each in found.items] == ["accepted", state]
     assert found.items[1].code == code
@@ -226,8 +228,17 @@ def test_what_became_of_an_sms_of_a_batch(item: Any, state: str, code: str | Non
 
 @pytest.mark.parametrize("data", [{}, {"other": ITEM}, {"m0": {}}, {"m0": "accepted"}])
 def test_a_batch_that_is_not_in_the_response_is_unknown(data: Any) -> None:
+    messages = [BatchSms(NUMBER, "a", name="m0")]
     with pytest.raises(TelecomUnknownError):
-        asked("send_sms_batch", [BatchSms(NUMBER, "a")], extra=V1, replies={"reqId": "r", "data": data})
+        asked("send_sms_batch", messages, extra=V1, replies={"reqId": "r", "data": data})
+
+
+def test_each_sms_of_each_batch_has_a_name_of_its_own() -> None:
+    names: set[str] = set()
+    for _ in range(2):
+        request = next(describe("send_sms_batch", [BatchSms(NUMBER, "a")] * 3, extra=V1))
+        names |= set(request.body.value["data"])  # type: ignore[union-attr, index]
+    assert len(names) == 6
 
 
 @pytest.mark.parametrize("item", [None, {}, {"errorCode": "1040"}, {"msgId": "m2"}, "delivered", STATUS])
