@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.running import Run
 from tests.test_family import OPERATORS, PACKAGE, SENSORS
 
 KYIVSTAR, KETCHUP, NOVA = "kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"
+FMC, SUNSIM = "kyivstar_fmc", "sunsim"
 NUMBER = "380670000200"
 Row = tuple[str, dict[str, Any], str, str]
 """The package of a task, its arguments, the kind of state it waits for, and the path of its status checks."""
@@ -121,7 +123,35 @@ def nova(hook: Any) -> dict[str, Row]:
     }
 
 
-ROWS = {KYIVSTAR: kyivstar, KETCHUP: ketchup, NOVA: nova}
+def fmc(hook: Any) -> dict[str, Row]:
+    now = datetime.now(UTC)
+    listed = hook.get_call_records(now - timedelta(days=6), now)[0]
+    pair = {"calling_number": listed.calling_number, "called_number": listed.called_number}
+    return {
+        "KyivstarFmcCallHappenedSensor": (
+            "sensors",
+            {**pair, "since": listed.start},
+            "kyivstar_fmc.call",
+            "callstat",
+        )
+    }
+
+
+def sunsim(hook: Any) -> dict[str, Row]:
+    pair = {"phone_to": "79000001234", "phone_from": "79000000000"}
+    hook.create_callback(**pair)
+    since = (datetime.now(UTC) - timedelta(days=1)).date()
+    return {
+        "SunSimCallHappenedSensor": (
+            "sensors",
+            {**pair, "since": since},
+            "sunsim.callback",
+            "/getcalllist",
+        )
+    }
+
+
+ROWS = {KYIVSTAR: kyivstar, KETCHUP: ketchup, FMC: fmc, SUNSIM: sunsim, NOVA: nova}
 SHOWS_NOWHERE = {"Disconnect", "Reconnect", "Ping", "SendSms", "Repackage", "Rename"}
 """NovaConnect's operations whose end shows in no SIM."""
 CAN_WAIT = sorted(
@@ -147,7 +177,7 @@ def test_an_operation_that_shows_nowhere_cannot_be_waited_for(vendor: str, name:
         kind(task_id="t", wait_for_completion=True, **OPERATORS[vendor][name])
 
 
-MADE_UP = ("message_id", "promo_id", "date")
+MADE_UP = ("message_id", "promo_id", "date", "started_at")
 """What differs in each run of the simulator."""
 
 
