@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,9 @@ from airflow_provider_telecom.sensors.novaconnect import NovaConnectQueueDoneSen
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState as KetchUpState
 from airflow_provider_telecom.simulator.novaconnect import VendorState
 from airflow_provider_telecom.simulator.webhooks import WebhookSender
+from airflow_provider_telecom.transfers.ketchup_loyalty_to_object_storage import (
+    KetchUpStatsToObjectStorageOperator,
+)
 from airflow_provider_telecom.triggers.poll import TelecomPollTrigger, WakeSignal
 from airflow_provider_telecom.triggers.polling import PollConfig, TelecomFailedError, facts_from_event
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
@@ -582,6 +586,8 @@ def test_a_call_back_that_never_comes_ends_the_waiting_in_time(
 
 
 DAY = {"time_in_from": datetime(2026, 1, 1), "time_in_to": datetime(2126, 1, 1)}
+NOW = datetime.now(UTC).replace(tzinfo=None)
+TODAY = {"time_in_from": NOW - timedelta(days=1), "time_in_to": NOW + timedelta(days=1)}
 
 
 def export(**more: Any) -> KetchUpCreateStatExportOperator:
@@ -634,6 +640,21 @@ def test_statistics_wake_who_waits_for_their_file(
     with pytest.raises(TaskDeferred) as deferred:
         started(sensor)
     assert woken(deferred.value.trigger) == {"file_key": key, "empty": False}
+
+
+def test_statistics_wake_the_transfer(
+    served: Served, telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.0)
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_seconds", 0.2)
+    hook_for("ketchup_loyalty").send_sms("380670000201", "Hi", reference="a1")
+    load = KetchUpStatsToObjectStorageOperator(
+        task_id="load", path=str(tmp_path), message_type="sms", deferrable=True, poll_interval=NEVER, **TODAY
+    )
+    assert [asset.name for asset in load.inlets] == [INBOX.name]
+    with pytest.raises(TaskDeferred) as deferred:
+        started(load)
+    assert woken(deferred.value.trigger)["empty"] is False
 
 
 def test_ones_own_address_for_statistics_is_used_instead(served: Served, telecom_simulator: Any) -> None:
