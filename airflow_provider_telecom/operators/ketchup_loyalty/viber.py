@@ -34,7 +34,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     raise_if_temporary,
 )
 from airflow_provider_telecom.tasks.base import with_inbox
-from airflow_provider_telecom.tasks.literals import check_if_literal
+from airflow_provider_telecom.tasks.literals import check_if_literal, is_literal
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
 
@@ -178,6 +178,8 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
         arguments.optional_percent("min_delivered_percent", min_delivered_percent)
         check_if_literal(self.text, partial(non_blank, "text"))
         check_if_literal(sender, partial(non_blank, "sender"))
+        if all(value is None or is_literal(value) for value in (caption, action_url)):
+            arguments.check_button(caption, action_url)
         check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
         check_if_literal(reference, partial(arguments.check_any_key, field="reference"))
         if undelivered_path is not None and not self.wait_for_completion:

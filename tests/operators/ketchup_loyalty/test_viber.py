@@ -325,6 +325,8 @@ def test_resend_sends_again(telecom_simulator: Any) -> None:
     [
         ("text", {"text": ""}),
         ("sender", {"sender": " "}),
+        ("action_url", {"caption": "Join us!"}),
+        ("caption", {"action_url": "https://a.example"}),
         ("validity_seconds", {"validity_seconds": 24}),
         ("validity_seconds", {"validity_seconds": 86_401}),
         ("tariff", {"tariff": -1}),
