@@ -490,6 +490,10 @@ SWITCHES = (
     _novaconnect("progress_callbacks", "webhooks report progress before the end"),
     _novaconnect("single_item", "`items` of a webhook is the SIM that was processed last"),
     _novaconnect("count_object", "`status.count` of a webhook is an object"),
+    _novaconnect(
+        "balance_comma",
+        "balances are written as `152 300,50 ₸`, not `152300.50 ₸`: line 256 names a sign, and no form",
+    ),
     _novaconnect("limit_float", "`limit.used` is a fraction"),
     _novaconnect("change_lock_bool", "`change_lock` is true or false, not 1 or 0"),
 )

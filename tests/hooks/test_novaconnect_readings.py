@@ -40,7 +40,7 @@ from tests.running import Run
 
 OPPOSITE = ("all", "opposite")
 PAGES = ("page_size", "past_the_end", "all_count")
-TYPES = ("flat", "numbers_as_text", "flags_as_numbers", "limit_float", "change_lock_bool")
+TYPES = ("flat", "numbers_as_text", "flags_as_numbers", "limit_float", "change_lock_bool", "balance_comma")
 ERRORS = ("http_status", "bare_errors")
 REPORTS = ("report_end_excluded",)
 EFFECTS = ("groups_added", "no_groups", "rename_queued", "block_over_package")
@@ -147,7 +147,9 @@ class TestTypes:
             assert sim.tariff.package_auto is one.tariff.package_auto
             assert not sim.tariff.change_lock
         assert call(hook.get_user).active is True
-        assert call(hook.get_company).id == 77
+        company = call(hook.get_company)
+        assert (company.id, str(company.balance_amount)) == (77, "152300.50")
+        assert str(company.preliminary_balance_amount) == "-4210.75"
 
     def test_people_and_groups(self, hook: Any, call: Any) -> None:
         user = call(hook.create_user, "Olena", "Example", "olena@example.com", "380670000201")

@@ -64,6 +64,13 @@ def test_the_balance_has_not_reached_it(arguments: dict[str, Any]) -> None:
         Run().execute(balance(**arguments, timeout=0.01))
 
 
+def test_the_balance_in_another_form(telecom_simulator: Any) -> None:
+    telecom_simulator.state.set_switch("novaconnect.balance_comma", "on")
+    found = Run().execute(balance(below="152300.51"))
+    assert (found["balance"], found["balance_raw"]) == ("152300.50", "152 300,50 ₸")
+    assert (found["preliminary_balance"], found["overdraft"]) == ("-4210.75", "100000.00")
+
+
 @both_ways
 def test_money_ends_while_it_waits(vendor_state: VendorState, deferrable: bool) -> None:
     vendor_state.company["balance"] = "4 999,99 ₸"

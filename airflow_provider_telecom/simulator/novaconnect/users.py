@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
+
 from airflow_provider_telecom.simulator.fields import Field, is_filled_text, one_of
 from airflow_provider_telecom.simulator.novaconnect.fields import (
     REQUIRED_PAGES,
@@ -16,6 +18,7 @@ from airflow_provider_telecom.simulator.novaconnect.models import ADMIN, PLAIN, 
 from airflow_provider_telecom.simulator.novaconnect.requests import Call, Method, item, listing
 from airflow_provider_telecom.simulator.novaconnect.responses import RefusedError, find
 
+_AMOUNTS = ("overdraft", "balance", "preliminary_balance")
 _ID = {"id": Field(is_int)}
 _ROLE = optional(one_of(ADMIN, PLAIN))
 _SELF = {
@@ -37,8 +40,21 @@ _EDIT = {"id": optional(is_int), **_SELF, "phone": optional(is_phone), **_OTHERS
 
 
 def company_get(call: Call) -> JsonObject:
-    """Answer company/get."""
-    return item(dict(call.state.company))
+    """Answer company/get. A switch chooses how amounts are written."""
+    company = dict(call.state.company)
+    if call.state.switches.on("balance_comma"):
+        company |= {name: _with_comma(company[name]) for name in _AMOUNTS if company.get(name)}
+    return item(company)
+
+
+def _with_comma(amount: str) -> str:
+    """Return `152300.50 ₸` as `152 300,50 ₸`; a text without a number as it is."""
+    number, _, sign = amount.partition(" ")
+    try:
+        grouped = f"{Decimal(number):,}"
+    except InvalidOperation:
+        return amount
+    return f"{grouped.replace(',', ' ').replace('.', ',')} {sign}"
 
 
 def user_get(call: Call) -> JsonObject:
