@@ -79,6 +79,7 @@ class Checking:
         """Check the numbers that are not checked yet, and complete the file of results."""
         counts = self.counts
         if self._checkpoint.is_done and counts.rows >= self._audience.count:
+            self._answers.forget()  # it was killed before it did
             return counts
         self._results.begin(counts.rows)
         self._answers.forget(counts.rows)
