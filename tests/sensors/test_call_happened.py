@@ -53,7 +53,7 @@ class TestFmc:
 
     @staticmethod
     def sensor(**arguments: Any) -> KyivstarFmcCallHappenedSensor:
-        given = {"task_id": "wait", "called_number": CALLED, "calling_number": SUBSCRIBER, "timeout": 0.3}
+        given = {"task_id": "wait", "called_number": CALLED, "calling_number": SUBSCRIBER, "timeout": 0.1}
         return KyivstarFmcCallHappenedSensor(**{**given, "poke_interval": 0.01, **arguments})
 
     @both_ways
@@ -230,7 +230,7 @@ class TestSunSim:
 
     @staticmethod
     def sensor(**arguments: Any) -> SunSimCallHappenedSensor:
-        given = {"task_id": "wait", "phone_to": OTHER, "phone_from": f"+7{OWN}", "timeout": 0.3}
+        given = {"task_id": "wait", "phone_to": OTHER, "phone_from": f"+7{OWN}", "timeout": 0.1}
         return SunSimCallHappenedSensor(**{**given, "poke_interval": 0.01, **arguments})
 
     @staticmethod
