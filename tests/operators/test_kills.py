@@ -438,8 +438,15 @@ def killed_checks(simulator: Any, folder: Path, **arguments: Any) -> Iterator[tu
     raise AssertionError("it has more steps than that")
 
 
-@pytest.mark.parametrize("policy", ["repeat_once", "report"])
-@pytest.mark.parametrize("storage", ["local disk", "object storage"])
+@pytest.mark.parametrize(
+    ("policy", "storage"),
+    [
+        ("repeat_once", "local disk"),
+        ("report", "object storage"),
+        pytest.param("repeat_once", "object storage", marks=pytest.mark.long),
+        pytest.param("report", "local disk", marks=pytest.mark.long),
+    ],
+)
 def test_a_check_is_billed_as_often_as_the_task_says(
     telecom_simulator: Any, tmp_path: Path, policy: str, storage: str
 ) -> None:
