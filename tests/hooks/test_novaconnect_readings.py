@@ -40,10 +40,11 @@ from tests.running import Run
 
 OPPOSITE = ("all", "opposite")
 PAGES = ("page_size", "past_the_end", "all_count")
-TYPES = ("flat", "numbers_as_text", "flags_as_numbers", "limit_float", "change_lock_bool", "balance_comma")
+TYPES = ("flat", "numbers_as_text", "flags_as_numbers", "limit_float", "change_lock_bool")
 ERRORS = ("http_status", "bare_errors")
 REPORTS = ("report_end_excluded",)
-EFFECTS = ("groups_added", "no_groups", "rename_queued", "block_over_package")
+EFFECTS = ("groups_added", "rename_queued", "block_over_package")
+OWN = {"no_groups", "balance_comma"}  # with tests of their own: test_groups.py, test_novaconnect_account.py
 WEBHOOKS = {"progress_callbacks", "single_item", "count_object"}  # tested with the receiver
 
 
@@ -57,7 +58,7 @@ def readings(*names: str) -> pytest.MarkDecorator:
 
 def test_each_switch_has_its_tests() -> None:
     names = {one.name for one in of_vendor("novaconnect") if one.in_presets}
-    assert names == {*PAGES, *TYPES, *ERRORS, *REPORTS, *EFFECTS, *WEBHOOKS}
+    assert names == {*PAGES, *TYPES, *ERRORS, *REPORTS, *EFFECTS, *WEBHOOKS, *OWN}
 
 
 @pytest.fixture
