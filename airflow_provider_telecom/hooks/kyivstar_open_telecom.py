@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from airflow_provider_telecom.calls.errors import TelecomAuthError
 from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.base import TelecomHook
@@ -36,4 +37,13 @@ class KyivstarOpenTelecomHook(KyivstarApi, TelecomHook[KyivstarOptions]):
         connected = f"Connected: a token for {token.expires_in:.0f} seconds."
         if environment == "sandbox":  # its calls are counted
             return f"{connected} The first call will show whether this Client ID is valid on the sandbox."
-        return f"{connected} On the {environment} server: API {self.run(self._check_versions())}."
+        try:
+            versions = self.run(self._check_versions())
+        except TelecomAuthError as error:
+            raise TelecomAuthError(
+                f"there is a token, but the {environment} server refuses it: this Client ID is for another "
+                "environment (extra.environment); a new account has one for the mock server only",
+                call=error.call,
+                status=error.status,
+            ) from None
+        return f"{connected} On the {environment} server: API {versions}."

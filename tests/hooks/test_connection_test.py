@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from airflow_provider_telecom.simulator.credentials import (
+    KYIVSTAR_MOCK_CLIENT_ID,
+    KYIVSTAR_MOCK_CLIENT_SECRET,
+)
 from airflow_provider_telecom.vendors.description import import_from
 from tests.conftest import HOOKS
 
@@ -81,3 +85,13 @@ def test_success_and_refusal(press: Callable[..., Any], telecom_simulator: Any, 
         good, message = press(vendor, {"timeout_connect": 1})
     assert not good
     assert "check the host, proxy and certificate of this connection" in message
+
+
+def test_a_client_id_for_the_mock_server_is_none_for_the_live_one(press: Callable[..., Any]) -> None:
+    mock = {"login": KYIVSTAR_MOCK_CLIENT_ID, "password": KYIVSTAR_MOCK_CLIENT_SECRET}
+    good, message = press("kyivstar_open_telecom", {}, **mock)
+    assert not good
+    assert "there is a token, but the live server refuses it: this Client ID is for another" in message
+    good, message = press("kyivstar_open_telecom", {"environment": "mock"}, **mock)
+    assert good
+    assert "On the mock server" in message

@@ -10,7 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from airflow_provider_telecom.simulator.credentials import KYIVSTAR_MOCK_CLIENT_ID
+from airflow_provider_telecom.simulator.credentials import (
+    KYIVSTAR_MOCK_CLIENT_ID,
+    KYIVSTAR_MOCK_CLIENT_SECRET,
+)
 from airflow_provider_telecom.simulator.server import Simulator
 from airflow_provider_telecom.vendors.description import FormField, Vendor
 from airflow_provider_telecom.vendors.registry import vendors
@@ -36,8 +39,8 @@ sunsim_token()
 """
 FAILURES: dict[str, tuple[dict[str, str], str]] = {
     "kyivstar_open_telecom": (
-        {"login": KYIVSTAR_MOCK_CLIENT_ID, "password": "wrong_secret"},
-        "The credentials are refused.",
+        {"login": KYIVSTAR_MOCK_CLIENT_ID, "password": KYIVSTAR_MOCK_CLIENT_SECRET},
+        "this Client ID is for another environment",
     ),
     "ketchup_loyalty": ({"password": "wrong_key"}, "The credentials are refused."),
     "kyivstar_fmc": ({"host": "https://fmc.kyivstar.invalid", "port": "443"}, "name was not found"),
