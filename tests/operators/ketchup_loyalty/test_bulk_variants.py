@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,31 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendViberOperator,
 )
 from tests.operators.ketchup_loyalty.evidence import killed
-from tests.operators.ketchup_loyalty.test_variants import (  # noqa: F401 - one of them is a fixture
+from tests.operators.ketchup_loyalty.test_variants import (
     NUMBERS,
     PEOPLE,
+    READINGS,
     WAIT,
     got,
-    hook,
     in_a_new_process,
+    prepare,
 )
 from tests.running import Run
 
 UNSERVED = "61491570006"
 """KetchUp does not send to its country."""
+SAMPLE = [pytest.param(one, marks=[] if one[0] == "opposite" else pytest.mark.long) for one in READINGS]
+
+
+@pytest.fixture(autouse=True, params=SAMPLE, ids=lambda reading: f"{reading[0]}-{reading[1]}")
+def hook(
+    request: pytest.FixtureRequest,
+    telecom_simulator: Any,
+    hook_for: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    prepare(telecom_simulator, monkeypatch, *request.param)
+    return hook_for("ketchup_loyalty", originator="Shop", viber_sender="Shop")
 
 
 def viber(**arguments: Any) -> KetchUpSendViberOperator:
@@ -55,7 +69,7 @@ def test_viber_to_many(telecom_simulator: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [0, 7])
-def test_a_killed_viber_send_goes_out_once_or_says_so(telecom_simulator: Any, hook: Any, before: int) -> None:  # noqa: F811
+def test_a_killed_viber_send_goes_out_once_or_says_so(telecom_simulator: Any, hook: Any, before: int) -> None:
     """Of the first chunk the new process may not know whether it had working keys."""
     run = Run()
     run.execute(viber())

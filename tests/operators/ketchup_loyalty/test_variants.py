@@ -49,12 +49,16 @@ def hook(
     hook_for: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Any:
+    prepare(telecom_simulator, monkeypatch, *request.param)
+    return hook_for("ketchup_loyalty", originator="Shop", viber_sender="Shop")
+
+
+def prepare(simulator: Any, monkeypatch: pytest.MonkeyPatch, preset: str, seed: int) -> None:
+    """Let the simulator read the document so, and the client wait little."""
     monkeypatch.setattr("airflow_provider_telecom.vendors.ketchup_loyalty.viber._PAUSES", (0.01,))
     monkeypatch.setattr("airflow_provider_telecom.calls.retry._FIRST_BACK_OFF", 0.01)
-    preset, seed = request.param
-    telecom_simulator.reset(seed, preset)
-    telecom_simulator.state.set_transition("ketchup_loyalty", "after_polls", 1)
-    return hook_for("ketchup_loyalty", originator="Shop", viber_sender="Shop")
+    simulator.reset(seed, preset)
+    simulator.state.set_transition("ketchup_loyalty", "after_polls", 1)
 
 
 def got(simulator: Any, kind: str) -> Counter[str]:
