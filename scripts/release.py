@@ -98,7 +98,7 @@ def problems_of_wheel(wheel: Path) -> list[str]:
     ]
     description = str(metadata.get_payload())
     site = project()["urls"]["Documentation"]
-    links = [link[1] for link in LINK.finditer(description)]
+    links = [link[1] for link in LINK.finditer(description) if link[1]]
     problems += [
         f"a relative link in the description: {link}" for link in links if not link.startswith("https://")
     ]
@@ -125,13 +125,13 @@ def problems_of_sdist(sdist: Path) -> list[str]:
 
 def problems_of_version() -> list[str]:
     """Return how the version differs from the newest release in the changelog."""
-    from airflow_provider_telecom import __version__
-
+    module = (ROOT / "airflow_provider_telecom" / "__init__.py").read_text()
+    (version,) = re.findall(r'^__version__ = "(.*)"$', module, re.MULTILINE)
     found = re.search(
         r"^## (\d\S*) \((\d{4}-\d\d-\d\d)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
     )
-    if found is None or found[1] != __version__:
-        return [f"CHANGELOG.md has no release {__version__} with its date at the top"]
+    if found is None or found[1] != version:
+        return [f"CHANGELOG.md has no release {version} with its date at the top"]
     return []
 
 
