@@ -66,11 +66,11 @@ $(READY_SYSTEM): $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev,system]'
 	@touch $@
 
-# uv picks the lowest versions; the test tools are not limited by them.
+# uv picks the lowest versions of the direct dependencies that fit together; all others are the newest.
 test-lowest: $(READY_RELEASE)
 	@mkdir -p build
 	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python $(BIN)/python --extra parquet --extra xlsx \
-		--no-header --no-annotate --output-file build/lowest.txt pyproject.toml
+		--no-header --annotation-style line pyproject.toml | grep '(pyproject.toml' > build/lowest.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
 	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --constraint build/lowest.txt --editable '.[dev]'
 	build/lowest/bin/pytest --numprocesses $(WORKERS) --dist loadgroup
