@@ -26,7 +26,7 @@ help:
 	@echo "make bench        a million recipients through both campaign operators, long call lists to disk, webhooks,"
 	@echo "                  import times; prints JSON lines"
 	@echo "make demo         an SMS campaign from recipients to delivery report, in Airflow, with the simulator"
-	@echo "make up           Airflow in the browser, with the simulator and the example Dags"
+	@echo "make up           Airflow in the browser, with the simulator, the example Dags and your own in dags/"
 	@echo "make docs         the documentation site, in build/docs/html; a warning or a broken link is an error"
 	@echo "make smoke        the wheel in fresh environments, with PYTHONS and AIRFLOWS: all modules, a Dag, the fixture"
 	@echo "make test-lowest  the tests with the lowest allowed versions of the dependencies"
