@@ -22,8 +22,11 @@ Row = tuple[str, dict[str, Any], str, str]
 
 
 def kyivstar(hook: Any) -> dict[str, Row]:
+    from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import SmsContent
+
     sms = hook.send_sms(NUMBER, "Hi").message_id
     viber = hook.send_viber_transaction(NUMBER, "Hi").message_id
+    multichannel = hook.send_multichannel(NUMBER, [SmsContent("Hi")]).message_id
     promo, draft = hook.create_promo("Hi").id, hook.create_promo("Hi").id
     for each in (promo, draft):
         hook.add_promo_audience(each, [NUMBER])
@@ -37,6 +40,19 @@ def kyivstar(hook: Any) -> dict[str, Row]:
             "kyivstar_open_telecom.viber",
             "/viber/status",
         ),
+        "KyivstarMultichannelDeliveredSensor": (
+            "sensors",
+            {"message_id": multichannel},
+            "kyivstar_open_telecom.multichannel",
+            "/multichannel/",
+        ),
+        "KyivstarSendMultichannelOperator": (
+            "operators",
+            {"msisdn": NUMBER, "sms_text": "Hi"},
+            "kyivstar_open_telecom.multichannel",
+            "/multichannel/",
+        ),
+        "KyivstarSendRcsOperator": ("operators", to_one, "kyivstar_open_telecom.rcs", "/rcs/.*-"),
         "KyivstarPromoFinishedSensor": (
             "sensors",
             {"promo_id": promo},
@@ -152,6 +168,7 @@ def sunsim(hook: Any) -> dict[str, Row]:
 
 
 ROWS = {KYIVSTAR: kyivstar, KETCHUP: ketchup, FMC: fmc, SUNSIM: sunsim, NOVA: nova}
+EXTRA = {KYIVSTAR: {"api_version": "v1"}}
 SHOWS_NOWHERE = {"Disconnect", "Reconnect", "Ping", "SendSms", "Repackage", "Rename"}
 """NovaConnect's operations whose end shows in no SIM."""
 CAN_WAIT = sorted(
@@ -177,7 +194,7 @@ def test_an_operation_that_shows_nowhere_cannot_be_waited_for(vendor: str, name:
         kind(task_id="t", wait_for_completion=True, **OPERATORS[vendor][name])
 
 
-MADE_UP = ("message_id", "promo_id", "date", "started_at")
+MADE_UP = ("message_id", "promo_id", "date", "started_at", "reports")
 """What differs in each run of the simulator."""
 
 
@@ -198,7 +215,7 @@ def test_both_ways_have_the_same_result(
     found = []
     for deferrable in (False, True):
         telecom_simulator.reset()
-        package, arguments, kind, path = ROWS[vendor](hook_for(vendor))[name]
+        package, arguments, kind, path = ROWS[vendor](hook_for(vendor, **EXTRA.get(vendor, {})))[name]
         telecom_simulator.state.set_transition(kind, "after_polls", 2)
         if fault == "refused":
             telecom_simulator.fault("status", vendor, path=path, status=403, times=9)
