@@ -386,8 +386,8 @@ def test_a_notifier_can_be_called_both_ways(module: str, name: str, arguments: d
 @pytest.fixture(scope="module")
 def imported() -> dict[str, list[str]]:
     """Return what importing each module adds to `sys.modules`, in a fresh copy of an interpreter each."""
-    program = (
-        "import importlib, json, os, sys, airflow.sdk as sdk; sdk.BaseOperator, sdk.BaseSensorOperator\n"
+    program = (  # the SDK has imported csv on some versions of Python only
+        "import csv, importlib, json, os, sys, airflow.sdk as sdk; sdk.BaseOperator, sdk.BaseSensorOperator\n"
         "for module in sys.argv[1:]:\n"
         "    if os.fork() == 0:\n"
         "        before = set(sys.modules)\n"
