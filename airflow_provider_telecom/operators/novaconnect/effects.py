@@ -18,6 +18,7 @@ from airflow_provider_telecom.operators.novaconnect.plan import (
 )
 from airflow_provider_telecom.tasks.arguments import NonIdempotentArguments
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
+from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.operations import (
     Disconnect,
     Operation,
@@ -95,9 +96,11 @@ class NovaConnectEffectOperator(NovaConnectSimsOperator, NonIdempotentOperator):
 
     def _sent_chunk(self, journal: Journal, entry: Entry | None, number: int) -> SentChunk:
         """Return what an earlier try has sent as this chunk, or may have sent."""
-        known = journal.read(self._entry_name(entry_of_chunk("sims", number))) if entry else None
-        if entry is None or known is None or entry.state in (State.PLANNED, State.REJECTED):
+        if entry is None or entry.state in (State.PLANNED, State.REJECTED):
             return SentChunk({})
+        known = journal.read(self._entry_name(entry_of_chunk("sims", number)))
+        if known is None:  # see _write_sims
+            return SentChunk(dict.fromkeys(map(str, arguments.rendered_ids("sim_ids", self.sim_ids)), ""))
         return SentChunk(known.facts["before"], bool(known.facts.get("more")))
 
     def _write_sims(self, journal: Journal, body: str, plan: Plan, number: int, more: bool) -> None:

@@ -153,10 +153,10 @@ class Plan:
         """Return the plan for these SIMs."""
         return self.without(self.all_sim_ids - set(map(int, keys)))
 
-    def chunk(self, size: int, first: Collection[str] = ()) -> Plan:
-        """Return the part of the plan for `size` SIMs to change: those in `first`, then by their ids."""
-        keys = sorted(self.before, key=lambda key: (key not in first, int(key)))[:size]
-        return replace(self, before={key: self.before[key] for key in sorted(keys, key=int)})
+    def chunk(self, size: int) -> Plan:
+        """Return the part of the plan for the first `size` SIMs to change, by their ids."""
+        keys = sorted(self.before, key=int)[:size]
+        return replace(self, before={key: self.before[key] for key in keys})
 
     def outcome(
         self, queue_ids: Sequence[str | None] = (), callback_keys: Sequence[str | None] = ()
@@ -234,13 +234,16 @@ class SentChunk:
     def next_chunk(self, rest: Plan, size: int) -> tuple[Plan, bool]:
         """Return what to send as this chunk, and whether other chunks follow.
 
-        If it may have been sent already, it holds the same SIMs, without those that show it.
+        If it may have been sent already, it holds the same SIMs, without those that show it, and no others:
+        `assume_sent` must not hold for a SIM that nothing was sent for.
         """
         rest.check_covers({"before": self.before})
-        if self.more:
+        if not self.before:
+            plan = rest.chunk(size)
+            return plan, len(plan.before) < len(rest.before)
+        if self.more or not rest.before.keys() <= self.before.keys():
             return rest.only(self.before), True
-        plan = rest.chunk(max(size, len(self.before)), self.before)
-        return plan, len(plan.before) < len(rest.before)
+        return rest, False
 
 
 def join_chunks(chunks: Sequence[Chunk]) -> Facts:

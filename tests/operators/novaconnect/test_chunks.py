@@ -273,3 +273,35 @@ def test_waiting_joins_all_queues(telecom_simulator: Any, deferrable: bool) -> N
 def test_sizes_that_the_receiver_would_refuse(size: Any) -> None:
     with pytest.raises(TelecomInputError, match="chunk_size"):
         make("block", chunk_size=size)
+
+
+def test_a_smaller_chunk_size_divides_no_request_in_doubt(
+    done_to: Any, telecom_simulator: Any, vendor_state: VendorState
+) -> None:
+    """The request named all SIMs. Whatever is assumed about it holds for all of them."""
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 99)
+    telecom_simulator.fault("reset_after", "novaconnect", path="sim/tariff")
+    run = Run()
+    with pytest.raises(OutcomeUnknownError):
+        run.execute(make("tariff", chunk_size=10))
+    queues = len(vendor_state.queues)
+    outcome = run.execute(make("tariff", on_unknown="assume_sent"))
+    assert outcome["assumed_sent"]
+    assert len(vendor_state.queues) == queues
+
+
+def test_a_sim_that_is_selected_later_is_not_assumed_to_be_sent(
+    done_to: Any, telecom_simulator: Any, vendor_state: VendorState
+) -> None:
+    group = vendor_state.add_group("Chosen")
+    for sim in SIMS[:2]:
+        vendor_state.sims[sim].groups = [group.id]
+    chosen: dict[str, Any] = {"sim_ids": None, "select": {"group": "Chosen"}, "chunk_size": 10}
+    run = Run()
+    telecom_simulator.fault("reset_before", "novaconnect", path="sim/tariff")
+    with pytest.raises(OutcomeUnknownError):
+        run.execute(make("tariff", **chosen))
+    vendor_state.sims[SIMS[2]].groups = [group.id]
+    outcome = run.execute(make("tariff", on_unknown="assume_sent", **chosen))
+    assert done_to("tariff") == [SIMS[2]]
+    assert (outcome["changed"], outcome["assumed_sent"]) == ([SIMS[2]], SIMS[:2])
