@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
 from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import SubscriberCheck
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ class CheckCounts:
             self.answered += outcome.state == "answered"
             self.unknown += outcome.state == "unknown"
             self.repeated += outcome.attempt > 1
-            if (units := outcome.facts.get("reserved_units")) is not None:
-                self.reserved_units = (self.reserved_units or 0) + units
+            self.reserved_units = add_units(self.reserved_units, outcome.facts.get("reserved_units"))
             if outcome.state == "refused":
                 refused[str(outcome.code)] += 1
         self.refused = dict(refused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
@@ -23,3 +24,11 @@ class KyivstarOperator(TelecomOperator):
     vendor = VENDOR
     hook: KyivstarOpenTelecomHook
     operator_extra_links: Sequence[BaseOperatorLink] = (KyivstarConsoleLink(),)
+
+
+def add_units(total: float | None, units: float | None) -> float | None:
+    """Return the sum of the vendor's units, added as decimals: 0.1 and 0.2 are 0.3. None adds nothing."""
+    if units is None:
+        return total
+    exact = Decimal(str(total or 0)) + Decimal(str(units))
+    return int(exact) if exact == exact.to_integral_value() else float(exact)

@@ -20,6 +20,7 @@ from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputErro
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.campaigns.chunks import in_halves
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Counts:
     """By the vendor's code."""
     unknown: int = 0
     """Nobody knows whether these were sent: the response was lost, or leaves them out."""
+    resent: int = 0
+    """These were sent again after a lost response: a refusal does not settle the first request."""
     reserved_segments: int = 0
     reserved_units: float | None = None
     """What they cost in the vendor's units; None if the vendor does not say it."""
@@ -61,8 +64,7 @@ class Counts:
         self.unknown += states["unknown"]
         self.refused = dict(refused)
         self.reserved_segments += sum(item.reserved_segments or 0 for item in items)
-        if units is not None:
-            self.reserved_units = (self.reserved_units or 0) + units
+        self.reserved_units = add_units(self.reserved_units, units)
 
 
 class Messages:
@@ -164,6 +166,7 @@ class BulkSender:
             if self._on_unknown == "assume_sent":
                 self._add(block, _unknown_result(block))
             else:
+                self.counts.resent += in_doubt
                 self._send(block)
         is_first = not in_doubt
         while block := list(islice(messages, self._chunk_size)):
@@ -230,7 +233,7 @@ class BulkSender:
         facts = self._saved_counts()
         if self._results:
             self._results.finish(self.counts.rows)
-        if self.counts.accepted + self.counts.unknown:
+        if self.counts.accepted + self.counts.unknown + self.counts.resent:
             self._checkpoint.finish(facts)
         else:
             self._checkpoint.forget(asdict(Counts()))

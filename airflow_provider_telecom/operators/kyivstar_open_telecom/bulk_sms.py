@@ -151,5 +151,5 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
                 f"all batches were sent, but it is unknown whether {counts.unknown} of {counts.rows} SMS "
                 f"were accepted ({where}); they are not sent again. on_unknown='assume_sent' accepts that"
             )
-        facts = {name: count for name, count in asdict(counts).items() if name != "rows"}
+        facts = {name: count for name, count in asdict(counts).items() if name not in ("rows", "resent")}
         return {**self._recipient_counts(audience), **facts, "results": self.results_path}

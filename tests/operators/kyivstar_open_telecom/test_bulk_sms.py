@@ -286,3 +286,33 @@ def test_a_place_of_a_mapped_list_keeps_its_recipients(telecom_simulator: Any, b
     with pytest.raises(TelecomInputError, match="dedupe_key"):
         run.execute(bulk(recipients=second), map_index=0)
     assert sent(telecom_simulator) == Counter(NUMBERS[5:10])
+
+
+def test_a_refusal_of_a_repeated_batch_does_not_settle_the_first_one(
+    telecom_simulator: Any, bulk: Make
+) -> None:
+    """Its first request may have been accepted: the vendor may refuse the second one as a duplicate."""
+    run, ten = Run(), {"recipients": PEOPLE[:10], "on_unknown": "resend"}
+    telecom_simulator.fault("reset_after", VENDOR, path="/sms/batch$")
+    with pytest.raises(TelecomUnknownError):
+        run.execute(bulk(**ten))
+    refused = {"errorCode": "1001003", "errorMsg": "duplicate"}
+    telecom_simulator.fault(**answer(10, *[refused] * 10), vendor=VENDOR, path="/sms/batch$")
+    with pytest.raises(TelecomRejectedError, match="10 of 10 SMS were refused"):
+        run.execute(bulk(**ten))
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        run.execute(bulk(**ten, text="Hello {name}"))
+    with pytest.raises(TelecomRejectedError, match="10 of 10 SMS were refused"):
+        run.execute(bulk(**ten))
+    assert sent(telecom_simulator) == Counter(NUMBERS[:10])
+
+
+def test_units_are_added_exactly(telecom_simulator: Any, bulk: Make) -> None:
+    names = IdempotencyKeys("dag", "manual__1", "send")
+    for place, units in enumerate(("0.1", "0.2")):
+        who = PEOPLE[place]
+        name = names(who["msisdn"], "messagedesk", f"Hi {who['name']}")
+        body = json.dumps({"reqId": "r", "data": {name: {"msgId": f"m{place}"}}})
+        headers = {"X-Reserved-Tarification-Units": units}
+        telecom_simulator.fault("status", VENDOR, path="/sms/batch$", status=200, headers=headers, body=body)
+    assert Run().execute(bulk(recipients=PEOPLE[:2], chunk_size=1))["reserved_units"] == 0.3
