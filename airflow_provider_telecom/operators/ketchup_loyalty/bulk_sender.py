@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_telecom.calls.errors import (
@@ -169,7 +169,7 @@ class BulkSender:
         """
         found: list[SendResult | None] = list(results)
         start = 0
-        for round_ in range(_MAX_ROUNDS):
+        for round_ in count():
             open_places: Sequence[int] = [place for place, one in enumerate(found) if _is_open(one)]
             if not open_places:
                 self._delay = self._delay / 2 if self._delay > 0.1 else 0.0
@@ -179,20 +179,21 @@ class BulkSender:
             self.possibly_sent = len(part) - start
             if not self._keys_work(part):
                 if (first := open_places[0]) > start:
-                    self.possibly_sent = 0
+                    self.possibly_sent = max(0, _place_after_sent(found) - first)
                     yield part[start:first], found[start:first]
                     start = first
                 self.possibly_sent = len(part) - start
                 open_places = self._without_unknown(found, open_places)
                 self.possibly_sent = max(0, _place_after_sent(found) - start)
             raise_if_out_of_funds([one for place in open_places if (one := found[place])], self._kind.call)
-            if open_places:
-                self._delay = min(_MAX_PAUSE, _FIRST_PAUSE * 2**round_)
-                self._sleep(self._delay)
-                self._send_again(part, found, open_places, len(part) - start)
-        raise TelecomThrottledError(
-            f"{len(open_places)} messages are still refused as too many at once", retry_after=_MAX_PAUSE
-        )
+            if not open_places:
+                continue
+            if round_ == _MAX_ROUNDS:
+                text = f"{len(open_places)} messages are still refused as too many at once"
+                raise TelecomThrottledError(text, retry_after=_MAX_PAUSE)
+            self._delay = min(_MAX_PAUSE, _FIRST_PAUSE * 2**round_)
+            self._sleep(self._delay)
+            self._send_again(part, found, open_places, len(part) - start)
 
     def _send_again(
         self, part: Sequence[Message], found: list[SendResult | None], places: Sequence[int], uncounted: int
@@ -243,7 +244,11 @@ def _is_open(result: SendResult | None) -> bool:
 
 def _place_after_sent(found: Results) -> int:
     """Return the place after the last message that was, or may have been, sent."""
-    return max((place + 1 for place, one in enumerate(found) if one is None or one.accepted), default=0)
+    return max((place + 1 for place, one in enumerate(found) if _may_be_sent(one)), default=0)
+
+
+def _may_be_sent(result: SendResult | None) -> bool:
+    return result is None or result.accepted or result.code == VENDOR_FAILED
 
 
 def outcome_unknown(why: str) -> OutcomeUnknownError:

@@ -104,8 +104,11 @@ def raise_if_out_of_funds(results: Sequence[SendResult], call: str, partial: boo
 
 
 def raise_if_temporary(results: Sequence[SendResult], call: str) -> None:
-    """Raise an error if messages are refused only for now. The next try sends all again, under their keys."""
-    partial = any(result.accepted for result in results)
+    """Raise an error if messages are refused only for now. The next try sends all again, under their keys.
+
+    It is `partial` also if the vendor does not know what became of a message: it may have been sent.
+    """
+    partial = any(result.accepted or result.code == VENDOR_FAILED for result in results)
     raise_if_out_of_funds(results, call, partial)
     if late := [result for result in results if is_temporary(result)]:
         text = f"{len(late)} of {len(results)} are refused for now"

@@ -210,7 +210,11 @@ class ViberCalls(KetchUpRequests):
             recipients = [line.recipient for line in lines]
             if not has_keys or keys_worked_before or not (yield from self._finds_one(recipients)):
                 raise
-        return (yield from self._create_all(lines, create))
+        try:
+            return (yield from self._create_all(lines, create))
+        except TelecomError as error:
+            error.partial = True  # one was found, so a refusal now does not prove that nothing was sent
+            raise
 
     def _price_viber(
         self, messages: Sequence[models.ViberMessage], **terms: Unpack[arguments.ViberTerms]

@@ -126,8 +126,9 @@ def read_batch(response: Response, size: int) -> tuple[Item, list[Item]]:
     """Return what a response says about all `size` items of a request together, and about each of them.
 
     The items are under `result` or `messages`, in a list or alone; a single one may be the whole response.
-    Raises the error of the whole: KetchUpKnownError if the key of one of several items is known already.
-    Whether a known key of a single item is an error is for its reader to decide.
+    Raises the error of the whole: KetchUpDuplicateKeyError if the key of one of several items is known
+    already. A refusal beside accepted items is unreadable: it does not prove that nothing was done. Whether
+    a known key of a single item is an error is for its reader to decide.
     """
     found = read_checked(response)
     if isinstance(found, list) and len(found) == 1:
@@ -138,6 +139,8 @@ def read_batch(response: Response, size: int) -> tuple[Item, list[Item]]:
     matching = isinstance(items, list) and len(items) == size and all(map(_is_item, items))
     if code := error_code(whole):
         if not is_duplicate(code, error_text(whole)):
+            if isinstance(items, list) and any(map(_is_accepted, items)):
+                raise unreadable_response("a refusal beside accepted items", response.body, response.status)
             raise_error(whole, code, response.status)
         if not matching and size > 1:
             raise KetchUpDuplicateKeyError(
@@ -186,6 +189,10 @@ def _items_of(group: Item, size: int, response: Response) -> list[Item]:
             "a key of one of them is known already", status=response.status, code=code
         )
     return [group] * size
+
+
+def _is_accepted(item: object) -> bool:
+    return isinstance(item, dict) and bool(item.get("id")) and error_code(item) is None
 
 
 def _is_item(item: object) -> bool:
