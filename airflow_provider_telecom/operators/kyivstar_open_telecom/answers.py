@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
+from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
 from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import SubscriberCheck
 
@@ -110,13 +111,20 @@ class AnswerFile:
     """
 
     def __init__(self, path: ObjectStoragePath) -> None:
-        self.name, self.is_durable = path.name, path.protocol in ("", "file")
+        self.name, self.is_durable = path.name, _is_on_local_disk(path)
+        self._path = path
         self._file = path.open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
         self._write(self.is_durable, sync=True)
 
     def begin(self, place: Place, attempt: int) -> None:
-        """Write that a request is about to be made."""
+        """Write that a request is about to be made.
+
+        Raises TelecomNotSentError if another try has claimed the file. It reads the file after that, so it
+        knows of this request, or the request is not made.
+        """
         self._write([*place, asdict(lost_answer(attempt))], sync=True)
+        if self.is_durable and not self._path.is_file():
+            raise TelecomNotSentError("not requested: another try of this task has taken over")
 
     def end(self, place: Place, outcome: Outcome | None) -> None:
         """Write the outcome of a request; None if it was certainly not made."""
@@ -155,7 +163,7 @@ class AnswerFolder:
         found: dict[Place, Outcome] = {}
         is_complete = True
         for name in names:
-            path = self._folder.joinpath(name)
+            path = _claimed(self._folder.joinpath(name))
             if not path.is_file():
                 is_complete = False
                 continue
@@ -192,6 +200,18 @@ def result_row(
         "msisdn": msisdn,
         **{check.label: outcomes[row, check.label].columns(check) for check in checks},
     }
+
+
+def _claimed(path: ObjectStoragePath) -> ObjectStoragePath:
+    """Return where a file of answers is, to which the try that wrote it adds no more requests from now on."""
+    claimed = path.with_name(f"{path.name}.claimed")
+    if _is_on_local_disk(path) and path.is_file():
+        path.rename(claimed)
+    return claimed if claimed.is_file() else path
+
+
+def _is_on_local_disk(path: ObjectStoragePath) -> bool:
+    return path.protocol in ("", "file")
 
 
 def _read(path: ObjectStoragePath) -> tuple[bool, dict[Place, Outcome]]:

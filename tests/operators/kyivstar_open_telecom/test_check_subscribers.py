@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
     TelecomInputError,
+    TelecomNotSentError,
     TelecomRejectedError,
     TelecomThrottledError,
 )
@@ -457,3 +458,27 @@ def test_logs_and_journal_hold_no_number(
         assert number not in caplog.text
         assert number not in stored
     assert "7 of 7 numbers are checked" in caplog.text
+
+
+def test_a_try_that_was_given_up_makes_no_more_requests(
+    telecom_simulator: Any, checking: Make, tmp_path: Path
+) -> None:
+    """The process of the first try continues while the next one runs: only what it had begun is repeated."""
+    run, given_up = Run(), checking(concurrency=1)
+    verify, asked = given_up.hook.verify_sim, list[str]()
+
+    def verify_sim(msisdn: str, hours: int) -> Any:
+        asked.append(msisdn)
+        if len(asked) == 2:
+            found = run.execute(checking())
+            assert (found["answered"], found["repeated"]) == (14, 1)
+        return verify(msisdn, hours)
+
+    given_up.hook.verify_sim = verify_sim
+    with pytest.raises(TelecomNotSentError, match="another try of this task has taken over"):
+        run.execute(given_up)
+    assert asked == NUMBERS[:2]
+    times = billed(telecom_simulator)
+    assert [key for key, count in times.items() if count > 1] == [(NUMBERS[1], "verify-sim")]
+    assert [row["msisdn"] for row in rows(tmp_path / "checked.jsonl")] == NUMBERS
+    assert run.execute(checking())["answered"] == 14
