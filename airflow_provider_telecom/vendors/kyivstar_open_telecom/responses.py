@@ -107,12 +107,15 @@ def read_batch_status(response: Response, ids: Sequence[str]) -> dict[str, Messa
 
 
 def _batch_item(item: object) -> BatchItem:
-    """Return an item of a response. An item that cannot be read, or contradicts itself, is unknown."""
+    """Return an item of a response. An item that cannot be read, or contradicts itself, is unknown.
+
+    Only an `errorCode` says that the vendor has refused it; no `code` does.
+    """
     if not isinstance(item, dict):
         return UNKNOWN_ITEM
     code = _code(item.get("errorCode"))
     try:
-        read = to_model(BatchItem, {**item, "errorCode": code})
+        read = to_model(BatchItem, {**item, "code": None, "errorCode": code})
     except TelecomAnswerError:
         return UNKNOWN_ITEM
     return UNKNOWN_ITEM if code is None and _mentions_an_error(item) else read

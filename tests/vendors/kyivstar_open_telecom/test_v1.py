@@ -206,6 +206,8 @@ def test_v1beta_must_say_whether_the_sim_is_active() -> None:
         ({"msgID": 12}, "accepted", None),
         ({"errorCode": "1001003", "errorMsg": "alpha name"}, "refused", "1001003"),
         ({"errorCode": 1010}, "refused", "1010"),
+        ({"code": 200}, "unknown", None),
+        ({"code": 0, "reason": "queued"}, "unknown", None),
         ({"errorCode": 1010, "msgId": None}, "refused", "1010"),
         ({**ITEM, "errorCode": "1010"}, "unknown", "1010"),
         ({**ITEM, "errorMsg": "no money"}, "unknown", None),
