@@ -82,6 +82,8 @@ class MessageKind:
     noun: ClassVar[str] = "messages"
     must_prove_keys: ClassVar[bool] = False
     """Whether the vendor may not recognise keys."""
+    has_states: ClassVar[bool] = True
+    """Whether a task that waits completes the file of results with the state of each message."""
     check_key: ClassVar[Callable[..., str]]
     text_values: int = 0
     """As in `RecipientColumns`."""
@@ -146,6 +148,7 @@ class SmsKind(MessageKind):
     """SMS: one text for all, or individual ones. An SMS with a sender of its own is an individual one."""
 
     call = "POST /sms/create"
+    has_states = False
     check_key = staticmethod(arguments.check_reference)
 
     def __init__(

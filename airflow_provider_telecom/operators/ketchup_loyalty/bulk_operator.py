@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import OnUnknown
 from airflow_provider_telecom.operators.campaigns.operator import (
     ReadingArguments,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 _WAIT_ENDS = "wait_ends"
 """In what a waiting task has started: when it must end. No XCom has it."""
+_POLLED = "polled"
+"""In the same: the hash of the keys that the trigger polls. No XCom has it."""
 _GROUP = 300
 """How many messages a trigger polls: the trigger's arguments are a row in Airflow's database."""
 
@@ -82,7 +85,7 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
     """A task that sends a message to each of any number of recipients, or looks each of them up.
 
     :param results_path: a file of JSON lines to which the result of each message is written (it contains
-        numbers). It must be the same path in each try.
+        numbers). It must be the same path in each try, and another one in each run.
     :param chunk_size: messages in one call; halved automatically if the vendor refuses it as too large.
     :param max_cost: send nothing if it would cost more, in the account's currency. All chunks are priced
         before the first is sent. In a later try it includes what was paid before.
@@ -138,6 +141,8 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
                 if max_cost is not None:
                     sender.cost(audience, max_cost, progress.counts)
                 self._send(sender, kind, audience, progress, on_unknown)
+            if self.wait_for_completion and kind.has_states:
+                self._check_results(each.reference for each in sender.messages(audience))
         counts = progress.counts
         summary = {**self._recipient_counts(audience), **counts.facts(), "results": self.results_path}
         known = {**summary, "unknown": counts.unknown}
@@ -256,6 +261,22 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         states.begin(check.is_open, check.settle)
         return states
 
+    def _check_results(self, keys: Iterable[str]) -> None:
+        """Raise TelecomInputError unless the file of results has a line for each of these keys, in order."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.final_states import read_lines
+
+        path = self._results_object()
+        found = (line.get("reference") for line in read_lines(path)) if path.exists() else iter(())
+        if any(key != reference for key, reference in zip_longest(keys, found)):
+            raise self._other_results()
+
+    def _other_results(self) -> TelecomInputError:
+        return TelecomInputError(
+            "results_path",
+            f"{self.results_path} does not contain the results of this task: another task or another run "
+            "writes there as well. Give each its own path, for example with {{ run_id }}",
+        )
+
     def _results_object(self) -> ObjectStoragePath:
         """Return the file of results, which a waiting task has."""
         from airflow.sdk import ObjectStoragePath
@@ -299,7 +320,7 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
             arguments=check.arguments(group, float(started[_WAIT_ENDS])),
             poll_interval=self.poll_interval,
             tolerated_errors=self.tolerated_errors,
-            started=started,
+            started={**started, _POLLED: _hash_of_keys(group)},
             first_poll_delay=earliest_resume_delay(),
             subscription=check.subscription,
         )
@@ -307,17 +328,25 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
     def _record_group(self, event: PollEvent, check: StateCheck) -> Facts | None:
         """Record what the trigger has found for the first open group; return what the task has started.
 
-        None if the trigger was for something else. Raises the error of the trigger.
+        None if the trigger was for something else. Raises the error of the trigger, and TelecomInputError if
+        another run has written other results meanwhile.
         """
         from airflow_provider_telecom.triggers.polling import facts_from_event, started_from_event
 
         started = started_from_event(event)
         if _WAIT_ENDS not in started:
             return None
+        facts, polled = facts_from_event(event), started.pop(_POLLED, None)
         states = self._final_states(check)
-        states.next_group(_GROUP)
-        states.record(check.updates(facts_from_event(event)))
+        group = states.next_group(_GROUP)
+        if polled not in (None, _hash_of_keys(group)):  # None: a trigger of the previous version
+            raise self._other_results()
+        states.record(check.updates(facts))
         return started
+
+
+def _hash_of_keys(group: Sequence[Facts]) -> str:
+    return fingerprint([line["reference"] for line in group])
 
 
 def _final_states(path: ObjectStoragePath) -> FinalStates:

@@ -412,8 +412,17 @@ class _StateCheck:
         self.subscription = f"{WEBHOOKS}.viber_messages_subscription" if has_receiver else None
 
     def arguments(self, lines: Sequence[Mapping[str, Any]], ends_at: float) -> dict[str, object]:
-        """Return the arguments of the status check: the ids and keys of the messages."""
-        messages = [{"message_id": line["id"], "reference": line["reference"]} for line in lines]
+        """Return the arguments of the status check: ids, keys and hashes of the numbers of the messages."""
+        from airflow_provider_telecom.vendors.ketchup_loyalty.status.viber_states import number_hash
+
+        messages = [
+            {
+                "message_id": line["id"],
+                "reference": line["reference"],
+                "to": number_hash(line["msisdn"]),
+            }
+            for line in lines
+        ]
         if not self._has_end:
             return {"messages": messages}
         return {"messages": messages, "ends_at": datetime.fromtimestamp(ends_at, UTC).isoformat()}

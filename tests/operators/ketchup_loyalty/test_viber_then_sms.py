@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.ketchup_loyalty import (
@@ -20,7 +22,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
 from tests.operators.ketchup_loyalty.evidence import paid, shown
-from tests.running import Run
+from tests.running import Run, first_event
 
 AT_VIBER = [str(380670000201 + place) for place in range(5)]
 NOT_AT_VIBER = ["380670000209", "380670000219"]
@@ -178,3 +180,43 @@ def test_rows_that_are_all_bad_are_no_reason_to_skip(telecom_simulator: Any) -> 
     )
     with pytest.raises(TelecomInputError, match="recipients: are none"):
         Run().execute(operator)
+
+
+def test_results_without_keys_in_another_order_get_no_sms(telecom_simulator: Any, tmp_path: Path) -> None:
+    """The first number is at Viber, and would get an SMS for the state of the other one's message."""
+    numbers = [AT_VIBER[0], NOT_AT_VIBER[0]]
+    Run("1").execute(viber(tmp_path, numbers))
+    ids = [line["id"] for line in lines(tmp_path / "viber.jsonl")]
+    body = json.dumps({"error": 0, "messages": [{"id": name, "error": 0} for name in ids[::-1]]})
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/viber/create", body=body)
+    found = Run("2").execute(viber(tmp_path, numbers, wait_timeout=0.05))
+    assert (found["delivered"], found["undelivered"], found["unknown"]) == (0, 0, 2)
+    assert lines(tmp_path / "undelivered.jsonl") == []
+
+
+def test_results_of_another_run_are_not_taken_for_those_of_this_one(
+    telecom_simulator: Any, tmp_path: Path
+) -> None:
+    """A path without the run in it: the other run's recipients would get this run's SMS."""
+    run = Run("1")
+    run.execute(viber(tmp_path, AT_VIBER))
+    Run("2").execute(viber(tmp_path, NOT_AT_VIBER))
+    with pytest.raises(TelecomInputError, match=r"results_path: .* another run"):
+        run.execute(viber(tmp_path, AT_VIBER))
+
+
+def test_another_run_writes_the_results_while_a_task_waits(telecom_simulator: Any, tmp_path: Path) -> None:
+    """The states of the first run's messages would be those of the second run's recipients."""
+    first, run = viber(tmp_path, NOT_AT_VIBER, deferrable=True), Run("1")
+    telecom_simulator.state.set_transition("ketchup_loyalty.viber", "after_polls", 2)
+    with DAG("dag", schedule=None) as dag:
+        dag.add_task(first)
+    context = run.context(first)
+    first.render_template_fields(context)
+    with pytest.raises(TaskDeferred) as deferred:
+        first.execute(context)
+    event = asyncio.run(first_event(deferred.value.trigger))
+    Run("2").execute(viber(tmp_path, AT_VIBER[:2]))
+    with pytest.raises(TelecomInputError, match=r"results_path: .* another run"):
+        first.resume_execution("execute_complete", {"event": event}, context)
+    assert lines(tmp_path / "undelivered.jsonl") == []

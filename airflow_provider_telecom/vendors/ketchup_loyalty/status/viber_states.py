@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from airflow_provider_telecom.calls.checks import aware_datetime, parse_datetime
 from airflow_provider_telecom.calls.endpoint import Call, call_of
@@ -20,11 +21,13 @@ def viber_states(
     found: Mapping[str, str] | None = None,
     ends_at: str | None = None,
 ) -> Call[PollResult]:
-    """Return the states of several Viber messages, each `{"message_id", "reference"}`, once all are final.
+    """Return the states of several Viber messages once all are final.
 
-    The facts are `{"statuses": {state: count}, "states": [state of each, or None]}`. A message that is not
-    found has no state, and may still appear. From `ends_at` on the states count as they are. `found` are the
-    final states that earlier checks have seen, by the place of their message.
+    Each message is `{"message_id", "reference", "to"}`, where `to` is the `number_hash`. The facts are
+    `{"statuses": {state: count}, "states": [state of each, or None]}`. A message that is not found has no
+    state, and may still appear. Nor has one whose status has neither its key nor its number: the ids of a
+    response without keys may be in another order. From `ends_at` on the states count as they are. `found` are
+    the final states that earlier checks have seen, by the place of their message.
     """
     final: dict[str, str] = dict(found or {})
     others: dict[str, str] = {}
@@ -59,7 +62,13 @@ def _state(api: ViberCalls, message: Mapping[str, str | None]) -> Call[MessageSt
             status = yield from call_of(api.get_viber_by_reference, str(reference))
     except TelecomNotFoundError:
         return None
-    return status.state
+    is_ours = reference == status.reference or message.get("to") in (None, number_hash(status.msisdn))
+    return status.state if is_ours else None
+
+
+def number_hash(msisdn: str) -> str:
+    """Return 16 bits of the hash of a number: too few to find the number."""
+    return sha256("".join(filter(str.isdecimal, msisdn)).encode()).hexdigest()[:4]
 
 
 def _is_past(moment: str) -> bool:
