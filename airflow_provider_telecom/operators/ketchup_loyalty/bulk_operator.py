@@ -163,10 +163,17 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
-        checkpoint = Checkpoint(self._journal(context), self._entry_name("bulk"), self.conn_id)
+        journal = self._journal(context)
+        checkpoint = Checkpoint(journal, self._entry_name("bulk"), self.conn_id)
         path = object_path(self.results_path)
         identities = map(kind.identity, sender.messages(audience))
-        return BulkProgress(checkpoint, identities, None if path is None else ResultsFile(path))
+        progress = BulkProgress(checkpoint, identities, None if path is None else ResultsFile(path))
+        if kind.must_prove_keys and not progress.counts.rows and not progress.in_doubt:
+            # this place of a mapped list has sent nothing, but another one may have sent to these
+            first = kind.identity(next(sender.messages(audience)))
+            content = {"recipients": audience.sha256, "text": self.reveal("text"), "first": first}
+            journal.earlier_entry(self._entry_name("bulk_audience"), self._fingerprint(content))
+        return progress
 
     def _send(
         self,

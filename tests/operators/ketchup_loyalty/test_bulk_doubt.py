@@ -147,3 +147,23 @@ def test_a_refusal_of_all_beside_an_accepted_message_proves_nothing(
             run.execute(viber(recipients=NUMBERS[:3], text="Hi") if many else one_call())
         in_a_new_process()
     assert not sent(telecom_simulator)
+
+
+@pytest.mark.parametrize("accepted", [False, True], ids=["not sent", "refused"])
+def test_recipients_who_have_moved_to_another_place_of_a_mapped_list(
+    telecom_simulator: Any, no_keys: Any, accepted: bool
+) -> None:
+    """The place sent nothing, and now has the recipients to whom another place has sent."""
+    first, second, run = PEOPLE[:3], PEOPLE[3:6], Run()
+    if accepted:
+        refused_at(telecom_simulator, "41", "41", "41")
+    else:
+        telecom_simulator.fault("status", "ketchup_loyalty", path=CREATE, status=401, body="{}")
+    with pytest.raises(TelecomError):
+        run.execute(viber(recipients=first), map_index=0)
+    run.execute(viber(recipients=second), map_index=1)
+    in_a_new_process()
+    with pytest.raises(TelecomInputError, match="this place of the mapped list"):
+        run.execute(viber(recipients=second), map_index=0)
+    run.execute(viber(recipients=first), map_index=0)
+    assert sent(telecom_simulator) == Counter(NUMBERS[:6])
