@@ -122,11 +122,13 @@ class Checkpoint:
     def stop(self, facts: Facts, maybe_sent: int) -> None:
         """Write that this try ends here.
 
-        At most `maybe_sent` of the messages after the first `rows` may have been sent.
+        At most `maybe_sent` of the messages after the first `rows` may have been sent. If it ends before it
+        has announced those that an earlier try may have sent, the entry stays as it is.
         """
+        if self._is_taken_over or self.in_doubt:
+            return
         self._ahead = max(facts["rows"] + maybe_sent, self._earlier)
-        if not self._is_taken_over:
-            self._write(State.INTENT if self._ahead else State.PLANNED, facts)
+        self._write(State.INTENT if self._ahead else State.PLANNED, facts)
 
     def finish(self, facts: Facts) -> None:
         """Write that all messages were sent."""

@@ -482,3 +482,22 @@ def test_a_try_that_was_given_up_makes_no_more_requests(
     assert [key for key, count in times.items() if count > 1] == [(NUMBERS[1], "verify-sim")]
     assert [row["msisdn"] for row in rows(tmp_path / "checked.jsonl")] == NUMBERS
     assert run.execute(checking())["answered"] == 14
+
+
+def test_a_try_that_must_wait_leaves_the_chunk_of_the_earlier_one_in_the_journal(
+    telecom_simulator: Any, checking: Make
+) -> None:
+    """The vendor throttles the first try, and the second one before its first request."""
+    from airflow_provider_telecom.hooks import base
+
+    telecom_simulator.fault(
+        "status", VENDOR, path=f"{NUMBERS[1]}/verify-sim", status=429, headers={"Retry-After": "400"}
+    )
+    run = Run()
+    for _ in range(2):  # the process keeps the pause that the vendor asked for
+        with pytest.raises(TelecomThrottledError):
+            run.execute(checking())
+    base._clients.clear()
+    found = run.execute(checking())
+    assert (found["answered"], found["repeated"], found["unknown"]) == (14, 0, 0)
+    assert set(billed(telecom_simulator).values()) == {1}
