@@ -99,7 +99,7 @@ def test_airflow_shows_the_five_forms(airflow: RunningAirflow) -> None:
         assert form["standard_fields"]["host"]["placeholder"].startswith("https://")
         assert "timeout_read" in form["extra_fields"]
     environment = forms["kyivstar_open_telecom"]["extra_fields"]["environment"]
-    assert environment["schema"]["enum"] == ["live", "mock", "sandbox", None]
+    assert environment["schema"]["enum"] == ["live", "mock", "sandbox"]
 
 
 @pytest.mark.parametrize("conn_type", HOOKS)

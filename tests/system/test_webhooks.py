@@ -24,7 +24,7 @@ from tests.system.services import Postgres
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
 
 DAGS = Path(__file__).parent / "webhooks"
-RUNS, SENSORS = 20, 25  # as in many_called_back, which only parses with a receiver
+RUNS, SENSORS = 20, 25  # as in many_woken, which only parses with a receiver
 NEVER = 3_600.0  # the sensors' poke interval
 QUIET_SECONDS = 30
 
@@ -88,7 +88,7 @@ def test_five_hundred_sensors_share_one_reader(airflow: RunningAirflow, tell: Ca
     began, before = time.monotonic(), _reads(airflow)
     for run in range(RUNS):
         airflow.start_run("many_woken", f"r{run}")
-    waiting = "select count(*) from task_instance where dag_id = 'many_called_back' and state = 'deferred'"
+    waiting = "select count(*) from task_instance where dag_id = 'many_woken' and state = 'deferred'"
     assert airflow.wait_until(lambda: airflow.value(waiting) == RUNS * SENSORS, every=2), airflow.logs()
     # Each has polled once: one read for the entry and one for the deduplication record.
     all_have_polled = before + 2 * RUNS * SENSORS
@@ -168,7 +168,7 @@ def _states(airflow: RunningAirflow, dag_id: str) -> set[str]:
 
 def _successes(airflow: RunningAirflow) -> set[str]:
     query = (
-        "select run_id, task_id from task_instance where dag_id = 'many_called_back' and state = 'success'"
+        "select run_id, task_id from task_instance where dag_id = 'many_woken' and state = 'success'"
     )
     return {f"{run}-{task.removeprefix('wait_')}" for run, task in airflow.rows(query)}
 
