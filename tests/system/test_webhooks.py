@@ -167,9 +167,7 @@ def _states(airflow: RunningAirflow, dag_id: str) -> set[str]:
 
 
 def _successes(airflow: RunningAirflow) -> set[str]:
-    query = (
-        "select run_id, task_id from task_instance where dag_id = 'many_woken' and state = 'success'"
-    )
+    query = "select run_id, task_id from task_instance where dag_id = 'many_woken' and state = 'success'"
     return {f"{run}-{task.removeprefix('wait_')}" for run, task in airflow.rows(query)}
 
 
