@@ -88,7 +88,8 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         numbers). It must be the same path in each try, and another one in each run.
     :param chunk_size: messages in one call; halved automatically if the vendor refuses it as too large.
     :param max_cost: send nothing if it would cost more, in the account's currency. All chunks are priced
-        before the first is sent. In a later try it includes what was paid before.
+        before the first is sent. In a later try it includes what was paid before, as far as KetchUp has
+        reported it: it gives no price again for messages known before.
     :param max_rejected: fail the task, after all was sent, if more messages than that were refused; by
         default only if all were.
     :param reference_column: the column of your own keys (`reference`, for Viber `external_id`), such as the

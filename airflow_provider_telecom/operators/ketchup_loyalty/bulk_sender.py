@@ -87,7 +87,7 @@ class BulkSender:
         currencies. Nothing is sent.
         """
         total = Decimal(after.price)
-        currencies = set() if after.currency is None else {after.currency}
+        currencies = set(after.currencies)
         for price in self._in_chunks(self.messages(audience, after.rows), self._kind.price):
             total += price.total_price
             currencies.add(price.currency)

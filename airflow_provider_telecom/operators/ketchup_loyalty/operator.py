@@ -46,7 +46,7 @@ class KetchUpOperator(TelecomOperator):
             f"{sum(facts['refused'].values()):,}",
             f" ({refused})" if refused else "",
             f"{facts['known_before']:,}",
-            f"{facts['price']} {facts['currency']}" if facts["currency"] else "none",
+            _amount(facts["price"], facts["currency"]),
             results or "no file (results_path)",
         )
         if known := facts["known_before"]:
@@ -69,3 +69,9 @@ class KetchUpOperator(TelecomOperator):
         region = self.hook.options.default_region
         numbers = non_empty(field, parse_list(field, self.reveal(field)))
         return [e164(number, region, field=field) for number in numbers]
+
+
+def _amount(price: str | None, currency: str | None) -> str:
+    if currency is None:
+        return "none"
+    return f"in {currency}" if price is None else f"{price} {currency}"

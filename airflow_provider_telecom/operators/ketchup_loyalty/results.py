@@ -41,6 +41,7 @@ class SendCounts:
     price: str = "0"
     """Of the accepted ones; the vendor does not give the price of those known before again."""
     currency: str | None = None
+    """One, or several separated by commas."""
     task_ids: list[str] = field(default_factory=list)
     unknown: int = 0
     """Those of which nobody can know whether they were sent."""
@@ -62,8 +63,14 @@ class SendCounts:
         self.unkeyed += sum(result.accepted and not result.key_returned for result in known)
         self.refused = dict(refused)
         self.price = str(sum((result.price or Decimal(0) for result in priced), Decimal(self.price)))
-        self.currency = next((result.currency for result in priced if result.currency), self.currency)
+        currencies = {result.currency for result in priced if result.currency}.union(self.currencies)
+        self.currency = ",".join(sorted(currencies)) or None
         self.task_ids += dict.fromkeys(result.task_id for result in known if result.task_id is not None)
+
+    @property
+    def currencies(self) -> Sequence[str]:
+        """Return the currencies of the price."""
+        return self.currency.split(",") if self.currency else ()
 
     @property
     def may_be_sent(self) -> int:
@@ -75,9 +82,13 @@ class SendCounts:
         return {name: value for name, value in asdict(self).items() if value or name not in _OF_VIBER}
 
     def facts(self) -> Facts:
-        """Return `{"accepted", "known_before", "refused": {code: count}, "price", "currency"}`."""
+        """Return `{"accepted", "known_before", "refused": {code: count}, "price", "currency"}`.
+
+        Amounts of several currencies are not added up: `price` is None.
+        """
         names = ("accepted", "known_before", "refused", "price", "currency")
-        return {name: getattr(self, name) for name in names}
+        facts = {name: getattr(self, name) for name in names}
+        return facts if len(self.currencies) <= 1 else {**facts, "price": None}
 
 
 def count_results(results: Sequence[SendResult]) -> SendCounts:

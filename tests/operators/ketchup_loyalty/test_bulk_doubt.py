@@ -167,3 +167,22 @@ def test_recipients_who_have_moved_to_another_place_of_a_mapped_list(
         run.execute(viber(recipients=second), map_index=0)
     run.execute(viber(recipients=first), map_index=0)
     assert sent(telecom_simulator) == Counter(NUMBERS[:6])
+
+
+@pytest.mark.parametrize("many", [True, False], ids=["many", "one call"])
+def test_prices_in_two_currencies_are_not_added_up(
+    telecom_simulator: Any, many: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items = [
+        {"id": str(901 + place), "error": 0, "price": "0.5", "currency": name}
+        for place, name in enumerate(("EUR", "UAH", "EUR"))
+    ]
+    body = json.dumps({"error": 0, "messages": items})
+    telecom_simulator.fault("body", "ketchup_loyalty", path=CREATE, body=body)
+    run, given = Run(), {"recipients": NUMBERS[:3], "text": "Hi"}
+    found = run.execute(viber(**given) if many else one_call())
+    assert (found["accepted"], found["price"], found["currency"]) == (3, None, "EUR,UAH")
+    assert "price of the accepted ones, as KetchUp reports it: in EUR,UAH" in capsys.readouterr().out
+    if many:
+        with pytest.raises(TelecomInputError, match="prices come in EUR, UAH"):
+            run.execute(viber(**{**given, "recipients": NUMBERS[:4]}, max_cost="100"))
