@@ -173,7 +173,9 @@ def check_choices(page: Page, name: str, field: FormField) -> None:
 
 def change(page: Page, conn_id: str, changes: dict[str, Any]) -> None:
     """Change fields of a stored connection."""
+    page.open(page.evaluate("location.href"))  # the message of the last test may lie over the Save button
     row = f"[...document.querySelectorAll('tr')].find(row => row.innerText.includes('{conn_id}'))"
+    page.wait_for(f"{row} !== undefined")
     page.click_element(f"{row}.querySelector('button[aria-label=\"Edit Connection\"]')")
     page.wait_for(f"document.querySelector('{DIALOG} input[name=host]')?.value")
     settle(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class RowColumns:
         return 1 + self.names.index(name)
 
 
-class MessageKind:
+class MessageKind(ABC):
     """Base class of the kinds of messages.
 
     A message has a key: the user's own, from a column, or one that is derived from its number and content.
@@ -100,17 +101,17 @@ class MessageKind:
             return {}
         return {name: partial(type(self).check_key, field=name)}
 
+    @abstractmethod
     def message(self, entry: Entry) -> Message:
         """Return the message to a recipient."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
         """Send messages by one call, and return a result for each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def price(self, messages: Sequence[Message]) -> Price:
         """Return the price of messages."""
-        raise NotImplementedError
 
     def identity(self, message: Message) -> str:
         """Return what must be the same in each try. A user's own key does not say what the content is."""

@@ -364,12 +364,12 @@ def _final_states(path: ObjectStoragePath) -> FinalStates:
 
 
 def _amount(value: Decimal | str | int | None) -> Decimal | None:
-    if value is None or value == "":
+    if value is None:
         return None
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0 or isinstance(value, float):
-        raise TelecomInputError("max_cost", "must be an amount such as '100.50', not a float")
+        raise TelecomInputError("max_cost", "must be an amount such as '100.50': no float, not empty")
     return amount

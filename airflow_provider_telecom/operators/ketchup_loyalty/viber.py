@@ -77,7 +77,8 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
     where `unknown` counts messages of which nobody can know whether they were sent. With
     `wait_for_completion` the task waits until all are final and completes each line of the file
     `results_path` with `status`, the vendor's state, and `outcome`: `delivered`, `undelivered` (it certainly
-    was not and will not be: refused, expired, not a Viber user, ...) or `unknown`. It returns as well
+    was not and will not be: refused, expired, not a Viber user, ...) or `unknown` (also if it was refused
+    under a code that the document does not have). It returns as well
     `{"delivered", "undelivered", "unknown", "statuses", "undelivered_path"}`, which count all recipients.
 
     **One call:** a number or a list of numbers, without these parameters. The text is sent as it is. Returns
@@ -440,8 +441,11 @@ class _StateCheck:
 
     def settle(self, line: dict[str, Any]) -> None:
         """Complete the line of a message that is final, was refused, or of which nobody knows anything."""
+        from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import VIBER_REFUSALS
+
         line.setdefault("status", None)
-        line.setdefault("outcome", "undelivered" if line["state"] == "refused" else "unknown")
+        is_refused = line["state"] == "refused" and line["code"] in VIBER_REFUSALS
+        line.setdefault("outcome", "undelivered" if is_refused else "unknown")
 
 
 def _are_many(recipients: object) -> bool:

@@ -266,7 +266,7 @@ class NovaConnectRemoveUserOperator(NovaConnectUserOperator):
     ) -> None:
         super().__init__(**kwargs)
         if confirm is not True:
-            raise TelecomInputError("confirm", "must be True: the user is removed for good")
+            raise TelecomInputError("confirm", "must be True: a removed user cannot be restored")
         self.confirm, self.missing_ok = confirm, arguments.boolean("missing_ok", missing_ok)
 
     def _shows_in(self, one: User) -> bool:

@@ -87,7 +87,7 @@ class Operation:
         return sim.block
 
     def unchanged_reason(self, sim: Sim) -> str | None:
-        """Return why the vendor may leave a SIM as it is for good, or None.
+        """Return why the vendor may never change a SIM, or None.
 
         A SIM that has not been processed yet looks the same.
         """

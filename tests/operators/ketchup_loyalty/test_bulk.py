@@ -377,6 +377,13 @@ def test_another_dedupe_key_sends_again(telecom_simulator: Any, bulk: Any) -> No
     assert set(sent(telecom_simulator).values()) == {2}
 
 
+@pytest.mark.parametrize("max_cost", ["", "{{ params.get('absent', '') }}", "much", "nan", "-1", 0.5])
+def test_a_wrong_max_cost_is_not_the_same_as_none(telecom_simulator: Any, bulk: Any, max_cost: Any) -> None:
+    with pytest.raises(TelecomInputError, match=r"max_cost: .*must be an amount"):
+        Run().execute(bulk(max_cost=max_cost))
+    assert not sent(telecom_simulator)
+
+
 def test_max_cost_is_asked_for_before_the_first_sms(telecom_simulator: Any, bulk: Any) -> None:
     with pytest.raises(TelecomInputError, match=r"max_cost: 0.01: is less than what it would cost"):
         Run().execute(bulk(max_cost="0.01"))

@@ -135,6 +135,16 @@ def test_messages_of_unknown_outcome_get_no_sms(telecom_simulator: Any, tmp_path
         Run().execute(sms(tmp_path))
 
 
+@pytest.mark.parametrize(("code", "outcome"), [("45", "undelivered"), ("50", "unknown"), ("odd", "unknown")])
+def test_only_a_documented_refusal_is_followed_by_an_sms(
+    telecom_simulator: Any, tmp_path: Path, code: str, outcome: str
+) -> None:
+    body = json.dumps({"error": 0, "messages": [{"error": code}, {"error": code}]})
+    telecom_simulator.fault("body", "ketchup_loyalty", path="/viber/create", body=body)
+    found = Run().execute(viber(tmp_path, AT_VIBER[:2], max_rejected=2))
+    assert found[outcome] == 2
+
+
 def refused_poll(simulator: Any) -> None:
     """Let the poll of the fifth message fail."""
     simulator.fault("status", "ketchup_loyalty", path="/viber/22129", status=400, body='{"error": "7"}')

@@ -26,6 +26,11 @@ NOT_SUPPORTED, GONE, NOT_READY, EMPTY = "4", "90", "91", "93"
 _DUPLICATE = frozenset({"23", "43", "63"})
 NOT_UNDERSTOOD = frozenset({"2", "7", "14", "22", "24", "44", "62", "64"})
 _NOT_UNDERSTOOD_STATUSES = (400, 415, 422)
+VIBER_REFUSALS = frozenset({
+    *("1", "2", "3", "4", "6", "7", "8", "9", "10", "11", "12"),
+    *("41", "44", "45", "46", "47", "48", "49", "51"),
+})
+"""The document's codes that prove that a Viber message was not sent. 5 is "unknown error"."""
 
 
 class KetchUpNotReadyError(TelecomRejectedError):
