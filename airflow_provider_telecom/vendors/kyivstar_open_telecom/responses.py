@@ -39,6 +39,7 @@ CODE_NOT_FOUND = "1040"
 _CODE = re.compile(r"-?[0-9]{1,8}|(?!.*[0-9]{9})[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _STATUSES_OF_1040 = (200, 400, 404, 422)
 _NO_ERROR = ("", "0")
+_UNREADABLE = "unreadable"
 _MENTIONS_AN_ERROR = re.compile("error|(?<!de)fault|exception", re.IGNORECASE)
 _METADATA_FIELDS = frozenset({"reqId", "cid", "resource"})
 
@@ -114,6 +115,8 @@ def _batch_item(item: object) -> BatchItem:
     if not isinstance(item, dict):
         return UNKNOWN_ITEM
     code = _code(item.get("errorCode"))
+    if code == _UNREADABLE:
+        return UNKNOWN_ITEM
     try:
         read = to_model(BatchItem, {**item, "code": None, "errorCode": code})
     except TelecomAnswerError:
@@ -192,11 +195,11 @@ def _complaint_of(body: JsonObject) -> ErrorDetails:
 
 
 def _code(value: object) -> str | None:
-    """Return an error code, which may be a number or a text; None for 0 and for an empty value."""
-    code = "" if value is None else str(value).strip()
+    """Return an error code, which may be a number or a text; None for 0, false and an empty value."""
+    code = "" if value is None or value is False else str(value).strip()
     if code in _NO_ERROR:
         return None
-    return code if _CODE.fullmatch(code) else "unreadable"
+    return code if value is not True and _CODE.fullmatch(code) else _UNREADABLE
 
 
 def _units(header: str) -> int | float | None:
