@@ -591,7 +591,7 @@ TODAY = {"time_in_from": NOW - timedelta(days=1), "time_in_to": NOW + timedelta(
 
 
 def export(**more: Any) -> KetchUpCreateStatExportOperator:
-    return KetchUpCreateStatExportOperator(**{"task_id": "export", **DAY, **more})
+    return KetchUpCreateStatExportOperator(**{"task_id": "export", "use_webhook": True, **DAY, **more})
 
 
 @pytest.mark.parametrize(
@@ -649,7 +649,13 @@ def test_statistics_wake_the_transfer(
     telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_seconds", 0.2)
     hook_for("ketchup_loyalty").send_sms("380670000201", "Hi", reference="a1")
     load = KetchUpStatsToObjectStorageOperator(
-        task_id="load", path=str(tmp_path), message_type="sms", deferrable=True, poll_interval=NEVER, **TODAY
+        task_id="load",
+        path=str(tmp_path),
+        message_type="sms",
+        use_webhook=True,
+        deferrable=True,
+        poll_interval=NEVER,
+        **TODAY,
     )
     assert [asset.name for asset in load.inlets] == [INBOX.name]
     with pytest.raises(TaskDeferred) as deferred:
@@ -657,11 +663,15 @@ def test_statistics_wake_the_transfer(
     assert woken(deferred.value.trigger)["empty"] is False
 
 
-def test_ones_own_address_for_statistics_is_used_instead(served: Served, telecom_simulator: Any) -> None:
-    found = Run().execute(export(callback_url=served.address("queue", "own")))
-    assert found["callback_key"] is None
-    (order,) = telecom_simulator.state.ledger.of("ketchup_loyalty", "stat_export")
-    assert order.facts["filters"]["callback_url"].startswith(served.url)
+def test_an_export_has_the_address_that_one_asks_for(served: Served, telecom_simulator: Any) -> None:
+    """KetchUp's push is unfinished, so without being asked for it is not used."""
+    for own in (None, served.address("queue", "own")):
+        assert Run(str(own)).execute(export(use_webhook=False, callback_url=own))["callback_key"] is None
+    without, with_own = telecom_simulator.state.ledger.of("ketchup_loyalty", "stat_export")
+    assert "callback_url" not in without.facts["filters"]
+    assert with_own.facts["filters"]["callback_url"].startswith(served.url)
+    with pytest.raises(TelecomInputError, match="use_webhook: has its own address"):
+        export(callback_url="https://example.com/")
 
 
 def started(task: Any) -> Any:

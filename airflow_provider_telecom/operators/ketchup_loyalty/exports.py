@@ -81,6 +81,7 @@ class ExportArguments(TypedDict, total=False):
     sl_clicks_comp: Literal["<", ">", "="] | None
     sl_clicks_count: int | None
     callback_url: str | None
+    use_webhook: bool
     on_full: Literal["fail", "delete_own"]
     own_file_keys: Sequence[str] | str
 
@@ -88,8 +89,8 @@ class ExportArguments(TypedDict, total=False):
 class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, DeferrableOperator):
     """Request an export of detailed statistics and return `{"file_key", "adopted", "callback_key"}`.
 
-    If the receiver of webhooks is open, KetchUp is given an address of this export, and its post there wakes
-    a task that waits for the file with that `callback_key`; without a receiver it is None.
+    With `use_webhook` KetchUp is given an address of this export at the receiver of webhooks, and its post
+    there wakes a task that waits for the file with that `callback_key`. Otherwise it is None.
 
     A repeated request costs nothing but one of the five places that an account has for a month. After a lost
     response or a killed task the list of exports shows whether it was created: a single new one is taken for
@@ -118,8 +119,9 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
     :param sl_clicks: whether clicks count.
     :param sl_clicks_comp: how clicks are compared with `sl_clicks_count`: `<`, `>` or `=`.
     :param sl_clicks_count: the number of clicks to compare with, 0 to 999999.
-    :param callback_url: where KetchUp posts the rows; by default the receiver (docs/webhooks.md), if there is
-        one. Experimental: "In Progress" in the document.
+    :param callback_url: where KetchUp posts the rows. Experimental: "In Progress" in the document.
+    :param use_webhook: let KetchUp post the rows to the receiver (docs/webhooks.md), if it is open; without a
+        post the file is found by polling. Experimental as well, so it is off by default.
     :param on_full: what to do if all five places are taken: `fail` (default), or `delete_own`: delete one
         export that this task requested earlier in this run, or one of `own_file_keys`, and try again.
     :param own_file_keys: keys of exports that `delete_own` may delete, the oldest first.
@@ -162,11 +164,14 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         sl_clicks_comp: Literal["<", ">", "="] | None = None,
         sl_clicks_count: int | None = None,
         callback_url: str | None = None,
+        use_webhook: bool = False,
         on_full: Literal["fail", "delete_own"] = "fail",
         own_file_keys: Sequence[str] | str = (),
         **kwargs: Unpack[JournaledDeferrableArguments],
     ) -> None:
-        if callback_url is None and read_receiver_settings() is not None:
+        if use_webhook and callback_url is not None:
+            raise TelecomInputError("use_webhook", "has its own address; leave out callback_url")
+        if use_webhook and read_receiver_settings() is not None:
             kwargs["inlets"] = with_inbox(kwargs.get("inlets"))
         super().__init__(**kwargs)
         self.message_ids, self.msisdns, self.originator = message_ids, msisdns, originator
@@ -175,7 +180,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         self.source_type, self.message_type, self.status = source_type, message_type, status
         self.country_name, self.operator_id, self.clicks = country_name, operator_id, clicks
         self.sl_clicks, self.sl_clicks_comp, self.sl_clicks_count = sl_clicks, sl_clicks_comp, sl_clicks_count
-        self.callback_url, self.own_file_keys = callback_url, own_file_keys
+        self.callback_url, self.use_webhook, self.own_file_keys = callback_url, use_webhook, own_file_keys
         self.on_full = one_of("on_full", on_full, ("fail", "delete_own"))
         for name, words in _WORDS.items():
             check_if_literal(getattr(self, name), partial(one_of, name, allowed=words))
@@ -207,7 +212,7 @@ class KetchUpCreateStatExportOperator(KetchUpOperator, JournaledOperator, Deferr
         if earlier and earlier.state is State.DONE:
             return earlier.facts
         callback_key = None
-        if read_receiver_settings() is not None and self.reveal("callback_url") is None:
+        if self.use_webhook and read_receiver_settings() is not None:
             callback_key = self._callback_key(context)
         return self._request(Journal(context["task_state_store"]), earlier, callback_key)
 
