@@ -98,7 +98,7 @@ def rows_in(folder: Path, name: str, fmt: str = "jsonl") -> dict[str, list[dict[
 
 def rows_of(path: Path, fmt: str) -> list[dict[str, Any]]:
     if fmt == "parquet":
-        rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+        rows: list[dict[str, Any]] = pyarrow.parquet.ParquetFile(path).read().to_pylist()
         return rows
     if fmt == "csv":
         with path.open(newline="", encoding="utf-8") as file:
