@@ -83,10 +83,10 @@ def _hook(receiver: WebhookReceiver | None) -> Callable[[Request], Awaitable[Res
 
 
 def _open_receiver() -> WebhookReceiver | None:
-    from airflow_provider_telecom.webhooks.inbox import check_backend
+    from airflow_provider_telecom.webhooks.inbox import check_deployment
 
     try:
-        check_backend()
+        check_deployment()
         settings = read_receiver_settings()
         return WebhookReceiver(settings) if settings else None
     except TelecomInputError as error:

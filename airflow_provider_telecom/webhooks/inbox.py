@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
+from importlib.metadata import version
 from typing import Any, NamedTuple, TypeVar, cast
 
 from airflow.assets.manager import asset_manager
@@ -31,6 +32,7 @@ from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.state import get_state_backend
 from airflow.state.metastore import MetastoreBackend
 from airflow.utils.session import create_session
+from packaging.version import Version
 from sqlalchemy import select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -61,6 +63,7 @@ _ASSETS: Any = AssetModel.__table__
 _ROWS: Any = AssetStateStoreModel.__table__
 _OURS = (_ASSETS.c.name == INBOX.name, _ASSETS.c.uri == INBOX.uri)
 _ALIAS = "telecom"
+_MIN_AIRFLOW = Version("3.3.2")
 _MAX_KEYS = 500
 """The keys in a query: databases limit the number of parameters."""
 _LOGGED_REFUSALS = 100
@@ -103,9 +106,16 @@ class RefusedPosts:
         self.last.append(_log_line(address, Verdict.REFUSED, reason=reason))
 
 
-def check_backend() -> None:
-    """Raise TelecomInputError if Airflow keeps the state of assets elsewhere: tasks would not find it
-    here."""
+def check_deployment() -> None:
+    """Raise TelecomInputError if webhooks that are stored here would be lost.
+
+    Earlier versions of Airflow take the inbox for an orphan while no Dag names it, and delete its rows. In
+    another backend tasks would not find them.
+    """
+    if Version(version("apache-airflow-core")) < _MIN_AIRFLOW:
+        raise TelecomInputError(
+            "Airflow", f"must be {_MIN_AIRFLOW} or newer: earlier versions delete webhooks"
+        )
     if not isinstance(get_state_backend(), MetastoreBackend):
         raise TelecomInputError("[state_store] backend", "must be Airflow's own, in its database")
 
@@ -172,7 +182,8 @@ def _new_asset(session: Session) -> AssetModel:
 def keep_asset_active(session: Session) -> None:
     """Add an alias to the asset.
 
-    Airflow deletes an asset that no Dag and no alias refers to as an orphan, and all its rows with it.
+    Airflow deletes an asset that no Dag and no alias refers to as an orphan, and all its rows with it
+    (before 3.3.2 also one with an alias: see `check_deployment`).
     """
     model = session.scalars(select(AssetModel).where(*_OURS)).one()
     if not any(alias.name == _ALIAS for alias in model.aliases):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 from airflow_provider_telecom.webhooks import inbox_client
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
@@ -192,7 +194,20 @@ def test_what_is_kept_is_not_personal(served: Served) -> None:
     assert "********0000" in kept
 
 
+def test_the_receiver_is_closed_where_airflow_deletes_webhooks(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_telecom.webhooks import inbox, plugin
+    from airflow_provider_telecom.webhooks.page.overview import overview
+
+    monkeypatch.setattr(inbox, "_MIN_AIRFLOW", Version("999"))
+    plugin._app.cache_clear()
+    assert served.post(served.address("queue", "n1"), queue()).status_code == 404
+    assert overview()["receiver"]["why"] == "Airflow: must be 999 or newer: earlier versions delete webhooks"
+
+
 def test_the_inbox_is_no_orphan_though_no_dag_names_it(served: Served) -> None:
+    """True of the versions with which the receiver opens."""
     from airflow.jobs.job import Job
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
     from airflow.models.asset import AssetActive
@@ -202,6 +217,9 @@ def test_the_inbox_is_no_orphan_though_no_dag_names_it(served: Served) -> None:
     before = served.rows()
     with create_session(scoped=False) as session:
         SchedulerJobRunner(Job())._update_asset_orphanage(session=session)
+    if Version(version("apache-airflow-core")) < Version("3.3.2"):
+        assert served.rows() == {}
+        return
     assert served.rows() == before
     with create_session(scoped=False) as session:
         assert session.get(AssetActive, (INBOX.name, INBOX.uri))

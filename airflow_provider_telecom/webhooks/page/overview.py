@@ -21,7 +21,7 @@ from airflow_provider_telecom.vendors.registry import find_vendor, vendors
 from airflow_provider_telecom.vendors.webhooks import Progress
 from airflow_provider_telecom.webhooks.address import read_receiver_settings
 from airflow_provider_telecom.webhooks.assets import INBOX
-from airflow_provider_telecom.webhooks.inbox import Verdict, check_backend
+from airflow_provider_telecom.webhooks.inbox import Verdict, check_deployment
 from airflow_provider_telecom.webhooks.keys import (
     DAY,
     ENTRY,
@@ -123,7 +123,7 @@ def _operations(entries: Iterable[tuple[str, StoredEvent, datetime]]) -> Iterato
 
 def _receiver() -> dict[str, Any]:
     try:
-        check_backend()
+        check_deployment()
         settings, why = (
             read_receiver_settings(),
             "public_base_url and webhook_secret are not set in [telecom]",
