@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.operators.campaigns.operator import object_path
+from airflow_provider_telecom.operators.recipients import object_path
 from airflow_provider_telecom.tasks.arguments import CallArguments, OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator

@@ -8,8 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Required, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
-from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator
-from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
+from airflow_provider_telecom.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import SmsKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,
@@ -17,6 +16,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
 )
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS
 from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
+from airflow_provider_telecom.operators.recipients import CampaignOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
-from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
+    from airflow_provider_telecom.campaigns.recipients import Entry
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
-    from airflow_provider_telecom.operators.campaigns.recipients import Entry
     from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import SmsTerms, ViberTerms
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
         IndividualSms,

@@ -13,11 +13,6 @@ from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import OnUnknown
-from airflow_provider_telecom.operators.campaigns.operator import (
-    ReadingArguments,
-    RecipientsOperator,
-    object_path,
-)
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind, RowColumns
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
     BulkSender,
@@ -29,6 +24,11 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     SendCounts,
     raise_if_refused,
 )
+from airflow_provider_telecom.operators.recipients import (
+    ReadingArguments,
+    RecipientsOperator,
+    object_path,
+)
 from airflow_provider_telecom.tasks.arguments import DeferrableArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
@@ -37,7 +37,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_telecom.operators.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.recipients import Audience
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
     from airflow_provider_telecom.triggers.polling import Facts, PollConfig, PollEvent
@@ -160,8 +160,8 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
     def _progress(
         self, context: Context, kind: MessageKind, sender: BulkSender, audience: Audience
     ) -> BulkProgress:
+        from airflow_provider_telecom.campaigns.results_file import ResultsFile
         from airflow_provider_telecom.journal.checkpoint import Checkpoint
-        from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
         journal = self._journal(context)

@@ -17,8 +17,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
+from airflow_provider_telecom.campaigns.chunks import in_halves
 from airflow_provider_telecom.journal.journal import OnUnknown, OutcomeUnknownError
-from airflow_provider_telecom.operators.campaigns.chunks import in_halves
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     NO_FUNDS,
     VENDOR_FAILED,
@@ -29,7 +29,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.operators.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.recipients import Audience
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import Message, MessageKind
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
+from airflow_provider_telecom.campaigns.results_file import ResultsFile
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.campaigns.chunks import in_chunks
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.campaigns.chunks import in_chunks
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import HlrKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,

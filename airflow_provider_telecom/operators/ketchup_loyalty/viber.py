@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, Unpack, get_
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
+from airflow_provider_telecom.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import (
     Facts,
@@ -19,8 +20,6 @@ from airflow_provider_telecom.journal.journal import (
     State,
     check_on_unknown,
 )
-from airflow_provider_telecom.operators.campaigns.operator import CampaignOperator, object_path
-from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import ViberKind, key_extras
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,
@@ -33,6 +32,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     raise_if_refused,
     raise_if_temporary,
 )
+from airflow_provider_telecom.operators.recipients import CampaignOperator, object_path
 from airflow_provider_telecom.tasks.base import with_inbox
 from airflow_provider_telecom.tasks.literals import check_if_literal, is_literal
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
@@ -41,7 +41,7 @@ from airflow_provider_telecom.webhooks.address import WebhookAddress, read_recei
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.operators.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.recipients import Audience
     from airflow_provider_telecom.triggers.polling import PollEvent
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult, ViberRecipient
 
@@ -450,7 +450,7 @@ class _StateCheck:
 
 def _are_many(recipients: object) -> bool:
     """Return whether recipients are those of a bulk send: a file, or rows with columns."""
-    from airflow_provider_telecom.operators.campaigns.recipients import SUFFIXES
+    from airflow_provider_telecom.campaigns.recipients import SUFFIXES
 
     if isinstance(recipients, str):
         return recipients.strip()[:1] not in ("[", "(") and recipients.lower().endswith(SUFFIXES)

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.checks import sms_segments
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
+from airflow_provider_telecom.campaigns.chunks import in_halves
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
-from airflow_provider_telecom.operators.campaigns.chunks import in_halves
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 
 if TYPE_CHECKING:
+    from airflow_provider_telecom.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.results_file import ResultsFile
+    from airflow_provider_telecom.campaigns.text_template import TextTemplate
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
     from airflow_provider_telecom.journal.journal import OnUnknown
-    from airflow_provider_telecom.operators.campaigns.recipients import Audience
-    from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
-    from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import BatchSms
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import BatchItem, BatchResult
 

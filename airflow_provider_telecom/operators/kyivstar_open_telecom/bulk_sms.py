@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
+from airflow_provider_telecom.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
-from airflow_provider_telecom.operators.campaigns.operator import (
-    CampaignArguments,
-    CampaignOperator,
-    object_path,
-)
-from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import (
     BulkSender,
     Counts,
     Messages,
+)
+from airflow_provider_telecom.operators.recipients import (
+    CampaignArguments,
+    CampaignOperator,
+    object_path,
 )
 from airflow_provider_telecom.tasks.arguments import NonIdempotentArguments
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
@@ -32,7 +32,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.operators.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.recipients import Audience
 
 
 class BulkSmsArguments(CampaignArguments, NonIdempotentArguments):
@@ -122,7 +122,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         return IdempotencyKeys(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
 
     def _bulk_sender(self, context: Context, messages: Messages) -> BulkSender:
-        from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
+        from airflow_provider_telecom.campaigns.results_file import ResultsFile
 
         journal = self._journal(context)
         journal.earlier_entry(self._entry_name("bulk_audience"), self._fingerprint(messages.content))

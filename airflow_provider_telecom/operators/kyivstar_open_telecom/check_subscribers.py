@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, Unpack, get_
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
-from airflow_provider_telecom.operators.campaigns.operator import (
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import SubscriberCheck, check_distinct
+from airflow_provider_telecom.operators.recipients import (
     ReadingArguments,
     RecipientsOperator,
 )
-from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
-from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import SubscriberCheck, check_distinct
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -132,7 +132,7 @@ class KyivstarCheckSubscribersOperator(KyivstarOperator, RecipientsOperator):
             planned = {**self._recipient_counts(audience), "checks": total}
             if self.is_dry_run:
                 return {**planned, "dry_run": True}
-            from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
+            from airflow_provider_telecom.campaigns.results_file import ResultsFile
             from airflow_provider_telecom.operators.kyivstar_open_telecom.checking import Checking
 
             checkpoint = Checkpoint(self._journal(context), self._entry_name("checks"), self.conn_id)

@@ -24,10 +24,10 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
+from airflow_provider_telecom.campaigns.recipients import Audience, Entry
+from airflow_provider_telecom.campaigns.results_file import ResultsFile
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-from airflow_provider_telecom.operators.campaigns.recipients import Audience, Entry
-from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
 from airflow_provider_telecom.operators.kyivstar_open_telecom.answers import (
     MAX_ATTEMPTS,
     AnswerFile,

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.operators.campaigns.operator import (
-    CampaignOperator,
-    DeferrableCampaignArguments,
-    object_path,
-)
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import build_draft, check_variables
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import (
     may_have_started,
     start_promo,
+)
+from airflow_provider_telecom.operators.recipients import (
+    CampaignOperator,
+    DeferrableCampaignArguments,
+    object_path,
 )
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
@@ -33,7 +33,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.operators.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.recipients import Audience
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
 
 _NAMES = {"viber": "Viber", "rcs": "RCS"}

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
-from airflow_provider_telecom.operators.campaigns.chunks import in_chunks
+from airflow_provider_telecom.campaigns.chunks import in_chunks
 
 if TYPE_CHECKING:
+    from airflow_provider_telecom.campaigns.recipients import Audience, Entry
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
-    from airflow_provider_telecom.operators.campaigns.recipients import Audience, Entry
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
 
 log = logging.getLogger(__name__)

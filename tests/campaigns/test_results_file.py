@@ -15,7 +15,7 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError
-from airflow_provider_telecom.operators.campaigns.results_file import ResultsFile
+from airflow_provider_telecom.campaigns.results_file import ResultsFile
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 from airflow_provider_telecom.simulator.ketchup_loyalty import VendorState
 from tests.running import Run, Store
@@ -43,7 +43,7 @@ def books_of(simulator: Any) -> VendorState:
 def tried_on_a_full_disk(arguments: dict[str, Any], store: Store, limit: int) -> str | None:
     """Run a try in which no file may be larger than `limit`; return the name of its error."""
     order = json.dumps({"limit": limit, "arguments": arguments, "store": store.texts})
-    command = [sys.executable, "-m", "tests.operators.campaigns.full_disk"]
+    command = [sys.executable, "-m", "tests.campaigns.full_disk"]
     ended = subprocess.run(command, input=order, capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout.splitlines()[-1])

@@ -13,7 +13,7 @@ from airflow_provider_telecom.tasks.private import hide_unless_path
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_telecom.operators.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.recipients import Audience
 
 OnBadRows = Literal["fail", "skip"]
 OnNoRecipients = Literal["fail", "skip"]
@@ -87,7 +87,7 @@ class RecipientsOperator(JournaledOperator):
     def _hide(self) -> None:
         """Hide the recipients. The path of a file of recipients stays visible."""
         super()._hide()
-        from airflow_provider_telecom.operators.campaigns.recipients import SUFFIXES
+        from airflow_provider_telecom.campaigns.recipients import SUFFIXES
 
         self.recipients = hide_unless_path(self.recipients, SUFFIXES)
 
@@ -104,7 +104,7 @@ class RecipientsOperator(JournaledOperator):
         Raises TelecomInputError before anything is sent, and AirflowSkipException if there are none and the
         task is then skipped.
         """
-        from airflow_provider_telecom.operators.campaigns.recipients import RecipientColumns, read_recipients
+        from airflow_provider_telecom.campaigns.recipients import RecipientColumns, read_recipients
 
         audience = read_recipients(
             self.reveal("recipients"),

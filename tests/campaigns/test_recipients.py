@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.campaigns.recipients import RecipientColumns, read_recipients
-from airflow_provider_telecom.operators.campaigns.text_template import TextTemplate
+from airflow_provider_telecom.campaigns.recipients import RecipientColumns, read_recipients
+from airflow_provider_telecom.campaigns.text_template import TextTemplate
 
 WITH_NAME = RecipientColumns(values=("name",))
 
