@@ -12,11 +12,6 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 
 T = TypeVar("T")
 
-_GSM_7 = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_7_ESCAPED = frozenset("^{}\\[~]|€\f")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -99,22 +94,3 @@ def percent(field: str, value: str | float | Decimal) -> Decimal:
     if isinstance(value, bool) or not number.is_finite() or not 0 <= number <= 100:
         raise TelecomInputError(field, "must be a number of 0 to 100")
     return number
-
-
-def sms_segments(text: str) -> int:
-    """Return the number of SMS segments of a text: 160 or 153 characters each in GSM-7, 70 or 67 in UCS-2.
-
-    A character of two code units (an escape sequence, a surrogate pair) is never split between two segments.
-    """
-    if _GSM_7.union(_GSM_7_ESCAPED).issuperset(text):
-        units, single, multipart = [2 if char in _GSM_7_ESCAPED else 1 for char in text], 160, 153
-    else:
-        units, single, multipart = [2 if char > "\uffff" else 1 for char in text], 70, 67
-    if sum(units) <= single:
-        return 1
-    segments, free = 1, multipart
-    for needed in units:
-        if needed > free:
-            segments, free = segments + 1, multipart
-        free -= needed
-    return segments

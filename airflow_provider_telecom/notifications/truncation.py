@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from airflow_provider_telecom.calls.checks import sms_segments
+from airflow_provider_telecom.calls.segments import sms_segments
 
 ELLIPSIS = ".."  # in both alphabets of SMS, so that truncation never changes the encoding
 _BLANKS = re.compile(r"(?:[^\S\n]|[\x00-\x09\x0b-\x1f\x7f])+")

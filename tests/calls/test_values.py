@@ -18,6 +18,7 @@ from airflow_provider_telecom.calls.limits import AccountLimits, parse_rate_limi
 from airflow_provider_telecom.calls.privacy import Secret, mask_number
 from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Request, Response
 from airflow_provider_telecom.calls.responses import mentions_failure, raise_for_status, read_json, to_model
+from airflow_provider_telecom.calls.segments import sms_segments
 from tests.by_hand import drive
 
 
@@ -212,7 +213,7 @@ def test_a_number_in_a_log_keeps_its_ends() -> None:
     ids=lambda value: str(value)[:3],
 )
 def test_segments_follow_the_alphabet(text: str, segments: int) -> None:
-    assert checks.sms_segments(text) == segments
+    assert sms_segments(text) == segments
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from airflow_provider_telecom.calls.checks import sms_segments
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.segments import sms_segments
 from airflow_provider_telecom.notifications.ketchup_loyalty import KetchUpSmsNotifier, KetchUpViberNotifier
 from airflow_provider_telecom.notifications.kyivstar_fmc import KyivstarFmcCallNotifier
 from airflow_provider_telecom.notifications.kyivstar_open_telecom import (

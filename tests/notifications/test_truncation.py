@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.calls.checks import sms_segments
+from airflow_provider_telecom.calls.segments import sms_segments
 from airflow_provider_telecom.notifications.truncation import (
     ONE_SMS,
     SEVENTY_CHARACTERS,

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.calls.checks import sms_segments
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
+from airflow_provider_telecom.calls.segments import sms_segments
 from airflow_provider_telecom.campaigns.chunks import in_halves
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from airflow_provider_telecom.calls.checks import in_range, matching, non_blank, sms_segments
+from airflow_provider_telecom.calls.checks import in_range, matching, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.segments import sms_segments
 
 MAX_INT32 = 2**31 - 1
 """The upper limit where the document names none: the largest value of its `integer`."""
