@@ -27,6 +27,11 @@ class TextTemplate:
         self._parts = [
             (before, None if column is None else self.columns.index(column)) for before, column, _, _ in parts
         ]
+        self._of_row = "".join(
+            escaped if place is None else f"{escaped}{{{place + 1}}}"
+            for before, place in self._parts
+            for escaped in [before.replace("{", "{{").replace("}", "}}")]
+        ).format
 
     @property
     def text_values(self) -> int:
@@ -36,3 +41,9 @@ class TextTemplate:
     def fill(self, values: Sequence[str]) -> str:
         """Return the text for one recipient, from the values of `columns`."""
         return "".join(before if place is None else before + values[place] for before, place in self._parts)
+
+    def fill_all(self, rows: Sequence[Sequence[str]]) -> list[str]:
+        """Return the texts for many recipients: `fill` of each row without its first cell."""
+        if not self.columns:
+            return [self.fill(())] * len(rows)
+        return [self._of_row(*row) for row in rows]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 5.0
 _MAX_BLOCK = 20_000
+_HASHED_AT_ONCE = 1_000
 
 
 class Checkpoint:
@@ -148,7 +149,7 @@ class Checkpoint:
 
 
 def _hashed(before: _Hash, keys: Iterable[str]) -> _Hash:
-    content = before.copy()
-    for key in keys:
-        content.update(f"{key}\n".encode())
+    content, following = before.copy(), iter(keys)
+    while batch := list(islice(following, _HASHED_AT_ONCE)):
+        content.update("".join([f"{key}\n" for key in batch]).encode())
     return content

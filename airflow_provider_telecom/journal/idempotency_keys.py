@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
+from collections.abc import Sequence
+from functools import lru_cache
 
 
 def fingerprint(content: object) -> str:
@@ -27,10 +28,50 @@ class IdempotencyKeys:
 
     def __call__(self, msisdn: str, *content: str) -> str:
         """Return the key of a message to a number in E.164 digits, or of its lookup."""
-        state = self._start.copy()
-        state.update(_joined(msisdn, *content).encode())
-        return "t" + base64.b32encode(state.digest())[:31].decode().lower()
+        return self.of_all([(msisdn, *content)])[0]
+
+    def of_all(self, messages: Sequence[Sequence[str]]) -> list[str]:
+        """Return the keys of many messages, each given as its number and its content."""
+        copy, digests = self._start.copy, []
+        for message in messages:
+            state = copy()
+            state.update("".join([f"{len(part)}:{part}" for part in message]).encode())
+            digests.append(state.digest())
+        return ["t" + text[:31] for text in _base32(digests)]
 
 
 def _joined(*parts: str) -> str:
     return "".join(f"{len(part)}:{part}" for part in parts)
+
+
+_ALPHABET = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567")
+_KEPT = 20
+_HALVES = ((80, 128), (40, 64), (20, 32), (10, 16), (5, 8))
+"""How many bits half of a text has, before and after its groups of 5 bits become bytes."""
+
+
+def _base32(digests: Sequence[bytes]) -> list[str]:
+    """Return the base32 text of the first 20 bytes of each digest.
+
+    All of them are one large integer: each step moves the upper half of all groups of bits, until 5 bits are
+    in each byte. The standard library encodes each by a loop in Python, which takes 15 times as long.
+    """
+    empty = bytes(32 - _KEPT)
+    bits = int.from_bytes(empty + empty.join([digest[:_KEPT] for digest in digests]), "big")
+    for low, size, shift in _masks(len(digests)):
+        bits = (bits & low) | ((bits & (low << size)) << shift)
+    text = bits.to_bytes(32 * len(digests), "big").translate(_ALPHABET).decode()
+    return [text[place : place + 32] for place in range(0, len(text), 32)]
+
+
+@lru_cache(maxsize=2)
+def _masks(count: int) -> Sequence[tuple[int, int, int]]:
+    """Return a mask of the lower halves for each step, their size, and how far the upper ones move."""
+    return [
+        (
+            int.from_bytes((2**size - 1).to_bytes(2 * after // 8, "big") * (128 // after * count), "big"),
+            size,
+            after - size,
+        )
+        for size, after in _HALVES
+    ]

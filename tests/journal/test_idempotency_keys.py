@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import string
 from typing import Any
 
@@ -24,6 +26,16 @@ def test_keys_are_those_of_earlier_versions() -> None:
         fingerprint({"b": [1, None, True], "a": "ї"})
         == "d373574bc45422cdb5eb63c072ce55e83cf65ee33019edb914cc694452099a05"
     )
+
+
+@given(st.lists(PARTS, max_size=40))
+def test_keys_of_many_are_the_base32_of_their_hashes(messages: list[list[str]]) -> None:
+    hashes = [
+        hashlib.sha256("".join(f"{len(part)}:{part}" for part in (*PLACE, "", *message)).encode()).digest()
+        for message in messages
+    ]
+    expected = ["t" + base64.b32encode(one).decode().lower()[:31] for one in hashes]
+    assert IdempotencyKeys(*PLACE).of_all(messages) == expected
 
 
 @given(PARTS)

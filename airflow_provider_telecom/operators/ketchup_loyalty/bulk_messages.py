@@ -101,9 +101,19 @@ class MessageKind(ABC):
             return {}
         return {name: partial(type(self).check_key, field=name)}
 
+    def messages(self, entries: Sequence[Entry]) -> list[Message]:
+        """Return the messages to some recipients, in their order."""
+        numbers = [entry[0] for entry in entries]
+        texts, senders = self._contents(entries)
+        if (place := self._reference_place) is None:
+            keys = self._derived_keys(numbers, texts, senders)
+        else:
+            keys = [entry[place] for entry in entries]
+        return list(map(Message._make, zip(numbers, keys, entries, texts, senders, strict=True)))
+
     @abstractmethod
-    def message(self, entry: Entry) -> Message:
-        """Return the message to a recipient."""
+    def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the texts and the senders of the messages to some recipients."""
 
     @abstractmethod
     def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
@@ -117,7 +127,7 @@ class MessageKind(ABC):
         """Return what must be the same in each try. A user's own key does not say what the content is."""
         if self._reference_place is None:
             return message.reference
-        derived = self._derived_key(message.msisdn, message.text, message.sender)
+        (derived,) = self._derived_keys([message.msisdn], [message.text], [message.sender])
         return f"{message.reference} {derived}"
 
     def line(self, message: Message) -> dict[str, str]:
@@ -136,13 +146,10 @@ class MessageKind(ABC):
         """Return the same; if it is not known, after looking the first three messages up by their keys."""
         return True
 
-    def _message(self, entry: Entry, text: str = "", sender: str = "") -> Message:
-        place = self._reference_place
-        key = self._derived_key(entry[0], text, sender) if place is None else entry[place]
-        return Message(entry[0], key, entry, text, sender)
-
-    def _derived_key(self, msisdn: str, text: str, sender: str) -> str:
-        return self._keys(msisdn, sender, text)
+    def _derived_keys(
+        self, numbers: Sequence[str], texts: Sequence[str], senders: Sequence[str]
+    ) -> Sequence[str]:
+        return self._keys.of_all(list(zip(numbers, senders, texts, strict=True)))
 
 
 class SmsKind(MessageKind):
@@ -174,11 +181,11 @@ class SmsKind(MessageKind):
             return super().checks
         return {**super().checks, name: partial(_check_sender, name, self._originator)}
 
-    def message(self, entry: Entry) -> Message:
-        """Return the SMS to a recipient."""
-        text = self._text.fill(entry[1:]) if self._common_text is None else self._common_text
-        own = "" if self._sender_place is None else entry[self._sender_place]
-        return self._message(entry, text, own or self._originator or "")
+    def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
+        default = self._originator or ""
+        if (place := self._sender_place) is None:
+            return self._text.fill_all(entries), [default] * len(entries)
+        return self._text.fill_all(entries), [entry[place] or default for entry in entries]
 
     def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
         """Send SMS by one call."""
@@ -242,10 +249,8 @@ class ViberKind(MessageKind):
         self._common_text = None if text.columns else text.fill(())
         self.text_values = text.text_values
 
-    def message(self, entry: Entry) -> Message:
-        """Return the message to a recipient."""
-        text = self._text.fill(entry[1:]) if self._common_text is None else self._common_text
-        return self._message(entry, text, self._sender)
+    def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
+        return self._text.fill_all(entries), [self._sender] * len(entries)
 
     def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
         """Send messages by one call, and learn whether the vendor returns their keys."""
@@ -272,8 +277,11 @@ class ViberKind(MessageKind):
             self._is_keyed = self.hook.viber_keys_work(self._people(messages[:3]))
         return self._is_keyed
 
-    def _derived_key(self, msisdn: str, text: str, sender: str) -> str:
-        return self._keys(msisdn, sender, text, *self._extras)
+    def _derived_keys(
+        self, numbers: Sequence[str], texts: Sequence[str], senders: Sequence[str]
+    ) -> Sequence[str]:
+        contents = zip(numbers, senders, texts, strict=True)
+        return self._keys.of_all([(*content, *self._extras) for content in contents])
 
     def _people(self, messages: Sequence[Message]) -> Sequence[ViberRecipient]:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
@@ -310,9 +318,8 @@ class HlrKind(MessageKind):
         super().__init__(hook, keys, columns)
         self._tariff, self._callback_url = tariff, callback_url
 
-    def message(self, entry: Entry) -> Message:
-        """Return the look-up of a number."""
-        return self._message(entry)
+    def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
+        return [""] * len(entries), [""] * len(entries)
 
     def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
         """Create look-ups by one call."""
@@ -356,8 +363,10 @@ class HlrKind(MessageKind):
             raise TelecomInputError("max_cost", rule)
         return prices, currencies[0]
 
-    def _derived_key(self, msisdn: str, text: str, sender: str) -> str:
-        return self._keys(msisdn)
+    def _derived_keys(
+        self, numbers: Sequence[str], texts: Sequence[str], senders: Sequence[str]
+    ) -> Sequence[str]:
+        return self._keys.of_all([(number,) for number in numbers])
 
 
 def key_extras(content: Mapping[str, Any]) -> Sequence[str]:

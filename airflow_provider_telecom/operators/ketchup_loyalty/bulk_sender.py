@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_BATCH = 500
+"""So many keys and texts are made at once."""
 _MAX_ROUNDS = 8
 _FIRST_PAUSE, _MAX_PAUSE = 1.0, 60.0
 _NOTHING_WAS_SENT = (
@@ -76,7 +78,9 @@ class BulkSender:
 
     def messages(self, audience: Audience, skip: int = 0) -> Iterator[Message]:
         """Return the messages to all recipients in their order, without the first `skip`."""
-        return map(self._kind.message, audience.entries(skip))
+        entries = audience.entries(skip)
+        while batch := list(islice(entries, _BATCH)):
+            yield from self._kind.messages(batch)
 
     def cost(
         self, audience: Audience, max_cost: Decimal | None, after: SendCounts
