@@ -182,13 +182,13 @@ def _raise_if_bad(
 def _check(row: Sequence[object] | Exception, columns: RecipientColumns) -> Sequence[str]:
     if isinstance(row, Exception):
         raise TelecomInputError("row", str(row))
-    msisdn = e164(_number(row[0]), columns.region)
+    msisdn = e164(checked_number(row[0]), columns.region)
     if len(row) == 1:
         return (msisdn,)
     pairs: Iterable[tuple[str, object]] = zip(columns.values, row[1:], strict=True)
     if columns.checks:
         pairs = ((name, "" if value is None and name in columns.checks else value) for name, value in pairs)
-    values = [_value(name, value) for name, value in pairs]
+    values = [checked_value(name, value) for name, value in pairs]
     if columns.text_values and not "".join(values[: columns.text_values]).strip():
         raise TelecomInputError("text", "would be empty")
     for name, check in columns.checks.items():
@@ -196,13 +196,15 @@ def _check(row: Sequence[object] | Exception, columns: RecipientColumns) -> Sequ
     return (msisdn, *values)
 
 
-def _number(value: object) -> str | int:
+def checked_number(value: object) -> str | int:
+    """Return the cell of a number if it is a text or a whole number."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise TelecomInputError("msisdn", "is missing" if value is None else "must be a text or whole number")
     return value
 
 
-def _value(name: str, value: object) -> str:
+def checked_value(name: str, value: object) -> str:
+    """Return the text of a cell: a text or a number, without control characters."""
     if value is None or isinstance(value, (dict, list, bool)):
         raise TelecomInputError(name, "is missing" if value is None else "must be a text or a number")
     text = value if isinstance(value, str) else str(value)
@@ -216,7 +218,7 @@ def _value(name: str, value: object) -> str:
 
 def _lines(source: Any, columns: RecipientColumns) -> Iterator[Line]:
     if isinstance(source, (list, tuple)):
-        return _from_list(source, columns)
+        return list_rows(source, columns)
     if not isinstance(source, (str, PurePath)) and not hasattr(source, "open"):
         raise TelecomInputError("recipients", f"must be a list or a path, not {type(source).__name__}")
     from airflow.sdk import ObjectStoragePath
@@ -231,9 +233,9 @@ def _lines(source: Any, columns: RecipientColumns) -> Iterator[Line]:
 def _reader_for(name: str) -> Callable[[IO[str], RecipientColumns], Iterator[Line]]:
     lowered = name.lower()
     if lowered.endswith(_CSV):
-        return _from_csv
+        return csv_rows
     if lowered.endswith(_JSON_LINES):
-        return _from_json_lines
+        return json_rows
     known = ", ".join(SUFFIXES)
     raise TelecomInputError(
         "recipients",
@@ -242,7 +244,8 @@ def _reader_for(name: str) -> Callable[[IO[str], RecipientColumns], Iterator[Lin
     )
 
 
-def _from_list(source: Sequence[object], columns: RecipientColumns) -> Iterator[Line]:
+def list_rows(source: Sequence[object], columns: RecipientColumns) -> Iterator[Line]:
+    """Yield the places and cells of a list of numbers or mappings."""
     wanted = (columns.msisdn, *columns.values)
     for place, row in enumerate(source, 1):
         if isinstance(row, Mapping):
@@ -261,22 +264,21 @@ def _from_file(
             raise TelecomInputError("recipients", f"{path} is not UTF-8") from None
 
 
-def _from_csv(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
-    first = file.readline()
-    delimiter = max(_DELIMITERS, key=first.count)
-    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
-    places = [_place(header, name) for name in (columns.msisdn, *columns.values)]
-    reader, width = csv.reader(file, delimiter=delimiter, strict=True), len(header)
+def csv_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
+    """Yield the line numbers and cells of a CSV file."""
+    delimiter, width, places = csv_header(file.readline(), columns)
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
     alone = places[0] if len(places) == 1 else None
     while True:
         try:
             for row in reader:
-                if len(row) != width:
-                    if row:  # blank lines are ignored
-                        yield reader.line_num + 1, ValueError(_wrong_width(row, width, delimiter))
-                elif width == 1 and (other := _delimiter_in(row[0])):
-                    yield reader.line_num + 1, ValueError(f"has the delimiter {other}, the header has none")
-                elif alone is not None:
+                if len(row) != width or width == 1:
+                    if not row:  # blank lines are ignored
+                        continue
+                    if problem := csv_problem(row, width, delimiter):
+                        yield reader.line_num + 1, ValueError(problem)
+                        continue
+                if alone is not None:
                     yield reader.line_num + 1, (row[alone],)
                 else:
                     yield reader.line_num + 1, [row[place] for place in places]
@@ -286,7 +288,18 @@ def _from_csv(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
             return
 
 
-def _wrong_width(row: Sequence[str], width: int, delimiter: str) -> str:
+def csv_header(first: str, columns: RecipientColumns) -> tuple[str, int, Sequence[int]]:
+    """Return the delimiter of a CSV file, its number of columns, and the places of the wanted ones."""
+    delimiter = max(_DELIMITERS, key=first.count)
+    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    return delimiter, len(header), [_place(header, name) for name in (columns.msisdn, *columns.values)]
+
+
+def csv_problem(row: Sequence[str], width: int, delimiter: str) -> str | None:
+    """Return what is wrong with the number of cells of a row, if anything."""
+    if len(row) == width:
+        other = _delimiter_in(row[0]) if width == 1 else None
+        return other and f"has the delimiter {other}, the header has none"
     text = f"has {len(row)} {'cell' if len(row) == 1 else 'cells'} instead of {width}"
     if len(row) == 1 and (other := _delimiter_in(row[0])):
         return f"{text}: its delimiter is {other}, the header's is {_shown(delimiter)}"
@@ -315,7 +328,8 @@ def _place(header: Sequence[str], name: str) -> int:
     return header.index(name)
 
 
-def _from_json_lines(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
+def json_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
+    """Yield the line numbers and cells of a file of JSON lines."""
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
@@ -324,7 +338,7 @@ def _from_json_lines(file: IO[str], columns: RecipientColumns) -> Iterator[Line]
         except ValueError:
             yield number, ValueError("is not JSON")
             continue
-        for _, cells in _from_list([row], columns):
+        for _, cells in list_rows([row], columns):
             yield number, cells
 
 

@@ -68,7 +68,7 @@ class TransferOperator(TelecomOperator):
 
     def _open_folder(self) -> ObjectStoragePath:
         """Return the folder after a test write. Raises TelecomInputError if it fails."""
-        from airflow_provider_telecom.transfers.storage import open_folder
+        from airflow_provider_telecom.tasks.storage import open_folder
 
         return open_folder(self.path, self.storage_conn_id)
 

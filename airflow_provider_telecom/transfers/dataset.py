@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
-from airflow_provider_telecom.transfers import storage
+from airflow_provider_telecom.tasks import storage
 from airflow_provider_telecom.transfers.parts import Part
 from airflow_provider_telecom.transfers.writers import WRITERS, Row, Writer, check_fits
 from airflow_provider_telecom.vendors.columns import Column, ColumnType, json_text, timestamp_text

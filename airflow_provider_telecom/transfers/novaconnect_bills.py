@@ -194,7 +194,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
         self, root: ObjectStoragePath, bill: Bill, spool: Path, progress: ProgressLogger
     ) -> dict[str, Any]:
         """Download a bill's files, then put all of them in place."""
-        from airflow_provider_telecom.transfers import storage
+        from airflow_provider_telecom.tasks import storage
         from airflow_provider_telecom.vendors.columns import json_text
 
         download = {"pdf": self.hook.download_bill, "transcript": self.hook.download_bill_transcript}
@@ -249,7 +249,7 @@ class NovaConnectBillToObjectStorageOperator(TransferOperator, NovaConnectOperat
 
 
 def _place(file: Path, target: ObjectStoragePath) -> dict[str, Any]:
-    from airflow_provider_telecom.transfers import storage
+    from airflow_provider_telecom.tasks import storage
 
     storage.place(file, target)
     return {"path": str(target), "bytes": file.stat().st_size}

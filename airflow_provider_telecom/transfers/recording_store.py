@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.transfers import storage
+from airflow_provider_telecom.tasks import storage
 from airflow_provider_telecom.vendors.columns import timestamp_text
 
 if TYPE_CHECKING:

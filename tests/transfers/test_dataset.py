@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
-from airflow_provider_telecom.transfers import storage
+from airflow_provider_telecom.tasks import storage
 from airflow_provider_telecom.transfers.dataset import Dataset, DatasetSpec
 from airflow_provider_telecom.transfers.parts import Part, parts_by_day
 from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text

@@ -30,7 +30,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.simulator.sunsim.models import PhoneCall
 from airflow_provider_telecom.simulator.sunsim.state import VendorState
-from airflow_provider_telecom.transfers import storage
+from airflow_provider_telecom.tasks import storage
 from airflow_provider_telecom.transfers.sunsim_to_object_storage import (
     SunSimCallsToObjectStorageOperator,
     SunSimRecordingsToObjectStorageOperator,

@@ -25,22 +25,22 @@ _CHUNK_BYTES = 1 << 20
 _FILE_MODE, _FOLDER_MODE = 0o600, 0o700  # call records and recordings are personal data
 
 
-def open_folder(path: str, conn_id: str | None = None) -> ObjectStoragePath:
+def open_folder(path: str, conn_id: str | None = None, *, field: str = "path") -> ObjectStoragePath:
     """Return the folder at `path` after a test write; make it if it does not exist.
 
-    `conn_id` is the Airflow connection of the object storage. Raises TelecomInputError.
+    `conn_id` is the Airflow connection of the object storage. Raises TelecomInputError for `field`.
     """
     from airflow.sdk import ObjectStoragePath
 
     if not isinstance(path, str) or not path.strip():
-        raise TelecomInputError("path", "must be a folder: a path, or a URL like s3://bucket/folder")
+        raise TelecomInputError(field, "must be a folder: a path, or a URL like s3://bucket/folder")
     if "://" not in path:
         path = str(Path(path).expanduser().absolute())
     try:
         root = ObjectStoragePath(path.rstrip("/") or "/", conn_id=conn_id)
         _test_write(root)
     except Exception as error:
-        raise TelecomInputError("path", f"cannot be written to: {type(error).__name__}: {error}") from None
+        raise TelecomInputError(field, f"cannot be written to: {type(error).__name__}: {error}") from None
     return root
 
 
