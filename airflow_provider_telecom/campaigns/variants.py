@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -47,6 +47,11 @@ class Variants:
         for name in self._names[:-1]:
             total += Fraction(self.shares[name])
             self._limits.append(_limit(total))
+
+    @property
+    def sent(self) -> Sequence[str]:
+        """The names of the variants that somebody can get, sorted: without the holdout and shares of 0."""
+        return tuple(name for name in self._names if name != HOLDOUT and self.shares[name])
 
     def of(self, msisdn: str) -> str:
         """Return the variant of a canonical number."""

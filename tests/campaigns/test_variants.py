@@ -117,6 +117,12 @@ def test_the_holdout_stays_when_the_other_variants_change() -> None:
     ]
 
 
+def test_the_variants_that_somebody_can_get() -> None:
+    variants = Variants({"B": 40, "holdout": 10, "none": "0.0", "A": 50}, "spring-2026")
+    assert variants.sent == ("A", "B")
+    assert {variants.of(number) for number in NUMBERS} == {"A", "B", "holdout"}
+
+
 def test_another_salt_is_another_assignment() -> None:
     autumn = Variants(SPRING.shares, "autumn-2026")
     same = sum(autumn.of(number) == SPRING.of(number) for number in NUMBERS)
