@@ -21,6 +21,8 @@ _EXTENSION = "^{}\\[~]|€\f"
 _ANY_BUT_BASIC = re.compile(f"[^{re.escape(_BASIC)}]")
 _ANY_BUT_GSM_7 = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]")
 _ESCAPED = re.compile(f"[{re.escape(_EXTENSION)}]")
+_FIRST_HALF = "\ud800"
+"""Stands before a character of two units while they are counted."""
 _SURROGATE_PAIR = re.compile("[\U00010000-\U0010ffff]")
 
 
@@ -68,17 +70,16 @@ def characters_outside_gsm_7(text: str) -> list[OtherCharacter]:
 def _count(text: str, single: int, multipart: int, pairs: re.Pattern[str] | None) -> int:
     """Return how many segments a text needs. The characters of `pairs` take two units each."""
     doubles = len(pairs.findall(text)) if pairs else 0
-    units = len(text) + doubles
-    if units <= single:
+    if len(text) + doubles <= single:
         return 1
     if not doubles or pairs is None:
-        return -(-units // multipart)
-    segments, free = 1, multipart
-    for character in text:
-        needed = 2 if pairs.match(character) else 1
-        if needed > free:
-            segments, free = segments + 1, multipart
-        free -= needed
+        return -(-len(text) // multipart)
+    units = pairs.sub(lambda found: _FIRST_HALF + found[0], text)
+    segments = start = 0
+    while start < len(units):
+        end = start + multipart
+        start = end - 1 if units[end - 1 : end] == _FIRST_HALF else end
+        segments += 1
     return segments
 
 
