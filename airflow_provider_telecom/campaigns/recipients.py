@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePath
@@ -211,6 +211,21 @@ def checked_value(name: str, value: object) -> str:
     if _INVALID_CHARACTERS.search(text):
         raise TelecomInputError(name, "contains a line break or a control character")
     return encodable(name, text)
+
+
+def lines_of(source: Any, columns: RecipientColumns, numbers: Collection[str]) -> dict[str, int]:
+    """Return the line of each of some canonical numbers: that of its first row without a mistake."""
+    found: dict[str, int] = {}
+    for line, row in _lines(source, columns):
+        try:
+            number = _check(row, columns)[0]
+        except TelecomInputError:
+            continue
+        if number in numbers:
+            found.setdefault(number, line)
+            if len(found) == len(numbers):
+                break
+    return found
 
 
 # Reading: each source gives line numbers with rows, of which the first cell is the number.

@@ -13,6 +13,7 @@ from airflow_provider_telecom.tasks.private import hide_unless_path
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_provider_telecom.campaigns.preview import CampaignText
     from airflow_provider_telecom.campaigns.recipients import Audience
 
 OnBadRows = Literal["fail", "skip"]
@@ -128,6 +129,31 @@ class RecipientsOperator(JournaledOperator):
             "bad_rows": audience.bad,
             "rejects": self.rejects_path if audience.bad or audience.duplicates else None,
         }
+
+    def _check_segments(
+        self, text: CampaignText, audience: Audience, max_segments: int, columns: Sequence[str], region: str
+    ) -> None:
+        """Raise TelecomInputError if a text takes more SMS than allowed; it names the lines of the first."""
+        from airflow_provider_telecom.campaigns.audience_folder import FolderAudience
+        from airflow_provider_telecom.campaigns.recipients import RecipientColumns, lines_of
+
+        def lines(numbers: Sequence[str]) -> Mapping[str, int]:
+            if isinstance(audience, FolderAudience):
+                return {}
+            wanted = RecipientColumns(self.msisdn_column, columns, region)
+            return lines_of(self.reveal("recipients"), wanted, numbers)
+
+        text.check_segments(audience, max_segments, lines)
+
+    def _report_dry_run(self, found: dict[str, Any], audience: Audience) -> dict[str, Any]:
+        """Return the XCom of a dry run, and log its table."""
+        from airflow_provider_telecom.campaigns.preview import excluded, preview_lines
+
+        counts = self._recipient_counts(audience)
+        summary = {**counts, "dry_run": True, "excluded": excluded(audience), **found}
+        for line in preview_lines(summary):
+            self.log.info("dry run: %s", line)
+        return summary
 
 
 class CampaignOperator(RecipientsOperator):

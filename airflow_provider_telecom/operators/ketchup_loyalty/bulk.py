@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Required, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
+from airflow_provider_telecom.campaigns.preview import check_literal_segments, check_max_segments
 from airflow_provider_telecom.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import SmsKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
@@ -58,6 +59,7 @@ class KetchUpSendBulkSmsOperator(KetchUpBulkOperator, CampaignOperator):
     :param validity_hours: how long KetchUp tries to deliver each, 1 to 72.
     :param tariff: the tariff's number, 0 to 9; by default the connection's.
     :param schedule_at: when to send them: a datetime with a time zone, or its ISO 8601 text.
+    :param max_segments: how many SMS (segments) a text may take. If a text takes more, nothing is sent.
 
     Raises TelecomInputError before anything is sent, TelecomFundsError (top up and clear the task: it
     continues), TelecomRejectedError, TelecomThrottledError. Source: "Отправка SMS" of the vendor's document.
@@ -80,6 +82,7 @@ class KetchUpSendBulkSmsOperator(KetchUpBulkOperator, CampaignOperator):
         validity_hours: int = 72,
         tariff: int | None = None,
         schedule_at: datetime | str | None = None,
+        max_segments: int | None = None,
         **kwargs: Unpack[BulkSmsArguments],
     ) -> None:
         super().__init__(**kwargs)
@@ -90,6 +93,8 @@ class KetchUpSendBulkSmsOperator(KetchUpBulkOperator, CampaignOperator):
         self.min_delivered_percent = min_delivered_percent
         self.validity_hours = in_range("validity_hours", validity_hours, 1, arguments.MAX_VALIDITY_HOURS)
         self.tariff, self.schedule_at = arguments.check_tariff(tariff), schedule_at
+        self.max_segments = check_max_segments(max_segments)
+        check_literal_segments(self.text, max_segments)
         check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -85,6 +85,8 @@ class MessageKind(ABC):
     """Whether the vendor may not recognise keys."""
     has_states: ClassVar[bool] = True
     """Whether a task that waits completes the file of results with the state of each message."""
+    is_sms: ClassVar[bool] = False
+    """Whether a text is sent in segments."""
     check_key: ClassVar[Callable[..., str]]
     text_values: int = 0
     """As in `RecipientColumns`."""
@@ -110,6 +112,10 @@ class MessageKind(ABC):
         else:
             keys = [entry[place] for entry in entries]
         return list(map(Message._make, zip(numbers, keys, entries, texts, senders, strict=True)))
+
+    def text(self, values: Sequence[str]) -> str:
+        """Return the text for the values of a recipient; "" for what has none."""
+        return ""
 
     @abstractmethod
     def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
@@ -157,6 +163,7 @@ class SmsKind(MessageKind):
 
     call = "POST /sms/create"
     has_states = False
+    is_sms = True
     check_key = staticmethod(arguments.check_reference)
 
     def __init__(
@@ -180,6 +187,10 @@ class SmsKind(MessageKind):
         if (name := self.columns.sender) is None:
             return super().checks
         return {**super().checks, name: partial(_check_sender, name, self._originator)}
+
+    def text(self, values: Sequence[str]) -> str:
+        """Return the text for the values of a recipient."""
+        return self._text.fill(values)
 
     def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
         default = self._originator or ""
@@ -248,6 +259,10 @@ class ViberKind(MessageKind):
         self._is_keyed = False
         self._common_text = None if text.columns else text.fill(())
         self.text_values = text.text_values
+
+    def text(self, values: Sequence[str]) -> str:
+        """Return the text for the values of a recipient."""
+        return self._text.fill(values)
 
     def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
         return self._text.fill_all(entries), [self._sender] * len(entries)

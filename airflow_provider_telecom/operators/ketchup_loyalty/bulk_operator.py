@@ -37,6 +37,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
+    from airflow_provider_telecom.campaigns.preview import CampaignText
     from airflow_provider_telecom.campaigns.recipients import Audience
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
@@ -99,6 +100,8 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
     """
 
     template_fields: Sequence[str] = (*RecipientsOperator.template_fields, "results_path", "max_cost")
+    max_segments: int | None = None
+    """How many segments a text may have. Only SMS have segments."""
 
     def __init__(
         self,
@@ -133,8 +136,10 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         names = kind.columns.names
         with self._read_recipients(names, region, kind.text_values, kind.checks, unique) as audience:
             sender = BulkSender(kind, self.chunk_size, on_unknown)
+            if self.max_segments is not None:
+                self._check_segments(self._campaign_text(kind), audience, self.max_segments, names, region)
             if self.is_dry_run:
-                return None, self._dry_run(sender, audience, max_cost)
+                return None, self._dry_run(sender, kind, audience, max_cost)
             progress = self._progress(context, kind, sender, audience)
             if progress.is_complete(audience.count):
                 self.log.info("an earlier try has sent all; nothing is sent now")
@@ -151,11 +156,18 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         raise_if_refused(counts.refused, counts.rows, self.max_rejected, kind.call, kind.noun)
         return counts, summary
 
-    def _dry_run(self, sender: BulkSender, audience: Audience, max_cost: Decimal | None) -> dict[str, Any]:
-        price, currency = sender.cost(audience, max_cost, SendCounts())
-        self.log.info("dry run: %s would cost %s %s", f"{audience.count:,}", price, currency)
-        counts = self._recipient_counts(audience)
-        return {**counts, "dry_run": True, "price": str(price), "currency": currency}
+    def _dry_run(
+        self, sender: BulkSender, kind: MessageKind, audience: Audience, max_cost: Decimal | None
+    ) -> dict[str, Any]:
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_preview import preview_send
+
+        found = preview_send(sender, self._campaign_text(kind), audience, max_cost)
+        return self._report_dry_run(found, audience)
+
+    def _campaign_text(self, kind: MessageKind) -> CampaignText:
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_preview import campaign_text
+
+        return campaign_text(kind, self.reveal("text") if "text" in self.private_fields else "")
 
     def _progress(
         self, context: Context, kind: MessageKind, sender: BulkSender, audience: Audience

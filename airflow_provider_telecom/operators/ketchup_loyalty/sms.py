@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotFoundError, TelecomRejectedError
+from airflow_provider_telecom.campaigns.preview import check_max_segments, check_text_segments
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import wait_until_found
 from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments
@@ -53,6 +54,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
     :param validity_hours: how long KetchUp tries to deliver it, 1 to 72.
     :param tariff: the tariff's number, 0 to 9; by default the connection's.
     :param schedule_at: when to send it: a datetime with a time zone, or its ISO 8601 text.
+    :param max_segments: how many SMS (segments) the text may take. If it takes more, nothing is sent.
     :param reference: your own key, such as the id of a CRM; by default it is derived. It must be new in the
         account: if KetchUp has had it before, the earlier SMS counts, nothing is sent, and `known_before` is
         true.
@@ -80,6 +82,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         validity_hours: int = arguments.MAX_VALIDITY_HOURS,
         tariff: int | None = None,
         schedule_at: datetime | str | None = None,
+        max_segments: int | None = None,
         reference: str | None = None,
         **kwargs: Unpack[JournaledDeferrableArguments],
     ) -> None:
@@ -87,8 +90,8 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         self.msisdn, self.text, self.originator = msisdn, text, originator
         self.validity_hours = in_range("validity_hours", validity_hours, 1, arguments.MAX_VALIDITY_HOURS)
         self.tariff, self.schedule_at = arguments.check_tariff(tariff), schedule_at
-        self.reference = reference
-        check_if_literal(text, partial(non_blank, "text"))
+        self.max_segments, self.reference = check_max_segments(max_segments), reference
+        check_if_literal(text, self._check_text)
         check_if_literal(originator, partial(arguments.choose_originator, default=None))
         check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
         check_if_literal(reference, arguments.check_reference)
@@ -117,12 +120,16 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         options = self.hook.options
         return {
             "msisdn": e164(self.reveal("msisdn"), options.default_region),
-            "text": non_blank("text", self.reveal("text")),
+            "text": self._check_text(self.reveal("text")),
             "originator": arguments.choose_originator(self.originator, options.originator),
             "validity_hours": self.validity_hours,
             "tariff": self.tariff,
             "schedule_at": arguments.optional_datetime("schedule_at", self.schedule_at),
         }
+
+    def _check_text(self, text: str) -> str:
+        non_blank("text", text)
+        return text if self.max_segments is None else check_text_segments(text, self.max_segments)
 
     def _send(self, message: Mapping[str, Any], reference: str) -> SmsXCom:
         try:

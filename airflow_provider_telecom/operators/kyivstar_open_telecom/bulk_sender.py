@@ -16,12 +16,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
-from airflow_provider_telecom.calls.segments import sms_segments
 from airflow_provider_telecom.campaigns.chunks import in_halves
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
-from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.campaigns.recipients import Audience
@@ -85,20 +83,6 @@ class Messages:
 
     def __len__(self) -> int:
         return self._audience.count
-
-    def check(self, max_segments: int | None) -> int:
-        """Return how many segments all messages have. Raises TelecomInputError if one has too many."""
-        if not self._text.columns:
-            return sms_segments(arguments.sms_text(self._text.fill(()), max_segments)) * len(self)
-        total = 0
-        for place, (_, *values) in enumerate(self._audience.entries(), 1):
-            try:
-                total += sms_segments(arguments.sms_text(self._text.fill(values), max_segments))
-            except TelecomInputError as error:
-                raise TelecomInputError(
-                    "text", f"{error.rule} (recipient {place}); nothing was sent"
-                ) from None
-        return total
 
     def after(self, rows: int) -> Iterator[BatchSms]:
         """Return the messages without the first `rows`.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
+from airflow_provider_telecom.campaigns.preview import CampaignText, check_literal_segments, texts_facts
 from airflow_provider_telecom.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
@@ -64,8 +65,8 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         each try. Without it the ids are lost.
     :param chunk_size: messages in one batch, 1 to 1000; halved automatically if the vendor refuses it as too
         large. So many messages are in doubt if a response is lost.
-    :param max_segments: how many SMS a text may need, 1 to 6 (6 by default). If any is longer, nothing is
-        sent.
+    :param max_segments: how many SMS (segments) a text may take, 1 to 6 (6 by default). If a text takes
+        more, nothing is sent.
     :param max_rejected: fail the task, after all was sent, if more messages than that were refused; by
         default only if all were.
     :param on_unknown: what to do about a batch whose response was lost: `fail` (default) stops before the
@@ -98,7 +99,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         self.sender, self.results_path = sender, results_path
         self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_BATCH_SIZE)
         self.max_segments, self.max_rejected = max_segments, max_rejected
-        arguments.segments_allowed(max_segments)
+        check_literal_segments(self.text, arguments.segments_allowed(max_segments))
         check_if_literal(sender, partial(non_blank, "sender"))
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -108,9 +109,12 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         with self._read_recipients(text.columns, region, text.text_values) as audience:
             sent_from = self.sender or self.hook.options.sender
             messages = Messages(audience, text, sent_from, self._names(context))
-            segments = messages.check(self.max_segments)
+            campaign, allowed = CampaignText(self.reveal("text"), text.fill), self.max_segments
+            self._check_segments(
+                campaign, audience, arguments.segments_allowed(allowed), text.columns, region
+            )
             if self.is_dry_run:
-                return {**self._recipient_counts(audience), "dry_run": True, "segments": segments}
+                return self._report_dry_run(texts_facts(campaign.previews(audience)), audience)
             sender = self._bulk_sender(context, messages)
             with self.hook.add_connection_to_errors():
                 sender.run()

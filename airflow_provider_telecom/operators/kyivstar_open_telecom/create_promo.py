@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.campaigns.preview import (
+    CampaignText,
+    check_literal_segments,
+    check_max_segments,
+    texts_facts,
+)
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
-from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import build_draft, check_variables
+from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import (
+    VARIABLE,
+    build_draft,
+    check_variables,
+    fill_variables,
+)
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import (
     may_have_started,
     start_promo,
@@ -69,6 +80,8 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
     :param promo_start: the vendor's `startDate`, such as 2026-01-31T08:00:00; its time zone is not known.
     :param ttl_seconds: how long the vendor tries to deliver each message, 30 to 1209600.
     :param start: put the promo into the queue (status WAITING). This costs money.
+    :param max_segments: how many SMS (segments) a text may take. If a text takes more, no promo is created.
+        For the channel `sms`.
     :param chunk_size: recipients per request, at most 20,000.
     :param suspend_on_kill: with `wait_for_completion`: suspend the promo when the waiting task is ended.
         Airflow ends it when a person marks or clears it. A task that waits in a worker is also ended at
@@ -103,6 +116,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         promo_start: str | None = None,
         ttl_seconds: int | None = None,
         start: bool = False,
+        max_segments: int | None = None,
         chunk_size: int = MAX_CHUNK_SIZE,
         suspend_on_kill: bool = True,
         **kwargs: Unpack[DeferrableCampaignArguments],
@@ -113,6 +127,8 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         self.caption, self.action_url, self.image_path = caption, action_url, image_path
         self.title, self.rcs_content_type = title, rcs_content_type
         self.promo_start, self.ttl_seconds = promo_start, ttl_seconds
+        self.max_segments = check_max_segments(max_segments)
+        check_literal_segments(self.text, max_segments)
         self._check_parts()
         self.chunk_size = in_range("chunk_size", chunk_size, 1, MAX_CHUNK_SIZE)
         self.suspend_on_kill = suspend_on_kill
@@ -128,9 +144,12 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
             self.hook.require_v1(f"promos by {_NAMES[self.channel]}")
         journal = self._journal(context)
         with self._read_recipients(self.param_columns, self.hook.options.default_region) as audience:
-            counts = self._recipient_counts(audience)
+            counts, campaign = self._recipient_counts(audience), self._campaign_text(text)
+            if self.max_segments is not None:
+                columns, region = self.param_columns, self.hook.options.default_region
+                self._check_segments(campaign, audience, self.max_segments, columns, region)
             if self.is_dry_run:
-                return {**counts, "dry_run": True}
+                return self._report_dry_run(texts_facts(campaign.previews(audience)), audience)
             content: dict[str, Any] = {"recipients": audience.sha256, "text": text, "sender": self.sender}
             if self.channel != "sms":
                 hashed = None if image is None else hashlib.sha256(image).hexdigest()
@@ -142,6 +161,16 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         facts = {"promo_id": promo_id, "started": self.start, **counts}
         stop = f"{STATUS_MODULE}.stop_promo" if started_here and self.suspend_on_kill else None
         return self._wait_if_requested(facts, f"{STATUS_MODULE}.promo", {"promo_id": promo_id}, stop)
+
+    def _campaign_text(self, text: str) -> CampaignText:
+        columns = self.param_columns
+        return CampaignText(
+            text,
+            partial(fill_variables, text),
+            is_sms=self.channel == "sms",
+            fields=VARIABLE,
+            column_of=lambda place: columns[int(place) - 1],
+        )
 
     def _create(self, text: str, options: Mapping[str, Any]) -> Promo:
         create = {
@@ -183,6 +212,8 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
             if getattr(self, field) is not None and not is_allowed:
                 where = "rcs" if field in of_rcs else "viber and rcs"
                 raise TelecomInputError(field, f"is for the channel {where}")
+        if self.max_segments is not None and self.channel != "sms":
+            raise TelecomInputError("max_segments", "is for the channel sms: only SMS have segments")
         if (self.caption is None) != (self.action_url is None):
             raise TelecomInputError("caption", "a button takes both caption and action_url")
         viber_ttl(self.ttl_seconds)

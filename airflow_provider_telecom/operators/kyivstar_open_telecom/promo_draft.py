@@ -19,18 +19,23 @@ log = logging.getLogger(__name__)
 
 _TOO_LARGE = 413
 _MAX_DRAFTS = 3
-_VARIABLE = re.compile(r"\$\{(\d+)\}")
+VARIABLE = re.compile(r"\$\{(\d+)\}")
 
 
 def check_variables(text: str, columns: Sequence[str]) -> None:
     """Check that the text has one variable `${1}`, `${2}`, ... per column. Raises TelecomInputError."""
-    found = {int(place) for place in _VARIABLE.findall(text)}
+    found = {int(place) for place in VARIABLE.findall(text)}
     if found != set(range(1, len(columns) + 1)):
         named = ", ".join(f"${{{place}}}" for place in sorted(found)) or "no variables"
         raise TelecomInputError(
             "param_columns",
             f"has {len(columns)} columns, and the text has {named}: they must be ${{1}}, ${{2}}, ...",
         )
+
+
+def fill_variables(text: str, values: Sequence[str]) -> str:
+    """Return the text for a recipient, as the vendor fills it: with the values of `${1}`, `${2}`, ..."""
+    return VARIABLE.sub(lambda found: values[int(found[1]) - 1], text)
 
 
 def build_draft(

@@ -1,0 +1,39 @@
+"""The dry run of a bulk send: its texts, their segments and their price. Nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_telecom.campaigns.preview import CampaignText, texts_facts
+from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.campaigns.recipients import Audience
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
+
+
+def campaign_text(kind: MessageKind, text: str | Mapping[str, str]) -> CampaignText:
+    """Return the text of a bulk send, or its texts."""
+    return CampaignText(text, kind.text, None, kind.is_sms)
+
+
+def preview_send(
+    sender: BulkSender, text: CampaignText, audience: Audience, max_cost: Decimal | None
+) -> dict[str, Any]:
+    """Return `{"price", "currency", "segments", "texts"}` of a send to an audience.
+
+    The vendor is asked for the price of each variant. Raises TelecomInputError if it is more than `max_cost`.
+    """
+    previews, place = text.previews(audience), text.variant_place
+    so_far = SendCounts()
+    for preview in previews:
+        messages = sender.messages(audience)
+        if place is not None:
+            messages = (one for one in messages if one.row[place] == preview.variant)
+        total, currency = sender.cost_of(messages, max_cost, so_far)
+        preview.price = total - Decimal(so_far.price)
+        so_far = SendCounts(price=str(total), currency=currency)
+    return {"price": so_far.price, "currency": so_far.currency, **texts_facts(previews)}
