@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -37,6 +38,17 @@ from airflow_provider_telecom.vendors.registry import vendors  # noqa: E402 - th
 
 HOOKS = {vendor.id: vendor.hook_path for vendor in vendors()}
 """The import paths of the hooks by connection type."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the garbage collector away from modules and test items: there are many, and all of them stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

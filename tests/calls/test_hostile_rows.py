@@ -428,7 +428,7 @@ def rate_of(name: str, read: Callable[[IO[bytes]], Any]) -> float:
 
 def child(program: str, **environ: str) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-c", f"from tests.calls.test_hostile_rows import *; {program}"],
+        [sys.executable, "-c", f"from tests.calls.test_hostile_rows import *; gc.freeze(); {program}"],
         capture_output=True,
         text=True,
         check=False,
