@@ -46,6 +46,7 @@ class QuietHours:
 
     def is_open(self, zones: Sequence[str], at: datetime) -> bool:
         """Return whether it is not quiet in any of the zones at an instant."""
+        at = _in_utc(at)
         return not any(self._is_quiet(_local(zone, at).time()) for zone in zones)
 
     def opens_at(self, zones: Sequence[str], after: datetime, least: timedelta = timedelta(0)) -> datetime:
@@ -54,7 +55,8 @@ class QuietHours:
         Raises TelecomInputError, which names the zones, if there is none within `HORIZON`.
         """
         at = _in_utc(after)
-        while at < after + HORIZON:
+        last = at + HORIZON
+        while at < last:
             if not self.is_open(zones, at):
                 at = self._next_change(zones, at)
             elif (closes := self.closes_at(zones, at)) - at > least:
@@ -127,6 +129,8 @@ def _local(zone: str, at: datetime) -> datetime:
 
 
 def _in_utc(at: datetime) -> datetime:
+    if type(at) is not datetime:  # Airflow's are of pendulum, whose arithmetic is another one
+        at = datetime.fromisoformat(aware_datetime("time", at).isoformat())
     return aware_datetime("time", at).astimezone(UTC)
 
 

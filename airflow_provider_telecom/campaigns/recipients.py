@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_telecom.calls.checks import encodable
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
+from airflow_provider_telecom.campaigns.audience import Group, groups_by_zone
 from airflow_provider_telecom.tasks.private import hide_unless_path
 
 if TYPE_CHECKING:
@@ -82,6 +83,16 @@ class Audience:
         self.spool.seek(0)
         for line in islice(self.spool, skip, None):
             yield tuple(line[:-1].decode().split(_SEPARATOR))
+
+    def groups(self, zone_of: Callable[[Entry], str] | None = None) -> Sequence[Group]:
+        """Return the recipients by their time zones, or all in one group."""
+        if zone_of is None:
+            return [Group("", self.count, self.sha256, self.entries)]
+        return groups_by_zone(self.entries, zone_of)
+
+    def close(self) -> None:
+        """Remove the recipients from the disk."""
+        self.spool.close()
 
 
 def read_recipients(

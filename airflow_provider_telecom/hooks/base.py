@@ -6,6 +6,7 @@ import asyncio
 import math
 import os
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -117,6 +118,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         self.conn_id = conn_id or self.default_conn_name
         self._settings: Settings[OptionsT] | None = None
         self._own_client: AccountClient | None = None
+        self._ends_at = math.inf
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} conn_id={self.conn_id!r}>"
@@ -124,7 +126,16 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
     def run(self, call: Call[T], /, ends_at: float = math.inf) -> T:
         """Make a call, blocking, until `time.monotonic()` is `ends_at` at the latest."""
         with self.add_connection_to_errors():
-            return self._client().sync_transport.run(call, ends_at)
+            return self._client().sync_transport.run(call, min(ends_at, self._ends_at))
+
+    @contextmanager
+    def calls_end_in(self, seconds: float) -> Iterator[None]:
+        """Let each blocking call in this context end within so many seconds from now (see `Deadline`)."""
+        before, self._ends_at = self._ends_at, time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._ends_at = before
 
     def wait_until_ready(self) -> None:
         """Wait until a request can be sent: for the rate limit, the quota (at most 300 s) and the token.

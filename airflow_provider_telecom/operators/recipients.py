@@ -13,8 +13,8 @@ from airflow_provider_telecom.tasks.private import hide_unless_path
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_provider_telecom.campaigns.audience import Audience
     from airflow_provider_telecom.campaigns.preview import CampaignText
-    from airflow_provider_telecom.campaigns.recipients import Audience
 
 OnBadRows = Literal["fail", "skip"]
 OnNoRecipients = Literal["fail", "skip"]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pendulum
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -87,6 +88,9 @@ def test_zones_and_instants_are_checked() -> None:
     for zone in ("Europe/Kiyv", "", "../etc/passwd", "/etc/localtime", "Europe"):
         with pytest.raises(TelecomInputError, match=r"^timezone: .*must be an IANA name"):
             quiet.is_open([zone], AUTUMN)
+    assert quiet.opens_at([KYIV], pendulum.datetime(2026, 10, 25, 2, tz="Europe/Kyiv")) == (
+        datetime(2026, 10, 25, 7, tzinfo=UTC)
+    )
     with pytest.raises(TelecomInputError, match=r"^time: must be a datetime with a time zone"):
         quiet.opens_at([KYIV], datetime(2026, 10, 22))
 

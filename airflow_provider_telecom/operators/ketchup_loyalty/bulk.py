@@ -96,6 +96,7 @@ class KetchUpSendBulkSmsOperator(KetchUpBulkOperator, CampaignOperator):
         self.max_segments = check_max_segments(max_segments)
         check_literal_segments(self.text, max_segments)
         check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
+        self._check_no_schedule(schedule_at)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all recipients, then send to them."""

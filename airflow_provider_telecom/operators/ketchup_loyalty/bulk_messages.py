@@ -49,12 +49,14 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True)
 class RowColumns:
-    """The columns of a recipient's row: in the text, of the sender, of the user's own key, for results."""
+    """The columns of a recipient's row: in the text, of the sender, of the user's own key, for results, of
+    the time zone."""
 
     text: Sequence[str] = ()
     sender: str | None = None
     reference: str | None = None
     results: Sequence[str] = ()
+    timezone: str | None = None
 
     def __post_init__(self) -> None:
         if wrong := _NAMES_IN_RESULTS.intersection(self.results):
@@ -65,7 +67,8 @@ class RowColumns:
     def names(self) -> Sequence[str]:
         """All columns, each once; those in the text come first."""
         single = [name for name in (self.sender, self.reference) if name is not None]
-        return tuple(dict.fromkeys([*self.text, *single, *self.results]))
+        last = [] if self.timezone is None else [self.timezone]
+        return tuple(dict.fromkeys([*self.text, *single, *self.results, *last]))
 
     def place(self, name: str) -> int:
         """Return the place of a column in a row, which begins with the number."""

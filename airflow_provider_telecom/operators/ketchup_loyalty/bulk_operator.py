@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import islice, zip_longest
@@ -22,12 +23,18 @@ from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     SendCounts,
+    merged,
     raise_if_refused,
 )
 from airflow_provider_telecom.operators.recipients import (
     ReadingArguments,
     RecipientsOperator,
     object_path,
+)
+from airflow_provider_telecom.operators.send_windows import (
+    SendWindow,
+    SendWindowArguments,
+    SendWindowOperator,
 )
 from airflow_provider_telecom.tasks.arguments import DeferrableArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
@@ -37,8 +44,9 @@ from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
+    from airflow_provider_telecom.campaigns.audience import Audience, Group
     from airflow_provider_telecom.campaigns.preview import CampaignText
-    from airflow_provider_telecom.campaigns.recipients import Audience
+    from airflow_provider_telecom.journal.journal import Journal
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
     from airflow_provider_telecom.triggers.polling import Facts, PollConfig, PollEvent
@@ -51,7 +59,7 @@ _GROUP = 300
 """How many messages a trigger polls: the trigger's arguments are a row in Airflow's database."""
 
 
-class BulkArguments(ReadingArguments, DeferrableArguments, total=False):
+class BulkArguments(ReadingArguments, DeferrableArguments, SendWindowArguments, total=False):
     """The parameters of `KetchUpBulkOperator`, except for `recipients` and `chunk_size`."""
 
     results_path: str | None
@@ -82,7 +90,9 @@ class StateCheck(Protocol):
         """Complete a line that was not open from the beginning."""
 
 
-class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperator, DeferrableOperator):
+class KetchUpBulkOperator(
+    KetchUpOperator, RecipientsOperator, IdempotentOperator, SendWindowOperator, DeferrableOperator
+):
     """A task that sends a message to each of any number of recipients, or looks each of them up.
 
     :param results_path: a file of JSON lines to which the result of each message is written (it contains
@@ -99,7 +109,11 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
     :param result_columns: columns of the recipients that are copied to the file of results.
     """
 
-    template_fields: Sequence[str] = (*RecipientsOperator.template_fields, "results_path", "max_cost")
+    template_fields: Sequence[str] = (
+        *RecipientsOperator.template_fields,
+        *SendWindowOperator.template_fields,
+        *("results_path", "max_cost"),
+    )
     max_segments: int | None = None
     """How many segments a text may have. Only SMS have segments."""
 
@@ -125,7 +139,8 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         self.reference_column, self.result_columns = reference_column, result_columns
 
     def _columns(self, text: Sequence[str] = (), sender: str | None = None) -> RowColumns:
-        return RowColumns(text, sender, self.reference_column, tuple(self.result_columns))
+        results = tuple(self.result_columns)
+        return RowColumns(text, sender, self.reference_column, results, self.timezone_column)
 
     def _send_to_all(
         self, context: Context, kind: MessageKind, on_unknown: OnUnknown = "fail"
@@ -134,10 +149,13 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         max_cost = _amount(self.max_cost)
         region, unique = self.hook.options.default_region, self.reference_column
         names = kind.columns.names
-        with self._read_recipients(names, region, kind.text_values, kind.checks, unique) as audience:
+        checks = {**kind.checks, **self._zone_checks}
+        with self._read_recipients(names, region, kind.text_values, checks, unique) as audience:
             sender = BulkSender(kind, self.chunk_size, on_unknown)
             if self.max_segments is not None:
                 self._check_segments(self._campaign_text(kind), audience, self.max_segments, names, region)
+            if (windows := self._windows()) is not None:
+                return self._send_in_windows(context, kind, audience, on_unknown, windows)
             if self.is_dry_run:
                 return None, self._dry_run(sender, kind, audience, max_cost)
             progress = self._progress(context, kind, sender, audience)
@@ -149,7 +167,11 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
                 self._send(sender, kind, audience, progress, on_unknown)
             if self.wait_for_completion and kind.has_states:
                 self._check_results(each.reference for each in sender.messages(audience))
-        counts = progress.counts
+        return self._summarize(kind, audience, progress.counts)
+
+    def _summarize(
+        self, kind: MessageKind, audience: Audience, counts: SendCounts
+    ) -> tuple[SendCounts, dict[str, Any]]:
         summary = {**self._recipient_counts(audience), **counts.facts(), "results": self.results_path}
         known = {**summary, "unknown": counts.unknown}
         self._log_outcome(known, audience.count, self.results_path, kind.noun)
@@ -169,30 +191,108 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
 
         return campaign_text(kind, self.reveal("text") if "text" in self.private_fields else "")
 
+    def _send_in_windows(
+        self,
+        context: Context,
+        kind: MessageKind,
+        audience: Audience,
+        on_unknown: OnUnknown,
+        windows: Callable[[Sequence[str]], SendWindow],
+    ) -> tuple[SendCounts | None, dict[str, Any]]:
+        """Send to the recipients whose windows are open, and wait for the others. May raise TaskDeferred."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_groups import BulkGroups
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_windows import WindowedSend
+
+        max_cost, sender = _amount(self.max_cost), BulkSender(kind, self.chunk_size, on_unknown)
+        found = self._groups(audience, kind.columns.names)
+        journal = self._journal(context)
+        groups = BulkGroups(journal, self._entry_name, found, object_path(self.results_path))
+
+        def progress_of(group: Group) -> BulkProgress:
+            entry, path = groups.entry(group), groups.results(group)
+            return self._progress_of(journal, kind, sender, group, entry, path)
+
+        def send(group: Group, progress: BulkProgress, window: SendWindow) -> None:
+            own = BulkSender(kind, self.chunk_size, on_unknown, window=lambda: window.call(self.hook))
+            self._send(own, kind, group, progress, on_unknown)
+
+        if self.is_dry_run:
+            opens = {group: windows(group.zones).opens_at for group in found}
+            self._log_waiting(opens, {group: group.count for group in found})
+            return None, self._dry_run(sender, kind, audience, max_cost)
+        groups.check()
+        run = WindowedSend(found, windows, progress_of, send, self._wait_until_open)
+        if not run.has_begun:
+            self._check_place(journal, kind, sender, audience)
+        if run.left:
+            run.opens_at()  # refuses time zones that are never open at once, before the first message
+            if max_cost is not None:
+                self._check_cost(sender, run.progress, max_cost)
+            groups.begin()
+            run.send_all()
+        else:
+            self.log.info("an earlier try has sent all; nothing is sent now")
+        groups.finish()
+        if self.wait_for_completion and kind.has_states:
+            self._check_results(each.reference for group in groups.all for each in sender.messages(group))
+        return self._summarize(kind, audience, run.counts)
+
+    def _check_cost(
+        self, sender: BulkSender, progress: Mapping[Group, BulkProgress], max_cost: Decimal
+    ) -> None:
+        """Raise TelecomInputError if all groups together would cost more."""
+        spent = merged(each.counts for each in progress.values())
+        for group, each in progress.items():
+            price, currency = sender.cost(group, max_cost, replace(spent, rows=each.counts.rows))
+            spent = replace(spent, price=str(price), currency=currency)
+
     def _progress(
         self, context: Context, kind: MessageKind, sender: BulkSender, audience: Audience
+    ) -> BulkProgress:
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_groups import SINGLE, check_same_groups
+
+        journal, path = self._journal(context), object_path(self.results_path)
+        name = self._entry_name(SINGLE)
+        progress = self._progress_of(journal, kind, sender, audience, name, path)
+        if not progress.counts.rows and not progress.in_doubt:
+            check_same_groups(journal, self._entry_name, [""])
+            self._check_place(journal, kind, sender, audience)
+        return progress
+
+    def _progress_of(
+        self,
+        journal: Journal,
+        kind: MessageKind,
+        sender: BulkSender,
+        recipients: Audience | Group,
+        name: str,
+        path: ObjectStoragePath | None,
     ) -> BulkProgress:
         from airflow_provider_telecom.campaigns.results_file import ResultsFile
         from airflow_provider_telecom.journal.checkpoint import Checkpoint
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
-        journal = self._journal(context)
-        checkpoint = Checkpoint(journal, self._entry_name("bulk"), self.conn_id)
-        path = object_path(self.results_path)
-        identities = map(kind.identity, sender.messages(audience))
-        progress = BulkProgress(checkpoint, identities, None if path is None else ResultsFile(path))
-        if kind.must_prove_keys and not progress.counts.rows and not progress.in_doubt:
-            # this place of a mapped list has sent nothing, but another one may have sent to these
+        checkpoint = Checkpoint(journal, name, self.conn_id)
+        identities = map(kind.identity, sender.messages(recipients))
+        return BulkProgress(checkpoint, identities, None if path is None else ResultsFile(path))
+
+    def _check_place(
+        self, journal: Journal, kind: MessageKind, sender: BulkSender, audience: Audience
+    ) -> None:
+        """Raise TelecomInputError if this place of a mapped list had other recipients before.
+
+        It has sent nothing, but another place may have sent to these.
+        """
+        if kind.must_prove_keys:
             first = kind.identity(next(sender.messages(audience)))
             content = {"recipients": audience.sha256, "text": self.reveal("text"), "first": first}
             journal.earlier_entry(self._entry_name("bulk_audience"), self._fingerprint(content))
-        return progress
 
     def _send(
         self,
         sender: BulkSender,
         kind: MessageKind,
-        audience: Audience,
+        audience: Audience | Group,
         progress: BulkProgress,
         on_unknown: OnUnknown,
     ) -> None:
@@ -217,7 +317,7 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         self,
         sender: BulkSender,
         kind: MessageKind,
-        audience: Audience,
+        audience: Audience | Group,
         progress: BulkProgress,
         on_unknown: OnUnknown,
     ) -> bool:
@@ -239,7 +339,7 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         return True
 
     def _assume_sent(
-        self, sender: BulkSender, kind: MessageKind, audience: Audience, progress: BulkProgress
+        self, sender: BulkSender, kind: MessageKind, audience: Audience | Group, progress: BulkProgress
     ) -> None:
         """Count the messages in doubt as of unknown outcome, and go on after them."""
         doubtful = list(islice(sender.messages(audience, progress.counts.rows), progress.in_doubt))
@@ -248,11 +348,13 @@ class KetchUpBulkOperator(KetchUpOperator, RecipientsOperator, IdempotentOperato
         progress.add_lines(result_line(kind.line(message), None) for message in doubtful)
 
     def _send_blocks(
-        self, sender: BulkSender, kind: MessageKind, audience: Audience, progress: BulkProgress
+        self, sender: BulkSender, kind: MessageKind, audience: Audience | Group, progress: BulkProgress
     ) -> None:
         messages = sender.messages(audience, progress.counts.rows)
         while block := list(islice(messages, progress.block_size(sender.chunk_size, kind.is_keyed))):
             progress.counts.announced_keyed = kind.must_prove_keys and kind.is_keyed
+            with sender.window():
+                pass  # nothing is announced that would not be sent
             progress.announce([kind.identity(message) for message in block])
             for part in sender.send(block, progress.counts):
                 if progress.add_lines(result_line(kind.line(message), result) for message, result in part):

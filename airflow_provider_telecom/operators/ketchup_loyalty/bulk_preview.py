@@ -10,7 +10,7 @@ from airflow_provider_telecom.campaigns.preview import CampaignText, texts_facts
 from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.audience import Audience
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from itertools import count, islice
 from typing import TYPE_CHECKING, TypeVar
@@ -29,7 +30,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.audience import Audience, Group
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import Message, MessageKind
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 
@@ -56,7 +57,7 @@ class BulkSender:
     """Sends messages of one kind to many recipients, and asks for their price.
 
     While the vendor is not known to recognise keys, nothing of unknown outcome is sent again: `on_unknown`
-    decides what happens then.
+    decides what happens then. Each call is made in the context `window`, which may refuse it.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class BulkSender:
         chunk_size: int,
         on_unknown: OnUnknown = "fail",
         pause: Callable[[float], None] = time.sleep,
+        window: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self.window = window
         self._kind, self._on_unknown = kind, on_unknown
         self.chunk_size = chunk_size
         self._sleep, self._delay = pause, 0.0
@@ -76,14 +79,14 @@ class BulkSender:
         self.possibly_sent = 0
         """How many messages after the counted ones may have been sent, if an error is raised now."""
 
-    def messages(self, audience: Audience, skip: int = 0) -> Iterator[Message]:
+    def messages(self, audience: Audience | Group, skip: int = 0) -> Iterator[Message]:
         """Return the messages to all recipients in their order, without the first `skip`."""
         entries = audience.entries(skip)
         while batch := list(islice(entries, _BATCH)):
             yield from self._kind.messages(batch)
 
     def cost(
-        self, audience: Audience, max_cost: Decimal | None, after: SendCounts
+        self, audience: Audience | Group, max_cost: Decimal | None, after: SendCounts
     ) -> tuple[Decimal, str | None]:
         """Return what all would cost: what `after` has cost, and the vendor's price for those after it.
 
@@ -180,9 +183,7 @@ class BulkSender:
         found: list[SendResult | None] = list(results)
         start = 0
         for round_ in count():
-            open_places: Sequence[int] = [
-                place for place, one in enumerate(found) if one and one.code and _is_open(one)
-            ]
+            open_places: Sequence[int] = [place for place, one in enumerate(found) if _is_open(one)]
             if not open_places:
                 self._delay = self._delay / 2 if self._delay > 0.1 else 0.0
                 self.possibly_sent = 0
@@ -241,17 +242,18 @@ class BulkSender:
                 yield result
 
     def _send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
-        may_be_sent_before, self._may_be_sent = self._may_be_sent, True
-        self._call_size = len(messages)
-        try:
-            return self._kind.send(messages)
-        except _NOTHING_WAS_SENT as error:
-            self._may_be_sent = may_be_sent_before or error.partial
-            raise
+        with self.window():
+            may_be_sent_before, self._may_be_sent = self._may_be_sent, True
+            self._call_size = len(messages)
+            try:
+                return self._kind.send(messages)
+            except _NOTHING_WAS_SENT as error:
+                self._may_be_sent = may_be_sent_before or error.partial
+                raise
 
 
-def _is_open(result: SendResult) -> bool:
-    return is_temporary(result) or result.code == NO_FUNDS
+def _is_open(result: SendResult | None) -> bool:
+    return result is not None and (is_temporary(result) or result.code == NO_FUNDS)
 
 
 def _place_after_sent(found: Results) -> int:

@@ -100,6 +100,8 @@ class KetchUpHlrLookupOperator(KetchUpBulkOperator):
         for name in ("results_path", "max_cost", "rejects_path", "max_recipients", "reference_column"):
             if msisdns is not None and getattr(self, name) is not None:
                 raise TelecomInputError(name, "goes with recipients, not with msisdns")
+        if msisdns is not None and self.quiet_hours is not None:
+            raise TelecomInputError("quiet_hours", "goes with recipients, not with msisdns")
         if msisdns is not None and self.is_dry_run:
             raise TelecomInputError("dry_run", "goes with recipients, not with msisdns")
         if recipients is not None and self.wait_for_completion and self.results_path is None:

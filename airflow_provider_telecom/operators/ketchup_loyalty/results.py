@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
@@ -53,23 +53,19 @@ class SendCounts:
     def add(self, results: Sequence[SendResult | None]) -> None:
         """Count the results of the next recipients; None for one that nobody can know."""
         known = [result for result in results if result is not None]
-        new = [result for result in known if result.code is None]
-        coded = [result for result in known if result.code is not None]  # duplicates and refused ones
-        accepted = [*new, *(result for result in coded if result.duplicate)]
-        priced = [(result.price, result.currency) for result in accepted if result.price is not None]
+        priced = [result for result in known if result.accepted and result.price is not None]
         refused = Counter(self.refused)
-        refused.update(str(result.code) for result in coded if not result.duplicate)
+        refused.update(str(result.code) for result in known if not result.accepted)
         self.rows += len(results)
-        self.accepted += len(new)
-        self.known_before += sum(result.duplicate for result in coded)
+        self.accepted += sum(result.is_new for result in known)
+        self.known_before += sum(result.duplicate for result in known)
         self.unknown += len(results) - len(known)
-        self.unkeyed += len([result for result in accepted if not result.key_returned])
+        self.unkeyed += sum(result.accepted and not result.key_returned for result in known)
         self.refused = dict(refused)
-        self.price = str(sum((price for price, _ in priced if price), Decimal(self.price)))
-        currencies = {currency for _, currency in priced if currency}.union(self.currencies)
+        self.price = str(sum((result.price or Decimal(0) for result in priced), Decimal(self.price)))
+        currencies = {result.currency for result in priced if result.currency}.union(self.currencies)
         self.currency = ",".join(sorted(currencies)) or None
-        task_ids = [result.task_id for result in known if result.task_id is not None]
-        self.task_ids += dict.fromkeys(task_ids)
+        self.task_ids += dict.fromkeys(result.task_id for result in known if result.task_id is not None)
 
     @property
     def currencies(self) -> Sequence[str]:
@@ -93,6 +89,22 @@ class SendCounts:
         names = ("accepted", "known_before", "refused", "price", "currency")
         facts = {name: getattr(self, name) for name in names}
         return facts if len(self.currencies) <= 1 else {**facts, "price": None}
+
+
+def merged(all_counts: Iterable[SendCounts]) -> SendCounts:
+    """Return the counts of several groups together."""
+    whole, price, currencies = SendCounts(), Decimal(0), set[str]()
+    refused, task_ids = Counter[str](), dict[str, None]()
+    for counts in all_counts:
+        for name in ("rows", "accepted", "known_before", "unknown", "unkeyed"):
+            setattr(whole, name, getattr(whole, name) + getattr(counts, name))
+        price += Decimal(counts.price)
+        currencies.update(counts.currencies)
+        refused.update(counts.refused)
+        task_ids.update(dict.fromkeys(counts.task_ids))
+    whole.price, whole.currency = str(price), ",".join(sorted(currencies)) or None
+    whole.refused, whole.task_ids = dict(refused), list(task_ids)
+    return whole
 
 
 def count_results(results: Sequence[SendResult]) -> SendCounts:

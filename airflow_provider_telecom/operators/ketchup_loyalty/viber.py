@@ -41,7 +41,7 @@ from airflow_provider_telecom.webhooks.address import WebhookAddress, read_recei
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.audience import Audience
     from airflow_provider_telecom.triggers.polling import PollEvent
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult, ViberRecipient
 
@@ -172,7 +172,7 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
         self._for_many = (
             chunk_size is not None
             or any(getattr(self, name) is not None for name in _FOR_MANY)
-            or bool(self.result_columns or undelivered_path or self.is_dry_run)
+            or bool(self.result_columns or undelivered_path or self.is_dry_run or self.quiet_hours)
             or (self.on_bad_rows, self.on_no_recipients, on_wait_timeout) != ("fail", "fail", "fail")
         )
         arguments.check_viber_validity(validity_seconds, allow_short_validity)
@@ -185,6 +185,7 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
         check_if_literal(reference, partial(arguments.check_any_key, field="reference"))
         if undelivered_path is not None and not self.wait_for_completion:
             raise TelecomInputError("undelivered_path", "needs wait_for_completion=True, which finds them")
+        self._check_no_schedule(schedule_at)
         if self._for_many:
             self._check_many()
 
@@ -196,6 +197,7 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
             self._check_other_form(journal, "sent")
             return self._send_to_many(context, message)
         self._check_other_form(journal, "bulk")
+        self._check_other_form(journal, "bulk_groups")
         numbers = self._numbers("recipients")
         once = list(dict.fromkeys(numbers))
         key_of = self._idempotency_keys(context)

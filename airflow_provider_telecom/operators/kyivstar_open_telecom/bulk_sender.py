@@ -22,7 +22,7 @@ from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.audience import Audience
     from airflow_provider_telecom.campaigns.results_file import ResultsFile
     from airflow_provider_telecom.campaigns.text_template import TextTemplate
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook

@@ -33,7 +33,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.audience import Audience
 
 
 class BulkSmsArguments(CampaignArguments, NonIdempotentArguments):

@@ -24,7 +24,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.campaigns.recipients import Audience, Entry
+from airflow_provider_telecom.campaigns.audience import Audience, Entry
 from airflow_provider_telecom.campaigns.results_file import ResultsFile
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint

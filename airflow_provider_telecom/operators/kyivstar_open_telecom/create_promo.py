@@ -44,7 +44,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.campaigns.recipients import Audience
+    from airflow_provider_telecom.campaigns.audience import Audience
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
 
 _NAMES = {"viber": "Viber", "rcs": "RCS"}

@@ -11,7 +11,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnkn
 from airflow_provider_telecom.campaigns.chunks import in_chunks
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.recipients import Audience, Entry
+    from airflow_provider_telecom.campaigns.audience import Audience, Entry
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
 

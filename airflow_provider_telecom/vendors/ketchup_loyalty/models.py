@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -17,14 +17,16 @@ from airflow_provider_telecom.vendors.times import utc_or_none
 # Arguments: one recipient or look-up each
 
 
-class Recipient(NamedTuple):
+@dataclass(frozen=True)
+class Recipient:
     """A number, and our key for the message to it."""
 
     msisdn: str | int
     reference: str
 
 
-class IndividualSms(NamedTuple):
+@dataclass(frozen=True)
+class IndividualSms:
     """An SMS with its own text: number, text, our key, and the sender if it is not the connection's."""
 
     msisdn: str | int
@@ -33,7 +35,8 @@ class IndividualSms(NamedTuple):
     originator: str | None = None
 
 
-class HlrQuery(NamedTuple):
+@dataclass(frozen=True)
+class HlrQuery:
     """A number to look up, and our key for the look-up. KetchUp posts the result to `callback_url`."""
 
     msisdn: str | int
@@ -42,7 +45,8 @@ class HlrQuery(NamedTuple):
     callback_url: str | None = None
 
 
-class ViberRecipient(NamedTuple):
+@dataclass(frozen=True)
+class ViberRecipient:
     """A number, and our key for the message to it; without a key a repeated request is a second message."""
 
     msisdn: str | int
@@ -71,7 +75,8 @@ class ViberMessage:
 # Results of sending
 
 
-class SendResult(NamedTuple):
+@dataclass(frozen=True)
+class SendResult:
     """The result of one message or look-up: accepted with `id` and price, a duplicate, or refused.
 
     KetchUp has had a duplicate under this key before; it is not sent or charged again. Its id is given for
