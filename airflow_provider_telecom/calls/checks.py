@@ -41,6 +41,15 @@ def non_blank(field: str, value: str | None, max_length: int | None = None) -> s
     return encodable(field, value)
 
 
+def are_non_blank(values: Sequence[str]) -> bool:
+    """Return whether `non_blank` takes each of these texts, without a limit of their length."""
+    try:
+        "".join(values).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return all(map(str.strip, values))
+
+
 def encodable(field: str, value: str) -> str:
     """Return a text that UTF-8 can encode: no unpaired surrogate, as a truncated emoji leaves it."""
     if not isinstance(value, str):

@@ -55,14 +55,37 @@ def read_json(body: bytes) -> Any:
     databases, files and logs cannot store it.
     """
     try:
-        return json.loads(
-            _replace_unpaired(body.decode("utf-8-sig")),
-            parse_float=_fraction,
-            parse_constant=_reject_constant,
-            object_pairs_hook=reject_duplicate_keys,
-        )
+        text = _replace_unpaired(body.decode("utf-8-sig"))
+        if text.count(":") == text.count('":') > _FEW_KEYS:  # most likely no text has a colon
+            found = _QUICK.decode(text)
+            if sum(map(len, objects_in(found, text))) == text.count(":"):
+                return found
+        return _STRICT.decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         raise unreadable_response("not JSON", body) from None
+
+
+def objects_in(found: object, text: str) -> list[dict[str, Any]]:
+    """Return all objects of the content of a JSON text.
+
+    The search ends when as many are found as the text has braces: lists of texts and numbers inside the last
+    ones are not searched.
+    """
+    objects: list[dict[str, Any]] = []
+    level: list[Any] = [found]
+    braces = text.count("{")
+    while level and len(objects) < braces:
+        inside = [one for one in level if type(one) is dict]
+        objects += inside
+        if len(objects) == braces:
+            break
+        level = [
+            inner
+            for one in level
+            if type(one) in (dict, list)
+            for inner in (one.values() if type(one) is dict else one)
+        ]
+    return objects
 
 
 def _replace_unpaired(text: str) -> str:
@@ -104,6 +127,18 @@ def to_model(model: type[T], value: object, body: bytes = b"") -> T:
 @cache
 def _adapter(model: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(cast("Any", model))
+
+
+_STRICT = json.JSONDecoder(
+    parse_float=_fraction, parse_constant=_reject_constant, object_pairs_hook=reject_duplicate_keys
+)
+_QUICK = json.JSONDecoder(parse_float=_fraction, parse_constant=_reject_constant)
+"""The same without the check for duplicate keys, which calls Python for each object.
+
+A JSON text has as many colons outside its texts as keys: if the content has as many keys as the text has
+colons, no key was a duplicate.
+"""
+_FEW_KEYS = 100
 
 
 def mentions_failure(value: object) -> bool:

@@ -295,7 +295,7 @@ def _without_codes(found: Any) -> Any:
     """Leave out the codes, of which look-ups have two sets, and whether a key came back."""
     if isinstance(found, BatchResult):
         return found.total_price, found.currency, found.task_id, list(map(_without_codes, found.results))
-    return {**vars(found), "code": None, "key_returned": None} if isinstance(found, SendResult) else found
+    return found._replace(code=None, key_returned=False) if isinstance(found, SendResult) else found
 
 
 SHAPES = [(switch.name, value) for switch in of_vendor("ketchup_loyalty") for value in switch.values[1:]]

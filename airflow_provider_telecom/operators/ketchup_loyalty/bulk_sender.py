@@ -183,7 +183,9 @@ class BulkSender:
         found: list[SendResult | None] = list(results)
         start = 0
         for round_ in count():
-            open_places: Sequence[int] = [place for place, one in enumerate(found) if _is_open(one)]
+            open_places: Sequence[int] = [
+                place for place, one in enumerate(found) if one and one.code and _is_open(one)
+            ]
             if not open_places:
                 self._delay = self._delay / 2 if self._delay > 0.1 else 0.0
                 self.possibly_sent = 0
@@ -252,8 +254,8 @@ class BulkSender:
                 raise
 
 
-def _is_open(result: SendResult | None) -> bool:
-    return result is not None and (is_temporary(result) or result.code == NO_FUNDS)
+def _is_open(result: SendResult) -> bool:
+    return is_temporary(result) or result.code == NO_FUNDS
 
 
 def _place_after_sent(found: Results) -> int:

@@ -53,19 +53,23 @@ class SendCounts:
     def add(self, results: Sequence[SendResult | None]) -> None:
         """Count the results of the next recipients; None for one that nobody can know."""
         known = [result for result in results if result is not None]
-        priced = [result for result in known if result.accepted and result.price is not None]
+        new = [result for result in known if result.code is None]
+        coded = [result for result in known if result.code is not None]  # duplicates and refused ones
+        accepted = [*new, *(result for result in coded if result.duplicate)]
+        priced = [(result.price, result.currency) for result in accepted if result.price is not None]
         refused = Counter(self.refused)
-        refused.update(str(result.code) for result in known if not result.accepted)
+        refused.update(str(result.code) for result in coded if not result.duplicate)
         self.rows += len(results)
-        self.accepted += sum(result.is_new for result in known)
-        self.known_before += sum(result.duplicate for result in known)
+        self.accepted += len(new)
+        self.known_before += sum(result.duplicate for result in coded)
         self.unknown += len(results) - len(known)
-        self.unkeyed += sum(result.accepted and not result.key_returned for result in known)
+        self.unkeyed += len([result for result in accepted if not result.key_returned])
         self.refused = dict(refused)
-        self.price = str(sum((result.price or Decimal(0) for result in priced), Decimal(self.price)))
-        currencies = {result.currency for result in priced if result.currency}.union(self.currencies)
+        self.price = str(sum((price for price, _ in priced if price), Decimal(self.price)))
+        currencies = {currency for _, currency in priced if currency}.union(self.currencies)
         self.currency = ",".join(sorted(currencies)) or None
-        self.task_ids += dict.fromkeys(result.task_id for result in known if result.task_id is not None)
+        task_ids = [result.task_id for result in known if result.task_id is not None]
+        self.task_ids += dict.fromkeys(task_ids)
 
     @property
     def currencies(self) -> Sequence[str]:

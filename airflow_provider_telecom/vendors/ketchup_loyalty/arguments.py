@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, TypedDict, TypeVar
 
 from airflow_provider_telecom.calls.checks import (
@@ -41,6 +42,7 @@ MAX_REJECTED = 1_000_000
 CLICK_COMPARISONS = ("<", ">", "=")
 MAX_CLICKS = 999_999
 _PROBABLY_HOURS = 60
+_REFERENCE_LENGTHS = frozenset(range(1, 33))
 
 
 class SmsTerms(TypedDict, total=False):
@@ -235,6 +237,15 @@ def check_reference(value: str, field: str = "reference") -> str:
     return matching(field, value, r"[A-Za-z0-9_]{1,32}", rule)
 
 
+def are_references(values: Sequence[str]) -> bool:
+    """Return whether `check_reference` takes each of these keys."""
+    try:
+        letters = "".join(values).replace("_", "a")
+    except TypeError:
+        return False
+    return letters.isascii() and letters.isalnum() and set(map(len, values)) <= _REFERENCE_LENGTHS
+
+
 def check_any_key(value: str, field: str = "reference") -> str:
     """Return our key for a look-up or a Viber message.
 
@@ -256,7 +267,7 @@ def check_callback_url(field: str, url: str) -> str:
 
 def list_of(kind: type[T], field: str, values: Sequence[T]) -> Sequence[T]:
     """Return a list of at least one `kind`. An iterator is refused: the list is read twice."""
-    if not isinstance(non_empty(field, values), Sequence) or not all(isinstance(one, kind) for one in values):
+    if not isinstance(non_empty(field, values), Sequence) or not all(map(isinstance, values, repeat(kind))):
         raise TelecomInputError(field, f"must be a list of {kind.__name__}")
     return values
 

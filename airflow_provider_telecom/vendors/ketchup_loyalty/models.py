@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -17,16 +17,14 @@ from airflow_provider_telecom.vendors.times import utc_or_none
 # Arguments: one recipient or look-up each
 
 
-@dataclass(frozen=True)
-class Recipient:
+class Recipient(NamedTuple):
     """A number, and our key for the message to it."""
 
     msisdn: str | int
     reference: str
 
 
-@dataclass(frozen=True)
-class IndividualSms:
+class IndividualSms(NamedTuple):
     """An SMS with its own text: number, text, our key, and the sender if it is not the connection's."""
 
     msisdn: str | int
@@ -35,8 +33,7 @@ class IndividualSms:
     originator: str | None = None
 
 
-@dataclass(frozen=True)
-class HlrQuery:
+class HlrQuery(NamedTuple):
     """A number to look up, and our key for the look-up. KetchUp posts the result to `callback_url`."""
 
     msisdn: str | int
@@ -45,8 +42,7 @@ class HlrQuery:
     callback_url: str | None = None
 
 
-@dataclass(frozen=True)
-class ViberRecipient:
+class ViberRecipient(NamedTuple):
     """A number, and our key for the message to it; without a key a repeated request is a second message."""
 
     msisdn: str | int
@@ -75,8 +71,7 @@ class ViberMessage:
 # Results of sending
 
 
-@dataclass(frozen=True)
-class SendResult:
+class SendResult(NamedTuple):
     """The result of one message or look-up: accepted with `id` and price, a duplicate, or refused.
 
     KetchUp has had a duplicate under this key before; it is not sent or charged again. Its id is given for

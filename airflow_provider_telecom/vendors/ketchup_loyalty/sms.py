@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar, Unpack
 
-from airflow_provider_telecom.calls.checks import in_range, non_blank
+from airflow_provider_telecom.calls.checks import are_non_blank, in_range, non_blank
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.phone import are_canonical
 from airflow_provider_telecom.calls.request import Idempotency, Json, Response
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments, models
 from airflow_provider_telecom.vendors.ketchup_loyalty.requests import KetchUpRequests
@@ -160,8 +161,11 @@ class SmsCalls(KetchUpRequests):
     ) -> tuple[list[dict[str, str]], dict[str, object]]:
         """Return the recipients and what they have in common."""
         people = arguments.list_of(models.Recipient, "recipients", recipients)
-        phones = [self._phone(each.msisdn, each.reference) for each in people]
-        _reject_duplicates(phones)
+        if _are_checked(people):
+            phones = [{"msisdn": str(msisdn), "reference": reference} for msisdn, reference in people]
+        else:
+            phones = [self._phone(each.msisdn, each.reference) for each in people]
+            _reject_duplicates(phones)
         common = {
             "originator": arguments.choose_originator(originator, self.options.originator),
             "body": non_blank("text", text),
@@ -172,16 +176,32 @@ class SmsCalls(KetchUpRequests):
         self, messages: Sequence[models.IndividualSms], **terms: Unpack[arguments.SmsTerms]
     ) -> tuple[list[dict[str, str]], dict[str, object]]:
         """Return the messages and what they have in common."""
-        phones = [
-            {
-                **self._phone(each.msisdn, each.reference),
-                "originator": arguments.choose_originator(each.originator, self.options.originator),
-                "body": non_blank("text", each.text),
-            }
-            for each in arguments.list_of(models.IndividualSms, "messages", messages)
-        ]
-        _reject_duplicates(phones)
+        people = arguments.list_of(models.IndividualSms, "messages", messages)
+        if _are_checked(people) and are_non_blank([each.text for each in people]):
+            phones = [
+                {"msisdn": str(msisdn), "reference": reference, "originator": originator, "body": text}
+                for (msisdn, text, reference, _), originator in zip(
+                    people, self._originators([each.originator for each in people]), strict=True
+                )
+            ]
+        else:
+            phones = [self._individual_phone(each) for each in people]
+            _reject_duplicates(phones)
         return phones, {"destination": "individual", **self._terms(**terms)}
+
+    def _originators(self, given: Sequence[str | None]) -> Sequence[str]:
+        """Return the sender of each message; mostly all have the same."""
+        default = self.options.originator
+        if given.count(given[0]) == len(given):
+            return [arguments.choose_originator(given[0], default)] * len(given)
+        return [arguments.choose_originator(one, default) for one in given]
+
+    def _individual_phone(self, message: models.IndividualSms) -> dict[str, str]:
+        return {
+            **self._phone(message.msisdn, message.reference),
+            "originator": arguments.choose_originator(message.originator, self.options.originator),
+            "body": non_blank("text", message.text),
+        }
 
     def _phone(self, msisdn: str | int, reference: str) -> dict[str, str]:
         return {"msisdn": self._msisdn(msisdn), "reference": arguments.check_reference(reference)}
@@ -231,6 +251,19 @@ class SmsCalls(KetchUpRequests):
             )
 
         return self._call_first_variant(f"SMS to {destination}", variants, call)
+
+
+def _are_checked(people: Sequence[models.Recipient] | Sequence[models.IndividualSms]) -> bool:
+    """Return whether numbers and keys are right as they are, which is checked for all of them at once.
+
+    If not, each is checked alone: it is changed, or its error says what is wrong.
+    """
+    numbers, references = [each.msisdn for each in people], [each.reference for each in people]
+    return (
+        are_canonical(numbers)
+        and arguments.are_references(references)
+        and len(set(numbers)) == len(set(references)) == len(people)
+    )
 
 
 def _reject_duplicates(phones: Sequence[Mapping[str, str]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
 from airflow_provider_telecom.calls.errors import TelecomThrottledError
@@ -45,7 +44,7 @@ def send_result_reader(reference: str) -> Callable[[Response], SendResult]:
             raise_error(item, result.code, response.status)
         (result,) = _in_order([reference], [result], response)
         _warn_of_duplicates([result])
-        return replace(result, key_returned=True)  # a response about one message need not repeat its key
+        return result._replace(key_returned=True)  # a response about one message need not repeat its key
 
     return read
 
@@ -82,7 +81,10 @@ def _batch_of(
     may_rename: bool = False,
 ) -> BatchResult:
     task_id = _text(wholes[0].get("task_id"))
-    results = _in_order(keys, [_result_of(item, response, task_id) for item in items], response, may_rename)
+    results = _all_accepted(keys, items, response, task_id)
+    if results is None:
+        unordered = [_result_of(item, response, task_id) for item in items]
+        results = _in_order(keys, unordered, response, may_rename)
     if all(result.code in NOT_UNDERSTOOD for result in results):
         raise_error(items[0], str(results[0].code), response.status)
     _warn_of_duplicates(results)
@@ -117,6 +119,31 @@ def join_results(first: BatchResult, second: BatchResult) -> BatchResult:
     )
 
 
+def _all_accepted(
+    keys: Sequence[str | None], items: Sequence[Item], response: Response, task_id: str | None
+) -> list[SendResult] | None:
+    """Return the results if each is accepted under its own id and has our key in our order, as most are.
+
+    They are what `_result_of` and `_in_order` return. None if any of them needs a closer look.
+    """
+    references, ids, errors, prices, currencies = (
+        [item.get(name) for item in items] for name in ("reference", "id", "error", "price", "currency")
+    )
+    if not (
+        references == list(keys)
+        and {type(one) for column in (references, ids, errors, prices, currencies) for one in column} == {str}
+        and set(errors) == {"0"}
+        and len(set(references)) == len(set(ids)) == len(items)
+        and "" not in ids
+    ):
+        return None
+    amounts = {price: _money(price, response) for price in set(prices)}
+    return [
+        SendResult(reference, message_id, amounts[price], currency or None, task_id=task_id)
+        for reference, message_id, price, currency in zip(references, ids, prices, currencies, strict=True)
+    ]
+
+
 def _in_order(
     keys: Sequence[str | None], results: list[SendResult], response: Response, may_rename: bool = False
 ) -> list[SendResult]:
@@ -135,14 +162,14 @@ def _in_order(
     for key, result in zip(keys, results, strict=True):
         its_key = folded(result.reference or "")
         if key is not None and folded(key) in by_key:
-            found.append(replace(by_key[folded(key)], reference=key))
+            found.append(by_key[folded(key)]._replace(reference=key))
         elif its_key in asked or (its_key and not (may_rename and result.is_new)):
             raise unreadable_response(
                 "results that do not match what was sent", response.body, response.status
             )
         else:
             # a duplicate proves that our key counts
-            found.append(replace(result, reference=key, key_returned=result.duplicate))
+            found.append(result._replace(reference=key, key_returned=result.duplicate))
     return found
 
 
