@@ -16,7 +16,7 @@ from airflow_provider_telecom.calls.privacy import mask_number
 # Ukrainian mobile numbers by their operator codes, and Russian ones: most numbers. The others are left to the
 # numbering plans of `phonenumbers`, whose import and parser are slower.
 _MOBILE = r"(?:380(?:39|50|6[3678]|7[37]|9[1-9])[0-9]{7}|79[0-9]{9})"
-_CANONICAL = re.compile(rf"\+?({_MOBILE})")
+CANONICAL = re.compile(rf"\+?({_MOBILE})")
 _ALL_CANONICAL = re.compile(rf"(?:{_MOBILE}\n)++")
 _WRITTEN = re.compile(r"[0-9+() .\-]{1,32}")
 _MIN_DIGITS = 7
@@ -29,7 +29,7 @@ def e164(number: str | int, region: str = "UA", *, field: str = "msisdn") -> str
     `region` (ISO 3166) is the country of numbers without a country code. Raises TelecomInputError.
     """
     text = str(number).strip()
-    if canonical := _CANONICAL.fullmatch(text):
+    if canonical := CANONICAL.fullmatch(text):
         return canonical.group(1)
     if not text:
         raise TelecomInputError(field, "must not be empty")
@@ -75,7 +75,7 @@ def _by_numbering_plan(text: str, region: str, field: str) -> str:
             continue
         canonical = f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
         # Some numbers of the mobile codes are not assigned yet: they are accepted in each form, or in none.
-        if _CANONICAL.fullmatch(canonical) or phonenumbers.is_valid_number(parsed):
+        if CANONICAL.fullmatch(canonical) or phonenumbers.is_valid_number(parsed):
             return canonical
     if sum(map(str.isdecimal, text)) < _MIN_DIGITS:
         raise _invalid(field, text, "is too short for a number")
