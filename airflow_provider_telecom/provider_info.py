@@ -38,7 +38,10 @@ def get_provider_info() -> dict[str, Any]:
             },
         ],
         "hooks": [_module(vendor, vendor.hook_path.rpartition(".")[0]) for vendor in known],
-        "operators": _modules("operators", known),
+        "operators": [
+            *_modules("operators", known),
+            {"integration-name": _SHARED, "python-modules": [f"{_PACKAGE}.operators.audience"]},
+        ],
         "sensors": _modules("sensors", known),
         "triggers": [
             {

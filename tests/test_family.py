@@ -292,11 +292,21 @@ WAITING = {
 }
 WAITING.remove("NovaConnectListSimsOperator")
 TASKS = [*members("operators", OPERATORS), *members("sensors", SENSORS), *transfers()]
+OF_NO_VENDOR = [
+    pytest.param(
+        f"{PACKAGE}.operators.audience",
+        "PrepareAudienceOperator",
+        {"output": "audience", "recipients": ["380670000200"]},
+        id="PrepareAudienceOperator",
+    )
+]
+"""Operators without a connection."""
 MODULES = [
     f"{PACKAGE}.{package}.{vendor}"
     for package, names in (("operators", OPERATORS), ("sensors", SENSORS))
     for vendor in names
 ] + [f"{PACKAGE}.transfers.{vendor}_to_object_storage" for vendor in TRANSFERS]
+MODULES.append(f"{PACKAGE}.operators.audience")
 
 
 def made(module: str, name: str, arguments: dict[str, Any], **more: Any) -> Any:
@@ -328,7 +338,7 @@ def test_it_follows_the_conventions(module: str, name: str, arguments: dict[str,
     assert isinstance(task, BaseOperator)
 
 
-@pytest.mark.parametrize(("module", "name", "arguments"), TASKS)
+@pytest.mark.parametrize(("module", "name", "arguments"), [*TASKS, *OF_NO_VENDOR])
 def test_it_crosses_airflows_database_and_can_be_mapped(
     module: str, name: str, arguments: dict[str, Any]
 ) -> None:

@@ -98,6 +98,15 @@ class TelecomOperator(TelecomTask, BaseOperator):
         self.conn_id = conn_id or self.vendor.default_conn_id
 
 
+class LocalOperator(TelecomTask, BaseOperator):
+    """Base class of operators that talk to no vendor and have no connection."""
+
+    fixed_parameters: ClassVar[tuple[str, ...]] = ("conn_id",)
+
+    def __init__(self, *, retry_policy: RetryPolicy | None = POLICY, **kwargs: Any) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
+
+
 def with_inbox(inlets: object) -> list[object]:
     """Return a task's inlets and the receiver's inbox: Airflow keeps the rows of assets that tasks name."""
     from airflow_provider_telecom.webhooks.assets import INBOX
