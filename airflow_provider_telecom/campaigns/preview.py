@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +28,6 @@ from airflow_provider_telecom.tasks.literals import is_literal
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.campaigns.audience import Entry, Group
-    from airflow_provider_telecom.campaigns.quiet_hours import QuietHours
 
 COLUMN_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 """A column in a text, or a doubled brace, which stands for one."""
@@ -158,9 +157,7 @@ class CampaignText:
         more = f"; and {count - len(wrong)} more" if count > len(wrong) else ""
         texts = [self.text] if isinstance(self.text, str) else list(self.text.values())
         outside = [one for text in texts for one in outside_gsm_7(text, self.fields)]
-        because = f" The text is sent as UCS-2, because of {_named(outside[:3], len(outside) - 3)}." * bool(
-            outside
-        )
+        because = f" (sent as UCS-2, because of {_named(outside[:3], len(outside) - 3)})" if outside else ""
         raise TelecomInputError(
             "max_segments",
             f"allows {max_segments} SMS, and the texts of {count} recipients take more{because}, "
@@ -250,17 +247,15 @@ def excluded(audience: Recipients) -> dict[str, int]:
     return {reason: count for reason, count in found.items() if count}
 
 
-def windows(groups: Iterable[Group], quiet_hours: QuietHours, now: datetime) -> list[dict[str, Any]]:
+def windows(opens: Mapping[Group, datetime], now: datetime) -> list[dict[str, Any]]:
     """Return the time zones with their recipients, and when their window opens; None if it is open."""
     return [
         {
             "timezone": group.name,
             "recipients": group.count,
-            "opens_at": None
-            if quiet_hours.is_open(group.zones, now)
-            else quiet_hours.opens_at(group.zones, now).isoformat(),
+            "opens_at": None if at <= now else at.astimezone(UTC).isoformat(),
         }
-        for group in groups
+        for group, at in opens.items()
     ]
 
 
@@ -277,9 +272,10 @@ def preview_lines(summary: Mapping[str, Any]) -> Iterator[str]:
     for one in texts:
         yield from _text_lines(one)
     for window in summary.get("windows", ()):
-        opens = window["opens_at"]
-        when = "open now" if opens is None else f"wait until {opens}"
-        yield f"{window['timezone'] or 'no time zone'}: {window['recipients']:,} recipients, {when}"
+        when = "can be sent to now"
+        if window["opens_at"] is not None:
+            when = f"wait until {datetime.fromisoformat(window['opens_at']):%Y-%m-%d %H:%M} UTC"
+        yield f"{window['timezone'] or 'no time zone'}: {window['recipients']:,} recipients {when}"
     if summary.get("price") is not None:
         yield f"price in all: {summary['price']} {summary['currency'] or ''}".rstrip()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, Protocol
@@ -179,11 +179,20 @@ class KetchUpBulkOperator(
         return counts, summary
 
     def _dry_run(
-        self, sender: BulkSender, kind: MessageKind, audience: Audience, max_cost: Decimal | None
+        self,
+        sender: BulkSender,
+        kind: MessageKind,
+        audience: Audience,
+        max_cost: Decimal | None,
+        opens: Mapping[Group, datetime] | None = None,
     ) -> dict[str, Any]:
+        """Return the XCom of a dry run. `opens` says when the windows open; None without quiet hours."""
+        from airflow_provider_telecom.campaigns.preview import windows
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_preview import preview_send
 
         found = preview_send(sender, self._campaign_text(kind), audience, max_cost)
+        if opens is not None:
+            found["windows"] = windows(opens, type(self).now())
         return self._report_dry_run(found, audience)
 
     def _campaign_text(self, kind: MessageKind) -> CampaignText:
@@ -218,8 +227,7 @@ class KetchUpBulkOperator(
 
         if self.is_dry_run:
             opens = {group: windows(group.zones).opens_at for group in found}
-            self._log_waiting(opens, {group: group.count for group in found})
-            return None, self._dry_run(sender, kind, audience, max_cost)
+            return None, self._dry_run(sender, kind, audience, max_cost, opens)
         groups.check()
         run = WindowedSend(found, windows, progress_of, send, self._wait_until_open)
         if not run.has_begun:

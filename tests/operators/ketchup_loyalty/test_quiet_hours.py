@@ -325,7 +325,9 @@ def test_a_dry_run_says_who_would_wait(
     telecom_simulator: Any, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.at = datetime(2026, 12, 1, 20, tzinfo=UTC)
-    assert one_try(Run(), sms(recipients=[UKRAINE], dry_run=True), world)["dry_run"] is True
+    facts = one_try(Run(), sms(recipients=[UKRAINE], dry_run=True), world)
+    opens = {"timezone": "Europe/Kyiv", "recipients": 1, "opens_at": "2026-12-02T07:00:00+00:00"}
+    assert (facts["dry_run"], facts["windows"]) == (True, [opens])
     assert "1 recipients wait until 2026-12-02 07:00 UTC" in capsys.readouterr().out
     assert sent(telecom_simulator) == {}
 
