@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -22,6 +23,8 @@ from airflow_provider_telecom.campaigns.extra import check_library
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
+
+    from airflow_provider_telecom.campaigns.recipients import RecipientColumns
 
 AUDIENCE_FILE, EXCLUDED_FILE, INFO_FILE = "audience.parquet", "excluded.parquet", "audience.json"
 MSISDN, VARIANT, TIMEZONE, SHARD = "msisdn", "variant", "timezone", "shard"
@@ -42,6 +45,8 @@ REASONS = (
 VERSION = 1
 
 _NUMBER = "^[1-9][0-9]{6,14}$"
+_FILE = re.compile(r"\.[a-z][a-z0-9]{0,6}$", re.IGNORECASE)
+"""The end of the name of a file, such as `.csv`."""
 _PIECE = 1024 * 1024
 _ROWS_AT_ONCE = 20_000
 
@@ -97,6 +102,35 @@ def write_info(path: ObjectStoragePath | str, info: AudienceInfo) -> None:
     beside = file.with_name(f"{INFO_FILE}.part")
     beside.write_text(json.dumps(asdict(info), ensure_ascii=False, sort_keys=True, indent=2) + "\n", "utf-8")
     beside.rename(file)
+
+
+class AudienceReference(NamedTuple):
+    """Where an audience is, and the hash that it must have if it is known."""
+
+    path: ObjectStoragePath | str
+    sha256: str | None = None
+
+
+def audience_reference(source: object) -> AudienceReference | None:
+    """Return the audience folder that `recipients` means; None for a list or a file.
+
+    A folder is given by its path, which contains a `/`, or by the XCom of `PrepareAudienceOperator`.
+    """
+    if isinstance(source, Mapping):
+        path, sha256 = source.get("path"), source.get("sha256")
+        if not isinstance(path, str) or not isinstance(sha256, str):
+            rule = "must be a list, a path, or what PrepareAudienceOperator returns, with `path` and `sha256`"
+            raise TelecomInputError("recipients", rule)
+        return AudienceReference(path, sha256)
+    is_path = isinstance(source, PurePath) or hasattr(source, "open")
+    if not is_path and (not isinstance(source, str) or not is_folder_path(source)):
+        return None
+    return None if _FILE.search(str(source)) else AudienceReference(cast("Any", source))
+
+
+def is_folder_path(text: str) -> bool:
+    """Return whether a text is the path of a folder. Templates render a list as a text as well."""
+    return "/" in text and text.strip()[:1] not in ("[", "(", "{") and not _FILE.search(text)
 
 
 def check_variants(wanted: str | Sequence[str] | None, known: Mapping[str, int]) -> Sequence[str] | None:
@@ -162,7 +196,7 @@ class FolderAudience:
         import pyarrow
         import pyarrow.parquet
 
-        self._file, self._name, self._columns, self._filters = file, name, (MSISDN, *columns), filters
+        self._file, self.path, self._columns, self._filters = file, name, (MSISDN, *columns), filters
         self.info = info
         try:
             self._parquet = pyarrow.parquet.ParquetFile(file)
@@ -172,8 +206,9 @@ class FolderAudience:
         if self._parquet.metadata.num_rows != info.recipients:
             raise _wrong(name, f"has not the {info.recipients} recipients that {INFO_FILE} says")
         self.count = self._checked_count()
-        selection = {name: list(values) for name, values in sorted(filters.items())}
-        text = json.dumps([info.sha256, selection], sort_keys=True)
+        selection = json.dumps({name: list(values) for name, values in sorted(filters.items())})
+        self.selection = hashlib.sha256(selection.encode()).hexdigest() if filters else ""
+        text = f"{info.sha256} {self.selection}"
         self.sha256 = hashlib.sha256(text.encode()).hexdigest() if filters else info.sha256
 
     def __enter__(self) -> FolderAudience:
@@ -256,12 +291,12 @@ class FolderAudience:
         there = ", ".join(schema.names)
         for name in dict.fromkeys([*self._columns, TIMEZONE, *self._filters]):
             if schema.names.count(name) != 1:
-                raise _wrong(self._name, f"the column {name} is missing; there are {there}")
+                raise _wrong(self.path, f"the column {name} is missing; there are {there}")
             kind = schema.field(name).type
             is_number = name == SHARD and name not in self._columns
             is_right = pyarrow.types.is_integer(kind) if is_number else _is_text(kind)
             if not is_right:
-                raise _wrong(self._name, f"the column {name} is {kind}, not a text")
+                raise _wrong(self.path, f"the column {name} is {kind}, not a text")
 
     def _checked_count(self) -> int:
         """Return how many recipients are wanted, after checking all their numbers and values."""
@@ -271,12 +306,49 @@ class FolderAudience:
         for batch in self._batches(self._columns, self._filters):
             for name, column in zip(self._columns, batch.columns, strict=True):
                 if column.null_count:
-                    raise _wrong(self._name, f"a row has no value in the column {name}")
+                    raise _wrong(self.path, f"a row has no value in the column {name}")
             is_number = pyarrow.compute.match_substring_regex(batch.column(0), _NUMBER)
             if not pyarrow.compute.all(is_number).as_py():
-                raise _wrong(self._name, f"the column {MSISDN} has a value that is no number in E.164 digits")
+                raise _wrong(self.path, f"the column {MSISDN} has a value that is no number in E.164 digits")
             count += batch.num_rows
         return count
+
+
+def check_entries(
+    audience: FolderAudience,
+    wanted: RecipientColumns,
+    max_recipients: int | None = None,
+    is_blank: Callable[[Entry], bool] | None = None,
+) -> None:
+    """Check recipients as those of a list or a file are. Raises TelecomInputError, which names the first row.
+
+    `is_blank` says whether the text for a recipient would be empty.
+    """
+    if max_recipients is not None and audience.count > max_recipients:
+        raise TelecomInputError("recipients", f"are more than max_recipients={max_recipients}")
+    if is_blank is None and wanted.text_values:
+        is_blank = _has_no_text(1 + wanted.text_values)
+    if not (wanted.checks or wanted.unique or is_blank):
+        return
+    checks = [(1 + wanted.values.index(name), check) for name, check in wanted.checks.items()]
+    unique = None if wanted.unique is None else 1 + wanted.values.index(wanted.unique)
+    seen: set[str] = set()
+    for row, entry in enumerate(audience.entries(), 1):
+        try:
+            for place, check in checks:
+                check(entry[place])
+            if is_blank is not None and is_blank(entry):
+                raise TelecomInputError("text", "would be empty")
+            if unique is not None:
+                if entry[unique] in seen:
+                    raise TelecomInputError(str(wanted.unique), "occurs in an earlier row")
+                seen.add(entry[unique])
+        except TelecomInputError as error:
+            raise _wrong(audience.path, f"recipient {row}: {error.text}; nothing was sent") from None
+
+
+def _has_no_text(end: int) -> Callable[[Entry], bool]:
+    return lambda entry: not "".join(entry[1:end]).strip()
 
 
 def _is_text(kind: Any) -> bool:

@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.campaigns.extra import check_library
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import IO
 
     from airflow.sdk import ObjectStoragePath
 
@@ -113,7 +113,7 @@ def is_parquet(path: ObjectStoragePath | str) -> bool:
     return str(path).lower().endswith(PARQUET)
 
 
-def write_parquet(file: BinaryIO, lines: Iterable[Mapping[str, Any]], others: Sequence[str] = ()) -> int:
+def write_parquet(file: IO[bytes], lines: Iterable[Mapping[str, Any]], others: Sequence[str] = ()) -> int:
     """Write lines as Parquet and return how many they are.
 
     `others` are the columns after those of `OUTCOME_COLUMNS`; they become texts. `price` becomes

@@ -23,7 +23,6 @@ from airflow_provider_telecom.calls.segments import (
     characters_outside_gsm_7,
     encode_sms,
 )
-from airflow_provider_telecom.campaigns.audience_folder import FolderAudience
 from airflow_provider_telecom.tasks.literals import is_literal
 
 if TYPE_CHECKING:
@@ -241,6 +240,8 @@ def _shown(character: str) -> str:
 
 def excluded(audience: Recipients) -> dict[str, int]:
     """Return how many rows are left out, by reason: by the audience's policy, or of a list or a file."""
+    from airflow_provider_telecom.campaigns.audience_folder import FolderAudience
+
     if isinstance(audience, FolderAudience):
         return {reason: count for reason, count in audience.info.excluded.items() if count}
     found = {"bad_row": audience.bad, "duplicate": audience.duplicates}

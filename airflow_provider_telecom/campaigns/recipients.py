@@ -21,7 +21,8 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_telecom.calls.checks import encodable
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
-from airflow_provider_telecom.campaigns.audience import Group, groups_by_zone
+from airflow_provider_telecom.campaigns.audience import Entry, Group, groups_by_zone
+from airflow_provider_telecom.campaigns.parquet_rows import read_rows
 from airflow_provider_telecom.tasks.private import hide_unless_path
 
 if TYPE_CHECKING:
@@ -29,14 +30,11 @@ if TYPE_CHECKING:
 
 Line = tuple[int, Sequence[object] | Exception]
 """A line number, and the cells of the wanted columns or why there are none."""
-Entry = tuple[str, ...]
-"""A canonical number and the values of the wanted columns."""
-
 MAX_NAMED_BAD_ROWS = 20
 _BATCH = 5_000
 _DELIMITERS = (",", ";", "\t")
-_CSV, _JSON_LINES = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json")
-SUFFIXES = (*_CSV, *_JSON_LINES)
+_CSV, _JSON_LINES, _PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), (".parquet",)
+SUFFIXES = (*_CSV, *_JSON_LINES, *_PARQUET)
 """Endings of the names of files of recipients."""
 _SEPARATOR = "\x1f"
 _NUMBER_LIKE = re.compile(r"\d(?:[ ()-]?\d){6}")
@@ -62,7 +60,7 @@ class RecipientColumns:
 
 @dataclass
 class Audience:
-    """Valid recipients. As a context manager it removes them from the disk at its end."""
+    """Valid recipients of a list or a file (see `campaigns.audience.Audience`)."""
 
     spool: IO[bytes]
     count: int = 0
@@ -76,6 +74,10 @@ class Audience:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the local copy."""
         self.spool.close()
 
     def entries(self, skip: int = 0) -> Iterator[Entry]:
@@ -85,14 +87,10 @@ class Audience:
             yield tuple(line[:-1].decode().split(_SEPARATOR))
 
     def groups(self, zone_of: Callable[[Entry], str] | None = None) -> Sequence[Group]:
-        """Return the recipients by their time zones, or all in one group."""
+        """Return the recipients by the text of their time zones; without `zone_of` in one group."""
         if zone_of is None:
             return [Group("", self.count, self.sha256, self.entries)]
         return groups_by_zone(self.entries, zone_of)
-
-    def close(self) -> None:
-        """Remove the recipients from the disk."""
-        self.spool.close()
 
 
 def read_recipients(
@@ -106,10 +104,10 @@ def read_recipients(
 ) -> Audience:
     """Read and check all recipients, and return them.
 
-    `source` is a list (numbers, or mappings with the columns), or the path of a CSV file with a header or of
-    JSON lines. Bad rows and duplicates are written to `rejects` as CSV (line, reason, row); duplicates are
-    not an error. Raises TelecomInputError for bad rows, of which it names the first, for more than
-    `max_recipients`, for no rows at all unless `may_be_none`, and for a file that can't be read.
+    `source` is a list (numbers, or mappings with the columns), or the path of a CSV file with a header, of
+    JSON lines or of Parquet. Bad rows and duplicates are written to `rejects` as CSV (line, reason, row);
+    duplicates are not an error. Raises TelecomInputError for bad rows, of which it names the first, for more
+    than `max_recipients`, for no rows at all unless `may_be_none`, and for a file that can't be read.
     """
     audience = Audience(tempfile.TemporaryFile())  # noqa: SIM115 - the audience closes it
     try:
@@ -250,9 +248,12 @@ def _lines(source: Any, columns: RecipientColumns) -> Iterator[Line]:
     from airflow.sdk import ObjectStoragePath
 
     path = source if hasattr(source, "open") else ObjectStoragePath(source)
-    read = _reader_for(str(path))
+    is_parquet = str(path).lower().endswith(_PARQUET)
+    read = None if is_parquet else _reader_for(str(path))
     if not path.is_file():
         raise TelecomInputError("recipients", f"there is no file {hide_unless_path(str(path), SUFFIXES)}")
+    if read is None:
+        return read_rows(path, (columns.msisdn, *columns.values))
     return _from_file(path, read, columns)
 
 
@@ -265,8 +266,8 @@ def _reader_for(name: str) -> Callable[[IO[str], RecipientColumns], Iterator[Lin
     known = ", ".join(SUFFIXES)
     raise TelecomInputError(
         "recipients",
-        f"must be a list, or a path that ends in {known}; a list from an XCom is passed as `task.output`, "
-        "not as a template",
+        f"must be a list, or a path that ends in {known} or is an audience's folder (with a /); a list or an "
+        "audience from an XCom is passed as `task.output`, not as a template",
     )
 
 

@@ -1,7 +1,8 @@
 """The results of a long send, one line a message, streamed to a file in object storage.
 
 During the send, results are in parts beside the file. A part ends whenever the progress is stored, so a later
-try goes on where the last one stopped, and an incomplete part does not count.
+try goes on where the last one stopped, and an incomplete part does not count. Parts are JSON lines; so is the
+file, unless it is Parquet.
 """
 
 from __future__ import annotations
@@ -11,6 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.campaigns.outcomes import (
+    OUTCOME_COLUMNS,
+    is_parquet,
+    read_outcomes,
+    write_parquet,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -19,10 +26,14 @@ _PIECE = 1024 * 1024
 
 
 class ResultsFile:
-    """The JSON lines of one send at `path`. Rows are numbered by their position among the recipients."""
+    """The lines of one send at `path`. Rows are numbered by their position among the recipients.
 
-    def __init__(self, path: ObjectStoragePath) -> None:
+    The file is Parquet if its name says so, or `as_parquet`.
+    """
+
+    def __init__(self, path: ObjectStoragePath, as_parquet: bool | None = None) -> None:
         self.path = path
+        self._is_parquet = is_parquet(path) if as_parquet is None else as_parquet
         self._parts = path.with_name(f"{path.name}.parts")
         self._file: IO[str] | None = None
         self._failure: Exception | None = None
@@ -37,7 +48,7 @@ class ResultsFile:
             if _first_row(part) >= row:
                 part.unlink()
         if row and not self._listed() and self.path.exists():  # it was finished, and now there are more rows
-            self.path.rename(self._part(0))
+            self._become_part()
         if (there := self.complete_rows()) != row:
             raise TelecomInputError(
                 "results_path",
@@ -77,13 +88,9 @@ class ResultsFile:
 
         Raises TelecomInputError if it would not contain the results of so many rows.
         """
-        beside, joined = self.path.with_name(f"{self.path.name}.part"), 0
+        beside = self.path.with_name(f"{self.path.name}.part")
         with beside.open("wb") as whole:  # type: ignore[no-untyped-call]
-            for part in self._listed():
-                with part.open("rb") as file:
-                    while piece := file.read(_PIECE):
-                        joined += piece.count(b"\n")
-                        whole.write(piece)
+            joined = self._write_parquet(whole) if self._is_parquet else self._join(whole)
         if joined != rows:
             raise TelecomInputError(
                 "results_path",
@@ -91,6 +98,32 @@ class ResultsFile:
                 "another task or program writes there as well",
             )
         beside.rename(self.path)
+
+    def _join(self, whole: IO[bytes]) -> int:
+        joined = 0
+        for part in self._listed():
+            with part.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    joined += piece.count(b"\n")
+                    whole.write(piece)
+        return joined
+
+    def _write_parquet(self, whole: IO[bytes]) -> int:
+        others: dict[str, None] = {}
+        for line in self.lines():
+            others.update(dict.fromkeys(line))
+        return write_parquet(whole, self.lines(), [name for name in others if name not in OUTCOME_COLUMNS])
+
+    def _become_part(self) -> None:
+        """Make the complete file the first part."""
+        if not self._is_parquet:
+            self.path.rename(self._part(0))
+            return
+        beside = self._parts.joinpath("0.part")
+        with beside.open("w", encoding="utf-8") as file:  # type: ignore[no-untyped-call]
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in read_outcomes(self.path))
+        beside.rename(self._part(0))
+        self.path.unlink()
 
     def forget_parts(self) -> None:
         """Remove the parts, once the file is complete."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -25,17 +26,41 @@ _MAX_BLOCK = 20_000
 _HASHED_AT_ONCE = 1_000
 
 
+@dataclass(frozen=True)
+class AudienceIdentity:
+    """What must stay the same once anything may have been sent from an audience: hashes, and its path."""
+
+    path: str
+    recipients: str
+    """The hash of the file."""
+    selection: str = ""
+    """The hash of what is sent to of it."""
+    text: str = ""
+    """The hash of the texts."""
+
+    @property
+    def stored(self) -> Mapping[str, str]:
+        """What the journal stores."""
+        return {"recipients": self.recipients, "selection": self.selection, "text": self.text}
+
+
 class Checkpoint:
     """The journal's entry of one long send.
 
     `account` names the account that sends: the vendor recognizes a key only there. Facts are JSON; their
-    `rows` is the number of messages whose outcome is known.
+    `rows` is the number of messages whose outcome is known. With an `audience`, a later try may not send from
+    another one, even if it begins with the same messages.
     """
 
     def __init__(
-        self, journal: Journal, name: str, account: str, clock: Callable[[], float] = time.monotonic
+        self,
+        journal: Journal,
+        name: str,
+        account: str,
+        clock: Callable[[], float] = time.monotonic,
+        audience: AudienceIdentity | None = None,
     ) -> None:
-        self._journal, self._name, self._clock = journal, name, clock
+        self._journal, self._name, self._clock, self._audience = journal, name, clock, audience
         self._before = hashlib.sha256(f"{account}\n".encode())
         """The hash of the keys before the current block."""
         self._start = 0
@@ -54,12 +79,14 @@ class Checkpoint:
         """Return the facts of the earlier tries, or `nothing` if they certainly sent nothing.
 
         `keys` are those of all messages, in order. Raises TelecomInputError if they do not begin with the
-        keys of the messages that may have been sent.
+        keys of the messages that may have been sent, and for another audience than theirs.
         """
         entry = self._journal.read(self._name)
         if entry is None or entry.state is State.PLANNED:
             return nothing
         facts = dict(entry.facts)
+        if (earlier := facts.pop("audience", None)) is not None:
+            _check_same_audience(earlier, self._audience)
         rows, ahead, following = facts["rows"], facts.pop("ahead"), iter(keys)
         before = _hashed(self._before, islice(following, rows))
         if _hashed(before, islice(following, ahead - rows)).hexdigest() != entry.body:
@@ -145,7 +172,30 @@ class Checkpoint:
 
     def _entry(self, state: State, facts: Facts) -> Entry:
         content = _hashed(self._before, self._keys[: self._ahead - self._start])
-        return Entry(state, content.hexdigest(), {**facts, "ahead": self._ahead})
+        audience = {} if self._audience is None else {"audience": self._audience.stored}
+        return Entry(state, content.hexdigest(), {**facts, **audience, "ahead": self._ahead})
+
+
+_CHANGES = {
+    "recipients": "has another sha256: it is another audience, or has been prepared anew",
+    "selection": "is the same, but `variants` or `shard` select others of its recipients",
+    "text": "is the same, but the text, or that of a variant, has changed",
+}
+
+
+def _check_same_audience(earlier: Mapping[str, str], audience: AudienceIdentity | None) -> None:
+    """Raise TelecomInputError unless it is the audience of which messages may have been sent."""
+    now = {} if audience is None else audience.stored
+    changed = next((name for name in _CHANGES if earlier.get(name) != now.get(name)), None)
+    if changed is None:
+        return
+    what = "there is none now" if audience is None else f"{audience.path} {_CHANGES[changed]}"
+    raise TelecomInputError(
+        "variants or shard" if changed == "selection" else changed,
+        f"an earlier try has sent, or may have sent, messages to an audience, and {what}. Once anything may "
+        "have been sent, audience, selection and texts must stay the same. Nothing was sent now. Restore "
+        "them, or give another dedupe_key, which sends to all of them again",
+    )
 
 
 def _hashed(before: _Hash, keys: Iterable[str]) -> _Hash:

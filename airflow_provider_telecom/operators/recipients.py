@@ -6,15 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, get_args
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.tasks.arguments import DeferrableArguments, JournaledArguments
 from airflow_provider_telecom.tasks.effects import JournaledOperator
+from airflow_provider_telecom.tasks.literals import check_if_literal, is_literal
 from airflow_provider_telecom.tasks.private import hide_unless_path
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_telecom.campaigns.audience import Audience
+    from airflow_provider_telecom.campaigns.audience import Audience, Entry
+    from airflow_provider_telecom.campaigns.audience_folder import AudienceInfo
     from airflow_provider_telecom.campaigns.preview import CampaignText
+    from airflow_provider_telecom.campaigns.recipients import RecipientColumns
+    from airflow_provider_telecom.campaigns.text_template import Text
+    from airflow_provider_telecom.journal.checkpoint import AudienceIdentity
 
 OnBadRows = Literal["fail", "skip"]
 OnNoRecipients = Literal["fail", "skip"]
@@ -30,13 +36,15 @@ class ReadingArguments(JournaledArguments, total=False):
     max_recipients: int | None
     on_no_recipients: OnNoRecipients
     dry_run: bool
+    variants: str | Sequence[str] | None
+    shard: int | str | None
 
 
 class CampaignArguments(ReadingArguments, total=False):
     """The parameters of `CampaignOperator`."""
 
     recipients: Required[Any]
-    text: Required[str]
+    text: Required[str | Mapping[str, str]]
 
 
 class DeferrableCampaignArguments(CampaignArguments, DeferrableArguments):
@@ -48,8 +56,9 @@ class RecipientsOperator(JournaledOperator):
 
     :param recipients: a list (numbers, or mappings with the columns of the number and of the text's values),
         `task.output` of a task that returned a list, or the path or URL of a file that Airflow's object
-        storage can open: CSV with a header (`,`, `;` or tab; UTF-8), or JSON lines. A file is streamed; a
-        million recipients take about 70 MB of memory, for finding duplicates.
+        storage can open: CSV with a header (`,`, `;` or tab; UTF-8), JSON lines, or Parquet. A file is
+        streamed; a million recipients take about 70 MB of memory, for finding duplicates. Or an audience:
+        the output of `PrepareAudienceOperator`, whose hash is then checked, or the path of its folder.
     :param msisdn_column: the column of the number.
     :param on_bad_rows: `fail` (default): if a row is bad, nothing is sent; the error names the first ones.
         `skip`: the message is sent to the others.
@@ -58,9 +67,15 @@ class RecipientsOperator(JournaledOperator):
     :param on_no_recipients: `fail` (default), or `skip`: the task is skipped if the list or the file has no
         rows.
     :param dry_run: check everything, send nothing.
+    :param variants: the variant of the audience, or several, to send to; by default all.
+    :param shard: the shard of the audience to send to, from 0; by default all. For one task per shard:
+        `.partial(...).expand(shard=[0, 1, 2, 3])`.
     """
 
-    template_fields: Sequence[str] = (*JournaledOperator.template_fields, "recipients", "rejects_path")
+    template_fields: Sequence[str] = (
+        *JournaledOperator.template_fields,
+        *("recipients", "rejects_path", "variants", "shard"),
+    )
 
     def __init__(
         self,
@@ -72,10 +87,19 @@ class RecipientsOperator(JournaledOperator):
         max_recipients: int | None = None,
         on_no_recipients: OnNoRecipients = "fail",
         dry_run: bool = False,
+        variants: str | Sequence[str] | None = None,
+        shard: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.recipients = recipients
+        self.variants, self.shard = variants, shard
+        if variants is not None and is_literal(variants):
+            _check_names("variants", variants)
+        if shard is not None:
+            check_if_literal(shard, check_shard)
+        if variants is not None or shard is not None:
+            _check_can_be_audience(recipients, "variants" if shard is None else "shard")
         self.msisdn_column = non_blank("msisdn_column", msisdn_column)
         self.on_bad_rows = one_of("on_bad_rows", on_bad_rows, get_args(OnBadRows))
         self.rejects_path = rejects_path
@@ -86,11 +110,13 @@ class RecipientsOperator(JournaledOperator):
         self.is_dry_run = dry_run  # Airflow's operators have a method called dry_run
 
     def _hide(self) -> None:
-        """Hide the recipients. The path of a file of recipients stays visible."""
+        """Hide the recipients. The path of a file of recipients, or of an audience, stays visible."""
         super()._hide()
+        from airflow_provider_telecom.campaigns.audience_folder import is_folder_path
         from airflow_provider_telecom.campaigns.recipients import SUFFIXES
 
-        self.recipients = hide_unless_path(self.recipients, SUFFIXES)
+        is_folder = is_folder_path(str(self.recipients))
+        self.recipients = hide_unless_path(self.recipients, ("",) if is_folder else SUFFIXES)
 
     def _read_recipients(
         self,
@@ -99,28 +125,95 @@ class RecipientsOperator(JournaledOperator):
         text_values: int = 0,
         checks: Mapping[str, Callable[[str], object]] | None = None,
         unique: str | None = None,
+        is_blank: Callable[[Entry], bool] | None = None,
     ) -> Audience:
         """Read and check all recipients; for the arguments see `RecipientColumns`.
+
+        `is_blank` says whether the text for a recipient of an audience would be empty; by default it is if
+        the first `text_values` are.
 
         Raises TelecomInputError before anything is sent, and AirflowSkipException if there are none and the
         task is then skipped.
         """
         from airflow_provider_telecom.campaigns.recipients import RecipientColumns, read_recipients
 
-        audience = read_recipients(
-            self.reveal("recipients"),
-            RecipientColumns(self.msisdn_column, columns, region, text_values, checks or {}, unique),
-            on_bad_rows=self.on_bad_rows,
-            max_recipients=self.max_recipients,
-            rejects=object_path(self.rejects_path),
-            may_be_none=self.on_no_recipients == "skip",
-        )
+        wanted = RecipientColumns(self.msisdn_column, columns, region, text_values, checks or {}, unique)
+        audience: Audience | None = self._open_audience(wanted, is_blank)
+        if audience is None:
+            audience = read_recipients(
+                self.reveal("recipients"),
+                wanted,
+                on_bad_rows=self.on_bad_rows,
+                max_recipients=self.max_recipients,
+                rejects=object_path(self.rejects_path),
+                may_be_none=self.on_no_recipients == "skip",
+            )
         if not audience.count:
             from airflow.sdk.exceptions import AirflowSkipException
 
-            audience.spool.close()
+            audience.close()
             raise AirflowSkipException("there are no recipients, so nothing was sent")
         return audience
+
+    def _open_audience(
+        self, wanted: RecipientColumns, is_blank: Callable[[Entry], bool] | None
+    ) -> Audience | None:
+        """Return the recipients of an audience folder; None if they are a list or a file."""
+        from airflow_provider_telecom.campaigns.audience_folder import (
+            MSISDN,
+            audience_reference,
+            check_entries,
+            open_audience,
+        )
+
+        reference = audience_reference(self.reveal("recipients"))
+        if reference is None:
+            for name in ("variants", "shard"):
+                if getattr(self, name) is not None:
+                    raise TelecomInputError(name, "is for an audience: the recipients are a list or a file")
+            return None
+        if self.msisdn_column != MSISDN:
+            raise TelecomInputError("msisdn_column", f"is for lists and files: an audience has {MSISDN}")
+        audience = open_audience(
+            reference.path,
+            columns=wanted.values,
+            variants=self.variants,
+            shard=check_shard(self.shard),
+            sha256=reference.sha256,
+        )
+        try:
+            check_entries(audience, wanted, self.max_recipients, is_blank)
+            if not audience.count and self.on_no_recipients != "skip":
+                raise TelecomInputError("recipients", f"{audience.path}: there are none of this selection")
+        except BaseException:
+            audience.close()
+            raise
+        return audience
+
+    def _audience_info(self) -> AudienceInfo | None:
+        """Return what the audience's folder says; None if the recipients are a list or a file."""
+        from airflow_provider_telecom.campaigns.audience_folder import audience_reference, read_info
+
+        reference = audience_reference(self.reveal("recipients"))
+        return None if reference is None else read_info(reference.path)
+
+    def _variant_column(self) -> str | None:
+        """Return the column of the variants, if the recipients are an audience that has them."""
+        from airflow_provider_telecom.campaigns.audience_folder import VARIANT
+
+        info = self._audience_info()
+        return VARIANT if info is not None and info.variants else None
+
+    def _audience_identity(self, audience: Audience, text: object = None) -> AudienceIdentity | None:
+        """Return what must stay the same in each try; None if the recipients are a list or a file."""
+        from airflow_provider_telecom.campaigns.audience_folder import FolderAudience
+        from airflow_provider_telecom.journal.checkpoint import AudienceIdentity
+        from airflow_provider_telecom.journal.idempotency_keys import fingerprint
+
+        if not isinstance(audience, FolderAudience):
+            return None
+        about_text = "" if text is None else fingerprint(text)
+        return AudienceIdentity(audience.path, audience.info.sha256, audience.selection, about_text)
 
     def _recipient_counts(self, audience: Audience) -> dict[str, int | str | None]:
         return {
@@ -159,15 +252,70 @@ class RecipientsOperator(JournaledOperator):
 class CampaignOperator(RecipientsOperator):
     """A task that sends a message to many recipients.
 
-    :param text: the message.
+    :param text: the message, or one per variant of the audience: `{"A": "...", "B": "..."}`.
     """
 
     template_fields: Sequence[str] = (*RecipientsOperator.template_fields, "text")
     private_fields: ClassVar[Sequence[str]] = ("text",)
 
-    def __init__(self, *, text: str, **kwargs: Any) -> None:
+    def __init__(self, *, text: str | Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.text = text
+        if isinstance(text, Mapping):
+            from airflow_provider_telecom.campaigns.text_template import check_text
+
+            check_text(text, has_columns=False)
+            _check_can_be_audience(self.recipients, "text")
+            if self.variants is not None and is_literal(self.variants):
+                for name in _check_names("variants", self.variants):
+                    if name not in text:
+                        raise TelecomInputError("text", f"has no text for the variant {name}")
+
+    def _text(self) -> Text:
+        """Return the text with its columns. Raises TelecomInputError."""
+        from airflow_provider_telecom.campaigns.text_template import TextTemplate, check_texts
+
+        text = self.reveal("text")
+        if not isinstance(text, Mapping):
+            return TextTemplate(non_blank("text", text))
+        info = self._audience_info()
+        if info is None:
+            raise TelecomInputError("text", "is one per variant: the recipients must be an audience")
+        return check_texts(text, info.variants, self.variants)
+
+
+def check_results_path(path: str | None) -> None:
+    """Raise TelecomInputError for a file of outcomes that is Parquet, if pyarrow is not installed."""
+    if path is not None and str(path).lower().endswith(".parquet"):
+        from airflow_provider_telecom.campaigns.extra import check_library
+
+        check_library("results_path", "pyarrow")
+
+
+def check_shard(shard: int | str | None) -> int | None:
+    """Return a shard, which a template may have rendered as a text. Raises TelecomInputError."""
+    if isinstance(shard, str) and shard.strip().isdecimal():
+        shard = int(shard)
+    if shard is None or (isinstance(shard, int) and not isinstance(shard, bool) and shard >= 0):
+        return shard
+    raise TelecomInputError("shard", "must be a whole number from 0")
+
+
+def _check_names(field: str, names: str | Sequence[str]) -> Sequence[str]:
+    """Return the names of variants as a list."""
+    found = [names] if isinstance(names, str) else list(names)
+    if not found or not all(isinstance(name, str) and name.strip() for name in found):
+        raise TelecomInputError(field, "must be the name of a variant, or a list of names")
+    return found
+
+
+def _check_can_be_audience(recipients: object, field: str) -> None:
+    """Raise TelecomInputError if it is known, when the Dag is parsed, that recipients are no audience."""
+    from airflow_provider_telecom.campaigns.audience_folder import audience_reference
+
+    if recipients is not None and is_literal(recipients) and audience_reference(recipients) is None:
+        rule = "is one per variant, which only an audience has" if field == "text" else "is for an audience"
+        raise TelecomInputError(field, f"{rule}: the recipients are a list or a file")
 
 
 def object_path(path: str | None) -> ObjectStoragePath | None:

@@ -60,8 +60,8 @@ def written(arguments: dict[str, Any]) -> list[str]:
     "limit",
     [
         pytest.param(100, id="the first close"),
-        pytest.param(1_000, id="a later close"),
-        pytest.param(2_500, id="the join"),
+        pytest.param(2_400, id="a later close"),
+        pytest.param(6_000, id="the join"),
     ],
 )
 def test_a_full_disk_loses_no_line(telecom_simulator: Any, arguments: dict[str, Any], limit: int) -> None:
@@ -86,7 +86,7 @@ def test_a_full_disk_in_the_middle_of_a_line_loses_no_line(
     arguments |= {"recipients": numbers, "chunk_size": 60}
     run = Run()
     store = run.stores["send"] = Store()
-    assert tried_on_a_full_disk(arguments, store, 20_000) == "OSError"
+    assert tried_on_a_full_disk(arguments, store, 50_000) == "OSError"
     run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert written(arguments) == numbers
     assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")) == len(numbers)
@@ -98,7 +98,7 @@ def test_an_error_of_the_vendor_on_a_full_disk_is_told_and_loses_no_line(
     vendor_state, run = books_of(telecom_simulator), Run()
     balance, vendor_state.balance = vendor_state.balance, Decimal("0.36")
     store = run.stores["send"] = Store()
-    assert tried_on_a_full_disk(arguments, store, 1_300) == "TelecomFundsError"
+    assert tried_on_a_full_disk(arguments, store, 3_000) == "TelecomFundsError"
     vendor_state.balance = balance
     run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert written(arguments) == NUMBERS

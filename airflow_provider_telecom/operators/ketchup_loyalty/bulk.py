@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Required, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.campaigns.preview import check_literal_segments, check_max_segments
-from airflow_provider_telecom.campaigns.text_template import TextTemplate
+from airflow_provider_telecom.campaigns.text_template import check_text
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import SmsKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,
@@ -31,7 +31,7 @@ class BulkSmsArguments(BulkArguments, total=False):
     """The parameters of the base classes of `KetchUpSendBulkSmsOperator`."""
 
     recipients: Required[Any]
-    text: Required[str]
+    text: Required[str | Mapping[str, str]]
     chunk_size: int
 
 
@@ -51,7 +51,8 @@ class KetchUpSendBulkSmsOperator(KetchUpBulkOperator, CampaignOperator):
     for `KetchUpSmsTaskFinishedSensor`; with `wait_for_completion` also the counts of the receipts. A cleared
     task that is done sends nothing; refused messages are in `results`.
 
-    :param text: the message, in which `{column}` is replaced by each recipient's value.
+    :param text: the message, in which `{column}` is replaced by each recipient's value; or one per variant of
+        the audience, as `{"A": "...", "B": "..."}`.
     :param originator: the sender, at most 14 characters; by default the connection's.
     :param originator_column: the column of each recipient's own sender. A row without one gets `originator`;
         if that is not given either, it is a bad row.
@@ -95,6 +96,7 @@ class KetchUpSendBulkSmsOperator(KetchUpBulkOperator, CampaignOperator):
         self.tariff, self.schedule_at = arguments.check_tariff(tariff), schedule_at
         self.max_segments = check_max_segments(max_segments)
         check_literal_segments(self.text, max_segments)
+        check_text(self.text)
         check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
         self._check_no_schedule(schedule_at)
 
@@ -104,7 +106,7 @@ class KetchUpSendBulkSmsOperator(KetchUpBulkOperator, CampaignOperator):
         return summary if counts is None else self._complete(counts, summary)
 
     def _kind(self, context: Context) -> SmsKind:
-        text, given = TextTemplate(non_blank("text", self.reveal("text"))), self.originator or None
+        text, given = self._text(), self.originator or None
         originator = given
         if given is not None or self.originator_column is None:
             originator = arguments.choose_originator(given, self.hook.options.originator)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.campaigns.outcomes import read_outcomes
 from airflow_provider_telecom.campaigns.results_file import ResultsFile
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.operators.ketchup_loyalty.final_states import read_lines, write_lines
+from airflow_provider_telecom.operators.ketchup_loyalty.final_states import write_lines
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -105,7 +106,7 @@ class BulkGroups:
         whole.begin(0)
         for group in self.all:
             if (path := self.results(group)) is not None:
-                whole.add(read_lines(path))
+                whole.add(read_outcomes(path))
             rows += group.count
             whole.close_part(rows)
         whole.finish(rows)
@@ -114,7 +115,7 @@ class BulkGroups:
         """Give the groups their own files again. Until the journal says so, the joined file counts."""
         if self._results is None or not self._results.exists():
             return
-        lines = read_lines(self._results)
+        lines = read_outcomes(self._results)
         for name, rows in joined:
             path = self._results.with_name(f"{self._results.name}.{_short(name)}")
             write_lines(path, (line for _, line in zip(range(rows), lines, strict=False)))

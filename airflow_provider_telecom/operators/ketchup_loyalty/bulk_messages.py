@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.text_template import TextTemplate
+from airflow_provider_telecom.calls.segments import sms_segments
+from airflow_provider_telecom.campaigns.text_template import Text, blank_check
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.recipients import Entry
+    from airflow_provider_telecom.campaigns.audience import Entry
+    from airflow_provider_telecom.campaigns.outcomes import Origin
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+    from airflow_provider_telecom.journal.checkpoint import AudienceIdentity
     from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import SmsTerms, ViberTerms
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
         IndividualSms,
@@ -30,11 +33,6 @@ if TYPE_CHECKING:
     )
 
     Check = Callable[[str], object]
-
-_NAMES_IN_RESULTS = frozenset({
-    *("msisdn", "reference", "state", "id", "code", "price", "currency", "task_id"),
-    *("status", "outcome", "network", "ported", "roaming"),
-})
 
 
 class Message(NamedTuple):
@@ -50,23 +48,27 @@ class Message(NamedTuple):
 @dataclass(frozen=True)
 class RowColumns:
     """The columns of a recipient's row: in the text, of the sender, of the user's own key, for results, of
-    the time zone."""
+    the variant in an audience, of the time zone.
+    """
 
     text: Sequence[str] = ()
     sender: str | None = None
     reference: str | None = None
     results: Sequence[str] = ()
     timezone: str | None = None
+    variant: str | None = None
 
     def __post_init__(self) -> None:
-        if wrong := _NAMES_IN_RESULTS.intersection(self.results):
+        from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import COLUMNS
+
+        if wrong := COLUMNS.intersection(self.results):
             rule = f"{', '.join(sorted(wrong))}: the file of results has such a field of its own"
             raise TelecomInputError("result_columns", rule)
 
     @cached_property
     def names(self) -> Sequence[str]:
         """All columns, each once; those in the text come first."""
-        single = [name for name in (self.sender, self.reference) if name is not None]
+        single = [name for name in (self.sender, self.reference, self.variant) if name is not None]
         last = [] if self.timezone is None else [self.timezone]
         return tuple(dict.fromkeys([*self.text, *single, *self.results, *last]))
 
@@ -83,6 +85,8 @@ class MessageKind(ABC):
 
     call: ClassVar[str]
     """The label of the vendor's call."""
+    channel: ClassVar[str]
+    """The column of the same name in a file of outcomes."""
     noun: ClassVar[str] = "messages"
     must_prove_keys: ClassVar[bool] = False
     """Whether the vendor may not recognise keys."""
@@ -93,11 +97,20 @@ class MessageKind(ABC):
     check_key: ClassVar[Callable[..., str]]
     text_values: int = 0
     """As in `RecipientColumns`."""
+    is_blank: Callable[[Entry], bool] | None = None
+    """Whether the text for a recipient is empty, if `text_values` does not say it."""
+    content: object = None
+    """The text, or the texts of the variants."""
+    origin: Origin
+    """What the lines of all messages in the file of outcomes have in common."""
+    audience: AudienceIdentity | None = None
+    """The audience that must be the same in each try."""
 
     def __init__(self, hook: KetchUpHook, keys: IdempotencyKeys, columns: RowColumns) -> None:
         self.hook, self.columns, self._keys = hook, columns, keys
         self._reference_place = None if columns.reference is None else columns.place(columns.reference)
         self._result_places = [(name, columns.place(name)) for name in columns.results]
+        self.variant_place = None if columns.variant is None else columns.place(columns.variant)
 
     @property
     def checks(self) -> Mapping[str, Check]:
@@ -146,6 +159,14 @@ class MessageKind(ABC):
             line[name] = message.row[place]
         return line
 
+    def variant(self, message: Message) -> str | None:
+        """Return the variant of a recipient of an audience."""
+        return None if self.variant_place is None else message.row[self.variant_place]
+
+    def segments(self, message: Message) -> int | None:
+        """Return how many segments a message has; None for one that is no SMS."""
+        return None
+
     @property
     def is_keyed(self) -> bool:
         """Whether the vendor is known to recognise keys, from the responses so far."""
@@ -165,6 +186,7 @@ class SmsKind(MessageKind):
     """SMS: one text for all, or individual ones. An SMS with a sender of its own is an individual one."""
 
     call = "POST /sms/create"
+    channel = "sms"
     has_states = False
     is_sms = True
     check_key = staticmethod(arguments.check_reference)
@@ -174,7 +196,7 @@ class SmsKind(MessageKind):
         hook: KetchUpHook,
         keys: IdempotencyKeys,
         columns: RowColumns,
-        text: TextTemplate,
+        text: Text,
         originator: str | None,
         terms: SmsTerms,
     ) -> None:
@@ -182,7 +204,13 @@ class SmsKind(MessageKind):
         self._text, self._originator, self._terms = text, originator, terms
         self._sender_place = None if columns.sender is None else columns.place(columns.sender)
         self._common_text = None if text.columns else text.fill(())
-        self.text_values = text.text_values
+        self.text_values, self.is_blank = text.text_values, blank_check(text)
+        self.content = text.source
+        self._common_segments = None if self._common_text is None else sms_segments(self._common_text)
+
+    def segments(self, message: Message) -> int:
+        """Return how many segments an SMS has."""
+        return sms_segments(message.text) if self._common_segments is None else self._common_segments
 
     @property
     def checks(self) -> Mapping[str, Check]:
@@ -240,6 +268,7 @@ class ViberKind(MessageKind):
     """
 
     call = "POST /viber/create"
+    channel = "viber"
     must_prove_keys = True
     check_key = staticmethod(arguments.check_any_key)
 
@@ -248,7 +277,7 @@ class ViberKind(MessageKind):
         hook: KetchUpHook,
         keys: IdempotencyKeys,
         columns: RowColumns,
-        text: TextTemplate,
+        text: Text,
         sender: str,
         content: Mapping[str, Any],
         terms: ViberTerms,
@@ -261,7 +290,8 @@ class ViberKind(MessageKind):
         self._extras = key_extras(content)
         self._is_keyed = False
         self._common_text = None if text.columns else text.fill(())
-        self.text_values = text.text_values
+        self.text_values, self.is_blank = text.text_values, blank_check(text)
+        self.content = text.source
 
     def text(self, values: Sequence[str]) -> str:
         """Return the text for the values of a recipient."""
@@ -322,6 +352,7 @@ class HlrKind(MessageKind):
     """Look-ups. `callback_url` returns the address for the result of the look-up with a key."""
 
     call = "POST /hlr/create"
+    channel = "hlr"
     noun = "look-ups"
     check_key = staticmethod(arguments.check_any_key)
 

@@ -14,11 +14,14 @@ from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import OnUnknown
-from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind, RowColumns
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import (
+    Message,
+    MessageKind,
+    RowColumns,
+)
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
     BulkSender,
     outcome_unknown,
-    result_line,
 )
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
@@ -29,6 +32,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
 from airflow_provider_telecom.operators.recipients import (
     ReadingArguments,
     RecipientsOperator,
+    check_results_path,
     object_path,
 )
 from airflow_provider_telecom.operators.send_windows import (
@@ -45,11 +49,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_telecom.campaigns.audience import Audience, Group
+    from airflow_provider_telecom.campaigns.outcomes import Origin
     from airflow_provider_telecom.campaigns.preview import CampaignText
     from airflow_provider_telecom.journal.journal import Journal
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
     from airflow_provider_telecom.triggers.polling import Facts, PollConfig, PollEvent
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 
 _WAIT_ENDS = "wait_ends"
 """In what a waiting task has started: when it must end. No XCom has it."""
@@ -95,8 +101,9 @@ class KetchUpBulkOperator(
 ):
     """A task that sends a message to each of any number of recipients, or looks each of them up.
 
-    :param results_path: a file of JSON lines to which the result of each message is written (it contains
-        numbers). It must be the same path in each try, and another one in each run.
+    :param results_path: the file of outcomes, with a row for each message (it contains numbers): JSON lines,
+        or Parquet if it ends in `.parquet`. It must be the same path in each try, and another one in each
+        run.
     :param chunk_size: messages in one call; halved automatically if the vendor refuses it as too large.
     :param max_cost: send nothing if it would cost more, in the account's currency. All chunks are priced
         before the first is sent. In a later try it includes what was paid before, as far as KetchUp has
@@ -130,6 +137,7 @@ class KetchUpBulkOperator(
     ) -> None:
         super().__init__(**kwargs)
         self.results_path, self.max_cost = results_path, max_cost
+        check_results_path(results_path)
         self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_CHUNK_SIZE)
         self.max_rejected = arguments.check_max_rejected(max_rejected)
         if reference_column is not None:
@@ -139,8 +147,14 @@ class KetchUpBulkOperator(
         self.reference_column, self.result_columns = reference_column, result_columns
 
     def _columns(self, text: Sequence[str] = (), sender: str | None = None) -> RowColumns:
-        results = tuple(self.result_columns)
-        return RowColumns(text, sender, self.reference_column, results, self.timezone_column)
+        return RowColumns(
+            text,
+            sender,
+            self.reference_column,
+            tuple(self.result_columns),
+            timezone=self.timezone_column,
+            variant=self._variant_column(),
+        )
 
     def _send_to_all(
         self, context: Context, kind: MessageKind, on_unknown: OnUnknown = "fail"
@@ -150,7 +164,11 @@ class KetchUpBulkOperator(
         region, unique = self.hook.options.default_region, self.reference_column
         names = kind.columns.names
         checks = {**kind.checks, **self._zone_checks}
-        with self._read_recipients(names, region, kind.text_values, checks, unique) as audience:
+        kind.origin = self._origin(context, kind)
+        with self._read_recipients(
+            names, region, kind.text_values, checks, unique, kind.is_blank
+        ) as audience:
+            kind.audience = self._audience_identity(audience, kind.content)
             sender = BulkSender(kind, self.chunk_size, on_unknown)
             if self.max_segments is not None:
                 self._check_segments(self._campaign_text(kind), audience, self.max_segments, names, region)
@@ -198,7 +216,15 @@ class KetchUpBulkOperator(
     def _campaign_text(self, kind: MessageKind) -> CampaignText:
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_preview import campaign_text
 
-        return campaign_text(kind, self.reveal("text") if "text" in self.private_fields else "")
+        text = self.reveal("text") if "text" in self.private_fields else ""
+        return campaign_text(kind, text)
+
+    def _origin(self, context: Context, kind: MessageKind) -> Origin:
+        """Return what the lines of all messages have in common."""
+        from airflow_provider_telecom.campaigns.outcomes import Origin, run_text
+
+        ti = context["ti"]
+        return Origin(kind.channel, self.conn_id, run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
 
     def _send_in_windows(
         self,
@@ -280,7 +306,7 @@ class KetchUpBulkOperator(
         from airflow_provider_telecom.journal.checkpoint import Checkpoint
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
-        checkpoint = Checkpoint(journal, name, self.conn_id)
+        checkpoint = Checkpoint(journal, name, self.conn_id, audience=kind.audience)
         identities = map(kind.identity, sender.messages(recipients))
         return BulkProgress(checkpoint, identities, None if path is None else ResultsFile(path))
 
@@ -350,14 +376,19 @@ class KetchUpBulkOperator(
         self, sender: BulkSender, kind: MessageKind, audience: Audience | Group, progress: BulkProgress
     ) -> None:
         """Count the messages in doubt as of unknown outcome, and go on after them."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import outcome_lines
+
         doubtful = list(islice(sender.messages(audience, progress.counts.rows), progress.in_doubt))
         progress.announce([kind.identity(message) for message in doubtful])
         progress.counts.add([None] * len(doubtful))
-        progress.add_lines(result_line(kind.line(message), None) for message in doubtful)
+        unknown: list[tuple[Message, SendResult | None]] = [(message, None) for message in doubtful]
+        progress.add_lines(outcome_lines(kind, unknown, sender.read_at))
 
     def _send_blocks(
         self, sender: BulkSender, kind: MessageKind, audience: Audience | Group, progress: BulkProgress
     ) -> None:
+        from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import outcome_lines
+
         messages = sender.messages(audience, progress.counts.rows)
         while block := list(islice(messages, progress.block_size(sender.chunk_size, kind.is_keyed))):
             progress.counts.announced_keyed = kind.must_prove_keys and kind.is_keyed
@@ -365,7 +396,7 @@ class KetchUpBulkOperator(
                 pass  # nothing is announced that would not be sent
             progress.announce([kind.identity(message) for message in block])
             for part in sender.send(block, progress.counts):
-                if progress.add_lines(result_line(kind.line(message), result) for message, result in part):
+                if progress.add_lines(outcome_lines(kind, part, sender.read_at)):
                     self.log.info(progress.text(audience.count))
 
     def _wait_for_states(
@@ -393,10 +424,10 @@ class KetchUpBulkOperator(
 
     def _check_results(self, keys: Iterable[str]) -> None:
         """Raise TelecomInputError unless the file of results has a line for each of these keys, in order."""
-        from airflow_provider_telecom.operators.ketchup_loyalty.final_states import read_lines
+        from airflow_provider_telecom.campaigns.outcomes import read_outcomes
 
         path = self._results_object()
-        found = (line.get("reference") for line in read_lines(path)) if path.exists() else iter(())
+        found = (line.get("reference") for line in read_outcomes(path)) if path.exists() else iter(())
         if any(key != reference for key, reference in zip_longest(keys, found)):
             raise self._other_results()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def campaign_text(kind: MessageKind, text: str | Mapping[str, str]) -> CampaignText:
     """Return the text of a bulk send, or its texts."""
-    return CampaignText(text, kind.text, None, kind.is_sms)
+    return CampaignText(text, kind.text, kind.variant_place, kind.is_sms)
 
 
 def preview_send(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count, islice
 from typing import TYPE_CHECKING, TypeVar
@@ -76,6 +77,8 @@ class BulkSender:
         """Whether any message of the present calls may have been sent."""
         self._call_size = 0
         """How many messages the present call has."""
+        self.read_at = datetime.now(UTC)
+        """When the last response was read, or could not be read."""
         self.possibly_sent = 0
         """How many messages after the counted ones may have been sent, if an error is raised now."""
 
@@ -252,6 +255,8 @@ class BulkSender:
             except _NOTHING_WAS_SENT as error:
                 self._may_be_sent = may_be_sent_before or error.partial
                 raise
+            finally:
+                self.read_at = datetime.now(UTC)
 
 
 def _is_open(result: SendResult) -> bool:
@@ -274,18 +279,3 @@ def outcome_unknown(why: str) -> OutcomeUnknownError:
         "Ask the vendor, then clear the task with on_unknown='assume_sent' (they were) or 'resend' (they "
         "were not)"
     )
-
-
-def result_line(about: dict[str, str], result: SendResult | None) -> dict[str, str | int | None]:
-    """Return the line of a message in the file of results; `about` is the recipient's part of it."""
-    if result is None:
-        return {**about, "state": "unknown", "id": None, "code": None, "price": None, "currency": None}
-    return {
-        **about,
-        "state": "known_before" if result.duplicate else "accepted" if result.accepted else "refused",
-        "id": result.id,
-        "code": result.code,
-        "price": None if result.price is None else str(result.price),
-        "currency": result.currency,
-        "task_id": result.task_id,
-    }

@@ -7,11 +7,13 @@ where the last one stopped, and polls no message again whose final state is know
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_telecom.campaigns.outcomes import is_parquet, read_outcomes
 from airflow_provider_telecom.campaigns.results_file import ResultsFile
+from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import SEND_STATE
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -25,7 +27,7 @@ class FinalStates:
     def __init__(self, path: ObjectStoragePath) -> None:
         self._path = path
         self._completed_path = path.with_name(f"{path.name}.states")
-        self._completed = ResultsFile(self._completed_path)
+        self._completed = ResultsFile(self._completed_path, is_parquet(path))
         self.row = 0
         """How many lines are complete."""
         self._group: list[Line] = []
@@ -41,7 +43,7 @@ class FinalStates:
         if self.row and not self._is_same_send():
             self.row = 0
         self._completed.begin(self.row)
-        self._lines = islice(read_lines(self._path), self.row, None)
+        self._lines = islice(read_outcomes(self._path), self.row, None)
 
     def next_group(self, size: int) -> Sequence[Line]:
         """Return the next open lines, at most so many; none if all others are complete."""
@@ -60,6 +62,8 @@ class FinalStates:
     def record(self, updates: Sequence[Mapping[str, object]]) -> None:
         """Complete the lines of the present group with these fields, and store them."""
         for line, update in zip(self._open, updates, strict=True):
+            if "state" in update:
+                line.setdefault(SEND_STATE, line["state"])
             line |= update
         self._write()
 
@@ -84,15 +88,8 @@ class FinalStates:
 
     def _is_same_send(self) -> bool:
         """Return whether completed lines belong to this file: an earlier run may have had the same path."""
-        pairs = zip(self._completed.lines(), read_lines(self._path), strict=False)
+        pairs = zip(self._completed.lines(), read_outcomes(self._path), strict=False)
         return all(ours.get("reference") == line.get("reference") for ours, line in pairs)
-
-
-def read_lines(path: ObjectStoragePath) -> Iterator[Line]:
-    """Return the lines of a file of results."""
-    with path.open("r", encoding="utf-8") as file:  # type: ignore[no-untyped-call]
-        for line in file:
-            yield json.loads(line)
 
 
 def write_lines(path: ObjectStoragePath, lines: Iterable[Mapping[str, object]]) -> None:

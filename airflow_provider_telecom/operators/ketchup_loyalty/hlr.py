@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, SendResult
 
 _CALL = "POST /hlr/create"
+_FOR_MANY = (
+    *("results_path", "max_cost", "rejects_path", "max_recipients", "reference_column"),
+    *("variants", "shard"),
+)
 
 
 class LookupArguments(BulkArguments, total=False):
@@ -69,7 +73,7 @@ class KetchUpHlrLookupOperator(KetchUpBulkOperator):
     :param msisdns: one number or a list (or the text of a list), in any common form.
     :param recipients: in place of `msisdns`: a list (numbers, or mappings with the column of the number),
         `task.output` of a task that returned a list, or the path or URL of a file that Airflow's object
-        storage can open: CSV with a header, or JSON lines.
+        storage can open: CSV with a header, JSON lines or Parquet; or an audience.
     :param tariff: the tariff's number, 0 to 9; by default the connection's.
     :param callback_url: where KetchUp posts results; by default the receiver (docs/webhooks.md), or without
         a receiver the account's own address.
@@ -97,7 +101,7 @@ class KetchUpHlrLookupOperator(KetchUpBulkOperator):
         self.msisdns, self.callback_url = msisdns, callback_url
         self.tariff, self.unknown_is_final = arguments.check_tariff(tariff), unknown_is_final
         arguments.exactly_one(msisdns=msisdns, recipients=recipients)
-        for name in ("results_path", "max_cost", "rejects_path", "max_recipients", "reference_column"):
+        for name in _FOR_MANY:
             if msisdns is not None and getattr(self, name) is not None:
                 raise TelecomInputError(name, "goes with recipients, not with msisdns")
         if msisdns is not None and self.quiet_hours is not None:
@@ -132,9 +136,9 @@ class KetchUpHlrLookupOperator(KetchUpBulkOperator):
         return self._with_statuses(self._wait_for_states(started, check))
 
     def _with_statuses(self, started: dict[str, Any]) -> dict[str, Any]:
-        from airflow_provider_telecom.operators.ketchup_loyalty.final_states import read_lines
+        from airflow_provider_telecom.campaigns.outcomes import read_outcomes
 
-        lines = read_lines(self._results_object())
+        lines = read_outcomes(self._results_object())
         statuses = Counter(line["status"] for line in lines if line.get("status") is not None)
         self.log.info("results of %s look-ups: %s", f"{statuses.total():,}", dict(statuses))
         return {**started, "statuses": dict(statuses)}
@@ -211,9 +215,11 @@ class _StateCheck:
         return line["state"] != "refused" and line.get("status") is None
 
     def updates(self, facts: Mapping[str, Any]) -> Sequence[Mapping[str, object]]:
-        """Return the results, in order."""
-        names = ("status", "network", "ported", "roaming")
-        return [{name: result[name] for name in names} for result in facts["results"]]
+        """Return the results, in order. `state` stays that of the request: a result is no delivery."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import now_text
+
+        names, at = ("status", "network", "ported", "roaming"), now_text()
+        return [{**{name: result[name] for name in names}, "final_at": at} for result in facts["results"]]
 
     def settle(self, line: dict[str, Any]) -> None:
         """A refused look-up has no result."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, Unpack, get_
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
-from airflow_provider_telecom.campaigns.text_template import TextTemplate
+from airflow_provider_telecom.campaigns.text_template import Text, check_text
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import (
     Facts,
@@ -48,14 +48,17 @@ if TYPE_CHECKING:
 OnWaitTimeout = Literal["fail", "succeed"]
 _CALL = "POST /viber/create"
 _EXTRAS = ("image_url", "caption", "action_url")
-_FOR_MANY = ("results_path", "max_cost", "rejects_path", "max_recipients", "reference_column")
+_FOR_MANY = (
+    *("results_path", "max_cost", "rejects_path", "max_recipients", "reference_column"),
+    *("variants", "shard"),
+)
 
 
 class BulkViberArguments(BulkArguments, total=False):
     """The parameters of the base classes of `KetchUpSendViberOperator`."""
 
     recipients: Required[Any]
-    text: Required[str]
+    text: Required[str | Mapping[str, str]]
 
 
 class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
@@ -94,7 +97,7 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
 
     :param recipients: a number, a list (numbers, or mappings with the columns of the number and of the text's
         values; or the text of a list), `task.output` of a task that returned a list, or the path or URL of a
-        file that Airflow's object storage can open: CSV with a header, or JSON lines.
+        file that Airflow's object storage can open: CSV with a header, JSON lines or Parquet; or an audience.
     :param sender: the alpha name; by default the connection's `viber_sender`.
     :param promotional: whether it is an advertisement.
     :param image_url: the picture.
@@ -173,11 +176,13 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
             chunk_size is not None
             or any(getattr(self, name) is not None for name in _FOR_MANY)
             or bool(self.result_columns or undelivered_path or self.is_dry_run or self.quiet_hours)
+            or isinstance(self.text, Mapping)
             or (self.on_bad_rows, self.on_no_recipients, on_wait_timeout) != ("fail", "fail", "fail")
         )
         arguments.check_viber_validity(validity_seconds, allow_short_validity)
         arguments.optional_percent("min_delivered_percent", min_delivered_percent)
-        check_if_literal(self.text, partial(non_blank, "text"))
+        if isinstance(self.text, str):
+            check_if_literal(self.text, partial(non_blank, "text"))
         check_if_literal(sender, partial(non_blank, "sender"))
         if all(value is None or is_literal(value) for value in (caption, action_url)):
             arguments.check_button(caption, action_url)
@@ -187,6 +192,7 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
             raise TelecomInputError("undelivered_path", "needs wait_for_completion=True, which finds them")
         self._check_no_schedule(schedule_at)
         if self._for_many:
+            check_text(self.text)
             self._check_many()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -198,6 +204,7 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
             return self._send_to_many(context, message)
         self._check_other_form(journal, "bulk")
         self._check_other_form(journal, "bulk_groups")
+        message["text"] = non_blank("text", message["text"])
         numbers = self._numbers("recipients")
         once = list(dict.fromkeys(numbers))
         key_of = self._idempotency_keys(context)
@@ -258,7 +265,7 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
         return super()._read_recipients(*args, **kwargs)
 
     def _send_to_many(self, context: Context, message: Mapping[str, Any]) -> dict[str, Any]:
-        text = TextTemplate(message["text"])
+        text: Text = self._text()
         content = {name: message[name] for name in ("promotional", *_EXTRAS, "schedule_at")}
         kind = ViberKind(
             self.hook,
@@ -310,22 +317,23 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
 
     def _summarize_states(self) -> tuple[Counter[str], dict[str, int]]:
         """Count outcomes and states in the file of results, and write the file of the undelivered."""
-        from airflow_provider_telecom.operators.ketchup_loyalty.final_states import read_lines, write_lines
+        from airflow_provider_telecom.campaigns.outcomes import read_outcomes
+        from airflow_provider_telecom.operators.ketchup_loyalty.final_states import write_lines
 
         path, outcomes, statuses = self._results_object(), Counter[str](), Counter[str]()
-        for line in read_lines(path):
+        for line in read_outcomes(path):
             outcomes[line["outcome"]] += 1
             if line["status"] is not None:
                 statuses[line["status"]] += 1
         if (undelivered := object_path(self.undelivered_path)) is not None:
             names = ("msisdn", *self.result_columns)
-            lines = (line for line in read_lines(path) if line["outcome"] == "undelivered")
+            lines = (line for line in read_outcomes(path) if line["outcome"] == "undelivered")
             write_lines(undelivered, ({name: line[name] for name in names} for line in lines))
         return outcomes, dict(statuses)
 
     def _message(self) -> dict[str, Any]:
         return {
-            "text": non_blank("text", self.reveal("text")),
+            "text": self.reveal("text"),
             "sender": arguments.choose_viber_sender(self.sender, self.hook.options.viber_sender),
             "promotional": self.promotional,
             **{name: self.reveal(name) for name in (*_EXTRAS, "callback_url")},
@@ -432,14 +440,28 @@ class _StateCheck:
 
     def is_open(self, line: Mapping[str, Any]) -> bool:
         """Return whether KetchUp has the message and its final state is not known."""
-        is_sent = line["state"] in ("accepted", "known_before")
+        from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import send_state
+
+        is_sent = send_state(line) in ("accepted", "known_before")
         return is_sent and line.get("outcome") not in ("delivered", "undelivered")
 
     def updates(self, facts: Mapping[str, Any]) -> Sequence[Mapping[str, object]]:
         """Return the states and what they mean, in order."""
+        from airflow_provider_telecom.campaigns.outcomes import SILENT
+        from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import final_state, now_text
         from airflow_provider_telecom.vendors.ketchup_loyalty.status.viber_states import outcome_of
 
-        return [{"status": state, "outcome": outcome_of(state)} for state in facts["states"]]
+        at, found = now_text(), []
+        for status in facts["states"]:
+            state = final_state(status)
+            final_at = None if state == SILENT else at
+            found.append({
+                "state": state,
+                "final_at": final_at,
+                "status": status,
+                "outcome": outcome_of(status),
+            })
+        return found
 
     def settle(self, line: dict[str, Any]) -> None:
         """Complete the line of a message that is final, was refused, or of which nobody knows anything."""
@@ -451,11 +473,15 @@ class _StateCheck:
 
 
 def _are_many(recipients: object) -> bool:
-    """Return whether recipients are those of a bulk send: a file, or rows with columns."""
+    """Return whether recipients are those of a bulk send: a file, an audience, or rows with columns."""
+    from airflow_provider_telecom.campaigns.audience_folder import is_folder_path
     from airflow_provider_telecom.campaigns.recipients import SUFFIXES
 
+    if isinstance(recipients, Mapping):
+        return True
     if isinstance(recipients, str):
-        return recipients.strip()[:1] not in ("[", "(") and recipients.lower().endswith(SUFFIXES)
+        is_file = recipients.strip()[:1] not in ("[", "(") and recipients.lower().endswith(SUFFIXES)
+        return is_file or is_folder_path(recipients)
     if isinstance(recipients, PurePath) or hasattr(recipients, "open"):
         return True
     return isinstance(recipients, (list, tuple)) and any(isinstance(one, Mapping) for one in recipients)

@@ -12,11 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
+from airflow_provider_telecom.calls.segments import sms_segments
 from airflow_provider_telecom.campaigns.chunks import in_halves
+from airflow_provider_telecom.campaigns.outcomes import REFUSED, Origin, time_text
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
@@ -24,7 +27,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_un
 if TYPE_CHECKING:
     from airflow_provider_telecom.campaigns.audience import Audience
     from airflow_provider_telecom.campaigns.results_file import ResultsFile
-    from airflow_provider_telecom.campaigns.text_template import TextTemplate
+    from airflow_provider_telecom.campaigns.text_template import Text
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
     from airflow_provider_telecom.journal.journal import OnUnknown
@@ -65,26 +68,41 @@ class Counts:
         self.reserved_units = add_units(self.reserved_units, units)
 
 
+class Message(NamedTuple):
+    """An SMS to one recipient, and the recipient's variant."""
+
+    sms: BatchSms
+    variant: str | None = None
+
+
 class Messages:
-    """The SMS to all recipients, in their order."""
+    """The SMS to all recipients, in their order.
+
+    `variant_place` is the place of their variant in an entry.
+    """
 
     def __init__(
-        self, audience: Audience, text: TextTemplate, sender: str | None, names: IdempotencyKeys
+        self,
+        audience: Audience,
+        text: Text,
+        sender: str | None,
+        names: IdempotencyKeys,
+        variant_place: int | None = None,
     ) -> None:
         if sender is None:
             raise TelecomInputError("sender", "must be given here or in the connection's extra")
-        self._audience, self._text, self._sender, self._names = audience, text, sender, names
+        self.audience, self._text, self._sender, self._names = audience, text, sender, names
+        self._variant_place = variant_place
 
     @property
     def content(self) -> Mapping[str, object]:
         """All that decides what is sent to whom."""
-        text = self._text.fill([f"{{{column}}}" for column in self._text.columns])
-        return {"recipients": self._audience.sha256, "text": text, "sender": self._sender}
+        return {"recipients": self.audience.sha256, "text": self._text.source, "sender": self._sender}
 
     def __len__(self) -> int:
-        return self._audience.count
+        return self.audience.count
 
-    def after(self, rows: int) -> Iterator[BatchSms]:
+    def after(self, rows: int) -> Iterator[Message]:
         """Return the messages without the first `rows`.
 
         A message has the same name in each try of the task, and no other one has it. Should the vendor take
@@ -92,9 +110,12 @@ class Messages:
         """
         from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import BatchSms
 
-        for msisdn, *values in self._audience.entries(rows):
+        place = self._variant_place
+        for entry in self.audience.entries(rows):
+            msisdn, *values = entry
             text = self._text.fill(values)
-            yield BatchSms(msisdn, text, self._sender, self._names(msisdn, self._sender, text))
+            sms = BatchSms(msisdn, text, self._sender, self._names(msisdn, self._sender, text))
+            yield Message(sms, None if place is None else entry[place])
 
 
 class BulkSender:
@@ -108,8 +129,10 @@ class BulkSender:
         results: ResultsFile | None,
         on_unknown: OnUnknown,
         chunk_size: int,
+        origin: Origin,
     ) -> None:
         self._hook, self._on_unknown, self._chunk_size = hook, on_unknown, chunk_size
+        self._origin, self._read_at = origin, datetime.now(UTC)
         self._messages, self._checkpoint, self._results = messages, checkpoint, results
         self._maybe_sent = 0
         """How many messages of the present request may have been sent."""
@@ -160,11 +183,11 @@ class BulkSender:
             self._announce(block)
             self._send(block)
 
-    def _announce(self, block: Sequence[BatchSms]) -> None:
+    def _announce(self, block: Sequence[Message]) -> None:
         """Write into the journal that these messages may be sent from now on."""
         self._checkpoint.announce(self._saved_counts(), [_key(message) for message in block])
 
-    def _send(self, block: Sequence[BatchSms]) -> None:
+    def _send(self, block: Sequence[Message]) -> None:
         """Send a block in one batch, or in smaller ones if the vendor refuses it as too large."""
         place = 0
         for size, result in in_halves(block, self._request, lambda error: error.status == _TOO_LARGE):
@@ -172,10 +195,10 @@ class BulkSender:
             place += size
             self._chunk_size = min(self._chunk_size, size) if size < len(block) else self._chunk_size
 
-    def _request(self, batch: Sequence[BatchSms]) -> BatchResult:
+    def _request(self, batch: Sequence[Message]) -> BatchResult:
         self._maybe_sent = len(batch)
         try:
-            result = self._hook.send_sms_batch(batch)
+            result = self._hook.send_sms_batch([message.sms for message in batch])
         except TelecomUnknownError:
             if self._on_unknown != "assume_sent":
                 raise
@@ -185,14 +208,18 @@ class BulkSender:
             if not (error.outcome_unknown or error.partial):
                 self._maybe_sent = 0
             raise
+        finally:
+            self._read_at = datetime.now(UTC)
         self._maybe_sent = 0
         return result
 
-    def _add(self, batch: Sequence[BatchSms], result: BatchResult) -> None:
+    def _add(self, batch: Sequence[Message], result: BatchResult) -> None:
         """Count the results of a batch and store them."""
         self.counts.add(result.items, result.reserved_units)
         if self._results:
-            self._results.add(_line(*found) for found in zip(batch, result.items, strict=True))
+            pairs = zip(batch, result.items, strict=True)
+            at = time_text(self._read_at)
+            self._results.add(_line(self._origin, message, item, at) for message, item in pairs)
         self._checkpoint.advance(self._saved_counts())
         if time.monotonic() - self._logged >= EVERY_SECONDS:
             self._logged = time.monotonic()
@@ -233,24 +260,29 @@ class BulkSender:
         )
 
 
-def _key(message: BatchSms) -> str:
+def _key(message: Message) -> str:
     """Return the name by which a later try recognizes a message."""
-    return str(message.name)
+    return str(message.sms.name)
 
 
-def _unknown_result(batch: Sequence[BatchSms]) -> BatchResult:
+def _unknown_result(batch: Sequence[Message]) -> BatchResult:
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import UNKNOWN_ITEM, BatchResult
 
     return BatchResult([UNKNOWN_ITEM] * len(batch))
 
 
-def _line(message: BatchSms, item: BatchItem) -> dict[str, object]:
-    """Return the line of a message in the file of results."""
-    return {
-        "msisdn": message.msisdn,
-        "state": item.state,
-        "message_id": item.message_id,
-        "code": item.code,
-        "reason": item.reason,
-        "reserved_segments": item.reserved_segments,
-    }
+def _line(origin: Origin, message: Message, item: BatchItem, read_at: str) -> dict[str, Any]:
+    """Return the line of a message in the file of outcomes. `read_at` is when the response was read."""
+    reserved = item.reserved_segments
+    line = origin.line(
+        str(message.sms.msisdn),
+        item.state,
+        reference=message.sms.name,
+        message_id=item.message_id,
+        variant=message.variant,
+        code=item.code,
+        segments=sms_segments(message.sms.text) if reserved is None else reserved,
+        sent_at=read_at,
+        final_at=read_at if item.state == REFUSED else None,
+    )
+    return {**line, "reason": item.reason, "reserved_segments": reserved}

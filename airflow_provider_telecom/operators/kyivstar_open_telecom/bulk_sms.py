@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
 from airflow_provider_telecom.campaigns.preview import CampaignText, check_literal_segments, texts_facts
-from airflow_provider_telecom.campaigns.text_template import TextTemplate
-from airflow_provider_telecom.journal.checkpoint import Checkpoint
+from airflow_provider_telecom.campaigns.text_template import blank_check, check_text
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
-from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import (
-    BulkSender,
-    Counts,
-    Messages,
-)
 from airflow_provider_telecom.operators.recipients import (
     CampaignArguments,
     CampaignOperator,
+    check_results_path,
     object_path,
 )
 from airflow_provider_telecom.tasks.arguments import NonIdempotentArguments
@@ -34,6 +29,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.campaigns.audience import Audience
+    from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import (
+        BulkSender,
+        Counts,
+        Messages,
+    )
 
 
 class BulkSmsArguments(CampaignArguments, NonIdempotentArguments):
@@ -58,11 +58,12 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
     **The connection's `api_version` must be v1.** The vendor's document does not have batches; all is found
     in a public client.
 
-    :param text: the message, in which `{column}` is replaced by each recipient's value.
+    :param text: the message, in which `{column}` is replaced by each recipient's value; or one per variant of
+        the audience, as `{"A": "...", "B": "..."}`.
     :param sender: the alpha name; by default the connection's.
-    :param results_path: a file of JSON lines to which the result of each message is written: its number, its
-        state (accepted, refused or unknown), the vendor's id, code and reason. It must be the same path in
-        each try. Without it the ids are lost.
+    :param results_path: the file of outcomes, with a row for each message: its number, its state (accepted,
+        refused or unknown), the vendor's id, code and reason. JSON lines, or Parquet if it ends in
+        `.parquet`. It must be the same path in each try. Without it the ids are lost.
     :param chunk_size: messages in one batch, 1 to 1000; halved automatically if the vendor refuses it as too
         large. So many messages are in doubt if a response is lost.
     :param max_segments: how many SMS (segments) a text may take, 1 to 6 (6 by default). If a text takes
@@ -97,19 +98,26 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
     ) -> None:
         super().__init__(**kwargs)
         self.sender, self.results_path = sender, results_path
+        check_results_path(results_path)
         self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_BATCH_SIZE)
         self.max_segments, self.max_rejected = max_segments, max_rejected
         check_literal_segments(self.text, arguments.segments_allowed(max_segments))
         check_if_literal(sender, partial(non_blank, "sender"))
+        check_text(self.text)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all recipients and texts, then send to them."""
+        from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import Messages
+
         self.hook.require_v1("batches of SMS")
-        text, region = TextTemplate(non_blank("text", self.reveal("text"))), self.hook.options.default_region
-        with self._read_recipients(text.columns, region, text.text_values) as audience:
+        text, region = self._text(), self.hook.options.default_region
+        variant = self._variant_column()
+        columns = list(dict.fromkeys([*text.columns, *([] if variant is None else [variant])]))
+        with self._read_recipients(columns, region, text.text_values, is_blank=blank_check(text)) as audience:
             sent_from = self.sender or self.hook.options.sender
-            messages = Messages(audience, text, sent_from, self._names(context))
-            campaign, allowed = CampaignText(self.reveal("text"), text.fill), self.max_segments
+            place = None if variant is None else 1 + columns.index(variant)
+            messages = Messages(audience, text, sent_from, self._names(context), place)
+            campaign, allowed = CampaignText(self.reveal("text"), text.fill, place), self.max_segments
             self._check_segments(
                 campaign, audience, arguments.segments_allowed(allowed), text.columns, region
             )
@@ -126,14 +134,20 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         return IdempotencyKeys(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
 
     def _bulk_sender(self, context: Context, messages: Messages) -> BulkSender:
+        from airflow_provider_telecom.campaigns.outcomes import Origin, run_text
         from airflow_provider_telecom.campaigns.results_file import ResultsFile
+        from airflow_provider_telecom.journal.checkpoint import Checkpoint
+        from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import BulkSender
 
         journal = self._journal(context)
         journal.earlier_entry(self._entry_name("bulk_audience"), self._fingerprint(messages.content))
-        checkpoint = Checkpoint(journal, self._entry_name("bulk"), self.conn_id)
+        identity = self._audience_identity(messages.audience, messages.content["text"])
+        checkpoint = Checkpoint(journal, self._entry_name("bulk"), self.conn_id, audience=identity)
         path = object_path(self.results_path)
         results = None if path is None else ResultsFile(path)
-        return BulkSender(self.hook, messages, checkpoint, results, self.on_unknown, self.chunk_size)
+        ti = context["ti"]
+        origin = Origin("sms", self.conn_id, run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+        return BulkSender(self.hook, messages, checkpoint, results, self.on_unknown, self.chunk_size, origin)
 
     def _complete(self, audience: Audience, counts: Counts) -> dict[str, Any]:
         """Return the summary of a send, or raise an error if too few messages were accepted."""

@@ -103,6 +103,8 @@ class KyivstarCheckSubscribersOperator(KyivstarOperator, RecipientsOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.checks, self.results_path = check_distinct(checks), results_path
+        if str(results_path).lower().endswith(".parquet"):
+            raise TelecomInputError("results_path", "must not end in .parquet: the results are JSON lines")
         if max_checks is not None:
             in_range("max_checks", max_checks, 1, _MAX_CHECKS)
         self.max_checks = max_checks
@@ -135,6 +137,7 @@ class KyivstarCheckSubscribersOperator(KyivstarOperator, RecipientsOperator):
             from airflow_provider_telecom.campaigns.results_file import ResultsFile
             from airflow_provider_telecom.operators.kyivstar_open_telecom.checking import Checking
 
-            checkpoint = Checkpoint(self._journal(context), self._entry_name("checks"), self.conn_id)
+            journal, identity = self._journal(context), self._audience_identity(audience)
+            checkpoint = Checkpoint(journal, self._entry_name("checks"), self.conn_id, audience=identity)
             counts = Checking(self, audience, checkpoint, ResultsFile(path)).run()
         return {**planned, **counts.facts(), "results": self.results_path}

@@ -1,0 +1,92 @@
+"""The lines of KetchUp's messages and look-ups in a file of outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_telecom.campaigns.outcomes import (
+    ACCEPTED,
+    DELIVERED,
+    EXPIRED,
+    KNOWN_BEFORE,
+    OUTCOME_COLUMNS,
+    READ,
+    REFUSED,
+    SILENT,
+    UNDELIVERED,
+    UNKNOWN,
+    time_text,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import Message, MessageKind
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
+
+SEND_STATE = "send_state"
+"""What `state` was before the message became final."""
+COLUMNS = frozenset({
+    *OUTCOME_COLUMNS,
+    *("id", "task_id", SEND_STATE, "status", "outcome", "network", "ported", "roaming"),
+})
+"""All names in the lines, except for those of the recipients' columns."""
+
+
+def outcome_lines(
+    kind: MessageKind,
+    part: Iterable[tuple[Message, SendResult | None]],
+    read_at: datetime,
+) -> Iterator[dict[str, Any]]:
+    """Return the lines of messages with their results; None for one that nobody can know.
+
+    `read_at` is when the response was read, or when the task gave up waiting for it.
+    """
+    at = time_text(read_at)
+    for message, result in part:
+        about = kind.line(message)
+        columns: dict[str, Any] = {
+            "reference": about.pop("reference"),
+            "variant": kind.variant(message),
+            "segments": kind.segments(message),
+            "sent_at": at,
+        }
+        msisdn = about.pop("msisdn")
+        if result is None:
+            yield {**kind.origin.line(msisdn, UNKNOWN, **columns), "id": None, **about}
+            continue
+        state = KNOWN_BEFORE if result.duplicate else ACCEPTED if result.accepted else REFUSED
+        line = kind.origin.line(
+            msisdn,
+            state,
+            message_id=result.id,
+            code=result.code,
+            price=result.price,
+            currency=result.currency,
+            final_at=at if state == REFUSED else None,
+            **columns,
+        )
+        yield {**line, "id": result.id, "task_id": result.task_id, **about}
+
+
+def final_state(status: str | None) -> str:
+    """Return the state of an outcome for the vendor's status of a message; `silent` without a final one."""
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageState
+
+    found = MessageState.UNKNOWN if status is None else MessageState.of(status)
+    named = {
+        MessageState.DELIVERED: DELIVERED,
+        MessageState.READ: READ,
+        MessageState.EXPIRED: EXPIRED,
+    }
+    return named.get(found, UNDELIVERED if found.is_final else SILENT)
+
+
+def now_text() -> str:
+    """Return the present time as a file of outcomes has it."""
+    return time_text(datetime.now(UTC))
+
+
+def send_state(line: Mapping[str, Any]) -> str:
+    """Return the state that a line had after the send."""
+    return str(line.get(SEND_STATE) or line["state"])
