@@ -16,12 +16,14 @@ _LOCAL = ("", "file", "local")
 _GLOB = frozenset("*?[]{}")
 
 
-def find_files(field: str, path: str | ObjectStoragePath, suffixes: Sequence[str]) -> list[ObjectStoragePath]:
+def find_files(
+    field: str, path: str | ObjectStoragePath, suffixes: Sequence[str], *, may_be_empty: bool = False
+) -> list[ObjectStoragePath]:
     """Return the files that a path stands for, in the order of their names.
 
     `path` is a file, a glob (`s3://crm/people/*.csv`), or a folder, whose files with one of the `suffixes`
-    are returned, also those in folders of it. Raises TelecomInputError for `field` if there is no such file,
-    or if one that the path names has another suffix.
+    are returned, also those in folders of it. Raises TelecomInputError for `field` if there is no such file
+    (unless it is a folder that `may_be_empty`), or if one that the path names has another suffix.
     """
     from airflow.sdk import ObjectStoragePath
 
@@ -39,7 +41,12 @@ def find_files(field: str, path: str | ObjectStoragePath, suffixes: Sequence[str
     if root.path not in found:  # files with such names are temporary ones
         found = [name for name in found if not name.rpartition("/")[2].startswith((".", "_"))]
     if not found:
-        raise TelecomInputError(field, f"there is no file {shown_path(root)}")
+        if may_be_empty and store.isdir(root.path):
+            return []
+        rule = f"there is no file {shown_path(root)}"
+        if may_be_empty:
+            rule += "; for a start, create the folder, or put an empty file with the name _start into it"
+        raise TelecomInputError(field, rule)
     for name in found:
         if not name.lower().endswith(tuple(suffixes)):
             raise TelecomInputError(field, f"{name} must end in {', '.join(suffixes)}")

@@ -50,7 +50,7 @@ def shares(draw: st.DrawFn) -> dict[str, str]:
     return {name: str(Decimal(width) / 1000) for name, width in zip(names, widths, strict=True)}
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     shares(),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),
