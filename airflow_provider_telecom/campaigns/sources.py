@@ -107,7 +107,9 @@ class SourceTable:
     """The table of all rows. Each `read_` method adds the rows of a source."""
 
     def __init__(self, database: duckdb.DuckDBPyConnection, columns: SourceColumns) -> None:
-        self._database, self._columns = database, columns
+        self.database, self.columns = database, columns
+        self.plain_csv = True
+        """Whether DuckDB reads CSV that needs no CSV reader."""
         self._count = 0
         self._fields = [f"v{place}" for place in range(len(columns.names))]
         values = "".join(f", {name} VARCHAR" for name in self._fields)
@@ -120,20 +122,20 @@ class SourceTable:
     def read_list(self, rows: Sequence[object]) -> None:
         """Read a list of numbers or mappings."""
         with self._source("list", 1) as source:
-            source.insert(list_rows(rows, self._columns.wanted))
+            source.insert(list_rows(rows, self.columns.wanted))
 
     def read_files(self, path: Any, folder: Path) -> None:
         """Read a file or several; copies of remote ones are in `folder` while they are read."""
         for file in find_files("recipients", path, AUDIENCE_SUFFIXES):
             copy = local_copy(file, folder)
             self._read_file(file_name(file), copy)
-            if copy.parent == folder:
+            if str(copy) != file.path:
                 copy.unlink()
 
     def read_sql(self, hook: Any, sql: str) -> None:
         """Read the rows of a query, a few at once."""
         with self._source("sql", 1) as source:
-            source.insert(sql_rows(hook, sql, self._columns.wanted))
+            source.insert(sql_rows(hook, sql, self.columns.wanted))
 
     def _read_file(self, name: str, path: Path) -> None:
         if name.lower().endswith(".parquet"):
@@ -142,17 +144,17 @@ class SourceTable:
             return
         if name.lower().endswith(".csv") or name.lower().endswith(".tsv"):
             with self._source(name, 2) as source:
-                if source.insert_plain_csv(path):
+                if self.plain_csv and source.insert_plain_csv(path):
                     return
                 with path.open(encoding="utf-8-sig", newline="") as file:
-                    source.insert(_utf8(name, csv_rows(file, self._columns.wanted)))
+                    source.insert(_utf8(name, csv_rows(file, self.columns.wanted)))
             return
         with self._source(name, 1) as source, path.open(encoding="utf-8-sig", newline="") as file:
-            source.insert(_utf8(name, json_rows(file, self._columns.wanted)))
+            source.insert(_utf8(name, json_rows(file, self.columns.wanted)))
 
     def _source(self, name: str, first_line: int) -> _Source:
         self._count += 1
-        return _Source(self._database, self._count, name, first_line, self._columns, self._fields)
+        return _Source(self.database, self._count, name, first_line, self.columns, self._fields)
 
 
 class _Source:
@@ -316,9 +318,7 @@ def _streaming_cursor(connection: Any) -> Any:
 def _sql_places(found: Sequence[str], columns: RecipientColumns) -> Sequence[int]:
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
-        raise TelecomInputError(
-            "sql", f"has two columns with the name {', '.join(twice)}: rename one with AS"
-        )
+        raise TelecomInputError("sql", f"has two columns named {', '.join(twice)}: rename one with AS")
     for name in (columns.msisdn, *columns.values):
         if name not in found:
             raise TelecomInputError("sql", f"the column {name} is missing; there are {', '.join(found)}")
