@@ -323,7 +323,7 @@ class Warehouse(DbApiHook):
         connection = sqlite3.connect(":memory:")
         connection.executescript(
             "CREATE TABLE people (phone TEXT, name TEXT); "
-            "INSERT INTO people VALUES ('380670000001', 'Olena'), ('380670000002', NULL), ('+380670000001', 'O')"
+            "INSERT INTO people VALUES ('380670000001', 'A'), ('380670000002', NULL), ('+380670000001', 'O')"
         )
         return connection
 
@@ -347,12 +347,10 @@ def test_a_query(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("warehouse")
 def test_errors_of_a_query_show_no_number(tmp_path: Path) -> None:
     query = {
-        "sql": "SELECT nothing('x') FROM people WHERE phone = '380670000001'",
+        "sql": "SELECT absent('x') FROM people WHERE phone = '380670000001'",
         "sql_conn_id": "warehouse",
     }
-    with pytest.raises(
-        RuntimeError, match=r"the query of warehouse failed: OperationalError: no such function"
-    ):
+    with pytest.raises(RuntimeError, match=r"the query of warehouse failed: OperationalError: "):
         prepare(tmp_path, **query)
     with pytest.raises(RuntimeError) as caught:
         prepare(tmp_path, sql="SELECT 380670000001 FROM [380670000001]", sql_conn_id="warehouse")
@@ -368,5 +366,5 @@ def test_errors_of_a_query_show_no_number(tmp_path: Path) -> None:
 
 def test_a_connection_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BaseHook, "get_hook", lambda conn_id, **_: object())
-    with pytest.raises(TelecomInputError, match="^sql_conn_id: s3 is no connection of a database"):
+    with pytest.raises(TelecomInputError, match=r"^sql_conn_id: s3 is no connection of a database"):
         prepare(tmp_path, sql="SELECT 1", sql_conn_id="s3")
