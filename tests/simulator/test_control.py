@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from airflow_provider_telecom.simulator.app import build
@@ -16,16 +17,24 @@ from airflow_provider_telecom.simulator.webhooks import WebhookSender
 from tests.eventually import HANG_SECONDS
 
 
-@pytest.fixture
-def state() -> SimulatorState:
-    """A new state."""
-    return SimulatorState()
+@pytest.fixture(scope="module")
+def shared() -> tuple[SimulatorState, FastAPI]:
+    """The whole application, without a server, and its state."""
+    state = SimulatorState()
+    return state, build(state)
 
 
 @pytest.fixture
-def control(state: SimulatorState) -> TestClient:
-    """A client of the whole application, without a server."""
-    return TestClient(build(state), base_url="http://127.0.0.1")
+def state(shared: tuple[SimulatorState, FastAPI]) -> SimulatorState:
+    """The state of the application, as new."""
+    shared[0].reset()
+    return shared[0]
+
+
+@pytest.fixture
+def control(shared: tuple[SimulatorState, FastAPI], state: SimulatorState) -> TestClient:
+    """A client of the application."""
+    return TestClient(shared[1], base_url="http://127.0.0.1")
 
 
 def post(control: TestClient, route: str, order: Any) -> tuple[int, Any]:

@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from defusedxml import ElementTree
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.kyivstar_fmc import VendorState, routes
 from airflow_provider_telecom.simulator.state import SimulatorState
+from tests.simulator.application import application
 
 KYIV = ZoneInfo("Europe/Kyiv")
 NOON = datetime(2026, 7, 15, 9, 0, tzinfo=UTC)  # 12:00 in Kyiv
@@ -29,9 +29,8 @@ class Pbx:
     """The vendor with an empty state, at noon in Kyiv on a summer's day."""
 
     def __init__(self) -> None:
-        self.state, app = SimulatorState(), FastAPI()
+        self.state, app = application(routes)
         self.state.clock.set(NOON)
-        app.include_router(routes(self.state))
         self.http = TestClient(app)
         self.vendor_state: VendorState = self.state.vendor_state("kyivstar_fmc", VendorState)
         self.vendor_state.calls.clear()

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from airflow_provider_telecom.simulator.credentials import NOVACONNECT_TOKEN, NOVACONNECT_USER_TOKEN
@@ -15,6 +14,7 @@ from airflow_provider_telecom.simulator.novaconnect import VendorState, routes
 from airflow_provider_telecom.simulator.novaconnect.models import Sim
 from airflow_provider_telecom.simulator.novaconnect.routes import METHODS
 from airflow_provider_telecom.simulator.state import SimulatorState
+from tests.simulator.application import application
 
 HOOK = "http://127.0.0.1:9/hook"
 SMS = {"params": {"text": "Hello"}}
@@ -39,10 +39,8 @@ class ApiClient:
     """A client of the simulated NovaConnect."""
 
     def __init__(self) -> None:
-        self.state = SimulatorState()
+        self.state, app = application(routes, "/x")
         self.sender: RecordingSender = self.state.vendor_state("webhook_sender", RecordingSender)
-        app = FastAPI()
-        app.include_router(routes(self.state), prefix="/x")
         self.client = TestClient(app)
 
     @property

@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from airflow_provider_telecom.simulator.credentials import NOVACONNECT_TOKEN, NOVACONNECT_USER_TOKEN
 from airflow_provider_telecom.simulator.novaconnect import VendorState, routes
 from airflow_provider_telecom.simulator.novaconnect.seed import REPORT_DAYS
 from airflow_provider_telecom.simulator.state import SimulatorState
+from tests.simulator.application import application
 
 NEW_USER = {"first_name": "Dana", "last_name": "New", "email": "dana@example.kz", "phone": "77000009050"}
 NOTICE_URL = "http://127.0.0.1:9/notices"
@@ -35,11 +35,9 @@ class Office:
     """A customer at NovaConnect's back office."""
 
     def __init__(self) -> None:
-        self.state = SimulatorState()
+        self.state, app = application(routes, "/x")
         self.sender: RecordingSender = self.state.vendor_state("webhook_sender", RecordingSender)
         self.vendor_state: VendorState = self.state.vendor_state("novaconnect", VendorState)
-        app = FastAPI()
-        app.include_router(routes(self.state), prefix="/x")
         self.client = TestClient(app)
 
     def ask(self, path: str, body: Any, token: str = NOVACONNECT_TOKEN) -> dict[str, Any]:

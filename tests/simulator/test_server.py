@@ -18,13 +18,21 @@ from airflow_provider_telecom.simulator.server import Simulator
 from tests.eventually import HANG_SECONDS, eventually
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Simulator]:
+    """A simulator for this module, which may stop it."""
+    simulator = Simulator()
+    yield simulator
+    simulator.stop()
+
+
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    """A running simulator for one test."""
-    running = Simulator()
-    running.start()
-    yield running
-    running.stop()
+def simulator(shared: Simulator) -> Simulator:
+    """A running simulator, as new."""
+    if shared._thread is None:
+        shared.start()
+    shared.reset()
+    return shared
 
 
 def health(simulator: Simulator) -> int:

@@ -15,6 +15,7 @@ from airflow_provider_telecom.simulator.credentials import KETCHUP_API_KEY
 from airflow_provider_telecom.simulator.ketchup_loyalty import routes
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.simulator.state import SimulatorState
+from tests.simulator.application import application
 
 
 class Letterbox:
@@ -30,8 +31,13 @@ class Letterbox:
 
 
 @pytest.fixture
-def state() -> SimulatorState:
-    return SimulatorState()
+def served() -> tuple[SimulatorState, FastAPI]:
+    return application(routes, "/x")
+
+
+@pytest.fixture
+def state(served: tuple[SimulatorState, FastAPI]) -> SimulatorState:
+    return served[0]
 
 
 @pytest.fixture
@@ -47,10 +53,10 @@ def vendor_state(state: SimulatorState) -> VendorState:
 
 
 @pytest.fixture
-def client(state: SimulatorState, letters: list[Any]) -> Iterator[TestClient]:
-    app = FastAPI()
-    app.include_router(routes(state), prefix="/x")
-    with TestClient(app, base_url="http://sim/x/rest/", headers={"X-API-KEY": KETCHUP_API_KEY}) as client:
+def client(served: tuple[SimulatorState, FastAPI], letters: list[Any]) -> Iterator[TestClient]:
+    with TestClient(
+        served[1], base_url="http://sim/x/rest/", headers={"X-API-KEY": KETCHUP_API_KEY}
+    ) as client:
         yield client
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
 from airflow_provider_telecom.simulator import credentials
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState, routes
-from airflow_provider_telecom.simulator.state import Effect, SimulatorState
+from airflow_provider_telecom.simulator.state import Effect
+from tests.simulator.application import application
 
 PHONE = "380670000200"
 LIVE, MOCK, SANDBOX = "/rest/v1beta", "/mock/rest/v1beta", "/sandbox/rest/v1beta"
@@ -24,8 +24,7 @@ class Vendor:
     """The vendor, asked on its live server until `on_mock` or another `prefix`."""
 
     def __init__(self) -> None:
-        self.state, app = SimulatorState(), FastAPI()
-        app.include_router(routes(self.state))
+        self.state, app = application(routes)
         self.http = TestClient(app)
         self.token = self.mint(CLIENT).json()["access_token"]
         self.prefix = LIVE

@@ -6,13 +6,13 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
 from airflow_provider_telecom.simulator.credentials import SUNSIM_AUTHORIZATION_TOKEN
-from airflow_provider_telecom.simulator.state import Effect, SimulatorState
+from airflow_provider_telecom.simulator.state import Effect
 from airflow_provider_telecom.simulator.sunsim import VendorState, routes
+from tests.simulator.application import application
 
 NUMBER = "9000000000"
 
@@ -21,8 +21,7 @@ class Vendor:
     """The vendor, and the customer's newest pair of tokens."""
 
     def __init__(self) -> None:
-        self.state, app = SimulatorState(), FastAPI()
-        app.include_router(routes(self.state), prefix="/x")
+        self.state, app = application(routes, "/x")
         self.http = TestClient(app)
         self.pair: dict[str, str] = {}
 
