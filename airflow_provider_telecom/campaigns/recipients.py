@@ -15,12 +15,13 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import itemgetter
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.checks import encodable
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.phone import e164
+from airflow_provider_telecom.calls.phone import are_canonical, e164
 from airflow_provider_telecom.campaigns.audience import Entry, Group, groups_by_zone
 from airflow_provider_telecom.campaigns.parquet_rows import read_rows
 from airflow_provider_telecom.tasks.private import hide_unless_path
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 Line = tuple[int, Sequence[object] | Exception]
 """A line number, and the cells of the wanted columns or why there are none."""
 MAX_NAMED_BAD_ROWS = 20
-_BATCH = 5_000
+_BATCH = 300
+"""So many rows are checked at once. Thousands of lists at a time make Python's garbage collector slow."""
 _DELIMITERS = (",", ";", "\t")
 _CSV, _JSON_LINES, _PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), (".parquet",)
 SUFFIXES = (*_CSV, *_JSON_LINES, *_PARQUET)
@@ -82,9 +84,20 @@ class Audience:
 
     def entries(self, skip: int = 0) -> Iterator[Entry]:
         """Return the recipients in their order, without the first `skip`."""
-        self.spool.seek(0)
-        for line in islice(self.spool, skip, None):
-            yield tuple(line[:-1].decode().split(_SEPARATOR))
+        place = 0
+        while True:
+            self.spool.seek(place)
+            lines = list(islice(self.spool, _BATCH))
+            if not lines:
+                return
+            place += sum(map(len, lines))
+            if skip >= len(lines):
+                skip -= len(lines)
+                continue
+            width = lines[0].count(_SEPARATOR.encode()) + 1
+            cells = b"".join(lines[skip:]).decode().replace("\n", _SEPARATOR).split(_SEPARATOR)
+            skip = 0
+            yield from zip(*[iter(cells[:-1])] * width, strict=True)
 
     def groups(self, zone_of: Callable[[Entry], str] | None = None) -> Sequence[Group]:
         """Return the recipients by the text of their time zones; without `zone_of` in one group."""
@@ -122,54 +135,156 @@ def read_recipients(
 
 def _fill(
     audience: Audience,
-    lines: Iterable[Line],
+    lines: Iterator[Line],
     columns: RecipientColumns,
     rejects: _Rejects,
     max_recipients: int | None,
 ) -> None:
-    seen: set[int] = set()
-    seen_values: set[str] = set()
-    unique_place = None if columns.unique is None else 1 + columns.values.index(columns.unique)
-    digest = hashlib.sha256()
-    batch: list[str] = []
+    filler = _Filler(audience, columns, rejects, max_recipients)
+    for rows in _batches(lines):
+        if not filler.add_plain(rows):
+            filler.add_each(rows)
+    audience.sha256 = filler.digest.hexdigest()
 
-    def flush() -> None:
-        content = "".join(batch).encode()
-        digest.update(content)
-        audience.spool.write(content)
-        batch.clear()
 
-    for number, row in lines:
+def _batches(lines: Iterator[Line]) -> Iterator[Sequence[Line]]:
+    """Yield the rows in batches. An error of the source comes after the rows before it."""
+    while True:
+        rows: list[Line] = []
+        failure = None
         try:
-            entry = _check(row, columns)
-            key = int(entry[0])
-            if unique_place is not None and key not in seen:
-                _add_unique(seen_values, str(columns.unique), entry[unique_place])
+            rows.extend(islice(lines, _BATCH))
         except TelecomInputError as error:
-            audience.bad += 1
-            if audience.bad <= MAX_NAMED_BAD_ROWS:
-                audience.bad_examples.append(f"line {number}: {error.text}")
-            rejects.add(number, error.text, row)
-            continue
-        if key in seen:
-            audience.duplicates += 1
-            rejects.add(number, "the number occurs in an earlier row", row)
-            continue
-        seen.add(key)
-        audience.count += 1
-        if max_recipients is not None and audience.count > max_recipients:
-            raise TelecomInputError("recipients", f"are more than max_recipients={max_recipients}")
-        batch.append(f"{_SEPARATOR.join(entry)}\n")
-        if len(batch) == _BATCH:
-            flush()
-    flush()
-    audience.sha256 = digest.hexdigest()
+            failure = error
+        if rows:
+            yield rows
+        if failure is not None:
+            raise failure
+        if not rows:
+            return
 
 
-def _add_unique(seen: set[str], column: str, value: str) -> None:
-    if value in seen:
-        raise TelecomInputError(column, "occurs in an earlier row")
-    seen.add(value)
+class _Filler:
+    """Checks rows, finds duplicates, and adds the recipients to an audience."""
+
+    def __init__(
+        self,
+        audience: Audience,
+        columns: RecipientColumns,
+        rejects: _Rejects,
+        max_recipients: int | None,
+    ) -> None:
+        self._audience, self._columns, self._rejects = audience, columns, rejects
+        self._max_recipients = max_recipients
+        self._seen: set[int] = set()
+        self._seen_values: set[str] = set()
+        unique = columns.unique
+        self._unique_place = None if unique is None else 1 + columns.values.index(unique)
+        self.digest = hashlib.sha256()
+
+    def add_plain(self, rows: Sequence[Line]) -> bool:
+        """Add rows, and return True, if all are right as they are; they are then checked at once."""
+        cells: Any = [row for _, row in rows]
+        if not _are_plain(cells, self._columns):
+            return False
+        keys = list(map(int, [row[0] for row in cells]))
+        new = set(keys)
+        has_duplicates = len(new) < len(cells) or not new.isdisjoint(self._seen)
+        if self._unique_place is not None:
+            values = {row[self._unique_place] for row in cells}
+            if has_duplicates or len(values) < len(cells) or not values.isdisjoint(self._seen_values):
+                return False
+            self._seen_values |= values
+        if has_duplicates:
+            cells = self._without_duplicates(rows, keys)
+        else:
+            self._seen |= new
+        self._write(cells)
+        return True
+
+    def _without_duplicates(self, rows: Sequence[Line], keys: Sequence[int]) -> Sequence[Sequence[str]]:
+        cells: list[Any] = []
+        for (number, row), key in zip(rows, keys, strict=True):
+            if key in self._seen:
+                self._add_duplicate(number, row)
+            else:
+                self._seen.add(key)
+                cells.append(row)
+        return cells
+
+    def add_each(self, rows: Sequence[Line]) -> None:
+        """Add rows after checking each of them alone."""
+        entries = []
+        for number, row in rows:
+            try:
+                entry = _check(row, self._columns)
+                key = int(entry[0])
+                if self._unique_place is not None and key not in self._seen:
+                    self._add_unique(entry[self._unique_place])
+            except TelecomInputError as error:
+                self._add_bad(number, row, error.text)
+                continue
+            if key in self._seen:
+                self._add_duplicate(number, row)
+                continue
+            self._seen.add(key)
+            entries.append(entry)
+            self._check_count(len(entries))
+        self._write(entries)
+
+    def _write(self, entries: Sequence[Sequence[str]]) -> None:
+        self._check_count(len(entries))
+        self._audience.count += len(entries)
+        content = _lines_of(entries).encode()
+        self.digest.update(content)
+        self._audience.spool.write(content)
+
+    def _check_count(self, more: int) -> None:
+        if self._max_recipients is not None and self._audience.count + more > self._max_recipients:
+            rule = f"are more than max_recipients={self._max_recipients}"
+            raise TelecomInputError("recipients", rule)
+
+    def _add_unique(self, value: str) -> None:
+        if value in self._seen_values:
+            raise TelecomInputError(str(self._columns.unique), "occurs in an earlier row")
+        self._seen_values.add(value)
+
+    def _add_bad(self, number: int, row: Sequence[object] | Exception, text: str) -> None:
+        self._audience.bad += 1
+        if self._audience.bad <= MAX_NAMED_BAD_ROWS:
+            self._audience.bad_examples.append(f"line {number}: {text}")
+        self._rejects.add(number, text, row)
+
+    def _add_duplicate(self, number: int, row: Sequence[object] | Exception) -> None:
+        self._audience.duplicates += 1
+        self._rejects.add(number, "the number occurs in an earlier row", row)
+
+
+def _are_plain(rows: Sequence[Any], columns: RecipientColumns) -> bool:
+    """Return whether `_check` takes each row, and returns its cells as they are."""
+    width = 1 + len(columns.values)
+    if not all(isinstance(row, (list, tuple)) for row in rows):
+        return False
+    if not are_canonical([row[0] for row in rows]):
+        return False
+    if width == 1:
+        return True
+    try:
+        text = _lines_of(rows)
+        text.encode()
+        for name, check in columns.checks.items():
+            place = 1 + columns.values.index(name)
+            for value in {row[place] for row in rows}:
+                check(value)
+    except (TypeError, UnicodeEncodeError, TelecomInputError):
+        return False
+    if text.count("\n") != len(rows) or text.count(_SEPARATOR) != len(rows) * (width - 1):
+        return False
+    return not columns.text_values or all(row[1].strip() for row in rows)
+
+
+def _lines_of(entries: Sequence[Sequence[str]]) -> str:
+    return "".join([f"{_SEPARATOR.join(entry)}\n" for entry in entries])
 
 
 def _raise_if_bad(
@@ -295,7 +410,7 @@ def csv_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
     """Yield the line numbers and cells of a CSV file."""
     delimiter, width, places = csv_header(file.readline(), columns)
     reader = csv.reader(file, delimiter=delimiter, strict=True)
-    alone = places[0] if len(places) == 1 else None
+    cells_of = _picker(places)
     while True:
         try:
             for row in reader:
@@ -305,14 +420,18 @@ def csv_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
                     if problem := csv_problem(row, width, delimiter):
                         yield reader.line_num + 1, ValueError(problem)
                         continue
-                if alone is not None:
-                    yield reader.line_num + 1, (row[alone],)
-                else:
-                    yield reader.line_num + 1, [row[place] for place in places]
+                yield reader.line_num + 1, cells_of(row)
         except csv.Error as error:
             yield reader.line_num + 1, ValueError(f"is not CSV: {error}")
         else:
             return
+
+
+def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Return a function that returns the cells of a row at some places."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return itemgetter(slice(places[0], places[0] + 1))
 
 
 def csv_header(first: str, columns: RecipientColumns) -> tuple[str, int, Sequence[int]]:

@@ -12,7 +12,9 @@ from airflow.sdk import ObjectStoragePath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.campaigns import recipients as module
 from airflow_provider_telecom.campaigns.recipients import RecipientColumns, read_recipients
 from airflow_provider_telecom.campaigns.text_template import TextTemplate
 
@@ -231,3 +233,43 @@ def test_no_rows_may_be_allowed(tmp_path: Path) -> None:
     assert entries(path, may_be_none=True) == []
     with pytest.raises(TelecomInputError, match="are none"):
         entries([{"msisdn": "1"}], RecipientColumns(), on_bad_rows="skip", may_be_none=True)
+
+
+CELLS = st.sampled_from(["Ann", "Олена", "", " ", "a\x1fb", "a\nb", "\ud83d", "x" * 40, 5, None, True, ["a"]])
+ROWS = st.lists(
+    st.one_of(
+        st.tuples(st.integers(380670000200, 380670000240).map(str), st.sampled_from(["Ann", "Олена"])),
+        st.tuples(
+            st.sampled_from(["+380670000201", "0670000202", 380670000203, "79000000000", "7", "", None]),
+            CELLS,
+        ),
+        st.tuples(st.just("380670000200\n380670000201"), CELLS),
+    ),
+    max_size=12,
+)
+
+
+@given(ROWS, st.booleans(), st.booleans(), st.sampled_from([None, 1, 3]))
+def test_rows_are_checked_at_once_as_they_are_one_by_one(
+    rows: list[tuple[Any, Any]], must_fill: bool, unique: bool, most: int | None
+) -> None:
+    checks = {"name": lambda value: non_blank("name", value, 30)} if unique else {}
+    columns = RecipientColumns("n", ("name",), "UA", int(must_fill), checks, "name" if unique else None)
+    people = [{"n": number, "name": name} for number, name in rows]
+
+    def read() -> Any:
+        try:
+            with read_recipients(people, columns, on_bad_rows="skip", max_recipients=most) as audience:
+                return (
+                    *(audience.count, audience.duplicates, audience.bad, audience.bad_examples),
+                    *(audience.sha256, list(audience.entries()), list(audience.entries(2))),
+                )
+        except TelecomInputError as error:
+            return error.text
+
+    for size in (1, 3, 300):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "_BATCH", size)
+            at_once = read()
+            patch.setattr(module, "_are_plain", lambda *_: False)
+            assert at_once == read()
