@@ -97,7 +97,8 @@ class Budget:
         if currency is not None and currency.upper() != self.currency:
             raise TelecomInputError(
                 "budget",
-                f"{self.name} is in {self.currency}, but the vendor's price is in {currency}; nothing was sent",
+                f"{self.name} is in {self.currency}, but the vendor's price is in {currency}; "
+                "nothing was sent",
             )
 
 

@@ -123,7 +123,7 @@ class Reservation:
         self._records = [_Record(**record) for record in stored]  # type: ignore[arg-type]
         opened: Mapping[str, str] = facts_read.get("doubt", {})  # type: ignore[assignment]
         self._doubt = dict(opened)
-        """By purpose: what of a settled amount is for messages that the next try may send. Not in it: open."""
+        """By purpose, if settled: what of the amount is for messages that the next try may send."""
         self._number = 0
 
     @property
@@ -201,7 +201,11 @@ class Reservation:
         claims = self._claims(day)
         open_ = sum((each.amount for each in claims if each.state != "s"), Decimal(0))
         total = sum((each.amount for each in claims), Decimal(0))
-        lines = [("spent by this task", self.held), ("spent by all tasks", total - open_), ("reserved", open_)]
+        lines = [
+            ("spent by this task", self.held),
+            ("spent by all tasks", total - open_),
+            ("reserved", open_),
+        ]
         if (cap := self.budget.day_cap) is not None:
             lines += [("left", cap - total), ("cap of the day", cap)]
         if (cap := self.budget.task_cap) is not None:
@@ -241,12 +245,12 @@ class Reservation:
                 return
             self._write(record, "s", Decimal(0))
             asked = sum((each.amount for each in claims if each.state == "a"), Decimal(0))
-            if total - asked + extra > cap:
-                break
-            self._pause(random.uniform(0, _FIRST_PAUSE * 2**round_))  # noqa: S311 - spreads the tasks
-        self._records = [each for each in self._records if each.id != record.id]
-        self._save()
-        raise self._refused("per_day", cap, cap - (total - extra), extra, f" on {day} ({self.budget.timezone})")
+            if total - asked + extra > cap or round_ == _MAX_ROUNDS - 1:
+                self._records = [each for each in self._records if each.id != record.id]
+                self._save()
+                when = f" on {day} ({self.budget.timezone})"
+                raise self._refused("per_day", cap, cap - (total - extra), extra, when)
+            self._pause(random.uniform(0, _FIRST_PAUSE * 2**round_))
 
     def _confirm(self, record: _Record) -> None:
         confirmed = replace(record, is_confirmed=True)
@@ -293,9 +297,7 @@ class Reservation:
         self._number += 1
         number = self._try * 10_000 + self._number
         budget = self.budget
-        claim = Claim(
-            *(budget.name, budget.currency, record.at, self._task, record.id, number, state, value)
-        )
+        claim = Claim(*(budget.name, budget.currency, record.at, self._task, record.id, number, state, value))
         with _StoreErrors():
             Variable.set(claim.key, self._value, description=_DESCRIPTION)
 

@@ -13,10 +13,12 @@ from airflow_provider_telecom.tasks.literals import check_if_literal, is_literal
 from airflow_provider_telecom.tasks.private import hide_unless_path
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_telecom.campaigns.audience import Audience, Entry
     from airflow_provider_telecom.campaigns.audience_folder import AudienceInfo
+    from airflow_provider_telecom.campaigns.budget import Budget
+    from airflow_provider_telecom.campaigns.budget_store import Reservation
     from airflow_provider_telecom.campaigns.preview import CampaignText
     from airflow_provider_telecom.campaigns.recipients import RecipientColumns
     from airflow_provider_telecom.campaigns.text_template import Text
@@ -76,6 +78,7 @@ class RecipientsOperator(JournaledOperator):
         *JournaledOperator.template_fields,
         *("recipients", "rejects_path", "variants", "shard"),
     )
+    budget: Budget | None = None
 
     def __init__(
         self,
@@ -215,6 +218,20 @@ class RecipientsOperator(JournaledOperator):
         about_text = "" if text is None else fingerprint(text)
         return AudienceIdentity(audience.path, audience.info.sha256, audience.selection, about_text)
 
+    def _check_prefixes(self, audience: Audience) -> None:
+        """Raise TelecomInputError if the budget does not allow the beginning of a number."""
+        if self.budget is not None and self.budget.allow_prefixes:
+            self.budget.check_numbers(entry[0] for entry in audience.entries())
+
+    def _reservation(self, context: Context, budget: Budget) -> Reservation:
+        """Return what this task in this run has reserved of its budget."""
+        from airflow_provider_telecom.campaigns.budget_store import Reservation
+        from airflow_provider_telecom.campaigns.outcomes import run_text
+
+        ti = context["ti"]
+        run = run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        return Reservation(budget, self._journal(context), run, self._dedupe_key)
+
     def _recipient_counts(self, audience: Audience) -> dict[str, int | str | None]:
         return {
             "recipients": audience.count,
@@ -316,6 +333,15 @@ def _check_can_be_audience(recipients: object, field: str) -> None:
     if recipients is not None and is_literal(recipients) and audience_reference(recipients) is None:
         rule = "is one per variant, which only an audience has" if field == "text" else "is for an audience"
         raise TelecomInputError(field, f"{rule}: the recipients are a list or a file")
+
+
+def check_budget(budget: Budget | None) -> Budget | None:
+    """Return a budget. Raises TelecomInputError for something else, such as a text."""
+    from airflow_provider_telecom.campaigns.budget import Budget
+
+    if budget is not None and not isinstance(budget, Budget):
+        raise TelecomInputError("budget", "must be a Budget of airflow_provider_telecom.campaigns")
+    return budget
 
 
 def object_path(path: str | None) -> ObjectStoragePath | None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.calls.retry_after import MAX_RETRY_AFTER
@@ -41,6 +42,14 @@ class TelecomRetryPolicy(RetryPolicy):
             timedelta(seconds=max(exception.retry_after, _min_delay(try_number, context))),
             reason=f"{kind}: retry after {exception.retry_after:g} s",
         )
+
+
+def is_final(error: BaseException, context: Context) -> bool:
+    """Return whether Airflow runs no further try after an error, unless a person clears the task."""
+    ti = context["ti"]
+    has_tries = ti.try_number <= (getattr(ti, "max_tries", None) or 0)
+    permanent = isinstance(error, TelecomError) and not error.temporary
+    return not has_tries or permanent or isinstance(error, AirflowFailException)
 
 
 def _min_delay(try_number: int, context: Context | None) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,12 +27,12 @@ from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     SendCounts,
-    merged,
     raise_if_refused,
 )
 from airflow_provider_telecom.operators.recipients import (
     ReadingArguments,
     RecipientsOperator,
+    check_budget,
     check_results_path,
     object_path,
 )
@@ -43,12 +44,14 @@ from airflow_provider_telecom.operators.send_windows import (
 from airflow_provider_telecom.tasks.arguments import DeferrableArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
+from airflow_provider_telecom.tasks.retry import is_final
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_telecom.campaigns.audience import Audience, Group
+    from airflow_provider_telecom.campaigns.budget import Budget
     from airflow_provider_telecom.campaigns.outcomes import Origin
     from airflow_provider_telecom.campaigns.preview import CampaignText
     from airflow_provider_telecom.journal.journal import Journal
@@ -70,6 +73,7 @@ class BulkArguments(ReadingArguments, DeferrableArguments, SendWindowArguments, 
 
     results_path: str | None
     max_cost: Decimal | str | int | None
+    budget: Budget | None
     max_rejected: int | None
     reference_column: str | None
     result_columns: Sequence[str]
@@ -108,6 +112,8 @@ class KetchUpBulkOperator(
     :param max_cost: send nothing if it would cost more, in the account's currency. All chunks are priced
         before the first is sent. In a later try it includes what was paid before, as far as KetchUp has
         reported it: it gives no price again for messages known before.
+    :param budget: a `Budget`: what all tasks that share it may spend in a day, and this task in a run. The
+        price of all messages is reserved before the first is sent; then what was charged is settled.
     :param max_rejected: fail the task, after all was sent, if more messages than that were refused; by
         default only if all were.
     :param reference_column: the column of your own keys (`reference`, for Viber `external_id`), such as the
@@ -130,13 +136,14 @@ class KetchUpBulkOperator(
         results_path: str | None = None,
         chunk_size: int = 500,
         max_cost: Decimal | str | int | None = None,
+        budget: Budget | None = None,
         max_rejected: int | None = None,
         reference_column: str | None = None,
         result_columns: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.results_path, self.max_cost = results_path, max_cost
+        self.results_path, self.max_cost, self.budget = results_path, max_cost, check_budget(budget)
         check_results_path(results_path)
         self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_CHUNK_SIZE)
         self.max_rejected = arguments.check_max_rejected(max_rejected)
@@ -172,6 +179,7 @@ class KetchUpBulkOperator(
             sender = BulkSender(kind, self.chunk_size, on_unknown)
             if self.max_segments is not None:
                 self._check_segments(self._campaign_text(kind), audience, self.max_segments, names, region)
+            self._check_prefixes(audience)
             if (windows := self._windows()) is not None:
                 return self._send_in_windows(context, kind, audience, on_unknown, windows)
             if self.is_dry_run:
@@ -179,10 +187,10 @@ class KetchUpBulkOperator(
             progress = self._progress(context, kind, sender, audience)
             if progress.is_complete(audience.count):
                 self.log.info("an earlier try has sent all; nothing is sent now")
+                self._settle_budget(context, progress.counts)
             else:
-                if max_cost is not None:
-                    sender.cost(audience, max_cost, progress.counts)
-                self._send(sender, kind, audience, progress, on_unknown)
+                send = partial(self._send, sender, kind, audience, progress, on_unknown)
+                self._send_within_budget(context, sender, audience, progress, max_cost, send)
             if self.wait_for_completion and kind.has_states:
                 self._check_results(each.reference for each in sender.messages(audience))
         return self._summarize(kind, audience, progress.counts)
@@ -195,6 +203,39 @@ class KetchUpBulkOperator(
         self._log_outcome(known, audience.count, self.results_path, kind.noun)
         raise_if_refused(counts.refused, counts.rows, self.max_rejected, kind.call, kind.noun)
         return counts, summary
+
+    def _send_within_budget(
+        self,
+        context: Context,
+        sender: BulkSender,
+        audience: Audience,
+        progress: BulkProgress,
+        max_cost: Decimal | None,
+        send: Callable[[], None],
+    ) -> None:
+        """Send if `max_cost` and the budget allow it."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import release, send_within_budget
+
+        price, first = partial(sender.cost, audience, max_cost), progress.counts.rows
+        if self.budget is None:
+            if max_cost is not None:
+                price(progress.counts)
+            send()
+            return
+        reservation = self._reservation(context, self.budget)
+
+        def release_if_final(error: Exception) -> None:
+            if is_final(error, context):
+                release(reservation, sender, progress, first)
+
+        send_within_budget(reservation, lambda: progress.counts, price, send, release_if_final)
+
+    def _settle_budget(self, context: Context, counts: SendCounts) -> None:
+        """Settle what an earlier try has reserved, if it was killed before it did so."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import settle
+
+        if self.budget is not None and (reservation := self._reservation(context, self.budget)).is_open:
+            settle(reservation, counts)
 
     def _dry_run(
         self,
@@ -260,25 +301,41 @@ class KetchUpBulkOperator(
             self._check_place(journal, kind, sender, audience)
         if run.left:
             run.opens_at()  # refuses time zones that are never open at once, before the first message
-            if max_cost is not None:
-                self._check_cost(sender, run.progress, max_cost)
-            groups.begin()
-            run.send_all()
+            price = partial(self._cost_of_groups, sender, run.progress, max_cost)
+
+            def send_all() -> None:
+                groups.begin()
+                run.send_all()
+
+            if self.budget is not None:
+                from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import send_within_budget
+
+                reservation = self._reservation(context, self.budget)
+                send_within_budget(reservation, lambda: run.counts, price, send_all)
+            else:
+                if max_cost is not None:
+                    price(run.counts)
+                send_all()
         else:
             self.log.info("an earlier try has sent all; nothing is sent now")
+            self._settle_budget(context, run.counts)
         groups.finish()
         if self.wait_for_completion and kind.has_states:
             self._check_results(each.reference for group in groups.all for each in sender.messages(group))
         return self._summarize(kind, audience, run.counts)
 
-    def _check_cost(
-        self, sender: BulkSender, progress: Mapping[Group, BulkProgress], max_cost: Decimal
-    ) -> None:
-        """Raise TelecomInputError if all groups together would cost more."""
-        spent = merged(each.counts for each in progress.values())
+    def _cost_of_groups(
+        self,
+        sender: BulkSender,
+        progress: Mapping[Group, BulkProgress],
+        max_cost: Decimal | None,
+        spent: SendCounts,
+    ) -> tuple[Decimal, str | None]:
+        """Return what all groups together would cost. Raises TelecomInputError if it is more than allowed."""
         for group, each in progress.items():
             price, currency = sender.cost(group, max_cost, replace(spent, rows=each.counts.rows))
             spent = replace(spent, price=str(price), currency=currency)
+        return Decimal(spent.price), spent.currency
 
     def _progress(
         self, context: Context, kind: MessageKind, sender: BulkSender, audience: Audience

@@ -79,6 +79,8 @@ class BulkSender:
         """How many messages the present call has."""
         self.read_at = datetime.now(UTC)
         """When the last response was read, or could not be read."""
+        self.quotes: list[tuple[int, Decimal]] = []
+        """The last prices that were asked for: of how many messages, and the price."""
         self.possibly_sent = 0
         """How many messages after the counted ones may have been sent, if an error is raised now."""
 
@@ -104,7 +106,9 @@ class BulkSender:
         """Return what messages would cost, together with what `after` has cost. Raises as `cost`."""
         total = Decimal(after.price)
         currencies = set(after.currencies)
-        for price in self._in_chunks(messages, self._kind.price):
+        self.quotes.clear()
+        for size, price in self._in_chunks(messages, self._kind.price):
+            self.quotes.append((size, price.total_price))
             total += price.total_price
             currencies.add(price.currency)
             if len(currencies) > 1:
@@ -239,12 +243,14 @@ class BulkSender:
             found[place] = None
         return [place for place in places if place not in unknown]
 
-    def _in_chunks(self, messages: Iterator[Message], call: Callable[[Sequence[Message]], R]) -> Iterator[R]:
+    def _in_chunks(
+        self, messages: Iterator[Message], call: Callable[[Sequence[Message]], R]
+    ) -> Iterator[tuple[int, R]]:
         while chunk := list(islice(messages, self.chunk_size)):
             for size, result in in_halves(chunk, call, is_too_large):
                 if size < len(chunk):
                     self.chunk_size = min(self.chunk_size, size)
-                yield result
+                yield size, result
 
     def _send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
         with self.window():

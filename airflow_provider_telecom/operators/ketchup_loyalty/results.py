@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 VENDOR_FAILED, NO_FUNDS, TOO_LARGE = "5", "8", "12"
-_OF_VIBER = ("unknown", "unkeyed", "announced_keyed")
+_LEFT_OUT = ("unknown", "unkeyed", "announced_keyed", "unpriced")
 _FIRST_PAUSE, _MAX_PAUSE = 0.5, 10.0
 _RETRY_AFTER = 60.0
 
@@ -49,6 +49,8 @@ class SendCounts:
     """Accepted ones whose keys the vendor did not return."""
     announced_keyed: bool = False
     """Whether the vendor had returned keys to the process that announced the next messages. Viber only."""
+    unpriced: int = 0
+    """Those that may have been charged, but whose price the vendor did not give."""
 
     def add(self, results: Sequence[SendResult | None]) -> None:
         """Count the results of the next recipients; None for one that nobody can know."""
@@ -63,6 +65,7 @@ class SendCounts:
         self.accepted += len(new)
         self.known_before += sum(result.duplicate for result in coded)
         self.unknown += len(results) - len(known)
+        self.unpriced += len(results) - len(priced) - sum(not result.duplicate for result in coded)
         self.unkeyed += len([result for result in accepted if not result.key_returned])
         self.refused = dict(refused)
         self.price = str(sum((price for price, _ in priced if price), Decimal(self.price)))
@@ -82,8 +85,8 @@ class SendCounts:
         return self.accepted + self.known_before + self.unknown
 
     def stored(self) -> Facts:
-        """Return the counts for the journal. Those that only Viber has are left out while they are 0."""
-        return {name: value for name, value in asdict(self).items() if value or name not in _OF_VIBER}
+        """Return the counts for the journal. Some are left out while they are 0."""
+        return {name: value for name, value in asdict(self).items() if value or name not in _LEFT_OUT}
 
     def facts(self) -> Facts:
         """Return `{"accepted", "known_before", "refused": {code: count}, "price", "currency"}`.
@@ -100,7 +103,7 @@ def merged(all_counts: Iterable[SendCounts]) -> SendCounts:
     whole, price, currencies = SendCounts(), Decimal(0), set[str]()
     refused, task_ids = Counter[str](), dict[str, None]()
     for counts in all_counts:
-        for name in ("rows", "accepted", "known_before", "unknown", "unkeyed"):
+        for name in ("rows", "accepted", "known_before", "unknown", "unkeyed", "unpriced"):
             setattr(whole, name, getattr(whole, name) + getattr(counts, name))
         price += Decimal(counts.price)
         currencies.update(counts.currencies)

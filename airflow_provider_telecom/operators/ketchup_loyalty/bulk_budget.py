@@ -1,0 +1,94 @@
+"""Keeping a budget in step with a bulk send: reserved at KetchUp's price, settled with what it charged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from airflow_provider_telecom.calls.errors import TelecomNotSentError
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.campaigns.budget_store import Reservation
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
+    from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
+
+    Quotes = Sequence[tuple[int, Decimal]]
+    """How many of the messages a price is for, and the price, in their order."""
+
+log = logging.getLogger(__name__)
+
+
+def send_within_budget(
+    reservation: Reservation,
+    counts: Callable[[], SendCounts],
+    price: Callable[[SendCounts], tuple[Decimal, str | None]],
+    send: Callable[[], None],
+    release: Callable[[Exception], None] = lambda error: None,
+) -> None:
+    """Reserve what the messages cost that are still to be sent, send them, and settle.
+
+    `price` returns what all would cost, with what they have cost already. Raises TelecomInputError before
+    the first message if the budget does not allow it. After an error the reservation stays for the next try,
+    but for what `release` gives back.
+    """
+    before = counts()
+    total, currency = price(before)
+    reservation.budget.check_currency(currency)
+    spent = Decimal(before.price)
+    reservation.reserve(spent, total - spent, not before.unpriced)
+    try:
+        send()
+    except Exception as error:
+        release(error)
+        raise
+    settle(reservation, counts())
+
+
+def release(reservation: Reservation, sender: BulkSender, progress: BulkProgress, first: int) -> None:
+    """Settle after the last try has failed. What certainly was not sent is released.
+
+    `first` is the number of recipients that earlier tries had sent to.
+    """
+    counts, sent = progress.counts, progress.counts.rows - first
+    in_doubt = max(sender.possibly_sent, progress.in_doubt)
+    not_sent = _price_after(sender.quotes, sent + in_doubt)
+    doubt = _price_after(sender.quotes, sent, starts_early=True) - not_sent if in_doubt else Decimal(0)
+    spent = Decimal(counts.price)
+    if counts.unpriced:
+        _settle(reservation, max(spent, reservation.held - not_sent), doubt)
+    else:
+        _settle(reservation, spent + doubt, doubt)
+
+
+def settle(reservation: Reservation, counts: SendCounts) -> None:
+    """Replace what was reserved by what was charged, and log what is left.
+
+    If the vendor did not give the price of some messages, all that was reserved counts as spent.
+    """
+    spent = Decimal(counts.price)
+    _settle(reservation, max(spent, reservation.held) if counts.unpriced else spent)
+
+
+def _settle(reservation: Reservation, spent: Decimal, doubt: Decimal = Decimal(0)) -> None:
+    try:
+        reservation.settle(spent, doubt)
+        log.info(reservation.table())
+        reservation.forget_old()
+    except TelecomNotSentError as error:
+        log.warning("The budget could not be settled: what was reserved counts as spent (%s)", error)
+
+
+def _price_after(quotes: Quotes, place: int, starts_early: bool = False) -> Decimal:
+    """Return the price of the messages after a place.
+
+    Prices are of whole chunks: the one with this place is left out, or counted with `starts_early`.
+    """
+    total, start = Decimal(0), 0
+    for size, price in quotes:
+        if start >= place or (starts_early and start + size > place):
+            total += price
+        start += size
+    return total
