@@ -111,6 +111,11 @@ class Vendor:
     progress: str | None = None
     """Import path of a function `(stored) -> Progress`, if webhooks say how far operations are."""
     notices: Mapping[str, Notice] = field(default_factory=dict)
+    prices: str | None = None
+    """The module and function in `operators/<id>` that asks for the prices of texts, if there are some.
+
+    It is called with a connection id and a sender, and returns a `Price` (campaigns/preview_source.py).
+    """
     former_id: str | None = None
     """Its name in addresses and rows that an earlier version has written."""
 
@@ -123,6 +128,11 @@ class Vendor:
     def hook_path(self) -> str:
         """The import path of the hook."""
         return self.hook if "." in self.hook else f"{_PACKAGE}.hooks.{self.id}.{self.hook}"
+
+    @property
+    def prices_path(self) -> str | None:
+        """The import path of the function that asks for prices."""
+        return self.prices and f"{_PACKAGE}.operators.{self.id}.{self.prices}"
 
     def webhook(self, kind: str) -> Webhook | None:
         """Return the webhook of this kind, or None."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.campaigns.preview import CampaignText, texts_facts
+from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import RowColumns, SmsKind
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
 from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
+from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.campaigns.audience import Audience
+    from airflow_provider_telecom.campaigns.preview_source import Price
+    from airflow_provider_telecom.campaigns.text_template import Text
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind
-    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
+
+_CHUNK_SIZE = 500
 
 
 def campaign_text(kind: MessageKind, text: str | Mapping[str, str]) -> CampaignText:
@@ -37,3 +44,20 @@ def preview_send(
         preview.price = total - Decimal(so_far.price)
         so_far = SendCounts(price=str(total), currency=currency)
     return {"price": so_far.price, "currency": so_far.currency, **texts_facts(previews)}
+
+
+def price_by(conn_id: str, originator: str | None) -> Price:
+    """Return the function that asks the vendor for the prices of a preview without a Dag."""
+
+    def price(
+        audience: Audience, campaign: CampaignText, text: Text, columns: Sequence[str]
+    ) -> Mapping[str, Any]:
+        from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+
+        hook = KetchUpHook(conn_id=conn_id)
+        sender = arguments.choose_originator(originator, hook.options.originator)
+        keys, rows = IdempotencyKeys("preview", "preview", "preview"), RowColumns(columns)
+        kind = SmsKind(hook, keys, rows, text, sender, {"validity_hours": arguments.MAX_VALIDITY_HOURS})
+        return preview_send(BulkSender(kind, _CHUNK_SIZE), campaign, audience, None)
+
+    return price

@@ -54,5 +54,6 @@ VENDOR = Vendor(
             max_commas=300_000,
         ),
     ),
+    prices="bulk_preview.price_by",
     former_id="ketchup",
 )
