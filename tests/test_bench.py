@@ -46,3 +46,18 @@ def test_a_long_call_list_goes_to_disk(name: str, growth_mb: int) -> None:
     figures = figures_of("records.py", "--megabytes", "10", "--rows", "60000", "--only", name)
     assert figures["rows"] > 20_000
     assert figures["peak_over_idle_mb"] < growth_mb
+
+
+@pytest.mark.parametrize("rows", [100_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_an_audience_has_the_counts_of_plain_sql(rows: int) -> None:
+    figures = figures_of("audience.py", "--rows", str(rows))
+    assert figures["counts_are_right"], figures
+    assert sum(figures["excluded"].values()) + figures["recipients"] == rows
+    assert set(figures["excluded"]) == {
+        "bad_number",
+        "duplicate",
+        "suppressed",
+        "frequency_cap",
+        "holdout",
+    }
+    assert figures["peak_over_idle_mb"] < 300

@@ -118,6 +118,11 @@ class AudienceBuilder:
         self.source = SourceTable(database, columns)
 
     @property
+    def people(self) -> str:
+        """The name of the view of the distinct valid numbers."""
+        return PEOPLE
+
+    @property
     def text_columns(self) -> Sequence[str]:
         """The names of the columns for texts."""
         return tuple(self._columns.values)

@@ -35,14 +35,16 @@ def create_hlr_inactive(
     max_age: timedelta | None = None,
     unknown: str = KEEP,
     *,
+    people: str | None = None,
     field: str = "hlr",
 ) -> str:
     """Create the temporary table `telecom_hlr_inactive (msisdn BIGINT, detail VARCHAR)` and return its name.
 
     It has the numbers whose latest result is `absent` or `failed`, and with `unknown="drop"` those with
-    `unknown`. A result counts if it is not older than `max_age` at `as_of` (None: of any age); later ones
-    count as well. Of results of the same moment, `active` counts before the others. Look-ups without a result
-    (`sent`, no status) don't count, nor does the rest of a folder that holds the outcomes of messages too.
+    `unknown`, and all numbers of the table or view `people` without a result. A result counts if it is
+    not older than `max_age` at `as_of` (None: of any age); later ones count as well. Of results of the
+    same moment, `active` counts before the others. Look-ups without a result (`sent`, no status) don't
+    count, nor does the rest of a folder that holds the outcomes of messages too.
     Raises TelecomInputError; see `create_history`.
     """
     one_of("hlr_unknown", unknown, (KEEP, DROP))
@@ -61,5 +63,10 @@ def create_hlr_inactive(
         f"CASE lower(trim(status)) WHEN '{_ACTIVE}' THEN '1' ELSE '0' END, lower(trim(status))]) AS latest "
         f"FROM telecom_lookups GROUP BY msisdn) WHERE latest[3] IN ({inactive})"
     )
+    if people is not None and unknown == DROP:
+        connection.execute(
+            f"INSERT INTO {HLR_INACTIVE} SELECT DISTINCT msisdn, 'no result' FROM {people} "
+            "ANTI JOIN telecom_lookups USING (msisdn)"
+        )
     connection.execute("DROP TABLE telecom_lookups")
     return HLR_INACTIVE

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.campaigns.audience_builder import AudienceBuilder, AudienceCounts
     from airflow_provider_telecom.campaigns.audience_folder import AudienceInfo
+    from airflow_provider_telecom.campaigns.frequency_cap import FrequencyCap
     from airflow_provider_telecom.campaigns.sources import SourceColumns
     from airflow_provider_telecom.campaigns.variants import Variants
 
@@ -78,12 +79,13 @@ class PrepareAudienceOperator(LocalOperator):
         a message. Columns `reason` and `date` are shown in `excluded.parquet`.
     :param suppress_column: the column of the numbers in the stop lists.
     :param history: the folder of the outcome files of earlier messages, for `frequency_cap`.
-    :param frequency_cap: at most so many messages to a number in so many days or hours, with this one:
-        `2/7d`.
+    :param frequency_cap: at most so many messages to a number in so many hours, days or weeks, with the
+        campaign's own: with `2/7d`, numbers that got two in the last 7 days are excluded.
     :param hlr: the folder of the outcome files of HLR lookups: numbers that are known to be inactive are
         excluded.
     :param hlr_max_age: lookups older than that count as unknown.
-    :param hlr_unknown: `keep` (default) or `drop` the numbers that no lookup knows.
+    :param hlr_unknown: `keep` (default), or `drop` the numbers that are not known to be active: those with
+        the result "unknown", and those without a result that is new enough.
     :param allow_prefixes: only numbers that begin with one of these: `["380", "48"]`.
     :param variants: names with their shares in percent: `{"A": 45, "B": 45, "holdout": 10}`. The holdout gets
         no message.
@@ -187,19 +189,19 @@ class PrepareAudienceOperator(LocalOperator):
 
         self._check(only_literals=False)
         folder = _output_folder(self.output_path)
-        policy = self._policy()
+        policy, as_of = self._policy(), _as_of(context)
         existing = _existing(folder, policy)
         with private_database(self.memory_limit) as (database, copies):
             builder = AudienceBuilder(database, self._source_columns(), self._rules())
             self._read(builder, copies)
             builder.check_rows(self.on_bad_rows)
-            self._exclude(builder, copies, context)
+            self._exclude(builder, copies, as_of, context)
             counts = builder.decide()
             if self.max_recipients is not None and counts.recipients > self.max_recipients:
                 rule = f"are {counts.recipients}, more than max_recipients={self.max_recipients}"
                 raise TelecomInputError("recipients", rule)
             self._log(counts)
-            info = self._write(builder, counts, folder, copies, policy, existing, _as_of(context))
+            info = self._write(builder, counts, folder, copies, policy, existing, as_of)
         return {
             "path": self.output_path.rstrip("/"),
             "sha256": info.sha256,
@@ -238,6 +240,8 @@ class PrepareAudienceOperator(LocalOperator):
             raise TelecomInputError("variants", "are needed for salt")
         if self.variants is not None and is_known(self.variants):
             self._variants("-" if self.salt is not None and not is_known(self.salt) else self.salt)
+        if self.frequency_cap is not None and is_known(self.frequency_cap):
+            self._cap()
         if self.timezone is not None and is_known(self.timezone):
             from airflow_provider_telecom.campaigns.timezones import parse_zones
 
@@ -286,7 +290,7 @@ class PrepareAudienceOperator(LocalOperator):
             kind = type(recipients).__name__
             raise TelecomInputError("recipients", f"must be a list or a path, not {kind}")
 
-    def _exclude(self, builder: AudienceBuilder, copies: Path, context: Context) -> None:
+    def _exclude(self, builder: AudienceBuilder, copies: Path, as_of: datetime, context: Context) -> None:
         """Add the tables of numbers that the stop lists, the cap and the HLR lookups exclude."""
         if self.suppress:
             from airflow_provider_telecom.campaigns.stop_lists import create_stop_list
@@ -299,9 +303,31 @@ class PrepareAudienceOperator(LocalOperator):
                 region=self.default_region,
             )
             builder.exclude("suppressed", table)
-        for name in ("history", "hlr"):
-            if getattr(self, name):
-                raise TelecomInputError(name, "is not supported by this version")
+        if self.history is not None:
+            from airflow_provider_telecom.campaigns.frequency_cap import create_capped
+
+            table = create_capped(
+                builder.database, self.history, copies, self._cap(), as_of, own_run=_own_run(context)
+            )
+            builder.exclude("frequency_cap", table)
+        if self.hlr is not None:
+            from airflow_provider_telecom.campaigns.hlr_history import create_hlr_inactive
+
+            table = create_hlr_inactive(
+                builder.database,
+                self.hlr,
+                copies,
+                as_of,
+                self.hlr_max_age,
+                self.hlr_unknown,
+                people=builder.people,
+            )
+            builder.exclude("hlr_inactive", table)
+
+    def _cap(self) -> FrequencyCap:
+        from airflow_provider_telecom.campaigns.frequency_cap import FrequencyCap
+
+        return FrequencyCap.parse(self.frequency_cap)  # type: ignore[arg-type]  # it refuses None
 
     def _policy(self) -> dict[str, Any]:
         """Return what decides about the audience, except for the rows of the sources."""
@@ -440,6 +466,14 @@ def _as_of(context: Context) -> datetime:
     run: Any = context.get("dag_run")
     found = getattr(run, "run_after", None) or context.get("logical_date") or datetime.now(UTC)
     return found.astimezone(UTC)
+
+
+def _own_run(context: Context) -> str:
+    """Return how the run of a message begins in outcomes of this Dag run."""
+    from airflow_provider_telecom.campaigns.outcomes import run_text
+
+    ti = context["ti"]
+    return run_text(ti.dag_id, ti.run_id, "")
 
 
 def _read_sql(builder: AudienceBuilder, conn_id: str, sql: str) -> None:

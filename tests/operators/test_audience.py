@@ -7,7 +7,8 @@ import json
 import logging
 import sqlite3
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -177,6 +178,95 @@ def test_stop_lists(tmp_path: Path) -> None:
     assert "asked by phone" in rows(tmp_path / "out/excluded.parquet")[0]["detail"]
 
 
+def outcome(msisdn: str, **more: Any) -> dict[str, Any]:
+    """Return an outcome of a message that was sent the day before."""
+    line = {"msisdn": msisdn, "channel": "sms", "conn_id": "vendor", "state": "delivered", "run": "dag/r/t"}
+    line |= dict.fromkeys(("message_id", "variant", "code", "price", "currency", "segments", "final_at"))
+    return line | {"sent_at": "2026-11-27T09:00:00Z", "reference": f"r{next(REFERENCES)}"} | more
+
+
+REFERENCES = count()
+
+
+def write_outcomes(folder: Path, *lines: dict[str, Any]) -> str:
+    folder.mkdir()
+    (folder / "a.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return str(folder)
+
+
+def test_the_frequency_cap_counts_what_was_sent_or_may_have_been(tmp_path: Path) -> None:
+    states = ("accepted", "known_before", "delivered", "read", "undelivered", "expired", "unknown", "silent")
+    numbers = [f"38067000000{place}" for place in range(len(states))]
+    history = write_outcomes(
+        tmp_path / "history",
+        *(outcome(number, state=state) for number, state in zip(numbers, states, strict=True)),
+        outcome("380670000010", state="refused"),
+        outcome("380670000011", sent_at="2026-11-01T09:00:00Z"),
+        outcome("380670000012", run="dag/manual__1/send"),
+        outcome("380670000013", channel="hlr"),
+    )
+    sent = [f"3806700000{place}" for place in (10, 11, 12, 13)]
+    xcom = prepare(tmp_path, recipients=[*numbers, *sent], history=history, frequency_cap="1/7d")
+    assert xcom["excluded"]["frequency_cap"] == len(states)
+    assert [row["msisdn"] for row in rows(tmp_path / "out/audience.parquet")] == sent
+    assert rows(tmp_path / "out/excluded.parquet")[0]["detail"] == "1 in 7d"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "kept"),
+    [("keep", ["380670000001", "380670000003", "380670000004", "380670000005"]), ("drop", ["380670000001"])],
+)
+def test_numbers_known_to_be_inactive(tmp_path: Path, unknown: Any, kept: list[str]) -> None:
+    statuses = {"380670000001": "active", "380670000002": "absent", "380670000003": "unknown"}
+    lookups = write_outcomes(
+        tmp_path / "hlr",
+        *(outcome(number, channel="hlr", status=status) for number, status in statuses.items()),
+        outcome("380670000004", channel="hlr", status="absent", sent_at="2026-01-01T00:00:00Z"),
+    )
+    xcom = prepare(
+        tmp_path,
+        recipients=[f"38067000000{place}" for place in range(1, 6)],
+        hlr=lookups,
+        hlr_max_age=timedelta(days=30),
+        hlr_unknown=unknown,
+    )
+    assert [row["msisdn"] for row in rows(tmp_path / "out/audience.parquet")] == kept
+    assert xcom["excluded"]["hlr_inactive"] == 5 - len(kept)
+
+
+def test_a_history_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "history").mkdir()
+    written(tmp_path / "history", '{"name": "Olena"}\n', "a.jsonl")
+    with pytest.raises(TelecomInputError, match=r"^history: .*a\.jsonl"):
+        prepare(
+            tmp_path, recipients=["380670000001"], history=str(tmp_path / "history"), frequency_cap="2/7d"
+        )
+
+
+def test_the_first_reason_counts(tmp_path: Path) -> None:
+    number = "380670000001"
+    stop = written(tmp_path, f"msisdn\n{number}\n", "stop.csv")
+    history = write_outcomes(
+        tmp_path / "history", outcome(number), outcome(number, channel="hlr", status="absent")
+    )
+    rules: dict[str, Any] = {
+        "suppressed": {"suppress": stop},
+        "frequency_cap": {"history": history, "frequency_cap": "1/1d"},
+        "hlr_inactive": {"hlr": history},
+        "not_allowed_prefix": {"allow_prefixes": ["48"]},
+        "missing_value": {"columns": {"msisdn": "msisdn", "name": "name"}},
+    }
+    people = [{"msisdn": number}, {"msisdn": "48600000001", "name": "A"}]
+    for reason in list(rules):
+        arguments = {name: value for rule in rules.values() for name, value in rule.items()}
+        folder = tmp_path / reason
+        folder.mkdir()
+        if "allow_prefixes" not in arguments and "columns" not in arguments:
+            arguments["columns"] = {"msisdn": "msisdn"}
+        assert prepare(folder, recipients=people, **arguments)["excluded"][reason] == 1
+        del rules[reason]
+
+
 def test_bad_rows_stop_the_task(tmp_path: Path) -> None:
     with pytest.raises(TelecomInputError) as caught:
         prepare(tmp_path, recipients=written(tmp_path), columns=COLUMNS)
@@ -208,6 +298,7 @@ NOBODY = "recipients: are none"
             {"recipients": [], "variants": {"A": 50, "B": 49}, "salt": "a"},
             "variants: the shares add up to 99",
         ),
+        ({"recipients": [], "history": "a", "frequency_cap": "2"}, "frequency_cap: must be messages per"),
         ({"recipients": [], "variants": {"A": 100}}, "salt: must not be empty"),
         ({"recipients": [], "salt": "a"}, "variants: are needed for salt"),
         ({"recipients": [], "timezone": "Kyiv"}, "timezone: Kyiv: is not an IANA time zone"),
