@@ -36,7 +36,7 @@ KEPT_DAYS = 90
 _DESCRIPTION = "Kept by airflow-provider-telecom; whoever deletes it allows tasks to spend more."
 _LAST = re.compile(r"([0-9]{8})([acs])([0-9.]+)")
 _MAX_ROUNDS = 8
-_FIRST_PAUSE = 0.1
+_PAUSE = 0.2
 _MAX_DELETED = 50
 _LONG_NUMBER = re.compile(r"\d{9,}")
 
@@ -244,13 +244,16 @@ class Reservation:
                 self._confirm(record)
                 return
             self._write(record, "s", Decimal(0))
-            asked = sum((each.amount for each in claims if each.state == "a"), Decimal(0))
-            if total - asked + extra > cap or round_ == _MAX_ROUNDS - 1:
+            asking = [each for each in claims if each.state == "a"]
+            firm = total - sum((each.amount for each in asking), Decimal(0))
+            if firm + extra > cap or round_ == _MAX_ROUNDS - 1:
                 self._records = [each for each in self._records if each.id != record.id]
                 self._save()
                 when = f" on {day} ({self.budget.timezone})"
                 raise self._refused("per_day", cap, cap - (total - extra), extra, when)
-            self._pause(random.uniform(0, _FIRST_PAUSE * 2**round_))
+            # one after the other: the order does not matter, only that they do not meet again
+            place = sorted(each.reservation for each in asking).index(record.id)
+            self._pause(_PAUSE * (place + random.random()))
 
     def _confirm(self, record: _Record) -> None:
         confirmed = replace(record, is_confirmed=True)

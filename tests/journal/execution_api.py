@@ -105,6 +105,36 @@ class Try:
         return operator.execute(self.context)
 
 
+def answer(client: Any, message: Any) -> Any:
+    """Answer a task, by the client that its supervisor has."""
+    from airflow.sdk.api.client import ServerResponseError
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time import comms, request_handlers
+
+    variables = {
+        comms.PutVariable: request_handlers.handle_put_variable,
+        comms.GetVariableKeys: request_handlers.handle_get_variable_keys,
+        comms.DeleteVariable: request_handlers.handle_delete_variable,
+    }
+    try:
+        if (handle := variables.get(type(message))) is not None:
+            return handle(client, message)[0] or comms.OKResponse(ok=True)
+        store = client.task_state_store
+        if isinstance(message, comms.SetTaskStateStore):
+            store.set(message.ti_id, message.key, message.value, expires_at=message.expires_at)
+            return comms.OKResponse(ok=True)
+        assert isinstance(message, comms.GetTaskStateStore)
+        found = store.get(message.ti_id, message.key)
+    except ServerResponseError as error:
+        detail = {"status_code": error.response.status_code}
+        raise AirflowRuntimeError(
+            comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail)
+        ) from None
+    if isinstance(found, comms.ErrorResponse):
+        return found
+    return comms.TaskStateStoreResult.from_task_state_store_response(found)
+
+
 class Deployment:
     """The API and the database, the task's tries, and what ends them."""
 
@@ -141,32 +171,9 @@ class Deployment:
             yield session.query(TaskInstance).filter_by(dag_id=DAG_ID, run_id=self.run_id).one()
 
     def send(self, message: Any) -> Any:
-        """Answer a task as its supervisor does."""
-        from airflow.sdk.api.client import ServerResponseError
-        from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
-        from airflow.sdk.execution_time.comms import (
-            ErrorResponse,
-            GetTaskStateStore,
-            OKResponse,
-            SetTaskStateStore,
-            TaskStateStoreResult,
-        )
-
-        store = self.tries[message.ti_id].client.task_state_store
-        try:
-            if isinstance(message, SetTaskStateStore):
-                store.set(message.ti_id, message.key, message.value, expires_at=message.expires_at)
-                return OKResponse(ok=True)
-            assert isinstance(message, GetTaskStateStore)
-            found = store.get(message.ti_id, message.key)
-        except ServerResponseError as error:
-            detail = {"status_code": error.response.status_code}
-            raise AirflowRuntimeError(
-                ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail)
-            ) from None
-        if isinstance(found, ErrorResponse):
-            return found
-        return TaskStateStoreResult.from_task_state_store_response(found)
+        """Answer a task as its supervisor does. What is shared by all tasks is asked for by the last try."""
+        ti_id = getattr(message, "ti_id", None) or next(reversed(self.tries))
+        return answer(self.tries[ti_id].client, message)
 
     # What ends a try while its process runs on.
 

@@ -45,7 +45,7 @@ OPERATORS = {
 def variables(monkeypatch: pytest.MonkeyPatch, hook_for: Callable[..., Any]) -> Variables:
     found = Variables(lambda: test_kills.process.pass_point())
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", found, raising=False)
-    monkeypatch.setattr("airflow_provider_telecom.campaigns.budget_store._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("airflow_provider_telecom.campaigns.budget_store._PAUSE", 0.0)
     test_kills.process = test_kills.Process()
     hook_for("ketchup_loyalty", viber_sender="Shop")
     return found
