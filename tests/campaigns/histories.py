@@ -19,9 +19,9 @@ Line = dict[str, Any]
 
 
 @st.composite
-def outcomes(draw: st.DrawFn) -> Line:
+def outcomes(draw: st.DrawFn, channels: Sequence[str] = CHANNELS) -> Line:
     """One message or look-up of a few numbers, around the beginning of a week before AS_OF."""
-    channel = draw(st.sampled_from(CHANNELS))
+    channel = draw(st.sampled_from(channels))
     run = draw(st.sampled_from([f"{OWN_RUN}send", "spring/manual__70/send", "autumn/x/send/3"]))
     seconds = draw(st.sampled_from([-1, 0, 1]) | st.integers(-100_000, 700_000))
     sent_at = AS_OF - timedelta(days=7) + timedelta(seconds=seconds)

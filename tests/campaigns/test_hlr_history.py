@@ -56,7 +56,7 @@ def modelled(lines: Sequence[Line], max_age: timedelta | None, unknown: str) -> 
 
 
 ARGUMENTS = (
-    st.lists(st.lists(outcomes(), max_size=8), max_size=6),
+    st.lists(st.lists(outcomes(["hlr", "hlr", "hlr", "sms"]), min_size=2, max_size=8), max_size=6),
     st.sampled_from([None, timedelta(days=7), timedelta(hours=1)]),
     st.sampled_from(["keep", "drop"]),
 )
