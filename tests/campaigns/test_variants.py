@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -121,6 +123,18 @@ def test_the_variants_that_somebody_can_get() -> None:
     variants = Variants({"B": 40, "holdout": 10, "none": "0.0", "A": 50}, "spring-2026")
     assert variants.sent == ("A", "B")
     assert {variants.of(number) for number in NUMBERS} == {"A", "B", "holdout"}
+
+
+def test_the_numbers_of_the_how_to_are_true() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "audience-policy.md").read_text()
+    autumn = Variants({"A": 45, "B": 45, "holdout": 10}, "autumn-2026")
+    rows = re.findall(r"^\| (380670000\d{3}) \| (\w+) \| (\w+) \|$", text, re.MULTILINE)
+    assert rows == [(number, SPRING.of(number), autumn.of(number)) for number, _, _ in rows]
+    many = [str(380670000000 + 13 * place) for place in range(100_000)]
+    counts = Counter((SPRING.of(number), autumn.of(number) == "holdout") for number in many)
+    found = {name: counts[name, True] + counts[name, False] for name in SPRING.shares}
+    assert f"{found['A']:,} got A, {found['B']:,} B and {found['holdout']:,} nothing" in text
+    assert f"{counts['holdout', True]} of the\n  100,000 are in both" in text
 
 
 def test_another_salt_is_another_assignment() -> None:
