@@ -39,7 +39,7 @@ def test_many_recipients(campaign: str, recipients: int) -> None:
         pytest.param("csv", 18, marks=pytest.mark.long),
         ("json", 18),
         pytest.param("xml", 18, marks=pytest.mark.long),
-        ("parquet", 150),
+        pytest.param("parquet", 150, marks=pytest.mark.long),
     ],
 )
 def test_a_long_call_list_goes_to_disk(name: str, growth_mb: int) -> None:

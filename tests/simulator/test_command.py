@@ -208,18 +208,15 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "AIRFLOW_HOME": str(tmp_path), "COLUMNS": "120"}
 
 
-def test_airflow_knows_the_command(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "airflow", "telecom", "simulator", "--help"],
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=HANG_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Usage: airflow telecom simulator" in done.stdout
-    assert all(flag in done.stdout for flag in options())
+def test_airflow_knows_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    from airflow.cli.cli_parser import get_parser
+
+    with pytest.raises(SystemExit) as ended:
+        get_parser().parse_args(["telecom", "simulator", "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "Usage: airflow telecom simulator" in shown
+    assert all(flag in shown for flag in options())
 
 
 def test_airflow_runs_the_command(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotFoundError,
 )
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
-from airflow_provider_telecom.vendors.ketchup_loyalty import status
+from airflow_provider_telecom.vendors.ketchup_loyalty import statistics, status
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
 from airflow_provider_telecom.vendors.ketchup_loyalty.status.sms_tasks import TaskCounts, Threshold
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
@@ -419,12 +419,13 @@ def test_an_export_becomes_ready(telecom_simulator: Any, hook: Any, check: Any) 
 
 
 def test_a_large_file_is_not_read_to_find_that_it_is_there(
-    telecom_simulator: Any, hook: Any, check: Any
+    telecom_simulator: Any, hook: Any, check: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(statistics, "_MAX_ROWS_BYTES", 1 << 20)
     sent = hook.send_sms("380670000201", "Hi", reference="a1")
     key = hook.create_statistics_export(message_ids=[sent.id])
     vendor_state: VendorState = telecom_simulator.state.vendor_state("ketchup_loyalty", VendorState)
-    vendor_state.exports[key].rows *= 200_000
+    vendor_state.exports[key].rows *= 20_000
     with pytest.raises(TelecomNoAnswerError, match="larger than allowed"):
         hook.get_statistics(key)
     assert check(status.stat_file, file_key=key).stage is SUCCEEDED

@@ -231,24 +231,27 @@ def test_every_call_across_a_change_is_requested_and_is_one_windows(change: str)
     quarters = [middle + timedelta(minutes=15 * n) for n in range(-14, 15)]
     dice = random.Random(3)
     calls = [middle + timedelta(seconds=dice.randint(-14 * 900, 14 * 900)) for _ in range(200)]
-    lengths = [dice.choice((1, 20, 600, 4000)) for _ in calls]
+    recorded = [_recorded(call, dice.choice((1, 20, 600, 4000))) for call in calls]
     for now in (middle + 20 * DAYS, None):
         for place, start in enumerate(quarters):
             for end in quarters[place + 1 :]:
-                _check_interval(start, end, now or end, calls, lengths)
+                _check_interval(start, end, now or end, recorded)
+
+
+def _recorded(call: datetime, length: int) -> tuple[datetime, datetime, datetime]:
+    """Return the vendor's time of a call, the start that is read from it, and the call's end."""
+    over = call + timedelta(seconds=length)
+    wall, wall_over = (one.astimezone(KYIV).replace(tzinfo=None) for one in (call, over))
+    return wall, parse_times(str(wall), str(wall_over), length).start, over
 
 
 def _check_interval(
-    start: datetime, end: datetime, now: datetime, calls: list[datetime], lengths: list[int]
+    start: datetime, end: datetime, now: datetime, recorded: list[tuple[datetime, datetime, datetime]]
 ) -> None:
     for window in windows(start, end, now):
         asked = [datetime.fromisoformat(one) for one in period(window.first, window.last)]
-        for call, length in zip(calls, lengths, strict=True):
-            wall, over = (
-                one.astimezone(KYIV).replace(tzinfo=None) for one in (call, call + timedelta(seconds=length))
-            )
-            read = parse_times(str(wall), str(over), length)
-            if window.contains(read.start) and call + timedelta(seconds=length) <= now:
+        for wall, read_start, over in recorded:
+            if window.contains(read_start) and over <= now:
                 assert asked[0] <= wall <= asked[1]
 
 
