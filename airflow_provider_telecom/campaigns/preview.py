@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import mask_number
 from airflow_provider_telecom.calls.segments import (
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 COLUMN_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 """A column in a text, or a doubled brace, which stands for one."""
-MAX_SEGMENTS = 255
-"""The number of parts of a text is one byte."""
 MAX_NAMED_CHARACTERS = 10
 MAX_NAMED_ROWS = 20
 
@@ -108,12 +106,17 @@ class CampaignText:
     fields: re.Pattern[str] = COLUMN_FIELD
     column_of: Callable[[str], str] = str
 
+    @property
+    def is_one(self) -> bool:
+        """Whether all recipients get the same text, or one that has no segments."""
+        return self.variant_place is None and not (self.is_sms and self._has_values(None))
+
     def previews(self, audience: Recipients) -> list[TextPreview]:
         """Return a preview for each variant, or one for all. A text without values is encoded once."""
         place = self.variant_place
-        if place is None and not self._has_values(None):
+        if self.is_one:
             preview = self._preview(None)
-            preview.counts[self._encoded(())] = audience.count
+            preview.counts[self._encoded(()) if self.is_sms else None] = audience.count
             return [preview]
         found: dict[str | None, TextPreview] = {}
         same: dict[str | None, Encoded | None] = {}
@@ -129,24 +132,37 @@ class CampaignText:
 
     def check_segments(
         self, audience: Recipients, max_segments: int, lines_of: Callable[[Sequence[str]], Mapping[str, int]]
-    ) -> None:
-        """Check that no recipient's text takes more SMS than allowed, before anything is sent.
+    ) -> list[TextPreview]:
+        """Return the previews, once no recipient's text takes more SMS than allowed.
 
-        `lines_of` returns the lines of numbers in the source. Raises TelecomInputError, which names the first
-        lines, or the text if it has no values.
+        `lines_of` returns the lines of numbers in the source. Raises TelecomInputError before anything is
+        sent, and names the first lines, or the text if it has no values.
         """
-        if isinstance(self.text, str) and not self._has_values(None):
+        if self.is_one:
             check_text_segments(self.fill(()), max_segments)
-            return
-        wrong: list[tuple[int, str, int]] = []
-        count = 0
-        for place, (number, *values) in enumerate(audience.entries(), 1):
-            if (needed := encode_sms(self.fill(values)).segments) > max_segments:
-                count += 1
-                if len(wrong) < MAX_NAMED_ROWS:
-                    wrong.append((place, number, needed))
-        if not count:
-            return
+        previews = self.previews(audience)
+        count = sum(
+            count
+            for preview in previews
+            for encoded, count in preview.counts.items()
+            if encoded is not None and encoded.segments > max_segments
+        )
+        if count:
+            raise self._too_long(audience, count, max_segments, lines_of)
+        return previews
+
+    def _too_long(
+        self,
+        audience: Recipients,
+        count: int,
+        max_segments: int,
+        lines_of: Callable[[Sequence[str]], Mapping[str, int]],
+    ) -> TelecomInputError:
+        sizes = (
+            (place, number, encode_sms(self.fill(values)).segments)
+            for place, (number, *values) in enumerate(audience.entries(), 1)
+        )
+        wrong = list(islice((one for one in sizes if one[2] > max_segments), MAX_NAMED_ROWS))
         lines = lines_of([number for _, number, _ in wrong])
         named = "; ".join(
             f"{f'line {lines[number]}' if number in lines else f'recipient {place}'} "
@@ -157,7 +173,7 @@ class CampaignText:
         texts = [self.text] if isinstance(self.text, str) else list(self.text.values())
         outside = [one for text in texts for one in outside_gsm_7(text, self.fields)]
         because = f" (sent as UCS-2, because of {_named(outside[:3], len(outside) - 3)})" if outside else ""
-        raise TelecomInputError(
+        return TelecomInputError(
             "max_segments",
             f"allows {max_segments} SMS, and the texts of {count} recipients take more{because}, "
             f"so nothing was sent: {named}{more}",
@@ -204,11 +220,6 @@ def outside_gsm_7(text: str, fields: re.Pattern[str] = COLUMN_FIELD) -> list[Oth
     return characters_outside_gsm_7(fields.sub(lambda found: "_" * len(found[0]), text))
 
 
-def check_max_segments(max_segments: int | None) -> int | None:
-    """Return how many SMS a text may take; None for any."""
-    return None if max_segments is None else in_range("max_segments", max_segments, 1, MAX_SEGMENTS)
-
-
 def check_text_segments(text: str, max_segments: int, field: str = "text") -> str:
     """Return a text that takes so many SMS at most. Raises TelecomInputError, and says what forces UCS-2."""
     encoded = encode_sms(text)
@@ -220,10 +231,8 @@ def check_text_segments(text: str, max_segments: int, field: str = "text") -> st
     return text
 
 
-def check_literal_segments(text: object, max_segments: int | None) -> None:
+def check_literal_segments(text: object, max_segments: int) -> None:
     """Check the texts without values that are known when the Dag is parsed. Raises TelecomInputError."""
-    if max_segments is None:
-        return
     for one in text.values() if isinstance(text, Mapping) else [text]:
         if isinstance(one, str) and is_literal(one) and not COLUMN_FIELD.search(one):
             check_text_segments(one, max_segments)
@@ -281,6 +290,16 @@ def preview_lines(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"price in all: {summary['price']} {summary['currency'] or ''}".rstrip()
 
 
+def segment_lines(previews: Sequence[TextPreview]) -> Iterator[str]:
+    """Return how the texts of a send are sent, for its log."""
+    for one in previews:
+        text = one.to_dict()
+        name = f" of {one.variant}" if one.variant else ""
+        _, recipients, segments, encoding, _ = _cells(text, None)
+        yield f"the text{name} goes to {recipients} recipients in {segments} segments, {encoding}"
+        yield from _encoding_lines(text)
+
+
 def _cells(text: Mapping[str, Any], currency: str | None) -> tuple[str, ...]:
     sizes = text["recipients_by_segments"]
     segments = f"{text['segments']:,}" if sizes else "-"
@@ -298,6 +317,11 @@ def _text_lines(text: Mapping[str, Any]) -> Iterator[str]:
     name = f" of {text['variant']}" if text["variant"] else ""
     if text["sample"]:
         yield f"sample{name}: {' '.join(text['sample'].split())}"
+    yield from _encoding_lines(text)
+
+
+def _encoding_lines(text: Mapping[str, Any]) -> Iterator[str]:
+    name = f" of {text['variant']}" if text["variant"] else ""
     if text["outside_gsm_7"]:
         characters = [OtherCharacter(**one) for one in text["outside_gsm_7"]]
         named = _named(characters, text["more_outside_gsm_7"])

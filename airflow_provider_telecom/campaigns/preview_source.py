@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.calls.checks import non_blank
+from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.campaigns.audience_folder import (
     MSISDN,
     VARIANT,
@@ -18,7 +18,6 @@ from airflow_provider_telecom.campaigns.audience_folder import (
 )
 from airflow_provider_telecom.campaigns.preview import (
     CampaignText,
-    check_max_segments,
     excluded,
     texts_facts,
     windows,
@@ -52,7 +51,9 @@ def preview(
     request: PreviewRequest, price: Price | None = None, now: datetime | None = None
 ) -> dict[str, Any]:
     """Return the table of a dry run. Raises TelecomInputError for what a sending task refuses."""
-    max_segments = check_max_segments(request.max_segments)
+    max_segments = request.max_segments
+    if max_segments is not None:
+        in_range("max_segments", max_segments, 1, 255)
     quiet_hours = None if request.quiet_hours is None else QuietHours.parse(request.quiet_hours)
     if request.timezone is not None:
         check_zone(request.timezone)

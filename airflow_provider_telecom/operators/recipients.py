@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 OnBadRows = Literal["fail", "skip"]
 OnNoRecipients = Literal["fail", "skip"]
 _MAX_RECIPIENTS = 10**12
+_MAX_SEGMENTS = 255
+"""The number of the parts of an SMS is one byte."""
 
 
 class ReadingArguments(JournaledArguments, total=False):
@@ -241,10 +243,19 @@ class RecipientsOperator(JournaledOperator):
         }
 
     def _check_segments(
-        self, text: CampaignText, audience: Audience, max_segments: int, columns: Sequence[str], region: str
+        self,
+        text: CampaignText,
+        audience: Audience,
+        max_segments: int | None,
+        columns: Sequence[str],
+        region: str,
     ) -> None:
-        """Raise TelecomInputError if a text takes more SMS than allowed; it names the lines of the first."""
+        """Check how many SMS the texts take, and log it. Without a limit only if it is one text for all.
+
+        Raises TelecomInputError if a text takes more than `max_segments`; it names the lines of the first.
+        """
         from airflow_provider_telecom.campaigns.audience_folder import FolderAudience
+        from airflow_provider_telecom.campaigns.preview import segment_lines
         from airflow_provider_telecom.campaigns.recipients import RecipientColumns, lines_of
 
         def lines(numbers: Sequence[str]) -> Mapping[str, int]:
@@ -253,7 +264,14 @@ class RecipientsOperator(JournaledOperator):
             wanted = RecipientColumns(self.msisdn_column, columns, region)
             return lines_of(self.reveal("recipients"), wanted, numbers)
 
-        text.check_segments(audience, max_segments, lines)
+        if not text.is_sms or (max_segments is None and not text.is_one):
+            return
+        if max_segments is None:
+            previews = text.previews(audience)
+        else:
+            previews = text.check_segments(audience, max_segments, lines)
+        for line in () if self.is_dry_run else segment_lines(previews):
+            self.log.info(line)
 
     def _report_dry_run(self, found: dict[str, Any], audience: Audience) -> dict[str, Any]:
         """Return the XCom of a dry run, and log its table."""
@@ -342,6 +360,18 @@ def check_budget(budget: Budget | None) -> Budget | None:
     if budget is not None and not isinstance(budget, Budget):
         raise TelecomInputError("budget", "must be a Budget of airflow_provider_telecom.campaigns")
     return budget
+
+
+def check_max_segments(max_segments: int | None, *, text: object = None) -> int | None:
+    """Return how many SMS a text may take; None for any. Raises TelecomInputError.
+
+    Also for a text that is known when the Dag is parsed, has no values, and takes more.
+    """
+    if max_segments is not None:
+        from airflow_provider_telecom.campaigns.preview import check_literal_segments
+
+        check_literal_segments(text, in_range("max_segments", max_segments, 1, _MAX_SEGMENTS))
+    return max_segments
 
 
 def object_path(path: str | None) -> ObjectStoragePath | None:

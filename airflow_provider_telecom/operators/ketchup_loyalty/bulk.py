@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Required, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
-from airflow_provider_telecom.campaigns.preview import check_literal_segments, check_max_segments
 from airflow_provider_telecom.campaigns.text_template import check_text
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import SmsKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
@@ -17,7 +16,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
 )
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS
 from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
-from airflow_provider_telecom.operators.recipients import CampaignOperator
+from airflow_provider_telecom.operators.recipients import CampaignOperator, check_max_segments
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
@@ -94,8 +93,7 @@ class KetchUpSendBulkSmsOperator(KetchUpBulkOperator, CampaignOperator):
         self.min_delivered_percent = min_delivered_percent
         self.validity_hours = in_range("validity_hours", validity_hours, 1, arguments.MAX_VALIDITY_HOURS)
         self.tariff, self.schedule_at = arguments.check_tariff(tariff), schedule_at
-        self.max_segments = check_max_segments(max_segments)
-        check_literal_segments(self.text, max_segments)
+        self.max_segments = check_max_segments(max_segments, text=self.text)
         check_text(self.text)
         check_if_literal(schedule_at, partial(arguments.optional_datetime, "schedule_at"))
         self._check_no_schedule(schedule_at)

@@ -177,8 +177,7 @@ class KetchUpBulkOperator(
         ) as audience:
             kind.audience = self._audience_identity(audience, kind.content)
             sender = BulkSender(kind, self.chunk_size, on_unknown)
-            if self.max_segments is not None:
-                self._check_segments(self._campaign_text(kind), audience, self.max_segments, names, region)
+            self._check_segments(self._campaign_text(kind), audience, self.max_segments, names, region)
             self._check_prefixes(audience)
             if (windows := self._windows()) is not None:
                 return self._send_in_windows(context, kind, audience, on_unknown, windows)

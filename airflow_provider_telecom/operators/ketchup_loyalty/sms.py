@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotFoundError, TelecomRejectedError
-from airflow_provider_telecom.campaigns.preview import check_max_segments, check_text_segments
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import STATUS_CHECKS, KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import wait_until_found
+from airflow_provider_telecom.operators.recipients import check_max_segments
 from airflow_provider_telecom.tasks.arguments import JournaledDeferrableArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
@@ -129,7 +129,11 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
 
     def _check_text(self, text: str) -> str:
         non_blank("text", text)
-        return text if self.max_segments is None else check_text_segments(text, self.max_segments)
+        if self.max_segments is None:
+            return text
+        from airflow_provider_telecom.campaigns.preview import check_text_segments
+
+        return check_text_segments(text, self.max_segments)
 
     def _send(self, message: Mapping[str, Any], reference: str) -> SmsXCom:
         try:

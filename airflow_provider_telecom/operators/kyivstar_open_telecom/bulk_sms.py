@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
-from airflow_provider_telecom.campaigns.preview import CampaignText, check_literal_segments, texts_facts
 from airflow_provider_telecom.campaigns.text_template import blank_check, check_text
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
@@ -17,6 +16,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.base import Kyivst
 from airflow_provider_telecom.operators.recipients import (
     CampaignArguments,
     CampaignOperator,
+    check_max_segments,
     check_results_path,
     object_path,
 )
@@ -101,12 +101,13 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         check_results_path(results_path)
         self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_BATCH_SIZE)
         self.max_segments, self.max_rejected = max_segments, max_rejected
-        check_literal_segments(self.text, arguments.segments_allowed(max_segments))
+        check_max_segments(arguments.segments_allowed(max_segments), text=self.text)
         check_if_literal(sender, partial(non_blank, "sender"))
         check_text(self.text)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all recipients and texts, then send to them."""
+        from airflow_provider_telecom.campaigns.preview import CampaignText, texts_facts
         from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import Messages
 
         self.hook.require_v1("batches of SMS")
@@ -117,10 +118,9 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
             sent_from = self.sender or self.hook.options.sender
             place = None if variant is None else 1 + columns.index(variant)
             messages = Messages(audience, text, sent_from, self._names(context), place)
-            campaign, allowed = CampaignText(self.reveal("text"), text.fill, place), self.max_segments
-            self._check_segments(
-                campaign, audience, arguments.segments_allowed(allowed), text.columns, region
-            )
+            campaign = CampaignText(self.reveal("text"), text.fill, place)
+            allowed = arguments.segments_allowed(self.max_segments)
+            self._check_segments(campaign, audience, allowed, text.columns, region)
             if self.is_dry_run:
                 return self._report_dry_run(texts_facts(campaign.previews(audience)), audience)
             sender = self._bulk_sender(context, messages)

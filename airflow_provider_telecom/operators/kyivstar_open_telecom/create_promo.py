@@ -9,12 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.campaigns.preview import (
-    CampaignText,
-    check_literal_segments,
-    check_max_segments,
-    texts_facts,
-)
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import (
@@ -30,6 +24,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status impor
 from airflow_provider_telecom.operators.recipients import (
     CampaignOperator,
     DeferrableCampaignArguments,
+    check_max_segments,
     object_path,
 )
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
@@ -45,6 +40,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.campaigns.audience import Audience
+    from airflow_provider_telecom.campaigns.preview import CampaignText
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
 
 _NAMES = {"viber": "Viber", "rcs": "RCS"}
@@ -127,8 +123,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         self.caption, self.action_url, self.image_path = caption, action_url, image_path
         self.title, self.rcs_content_type = title, rcs_content_type
         self.promo_start, self.ttl_seconds = promo_start, ttl_seconds
-        self.max_segments = check_max_segments(max_segments)
-        check_literal_segments(self.text, max_segments)
+        self.max_segments = check_max_segments(max_segments, text=self.text)
         self._check_parts()
         self.chunk_size = in_range("chunk_size", chunk_size, 1, MAX_CHUNK_SIZE)
         self.suspend_on_kill = suspend_on_kill
@@ -145,10 +140,11 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         journal = self._journal(context)
         with self._read_recipients(self.param_columns, self.hook.options.default_region) as audience:
             counts, campaign = self._recipient_counts(audience), self._campaign_text(text)
-            if self.max_segments is not None:
-                columns, region = self.param_columns, self.hook.options.default_region
-                self._check_segments(campaign, audience, self.max_segments, columns, region)
+            columns, region = self.param_columns, self.hook.options.default_region
+            self._check_segments(campaign, audience, self.max_segments, columns, region)
             if self.is_dry_run:
+                from airflow_provider_telecom.campaigns.preview import texts_facts
+
                 return self._report_dry_run(texts_facts(campaign.previews(audience)), audience)
             content: dict[str, Any] = {"recipients": audience.sha256, "text": text, "sender": self.sender}
             if self.channel != "sms":
@@ -163,6 +159,8 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         return self._wait_if_requested(facts, f"{STATUS_MODULE}.promo", {"promo_id": promo_id}, stop)
 
     def _campaign_text(self, text: str) -> CampaignText:
+        from airflow_provider_telecom.campaigns.preview import CampaignText
+
         columns = self.param_columns
         return CampaignText(
             text,

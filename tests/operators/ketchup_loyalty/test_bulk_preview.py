@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.campaigns.preview import CampaignText
+from airflow_provider_telecom.campaigns.recipients import RecipientColumns, read_recipients
+from airflow_provider_telecom.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpHlrLookupOperator,
     KetchUpSendBulkSmsOperator,
     KetchUpSendSmsOperator,
     KetchUpSendViberOperator,
 )
+from tests.campaigns.audiences import prepare_audience
+from tests.cost import least_cpu_seconds
 from tests.running import Run
 
 PEOPLE = [
@@ -169,3 +174,59 @@ def test_one_sms(telecom_simulator: Any, hook_for: Callable[..., Any]) -> None:
         Run().execute(later)
     assert sent(telecom_simulator) == 0
     assert Run().execute(KetchUpSendSmsOperator(text="a" * 160, **common))["message_id"]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "said"),
+    [
+        ("Hi", None, ["the text goes to 3 recipients in 3 segments, GSM-7"]),
+        ("ж", None, ["in 3 segments, UCS-2", "because of ж (CYRILLIC SMALL LETTER ZHE, position 1)"]),
+        ("Hi {name}", 2, ["3 recipients in 4 (2 x 1, 1 x 2) segments, GSM-7 2, UCS-2 1", "values of 1"]),
+        ("Hi {name}", None, []),
+    ],
+)
+def test_the_log_of_a_send_has_the_segments(
+    telecom_simulator: Any,
+    bulk: Make,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    limit: int | None,
+    said: list[str],
+) -> None:
+    """Personal texts are only encoded beforehand if there is a limit."""
+    assert Run().execute(bulk(text=text, max_segments=limit))["accepted"] == 3
+    log = capsys.readouterr().out
+    assert [one for one in said if one not in log] == []
+    assert ("segments, " in log) is bool(said)
+
+
+def test_variants_are_shown_and_priced_one_by_one(telecom_simulator: Any, bulk: Make, tmp_path: Path) -> None:
+    rows = [
+        {"msisdn": f"38067000{place:04}", "name": f"N{place}", "variant": "AB"[place % 2]}
+        for place in range(5)
+    ]
+    audience = prepare_audience(tmp_path / "audience", rows)
+    texts = {"A": "Hi {name}", "B": "Hi {name} — and a dash" + "x" * 60}
+    facts = Run().execute(bulk(recipients=audience, text=texts, dry_run=True))
+    found = [(one["variant"], one["recipients"], one["segments"], one["price"]) for one in facts["texts"]]
+    assert found == [("A", 3, 3, "0.06"), ("B", 2, 4, "0.08")]
+    assert (facts["price"], facts["segments"]) == ("0.14", 7)
+    one_text = Run().execute(bulk(recipients=audience, text="Hi {name}", dry_run=True))
+    assert [(one["variant"], one["recipients"]) for one in one_text["texts"]] == [("A", 3), ("B", 2)]
+    alone = Run().execute(bulk(recipients=audience, text={"B": texts["B"]}, variants="B", dry_run=True))
+    assert [(one["variant"], one["price"]) for one in alone["texts"]] == [("B", "0.08")]
+    with pytest.raises(TelecomInputError, match=r"texts of 2 recipients take more .*EM DASH.* recipient 2 "):
+        Run().execute(bulk(recipients=audience, text=texts, max_segments=1))
+    with pytest.raises(TelecomInputError, match=r"max_cost: 0\.10: is less than what it would cost"):
+        Run().execute(bulk(recipients=audience, text=texts, max_cost="0.10", dry_run=True))
+    assert sent(telecom_simulator) == 0
+
+
+def test_a_preview_costs_little_more_than_reading_the_recipients() -> None:
+    people = [{"msisdn": str(380670000000 + place), "name": f"N{place}"} for place in range(20_000)]
+    text = "Hello {name}, your order is ready and waits for you until tomorrow evening at the shop."
+    template = TextTemplate(text)
+    with read_recipients(people, RecipientColumns(values=template.columns)) as audience:
+        fill = least_cpu_seconds(lambda: [template.fill(entry[1:]) for entry in audience.entries()])
+        preview = least_cpu_seconds(lambda: CampaignText(text, template.fill).previews(audience))
+    assert preview < 8 * fill

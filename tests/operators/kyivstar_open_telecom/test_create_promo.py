@@ -195,6 +195,28 @@ def test_a_dry_run_sends_nothing(telecom_simulator: Any, promo: Any) -> None:
     assert not telecom_simulator.state.requests
 
 
+def test_a_dry_run_shows_segments_and_a_sample(telecom_simulator: Any, promo: Any) -> None:
+    people = [*PEOPLE, {"msisdn": "380670000300", "name": "x" * 160}]
+    text = "Hi ${1} “you”"
+    facts = Run().execute(promo(recipients=people, text=text, param_columns=["name"], dry_run=True))
+    (shown,) = facts["texts"]
+    assert (facts["segments"], shown["recipients_by_segments"]) == (25 + 3, {"1": 25, "3": 1})
+    assert (shown["sample"], shown["encodings"], shown["price"]) == ("Hi Oksana “you”", {"UCS-2": 26}, None)
+    assert [one["position"] for one in shown["outside_gsm_7"]] == [text.index("“") + 1, text.index("”") + 1]
+    assert not telecom_simulator.state.requests
+
+
+def test_a_long_text_creates_no_promo(telecom_simulator: Any, promo: Any) -> None:
+    people = [*PEOPLE, {"msisdn": "380670000300", "name": "x" * 160}]
+    with pytest.raises(TelecomInputError, match=r"allows 2 SMS.* line 26 \(38067\*+00\): 3 SMS"):
+        Run().execute(promo(recipients=people, text="Hi ${1} “you”", param_columns=["name"], max_segments=2))
+    with pytest.raises(TelecomInputError, match="text: takes 2 SMS; max_segments allows 1"):
+        promo(text="a" * 161, max_segments=1)
+    with pytest.raises(TelecomInputError, match="max_segments: is for the channel sms"):
+        promo(channel="viber", max_segments=1)
+    assert not telecom_simulator.state.requests
+
+
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_waiting_for_its_end(telecom_simulator: Any, promo: Any, deferrable: bool) -> None:
     telecom_simulator.state.set_transition("kyivstar_open_telecom.promo", "after_polls", 2)
