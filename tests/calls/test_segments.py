@@ -21,8 +21,12 @@ ONE_SEPTET = "@£$ éØΔ\nabcXYZ09?"
 TWO_SEPTETS = "^{}\\[~]|€\f"
 ONE_UNIT = "жїє…“”\u200d"
 TWO_UNITS = "😀👩🚀"
+GSM_7_BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
 ALPHABETS = {
-    "GSM 7-bit": ONE_SEPTET * 4 + TWO_SEPTETS,
+    "GSM 7-bit": GSM_7_BASIC + TWO_SEPTETS * 4,
     "Cyrillic": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя 0123456789,.!" + ONE_SEPTET,
     "emoji": ONE_SEPTET + ONE_UNIT + TWO_UNITS,
 }
@@ -67,7 +71,7 @@ def random_texts(count: int) -> None:
 
 
 def test_random_texts_in_three_alphabets() -> None:
-    random_texts(300)
+    random_texts(1_000)
 
 
 @pytest.mark.long
