@@ -76,11 +76,19 @@ def get_telecom_commands() -> list[CLICommand]:
             _argument("--output", choices=("table", "json"), default="table", help="the format (table)"),
         ),
     )
-    return [
-        GroupCommand(
-            name="telecom", help="The telecom provider", subcommands=[simulator, urls, examples, preview]
-        )
-    ]
+    budget = ActionCommand(
+        name="budget",
+        help="Show what was spent of budgets",
+        description="Show what tasks have spent and reserved of their budgets in the last 90 days, from "
+        "Airflow's database. With a name also what each task has.",
+        func=print_budgets,
+        args=(
+            _argument("name", nargs="?", help="the budget; by default all"),
+            _argument("--output", choices=("table", "json"), default="table", help="the format (table)"),
+        ),
+    )
+    commands: list[ActionCommand | GroupCommand] = [simulator, urls, examples, preview, budget]
+    return [GroupCommand(name="telecom", help="The telecom provider", subcommands=commands)]
 
 
 def _argument(name: str, **facts: Any) -> Arg:
@@ -166,6 +174,17 @@ def _texts(given: Sequence[str]) -> str | dict[str, str]:
             raise TelecomInputError("text", rule)
         found[name] = text
     return found
+
+
+def print_budgets(args: argparse.Namespace) -> None:
+    """Print what was spent of a budget, or of all."""
+    from airflow_provider_telecom.campaigns.budget_report import budget_lines, read_budgets
+
+    rows = read_budgets(args.name)
+    if args.output == "json":
+        print(json.dumps(rows, indent=2))  # noqa: T201 - the command's output
+    else:
+        print(*budget_lines(rows, with_tasks=args.name is not None), sep="\n")  # noqa: T201 - the command's output
 
 
 def _account_webhooks() -> list[tuple[str, str]]:
