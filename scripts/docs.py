@@ -45,7 +45,7 @@ API = {
 }
 """Titles and modules of the API reference, besides hooks and models."""
 START = ["howto/first-sms", "connections"]
-GUIDES = ["tasks", "sending", "transfers", "webhooks", "simulator", "testing"]
+GUIDES = ["tasks", "sending", "audience", "transfers", "webhooks", "simulator", "testing"]
 REFERENCE = [*(f"reference/{kind}/index" for kind in KINDS), "api/index", "vendors/index", "contradictions"]
 PROJECT = ["compatibility", "changelog", "architecture", "decisions/index", "contributing"]
 MAX_EXCERPT_LINES = 40

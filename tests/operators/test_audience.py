@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,12 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import DAG, BaseHook
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.audience_folder import open_audience
+from airflow_provider_telecom.campaigns.audience_folder import (
+    EXCLUDED_COLUMNS,
+    REASONS,
+    RESERVED,
+    open_audience,
+)
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
 from tests.running import Run
 
@@ -459,3 +465,10 @@ def test_a_connection_of_another_kind_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(BaseHook, "get_hook", lambda conn_id, **_: object())
     with pytest.raises(TelecomInputError, match=r"^sql_conn_id: s3 is no connection of a database"):
         prepare(tmp_path, sql="SELECT 1", sql_conn_id="s3")
+
+
+def test_the_docs_explain_each_reason_and_column() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "audience.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \| (?!columns)", page, re.MULTILINE) == list(REASONS)
+    for name in (*EXCLUDED_COLUMNS, *RESERVED):
+        assert f"`{name}`" in page
