@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -13,9 +14,12 @@ from typing import Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError
-from airflow_provider_telecom.campaigns.results_file import ResultsFile
+from airflow_provider_telecom.campaigns.garbage import old_objects_frozen
+from airflow_provider_telecom.campaigns.results_file import ResultsFile, _json_lines
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 from airflow_provider_telecom.simulator.ketchup_loyalty import VendorState
 from tests.running import Run, Store
@@ -147,3 +151,37 @@ def test_parts_that_somebody_else_has_changed_are_not_joined(tmp_path: Path) -> 
     first.write_text(whole)
     results.finish(6)
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 6
+
+
+TEXTS = st.one_of(
+    st.text(max_size=8), st.sampled_from(['}, {"msisdn": ', "}, {", '"}, {"', "\n", '\\"', "\u2028"])
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["msisdn", "}, {", "b"]), TEXTS | st.none()), max_size=5))
+def test_lines_encoded_at_once_are_those_encoded_one_by_one(rows: list[dict[str, str | None]]) -> None:
+    expected = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    assert _json_lines(rows) == expected
+    whole = [{"msisdn": "1", **row} for row in rows]
+    assert _json_lines(whole) == "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in whole)
+
+
+def test_old_objects_are_collected_again_after_a_send() -> None:
+    @old_objects_frozen()
+    def fail() -> None:
+        raise ValueError(gc.get_freeze_count())
+
+    gc.unfreeze()
+    with pytest.raises(ValueError, match=r"[1-9]"):
+        fail()
+    assert not gc.get_freeze_count()
+
+
+def test_objects_that_were_frozen_before_stay_frozen() -> None:
+    gc.freeze()  # as Airflow does before it forks a worker
+    try:
+        with old_objects_frozen():
+            pass
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()

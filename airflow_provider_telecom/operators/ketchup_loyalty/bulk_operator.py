@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.campaigns.garbage import old_objects_frozen
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import OnUnknown
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import (
@@ -163,6 +164,7 @@ class KetchUpBulkOperator(
             variant=self._variant_column(),
         )
 
+    @old_objects_frozen()
     def _send_to_all(
         self, context: Context, kind: MessageKind, on_unknown: OnUnknown = "fail"
     ) -> tuple[SendCounts | None, dict[str, Any]]:

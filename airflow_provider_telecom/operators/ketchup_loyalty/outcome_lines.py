@@ -43,30 +43,23 @@ def outcome_lines(
     `read_at` is when the response was read, or when the task gave up waiting for it.
     """
     at = time_text(read_at)
+    common = {**kind.origin.line("", UNKNOWN, sent_at=at), "id": None}
     for message, result in part:
-        about = kind.line(message)
-        columns: dict[str, Any] = {
-            "reference": about.pop("reference"),
+        line = {
+            **common,
+            "msisdn": message.msisdn,
+            "reference": message.reference,
             "variant": kind.variant(message),
             "segments": kind.segments(message),
-            "sent_at": at,
         }
-        msisdn = about.pop("msisdn")
-        if result is None:
-            yield {**kind.origin.line(msisdn, UNKNOWN, **columns), "id": None, **about}
-            continue
-        state = KNOWN_BEFORE if result.duplicate else ACCEPTED if result.accepted else REFUSED
-        line = kind.origin.line(
-            msisdn,
-            state,
-            message_id=result.id,
-            code=result.code,
-            price=result.price,
-            currency=result.currency,
-            final_at=at if state == REFUSED else None,
-            **columns,
-        )
-        yield {**line, "id": result.id, "task_id": result.task_id, **about}
+        if result is not None:
+            state = KNOWN_BEFORE if result.duplicate else ACCEPTED if result.code is None else REFUSED
+            line["state"], line["message_id"], line["code"] = state, result.id, result.code
+            line["price"] = None if result.price is None else str(result.price)
+            line["currency"], line["id"], line["task_id"] = result.currency, result.id, result.task_id
+            if state == REFUSED:
+                line["final_at"] = at
+        yield line | kind.line(message) if kind.columns.results else line
 
 
 def final_state(status: str | None) -> str:

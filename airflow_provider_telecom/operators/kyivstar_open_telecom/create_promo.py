@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.campaigns.garbage import old_objects_frozen
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import (
@@ -130,6 +131,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         if self.wait_for_completion and not start:
             raise TelecomInputError("wait_for_completion", "is for a promo that is started: start=True")
 
+    @old_objects_frozen()
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all recipients, create the draft, and start it."""
         text = non_blank("text", self.reveal("text"))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.campaigns.audience import Audience, Entry
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
+    from airflow_provider_telecom.vendors.kyivstar_open_telecom.promos import Recipient
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,10 @@ def _build(
     def append(chunk: Sequence[Entry]) -> None:
         if params is not None and params != len(chunk[0]) - 1:
             raise TelecomInputError("param_columns", f"the vendor counts {params} variables in the text")
-        hook.add_promo_audience(promo.id, [(msisdn, values) for msisdn, *values in chunk])
+        people: Sequence[Recipient] = [entry[0] for entry in chunk]
+        if len(chunk[0]) > 1:
+            people = [(msisdn, values) for msisdn, *values in chunk]
+        hook.add_promo_audience(promo.id, people)
 
     for _ in in_chunks(audience.entries(), chunk_size, append, lambda error: error.status == _TOO_LARGE):
         pass

@@ -20,6 +20,7 @@ from airflow_provider_telecom.calls.checks import (
 )
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.calls.phone import are_canonical
 from airflow_provider_telecom.calls.request import Form, FormFile, Idempotency, Request, Response
 from airflow_provider_telecom.calls.responses import to_model, unreadable_response
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
@@ -310,6 +311,9 @@ class PromoCalls(KyivstarRequests):
     def _audience(self, recipients: Sequence[Recipient]) -> list[dict[str, object]]:
         if not isinstance(recipients, (list, tuple)):
             raise TelecomInputError("recipients", "must be a list")
+        if are_canonical(non_empty("recipients", recipients, MAX_CHUNK_SIZE)):
+            none: list[str] = []
+            return [{"phoneNumber": number, "params": none} for number in recipients]
         pairs = [
             _pair(f"recipients[{index}]", entry)
             for index, entry in enumerate(non_empty("recipients", recipients, MAX_CHUNK_SIZE))

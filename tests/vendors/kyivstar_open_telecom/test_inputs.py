@@ -136,6 +136,14 @@ def test_a_full_chunk_is_sent_whole() -> None:
     assert len(request.body.value["audience"]) == 20_000  # type: ignore[union-attr, index]
 
 
+def test_numbers_in_their_canonical_form_are_sent_as_others_are() -> None:
+    bodies = [
+        next(describe("add_promo_audience", PROMO_ID, people)).body.value  # type: ignore[union-attr]
+        for people in ([NUMBER, NUMBER], [f"+{NUMBER}", int(NUMBER)], [(NUMBER, []), NUMBER])
+    ]
+    assert bodies == [{"audience": [{"phoneNumber": NUMBER, "params": []}] * 2}] * 3
+
+
 @pytest.mark.parametrize(
     "imei", ["490154203237518", 490154203237518, " 490154203237518 ", "35693803564380", "3569380356438001"]
 )
