@@ -7,7 +7,11 @@ Needs the connection `ketchup_loyalty_default` and the extra `campaigns`. Each r
 `audience` leaves out duplicates, the stop list, and a control group of 10 % that gets no message (the
 holdout). The same number is always in the same group, as long as `salt` is the same. `excluded.parquet` in
 the folder of the run has everybody who is left out, with the reason. `preview` is the same task as `send`
-with `dry_run=True`: its log has the table to show before a campaign is approved.
+with `dry_run=True`: its log has the table to show before a campaign is approved. `BUDGET` limits what all
+runs together may spend in a day. The folder `outcomes` has a file for each run: what became of each message.
+
+For a real campaign add `quiet_hours=("21:00", "09:00")` to `message`, so that nobody is woken at night, and
+that folder as `history` with `frequency_cap="2/7d"` to `audience`, so that nobody gets too many messages.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
 
+from airflow_provider_telecom.campaigns import Budget
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsTaskFinishedSensor
@@ -26,6 +31,7 @@ from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsTaskFinis
 DATA = Path(__file__).parent / "data"
 OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "telecom")
 FOLDER = "{{ params.output }}/{{ run_id }}"
+BUDGET = Budget("example_campaign", "EUR", per_task="50", per_day="200", timezone="Europe/Kyiv")
 
 
 @dag(
@@ -67,11 +73,12 @@ def example_campaign() -> None:
         "originator": "{{ params.originator }}",
         "max_segments": 2,
         "max_cost": "{{ params.max_cost }}",
+        "budget": BUDGET,
     }
     preview = KetchUpSendBulkSmsOperator(task_id="preview", dry_run=True, **message)
     send = KetchUpSendBulkSmsOperator(
         task_id="send",
-        results_path=f"{FOLDER}/outcomes.jsonl",
+        results_path="{{ params.output }}/outcomes/{{ run_id }}.jsonl",
         multiple_outputs=True,
         **message,
     )

@@ -63,7 +63,7 @@ NUMBERS = re.compile(r"67000\d{4}|90000000\d\d")
 FILES = {
     "example_kyivstar_fraud_check": ("*/checked.jsonl", '"state": "answered"', 6),
     "example_ketchup_messaging": ("*/viber.jsonl", '"outcome": "delivered"', 810),
-    "example_campaign": ("*/outcomes.jsonl", '"state": "accepted"', 875),
+    "example_campaign": ("outcomes/*.jsonl", '"state": "accepted"', 875),
     "example_ketchup_statistics": ("ketchup_messages/date=*/_messages_*.json", '"sha256"', 1),
     "example_fmc_calls": ("fmc_calls/date=*/_calls.parquet.json", '"rows": ', 1),
     "example_sunsim_telephony": ("*/settings.json", '"dialTime": 45', 2),
