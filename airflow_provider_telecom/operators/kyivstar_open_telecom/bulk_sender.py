@@ -144,6 +144,8 @@ class BulkSender:
         keys = (_key(message) for message in self._messages.after(0))
         self.counts = Counts(**self._checkpoint.resume(keys, asdict(Counts())))
         if self._checkpoint.is_done and self.counts.rows >= len(self._messages):
+            if self._results and self._results.path.exists():
+                self._results.forget_parts()  # the earlier try was killed before it did
             return
         in_doubt = self._checkpoint.in_doubt
         if in_doubt and self._on_unknown == "fail":
