@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from airflow.sdk import ObjectStoragePath
+from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
 from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError
 from airflow_provider_telecom.campaigns.outcomes import OUTCOME_COLUMNS, read_outcomes
@@ -101,6 +103,28 @@ def test_each_recipient_gets_the_text_of_their_variant_and_a_row_of_outcomes(
     assert before <= datetime.fromisoformat(first["sent_at"]) <= datetime.now(UTC)
     assert first["final_at"] is None
     assert "380670000200" not in json.dumps(found)
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_no_number_and_no_text_shows(
+    audience: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """Not in XCom, log, rendered fields, the state store, nor in the errors of a later try."""
+    path, run = str(tmp_path / "outcomes.parquet"), Run()
+    shown: list[object] = []
+    for recipients in ("{{ params.to }}", audience["path"]):
+        operator = sending(kind, recipients=recipients, results_path=path, variants="{{ 'A' }}")
+        shown.append(run.execute(operator, params={"to": audience["path"]}))
+        shown.append(_serialize_rendered_fields(operator))
+        assert _serialize_rendered_fields(operator)["recipients"] == audience["path"]
+    operator = sending(kind, recipients=audience, results_path=path)
+    with pytest.raises(TelecomInputError) as error:
+        run.execute(operator)
+    shown += [_serialize_rendered_fields(operator), error.value, run.stores["send"].texts, capfd.readouterr()]
+    seen = str(shown)
+    assert not re.search(r"0670000\d\d\d", seen)
+    assert not any(text in seen for text in ("Hi ", "Dear", *TEXTS.values()))
+    assert re.fullmatch(r"\*\*\* \(dict of 2\)", _serialize_rendered_fields(operator)["text"])
 
 
 def test_parquet_has_the_types_of_a_warehouse(audience: dict[str, Any], tmp_path: Path) -> None:
