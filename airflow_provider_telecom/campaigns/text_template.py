@@ -135,13 +135,21 @@ def _check_text_of(name: str, text: object, has_columns: bool) -> None:
 def check_texts(
     texts: Mapping[str, str], variants: Mapping[str, int], chosen: str | Sequence[str] | None
 ) -> VariantTexts:
-    """Return the texts of the variants of an audience. Raises TelecomInputError.
+    """Return the texts of the variants of an audience. Raises TelecomInputError."""
+    check_text(texts)
+    check_names_of_texts(texts, variants, chosen)
+    return VariantTexts(texts)
 
-    Each variant that is sent to must have a text, and each text must have a variant in the audience.
+
+def check_names_of_texts(
+    texts: Mapping[str, str], variants: Mapping[str, int], chosen: str | Sequence[str] | None
+) -> None:
+    """Check that each variant that is sent to has a text, and that the audience has a variant for each text.
+
+    Raises TelecomInputError.
     """
     from airflow_provider_telecom.campaigns.audience_folder import check_variants
 
-    check_text(texts)
     if not variants:
         raise TelecomInputError("text", "is one per variant, but the audience has no variants")
     there = ", ".join(variants)
@@ -153,4 +161,3 @@ def check_texts(
         raise TelecomInputError(
             "text", f"has no text for {', '.join(missing)} of the audience's variants {there}"
         )
-    return VariantTexts(texts)

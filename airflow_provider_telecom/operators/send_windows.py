@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict, TypeVar
 
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
@@ -26,6 +26,17 @@ MARGIN = timedelta(seconds=60)
 """The last request before a window closes begins at least so long before: as long as a call takes."""
 _MAX_SLEEP = 60.0
 _MAX_SHOWN = 3
+
+
+class Zoned(Protocol):
+    """Recipients with the same time zones."""
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The names of the time zones."""
+
+
+ZonedT = TypeVar("ZonedT", bound=Zoned)
 
 
 class SendWindowArguments(TypedDict, total=False):
@@ -164,7 +175,7 @@ class SendWindowOperator(TelecomOperator):
             raise TelecomInputError("timezone", f"{unknown} recipients of the audience have no time zone")
         return groups
 
-    def _wait_until_open(self, opens: Mapping[Group, datetime], counts: Mapping[Group, int]) -> None:
+    def _wait_until_open(self, opens: Mapping[ZonedT, datetime], counts: Mapping[ZonedT, int]) -> None:
         """Log who waits until when, and wait until the first window opens. May raise TaskDeferred."""
         moment = min(opens.values())
         if moment > type(self).now():
@@ -187,7 +198,7 @@ class SendWindowOperator(TelecomOperator):
         """Continue after a window has opened: read everything again, and send what is not sent yet."""
         return self.execute(context)
 
-    def _log_waiting(self, opens: Mapping[Group, datetime], counts: Mapping[Group, int]) -> None:
+    def _log_waiting(self, opens: Mapping[ZonedT, datetime], counts: Mapping[ZonedT, int]) -> None:
         """Log how many recipients wait until when; those that are written to now do not wait."""
         from airflow_provider_telecom.campaigns.quiet_hours import zone_info
 

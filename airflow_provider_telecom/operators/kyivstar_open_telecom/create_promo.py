@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
-from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.campaigns.garbage import old_objects_frozen
-from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import (
     VARIABLE,
@@ -18,15 +19,17 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import
     check_variables,
     fill_variables,
 )
-from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status import (
-    may_have_started,
-    start_promo,
-)
 from airflow_provider_telecom.operators.recipients import (
     CampaignOperator,
     DeferrableCampaignArguments,
     check_max_segments,
+    check_results_path,
     object_path,
+)
+from airflow_provider_telecom.operators.send_windows import (
+    SendWindowArguments,
+    SendWindowOperator,
+    WindowClosedError,
 )
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
@@ -38,18 +41,21 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
 )
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_telecom.campaigns.audience import Audience
+    from airflow_provider_telecom.campaigns.audience import Audience, Group
     from airflow_provider_telecom.campaigns.preview import CampaignText
+    from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_parts import PromoJournal, PromoPart
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
 
 _NAMES = {"viber": "Viber", "rcs": "RCS"}
-_STARTED_ENTRY = "mailing"
-"""The name of a journal entry. Entries of earlier versions have it: do not change it."""
 
 
-class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, DeferrableOperator):
+class PromoArguments(DeferrableCampaignArguments, SendWindowArguments):
+    """The parameters of the base classes of `KyivstarCreatePromoOperator`."""
+
+
+class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindowOperator, DeferrableOperator):
     """Create a promo (a campaign) with its whole audience, and start it if requested.
 
     There are two phases. The draft and its audience, in chunks, cost nothing and reach nobody. If the outcome
@@ -59,7 +65,12 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
 
         {"promo_id", "recipients", "duplicates", "bad_rows", "started", "rejects"}
 
-    and with `wait_for_completion` the status and the statistics of the promo.
+    A promo has one text and one start. So a text per variant, and `quiet_hours` with several time zones, need
+    several promos, which are all created first; each starts while the window of its recipients is open. Then
+    `promos` has `[{"promo_id", "variant", "timezone", "recipients"}]`, and `promo_id` is there only if there
+    is one. The vendor sends a promo over a time that is not known: the window guards its start.
+
+    Returns as well, with `wait_for_completion` the status and the statistics of the promo.
 
     With a connection to API v1 (`api_version` v1) a promo can be sent by Viber or RCS, with a picture and a
     button. The vendor's document does not have this; it is found in a public client.
@@ -79,6 +90,9 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
     :param start: put the promo into the queue (status WAITING). This costs money.
     :param max_segments: how many SMS (segments) a text may take. If a text takes more, no promo is created.
         For the channel `sms`.
+    :param results_path: with `start`: the file of outcomes, with a row for each recipient (it contains
+        numbers), written once all promos are started: JSON lines, or Parquet if it ends in `.parquet`. A
+        promo has no result for a single recipient, so each is `accepted`, with the promo's id as `reference`.
     :param chunk_size: recipients per request, at most 20,000.
     :param suspend_on_kill: with `wait_for_completion`: suspend the promo when the waiting task is ended.
         Airflow ends it when a person marks or clears it. A task that waits in a worker is also ended at
@@ -92,7 +106,8 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
 
     template_fields: Sequence[str] = (
         *CampaignOperator.template_fields,
-        *("sender", "caption", "action_url", "image_path", "title", "promo_start"),
+        *SendWindowOperator.template_fields,
+        *("sender", "caption", "action_url", "image_path", "title", "promo_start", "results_path"),
     )
     private_fields: ClassVar[Sequence[str]] = (
         *CampaignOperator.private_fields,
@@ -114,9 +129,10 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         ttl_seconds: int | None = None,
         start: bool = False,
         max_segments: int | None = None,
+        results_path: str | None = None,
         chunk_size: int = MAX_CHUNK_SIZE,
         suspend_on_kill: bool = True,
-        **kwargs: Unpack[DeferrableCampaignArguments],
+        **kwargs: Unpack[PromoArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.param_columns, self.sender, self.start = param_columns, sender, start
@@ -130,43 +146,229 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
         self.suspend_on_kill = suspend_on_kill
         if self.wait_for_completion and not start:
             raise TelecomInputError("wait_for_completion", "is for a promo that is started: start=True")
+        self.results_path = results_path
+        check_results_path(results_path)
+        for field in ("quiet_hours", "results_path"):
+            if getattr(self, field) is not None and not start:
+                raise TelecomInputError(field, "is for a promo that is started: start=True")
+        if self.quiet_hours is not None and promo_start is not None:
+            raise TelecomInputError("promo_start", "goes without quiet_hours: its time zone is not known")
 
     @old_objects_frozen()
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all recipients, create the draft, and start it."""
-        text = non_blank("text", self.reveal("text"))
-        check_variables(text, self.param_columns)
+        from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_parts import PromoJournal
+
+        text = self._checked_text()
         options, image = self._options(), self._image()
         if self.channel != "sms":
             self.hook.require_v1(f"promos by {_NAMES[self.channel]}")
-        journal = self._journal(context)
-        with self._read_recipients(self.param_columns, self.hook.options.default_region) as audience:
-            counts, campaign = self._recipient_counts(audience), self._campaign_text(text)
-            columns, region = self.param_columns, self.hook.options.default_region
+        journal = PromoJournal(self._journal(context), self._entry_name)
+        columns, region = self._columns(), self.hook.options.default_region
+        with self._read_recipients(columns, region, checks=self._zone_checks) as audience:
+            counts, campaign = self._recipient_counts(audience), self._campaign_text(text, columns)
             self._check_segments(campaign, audience, self.max_segments, columns, region)
             if self.is_dry_run:
-                from airflow_provider_telecom.campaigns.preview import texts_facts
+                return self._dry_run(campaign, audience, columns)
+            parts = self._parts(text, audience, columns, options, image)
+            journal.check(parts)
+            left = [part for part in parts if self.quiet_hours is None or journal.started(part) is None]
+            self._opens_at(left)  # refuses time zones that are never open at once, before anything is created
+            journal.begin(parts)
+            build = partial(self._build, options, image)
+            promo_ids = [journal.promo_id(part, partial(build, part)) for part in parts]
+            started = self._start(journal, parts, promo_ids, left) if self.start else []
+            if (path := object_path(self.results_path)) is not None:
+                self._write_results(context, path, journal, parts, promo_ids)
+        return self._finish(parts, promo_ids, counts, started)
 
-                return self._report_dry_run(texts_facts(campaign.previews(audience)), audience)
-            content: dict[str, Any] = {"recipients": audience.sha256, "text": text, "sender": self.sender}
-            if self.channel != "sms":
-                hashed = None if image is None else hashlib.sha256(image).hexdigest()
-                content |= {"channel": self.channel, "options": options, "image": hashed}
-            body = self._fingerprint(content)
-            create = partial(self._create, text, options)
-            promo_id = self._draft(journal, audience, create, image, body)
-        started_here = self.start and self._put_into_queue(journal, promo_id, body)
-        facts = {"promo_id": promo_id, "started": self.start, **counts}
-        stop = f"{STATUS_MODULE}.stop_promo" if started_here and self.suspend_on_kill else None
-        return self._wait_if_requested(facts, f"{STATUS_MODULE}.promo", {"promo_id": promo_id}, stop)
+    def _checked_text(self) -> str | Mapping[str, str]:
+        """Return the text, or one per variant of the audience. Raises TelecomInputError."""
+        text: str | Mapping[str, str] = self.reveal("text")
+        if isinstance(text, Mapping):
+            from airflow_provider_telecom.campaigns.text_template import check_names_of_texts, check_text
 
-    def _campaign_text(self, text: str) -> CampaignText:
+            check_text(text, has_columns=False)
+            if (info := self._audience_info()) is None:
+                raise TelecomInputError("text", "is one per variant: the recipients must be an audience")
+            check_names_of_texts(text, info.variants, self.variants)
+        for one in text.values() if isinstance(text, Mapping) else [non_blank("text", text)]:
+            check_variables(one, self.param_columns)
+        return text
+
+    def _columns(self) -> Sequence[str]:
+        """Return the columns of the recipients: those for the text first, which the vendor gets."""
+        others = [name for name in (self._variant_column(), self.timezone_column) if name is not None]
+        return tuple(dict.fromkeys([*self.param_columns, *others]))
+
+    @property
+    def _has_parts(self) -> bool:
+        """Whether the Dag's author has asked for what may need several promos."""
+        return self.quiet_hours is not None or isinstance(self.reveal("text"), Mapping)
+
+    def _parts(
+        self,
+        text: str | Mapping[str, str],
+        audience: Audience,
+        columns: Sequence[str],
+        options: Mapping[str, Any],
+        image: bytes | None,
+    ) -> list[PromoPart]:
+        """Return the promos that are necessary: one for each text and, with quiet hours, each time zone."""
+        from airflow_provider_telecom.campaigns.audience import groups_by_zone as groups_by
+        from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_parts import PromoPart, part_name
+
+        def part(recipients: Audience | Group, variant: str | None, zones: tuple[str, ...]) -> PromoPart:
+            own = text if isinstance(text, str) else text[str(variant)]
+            name = part_name(variant, zones) if len(found) > 1 else ""
+            if not name:
+                recipients = audience
+            body = self._body(recipients.sha256, own, options, image)
+            return PromoPart(own, recipients, len(self.param_columns), body, zones, variant, name)
+
+        found: list[tuple[Audience | Group, str | None, tuple[str, ...]]] = [(audience, None, ())]
+        if self.quiet_hours is not None:
+            found = [(group, None, group.zones) for group in self._groups(audience, columns)]
+        if isinstance(text, Mapping):
+            place = self._variant_place(columns)
+            found = [
+                (group, group.name, zones)
+                for recipients, _, zones in found
+                for group in groups_by(recipients.entries, lambda entry: entry[place])
+            ]
+        return [part(*one) for one in sorted(found, key=lambda one: (str(one[1]), one[2]))]
+
+    def _variant_place(self, columns: Sequence[str]) -> int:
+        """Return the place of the variant in an entry."""
+        from airflow_provider_telecom.campaigns.audience_folder import VARIANT
+
+        return 1 + list(columns).index(VARIANT)
+
+    def _body(self, recipients: str, text: str, options: Mapping[str, Any], image: bytes | None) -> str:
+        content: dict[str, Any] = {"recipients": recipients, "text": text, "sender": self.sender}
+        if self.channel != "sms":
+            hashed = None if image is None else hashlib.sha256(image).hexdigest()
+            content |= {"channel": self.channel, "options": options, "image": hashed}
+        return self._fingerprint(content)
+
+    def _dry_run(self, text: CampaignText, audience: Audience, columns: Sequence[str]) -> dict[str, Any]:
+        from airflow_provider_telecom.campaigns.preview import texts_facts, windows
+
+        found = texts_facts(text.previews(audience))
+        if (window := self._windows()) is not None:
+            groups = self._groups(audience, columns)
+            opens = {group: window(group.zones).opens_at for group in groups}
+            found["windows"] = windows(opens, type(self).now())
+        return self._report_dry_run(found, audience)
+
+    def _opens_at(self, parts: Sequence[PromoPart]) -> dict[PromoPart, datetime]:
+        """Return when the promos can be started; nothing without quiet hours. Raises TelecomInputError."""
+        windows = self._windows()
+        return {} if windows is None else {part: windows(part.zones).opens_at for part in parts}
+
+    def _build(self, options: Mapping[str, Any], image: bytes | None, part: PromoPart) -> str:
+        create = partial(self._create, part.text, options)
+        return build_draft(self.hook, create, image, part, self.chunk_size)
+
+    def _start(
+        self,
+        journal: PromoJournal,
+        parts: Sequence[PromoPart],
+        promo_ids: Sequence[str],
+        left: Sequence[PromoPart],
+    ) -> list[str]:
+        """Start the promos, each while its window is open; return the ids of those that this task started.
+
+        May raise TaskDeferred: the task resumes, and starts the others.
+        """
+        ids, waiting = dict(zip(parts, promo_ids, strict=True)), list(left)
+        started = [ids[part] for part in parts if part not in left]
+        while waiting:
+            for part in list(waiting):
+                try:
+                    with self._window(part):
+                        is_ours = journal.start(self.hook, part, ids[part], type(self).now())
+                except WindowClosedError:
+                    continue
+                waiting.remove(part)
+                if is_ours:
+                    started.append(ids[part])
+            if waiting:
+                self._wait_until_open(self._opens_at(waiting), {part: part.count for part in waiting})
+        return started
+
+    def _window(self, part: PromoPart) -> AbstractContextManager[None]:
+        """Return the context in which a promo is started; it raises WindowClosedError."""
+        windows = self._windows()
+        return nullcontext() if windows is None else windows(part.zones).call(self.hook)
+
+    def _finish(
+        self,
+        parts: Sequence[PromoPart],
+        promo_ids: Sequence[str],
+        counts: Mapping[str, Any],
+        started: Sequence[str],
+    ) -> dict[str, Any]:
+        """Return the XCom, after waiting if the task does that."""
+        facts: dict[str, Any] = {"started": self.start, **counts}
+        if len(parts) == 1:
+            facts = {"promo_id": promo_ids[0], **facts}
+        if self._has_parts:
+            facts["promos"] = [
+                {
+                    "promo_id": promo_id,
+                    "variant": part.variant,
+                    "timezone": ",".join(part.zones) or None,
+                    "recipients": part.count,
+                }
+                for part, promo_id in zip(parts, promo_ids, strict=True)
+            ]
+        if self.results_path is not None:
+            facts["results"] = self.results_path
+        can_stop = bool(started) and self.suspend_on_kill
+        if len(parts) == 1:
+            stop = f"{STATUS_MODULE}.stop_promo" if can_stop else None
+            return self._wait_if_requested(facts, f"{STATUS_MODULE}.promo", {"promo_id": promo_ids[0]}, stop)
+        awaited = {"promo_ids": list(promo_ids), "stop_ids": list(started)}
+        stop = f"{STATUS_MODULE}.stop_promos" if can_stop else None
+        return self._wait_if_requested(facts, f"{STATUS_MODULE}.promos", awaited, stop)
+
+    def _write_results(
+        self,
+        context: Context,
+        path: ObjectStoragePath,
+        journal: PromoJournal,
+        parts: Sequence[PromoPart],
+        promo_ids: Sequence[str],
+    ) -> None:
+        """Write the file of outcomes. A promo has no result for a recipient: all are `accepted`."""
+        from airflow_provider_telecom.campaigns.outcomes import Origin, run_text
+        from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_outcomes import write_outcomes
+
+        ti, columns = context["ti"], self._columns()
+        run = run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        place = None if self._variant_column() is None else self._variant_place(columns)
+        started = [
+            (part, promo_id, journal.started_at(part))
+            for part, promo_id in zip(parts, promo_ids, strict=True)
+        ]
+        write_outcomes(path, Origin(self.channel, self.conn_id, run), started, place)
+
+    def _campaign_text(self, text: str | Mapping[str, str], entry_columns: Sequence[str]) -> CampaignText:
         from airflow_provider_telecom.campaigns.preview import CampaignText
 
-        columns = self.param_columns
+        columns, place = self.param_columns, None
+        fill: Callable[[Sequence[str]], str]
+        if isinstance(text, str):
+            fill = partial(fill_variables, text)
+        else:
+            place, texts = self._variant_place(entry_columns), text
+            variant = place - 1
+            fill = lambda values: fill_variables(texts[values[variant]], values)  # noqa: E731 - of two kinds
         return CampaignText(
             text,
-            partial(fill_variables, text),
+            fill,
+            place,
             is_sms=self.channel == "sms",
             fields=VARIABLE,
             column_of=lambda place: columns[int(place) - 1],
@@ -221,41 +423,3 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, Deferrable
             check_if_literal(getattr(self, field), partial(non_blank, field))
         check_if_literal(self.action_url, partial(http_url, "action_url"))
         check_if_literal(self.promo_start, partial(start_date_text, field="promo_start"))
-
-    def _draft(
-        self,
-        journal: Journal,
-        audience: Audience,
-        create: Callable[[], Promo],
-        image: bytes | None,
-        body: str,
-    ) -> str:
-        """Return the id of the complete draft: the one of an earlier try, or a new one.
-
-        Raises TelecomInputError if an earlier try may have started a promo with other content.
-        """
-        started = journal.earlier_entry(self._entry_name(_STARTED_ENTRY), body)
-        if started and started.state is State.INTENT:
-            return str(started.facts["promo_id"])
-        name = self._entry_name("promo")
-        entry = journal.read(name)
-        if entry and entry.body == body:
-            return str(entry.facts["promo_id"])
-        promo_id = build_draft(self.hook, create, image, audience, self.chunk_size)
-        journal.write(name, Entry(State.DONE, body, {"promo_id": promo_id}))
-        return promo_id
-
-    def _put_into_queue(self, journal: Journal, promo_id: str, body: str) -> bool:
-        """Start the promo, and return whether this task started it, in any try.
-
-        The journal first records which promo is started, in a separate entry: two tries that run at once may
-        each have created a draft, and the draft's entry may be that of the other try.
-        """
-        name = self._entry_name(_STARTED_ENTRY)
-        journal.write_intent(name, Entry(State.INTENT, body, {"promo_id": promo_id}))
-        try:
-            return bool(start_promo(self.hook, journal, promo_id)["changed"])
-        except TelecomError:
-            if not may_have_started(journal, promo_id):
-                journal.write(name, Entry(State.PLANNED, body))
-            raise

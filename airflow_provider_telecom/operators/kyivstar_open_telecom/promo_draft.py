@@ -11,8 +11,9 @@ from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnkn
 from airflow_provider_telecom.campaigns.chunks import in_chunks
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.audience import Audience, Entry
+    from airflow_provider_telecom.campaigns.audience import Entry
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
+    from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_parts import PromoPart
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.promos import Recipient
 
@@ -43,17 +44,17 @@ def build_draft(
     hook: KyivstarOpenTelecomHook,
     create: Callable[[], Promo],
     image: bytes | None,
-    audience: Audience,
+    part: PromoPart,
     chunk_size: int,
 ) -> str:
-    """Return the id of a draft of `create` that holds the whole audience, each recipient once.
+    """Return the id of a draft of `create` that holds all recipients, each recipient once.
 
     The audience cannot be read, and a duplicate of a chunk would be appended. So after an unknown outcome the
     draft is abandoned and another one is created. After three drafts TelecomUnknownError is raised.
     """
     for attempt in range(1, _MAX_DRAFTS + 1):
         try:
-            return _build(hook, create, image, audience, chunk_size)
+            return _build(hook, create, image, part, chunk_size)
         except TelecomUnknownError:
             if attempt == _MAX_DRAFTS:
                 raise
@@ -65,7 +66,7 @@ def _build(
     hook: KyivstarOpenTelecomHook,
     create: Callable[[], Promo],
     image: bytes | None,
-    audience: Audience,
+    part: PromoPart,
     chunk_size: int,
 ) -> str:
     promo = create()
@@ -81,6 +82,6 @@ def _build(
             people = [(msisdn, values) for msisdn, *values in chunk]
         hook.add_promo_audience(promo.id, people)
 
-    for _ in in_chunks(audience.entries(), chunk_size, append, lambda error: error.status == _TOO_LARGE):
+    for _ in in_chunks(part.entries(), chunk_size, append, lambda error: error.status == _TOO_LARGE):
         pass
     return promo.id

@@ -6,6 +6,7 @@ The facts contain no message ids: facts are logged, and an id of the mock server
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from decimal import Decimal
 
 from airflow_provider_telecom.calls.checks import one_of, percent
@@ -110,6 +111,33 @@ def promo(
     if minimum is None or _is_enough(statistics, minimum):
         return PollResult(Stage.SUCCEEDED, facts)
     return PollResult(Stage.FAILED, {**facts, "min_delivered_percent": str(minimum)})
+
+
+def promos(api: PromoCalls, promo_ids: list[str], stop_ids: list[str] | None = None) -> Call[PollResult]:
+    """Check whether all promos are COMPLETED; then their statistics are read and added up.
+
+    `stop_ids` are for `stop_promos`.
+    """
+    del stop_ids
+    states = Counter[str]()
+    for promo_id in promo_ids:
+        found = yield from call_of(api.get_promo, promo_id)
+        states[found.status if found.state is not PromoState.COMPLETED else PromoState.COMPLETED.value] += 1
+    facts: dict[str, object] = {"statuses": dict(states)}
+    if states[PromoState.SUSPENDED.value]:
+        log.info("A promo is suspended; waiting until it continues")
+    if states[PromoState.COMPLETED.value] < len(promo_ids):
+        return PollResult(Stage.WAITING, facts)
+    whole = Counter[str]()
+    for promo_id in promo_ids:
+        whole.update(counts((yield from call_of(api.get_promo_statistics, promo_id))))
+    return PollResult(Stage.SUCCEEDED, {**facts, **whole})
+
+
+def stop_promos(api: PromoCalls, stop_ids: list[str], **_: object) -> Call[None]:
+    """Suspend those promos that are queued or running, when a task that waits for them is ended."""
+    for promo_id in stop_ids:
+        yield from stop_promo(api, promo_id)
 
 
 def stop_promo(api: PromoCalls, promo_id: str, **_: object) -> Call[Promo]:

@@ -7,7 +7,6 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,107 +23,24 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,
 )
-from airflow_provider_telecom.operators.send_windows import SendWindowOperator
-from airflow_provider_telecom.transport.sync_transport import Transport
-from tests.running import Run, Store
+from tests.operators.fake_clock import KilledError, SlowStore, World, one_try
+from tests.running import Run
 
 QUIET = ("21:00", "09:00")
 AUTUMN, SPRING = datetime(2026, 10, 22, tzinfo=UTC), datetime(2027, 3, 25, tzinfo=UTC)
 """The weeks of the clock changes of 2026-10-25 and 2027-03-28 begin here."""
 
 
-class KilledError(BaseException):
-    """The process is gone."""
-
-
-@dataclass
-class World:
-    """The time, which passes by itself, and chance: what may kill a try."""
-
-    at: datetime
-    chance: random.Random = field(default_factory=lambda: random.Random(0))
-    seconds_per_look: float = 0.0
-    """Each look at the clock takes up to so long, the simulator's included."""
-    hours_per_write: float = 0.0
-    """Each write to the journal takes up to so long: this is between two calls."""
-    kills: float = 0.0
-    """How likely a step kills the try."""
-    killed: int = 0
-    waits: int = 0
-
-    def now(self) -> datetime:
-        self.at += timedelta(seconds=self.chance.uniform(0, self.seconds_per_look))
-        return self.at
-
-    def advance(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-    def step(self) -> None:
-        if self.chance.random() < self.kills:
-            self.killed += 1
-            raise KilledError
-
-
-class SlowStore(Store):
-    """A journal whose writes take a while, and whose callers may die before and after them."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        self.world.step()
-        super().set(key, value, retention=retention)
-        self.world.advance(self.world.chance.uniform(0, 3600 * self.world.hours_per_write))
-        self.world.step()
-
-
 @pytest.fixture
-def world(telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> World:
-    found = World(datetime(2026, 12, 1, 12, tzinfo=UTC))
+def world(fake_clock: World, hook_for: Callable[..., Any]) -> World:
     hook_for("ketchup_loyalty", originator="Shop", viber_sender="Shop")
-    telecom_simulator.state.clock = found
-    monkeypatch.setattr(SendWindowOperator, "now", staticmethod(lambda: found.now()))
-    monkeypatch.setattr(SendWindowOperator, "_sleep", staticmethod(found.advance))
-    send = Transport.send
-
-    def killing(self: Transport, request: Any) -> Any:
-        found.step()
-        outcome = send(self, request)
-        found.step()
-        return outcome
-
-    monkeypatch.setattr(Transport, "send", killing)
-    return found
+    return fake_clock
 
 
 def sms(**more: Any) -> KetchUpSendBulkSmsOperator:
     return KetchUpSendBulkSmsOperator(
         task_id="send", **{"text": "Hi", "quiet_hours": QUIET, "deferrable": True, **more}
     )
-
-
-def one_try(run: Run, operator: Any, world: World, late: Callable[[], float] = lambda: 0.0) -> Any:
-    """Run one try; where it defers, the time passes until the trigger fires, a little late or early."""
-    if not operator.has_dag():
-        with DAG("dag", schedule=None) as dag:
-            dag.add_task(operator)
-    run.stores.setdefault("send", SlowStore(world))
-    context = run.context(operator)
-    operator.render_template_fields(context)
-    method, kwargs = "execute", {}
-    while True:
-        try:
-            if method == "execute":
-                return operator.execute(context)
-            return operator.resume_execution(method, kwargs, context)
-        except TaskDeferred as error:
-            deferred = error
-        assert (deferred.method_name, deferred.timeout) == ("continue_sending", None)
-        assert not deferred.kwargs
-        world.waits += 1
-        world.at = max(world.at, deferred.trigger.moment + timedelta(seconds=late()))
-        method, kwargs = deferred.method_name, {"event": deferred.trigger.moment}
 
 
 def sent(simulator: Any, kind: str = "sms") -> dict[str, datetime]:
