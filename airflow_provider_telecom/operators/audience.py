@@ -70,7 +70,8 @@ class PrepareAudienceOperator(LocalOperator):
     :param recipients: a list (numbers, or mappings with the columns), `task.output` of a task that returned
         one, or the path or URL of a file, a glob (`s3://crm/people/*.csv`) or a folder: CSV and TSV with a
         header, JSON lines, Parquet.
-    :param sql: a query in place of `recipients`; its rows are streamed.
+    :param sql: a query in place of `recipients`; its rows are streamed. It needs an `ORDER BY`, so that a
+        try after this one finds the same audience.
     :param sql_conn_id: the connection of the query: any of Airflow's common SQL provider.
     :param columns: the source's column by the audience's: `{"msisdn": "phone", "name": "first_name",
         "timezone": "tz"}`. `msisdn` is the number (default: a column `msisdn`), `timezone` an IANA name, or
