@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.campaigns.preview import CampaignText, texts_facts
+from airflow_provider_telecom.campaigns.audience import Group
+from airflow_provider_telecom.campaigns.preview import CampaignText, TextPreview, texts_facts
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import RowColumns, SmsKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
@@ -14,7 +16,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCount
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.audience import Audience
+    from airflow_provider_telecom.campaigns.audience import Audience, Entry
     from airflow_provider_telecom.campaigns.preview_source import Price
     from airflow_provider_telecom.campaigns.text_template import Text
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind
@@ -37,13 +39,20 @@ def preview_send(
     previews, place = text.previews(audience), text.variant_place
     so_far = SendCounts()
     for preview in previews:
-        messages = sender.messages(audience)
-        if place is not None:
-            messages = (one for one in messages if one.row[place] == preview.variant)
-        total, currency = sender.cost_of(messages, max_cost, so_far)
+        recipients = audience if place is None else _of_variant(audience, place, preview)
+        total, currency = sender.cost(recipients, max_cost, so_far)
         preview.price = total - Decimal(so_far.price)
         so_far = SendCounts(price=str(total), currency=currency)
     return {"price": so_far.price, "currency": so_far.currency, **texts_facts(previews)}
+
+
+def _of_variant(audience: Audience, place: int, preview: TextPreview) -> Group:
+    """Return the recipients of a variant, which is at `place` of an entry."""
+
+    def read(skip: int) -> Iterator[Entry]:
+        return islice((one for one in audience.entries() if one[place] == preview.variant), skip, None)
+
+    return Group(str(preview.variant), preview.counts.total(), audience.sha256, read)
 
 
 def price_by(conn_id: str, originator: str | None) -> Price:

@@ -98,16 +98,10 @@ class BulkSender:
         Raises TelecomInputError as soon as it is more than `max_cost`, and when prices come in several
         currencies. Nothing is sent.
         """
-        return self.cost_of(self.messages(audience, after.rows), max_cost, after)
-
-    def cost_of(
-        self, messages: Iterator[Message], max_cost: Decimal | None, after: SendCounts
-    ) -> tuple[Decimal, str | None]:
-        """Return what messages would cost, together with what `after` has cost. Raises as `cost`."""
         total = Decimal(after.price)
         currencies = set(after.currencies)
         self.quotes.clear()
-        for size, price in self._in_chunks(messages, self._kind.price):
+        for size, price in self._in_chunks(self.messages(audience, after.rows), self._kind.price):
             self.quotes.append((size, price.total_price))
             total += price.total_price
             currencies.add(price.currency)
