@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +15,8 @@ def old_objects_frozen() -> Iterator[None]:
     more than half of the time. Garbage that the send makes is collected as always. If the process has frozen
     objects already, as after a fork, they stay frozen.
     """
+    import gc  # not when a Dag is parsed
+
     were_frozen = gc.get_freeze_count()
     gc.freeze()
     try:

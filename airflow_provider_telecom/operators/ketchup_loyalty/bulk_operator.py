@@ -21,10 +21,6 @@ from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import (
     MessageKind,
     RowColumns,
 )
-from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import (
-    BulkSender,
-    outcome_unknown,
-)
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     SendCounts,
@@ -57,6 +53,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.campaigns.preview import CampaignText
     from airflow_provider_telecom.journal.journal import Journal
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
     from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
     from airflow_provider_telecom.triggers.polling import Facts, PollConfig, PollEvent
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
@@ -169,6 +166,8 @@ class KetchUpBulkOperator(
         self, context: Context, kind: MessageKind, on_unknown: OnUnknown = "fail"
     ) -> tuple[SendCounts | None, dict[str, Any]]:
         """Check all recipients, then send to them; return the counts and the XCom. No counts of a dry run."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
+
         max_cost = _amount(self.max_cost)
         region, unique = self.hook.options.default_region, self.reference_column
         names = kind.columns.names
@@ -278,6 +277,7 @@ class KetchUpBulkOperator(
     ) -> tuple[SendCounts | None, dict[str, Any]]:
         """Send to the recipients whose windows are open, and wait for the others. May raise TaskDeferred."""
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_groups import BulkGroups
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_windows import WindowedSend
 
         max_cost, sender = _amount(self.max_cost), BulkSender(kind, self.chunk_size, on_unknown)
@@ -427,6 +427,8 @@ class KetchUpBulkOperator(
         if kind.keys_work(sample) or on_unknown == "resend":
             return False
         if on_unknown == "fail":
+            from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import outcome_unknown
+
             raise outcome_unknown(f"an earlier try may have sent {progress.in_doubt} messages")
         return True
 
