@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_telecom.campaigns.outcomes import read_outcomes
 from airflow_provider_telecom.hooks import base
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.ketchup_loyalty import (
@@ -161,9 +163,10 @@ def test_without_keys_the_other_policies_go_on(telecom_simulator: Any, policy: s
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # of the killed tries
-def test_files_are_complete_after_a_kill(telecom_simulator: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["results.jsonl", pytest.param("results.parquet", marks=pytest.mark.long)])
+def test_files_are_complete_after_a_kill(telecom_simulator: Any, tmp_path: Path, name: str) -> None:
     """Also while the task waits. The files of the run before are at the same path, and do not count."""
-    results, undelivered = tmp_path / "results.jsonl", tmp_path / "undelivered.jsonl"
+    results, undelivered = tmp_path / name, tmp_path / "undelivered.jsonl"
     people = [A, AWAY, C]
     more = {
         "recipients": people,
@@ -177,13 +180,14 @@ def test_files_are_complete_after_a_kill(telecom_simulator: Any, tmp_path: Path)
         found, error, _ = attempt(run, VIBER.made(**more))
         assert error is None
         assert (found["delivered"], found["undelivered"], found["unknown"]) == (2, 1, 0)
-        lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-        assert [(line["msisdn"], line["outcome"]) for line in lines] == [
-            (A, "delivered"),
-            (AWAY, "undelivered"),
-            (C, "delivered"),
+        lines = list(read_outcomes(ObjectStoragePath(str(results))))
+        assert [(line["msisdn"], line["outcome"], line["state"]) for line in lines] == [
+            (A, "delivered", "read"),
+            (AWAY, "undelivered", "undelivered"),
+            (C, "delivered", "read"),
         ]
+        assert all(line["final_at"] >= line["sent_at"] for line in lines)
         assert json.loads(undelivered.read_text(encoding="utf-8")) == {"msisdn": AWAY}
-        assert {path.name for path in tmp_path.iterdir()} == {"results.jsonl", "undelivered.jsonl"}
+        assert {path.name for path in tmp_path.iterdir()} == {name, "undelivered.jsonl"}
         assert VIBER.happened(telecom_simulator) == [A, C, AWAY]
     gc.collect()

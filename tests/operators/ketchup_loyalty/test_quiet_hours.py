@@ -13,16 +13,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.campaigns.outcomes import read_outcomes
 from airflow_provider_telecom.campaigns.timezones import zones_of
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpHlrLookupOperator,
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,
 )
+from tests.campaigns.audiences import prepare_audience
 from tests.operators.fake_clock import KilledError, SlowStore, World, one_try
 from tests.running import Run
 
@@ -81,6 +83,40 @@ def test_open_windows_first_then_the_next(
     lines = [json.loads(line) for line in results.read_text().splitlines()]
     assert sorted(line["msisdn"] for line in lines) == sorted([UKRAINE, LISBON, KAZAKHSTAN])
     assert {path.name for path in tmp_path.iterdir()} == {"people.csv", "results.jsonl"}
+
+
+def test_the_groups_of_an_audience_are_one_file_of_outcomes_and_stay_the_same(
+    telecom_simulator: Any, world: World, tmp_path: Path
+) -> None:
+    """Each zone has its own checkpoint: all of them refuse another audience, also those not sent to."""
+    world.at = datetime(2026, 12, 1, 4, 30, tzinfo=UTC)
+    rows = [
+        {"msisdn": UKRAINE, "variant": "A", "timezone": "Europe/Kyiv"},
+        {"msisdn": LISBON, "variant": "B", "timezone": "Europe/Lisbon"},
+        {"msisdn": KAZAKHSTAN, "variant": "A", "timezone": "Asia/Almaty"},
+    ]
+    folder, path, run = tmp_path / "audience", tmp_path / "outcomes.parquet", Run()
+    options = {"text": {"A": "Hi", "B": "Dear"}, "results_path": str(path)}
+    audience = prepare_audience(folder, rows)
+    operator = sms(recipients=audience, **options)
+    with DAG("dag", schedule=None) as dag:
+        dag.add_task(operator)
+    context = run.context(operator)
+    operator.render_template_fields(context)
+    with pytest.raises(TaskDeferred):
+        operator.execute(context)
+    assert list(sent(telecom_simulator)) == [KAZAKHSTAN]
+    other = prepare_audience(folder, [{**rows[0], "variant": "B"}, *rows[1:]])
+    with pytest.raises(TelecomInputError, match="another sha256"):
+        one_try(run, sms(recipients=other, **options), world)
+    prepare_audience(folder, rows)
+    assert one_try(run, sms(recipients=audience, **options), world)["accepted"] == 3
+    assert set(sent(telecom_simulator)) == {UKRAINE, LISBON, KAZAKHSTAN}
+    lines = {line["msisdn"]: line["variant"] for line in read_outcomes(ObjectStoragePath(str(path)))}
+    assert lines == {row["msisdn"]: row["variant"] for row in rows}
+    assert {each.name for each in tmp_path.iterdir()} == {"audience", "outcomes.parquet"}
+    with pytest.raises(TelecomInputError, match="the recipients have changed"):
+        one_try(run, sms(recipients=prepare_audience(folder, rows[:2]), **options), world)
 
 
 def test_in_a_worker_it_sleeps_in_slices(telecom_simulator: Any, world: World) -> None:
