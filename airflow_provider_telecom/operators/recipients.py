@@ -70,7 +70,8 @@ class RecipientsOperator(JournaledOperator):
     :param max_recipients: refuse more than that before anything is sent.
     :param on_no_recipients: `fail` (default), or `skip`: the task is skipped if the list or the file has no
         rows.
-    :param dry_run: check everything, send nothing.
+    :param dry_run: check everything, send nothing; return and log a table of what would be sent: recipients,
+        exclusions, texts with made-up values, SMS segments and, where the vendor quotes it, the price.
     :param variants: the variant of the audience, or several, to send to; by default all.
     :param shard: the shard of the audience to send to, from 0; by default all. For one task per shard:
         `.partial(...).expand(shard=[0, 1, 2, 3])`.
