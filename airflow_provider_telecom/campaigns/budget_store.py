@@ -305,6 +305,16 @@ class Reservation:
             Variable.set(claim.key, self._value, description=_DESCRIPTION)
 
 
+def settle_and_log(reservation: Reservation, spent: Decimal, doubt: Decimal = Decimal(0)) -> None:
+    """Settle after a send, and log what is left. An error is only logged: what was sent was sent."""
+    try:
+        reservation.settle(spent, doubt)
+        log.info(reservation.table())
+        reservation.forget_old()
+    except TelecomNotSentError as error:
+        log.warning("The budget could not be settled: what was reserved counts as spent (%s)", error)
+
+
 def _head(name: str, currency: str, utc_date: date) -> str:
     return f"{PREFIX}{name}.{currency}.{utc_date:%Y-%m-%d}."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, get_args
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
@@ -373,6 +374,17 @@ def check_max_segments(max_segments: int | None, *, text: object = None) -> int 
 
         check_literal_segments(text, in_range("max_segments", max_segments, 1, _MAX_SEGMENTS))
     return max_segments
+
+
+def check_price(budget: Budget | None, price: object) -> Decimal:
+    """Return the price of one message, of a vendor without a price call; 0 without a budget."""
+    from airflow_provider_telecom.campaigns.budget import amount
+
+    if (budget is None) != (price is None):
+        raise TelecomInputError(
+            "price_per_message", "goes with budget: the vendor has no call that returns a price"
+        )
+    return Decimal(0) if price is None else amount("price_per_message", price)
 
 
 def object_path(path: str | None) -> ObjectStoragePath | None:

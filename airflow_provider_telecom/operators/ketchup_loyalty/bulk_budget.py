@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from airflow_provider_telecom.calls.errors import TelecomNotSentError
+from airflow_provider_telecom.campaigns.budget_store import settle_and_log
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.campaigns.budget_store import Reservation
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     Quotes = Sequence[tuple[int, Decimal]]
     """How many of the messages a price is for, and the price, in their order."""
-
-log = logging.getLogger(__name__)
 
 
 def send_within_budget(
@@ -58,9 +55,9 @@ def release(reservation: Reservation, sender: BulkSender, progress: BulkProgress
     doubt = _price_after(sender.quotes, sent, starts_early=True) - not_sent if in_doubt else Decimal(0)
     spent = Decimal(counts.price)
     if counts.unpriced:
-        _settle(reservation, max(spent, reservation.held - not_sent), doubt)
+        settle_and_log(reservation, max(spent, reservation.held - not_sent), doubt)
     else:
-        _settle(reservation, spent + doubt, doubt)
+        settle_and_log(reservation, spent + doubt, doubt)
 
 
 def settle(reservation: Reservation, counts: SendCounts) -> None:
@@ -69,16 +66,7 @@ def settle(reservation: Reservation, counts: SendCounts) -> None:
     If the vendor did not give the price of some messages, all that was reserved counts as spent.
     """
     spent = Decimal(counts.price)
-    _settle(reservation, max(spent, reservation.held) if counts.unpriced else spent)
-
-
-def _settle(reservation: Reservation, spent: Decimal, doubt: Decimal = Decimal(0)) -> None:
-    try:
-        reservation.settle(spent, doubt)
-        log.info(reservation.table())
-        reservation.forget_old()
-    except TelecomNotSentError as error:
-        log.warning("The budget could not be settled: what was reserved counts as spent (%s)", error)
+    settle_and_log(reservation, max(spent, reservation.held) if counts.unpriced else spent)
 
 
 def _price_after(quotes: Quotes, place: int, starts_early: bool = False) -> Decimal:

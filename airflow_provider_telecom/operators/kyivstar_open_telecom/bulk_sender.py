@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -54,6 +54,11 @@ class Counts:
     reserved_segments: int = 0
     reserved_units: float | None = None
     """What they cost in the vendor's units; None if the vendor does not say it."""
+
+    @property
+    def may_be_paid(self) -> int:
+        """How many messages the vendor may have charged."""
+        return self.accepted + self.unknown + self.resent
 
     def add(self, items: Sequence[BatchItem], units: float | None) -> None:
         """Count the results of the next recipients."""
@@ -139,8 +144,11 @@ class BulkSender:
         self._logged = time.monotonic()
         self.counts = Counts()
 
-    def run(self) -> None:
-        """Send to all recipients that earlier tries have not sent to."""
+    def run(self, reserve: Callable[[Counts, int], None] = lambda counts, in_doubt: None) -> None:
+        """Send to all recipients that earlier tries have not sent to.
+
+        `reserve` is called before the first message, with what was sent before and how many are in doubt.
+        """
         keys = (_key(message) for message in self._messages.after(0))
         self.counts = Counts(**self._checkpoint.resume(keys, asdict(Counts())))
         if self._checkpoint.is_done and self.counts.rows >= len(self._messages):
@@ -150,6 +158,7 @@ class BulkSender:
         in_doubt = self._checkpoint.in_doubt
         if in_doubt and self._on_unknown == "fail":
             raise self._outcome_unknown("an earlier try may have sent it", in_doubt)
+        reserve(self.counts, in_doubt)
         if self._results:
             self._results.begin(self.counts.rows)
         self._hook.wait_until_ready()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
@@ -16,7 +17,9 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.base import Kyivst
 from airflow_provider_telecom.operators.recipients import (
     CampaignArguments,
     CampaignOperator,
+    check_budget,
     check_max_segments,
+    check_price,
     check_results_path,
     object_path,
 )
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.campaigns.audience import Audience
+    from airflow_provider_telecom.campaigns.budget import Budget
     from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import (
         BulkSender,
         Counts,
@@ -68,6 +72,10 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         large. So many messages are in doubt if a response is lost.
     :param max_segments: how many SMS (segments) a text may take, 1 to 6 (6 by default). If a text takes
         more, nothing is sent.
+    :param budget: a `Budget`: what all tasks that share it may spend in a day, and this task in a run. It
+        takes `price_per_message`.
+    :param price_per_message: what one message costs, with all its segments, in the currency of the budget:
+        the vendor has no call that returns a price.
     :param max_rejected: fail the task, after all was sent, if more messages than that were refused; by
         default only if all were.
     :param on_unknown: what to do about a batch whose response was lost: `fail` (default) stops before the
@@ -94,9 +102,13 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         chunk_size: int = 100,
         max_segments: int | None = None,
         max_rejected: int | None = None,
+        budget: Budget | None = None,
+        price_per_message: Decimal | str | int | None = None,
         **kwargs: Unpack[BulkSmsArguments],
     ) -> None:
         super().__init__(**kwargs)
+        self.budget, self.price_per_message = check_budget(budget), price_per_message
+        check_price(budget, price_per_message)
         self.sender, self.results_path = sender, results_path
         check_results_path(results_path)
         self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_BATCH_SIZE)
@@ -121,12 +133,31 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
             campaign = CampaignText(self.reveal("text"), text.fill, place)
             allowed = arguments.segments_allowed(self.max_segments)
             self._check_segments(campaign, audience, allowed, text.columns, region)
+            self._check_prefixes(audience)
             if self.is_dry_run:
                 return self._report_dry_run(texts_facts(campaign.previews(audience)), audience)
             sender = self._bulk_sender(context, messages)
             with self.hook.add_connection_to_errors():
-                sender.run()
+                self._send(context, sender, len(messages))
         return self._complete(audience, sender.counts)
+
+    def _send(self, context: Context, sender: BulkSender, recipients: int) -> None:
+        """Send, within the budget if there is one. After an error all stays reserved."""
+        if self.budget is None:
+            return sender.run()
+        from airflow_provider_telecom.campaigns.budget_store import settle_and_log
+
+        reservation = self._reservation(context, self.budget)
+        price = check_price(self.budget, self.price_per_message)
+
+        def reserve(counts: Counts, in_doubt: int) -> None:
+            again = in_doubt if self.on_unknown == "resend" else 0  # they may be paid for twice
+            reservation.reserve(price * counts.may_be_paid, price * (recipients - counts.rows + again))
+
+        sender.run(reserve)
+        if reservation.is_open:
+            settle_and_log(reservation, price * sender.counts.may_be_paid)
+        return None
 
     def _names(self, context: Context) -> IdempotencyKeys:
         """Return the function that names the messages of this task in this run."""

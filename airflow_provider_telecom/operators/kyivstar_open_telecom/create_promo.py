@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
@@ -22,7 +23,9 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import
 from airflow_provider_telecom.operators.recipients import (
     CampaignOperator,
     DeferrableCampaignArguments,
+    check_budget,
     check_max_segments,
+    check_price,
     check_results_path,
     object_path,
 )
@@ -33,6 +36,7 @@ from airflow_provider_telecom.operators.send_windows import (
 )
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
+from airflow_provider_telecom.tasks.retry import is_final
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
     MAX_CHUNK_SIZE,
     http_url,
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_telecom.campaigns.audience import Audience, Group
+    from airflow_provider_telecom.campaigns.budget import Budget
     from airflow_provider_telecom.campaigns.preview import CampaignText
     from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_parts import PromoJournal, PromoPart
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
@@ -93,6 +98,11 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
     :param results_path: with `start`: the file of outcomes, with a row for each recipient (it contains
         numbers), written once all promos are started: JSON lines, or Parquet if it ends in `.parquet`. A
         promo has no result for a single recipient, so each is `accepted`, with the promo's id as `reference`.
+    :param budget: a `Budget`: what all tasks that share it may spend in a day, and this task in a run. It
+        takes `price_per_message` and `start`; all is reserved before the draft is made, and counts as spent
+        when the promo is started.
+    :param price_per_message: what one message costs, with all its segments, in the currency of the budget:
+        the vendor has no call that returns a price.
     :param chunk_size: recipients per request, at most 20,000.
     :param suspend_on_kill: with `wait_for_completion`: suspend the promo when the waiting task is ended.
         Airflow ends it when a person marks or clears it. A task that waits in a worker is also ended at
@@ -132,6 +142,8 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         results_path: str | None = None,
         chunk_size: int = MAX_CHUNK_SIZE,
         suspend_on_kill: bool = True,
+        budget: Budget | None = None,
+        price_per_message: Decimal | str | int | None = None,
         **kwargs: Unpack[PromoArguments],
     ) -> None:
         super().__init__(**kwargs)
@@ -144,6 +156,10 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         self._check_parts()
         self.chunk_size = in_range("chunk_size", chunk_size, 1, MAX_CHUNK_SIZE)
         self.suspend_on_kill = suspend_on_kill
+        self.budget, self.price_per_message = check_budget(budget), price_per_message
+        check_price(budget, price_per_message)
+        if budget is not None and not start:
+            raise TelecomInputError("budget", "is for a promo that is started: start=True")
         if self.wait_for_completion and not start:
             raise TelecomInputError("wait_for_completion", "is for a promo that is started: start=True")
         self.results_path = results_path
@@ -168,19 +184,49 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         with self._read_recipients(columns, region, checks=self._zone_checks) as audience:
             counts, campaign = self._recipient_counts(audience), self._campaign_text(text, columns)
             self._check_segments(campaign, audience, self.max_segments, columns, region)
+            self._check_prefixes(audience)
             if self.is_dry_run:
                 return self._dry_run(campaign, audience, columns)
             parts = self._parts(text, audience, columns, options, image)
             journal.check(parts)
             left = [part for part in parts if self.quiet_hours is None or journal.started(part) is None]
             self._opens_at(left)  # refuses time zones that are never open at once, before anything is created
-            journal.begin(parts)
-            build = partial(self._build, options, image)
-            promo_ids = [journal.promo_id(part, partial(build, part)) for part in parts]
-            started = self._start(journal, parts, promo_ids, left) if self.start else []
+            with self._within_budget(context, journal, parts):
+                journal.begin(parts)
+                build = partial(self._build, options, image)
+                promo_ids = [journal.promo_id(part, partial(build, part)) for part in parts]
+                started = self._start(journal, parts, promo_ids, left) if self.start else []
             if (path := object_path(self.results_path)) is not None:
                 self._write_results(context, path, journal, parts, promo_ids)
         return self._finish(parts, promo_ids, counts, started)
+
+    @contextmanager
+    def _within_budget(
+        self, context: Context, journal: PromoJournal, parts: Sequence[PromoPart]
+    ) -> Iterator[None]:
+        """Reserve the price of the promos that are started in this context, and settle it.
+
+        After the last try the price of those that certainly were not started is released.
+        """
+        if self.budget is None:
+            yield
+            return
+        from airflow_provider_telecom.campaigns.budget_store import settle_and_log
+
+        reservation = self._reservation(context, self.budget)
+        price = check_price(self.budget, self.price_per_message)
+        total = price * sum(part.count for part in parts)
+        if reservation.is_open or reservation.held < total:
+            reservation.reserve(reservation.held, max(total - reservation.held, Decimal(0)))
+        try:
+            yield
+        except Exception as error:
+            if is_final(error, context):
+                started = sum(part.count for part in parts if journal.may_have_started(part))
+                settle_and_log(reservation, price * started)
+            raise
+        if reservation.is_open:
+            settle_and_log(reservation, reservation.held)
 
     def _checked_text(self) -> str | Mapping[str, str]:
         """Return the text, or one per variant of the audience. Raises TelecomInputError."""

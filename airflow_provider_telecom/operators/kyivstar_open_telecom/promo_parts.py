@@ -145,6 +145,11 @@ class PromoJournal:
                 self._journal.write(name, Entry(State.PLANNED, part.body))
             raise
 
+    def may_have_started(self, part: PromoPart) -> bool:
+        """Return whether this task may have started the promo, in any try."""
+        entry = self._read(part.entry(_STARTED))
+        return entry is not None and entry.state is State.INTENT
+
     def started_at(self, part: PromoPart) -> str | None:
         """Return when this task has started the promo; None if a version of before has."""
         entry = self._read(part.entry(_STARTED))

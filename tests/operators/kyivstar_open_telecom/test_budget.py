@@ -1,0 +1,155 @@
+"""Kyivstar's bulk SMS and promos within a budget, at a price that the user gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from airflow.sdk.execution_time import task_runner
+
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.campaigns import Budget
+from airflow_provider_telecom.campaigns.budget_store import valid_claims
+from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.operators.kyivstar_open_telecom import (
+    KyivstarCreatePromoOperator,
+    KyivstarSendBulkSmsOperator,
+)
+from tests.campaigns.variables import Variables
+from tests.operators import test_kills
+from tests.operators.test_kills import (  # noqa: F401 - two of them are fixtures
+    A,
+    B,
+    C,
+    Sending,
+    _killing,
+    _no_other_system,
+    attempt,
+    killed_at_each_step,
+)
+from tests.running import Run
+
+VENDOR = "kyivstar_open_telecom"
+BUDGET = Budget("marketing", "UAH", per_day="3")
+Make = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch, _killing: None, hook_for: Callable[..., Any]) -> Variables:  # noqa: F811 - the fixture
+    found = Variables(lambda: test_kills.process.pass_point())
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", found, raising=False)
+    test_kills.process = test_kills.Process()
+    hook_for(VENDOR, api_version="v1")
+    return found
+
+
+def arguments(**more: Any) -> dict[str, Any]:
+    defaults = {"recipients": [A, B, C], "text": "Hi", "budget": BUDGET, "price_per_message": 1}
+    return {**defaults, "chunk_size": 2, **more}
+
+
+def bulk(**more: Any) -> KyivstarSendBulkSmsOperator:
+    return KyivstarSendBulkSmsOperator(task_id="send", **arguments(**more))
+
+
+def promo(**more: Any) -> KyivstarCreatePromoOperator:
+    return KyivstarCreatePromoOperator(task_id="send", **arguments(**{"start": True, **more}))
+
+
+def claimed(variables: Variables) -> Decimal:
+    return sum((claim.amount for claim in valid_claims(variables.values)), Decimal(0))
+
+
+def happened(simulator: Any, kind: str = "sms") -> int:
+    return len(simulator.state.ledger.of(VENDOR, kind))
+
+
+@pytest.mark.parametrize("make", [bulk, promo])
+def test_all_is_reserved_and_counts(telecom_simulator: Any, variables: Variables, make: Make) -> None:
+    run = Run()
+    facts = run.execute(make())
+    assert claimed(variables) == 3
+    assert {claim.state for claim in valid_claims(variables.values)} == {"s"}
+    assert run.execute(make()) == facts
+    assert claimed(variables) == 3
+    before = happened(telecom_simulator, "promo_draft"), happened(telecom_simulator)
+    with pytest.raises(TelecomInputError, match="has 0 UAH left of per_day 3 UAH"):
+        Run("next").execute(make(recipients=[A]))
+    assert (happened(telecom_simulator, "promo_draft"), happened(telecom_simulator)) == before
+
+
+@pytest.mark.parametrize("make", [bulk, promo])
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"price_per_message": None}, "goes with budget"),
+        ({"budget": None}, "goes with budget"),
+        ({"price_per_message": 0.5}, "no float"),
+        ({"price_per_message": "-1"}, "from 0"),
+        ({"budget": "marketing"}, "must be a Budget"),
+    ],
+)
+def test_wrong_prices_are_refused_at_once(make: Make, more: dict[str, Any], error: str) -> None:
+    with pytest.raises(TelecomInputError, match=error):
+        make(**more)
+
+
+def test_a_draft_costs_nothing() -> None:
+    with pytest.raises(TelecomInputError, match="is for a promo that is started"):
+        promo(start=False)
+
+
+@pytest.mark.parametrize("make", [bulk, promo])
+def test_other_prefixes_are_refused(telecom_simulator: Any, variables: Variables, make: Make) -> None:
+    with pytest.raises(TelecomInputError, match=r"3 of 3 numbers"):
+        Run().execute(make(budget=Budget("m", "UAH", per_day=10, allow_prefixes=["38050"])))
+    assert not variables.values
+    assert not telecom_simulator.state.ledger.of(VENDOR, "sms")
+
+
+def test_refused_messages_cost_nothing(telecom_simulator: Any, variables: Variables) -> None:
+    """The simulator refuses numbers that are not Ukrainian."""
+    facts = Run().execute(bulk(recipients=[A, "48600000001", B]))
+    assert facts["accepted"] + sum(facts["refused"].values()) == 3
+    assert claimed(variables) == facts["accepted"]
+
+
+def test_a_promo_that_was_not_started_is_released(telecom_simulator: Any, variables: Variables) -> None:
+    telecom_simulator.fault("status", VENDOR, path="/promo$", status=400)
+    run = Run()
+    with pytest.raises(TelecomRejectedError):
+        run.execute(promo())
+    assert claimed(variables) == 0
+    run.execute(promo())
+    assert claimed(variables) == 3
+
+
+def test_a_promo_killed_at_each_step(telecom_simulator: Any, variables: Variables) -> None:
+    sending = Sending(KyivstarCreatePromoOperator, VENDOR, "promo_started", "nothing", (None,))
+    for run in killed_at_each_step(telecom_simulator, sending, **arguments(start=True)):
+        assert claimed(variables) >= 3 * happened(telecom_simulator, "promo_started")
+        other = attempt(Run("other"), promo())[1]
+        error = attempt(run, promo())[1]
+        assert (other is None) != (error is None)
+        assert isinstance(other or error, TelecomInputError)
+        assert claimed(variables) == 3 == 3 * happened(telecom_simulator, "promo_started")
+        variables.values.clear()
+
+
+def test_bulk_sms_killed_at_each_step(telecom_simulator: Any, variables: Variables) -> None:
+    """What may have been sent counts: also if nobody asks again."""
+    sending = Sending(KyivstarSendBulkSmsOperator, VENDOR, "sms", "msisdn", (A, B, C))
+    unknown = 0
+    for run in killed_at_each_step(telecom_simulator, sending, **arguments()):
+        assert claimed(variables) >= happened(telecom_simulator)
+        error = attempt(run, bulk())[1]
+        if error is not None:
+            assert isinstance(error, OutcomeUnknownError)
+            unknown += 1
+            assert claimed(variables) == 3
+            assert attempt(run, bulk(on_unknown="assume_sent"))[1] is None
+        assert claimed(variables) == 3 >= happened(telecom_simulator)
+        variables.values.clear()
+    assert unknown
