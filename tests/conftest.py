@@ -80,6 +80,19 @@ def _fresh_clients() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _fresh_masks() -> Iterator[None]:
+    """Forget the secrets of each test: Airflow masks all it has ever seen, and each new one takes longer."""
+    from airflow._shared.secrets_masker import secrets_masker as of_core
+    from airflow.sdk._shared.secrets_masker import secrets_masker as of_sdk
+
+    maskers = [of_core._secrets_masker(), of_sdk._secrets_masker()]
+    before = [(masker.patterns.copy(), masker.replacer) for masker in maskers]
+    yield
+    for masker, kept in zip(maskers, before, strict=True):
+        masker.patterns, masker.replacer = kept
+
+
+@pytest.fixture(autouse=True)
 def _quick_token_sharing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep SunSim's protocol and shorten its waits: alone in a process there is nothing to wait for."""
     from dataclasses import replace
