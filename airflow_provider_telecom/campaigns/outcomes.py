@@ -7,10 +7,12 @@ A file of outcomes has JSON lines, or is Parquet where its name ends in `.parque
 from __future__ import annotations
 
 import json
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +52,10 @@ PARQUET = ".parquet"
 
 _TIMES = ("sent_at", "final_at")
 _PRECISION, _SCALE = 38, 9
+_STEP, _LARGEST = Decimal(10) ** -_SCALE, Decimal(10) ** (_PRECISION - _SCALE)
 _ROWS_AT_ONCE = 20_000
+
+log = logging.getLogger(__name__)
 
 
 def time_text(moment: datetime) -> str:
@@ -117,8 +122,8 @@ def write_parquet(file: IO[bytes], lines: Iterable[Mapping[str, Any]], others: S
     """Write lines as Parquet and return how many they are.
 
     `others` are the columns after those of `OUTCOME_COLUMNS`; they become texts. `price` becomes
-    decimal(38, 9), `segments` int32, the times timestamp[us, UTC]. A price with more decimal places raises
-    TelecomInputError: it is not rounded.
+    decimal(38, 9), rounded if it has more places, which the log says; `segments` int32, the times
+    timestamp[us, UTC].
     """
     check_library("results_path", "pyarrow")
     import pyarrow
@@ -129,14 +134,19 @@ def write_parquet(file: IO[bytes], lines: Iterable[Mapping[str, Any]], others: S
         *(pyarrow.field(name, pyarrow.string()) for name in others),
     ])
     count, following = 0, iter(lines)
+    problems: Counter[str] = Counter()
     with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while rows := list(islice(following, _ROWS_AT_ONCE)):
             arrays = [
-                pyarrow.array([_typed(field.name, row.get(field.name)) for row in rows], type=field.type)
+                pyarrow.array(
+                    [_typed(field.name, row.get(field.name), problems) for row in rows], type=field.type
+                )
                 for field in schema
             ]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
             count += len(rows)
+    for problem, times in problems.items():
+        log.warning("%s of %s messages: %s", f"{times:,}", f"{count:,}", problem)
     return count
 
 
@@ -190,19 +200,29 @@ def _type_of(name: str) -> Any:
     return pyarrow.int32() if name == "segments" else pyarrow.string()
 
 
-def _typed(name: str, value: Any) -> Any:
+def _typed(name: str, value: Any, problems: Counter[str]) -> Any:
     if value is None or name == "segments":
         return value
     if name in _TIMES:
         return datetime.fromisoformat(value)
     if name == "price":
-        price = Decimal(value)
-        _, digits, exponent = price.normalize().as_tuple()
-        if not isinstance(exponent, int) or exponent < -_SCALE or len(digits) + exponent > 29:
-            rule = "has more than 29 digits before or 9 after the point"
-            raise TelecomInputError("price", rule, shown=str(price))
-        return price
+        return _fitting(Decimal(value), problems)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _fitting(price: Decimal, problems: Counter[str]) -> Decimal | None:
+    """Return a price as the column has it: rounded, or None for one that is too large.
+
+    It was paid already, so it is no error: a file that can't be finished would be lost.
+    """
+    if price.is_finite() and abs(price) < _LARGEST:
+        with localcontext(prec=_PRECISION + 1):
+            fits = price.quantize(_STEP)
+        if fits != price:
+            problems[f"the price has more than {_SCALE} decimal places; the file has it rounded"] += 1
+        return fits
+    problems["the price is no number that fits; the file does not have it"] += 1
+    return None
 
 
 def _plain(price: Decimal) -> str:
