@@ -361,3 +361,12 @@ def test_one_parquet_file_is_a_file_of_recipients(telecom_simulator: Any, tmp_pa
     file.write_bytes(b"msisdn\n380670000200\n")
     with pytest.raises(TelecomInputError, match=r"people\.parquet is not Parquet"):
         Run().execute(sending("sms", recipients=str(file), text="Hi"))
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_a_dry_run_has_a_row_for_each_variant(
+    telecom_simulator: Any, audience: dict[str, Any], kind: str
+) -> None:
+    found = Run().execute(sending(kind, recipients=audience, dry_run=True))
+    assert [(one["variant"], one["recipients"]) for one in found["texts"]] == [("A", 8), ("B", 4)]
+    assert sent(telecom_simulator, kind) == {}
