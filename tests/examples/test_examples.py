@@ -58,6 +58,13 @@ EFFECTS = {
     "example_vendor_events": {"novaconnect repackage": 1, "ketchup_loyalty sms": 1},
 }
 """The effects of each example at the vendors, as the simulator's ledger records them."""
+UNDER_BOTH_PRESETS = {
+    "example_campaign",
+    "example_ketchup_messaging",
+    "example_kyivstar_promo",
+    "example_vendor_events",
+}
+"""Those that run under both presets always; `make test-long` runs the others under the second one."""
 NUMBERS = re.compile(r"67000\d{4}|90000000\d\d")
 """All phone numbers in the examples."""
 FILES = {
@@ -91,8 +98,19 @@ def test_all_examples_are_listed() -> None:
     assert {path.stem for path in PATHS} == set(EFFECTS)
 
 
-@pytest.mark.parametrize("preset", ["default", "opposite"])
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    ("path", "preset"),
+    [
+        pytest.param(
+            path,
+            preset,
+            id=f"{path.stem}-{preset}",
+            marks=[] if preset == "default" or path.stem in UNDER_BOTH_PRESETS else pytest.mark.long,
+        )
+        for path in PATHS
+        for preset in ("default", "opposite")
+    ],
+)
 def test_an_example_runs_unchanged(
     path: Path,
     preset: str,

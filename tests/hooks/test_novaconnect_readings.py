@@ -122,7 +122,11 @@ class TestPages:
         named = {one.id for one in vendor_state.groups.values() if "a" in one.name.casefold()}
         assert {group.id for group in hook.all_groups(name="a", size=size)} == named
 
-    @pytest.mark.parametrize("size", [7, 100, 100_000])
+    @pytest.mark.parametrize(
+        ("call", "size"),
+        [("sync", 7), ("async", 100), ("sync", 100_000), ("async", 100_000)],
+        indirect=["call"],
+    )
     def test_reports_are_whole(self, hook: Any, call: Any, vendor_state: VendorState, size: int) -> None:
         start = today() - timedelta(days=3)
         sessions = call(hook.all_report_sessions, start, size=size)
