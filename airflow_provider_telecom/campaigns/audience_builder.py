@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.phone import e164
+from airflow_provider_telecom.calls.phone import CANONICAL, e164
 from airflow_provider_telecom.campaigns.audience_folder import (
     EXCLUDED_COLUMNS,
     MSISDN,
@@ -43,6 +43,7 @@ PEOPLE = "people"
 _THREADS = 2
 _BATCH = 20_000
 _ROW_GROUP = 100_000
+_WRITTEN = r"\+?(?:[0-9][ .-]?|\([0-9]{1,5}\)[ .-]?)*[0-9]"
 _LONG_NUMBER = re.compile(r"\d(?:[ ()-]?\d){6,}")
 
 
@@ -213,8 +214,16 @@ class AudienceBuilder:
         import pyarrow
 
         self.database.execute("CREATE TABLE other_numbers (number VARCHAR, msisdn BIGINT, problem VARCHAR)")
+        plain = _plain_number(self._rules.default_region)
+        self.database.execute(
+            "INSERT INTO other_numbers SELECT number, CAST(msisdn AS BIGINT), NULL FROM "
+            f"(SELECT number, {plain} AS msisdn FROM (SELECT DISTINCT number FROM {ROWS} "
+            "WHERE number IS NOT NULL)) WHERE msisdn IS NOT NULL"
+        )
         with self.database.cursor() as reading:
-            reading.execute(f"SELECT DISTINCT number FROM {ROWS} WHERE number IS NOT NULL")
+            reading.execute(
+                f"SELECT DISTINCT number FROM {ROWS} WHERE number IS NOT NULL AND {plain} IS NULL"
+            )
             while rows := reading.fetchmany(_BATCH):
                 texts = [text for (text,) in rows]
                 found = [_read_number(text, self._rules.default_region) for text in texts]
@@ -370,6 +379,23 @@ def _arrow_reader(relation: Any) -> Any:
     """Return a reader of the batches of a query; DuckDB 2 has renamed the method."""
     method = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
     return method(_ROW_GROUP)
+
+
+def _plain_number(region: str) -> str:
+    """Return an expression for the digits of common forms: `+380 (67) 123-45-67`, `067 123 45 67` in Ukraine.
+
+    It gives what `e164` does, without its time, or null.
+    """
+    digits = "regexp_replace(number, '[ ().-]', '', 'g')"
+    forms = f"WHEN regexp_full_match({digits}, {quoted_text(CANONICAL.pattern)}) THEN ltrim({digits}, '+')"
+    if region == "UA":
+        national = quoted_text(CANONICAL.pattern.replace(r"\+?", "", 1))
+        forms += f" WHEN regexp_full_match('38' || {digits}, {national}) AND number[1] IN ('0', '(') "
+        forms += f"AND {digits}[1] = '0' THEN '38' || {digits}"
+    return (
+        f"CASE WHEN length(number) <= 32 AND regexp_full_match(number, {quoted_text(_WRITTEN)}) THEN "
+        f"CASE {forms} END END"
+    )
 
 
 def _read_number(text: str, region: str) -> tuple[int | None, str | None]:

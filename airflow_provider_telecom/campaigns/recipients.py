@@ -40,7 +40,7 @@ SUFFIXES = (*_CSV, *_JSON_LINES, *_PARQUET)
 """Endings of the names of files of recipients."""
 _SEPARATOR = "\x1f"
 _NUMBER_LIKE = re.compile(r"\d(?:[ ()-]?\d){6}")
-_INVALID_CHARACTERS = re.compile("[\x1f\n]")
+INVALID_CHARACTERS = re.compile("[\x1f\n]")
 
 
 @dataclass(frozen=True)
@@ -332,7 +332,7 @@ def checked_value(name: str, value: object) -> str:
     if value is None or isinstance(value, (dict, list, bool)):
         raise TelecomInputError(name, "is missing" if value is None else "must be a text or a number")
     text = value if isinstance(value, str) else str(value)
-    if _INVALID_CHARACTERS.search(text):
+    if INVALID_CHARACTERS.search(text):
         raise TelecomInputError(name, "contains a line break or a control character")
     return encodable(name, text)
 

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from airflow_provider_telecom.calls.phone import CANONICAL
 from airflow_provider_telecom.campaigns.audience_folder import MSISDN, SHARD, TIMEZONE, VARIANT
 from airflow_provider_telecom.campaigns.files import file_name, find_files, local_copy
 from airflow_provider_telecom.campaigns.recipients import (
+    INVALID_CHARACTERS,
     SUFFIXES,
     Line,
     RecipientColumns,
@@ -47,6 +48,7 @@ ROWS, SOURCES = "source_rows", "sources"
 its number, `value_problem` what is wrong with a value. `line` is null where the lines have no gap.
 """
 _BATCH = 20_000
+_TEXT_OR_NONE = {str, type(None)}
 _LONGEST_NAME = 128
 _PIECE = 1 << 20
 _LONGEST_CELL = 131_072  # the limit of Python's CSV reader
@@ -332,6 +334,8 @@ def _whole(value: Any) -> Any:
 
 def _to_columns(batch: Sequence[Line], names: Sequence[str]) -> list[list[Any]]:
     """Return the columns of a batch: line, number, problem, problem of a value, and the values."""
+    if (simple := _to_simple_columns(batch)) is not None:
+        return simple
     lines: list[int] = []
     numbers: list[str | None] = []
     problems: list[str | None] = []
@@ -360,6 +364,25 @@ def _to_columns(batch: Sequence[Line], names: Sequence[str]) -> list[list[Any]]:
         for column, cell in zip(values, cells, strict=True):
             column.append(cell)
     return [lines, numbers, problems, value_problems, *values]
+
+
+def _to_simple_columns(batch: Sequence[Line]) -> list[list[Any]] | None:
+    """Return the columns of a batch of texts without any problem, checked at once; None for other batches."""
+    lines, rows = zip(*batch, strict=True)
+    if any(isinstance(row, Exception) for row in rows):
+        return None
+    numbers, *values = zip(*rows, strict=True)
+    if set(map(type, numbers)) != {str} or any(not set(map(type, one)) <= _TEXT_OR_NONE for one in values):
+        return None
+    joined = "".join(filter(None, chain(numbers, *values)))
+    if INVALID_CHARACTERS.search(joined):
+        return None
+    try:
+        joined.encode()
+    except UnicodeEncodeError:
+        return None
+    nothing = [None] * len(lines)
+    return [list(lines), list(numbers), nothing, nothing, *map(list, values)]
 
 
 def _msisdn(cell: str) -> str:

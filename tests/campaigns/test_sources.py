@@ -75,7 +75,7 @@ def result(path: Path, columns: SourceColumns, *, by_reader: bool) -> Any:
         return error.text
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     st.sampled_from([
         "msisdn,name\n",
