@@ -80,6 +80,7 @@ fuzz: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python benchmarks/campaigns.py
+	@$(BIN)/python benchmarks/sends.py
 	@$(BIN)/python benchmarks/audience.py
 	@$(BIN)/python benchmarks/records.py
 	@$(BIN)/python benchmarks/receiver.py --only sqlite

@@ -33,6 +33,12 @@ def test_many_recipients(campaign: str, recipients: int) -> None:
     assert min(seconds[-3:]) < 3 * min(seconds[:3])
 
 
+@pytest.mark.parametrize("name", ["personal_sms", "promo"])
+def test_a_send_is_not_much_dearer_than_a_plain_loop(name: str) -> None:
+    figures = figures_of("sends.py", "--recipients", "10000", "--rounds", "1", "--only", name)
+    assert figures["times_peer"] < 3 * figures["limit"]
+
+
 @pytest.mark.parametrize(
     ("name", "growth_mb"),
     [

@@ -14,7 +14,7 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, repeat
 from operator import itemgetter
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any
@@ -263,7 +263,7 @@ class _Filler:
 def _are_plain(rows: Sequence[Any], columns: RecipientColumns) -> bool:
     """Return whether `_check` takes each row, and returns its cells as they are."""
     width = 1 + len(columns.values)
-    if not all(isinstance(row, (list, tuple)) for row in rows):
+    if not all(map(isinstance, rows, repeat((list, tuple)))):
         return False
     if not are_canonical([row[0] for row in rows]):
         return False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from airflow_provider_telecom.calls.checks import non_blank
@@ -152,6 +153,12 @@ class MessageKind(ABC):
         (derived,) = self._derived_keys([message.msisdn], [message.text], [message.sender])
         return f"{message.reference} {derived}"
 
+    def identities(self, messages: Sequence[Message]) -> list[str]:
+        """Return the `identity` of each message."""
+        if self._reference_place is None:
+            return [message.reference for message in messages]
+        return [self.identity(message) for message in messages]
+
     def line(self, message: Message) -> dict[str, str]:
         """Return the recipient's part of a line in the file of results: number, key, wanted columns."""
         line = {"msisdn": message.msisdn, "reference": message.reference}
@@ -256,7 +263,8 @@ class SmsKind(MessageKind):
     def _individual(self, messages: Sequence[Message]) -> Sequence[IndividualSms]:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms
 
-        return [IndividualSms(each.msisdn, each.text, each.reference, each.sender) for each in messages]
+        fields = itemgetter(*map(Message._fields.index, ("msisdn", "text", "reference", "sender")))
+        return list(map(IndividualSms._make, map(fields, messages)))
 
 
 class ViberKind(MessageKind):

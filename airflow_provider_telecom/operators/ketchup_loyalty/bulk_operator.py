@@ -454,7 +454,7 @@ class KetchUpBulkOperator(
             progress.counts.announced_keyed = kind.must_prove_keys and kind.is_keyed
             with sender.window():
                 pass  # nothing is announced that would not be sent
-            progress.announce([kind.identity(message) for message in block])
+            progress.announce(kind.identities(block))
             for part in sender.send(block, progress.counts):
                 if progress.add_lines(outcome_lines(kind, part, sender.read_at)):
                     self.log.info(progress.text(audience.count))

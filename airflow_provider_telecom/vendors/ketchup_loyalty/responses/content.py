@@ -7,6 +7,7 @@ a missing `error` means none.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, TypeVar
 
 from airflow_provider_telecom.calls.errors import (
@@ -70,7 +71,7 @@ def _is_plain_batch(found: object, body: bytes) -> bool:
     if not isinstance(found, dict) or not body.isascii() or any(map(body.__contains__, _MAYBE_BLANKS)):
         return False
     items = next((value for value in found.values() if isinstance(value, list)), [])
-    return body.count(b"[") == 1 and body.count(b"{") == 1 + sum(isinstance(item, dict) for item in items)
+    return body.count(b"[") == 1 and body.count(b"{") == 1 + sum(map(isinstance, items, repeat(dict)))
 
 
 def read_checked(response: Response) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
+from operator import itemgetter
 
 from airflow_provider_telecom.calls.errors import TelecomThrottledError
 from airflow_provider_telecom.calls.request import Response
@@ -32,6 +33,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
 )
 
 log = logging.getLogger(__name__)
+_FIELDS_OF_ACCEPTED = itemgetter("reference", "id", "error", "price", "currency")
 
 
 def send_result_reader(reference: str) -> Callable[[Response], SendResult]:
@@ -126,12 +128,15 @@ def _all_accepted(
 
     They are what `_result_of` and `_in_order` return. None if any of them needs a closer look.
     """
-    references, ids, errors, prices, currencies = (
-        [item.get(name) for item in items] for name in ("reference", "id", "error", "price", "currency")
-    )
+    try:
+        references, ids, errors, prices, currencies = columns = list(
+            zip(*map(_FIELDS_OF_ACCEPTED, items), strict=True)
+        )
+    except (KeyError, ValueError):
+        return None
     if not (
-        references == list(keys)
-        and {type(one) for column in (references, ids, errors, prices, currencies) for one in column} == {str}
+        references == tuple(keys)
+        and all(set(map(type, column)) == {str} for column in columns)
         and set(errors) == {"0"}
         and len(set(references)) == len(set(ids)) == len(items)
         and "" not in ids
