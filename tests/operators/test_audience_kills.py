@@ -134,6 +134,7 @@ def test_everybody_gets_one_message_and_the_holdout_none(
     telecom_simulator: Any, tmp_path: Path, kind: str, suffix: str
 ) -> None:
     kill_many(telecom_simulator, tmp_path, kind, suffix, 6)
+    gc.collect()
 
 
 @pytest.mark.long
@@ -142,3 +143,4 @@ def test_everybody_gets_one_message_and_the_holdout_none(
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_two_hundred_kills(telecom_simulator: Any, tmp_path: Path, kind: str, suffix: str) -> None:
     kill_many(telecom_simulator, tmp_path, kind, suffix, 200)
+    gc.collect()
