@@ -368,10 +368,11 @@ def _to_columns(batch: Sequence[Line], names: Sequence[str]) -> list[list[Any]]:
 
 def _to_simple_columns(batch: Sequence[Line]) -> list[list[Any]] | None:
     """Return the columns of a batch of texts without any problem, checked at once; None for other batches."""
-    lines, rows = zip(*batch, strict=True)
-    if any(isinstance(row, Exception) for row in rows):
+    rows: list[Sequence[Any]] = [row for _, row in batch if not isinstance(row, Exception)]
+    if len(rows) < len(batch):
         return None
-    numbers, *values = zip(*rows, strict=True)
+    # Not zip(*rows): it makes an iterator for each row, and the garbage collector looks at all of them.
+    numbers, *values = ([row[place] for row in rows] for place in range(len(rows[0])))
     if set(map(type, numbers)) != {str} or any(not set(map(type, one)) <= _TEXT_OR_NONE for one in values):
         return None
     joined = "".join(filter(None, chain(numbers, *values)))
@@ -381,8 +382,8 @@ def _to_simple_columns(batch: Sequence[Line]) -> list[list[Any]] | None:
         joined.encode()
     except UnicodeEncodeError:
         return None
-    nothing = [None] * len(lines)
-    return [list(lines), list(numbers), nothing, nothing, *map(list, values)]
+    nothing = [None] * len(batch)
+    return [[line for line, _ in batch], numbers, nothing, nothing, *values]
 
 
 def _msisdn(cell: str) -> str:
