@@ -1,7 +1,8 @@
 """The frequency cap: nobody gets more than so many messages in a period, over all campaigns.
 
 A message counts if it was sent or may have been (`outcomes.COUNTED`), by any channel but look-ups. It counts
-once, also if it is in a file of outcomes and in the copy that is completed with receipts.
+once, also if it is in a file of outcomes and in the copy that is completed with receipts, and also if the
+vendor has refused to send it again under the same reference (`known_before`).
 """
 
 from __future__ import annotations
@@ -80,11 +81,14 @@ def create_capped(
         "CASE WHEN reference IS NOT NULL THEN ['r', reference] "
         "WHEN message_id IS NOT NULL THEN ['m', message_id] ELSE ['s', run, CAST(sent AS VARCHAR)] END"
     )
+    # A user's own reference can be that of messages of several runs. The vendor may have sent each of them,
+    # except for those that it knew before.
+    sent = "greatest(1, count(DISTINCT run) FILTER (WHERE state <> 'known_before'))"
     period = cap.text.partition("/")[2]
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {CAPPED} AS SELECT msisdn, count(*) || ' in {period}' AS detail FROM "
-        f"(SELECT DISTINCT msisdn, channel, conn_id, {message} AS message FROM telecom_history) "
-        f"GROUP BY msisdn HAVING count(*) >= {cap.count}"
+        f"CREATE OR REPLACE TEMP TABLE {CAPPED} AS SELECT msisdn, sum(sent) || ' in {period}' AS detail FROM "
+        f"(SELECT msisdn, channel, conn_id, {message} AS message, {sent} AS sent FROM telecom_history "
+        f"GROUP BY ALL) GROUP BY msisdn HAVING sum(sent) >= {cap.count}"
     )
     connection.execute("DROP TABLE telecom_history")
     return CAPPED

@@ -41,7 +41,7 @@ def capped(folder: Path, cap: str = "1/7d", as_of: datetime = AS_OF, own_run: st
 
 def modelled(lines: Sequence[Line], count: int, own_run: str | None) -> dict[int, str]:
     """Return the same by the words of the documentation."""
-    messages = defaultdict(set)
+    messages: dict[str, dict[object, set[str]]] = defaultdict(lambda: defaultdict(set))
     for line in lines:
         if line["channel"] == "hlr" or line["state"] not in COUNTED:
             continue
@@ -52,8 +52,12 @@ def modelled(lines: Sequence[Line], count: int, own_run: str | None) -> dict[int
         names = ("reference", "message_id")
         known = next(((name, line[name]) for name in names if line[name] is not None), None)
         identity = known or (line["run"], line["sent_at"])
-        messages[line["msisdn"]].add((line["channel"], line["conn_id"], identity))
-    return {int(msisdn): f"{len(found)} in 7d" for msisdn, found in messages.items() if len(found) >= count}
+        runs = messages[line["msisdn"]][line["channel"], line["conn_id"], identity]
+        runs.update([line["run"]] if line["state"] != "known_before" else [])
+    totals = {
+        int(msisdn): sum(max(1, len(runs)) for runs in found.values()) for msisdn, found in messages.items()
+    }
+    return {msisdn: f"{total} in 7d" for msisdn, total in totals.items() if total >= count}
 
 
 HISTORIES = st.lists(st.lists(outcomes(), max_size=6), max_size=6)
@@ -121,6 +125,20 @@ def test_the_window_begins_a_period_before_and_has_no_end(tmp_path: Path) -> Non
     ]:
         (folder / "a.jsonl").write_text(json.dumps({**LINE, "sent_at": sent_at}) + "\n")
         assert bool(capped(folder)) is counts, sent_at
+
+
+@pytest.mark.parametrize(
+    ("state", "run", "total"),
+    [("delivered", LINE["run"], 1), ("known_before", "autumn/x/send", 1), ("accepted", "autumn/x/send", 2)],
+)
+def test_a_reference_of_two_runs_is_one_message_only_if_the_vendor_knew_it(
+    tmp_path: Path, state: str, run: str, total: int
+) -> None:
+    folder = tmp_path / "history"
+    folder.mkdir()
+    lines = [LINE, {**LINE, "state": state, "run": run}]
+    (folder / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert capped(folder) == {380670000200: f"{total} in 7d"}
 
 
 def test_a_folder_without_files_is_an_empty_history(tmp_path: Path) -> None:
