@@ -405,11 +405,12 @@ def test_a_body_is_parsed_once_and_by_the_inboxs_thread(
 
     parsed: list[str] = []
 
-    def loads(text: str, **more: Any) -> Any:
+    def decode(text: str) -> Any:
         parsed.append(threading.current_thread().name)
-        return json.loads(text, **more)
+        return json.loads(text)
 
-    monkeypatch.setattr(responses, "json", SimpleNamespace(loads=loads))
+    for name in ("_QUICK", "_STRICT"):
+        monkeypatch.setattr(responses, name, SimpleNamespace(decode=decode))
     name, _, _ = kind.partition("/")
     vendor = "ketchup_loyalty" if name in OF_KETCHUP else "novaconnect"
     nonce = GOOD[kind].get("reference", "account")
