@@ -331,9 +331,11 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         started = [ids[part] for part in parts if part not in left]
         while waiting:
             for part in list(waiting):
+                window = partial(self._window, part)
                 try:
-                    with self._window(part):
-                        is_ours = journal.start(self.hook, part, ids[part], type(self).now())
+                    with window():
+                        pass  # while it is closed, nothing is written and no status is read
+                    is_ours = journal.start(self.hook, part, ids[part], type(self).now(), window)
                 except WindowClosedError:
                     continue
                 waiting.remove(part)

@@ -7,6 +7,7 @@ get a promo of their own. A task without these has one, with the entries of earl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status impor
     may_have_started,
     start_promo,
 )
+from airflow_provider_telecom.operators.send_windows import WindowClosedError
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.campaigns.audience import Audience, Group
@@ -126,7 +128,14 @@ class PromoJournal:
         start = self._journal.read(f"start.{promo_id}")
         return promo_id if start is not None and start.state is State.DONE else None
 
-    def start(self, hook: KyivstarOpenTelecomHook, part: PromoPart, promo_id: str, now: datetime) -> bool:
+    def start(
+        self,
+        hook: KyivstarOpenTelecomHook,
+        part: PromoPart,
+        promo_id: str,
+        now: datetime,
+        window: Callable[[], AbstractContextManager[None]],
+    ) -> bool:
         """Start the promo, and return whether this task started it, in any try.
 
         The journal first records which promo is started, in a separate entry: two tries that run at once may
@@ -139,8 +148,8 @@ class PromoJournal:
         facts = {"promo_id": promo_id, "started_at": began or time_text(now)}
         self._journal.write_intent(name, Entry(State.INTENT, part.body, facts))
         try:
-            return bool(start_promo(hook, self._journal, promo_id)["changed"])
-        except TelecomError:
+            return bool(start_promo(hook, self._journal, promo_id, window=window)["changed"])
+        except (TelecomError, WindowClosedError):
             if not may_have_started(self._journal, promo_id):
                 self._journal.write(name, Entry(State.PLANNED, part.body))
             raise

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TypedDict
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -25,6 +26,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomRejectedError, TelecomUnknownError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
+from airflow_provider_telecom.operators.send_windows import WindowClosedError
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
@@ -50,9 +52,16 @@ class PromoStateError(TelecomError, AirflowFailException):
 
 
 def start_promo(
-    hook: KyivstarOpenTelecomHook, journal: Journal, promo_id: str, *, resume_suspended: bool = False
+    hook: KyivstarOpenTelecomHook,
+    journal: Journal,
+    promo_id: str,
+    *,
+    resume_suspended: bool = False,
+    window: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> PromoFacts:
     """Put a promo into the queue, unless it is started already, and return its facts.
+
+    Each PUT is made in the context `window`, which may raise WindowClosedError.
 
     Raises PromoStateError (see the table above), TelecomUnknownError (three requests without a response; a
     later try reads the status first), TelecomInputError, TelecomNotFoundError, TelecomRejectedError (an empty
@@ -74,7 +83,11 @@ def start_promo(
                 "it is SUSPENDED: somebody stopped it. resume_suspended=True starts it all the same"
             )
 
-    return _StatusChange(hook, journal, promo_id, "start", hook.start_promo, _STARTED, check).run()
+    def put(promo_id: str) -> Promo:
+        with window():
+            return hook.start_promo(promo_id)
+
+    return _StatusChange(hook, journal, promo_id, "start", put, _STARTED, check).run()
 
 
 def may_have_started(journal: Journal, promo_id: str) -> bool:
@@ -159,7 +172,7 @@ class _StatusChange:
             return self._put(self._promo_id)
         except TelecomUnknownError:
             raise
-        except TelecomError:
+        except (TelecomError, WindowClosedError):
             if self._before is None:  # after an earlier unknown outcome it stays unknown
                 self._write(State.PLANNED)
             raise
