@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.campaigns.extra import check_library
 from airflow_provider_telecom.campaigns.outcomes import (
     OUTCOME_COLUMNS,
     is_parquet,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 _PIECE = 1024 * 1024
+_ROWS_AT_ONCE = 1_000
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -42,8 +45,11 @@ class ResultsFile:
     def begin(self, row: int) -> None:
         """Continue with the results from `row`. Later ones, of a try that was killed, are deleted.
 
-        Raises TelecomInputError if the results of the rows before are missing.
+        Raises TelecomInputError if the results of the rows before are missing, and if the file is Parquet,
+        which pyarrow must write: its path may be known only now.
         """
+        if self._is_parquet:
+            check_library("results_path", "pyarrow")
         self._parts.mkdir(parents=True, exist_ok=True)
         for part in self._listed():
             if _first_row(part) >= row:
@@ -63,7 +69,9 @@ class ResultsFile:
         try:
             if self._file is None:
                 self._file = self._part(self._row).open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
-            self._file.write(_json_lines(list(lines)))
+            following = iter(lines)
+            while rows := list(islice(following, _ROWS_AT_ONCE)):  # not millions in memory
+                self._file.write(_json_lines(rows))
         except Exception as error:
             self._failure = error
             raise

@@ -156,7 +156,12 @@ class SendWindowOperator(TelecomOperator):
 
     def _groups(self, audience: Audience, columns: Sequence[str]) -> Sequence[Group]:
         """Return the recipients by time zones. `columns` are those of an entry, without the number."""
+        from airflow_provider_telecom.campaigns.audience_folder import TIMEZONE, FolderAudience
+
         column, default = self.timezone_column, self.timezone or None
+        if isinstance(audience, FolderAudience) and column not in (None, TIMEZONE):
+            rule = f"is for lists and files: an audience has the column {TIMEZONE}, which decides"
+            raise TelecomInputError("timezone_column", rule)
         place = None if column is None else 1 + list(columns).index(column)
         known: dict[str, str] = {}
 

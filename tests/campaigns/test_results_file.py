@@ -6,6 +6,7 @@ import gc
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -21,6 +22,7 @@ from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInpu
 from airflow_provider_telecom.campaigns.garbage import old_objects_frozen
 from airflow_provider_telecom.campaigns.results_file import ResultsFile, _json_lines
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
+from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
 from airflow_provider_telecom.simulator.ketchup_loyalty import VendorState
 from tests.running import Run, Store
 
@@ -185,3 +187,52 @@ def test_objects_that_were_frozen_before_stay_frozen() -> None:
         assert gc.get_freeze_count()
     finally:
         gc.unfreeze()
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_joined_and_completed_lines_are_not_all_in_memory(tmp_path: Path) -> None:
+    """The lines of a group of time zones become one part; those of a cleared task are complete already."""
+    path, rows = ObjectStoragePath(str(tmp_path / "results.jsonl")), 30_000
+    line = {"reference": "a" * 32, "state": "delivered", "text": "b" * 200}
+
+    def add_all() -> None:
+        file = ResultsFile(path)
+        file.begin(0)
+        file.add({**line, "row": place} for place in range(rows))
+        file.close_part(rows)
+        file.finish(rows)
+        file.forget_parts()
+
+    def complete_all() -> None:
+        states = FinalStates(path)
+        states.begin(lambda line: line["row"] in (12_000, 12_001, 29_999), lambda line: None)
+        for expected in ([12_000, 12_001], [29_999], []):
+            assert [one["row"] for one in states.next_group(300)] == expected
+            states.record([{}] * len(expected))
+        states.finish()
+
+    assert peak_of(add_all) < 10_000_000  # 30,000 lines take more than 30 MB
+    before = path.read_bytes()
+    assert peak_of(complete_all) < 20_000_000
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["results.jsonl"]
+
+
+def test_parquet_without_its_library_is_refused_before_the_first_message(
+    telecom_simulator: Any, arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if a template names the file."""
+    operator = KetchUpSendBulkSmsOperator(**{**arguments, "results_path": "{{ params.to }}"})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(TelecomInputError, match="results_path: needs"):
+        Run().execute(operator, params={"to": str(tmp_path / "results.parquet")})
+    assert not books_of(telecom_simulator).messages

@@ -7,18 +7,20 @@ where the last one stopped, and polls no message again whose final state is know
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.campaigns.outcomes import is_parquet, read_outcomes
 from airflow_provider_telecom.campaigns.results_file import ResultsFile
-from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import SEND_STATE
+from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import SEND_STATE, send_state
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 Line = dict[str, Any]
+_MAX_LINES = 10_000
+"""So many lines are in memory at most. Most lines of a file may be complete already."""
 
 
 class FinalStates:
@@ -43,12 +45,21 @@ class FinalStates:
         if self.row and not self._is_same_send():
             self.row = 0
         self._completed.begin(self.row)
-        self._lines = islice(read_outcomes(self._path), self.row, None)
+        self._lines: Iterator[Line] = islice(read_outcomes(self._path), self.row, None)
 
     def next_group(self, size: int) -> Sequence[Line]:
-        """Return the next open lines, at most so many; none if all others are complete."""
-        self._group, found = [], []
+        """Return the next open lines, at most so many; none if all others are complete.
+
+        Complete lines before the first open one are stored at once, so a later try begins with the same.
+        """
+        self._group = []
+        found: list[Line] = []
         for line in self._lines:
+            if len(self._group) == _MAX_LINES:
+                if found:
+                    self._lines = chain([line], self._lines)
+                    break
+                self._write()
             self._group.append(line)
             if self._is_open(line):
                 found.append(line)
@@ -63,7 +74,7 @@ class FinalStates:
         """Complete the lines of the present group with these fields, and store them."""
         for line, update in zip(self._open, updates, strict=True):
             if "state" in update:
-                line.setdefault(SEND_STATE, line["state"])
+                line[SEND_STATE] = send_state(line)
             line |= update
         self._write()
 

@@ -50,7 +50,7 @@ _CALL = "POST /viber/create"
 _EXTRAS = ("image_url", "caption", "action_url")
 _FOR_MANY = (
     *("results_path", "max_cost", "rejects_path", "max_recipients", "reference_column"),
-    *("variants", "shard"),
+    *("variants", "shard", "budget"),
 )
 
 
@@ -468,8 +468,9 @@ class _StateCheck:
         from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import VIBER_REFUSALS
 
         line.setdefault("status", None)
-        is_refused = line["state"] == "refused" and line["code"] in VIBER_REFUSALS
-        line.setdefault("outcome", "undelivered" if is_refused else "unknown")
+        if line.get("outcome") is None:  # Parquet has each column in each line
+            is_refused = line["state"] == "refused" and line["code"] in VIBER_REFUSALS
+            line["outcome"] = "undelivered" if is_refused else "unknown"
 
 
 def _are_many(recipients: object) -> bool:

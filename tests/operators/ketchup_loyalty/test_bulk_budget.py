@@ -104,6 +104,20 @@ def test_too_much_is_refused_before_the_first_message(
     assert claimed(variables) == 0
 
 
+def test_a_budget_makes_a_viber_message_to_one_number_a_send_to_many(
+    telecom_simulator: Any, variables: Variables
+) -> None:
+    """The other form, one call, has no budget: it would not count."""
+    options = {"chunk_size": None, "recipients": A}
+    with pytest.raises(TelecomInputError, match=r"has 0.001 EUR left of per_day 0.001 EUR"):
+        Run().execute(made("viber", Budget("m", "EUR", per_day="0.001"), **options))
+    with pytest.raises(TelecomInputError, match="allow"):
+        Run().execute(made("viber", Budget("m", "EUR", per_day="1", allow_prefixes=("48",)), **options))
+    assert sent(telecom_simulator, "viber") == 0
+    facts = Run().execute(made("viber", Budget("m", "EUR", per_day="1"), **options))
+    assert claimed(variables) == Decimal(facts["price"]) > 0
+
+
 def test_another_currency_and_other_prefixes_are_refused(
     telecom_simulator: Any, variables: Variables
 ) -> None:

@@ -468,3 +468,16 @@ def test_many_weeks_over_a_clock_change(
     print(dict(found))  # noqa: T201 - the figures
     assert found["over_change"] > 20
     assert found["kills"] > 500
+
+
+def test_another_column_of_time_zones_than_the_audiences_own_is_refused(
+    telecom_simulator: Any, world: World, tmp_path: Path
+) -> None:
+    """It would not count: the windows of an audience are those of its column `timezone`."""
+    world.at = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    rows = [{"msisdn": UKRAINE, "home": "Asia/Tokyo", "timezone": "Europe/Kyiv"}]
+    audience, run = prepare_audience(tmp_path / "audience", rows), Run()
+    with pytest.raises(TelecomInputError, match="timezone_column: is for lists and files: an audience has"):
+        one_try(run, sms(recipients=audience, timezone_column="home"), world)
+    assert sent(telecom_simulator) == {}
+    assert one_try(run, sms(recipients=audience, timezone_column="timezone"), world)["accepted"] == 1

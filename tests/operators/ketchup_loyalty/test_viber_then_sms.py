@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.campaigns.outcomes import read_outcomes
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,
@@ -97,6 +98,28 @@ def test_all_none_or_some_are_delivered(
         {"msisdn": number, "name": f"N{number[-2:]}"} for number in others
     ]
     assert not any(number in shown(first, run, found) for number in numbers)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_recipients_who_were_added_later_have_an_outcome_as_well(
+    telecom_simulator: Any, tmp_path: Path, suffix: str
+) -> None:
+    """Parquet has the columns of the earlier ones in the new lines as well, without a value."""
+    path, run = tmp_path / f"viber.{suffix}", Run()
+    run.execute(viber(tmp_path, AT_VIBER[:2], results_path=str(path)))
+    numbers = [*AT_VIBER[:2], ABROAD, AT_VIBER[2], NOT_AT_VIBER[0]]
+    run.execute(
+        viber(tmp_path, numbers, results_path=str(path), wait_for_completion=False, undelivered_path=None)
+    )
+    stuck(telecom_simulator, AT_VIBER[2])
+    for found in [
+        run.execute(viber(tmp_path, numbers, results_path=str(path), wait_timeout=0.05)) for _ in "12"
+    ]:
+        assert (found["delivered"], found["undelivered"], found["unknown"]) == (2, 2, 1)
+    written = {line["msisdn"]: line for line in read_outcomes(ObjectStoragePath(str(path)))}
+    assert {line["outcome"] for line in written.values()} == {"delivered", "undelivered", "unknown"}
+    assert written[AT_VIBER[2]]["send_state"] == "accepted"
+    assert written[AT_VIBER[2]]["state"] == "silent"
 
 
 def stuck(simulator: Any, number: str) -> None:
