@@ -29,9 +29,14 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> Iterator[Variables]:
     from airflow.utils.db import initdb
 
     initdb()
+    forget_budgets()  # an example Dag may have left some
     found = Variables()
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", found, raising=False)
     yield found
+    forget_budgets()
+
+
+def forget_budgets() -> None:
     with create_session(scoped=False) as session:
         session.query(Variable).filter(Variable.key.startswith("telecom_budget.")).delete()
 
