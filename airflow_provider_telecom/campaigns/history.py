@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.campaigns.extra import check_library
 from airflow_provider_telecom.campaigns.files import find_files, local_copy
 from airflow_provider_telecom.campaigns.outcomes import CHANNELS, COUNTED, PARQUET, STATES
-from airflow_provider_telecom.campaigns.sql_text import plain_column, quoted_name, quoted_text
+from airflow_provider_telecom.campaigns.sql_text import parquet_rows, plain_column, quoted_name, quoted_text
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -120,10 +120,12 @@ def _sources(field: str, files: dict[str, str]) -> Iterator[tuple[str, Sequence[
         names = (*NEEDED, STATUS)
         kinds = ", ".join(f"{name}: 'VARCHAR'" for name in names)
         columns = ", ".join(_time(name) if name in _TIMES else name for name in names)
-        options = f"format = 'newline_delimited', filename = true, columns = {{{kinds}}}"
+        options = (
+            f"format = 'newline_delimited', filename = true, hive_partitioning = false, columns = {{{kinds}}}"
+        )
         yield f"(SELECT {columns}, filename FROM read_json({_FILES}, {options}))", lines
     for columns, paths in tables.items():
-        yield f"(SELECT {columns}, filename FROM read_parquet({_FILES}, filename = true))", paths
+        yield f"(SELECT {columns}, filename FROM {parquet_rows(f'{_FILES}, filename = true')})", paths
 
 
 def _time(column: str) -> str:
@@ -165,7 +167,7 @@ def _parquet_columns(field: str, path: str, name: str) -> str:
     _check_names(field, name, schema.names)
     found = []
     for column in (*NEEDED, STATUS):
-        if schema.names.count(column) > 1:
+        if [one.casefold() for one in schema.names].count(column) > 1:  # DuckDB does not tell them apart
             raise _wrong(field, name, f"the column {column} occurs twice")
         if column not in schema.names:
             found.append(f"NULL AS {column}")

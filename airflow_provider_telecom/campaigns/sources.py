@@ -35,7 +35,7 @@ from airflow_provider_telecom.campaigns.recipients import (
     json_rows,
     list_rows,
 )
-from airflow_provider_telecom.campaigns.sql_text import quoted_name, quoted_text
+from airflow_provider_telecom.campaigns.sql_text import parquet_rows, quoted_name, quoted_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -281,7 +281,7 @@ class _Source:
         cells = "".join(f", {value}" for value in values)
         self._database.execute(
             f"INSERT INTO {ROWS} SELECT {self._place}, NULL, {_msisdn(number)}, {_number(number)}, NULL, "
-            f"{value_problem}{cells} FROM read_parquet({quoted_text(str(path))})"
+            f"{value_problem}{cells} FROM {parquet_rows(quoted_text(str(path)))}"
         )
 
 
@@ -407,7 +407,7 @@ def _parquet_columns(
 
     try:
         there = pyarrow.parquet.read_schema(path).names
-        described = database.execute(f"DESCRIBE SELECT * FROM read_parquet({quoted_text(str(path))})")
+        described = database.execute(f"DESCRIBE SELECT * FROM {parquet_rows(quoted_text(str(path)))}")
         columns = [(found[0], found[1]) for found in described.fetchall()]
     except (pyarrow.ArrowInvalid, duckdb.Error):
         raise TelecomInputError("recipients", f"{name} is not Parquet") from None

@@ -22,6 +22,14 @@ def quoted_name(name: str) -> str:
     return f'"{doubled}"'
 
 
+def parquet_rows(path: str) -> str:
+    """Return the table of a Parquet file, or of a list of them, that is given as SQL.
+
+    The names of its folders are no columns: DuckDB would take `msisdn=1/people.parquet` for one.
+    """
+    return f"read_parquet({path}, hive_partitioning = false)"
+
+
 def quoted_text(text: str) -> str:
     """Return a text as a literal in single quotes."""
     if "\0" in text:

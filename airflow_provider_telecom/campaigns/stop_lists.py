@@ -25,7 +25,7 @@ from airflow_provider_telecom.campaigns.recipients import (
     csv_rows,
     json_rows,
 )
-from airflow_provider_telecom.campaigns.sql_text import quoted_name, quoted_text
+from airflow_provider_telecom.campaigns.sql_text import parquet_rows, quoted_name, quoted_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -140,8 +140,10 @@ class _Reader:
         """
         file = quoted_text(str(path))
         if self._ends_with(_PARQUET):
-            names = [quoted_name(name) for name in self._parquet_names(path)]
-            return f"read_parquet({file})", [f"CAST({name} AS VARCHAR)" for name in names]
+            names, is_distinct = self._parquet_names(path)
+            if not is_distinct:
+                return "", []
+            return parquet_rows(file), [f"CAST({quoted_name(name)} AS VARCHAR)" for name in names]
         if not self._ends_with(_CSV):
             names = [quoted_text(name) for name in (self._column, REASON, DATE)]
             kinds = ", ".join(f"{name}: 'VARCHAR'" for name in names)
@@ -199,8 +201,11 @@ class _Reader:
         names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
         return RecipientColumns(self._column, [name for name in (REASON, DATE) if names.count(name) == 1])
 
-    def _parquet_names(self, path: Path) -> Sequence[str]:
-        """Return the wanted columns that a Parquet file has."""
+    def _parquet_names(self, path: Path) -> tuple[Sequence[str], bool]:
+        """Return the wanted columns that a Parquet file has, and whether DuckDB can tell its columns apart.
+
+        It can't if two names differ only in upper and lower case.
+        """
         import pyarrow
         import pyarrow.parquet
 
@@ -215,13 +220,14 @@ class _Reader:
         kind = schema.field(self._column).type
         if not _is_text(kind) and not pyarrow.types.is_integer(kind):
             raise self._wrong(f"the column {self._column} is {kind}, not a text or whole numbers")
-        return [self._column, *(name for name in (REASON, DATE) if names.count(name) == 1)]
+        wanted = [self._column, *(name for name in (REASON, DATE) if names.count(name) == 1)]
+        return wanted, len({name.casefold() for name in names}) == len(names)
 
     def _parquet_rows(self, path: Path) -> Iterator[Line]:
         import pyarrow
         import pyarrow.parquet
 
-        wanted, row = self._parquet_names(path), 0
+        (wanted, _), row = self._parquet_names(path), 0
         try:
             with pyarrow.parquet.ParquetFile(path) as source:
                 for batch in source.iter_batches(_ROWS_AT_ONCE, columns=wanted):

@@ -248,6 +248,31 @@ def test_wrong_parquet_is_refused(tmp_path: Path) -> None:
         capped(folder)
 
 
+def test_columns_that_differ_only_in_case_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "history"
+    folder.mkdir()
+    with (folder / "a.parquet").open("wb") as file:
+        write_parquet(file, [LINE])
+    table = pyarrow.parquet.read_table(folder / "a.parquet")
+    other = table.add_column(0, "State", pyarrow.array(["refused"]))
+    pyarrow.parquet.write_table(other, folder / "a.parquet")
+    with pytest.raises(TelecomInputError, match=r"a\.parquet: the column state occurs twice"):
+        capped(folder)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_names_of_folders_are_no_columns(tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / "run=spring" / "state=refused" / "channel=hlr"
+    folder.mkdir(parents=True)
+    path = folder / f"a.{suffix}"
+    if suffix == "jsonl":
+        path.write_text(json.dumps(LINE) + "\n")
+    else:
+        with path.open("wb") as file:
+            write_parquet(file, [LINE])
+    assert capped(tmp_path / "run=spring") == {380670000200: "1 in 7d"}
+
+
 def test_a_run_id_is_not_read_as_sql(tmp_path: Path) -> None:
     folder = tmp_path / "it's"
     folder.mkdir()

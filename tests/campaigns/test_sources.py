@@ -171,6 +171,14 @@ def test_parquet_that_is_refused(tmp_path: Path, columns: dict[str, Any], rule: 
     assert rule in str(caught.value)
 
 
+def test_names_of_folders_are_no_columns_of_parquet(tmp_path: Path) -> None:
+    folder = tmp_path / "day=1" / "msisdn=380670000002"
+    folder.mkdir(parents=True)
+    rows = {"msisdn": ["380670000001"], "MSISDN": ["380670000003"], "name": ["a"]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), folder / "d.parquet")
+    assert read_file(folder / "d.parquet") == [("d.parquet", 1, 380670000001, None, None, None, "a")]
+
+
 def test_what_is_no_parquet(tmp_path: Path) -> None:
     (tmp_path / "d.parquet").write_text("msisdn\n")
     with pytest.raises(TelecomInputError, match=r"d\.parquet is not Parquet"):

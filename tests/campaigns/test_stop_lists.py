@@ -199,6 +199,21 @@ def test_wrong_columns_of_parquet_are_refused(stopped: Callable[..., Found], tmp
         stopped(path)
 
 
+def test_columns_of_parquet_that_differ_only_in_case(stopped: Callable[..., Found], tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", MSISDN=["380670000200"], msisdn=["380670000201"], Reason=["x"])
+    assert stopped(path) == {380670000201: None}
+    assert stopped(path, column="MSISDN") == {380670000200: None}
+
+
+def test_names_of_folders_are_no_columns(stopped: Callable[..., Found], tmp_path: Path) -> None:
+    folder = tmp_path / "msisdn=380670000200" / "reason=x"
+    folder.mkdir(parents=True)
+    parquet(folder / "a.parquet", msisdn=["380670000201"])
+    (folder / "b.csv").write_text("msisdn\n380670000202\n")
+    (folder / "c.jsonl").write_text('{"msisdn": "380670000203"}\n')
+    assert stopped(tmp_path / "msisdn=380670000200") == dict.fromkeys(range(380670000201, 380670000204))
+
+
 def test_a_missing_file_is_an_error(stopped: Callable[..., Found], tmp_path: Path) -> None:
     with pytest.raises(TelecomInputError, match=r"^suppress: there is no file"):
         stopped(tmp_path / "*.csv")
