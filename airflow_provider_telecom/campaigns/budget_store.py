@@ -178,6 +178,8 @@ class Reservation:
         if not self._number:
             self._try += 1
         rest, mine = spent, self._mine
+        if spent and not mine:  # the vendor's price was 0, so nothing was reserved
+            mine = [_Record(token_hex(6), int(self._clock()), "0", self._purpose)]
         settled = []
         for place, record in enumerate(mine):
             is_last = place == len(mine) - 1

@@ -232,6 +232,21 @@ def test_a_vendor_that_charges_more_is_reported(
     assert "charged 10.5 EUR, more than its own price, 10" in caplog.text
 
 
+def test_a_charge_for_what_the_vendor_priced_at_nothing_counts(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    spend(task, "0").settle(Decimal("0.5"))
+    assert claimed(variables) == task.begin().held == Decimal("0.5")
+
+
+@pytest.mark.parametrize("small", ["1e-9", "0.000000001", "1E-9"])
+def test_very_small_amounts_are_exact(variables: Variables, small: str) -> None:
+    budget = Budget("m", "EUR", per_day=small)
+    spend(Task("a", budget), small).settle(Decimal(small))
+    with pytest.raises(TelecomInputError, match=r"has 0 EUR left of per_day 0\.000000001 EUR"):
+        spend(Task("b", budget), small)
+    assert claimed(variables) == Decimal("0.000000001")
+
+
 def test_who_asks_at_the_same_moment_asks_again(variables: Variables) -> None:
     """Both are refused at first; the one that comes back when the other has gone passes."""
     budget = Budget("m", "EUR", per_day="10")

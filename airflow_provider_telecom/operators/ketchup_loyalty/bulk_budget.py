@@ -54,7 +54,7 @@ def release(reservation: Reservation, sender: BulkSender, progress: BulkProgress
     not_sent = _price_after(sender.quotes, sent + in_doubt)
     doubt = _price_after(sender.quotes, sent, starts_early=True) - not_sent if in_doubt else Decimal(0)
     spent = Decimal(counts.price)
-    if counts.unpriced:
+    if not _is_priced(reservation, counts):
         settle_and_log(reservation, max(spent, reservation.held - not_sent), doubt)
     else:
         settle_and_log(reservation, spent + doubt, doubt)
@@ -63,10 +63,18 @@ def release(reservation: Reservation, sender: BulkSender, progress: BulkProgress
 def settle(reservation: Reservation, counts: SendCounts) -> None:
     """Replace what was reserved by what was charged, and log what is left.
 
-    If the vendor did not give the price of some messages, all that was reserved counts as spent.
+    If the vendor did not give the price of some messages, or gave it in another currency, all that was
+    reserved counts as spent.
     """
     spent = Decimal(counts.price)
-    settle_and_log(reservation, max(spent, reservation.held) if counts.unpriced else spent)
+    is_priced = _is_priced(reservation, counts)
+    settle_and_log(reservation, spent if is_priced else max(spent, reservation.held))
+
+
+def _is_priced(reservation: Reservation, counts: SendCounts) -> bool:
+    """Return whether the vendor gave the price of all messages, in the budget's currency."""
+    currency = reservation.budget.currency
+    return not counts.unpriced and all(each.upper() == currency for each in counts.currencies)
 
 
 def _price_after(quotes: Quotes, place: int, starts_early: bool = False) -> Decimal:

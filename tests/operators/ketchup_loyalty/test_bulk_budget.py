@@ -12,12 +12,15 @@ from airflow.sdk.execution_time import task_runner
 
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.campaigns import Budget
-from airflow_provider_telecom.campaigns.budget_store import valid_claims
+from airflow_provider_telecom.campaigns.budget_store import Reservation, valid_claims
+from airflow_provider_telecom.journal.journal import Journal
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpHlrLookupOperator,
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,
 )
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import settle
+from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
 from tests.campaigns.variables import Variables
 from tests.operators import test_kills
 from tests.operators.test_kills import (  # noqa: F401 - two of them are fixtures
@@ -30,7 +33,7 @@ from tests.operators.test_kills import (  # noqa: F401 - two of them are fixture
     attempt,
     killed_at_each_step,
 )
-from tests.running import Run
+from tests.running import Run, Store
 
 BUDGET = Budget("marketing", "EUR", per_day="0.06", per_task="0.06")
 """Three SMS to Ukraine."""
@@ -220,6 +223,16 @@ def test_a_price_that_the_vendor_leaves_out_stays_reserved(
     assert facts["known_before"] == 1
     assert facts["price"] == "0.04"
     assert claimed(variables) == Decimal("0.06")
+
+
+def test_charges_in_another_currency_do_not_replace_what_was_reserved(variables: Variables) -> None:
+    """0.01 of another currency says nothing about how many EUR were spent."""
+    for currency, expected in (("USD", "0.06"), ("EUR,USD", "0.06"), ("eur", "0.01"), (None, "0.01")):
+        reservation = Reservation(BUDGET, Journal(Store()), "dag/run/send")
+        reservation.reserve(Decimal(0), Decimal("0.06"))
+        settle(reservation, SendCounts(rows=3, accepted=3, price="0.01", currency=currency))
+        assert claimed(variables) == Decimal(expected)
+        variables.values.clear()
 
 
 def test_a_dry_run_reserves_nothing(telecom_simulator: Any, variables: Variables) -> None:
