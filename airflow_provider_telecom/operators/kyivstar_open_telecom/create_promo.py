@@ -216,17 +216,28 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         reservation = self._reservation(context, self.budget)
         price = check_price(self.budget, self.price_per_message)
         total = price * sum(part.count for part in parts)
-        if reservation.is_open or reservation.held < total:
-            reservation.reserve(reservation.held, max(total - reservation.held, Decimal(0)))
+        not_started = self._price_not_started(journal, parts, price)
+        # the price may have changed since an earlier try: what that has started keeps what it had
+        held = reservation.held if not_started < total else Decimal(0)
+        if reservation.is_open:
+            reservation.reserve(held, max(total - held, Decimal(0)))
+        elif rest := max(total - reservation.held, not_started):
+            reservation.reserve(reservation.held, rest)
+        held = reservation.held if held else total
         try:
             yield
         except Exception as error:
             if is_final(error, context):
-                started = sum(part.count for part in parts if journal.may_have_started(part))
-                settle_and_log(reservation, price * started)
+                not_started = self._price_not_started(journal, parts, price)
+                settle_and_log(reservation, held - not_started)
             raise
         if reservation.is_open:
-            settle_and_log(reservation, reservation.held)
+            settle_and_log(reservation, held)
+
+    @staticmethod
+    def _price_not_started(journal: PromoJournal, parts: Sequence[PromoPart], price: Decimal) -> Decimal:
+        """Return the price of the promos that certainly were not started, in any try."""
+        return price * sum(part.count for part in parts if not journal.may_have_started(part))
 
     def _checked_text(self) -> str | Mapping[str, str]:
         """Return the text, or one per variant of the audience. Raises TelecomInputError."""
@@ -245,7 +256,8 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
     def _columns(self) -> Sequence[str]:
         """Return the columns of the recipients: those for the text first, which the vendor gets."""
         others = [name for name in (self._variant_column(), self.timezone_column) if name is not None]
-        return tuple(dict.fromkeys([*self.param_columns, *others]))
+        added = [name for name in dict.fromkeys(others) if name not in self.param_columns]
+        return (*self.param_columns, *added)
 
     @property
     def _has_parts(self) -> bool:

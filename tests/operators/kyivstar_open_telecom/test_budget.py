@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.execution_time import task_runner
 
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError, TelecomRejectedError
 from airflow_provider_telecom.campaigns import Budget
 from airflow_provider_telecom.campaigns.budget_store import valid_claims
+from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarCreatePromoOperator,
     KyivstarSendBulkSmsOperator,
 )
+from tests.campaigns.audiences import prepare_audience
 from tests.campaigns.variables import Variables
 from tests.operators import test_kills
 from tests.operators.test_kills import (  # noqa: F401 - two of them are fixtures
@@ -60,6 +65,27 @@ def promo(**more: Any) -> KyivstarCreatePromoOperator:
 
 def claimed(variables: Variables) -> Decimal:
     return sum((claim.amount for claim in valid_claims(variables.values)), Decimal(0))
+
+
+def execute_with_tries_left(run: Run, operator: Any) -> Any:
+    ti = run.context(operator)["ti"]
+    ti.max_tries = 9
+    return run.execute(operator, ti=ti)
+
+
+@contextmanager
+def starts_fail_after(allowed: int) -> Iterator[None]:
+    """Only so many promos can be started in this context; the other requests certainly do not leave."""
+    original, calls = KyivstarOpenTelecomHook.start_promo, count()
+
+    def start(hook: KyivstarOpenTelecomHook, promo_id: str) -> Any:
+        if next(calls) >= allowed:
+            raise TelecomNotSentError("not sent: no connection")
+        return original(hook, promo_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KyivstarOpenTelecomHook, "start_promo", start)
+        yield
 
 
 def happened(simulator: Any, kind: str = "sms") -> int:
@@ -124,6 +150,47 @@ def test_a_promo_that_was_not_started_is_released(telecom_simulator: Any, variab
     assert claimed(variables) == 0
     run.execute(promo())
     assert claimed(variables) == 3
+
+
+def test_a_promo_of_other_recipients_counts_with_its_own_price(
+    telecom_simulator: Any, variables: Variables
+) -> None:
+    """An earlier try has reserved for more people, and certainly started nothing."""
+    run = Run()
+    with starts_fail_after(0), pytest.raises(TelecomNotSentError):
+        execute_with_tries_left(run, promo())
+    assert claimed(variables) == 3
+    run.execute(promo(recipients=[A]))
+    assert claimed(variables) == 1 == happened(telecom_simulator, "promo_started")
+
+
+@pytest.mark.parametrize("has_tries", [False, True])
+def test_a_lower_price_releases_nothing_that_was_spent(
+    telecom_simulator: Any, variables: Variables, tmp_path: Path, has_tries: bool
+) -> None:
+    """Of two promos one was started at the old price; the other still has to be paid."""
+    rows = [{"msisdn": A, "variant": "A"}, {"msisdn": B, "variant": "B"}]
+    more = {"recipients": prepare_audience(tmp_path, rows), "text": {"A": "Hi", "B": "Hello"}}
+    run = Run()
+    with starts_fail_after(1), pytest.raises(TelecomNotSentError):
+        (execute_with_tries_left if has_tries else Run.execute)(run, promo(**more, price_per_message="1.5"))
+    assert happened(telecom_simulator, "promo_started") == 1
+    assert claimed(variables) == Decimal(3 if has_tries else "1.5")
+    run.execute(promo(**more, price_per_message="0.5"))
+    assert happened(telecom_simulator, "promo_started") == 2
+    assert claimed(variables) == Decimal(3 if has_tries else 2)
+
+
+def test_a_failure_after_a_lower_price_releases_nothing_that_was_spent(
+    telecom_simulator: Any, variables: Variables, tmp_path: Path
+) -> None:
+    rows = [{"msisdn": A, "variant": "A"}, {"msisdn": B, "variant": "B"}]
+    more = {"recipients": prepare_audience(tmp_path, rows), "text": {"A": "Hi", "B": "Hello"}}
+    run = Run()
+    for price, allowed in (("1.5", 1), ("0.5", 0)):
+        with starts_fail_after(allowed), pytest.raises(TelecomNotSentError):
+            run.execute(promo(**more, price_per_message=price))
+        assert claimed(variables) == Decimal("1.5")
 
 
 def test_a_promo_killed_at_each_step(telecom_simulator: Any, variables: Variables) -> None:

@@ -77,6 +77,19 @@ def test_variables_are_filled_from_columns(telecom_simulator: Any, promo: Any, t
     assert audience == [(person["msisdn"], (person["name"], "7")) for person in PEOPLE]
 
 
+@pytest.mark.parametrize("with_zones", [False, True])
+def test_a_column_may_fill_two_variables(telecom_simulator: Any, promo: Any, with_zones: bool) -> None:
+    people = [{**person, "tz": "Europe/Kyiv"} for person in PEOPLE]
+    more = {"quiet_hours": ("03:00", "03:01"), "timezone_column": "tz"} if with_zones else {}
+    columns = ("name", "name", "tz")
+    text = "${1} ${2} ${3}"
+    facts = Run().execute(promo(recipients=people, text=text, param_columns=columns, **more))
+    audience = vendor_state(telecom_simulator).promos[facts["promo_id"]].audience
+    assert audience == [
+        (person["msisdn"], (person["name"], person["name"], "Europe/Kyiv")) for person in PEOPLE
+    ]
+
+
 @pytest.mark.parametrize("path", [r"/promo$", "/audience"])
 def test_a_draft_in_doubt_is_left_behind(telecom_simulator: Any, promo: Any, path: str) -> None:
     telecom_simulator.fault("reset_after", "kyivstar_open_telecom", path=path, method="POST", times=2)
