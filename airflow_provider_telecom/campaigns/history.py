@@ -115,6 +115,7 @@ def _sources(field: str, files: dict[str, str]) -> Iterator[tuple[str, Sequence[
             tables.setdefault(_parquet_columns(field, path, name), []).append(path)
         elif Path(path).stat().st_size:
             _check_first_line(field, path, name)
+            _check_last_line(field, path, name)
             lines.append(path)
     if lines:
         names = (*NEEDED, STATUS)
@@ -145,6 +146,17 @@ def _check_first_line(field: str, path: str, name: str) -> None:
     if not isinstance(line, dict):
         raise _wrong(field, name, "is no file of outcomes: its first line is not JSON")
     _check_names(field, name, list(line))
+
+
+def _check_last_line(field: str, path: str, name: str) -> None:
+    """Raise TelecomInputError if the last line of a file is cut off, which DuckDB does not always find."""
+    with Path(path).open("rb") as file:
+        file.seek(max(0, Path(path).stat().st_size - _MAX_LINE))
+        last = file.read().rpartition(b"\n")[2]
+    try:
+        json.loads(last or b"{}")
+    except ValueError:
+        raise _wrong(field, name, "is not a complete file of outcomes") from None
 
 
 def _check_names(field: str, name: str, there: Sequence[str]) -> None:

@@ -215,6 +215,18 @@ def test_what_is_no_file_of_outcomes_is_refused(tmp_path: Path, content: str, er
     assert "380670000200" not in str(caught.value)
 
 
+def test_a_last_line_that_is_cut_off_is_always_found(tmp_path: Path) -> None:
+    """DuckDB alone overlooks it in one of a hundred reads."""
+    folder = tmp_path / "history"
+    folder.mkdir()
+    (folder / "good.jsonl").write_text(json.dumps(LINE))  # complete, without a newline
+    assert capped(folder) == {380670000200: "1 in 7d"}
+    (folder / "wrong.jsonl").write_text(json.dumps(LINE) + '\n{"msisdn": "3806')
+    for _ in range(30):
+        with pytest.raises(TelecomInputError, match=r"wrong\.jsonl: is not a complete file of outcomes"):
+            capped(folder)
+
+
 def test_wrong_parquet_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "history"
     folder.mkdir()
