@@ -15,6 +15,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
+from airflow.sdk.api.client import Client
+from airflow.sdk.execution_time import task_runner
+
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.campaigns import Budget
 from airflow_provider_telecom.campaigns.budget_store import Reservation, valid_claims
@@ -41,9 +44,6 @@ class Supervisor:
 
 def compete(pipe: Connection, barrier: Barrier, place: int) -> None:
     """Ask for money in each round, and send back what was granted."""
-    from airflow.sdk.api.client import Client
-    from airflow.sdk.execution_time import task_runner
-
     url, token, run_id, rounds = pipe.recv()
     client = Client(base_url=url, token=token, timeout=600)
     task_runner.SUPERVISOR_COMMS = Supervisor(client)  # type: ignore[assignment]

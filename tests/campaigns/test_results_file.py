@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,28 @@ def books_of(simulator: Any) -> VendorState:
     return vendor_state
 
 
-def tried_on_a_full_disk(arguments: dict[str, Any], store: Store, limit: int) -> str | None:
-    """Run a try in which no file may be larger than `limit`; return the name of its error."""
-    order = json.dumps({"limit": limit, "arguments": arguments, "store": store.texts})
+@pytest.fixture(scope="module")
+def full_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """A process whose tries write no large file."""
     command = [sys.executable, "-m", "tests.campaigns.full_disk"]
-    ended = subprocess.run(command, input=order, capture_output=True, text=True, check=False, timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    found = json.loads(ended.stdout.splitlines()[-1])
+    with (tmp_path_factory.mktemp("full_disk") / "log").open("w") as log:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
+        with process:
+            yield process
+
+
+def tried_on_a_full_disk(
+    process: subprocess.Popen[str], arguments: dict[str, Any], store: Store, limit: int
+) -> str | None:
+    """Run a try in which no file may be larger than `limit`; return the name of its error."""
+    environment = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
+    order = {"limit": limit, "arguments": arguments, "store": store.texts, "environment": environment}
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(order) + "\n")
+    process.stdin.flush()
+    found = json.loads(process.stdout.readline())
     store.texts = found["store"]
     name: str | None = found["error"]
     return name
@@ -70,10 +86,12 @@ def written(arguments: dict[str, Any]) -> list[str]:
         pytest.param(6_000, id="the join"),
     ],
 )
-def test_a_full_disk_loses_no_line(telecom_simulator: Any, arguments: dict[str, Any], limit: int) -> None:
+def test_a_full_disk_loses_no_line(
+    telecom_simulator: Any, full_disk: subprocess.Popen[str], arguments: dict[str, Any], limit: int
+) -> None:
     run = Run()
     store = run.stores["send"] = Store()
-    assert tried_on_a_full_disk(arguments, store, limit) == "OSError"
+    assert tried_on_a_full_disk(full_disk, arguments, store, limit) == "OSError"
     assert not Path(arguments["results_path"]).exists()
     facts = run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert facts["accepted"] + facts["known_before"] == len(NUMBERS)
@@ -85,26 +103,26 @@ def test_a_full_disk_loses_no_line(telecom_simulator: Any, arguments: dict[str, 
 
 
 def test_a_full_disk_in_the_middle_of_a_line_loses_no_line(
-    telecom_simulator: Any, arguments: dict[str, Any]
+    telecom_simulator: Any, full_disk: subprocess.Popen[str], arguments: dict[str, Any]
 ) -> None:
     """So many lines that they are written, and not only closed, beyond the limit."""
     numbers = [str(380670000000 + place) for place in range(200)]
     arguments |= {"recipients": numbers, "chunk_size": 60}
     run = Run()
     store = run.stores["send"] = Store()
-    assert tried_on_a_full_disk(arguments, store, 50_000) == "OSError"
+    assert tried_on_a_full_disk(full_disk, arguments, store, 50_000) == "OSError"
     run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert written(arguments) == numbers
     assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")) == len(numbers)
 
 
 def test_an_error_of_the_vendor_on_a_full_disk_is_told_and_loses_no_line(
-    telecom_simulator: Any, arguments: dict[str, Any]
+    telecom_simulator: Any, full_disk: subprocess.Popen[str], arguments: dict[str, Any]
 ) -> None:
     vendor_state, run = books_of(telecom_simulator), Run()
     balance, vendor_state.balance = vendor_state.balance, Decimal("0.36")
     store = run.stores["send"] = Store()
-    assert tried_on_a_full_disk(arguments, store, 3_000) == "TelecomFundsError"
+    assert tried_on_a_full_disk(full_disk, arguments, store, 3_000) == "TelecomFundsError"
     vendor_state.balance = balance
     run.execute(KetchUpSendBulkSmsOperator(**arguments))
     assert written(arguments) == NUMBERS
