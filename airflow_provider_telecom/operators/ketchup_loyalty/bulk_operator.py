@@ -392,8 +392,13 @@ class KetchUpBulkOperator(
         if progress.counts.rows:
             self.log.info("earlier tries have sent to %s recipients", f"{progress.counts.rows:,}")
         is_assumed = self._is_assumed_sent(sender, kind, audience, progress, on_unknown)
+        path = object_path(self.results_path)
+        if path is not None and not progress.counts.rows:
+            from airflow_provider_telecom.campaigns.results_file import ResultsFile
+
+            ResultsFile(path).check_run(kind.origin.run)
         progress.begin()
-        if (path := object_path(self.results_path)) is not None:
+        if path is not None:
             _final_states(path).forget()
         self.hook.wait_until_ready()
         try:

@@ -370,3 +370,18 @@ def test_a_dry_run_has_a_row_for_each_variant(
     found = Run().execute(sending(kind, recipients=audience, dry_run=True))
     assert [(one["variant"], one["recipients"]) for one in found["texts"]] == [("A", 8), ("B", 4)]
     assert sent(telecom_simulator, kind) == {}
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_the_results_of_one_shard_are_not_replaced_by_those_of_another(
+    telecom_simulator: Any, audience: dict[str, Any], tmp_path: Path, suffix: str
+) -> None:
+    path, run = tmp_path / f"outcomes.{suffix}", Run()
+    run.execute(sending("sms", recipients=audience, shard=0, results_path=str(path)), map_index=0)
+    before = path.read_bytes()
+    with pytest.raises(TelecomInputError, match=r"has the results of dag/manual__1/send/0, another task"):
+        run.execute(sending("sms", recipients=audience, shard=1, results_path=str(path)), map_index=1)
+    assert path.read_bytes() == before
+    assert len(sent(telecom_simulator, "sms")) == sum(row["shard"] == 0 for row in ROWS)
+    other = sending("sms", recipients=audience, shard=1, results_path=str(path))
+    assert Run("manual__2").execute(other, map_index=1)["accepted"]  # another run may replace it
