@@ -329,7 +329,8 @@ def _sql_places(found: Sequence[str], columns: RecipientColumns) -> Sequence[int
 
 def _whole(value: Any) -> Any:
     """Return a whole number as an integer: databases have decimals of no places."""
-    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
+    is_number = isinstance(value, Decimal) and value.is_finite()
+    return int(value) if is_number and value == value.to_integral_value() else value
 
 
 def _to_columns(batch: Sequence[Line], names: Sequence[str]) -> list[list[Any]]:

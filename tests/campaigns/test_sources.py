@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from airflow_provider_telecom.campaigns.sources import (
     SOURCES,
     SourceColumns,
     SourceTable,
+    _whole,
     source_columns,
     sql_rows,
 )
@@ -225,6 +227,12 @@ def test_queries_that_are_refused(sql: str, rule: str) -> None:
     with pytest.raises(TelecomInputError) as caught:
         list(sql_rows(Database(), sql, SourceColumns("phone", {"name": "name"}).wanted))
     assert str(caught.value) == rule
+
+
+def test_numbers_of_a_database() -> None:
+    texts = ("380670000001", "380670000001.00", "1.5", "NaN", "sNaN", "Infinity", "-Infinity")
+    assert [str(_whole(Decimal(text))) for text in texts] == [texts[0], *texts[:1], *texts[2:]]
+    assert [_whole(value) for value in (None, "1.0", 7)] == [None, "1.0", 7]
 
 
 @pytest.mark.parametrize(
