@@ -201,9 +201,9 @@ def attempt(run: Run, operator: Any, point: int | None = None) -> tuple[Any, Bas
         return None, error, not process.is_dead
 
 
-def killed_at_each_step(simulator: Any, sending: Sending, **more: Any) -> Any:
-    """Yield, for each step of a first try, the run in which that try died there."""
-    for point in range(1, MOST_STEPS):
+def killed_at_each_step(simulator: Any, sending: Sending, every: int = 1, **more: Any) -> Any:
+    """Yield, for each step of a first try (or each `every`-th), the run in which it died there."""
+    for point in range(1, MOST_STEPS, every):
         simulator.state.reset()
         run = Run()
         _, error, lived = attempt(run, sending.made(**more), point)

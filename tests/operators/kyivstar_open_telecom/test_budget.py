@@ -193,9 +193,10 @@ def test_a_failure_after_a_lower_price_releases_nothing_that_was_spent(
         assert claimed(variables) == Decimal("1.5")
 
 
-def test_a_promo_killed_at_each_step(telecom_simulator: Any, variables: Variables) -> None:
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.long)])
+def test_a_promo_killed_at_each_step(telecom_simulator: Any, variables: Variables, every: int) -> None:
     sending = Sending(KyivstarCreatePromoOperator, VENDOR, "promo_started", "nothing", (None,))
-    for run in killed_at_each_step(telecom_simulator, sending, **arguments(start=True)):
+    for run in killed_at_each_step(telecom_simulator, sending, every, **arguments(start=True)):
         assert claimed(variables) >= 3 * happened(telecom_simulator, "promo_started")
         other = attempt(Run("other"), promo())[1]
         error = attempt(run, promo())[1]
