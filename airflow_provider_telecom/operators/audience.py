@@ -386,6 +386,8 @@ class PrepareAudienceOperator(LocalOperator):
         builder.write_audience(copies / AUDIENCE_FILE)
         sha256 = sha256_of(copies / AUDIENCE_FILE)
         if existing is not None and existing.sha256 == sha256:
+            if not (folder / AUDIENCE_FILE).exists():  # somebody has removed it, and left the description
+                place(copies / AUDIENCE_FILE, folder / AUDIENCE_FILE)
             log.info("the same audience is in %s already", folder)
             return existing
         if existing is not None:

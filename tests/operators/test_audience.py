@@ -131,6 +131,8 @@ def test_the_same_inputs_give_the_same_bytes_and_reuse_the_folder(tmp_path: Path
     later = {"dag_run": SimpleNamespace(run_after=datetime(2026, 12, 1, tzinfo=UTC), run_id="manual__2")}
     assert prepare(tmp_path / "one", later, **arguments) == first
     assert {name: (tmp_path / "one/out" / name).stat().st_mtime_ns for name in names} == before
+    (tmp_path / "one/out/audience.parquet").unlink()
+    assert prepare(tmp_path / "one", later, **arguments) == first
     found = rows(tmp_path / "one/out/audience.parquet")
     assert [row["shard"] for row in found] == sorted(row["shard"] for row in found)
     assert {row["variant"] for row in found} <= {"A", "B"}
