@@ -110,6 +110,10 @@ def _with_inherited_lines(cls: type[DeclaredParameters], text: str) -> str:
     return f"{text[:end].rstrip()}\n\n{added}\n\n{text[end:]}".rstrip()
 
 
+_SENDER = {"originator": "sender", "sender": "originator"}
+"""The sender's name is a parameter of either name: each vendor's own word, even by channel."""
+
+
 def check_names(cls: type, names: Iterable[str]) -> None:
     """Raise TelecomInputError for a name that is no parameter of a class, and suggest the right one."""
     known = parameter_names(cls)
@@ -117,7 +121,7 @@ def check_names(cls: type, names: Iterable[str]) -> None:
         if name not in known and not name.startswith("_airflow"):  # Airflow adds such names for mapped tasks
             from difflib import get_close_matches
 
-            similar = get_close_matches(name, known, 1)
+            similar = [_SENDER[name]] if _SENDER.get(name) in known else get_close_matches(name, known, 1)
             hint = f"; did you mean {similar[0]}?" if similar else ""
             raise TelecomInputError(name, f"is not a parameter of {cls.__name__}{hint}")
 

@@ -96,6 +96,7 @@ ARGUMENTS: dict[str, Any] = {"task_id": "send", "recipients": ["380670000200"], 
         ("con_id", "conn_id"),
         ("retires", "retries"),
         ("schedule", "schedule_at"),
+        ("sender", "originator"),
     ],
 )
 def test_operators_suggest_the_right_name(wrong: str, right: str) -> None:
