@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_SYSTEM := $(VENV)/.ready-system
 CONSTRAINTS := constraints.txt
-WORKERS ?= 2
+# One more than the cores: tests also wait, for servers and for processes that they start.
+WORKERS ?= 3
 READY_DOCS := $(VENV)/.ready-docs
 READY_RELEASE := $(VENV)/.ready-release
 # What `make smoke` combines: interpreters (names or paths) and versions of Airflow.
