@@ -196,6 +196,7 @@ class SendWindowOperator(TelecomOperator):
 
             earliest = type(self).now() + timedelta(seconds=earliest_resume_delay())
             self.defer(trigger=DateTimeTrigger(moment=max(moment, earliest)), method_name="continue_sending")
+        self.log.info("the task keeps its worker slot while it waits; deferrable=True frees the slot")
         while (left := (moment - type(self).now()).total_seconds()) > 0:
             self._sleep(min(left, _MAX_SLEEP))  # in slices: the machine's clock may be set meanwhile
 

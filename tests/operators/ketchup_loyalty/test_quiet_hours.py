@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.campaigns.outcomes import read_outcomes
+from airflow_provider_telecom.campaigns.quiet_hours import QuietHours
 from airflow_provider_telecom.campaigns.timezones import zones_of
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
 from airflow_provider_telecom.operators.ketchup_loyalty import (
@@ -27,6 +28,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,
 )
+from airflow_provider_telecom.operators.send_windows import SendWindow, WindowClosedError
 from tests.campaigns.audiences import prepare_audience
 from tests.operators.fake_clock import KilledError, SlowStore, World, one_try
 from tests.running import Run
@@ -122,7 +124,25 @@ def test_the_groups_of_an_audience_are_one_file_of_outcomes_and_stay_the_same(
         one_try(run, sms(recipients=prepare_audience(folder, rows[:2]), **options), world)
 
 
-def test_in_a_worker_it_sleeps_in_slices(telecom_simulator: Any, world: World) -> None:
+def test_the_last_call_before_a_window_closes_has_time_to_end() -> None:
+    """The margin is as long as a call may take: a call that is given up at the end is in doubt."""
+    closes = datetime(2026, 12, 1, 19, tzinfo=UTC)  # 21:00 in Kyiv
+    quiet_hours = QuietHours.parse(("21:00", "09:00"))
+
+    def window(before: timedelta) -> SendWindow:
+        return SendWindow(quiet_hours, ("Europe/Kyiv",), lambda: closes - before)
+
+    assert window(timedelta(seconds=61)).is_open
+    assert window(timedelta(seconds=61)).seconds_left() == 61
+    assert not window(timedelta(seconds=60)).is_open
+    with pytest.raises(WindowClosedError):
+        window(timedelta(seconds=60)).seconds_left()
+
+
+def test_in_a_worker_it_sleeps_in_slices(
+    telecom_simulator: Any, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     world.at = datetime(2026, 12, 1, 20, tzinfo=UTC)
     slices: list[float] = []
     operator = sms(recipients=[UKRAINE], deferrable=False)
@@ -131,6 +151,7 @@ def test_in_a_worker_it_sleeps_in_slices(telecom_simulator: Any, world: World) -
     assert shown(sent(telecom_simulator)[UKRAINE], "Europe/Kyiv") == "Wed 09:00"
     assert sum(slices) == 11 * 3600
     assert max(slices) <= 60
+    assert "deferrable=True frees the slot" in caplog.text
 
 
 def test_it_stops_between_blocks_before_the_window_closes(telecom_simulator: Any, world: World) -> None:
