@@ -17,7 +17,7 @@ from airflow_provider_telecom.vendors.description import import_from
 from airflow_provider_telecom.vendors.registry import find_vendor, vendors
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.preview_source import Price
+    from airflow_provider_telecom.bulk.preview_source import Price
 
 _PACKAGE = Path(__file__).parent
 _VARIANT_TEXT = re.compile(r"[A-Za-z0-9_-]{1,64}=")
@@ -124,8 +124,8 @@ def example_dags() -> Path:
 
 def preview_campaign(args: argparse.Namespace) -> None:
     """Print the table of a dry run. Ends with an error for what a sending task would refuse as well."""
-    from airflow_provider_telecom.campaigns.preview import preview_lines
-    from airflow_provider_telecom.campaigns.preview_source import PreviewRequest, preview
+    from airflow_provider_telecom.bulk.preview import preview_lines
+    from airflow_provider_telecom.bulk.preview_source import PreviewRequest, preview
 
     try:
         price = None if args.conn_id is None else _price(args.conn_id, args.sender)
@@ -178,7 +178,7 @@ def _texts(given: Sequence[str]) -> str | dict[str, str]:
 
 def print_budgets(args: argparse.Namespace) -> None:
     """Print what was spent of a budget, or of all."""
-    from airflow_provider_telecom.campaigns.budget_report import budget_lines, read_budgets
+    from airflow_provider_telecom.bulk.budget_report import budget_lines, read_budgets
 
     rows = read_budgets(args.name)
     if args.output == "json":

@@ -25,7 +25,7 @@ from measuring import simulator
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from airflow_provider_telecom.campaigns.garbage import old_objects_frozen
+from airflow_provider_telecom.bulk.garbage import old_objects_frozen
 
 CHUNK = 500
 PROMO_CHUNK = 20_000
@@ -86,7 +86,7 @@ def personal_sms(recipients: Path | str, task_id: str, results: Path | None = No
 
 def audience_folder(audience: Path, folder: Path) -> str:
     """Return the path of an audience folder with the recipients of a CSV file."""
-    from tests.campaigns.audiences import prepare_audience
+    from tests.bulk.audiences import prepare_audience
 
     rows = [{"msisdn": msisdn, "name": name} for chunk in rows_of(audience, CHUNK) for msisdn, name in chunk]
     return str(prepare_audience(folder, rows)["path"])

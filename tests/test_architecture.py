@@ -28,9 +28,9 @@ IMPORTS = {
     "triggers": {"hooks", "vendors", "webhooks", "calls"},
     "links": {"vendors"},
     "tasks": {"hooks", "journal", "triggers", "vendors", "webhooks", "calls"},
-    "campaigns": {"tasks", "journal", "calls"},
+    "bulk": {"tasks", "journal", "calls"},
     "operators": {
-        "campaigns",
+        "bulk",
         "tasks",
         "hooks",
         "journal",
@@ -40,12 +40,13 @@ IMPORTS = {
         "webhooks",
         "calls",
     },
+    "campaigns": {"operators", "bulk", "tasks", "calls"},
     "sensors": {"tasks", "links", "vendors", "calls"},
     "transfers": {"tasks", "operators", "hooks", "journal", "triggers", "vendors", "calls"},
     "notifications": {"tasks", "hooks", "journal", "vendors", "calls"},
     "simulator": set(),
     "provider_info": {"vendors"},
-    "command": {"campaigns", "simulator", "vendors", "webhooks", "calls"},
+    "command": {"bulk", "simulator", "vendors", "webhooks", "calls"},
 }
 """The packages that a package may import, also by an import path in a string."""
 NEVER = {
@@ -141,7 +142,7 @@ VENDOR_FREE = (
     "hooks/settings.py",
     "hooks/store.py",
     "tasks",
-    "campaigns",
+    "bulk",
     "triggers",
     "webhooks",
     "provider_info.py",

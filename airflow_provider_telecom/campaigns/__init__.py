@@ -1,5 +1,5 @@
-"""Sending to many: recipients, texts with their values, chunks, and the file of results."""
+"""What a Dag of a campaign imports: budgets."""
 
-from airflow_provider_telecom.campaigns.budget import Budget
+from airflow_provider_telecom.bulk.budget import Budget
 
 __all__ = ["Budget"]

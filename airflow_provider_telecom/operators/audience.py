@@ -12,10 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack, get_args
 
+from airflow_provider_telecom.bulk.extra import check_library
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.calls.privacy import HideTraceback
-from airflow_provider_telecom.campaigns.extra import check_library
 from airflow_provider_telecom.tasks.arguments import TaskArguments
 from airflow_provider_telecom.tasks.base import LocalOperator
 from airflow_provider_telecom.tasks.literals import is_literal
@@ -24,11 +24,11 @@ from airflow_provider_telecom.tasks.private import hide, hide_unless_path
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_telecom.campaigns.audience_builder import AudienceBuilder, AudienceCounts
-    from airflow_provider_telecom.campaigns.audience_folder import AudienceInfo
-    from airflow_provider_telecom.campaigns.frequency_cap import FrequencyCap
-    from airflow_provider_telecom.campaigns.sources import SourceColumns
-    from airflow_provider_telecom.campaigns.variants import Variants
+    from airflow_provider_telecom.bulk.audience_builder import AudienceBuilder, AudienceCounts
+    from airflow_provider_telecom.bulk.audience_folder import AudienceInfo
+    from airflow_provider_telecom.bulk.frequency_cap import FrequencyCap
+    from airflow_provider_telecom.bulk.sources import SourceColumns
+    from airflow_provider_telecom.bulk.variants import Variants
 
 OnBadRows = Literal["fail", "skip"]
 HlrUnknown = Literal["keep", "drop"]
@@ -186,7 +186,7 @@ class PrepareAudienceOperator(LocalOperator):
             return self._prepare(context)
 
     def _prepare(self, context: Context) -> AudienceSummary:
-        from airflow_provider_telecom.campaigns.audience_builder import AudienceBuilder, private_database
+        from airflow_provider_telecom.bulk.audience_builder import AudienceBuilder, private_database
 
         self._check(only_literals=False)
         folder = _output_folder(self.output_path)
@@ -244,15 +244,15 @@ class PrepareAudienceOperator(LocalOperator):
         if self.frequency_cap is not None and is_known(self.frequency_cap):
             self._cap()
         if self.timezone is not None and is_known(self.timezone):
-            from airflow_provider_telecom.campaigns.timezones import parse_zones
+            from airflow_provider_telecom.bulk.timezones import parse_zones
 
             parse_zones(self.timezone)
-        from airflow_provider_telecom.campaigns.variants import check_shards
+        from airflow_provider_telecom.bulk.variants import check_shards
 
         check_shards(self.shards)
 
     def _source_columns(self) -> SourceColumns:
-        from airflow_provider_telecom.campaigns.sources import source_columns
+        from airflow_provider_telecom.bulk.sources import source_columns
 
         return source_columns(self.columns)
 
@@ -268,12 +268,12 @@ class PrepareAudienceOperator(LocalOperator):
     def _variants(self, salt: str | None) -> Variants | None:
         if self.variants is None:
             return None
-        from airflow_provider_telecom.campaigns.variants import Variants
+        from airflow_provider_telecom.bulk.variants import Variants
 
         return Variants(self.variants, salt)  # type: ignore[arg-type]  # it refuses None
 
     def _rules(self) -> Any:
-        from airflow_provider_telecom.campaigns.audience_builder import AudienceRules
+        from airflow_provider_telecom.bulk.audience_builder import AudienceRules
 
         return AudienceRules(
             self.default_region, self._prefixes(), self._variants(self.salt), self.shards, self.timezone
@@ -294,7 +294,7 @@ class PrepareAudienceOperator(LocalOperator):
     def _exclude(self, builder: AudienceBuilder, copies: Path, as_of: datetime, context: Context) -> None:
         """Add the tables of numbers that the stop lists, the cap and the HLR lookups exclude."""
         if self.suppress:
-            from airflow_provider_telecom.campaigns.stop_lists import create_stop_list
+            from airflow_provider_telecom.bulk.stop_lists import create_stop_list
 
             table = create_stop_list(
                 builder.database,
@@ -305,14 +305,14 @@ class PrepareAudienceOperator(LocalOperator):
             )
             builder.exclude("suppressed", table)
         if self.history is not None:
-            from airflow_provider_telecom.campaigns.frequency_cap import create_capped
+            from airflow_provider_telecom.bulk.frequency_cap import create_capped
 
             table = create_capped(
                 builder.database, self.history, copies, self._cap(), as_of, own_run=_own_run(context)
             )
             builder.exclude("frequency_cap", table)
         if self.hlr is not None:
-            from airflow_provider_telecom.campaigns.hlr_history import create_hlr_inactive
+            from airflow_provider_telecom.bulk.hlr_history import create_hlr_inactive
 
             table = create_hlr_inactive(
                 builder.database,
@@ -326,7 +326,7 @@ class PrepareAudienceOperator(LocalOperator):
             builder.exclude("hlr_inactive", table)
 
     def _cap(self) -> FrequencyCap:
-        from airflow_provider_telecom.campaigns.frequency_cap import FrequencyCap
+        from airflow_provider_telecom.bulk.frequency_cap import FrequencyCap
 
         return FrequencyCap.parse(self.frequency_cap)  # type: ignore[arg-type]  # it refuses None
 
@@ -375,7 +375,7 @@ class PrepareAudienceOperator(LocalOperator):
         as_of: datetime,
     ) -> AudienceInfo:
         """Write the folder, or return the description of an equal audience that is there already."""
-        from airflow_provider_telecom.campaigns.audience_folder import (
+        from airflow_provider_telecom.bulk.audience_folder import (
             AUDIENCE_FILE,
             EXCLUDED_FILE,
             AudienceInfo,
@@ -441,7 +441,7 @@ def _output_folder(path: str) -> ObjectStoragePath:
 
 def _existing(folder: ObjectStoragePath, policy: Mapping[str, Any]) -> AudienceInfo | None:
     """Return the description of the audience that is there. Raises TelecomInputError for another policy."""
-    from airflow_provider_telecom.campaigns.audience_folder import INFO_FILE, read_info
+    from airflow_provider_telecom.bulk.audience_folder import INFO_FILE, read_info
 
     if not (folder / INFO_FILE).exists():
         return None
@@ -473,7 +473,7 @@ def _as_of(context: Context) -> datetime:
 
 def _own_run(context: Context) -> str:
     """Return how the run of a message begins in outcomes of this Dag run."""
-    from airflow_provider_telecom.campaigns.outcomes import run_text
+    from airflow_provider_telecom.bulk.outcomes import run_text
 
     ti = context["ti"]
     return run_text(ti.dag_id, ti.run_id, "")

@@ -16,13 +16,13 @@ from airflow_provider_telecom.tasks.private import hide_unless_path
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_telecom.campaigns.audience import Audience, Entry
-    from airflow_provider_telecom.campaigns.audience_folder import AudienceInfo
-    from airflow_provider_telecom.campaigns.budget import Budget
-    from airflow_provider_telecom.campaigns.budget_store import Reservation
-    from airflow_provider_telecom.campaigns.preview import CampaignText
-    from airflow_provider_telecom.campaigns.recipients import RecipientColumns
-    from airflow_provider_telecom.campaigns.text_template import Text
+    from airflow_provider_telecom.bulk.audience import Audience, Entry
+    from airflow_provider_telecom.bulk.audience_folder import AudienceInfo
+    from airflow_provider_telecom.bulk.budget import Budget
+    from airflow_provider_telecom.bulk.budget_store import Reservation
+    from airflow_provider_telecom.bulk.preview import CampaignText
+    from airflow_provider_telecom.bulk.recipients import RecipientColumns
+    from airflow_provider_telecom.bulk.text_template import Text
     from airflow_provider_telecom.journal.checkpoint import AudienceIdentity
 
 OnBadRows = Literal["fail", "skip"]
@@ -119,8 +119,8 @@ class RecipientsOperator(JournaledOperator):
     def _hide(self) -> None:
         """Hide the recipients. The path of a file of recipients, or of an audience, stays visible."""
         super()._hide()
-        from airflow_provider_telecom.campaigns.audience_folder import is_folder_path
-        from airflow_provider_telecom.campaigns.recipients import SUFFIXES
+        from airflow_provider_telecom.bulk.audience_folder import is_folder_path
+        from airflow_provider_telecom.bulk.recipients import SUFFIXES
 
         is_folder = is_folder_path(str(self.recipients))
         self.recipients = hide_unless_path(self.recipients, ("",) if is_folder else SUFFIXES)
@@ -142,7 +142,7 @@ class RecipientsOperator(JournaledOperator):
         Raises TelecomInputError before anything is sent, and AirflowSkipException if there are none and the
         task is then skipped.
         """
-        from airflow_provider_telecom.campaigns.recipients import RecipientColumns, read_recipients
+        from airflow_provider_telecom.bulk.recipients import RecipientColumns, read_recipients
 
         wanted = RecipientColumns(self.msisdn_column, columns, region, text_values, checks or {}, unique)
         audience: Audience | None = self._open_audience(wanted, is_blank)
@@ -166,7 +166,7 @@ class RecipientsOperator(JournaledOperator):
         self, wanted: RecipientColumns, is_blank: Callable[[Entry], bool] | None
     ) -> Audience | None:
         """Return the recipients of an audience folder; None if they are a list or a file."""
-        from airflow_provider_telecom.campaigns.audience_folder import (
+        from airflow_provider_telecom.bulk.audience_folder import (
             MSISDN,
             audience_reference,
             check_entries,
@@ -199,21 +199,21 @@ class RecipientsOperator(JournaledOperator):
 
     def _audience_info(self) -> AudienceInfo | None:
         """Return what the audience's folder says; None if the recipients are a list or a file."""
-        from airflow_provider_telecom.campaigns.audience_folder import audience_reference, read_info
+        from airflow_provider_telecom.bulk.audience_folder import audience_reference, read_info
 
         reference = audience_reference(self.reveal("recipients"))
         return None if reference is None else read_info(reference.path)
 
     def _variant_column(self) -> str | None:
         """Return the column of the variants, if the recipients are an audience that has them."""
-        from airflow_provider_telecom.campaigns.audience_folder import VARIANT
+        from airflow_provider_telecom.bulk.audience_folder import VARIANT
 
         info = self._audience_info()
         return VARIANT if info is not None and info.variants else None
 
     def _audience_identity(self, audience: Audience, text: object = None) -> AudienceIdentity | None:
         """Return what must stay the same in each try; None if the recipients are a list or a file."""
-        from airflow_provider_telecom.campaigns.audience_folder import FolderAudience
+        from airflow_provider_telecom.bulk.audience_folder import FolderAudience
         from airflow_provider_telecom.journal.checkpoint import AudienceIdentity
         from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 
@@ -229,8 +229,8 @@ class RecipientsOperator(JournaledOperator):
 
     def _reservation(self, context: Context, budget: Budget) -> Reservation:
         """Return what this task in this run has reserved of its budget."""
-        from airflow_provider_telecom.campaigns.budget_store import Reservation
-        from airflow_provider_telecom.campaigns.outcomes import run_text
+        from airflow_provider_telecom.bulk.budget_store import Reservation
+        from airflow_provider_telecom.bulk.outcomes import run_text
 
         ti = context["ti"]
         run = run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
@@ -256,9 +256,9 @@ class RecipientsOperator(JournaledOperator):
 
         Raises TelecomInputError if a text takes more than `max_segments`; it names the lines of the first.
         """
-        from airflow_provider_telecom.campaigns.audience_folder import FolderAudience
-        from airflow_provider_telecom.campaigns.preview import segment_lines
-        from airflow_provider_telecom.campaigns.recipients import RecipientColumns, lines_of
+        from airflow_provider_telecom.bulk.audience_folder import FolderAudience
+        from airflow_provider_telecom.bulk.preview import segment_lines
+        from airflow_provider_telecom.bulk.recipients import RecipientColumns, lines_of
 
         def lines(numbers: Sequence[str]) -> Mapping[str, int]:
             if isinstance(audience, FolderAudience):
@@ -277,7 +277,7 @@ class RecipientsOperator(JournaledOperator):
 
     def _report_dry_run(self, found: dict[str, Any], audience: Audience) -> dict[str, Any]:
         """Return the XCom of a dry run, and log its table."""
-        from airflow_provider_telecom.campaigns.preview import excluded, preview_lines
+        from airflow_provider_telecom.bulk.preview import excluded, preview_lines
 
         counts = self._recipient_counts(audience)
         summary = {**counts, "dry_run": True, "excluded": excluded(audience), **found}
@@ -299,7 +299,7 @@ class CampaignOperator(RecipientsOperator):
         super().__init__(**kwargs)
         self.text = text
         if isinstance(text, Mapping):
-            from airflow_provider_telecom.campaigns.text_template import check_text
+            from airflow_provider_telecom.bulk.text_template import check_text
 
             check_text(text, has_columns=False)
             _check_can_be_audience(self.recipients, "text")
@@ -310,7 +310,7 @@ class CampaignOperator(RecipientsOperator):
 
     def _text(self) -> Text:
         """Return the text with its columns. Raises TelecomInputError."""
-        from airflow_provider_telecom.campaigns.text_template import TextTemplate, check_texts
+        from airflow_provider_telecom.bulk.text_template import TextTemplate, check_texts
 
         text = self.reveal("text")
         if not isinstance(text, Mapping):
@@ -324,7 +324,7 @@ class CampaignOperator(RecipientsOperator):
 def check_results_path(path: str | None) -> None:
     """Raise TelecomInputError for a file of outcomes that is Parquet, if pyarrow is not installed."""
     if path is not None and str(path).lower().endswith(".parquet"):
-        from airflow_provider_telecom.campaigns.extra import check_library
+        from airflow_provider_telecom.bulk.extra import check_library
 
         check_library("results_path", "pyarrow")
 
@@ -348,7 +348,7 @@ def _check_names(field: str, names: str | Sequence[str]) -> Sequence[str]:
 
 def _check_can_be_audience(recipients: object, field: str) -> None:
     """Raise TelecomInputError if it is known, when the Dag is parsed, that recipients are no audience."""
-    from airflow_provider_telecom.campaigns.audience_folder import audience_reference
+    from airflow_provider_telecom.bulk.audience_folder import audience_reference
 
     if recipients is not None and is_literal(recipients) and audience_reference(recipients) is None:
         rule = "is one per variant, which only an audience has" if field == "text" else "is for an audience"
@@ -357,7 +357,7 @@ def _check_can_be_audience(recipients: object, field: str) -> None:
 
 def check_budget(budget: Budget | None) -> Budget | None:
     """Return a budget. Raises TelecomInputError for something else, such as a text."""
-    from airflow_provider_telecom.campaigns.budget import Budget
+    from airflow_provider_telecom.bulk.budget import Budget
 
     if budget is not None and not isinstance(budget, Budget):
         raise TelecomInputError("budget", "must be a Budget of airflow_provider_telecom.campaigns")
@@ -370,7 +370,7 @@ def check_max_segments(max_segments: int | None, *, text: object = None) -> int 
     Also for a text that is known when the Dag is parsed, has no values, and takes more.
     """
     if max_segments is not None:
-        from airflow_provider_telecom.campaigns.preview import check_literal_segments
+        from airflow_provider_telecom.bulk.preview import check_literal_segments
 
         check_literal_segments(text, in_range("max_segments", max_segments, 1, _MAX_SEGMENTS))
     return max_segments
@@ -378,7 +378,7 @@ def check_max_segments(max_segments: int | None, *, text: object = None) -> int 
 
 def check_price(budget: Budget | None, price: object) -> Decimal:
     """Return the price of one message, of a vendor without a price call; 0 without a budget."""
-    from airflow_provider_telecom.campaigns.budget import amount
+    from airflow_provider_telecom.bulk.budget import amount
 
     if (budget is None) != (price is None):
         raise TelecomInputError(

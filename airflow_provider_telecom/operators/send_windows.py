@@ -18,8 +18,8 @@ from airflow_provider_telecom.tasks.literals import check_if_literal
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.campaigns.audience import Audience, Entry, Group
-    from airflow_provider_telecom.campaigns.quiet_hours import QuietHours
+    from airflow_provider_telecom.bulk.audience import Audience, Entry, Group
+    from airflow_provider_telecom.bulk.quiet_hours import QuietHours
     from airflow_provider_telecom.hooks.base import AnyHook
 
 MARGIN = timedelta(seconds=60)
@@ -156,7 +156,7 @@ class SendWindowOperator(TelecomOperator):
 
     def _groups(self, audience: Audience, columns: Sequence[str]) -> Sequence[Group]:
         """Return the recipients by time zones. `columns` are those of an entry, without the number."""
-        from airflow_provider_telecom.campaigns.audience_folder import TIMEZONE, FolderAudience
+        from airflow_provider_telecom.bulk.audience_folder import TIMEZONE, FolderAudience
 
         column, default = self.timezone_column, self.timezone or None
         if isinstance(audience, FolderAudience) and column not in (None, TIMEZONE):
@@ -166,7 +166,7 @@ class SendWindowOperator(TelecomOperator):
         known: dict[str, str] = {}
 
         def zone_of(entry: Entry) -> str:
-            from airflow_provider_telecom.campaigns.timezones import zone_text, zones_of
+            from airflow_provider_telecom.bulk.timezones import zone_text, zones_of
 
             own = "" if place is None else entry[place].strip()
             if not own:
@@ -206,7 +206,7 @@ class SendWindowOperator(TelecomOperator):
 
     def _log_waiting(self, opens: Mapping[ZonedT, datetime], counts: Mapping[ZonedT, int]) -> None:
         """Log how many recipients wait until when; those that are written to now do not wait."""
-        from airflow_provider_telecom.campaigns.quiet_hours import zone_info
+        from airflow_provider_telecom.bulk.quiet_hours import zone_info
 
         now = type(self).now()
         for group, moment in sorted(opens.items(), key=lambda pair: pair[1]):
@@ -226,12 +226,12 @@ class SendWindowOperator(TelecomOperator):
 
 
 def _parsed(value: object) -> QuietHours:
-    from airflow_provider_telecom.campaigns.quiet_hours import QuietHours
+    from airflow_provider_telecom.bulk.quiet_hours import QuietHours
 
     return QuietHours.parse(value)
 
 
 def _zones(value: str, field: str | None = None) -> tuple[str, ...]:
-    from airflow_provider_telecom.campaigns.timezones import parse_zones
+    from airflow_provider_telecom.bulk.timezones import parse_zones
 
     return parse_zones(value, field or "timezone")

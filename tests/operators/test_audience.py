@@ -19,13 +19,13 @@ import pytest
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import DAG, BaseHook
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.audience_folder import (
+from airflow_provider_telecom.bulk.audience_folder import (
     EXCLUDED_COLUMNS,
     REASONS,
     RESERVED,
     open_audience,
 )
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
 from tests.running import Run
 
@@ -363,7 +363,7 @@ def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_telecom.campaigns.extra.find_spec", lambda name: None)
+    monkeypatch.setattr("airflow_provider_telecom.bulk.extra.find_spec", lambda name: None)
     with pytest.raises(TelecomInputError, match=r"airflow-provider-telecom\[campaigns\]"):
         PrepareAudienceOperator(task_id="audience", output="out", recipients=[])
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_telecom.campaigns.outcomes import read_outcomes
-from airflow_provider_telecom.campaigns.results_file import ResultsFile
+from airflow_provider_telecom.bulk.outcomes import read_outcomes
+from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.operators import kyivstar_open_telecom as kyivstar
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
 from airflow_provider_telecom.operators.ketchup_loyalty import (

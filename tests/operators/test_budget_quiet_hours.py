@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from airflow.sdk.execution_time import task_runner
 
+from airflow_provider_telecom.bulk.budget_store import read_claim, valid_claims
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.campaigns import Budget
-from airflow_provider_telecom.campaigns.budget_store import read_claim, valid_claims
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarCreatePromoOperator
-from tests.campaigns.variables import Variables
+from tests.bulk.variables import Variables
 from tests.operators.fake_clock import World, one_try
 from tests.running import Run
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_telecom.campaigns.outcomes import read_outcomes
+from airflow_provider_telecom.bulk.outcomes import read_outcomes
 from airflow_provider_telecom.hooks import base
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.ketchup_loyalty import (

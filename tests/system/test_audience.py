@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_telecom.bulk.audience_folder import open_audience
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.audience_folder import open_audience
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
 from tests.running import Run
 from tests.system.services import Postgres
@@ -100,7 +100,7 @@ class _Hook:
 
 
 def test_psycopg2_has_a_cursor_of_the_server(warehouse: str) -> None:
-    from airflow_provider_telecom.campaigns.sources import SourceColumns, sql_rows
+    from airflow_provider_telecom.bulk.sources import SourceColumns, sql_rows
 
     wanted = SourceColumns("phone", {}).wanted
     rows = sql_rows(_Hook(warehouse), "SELECT phone FROM people ORDER BY id", wanted)

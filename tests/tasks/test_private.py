@@ -16,8 +16,8 @@ import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
+from airflow_provider_telecom.bulk.recipients import SUFFIXES
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.recipients import SUFFIXES
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarCreatePromoOperator,

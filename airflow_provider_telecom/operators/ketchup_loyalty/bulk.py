@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Required, Unpack
 
+from airflow_provider_telecom.bulk.text_template import check_text
 from airflow_provider_telecom.calls.checks import in_range, non_blank
-from airflow_provider_telecom.campaigns.text_template import check_text
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import SmsKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from airflow_provider_telecom.campaigns.budget_store import settle_and_log
+from airflow_provider_telecom.bulk.budget_store import settle_and_log
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.budget_store import Reservation
+    from airflow_provider_telecom.bulk.budget_store import Reservation
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
     from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from airflow_provider_telecom.bulk.outcomes import read_outcomes
+from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.outcomes import read_outcomes
-from airflow_provider_telecom.campaigns.results_file import ResultsFile
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.operators.ketchup_loyalty.final_states import write_lines
@@ -20,7 +20,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.final_states import writ
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_telecom.campaigns.audience import Group
+    from airflow_provider_telecom.bulk.audience import Group
 
 SINGLE = "bulk"
 """The journal's entry of a send that has no groups, or one. Entries of earlier versions have it."""

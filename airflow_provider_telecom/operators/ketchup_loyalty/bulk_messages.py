@@ -11,16 +11,16 @@ from functools import cached_property, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from airflow_provider_telecom.bulk.text_template import Text, blank_check
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.segments import sms_segments
-from airflow_provider_telecom.campaigns.text_template import Text, blank_check
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.audience import Entry
-    from airflow_provider_telecom.campaigns.outcomes import Origin
+    from airflow_provider_telecom.bulk.audience import Entry
+    from airflow_provider_telecom.bulk.outcomes import Origin
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
     from airflow_provider_telecom.journal.checkpoint import AudienceIdentity
     from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import SmsTerms, ViberTerms

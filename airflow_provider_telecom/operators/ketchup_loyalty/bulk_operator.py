@@ -11,9 +11,9 @@ from functools import partial
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_telecom.bulk.garbage import old_objects_frozen
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.garbage import old_objects_frozen
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import OnUnknown
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import (
@@ -47,10 +47,10 @@ from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_telecom.campaigns.audience import Audience, Group
-    from airflow_provider_telecom.campaigns.budget import Budget
-    from airflow_provider_telecom.campaigns.outcomes import Origin
-    from airflow_provider_telecom.campaigns.preview import CampaignText
+    from airflow_provider_telecom.bulk.audience import Audience, Group
+    from airflow_provider_telecom.bulk.budget import Budget
+    from airflow_provider_telecom.bulk.outcomes import Origin
+    from airflow_provider_telecom.bulk.preview import CampaignText
     from airflow_provider_telecom.journal.journal import Journal
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
@@ -246,7 +246,7 @@ class KetchUpBulkOperator(
         opens: Mapping[Group, datetime] | None = None,
     ) -> dict[str, Any]:
         """Return the XCom of a dry run. `opens` says when the windows open; None without quiet hours."""
-        from airflow_provider_telecom.campaigns.preview import windows
+        from airflow_provider_telecom.bulk.preview import windows
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_preview import preview_send
 
         found = preview_send(sender, self._campaign_text(kind), audience, max_cost)
@@ -262,7 +262,7 @@ class KetchUpBulkOperator(
 
     def _origin(self, context: Context, kind: MessageKind) -> Origin:
         """Return what the lines of all messages have in common."""
-        from airflow_provider_telecom.campaigns.outcomes import Origin, run_text
+        from airflow_provider_telecom.bulk.outcomes import Origin, run_text
 
         ti = context["ti"]
         return Origin(kind.channel, self.conn_id, run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
@@ -360,7 +360,7 @@ class KetchUpBulkOperator(
         name: str,
         path: ObjectStoragePath | None,
     ) -> BulkProgress:
-        from airflow_provider_telecom.campaigns.results_file import ResultsFile
+        from airflow_provider_telecom.bulk.results_file import ResultsFile
         from airflow_provider_telecom.journal.checkpoint import Checkpoint
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
@@ -394,7 +394,7 @@ class KetchUpBulkOperator(
         is_assumed = self._is_assumed_sent(sender, kind, audience, progress, on_unknown)
         path = object_path(self.results_path)
         if path is not None and not progress.counts.rows:
-            from airflow_provider_telecom.campaigns.results_file import ResultsFile
+            from airflow_provider_telecom.bulk.results_file import ResultsFile
 
             ResultsFile(path).check_run(kind.origin.run)
         progress.begin()
@@ -489,7 +489,7 @@ class KetchUpBulkOperator(
 
     def _check_results(self, keys: Iterable[str]) -> None:
         """Raise TelecomInputError unless the file of results has a line for each of these keys, in order."""
-        from airflow_provider_telecom.campaigns.outcomes import read_outcomes
+        from airflow_provider_telecom.bulk.outcomes import read_outcomes
 
         path = self._results_object()
         found = (line.get("reference") for line in read_outcomes(path)) if path.exists() else iter(())

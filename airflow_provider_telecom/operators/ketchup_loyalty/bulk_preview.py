@@ -7,8 +7,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.campaigns.audience import Group
-from airflow_provider_telecom.campaigns.preview import CampaignText, TextPreview, texts_facts
+from airflow_provider_telecom.bulk.audience import Group
+from airflow_provider_telecom.bulk.preview import CampaignText, TextPreview, texts_facts
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import RowColumns, SmsKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
@@ -16,9 +16,9 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCount
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.audience import Audience, Entry
-    from airflow_provider_telecom.campaigns.preview_source import Price
-    from airflow_provider_telecom.campaigns.text_template import Text
+    from airflow_provider_telecom.bulk.audience import Audience, Entry
+    from airflow_provider_telecom.bulk.preview_source import Price
+    from airflow_provider_telecom.bulk.text_template import Text
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind
 
 _CHUNK_SIZE = 500

@@ -11,7 +11,7 @@ from airflow_provider_telecom.journal.checkpoint import Checkpoint
 from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.results_file import ResultsFile
+    from airflow_provider_telecom.bulk.results_file import ResultsFile
     from airflow_provider_telecom.journal.journal import Facts
 
 

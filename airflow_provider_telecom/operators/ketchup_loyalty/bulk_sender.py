@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import count, islice
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_provider_telecom.bulk.chunks import in_halves
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
     TelecomError,
@@ -19,7 +20,6 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.campaigns.chunks import in_halves
 from airflow_provider_telecom.journal.journal import OnUnknown, OutcomeUnknownError
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     NO_FUNDS,
@@ -31,7 +31,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.audience import Audience, Group
+    from airflow_provider_telecom.bulk.audience import Audience, Group
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import Message, MessageKind
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 

@@ -10,7 +10,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCount
 from airflow_provider_telecom.operators.send_windows import SendWindow, WindowClosedError
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.audience import Group
+    from airflow_provider_telecom.bulk.audience import Group
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
 

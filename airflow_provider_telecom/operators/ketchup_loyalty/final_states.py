@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.campaigns.outcomes import is_parquet, read_outcomes
-from airflow_provider_telecom.campaigns.results_file import ResultsFile
+from airflow_provider_telecom.bulk.outcomes import is_parquet, read_outcomes
+from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import SEND_STATE, send_state
 
 if TYPE_CHECKING:

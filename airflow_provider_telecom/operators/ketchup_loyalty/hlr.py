@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
+from airflow_provider_telecom.bulk.chunks import in_chunks
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.campaigns.chunks import in_chunks
 from airflow_provider_telecom.journal.journal import Facts
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import HlrKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
@@ -136,7 +136,7 @@ class KetchUpHlrLookupOperator(KetchUpBulkOperator):
         return self._with_statuses(self._wait_for_states(started, check))
 
     def _with_statuses(self, started: dict[str, Any]) -> dict[str, Any]:
-        from airflow_provider_telecom.campaigns.outcomes import read_outcomes
+        from airflow_provider_telecom.bulk.outcomes import read_outcomes
 
         lines = read_outcomes(self._results_object())
         statuses = Counter(line["status"] for line in lines if line.get("status") is not None)

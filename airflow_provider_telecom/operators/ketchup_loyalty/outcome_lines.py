@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_telecom.campaigns.outcomes import (
+from airflow_provider_telecom.bulk.outcomes import (
     ACCEPTED,
     DELIVERED,
     EXPIRED,

@@ -8,9 +8,9 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypedDict, Unpack
 
+from airflow_provider_telecom.bulk.chunks import in_chunks
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
-from airflow_provider_telecom.campaigns.chunks import in_chunks
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import is_too_large
 from airflow_provider_telecom.tasks.arguments import OperatorArguments

@@ -131,7 +131,7 @@ class KetchUpSendSmsOperator(KetchUpOperator, IdempotentOperator, DeferrableOper
         non_blank("text", text)
         if self.max_segments is None:
             return text
-        from airflow_provider_telecom.campaigns.preview import check_text_segments
+        from airflow_provider_telecom.bulk.preview import check_text_segments
 
         return check_text_segments(text, self.max_segments)
 

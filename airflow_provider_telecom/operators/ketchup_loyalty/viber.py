@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, Unpack, get_args
 
+from airflow_provider_telecom.bulk.text_template import Text, check_text
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
-from airflow_provider_telecom.campaigns.text_template import Text, check_text
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import (
     Facts,
@@ -41,7 +41,7 @@ from airflow_provider_telecom.webhooks.address import WebhookAddress, read_recei
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.campaigns.audience import Audience
+    from airflow_provider_telecom.bulk.audience import Audience
     from airflow_provider_telecom.triggers.polling import PollEvent
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult, ViberRecipient
 
@@ -317,7 +317,7 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
 
     def _summarize_states(self) -> tuple[Counter[str], dict[str, int]]:
         """Count outcomes and states in the file of results, and write the file of the undelivered."""
-        from airflow_provider_telecom.campaigns.outcomes import read_outcomes
+        from airflow_provider_telecom.bulk.outcomes import read_outcomes
         from airflow_provider_telecom.operators.ketchup_loyalty.final_states import write_lines
 
         path, outcomes, statuses = self._results_object(), Counter[str](), Counter[str]()
@@ -447,7 +447,7 @@ class _StateCheck:
 
     def updates(self, facts: Mapping[str, Any]) -> Sequence[Mapping[str, object]]:
         """Return the states and what they mean, in order."""
-        from airflow_provider_telecom.campaigns.outcomes import SILENT
+        from airflow_provider_telecom.bulk.outcomes import SILENT
         from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import final_state, now_text
         from airflow_provider_telecom.vendors.ketchup_loyalty.status.viber_states import outcome_of
 
@@ -475,8 +475,8 @@ class _StateCheck:
 
 def _are_many(recipients: object) -> bool:
     """Return whether recipients are those of a bulk send: a file, an audience, or rows with columns."""
-    from airflow_provider_telecom.campaigns.audience_folder import is_folder_path
-    from airflow_provider_telecom.campaigns.recipients import SUFFIXES
+    from airflow_provider_telecom.bulk.audience_folder import is_folder_path
+    from airflow_provider_telecom.bulk.recipients import SUFFIXES
 
     if isinstance(recipients, Mapping):
         return True

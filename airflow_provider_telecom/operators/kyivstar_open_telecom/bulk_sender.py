@@ -16,18 +16,18 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_telecom.bulk.chunks import in_halves
+from airflow_provider_telecom.bulk.outcomes import REFUSED, Origin, time_text
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.calls.segments import sms_segments
-from airflow_provider_telecom.campaigns.chunks import in_halves
-from airflow_provider_telecom.campaigns.outcomes import REFUSED, Origin, time_text
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.audience import Audience
-    from airflow_provider_telecom.campaigns.results_file import ResultsFile
-    from airflow_provider_telecom.campaigns.text_template import Text
+    from airflow_provider_telecom.bulk.audience import Audience
+    from airflow_provider_telecom.bulk.results_file import ResultsFile
+    from airflow_provider_telecom.bulk.text_template import Text
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
     from airflow_provider_telecom.journal.journal import OnUnknown

@@ -8,9 +8,9 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
+from airflow_provider_telecom.bulk.text_template import blank_check, check_text
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
-from airflow_provider_telecom.campaigns.text_template import blank_check, check_text
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
@@ -31,8 +31,8 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.campaigns.audience import Audience
-    from airflow_provider_telecom.campaigns.budget import Budget
+    from airflow_provider_telecom.bulk.audience import Audience
+    from airflow_provider_telecom.bulk.budget import Budget
     from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import (
         BulkSender,
         Counts,
@@ -119,7 +119,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all recipients and texts, then send to them."""
-        from airflow_provider_telecom.campaigns.preview import CampaignText, texts_facts
+        from airflow_provider_telecom.bulk.preview import CampaignText, texts_facts
         from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import Messages
 
         self.hook.require_v1("batches of SMS")
@@ -145,7 +145,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         """Send, within the budget if there is one. After an error all stays reserved."""
         if self.budget is None:
             return sender.run()
-        from airflow_provider_telecom.campaigns.budget_store import settle_and_log
+        from airflow_provider_telecom.bulk.budget_store import settle_and_log
 
         reservation = self._reservation(context, self.budget)
         price = check_price(self.budget, self.price_per_message)
@@ -165,8 +165,8 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         return IdempotencyKeys(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
 
     def _bulk_sender(self, context: Context, messages: Messages) -> BulkSender:
-        from airflow_provider_telecom.campaigns.outcomes import Origin, run_text
-        from airflow_provider_telecom.campaigns.results_file import ResultsFile
+        from airflow_provider_telecom.bulk.outcomes import Origin, run_text
+        from airflow_provider_telecom.bulk.results_file import ResultsFile
         from airflow_provider_telecom.journal.checkpoint import Checkpoint
         from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import BulkSender
 

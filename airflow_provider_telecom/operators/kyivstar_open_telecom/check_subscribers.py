@@ -134,7 +134,7 @@ class KyivstarCheckSubscribersOperator(KyivstarOperator, RecipientsOperator):
             planned = {**self._recipient_counts(audience), "checks": total}
             if self.is_dry_run:
                 return {**planned, "dry_run": True}
-            from airflow_provider_telecom.campaigns.results_file import ResultsFile
+            from airflow_provider_telecom.bulk.results_file import ResultsFile
             from airflow_provider_telecom.operators.kyivstar_open_telecom.checking import Checking
 
             journal, identity = self._journal(context), self._audience_identity(audience)

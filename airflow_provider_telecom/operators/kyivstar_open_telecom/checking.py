@@ -17,6 +17,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from airflow_provider_telecom.bulk.audience import Audience, Entry
+from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomFundsError,
@@ -24,8 +26,6 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.campaigns.audience import Audience, Entry
-from airflow_provider_telecom.campaigns.results_file import ResultsFile
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.operators.kyivstar_open_telecom.answers import (

@@ -10,9 +10,9 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
+from airflow_provider_telecom.bulk.garbage import old_objects_frozen
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.garbage import old_objects_frozen
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import STATUS_MODULE, KyivstarOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_draft import (
     VARIABLE,
@@ -47,9 +47,9 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.arguments import (
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_telecom.campaigns.audience import Audience, Group
-    from airflow_provider_telecom.campaigns.budget import Budget
-    from airflow_provider_telecom.campaigns.preview import CampaignText
+    from airflow_provider_telecom.bulk.audience import Audience, Group
+    from airflow_provider_telecom.bulk.budget import Budget
+    from airflow_provider_telecom.bulk.preview import CampaignText
     from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_parts import PromoJournal, PromoPart
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo
 
@@ -211,7 +211,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         if self.budget is None:
             yield
             return
-        from airflow_provider_telecom.campaigns.budget_store import settle_and_log
+        from airflow_provider_telecom.bulk.budget_store import settle_and_log
 
         reservation = self._reservation(context, self.budget)
         price = check_price(self.budget, self.price_per_message)
@@ -243,7 +243,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         """Return the text, or one per variant of the audience. Raises TelecomInputError."""
         text: str | Mapping[str, str] = self.reveal("text")
         if isinstance(text, Mapping):
-            from airflow_provider_telecom.campaigns.text_template import check_names_of_texts, check_text
+            from airflow_provider_telecom.bulk.text_template import check_names_of_texts, check_text
 
             check_text(text, has_columns=False)
             if (info := self._audience_info()) is None:
@@ -273,7 +273,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         image: bytes | None,
     ) -> list[PromoPart]:
         """Return the promos that are necessary: one for each text and, with quiet hours, each time zone."""
-        from airflow_provider_telecom.campaigns.audience import groups_by_zone as groups_by
+        from airflow_provider_telecom.bulk.audience import groups_by_zone as groups_by
         from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_parts import PromoPart, part_name
 
         def part(recipients: Audience | Group, variant: str | None, zones: tuple[str, ...]) -> PromoPart:
@@ -298,7 +298,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
 
     def _variant_place(self, columns: Sequence[str]) -> int:
         """Return the place of the variant in an entry."""
-        from airflow_provider_telecom.campaigns.audience_folder import VARIANT
+        from airflow_provider_telecom.bulk.audience_folder import VARIANT
 
         return 1 + list(columns).index(VARIANT)
 
@@ -310,7 +310,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         return self._fingerprint(content)
 
     def _dry_run(self, text: CampaignText, audience: Audience, columns: Sequence[str]) -> dict[str, Any]:
-        from airflow_provider_telecom.campaigns.preview import texts_facts, windows
+        from airflow_provider_telecom.bulk.preview import texts_facts, windows
 
         found = texts_facts(text.previews(audience))
         if (window := self._windows()) is not None:
@@ -402,7 +402,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         promo_ids: Sequence[str],
     ) -> None:
         """Write the file of outcomes. A promo has no result for a recipient: all are `accepted`."""
-        from airflow_provider_telecom.campaigns.outcomes import Origin, run_text
+        from airflow_provider_telecom.bulk.outcomes import Origin, run_text
         from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_outcomes import write_outcomes
 
         ti, columns = context["ti"], self._columns()
@@ -415,7 +415,7 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
         write_outcomes(path, Origin(self.channel, self.conn_id, run), started, place)
 
     def _campaign_text(self, text: str | Mapping[str, str], entry_columns: Sequence[str]) -> CampaignText:
-        from airflow_provider_telecom.campaigns.preview import CampaignText
+        from airflow_provider_telecom.bulk.preview import CampaignText
 
         columns, place = self.param_columns, None
         fill: Callable[[Sequence[str]], str]

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from airflow_provider_telecom.bulk.chunks import in_chunks
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
-from airflow_provider_telecom.campaigns.chunks import in_chunks
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.audience import Entry
+    from airflow_provider_telecom.bulk.audience import Entry
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_parts import PromoPart
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import Promo

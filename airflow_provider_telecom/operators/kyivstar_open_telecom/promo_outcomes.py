@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_telecom.campaigns.outcomes import ACCEPTED, Origin, OutcomeLine
-from airflow_provider_telecom.campaigns.results_file import ResultsFile
+from airflow_provider_telecom.bulk.outcomes import ACCEPTED, Origin, OutcomeLine
+from airflow_provider_telecom.bulk.results_file import ResultsFile
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

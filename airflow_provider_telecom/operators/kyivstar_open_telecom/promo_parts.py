@@ -22,8 +22,8 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.promo_status impor
 from airflow_provider_telecom.operators.send_windows import WindowClosedError
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.campaigns.audience import Audience, Group
-    from airflow_provider_telecom.campaigns.audience import Entry as Recipient
+    from airflow_provider_telecom.bulk.audience import Audience, Group
+    from airflow_provider_telecom.bulk.audience import Entry as Recipient
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
 
 _DRAFT, _PARTS = "promo", "promo_parts"
@@ -141,7 +141,7 @@ class PromoJournal:
         The journal first records which promo is started, in a separate entry: two tries that run at once may
         each have created a draft, and the draft's entry may be that of the other try.
         """
-        from airflow_provider_telecom.campaigns.outcomes import time_text
+        from airflow_provider_telecom.bulk.outcomes import time_text
 
         name, earlier = self._entry_name(part.entry(_STARTED)), self._earlier(part)
         began = earlier.facts.get("started_at") if earlier and earlier.state is State.INTENT else None

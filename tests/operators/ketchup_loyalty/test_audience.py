@@ -15,8 +15,8 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
+from airflow_provider_telecom.bulk.outcomes import OUTCOME_COLUMNS, read_outcomes
 from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError
-from airflow_provider_telecom.campaigns.outcomes import OUTCOME_COLUMNS, read_outcomes
 from airflow_provider_telecom.operators import kyivstar_open_telecom as kyivstar
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpHlrLookupOperator,
@@ -25,7 +25,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import MoreSims
 from airflow_provider_telecom.simulator.ketchup_loyalty import VendorState
-from tests.campaigns.audiences import prepare_audience
+from tests.bulk.audiences import prepare_audience
 from tests.running import Run
 
 TEXTS = {"A": "Hi {name}", "B": "Dear {name}, {city}"}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from airflow.sdk.execution_time import task_runner
 
+from airflow_provider_telecom.bulk.budget_store import Reservation, valid_claims
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.campaigns import Budget
-from airflow_provider_telecom.campaigns.budget_store import Reservation, valid_claims
 from airflow_provider_telecom.journal.journal import Journal
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpHlrLookupOperator,
@@ -21,7 +21,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
 )
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import settle
 from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
-from tests.campaigns.variables import Variables
+from tests.bulk.variables import Variables
 from tests.operators import test_kills
 from tests.operators.test_kills import (  # noqa: F401 - two of them are fixtures
     A,
@@ -48,7 +48,7 @@ OPERATORS = {
 def variables(monkeypatch: pytest.MonkeyPatch, hook_for: Callable[..., Any]) -> Variables:
     found = Variables(lambda: test_kills.process.pass_point())
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", found, raising=False)
-    monkeypatch.setattr("airflow_provider_telecom.campaigns.budget_store._PAUSE", 0.0)
+    monkeypatch.setattr("airflow_provider_telecom.bulk.budget_store._PAUSE", 0.0)
     test_kills.process = test_kills.Process()
     hook_for("ketchup_loyalty", viber_sender="Shop")
     return found

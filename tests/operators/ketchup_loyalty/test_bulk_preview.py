@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_telecom.bulk.preview import CampaignText
+from airflow_provider_telecom.bulk.recipients import RecipientColumns, read_recipients
+from airflow_provider_telecom.bulk.text_template import TextTemplate
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.preview import CampaignText
-from airflow_provider_telecom.campaigns.recipients import RecipientColumns, read_recipients
-from airflow_provider_telecom.campaigns.text_template import TextTemplate
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpHlrLookupOperator,
     KetchUpSendBulkSmsOperator,
     KetchUpSendSmsOperator,
     KetchUpSendViberOperator,
 )
-from tests.campaigns.audiences import prepare_audience
+from tests.bulk.audiences import prepare_audience
 from tests.cost import least_cpu_seconds
 from tests.running import Run
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_telecom.campaigns.outcomes import read_outcomes
+from airflow_provider_telecom.bulk.outcomes import read_outcomes
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,

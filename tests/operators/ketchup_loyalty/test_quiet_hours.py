@@ -18,10 +18,10 @@ import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.exceptions import TaskDeferred
 
+from airflow_provider_telecom.bulk.outcomes import read_outcomes
+from airflow_provider_telecom.bulk.quiet_hours import QuietHours
+from airflow_provider_telecom.bulk.timezones import zones_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.outcomes import read_outcomes
-from airflow_provider_telecom.campaigns.quiet_hours import QuietHours
-from airflow_provider_telecom.campaigns.timezones import zones_of
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpHlrLookupOperator,
@@ -29,7 +29,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendViberOperator,
 )
 from airflow_provider_telecom.operators.send_windows import SendWindow, WindowClosedError
-from tests.campaigns.audiences import prepare_audience
+from tests.bulk.audiences import prepare_audience
 from tests.operators.fake_clock import KilledError, SlowStore, World, one_try
 from tests.running import Run
 

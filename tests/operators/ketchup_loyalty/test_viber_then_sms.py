@@ -13,8 +13,8 @@ import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
+from airflow_provider_telecom.bulk.outcomes import read_outcomes
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns.outcomes import read_outcomes
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from airflow.sdk.execution_time import task_runner
 
+from airflow_provider_telecom.bulk.budget_store import valid_claims
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError, TelecomRejectedError
 from airflow_provider_telecom.campaigns import Budget
-from airflow_provider_telecom.campaigns.budget_store import valid_claims
 from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom import (
     KyivstarCreatePromoOperator,
     KyivstarSendBulkSmsOperator,
 )
-from tests.campaigns.audiences import prepare_audience
-from tests.campaigns.variables import Variables
+from tests.bulk.audiences import prepare_audience
+from tests.bulk.variables import Variables
 from tests.operators import test_kills
 from tests.operators.test_kills import (  # noqa: F401 - two of them are fixtures
     A,

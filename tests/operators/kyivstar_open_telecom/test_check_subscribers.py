@@ -405,7 +405,7 @@ def test_an_answer_that_our_code_cannot_use_is_lost_and_not_asked_for_without_en
 def test_a_disk_that_is_full_loses_nothing_that_is_written(
     telecom_simulator: Any, checking: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_telecom.campaigns.results_file import ResultsFile
+    from airflow_provider_telecom.bulk.results_file import ResultsFile
 
     def full(self: Any, lines: Any) -> None:
         raise OSError(28, "No space left on device")

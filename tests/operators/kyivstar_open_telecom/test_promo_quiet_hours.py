@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_telecom.bulk.outcomes import read_outcomes
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.campaigns.outcomes import read_outcomes
 from airflow_provider_telecom.operators.kyivstar_open_telecom.create_promo import KyivstarCreatePromoOperator
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import VendorState
-from tests.campaigns.audiences import prepare_audience
+from tests.bulk.audiences import prepare_audience
 from tests.operators.fake_clock import KilledError, World, one_try
 from tests.running import Run
 

@@ -1,0 +1,1 @@
+"""What sending to many needs: recipients, texts with their values, budgets, and the files of outcomes."""

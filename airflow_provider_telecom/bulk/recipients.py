@@ -1,0 +1,515 @@
+"""Recipients of a campaign: read from a list or a file, checked, without duplicates, kept on local disk.
+
+All rows are checked before anything is sent. Valid rows go into an unnamed temporary file, so that a million
+recipients take little memory, and exactly the checked rows are sent. Only the set of numbers that finds
+duplicates grows.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, repeat
+from operator import itemgetter
+from pathlib import PurePath
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_telecom.bulk.audience import Entry, Group, groups_by_zone
+from airflow_provider_telecom.bulk.parquet_rows import read_rows
+from airflow_provider_telecom.calls.checks import encodable
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.phone import are_canonical, e164
+from airflow_provider_telecom.tasks.private import hide_unless_path
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+Line = tuple[int, Sequence[object] | Exception]
+"""A line number, and the cells of the wanted columns or why there are none."""
+MAX_NAMED_BAD_ROWS = 20
+_BATCH = 300
+"""So many rows are checked at once. Thousands of lists at a time make Python's garbage collector slow."""
+_DELIMITERS = (",", ";", "\t")
+_CSV, _JSON_LINES, _PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), (".parquet",)
+SUFFIXES = (*_CSV, *_JSON_LINES, *_PARQUET)
+"""Endings of the names of files of recipients."""
+_SEPARATOR = "\x1f"
+_NUMBER_LIKE = re.compile(r"\d(?:[ ()-]?\d){6}")
+INVALID_CHARACTERS = re.compile("[\x1f\n]")
+
+
+@dataclass(frozen=True)
+class RecipientColumns:
+    """The wanted columns: that of the number, and others.
+
+    `text_values`: so many of the first values fill a text of nothing else, so one of them must not be blank.
+    `checks` raise TelecomInputError for a wrong value of a column; only a column with a check may have no
+    value, which is checked as "". Two rows must not have the same value of the column `unique`.
+    """
+
+    msisdn: str = "msisdn"
+    values: Sequence[str] = ()
+    region: str = "UA"
+    text_values: int = 0
+    checks: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
+    unique: str | None = None
+
+
+@dataclass
+class Audience:
+    """Valid recipients of a list or a file (see `campaigns.audience.Audience`)."""
+
+    spool: IO[bytes]
+    count: int = 0
+    duplicates: int = 0
+    bad: int = 0
+    bad_examples: list[str] = field(default_factory=list)
+    """The first bad rows, for logs: numbers are masked."""
+    sha256: str = ""
+
+    def __enter__(self) -> Audience:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the local copy."""
+        self.spool.close()
+
+    def entries(self, skip: int = 0) -> Iterator[Entry]:
+        """Return the recipients in their order, without the first `skip`."""
+        place = 0
+        while True:
+            self.spool.seek(place)
+            lines = list(islice(self.spool, _BATCH))
+            if not lines:
+                return
+            place += sum(map(len, lines))
+            if skip >= len(lines):
+                skip -= len(lines)
+                continue
+            width = lines[0].count(_SEPARATOR.encode()) + 1
+            cells = b"".join(lines[skip:]).decode().replace("\n", _SEPARATOR).split(_SEPARATOR)
+            skip = 0
+            yield from zip(*[iter(cells[:-1])] * width, strict=True)
+
+    def groups(self, zone_of: Callable[[Entry], str] | None = None) -> Sequence[Group]:
+        """Return the recipients by the text of their time zones; without `zone_of` in one group."""
+        if zone_of is None:
+            return [Group("", self.count, self.sha256, self.entries)]
+        return groups_by_zone(self.entries, zone_of)
+
+
+def read_recipients(
+    source: Any,
+    columns: RecipientColumns,
+    *,
+    on_bad_rows: str = "fail",
+    max_recipients: int | None = None,
+    rejects: ObjectStoragePath | None = None,
+    may_be_none: bool = False,
+) -> Audience:
+    """Read and check all recipients, and return them.
+
+    `source` is a list (numbers, or mappings with the columns), or the path of a CSV file with a header, of
+    JSON lines or of Parquet. Bad rows and duplicates are written to `rejects` as CSV (line, reason, row);
+    duplicates are not an error. Raises TelecomInputError for bad rows, of which it names the first, for more
+    than `max_recipients`, for no rows at all unless `may_be_none`, and for a file that can't be read.
+    """
+    audience = Audience(tempfile.TemporaryFile())  # noqa: SIM115 - the audience closes it
+    try:
+        with _Rejects(rejects) as refused:
+            _fill(audience, _lines(source, columns), columns, refused, max_recipients)
+        _raise_if_bad(audience, on_bad_rows, rejects, may_be_none)
+    except BaseException:
+        audience.spool.close()
+        raise
+    return audience
+
+
+def _fill(
+    audience: Audience,
+    lines: Iterator[Line],
+    columns: RecipientColumns,
+    rejects: _Rejects,
+    max_recipients: int | None,
+) -> None:
+    filler = _Filler(audience, columns, rejects, max_recipients)
+    for rows in _batches(lines):
+        if not filler.add_plain(rows):
+            filler.add_each(rows)
+    audience.sha256 = filler.digest.hexdigest()
+
+
+def _batches(lines: Iterator[Line]) -> Iterator[Sequence[Line]]:
+    """Yield the rows in batches. An error of the source comes after the rows before it."""
+    while True:
+        rows: list[Line] = []
+        failure = None
+        try:
+            rows.extend(islice(lines, _BATCH))
+        except TelecomInputError as error:
+            failure = error
+        if rows:
+            yield rows
+        if failure is not None:
+            raise failure
+        if not rows:
+            return
+
+
+class _Filler:
+    """Checks rows, finds duplicates, and adds the recipients to an audience."""
+
+    def __init__(
+        self,
+        audience: Audience,
+        columns: RecipientColumns,
+        rejects: _Rejects,
+        max_recipients: int | None,
+    ) -> None:
+        self._audience, self._columns, self._rejects = audience, columns, rejects
+        self._max_recipients = max_recipients
+        self._seen: set[int] = set()
+        self._seen_values: set[str] = set()
+        unique = columns.unique
+        self._unique_place = None if unique is None else 1 + columns.values.index(unique)
+        self.digest = hashlib.sha256()
+
+    def add_plain(self, rows: Sequence[Line]) -> bool:
+        """Add rows, and return True, if all are right as they are; they are then checked at once."""
+        cells: Any = [row for _, row in rows]
+        if not _are_plain(cells, self._columns):
+            return False
+        keys = list(map(int, [row[0] for row in cells]))
+        new = set(keys)
+        has_duplicates = len(new) < len(cells) or not new.isdisjoint(self._seen)
+        if self._unique_place is not None:
+            values = {row[self._unique_place] for row in cells}
+            if has_duplicates or len(values) < len(cells) or not values.isdisjoint(self._seen_values):
+                return False
+            self._seen_values |= values
+        if has_duplicates:
+            cells = self._without_duplicates(rows, keys)
+        else:
+            self._seen |= new
+        self._write(cells)
+        return True
+
+    def _without_duplicates(self, rows: Sequence[Line], keys: Sequence[int]) -> Sequence[Sequence[str]]:
+        cells: list[Any] = []
+        for (number, row), key in zip(rows, keys, strict=True):
+            if key in self._seen:
+                self._add_duplicate(number, row)
+            else:
+                self._seen.add(key)
+                cells.append(row)
+        return cells
+
+    def add_each(self, rows: Sequence[Line]) -> None:
+        """Add rows after checking each of them alone."""
+        entries = []
+        for number, row in rows:
+            try:
+                entry = _check(row, self._columns)
+                key = int(entry[0])
+                if self._unique_place is not None and key not in self._seen:
+                    self._add_unique(entry[self._unique_place])
+            except TelecomInputError as error:
+                self._add_bad(number, row, error.text)
+                continue
+            if key in self._seen:
+                self._add_duplicate(number, row)
+                continue
+            self._seen.add(key)
+            entries.append(entry)
+            self._check_count(len(entries))
+        self._write(entries)
+
+    def _write(self, entries: Sequence[Sequence[str]]) -> None:
+        self._check_count(len(entries))
+        self._audience.count += len(entries)
+        content = _lines_of(entries).encode()
+        self.digest.update(content)
+        self._audience.spool.write(content)
+
+    def _check_count(self, more: int) -> None:
+        if self._max_recipients is not None and self._audience.count + more > self._max_recipients:
+            rule = f"are more than max_recipients={self._max_recipients}"
+            raise TelecomInputError("recipients", rule)
+
+    def _add_unique(self, value: str) -> None:
+        if value in self._seen_values:
+            raise TelecomInputError(str(self._columns.unique), "occurs in an earlier row")
+        self._seen_values.add(value)
+
+    def _add_bad(self, number: int, row: Sequence[object] | Exception, text: str) -> None:
+        self._audience.bad += 1
+        if self._audience.bad <= MAX_NAMED_BAD_ROWS:
+            self._audience.bad_examples.append(f"line {number}: {text}")
+        self._rejects.add(number, text, row)
+
+    def _add_duplicate(self, number: int, row: Sequence[object] | Exception) -> None:
+        self._audience.duplicates += 1
+        self._rejects.add(number, "the number occurs in an earlier row", row)
+
+
+def _are_plain(rows: Sequence[Any], columns: RecipientColumns) -> bool:
+    """Return whether `_check` takes each row, and returns its cells as they are."""
+    width = 1 + len(columns.values)
+    if not all(map(isinstance, rows, repeat((list, tuple)))):
+        return False
+    if not are_canonical([row[0] for row in rows]):
+        return False
+    if width == 1:
+        return True
+    try:
+        text = _lines_of(rows)
+        text.encode()
+        for name, check in columns.checks.items():
+            place = 1 + columns.values.index(name)
+            for value in {row[place] for row in rows}:
+                check(value)
+    except (TypeError, UnicodeEncodeError, TelecomInputError):
+        return False
+    if text.count("\n") != len(rows) or text.count(_SEPARATOR) != len(rows) * (width - 1):
+        return False
+    return not columns.text_values or all(row[1].strip() for row in rows)
+
+
+def _lines_of(entries: Sequence[Sequence[str]]) -> str:
+    return "".join([f"{_SEPARATOR.join(entry)}\n" for entry in entries])
+
+
+def _raise_if_bad(
+    audience: Audience, on_bad_rows: str, rejects: ObjectStoragePath | None, may_be_none: bool
+) -> None:
+    if audience.bad and on_bad_rows == "fail":
+        unnamed = audience.bad - len(audience.bad_examples)
+        where = f"all are in {rejects}" if rejects else "rejects_path= writes all of them to a file"
+        bad_rows = "; ".join(audience.bad_examples) + (f"; and {unnamed} more" if unnamed else "")
+        raise TelecomInputError(
+            "recipients",
+            f"{audience.bad} bad rows, so nothing was sent: {bad_rows} ({where}; "
+            "on_bad_rows='skip' sends to the others)",
+        )
+    if not audience.count and (audience.bad or not may_be_none):
+        raise TelecomInputError("recipients", "are none")
+
+
+def _check(row: Sequence[object] | Exception, columns: RecipientColumns) -> Sequence[str]:
+    if isinstance(row, Exception):
+        raise TelecomInputError("row", str(row))
+    msisdn = e164(checked_number(row[0]), columns.region)
+    if len(row) == 1:
+        return (msisdn,)
+    pairs: Iterable[tuple[str, object]] = zip(columns.values, row[1:], strict=True)
+    if columns.checks:
+        pairs = ((name, "" if value is None and name in columns.checks else value) for name, value in pairs)
+    values = [checked_value(name, value) for name, value in pairs]
+    if columns.text_values and not "".join(values[: columns.text_values]).strip():
+        raise TelecomInputError("text", "would be empty")
+    for name, check in columns.checks.items():
+        check(values[columns.values.index(name)])
+    return (msisdn, *values)
+
+
+def checked_number(value: object) -> str | int:
+    """Return the cell of a number if it is a text or a whole number."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise TelecomInputError("msisdn", "is missing" if value is None else "must be a text or whole number")
+    return value
+
+
+def checked_value(name: str, value: object) -> str:
+    """Return the text of a cell: a text or a number, without control characters."""
+    if value is None or isinstance(value, (dict, list, bool)):
+        raise TelecomInputError(name, "is missing" if value is None else "must be a text or a number")
+    text = value if isinstance(value, str) else str(value)
+    if INVALID_CHARACTERS.search(text):
+        raise TelecomInputError(name, "contains a line break or a control character")
+    return encodable(name, text)
+
+
+def lines_of(source: Any, columns: RecipientColumns, numbers: Collection[str]) -> dict[str, int]:
+    """Return the line of each of some canonical numbers: that of its first row without a mistake."""
+    found: dict[str, int] = {}
+    for line, row in _lines(source, columns):
+        try:
+            number = _check(row, columns)[0]
+        except TelecomInputError:
+            continue
+        if number in numbers:
+            found.setdefault(number, line)
+            if len(found) == len(numbers):
+                break
+    return found
+
+
+# Reading: each source gives line numbers with rows, of which the first cell is the number.
+
+
+def _lines(source: Any, columns: RecipientColumns) -> Iterator[Line]:
+    if isinstance(source, (list, tuple)):
+        return list_rows(source, columns)
+    if not isinstance(source, (str, PurePath)) and not hasattr(source, "open"):
+        raise TelecomInputError("recipients", f"must be a list or a path, not {type(source).__name__}")
+    from airflow.sdk import ObjectStoragePath
+
+    path = source if hasattr(source, "open") else ObjectStoragePath(source)
+    is_parquet = str(path).lower().endswith(_PARQUET)
+    read = None if is_parquet else _reader_for(str(path))
+    if not path.is_file():
+        raise TelecomInputError("recipients", f"there is no file {hide_unless_path(str(path), SUFFIXES)}")
+    if read is None:
+        return read_rows(path, (columns.msisdn, *columns.values))
+    return _from_file(path, read, columns)
+
+
+def _reader_for(name: str) -> Callable[[IO[str], RecipientColumns], Iterator[Line]]:
+    lowered = name.lower()
+    if lowered.endswith(_CSV):
+        return csv_rows
+    if lowered.endswith(_JSON_LINES):
+        return json_rows
+    known = ", ".join(SUFFIXES)
+    raise TelecomInputError(
+        "recipients",
+        f"must be a list, or a path that ends in {known} or is an audience's folder (with a /); a list or an "
+        "audience from an XCom is passed as `task.output`, not as a template",
+    )
+
+
+def list_rows(source: Sequence[object], columns: RecipientColumns) -> Iterator[Line]:
+    """Yield the places and cells of a list of numbers or mappings."""
+    wanted = (columns.msisdn, *columns.values)
+    for place, row in enumerate(source, 1):
+        if isinstance(row, Mapping):
+            yield place, [row.get(name) for name in wanted]
+        else:
+            yield place, [row, *(None for _ in columns.values)]
+
+
+def _from_file(
+    path: Any, read: Callable[[IO[str], RecipientColumns], Iterator[Line]], columns: RecipientColumns
+) -> Iterator[Line]:
+    with path.open("r", encoding="utf-8-sig", newline="") as file:
+        try:
+            yield from read(file, columns)
+        except UnicodeDecodeError:
+            raise TelecomInputError("recipients", f"{path} is not UTF-8") from None
+
+
+def csv_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
+    """Yield the line numbers and cells of a CSV file."""
+    delimiter, width, places = csv_header(file.readline(), columns)
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    cells_of = _picker(places)
+    while True:
+        try:
+            for row in reader:
+                if len(row) != width or width == 1:
+                    if not row:  # blank lines are ignored
+                        continue
+                    if problem := csv_problem(row, width, delimiter):
+                        yield reader.line_num + 1, ValueError(problem)
+                        continue
+                yield reader.line_num + 1, cells_of(row)
+        except csv.Error as error:
+            yield reader.line_num + 1, ValueError(f"is not CSV: {error}")
+        else:
+            return
+
+
+def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Return a function that returns the cells of a row at some places."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return itemgetter(slice(places[0], places[0] + 1))
+
+
+def csv_header(first: str, columns: RecipientColumns) -> tuple[str, int, Sequence[int]]:
+    """Return the delimiter of a CSV file, its number of columns, and the places of the wanted ones."""
+    delimiter = max(_DELIMITERS, key=first.count)
+    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    return delimiter, len(header), [_place(header, name) for name in (columns.msisdn, *columns.values)]
+
+
+def csv_problem(row: Sequence[str], width: int, delimiter: str) -> str | None:
+    """Return what is wrong with the number of cells of a row, if anything."""
+    if len(row) == width:
+        other = _delimiter_in(row[0]) if width == 1 else None
+        return other and f"has the delimiter {other}, the header has none"
+    text = f"has {len(row)} {'cell' if len(row) == 1 else 'cells'} instead of {width}"
+    if len(row) == 1 and (other := _delimiter_in(row[0])):
+        return f"{text}: its delimiter is {other}, the header's is {_shown(delimiter)}"
+    return text
+
+
+def _delimiter_in(cell: str) -> str | None:
+    """Return the character that seems to separate columns in a cell that should be one."""
+    return next((_shown(one) for one in (*_DELIMITERS, "|", ":") if one in cell), None)
+
+
+def _shown(delimiter: str) -> str:
+    return "a tab" if delimiter == "\t" else delimiter
+
+
+def _place(header: Sequence[str], name: str) -> int:
+    if header.count(name) != 1:
+        if any(_NUMBER_LIKE.search(cell) for cell in header):  # a file without a header: don't show numbers
+            found = "the first line is not a header"
+        elif len(header) == 1 and (delimiter := _delimiter_in(header[0])):
+            found = f"the header has one column `{header[0]}`: is the delimiter {delimiter}? Use , ; or a tab"
+        else:
+            found = f"there are {', '.join(header) or 'none'}"
+        rule = "occurs twice" if name in header else f"is missing; {found}"
+        raise TelecomInputError("recipients", f"the column {name} {rule}")
+    return header.index(name)
+
+
+def json_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
+    """Yield the line numbers and cells of a file of JSON lines."""
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            yield number, ValueError("is not JSON")
+            continue
+        for _, cells in list_rows([row], columns):
+            yield number, cells
+
+
+class _Rejects:
+    """The file of rejected rows; it is created for the first of them."""
+
+    def __init__(self, path: ObjectStoragePath | None) -> None:
+        self._path = path
+        self._file: Any = None
+        self._writer: Any = None
+
+    def __enter__(self) -> _Rejects:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, line: int, reason: str, row: Sequence[object] | Exception) -> None:
+        if self._path is None:
+            return
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("w", encoding="utf-8", newline="")  # type: ignore[no-untyped-call]
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(("line", "reason", "row"))
+        cells = [] if isinstance(row, Exception) else [str(cell) for cell in row]
+        self._writer.writerow((line, reason, json.dumps(cells, ensure_ascii=False)))

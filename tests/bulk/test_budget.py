@@ -1,0 +1,353 @@
+"""Budgets: their values and days, and what a task may reserve beside others."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import ErrorResponse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_telecom.bulk.budget import shown
+from airflow_provider_telecom.bulk.budget_store import Reservation, read_claim, valid_claims
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
+from airflow_provider_telecom.campaigns import Budget
+from airflow_provider_telecom.journal.journal import Journal
+from tests.bulk.variables import Variables
+from tests.running import Store
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC).timestamp()
+ZONES = ["UTC", "Europe/Kyiv", "Asia/Almaty", "America/Havana", "Pacific/Apia", "Australia/Lord_Howe"]
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    found = Variables()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", found, raising=False)
+    return found
+
+
+class Task:
+    """A task of a run, whose tries share a journal."""
+
+    def __init__(self, name: str, budget: Budget, purpose: str = "") -> None:
+        self.name, self.budget, self.purpose, self.store = name, budget, purpose, Store()
+        self.now = NOON
+        self.pauses: list[float] = []
+
+    def begin(self, purpose: str | None = None) -> Reservation:
+        purpose = self.purpose if purpose is None else purpose
+        journal = Journal(self.store)
+        return Reservation(
+            self.budget, journal, f"dag/run/{self.name}", purpose, lambda: self.now, self.pauses.append
+        )
+
+
+def spend(task: Task, rest: str, spent: str = "0", is_complete: bool = True) -> Reservation:
+    found = task.begin()
+    found.reserve(Decimal(spent), Decimal(rest), is_complete)
+    return found
+
+
+def claimed(variables: Variables) -> Decimal:
+    return sum((claim.amount for claim in valid_claims(variables.values)), Decimal(0))
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "a.b"}, "name"),
+        ({"name": "x" * 65}, "name"),
+        ({"name": None}, "name"),
+        ({"currency": "eur"}, "currency"),
+        ({"currency": "EURO"}, "currency"),
+        ({"per_day": None}, "needs a cap"),
+        ({"per_day": 1.5}, "no float"),
+        ({"per_day": True}, "no float"),
+        ({"per_day": "-1"}, "from 0"),
+        ({"per_day": "nan"}, "from 0"),
+        ({"per_day": "1e15"}, "from 0"),
+        ({"per_day": "10 EUR"}, "from 0"),
+        ({"per_task": "0.1234567891"}, "nine decimal places"),
+        ({"timezone": "Kyiv"}, "timezone"),
+        ({"timezone": ""}, "timezone"),
+        ({"allow_prefixes": "+380"}, "list"),
+        ({"allow_prefixes": ["Ukraine"]}, "beginnings"),
+        ({"allow_prefixes": [380]}, "beginnings"),
+        ({"allow_prefixes": [""]}, "beginnings"),
+    ],
+)
+def test_a_wrong_budget_is_refused_at_once(arguments: dict[str, Any], error: str) -> None:
+    with pytest.raises(TelecomInputError, match=error):
+        Budget(**{"name": "marketing", "currency": "EUR", "per_day": "10", **arguments})
+
+
+def test_a_budget_is_a_value() -> None:
+    first, second = (Budget("m", "EUR", per_day=amount) for amount in ("2000.50", Decimal("2000.5")))
+    assert first == second
+    with pytest.raises(AttributeError):
+        first.name = "other"  # type: ignore[misc]
+    assert shown(Decimal("10.00")) == "10"
+    assert shown(Decimal(100)) == "100"
+    assert shown(Decimal("1E-9")) == "0.000000001"
+
+
+def test_numbers_outside_the_prefixes_are_counted() -> None:
+    budget = Budget("m", "EUR", per_day=1, allow_prefixes=["+380", "7701"])
+    budget.check_numbers(["380670000201", "77010000001"])
+    with pytest.raises(TelecomInputError, match=r"2 of 3 numbers .* \(\+380, \+7701\); nothing was sent"):
+        budget.check_numbers(["380670000201", "77020000001", "48600000001"])
+
+
+@given(
+    zone=st.sampled_from(ZONES),
+    at=st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),
+)
+@settings(max_examples=300)
+def test_a_day_is_what_a_clock_there_shows(zone: str, at: datetime) -> None:
+    """And no instant of a day is outside the dates that are listed for it."""
+    budget, seconds = Budget("m", "EUR", per_day=1, timezone=zone), at.timestamp()
+    day = budget.day_of(seconds)
+    assert day == at.astimezone(ZoneInfo(zone)).date()
+    assert at.date() in budget.utc_dates(day)
+    before = budget.day_of(seconds - 0.001)
+    assert before <= day
+    assert len(budget.utc_dates(day)) <= 3
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [(date(2026, 10, 25), 25), (date(2027, 3, 28), 23), (date(2026, 11, 28), 24)]
+)
+def test_a_day_of_a_clock_change_is_longer_or_shorter(day: date, hours: int) -> None:
+    budget = Budget("m", "EUR", per_day=1, timezone="Europe/Kyiv")
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=12)
+    minutes = [start + timedelta(minutes=place) for place in range(60 * 48)]
+    assert sum(budget.day_of(at.timestamp()) == day for at in minutes) == 60 * hours
+
+
+# Reserving
+
+
+def test_two_tasks_share_the_cap_of_a_day(variables: Variables) -> None:
+    budget = Budget("marketing", "EUR", per_day="10")
+    first = spend(Task("a", budget), "6")
+    with pytest.raises(TelecomInputError) as refused:
+        spend(Task("b", budget), "5")
+    assert "has 4 EUR left of per_day 10 EUR on 2026-11-28 (UTC), and this needs 5 EUR" in str(refused.value)
+    first.settle(Decimal("5.5"))
+    spend(Task("c", budget), "4.5")
+    assert claimed(variables) == 10
+
+
+def test_the_money_of_others_does_not_count(variables: Variables) -> None:
+    spend(Task("a", Budget("marketing", "EUR", per_day="10")), "10")
+    for other in (
+        Budget("Marketing", "EUR", per_day="10"),
+        Budget("marketing", "UAH", per_day="10"),
+        Budget("marketing-2", "EUR", per_day="10"),
+    ):
+        spend(Task("a", other), "10")
+
+
+def test_a_day_later_the_money_is_there_again(variables: Variables) -> None:
+    """What a killed task has reserved counts until the end of its day, in the budget's own time zone."""
+    budget = Budget("m", "EUR", per_day="10", timezone="Europe/Kyiv")
+    spend(Task("killed", budget), "10")
+    midnight = datetime(2026, 11, 28, 22, tzinfo=UTC).timestamp()
+    late, early = Task("late", budget), Task("early", budget)
+    late.now, early.now = midnight - 1, midnight
+    with pytest.raises(TelecomInputError, match="2026-11-28"):
+        spend(late, "0.01")
+    spend(early, "10")
+
+
+def test_a_send_that_passes_midnight_counts_for_the_day_of_its_reservation(variables: Variables) -> None:
+    budget = Budget("m", "EUR", per_day="10")
+    task, next_day = Task("a", budget), Task("b", budget)
+    spend(task, "10")
+    task.now = next_day.now = NOON + 86_400
+    retry = spend(task, "4", spent="6")  # its own reservation: it is not asked for again
+    retry.settle(Decimal(10))
+    spend(next_day, "10")
+
+
+def test_a_retry_reuses_its_reservation(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_task="10", per_day="10"))
+    spend(task, "10")
+    for spent in range(10):
+        found = spend(task, str(10 - spent), spent=str(spent))
+        assert claimed(variables) == found.held == 10
+    found.settle(Decimal("9.5"))
+    assert claimed(variables) == Decimal("9.5")
+    assert not task.begin().is_open
+
+
+def test_unknown_counts_as_spent(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    spend(task, "10")
+    found = spend(task, "3", spent="4", is_complete=False)  # 3 are of messages without a price
+    assert found.held == 10
+    found.settle(Decimal(7), doubt=Decimal(2))
+    assert spend(task, "5", spent="4", is_complete=False).held == 10  # 2 of the 5 are those in doubt
+
+
+def test_the_cap_of_a_task_counts_all_its_tries_and_keys(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_task="10"))
+    spend(task, "6").settle(Decimal(6))
+    again = task.begin("again")
+    with pytest.raises(TelecomInputError, match="has 4 EUR left of per_task 10 EUR, and this needs 6 EUR"):
+        again.reserve(Decimal(0), Decimal(6))
+    again.reserve(Decimal(0), Decimal(4))
+    spend(Task("b", task.budget), "10")
+    assert claimed(variables) == 20
+
+
+def test_a_late_settlement_of_a_dead_try_changes_nothing(variables: Variables) -> None:
+    """It may arrive after the next try has begun, which sends under the same reservation."""
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    first = spend(task, "10")
+    spend(task, "8", spent="2")
+    journal = task.store.texts.copy()
+    first.settle(Decimal(2))
+    task.store.texts = journal  # Airflow refuses the journal's write of a try that was given up
+    assert claimed(variables) == 10
+
+
+def test_a_vendor_that_charges_more_is_reported(
+    variables: Variables, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    spend(task, "10").settle(Decimal("10.5"))
+    assert claimed(variables) == Decimal("10.5")
+    assert "charged 10.5 EUR, more than its own price, 10" in caplog.text
+
+
+def test_a_charge_for_what_the_vendor_priced_at_nothing_counts(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    spend(task, "0").settle(Decimal("0.5"))
+    assert claimed(variables) == task.begin().held == Decimal("0.5")
+
+
+@pytest.mark.parametrize("small", ["1e-9", "0.000000001", "1E-9"])
+def test_very_small_amounts_are_exact(variables: Variables, small: str) -> None:
+    budget = Budget("m", "EUR", per_day=small)
+    spend(Task("a", budget), small).settle(Decimal(small))
+    with pytest.raises(TelecomInputError, match=r"has 0 EUR left of per_day 0\.000000001 EUR"):
+        spend(Task("b", budget), small)
+    assert claimed(variables) == Decimal("0.000000001")
+
+
+def test_who_asks_at_the_same_moment_asks_again(variables: Variables) -> None:
+    """Both are refused at first; the one that comes back when the other has gone passes."""
+    budget = Budget("m", "EUR", per_day="10")
+    one, other = Task("a", budget), Task("b", budget)
+    seen = spend(one, "7")
+    (asked,) = [key for key in variables.values if ".a" in key[-12:] or "a7" in key]
+    confirmed = [key for key in variables.values if key != asked]
+    for key in confirmed:
+        del variables.values[key]  # as if it had not confirmed it yet
+    other.pauses = []
+
+    def leave(seconds: float) -> None:
+        other.pauses.append(seconds)
+        seen.settle(Decimal(0))
+
+    found = Reservation(budget, Journal(other.store), "b", "", lambda: NOON, leave)
+    found.reserve(Decimal(0), Decimal(7))
+    assert len(other.pauses) == 1
+    assert claimed(variables) == 7
+
+
+def test_the_table_has_what_is_left(variables: Variables) -> None:
+    budget = Budget("m", "EUR", per_day="10", per_task="5")
+    spend(Task("a", budget), "3").settle(Decimal("2.50"))
+    found = spend(Task("b", budget), "4")
+    assert found.table().splitlines() == [
+        "budget m, 2026-11-28 (UTC), EUR",
+        "  spent by this task                 4",
+        "  spent by all tasks               2.5",
+        "  reserved                           4",
+        "  left                             3.5",
+        "  cap of the day                    10",
+        "  cap of this task                   5",
+    ]
+
+
+def test_old_entries_are_deleted_and_young_ones_are_not(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    for days in (0, 60, 89, 92, 125):
+        other = Task(f"{days}", task.budget)
+        other.now = NOON - days * 86_400
+        spend(other, "1")
+    spend(task, "1").forget_old()
+    ages = {round((NOON - claim.at) / 86_400) for claim in valid_claims(variables.values)}
+    assert ages >= {0, 60, 89}
+    assert 125 not in ages
+
+
+def test_keys_say_no_more_than_they_must(variables: Variables) -> None:
+    budget = Budget("m", "EUR", per_day="10")
+    journal = Journal(Store())
+    found = Reservation(budget, journal, "dag/for-380670000201/send", "", lambda: NOON)
+    found.reserve(Decimal(0), Decimal("1e-9"))
+    for key, value in variables.values.items():
+        claim = read_claim(key)
+        assert claim
+        assert claim.key == key
+        assert "380670000201" not in key + value
+    assert read_claim("telecom_budget.m.EUR.x") is None
+    assert read_claim("something_else") is None
+
+
+# A store that does not answer
+
+
+class Broken:
+    def __init__(self, after: int) -> None:
+        self.left, self.inner = after, Variables()
+
+    def send(self, message: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+        return self.inner.send(message)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_without_the_store_nothing_may_be_sent(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Broken(after), raising=False)
+    with pytest.raises(TelecomNotSentError, match=r"^not sent: Airflow's Variables or state store"):
+        spend(Task("a", Budget("m", "EUR", per_day="10")), "1")
+
+
+def test_what_cannot_be_read_back_is_not_reserved(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a database replica that is behind."""
+    monkeypatch.setattr(Variables, "send", lambda self, message: _empty(message))
+    with pytest.raises(TelecomNotSentError, match="cannot be read back"):
+        spend(Task("a", Budget("m", "EUR", per_day="10")), "1")
+
+
+def _empty(message: Any) -> Any:
+    from airflow.sdk.execution_time.comms import GetVariableKeys, OKResponse, VariableKeysResult
+
+    if isinstance(message, GetVariableKeys):
+        return VariableKeysResult(keys=[], total_entries=0)
+    return OKResponse(ok=True)
+
+
+def test_outside_a_task_nothing_may_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(task_runner, "SUPERVISOR_COMMS", raising=False)
+    with pytest.raises(TelecomNotSentError):
+        spend(Task("a", Budget("m", "EUR", per_day="10")), "1")
