@@ -200,7 +200,7 @@ class Reservation:
     def table(self) -> str:
         """Return what was spent of the budget today, for the task's log."""
         day = self.budget.day_of(self._clock())
-        claims = self._claims(day)
+        claims = claims_of(self.budget, day)
         open_ = sum((each.amount for each in claims if each.state != "s"), Decimal(0))
         total = sum((each.amount for each in claims), Decimal(0))
         lines = [
@@ -235,10 +235,11 @@ class Reservation:
 
         If it is refused only because others ask at the same moment, it asks again a little later.
         """
-        extra, cap, day = Decimal(record.amount), self.budget.day_cap, self.budget.day_of(record.at)
+        budget, extra = self.budget, Decimal(record.amount)
+        cap, day = budget.day_cap, budget.day_of(record.at)
         for round_ in range(_MAX_ROUNDS):
             self._write(record, "a", extra)
-            claims = self._claims(day)
+            claims = claims_of(budget, day)
             if not any(each.reservation == record.id and each.amount == extra for each in claims):
                 raise TelecomNotSentError("not sent: what was reserved of the budget cannot be read back")
             total = sum((each.amount for each in claims), Decimal(0))
@@ -274,17 +275,6 @@ class Reservation:
             "Amounts that other tasks have reserved count as spent until they are settled",
         )
 
-    def _claims(self, day: date) -> list[Claim]:
-        """Return the claims of all tasks for a day of the budget."""
-        from airflow.sdk import Variable
-
-        keys: list[str] = []
-        with _StoreErrors():
-            for utc_date in self.budget.utc_dates(day):
-                head = _head(self.budget.name, self.budget.currency, utc_date)
-                keys += [key for key in Variable.keys(prefix=head) if key.startswith(head)]
-        return [claim for claim in valid_claims(keys) if self.budget.day_of(claim.at) == day]
-
     def _save(self) -> None:
         """Write the task's own journal. Raises TelecomNotSentError if another try has taken over."""
         facts = {
@@ -305,6 +295,34 @@ class Reservation:
         claim = Claim(*(budget.name, budget.currency, record.at, self._task, record.id, number, state, value))
         with _StoreErrors():
             Variable.set(claim.key, self._value, description=_DESCRIPTION)
+
+
+def claims_of(budget: Budget, day: date) -> list[Claim]:
+    """Return the claims of all tasks for a day of a budget. Raises TelecomNotSentError."""
+    from airflow.sdk import Variable
+
+    keys: list[str] = []
+    with _StoreErrors():
+        for utc_date in budget.utc_dates(day):
+            head = _head(budget.name, budget.currency, utc_date)
+            keys += [key for key in Variable.keys(prefix=head) if key.startswith(head)]
+    return [claim for claim in valid_claims(keys) if budget.day_of(claim.at) == day]
+
+
+def budget_facts(budget: Budget, at: float) -> dict[str, str | None]:
+    """Return a budget's caps and what all tasks have left of it on the day of an instant.
+
+    `left` is None without a cap of the day. What is reserved counts as spent. Raises TelecomNotSentError.
+    """
+    day, cap = budget.day_of(at), budget.day_cap
+    left = None
+    if cap is not None:
+        taken = sum((claim.amount for claim in claims_of(budget, day)), Decimal(0))
+        left = shown(max(cap - taken, Decimal(0)))
+    caps = {"per_day": cap, "per_task": budget.task_cap}
+    facts = {name: None if value is None else shown(value) for name, value in caps.items()}
+    about = {"name": budget.name, "currency": budget.currency, "timezone": budget.timezone}
+    return {**about, "day": day.isoformat(), "left": left, **facts}
 
 
 def settle_and_log(reservation: Reservation, spent: Decimal, doubt: Decimal = Decimal(0)) -> None:

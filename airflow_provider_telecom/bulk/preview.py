@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_telecom.bulk.budget import shown
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import mask_number
 from airflow_provider_telecom.calls.segments import (
@@ -288,6 +289,20 @@ def preview_lines(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"{window['timezone'] or 'no time zone'}: {window['recipients']:,} recipients {when}"
     if summary.get("price") is not None:
         yield f"price in all: {summary['price']} {summary['currency'] or ''}".rstrip()
+    if (budget := summary.get("budget")) is not None:
+        yield from _budget_lines(budget, summary.get("price"))
+
+
+def _budget_lines(budget: Mapping[str, Any], price: str | None) -> Iterator[str]:
+    name, currency = f"budget {budget['name']}", budget["currency"]
+    day = f"on {budget['day']} ({budget['timezone']})"
+    if budget["left"] is not None:
+        yield f"{name}: {budget['left']} {currency} left of {budget['per_day']} {currency} {day}"
+    if budget["per_task"] is not None:
+        yield f"{name}: a task may spend {budget['per_task']} {currency}"
+    limits = [Decimal(budget[cap]) for cap in ("left", "per_task") if budget[cap] is not None]
+    if price is not None and Decimal(price) > min(limits):
+        yield f"{name}: a send now would be refused, it costs more than {shown(min(limits))} {currency}"
 
 
 def segment_lines(previews: Sequence[TextPreview]) -> Iterator[str]:

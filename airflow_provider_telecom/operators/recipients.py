@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, get_args
@@ -275,12 +276,18 @@ class RecipientsOperator(JournaledOperator):
         for line in () if self.is_dry_run else segment_lines(previews):
             self.log.info(line)
 
-    def _report_dry_run(self, found: dict[str, Any], audience: Audience) -> dict[str, Any]:
-        """Return the XCom of a dry run, and log its table."""
+    def _report_dry_run(
+        self, found: dict[str, Any], audience: Audience, budget: Budget | None
+    ) -> dict[str, Any]:
+        """Return the XCom of a dry run, and log its table. With a budget it says what is left of it."""
         from airflow_provider_telecom.bulk.preview import excluded, preview_lines
 
         counts = self._recipient_counts(audience)
         summary = {**counts, "dry_run": True, "excluded": excluded(audience), **found}
+        if budget is not None:
+            from airflow_provider_telecom.bulk.budget_store import budget_facts
+
+            summary["budget"] = budget_facts(budget, time.time())
         for line in preview_lines(summary):
             self.log.info("dry run: %s", line)
         return summary
@@ -385,6 +392,15 @@ def check_price(budget: Budget | None, price: object) -> Decimal:
             "price_per_message", "goes with budget: the vendor has no call that returns a price"
         )
     return Decimal(0) if price is None else amount("price_per_message", price)
+
+
+def price_facts(budget: Budget | None, price: object, messages: int) -> dict[str, str]:
+    """Return the price that a dry run shows, of a vendor without a price call; nothing without a budget."""
+    if budget is None:
+        return {}
+    from airflow_provider_telecom.bulk.budget import shown
+
+    return {"price": shown(check_price(budget, price) * messages), "currency": budget.currency}
 
 
 def object_path(path: str | None) -> ObjectStoragePath | None:

@@ -252,7 +252,7 @@ class KetchUpBulkOperator(
         found = preview_send(sender, self._campaign_text(kind), audience, max_cost)
         if opens is not None:
             found["windows"] = windows(opens, type(self).now())
-        return self._report_dry_run(found, audience)
+        return self._report_dry_run(found, audience, self.budget)
 
     def _campaign_text(self, kind: MessageKind) -> CampaignText:
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_preview import campaign_text

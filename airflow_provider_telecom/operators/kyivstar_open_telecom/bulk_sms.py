@@ -22,6 +22,7 @@ from airflow_provider_telecom.operators.recipients import (
     check_price,
     check_results_path,
     object_path,
+    price_facts,
 )
 from airflow_provider_telecom.tasks.arguments import NonIdempotentArguments
 from airflow_provider_telecom.tasks.effects import NonIdempotentOperator
@@ -135,7 +136,9 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
             self._check_segments(campaign, audience, allowed, text.columns, region)
             self._check_prefixes(audience)
             if self.is_dry_run:
-                return self._report_dry_run(texts_facts(campaign.previews(audience)), audience)
+                found = texts_facts(campaign.previews(audience))
+                found |= price_facts(self.budget, self.price_per_message, audience.count)
+                return self._report_dry_run(found, audience, self.budget)
             sender = self._bulk_sender(context, messages)
             with self.hook.add_connection_to_errors():
                 self._send(context, sender, len(messages))

@@ -28,6 +28,7 @@ from airflow_provider_telecom.operators.recipients import (
     check_price,
     check_results_path,
     object_path,
+    price_facts,
 )
 from airflow_provider_telecom.operators.send_windows import (
     SendWindowArguments,
@@ -317,7 +318,8 @@ class KyivstarCreatePromoOperator(KyivstarOperator, CampaignOperator, SendWindow
             groups = self._groups(audience, columns)
             opens = {group: window(group.zones).opens_at for group in groups}
             found["windows"] = windows(opens, type(self).now())
-        return self._report_dry_run(found, audience)
+        found |= price_facts(self.budget, self.price_per_message, audience.count)
+        return self._report_dry_run(found, audience, self.budget)
 
     def _opens_at(self, parts: Sequence[PromoPart]) -> dict[PromoPart, datetime]:
         """Return when the promos can be started; nothing without quiet hours. Raises TelecomInputError."""

@@ -238,6 +238,23 @@ def test_charges_in_another_currency_do_not_replace_what_was_reserved(variables:
         variables.values.clear()
 
 
-def test_a_dry_run_reserves_nothing(telecom_simulator: Any, variables: Variables) -> None:
-    Run().execute(made(dry_run=True))
+def test_a_dry_run_reserves_nothing_and_says_what_is_left(
+    telecom_simulator: Any, variables: Variables, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Run().execute(made(dry_run=True))
     assert not variables.values
+    assert found["budget"] == {
+        "name": "marketing",
+        "currency": "EUR",
+        "timezone": "UTC",
+        "day": found["budget"]["day"],
+        "left": "0.06",
+        "per_day": "0.06",
+        "per_task": "0.06",
+    }
+    assert "would be refused" not in capsys.readouterr().out
+    Run().execute(made())
+    assert Run(dag_id="other").execute(made(dry_run=True))["budget"]["left"] == "0"
+    log = capsys.readouterr().out
+    assert "budget marketing: 0 EUR left of 0.06 EUR on " in log
+    assert "budget marketing: a send now would be refused, it costs more than 0 EUR" in log

@@ -221,3 +221,14 @@ def test_bulk_sms_killed_at_each_step(telecom_simulator: Any, variables: Variabl
         assert claimed(variables) == 3 >= happened(telecom_simulator)
         variables.values.clear()
     assert unknown
+
+
+@pytest.mark.parametrize("operator", [KyivstarSendBulkSmsOperator, KyivstarCreatePromoOperator])
+def test_a_dry_run_says_the_price_and_what_is_left(
+    telecom_simulator: Any, operator: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {} if operator is KyivstarSendBulkSmsOperator else {"start": True}
+    made = {"recipients": [A, B, C], "text": "Hi", "budget": BUDGET, "price_per_message": "1.50", **more}
+    found = Run().execute(operator(task_id="send", dry_run=True, **made))
+    assert (found["price"], found["currency"], found["budget"]["left"]) == ("4.5", "UAH", "3")
+    assert "a send now would be refused, it costs more than 3 UAH" in capsys.readouterr().out
