@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from itertools import islice, zip_longest
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.bulk.garbage import old_objects_frozen
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import OnUnknown
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import (
-    Message,
     MessageKind,
     RowColumns,
 )
+from airflow_provider_telecom.operators.ketchup_loyalty.bulk_waiting import FinalStatesOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     SendCounts,
@@ -39,7 +36,6 @@ from airflow_provider_telecom.operators.send_windows import (
     SendWindowOperator,
 )
 from airflow_provider_telecom.tasks.arguments import DeferrableArguments
-from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import IdempotentOperator
 from airflow_provider_telecom.tasks.retry import is_final
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
@@ -49,21 +45,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.bulk.audience import Audience, Group
     from airflow_provider_telecom.bulk.budget import Budget
+    from airflow_provider_telecom.bulk.budget_store import Reservation
     from airflow_provider_telecom.bulk.outcomes import Origin
     from airflow_provider_telecom.bulk.preview import CampaignText
     from airflow_provider_telecom.journal.journal import Journal
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
-    from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
-    from airflow_provider_telecom.triggers.polling import Facts, PollConfig, PollEvent
-    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
-
-_WAIT_ENDS = "wait_ends"
-"""In what a waiting task has started: when it must end. No XCom has it."""
-_POLLED = "polled"
-"""In the same: the hash of the keys that the trigger polls. No XCom has it."""
-_GROUP = 300
-"""How many messages a trigger polls: the trigger's arguments are a row in Airflow's database."""
 
 
 class BulkArguments(ReadingArguments, DeferrableArguments, SendWindowArguments, total=False):
@@ -77,29 +64,8 @@ class BulkArguments(ReadingArguments, DeferrableArguments, SendWindowArguments, 
     result_columns: Sequence[str]
 
 
-class StateCheck(Protocol):
-    """How the final states of messages of one kind are found, and what a line of the results says of them."""
-
-    path: str
-    """The import path of the status check."""
-    subscription: str | None
-    """That of the topics of webhooks."""
-
-    def arguments(self, lines: Sequence[Facts], ends_at: float) -> Mapping[str, object]:
-        """Return the arguments of the status check for the messages of some lines."""
-
-    def is_open(self, line: Facts) -> bool:
-        """Return whether the vendor has the message of a line, and its final state is not known."""
-
-    def updates(self, facts: Facts) -> Sequence[Mapping[str, object]]:
-        """Return what each of the lines gets, from the facts of the status check."""
-
-    def settle(self, line: Facts) -> None:
-        """Complete a line that was not open from the beginning."""
-
-
 class KetchUpBulkOperator(
-    KetchUpOperator, RecipientsOperator, IdempotentOperator, SendWindowOperator, DeferrableOperator
+    KetchUpOperator, RecipientsOperator, IdempotentOperator, SendWindowOperator, FinalStatesOperator
 ):
     """A task that sends a message to each of any number of recipients, or looks each of them up.
 
@@ -166,6 +132,8 @@ class KetchUpBulkOperator(
         self, context: Context, kind: MessageKind, on_unknown: OnUnknown = "fail"
     ) -> tuple[SendCounts | None, dict[str, Any]]:
         """Check all recipients, then send to them; return the counts and the XCom. No counts of a dry run."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import release
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import send_rest
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
 
         max_cost = _amount(self.max_cost)
@@ -189,8 +157,13 @@ class KetchUpBulkOperator(
                 self.log.info("an earlier try has sent all; nothing is sent now")
                 self._settle_budget(context, progress.counts)
             else:
-                send = partial(self._send, sender, kind, audience, progress, on_unknown)
-                self._send_within_budget(context, sender, audience, progress, max_cost, send)
+                self._send_within_budget(
+                    context,
+                    lambda: progress.counts,
+                    partial(sender.cost, audience, max_cost),
+                    partial(send_rest, kind, sender, audience, progress, object_path(self.results_path)),
+                    partial(release, sender=sender, progress=progress, first=progress.counts.rows),
+                )
             if self.wait_for_completion and kind.has_states:
                 self._check_results(each.reference for each in sender.messages(audience))
         return self._summarize(kind, audience, progress.counts)
@@ -207,28 +180,26 @@ class KetchUpBulkOperator(
     def _send_within_budget(
         self,
         context: Context,
-        sender: BulkSender,
-        audience: Audience,
-        progress: BulkProgress,
-        max_cost: Decimal | None,
+        counts: Callable[[], SendCounts],
+        price: Callable[[SendCounts], tuple[Decimal, str | None]],
         send: Callable[[], None],
+        release: Callable[[Reservation], None] | None = None,
     ) -> None:
-        """Send if `max_cost` and the budget allow it."""
-        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import release, send_within_budget
+        """Send if `max_cost` and the budget allow it. After the last try `release` gives back what it can."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import send_within_budget
 
-        price, first = partial(sender.cost, audience, max_cost), progress.counts.rows
         if self.budget is None:
-            if max_cost is not None:
-                price(progress.counts)
+            if self.max_cost is not None:
+                price(counts())
             send()
             return
         reservation = self._reservation(context, self.budget)
 
         def release_if_final(error: Exception) -> None:
-            if is_final(error, context):
-                release(reservation, sender, progress, first)
+            if release is not None and is_final(error, context):
+                release(reservation)
 
-        send_within_budget(reservation, lambda: progress.counts, price, send, release_if_final)
+        send_within_budget(reservation, counts, price, send, release_if_final)
 
     def _settle_budget(self, context: Context, counts: SendCounts) -> None:
         """Settle what an earlier try has reserved, if it was killed before it did so."""
@@ -277,13 +248,15 @@ class KetchUpBulkOperator(
     ) -> tuple[SendCounts | None, dict[str, Any]]:
         """Send to the recipients whose windows are open, and wait for the others. May raise TaskDeferred."""
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_groups import BulkGroups
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import send_rest
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_windows import WindowedSend
 
         max_cost, sender = _amount(self.max_cost), BulkSender(kind, self.chunk_size, on_unknown)
         found = self._groups(audience, kind.columns.names)
         journal = self._journal(context)
-        groups = BulkGroups(journal, self._entry_name, found, object_path(self.results_path))
+        results = object_path(self.results_path)
+        groups = BulkGroups(journal, self._entry_name, found, results)
 
         def progress_of(group: Group) -> BulkProgress:
             entry, path = groups.entry(group), groups.results(group)
@@ -291,7 +264,7 @@ class KetchUpBulkOperator(
 
         def send(group: Group, progress: BulkProgress, window: SendWindow) -> None:
             own = BulkSender(kind, self.chunk_size, on_unknown, window=lambda: window.call(self.hook))
-            self._send(own, kind, group, progress, on_unknown)
+            send_rest(kind, own, group, progress, results)
 
         if self.is_dry_run:
             opens = {group: windows(group.zones).opens_at for group in found}
@@ -308,15 +281,7 @@ class KetchUpBulkOperator(
                 groups.begin()
                 run.send_all()
 
-            if self.budget is not None:
-                from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import send_within_budget
-
-                reservation = self._reservation(context, self.budget)
-                send_within_budget(reservation, lambda: run.counts, price, send_all)
-            else:
-                if max_cost is not None:
-                    price(run.counts)
-                send_all()
+            self._send_within_budget(context, lambda: run.counts, price, send_all)
         else:
             self.log.info("an earlier try has sent all; nothing is sent now")
             self._settle_budget(context, run.counts)
@@ -379,206 +344,6 @@ class KetchUpBulkOperator(
             first = kind.identity(next(sender.messages(audience)))
             content = {"recipients": audience.sha256, "text": self.reveal("text"), "first": first}
             journal.earlier_entry(self._entry_name("bulk_audience"), self._fingerprint(content))
-
-    def _send(
-        self,
-        sender: BulkSender,
-        kind: MessageKind,
-        audience: Audience | Group,
-        progress: BulkProgress,
-        on_unknown: OnUnknown,
-    ) -> None:
-        """Send to all recipients that earlier tries have not sent to."""
-        if progress.counts.rows:
-            self.log.info("earlier tries have sent to %s recipients", f"{progress.counts.rows:,}")
-        is_assumed = self._is_assumed_sent(sender, kind, audience, progress, on_unknown)
-        path = object_path(self.results_path)
-        if path is not None and not progress.counts.rows:
-            from airflow_provider_telecom.bulk.results_file import ResultsFile
-
-            ResultsFile(path).check_run(kind.origin.run)
-        progress.begin()
-        if path is not None:
-            _final_states(path).forget()
-        self.hook.wait_until_ready()
-        try:
-            if is_assumed:
-                self._assume_sent(sender, kind, audience, progress)
-            self._send_blocks(sender, kind, audience, progress)
-        except Exception:
-            progress.stop(sender.possibly_sent)
-            raise
-        progress.finish()
-
-    def _is_assumed_sent(
-        self,
-        sender: BulkSender,
-        kind: MessageKind,
-        audience: Audience | Group,
-        progress: BulkProgress,
-        on_unknown: OnUnknown,
-    ) -> bool:
-        """Return whether messages that earlier tries may have sent must count as sent.
-
-        The messages in doubt are looked up by their keys. If one is found, sending again does no harm. If the
-        process that sent them had seen that keys work, it is enough that a message before them is found.
-        Raises OutcomeUnknownError.
-        """
-        if not progress.in_doubt:
-            return False
-        rows = progress.counts.rows
-        known = min(rows, 2) if progress.counts.announced_keyed else 0
-        sample = list(islice(sender.messages(audience, rows - known), 3))
-        if kind.keys_work(sample) or on_unknown == "resend":
-            return False
-        if on_unknown == "fail":
-            from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import outcome_unknown
-
-            raise outcome_unknown(f"an earlier try may have sent {progress.in_doubt} messages")
-        return True
-
-    def _assume_sent(
-        self, sender: BulkSender, kind: MessageKind, audience: Audience | Group, progress: BulkProgress
-    ) -> None:
-        """Count the messages in doubt as of unknown outcome, and go on after them."""
-        from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import outcome_lines
-
-        doubtful = list(islice(sender.messages(audience, progress.counts.rows), progress.in_doubt))
-        progress.announce([kind.identity(message) for message in doubtful])
-        progress.counts.add([None] * len(doubtful))
-        unknown: list[tuple[Message, SendResult | None]] = [(message, None) for message in doubtful]
-        progress.add_lines(outcome_lines(kind, unknown, sender.read_at))
-
-    def _send_blocks(
-        self, sender: BulkSender, kind: MessageKind, audience: Audience | Group, progress: BulkProgress
-    ) -> None:
-        from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import outcome_lines
-
-        messages = sender.messages(audience, progress.counts.rows)
-        while block := list(islice(messages, progress.block_size(sender.chunk_size, kind.is_keyed))):
-            progress.counts.announced_keyed = kind.must_prove_keys and kind.is_keyed
-            with sender.window():
-                pass  # nothing is announced that would not be sent
-            progress.announce(kind.identities(block))
-            for part in sender.send(block, progress.counts):
-                if progress.add_lines(outcome_lines(kind, part, sender.read_at)):
-                    self.log.info(progress.text(audience.count))
-
-    def _wait_for_states(
-        self, started: Mapping[str, Any], check: StateCheck, is_failure: bool = True
-    ) -> Facts:
-        """Wait until all messages in the file of results are final, and complete the file; return `started`.
-
-        They are polled in groups: in this worker while all of a group are final, or else by a trigger, which
-        resumes the task. If the time is over, raises AirflowSensorTimeout, or with `is_failure=False` polls
-        the others once more and takes their states as they are.
-        """
-        begun = {_WAIT_ENDS: time.time() + self.wait_timeout, **started}
-        states = self._final_states(check)
-        while group := states.next_group(_GROUP):
-            states.record(check.updates(self._poll_group(group, begun, check, is_failure)))
-            row, whole = f"{states.row:,}", f"{begun['recipients']:,}"
-            self.log.info("%s of %s recipients have a final state, or none is awaited", row, whole)
-        states.finish()
-        return {name: value for name, value in begun.items() if name != _WAIT_ENDS}
-
-    def _final_states(self, check: StateCheck) -> FinalStates:
-        states = _final_states(self._results_object())
-        states.begin(check.is_open, check.settle)
-        return states
-
-    def _check_results(self, keys: Iterable[str]) -> None:
-        """Raise TelecomInputError unless the file of results has a line for each of these keys, in order."""
-        from airflow_provider_telecom.bulk.outcomes import read_outcomes
-
-        path = self._results_object()
-        found = (line.get("reference") for line in read_outcomes(path)) if path.exists() else iter(())
-        if any(key != reference for key, reference in zip_longest(keys, found)):
-            raise self._other_results()
-
-    def _other_results(self) -> TelecomInputError:
-        return TelecomInputError(
-            "results_path",
-            f"{self.results_path} does not contain the results of this task: another task or another run "
-            "writes there as well. Give each its own path, for example with {{ run_id }}",
-        )
-
-    def _results_object(self) -> ObjectStoragePath:
-        """Return the file of results, which a waiting task has."""
-        from airflow.sdk import ObjectStoragePath
-
-        return ObjectStoragePath(str(self.results_path))
-
-    def _poll_group(  # noqa: RET503 - defer() does not return
-        self, group: Sequence[Facts], started: Mapping[str, Any], check: StateCheck, is_failure: bool
-    ) -> Facts:
-        """Return the facts of a group whose messages are all final, or whose time is over. May defer."""
-        from airflow.sdk.exceptions import AirflowSensorTimeout
-
-        from airflow_provider_telecom.triggers.poll import TelecomPollTrigger
-        from airflow_provider_telecom.triggers.polling import Poller, poll_until_done
-
-        config = self._group_config(group, started, check)
-        left = float(started[_WAIT_ENDS]) - time.time()
-        timeout = left if is_failure else max(left, 0.0) + 600.0 + 10 * self.poll_interval
-        if not self.deferrable and timeout > 0:
-            return poll_until_done(config, timeout)
-        facts, _ = Poller(config).poll(self.hook)
-        if facts is not None:
-            return facts
-        if timeout <= 0:
-            raise AirflowSensorTimeout(f"still waiting after {self.wait_timeout:g} s")
-        self.defer(
-            trigger=TelecomPollTrigger.from_config(config),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=timeout),
-        )
-
-    def _group_config(
-        self, group: Sequence[Facts], started: Mapping[str, Any], check: StateCheck
-    ) -> PollConfig:
-        from airflow_provider_telecom.triggers.polling import PollConfig, earliest_resume_delay
-
-        return PollConfig(
-            hook=self.vendor.hook_path,
-            status_check=check.path,
-            conn_id=self.conn_id,
-            arguments=check.arguments(group, float(started[_WAIT_ENDS])),
-            poll_interval=self.poll_interval,
-            tolerated_errors=self.tolerated_errors,
-            started={**started, _POLLED: _hash_of_keys(group)},
-            first_poll_delay=earliest_resume_delay(),
-            subscription=check.subscription,
-        )
-
-    def _record_group(self, event: PollEvent, check: StateCheck) -> Facts | None:
-        """Record what the trigger has found for the first open group; return what the task has started.
-
-        None if the trigger was for something else. Raises the error of the trigger, and TelecomInputError if
-        another run has written other results meanwhile.
-        """
-        from airflow_provider_telecom.triggers.polling import facts_from_event, started_from_event
-
-        started = started_from_event(event)
-        if _WAIT_ENDS not in started:
-            return None
-        facts, polled = facts_from_event(event), started.pop(_POLLED, None)
-        states = self._final_states(check)
-        group = states.next_group(_GROUP)
-        if polled not in (None, _hash_of_keys(group)):  # None: a trigger of the previous version
-            raise self._other_results()
-        states.record(check.updates(facts))
-        return started
-
-
-def _hash_of_keys(group: Sequence[Facts]) -> str:
-    return fingerprint([line["reference"] for line in group])
-
-
-def _final_states(path: ObjectStoragePath) -> FinalStates:
-    from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
-
-    return FinalStates(path)
 
 
 def _amount(value: Decimal | str | int | None) -> Decimal | None:

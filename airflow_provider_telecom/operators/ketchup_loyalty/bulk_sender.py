@@ -70,7 +70,7 @@ class BulkSender:
         window: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.window = window
-        self._kind, self._on_unknown = kind, on_unknown
+        self._kind, self.on_unknown = kind, on_unknown
         self.chunk_size = chunk_size
         self._sleep, self._delay = pause, 0.0
         self._may_be_sent = False
@@ -145,9 +145,9 @@ class BulkSender:
 
         Not if keys work or `on_unknown` is "resend": then the next try sends them again.
         """
-        if self._on_unknown == "resend" or self._keys_work(messages):
+        if self.on_unknown == "resend" or self._keys_work(messages):
             return False
-        if self._on_unknown == "fail":
+        if self.on_unknown == "fail":
             raise outcome_unknown(error.summary)
         return True
 
@@ -228,9 +228,9 @@ class BulkSender:
     def _without_unknown(self, found: list[SendResult | None], places: Sequence[int]) -> Sequence[int]:
         """Return the places without those of code 5, if these may have been sent and must not be repeated."""
         unknown = [place for place in places if (one := found[place]) and one.code == VENDOR_FAILED]
-        if not unknown or self._on_unknown == "resend":
+        if not unknown or self.on_unknown == "resend":
             return places
-        if self._on_unknown == "fail":
+        if self.on_unknown == "fail":
             text = f"unknown error for {len(unknown)} messages, which may have been sent"
             raise TelecomUnknownError(text, call=self._kind.call, code=VENDOR_FAILED)
         for place in unknown:

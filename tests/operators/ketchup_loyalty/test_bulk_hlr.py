@@ -13,7 +13,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError, TelecomUnknownError
-from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpHlrLookupOperator, bulk_operator
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpHlrLookupOperator, bulk_waiting
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from tests.operators.ketchup_loyalty.evidence import paid, shown
 from tests.running import Run
@@ -105,7 +105,7 @@ def test_the_price_is_that_of_the_list(telecom_simulator: Any, numbers: list[str
 def test_each_number_gets_its_result(
     telecom_simulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deferrable: bool, group: int
 ) -> None:
-    monkeypatch.setattr(bulk_operator, "_GROUP", group)
+    monkeypatch.setattr(bulk_waiting, "_GROUP", group)
     telecom_simulator.state.set_transition("ketchup_loyalty.hlr", "after_polls", 2)
     results, run = tmp_path / "results.jsonl", Run()
     operator = hlr(

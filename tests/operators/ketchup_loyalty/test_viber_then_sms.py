@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,
-    bulk_operator,
+    bulk_waiting,
 )
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.triggers.polling import TelecomFailedError
@@ -33,7 +33,7 @@ ABROAD = "4915123456789"  # KetchUp refuses it
 @pytest.fixture(autouse=True)
 def _hook(hook_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     hook_for("ketchup_loyalty", viber_sender="Shop")
-    monkeypatch.setattr(bulk_operator, "_GROUP", 3)
+    monkeypatch.setattr(bulk_waiting, "_GROUP", 3)
 
 
 def viber(folder: Path, numbers: list[str], **more: Any) -> KetchUpSendViberOperator:
