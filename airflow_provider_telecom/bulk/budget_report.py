@@ -13,7 +13,7 @@ from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from airflow_provider_telecom.bulk.budget import shown
-from airflow_provider_telecom.bulk.budget_store import PREFIX, Claim, valid_claims
+from airflow_provider_telecom.journal.claims import PREFIX, Claim, valid_claims
 
 _KEYS_AT_ONCE = 500
 

@@ -3,11 +3,8 @@
 Airflow's Execution API has no compare-and-set, but it lists the keys of Variables by prefix. So an amount is
 part of a key, and a key is written once and never changed: a task writes what it wants to spend, then lists
 what all tasks want to spend, and takes its own back if that is too much. Of two tasks that do this at once
-at least one reads the other's, so both may be refused, but never do both pass. See docs/decisions/0009.
-
-    telecom_budget.<name>.<currency>.<date in UTC>.<second>.<task>.<reservation>.<number><state><amount>
-
-The last `number` of a reservation is the valid one. States: `a` asked for, `c` confirmed, `s` settled.
+at least one reads the other's, so both may be refused, but never do both pass. See docs/decisions/0009, and
+`journal/claims.py` for the keys.
 """
 
 from __future__ import annotations
@@ -17,68 +14,28 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from secrets import token_hex
-from typing import NamedTuple
 
 from airflow_provider_telecom.bulk.budget import Budget, shown
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
+from airflow_provider_telecom.journal.claims import PREFIX, Claim, key_head
+from airflow_provider_telecom.journal.claims import read_claim as read_claim
+from airflow_provider_telecom.journal.claims import valid_claims as valid_claims
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 
 log = logging.getLogger(__name__)
 
-PREFIX = "telecom_budget."
 KEPT_DAYS = 90
 _DESCRIPTION = "Kept by airflow-provider-telecom; whoever deletes it allows tasks to spend more."
-_LAST = re.compile(r"([0-9]{8})([acs])([0-9.]+)")
 _MAX_ROUNDS = 8
 _PAUSE = 0.2
 _MAX_DELETED = 50
 _LONG_NUMBER = re.compile(r"\d{9,}")
-
-
-class Claim(NamedTuple):
-    """What one task claims of a budget: the content of a key."""
-
-    name: str
-    currency: str
-    at: int
-    """When it was reserved, in seconds since 1970: it counts for the day of this instant."""
-    task: str
-    reservation: str
-    number: int
-    state: str
-    amount: Decimal
-
-    @property
-    def key(self) -> str:
-        """The key of its Variable."""
-        head = _head(self.name, self.currency, datetime.fromtimestamp(self.at, UTC).date())
-        last = f"{self.number:08d}{self.state}{self.amount:f}"
-        return f"{head}{self.at}.{self.task}.{self.reservation}.{last}"
-
-
-def read_claim(key: str) -> Claim | None:
-    """Return what a key says; None for a key of something else."""
-    parts = key.removeprefix(PREFIX).split(".", 6)
-    if not key.startswith(PREFIX) or len(parts) != 7 or not (last := _LAST.fullmatch(parts[6])):
-        return None
-    name, currency, _, at, task, reservation, _ = parts
-    return Claim(name, currency, int(at), task, reservation, int(last[1]), last[2], Decimal(last[3]))
-
-
-def valid_claims(keys: Iterable[str]) -> list[Claim]:
-    """Return the valid claim of each reservation."""
-    found: dict[str, Claim] = {}
-    for key in keys:
-        claim = read_claim(key)
-        if claim and (claim.reservation not in found or found[claim.reservation].number < claim.number):
-            found[claim.reservation] = claim
-    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -113,8 +70,9 @@ class Reservation:
         self._purpose, self._task = fingerprint(purpose)[:16], fingerprint(run)[:8]
         caps = {"per_task": budget.task_cap, "per_day": budget.day_cap}
         facts = {name: None if cap is None else shown(cap) for name, cap in caps.items()}
+        self._terms = {"timezone": budget.timezone, **facts}
         run = _LONG_NUMBER.sub("***", run)  # a run's id may hold a phone number
-        self._value = json.dumps({"run": run, "timezone": budget.timezone, **facts})
+        self._value = json.dumps({"run": run, **self._terms})
         self._entry_name = f"budget.{fingerprint([budget.name, budget.currency])[:16]}"
         entry = journal.read(self._entry_name)
         facts_read: Mapping[str, object] = entry.facts if entry else {}
@@ -281,6 +239,8 @@ class Reservation:
             "try": self._try,
             "records": [asdict(record) for record in self._records],
             "doubt": self._doubt,
+            "currency": self.budget.currency,
+            **self._terms,
         }
         with _StoreErrors():
             self._journal.write_intent(self._entry_name, Entry(State.INTENT, self.budget.name, facts))
@@ -304,7 +264,7 @@ def claims_of(budget: Budget, day: date) -> list[Claim]:
     keys: list[str] = []
     with _StoreErrors():
         for utc_date in budget.utc_dates(day):
-            head = _head(budget.name, budget.currency, utc_date)
+            head = key_head(budget.name, budget.currency, utc_date)
             keys += [key for key in Variable.keys(prefix=head) if key.startswith(head)]
     return [claim for claim in valid_claims(keys) if budget.day_of(claim.at) == day]
 
@@ -333,10 +293,6 @@ def settle_and_log(reservation: Reservation, spent: Decimal, doubt: Decimal = De
         reservation.forget_old()
     except TelecomNotSentError as error:
         log.warning("The budget could not be settled: what was reserved counts as spent (%s)", error)
-
-
-def _head(name: str, currency: str, utc_date: date) -> str:
-    return f"{PREFIX}{name}.{currency}.{utc_date:%Y-%m-%d}."
 
 
 class _StoreErrors:
