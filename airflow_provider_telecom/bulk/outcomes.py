@@ -48,6 +48,8 @@ UNDELIVERED, EXPIRED, UNKNOWN, SILENT = "undelivered", "expired", "unknown", "si
 STATES = (REFUSED, ACCEPTED, KNOWN_BEFORE, DELIVERED, READ, UNDELIVERED, EXPIRED, UNKNOWN, SILENT)
 COUNTED = frozenset(STATES) - {REFUSED}
 """The states that count for the frequency cap: a message was sent, or may have been."""
+SEND_STATE = "send_state"
+"""A further column: what `state` was before a receipt changed it."""
 PARQUET = ".parquet"
 
 _TIMES = ("sent_at", "final_at")
@@ -63,6 +65,11 @@ def time_text(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError("a time of an outcome needs a time zone")
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def send_state(line: Mapping[str, Any]) -> str:
+    """Return the state that a line had after the send."""
+    return str(line.get(SEND_STATE) or line["state"])
 
 
 def run_text(dag_id: str, run_id: str, task_id: str, map_index: int | None = None) -> str:
@@ -150,28 +157,28 @@ def write_parquet(file: IO[bytes], lines: Iterable[Mapping[str, Any]], others: S
     return count
 
 
-def read_outcomes(path: ObjectStoragePath) -> Iterator[OutcomeLine]:
+def read_outcomes(path: ObjectStoragePath, field: str = "results_path") -> Iterator[OutcomeLine]:
     """Return the lines of a file of outcomes, JSON lines or Parquet, with the values that JSON has.
 
-    Raises TelecomInputError for a file that is neither.
+    Raises TelecomInputError for `field` if a file is neither.
     """
-    return _from_parquet(path) if is_parquet(path) else _from_json_lines(path)
+    return _from_parquet(path, field) if is_parquet(path) else _from_json_lines(path, field)
 
 
-def _from_json_lines(path: ObjectStoragePath) -> Iterator[OutcomeLine]:
+def _from_json_lines(path: ObjectStoragePath, field: str) -> Iterator[OutcomeLine]:
     with path.open("r", encoding="utf-8") as file:  # type: ignore[no-untyped-call]
         for number, text in enumerate(file, 1):
             try:
                 line = json.loads(text)
             except ValueError:
-                raise TelecomInputError("results_path", f"{path}, line {number}, is not JSON") from None
+                raise TelecomInputError(field, f"{path}, line {number}, is not JSON") from None
             if not isinstance(line, dict):
-                raise TelecomInputError("results_path", f"{path}, line {number}, is not an object of JSON")
+                raise TelecomInputError(field, f"{path}, line {number}, is not an object of JSON")
             yield line
 
 
-def _from_parquet(path: ObjectStoragePath) -> Iterator[OutcomeLine]:
-    check_library("results_path", "pyarrow")
+def _from_parquet(path: ObjectStoragePath, field: str) -> Iterator[OutcomeLine]:
+    check_library(field, "pyarrow")
     import pyarrow
     import pyarrow.parquet
 
@@ -179,7 +186,7 @@ def _from_parquet(path: ObjectStoragePath) -> Iterator[OutcomeLine]:
         try:
             source = pyarrow.parquet.ParquetFile(file)
         except pyarrow.ArrowInvalid:
-            raise TelecomInputError("results_path", f"{path} is not Parquet") from None
+            raise TelecomInputError(field, f"{path} is not Parquet") from None
         for batch in source.iter_batches(_ROWS_AT_ONCE):
             for row in batch.to_pylist():
                 for name in _TIMES:

@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.bulk.garbage import old_objects_frozen
+from airflow_provider_telecom.bulk.receipts import FinalStates
 from airflow_provider_telecom.bulk.results_file import ResultsFile, _json_lines
 from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
-from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
 from airflow_provider_telecom.simulator.ketchup_loyalty import VendorState
 from tests.running import Run, Store
 

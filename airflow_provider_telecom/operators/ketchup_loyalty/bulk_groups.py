@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.bulk.outcomes import read_outcomes
+from airflow_provider_telecom.bulk.receipts import write_lines
 from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
-from airflow_provider_telecom.operators.ketchup_loyalty.final_states import write_lines
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

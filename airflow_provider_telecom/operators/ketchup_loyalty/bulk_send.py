@@ -6,9 +6,9 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from airflow_provider_telecom.bulk.receipts import FinalStates
 from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import outcome_unknown
-from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
 from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import outcome_lines
 
 if TYPE_CHECKING:

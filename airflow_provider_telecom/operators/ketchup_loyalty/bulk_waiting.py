@@ -15,7 +15,7 @@ from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
+    from airflow_provider_telecom.bulk.receipts import FinalStates
     from airflow_provider_telecom.triggers.polling import Facts, PollConfig, PollEvent
 
 _WAIT_ENDS = "wait_ends"
@@ -71,7 +71,7 @@ class FinalStatesOperator(DeferrableOperator):
         return {name: value for name, value in begun.items() if name != _WAIT_ENDS}
 
     def _final_states(self, check: StateCheck) -> FinalStates:
-        from airflow_provider_telecom.operators.ketchup_loyalty.final_states import FinalStates
+        from airflow_provider_telecom.bulk.receipts import FinalStates
 
         states = FinalStates(self._results_object())
         states.begin(check.is_open, check.settle)

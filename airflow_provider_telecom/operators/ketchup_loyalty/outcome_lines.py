@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from airflow_provider_telecom.bulk.outcomes import (
     OUTCOME_COLUMNS,
     READ,
     REFUSED,
+    SEND_STATE,
     SILENT,
     UNDELIVERED,
     UNKNOWN,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import Message, MessageKind
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 
-SEND_STATE = "send_state"
-"""What `state` was before the message became final."""
 COLUMNS = frozenset({
     *OUTCOME_COLUMNS,
     *("id", "task_id", SEND_STATE, "status", "outcome", "network", "ported", "roaming"),
@@ -78,8 +77,3 @@ def final_state(status: str | None) -> str:
 def now_text() -> str:
     """Return the present time as a file of outcomes has it."""
     return time_text(datetime.now(UTC))
-
-
-def send_state(line: Mapping[str, Any]) -> str:
-    """Return the state that a line had after the send."""
-    return str(line.get(SEND_STATE) or line["state"])

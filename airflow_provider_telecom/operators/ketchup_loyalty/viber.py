@@ -318,7 +318,7 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
     def _summarize_states(self) -> tuple[Counter[str], dict[str, int]]:
         """Count outcomes and states in the file of results, and write the file of the undelivered."""
         from airflow_provider_telecom.bulk.outcomes import read_outcomes
-        from airflow_provider_telecom.operators.ketchup_loyalty.final_states import write_lines
+        from airflow_provider_telecom.bulk.receipts import write_lines
 
         path, outcomes, statuses = self._results_object(), Counter[str](), Counter[str]()
         for line in read_outcomes(path):
@@ -440,7 +440,7 @@ class _StateCheck:
 
     def is_open(self, line: Mapping[str, Any]) -> bool:
         """Return whether KetchUp has the message and its final state is not known."""
-        from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import send_state
+        from airflow_provider_telecom.bulk.outcomes import send_state
 
         is_sent = send_state(line) in ("accepted", "known_before")
         return is_sent and line.get("outcome") not in ("delivered", "undelivered")
