@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.bulk.audience import Audience
     from airflow_provider_telecom.bulk.budget import Budget
+    from airflow_provider_telecom.bulk.sender_without_keys import SenderWithoutKeys
     from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import (
-        BulkSender,
-        Counts,
-        Messages,
+        Message,
+        SmsCounts,
+        SmsMessages,
     )
 
 
@@ -120,8 +121,9 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all recipients and texts, then send to them."""
+        from airflow_provider_telecom.bulk.outcomes import Origin, run_text
         from airflow_provider_telecom.bulk.preview import CampaignText, texts_facts
-        from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import Messages
+        from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import SmsMessages
 
         self.hook.require_v1("batches of SMS")
         text, region = self._text(), self.hook.options.default_region
@@ -130,7 +132,9 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         with self._read_recipients(columns, region, text.text_values, is_blank=blank_check(text)) as audience:
             sent_from = self.sender or self.hook.options.sender
             place = None if variant is None else 1 + columns.index(variant)
-            messages = Messages(audience, text, sent_from, self._names(context), place)
+            ti = context["ti"]
+            origin = Origin("sms", self.conn_id, run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+            messages = SmsMessages(audience, text, sent_from, self._names(context), origin, place)
             campaign = CampaignText(self.reveal("text"), text.fill, place)
             allowed = arguments.segments_allowed(self.max_segments)
             self._check_segments(campaign, audience, allowed, text.columns, region)
@@ -144,7 +148,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
                 self._send(context, sender, len(messages))
         return self._complete(audience, sender.counts)
 
-    def _send(self, context: Context, sender: BulkSender, recipients: int) -> None:
+    def _send(self, context: Context, sender: SenderWithoutKeys[Message, SmsCounts], recipients: int) -> None:
         """Send, within the budget if there is one. After an error all stays reserved."""
         if self.budget is None:
             return sender.run()
@@ -153,7 +157,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         reservation = self._reservation(context, self.budget)
         price = check_price(self.budget, self.price_per_message)
 
-        def reserve(counts: Counts, in_doubt: int) -> None:
+        def reserve(counts: SmsCounts, in_doubt: int) -> None:
             again = in_doubt if self.on_unknown == "resend" else 0  # they may be paid for twice
             reservation.reserve(price * counts.may_be_paid, price * (recipients - counts.rows + again))
 
@@ -167,23 +171,32 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, NonIdempot
         ti = context["ti"]
         return IdempotencyKeys(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
 
-    def _bulk_sender(self, context: Context, messages: Messages) -> BulkSender:
-        from airflow_provider_telecom.bulk.outcomes import Origin, run_text
+    def _bulk_sender(self, context: Context, messages: SmsMessages) -> SenderWithoutKeys[Message, SmsCounts]:
         from airflow_provider_telecom.bulk.results_file import ResultsFile
+        from airflow_provider_telecom.bulk.sender_without_keys import SenderWithoutKeys
         from airflow_provider_telecom.journal.checkpoint import Checkpoint
-        from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import BulkSender
+        from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sender import (
+            SmsCounts,
+            batch_requests,
+        )
 
         journal = self._journal(context)
         journal.earlier_entry(self._entry_name("bulk_audience"), self._fingerprint(messages.content))
         identity = self._audience_identity(messages.audience, messages.content["text"])
         checkpoint = Checkpoint(journal, self._entry_name("bulk"), self.conn_id, audience=identity)
         path = object_path(self.results_path)
-        results = None if path is None else ResultsFile(path)
-        ti = context["ti"]
-        origin = Origin("sms", self.conn_id, run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
-        return BulkSender(self.hook, messages, checkpoint, results, self.on_unknown, self.chunk_size, origin)
+        return SenderWithoutKeys(
+            messages,
+            batch_requests(self.hook, self.on_unknown),
+            checkpoint,
+            None if path is None else ResultsFile(path),
+            self.on_unknown,
+            self.chunk_size,
+            self.hook.wait_until_ready,
+            SmsCounts,
+        )
 
-    def _complete(self, audience: Audience, counts: Counts) -> dict[str, Any]:
+    def _complete(self, audience: Audience, counts: SmsCounts) -> dict[str, Any]:
         """Return the summary of a send, or raise an error if too few messages were accepted."""
         refused, where = sum(counts.refused.values()), f"see {self.results_path or 'results_path'}"
         self.log.info(

@@ -1,0 +1,281 @@
+"""Sending one by one without idempotency keys: nobody twice, and everybody in doubt is reported."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Barrier, Lock
+from typing import Any
+
+import pytest
+from airflow.sdk import ObjectStoragePath
+
+from airflow_provider_telecom.bulk.outcomes import Origin
+from airflow_provider_telecom.bulk.requests_without_keys import Result, SingleRequests
+from airflow_provider_telecom.bulk.results_file import ResultsFile
+from airflow_provider_telecom.bulk.sender_without_keys import Counts, SenderWithoutKeys
+from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
+    TelecomError,
+    TelecomFundsError,
+    TelecomInputError,
+    TelecomNotSentError,
+    TelecomRejectedError,
+    TelecomThrottledError,
+    TelecomUnknownError,
+)
+from airflow_provider_telecom.journal.checkpoint import Checkpoint
+from airflow_provider_telecom.journal.journal import Journal, OnUnknown, OutcomeUnknownError
+from tests.running import Store
+
+NUMBERS = [str(380670000200 + place) for place in range(12)]
+
+
+class KilledError(BaseException):
+    """The process is gone."""
+
+
+class People:
+    """One message to each number; the number is its name."""
+
+    noun = "calls"
+
+    def __init__(self, numbers: list[str]) -> None:
+        self._numbers, self._origin = numbers, Origin("call", "fmc", "dag/run/task")
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def after(self, rows: int) -> Iterator[str]:
+        return iter(self._numbers[rows:])
+
+    def key(self, message: str) -> str:
+        return message
+
+    def line(self, message: str, result: Result) -> dict[str, Any]:
+        return self._origin.line(
+            message, result.state, message_id=result.message_id, code=result.code, sent_at=result.at
+        )
+
+
+class Vendor:
+    """Contacts people; `answers` says what happens to each number, once."""
+
+    def __init__(self, **answers: str | type[TelecomError]) -> None:
+        self.contacted: Counter[str] = Counter()
+        self.answers: dict[str, Any] = {f"3806700002{place[1:]}": how for place, how in answers.items()}
+        self._lock = Lock()
+
+    def request(self, number: str) -> Result:
+        with self._lock:
+            how = self.answers.pop(number, "accepted")
+            if how in ("accepted", "lost", "killed"):
+                self.contacted[number] += 1
+        if how == "killed":
+            raise KilledError
+        if how in ("lost", "lost_before"):
+            raise TelecomUnknownError("lost")
+        if how == "refused":
+            raise TelecomRejectedError("no", code="7")
+        if how != "accepted":
+            raise how("stopped")
+        return Result("accepted", "2026-11-28T09:00:00Z", message_id=f"id{number[-2:]}")
+
+
+class Task:
+    """A task whose tries share a store and a file of results."""
+
+    def __init__(self, folder: Path, vendor: Vendor, numbers: list[str] = NUMBERS) -> None:
+        self.path, self.vendor, self.numbers, self.store = folder / "out.jsonl", vendor, numbers, Store()
+
+    def attempt(
+        self, on_unknown: OnUnknown = "fail", *, block: int = 4, concurrency: int = 1, max_unknown: int = 3
+    ) -> Counts:
+        requests = SingleRequests(
+            self.vendor.request, on_unknown, max_unknown=max_unknown, concurrency=concurrency
+        )
+        sender = SenderWithoutKeys(
+            People(self.numbers),
+            requests,
+            Checkpoint(Journal(self.store), "bulk", "fmc"),
+            ResultsFile(ObjectStoragePath(str(self.path))),
+            on_unknown,
+            block,
+            lambda: None,
+            Counts,
+        )
+        sender.run()
+        return sender.counts
+
+    @property
+    def states(self) -> list[str]:
+        return [json.loads(line)["state"] for line in self.path.read_text().splitlines()]
+
+
+def test_one_outcome_for_each(tmp_path: Path) -> None:
+    task = Task(tmp_path, Vendor(_03="refused", _05="lost", _06="lost_before"))
+    counts = task.attempt()
+    assert (counts.accepted, counts.refused, counts.unknown) == (9, {"7": 1}, 2)
+    expected = ["accepted"] * 3 + ["refused", "accepted", "unknown", "unknown"] + ["accepted"] * 5
+    assert task.states == expected
+    lines = [json.loads(line) for line in task.path.read_text().splitlines()]
+    assert [line["msisdn"] for line in lines] == NUMBERS
+    assert lines[0]["message_id"] == "id00"
+    assert all(line["sent_at"] for line in lines)
+    assert task.attempt() == counts
+    assert set(task.vendor.contacted.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TelecomNotSentError, TelecomThrottledError, TelecomAuthError, TelecomFundsError, TelecomInputError],
+)
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_what_concerns_everybody_stops_and_a_later_try_goes_on(
+    tmp_path: Path, error: type[TelecomError], concurrency: int
+) -> None:
+    how: Any = error if error is not TelecomInputError else lambda text: TelecomInputError("msisdn", text)
+    task = Task(tmp_path, Vendor(_05=how))
+    with pytest.raises(error):
+        task.attempt(concurrency=concurrency)
+    assert NUMBERS[8] not in task.vendor.contacted
+    assert not task.vendor.contacted[NUMBERS[5]]
+    assert task.attempt(concurrency=concurrency).accepted == 12
+    assert task.vendor.contacted == Counter(NUMBERS)
+    assert task.states == ["accepted"] * 12
+
+
+def test_results_behind_one_that_was_not_sent_are_kept(tmp_path: Path) -> None:
+    """Of four requests at a time the first one is not sent, and the others are: nobody is called again."""
+    vendor, together = Vendor(_00=TelecomNotSentError, _02="lost"), Barrier(4)
+    task, request = Task(tmp_path, vendor), vendor.request
+
+    def at_the_same_time(number: str) -> Result:
+        together.wait()
+        return request(number)
+
+    vendor.request = at_the_same_time  # type: ignore[method-assign]
+    with pytest.raises(TelecomNotSentError):
+        task.attempt(concurrency=4)
+    assert set(vendor.contacted) == set(NUMBERS[1:4])
+    vendor.request = request  # type: ignore[method-assign]
+    counts = task.attempt()
+    assert (counts.accepted, counts.unknown) == (11, 1)
+    assert vendor.contacted == Counter(NUMBERS)
+    assert task.states[:4] == ["accepted", "accepted", "unknown", "accepted"]
+    assert "67000" not in str(task.store.texts)
+
+
+def test_a_dead_vendor_stops_the_task(tmp_path: Path) -> None:
+    lost = {f"_{place:02}": "lost" for place in (1, 2, 4, 5, 6, 7, 8)}
+    task = Task(tmp_path, Vendor(**lost))
+    with pytest.raises(OutcomeUnknownError, match="5 of the first 7 calls were sent"):
+        task.attempt()
+    assert task.vendor.contacted == Counter(NUMBERS[:7])
+    counts = task.attempt()
+    assert (counts.unknown, counts.accepted) == (7, 5)
+    assert task.vendor.contacted == Counter(NUMBERS)
+
+
+def test_resend_stops_at_once_and_sends_again(tmp_path: Path) -> None:
+    task = Task(tmp_path, Vendor(_05="lost"))
+    with pytest.raises(TelecomUnknownError):
+        task.attempt("resend")
+    assert task.vendor.contacted == Counter(NUMBERS[:6])
+    counts = task.attempt("resend")
+    assert (counts.accepted, counts.resent, counts.may_be_paid) == (12, 1, 13)
+    assert task.vendor.contacted == Counter([*NUMBERS, NUMBERS[5]])
+
+
+@pytest.mark.parametrize("block", [1, 4])
+@pytest.mark.parametrize("policy", ["fail", "assume_sent", "resend"])
+def test_a_kill_leaves_its_block_unknown_and_no_more(
+    tmp_path: Path, block: int, policy: OnUnknown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task(tmp_path, Vendor(_06="killed"))
+    with monkeypatch.context() as killed, pytest.raises(KilledError):
+        killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)  # nothing of it runs any more
+        task.attempt(block=block)
+    counts = task.attempt(policy, block=block)
+    if policy == "resend":
+        assert (counts.accepted, counts.resent) == (12, block)
+    else:
+        assert counts.unknown == block
+        assert [place for place, state in enumerate(task.states) if state == "unknown"] == list(
+            range(4, 8) if block == 4 else [6]
+        )
+        assert set(task.vendor.contacted.values()) == {1}
+
+
+def test_a_timeout_leaves_only_the_request_under_way_unknown(tmp_path: Path) -> None:
+    """Airflow's execution_timeout raises in the task, which can still write what it knows."""
+    task = Task(tmp_path, Vendor(_06="killed"))
+    with pytest.raises(KilledError):
+        task.attempt()
+    assert task.attempt().unknown == 1
+    assert task.states.index("unknown") == 6
+
+
+def test_other_recipients_are_refused_once_anything_was_sent(tmp_path: Path) -> None:
+    task = Task(tmp_path, Vendor(_05=TelecomNotSentError))
+    with pytest.raises(TelecomNotSentError):
+        task.attempt()
+    task.numbers = NUMBERS[1:]
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        task.attempt()
+    assert task.vendor.contacted == Counter(NUMBERS[:5])
+
+
+class DyingStore(Store):
+    """A store whose callers die at the given write or read."""
+
+    def __init__(self, dies_at: Callable[[], bool]) -> None:
+        super().__init__()
+        self._dies_at, self.is_dead = dies_at, False
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._step()
+        return super().get(key, default)
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        self._step()
+        super().set(key, value, retention=retention)
+        self._step()
+
+    def _step(self) -> None:
+        self.is_dead = self.is_dead or self._dies_at()
+        if self.is_dead:
+            raise KilledError
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_happens_nobody_is_contacted_twice(tmp_path: Path, seed: int) -> None:
+    """Random answers, kills and stops in each of many tries, with one to four requests at a time."""
+    dice = random.Random(seed)
+    kinds: list[Any] = ["accepted"] * 4 + ["lost", "lost_before", "refused", TelecomNotSentError, "killed"]
+    vendor, task = Vendor(), Task(tmp_path, Vendor())
+    task.vendor, task.store = vendor, DyingStore(lambda: dice.random() < 0.05)
+    ended = False
+    for _ in range(200):
+        vendor.answers = {number: dice.choice(kinds) for number in NUMBERS}
+        task.store.is_dead = False
+        try:
+            counts = task.attempt(
+                dice.choice(["fail", "assume_sent"]),
+                block=dice.randint(1, 6),
+                concurrency=dice.randint(1, 4),
+            )
+        except (TelecomError, KilledError):
+            continue
+        ended = True
+        break
+    assert ended
+    assert max(vendor.contacted.values(), default=0) <= 1
+    by_state = Counter(task.states)
+    assert (by_state["accepted"], by_state["unknown"]) == (counts.accepted, counts.unknown)
+    assert len(task.states) == len(NUMBERS)
+    for number, state in zip(NUMBERS, task.states, strict=True):
+        assert state == "unknown" or (state == "accepted") == bool(vendor.contacted[number])
