@@ -196,9 +196,10 @@ def test_a_kill_leaves_its_block_unknown_and_no_more(
     tmp_path: Path, block: int, policy: OnUnknown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = Task(tmp_path, Vendor(_06="killed"))
-    with monkeypatch.context() as killed, pytest.raises(KilledError):
+    with monkeypatch.context() as killed:
         killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)  # nothing of it runs any more
-        task.attempt(block=block)
+        with pytest.raises(KilledError):
+            task.attempt(block=block)
     counts = task.attempt(policy, block=block)
     if policy == "resend":
         assert (counts.accepted, counts.resent) == (12, block)
