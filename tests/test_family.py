@@ -298,7 +298,13 @@ OF_NO_VENDOR = [
         "PrepareAudienceOperator",
         {"output": "audience", "recipients": ["380670000200"]},
         id="PrepareAudienceOperator",
-    )
+    ),
+    pytest.param(
+        f"{PACKAGE}.operators.outcomes",
+        "JoinOutcomesOperator",
+        {"outcomes": "outcomes/*.jsonl", "results_path": "outcomes.jsonl"},
+        id="JoinOutcomesOperator",
+    ),
 ]
 """Operators without a connection."""
 MODULES = [
@@ -306,7 +312,7 @@ MODULES = [
     for package, names in (("operators", OPERATORS), ("sensors", SENSORS))
     for vendor in names
 ] + [f"{PACKAGE}.transfers.{vendor}_to_object_storage" for vendor in TRANSFERS]
-MODULES.append(f"{PACKAGE}.operators.audience")
+MODULES += [f"{PACKAGE}.operators.audience", f"{PACKAGE}.operators.outcomes"]
 
 
 def made(module: str, name: str, arguments: dict[str, Any], **more: Any) -> Any:
@@ -429,7 +435,7 @@ def test_importing_it_costs_next_to_nothing(module: str, imported: dict[str, lis
         for names in family.values()
         for name in names
     ]
-    + ["PrepareAudienceOperator"],
+    + [param.id for param in OF_NO_VENDOR],
 )
 def test_the_docs_name_it(name: str) -> None:
     assert f"`{name}`" in (Path(__file__).parent.parent / "docs" / "tasks.md").read_text()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
@@ -152,7 +153,11 @@ class ResultsFile:
         self.path.unlink()
 
     def forget_parts(self) -> None:
-        """Remove the parts, once the file is complete."""
+        """Remove the parts, once the file is complete or is not wanted."""
+        if self._file is not None:
+            with suppress(Exception):  # the failure of a write was raised already
+                self._file.close()
+            self._file = None
         if not self._parts.exists():
             return
         for part in self._listed():

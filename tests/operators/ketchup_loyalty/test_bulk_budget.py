@@ -254,7 +254,7 @@ def test_a_dry_run_reserves_nothing_and_says_what_is_left(
     }
     assert "would be refused" not in capsys.readouterr().out
     Run().execute(made())
-    assert Run(dag_id="other").execute(made(dry_run=True))["budget"]["left"] == "0"
+    assert Run("manual__2").execute(made(dry_run=True))["budget"]["left"] == "0"
     log = capsys.readouterr().out
     assert "budget marketing: 0 EUR left of 0.06 EUR on " in log
     assert "budget marketing: a send now would be refused, it costs more than 0 EUR" in log
