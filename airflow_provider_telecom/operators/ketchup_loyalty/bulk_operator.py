@@ -21,6 +21,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.bulk_waiting import Fina
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     SendCounts,
+    merged,
     raise_if_refused,
 )
 from airflow_provider_telecom.operators.recipients import (
@@ -247,10 +248,10 @@ class KetchUpBulkOperator(
         windows: Callable[[Sequence[str]], SendWindow],
     ) -> tuple[SendCounts | None, dict[str, Any]]:
         """Send to the recipients whose windows are open, and wait for the others. May raise TaskDeferred."""
-        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_groups import BulkGroups
+        from airflow_provider_telecom.operators.bulk_groups import BulkGroups
+        from airflow_provider_telecom.operators.bulk_windows import WindowedSend
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import send_rest
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
-        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_windows import WindowedSend
 
         max_cost, sender = _amount(self.max_cost), BulkSender(kind, self.chunk_size, on_unknown)
         found = self._groups(audience, kind.columns.names)
@@ -271,6 +272,10 @@ class KetchUpBulkOperator(
             return None, self._dry_run(sender, kind, audience, max_cost, opens)
         groups.check()
         run = WindowedSend(found, windows, progress_of, send, self._wait_until_open)
+
+        def counts() -> SendCounts:
+            return merged(each.counts for each in run.progress.values())
+
         if not run.has_begun:
             self._check_place(journal, kind, sender, audience)
         if run.left:
@@ -281,14 +286,14 @@ class KetchUpBulkOperator(
                 groups.begin()
                 run.send_all()
 
-            self._send_within_budget(context, lambda: run.counts, price, send_all)
+            self._send_within_budget(context, counts, price, send_all)
         else:
             self.log.info("an earlier try has sent all; nothing is sent now")
-            self._settle_budget(context, run.counts)
+            self._settle_budget(context, counts())
         groups.finish()
         if self.wait_for_completion and kind.has_states:
             self._check_results(each.reference for group in groups.all for each in sender.messages(group))
-        return self._summarize(kind, audience, run.counts)
+        return self._summarize(kind, audience, counts())
 
     def _cost_of_groups(
         self,
@@ -306,7 +311,7 @@ class KetchUpBulkOperator(
     def _progress(
         self, context: Context, kind: MessageKind, sender: BulkSender, audience: Audience
     ) -> BulkProgress:
-        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_groups import SINGLE, check_same_groups
+        from airflow_provider_telecom.operators.bulk_groups import SINGLE, check_same_groups
 
         journal, path = self._journal(context), object_path(self.results_path)
         name = self._entry_name(SINGLE)

@@ -4,17 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts, merged
 from airflow_provider_telecom.operators.send_windows import SendWindow, WindowClosedError
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.audience import Group
-    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
 
-class WindowedSend:
+class GroupCounts(Protocol):
+    """What became of the messages of a group."""
+
+    rows: int
+    """How many of them have a known outcome."""
+
+
+class GroupProgress(Protocol):
+    """How far the send to a group is."""
+
+    @property
+    def counts(self) -> GroupCounts:
+        """What became of its messages."""
+
+    @property
+    def in_doubt(self) -> int:
+        """How many messages after the counted ones may have been sent by earlier tries."""
+
+    def is_complete(self, recipients: int) -> bool:
+        """Return whether an earlier try has sent to all recipients."""
+
+
+ProgressT = TypeVar("ProgressT", bound=GroupProgress)
+
+
+class WindowedSend(Generic[ProgressT]):
     """Sends to each group while its window is open, the one that closes first before the others.
 
     `progress_of` reads how far a group is, `send` sends to one until all is sent or raises WindowClosedError,
@@ -25,8 +48,8 @@ class WindowedSend:
         self,
         groups: Sequence[Group],
         windows: Callable[[Sequence[str]], SendWindow],
-        progress_of: Callable[[Group], BulkProgress],
-        send: Callable[[Group, BulkProgress, SendWindow], None],
+        progress_of: Callable[[Group], ProgressT],
+        send: Callable[[Group, ProgressT, SendWindow], None],
         wait: Callable[[Mapping[Group, datetime], Mapping[Group, int]], None],
     ) -> None:
         self._windows = {group: windows(group.zones) for group in groups}
@@ -39,11 +62,6 @@ class WindowedSend:
     def has_begun(self) -> bool:
         """Whether any message of any group may have been sent."""
         return any(each.counts.rows or each.in_doubt for each in self.progress.values())
-
-    @property
-    def counts(self) -> SendCounts:
-        """The counts of all groups together."""
-        return merged(each.counts for each in self.progress.values())
 
     def send_all(self) -> None:
         """Send to all groups."""
