@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,8 @@ class Shape:
     api_workers: int = 1
     receiver: bool = False
     """Whether the webhook receiver is open."""
+    workers: int = 1
+    """How many Celery workers begin with the deployment."""
     only_api_server: bool = False
     """For what needs no tasks: the pages alone."""
 
@@ -55,8 +57,8 @@ class Shape:
         if self.only_api_server:
             return [("api-server",)]
         words = [("api-server",), ("scheduler",), ("dag-processor",), ("triggerer",)]
-        worker = ("celery", "worker", "--concurrency", str(self.parallelism), "--skip-serve-logs")
-        return [*words, worker] if self.broker else words
+        names = [f"worker{number}" for number in range(self.workers if self.broker else 0)]
+        return [*words, *(_worker(name, self.parallelism) for name in names)]
 
     def environment(self, home: Path) -> dict[str, str]:
         """Return the environment variables of this deployment."""
@@ -242,7 +244,7 @@ def running_airflow(
 
 @contextmanager
 def _component(deployment: RunningAirflow, words: Sequence[str]) -> Iterator[None]:
-    name = " ".join(words[:2]) if words[0] == "celery" else words[0]
+    name = words[-1].split("@")[0] if words[0] == "celery" else words[0]
     with (deployment.home / f"{name}.out").open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", *words],
@@ -256,6 +258,26 @@ def _component(deployment: RunningAirflow, words: Sequence[str]) -> Iterator[Non
         yield
     finally:
         _end(process)
+
+
+def _worker(name: str, concurrency: int) -> Sequence[str]:
+    """Return the words that start a Celery worker; the last one begins with its name."""
+    options = ("--concurrency", str(concurrency), "--skip-serve-logs")
+    return ("celery", "worker", *options, "--celery-hostname", f"{name}@%h")
+
+
+def celery_worker(deployment: RunningAirflow, name: str, concurrency: int) -> AbstractContextManager[None]:
+    """Run one more Celery worker, and wait until it is ready for tasks."""
+    return _component(deployment, _worker(name, concurrency))
+
+
+def kill_component(deployment: RunningAirflow, name: str) -> None:
+    """End a component and all processes of its session by SIGKILL."""
+    process = deployment.processes.pop(name)
+    for other in [other for other in psutil.process_iter() if _session(other.pid) == process.pid]:
+        with suppress(psutil.NoSuchProcess):
+            other.kill()
+    process.wait(LONG_SECONDS)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
