@@ -40,7 +40,12 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_module(vendor, vendor.hook_path.rpartition(".")[0]) for vendor in known],
         "operators": [
             *_modules("operators", known),
-            {"integration-name": _SHARED, "python-modules": [f"{_PACKAGE}.operators.audience"]},
+            {
+                "integration-name": _SHARED,
+                "python-modules": [
+                    f"{_PACKAGE}.operators.{name}" for name in ("audience", "next_rung", "outcomes")
+                ],
+            },
         ],
         "sensors": _modules("sensors", known),
         "triggers": [

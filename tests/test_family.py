@@ -305,6 +305,18 @@ OF_NO_VENDOR = [
         {"outcomes": "outcomes/*.jsonl", "results_path": "outcomes.jsonl"},
         id="JoinOutcomesOperator",
     ),
+    pytest.param(
+        f"{PACKAGE}.operators.next_rung",
+        "SelectFallbackOperator",
+        {
+            "audience": "audiences/spring",
+            "outcomes": "viber.jsonl",
+            "channel": "viber",
+            "conn_ids": ["ketchup_loyalty_default"],
+            "output": "audiences/spring-sms",
+        },
+        id="SelectFallbackOperator",
+    ),
 ]
 """Operators without a connection."""
 MODULES = [
@@ -312,7 +324,7 @@ MODULES = [
     for package, names in (("operators", OPERATORS), ("sensors", SENSORS))
     for vendor in names
 ] + [f"{PACKAGE}.transfers.{vendor}_to_object_storage" for vendor in TRANSFERS]
-MODULES += [f"{PACKAGE}.operators.audience", f"{PACKAGE}.operators.outcomes"]
+MODULES += [f"{PACKAGE}.operators.{name}" for name in ("audience", "outcomes", "next_rung")]
 
 
 def made(module: str, name: str, arguments: dict[str, Any], **more: Any) -> Any:

@@ -7,7 +7,7 @@ form pass through Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -350,32 +350,39 @@ class AudienceBuilder:
         return int(found[0]) if found else 0
 
     def _write(self, statement: str, schema: Any, path: Path) -> None:
-        """Write the rows of a statement as Parquet; the same rows give the same bytes."""
+        """Write the rows of a statement as Parquet."""
         import pyarrow
-        import pyarrow.parquet
 
-        reader = _arrow_reader(self.database.sql(statement))
-        dictionaries = [
-            name for name in (VARIANT, TIMEZONE, "source", "reason", "detail") if name in schema.names
-        ]
-        with pyarrow.parquet.ParquetWriter(
-            path, schema, compression="zstd", use_dictionary=dictionaries
-        ) as writer:
-            waiting: list[Any] = []
-            count = 0
-            for batch in reader:
-                table = pyarrow.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
-                waiting.append(table)
-                count += table.num_rows
-                while count >= _ROW_GROUP:
-                    joined = pyarrow.concat_tables(waiting)
-                    writer.write_table(joined.slice(0, _ROW_GROUP), row_group_size=_ROW_GROUP)
-                    waiting, count = [joined.slice(_ROW_GROUP)], count - _ROW_GROUP
-            if count or not waiting:
-                writer.write_table(pyarrow.concat_tables([schema.empty_table(), *waiting]))
+        batches = arrow_reader(self.database.sql(statement))
+        tables = (pyarrow.Table.from_batches([batch]).rename_columns(schema.names) for batch in batches)
+        write_rows(tables, schema, path)
 
 
-def _arrow_reader(relation: Any) -> Any:
+def write_rows(tables: Iterable[Any], schema: Any, path: Path) -> None:
+    """Write the rows of Arrow tables as Parquet; the same rows give the same bytes."""
+    import pyarrow
+    import pyarrow.parquet
+
+    dictionaries = [
+        name for name in (VARIANT, TIMEZONE, "source", "reason", "detail") if name in schema.names
+    ]
+    with pyarrow.parquet.ParquetWriter(
+        path, schema, compression="zstd", use_dictionary=dictionaries
+    ) as writer:
+        waiting: list[Any] = []
+        count = 0
+        for table in tables:
+            waiting.append(table.cast(schema))
+            count += table.num_rows
+            while count >= _ROW_GROUP:
+                joined = pyarrow.concat_tables(waiting)
+                writer.write_table(joined.slice(0, _ROW_GROUP), row_group_size=_ROW_GROUP)
+                waiting, count = [joined.slice(_ROW_GROUP)], count - _ROW_GROUP
+        if count or not waiting:
+            writer.write_table(pyarrow.concat_tables([schema.empty_table(), *waiting]))
+
+
+def arrow_reader(relation: Any) -> Any:
     """Return a reader of the batches of a query; DuckDB 2 has renamed the method."""
     method = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
     return method(_ROW_GROUP)

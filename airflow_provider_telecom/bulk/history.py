@@ -28,6 +28,8 @@ NEEDED = ("msisdn", "channel", "conn_id", "reference", "message_id", "state", "r
 """The columns that each file must have."""
 STATUS = "status"
 """The vendor's word for the result of a look-up; files of messages don't have it."""
+DETAILS = ("code", "price", "currency")
+"""Columns that the fallback and the report need in addition."""
 
 _TIMES = ("sent_at", "final_at")
 _FILES = "$files"
@@ -39,26 +41,35 @@ _WITH_OFFSET = r"^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$"
 
 
 def create_history(
-    connection: DuckDBPyConnection, table: str, path: str, folder: Path, *, field: str, keep: str
+    connection: DuckDBPyConnection,
+    table: str,
+    path: str,
+    folder: Path,
+    *,
+    field: str,
+    keep: str,
+    more: Sequence[str] = (STATUS,),
 ) -> None:
     """Create a temporary table with the rows of outcomes that the condition `keep` selects.
 
-    Its columns: `msisdn` (BIGINT), `channel`, `conn_id`, `reference`, `message_id`, `state`, `run`, `status`,
-    and `sent` and `final` (microseconds since 1970, may be null). `keep` may use them. Copies of remote files
-    are in `folder`. Raises TelecomInputError for `field`, which names the file, for all that is not a
-    complete file of outcomes, and for a folder that does not exist; one without files is an empty history.
+    Its columns: `msisdn` (BIGINT), `channel`, `conn_id`, `reference`, `message_id`, `state`, `run`, those of
+    `more` (texts, null where a file does not have them), and `sent` and `final` (microseconds since 1970, may
+    be null). `keep` may use them. Copies of remote files are in `folder`. Raises TelecomInputError for
+    `field`, which names the file, for all that is not a complete file of outcomes, and for a folder that does
+    not exist; one without files is an empty history.
     """
     check_library(field, "duckdb")
     check_library(field, "pyarrow")
     name = plain_column(table)
+    others = "".join(f"{plain_column(column)} VARCHAR, " for column in more)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {name} (msisdn BIGINT, channel VARCHAR, conn_id VARCHAR, "
-        "reference VARCHAR, message_id VARCHAR, state VARCHAR, run VARCHAR, status VARCHAR, sent BIGINT, "
+        f"reference VARCHAR, message_id VARCHAR, state VARCHAR, run VARCHAR, {others}sent BIGINT, "
         "final BIGINT, file VARCHAR, problem VARCHAR)"
     )
     files = _local_files(field, path, folder)
-    for source in _sources(field, files):
-        _insert(connection, name, source, keep, field, files)
+    for source in _sources(field, files, more):
+        _insert(connection, name, source, keep, field, files, more)
     bad = connection.execute(f"SELECT file, problem FROM {name} WHERE problem IS NOT NULL LIMIT 1").fetchone()
     if bad:
         raise _wrong(field, files[bad[0]], bad[1])
@@ -106,19 +117,19 @@ def _complete_lines(file: ObjectStoragePath, folder: Path) -> Path:
     return copy
 
 
-def _sources(field: str, files: dict[str, str]) -> Iterator[tuple[str, Sequence[str]]]:
+def _sources(field: str, files: dict[str, str], more: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield how DuckDB reads the files that can be read alike, with the local paths of each such group."""
     lines: list[str] = []
     tables: dict[str, list[str]] = {}
     for path, name in files.items():
         if name.lower().endswith(PARQUET):
-            tables.setdefault(_parquet_columns(field, path, name), []).append(path)
+            tables.setdefault(_parquet_columns(field, path, name, more), []).append(path)
         elif Path(path).stat().st_size:
             _check_first_line(field, path, name)
             _check_last_line(field, path, name)
             lines.append(path)
     if lines:
-        names = (*NEEDED, STATUS)
+        names = (*NEEDED, *more)
         kinds = ", ".join(f"{name}: 'VARCHAR'" for name in names)
         columns = ", ".join(_time(name) if name in _TIMES else name for name in names)
         options = (
@@ -167,7 +178,7 @@ def _check_names(field: str, name: str, there: Sequence[str]) -> None:
         raise _wrong(field, name, f"is no file of outcomes: {rule}")
 
 
-def _parquet_columns(field: str, path: str, name: str) -> str:
+def _parquet_columns(field: str, path: str, name: str, more: Sequence[str]) -> str:
     """Return expressions for the columns of a Parquet file."""
     import pyarrow
     import pyarrow.parquet
@@ -178,7 +189,7 @@ def _parquet_columns(field: str, path: str, name: str) -> str:
         raise _wrong(field, name, "is not complete Parquet") from None
     _check_names(field, name, schema.names)
     found = []
-    for column in (*NEEDED, STATUS):
+    for column in (*NEEDED, *more):
         if [one.casefold() for one in schema.names].count(column) > 1:  # DuckDB does not tell them apart
             raise _wrong(field, name, f"the column {column} occurs twice")
         if column not in schema.names:
@@ -205,23 +216,32 @@ def _insert(
     keep: str,
     field: str,
     files: dict[str, str],
+    more: Sequence[str],
 ) -> None:
     """Insert the wanted rows of a group of files, and those with a problem."""
     import duckdb
 
     text, paths = source
     try:
-        connection.execute(_insertion(table, text, paths, keep))
+        connection.execute(_insertion(table, text, paths, keep, more))
     except duckdb.Error as error:
         for path in paths:  # which of them is it?
             with suppress(duckdb.Error):
-                connection.execute(f"SELECT count(*) FROM ({_insertion(table, text, [path], keep, into='')})")
+                counted = _insertion(table, text, [path], keep, more, into="")
+                connection.execute(f"SELECT count(*) FROM ({counted})")
                 continue
             raise _wrong(field, files[path], "is not a complete file of outcomes") from None
         raise error
 
 
-def _insertion(table: str, source: str, paths: Sequence[str], keep: str, into: str = "INSERT INTO") -> str:
+def _insertion(
+    table: str,
+    source: str,
+    paths: Sequence[str],
+    keep: str,
+    more: Sequence[str],
+    into: str = "INSERT INTO",
+) -> str:
     listed = f"[{', '.join(map(quoted_text, paths))}]"
     is_number = "coalesce(regexp_full_match(msisdn, '[1-9][0-9]{6,14}'), false)"
     problem = (
@@ -235,8 +255,8 @@ def _insertion(table: str, source: str, paths: Sequence[str], keep: str, into: s
     )
     rows = (
         f"SELECT CASE WHEN {is_number} THEN CAST(msisdn AS BIGINT) END AS msisdn, channel, conn_id, "
-        "reference, message_id, state, run, status, sent_at AS sent, final_at AS final, filename AS file, "
-        f"{problem} AS problem FROM {source.replace(_FILES, listed)}"
+        f"reference, message_id, state, run, {''.join(f'{column}, ' for column in more)}sent_at AS sent, "
+        f"final_at AS final, filename AS file, {problem} AS problem FROM {source.replace(_FILES, listed)}"
     )
     start = f"{into} {table} " if into else ""
     return f"{start}SELECT * FROM ({rows}) WHERE problem IS NOT NULL OR ({keep})"

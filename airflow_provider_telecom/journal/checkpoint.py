@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ class AudienceIdentity:
     """The hash of what is sent to of it."""
     text: str = ""
     """The hash of the texts."""
+    begin: Callable[[], None] | None = field(default=None, compare=False)
+    """Called right before the first message is announced. It may raise an error: nothing is sent then."""
 
     @property
     def stored(self) -> Mapping[str, str]:
@@ -127,8 +129,11 @@ class Checkpoint:
     def announce(self, facts: Facts, keys: Sequence[str]) -> None:
         """Write that the messages with these keys may be sent from now on.
 
-        Raises TelecomNotSentError if another try of the task has taken over.
+        Raises TelecomNotSentError if another try of the task has taken over, and what `begin` of the
+        audience raises.
         """
+        if not (self._start or self._keys or self._earlier) and self._audience and self._audience.begin:
+            self._audience.begin()
         self._before, self._start = _hashed(self._before, self._keys), self._start + len(self._keys)
         self._keys, self._ahead = keys, self._start + len(keys)
         try:

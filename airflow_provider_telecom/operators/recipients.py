@@ -220,8 +220,15 @@ class RecipientsOperator(JournaledOperator):
 
         if not isinstance(audience, FolderAudience):
             return None
+        path, info = audience.path, audience.info
+
+        def begin() -> None:
+            from airflow_provider_telecom.bulk.fallback import begin_sending
+
+            begin_sending(path, info)
+
         about_text = "" if text is None else fingerprint(text)
-        return AudienceIdentity(audience.path, audience.info.sha256, audience.selection, about_text)
+        return AudienceIdentity(path, info.sha256, audience.selection, about_text, begin)
 
     def _check_prefixes(self, audience: Audience) -> None:
         """Raise TelecomInputError if the budget does not allow the beginning of a number."""

@@ -1,0 +1,218 @@
+"""Who moves on to the next channel: known failures only, and never somebody who may have the message."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_provider_telecom.bulk.audience_folder import read_info
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
+from airflow_provider_telecom.operators.next_rung import SelectFallbackOperator
+from tests.bulk.audiences import prepare_audience
+from tests.bulk.outcome_files import outcome, write_outcomes
+from tests.running import Run
+
+NUMBERS = [f"3806700002{place:02}" for place in range(60)]
+A, B, C, D = NUMBERS[:4]
+
+
+def audience(folder: Path, numbers: list[str]) -> dict[str, Any]:
+    rows = [
+        {"msisdn": number, "name": f"N{place}", "variant": "AB"[place % 2], "timezone": "Europe/Kyiv"}
+        for place, number in enumerate(numbers)
+    ]
+    return prepare_audience(folder / "audience", rows)
+
+
+def selecting(folder: Path, people: Any, rows: list[dict[str, Any]], **more: Any) -> SelectFallbackOperator:
+    given: dict[str, Any] = {
+        "task_id": "select",
+        "audience": people,
+        "outcomes": write_outcomes(folder / more.pop("file", "viber.jsonl"), rows),
+        "channel": "viber",
+        "conn_ids": ["ketchup_loyalty_default"],
+        "output": str(folder / "fallback"),
+        "unreachable_codes": ["41"],
+        **more,
+    }
+    return SelectFallbackOperator(**given)
+
+
+def chosen(found: dict[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(f"{found['path']}/audience.parquet").to_pylist()
+    return rows
+
+
+CASES: dict[str, tuple[list[dict[str, Any]], str | None]] = {
+    "undelivered": ([{"state": "undelivered"}], None),
+    "expired": ([{"state": "expired"}], None),
+    "refused_unreachable": ([{"state": "refused", "code": "41"}], None),
+    "refused_not_sent": ([{"state": "refused", "code": "not_sent"}], None),
+    "refused_other": ([{"state": "refused", "code": "45"}], "refused"),
+    "refused_without_code": ([{"state": "refused"}], "refused"),
+    "refused_without_proof": ([{"state": "refused", "code": "41", "final_at": None}], "refused"),
+    "delivered": ([{"state": "delivered"}], "delivered"),
+    "read": ([{"state": "read"}], "read"),
+    "accepted": ([{"state": "accepted"}], "accepted"),
+    "known_before": ([{"state": "known_before"}], "known_before"),
+    "unknown": ([{"state": "unknown"}], "unknown"),
+    "silent": ([{"state": "silent"}], "silent"),
+    "nothing": ([], "no_outcome"),
+    "another_connection": ([{"state": "expired", "conn_id": "another"}], "other_sender"),
+    "another_channel": ([{"state": "expired", "channel": "sms"}], "other_sender"),
+    "two_failures": ([{"state": "expired"}, {"state": "refused", "code": "not_sent"}], None),
+    "one_of_two_failed": ([{"state": "expired"}, {"state": "delivered"}], "delivered"),
+    "one_of_two_unknown": ([{"state": "unknown"}, {"state": "undelivered"}], "unknown"),
+    "delivered_elsewhere": ([{"state": "expired"}, {"state": "delivered", "conn_id": "x"}], "other_sender"),
+}
+
+
+@pytest.mark.parametrize("name", ["viber.jsonl", "viber.parquet"])
+def test_only_known_failures_move_on(tmp_path: Path, name: str) -> None:
+    people = audience(tmp_path, NUMBERS[: len(CASES)])
+    rows = [
+        outcome(number, **given)
+        for number, (all_given, _) in zip(NUMBERS, CASES.values(), strict=False)
+        for given in all_given
+    ]
+    found = Run().execute(selecting(tmp_path, people, rows, file=name))
+    moved = [number for number, (_, stays) in zip(NUMBERS, CASES.values(), strict=False) if stays is None]
+    written = chosen(found)
+    assert [row["msisdn"] for row in written] == moved
+    assert written[0] == {"msisdn": A, "name": "N0", "variant": "A", "timezone": "Europe/Kyiv"}
+    stayed = [stays for _, stays in CASES.values() if stays is not None]
+    assert found["excluded"] == {reason: stayed.count(reason) for reason in dict.fromkeys(stayed)}
+    assert (found["recipients"], found["rows"]) == (len(moved), len(CASES))
+    assert found["columns"] == ["name"]
+    assert sum(found["variants"].values()) == sum(found["timezones"].values()) == len(moved)
+    assert not any(number in json.dumps(found) for number in NUMBERS)
+
+
+def test_two_bills_on_request(tmp_path: Path) -> None:
+    rows = [outcome(A, "silent"), outcome(B, "unknown"), outcome(C, "accepted"), outcome(D, "delivered")]
+    people = audience(tmp_path, [A, B, C, D])
+    for states, moved in ({("silent",): [A], ("unknown",): [B], ("silent", "unknown"): [A, B]}).items():
+        operator = selecting(tmp_path, people, rows, climb_on=states, output=str(tmp_path / "".join(states)))
+        assert [row["msisdn"] for row in chosen(Run().execute(operator))] == moved
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+    rows = [outcome(number, "expired") for number in NUMBERS]
+    people = audience(tmp_path, NUMBERS)
+    first = Run().execute(selecting(tmp_path, people, rows))
+    again = Run().execute(selecting(tmp_path, people, rows[::-1]))
+    assert first == again
+    info = read_info(first["path"])
+    assert info.sha256 == first["sha256"]
+    assert info.policy["fallback"]["audience"] == people["path"]  # type: ignore[index]
+
+
+def test_loud_about_who_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [outcome(A, "expired"), outcome(C, "unknown"), outcome(D, "refused", code="45")]
+    rows.append(outcome("380670000999", "expired"))
+    with caplog.at_level(logging.INFO):
+        Run().execute(selecting(tmp_path, audience(tmp_path, [A, B, C, D]), rows))
+    text = caplog.text
+    assert "1 recipients stay: the outcomes have no row for them" in text
+    assert "nobody knows whether their message was sent" in text
+    assert "(code 45: 1)" in text
+    assert "1 numbers of the outcomes are not in the audience" in text
+    assert not any(number in text for number in (*NUMBERS, "380670000999"))
+
+
+def test_nobody_left_skips(tmp_path: Path) -> None:
+    people = audience(tmp_path, [A, B])
+    with pytest.raises(AirflowSkipException):
+        Run().execute(selecting(tmp_path, people, [outcome(A, "read"), outcome(B, "delivered")]))
+    assert list((tmp_path / "fallback").iterdir()) == []
+
+
+def test_all_refused_for_another_reason_is_an_error(tmp_path: Path) -> None:
+    rows = [outcome(number, "refused", code="45") for number in (A, B)]
+    with pytest.raises(TelecomRejectedError, match=r"all 2 messages were refused.*\(code 45: 2\)"):
+        Run().execute(selecting(tmp_path, audience(tmp_path, [A, B]), rows))
+
+
+BAD: dict[str, tuple[Callable[[Path, Any], Any], str]] = {
+    "outcomes_of_another_vendor": (
+        lambda folder, people: selecting(folder, people, [outcome(A, "expired", conn_id="kyivstar")]),
+        r"outcomes: .*viber\.jsonl: all rows are of others: .* viber and kyivstar; viber and ketchup_loyalty",
+    ),
+    "no_file": (
+        lambda folder, people: selecting(folder, people, [], outcomes=str(folder / "missing.jsonl")),
+        r"outcomes: there is no file .*missing\.jsonl",
+    ),
+    "not_outcomes": (
+        lambda folder, people: selecting(folder, people, [{"msisdn": A}]),
+        r"outcomes: .*viber\.jsonl: is no file of outcomes",
+    ),
+    "a_list": (
+        lambda folder, _: selecting(folder, [A], [outcome(A, "expired")]),
+        "audience: must be an audience",
+    ),
+    "another_hash": (
+        lambda folder, people: selecting(folder, {**people, "sha256": "0" * 64}, [outcome(A, "expired")]),
+        "audience: .* has changed",
+    ),
+    "a_state_that_never_moves_on": (
+        lambda folder, people: selecting(folder, people, [], climb_on=("delivered",)),
+        "climb_on: ",
+    ),
+    "no_connection": (
+        lambda folder, people: selecting(folder, people, [], conn_ids=[]),
+        "conn_ids: must be a list",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(tmp_path: Path, case: str) -> None:
+    make, text = BAD[case]
+    people = audience(tmp_path, [A, B])
+    with pytest.raises(TelecomInputError, match=text):
+        Run().execute(make(tmp_path, people))
+
+
+def sending(found: dict[str, Any], folder: Path, **more: Any) -> KetchUpSendBulkSmsOperator:
+    given = {"results_path": str(folder / "sms.jsonl"), "originator": "Shop", "task_id": "send", **more}
+    return KetchUpSendBulkSmsOperator(recipients=found, text="Hi", **given)
+
+
+def sent(simulator: Any) -> list[str]:
+    return [one.facts["msisdn"] for one in simulator.state.ledger.of("ketchup_loyalty", "sms")]
+
+
+def test_late_receipts_before_and_after_the_next_send(
+    telecom_simulator: Any, hook_for: Callable[..., Any], tmp_path: Path
+) -> None:
+    hook_for("ketchup_loyalty")
+    people, run = audience(tmp_path, [A, B, C, D]), Run()
+    before = [outcome(A, "expired"), outcome(B, "expired"), outcome(C, "read"), outcome(D, "silent")]
+    stale = run.execute(selecting(tmp_path, people, before))
+    late = [outcome(A, "delivered"), *before[1:]]
+    operator = selecting(tmp_path, people, late)  # a receipt comes before the first message: A has it
+    with pytest.raises(TelecomInputError, match="1 of 2 recipients would not be selected any more"):
+        run.execute(sending(stale, tmp_path))
+    assert sent(telecom_simulator) == []
+    found = run.execute(operator)
+    assert [row["msisdn"] for row in chosen(found)] == [B]
+    run.execute(sending(found, tmp_path))
+    assert sent(telecom_simulator) == [B]
+
+    later = [outcome(A, "delivered"), outcome(B, "delivered"), outcome(C, "read"), outcome(D, "expired")]
+    again = selecting(tmp_path, people, later)  # now B has two messages, and D failed: nothing changes
+    assert run.execute(again) == found
+    run.execute(sending(found, tmp_path))
+    with pytest.raises(TelecomInputError, match="another sha256"):
+        run.execute(sending(stale, tmp_path))
+    with pytest.raises(TelecomInputError, match="sending has begun from another selection"):
+        run.execute(sending(stale, tmp_path / "other", task_id="other"))
+    assert sent(telecom_simulator) == [B]
