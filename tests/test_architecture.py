@@ -23,7 +23,7 @@ IMPORTS = {
     "transport": {"calls"},
     "hooks": {"vendors", "auth", "transport", "calls"},
     "journal": {"calls"},
-    "webhooks": {"vendors", "calls"},
+    "webhooks": {"journal", "vendors", "calls"},
     "assets": {"webhooks"},
     "triggers": {"hooks", "vendors", "webhooks", "calls"},
     "links": {"vendors"},

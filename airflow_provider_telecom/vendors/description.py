@@ -111,6 +111,9 @@ class Vendor:
     progress: str | None = None
     """Import path of a function `(stored) -> Progress`, if webhooks say how far operations are."""
     notices: Mapping[str, Notice] = field(default_factory=dict)
+    campaign_tasks: Mapping[str, str] = field(default_factory=dict)
+    """The operators that write to many people, by class, with their channel or `receipts`: the page shows
+    their tasks as campaigns."""
     prices: str | None = None
     """The module and function in `operators/<id>` that asks for the prices of texts, if there are some.
 

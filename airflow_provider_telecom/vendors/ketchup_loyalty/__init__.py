@@ -56,4 +56,9 @@ VENDOR = Vendor(
     ),
     prices="bulk_preview.price_by",
     former_id="ketchup",
+    campaign_tasks={
+        "KetchUpSendBulkSmsOperator": "sms",
+        "KetchUpSendViberOperator": "viber",
+        "KetchUpCollectReceiptsOperator": "receipts",
+    },
 )

@@ -19,4 +19,8 @@ VENDOR = Vendor(
     notifiers=("KyivstarFmcCallNotifier",),
     links=("KyivstarFmcConsoleLink",),
     former_id="fmc",
+    campaign_tasks={
+        "KyivstarFmcBulkCallOperator": "call",
+        "KyivstarFmcCollectReceiptsOperator": "receipts",
+    },
 )

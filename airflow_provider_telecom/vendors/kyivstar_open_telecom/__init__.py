@@ -47,4 +47,10 @@ VENDOR = Vendor(
     notifiers=("KyivstarSmsNotifier", "KyivstarViberNotifier"),
     links=("KyivstarConsoleLink",),
     former_id="kyivstar",
+    campaign_tasks={
+        "KyivstarSendBulkSmsOperator": "sms",
+        "KyivstarSendBulkMultichannelOperator": "multichannel",
+        "KyivstarCreatePromoOperator": "promo",
+        "KyivstarCollectReceiptsOperator": "receipts",
+    },
 )

@@ -39,4 +39,8 @@ VENDOR = Vendor(
     },
     has=("operators", "sensors", "transfers"),
     notifiers=("SunSimCallbackNotifier",),
+    campaign_tasks={
+        "SunSimBulkCallbackOperator": "call",
+        "SunSimCollectReceiptsOperator": "receipts",
+    },
 )
