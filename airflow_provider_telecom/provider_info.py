@@ -43,7 +43,8 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": _SHARED,
                 "python-modules": [
-                    f"{_PACKAGE}.operators.{name}" for name in ("audience", "next_rung", "outcomes")
+                    f"{_PACKAGE}.operators.{name}"
+                    for name in ("audience", "ladder_report", "next_rung", "outcomes")
                 ],
             },
         ],

@@ -317,6 +317,12 @@ OF_NO_VENDOR = [
         },
         id="SelectFallbackOperator",
     ),
+    pytest.param(
+        f"{PACKAGE}.operators.ladder_report",
+        "LadderReportOperator",
+        {"rungs": [{"name": "viber", "audience": "audiences/spring", "outcomes": "viber.jsonl"}]},
+        id="LadderReportOperator",
+    ),
 ]
 """Operators without a connection."""
 MODULES = [
@@ -324,7 +330,7 @@ MODULES = [
     for package, names in (("operators", OPERATORS), ("sensors", SENSORS))
     for vendor in names
 ] + [f"{PACKAGE}.transfers.{vendor}_to_object_storage" for vendor in TRANSFERS]
-MODULES += [f"{PACKAGE}.operators.{name}" for name in ("audience", "outcomes", "next_rung")]
+MODULES += [f"{PACKAGE}.operators.{name}" for name in ("audience", "outcomes", "next_rung", "ladder_report")]
 
 
 def made(module: str, name: str, arguments: dict[str, Any], **more: Any) -> Any:

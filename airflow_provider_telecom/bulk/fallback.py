@@ -30,7 +30,7 @@ from airflow_provider_telecom.bulk.audience_folder import (
     write_info,
 )
 from airflow_provider_telecom.bulk.files import local_copy
-from airflow_provider_telecom.bulk.history import DETAILS, create_history
+from airflow_provider_telecom.bulk.history import create_outcomes
 from airflow_provider_telecom.bulk.outcomes import (
     ACCEPTED,
     DELIVERED,
@@ -183,10 +183,10 @@ def _check_still_failed(rule: Fallback, path: str, info: AudienceInfo) -> None:
     """Raise TelecomInputError if a recipient of the audience would not be selected any more."""
     with private_database(MEMORY_LIMIT) as (database, copies):
         _judge(database, rule, read_info(rule.audience), copies)
-        _, file = _local_audience(path.rpartition("/")[0], info.sha256, copies)
+        file = local_audience(path.rpartition("/")[0], info.sha256, copies)
         database.execute(f"CREATE TEMP TABLE {_CHOSEN} (msisdn BIGINT)")
         for batch in _numbers(file):
-            _insert(database, _CHOSEN, batch)
+            insert_batch(database, _CHOSEN, batch)
         late = _number(
             database,
             f"SELECT count(*) FROM {_CHOSEN} AS c JOIN {_JUDGED} AS j ON c.msisdn = j.msisdn "
@@ -205,11 +205,11 @@ def _judge(
     database: DuckDBPyConnection, rule: Fallback, source: AudienceInfo, copies: Path
 ) -> tuple[Selection, Path]:
     """Make the table of all recipients, each with the reason why it stays; null if it moves on."""
-    _, file = _local_audience(rule.audience, rule.sha256 or source.sha256, copies)
+    file = local_audience(rule.audience, rule.sha256 or source.sha256, copies)
     _read_rows(database, rule, copies)
     database.execute(f"CREATE TEMP TABLE {_PEOPLE} (id BIGINT, msisdn BIGINT)")
     for batch in _numbers(file):
-        _insert(database, _PEOPLE, batch)
+        insert_batch(database, _PEOPLE, batch)
     database.execute(_judging(rule))
     found = Selection(rows=_number(database, f"SELECT count(*) FROM {_PEOPLE}"))
     reasons = f"SELECT reason, count(*) FROM {_JUDGED} GROUP BY ALL"
@@ -252,7 +252,7 @@ def _read_rows(database: DuckDBPyConnection, rule: Fallback, copies: Path) -> No
     tables = []
     for place_, path in enumerate(rule.outcomes):
         table = f"{_ROWS}_{place_}"
-        create_history(database, table, path, copies, field="outcomes", keep="true", more=DETAILS)
+        create_outcomes(database, table, path, copies)
         tables.append(f"SELECT msisdn, channel, conn_id, state, code, final FROM {table}")
     database.execute(f"CREATE TEMP VIEW {_ROWS} AS {' UNION ALL '.join(tables)}")
 
@@ -271,7 +271,7 @@ def _check_rows(database: DuckDBPyConnection, rule: Fallback) -> None:
         )
 
 
-def _local_audience(path: str, sha256: str, copies: Path) -> tuple[AudienceInfo, Path]:
+def local_audience(path: str, sha256: str, copies: Path) -> Path:
     """Return the recipients' file of an audience on local disk. Raises TelecomInputError for another one."""
     from airflow.sdk import ObjectStoragePath
 
@@ -283,7 +283,7 @@ def _local_audience(path: str, sha256: str, copies: Path) -> tuple[AudienceInfo,
         raise TelecomInputError("audience", f"{folder / AUDIENCE_FILE} is missing") from None
     if not is_same:
         raise TelecomInputError("audience", f"{folder}: the audience has changed: its sha256 is different")
-    return info, file
+    return file
 
 
 def _numbers(file: Path) -> Iterator[Any]:
@@ -299,7 +299,8 @@ def _numbers(file: Path) -> Iterator[Any]:
         yield pyarrow.table({"id": places, "msisdn": numbers})
 
 
-def _insert(database: DuckDBPyConnection, table: str, batch: Any) -> None:
+def insert_batch(database: DuckDBPyConnection, table: str, batch: Any) -> None:
+    """Insert the rows of an Arrow table that has the columns of a table of DuckDB, and perhaps others."""
     names = ", ".join(row[0] for row in database.execute(f"DESCRIBE {table}").fetchall())
     database.register("batch", batch)
     database.execute(f"INSERT INTO {table} SELECT {names} FROM batch")

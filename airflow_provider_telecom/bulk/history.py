@@ -28,8 +28,6 @@ NEEDED = ("msisdn", "channel", "conn_id", "reference", "message_id", "state", "r
 """The columns that each file must have."""
 STATUS = "status"
 """The vendor's word for the result of a look-up; files of messages don't have it."""
-DETAILS = ("code", "price", "currency")
-"""Columns that the fallback and the report need in addition."""
 
 _TIMES = ("sent_at", "final_at")
 _FILES = "$files"
@@ -49,6 +47,7 @@ def create_history(
     field: str,
     keep: str,
     more: Sequence[str] = (STATUS,),
+    may_be_empty: bool = True,
 ) -> None:
     """Create a temporary table with the rows of outcomes that the condition `keep` selects.
 
@@ -56,7 +55,7 @@ def create_history(
     `more` (texts, null where a file does not have them), and `sent` and `final` (microseconds since 1970, may
     be null). `keep` may use them. Copies of remote files are in `folder`. Raises TelecomInputError for
     `field`, which names the file, for all that is not a complete file of outcomes, and for a folder that does
-    not exist; one without files is an empty history.
+    not exist; one without files is an empty history, unless `may_be_empty` is false.
     """
     check_library(field, "duckdb")
     check_library(field, "pyarrow")
@@ -67,7 +66,7 @@ def create_history(
         f"reference VARCHAR, message_id VARCHAR, state VARCHAR, run VARCHAR, {others}sent BIGINT, "
         "final BIGINT, file VARCHAR, problem VARCHAR)"
     )
-    files = _local_files(field, path, folder)
+    files = _local_files(field, path, folder, may_be_empty)
     for source in _sources(field, files, more):
         _insert(connection, name, source, keep, field, files, more)
     bad = connection.execute(f"SELECT file, problem FROM {name} WHERE problem IS NOT NULL LIMIT 1").fetchone()
@@ -77,22 +76,39 @@ def create_history(
     connection.execute(f"ALTER TABLE {name} DROP COLUMN file")
 
 
-def _local_files(field: str, path: str, folder: Path) -> dict[str, str]:
+def create_outcomes(connection: DuckDBPyConnection, table: str, path: str, folder: Path) -> None:
+    """Create a temporary table with all rows of outcomes, with `code`, `price` and `currency` as texts.
+
+    For the rest see `create_history`.
+    """
+    create_history(
+        connection,
+        table,
+        path,
+        folder,
+        field="outcomes",
+        keep="true",
+        more=("code", "price", "currency"),
+        may_be_empty=False,
+    )
+
+
+def _local_files(field: str, path: str, folder: Path, may_be_empty: bool) -> dict[str, str]:
     """Return the files of a history by their local paths.
 
     When a send ends, its parts become a file: if one of them is gone, the folder is listed again.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return dict(_copies(field, path, folder))
+            return dict(_copies(field, path, folder, may_be_empty))
         except FileNotFoundError:
             if attempt == _ATTEMPTS:
                 raise TelecomInputError(field, f"files of {path} disappear while they are read") from None
     raise AssertionError
 
 
-def _copies(field: str, path: str, folder: Path) -> Iterator[tuple[str, str]]:
-    for file in find_files(field, path, ("",), may_be_empty=True):
+def _copies(field: str, path: str, folder: Path, may_be_empty: bool) -> Iterator[tuple[str, str]]:
+    for file in find_files(field, path, ("",), may_be_empty=may_be_empty):
         name = str(file)
         if name.endswith(_PART):
             continue

@@ -148,7 +148,7 @@ BAD: dict[str, tuple[Callable[[Path, Any], Any], str]] = {
     ),
     "no_file": (
         lambda folder, people: selecting(folder, people, [], outcomes=str(folder / "missing.jsonl")),
-        r"outcomes: there is no file .*missing\.jsonl",
+        r"outcomes: there is no file .*missing\.jsonl$",
     ),
     "not_outcomes": (
         lambda folder, people: selecting(folder, people, [{"msisdn": A}]),
