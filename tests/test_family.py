@@ -59,6 +59,7 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
         "KetchUpPriceOperator": {},
         "KetchUpCreateStatExportOperator": {},
         "KetchUpListStatExportsOperator": {},
+        "KetchUpCollectReceiptsOperator": {"outcomes": "outcomes.parquet"},
         "KetchUpDeleteStatExportOperator": {"file_key": "a1"},
     },
     "kyivstar_fmc": {
@@ -254,6 +255,7 @@ REPEATABLE = {
     "KyivstarScoreOperator",
     "KetchUpPriceOperator",
     "KetchUpListStatExportsOperator",
+    "KetchUpCollectReceiptsOperator",
     "KetchUpDeleteStatExportOperator",
     "SunSimGetVatsSettingsOperator",
     "SunSimSetVatsSettingsOperator",
@@ -438,10 +440,10 @@ def imported() -> dict[str, list[str]]:
 @pytest.mark.xdist_group("imports")  # one process imports all modules, once
 @pytest.mark.parametrize("module", MODULES)
 def test_importing_it_costs_next_to_nothing(module: str, imported: dict[str, list[str]]) -> None:
-    """On top of airflow.sdk: at most 45 small modules of ours, and nothing that belongs to running."""
+    """On top of airflow.sdk: at most 50 small modules of ours, and nothing that belongs to running."""
     ours = {name for name in imported[module] if name.split(".")[0] == PACKAGE}
     assert module in ours
-    assert len(ours) <= 45
+    assert len(ours) <= 50
     assert set(imported[module]) - ours <= PARTS_OF_THE_SDK
 
 

@@ -14,15 +14,17 @@ from airflow_provider_telecom.bulk.receipts import Receipt
 _ROWS_AT_ONCE = 5_000
 _KEYS_AT_ONCE = 500
 """SQLite limits the parameters of a statement."""
+_COLUMNS = "id, state, status, at, price, currency, code, msisdn"
 _TABLE = (
     "CREATE TABLE receipts (id TEXT PRIMARY KEY, state TEXT, status TEXT, at TEXT, price TEXT, "
-    "currency TEXT, code TEXT, used INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
+    "currency TEXT, code TEXT, msisdn TEXT, used INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
 )
 _INSERT = (
-    "INSERT INTO receipts (id, state, status, at, price, currency, code) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    f"INSERT INTO receipts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET state = excluded.state, status = excluded.status, at = excluded.at, "
     "price = coalesce(excluded.price, price), currency = coalesce(excluded.currency, currency), "
-    "code = excluded.code WHERE (excluded.state IS NOT NULL OR receipts.state IS NULL) "
+    "code = excluded.code, msisdn = excluded.msisdn "
+    "WHERE (excluded.state IS NOT NULL OR receipts.state IS NULL) "
     "AND coalesce(excluded.at, '9') >= coalesce(receipts.at, '')"
 )
 
@@ -49,9 +51,8 @@ class ReceiptIndex:
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[start : start + _KEYS_AT_ONCE]
             places = ", ".join("?" * len(some))
-            query = (
-                f"SELECT id, state, status, at, price, currency, code FROM receipts WHERE id IN ({places})"
-            )
+            wanted = f"FROM receipts WHERE id IN ({places})"
+            query = f"SELECT id, state, status, at, price, currency, code, msisdn {wanted}"
             found |= {row[0]: Receipt(*row[1:]) for row in self._connection.execute(query, some)}
             self._connection.execute(f"UPDATE receipts SET used = 1 WHERE id IN ({places})", some)
         return found
@@ -79,4 +80,5 @@ def open_receipt_index() -> Iterator[ReceiptIndex]:
 
 def _row(key: str, receipt: Receipt) -> tuple[str | None, ...]:
     price = None if receipt.price is None else str(receipt.price)
-    return key, receipt.state, receipt.status, receipt.at, price, receipt.currency, receipt.code
+    about = (receipt.code, receipt.msisdn)
+    return key, receipt.state, receipt.status, receipt.at, price, receipt.currency, *about

@@ -54,7 +54,8 @@ class Receipt:
 
     `state` is one of `FINAL`, or None: the message is on its way, or its state is a word that nobody knows.
     `status` is the vendor's word; `at` says when the state came (`outcomes.time_text`), None if the vendor
-    does not say it.
+    does not say it. `msisdn` is the number that it is about, if the vendor says it. With a `code`, which
+    explains the state, the price counts in place of that of the send.
     """
 
     state: str | None
@@ -63,6 +64,8 @@ class Receipt:
     price: Decimal | str | None = None
     currency: str | None = None
     code: str | None = None
+    msisdn: str | None = None
+    message_id: str | None = None
 
 
 def receipt_update(line: Mapping[str, Any], receipt: Receipt | None, read_at: str) -> Mapping[str, object]:
@@ -76,8 +79,12 @@ def receipt_update(line: Mapping[str, Any], receipt: Receipt | None, read_at: st
     if receipt is None:
         return {}
     update: dict[str, object] = {}
-    if line.get("price") is None and receipt.price is not None:
+    if receipt.price is not None and (line.get("price") is None or receipt.code is not None):
         update |= {"price": str(receipt.price), "currency": receipt.currency}
+    if line.get("message_id") is None and receipt.message_id is not None:
+        update["message_id"] = receipt.message_id
+    if line["state"] == UNKNOWN:
+        update["state"] = ACCEPTED
     is_final = line["state"] in FINAL
     if receipt.state is None or line["state"] == REFUSED:
         return update if is_final or receipt.status is None else {**update, "status": receipt.status}

@@ -72,6 +72,7 @@ class ReceiptsArguments(OperatorArguments, total=False):
     poll_interval: float
     deferrable: bool
     tolerated_errors: int
+    recheck_final: bool
 
 
 class CollectReceiptsOperator(TelecomOperator):
@@ -93,12 +94,16 @@ class CollectReceiptsOperator(TelecomOperator):
     :param deferrable: wait in the triggerer, without a worker slot. The default is Airflow's
         `[operators] default_deferrable`.
     :param tolerated_errors: up to so many consecutive temporary errors are ignored.
+    :param recheck_final: ask also for messages that have a final state already: receipts may change. They are
+        asked for at least once.
     """
 
     channels: ClassVar[tuple[str, ...]]
     """The channels of the messages that the vendor has receipts for."""
     group_size: ClassVar[int] = 300
     """How many messages `_receipts` gets at once; their states are stored together."""
+    asks_unknown: ClassVar[bool] = False
+    """Whether the vendor can be asked for messages of which nobody knows whether they were sent."""
     template_fields: Sequence[str] = (*TelecomOperator.template_fields, "outcomes", "results_path")
     now: ClassVar[Callable[[], datetime]] = staticmethod(partial(datetime.now, UTC))
     """The time. Tests replace it."""
@@ -113,11 +118,12 @@ class CollectReceiptsOperator(TelecomOperator):
         poll_interval: float = 60.0,
         deferrable: bool = DEFERRABLE,
         tolerated_errors: int = 5,
+        recheck_final: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.outcomes, self.results_path, self.deferrable = outcomes, results_path, deferrable
-        self.min_final_percent = min_final_percent
+        self.min_final_percent, self.recheck_final = min_final_percent, recheck_final
         percent("min_final_percent", min_final_percent)
         self.wait_timeout = wait_timeout
         whole = wait_timeout.total_seconds() if isinstance(wait_timeout, timedelta) else wait_timeout
@@ -135,7 +141,7 @@ class CollectReceiptsOperator(TelecomOperator):
             totals, states = self._survey(progress)
             if not progress.before:
                 progress.before = dict(states)
-            if not totals.open or (not progress.is_due and self._is_over(totals, progress)):
+            if not self._is_anything_open(totals, progress) or self._is_over(totals, progress):
                 return self._finish(journal, progress, totals)
             progress.is_due = True
             self._wait(journal, progress, wait)
@@ -153,7 +159,7 @@ class CollectReceiptsOperator(TelecomOperator):
         """
 
     def _note(self, line: Line) -> None:
-        """Take notice of a message without a receipt, before `_asking`."""
+        """Take notice of a message to ask for, before `_asking`."""
 
     def _asking(self, context: Context, totals: Totals) -> AbstractContextManager[None]:
         """Prepare a round, in whose context `_receipts` is called.
@@ -164,9 +170,9 @@ class CollectReceiptsOperator(TelecomOperator):
 
     def _is_asked(self, line: Line) -> bool:
         """Return whether a message is asked for in this round."""
-        from airflow_provider_telecom.bulk.receipts import OPEN
+        from airflow_provider_telecom.bulk.receipts import FINAL, OPEN
 
-        return line["state"] in OPEN
+        return line["state"] in (OPEN | FINAL if self.recheck_final else OPEN)
 
     def _begin_survey(self) -> None:
         """Forget what `_note` has noted."""
@@ -189,17 +195,18 @@ class CollectReceiptsOperator(TelecomOperator):
 
     def _survey(self, progress: _Progress) -> tuple[Totals, Mapping[str, int]]:
         """Read the file: check each row, count them, and note what is open."""
-        from airflow_provider_telecom.bulk.receipts import OPEN, OutcomeCheck, Totals
+        from airflow_provider_telecom.bulk.receipts import FINAL, OPEN, OutcomeCheck, Totals
 
         totals, by_channel = Totals(), Counter[str]()
         states = self._final_states(progress)
         check = OutcomeCheck(_path_of(self.outcomes), self.conn_id, self.channels)
+        noted = OPEN | FINAL if self.recheck_final else OPEN
         self._begin_survey()
         for line in states.lines():
             check.check(line)
             totals.add(line)
             by_channel[f"{line['channel']}/{line['state']}"] += 1
-            if line["state"] in OPEN:
+            if line["state"] in noted:
                 self._note(line)
         return totals, by_channel
 
@@ -251,8 +258,19 @@ class CollectReceiptsOperator(TelecomOperator):
             states.record(updates(group))
         states.finish()
 
+    def _is_anything_open(self, totals: Totals, progress: _Progress) -> bool:
+        """Return whether there is anything to ask for. Messages of unknown outcome are asked for once."""
+        from airflow_provider_telecom.bulk.outcomes import UNKNOWN
+
+        if totals.open:
+            return True
+        may_ask = self.recheck_final or (self.asks_unknown and totals.states[UNKNOWN])
+        return bool(may_ask and not progress.rounds)
+
     def _is_over(self, totals: Totals, progress: _Progress) -> bool:
         """Return whether there are enough receipts, or no time is left."""
+        if progress.is_due:
+            return False
         self.log.info(
             "%s of %s messages have a final state (%.1f %% of those that were accepted); round %s",
             f"{totals.final:,}",

@@ -257,6 +257,35 @@ SWITCHES = (
     ),
     _ketchup("no_id", "the status of an SMS has no id (KU:413; KU:368 has it)"),
     _ketchup("numbers", "codes, ids, amounts and counts are numbers (KU:390), not texts (KU:421)"),
+    _ketchup(
+        "changing_receipts",
+        "receipts change: an SMS to a number that ends in 6 is undelivered and then delivered, in 5 the "
+        "other way round; KU says of no status that it is final",
+        in_presets=False,
+    ),
+    _ketchup(
+        "late_receipts",
+        "the receipt of a number that ends in 7 takes ten times as long; KU gives no time",
+        in_presets=False,
+    ),
+    _ketchup(
+        "new_status",
+        "a message to a number that ends in 3 gets a status that is not in KU's list (KU:578): `filtered`",
+        in_presets=False,
+    ),
+    _ketchup(
+        "period_end",
+        "the period of an export may end in the future, or is then refused with 86 (KU:834)",
+        ("any", "past"),
+        in_presets=False,
+    ),
+    _ketchup(
+        "statistics_missing",
+        "messages to numbers that end in 4 are in all exports, in none by period, or in none: KU does not "
+        "say how soon statistics have a message",
+        ("none", "by_period", "all"),
+        in_presets=False,
+    ),
     _ketchup("price_refuses_known", "the price calls refuse known keys, as sending does (KU:405)"),
     _ketchup(
         "reference_path",

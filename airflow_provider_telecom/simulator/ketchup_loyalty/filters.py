@@ -31,11 +31,12 @@ STATUSES = {
     "not-viber-user": "not-viber-user",
     "active": "Delivered",  # a look-up is delivered once the network has answered
     "absent": "Delivered",
+    "filtered": "Filtered",  # only with the switch new_status
 }
 _CHOICES = {
     "message_type": (81, {"sms", "hlr", "viber"}),
     "source_type": (82, {"api", "web", "smpp", "xml", "http", "json"}),
-    "status": (83, {*STATUSES.values(), "Rejected", "Moderation", "Sending"}),
+    "status": (83, {*STATUSES.values(), "Rejected", "Moderation", "Sending"} - {"Filtered"}),
     "country_name": (84, {country.name for country in COUNTRIES}),
     "sl_clicks_comp": (85, {"<", ">", "="}),
 }
@@ -53,9 +54,15 @@ def find_messages(state: VendorState, body: JsonObject) -> list[Message]:
     given = {name: value for name, value in body.items() if value is not None}
     if by_id(given):
         ids = _message_ids(given["message_id"])
-        return [state.messages[key] for key in ids if key in state.messages]
+        found = [state.messages[key] for key in ids if key in state.messages]
+        return [message for message in found if _is_listed(state, message, "all")]
     tests = [*_windows(state, given), *_choices(given), *_values(given), *_clicks(given)]
+    tests.append(lambda message: _is_listed(state, message, "by_period", "all"))
     return [message for message in state.messages.values() if all(test(message) for test in tests)]
+
+
+def _is_listed(state: VendorState, message: Message, *missing: str) -> bool:
+    return state.switches["statistics_missing"] not in missing or message.draft.msisdn[-1] != "4"
 
 
 def by_id(body: JsonObject) -> bool:
@@ -76,6 +83,8 @@ def _windows(state: VendorState, given: JsonObject) -> Iterator[Test]:
         raise VendorError(2)
     since, until = (_parse_time(given.get(name)) for name in ("time_in_from", "time_in_to"))
     if since > until:
+        raise VendorError(86)
+    if state.switches["period_end"] == "past" and until > _local_time(state, state.now()):
         raise VendorError(86)
     yield lambda message: since <= _local_time(state, message.created) <= until
     if "time_sent_from" in given:

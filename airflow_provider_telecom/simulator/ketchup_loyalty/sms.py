@@ -25,6 +25,7 @@ from airflow_provider_telecom.simulator.ketchup_loyalty.state import (
     Message,
     Task,
     VendorState,
+    receipt_stages,
     total,
 )
 from airflow_provider_telecom.simulator.ketchup_loyalty.status import found, read_routes
@@ -211,9 +212,10 @@ def _task(task_id: str, asked: SendRequest, messages: list[Message]) -> Task:
 
 
 def _send(state: VendorState, asked: SendRequest, draft: Draft, task_id: str | None) -> Message:
+    stages = ("accepted", "sent", _OUTCOMES.get(draft.msisdn[-1], "delivered"))
     return state.create(
         draft,
-        ("accepted", "sent", _OUTCOMES.get(draft.msisdn[-1], "delivered")),
+        receipt_stages(state.switches, draft.msisdn, stages),
         asked.send_at,
         originator=draft.originator,
         text=draft.text,

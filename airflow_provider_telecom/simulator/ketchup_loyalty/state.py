@@ -11,6 +11,7 @@ from itertools import count
 from airflow_provider_telecom.simulator.ketchup_loyalty.prices import Country, Module
 from airflow_provider_telecom.simulator.ketchup_loyalty.responses import JsonObject, VendorError
 from airflow_provider_telecom.simulator.state import Progression, SimulatorState
+from airflow_provider_telecom.simulator.switches import Switches
 
 VENDOR = "ketchup_loyalty"
 
@@ -60,6 +61,19 @@ class Delivery(Progression):
         if transition.mode == "after_polls":
             return None
         return self.start + timedelta(seconds=transition.count * (len(self._stages) - 1))
+
+
+def receipt_stages(switches: Switches, msisdn: str, stages: Sequence[str]) -> Sequence[str]:
+    """Return the statuses of a message under the switches that are about receipts, by its last digit."""
+    *before, last = stages
+    digit = msisdn[-1]
+    if switches.on("changing_receipts") and digit in "56":
+        return (*before, *(("undeliverable", last) if digit == "6" else (last, "undeliverable")))
+    if switches.on("late_receipts") and digit == "7":
+        return (*before, *[before[-1]] * (9 * len(before)), last)
+    if switches.on("new_status") and digit == "3":
+        return (*before, "filtered")
+    return stages
 
 
 @dataclass(slots=True)

@@ -17,7 +17,14 @@ from airflow_provider_telecom.simulator.ketchup_loyalty.responses import (
     VendorError,
     raise_if_known,
 )
-from airflow_provider_telecom.simulator.ketchup_loyalty.state import Draft, Line, Message, VendorState, total
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import (
+    Draft,
+    Line,
+    Message,
+    VendorState,
+    receipt_stages,
+    total,
+)
 from airflow_provider_telecom.simulator.ketchup_loyalty.status import found, read_routes, schedule_webhook
 
 _FIELDS = {"tariff", "validity", "messages"}
@@ -215,9 +222,10 @@ def _created(state: VendorState, message: Message, place: int) -> JsonObject:
 
 def _send(state: VendorState, asked: SendRequest, message: ViberMessage, draft: Draft) -> Message:
     has_no_viber = "9" in draft.msisdn[-2:]
+    stages = ("sent", "not-viber-user") if has_no_viber else ("sent", "delivered", "read")
     sent = state.create(
         draft,
-        ("sent", "not-viber-user") if has_no_viber else ("sent", "delivered", "read"),
+        receipt_stages(state.switches, draft.msisdn, stages),
         message.send_at,
         originator=draft.originator,
         text=draft.text,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
@@ -99,6 +100,44 @@ def to_row(record: Record, zone: tzinfo | None = None, region: str = "UA") -> Ro
     row["body"] = None if row["hlr"] else _text("body", fields)
     row["caption"] = _text("caption", fields)
     return {**row, **_alternative_sms(fields), "raw": json_text(record)}
+
+
+class MessageReceipt(NamedTuple):
+    """What a record says of the state of its message. What can't be read of times and prices is None."""
+
+    message_id: str
+    msisdn: str | None
+    status: str
+    at: datetime | None
+    price: Decimal | None
+    currency: str | None
+    alternative: MessageReceipt | None = None
+    """The SMS that was sent in place of a Viber message."""
+
+
+def to_receipt(record: Record, zone: tzinfo | None = None, region: str = "UA") -> MessageReceipt:
+    """Return what a record says of the state of its message.
+
+    Raises TelecomInputError if it has no id or status; the error contains nothing of the record.
+    """
+    found = _receipt(_known_fields(record), zone, region)
+    value = _known_fields(record).get("alternative_sms")
+    sms = _parse_object(value) if isinstance(value, str) else value
+    if not isinstance(sms, Mapping) or not sms:
+        return found
+    return found._replace(alternative=_receipt(_known_fields(sms), zone, region))
+
+
+def _receipt(fields: Record, zone: tzinfo | None, region: str) -> MessageReceipt:
+    message_id, status = _word("message_id", fields), _word("status", fields)
+    if message_id is None or status is None:
+        raise TelecomInputError("message_id" if message_id is None else "status", "is missing")
+    at, price, currency = None, None, None
+    with suppress(TelecomInputError):
+        _, at = _time("dlr_date", fields, zone)
+    with suppress(TelecomInputError):
+        price, currency = _money(fields)
+    return MessageReceipt(message_id, _msisdn(_word("msisdn", fields), region), status, at, price, currency)
 
 
 def _known_fields(record: Record) -> Record:

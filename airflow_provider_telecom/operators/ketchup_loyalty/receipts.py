@@ -1,0 +1,250 @@
+"""The operator that collects the receipts of KetchUp's SMS and Viber messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
+
+from airflow_provider_telecom.calls.checks import in_range, one_of
+from airflow_provider_telecom.calls.errors import TelecomNotFoundError, TelecomRejectedError
+from airflow_provider_telecom.journal.journal import Journal
+from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
+from airflow_provider_telecom.operators.receipts import (
+    CollectReceiptsOperator,
+    NotReadyError,
+    ReceiptsArguments,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_telecom.bulk.receipt_index import ReceiptIndex
+    from airflow_provider_telecom.bulk.receipts import Receipt, Totals
+    from airflow_provider_telecom.operators.ketchup_loyalty.receipt_exports import (
+        Filters,
+        OpenMessages,
+        ReceiptExports,
+    )
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus
+    from airflow_provider_telecom.vendors.ketchup_loyalty.schema import MessageReceipt
+
+Line = dict[str, Any]
+OnFull = Literal["wait", "fail"]
+_MAX_GETS = 1_000
+_IN_WORKER = 10.0
+"""Seconds that a deferrable task waits in its worker for an export."""
+_ALTERNATIVE = "alternative_sms"
+
+
+class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
+    """Complete a file of outcomes with the final states of its SMS and Viber messages, and wait for them.
+
+    Up to `max_gets` messages without a receipt are asked for one by one (`GET /sms/{id}`,
+    `GET /viber/{id}`). More are looked up in one export of statistics: by their ids if there are at most 300,
+    otherwise of the period in which they were sent. An export is requested, downloaded and deleted: four
+    requests, and one more each time that its file is not ready. Records of other messages are ignored.
+    Returns
+
+        {"outcomes", "messages", "final", "delivered", "read", "undelivered", "expired", "refused", "unknown",
+         "silent", "known_before", "accepted", "final_percent", "delay_p50", "delay_p95", "price", "currency",
+         "delivered_at", "delays", "ignored", "rounds"}
+
+    Final are Delivered, Read, Expired, Undelivered, Undeliverable, Failed, Rejected, not-viber-user; every
+    other word is not, also one that the document does not have. If the state changes, the newest final one
+    counts. Messages of unknown outcome are looked up once by their keys: those that KetchUp has are accepted.
+
+    Give the connection `vendor_timezone`: without it KetchUp's times can't be read, `final_at` is when the
+    receipt was read, and exports cover a day more.
+
+    :param max_gets: up to so many messages are asked for one by one in a round; 0 to 1000.
+    :param on_full: what to do if all five places for exports are taken: `wait` (default) or `fail`.
+
+    Raises TelecomInputError before anything is asked (a message of another connection or channel),
+    TelecomRejectedError, AirflowSensorTimeout (no export came within `wait_timeout` and an hour). Nothing is
+    paid for. Source: "Получение статусов смс", "Детальная статистика сообщений" of the vendor's document.
+    """
+
+    channels = ("sms", "viber")
+    group_size = 5_000
+    asks_unknown = True
+
+    def __init__(
+        self,
+        *,
+        outcomes: str | Mapping[str, Any],
+        max_gets: int = 30,
+        on_full: OnFull = "wait",
+        **kwargs: Unpack[ReceiptsArguments],
+    ) -> None:
+        super().__init__(outcomes=outcomes, **kwargs)
+        self.max_gets = in_range("max_gets", max_gets, 0, _MAX_GETS)
+        self.on_full: OnFull = one_of("on_full", on_full, get_args(OnFull))
+        self._open: dict[str, OpenMessages] = {}
+        self._index: ReceiptIndex | None = None
+        self._exports: ReceiptExports | None = None
+        self._gets_left = self._noted = 0
+        self._others = 0
+
+    def _begin_survey(self) -> None:
+        self._open, self._noted = {}, 0
+
+    def _note(self, line: Line) -> None:
+        self._noted += 1
+        from airflow_provider_telecom.operators.ketchup_loyalty.receipt_exports import OpenMessages
+
+        if line["message_id"] is not None:
+            self._open.setdefault(line["channel"], OpenMessages()).add(line)
+
+    @contextmanager
+    def _asking(self, context: Context, totals: Totals) -> Iterator[None]:
+        """Read the exports of the round, if there are too many messages to ask for each."""
+        from airflow_provider_telecom.bulk.receipt_index import open_receipt_index
+
+        exports = self._new_exports(context)
+        self._gets_left, self._others, self._ignored = self.max_gets, 0, 0
+        if self._noted <= self.max_gets:
+            yield
+        else:
+            with open_receipt_index() as self._index:
+                for channel, found in self._open.items():
+                    for filters in found.exports(channel, self.hook.options.vendor_timezone):
+                        self._add(self._index, exports, filters, found.ids)
+                exports.delete()
+                yield
+                self._ignored = self._index.unused
+            self._index = None
+        if self._others:
+            self.log.warning("%s receipts are about another number than their message", f"{self._others:,}")
+        self.log.info(
+            "asked by %s requests for exports and %s for single messages",
+            exports.requests,
+            self.max_gets - self._gets_left,
+        )
+
+    def _new_exports(self, context: Context) -> ReceiptExports:
+        from airflow_provider_telecom.operators.ketchup_loyalty.receipt_exports import ReceiptExports
+
+        waited = 0.0
+
+        def wait(seconds: float) -> None:
+            nonlocal waited
+            waited += seconds
+            if waited > (_IN_WORKER if self.deferrable else self.poll_interval):
+                raise NotReadyError(seconds)
+            self._sleep(seconds)
+
+        self._exports = ReceiptExports(self.hook, Journal(context["task_state_store"]), self.on_full, wait)
+        return self._exports
+
+    def _add(
+        self, index: ReceiptIndex, exports: ReceiptExports, filters: Filters, ids: Sequence[str]
+    ) -> None:
+        """Add the receipts of an export to the index."""
+        from airflow_provider_telecom.operators.ketchup_loyalty.receipt_exports import is_wrong_period
+
+        some = frozenset(ids)
+        try:
+            index.add((one.message_id, _receipt(one)) for one in exports.records(filters, some))
+        except TelecomRejectedError as error:
+            if not is_wrong_period(error) or "time_in_to" not in filters:
+                raise
+            now = type(self).now()  # perhaps a period may not end in the future
+            end = filters["time_in_to"]
+            clipped = {**filters, "time_in_to": min(end, now if end.tzinfo else now.replace(tzinfo=None))}
+            if clipped == filters or clipped["time_in_to"] <= filters["time_in_from"]:
+                raise
+            index.add((one.message_id, _receipt(one)) for one in exports.records(clipped, some))
+
+    def _is_asked(self, line: Line) -> bool:
+        """Return whether a receipt may change a line: with an export also one that has a final state."""
+        from airflow_provider_telecom.bulk.outcomes import REFUSED, UNKNOWN
+
+        if line["state"] == UNKNOWN:
+            return bool(line["reference"])
+        if self._index is None:
+            return super()._is_asked(line)
+        return str(line["state"]) != REFUSED
+
+    def _receipts(self, lines: Sequence[Line]) -> Sequence[Receipt | None]:
+        found: Mapping[str, Receipt] = {}
+        if self._index is not None:
+            found = self._index.find([line["message_id"] for line in lines if line["message_id"] is not None])
+        return [self._receipt_of(line, found.get(line["message_id"])) for line in lines]
+
+    def _receipt_of(self, line: Line, listed: Receipt | None) -> Receipt | None:
+        """Return the receipt in an export, or ask for the message if it is not listed, and there is time."""
+        from airflow_provider_telecom.bulk.receipts import FINAL
+
+        if listed is None:
+            if not self._gets_left or (line["state"] in FINAL and not self.recheck_final):
+                return None
+            self._gets_left -= 1
+            listed = self._get(line)
+        if listed is not None and _is_another_number(line["msisdn"], listed.msisdn):
+            self._others += 1
+            return None
+        return listed
+
+    def _get(self, line: Line) -> Receipt | None:
+        """Return the receipt of one message; None if KetchUp does not know it."""
+        is_viber, message_id = line["channel"] == "viber", line["message_id"]
+        try:
+            if message_id is not None:
+                status = (self.hook.get_viber if is_viber else self.hook.get_sms)(message_id)
+            else:
+                by_key = self.hook.get_viber_by_reference if is_viber else self.hook.get_sms_by_reference
+                status = by_key(str(line["reference"]))
+        except TelecomNotFoundError:
+            return None
+        if line["reference"] is not None and status.reference == line["reference"]:
+            return self._receipt_from(status, None)
+        return self._receipt_from(status, status.msisdn)
+
+    def _receipt_from(self, status: MessageStatus, msisdn: str | None) -> Receipt:
+        from airflow_provider_telecom.bulk.outcomes import time_text
+        from airflow_provider_telecom.bulk.receipts import Receipt
+
+        at = status.delivered_at(self.hook.options.vendor_timezone)
+        return Receipt(
+            _final_state(status.status),
+            status.status,
+            None if at is None else time_text(at),
+            status.price,
+            status.currency,
+            msisdn=msisdn,
+            message_id=status.id,
+        )
+
+
+def _receipt(record: MessageReceipt) -> Receipt:
+    """Return the receipt in a record of an export.
+
+    A Viber message that did not arrive, and in whose place KetchUp has sent an SMS, has the state of that.
+    """
+    from airflow_provider_telecom.bulk.outcomes import DELIVERED, READ, time_text
+    from airflow_provider_telecom.bulk.receipts import Receipt
+
+    state, at, price, code = _final_state(record.status), record.at, record.price, None
+    if (sms := record.alternative) is not None and state not in (DELIVERED, READ):
+        state, at, code = _final_state(sms.status), sms.at, _ALTERNATIVE
+        if price is not None and sms.price is not None and sms.currency == record.currency:
+            price += sms.price
+    time = None if at is None else time_text(at)
+    return Receipt(state, record.status, time, price, record.currency, code, record.msisdn)
+
+
+def _final_state(status: str) -> str | None:
+    from airflow_provider_telecom.bulk.outcomes import SILENT
+    from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import final_state
+
+    state = final_state(status)
+    return None if state == SILENT else state
+
+
+def _is_another_number(ours: str, theirs: str | None) -> bool:
+    """Return whether a receipt is about another number. One that is hidden or incomplete proves nothing."""
+    if theirs is None:
+        return False
+    digits = theirs.strip().removeprefix("+")
+    return digits.isdecimal() and 9 <= len(digits) <= 15 and digits != ours
