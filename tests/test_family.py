@@ -64,9 +64,11 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "kyivstar_fmc": {
         "KyivstarFmcOriginateCallOperator": {"called_number": "380670000200"},
+        "KyivstarFmcBulkCallOperator": {"recipients": ["380670000200"]},
     },
     "sunsim": {
         "SunSimCreateCallbackOperator": {"phone_to": "79000000001", "phone_from": "79000000000"},
+        "SunSimBulkCallbackOperator": {"recipients": ["79000000001"], "phone_from": "79000000000"},
         "SunSimGetVatsSettingsOperator": {"numbers": ["79000000000"]},
         "SunSimSetVatsSettingsOperator": {"path": "settings.json"},
     },
@@ -206,7 +208,9 @@ WITHOUT_A_KEY = {
     "KyivstarSendMultichannelOperator",
     "KyivstarSendRcsOperator",
     "KyivstarFmcOriginateCallOperator",
+    "KyivstarFmcBulkCallOperator",
     "SunSimCreateCallbackOperator",
+    "SunSimBulkCallbackOperator",
     "NovaConnectDisconnectSimsOperator",
     "NovaConnectReconnectSimsOperator",
     "NovaConnectPingSimsOperator",

@@ -67,12 +67,21 @@ class Counts:
         self.unknown += states[UNKNOWN]
         self.refused = dict(refused)
 
+    def merge(self, other: Counts) -> None:
+        """Add the counts of other recipients."""
+        self.rows += other.rows
+        self.accepted += other.accepted
+        self.unknown += other.unknown
+        self.resent += other.resent
+        self.refused = dict(Counter(self.refused) + Counter(other.refused))
+
 
 class Messages(Protocol[MessageT]):
     """The messages to all recipients, in their order."""
 
-    noun: str
-    """What they are called, in the plural."""
+    @property
+    def noun(self) -> str:
+        """What they are called, in the plural."""
 
     def __len__(self) -> int: ...
 
@@ -110,6 +119,8 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         self._messages, self._requests, self._on_unknown = messages, requests, on_unknown
         self._checkpoint, self._results, self._block_size = checkpoint, results, block_size
         self._wait_until_ready, self._nothing = wait_until_ready, counts
+        self._earlier: Block[MessageT] = Block(())
+        """What is left of the block in which an earlier try has stopped."""
         self._block: Block[MessageT] = Block(())
         self._counted = 0
         """How many messages of the block are counted."""
@@ -125,19 +136,51 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
 
         `reserve` is called before the first message, with what was sent before and how many are in doubt.
         """
-        earlier = self._resumed_block()
-        if self._checkpoint.is_done and self.counts.rows >= len(self._messages):
-            if self._results and self._results.path.exists():
-                self._results.forget_parts()  # the earlier try was killed before it did
-            return
-        if earlier.in_doubt and self._on_unknown == "fail" and not self._requests.goes_on:
-            raise self._outcome_unknown("an earlier try may have sent it", len(earlier.in_doubt))
-        reserve(self.counts, len(earlier.in_doubt))
+        self.resume()
+        if not self.is_complete(len(self._messages)):
+            reserve(self.counts, self.in_doubt)
+            self.send()
+
+    def resume(self) -> None:
+        """Read how far earlier tries have come, before anything is sent.
+
+        Raises TelecomInputError for other messages than those that may have been sent, and
+        OutcomeUnknownError if a person must decide about these.
+        """
+        keys = (self._messages.key(message) for message in self._messages.after(0))
+        facts = dict(self._checkpoint.resume(keys, asdict(self._nothing())))
+        results = results_from(facts.pop("known", {}))
+        not_sent, self._announced_at = facts.pop("not_sent", ()), facts.pop("announced_at", None)
+        self.counts = self._nothing(**facts)
+        size = self._checkpoint.in_doubt
+        in_doubt = {place for place in range(size) if place not in results and place not in not_sent}
+        messages = list(islice(self._messages.after(self.counts.rows), size))
+        self._earlier = Block(messages, results, in_doubt)
+        if in_doubt and self._on_unknown == "fail" and not self._requests.goes_on:
+            raise self._outcome_unknown("an earlier try may have sent it", len(in_doubt))
+
+    @property
+    def in_doubt(self) -> int:
+        """How many messages may have been sent by earlier tries, so that nobody knows."""
+        return len(self._earlier.in_doubt)
+
+    def is_complete(self, recipients: int) -> bool:
+        """Return whether earlier tries have sent to all recipients.
+
+        If the last one was killed right after that, parts of its file of results are left: they are removed.
+        """
+        is_complete = self._checkpoint.is_done and self.counts.rows >= recipients
+        if is_complete and self._results and self._results.path.exists():
+            self._results.forget_parts()
+        return is_complete
+
+    def send(self) -> None:
+        """Send to the others, once `resume` was called. Raises the errors of the requests."""
         if self._results:
             self._results.begin(self.counts.rows)
         self._wait_until_ready()
         try:
-            self._send_blocks(earlier)
+            self._send_blocks(self._earlier)
         except TooManyUnknownError:
             self._stop()
             raise self._too_many_unknown() from None
@@ -151,18 +194,6 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
             self._stop()
             raise
         self._finish()
-
-    def _resumed_block(self) -> Block[MessageT]:
-        """Read how far earlier tries have come; return the block in which the last one has stopped."""
-        keys = (self._messages.key(message) for message in self._messages.after(0))
-        facts = dict(self._checkpoint.resume(keys, asdict(self._nothing())))
-        results = results_from(facts.pop("known", {}))
-        not_sent, at = facts.pop("not_sent", ()), facts.pop("announced_at", None)
-        self.counts = self._nothing(**facts)
-        size = self._checkpoint.in_doubt
-        in_doubt = {place for place in range(size) if place not in results and place not in not_sent}
-        self._announced_at = at
-        return Block(list(islice(self._messages.after(self.counts.rows), size)), results, in_doubt)
 
     def _send_blocks(self, earlier: Block[MessageT]) -> None:
         """Send block by block, first what is left of the one in which an earlier try has stopped."""

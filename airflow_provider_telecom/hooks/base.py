@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -84,6 +85,8 @@ class AccountClient:
 
 
 AnyHook: TypeAlias = "TelecomHook[Any]"
+_calls_end_at: ContextVar[float] = ContextVar("calls_end_at", default=math.inf)
+"""When blocking calls must have ended, by `time.monotonic()`."""
 _clients: dict[Hashable, AccountClient] = {}
 _clients_lock = threading.Lock()
 os.register_at_fork(after_in_child=_clients.clear)  # a fork must not share sockets and locks
@@ -118,7 +121,6 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         self.conn_id = conn_id or self.default_conn_name
         self._settings: Settings[OptionsT] | None = None
         self._own_client: AccountClient | None = None
-        self._ends_at = math.inf
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} conn_id={self.conn_id!r}>"
@@ -126,16 +128,19 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
     def run(self, call: Call[T], /, ends_at: float = math.inf) -> T:
         """Make a call, blocking, until `time.monotonic()` is `ends_at` at the latest."""
         with self.add_connection_to_errors():
-            return self._client().sync_transport.run(call, min(ends_at, self._ends_at))
+            return self._client().sync_transport.run(call, min(ends_at, _calls_end_at.get()))
 
     @contextmanager
     def calls_end_in(self, seconds: float) -> Iterator[None]:
-        """Let each blocking call in this context end within so many seconds from now (see `Deadline`)."""
-        before, self._ends_at = self._ends_at, time.monotonic() + seconds
+        """Let each blocking call in this context end within so many seconds from now (see `Deadline`).
+
+        It holds for this thread alone.
+        """
+        before = _calls_end_at.set(time.monotonic() + seconds)
         try:
             yield
         finally:
-            self._ends_at = before
+            _calls_end_at.reset(before)
 
     def wait_until_ready(self) -> None:
         """Wait until a request can be sent: for the rate limit, the quota (at most 300 s) and the token.

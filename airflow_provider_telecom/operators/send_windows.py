@@ -50,6 +50,9 @@ class SendWindowArguments(TypedDict, total=False):
 class WindowClosedError(Exception):
     """Nothing more may be sent to these recipients now. The operator catches it and waits."""
 
+    not_sent: ClassVar[bool] = True
+    """It is raised before a request, or after one that was certainly not sent."""
+
 
 @dataclass(frozen=True)
 class SendWindow:

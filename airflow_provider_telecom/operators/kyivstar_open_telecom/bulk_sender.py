@@ -40,6 +40,13 @@ class SmsCounts(Counts):
             self.reserved_segments += result.extra.get("reserved_segments") or 0
             self.reserved_units = add_units(self.reserved_units, result.extra.get("units"))
 
+    def merge(self, other: Counts) -> None:
+        """Add the counts of other recipients."""
+        super().merge(other)
+        if isinstance(other, SmsCounts):
+            self.reserved_segments += other.reserved_segments
+            self.reserved_units = add_units(self.reserved_units, other.reserved_units)
+
 
 class Message(NamedTuple):
     """An SMS to one recipient, and the recipient's variant."""

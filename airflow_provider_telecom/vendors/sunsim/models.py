@@ -20,6 +20,8 @@ _CODE = re.compile(r"-?[0-9]{1,6}|[A-Za-z_]{1,40}")
 _HASH = re.compile(r"[A-Za-z0-9+/=_-]{16,128}")
 """Not so short that it could be a telephone number."""
 
+_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 
 class ResponseFacts(TypedDict, total=False):
     """What `Result.facts` contains."""
@@ -59,6 +61,14 @@ class Result(BaseModel):
         if self.request_hash is not None and _HASH.fullmatch(self.request_hash):
             facts["request_hash"] = self.request_hash
         return facts
+
+    @property
+    def call_id(self) -> str | None:
+        """The id of an ordered call, if the response has one under the name that call lists have for it."""
+        found = (value for name, value in self.result.items() if name.casefold() == "callid")
+        value = next(found, None)
+        text = "" if value is None or isinstance(value, (bool, dict, list)) else str(value).strip()
+        return text if _CALL_ID.fullmatch(text) else None
 
 
 class CallRecord(BaseModel):
