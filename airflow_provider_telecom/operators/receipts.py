@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -61,6 +62,8 @@ class _Progress:
     """Receipts of messages that are not in the file, in the last round."""
     before: dict[str, int] = field(default_factory=dict)
     """The messages by channel and state when the task began, for the metrics."""
+    costs_before: dict[str, str] = field(default_factory=dict)
+    """What they cost then, by currency."""
 
 
 class ReceiptsArguments(OperatorArguments, total=False):
@@ -141,8 +144,9 @@ class CollectReceiptsOperator(TelecomOperator):
             totals, states = self._survey(progress)
             if not progress.before:
                 progress.before = dict(states)
+                progress.costs_before = {name or "": str(cost) for name, cost in totals.prices.items()}
             if not self._is_anything_open(totals, progress) or self._is_over(totals, progress):
-                return self._finish(journal, progress, totals)
+                return self._finish(journal, progress, totals, states)
             progress.is_due = True
             self._wait(journal, progress, wait)
             wait = self._round(context, journal, progress, totals)
@@ -284,7 +288,9 @@ class CollectReceiptsOperator(TelecomOperator):
     def _left(self, progress: _Progress) -> float:
         return progress.ends_at - type(self).now().timestamp()
 
-    def _finish(self, journal: Journal, progress: _Progress, totals: Totals) -> Line:
+    def _finish(
+        self, journal: Journal, progress: _Progress, totals: Totals, states: Mapping[str, int]
+    ) -> Line:
         """Mark what has no receipt as `silent`, and return the XCom."""
         from airflow_provider_telecom.bulk.outcomes import ACCEPTED, KNOWN_BEFORE, SILENT
 
@@ -296,7 +302,7 @@ class CollectReceiptsOperator(TelecomOperator):
                 lambda lines: [{"state": SILENT} for _ in lines],
             )
             progress.is_written = True
-            totals, _ = self._survey(progress)
+            totals, states = self._survey(progress)
         if silent := totals.states[SILENT]:
             self.log.warning("%s messages have no receipt: they may still arrive", f"{silent:,}")
         facts = {
@@ -306,7 +312,25 @@ class CollectReceiptsOperator(TelecomOperator):
             "rounds": progress.rounds,
         }
         self._store(journal, progress, State.DONE)
+        self._emit_metrics(progress, totals, states)
         return facts
+
+    def _emit_metrics(self, progress: _Progress, totals: Totals, states: Mapping[str, int]) -> None:
+        """Emit what this task has found out."""
+        from airflow_provider_telecom.bulk.outcomes import DELIVERED, READ, SILENT
+        from airflow_provider_telecom.tasks.metrics import emit_costs, emit_count, emit_delay
+
+        channels = sorted({name.partition("/")[0] for name in states})
+        for channel in channels:
+            for name, found in (("delivered", (DELIVERED, READ)), ("silent", (SILENT,))):
+                keys = [f"{channel}/{state}" for state in found]
+                more = sum(states.get(key, 0) - progress.before.get(key, 0) for key in keys)
+                emit_count(name, more, conn_id=self.conn_id, channel=channel)
+        channel = channels[0] if len(channels) == 1 else "several"
+        before = {name or None: Decimal(cost) for name, cost in progress.costs_before.items()}
+        emit_costs(totals.prices, before, conn_id=self.conn_id, channel=channel)
+        for percentile in (50, 95):
+            emit_delay(f"p{percentile}", totals.delay(percentile), conn_id=self.conn_id, channel=channel)
 
     def _wait(self, journal: Journal, progress: _Progress, seconds: float) -> None:
         """Wait in the triggerer, which resumes the task, or here. May raise TaskDeferred."""

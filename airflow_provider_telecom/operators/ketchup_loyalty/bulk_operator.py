@@ -136,6 +136,7 @@ class KetchUpBulkOperator(
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import release
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import send_rest
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
+        from airflow_provider_telecom.tasks.metrics import counting_sends
 
         max_cost = _amount(self.max_cost)
         region, unique = self.hook.options.default_region, self.reference_column
@@ -158,13 +159,14 @@ class KetchUpBulkOperator(
                 self.log.info("an earlier try has sent all; nothing is sent now")
                 self._settle_budget(context, progress.counts)
             else:
-                self._send_within_budget(
-                    context,
-                    lambda: progress.counts,
-                    partial(sender.cost, audience, max_cost),
-                    partial(send_rest, kind, sender, audience, progress, object_path(self.results_path)),
-                    partial(release, sender=sender, progress=progress, first=progress.counts.rows),
-                )
+                with counting_sends(self.conn_id, kind.channel, lambda: progress.counts.for_metrics):
+                    self._send_within_budget(
+                        context,
+                        lambda: progress.counts,
+                        partial(sender.cost, audience, max_cost),
+                        partial(send_rest, kind, sender, audience, progress, object_path(self.results_path)),
+                        partial(release, sender=sender, progress=progress, first=progress.counts.rows),
+                    )
             if self.wait_for_completion and kind.has_states:
                 self._check_results(each.reference for each in sender.messages(audience))
         return self._summarize(kind, audience, progress.counts)
@@ -252,6 +254,7 @@ class KetchUpBulkOperator(
         from airflow_provider_telecom.operators.bulk_windows import WindowedSend
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import send_rest
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
+        from airflow_provider_telecom.tasks.metrics import counting_sends
 
         max_cost, sender = _amount(self.max_cost), BulkSender(kind, self.chunk_size, on_unknown)
         found = self._groups(audience, kind.columns.names)
@@ -286,7 +289,8 @@ class KetchUpBulkOperator(
                 groups.begin()
                 run.send_all()
 
-            self._send_within_budget(context, counts, price, send_all)
+            with counting_sends(self.conn_id, kind.channel, lambda: counts().for_metrics):
+                self._send_within_budget(context, counts, price, send_all)
         else:
             self.log.info("an earlier try has sent all; nothing is sent now")
             self._settle_budget(context, counts())

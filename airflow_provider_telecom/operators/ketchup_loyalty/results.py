@@ -80,6 +80,12 @@ class SendCounts:
         return self.currency.split(",") if self.currency else ()
 
     @property
+    def for_metrics(self) -> tuple[int, Mapping[str | None, Decimal]]:
+        """Return how many were accepted and what they cost; amounts of several currencies are left out."""
+        names = self.currencies
+        return self.accepted, {names[0]: Decimal(self.price)} if len(names) == 1 else {}
+
+    @property
     def may_be_sent(self) -> int:
         """How many messages the vendor has, or may have."""
         return self.accepted + self.known_before + self.unknown
