@@ -9,6 +9,7 @@ from html import escape
 from string import ascii_lowercase, ascii_uppercase
 from urllib.parse import quote, quote_plus
 
+from airflow_provider_telecom.calls.json_columns import JsonColumns
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Form, Json, Request
 
@@ -94,6 +95,8 @@ def _leaves(value: object) -> Iterator[str]:
     if isinstance(value, Mapping):
         for inner in value.values():
             yield from _leaves(inner)
+    elif isinstance(value, JsonColumns):
+        yield from _leaves(value.columns)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _leaves(inner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import uuid
@@ -14,6 +13,7 @@ from typing import IO, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.json_columns import json_text
 from airflow_provider_telecom.calls.request import (
     Form,
     Idempotency,
@@ -93,7 +93,7 @@ def _encode(request: Request, base_url: str) -> EncodedRequest:
     content = None
     if isinstance(request.body, Json):
         headers["Content-Type"] = request.body.content_type
-        content = json.dumps(request.body.value, ensure_ascii=False, separators=(",", ":")).encode()
+        content = json_text(request.body.value).encode()
     elif isinstance(request.body, Form):
         headers["Content-Type"], content = _encode_form(request.body)
     return EncodedRequest(request.url(base_url), headers, content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.endpoint import Call
@@ -24,6 +24,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import j
 
 T = TypeVar("T")
 Variant = TypeVar("Variant")
+Items = TypeVar("Items", bound=Sequence[Any])
 
 _BASE_PATHS = ("/rest", "")
 
@@ -124,7 +125,7 @@ class KetchUpRequests(Api[KetchUpOptions]):
         raise errors[0]
 
     def _create_all(
-        self, items: Sequence[T], create: Callable[[Sequence[T]], Call[models.BatchResult]]
+        self, items: Items, create: Callable[[Items], Call[models.BatchResult]]
     ) -> Call[models.BatchResult]:
         """Create all items by one call; in halves if the vendor refuses it because it knows one of the keys.
 
@@ -136,8 +137,8 @@ class KetchUpRequests(Api[KetchUpOptions]):
         except KetchUpDuplicateKeyError:
             half = len(items) // 2
         try:
-            first = yield from self._create_all(items[:half], create)
-            return join_results(first, (yield from self._create_all(items[half:], create)))
+            first = yield from self._create_all(cast("Items", items[:half]), create)
+            return join_results(first, (yield from self._create_all(cast("Items", items[half:]), create)))
         except TelecomError as error:
             error.partial = True
             raise

@@ -8,6 +8,7 @@ from typing import TypeVar, Unpack
 
 from airflow_provider_telecom.calls.checks import are_non_blank, in_range, non_blank
 from airflow_provider_telecom.calls.endpoint import Call, endpoint
+from airflow_provider_telecom.calls.json_columns import JsonColumns
 from airflow_provider_telecom.calls.phone import are_canonical
 from airflow_provider_telecom.calls.request import Idempotency, Json, Response
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments, models
@@ -158,14 +159,14 @@ class SmsCalls(KetchUpRequests):
         text: str,
         originator: str | None = None,
         **terms: Unpack[arguments.SmsTerms],
-    ) -> tuple[list[dict[str, str]], dict[str, object]]:
+    ) -> tuple[JsonColumns, dict[str, object]]:
         """Return the recipients and what they have in common."""
         people = arguments.list_of(models.Recipient, "recipients", recipients)
-        if _are_checked(people):
-            phones = [{"msisdn": str(msisdn), "reference": reference} for msisdn, reference in people]
+        numbers, references = [each.msisdn for each in people], [each.reference for each in people]
+        if _are_checked(numbers, references):
+            phones = JsonColumns({"msisdn": numbers, "reference": references})
         else:
-            phones = [self._phone(each.msisdn, each.reference) for each in people]
-            _reject_duplicates(phones)
+            phones = _phones([self._phone(each.msisdn, each.reference) for each in people])
         common = {
             "originator": arguments.choose_originator(originator, self.options.originator),
             "body": non_blank("text", text),
@@ -174,19 +175,24 @@ class SmsCalls(KetchUpRequests):
 
     def _individual(
         self, messages: Sequence[models.IndividualSms], **terms: Unpack[arguments.SmsTerms]
-    ) -> tuple[list[dict[str, str]], dict[str, object]]:
+    ) -> tuple[JsonColumns, dict[str, object]]:
         """Return the messages and what they have in common."""
-        people = arguments.list_of(models.IndividualSms, "messages", messages)
-        if _are_checked(people) and are_non_blank([each.text for each in people]):
-            phones = [
-                {"msisdn": str(msisdn), "reference": reference, "originator": originator, "body": text}
-                for (msisdn, text, reference, _), originator in zip(
-                    people, self._originators([each.originator for each in people]), strict=True
-                )
-            ]
+        if isinstance(messages, models.SmsColumns) and messages:
+            columns = messages
         else:
-            phones = [self._individual_phone(each) for each in people]
-            _reject_duplicates(phones)
+            people = arguments.list_of(models.IndividualSms, "messages", messages)
+            columns = models.SmsColumns(*zip(*people, strict=True))
+        numbers, texts, references = columns.msisdns, columns.texts, columns.references
+        if _are_checked(numbers, references) and are_non_blank(texts):
+            senders = self._originators(columns.originators)
+            phones = JsonColumns({
+                "msisdn": numbers,
+                "reference": references,
+                "originator": senders,
+                "body": texts,
+            })
+        else:
+            phones = _phones([self._individual_phone(each) for each in columns])
         return phones, {"destination": "individual", **self._terms(**terms)}
 
     def _originators(self, given: Sequence[str | None]) -> Sequence[str]:
@@ -216,11 +222,9 @@ class SmsCalls(KetchUpRequests):
         at = {} if schedule_at is None else {"send_time": iso_time("schedule_at", schedule_at)}
         return {"validity": validity, "tariff": self._tariff(tariff), **at}
 
-    def _send_batch(
-        self, phones: Sequence[dict[str, str]], body: Mapping[str, object]
-    ) -> Call[models.BatchResult]:
-        def create(part: Sequence[dict[str, str]]) -> Call[models.BatchResult]:
-            read = batch_result_reader([phone["reference"] for phone in part])
+    def _send_batch(self, phones: JsonColumns, body: Mapping[str, object]) -> Call[models.BatchResult]:
+        def create(part: JsonColumns) -> Call[models.BatchResult]:
+            read = batch_result_reader(part.columns["reference"])
             return self._post_sms("/sms/create", Idempotency.WITH_KEY, {**body, "phones": part}, read)
 
         return self._create_all(phones, create)
@@ -253,20 +257,20 @@ class SmsCalls(KetchUpRequests):
         return self._call_first_variant(f"SMS to {destination}", variants, call)
 
 
-def _are_checked(people: Sequence[models.Recipient] | Sequence[models.IndividualSms]) -> bool:
+def _are_checked(numbers: Sequence[str | int], references: Sequence[str]) -> bool:
     """Return whether numbers and keys are right as they are, which is checked for all of them at once.
 
     If not, each is checked alone: it is changed, or its error says what is wrong.
     """
-    numbers, references = [each.msisdn for each in people], [each.reference for each in people]
     return (
         are_canonical(numbers)
         and arguments.are_references(references)
-        and len(set(numbers)) == len(set(references)) == len(people)
+        and len(set(numbers)) == len(set(references)) == len(numbers)
     )
 
 
-def _reject_duplicates(phones: Sequence[Mapping[str, str]]) -> None:
-    arguments.reject_duplicates(
-        (phone["msisdn"] for phone in phones), (phone["reference"] for phone in phones)
-    )
+def _phones(rows: Sequence[Mapping[str, str]]) -> JsonColumns:
+    """Return the columns of phones. Raises TelecomInputError for a number or a key that occurs twice."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    arguments.reject_duplicates(columns["msisdn"], columns["reference"])
+    return JsonColumns(columns)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls import responses as shared
 from airflow_provider_telecom.calls.errors import TelecomError
+from airflow_provider_telecom.transport.wire import encode_request
 from airflow_provider_telecom.vendors.ketchup_loyalty import sms
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms, Recipient
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms, Recipient, SmsColumns
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses import content, results
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import batch_result_reader
 from tests.vendors.ketchup_loyalty.by_hand import ScriptedApi, answer, first_request
@@ -44,7 +45,7 @@ def both(act: Callable[[], Any]) -> tuple[Any, Any]:
         patch.setattr(shared, "_FEW_KEYS", 10**9)
         patch.setattr(content, "_is_plain_batch", lambda *_: False)
         patch.setattr(results, "_all_accepted", lambda *_: None)
-        patch.setattr(sms, "_are_checked", lambda _: False)
+        patch.setattr(sms, "_are_checked", lambda *_: False)
         return at_once, outcome(act)
 
 
@@ -154,7 +155,10 @@ NUMBERS = st.sampled_from([
     True,
 ])
 REFERENCES = st.sampled_from(["a", "b", "c_1", "x" * 32, "x" * 33, "", "a b", "é", "٣", "a\n", None, 5])
-TEXTS = st.sampled_from(["Hi", "Привіт", " ", "", "\ud83d", "a\nb", None, 5])
+TEXTS = st.sampled_from([
+    *("Hi", "Привіт", " ", "", "\ud83d", "a\nb", None, 5),
+    *('","body":"', '"}]', "\\", '\\"', "\x00\x1f\x7f", "\u2028", "\U0001f600", "%s{}", "t"),
+])
 SENDERS = st.sampled_from([None, "test", "Shop", "x" * 15, "", 5, ["a"]])
 FEW = {"min_size": 1, "max_size": 4}
 
@@ -165,6 +169,17 @@ def test_bodies_of_individual_sms(messages: list[IndividualSms]) -> None:
     assert at_once == alone
 
 
+@given(st.lists(st.builds(IndividualSms, NUMBERS, TEXTS, REFERENCES, SENDERS), **FEW))
+def test_bodies_of_individual_sms_by_columns(messages: list[IndividualSms]) -> None:
+    columns = SmsColumns(*zip(*messages, strict=True))
+    assert list(columns) == messages
+    for call in ("send_individual_sms", "price_individual_sms"):
+        send = getattr(ScriptedApi(), call)
+        assert outcome(lambda send=send: body_of(send(columns))) == outcome(
+            lambda send=send: body_of(send(messages))
+        )
+
+
 @given(st.lists(st.builds(Recipient, NUMBERS, REFERENCES), **FEW))
 def test_bodies_of_sms_to_many(recipients: list[Recipient]) -> None:
     at_once, alone = both(lambda: body_of(ScriptedApi().send_sms_to_many(recipients, "Hi")))
@@ -172,5 +187,6 @@ def test_bodies_of_sms_to_many(recipients: list[Recipient]) -> None:
 
 
 def body_of(call: Any) -> str:
-    body: Any = first_request(call).body
-    return json.dumps(body.value)
+    content = encode_request(first_request(call), "https://example.com").content
+    assert content is not None
+    return content.decode()

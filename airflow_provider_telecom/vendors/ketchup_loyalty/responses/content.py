@@ -153,7 +153,7 @@ def read_batch(response: Response, size: int) -> tuple[Item, list[Item]]:
     whole: Item = found if isinstance(found, dict) else {}
     inside = next((whole[name] for name in _LISTS if name in whole), found)
     items = [inside] if isinstance(inside, dict) else inside
-    matching = isinstance(items, list) and len(items) == size and all(map(_is_item, items))
+    matching = isinstance(items, list) and len(items) == size and _are_items(items)
     if code := error_code(whole):
         if not is_duplicate(code, error_text(whole)):
             if isinstance(items, list) and any(map(_is_accepted, items)):
@@ -186,7 +186,7 @@ def read_groups(response: Response, sizes: Sequence[int]) -> tuple[Sequence[Item
 def _is_list_of_groups(found: object, sizes: Sequence[int]) -> bool:
     if not isinstance(found, list) or len(found) != len(sizes) or len(sizes) < 2:
         return False
-    are_items = len(sizes) == sum(sizes) and all(map(_is_item, found))
+    are_items = len(sizes) == sum(sizes) and _are_items(found)
     return all(isinstance(group, dict) for group in found) and not are_items
 
 
@@ -194,7 +194,7 @@ def _items_of(group: Item, size: int, response: Response) -> list[Item]:
     """Return what a message's object says about each of its recipients."""
     inside: Any = next((group[name] for name in _LISTS if name in group), [])
     items = [inside] if isinstance(inside, dict) else inside
-    matching = isinstance(items, list) and len(items) == size and all(map(_is_item, items))
+    matching = isinstance(items, list) and len(items) == size and _are_items(items)
     code = error_code(group)
     duplicate = code is not None and is_duplicate(code, error_text(group))
     if matching and (code is None or duplicate or all(map(error_code, items))):
@@ -212,5 +212,5 @@ def _is_accepted(item: object) -> bool:
     return isinstance(item, dict) and bool(item.get("id")) and error_code(item) is None
 
 
-def _is_item(item: object) -> bool:
-    return isinstance(item, dict) and "result" not in item and "messages" not in item
+def _are_items(found: Sequence[object]) -> bool:
+    return not [one for one in found if not isinstance(one, dict) or "result" in one or "messages" in one]

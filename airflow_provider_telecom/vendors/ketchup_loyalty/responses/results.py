@@ -11,6 +11,7 @@ from airflow_provider_telecom.calls.errors import TelecomThrottledError
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.responses import to_model, unreadable_response
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    AcceptedResults,
     BatchResult,
     CountryPrice,
     Price,
@@ -83,13 +84,13 @@ def _batch_of(
     may_rename: bool = False,
 ) -> BatchResult:
     task_id = _text(wholes[0].get("task_id"))
-    results = _all_accepted(keys, items, response, task_id)
+    results: Sequence[SendResult] | None = _all_accepted(keys, items, response, task_id)
     if results is None:
         unordered = [_result_of(item, response, task_id) for item in items]
         results = _in_order(keys, unordered, response, may_rename)
-    if all(result.code in NOT_UNDERSTOOD for result in results):
-        raise_error(items[0], str(results[0].code), response.status)
-    _warn_of_duplicates(results)
+        if all(result.code in NOT_UNDERSTOOD for result in results):
+            raise_error(items[0], str(results[0].code), response.status)
+        _warn_of_duplicates(results)
     totals = [_money(whole.get("totalprice", whole.get("total_price")), response) for whole in wholes]
     prices = [total for total in totals if total is not None]
     currency = next((found for whole in wholes if (found := _text(whole.get("currency")))), None)
@@ -123,7 +124,7 @@ def join_results(first: BatchResult, second: BatchResult) -> BatchResult:
 
 def _all_accepted(
     keys: Sequence[str | None], items: Sequence[Item], response: Response, task_id: str | None
-) -> list[SendResult] | None:
+) -> AcceptedResults | None:
     """Return the results if each is accepted under its own id and has our key in our order, as most are.
 
     They are what `_result_of` and `_in_order` return. None if any of them needs a closer look.
@@ -143,10 +144,14 @@ def _all_accepted(
     ):
         return None
     amounts = {price: _money(price, response) for price in set(prices)}
-    return [
-        SendResult(reference, message_id, amounts[price], currency or None, task_id=task_id)
-        for reference, message_id, price, currency in zip(references, ids, prices, currencies, strict=True)
-    ]
+    named = {currency: currency or None for currency in set(currencies)}
+    return AcceptedResults(
+        references,
+        ids,
+        [amounts[price] for price in prices],
+        [named[currency] for currency in currencies],
+        task_id,
+    )
 
 
 def _in_order(

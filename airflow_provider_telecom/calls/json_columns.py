@@ -1,0 +1,82 @@
+"""JSON objects with the same names, kept as a column for each name: much quicker than a dict for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any, overload
+
+_COMPACT = (",", ":")
+
+
+class JsonColumns(Sequence[Mapping[str, object]]):
+    """A list of JSON objects. `columns` has the values of each name, in the order of the objects."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    @overload
+    def __getitem__(self, place: int) -> Mapping[str, object]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> JsonColumns: ...
+
+    def __getitem__(self, place: int | slice) -> Mapping[str, object] | JsonColumns:
+        if isinstance(place, slice):
+            return JsonColumns({name: values[place] for name, values in self.columns.items()})
+        return {name: values[place] for name, values in self.columns.items()}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def json_text(value: object) -> str:
+    """Return compact JSON. A field of an object may be a `JsonColumns`."""
+    if isinstance(value, dict) and any(isinstance(inner, JsonColumns) for inner in value.values()):
+        fields = [f"{_text(name, _COMPACT)}:{json_text(inner)}" for name, inner in value.items()]
+        return f"{{{','.join(fields)}}}"
+    if isinstance(value, JsonColumns):
+        return f"[{json_objects(value.columns, ',')[:-1]}]"
+    return _text(value, _COMPACT)
+
+
+def json_objects(
+    columns: Mapping[str, Sequence[Any]], end: str, separators: tuple[str, str] = _COMPACT
+) -> str:
+    """Return the JSON of objects, each followed by `end`: what `json.dumps` returns for each of them.
+
+    The values must be texts, numbers, bools or None. Raises ValueError for columns of different lengths.
+    """
+    comma, colon = separators
+    pieces: list[Iterable[str]] = []
+    (count,), before = set(map(len, columns.values())), "{"
+    if not count:
+        return ""
+    for name, values in columns.items():
+        before += f"{_text(name, separators)}{colon}"
+        first = values[0]
+        if (first is None or type(first) is str) and values.count(first) == count:
+            before += _text(first, separators)
+        else:
+            pieces += repeat(before, count), _texts(values)
+            before = ""
+        before += comma
+    pieces.append(repeat(f"{before.removesuffix(comma)}}}{end}", count))
+    return "".join(chain.from_iterable(zip(*pieces, strict=True)))
+
+
+def _texts(values: Sequence[object]) -> Sequence[str]:
+    """Return the JSON of each value. All are encoded at once: a line break never occurs in JSON's texts."""
+    return _text(values, ("\n", ":"))[1:-1].split("\n")
+
+
+def _text(value: object, separators: tuple[str, str]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=separators)
