@@ -99,6 +99,8 @@ class Transport:
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
         self._tls = _tls(options)
+        # Once: all requests go to the same host, and the environment of a process hardly changes.
+        self._proxy = _proxy_for(URL(options.base_url)) if options.trust_env else None
         self._session: aiohttp.ClientSession | None = None
 
     def _new_session(self, **connector: Any) -> aiohttp.ClientSession:
@@ -163,7 +165,7 @@ class Transport:
             headers=encoded.headers,
             timeout=limits,
             allow_redirects=False,
-            proxy=_proxy_for(url) if self._options.trust_env else None,
+            proxy=self._proxy and check_proxy(self._proxy),
         ) as response:
             with receive_body(request, response.status, _headers(response)) as reader:
                 async for chunk in response.content.iter_chunked(CHUNK):
@@ -200,8 +202,7 @@ def _is_address(host: str) -> bool:
 
 
 def _proxy_for(url: URL) -> str | None:
-    proxy = None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
-    return None if proxy is None else check_proxy(proxy)
+    return None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
 
 
 def _was_tls_closed(tls: ssl.SSLObject | None) -> bool:
