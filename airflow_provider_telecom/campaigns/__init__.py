@@ -1,5 +1,6 @@
-"""What a Dag of a campaign imports: budgets."""
+"""What a Dag of a campaign imports: budgets, and when to change to another connection."""
 
 from airflow_provider_telecom.bulk.budget import Budget
+from airflow_provider_telecom.bulk.failover import Failover
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "Failover"]
