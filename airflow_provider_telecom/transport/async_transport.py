@@ -25,7 +25,15 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
+from airflow_provider_telecom.calls.endpoint import (
+    Call,
+    Exclusive,
+    LoadToken,
+    SaveToken,
+    Sleep,
+    Step,
+    TakeTurn,
+)
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import HideTraceback
 from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
@@ -35,8 +43,10 @@ from airflow_provider_telecom.transport.outcome import InvalidBodyError, outcome
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
     LockFactory,
+    NoTurnStore,
     TokenStore,
     TransportOptions,
+    TurnStore,
     check_proxy,
     encode_request,
     receive_body,
@@ -223,10 +233,12 @@ class AsyncTransport:
         options: TransportOptions,
         store: TokenStore | None = None,
         host_lock: LockFactory | None = None,
+        turns: TurnStore | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._transport = Transport(options)
         self._store = store or TokenStore()
+        self._turns = turns or NoTurnStore()
         self._host_lock = host_lock
         self._lock = asyncio.Lock()
         self._sleep = sleep
@@ -263,6 +275,8 @@ class AsyncTransport:
                 return await asyncio.to_thread(self._store.load, key)
             case SaveToken(key, value):
                 await asyncio.to_thread(self._store.save, key, value)
+            case TakeTurn():
+                return await asyncio.to_thread(self._turns.take, step)
             case Exclusive(call, timeout):
                 return await self._run_exclusively(call, timeout, ends_at)
         return None
