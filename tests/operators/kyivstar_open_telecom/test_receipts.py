@@ -142,6 +142,19 @@ def test_a_state_that_nobody_knows_is_not_final_and_a_late_one_completes_the_fil
     assert (found["silent"], found["delivered"], found["delay_p50"]) == (0, 1, 86_400.0)
 
 
+def test_an_expired_message_that_is_delivered_after_all(
+    telecom_simulator: Any, hook_for: Callable[..., Any], tmp_path: Path
+) -> None:
+    hook = hook_for(VENDOR)
+    state_of(telecom_simulator).unreachable.add(NUMBERS[0])
+    telecom_simulator.state.set_switch(f"{VENDOR}.expired", "late")
+    telecom_simulator.state.set_transition(f"{VENDOR}.sms", "after_polls", 1)
+    path = written(tmp_path / "out.jsonl", "sms", [hook.send_sms(NUMBERS[0], "Hi").message_id])
+    assert Run().execute(receipts(path))["expired"] == 1
+    assert Run("manual__2").execute(receipts(path))["expired"] == 1
+    assert Run("manual__3").execute(receipts(path, recheck_final=True))["delivered"] == 1
+
+
 @pytest.mark.parametrize("shown", ["both", "channel", "reports"])
 def test_the_channel_that_delivered_a_multichannel_message(
     telecom_simulator: Any, hook_for: Callable[..., Any], tmp_path: Path, shown: str
