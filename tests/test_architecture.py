@@ -40,7 +40,7 @@ IMPORTS = {
         "webhooks",
         "calls",
     },
-    "campaigns": {"operators", "bulk", "tasks", "calls"},
+    "campaigns": {"operators", "bulk", "tasks", "vendors", "calls"},
     "sensors": {"tasks", "links", "vendors", "calls"},
     "transfers": {"tasks", "operators", "hooks", "journal", "triggers", "vendors", "calls"},
     "notifications": {"tasks", "hooks", "journal", "vendors", "calls"},

@@ -34,7 +34,6 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
         "KyivstarSendBulkSmsOperator": {"recipients": ["380670000200"], "text": "Hi"},
         "KyivstarSendMultichannelOperator": {"msisdn": "380670000200", "sms_text": "Hi"},
         "KyivstarSendRcsOperator": {"msisdn": "380670000200", "text": "Hi"},
-        "KyivstarCollectReceiptsOperator": {"outcomes": "outcomes.parquet"},
         "KyivstarCreatePromoOperator": {"recipients": ["380670000200"], "text": "Hi"},
         "KyivstarStartPromoOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
         "KyivstarSuspendPromoOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
@@ -248,7 +247,6 @@ BY_READING_FIRST = {
 }
 """A later try reads at the vendor, or in the journal, what an earlier one has done."""
 REPEATABLE = {
-    "KyivstarCollectReceiptsOperator",
     "KyivstarStartPromoOperator",
     "KyivstarSuspendPromoOperator",
     "KyivstarPromoStatisticsOperator",
@@ -339,6 +337,7 @@ MODULES = [
     for vendor in names
 ] + [f"{PACKAGE}.transfers.{vendor}_to_object_storage" for vendor in TRANSFERS]
 MODULES += [f"{PACKAGE}.operators.{name}" for name in ("audience", "outcomes", "next_rung", "ladder_report")]
+MODULES.append(f"{PACKAGE}.campaigns")
 
 
 def made(module: str, name: str, arguments: dict[str, Any], **more: Any) -> Any:
