@@ -74,7 +74,7 @@ def get_provider_info() -> dict[str, Any]:
         "cli": [f"{_PACKAGE}.command.get_telecom_commands"],
         "config": {
             "telecom": {
-                "description": "The receiver of vendors' webhooks. It is closed until the first two are set.",
+                "description": "Webhooks (closed until the first two are set) and the rate limit.",
                 "options": _options(),
             }
         },
@@ -146,6 +146,12 @@ def _options() -> dict[str, Any]:
             "Networks that posts may come from; any without it.", "198.51.100.0/24, 2001:db8::/32"
         ),
         "callback_sources": _option("The former name of webhook_sources, which is still read."),
+        "rate_limit_url": _option(
+            "Redis or PostgreSQL, where rate_limit counts for all workers; without it, in each process. "
+            "Needs the extra ratelimit.",
+            "redis://:password@redis.example.com:6379/0",
+            sensitive=True,
+        ),
         "trusted_proxies": _option("Networks of proxies whose X-Forwarded-For is trusted.", "10.0.0.0/8"),
     }
 
@@ -163,7 +169,9 @@ def _shared_fields(region: str) -> dict[str, FormField]:
             schema={"pattern": "^[A-Z]{2}$"},
         ),
         "rate_limit": FormField(
-            "Rate limit", "Requests per time in each process, like 10/s, 600/m or 1000/h. Default: no limit."
+            "Rate limit",
+            "Requests per time, like 10/s, 600/m or 1000/h; in each process, or of all workers with "
+            "[telecom] rate_limit_url. Default: no limit.",
         ),
         "allow_private_hosts": FormField(
             "Allow private hosts",

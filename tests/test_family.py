@@ -34,6 +34,7 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
         "KyivstarSendBulkSmsOperator": {"recipients": ["380670000200"], "text": "Hi"},
         "KyivstarSendMultichannelOperator": {"msisdn": "380670000200", "sms_text": "Hi"},
         "KyivstarSendRcsOperator": {"msisdn": "380670000200", "text": "Hi"},
+        "KyivstarCollectReceiptsOperator": {"outcomes": "outcomes.parquet"},
         "KyivstarCreatePromoOperator": {"recipients": ["380670000200"], "text": "Hi"},
         "KyivstarStartPromoOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
         "KyivstarSuspendPromoOperator": {"promo_id": "00000000-0000-0000-0000-000000000001"},
@@ -247,6 +248,7 @@ BY_READING_FIRST = {
 }
 """A later try reads at the vendor, or in the journal, what an earlier one has done."""
 REPEATABLE = {
+    "KyivstarCollectReceiptsOperator",
     "KyivstarStartPromoOperator",
     "KyivstarSuspendPromoOperator",
     "KyivstarPromoStatisticsOperator",

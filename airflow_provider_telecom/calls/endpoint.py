@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import Signature, signature
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from airflow_provider_telecom.calls.request import Request
 
@@ -52,7 +52,36 @@ class Exclusive:
     timeout: float
 
 
-Step = Request | Sleep | LoadToken | SaveToken | Exclusive
+class Turn(NamedTuple):
+    """The time at which a caller may send, by the clock of the store that all workers share."""
+
+    wait: float
+    """Seconds until it comes; 0 if it has come."""
+    at: int = 0
+    """Its time in microseconds."""
+    era: str = ""
+    """The schedule that it belongs to; empty if it is not reserved."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeTurn:
+    """Return the account's next free turn of all workers, and reserve it.
+
+    Raises TelecomRateLimitStoreError.
+    """
+
+    account: str
+    spacing: float
+    """Seconds between two turns."""
+    max_wait: float
+    """A turn that is more than so many seconds away is not reserved."""
+    held: Turn | None = None
+    """A turn that was reserved before: it is returned if it is still valid, else a new one."""
+    reserve: bool = True
+    """Without it, nothing is reserved: what is wanted is the wait."""
+
+
+Step = Request | Sleep | LoadToken | SaveToken | Exclusive | TakeTurn
 Call = Generator[Step, Any, T]
 
 

@@ -11,6 +11,7 @@
       TelecomServerError      the vendor: its server failed
         TelecomAnswerError      its response cannot be read
       TelecomNotSentError     nobody: the vendor never had the request
+        TelecomRateLimitStoreError  you: the store of the rate limit cannot be used
       TelecomNoAnswerError    nobody: a read got no complete response
       TelecomUnknownError     you: an effect may or may not have happened; nobody can know
 
@@ -197,6 +198,12 @@ class TelecomNotSentError(TelecomError):
     outcome_unknown: ClassVar[bool] = False
     known_outcome: ClassVar[str] = "the vendor never had the request"
     next_step: ClassVar[str] = "check the host, proxy and certificate of {conn_id}"
+
+
+class TelecomRateLimitStoreError(TelecomNotSentError):
+    """The store of `[telecom] rate_limit_url` cannot be used, so nothing is sent. The vendor may be up."""
+
+    next_step: ClassVar[str] = "check [telecom] rate_limit_url and the server that it names"
 
 
 class TelecomNoAnswerError(TelecomError):

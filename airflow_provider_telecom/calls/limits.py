@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from airflow_provider_telecom.calls.endpoint import TakeTurn
 from airflow_provider_telecom.calls.errors import (
     TelecomInputError,
     TelecomNotSentError,
@@ -41,12 +42,23 @@ def parse_rate_limit(rate: str) -> float:
     return _SECONDS[found.group(2)] / float(found.group(1))
 
 
+def raise_if_too_long(wait: float, so_far: float = 0.0) -> None:
+    """Raise TelecomThrottledError for a wait that, with what was waited before, is above MAX_WAIT."""
+    if so_far + wait > MAX_WAIT:
+        raise TelecomThrottledError(
+            "not sent: the vendor's quota or rate_limit is used up",
+            retry_after=math.ceil(min(wait, MAX_RETRY_AFTER)),
+        )
+
+
 @dataclass
 class AccountLimits:
     """The limits of one account in this process. Thread-safe."""
 
     spacing: float = 0.0
-    """Seconds between two requests; 0 for no limit."""
+    """Seconds between two requests of this process; 0 for no limit."""
+    shared: TakeTurn | None = None
+    """The step that reserves a turn in the store of the deployment, if there is one."""
     clock: Clock = time.monotonic
     wall_clock: Clock = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -97,11 +109,7 @@ class AccountLimits:
 
     def _wait(self) -> float:
         wait = max(0.0, self._next_turn - self.clock())
-        if wait > MAX_WAIT:
-            raise TelecomThrottledError(
-                "not sent: the vendor's quota or rate_limit is used up",
-                retry_after=math.ceil(min(wait, MAX_RETRY_AFTER)),
-            )
+        raise_if_too_long(wait)
         return wait
 
     def pause_sending(self, seconds: float) -> None:

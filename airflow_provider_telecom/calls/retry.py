@@ -22,18 +22,19 @@ from itertools import count
 from traceback import format_tb
 from typing import Protocol, TypeVar
 
-from airflow_provider_telecom.calls.endpoint import Call, Sleep
+from airflow_provider_telecom.calls.endpoint import Call, Sleep, TakeTurn, Turn
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
     TelecomError,
     TelecomNoAnswerError,
     TelecomNotSentError,
+    TelecomRateLimitStoreError,
     TelecomRedirectError,
     TelecomRejectedError,
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.calls.limits import AccountLimits
+from airflow_provider_telecom.calls.limits import AccountLimits, raise_if_too_long
 from airflow_provider_telecom.calls.redaction import redact, redact_reference
 from airflow_provider_telecom.calls.request import Idempotency, NotSent, Outcome, Request, Response, Unknown
 from airflow_provider_telecom.calls.responses import unreadable_response
@@ -54,6 +55,8 @@ MAX_REQUESTS_IF_UNKNOWN = {
 }
 _NEVER_ACTED_ON = (301, 307, 308)
 _FIRST_BACK_OFF, _MAX_BACK_OFF = 0.5, 20.0
+_MAX_QUEUE_AFTER_INTENT = 1.0
+"""With a shared rate limit: about how many seconds an effect waits between its intent and the request."""
 
 
 class Auth(Protocol):
@@ -71,6 +74,13 @@ def wait_until_ready(auth: Auth, limits: AccountLimits) -> Call[None]:
     """
     if wait := limits.delay():
         yield Sleep(wait, wait)
+    if limits.shared:
+        wait = (yield from _take_turn(replace(limits.shared, reserve=False))).wait
+        raise_if_too_long(wait)
+        # A place in the queue is only taken for the request itself: not to sleep through the whole queue here
+        # keeps it filled, so that no turn is lost.
+        if wait > _MAX_QUEUE_AFTER_INTENT:
+            yield Sleep(wait - _MAX_QUEUE_AFTER_INTENT, wait - _MAX_QUEUE_AFTER_INTENT)
     flow = auth.flow(Request("GET", "/", Idempotency.READ))  # it is never sent
     answer: object = None
     failure: Exception | None = None
@@ -108,9 +118,7 @@ def send_with_retry(
     for attempt in count(1):
         try:
             limits.check_breaker()
-            if wait := limits.reserve_turn():
-                yield Sleep(wait, wait)
-                ends += wait
+            ends += yield from _wait_for_turn(limits)
             left = max(0.1, ends - limits.clock())
             began = limits.clock()
             outcome = yield from auth.flow(replace(request, deadline=min(request.deadline or left, left)))
@@ -129,6 +137,39 @@ def send_with_retry(
             ends += backoff.low
         else:
             return result
+    raise AssertionError("count() does not end")
+
+
+def _wait_for_turn(limits: AccountLimits) -> Call[float]:
+    """Wait until the account's next request may be sent; return the seconds waited.
+
+    A turn of the shared store is checked after the wait: it is void if the store has lost its schedule since,
+    or if this process woke up too late. Then a new one is reserved.
+    """
+    waited = limits.reserve_turn()
+    if waited:
+        yield Sleep(waited, waited)
+    if limits.shared:
+        step = replace(limits.shared, max_wait=MAX_WAIT - waited)
+        while (turn := (yield from _take_turn(step))).wait:
+            raise_if_too_long(turn.wait, waited)
+            yield Sleep(turn.wait, turn.wait)
+            waited += turn.wait
+            step = replace(step, held=turn, max_wait=max(0.0, MAX_WAIT - waited))
+    return waited
+
+
+def _take_turn(step: TakeTurn) -> Call[Turn]:
+    """Ask the store for a turn; again, as for a request that was not sent, while it cannot be used."""
+    for attempt in count(1):
+        try:
+            turn: Turn = yield step
+        except TelecomRateLimitStoreError as error:
+            if not should_retry(Idempotency.READ, error, attempt):
+                raise
+            yield backoff_after(attempt, None)
+        else:
+            return turn
     raise AssertionError("count() does not end")
 
 

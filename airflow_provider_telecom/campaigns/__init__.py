@@ -1,7 +1,8 @@
-"""What a Dag of a campaign imports: budgets, and ladders of channels."""
+"""What a Dag of a campaign imports: budgets, failover, and ladders of channels."""
 
 from airflow_provider_telecom.bulk.budget import Budget
+from airflow_provider_telecom.bulk.failover import Failover
 from airflow_provider_telecom.campaigns.ladder import message_ladder
 from airflow_provider_telecom.campaigns.rungs import SmsRung, ViberRung
 
-__all__ = ["Budget", "SmsRung", "ViberRung", "message_ladder"]
+__all__ = ["Budget", "Failover", "SmsRung", "ViberRung", "message_ladder"]

@@ -18,14 +18,16 @@ from weakref import WeakKeyDictionary
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_telecom.calls.endpoint import Call, call_of
+from airflow_provider_telecom.calls.endpoint import Call, TakeTurn, call_of
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError
 from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import HideTraceback
 from airflow_provider_telecom.calls.retry import Auth, wait_until_ready
+from airflow_provider_telecom.calls.retry_after import MAX_WAIT
 from airflow_provider_telecom.hooks.settings import Settings, read_settings
+from airflow_provider_telecom.hooks.turn_store import turn_store
 from airflow_provider_telecom.transport.sync_transport import SyncTransport
-from airflow_provider_telecom.transport.wire import LockFactory, TokenStore
+from airflow_provider_telecom.transport.wire import LockFactory, TokenStore, TurnStore
 from airflow_provider_telecom.vendors.api import Account, Api
 from airflow_provider_telecom.vendors.description import Vendor
 from airflow_provider_telecom.vendors.options import Options
@@ -45,11 +47,16 @@ class AccountClient:
     limits and connections."""
 
     def __init__(
-        self, settings: Settings[Any], account: Account, store: TokenStore, lock: LockFactory | None
+        self,
+        settings: Settings[Any],
+        account: Account,
+        store: TokenStore,
+        lock: LockFactory | None,
+        turns: TurnStore | None,
     ) -> None:
         self.account = account
-        self._settings, self._store, self._lock = settings, store, lock
-        self.sync_transport = SyncTransport(settings.transport_options, store, lock)
+        self._settings, self._store, self._lock, self._turns = settings, store, lock, turns
+        self.sync_transport = SyncTransport(settings.transport_options, store, lock, turns)
         self._async_transports: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport] = (
             WeakKeyDictionary()
         )
@@ -62,9 +69,15 @@ class AccountClient:
         loop = asyncio.get_running_loop()
         if loop not in self._async_transports:
             self._async_transports[loop] = AsyncTransport(
-                self._settings.transport_options, self._store, self._lock
+                self._settings.transport_options, self._store, self._lock, self._turns
             )
         return self._async_transports[loop]
+
+    def close(self) -> None:
+        """Close the connections of the synchronous transport and of the store of turns."""
+        self.sync_transport.close()
+        if self._turns is not None:
+            self._turns.close()
 
     @asynccontextmanager
     async def async_session(self) -> AsyncIterator[None]:
@@ -96,7 +109,7 @@ def forget_clients() -> None:
     """Close the clients of this process, with their tokens and limits. For tests: new hooks start afresh."""
     with _clients_lock:
         for client in _clients.values():
-            client.sync_transport.close()
+            client.close()
         _clients.clear()
 
 
@@ -289,9 +302,12 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         return self._own_client
 
     def _new_client(self, settings: Settings[OptionsT]) -> AccountClient:
-        limits = AccountLimits(spacing=settings.options.spacing)
+        turns, limits = turn_store(settings.options.rate_limit), AccountLimits(settings.options.spacing)
+        if turns is not None:
+            account_key = f"{self.conn_type}/{settings.credentials.key}"
+            limits = AccountLimits(shared=TakeTurn(account_key, settings.options.spacing, MAX_WAIT))
         account = Account(self._auth(settings, limits), limits, settings.transport_options.deadline)
-        return AccountClient(settings, account, *self._sharing(settings))
+        return AccountClient(settings, account, *self._sharing(settings), turns)
 
 
 def _explained(error: TelecomError) -> str:

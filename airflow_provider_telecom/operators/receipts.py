@@ -178,8 +178,17 @@ class CollectReceiptsOperator(TelecomOperator):
 
         return line["state"] in (OPEN | FINAL if self.recheck_final else OPEN)
 
+    def _becomes_silent(self, line: Line) -> bool:
+        """Return whether a message without a receipt is `silent` in the end."""
+        from airflow_provider_telecom.bulk.outcomes import ACCEPTED, KNOWN_BEFORE
+
+        return line["state"] in (ACCEPTED, KNOWN_BEFORE)
+
     def _begin_survey(self) -> None:
         """Forget what `_note` has noted."""
+
+    def _recount(self, totals: Totals, by_channel: Counter[str]) -> None:
+        """Correct what was counted by what the vendor says of many messages together."""
 
     def _begin(self, journal: Journal) -> _Progress:
         """Return the progress of earlier tries, or begin."""
@@ -212,6 +221,7 @@ class CollectReceiptsOperator(TelecomOperator):
             by_channel[f"{line['channel']}/{line['state']}"] += 1
             if line["state"] in noted:
                 self._note(line)
+        self._recount(totals, by_channel)
         return totals, by_channel
 
     def _round(self, context: Context, journal: Journal, progress: _Progress, totals: Totals) -> float:
@@ -298,7 +308,7 @@ class CollectReceiptsOperator(TelecomOperator):
         if not progress.is_written or any(totals.states[state] for state in waiting):
             self._complete(
                 progress,
-                lambda line: line["state"] in waiting,
+                self._becomes_silent,
                 lambda lines: [{"state": SILENT} for _ in lines],
             )
             progress.is_written = True

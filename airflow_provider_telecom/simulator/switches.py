@@ -133,7 +133,12 @@ SWITCHES = (
     ),
     _kyivstar("id_spelling", "name of an SMS's id", ("msgId", "msgID")),
     _kyivstar("date_form", "RFC 3339 (KY:289) in UTC, or with an offset", ("utc", "offset")),
-    _kyivstar("expired", "a message that never arrives becomes `expired`, or stays `accepted`"),
+    _kyivstar(
+        "expired",
+        "a message that never arrives stays `accepted`, gets a state that nobody knows, becomes `expired` "
+        "and is delivered after all, or becomes `expired`",
+        ("off", "unknown", "late", "on"),
+    ),
     _kyivstar(
         "mock_status",
         "the mock server has a status for any message id (KY:69), as public tests expect, or for its own",
@@ -160,6 +165,12 @@ SWITCHES = (
         ("batch", "account"),
     ),
     _kyivstar("new_state", "API v1: a multichannel or RCS message passes a state that nobody knows"),
+    _kyivstar(
+        "channel_reports",
+        "API v1: a multichannel message's status names its channel and reports on each, the channel only, or "
+        "the reports only",
+        ("both", "channel", "reports"),
+    ),
     _kyivstar("tarification_units", "paid calls say what they cost in a header, or do not", ("on", "off")),
     _kyivstar("viber_button_picture", "a Viber button takes a picture (KY:377), as public clients send"),
     _kyivstar(

@@ -25,7 +25,15 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
+from airflow_provider_telecom.calls.endpoint import (
+    Call,
+    Exclusive,
+    LoadToken,
+    SaveToken,
+    Sleep,
+    Step,
+    TakeTurn,
+)
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import HideTraceback
 from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
@@ -35,8 +43,10 @@ from airflow_provider_telecom.transport.outcome import InvalidBodyError, outcome
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
     LockFactory,
+    NoTurnStore,
     TokenStore,
     TransportOptions,
+    TurnStore,
     check_proxy,
     encode_request,
     receive_body,
@@ -99,6 +109,8 @@ class Transport:
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
         self._tls = _tls(options)
+        # Once: all requests go to the same host, and the environment of a process hardly changes.
+        self._proxy = _proxy_for(URL(options.base_url)) if options.trust_env else None
         self._session: aiohttp.ClientSession | None = None
 
     def _new_session(self, **connector: Any) -> aiohttp.ClientSession:
@@ -163,7 +175,7 @@ class Transport:
             headers=encoded.headers,
             timeout=limits,
             allow_redirects=False,
-            proxy=_proxy_for(url) if self._options.trust_env else None,
+            proxy=self._proxy and check_proxy(self._proxy),
         ) as response:
             with receive_body(request, response.status, _headers(response)) as reader:
                 async for chunk in response.content.iter_chunked(CHUNK):
@@ -200,8 +212,7 @@ def _is_address(host: str) -> bool:
 
 
 def _proxy_for(url: URL) -> str | None:
-    proxy = None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
-    return None if proxy is None else check_proxy(proxy)
+    return None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
 
 
 def _was_tls_closed(tls: ssl.SSLObject | None) -> bool:
@@ -222,10 +233,12 @@ class AsyncTransport:
         options: TransportOptions,
         store: TokenStore | None = None,
         host_lock: LockFactory | None = None,
+        turns: TurnStore | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._transport = Transport(options)
         self._store = store or TokenStore()
+        self._turns = turns or NoTurnStore()
         self._host_lock = host_lock
         self._lock = asyncio.Lock()
         self._sleep = sleep
@@ -262,6 +275,8 @@ class AsyncTransport:
                 return await asyncio.to_thread(self._store.load, key)
             case SaveToken(key, value):
                 await asyncio.to_thread(self._store.save, key, value)
+            case TakeTurn():
+                return await asyncio.to_thread(self._turns.take, step)
             case Exclusive(call, timeout):
                 return await self._run_exclusively(call, timeout, ends_at)
         return None

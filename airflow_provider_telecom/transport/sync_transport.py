@@ -20,7 +20,15 @@ import certifi
 import requests
 import urllib3
 
-from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
+from airflow_provider_telecom.calls.endpoint import (
+    Call,
+    Exclusive,
+    LoadToken,
+    SaveToken,
+    Sleep,
+    Step,
+    TakeTurn,
+)
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import HideTraceback
 from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
@@ -30,8 +38,10 @@ from airflow_provider_telecom.transport.outcome import TOO_LATE, InvalidBodyErro
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
     LockFactory,
+    NoTurnStore,
     TokenStore,
     TransportOptions,
+    TurnStore,
     encode_request,
     receive_body,
 )
@@ -125,10 +135,12 @@ class SyncTransport:
         options: TransportOptions,
         store: TokenStore | None = None,
         host_lock: LockFactory | None = None,
+        turns: TurnStore | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._transport = Transport(options)
         self._store = store or TokenStore()
+        self._turns = turns or NoTurnStore()
         self._host_lock: LockFactory = host_lock or (lambda timeout: nullcontext())
         self._lock = threading.Lock()
         self._sleep = sleep
@@ -165,6 +177,8 @@ class SyncTransport:
                 return self._store.load(key)
             case SaveToken(key, value):
                 self._store.save(key, value)
+            case TakeTurn():
+                return self._turns.take(step)
             case Exclusive(call, timeout):
                 return self._run_exclusively(call, timeout, ends_at)
         return None

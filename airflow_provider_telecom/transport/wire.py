@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import IO, NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.endpoint import TakeTurn, Turn
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRateLimitStoreError
 from airflow_provider_telecom.calls.json_columns import json_text
 from airflow_provider_telecom.calls.request import (
     Form,
@@ -303,6 +304,27 @@ class TokenStore:
         """Store `value` under `key`."""
         with self._lock:
             self._texts[key] = value
+
+
+class NoTurnStore:
+    """Stands for a store where none is configured: the rate limit counts in this process."""
+
+    def take(self, step: TakeTurn, /) -> Turn:
+        """Raise TelecomRateLimitStoreError."""
+        raise TelecomRateLimitStoreError("not sent: there is no store of the rate limit")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class TurnStore(Protocol):
+    """Gives turns to all workers of a deployment, for the rate limit that they share."""
+
+    def take(self, step: TakeTurn, /) -> Turn:
+        """Return the account's next turn. Blocks, and raises TelecomRateLimitStoreError."""
+
+    def close(self) -> None:
+        """Close the connections to the server."""
 
 
 class LockFactory(Protocol):

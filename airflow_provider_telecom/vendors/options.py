@@ -32,7 +32,7 @@ class Options(BaseModel):
     timeout_read: float = Field(30.0, gt=0, le=600)
     """Seconds without data; a call with its retries may take twice as long."""
     rate_limit: str | None = None
-    """Requests per time in each process, like `10/s`."""
+    """Requests per time, like `10/s`: in each process, or of all workers with `[telecom] rate_limit_url`."""
     verify: bool | str = True
     """Whether to verify certificates, or the path of a file with certificate authorities."""
     trust_env: bool = True

@@ -20,6 +20,7 @@ TABLE = {
     errors.TelecomServerError: (True, True),
     errors.TelecomAnswerError: (True, True),
     errors.TelecomNotSentError: (True, False),
+    errors.TelecomRateLimitStoreError: (True, False),
     errors.TelecomNoAnswerError: (True, True),
     errors.TelecomUnknownError: (True, True),
 }

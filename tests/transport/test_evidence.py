@@ -31,6 +31,7 @@ from airflow_provider_telecom.calls.request import (
 )
 from airflow_provider_telecom.calls.responses import ErrorDetails, raise_for_status, read_json
 from airflow_provider_telecom.calls.retry import send_with_retry
+from airflow_provider_telecom.transport import async_transport
 from airflow_provider_telecom.transport.async_transport import AsyncTransport
 from airflow_provider_telecom.transport.sync_transport import SyncTransport
 from tests.eventually import HANG_SECONDS, eventually
@@ -362,3 +363,19 @@ def test_socks_proxies_are_refused(send: Send, through: Callable[..., None]) -> 
     through(1, scheme="socks5")
     with pytest.raises(TelecomInputError, match="proxy: SOCKS proxies are not supported"):
         send("http://vendor.example", get())
+
+
+def test_the_environments_proxies_are_read_once(through: Callable[..., None]) -> None:
+    """Reading the whole environment for each poll would take longer than the rest of the request."""
+    with scripted(on.say(on.answer(b"{}"))) as vendor, scripted(on.hang_up) as proxy:
+
+        async def polls() -> list[str]:
+            transport = async_transport.Transport(route_of(vendor.url, {}))
+            through(proxy.port)
+            try:
+                return [type(await transport.send(get())).__name__ for _ in range(2)]
+            finally:
+                await transport.close()
+
+        assert asyncio.run(polls()) == ["Response", "Response"]
+        assert (vendor.seen, proxy.seen) == (2, 0)

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_telecom.bulk.failover import check_failover
 from airflow_provider_telecom.bulk.garbage import old_objects_frozen
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.audience import Audience, Group
     from airflow_provider_telecom.bulk.budget import Budget
     from airflow_provider_telecom.bulk.budget_store import Reservation
+    from airflow_provider_telecom.bulk.failover import Failover
     from airflow_provider_telecom.bulk.outcomes import Origin
     from airflow_provider_telecom.bulk.preview import CampaignText
     from airflow_provider_telecom.journal.journal import Journal
@@ -60,6 +62,7 @@ class BulkArguments(ReadingArguments, DeferrableArguments, SendWindowArguments, 
     results_path: str | None
     max_cost: Decimal | str | int | None
     budget: Budget | None
+    failover: Failover | None
     max_rejected: int | None
     reference_column: str | None
     result_columns: Sequence[str]
@@ -79,6 +82,9 @@ class KetchUpBulkOperator(
         reported it: it gives no price again for messages known before.
     :param budget: a `Budget`: what all tasks that share it may spend in a day, and this task in a run. The
         price of all messages is reserved before the first is sent; then what was charged is settled.
+    :param failover: a `Failover`: when the connection fails for everybody, the task records who has got
+        nothing (`refused` with the code `not_sent` in the file of outcomes), sends nothing more, also after
+        "Clear", and succeeds. Its XCom then has `handed_over`, their number.
     :param max_rejected: fail the task, after all was sent, if more messages than that were refused; by
         default only if all were.
     :param reference_column: the column of your own keys (`reference`, for Viber `external_id`), such as the
@@ -102,6 +108,7 @@ class KetchUpBulkOperator(
         chunk_size: int = 500,
         max_cost: Decimal | str | int | None = None,
         budget: Budget | None = None,
+        failover: Failover | None = None,
         max_rejected: int | None = None,
         reference_column: str | None = None,
         result_columns: Sequence[str] = (),
@@ -110,6 +117,7 @@ class KetchUpBulkOperator(
         super().__init__(**kwargs)
         self.results_path, self.max_cost, self.budget = results_path, max_cost, check_budget(budget)
         check_results_path(results_path)
+        self.failover = check_failover(failover, results_path)
         self.chunk_size = in_range("chunk_size", chunk_size, 1, arguments.MAX_CHUNK_SIZE)
         self.max_rejected = arguments.check_max_rejected(max_rejected)
         if reference_column is not None:
@@ -133,8 +141,6 @@ class KetchUpBulkOperator(
         self, context: Context, kind: MessageKind, on_unknown: OnUnknown = "fail"
     ) -> tuple[SendCounts | None, dict[str, Any]]:
         """Check all recipients, then send to them; return the counts and the XCom. No counts of a dry run."""
-        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import release
-        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import send_rest
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
         from airflow_provider_telecom.tasks.metrics import counting_sends
 
@@ -160,24 +166,51 @@ class KetchUpBulkOperator(
                 self._settle_budget(context, progress.counts)
             else:
                 with counting_sends(self.conn_id, kind.channel, lambda: progress.counts.for_metrics):
-                    self._send_within_budget(
-                        context,
-                        lambda: progress.counts,
-                        partial(sender.cost, audience, max_cost),
-                        partial(send_rest, kind, sender, audience, progress, object_path(self.results_path)),
-                        partial(release, sender=sender, progress=progress, first=progress.counts.rows),
-                    )
+                    self._send_or_hand_over(context, kind, sender, audience, progress, max_cost)
             if self.wait_for_completion and kind.has_states:
                 self._check_results(each.reference for each in sender.messages(audience))
         return self._summarize(kind, audience, progress.counts)
+
+    def _send_or_hand_over(
+        self,
+        context: Context,
+        kind: MessageKind,
+        sender: BulkSender,
+        audience: Audience,
+        progress: BulkProgress,
+        max_cost: Decimal | None,
+    ) -> None:
+        """Send to all who are left. With `failover`, record them if the connection fails for everybody."""
+        from airflow_provider_telecom.bulk.failover import send_or_hand_over
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import release
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import hand_over, send_rest
+
+        results = object_path(self.results_path)
+
+        def send() -> None:
+            self._send_within_budget(
+                context,
+                lambda: progress.counts,
+                partial(sender.cost, audience, max_cost),
+                partial(send_rest, kind, sender, audience, progress, results),
+                partial(release, sender=sender, progress=progress, first=progress.counts.rows),
+            )
+
+        def record_left() -> None:
+            hand_over(kind, sender, audience, progress, self._results_object())
+            self._settle_budget(context, progress.counts)
+
+        send_or_hand_over(self.failover, send, progress.resume, record_left)
 
     def _summarize(
         self, kind: MessageKind, audience: Audience, counts: SendCounts
     ) -> tuple[SendCounts, dict[str, Any]]:
         summary = {**self._recipient_counts(audience), **counts.facts(), "results": self.results_path}
+        if self.failover is not None:
+            summary["handed_over"] = counts.handed_over
         known = {**summary, "unknown": counts.unknown}
         self._log_outcome(known, audience.count, self.results_path, kind.noun)
-        raise_if_refused(counts.refused, counts.rows, self.max_rejected, kind.call, kind.noun)
+        raise_if_refused(summary["refused"], counts.rows, self.max_rejected, kind.call, kind.noun)
         return counts, summary
 
     def _send_within_budget(
@@ -250,9 +283,10 @@ class KetchUpBulkOperator(
         windows: Callable[[Sequence[str]], SendWindow],
     ) -> tuple[SendCounts | None, dict[str, Any]]:
         """Send to the recipients whose windows are open, and wait for the others. May raise TaskDeferred."""
+        from airflow_provider_telecom.bulk.failover import send_or_hand_over
         from airflow_provider_telecom.operators.bulk_groups import BulkGroups
         from airflow_provider_telecom.operators.bulk_windows import WindowedSend
-        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import send_rest
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import hand_over, send_rest
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
         from airflow_provider_telecom.tasks.metrics import counting_sends
 
@@ -268,7 +302,13 @@ class KetchUpBulkOperator(
 
         def send(group: Group, progress: BulkProgress, window: SendWindow) -> None:
             own = BulkSender(kind, self.chunk_size, on_unknown, window=lambda: window.call(self.hook))
-            send_rest(kind, own, group, progress, results)
+            parts = kind, own, group, progress
+            send_or_hand_over(
+                self.failover,
+                partial(send_rest, *parts, results),
+                progress.resume,
+                lambda: hand_over(*parts, self._results_object()),
+            )
 
         if self.is_dry_run:
             opens = {group: windows(group.zones).opens_at for group in found}
@@ -338,9 +378,11 @@ class KetchUpBulkOperator(
         from airflow_provider_telecom.journal.checkpoint import Checkpoint
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
-        checkpoint = Checkpoint(journal, name, self.conn_id, audience=kind.audience)
-        identities = map(kind.identity, sender.messages(recipients))
-        return BulkProgress(checkpoint, identities, None if path is None else ResultsFile(path))
+        return BulkProgress(
+            lambda: Checkpoint(journal, name, self.conn_id, audience=kind.audience),
+            lambda: map(kind.identity, sender.messages(recipients)),
+            None if path is None else ResultsFile(path),
+        )
 
     def _check_place(
         self, journal: Journal, kind: MessageKind, sender: BulkSender, audience: Audience

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from airflow_provider_telecom.bulk.failover import NOT_SENT
 from airflow_provider_telecom.journal.checkpoint import Checkpoint
 from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCounts
 
@@ -22,11 +23,22 @@ class BulkProgress:
     counts are stored.
     """
 
-    def __init__(self, checkpoint: Checkpoint, keys: Iterable[str], results: ResultsFile | None) -> None:
+    def __init__(
+        self,
+        new_checkpoint: Callable[[], Checkpoint],
+        keys: Callable[[], Iterable[str]],
+        results: ResultsFile | None,
+    ) -> None:
         """Read how far earlier tries have come. `keys` and errors are as for `Checkpoint.resume`."""
-        self._checkpoint, self._results = checkpoint, results
-        self.counts = SendCounts(**checkpoint.resume(keys, SendCounts().stored()))
+        self._new_checkpoint, self._keys, self._results = new_checkpoint, keys, results
+        self.resume()
         self._began, self._rows_before = time.monotonic(), self.counts.rows
+
+    def resume(self) -> int:
+        """Read from the journal how far the send is; return the number of counted messages."""
+        self._checkpoint = self._new_checkpoint()
+        self.counts = SendCounts(**self._checkpoint.resume(self._keys(), SendCounts().stored()))
+        return self.counts.rows
 
     @property
     def in_doubt(self) -> int:
@@ -81,11 +93,14 @@ class BulkProgress:
             self._checkpoint.stop(self._saved_counts(), possibly_sent)
 
     def finish(self) -> None:
-        """Complete the file of results and store that all was sent, or that nothing was accepted."""
+        """Complete the file of results and store that all was sent, or that nothing was accepted.
+
+        What was handed over is stored as well: this task must not send it any more.
+        """
         facts = self._saved_counts()
         if self._results:
             self._results.finish(self.counts.rows)
-        if self.counts.may_be_sent:
+        if self.counts.may_be_sent or NOT_SENT in self.counts.refused:
             self._checkpoint.finish(facts)
         else:
             self._checkpoint.forget(SendCounts().stored())

@@ -6,19 +6,22 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from airflow_provider_telecom.bulk.failover import NOT_SENT
 from airflow_provider_telecom.bulk.receipts import FinalStates
 from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import outcome_unknown
 from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import outcome_lines
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_telecom.bulk.audience import Audience, Group
-    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import Message, MessageKind
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
-    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
+
+_HANDED_OVER_AT_ONCE = 20_000
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ def send_rest(
     """Send to all recipients that earlier tries have not sent to. `results` is the file of all of them."""
     if progress.counts.rows:
         log.info("earlier tries have sent to %s recipients", f"{progress.counts.rows:,}")
+    sender.possibly_sent = 0
     is_assumed = _is_assumed_sent(kind, sender, audience, progress)
     if results is not None and not progress.counts.rows:
         ResultsFile(results).check_run(kind.origin.run)
@@ -42,7 +46,7 @@ def send_rest(
     kind.hook.wait_until_ready()
     try:
         if is_assumed:
-            _assume_sent(kind, sender, audience, progress)
+            _record_unsent(kind, sender, audience, progress, progress.in_doubt, None)
         _send_blocks(kind, sender, audience, progress)
     except Exception:
         progress.stop(sender.possibly_sent)
@@ -71,15 +75,48 @@ def _is_assumed_sent(
     return True
 
 
-def _assume_sent(
-    kind: MessageKind, sender: BulkSender, audience: Audience | Group, progress: BulkProgress
+def hand_over(
+    kind: MessageKind,
+    sender: BulkSender,
+    audience: Audience | Group,
+    progress: BulkProgress,
+    results: ObjectStoragePath,
 ) -> None:
-    """Count the messages in doubt as of unknown outcome, and go on after them."""
-    doubtful = list(islice(sender.messages(audience, progress.counts.rows), progress.in_doubt))
-    progress.announce([kind.identity(message) for message in doubtful])
-    progress.counts.add([None] * len(doubtful))
-    unknown: list[tuple[Message, SendResult | None]] = [(message, None) for message in doubtful]
-    progress.add_lines(outcome_lines(kind, unknown, sender.read_at))
+    """Record all recipients that are left, so that this task sends to none of them any more.
+
+    Those to whom an earlier try may have sent are of unknown outcome. All others have certainly got nothing:
+    another connection may send to them.
+    """
+    progress.resume()
+    if not progress.counts.rows:
+        ResultsFile(results).check_run(kind.origin.run)
+    progress.begin()
+    FinalStates(results).forget()
+    try:
+        _record_unsent(kind, sender, audience, progress, progress.in_doubt, None)
+        while left := min(audience.count - progress.counts.rows, _HANDED_OVER_AT_ONCE):
+            _record_unsent(kind, sender, audience, progress, left, SendResult(None, code=NOT_SENT))
+    except Exception:
+        progress.stop(0)
+        raise
+    progress.finish()
+
+
+def _record_unsent(
+    kind: MessageKind,
+    sender: BulkSender,
+    audience: Audience | Group,
+    progress: BulkProgress,
+    size: int,
+    result: SendResult | None,
+) -> None:
+    """Count the next messages, which this task does not send, with this result; None: of unknown outcome."""
+    if not size:
+        return
+    messages = list(islice(sender.messages(audience, progress.counts.rows), size))
+    progress.announce([kind.identity(message) for message in messages])
+    progress.counts.add([result] * len(messages))
+    progress.add_lines(outcome_lines(kind, [(message, result) for message in messages], sender.read_at))
 
 
 def _send_blocks(

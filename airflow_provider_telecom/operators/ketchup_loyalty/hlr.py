@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _CALL = "POST /hlr/create"
 _FOR_MANY = (
     *("results_path", "max_cost", "rejects_path", "max_recipients", "reference_column"),
-    *("variants", "shard", "budget"),
+    *("variants", "shard", "budget", "failover"),
 )
 
 

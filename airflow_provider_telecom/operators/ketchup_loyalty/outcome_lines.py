@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_telecom.bulk.failover import NOT_SENT
 from airflow_provider_telecom.bulk.outcomes import (
     ACCEPTED,
     DELIVERED,
@@ -58,6 +59,8 @@ def outcome_lines(
             line["currency"], line["id"], line["task_id"] = result.currency, result.id, result.task_id
             if state == REFUSED:
                 line["final_at"] = at
+                if result.code == NOT_SENT:
+                    line["sent_at"] = None
         yield line | kind.line(message) if kind.columns.results else line
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_provider_telecom.bulk.failover import NOT_SENT
 from airflow_provider_telecom.calls.errors import (
     TelecomFundsError,
     TelecomNotFoundError,
@@ -90,6 +91,11 @@ class SendCounts:
         """How many messages the vendor has, or may have."""
         return self.accepted + self.known_before + self.unknown
 
+    @property
+    def handed_over(self) -> int:
+        """How many have certainly got nothing because the connection has failed."""
+        return self.refused.get(NOT_SENT, 0)
+
     def stored(self) -> Facts:
         """Return the counts for the journal. Some are left out while they are 0."""
         return {name: value for name, value in asdict(self).items() if value or name not in _LEFT_OUT}
@@ -101,6 +107,7 @@ class SendCounts:
         """
         names = ("accepted", "known_before", "refused", "price", "currency")
         facts = {name: getattr(self, name) for name in names}
+        facts["refused"] = {code: times for code, times in self.refused.items() if code != NOT_SENT}
         return facts if len(self.currencies) <= 1 else {**facts, "price": None}
 
 

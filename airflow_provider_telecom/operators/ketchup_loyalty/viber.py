@@ -50,7 +50,7 @@ _CALL = "POST /viber/create"
 _EXTRAS = ("image_url", "caption", "action_url")
 _FOR_MANY = (
     *("results_path", "max_cost", "rejects_path", "max_recipients", "reference_column"),
-    *("variants", "shard", "budget"),
+    *("variants", "shard", "budget", "failover"),
 )
 
 

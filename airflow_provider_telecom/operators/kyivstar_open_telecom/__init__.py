@@ -21,6 +21,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.promos import (
     KyivstarSuspendPromoOperator,
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.rcs import KyivstarSendRcsOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.receipts import KyivstarCollectReceiptsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.subscribers import (
     KyivstarCheckDeviceOperator,
     KyivstarCheckLifetimeOperator,
@@ -34,6 +35,7 @@ __all__ = [
     "KyivstarCheckLifetimeOperator",
     "KyivstarCheckSimCountOperator",
     "KyivstarCheckSubscribersOperator",
+    "KyivstarCollectReceiptsOperator",
     "KyivstarCreatePromoOperator",
     "KyivstarGetPromoOperator",
     "KyivstarListPromosOperator",

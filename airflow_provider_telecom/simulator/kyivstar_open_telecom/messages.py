@@ -22,6 +22,12 @@ from airflow_provider_telecom.simulator.sms import segments
 
 MAX_SEGMENTS = 6
 MAX_VIBER_TEXT = 1000
+_NEVER_ARRIVES = {
+    "off": (),
+    "unknown": ("blocked",),
+    "late": ("expired", "delivered"),
+    "on": ("expired",),
+}
 
 
 def check_sender(state: VendorState, sender: str) -> None:
@@ -88,7 +94,7 @@ def accept(
     state, number = call.state, fields.msisdn(body["to"]) or ""
     now = state.simulator.clock.now()
     if number in state.unreachable:
-        stages = [stages[0], "expired"] if state.switches.on("expired") else stages[:1]
+        stages = [*stages[:1], *_NEVER_ARRIVES[state.switches["expired"]]]
     progression = state.simulator.start_progression(f"kyivstar_open_telecom.{channel}", stages)
     id_ = state.message_id(call.environment, number)
     message = Message(id_, call.environment, progression, "accepted", now, bearers)

@@ -65,7 +65,10 @@ def status(call: Call) -> JsonObject:
         for bearer in bearers
     ]
     reports[-1]["state"] = found["status"]
-    return {**found, "bearerType": bearers[-1], "reports": reports}
+    shown = call.state.switches["channel_reports"]
+    if shown != "reports":
+        found = {**found, "bearerType": bearers[-1]}
+    return found if shown == "channel" else {**found, "reports": reports}
 
 
 def _arrives(call: Call, number: str | None, bearer: str) -> bool:

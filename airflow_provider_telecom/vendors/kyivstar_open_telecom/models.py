@@ -295,6 +295,14 @@ class MultichannelStatus(MessageStatus):
     bearer_type: str | None = None
     reports: list[BearerReport] = Field(default_factory=list)
 
+    @property
+    def delivered_by(self) -> str | None:
+        """The channel that has delivered it; without `bearer_type` the one whose report says so."""
+        if not self.is_delivered or self.bearer_type is not None:
+            return self.bearer_type if self.is_delivered else None
+        arrived = (MessageState.DELIVERED, MessageState.SEEN)
+        return next((one.bearer_type for one in self.reports if MessageState(one.state) in arrived), None)
+
 
 class ImageAdded(ResponseModel):
     """The response to a picture for a promo."""

@@ -63,7 +63,7 @@ def multichannel(api: MultichannelCalls, message_id: str) -> Call[PollResult]:
     facts = {
         "status": found.status,
         "date": found.date,
-        "bearer_type": found.bearer_type,
+        "bearer_type": found.bearer_type or found.delivered_by,
         "reports": reports,
     }
     return PollResult(_stage(found, found.is_delivered), facts)
