@@ -66,10 +66,12 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
     "kyivstar_fmc": {
         "KyivstarFmcOriginateCallOperator": {"called_number": "380670000200"},
         "KyivstarFmcBulkCallOperator": {"recipients": ["380670000200"]},
+        "KyivstarFmcCollectReceiptsOperator": {"outcomes": "calls.parquet", "min_duration_seconds": 2},
     },
     "sunsim": {
         "SunSimCreateCallbackOperator": {"phone_to": "79000000001", "phone_from": "79000000000"},
         "SunSimBulkCallbackOperator": {"recipients": ["79000000001"], "phone_from": "79000000000"},
+        "SunSimCollectReceiptsOperator": {"outcomes": "calls.parquet", "min_duration_seconds": 2},
         "SunSimGetVatsSettingsOperator": {"numbers": ["79000000000"]},
         "SunSimSetVatsSettingsOperator": {"path": "settings.json"},
     },
@@ -263,6 +265,8 @@ REPEATABLE = {
     "KetchUpListStatExportsOperator",
     "KetchUpCollectReceiptsOperator",
     "KetchUpDeleteStatExportOperator",
+    "KyivstarFmcCollectReceiptsOperator",
+    "SunSimCollectReceiptsOperator",
     "SunSimGetVatsSettingsOperator",
     "SunSimSetVatsSettingsOperator",
     "NovaConnectListSimsOperator",

@@ -103,6 +103,8 @@ class CollectReceiptsOperator(TelecomOperator):
 
     channels: ClassVar[tuple[str, ...]]
     """The channels of the messages that the vendor has receipts for."""
+    also_asked: ClassVar[frozenset[str]] = frozenset()
+    """States besides the open ones that a receipt can replace. They are not waited for."""
     group_size: ClassVar[int] = 300
     """How many messages `_receipts` gets at once; their states are stored together."""
     asks_unknown: ClassVar[bool] = False
@@ -176,7 +178,7 @@ class CollectReceiptsOperator(TelecomOperator):
         """Return whether a message is asked for in this round."""
         from airflow_provider_telecom.bulk.receipts import FINAL, OPEN
 
-        return line["state"] in (OPEN | FINAL if self.recheck_final else OPEN)
+        return line["state"] in ((OPEN | FINAL if self.recheck_final else OPEN) | self.also_asked)
 
     def _becomes_silent(self, line: Line) -> bool:
         """Return whether a message without a receipt is `silent` in the end."""
@@ -213,7 +215,7 @@ class CollectReceiptsOperator(TelecomOperator):
         totals, by_channel = Totals(), Counter[str]()
         states = self._final_states(progress)
         check = OutcomeCheck(_path_of(self.outcomes), self.conn_id, self.channels)
-        noted = OPEN | FINAL if self.recheck_final else OPEN
+        noted = (OPEN | FINAL if self.recheck_final else OPEN) | self.also_asked
         self._begin_survey()
         for line in states.lines():
             check.check(line)

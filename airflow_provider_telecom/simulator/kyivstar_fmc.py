@@ -30,6 +30,8 @@ _FLAGS = {"names": ("calling_name", "called_name"), "departments": ("department"
 _NUMBER = re.compile(r"(0|\+?380)[0-9]{9}")
 _SEEDED_CALLS = 300
 _RINGING_SECONDS = 5
+_UNANSWERED = {"talk": 0.0, "ringing": 20.0}
+"""How long a call is that nobody answers, by the switch."""
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 _BOM = "\ufeff"
 _OTHER_NAMES = {
@@ -86,6 +88,14 @@ class VendorState:
         call = Call(start.astimezone(UTC).replace(microsecond=0), seconds, calling, called, **facts)
         self.calls.append(call)
         return call
+
+    def add_originated(self, calling: str, called: str) -> None:
+        """Add a call that begins now, as the records show it."""
+        seconds: float | None = self.call_seconds
+        if called.endswith("9") and self.switches["unanswered"] != "off":
+            seconds = _UNANSWERED.get(str(self.switches["unanswered"]))
+        if seconds is not None:
+            self.add_call(self.simulator.clock.now(), seconds, calling, called)
 
     def between(self, first: datetime, last: datetime) -> Iterator[Call]:
         """Yield the calls that have ended, of an interval of local times in Kyiv."""
@@ -156,7 +166,7 @@ def routes(simulator: SimulatorState) -> APIRouter:
         ):
             return _error(state, 400, "One of the required parameters is missing or has an invalid value")
         calling, called = ("0" + number[-9:] for number in numbers)
-        state.add_call(simulator.clock.now(), state.call_seconds, calling, called)
+        state.add_originated(calling, called)
         simulator.record("kyivstar_fmc", "call", calling=calling, called=called)
         return Response(status_code=200)
 

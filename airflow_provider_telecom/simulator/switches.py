@@ -399,6 +399,13 @@ SWITCHES = (
         "a bound in the hour that happens twice (FMC:107): compared by the clocks, or taken for one pass",
         ("clocks", "first", "second"),
     ),
+    _fmc(
+        "unanswered",
+        "a call to a number that ends in 9 is not answered. Its record (FMC:31 does not say that it has one) "
+        "has a duration without the ringing or with it, or there is none",
+        ("off", "talk", "ringing", "absent"),
+        in_presets=False,
+    ),
     _fmc("error_body", "body of an error (FMC:93): JSON, a text, or none", ("json", "text", "none")),
     _fmc(
         "csv_encoding",
@@ -467,6 +474,19 @@ SWITCHES = (
     _sunsim(
         "future_refused",
         "a period that ends in the future is refused: line 171 does not say that it may",
+        in_presets=False,
+    ),
+    _sunsim(
+        "unanswered",
+        "a callback to a number that ends in 9 is not answered. Its row (line 157 does not say that it has "
+        "one) has a duration without the ringing or with it, or there is none",
+        ("off", "talk", "ringing", "absent"),
+        in_presets=False,
+    ),
+    _sunsim(
+        "callback_row",
+        "the row of a callback, which line 190 does not show, has PhoneFrom or PhoneTo as the caller",
+        ("phone_from", "phone_to"),
         in_presets=False,
     ),
     _sunsim("other_columns", "rows of a call list have names and times of another kind"),

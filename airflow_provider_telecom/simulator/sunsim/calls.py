@@ -26,6 +26,8 @@ from airflow_provider_telecom.simulator.times import parse_time
 
 CREATE_CALLBACK = "callback/create"
 HOSTILE_NAME = "../../../tmp/записывай: меня?.mp3"
+_UNANSWERED = {"talk": 0, "ringing": 20}
+"""How long a call is that nobody answers, by the switch."""
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
@@ -33,16 +35,20 @@ def create_callback(state: VendorState, query: JsonObject) -> JsonObject:
     """Call PhoneFrom and connect it with PhoneTo. A duplicate does it again."""
     number, other = query["PhoneFrom"], query["PhoneTo"]
     check_owned(state, [number])
+    ends = (number, other) if state.switches["callback_row"] == "phone_from" else (other, number)
+    seconds: int | None = state.simulator.random.randrange(2, 300)
+    if other.endswith("9") and state.switches["unanswered"] != "off":
+        seconds = _UNANSWERED.get(str(state.switches["unanswered"]))
     call = PhoneCall(
         state.new_id(),
         state.simulator.clock.now(),
-        number,
-        other,
+        *ends,
         INCOMING,
-        state.simulator.random.randrange(1, 300),
+        seconds or 0,
         progression=state.simulator.start_progression("sunsim.callback", ["ringing", "listed"]),
     )
-    state.calls[number].append(call)
+    if seconds is not None:
+        state.calls[number].append(call)
     state.simulator.record("sunsim", "callback", id=call.id, phone_from=number, phone_to=other)
     return {"callId": call.id} if state.switches["callback_answer"] == "id" else {}
 

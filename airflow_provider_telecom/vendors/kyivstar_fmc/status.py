@@ -61,7 +61,7 @@ def call_record(
     for window in windows(first, now, now) if first < now else ():
         for record in (yield from call_of(api.get_call_records, window.first, window.last)):
             began = _start_of(record, now)
-            is_ours = (_last_digits(record.calling_number), _last_digits(record.called_number)) in pairs
+            is_ours = (last_digits(record.calling_number), last_digits(record.called_number)) in pairs
             if is_ours and start <= began <= now and record.duration >= min_duration_seconds:
                 found.append((began, record))
         if found:
@@ -74,7 +74,7 @@ def call_record(
 def _digits(api: KyivstarFmcApi, field: str, number: str | int) -> str:
     """Return the digits by which records are compared; all of them for a short number of the PBX."""
     text = str(number).strip()
-    return text if _SHORT_NUMBER.fullmatch(text) else _last_digits(api._msisdn(text, field))
+    return text if _SHORT_NUMBER.fullmatch(text) else last_digits(api._msisdn(text, field))
 
 
 def _start_of(record: CallRecord, now: datetime) -> datetime:
@@ -86,6 +86,6 @@ def _start_of(record: CallRecord, now: datetime) -> datetime:
     return times.start
 
 
-def _last_digits(number: str | int) -> str:
-    """Return the last nine digits: records write 067..., 380... and +380... alike."""
+def last_digits(number: str | int) -> str:
+    """Return the digits by which numbers are compared: records may have 067..., 380... and +380... ."""
     return re.sub(r"\D", "", str(number))[-9:]

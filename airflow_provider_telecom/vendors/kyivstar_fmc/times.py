@@ -177,6 +177,14 @@ def parse_times(start: str, end: str, duration_seconds: int, known_at: datetime 
     return Times(began, ended, len(starts) > 1)
 
 
+def possible_starts(text: str) -> tuple[datetime, ...]:
+    """Return the moments (UTC) that the start of a record can mean; none if it is no valid time."""
+    try:
+        return tuple(_possible_times("start_timestamp", text))
+    except TelecomInputError:
+        return ()
+
+
 def _is_length(elapsed: timedelta, length: timedelta) -> bool:
     """Return whether a duration fits an elapsed time. The vendor rounds up: 14 for 13 seconds."""
     return timedelta(0) <= length - elapsed <= _SECOND

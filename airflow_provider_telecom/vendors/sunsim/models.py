@@ -81,8 +81,8 @@ class CallRecord(BaseModel):
 
     def mentions(self, number: str) -> bool:
         """Return whether any field of the row holds this number; the last ten digits are compared."""
-        wanted = _last_ten_digits(number)
-        return any(_last_ten_digits(value) == wanted for value in self.row.values())
+        wanted = last_ten_digits(number)
+        return any(last_ten_digits(value) == wanted for value in self.row.values())
 
 
 class CallList(Result):
@@ -113,5 +113,6 @@ class VatsSettings(Result):
         return settings_hash(self.settings)
 
 
-def _last_ten_digits(value: object) -> str:
+def last_ten_digits(value: object) -> str:
+    """Return the digits by which numbers are compared: 8..., 7... and +7... are alike."""
     return re.sub(r"\D", "", str(value))[-10:]

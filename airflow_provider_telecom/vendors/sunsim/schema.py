@@ -17,7 +17,7 @@ from functools import lru_cache
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164_or_none
 from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text
-from airflow_provider_telecom.vendors.times import parse_local_time, to_utc
+from airflow_provider_telecom.vendors.times import parse_local_time, possible_utc_times, to_utc
 
 COLUMNS = (
     Column("call_id", ColumnType.TEXT, "the vendor's id of the call", assumed=True),
@@ -108,6 +108,15 @@ def time_of(record: Mapping[str, object]) -> datetime | None:
     if _TIME_IN_ANOTHER_FORM.fullmatch(text):
         return None
     raise TelecomInputError(name, "must be a time like 2026-01-31 08:00:00")
+
+
+def possible_starts(record: Mapping[str, object], zone: tzinfo) -> tuple[datetime, ...]:
+    """Return the moments (UTC) at which a call may have begun; none if no field has a valid time."""
+    try:
+        began = time_of(record)
+        return () if began is None else tuple(possible_utc_times("call_time", began, zone))
+    except TelecomInputError:
+        return ()
 
 
 class WindowDeduplicator:
