@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Required
@@ -27,7 +27,7 @@ Pair = tuple[str, str]
 class CallReceiptsArguments(ReceiptsArguments, total=False):
     """The parameters of `CallReceiptsOperator`."""
 
-    outcomes: Required[str | dict[str, Any]]
+    outcomes: Required[str | Mapping[str, Any]]
     min_duration_seconds: Required[int]
     begins_within_seconds: int
 
