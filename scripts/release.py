@@ -36,6 +36,9 @@ PAGE = ROOT / "docs" / "howto" / "first-sms.md"
 FILE_BLOCK = re.compile(r"^`([\w./]+\.py)`[^\n]*:\n\n```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CONSOLE_BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 IN_WHEEL = ["airflow_provider_telecom/py.typed", "airflow_provider_telecom/provider_info.py"]
+IN_WHEEL += [
+    f"airflow_provider_telecom/webhooks/page/uplot/{name}" for name in ("uPlot.iife.min.js", "LICENSE")
+]
 IN_SDIST = ["README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "docs/tasks.md", "docs/conf.py"]
 IN_SDIST += ["example_dags/example_ketchup_messaging.py", "scripts/readme.py", "scripts/links.py"]
 TOOLS = str(Path(sys.executable).parent)

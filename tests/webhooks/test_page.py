@@ -11,18 +11,26 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from airflow_provider_telecom.vendors.registry import vendors
+from airflow_provider_telecom.webhooks import page as page_module
 from tests.eventually import eventually
 from tests.webhooks.conftest import Served
 
 pytestmark = pytest.mark.xdist_group("webhooks")
 
 PATHS = ("/telecom/page", "/telecom/page/data")
+UPLOT_1_6_32 = {
+    "LICENSE": "8f989229699b4fe2",
+    "uPlot.iife.min.js": "19c8d4c6ad88929a",
+    "uPlot.min.css": "df630c6a8d6f8eea",
+}
+"""The beginning of the SHA-256 of each file, as `npm pack uplot@1.6.32` brings it."""
 GUARDS = {"cache-control": "no-store", "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 QUEUE = {
     "operation": "block",
@@ -51,20 +59,22 @@ class Inline(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts = {"style": "", "script": ""}
+        self.texts: dict[str, list[str]] = {"style": [], "script": []}
         self._open = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
         self._open = tag
+        if tag in self.texts:
+            self.texts[tag].append("")
 
     def handle_endtag(self, tag: str) -> None:
         self._open = ""
 
     def handle_data(self, data: str) -> None:
         if self._open in self.texts:
-            self.texts[self._open] += data
+            self.texts[self._open][-1] += data
 
 
 @pytest.fixture(scope="session")
@@ -126,16 +136,18 @@ def test_no_cache_keeps_it_and_no_stranger_frames_it(served: Served, token: str,
 def test_the_browser_may_run_what_stands_in_it_and_nothing_else(page: httpx.Response) -> None:
     document = Inline(page.text)
     policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
-    for tag in ("style", "script"):
-        digest = base64.b64encode(hashlib.sha256(document.texts[tag].encode()).digest()).decode()
-        assert len(document.texts[tag]) > 1000
-        assert policy[f"{tag}-src"] == f"'sha256-{digest}'"
+    for tag, number in (("style", 1), ("script", 2)):
+        texts = document.texts[tag]
+        digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
+        assert [len(text) > 1000 for text in texts] == [True] * number
+        assert policy[f"{tag}-src"] == " ".join(f"'sha256-{digest}'" for digest in digests)
     names = {name for _, attributes in document.elements for name in attributes}
     assert not [name for name in names if name == "style" or name.startswith("on")]
 
 
 def test_it_needs_nothing_from_elsewhere(page: httpx.Response) -> None:
-    assert not re.findall(r"https?:|@import|url\(|[\"'(=]\s*//", page.text)
+    text = page.text.replace("/*! https://github.com/leeoniya/uPlot (v1.6.32) */", "")
+    assert not re.findall(r"https?:|@import|url\(|[\"'(=]\s*//", text)
     elements = Inline(page.text).elements
     assert not [one for one in elements if one[0] in ("link", "img", "iframe", "base", "object", "embed")]
     assert not [one for one in elements if {"src", "href", "srcset", "action"} & set(one[1])]
@@ -160,6 +172,13 @@ def test_nothing_was_told_yet(served: Served, token: str) -> None:
     ]
     assert {vendor.id: vendor.label for vendor in vendors()}.items() <= found.pop("labels").items()
     assert found == {"receiver": receiver, "operations": [], "webhooks": [], "hours": []}
+
+
+def test_uplot_is_the_file_of_its_package_with_its_licence() -> None:
+    folder = Path(page_module.__file__).parent / "uplot"
+    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in folder.iterdir()}
+    assert sums == UPLOT_1_6_32
+    assert "MIT License" in (folder / "LICENSE").read_text(encoding="utf-8")
 
 
 def test_it_says_why_the_receiver_is_closed(

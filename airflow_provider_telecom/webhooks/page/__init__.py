@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 _CACHE_SECONDS = 1.0
 _CAMPAIGNS_SECONDS = 3.0
-_ROWS = 25
+_ROWS = 15
 """How many campaigns a page of the table has."""
 _MAX_DETAILS = 200
 """Of how many campaigns the details are kept in memory."""
+_SCRIPTS = ("page.js", "plots.js", "campaigns.js", "start.js")
 _FOLDER = Path(__file__).parent
 
 
@@ -166,12 +167,14 @@ class _Cache:
 @functools.cache
 def _document() -> tuple[str, dict[str, str]]:
     """Return the document, and the headers of the document and of the data."""
-    style, script = _file("page.css"), _file("page.js")
-    html = _file("page.html").replace("/* style */", style).replace("/* script */", script)
+    style = _file("uplot/uPlot.min.css") + _file("page.css")
+    uplot, script = _file("uplot/uPlot.iife.min.js"), "".join(map(_file, _SCRIPTS))
+    html = _file("page.html").replace("/* style */", style)
+    html = html.replace("/* uplot */", uplot).replace("/* script */", script)
     policy = (
         "default-src 'none'",
         f"style-src '{_hash(style)}'",
-        f"script-src '{_hash(script)}'",
+        f"script-src '{_hash(uplot)}' '{_hash(script)}'",
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",

@@ -158,8 +158,8 @@ function verdictDrawn(verdict) {
   return sign ? node("span", { class: `badge ${verdict}` }, `${sign} ${verdict}`) : text(verdict, "badge");
 }
 
-function row(cells, classes) {
-  return node("tr", {}, ...cells.map((cell, at) => node("td", { class: classes[at] }, ...cell)));
+function row(cells, classes, names = classes) {
+  return node("tr", {}, ...cells.map((cell, at) => node("td", { class: classes[at], "data-name": names[at] }, ...cell)));
 }
 
 function table(heads, classes, rows) {
@@ -192,7 +192,7 @@ function fill(section, what, nodes) {
   $(`${section} .body`).replaceChildren(...(nodes || [node("p", { class: "empty" }, EMPTY[what])]));
 }
 
-// ---- the plot
+// ---- the states by hour
 
 const GOOD = /^(delivered|read|done|success|active|ok)$/i;
 const BAD = /fail|expire|undeliv|reject|error|unpaid|refus|inactive|absent|block/i;
@@ -242,93 +242,30 @@ function totalsOf(found) {
 
 const sum = (counts) => [...counts].reduce((whole, count) => whole + count, 0);
 
-function niceStep(highest) {
-  const rough = highest / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  return Math.max(1, [1, 2, 5, 10].find((factor) => factor * power >= rough) * power);
-}
-
-function drawn(name, attributes, ...children) {
-  const made = document.createElementNS($("#hours svg").namespaceURI, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
+let hoursPlot = null;
 
 function hoursDrawn(hours) {
-  const svg = $("#hours svg");
-  const size = { left: 44, right: 4, top: 8, bottom: 22, width: $("#hours .body").clientWidth - 28, height: 210 };
-  const found = bars(hours, size.width - size.left - size.right);
+  const host = $("#hours .plot");
+  const found = bars(hours, host.clientWidth - 48);
   const totals = totalsOf(found);
   assignColours(totals);
   const nothing = totals.size === 0;
-  svg.style.display = nothing ? "none" : "";
+  host.hidden = nothing;
   const each = (found[0].to - found[0].from) / HOUR_MS;
   $("#hours h2 span").textContent = nothing ? "" : `events per ${each === 1 ? "hour" : `${each} hours`}`;
   const empty = $("#hours .empty");
   empty.hidden = !nothing;
   empty.textContent = EMPTY.hours;
-  svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
-  svg.setAttribute("aria-label", `States by hour, last ${back} hours: ${[...totals].map(([key, count]) => `${label(key)} ${count}`).join(", ")}`);
-  svg.replaceChildren(...(nothing ? [] : plotted(found, size)));
+  host.setAttribute("aria-label", `States by hour, last ${back} hours: ${[...totals].map(([key, count]) => `${label(key)} ${count}`).join(", ")}`);
   $("#hours .legend").replaceChildren(...legend(totals));
-}
-
-function plotted(found, size) {
-  const highest = Math.max(1, ...found.map(({ states }) => sum(states.values())));
-  const step = niceStep(highest);
-  const top = Math.ceil(highest / step) * step;
-  const floor = size.height - size.bottom;
-  const y = (count) => floor - ((floor - size.top) * count) / top;
-  const wide = (size.width - size.left - size.right) / found.length;
-  const made = [];
-  for (let count = 0; count <= top; count += step) {
-    made.push(drawn("line", { class: "rule", x1: size.left, x2: size.width - size.right, y1: y(count), y2: y(count) }));
-    made.push(drawn("text", { x: size.left - 6, y: y(count) + 4, "text-anchor": "end" }, short(count)));
-  }
-  found.forEach((bar, at) => made.push(stacked(bar, size.left + at * wide, wide, y, size.top)));
-  return [...made, ...moments(found, size, wide)];
-}
-
-/** One bar, the states from below in the order of their colours; a state that is there is seen, however rare. */
-function stacked({ from, to, states }, x, wide, y, top) {
-  const sorted = [...states].filter(([, count]) => count).sort((one, other) => colourOf(one[0]) - colourOf(other[0]) || other[1] - one[1]);
-  const layers = new Map();
-  for (const [key, count] of sorted) layers.set(colourOf(key), (layers.get(colourOf(key)) ?? 0) + count);
-  const total = sum(states.values());
-  const lines = sorted.map(([key, count]) => `${label(key)}: ${exact(count)}`);
-  const span = `${dayText(from)}, ${clockText(from)}–${clockText(to)}`;
-  const group = drawn("g", {}, drawn("title", {}, [span, ...lines, ...(lines.length === 1 ? [] : [`all: ${exact(total)}`])].join("\n")));
-  group.append(drawn("rect", { class: "hit", x, y: top, width: wide, height: y(0) - top }));
-  const gap = wide > 6 ? 2 : wide > 3 ? 1 : 0;
-  let above = y(0);
-  for (const [colour, count] of layers) {
-    const height = Math.max(1.5, y(0) - y(count));
-    above -= height;
-    group.append(drawn("rect", { class: `c${colour}`, x: x + gap / 2, y: above, width: wide - gap, height }));
-  }
-  return group;
-}
-
-/** The texts under the bars, as many as there is room for: midnights by their day, else clocks. */
-function moments(found, size, wide) {
-  const hour = (bar) => Number(clockText(bar.from).slice(0, 2));
-  const room = 52;
-  const hoursEach = (found[0].to - found[0].from) / HOUR_MS;
-  const every = [3, 6, 12, 24, 48, 96].find((hours) => (hours / hoursEach) * wide >= room) ?? 168;
-  const made = [];
-  let free = size.left - room / 2;
-  found.forEach((bar, at) => {
-    const x = size.left + at * wide;
-    const isDay = hour(bar) < hoursEach;
-    const fits = every < 24 ? hour(bar) % every < hoursEach : isDay;
-    if (!fits || x < free + room / 2 || x > size.width - 18) return;
-    if (every > 24 && x < free + (every / 24 - 1) * 24 * (wide / hoursEach)) return;
-    free = x + room / 2;
-    made.push(drawn("line", { class: "rule", x1: x, x2: x, y1: size.height - size.bottom, y2: size.height - size.bottom + 4 }));
-    made.push(drawn("text", { x, y: size.height - 6, "text-anchor": "middle" }, isDay ? dayText(bar.from) : clockText(bar.from)));
+  if (nothing) return;
+  const layers = Array.from({ length: COLOURS + 1 }, (_, colour) => ({
+    colour, counts: found.map(({ states }) => sum([...states].filter(([key]) => colourOf(key) === colour).map(([, count]) => count))),
+  })).filter(({ counts }) => counts.some(Boolean));
+  hoursPlot = plotDrawn(host, hoursPlot, timeAxis(found.map(({ from }) => from), each * HOUR_MS), layers, (at) => {
+    const states = [...found[at].states].filter(([, count]) => count).sort((one, other) => colourOf(one[0]) - colourOf(other[0]) || other[1] - one[1]);
+    return [...states.map(([key, count]) => `${label(key)}: ${exact(count)}`), ...(states.length === 1 ? [] : [`all: ${exact(sum(found[at].states.values()))}`])];
   });
-  return made;
 }
 
 function legend(totals) {
@@ -417,6 +354,7 @@ function followTheme() {
     const named = ["dark", "light"].find((theme) => shell?.classList.contains(theme));
     own.dataset.theme = named ?? (system.matches ? "dark" : "light");
     if (named) blendIn(frame, own.style);
+    for (const plot of plots) plot.redraw(false);
   };
   choose();
   system.addEventListener("change", choose);
@@ -434,12 +372,3 @@ function blendIn(frame, style) {
     return;
   }
 }
-
-followTheme();
-for (const button of document.querySelectorAll(".ranges button")) {
-  button.addEventListener("click", () => rangeChosen(Number(button.dataset.hours)));
-}
-rangeChosen(back);
-new ResizeObserver(() => latest && hoursDrawn(latest.hours)).observe($("#hours"));
-setInterval(renewTimes, 1000);
-keepRefreshing();

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -105,6 +105,8 @@ class Step:
 
     name: str
     tasks: Sequence[Task]
+    audience: int | None = None
+    """How many people the campaign is for, if it is its first step."""
 
     @property
     def sends(self) -> Sequence[Task]:
@@ -123,8 +125,8 @@ class Step:
         found = _sum(task.count("recipients") for task in first)
         if found is not None and all(task.returned for task in first):
             return found
-        audiences = [task.count("recipients") for task in self.tasks if task.kind == AUDIENCE]
-        return _sum(audiences) if audiences else found
+        own = _sum(task.count("recipients") for task in self.tasks if _is_audience(task))
+        return own if own is not None else self.audience if self.audience is not None else found
 
     @property
     def spent(self) -> Amounts:
@@ -136,6 +138,8 @@ class Step:
         found = {name: _sum(task.count(name) for task in self.sends) for name in (*_SENT, *_STATES)}
         if self.receipts:
             found |= {name: _sum(task.count(name) for task in self.receipts) for name in _STATES}
+            if found["refused"] and found["handed_over"]:  # the file has those whom another connection got
+                found["refused"] = max(0, found["refused"] - found["handed_over"])
         found["sent"] = _sum((found.pop("accepted"), found.pop("known_before")))
         found["reached"] = _sum((found["delivered"], found["read"]))
         return found
@@ -195,7 +199,21 @@ def steps_of(tasks: Sequence[Task]) -> list[Step]:
         started = min(filter(None, (task.started for task in step.tasks)), default="")
         return (not started, started, -max(task.weight for task in step.tasks), step.name)
 
-    return sorted((Step(name, found) for name, found in by_name.items()), key=place)
+    return _with_audience(sorted((Step(name, found) for name, found in by_name.items()), key=place))
+
+
+def _with_audience(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps; the first send of each group gets the size of the campaign's audience."""
+    alone = [task for step in steps if not step.sends for task in step.tasks if task.kind == AUDIENCE]
+    recipients = _sum(task.count("recipients") for task in alone)
+    seen, found = set[str](), []
+    for step in steps:
+        group = step.name.rpartition(".")[0]
+        is_first = bool(step.sends) and not (group and group in seen)
+        found.append(replace(step, audience=recipients) if is_first else step)
+        if step.sends:
+            seen.add(group)
+    return found
 
 
 def step_name(task_id: str) -> str:
@@ -315,8 +333,13 @@ def _delays(plots: Sequence[Any]) -> Mapping[str, Any] | None:
 
 
 def _is_second(task: Task) -> bool:
-    """Whether it sends to those whom the rung's first connection could not send to."""
-    return task.task_id.rpartition(".")[2].removeprefix("send").startswith("_")
+    """Whether it is for those whom the rung's first connection could not send to."""
+    _, _, number = task.task_id.rpartition(".")[2].partition("_")
+    return number.isdigit()
+
+
+def _is_audience(task: Task) -> bool:
+    return task.kind == AUDIENCE and not _is_second(task)
 
 
 def _added(amounts: Iterable[Amounts]) -> Amounts:
