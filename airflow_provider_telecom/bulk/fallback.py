@@ -29,6 +29,7 @@ from airflow_provider_telecom.bulk.audience_folder import (
     read_info,
     write_info,
 )
+from airflow_provider_telecom.bulk.failover import NOT_SENT
 from airflow_provider_telecom.bulk.files import local_copy
 from airflow_provider_telecom.bulk.history import create_outcomes
 from airflow_provider_telecom.bulk.outcomes import (
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
     from duckdb import DuckDBPyConnection
 
-NOT_SENT = "not_sent"
-"""The code of a recipient of whom it is certain that nothing has left: another connection may send."""
 CLIMB_ON = (SILENT, UNKNOWN)
 """The states that move on only on request: the message may still arrive, or may have been sent."""
 NO_OUTCOME, OTHER_SENDER = "no_outcome", "other_sender"

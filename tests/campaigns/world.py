@@ -15,6 +15,7 @@ from airflow.sdk import DAG, ObjectStoragePath
 
 from airflow_provider_telecom.bulk.outcomes import read_outcomes
 from airflow_provider_telecom.campaigns import SmsRung, ViberRung, message_ladder
+from airflow_provider_telecom.hooks import base
 from airflow_provider_telecom.operators.receipts import CollectReceiptsOperator
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from tests.bulk.audiences import prepare_audience
@@ -78,6 +79,11 @@ class World:
     def vendor(self) -> VendorState:
         found: VendorState = self.simulator.state.vendor_state("ketchup_loyalty", VendorState)
         return found
+
+    def forget_what_was_learned(self) -> None:
+        """Forget what this process knows of the account, as one does that has just started."""
+        for client in base._clients.values():
+            client.account.learned.clear()
 
     def late_receipts(self) -> None:
         """Let the late receipts come, of all messages that were sent so far."""
