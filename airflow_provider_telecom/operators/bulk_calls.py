@@ -86,6 +86,7 @@ class BulkCallOperator(OneByOneOperator):
     :param price_per_message: what one call costs, in the currency of the budget.
     """
 
+    channel = "call"
     noun = PhoneCalls.noun
 
     def __init__(self, *, seconds_between_calls: float = 0.0, **kwargs: Any) -> None:
@@ -107,7 +108,7 @@ class BulkCallOperator(OneByOneOperator):
 
         ti, columns = context["ti"], self._columns()
         names = IdempotencyKeys(ti.dag_id, ti.run_id, ti.task_id, self._dedupe_key)
-        origin, place = self._origin(context, "call"), self._variant_place(columns)
+        origin, place = self._origin(context), self._variant_place(columns)
 
         def messages(recipients: Audience | Group) -> PhoneCalls:
             return PhoneCalls(recipients, caller, names, origin, place)

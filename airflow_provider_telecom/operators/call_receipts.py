@@ -52,6 +52,7 @@ class CallReceiptsOperator(CollectReceiptsOperator):
 
     channels: ClassVar[tuple[str, ...]] = ("call",)
     also_asked: ClassVar[frozenset[str]] = frozenset({"unknown"})
+    asks_unknown = True
     max_age: ClassVar[timedelta]
     """Older calls are not in the list."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -89,6 +89,7 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         *SendWindowOperator.template_fields,
         "results_path",
     )
+    channel: ClassVar[str]
     noun: ClassVar[str]
     """What is sent, in the plural."""
     call: ClassVar[str]
@@ -128,12 +129,12 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         variant = self._variant_column()
         return None if variant is None else 1 + list(columns).index(variant)
 
-    def _origin(self, context: Context, channel: str) -> Origin:
+    def _origin(self, context: Context) -> Origin:
         """Return what the lines of all recipients have in common."""
         from airflow_provider_telecom.bulk.outcomes import Origin, run_text
 
         ti = context["ti"]
-        return Origin(channel, self.conn_id, run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+        return Origin(self.channel, self.conn_id, run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
 
     def _contact_all(
         self, context: Context, audience: Audience, columns: Sequence[str], kind: Kind[MessageT]
@@ -212,7 +213,7 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
 
         path = object_path(self.results_path)
         if path is not None and not any(each.counts.rows or each.in_doubt for each in senders.values()):
-            ResultsFile(path).check_run(self._origin(context, "").run)
+            ResultsFile(path).check_run(self._origin(context).run)
 
     def _sender(
         self,
@@ -264,6 +265,8 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
 
         After an error all stays reserved.
         """
+        from airflow_provider_telecom.tasks.metrics import counting_sends
+
         if self.budget is not None:
             price, again = check_price(self.budget, self.price_per_message), self.on_unknown == "resend"
             spent = sum(each.counts.may_be_paid for each in senders.values())
@@ -272,7 +275,8 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
                 for group, each in senders.items()
             )
             self._reservation(context, self.budget).reserve(price * spent, price * rest)
-        send()
+        with counting_sends(self.conn_id, self.channel, lambda: (_accepted(senders.values()), {})):
+            send()
 
     def _settle(self, context: Context, senders: Mapping[Group, SenderWithoutKeys[MessageT, Counts]]) -> None:
         """Replace what was reserved by what may have been charged."""
@@ -305,6 +309,10 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
             )
         facts = {name: count for name, count in asdict(counts).items() if name not in ("rows", "resent")}
         return {**self._recipient_counts(audience), **facts, "results": self.results_path}
+
+
+def _accepted(senders: Iterable[SenderWithoutKeys[MessageT, Counts]]) -> int:
+    return sum(each.counts.accepted for each in senders)
 
 
 def _merged(kind: type[Counts], parts: Sequence[Counts]) -> Counts:

@@ -324,3 +324,14 @@ def test_calls_are_spaced(telecom_simulator: Any, vendor: Vendor, monkeypatch: p
     Run().execute(operator)
     assert sum(slept) == pytest.approx(5 * 600)
     assert vendor.called_by(telecom_simulator) == vendor.once()
+
+
+def test_metrics_count_what_was_accepted(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.observability import stats
+
+    found: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(stats, "incr", lambda *given, tags: found.append((*given, *tags.values())))
+    run = Run()
+    run.execute(vendor.made())
+    run.execute(vendor.made())
+    assert found == [("telecom.sent", 6, f"{vendor.conn_type}_default", "call")]
