@@ -11,6 +11,7 @@ from typing import Any
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
 AUDIENCE, SMS = "PrepareAudienceOperator", "KetchUpSendBulkSmsOperator"
+FALLBACK = "SelectFallbackOperator"
 VIBER, RECEIPTS = "KetchUpSendViberOperator", "KetchUpCollectReceiptsOperator"
 
 
@@ -63,7 +64,13 @@ def ladder(group: str = "spring", recipients: int = 100) -> list[Row]:
             weight=7,
             minutes=2,
         ),
-        Row(f"{group}.sms.audience", "NextRungOperator", returned={"recipients": 30}, weight=6, minutes=20),
+        Row(
+            f"{group}.sms.audience",
+            "SelectFallbackOperator",
+            returned={"recipients": 30},
+            weight=6,
+            minutes=20,
+        ),
         Row(
             f"{group}.sms.send",
             SMS,

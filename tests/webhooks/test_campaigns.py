@@ -175,6 +175,37 @@ def test_who_was_handed_over_to_a_second_connection_is_one_recipient(served: Ser
     assert counts(row) == {"recipients": 50, "sent": 50}
 
 
+def test_a_dry_run_sends_and_costs_nothing(served: Served, token: str) -> None:
+    price = {"recipients": 5, "price": "9.00", "currency": "EUR"}
+    preview = Row("preview", SMS, returned={**price, "dry_run": True})
+    write_campaigns([("dag", "r", "running", [preview, Row("send", SMS, returned={**price, "accepted": 5})])])
+    found = details_of(served, token, "dag")
+    assert (found["campaign"]["sent"], found["campaign"]["spent"]) == (5, {"EUR": "9.00"})
+    assert {step["name"]: step["kinds"] for step in found["steps"]} == {
+        "preview": ["dry run"],
+        "send": ["sms"],
+    }
+
+
+def test_a_report_counts_nobody_twice(served: Served, token: str) -> None:
+    report = {"recipients": 100, "delivered": 85, "delivered_twice": 4, "may_be_paid": 2}
+    tasks = [
+        *(row for row in ladder() if row.operator != "LadderReportOperator"),
+        Row("spring.sms.receipts", RECEIPTS, returned={"delivered": 29}, map_index=0),
+        Row(
+            "spring.report",
+            "LadderReportOperator",
+            returned={**report, "price_per_delivered": {"EUR": "0.1252"}},
+        ),
+    ]
+    write_campaigns([("dag", "r", "success", tasks)])
+    found = details_of(served, token, "dag")
+    assert found["campaign"]["reached"] == 85
+    assert found["reports"] == [
+        {"task_id": "spring.report", **report, "price_per_delivered": {"EUR": "0.1252"}}
+    ]
+
+
 def test_amounts_of_several_currencies_are_not_added_up(served: Served) -> None:
     row = read(
         Row("a", SMS, returned={"accepted": 1, "price": "1.10", "currency": "EUR"}),

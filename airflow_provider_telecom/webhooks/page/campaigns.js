@@ -142,6 +142,13 @@ function dayDrawn(budget) {
       budget.per_day === null ? "" : " of ", budget.per_day === null ? "" : money(budget.per_day, budget.currency)));
 }
 
+function reportDrawn(report) {
+  const facts = [["reached", counted(report.delivered), " ", percentOf(report.delivered, report.recipients)],
+    ["reached twice, since a receipt came late", counted(report.delivered_twice)], ["may be paid, outcome unknown", counted(report.may_be_paid)],
+    ...Object.entries(report.price_per_delivered).map(([currency, price]) => ["for each who was reached", money(price, currency)])];
+  return node("dl", {}, ...facts.flatMap(([name, ...values]) => [node("dt", {}, name), node("dd", {}, ...values)]));
+}
+
 function errorDrawn(error) {
   const place = error.map_index >= 0 ? ` [${error.map_index}]` : "";
   return node("li", {},
@@ -157,6 +164,8 @@ function detailsDrawn(data) {
   $("#campaign .steps").replaceChildren(table(STEP, STEP_CLASSES, data.steps.map(stepDrawn)));
   $("#campaign .budgets").replaceChildren(...data.budgets.map(dayDrawn));
   $("#campaign .budgets").parentElement.hidden = !data.budgets.length;
+  $("#campaign .reports").replaceChildren(...data.reports.map(reportDrawn));
+  $("#campaign .reports").parentElement.hidden = !data.reports.length;
   $("#campaign .errors").replaceChildren(...data.errors.map(errorDrawn));
   $("#campaign .errors").parentElement.hidden = !data.errors.length;
   plotsDrawn(data);

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from airflow_provider_telecom.vendors.registry import vendors
 from airflow_provider_telecom.webhooks.page.budgets import BudgetUse, day_totals, read_budget
-from airflow_provider_telecom.webhooks.page.steps import Step, Task, histograms, steps_of, totals_of
+from airflow_provider_telecom.webhooks.page.steps import Step, Task, histograms, reports, steps_of, totals_of
 
 SHOWN = 1_000
 """How many campaigns there are on the page, the newest of all."""
@@ -38,7 +38,7 @@ _MAX_CHARACTERS = 1 << 20
 """A longer XCom or state is not read: it holds lists of ids, not counts alone."""
 _OF_NO_VENDOR = {
     "PrepareAudienceOperator": "audience",
-    "NextRungOperator": "audience",
+    "SelectFallbackOperator": "audience",
     "LadderReportOperator": "report",
 }
 _ENDED = ("success", "failed")
@@ -128,6 +128,7 @@ def details(dag_id: str, run_id: str) -> dict[str, Any] | None:
         "campaign": campaign.row(steps),
         "steps": [step.facts for step in steps],
         **histograms(campaign.tasks),
+        "reports": reports(campaign.tasks),
         "budgets": days,
         "errors": [fault for task in campaign.tasks for fault in task.faults],
     }

@@ -47,8 +47,13 @@ class Task:
 
     @property
     def is_send(self) -> bool:
-        """Whether it sends messages."""
-        return self.kind not in (AUDIENCE, RECEIPTS, REPORT)
+        """Whether it sends messages. A dry run does not."""
+        return self.kind not in (AUDIENCE, RECEIPTS, REPORT) and self.returned.get("dry_run") is not True
+
+    @property
+    def shown_kind(self) -> str:
+        """What the page says that it is."""
+        return "dry run" if self.returned.get("dry_run") is True else self.kind
 
     @property
     def results(self) -> Sequence[Mapping[str, Any]]:
@@ -159,7 +164,7 @@ class Step:
     def facts(self) -> Mapping[str, Any]:
         """What the page shows of it."""
         single = self.receipts[0].returned if len(self.receipts) == 1 else {}
-        kinds = [task.kind for task in self.sends] or [task.kind for task in self.tasks]
+        kinds = [task.kind for task in self.sends] or [task.shown_kind for task in self.tasks]
         state = self.state
         ended = max(filter(None, (task.ended for task in self.tasks)), default=None)
         return {
@@ -226,16 +231,48 @@ def totals_of(steps: Sequence[Step]) -> dict[str, Any]:
     """Return what the table says of a campaign."""
     counts = [step.counts() for step in steps]
     sending = [step for step in steps if step.sends]
-    names = ("sent", "reached", "silent", "unknown", "refused", "undelivered", "expired")
+    names = ("sent", "silent", "unknown", "refused", "undelivered", "expired")
     return {
         "recipients": _recipients(steps),
         **{name: _sum(each[name] for each in counts) for name in names},
+        "reached": _reached(steps),
         "rows": _sum(task.rows for step in sending for task in step.sends),
         "messages": _sum(step.recipients for step in sending),
         "spent": shown(_added(step.spent for step in sending)),
         "kinds": list(dict.fromkeys(task.kind for step in sending for task in step.sends)),
         "failed": sum(task.state in _FAILED for step in steps for task in step.tasks),
     }
+
+
+def reports(tasks: Iterable[Task]) -> list[Mapping[str, Any]]:
+    """Return what the reports of ladders say that the steps do not."""
+    found: list[Mapping[str, Any]] = []
+    for task in tasks:
+        if task.kind == REPORT and task.returned:
+            each = task.returned.get("price_per_delivered")
+            texts = each.items() if isinstance(each, dict) else []
+            prices = {name: price for name, text in texts if (price := amount(text))}
+            found.append({
+                "task_id": task.task_id,
+                **{name: task.count(name) for name in ("recipients", "delivered", "delivered_twice")},
+                "may_be_paid": task.count("may_be_paid"),
+                "price_per_delivered": shown({
+                    name: price for name, text in prices if (price := amount(text))
+                }),
+            })
+    return found
+
+
+def _reached(steps: Sequence[Step]) -> int | None:
+    """Return how many people were reached: by a ladder's report, which counts nobody twice, else by steps."""
+    reported = {
+        task.task_id.rpartition(".")[0]: task.count("delivered")
+        for step in steps
+        for task in step.tasks
+        if task.kind == REPORT and task.returned
+    }
+    others = [step for step in steps if step.name.rpartition(".")[0] not in reported]
+    return _sum((*reported.values(), *(step.counts()["reached"] for step in others)))
 
 
 def histograms(tasks: Iterable[Task]) -> Mapping[str, Any]:
