@@ -133,8 +133,8 @@ class BatchRequests(Generic[MessageT]):
                 raise
             log.warning("It is unknown whether %s %s were sent; going on after them", len(places), self._noun)
             return [Result(UNKNOWN, now_text())] * len(places)
-        except TelecomError as error:
-            if not (error.outcome_unknown or error.partial):
+        except Exception as error:
+            if is_not_sent(error):
                 block.in_doubt -= newly
             raise
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from functools import partial
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.audience import Audience, Group
     from airflow_provider_telecom.bulk.budget import Budget
     from airflow_provider_telecom.bulk.outcomes import Origin
-    from airflow_provider_telecom.bulk.requests_without_keys import Result
+    from airflow_provider_telecom.bulk.requests_without_keys import Requests, Result
     from airflow_provider_telecom.bulk.sender_without_keys import Counts, Messages, SenderWithoutKeys
     from airflow_provider_telecom.operators.send_windows import SendWindow
 
@@ -94,7 +94,7 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
     """What is sent, in the plural."""
     call: ClassVar[str]
     """The label of the vendor's call."""
-    chunk_size: int = 1
+    chunk_size: int | None = 1
     """How many recipients the journal names before they are contacted."""
     concurrency: int = 1
 
@@ -137,23 +137,30 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         return Origin(self.channel, self.conn_id, run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
 
     def _contact_all(
-        self, context: Context, audience: Audience, columns: Sequence[str], kind: Kind[MessageT]
+        self,
+        context: Context,
+        audience: Audience,
+        columns: Sequence[str],
+        kind: Kind[MessageT],
+        preview: Callable[[], Mapping[str, Any]] = dict,
     ) -> dict[str, Any]:
         """Contact all recipients that earlier tries have not contacted; return the XCom. May defer.
 
-        With `dry_run` it returns what would be sent.
+        With `dry_run` it returns what would be sent, with what `preview` returns.
         """
         self._check_prefixes(audience)
         if self.is_dry_run:
-            return self._dry_run(audience, columns)
+            return self._dry_run(audience, columns, preview())
         with self.hook.add_connection_to_errors():
             senders = self._send(context, audience, columns, kind)
         return self._complete(audience, _merged(kind.counts, [each.counts for each in senders]))
 
-    def _dry_run(self, audience: Audience, columns: Sequence[str]) -> dict[str, Any]:
+    def _dry_run(
+        self, audience: Audience, columns: Sequence[str], preview: Mapping[str, Any]
+    ) -> dict[str, Any]:
         from airflow_provider_telecom.bulk.preview import windows
 
-        found: dict[str, Any] = dict(price_facts(self.budget, self.price_per_message, audience.count))
+        found = {**preview, **price_facts(self.budget, self.price_per_message, audience.count)}
         if (window_of := self._windows()) is not None:
             groups = self._groups(audience, columns)
             opens = {group: window_of(group.zones).opens_at for group in groups}
@@ -225,31 +232,45 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         window: SendWindow | None,
     ) -> SenderWithoutKeys[MessageT, Counts]:
         """Return the sender of a group, which knows how far earlier tries have come."""
-        from airflow_provider_telecom.bulk.requests_without_keys import SingleRequests
         from airflow_provider_telecom.bulk.results_file import ResultsFile
         from airflow_provider_telecom.bulk.sender_without_keys import SenderWithoutKeys
         from airflow_provider_telecom.journal.checkpoint import Checkpoint
-
-        def request(message: MessageT) -> Result:
-            with nullcontext() if window is None else window.call(self.hook):
-                return kind.request(message)
 
         identity = self._audience_identity(audience, kind.content.get("text"))
         path = groups.results(group)
         sender = SenderWithoutKeys(
             kind.messages(group),
-            SingleRequests(
-                request, self.on_unknown, max_unknown=self.max_unknown, concurrency=self.concurrency
-            ),
+            self._requests(kind, window),
             Checkpoint(self._journal(context), groups.entry(group), self.conn_id, audience=identity),
             None if path is None else ResultsFile(path),
             self.on_unknown,
-            self.chunk_size,
+            self._block_size,
             self._wait_until_ready,
             kind.counts,
         )
         sender.resume()
         return sender
+
+    def _requests(self, kind: Kind[MessageT], window: SendWindow | None) -> Requests[MessageT]:
+        """Return how the recipients of a group are contacted."""
+        from airflow_provider_telecom.bulk.requests_without_keys import SingleRequests
+
+        def request(message: MessageT) -> Result:
+            with self._in_window(window):
+                return kind.request(message)
+
+        return SingleRequests(
+            request, self.on_unknown, max_unknown=self.max_unknown, concurrency=self.concurrency
+        )
+
+    def _in_window(self, window: SendWindow | None) -> AbstractContextManager[None]:
+        """Return the context of a call: it may refuse it, and no request leaves after the window."""
+        return nullcontext() if window is None else window.call(self.hook)
+
+    @property
+    def _block_size(self) -> int:
+        """How many recipients the journal names before they are contacted."""
+        return self.chunk_size or 1
 
     def _wait_until_ready(self) -> None:
         """Wait until a request may be sent. The journal is written after that."""

@@ -1,20 +1,23 @@
-"""The SMS to any number of recipients, and how a batch of them is sent, without idempotency keys."""
+"""The SMS to any number of recipients, and how they are sent without idempotency keys.
+
+API v1 takes batches; v1beta takes one SMS in a request.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_telecom.bulk.outcomes import REFUSED, Origin
+from airflow_provider_telecom.bulk.outcomes import ACCEPTED, REFUSED, Origin
 from airflow_provider_telecom.bulk.requests_without_keys import BatchRequests, Result, now_text
 from airflow_provider_telecom.bulk.sender_without_keys import Counts
-from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.segments import sms_segments
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.bulk.audience import Audience
+    from airflow_provider_telecom.bulk.audience import Audience, Group
     from airflow_provider_telecom.bulk.text_template import Text
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
@@ -65,22 +68,15 @@ class SmsMessages:
 
     def __init__(
         self,
-        audience: Audience,
+        audience: Audience | Group,
         text: Text,
-        sender: str | None,
+        sender: str,
         names: IdempotencyKeys,
         origin: Origin,
         variant_place: int | None = None,
     ) -> None:
-        if sender is None:
-            raise TelecomInputError("sender", "must be given here or in the connection's extra")
         self.audience, self._text, self._sender, self._names = audience, text, sender, names
         self._origin, self._variant_place = origin, variant_place
-
-    @property
-    def content(self) -> Mapping[str, object]:
-        """All that decides what is sent to whom."""
-        return {"recipients": self.audience.sha256, "text": self._text.source, "sender": self._sender}
 
     def __len__(self) -> int:
         return self.audience.count
@@ -121,13 +117,26 @@ class SmsMessages:
         return {**line, "reason": result.extra.get("reason"), "reserved_segments": reserved}
 
 
-def batch_requests(hook: KyivstarOpenTelecomHook, on_unknown: OnUnknown) -> BatchRequests[Message]:
-    """Return how batches of SMS are sent."""
+def batch_requests(
+    hook: KyivstarOpenTelecomHook,
+    on_unknown: OnUnknown,
+    in_window: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> BatchRequests[Message]:
+    """Return how batches of SMS are sent; each in the context that `in_window` returns."""
 
     def request(messages: Sequence[Message]) -> Sequence[Result]:
-        return _results(hook.send_sms_batch([message.sms for message in messages]))
+        with in_window():
+            return _results(hook.send_sms_batch([message.sms for message in messages]))
 
     return BatchRequests(request, lambda error: error.status == _TOO_LARGE, on_unknown, SmsMessages.noun)
+
+
+def single_request(hook: KyivstarOpenTelecomHook, max_segments: int | None, message: Message) -> Result:
+    """Send one SMS."""
+    at, sms = now_text(), message.sms
+    accepted = hook.send_sms(sms.msisdn, sms.text, sender=sms.sender, max_segments=max_segments)
+    extra = {"reserved_segments": accepted.reserved_segments, "units": accepted.reserved_units}
+    return Result(ACCEPTED, at, message_id=accepted.message_id, extra=extra)
 
 
 def _results(batch: BatchResult) -> Sequence[Result]:

@@ -268,14 +268,6 @@ def test_one_text_that_is_too_long_and_nothing_is_sent(telecom_simulator: Any, b
     assert batches(telecom_simulator) == 0
 
 
-def test_a_connection_with_v1beta_is_refused(hook_for: Callable[..., Any], telecom_simulator: Any) -> None:
-    hook_for(VENDOR)
-    operator = KyivstarSendBulkSmsOperator(task_id="send", recipients=PEOPLE, text="Hi {name}")
-    with pytest.raises(TelecomInputError, match="api_version"):
-        Run().execute(operator)
-    assert telecom_simulator.state.requests == []
-
-
 def test_a_place_of_a_mapped_list_keeps_its_recipients(telecom_simulator: Any, bulk: Make) -> None:
     """If the list changes its order between two tries, nobody gets the message of another place."""
     run, first, second = Run(), PEOPLE[:5], PEOPLE[5:10]
