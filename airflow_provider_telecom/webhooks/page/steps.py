@@ -256,9 +256,7 @@ def reports(tasks: Iterable[Task]) -> list[Mapping[str, Any]]:
                 "task_id": task.task_id,
                 **{name: task.count(name) for name in ("recipients", "delivered", "delivered_twice")},
                 "may_be_paid": task.count("may_be_paid"),
-                "price_per_delivered": shown({
-                    name: price for name, text in prices if (price := amount(text))
-                }),
+                "price_per_delivered": shown(prices),
             })
     return found
 
