@@ -80,8 +80,8 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         Airflow's `[operators] default_deferrable`.
     :param on_unknown: what to do about recipients of whom nobody knows whether they were contacted, after a
         lost response or a killed task. `fail` (default): they are not contacted again, the others are, and
-        then the task fails. `assume_sent`: the same, and the task succeeds. `resend`: the next try contacts
-        them again.
+        then the task fails. `assume_sent`: the same, and the task succeeds. `resend`: the task stops at the
+        first one, and the next try contacts them again. Whoever is `unknown` in the file stays so.
     """
 
     template_fields: Sequence[str] = (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.sdk.execution_time import task_runner
@@ -28,7 +31,7 @@ from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcBulkCallO
 from airflow_provider_telecom.operators.sunsim import SunSimBulkCallbackOperator
 from tests.bulk.audiences import prepare_audience
 from tests.bulk.variables import Variables
-from tests.operators.fake_clock import World, one_try
+from tests.operators.fake_clock import KilledError, World, one_try
 from tests.running import Run
 
 
@@ -335,3 +338,39 @@ def test_metrics_count_what_was_accepted(vendor: Vendor, monkeypatch: pytest.Mon
     run.execute(vendor.made())
     run.execute(vendor.made())
     assert found == [("telecom.sent", 6, f"{vendor.conn_type}_default", "call")]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_two_time_zones_under_random_kills(
+    telecom_simulator: Any, fake_clock: World, hook_for: Callable[..., Any], tmp_path: Path, seed: int
+) -> None:
+    """Each zone has its own checkpoint; slow writes let the windows close in between."""
+    hook_for("kyivstar_fmc")
+    fake_clock.at = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    fake_clock.chance, fake_clock.hours_per_write = random.Random(seed), 0.3
+    zones = ("Europe/Kyiv", "America/New_York")
+    people = [{"msisdn": str(380670000200 + place), "tz": zones[place % 2]} for place in range(10)]
+    path, run = tmp_path / "out.jsonl", Run()
+    for kills in (0.04, 0.04, 0.04, 0.0):
+        fake_clock.kills = kills
+        operator = FMC.made(
+            recipients=people,
+            timezone_column="tz",
+            quiet_hours=("21:00", "09:00"),
+            deferrable=True,
+            results_path=str(path),
+            on_unknown="assume_sent",
+        )
+        with suppress(KilledError):
+            one_try(run, operator, fake_clock)
+    effects = telecom_simulator.state.ledger.of("kyivstar_fmc", "call")
+    called = {f"38{effect.facts['called']}": effect.at for effect in effects}
+    assert len(called) == len(effects), "somebody was called twice"
+    found = lines(path)
+    assert sorted(line["msisdn"] for line in found) == [person["msisdn"] for person in people]
+    for line in found:
+        assert line["state"] == "unknown" or line["msisdn"] in called
+    assert sum(line["state"] == "unknown" for line in found) <= fake_clock.killed
+    for person in people:
+        if (at := called.get(person["msisdn"])) is not None:
+            assert 9 <= at.astimezone(ZoneInfo(person["tz"])).hour < 21
