@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from airflow_provider_telecom.bulk.failover import NOT_SENT
 from airflow_provider_telecom.bulk.outcomes import ACCEPTED, REFUSED, UNKNOWN
 from airflow_provider_telecom.bulk.requests_without_keys import (
     Block,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.journal.journal import OnUnknown
 
 MessageT = TypeVar("MessageT")
+_HANDED_OVER_AT_ONCE = 20_000
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +53,11 @@ class Counts:
     """Nobody knows whether these were sent: the response was lost, or leaves them out."""
     resent: int = 0
     """These were sent again after a lost response: a refusal does not settle the first request."""
+
+    @property
+    def handed_over(self) -> int:
+        """How many have certainly got nothing because the connection has failed."""
+        return self.refused.get(NOT_SENT, 0)
 
     @property
     def may_be_paid(self) -> int:
@@ -141,8 +148,8 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
             reserve(self.counts, self.in_doubt)
             self.send()
 
-    def resume(self) -> None:
-        """Read how far earlier tries have come, before anything is sent.
+    def resume(self) -> int:
+        """Read how far earlier tries have come, before anything is sent; return how many are counted.
 
         Raises TelecomInputError for other messages than those that may have been sent, and
         OutcomeUnknownError if a person must decide about these.
@@ -158,6 +165,7 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         self._earlier = Block(messages, results, in_doubt)
         if in_doubt and self._on_unknown == "fail" and not self._requests.goes_on:
             raise self._outcome_unknown("an earlier try may have sent it", len(in_doubt))
+        return self.counts.rows
 
     @property
     def in_doubt(self) -> int:
@@ -194,6 +202,33 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
             self._stop()
             raise
         self._finish()
+
+    def hand_over(self) -> None:
+        """Record all recipients that are left, so that this task sends to none of them any more.
+
+        Those in doubt are of unknown outcome. All others have certainly got nothing: another connection may
+        send to them. Call `resume` before.
+        """
+        if self._results:
+            self._results.begin(self.counts.rows)
+        unsent = Result(REFUSED, now_text(), NOT_SENT)
+        try:
+            for block in self._blocks_left():
+                self._announce(block)
+                for place in block.missing:
+                    block.settle(place, Result(UNKNOWN, unsent.at) if place in block.in_doubt else unsent)
+                self._count()
+        except BaseException:
+            self._stop()
+            raise
+        self._finish()
+
+    def _blocks_left(self) -> Iterator[Block[MessageT]]:
+        messages = self._messages.after(self.counts.rows + len(self._earlier.messages))
+        if self._earlier.messages:
+            yield self._earlier
+        while part := list(islice(messages, _HANDED_OVER_AT_ONCE)):
+            yield Block(part)
 
     def _send_blocks(self, earlier: Block[MessageT]) -> None:
         """Send block by block, first what is left of the one in which an earlier try has stopped."""
@@ -247,10 +282,14 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         results = [block.results[place] for place in places]
         self.counts.add(results)
         if self._results and results:
-            self._results.add(self._messages.line(block.messages[p], block.results[p]) for p in places)
+            self._results.add(self._line(block.messages[p], block.results[p]) for p in places)
         if time.monotonic() - self._logged >= EVERY_SECONDS:
             self._logged = time.monotonic()
             log.info("%s of %s recipients", f"{self.counts.rows:,}", f"{len(self._messages):,}")
+
+    def _line(self, message: MessageT, result: Result) -> OutcomeLine:
+        line = self._messages.line(message, result)
+        return {**line, "sent_at": None} if result.code == NOT_SENT else line
 
     def _advance(self) -> None:
         facts, known = self._facts(), self._known()
@@ -290,7 +329,7 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         facts = self._facts()
         if self._results:
             self._results.finish(self.counts.rows)
-        if self.counts.may_be_paid:
+        if self.counts.may_be_paid or NOT_SENT in self.counts.refused:
             self._checkpoint.finish(facts)
         else:
             self._checkpoint.forget(asdict(self._nothing()))

@@ -63,7 +63,7 @@ class Checkpoint:
         audience: AudienceIdentity | None = None,
     ) -> None:
         self._journal, self._name, self._clock, self._audience = journal, name, clock, audience
-        self._before = hashlib.sha256(f"{account}\n".encode())
+        self._first = self._before = hashlib.sha256(f"{account}\n".encode())
         """The hash of the keys before the current block."""
         self._start = 0
         """The number of messages before the current block."""
@@ -81,8 +81,11 @@ class Checkpoint:
         """Return the facts of the earlier tries, or `nothing` if they certainly sent nothing.
 
         `keys` are those of all messages, in order. Raises TelecomInputError if they do not begin with the
-        keys of the messages that may have been sent, and for another audience than theirs.
+        keys of the messages that may have been sent, and for another audience than theirs. May be called
+        again after `stop`.
         """
+        self._before, self._start, self._keys, self._ahead, self._earlier = self._first, 0, (), 0, 0
+        self.is_done = False
         entry = self._journal.read(self._name)
         if entry is None or entry.state is State.PLANNED:
             return nothing

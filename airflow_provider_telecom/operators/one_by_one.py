@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from airflow_provider_telecom.bulk.failover import NOT_SENT, check_failover
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.bulk.audience import Audience, Group
     from airflow_provider_telecom.bulk.budget import Budget
+    from airflow_provider_telecom.bulk.failover import Failover
     from airflow_provider_telecom.bulk.outcomes import Origin
     from airflow_provider_telecom.bulk.requests_without_keys import Requests, Result
     from airflow_provider_telecom.bulk.sender_without_keys import Counts, Messages, SenderWithoutKeys
@@ -47,6 +49,7 @@ class OneByOneArguments(ReadingArguments, NonIdempotentArguments, SendWindowArgu
     max_unknown: int
     max_rejected: int | None
     budget: Budget | None
+    failover: Failover | None
     price_per_message: Decimal | str | int | None
     deferrable: bool
 
@@ -74,6 +77,9 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         only if all were.
     :param budget: a `Budget`: what all tasks that share it may spend in a day, and this task in a run. It
         takes `price_per_message`.
+    :param failover: a `Failover`: when the connection fails for everybody, the task records who has got
+        nothing (`refused` with the code `not_sent` in the file of outcomes), contacts nobody more, also after
+        "Clear", and succeeds. Its XCom then has `handed_over`, their number.
     :param price_per_message: what one recipient costs, in the currency of the budget: the vendor has no call
         that returns a price.
     :param deferrable: with `quiet_hours`: wait in the triggerer, without a worker slot. The default is
@@ -105,6 +111,7 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         max_unknown: int = 10,
         max_rejected: int | None = None,
         budget: Budget | None = None,
+        failover: Failover | None = None,
         price_per_message: Decimal | str | int | None = None,
         deferrable: bool = DEFERRABLE,
         **kwargs: Any,
@@ -112,6 +119,7 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         super().__init__(**kwargs)
         self.results_path, self.deferrable = results_path, deferrable
         check_results_path(results_path)
+        self.failover = check_failover(failover, results_path)
         self.max_unknown = in_range("max_unknown", max_unknown, 1, _MAX_RECIPIENTS)
         if max_rejected is not None:
             in_range("max_rejected", max_rejected, 0, _MAX_RECIPIENTS)
@@ -189,14 +197,15 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
             senders = {found[0]: sender_of(found[0], None)}
             self._check_results_path(context, senders)
             if not senders[found[0]].is_complete(found[0].count):
-                self._send_within_budget(context, senders, senders[found[0]].send)
+                send = partial(self._send_within_budget, context, senders, senders[found[0]].send)
+                self._send_or_hand_over(senders[found[0]], send)
             self._settle(context, senders)
             return list(senders.values())
         run = WindowedSend(
             found,
             windows,
             lambda group: sender_of(group, windows(group.zones)),
-            lambda group, sender, window: sender.send(),
+            lambda group, sender, window: self._send_or_hand_over(sender, sender.send),
             self._wait_until_open,
         )
         self._check_results_path(context, run.progress)
@@ -211,6 +220,14 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         groups.finish()
         self._settle(context, run.progress)
         return list(run.progress.values())
+
+    def _send_or_hand_over(
+        self, sender: SenderWithoutKeys[MessageT, Counts], send: Callable[[], None]
+    ) -> None:
+        """Send; with `failover`, record who is left if the connection fails for everybody."""
+        from airflow_provider_telecom.bulk.failover import send_or_hand_over
+
+        send_or_hand_over(self.failover, send, sender.resume, sender.hand_over)
 
     def _check_results_path(
         self, context: Context, senders: Mapping[Group, SenderWithoutKeys[MessageT, Counts]]
@@ -310,17 +327,18 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
 
     def _complete(self, audience: Audience, counts: Counts) -> dict[str, Any]:
         """Return the XCom, or raise an error if too many were refused or somebody is in doubt."""
-        refused, where = sum(counts.refused.values()), f"see {self.results_path or 'results_path'}"
+        codes_of_refused = {code: count for code, count in counts.refused.items() if code != NOT_SENT}
+        refused, where = sum(codes_of_refused.values()), f"see {self.results_path or 'results_path'}"
         self.log.info(
             "%s of %s %s accepted, %s refused, %s unknown",
             *(f"{counts.accepted:,}", f"{counts.rows:,}", self.noun, f"{refused:,}", f"{counts.unknown:,}"),
         )
         if refused > (counts.rows - 1 if self.max_rejected is None else self.max_rejected):
-            codes = ", ".join(f"code {code}: {count}" for code, count in counts.refused.items())
+            codes = ", ".join(f"code {code}: {count}" for code, count in codes_of_refused.items())
             raise TelecomRejectedError(
                 f"{refused} of {counts.rows} {self.noun} were refused ({codes}); {where}",
                 call=self.call,
-                code=next(iter(counts.refused)),
+                code=next(iter(codes_of_refused)),
             )
         if counts.unknown and self.on_unknown != "assume_sent":
             raise OutcomeUnknownError(
@@ -329,6 +347,9 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
                 "that"
             )
         facts = {name: count for name, count in asdict(counts).items() if name not in ("rows", "resent")}
+        facts["refused"] = codes_of_refused
+        if self.failover is not None:
+            facts["handed_over"] = counts.handed_over
         return {**self._recipient_counts(audience), **facts, "results": self.results_path}
 
 

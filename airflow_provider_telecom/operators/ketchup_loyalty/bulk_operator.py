@@ -379,7 +379,7 @@ class KetchUpBulkOperator(
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
 
         return BulkProgress(
-            lambda: Checkpoint(journal, name, self.conn_id, audience=kind.audience),
+            Checkpoint(journal, name, self.conn_id, audience=kind.audience),
             lambda: map(kind.identity, sender.messages(recipients)),
             None if path is None else ResultsFile(path),
         )

@@ -25,18 +25,17 @@ class BulkProgress:
 
     def __init__(
         self,
-        new_checkpoint: Callable[[], Checkpoint],
+        checkpoint: Checkpoint,
         keys: Callable[[], Iterable[str]],
         results: ResultsFile | None,
     ) -> None:
         """Read how far earlier tries have come. `keys` and errors are as for `Checkpoint.resume`."""
-        self._new_checkpoint, self._keys, self._results = new_checkpoint, keys, results
+        self._checkpoint, self._keys, self._results = checkpoint, keys, results
         self.resume()
         self._began, self._rows_before = time.monotonic(), self.counts.rows
 
     def resume(self) -> int:
         """Read from the journal how far the send is; return the number of counted messages."""
-        self._checkpoint = self._new_checkpoint()
         self.counts = SendCounts(**self._checkpoint.resume(self._keys(), SendCounts().stored()))
         return self.counts.rows
 
