@@ -51,12 +51,13 @@ def test_a_bulk_send(telecom_simulator: Any, tmp_path: Path, capsys: Capture, ki
 
 
 def test_a_long_send_logs_its_progress(
-    telecom_simulator: Any, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    telecom_simulator: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    caplog.set_level("INFO")
     monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.0)
     numbers = [str(380670000200 + place) for place in range(6)]
     Run().execute(KetchUpSendBulkSmsOperator(task_id="send", recipients=numbers, text="Hi", chunk_size=2))
-    said = capsys.readouterr().out
+    said = caplog.text
     for done in (2, 4, 6):
         assert f"{done} of 6 recipients, " in said
     assert " a second, about " in said
