@@ -6,7 +6,7 @@ Two small loops drive it: `transport.sync_transport.SyncTransport.run` in a work
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import Signature, signature
@@ -81,7 +81,18 @@ class TakeTurn:
     """Without it, nothing is reserved: what is wanted is the wait."""
 
 
-Step = Request | Sleep | LoadToken | SaveToken | Exclusive | TakeTurn
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Run `call`, a read, or take the result of a call with an equal `key` by another poll.
+
+    Only polls of waiting triggers share: see `transport.shared_calls`.
+    """
+
+    call: Call[Any]
+    key: Hashable
+
+
+Step = Request | Sleep | LoadToken | SaveToken | Exclusive | TakeTurn | Shared
 Call = Generator[Step, Any, T]
 
 
@@ -116,6 +127,13 @@ def call_of(method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Cal
     """Return the call that an endpoint method would run: `yield from call_of(api.get_sms, "22125")`."""
     call: Call[T] = method.__wrapped__(method.__self__, *args, **kwargs)  # type: ignore[attr-defined]
     return call
+
+
+def shared(method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+    """Return the call that an endpoint method would run, for status checks: see `Shared`."""
+    key = (method.__wrapped__, args, tuple(kwargs.items()))  # type: ignore[attr-defined]
+    result: T = yield Shared(call_of(method, *args, **kwargs), key)
+    return result
 
 
 def _result_type(declared: Signature) -> object:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from airflow_provider_telecom.transport.async_transport import AsyncTransport
+    from airflow_provider_telecom.transport.shared_calls import Follower
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,13 +81,15 @@ class AccountClient:
             self._turns.close()
 
     @asynccontextmanager
-    async def async_session(self) -> AsyncIterator[None]:
+    async def async_session(self, follower: Follower | None = None) -> AsyncIterator[None]:
         """Keep the connections of the running event loop open until its last session ends."""
         loop = asyncio.get_running_loop()
         self._sessions[loop] = self._sessions.get(loop, 0) + 1
         try:
             yield
         finally:
+            if follower is not None and loop in self._async_transports:
+                self._async_transports[loop].shared_calls.leave(follower)
             self._sessions[loop] -= 1
             if not self._sessions[loop]:
                 await self.aclose()
@@ -134,6 +137,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         self.conn_id = conn_id or self.default_conn_name
         self._settings: Settings[OptionsT] | None = None
         self._own_client: AccountClient | None = None
+        self._follower: Follower | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} conn_id={self.conn_id!r}>"
@@ -174,7 +178,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         """Make a call without blocking the event loop."""
         try:
             await self._aconnect()
-            return await self._client().async_transport().run(call)
+            return await self._client().async_transport().run(call, follower=self._follower)
         except TelecomError as error:
             self._add_connection(error)
             raise
@@ -196,12 +200,16 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
             error.host = error.host or urlsplit(self._settings.transport_options.base_url).netloc
 
     @asynccontextmanager
-    async def async_session(self) -> AsyncIterator[Self]:
-        """Keep the connections open in this context, and close them after the last session."""
+    async def async_session(self, follower: Follower | None = None) -> AsyncIterator[Self]:
+        """Keep the connections open in this context, and close them after the last session.
+
+        In it, a `follower` shares the results of status checks with others.
+        """
         await self._aconnect()
         # In a thread: the import takes 0.1 s, which would block the event loop.
         await asyncio.to_thread(import_module, "airflow_provider_telecom.transport.async_transport")
-        async with self._client().async_session():
+        self._follower = follower
+        async with self._client().async_session(follower):
             yield self
 
     async def aclose(self) -> None:

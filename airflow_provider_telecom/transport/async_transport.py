@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
@@ -30,6 +31,7 @@ from airflow_provider_telecom.calls.endpoint import (
     Exclusive,
     LoadToken,
     SaveToken,
+    Shared,
     Sleep,
     Step,
     TakeTurn,
@@ -40,6 +42,7 @@ from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
 from airflow_provider_telecom.transport.addresses import reject_private_address
 from airflow_provider_telecom.transport.deadline import Deadline
 from airflow_provider_telecom.transport.outcome import InvalidBodyError, outcome_of
+from airflow_provider_telecom.transport.shared_calls import Follower, SharedCalls
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
     LockFactory,
@@ -242,16 +245,18 @@ class AsyncTransport:
         self._host_lock = host_lock
         self._lock = asyncio.Lock()
         self._sleep = sleep
+        self.shared_calls = SharedCalls()
 
-    async def run(self, call: Call[T], ends_at: float = math.inf) -> T:
+    async def run(self, call: Call[T], ends_at: float = math.inf, follower: Follower | None = None) -> T:
         """Drive the call to its end and return its result. Errors come without the frames of the call.
 
-        The result is wanted before `time.monotonic()` shows `ends_at` (see `Deadline`).
+        The result is wanted before `time.monotonic()` shows `ends_at` (see `Deadline`). A `follower`
+        takes the results of shared calls from others (see `shared_calls`).
         """
         with HideTraceback():
-            return await self._drive(call, ends_at)
+            return await self._drive(call, ends_at, follower)
 
-    async def _drive(self, call: Call[T], ends_at: float) -> T:
+    async def _drive(self, call: Call[T], ends_at: float, follower: Follower | None) -> T:
         deadline = Deadline(ends_at)
         answer: object = None
         failure: BaseException | None = None
@@ -261,11 +266,11 @@ class AsyncTransport:
             except StopIteration as done:
                 return cast("T", done.value)
             try:
-                answer, failure = await self._take(deadline.limit(step), ends_at), None
+                answer, failure = await self._take(deadline.limit(step), ends_at, follower), None
             except Exception as error:
                 answer, failure = None, error
 
-    async def _take(self, step: Step, ends_at: float) -> object:
+    async def _take(self, step: Step, ends_at: float, follower: Follower | None) -> object:
         match step:
             case Request():
                 return await self._send(step)
@@ -279,6 +284,10 @@ class AsyncTransport:
                 return await asyncio.to_thread(self._turns.take, step)
             case Exclusive(call, timeout):
                 return await self._run_exclusively(call, timeout, ends_at)
+            case Shared(call, key):
+                if follower is None:
+                    return await self.run(call, ends_at)
+                return await self.shared_calls.run(key, partial(self.run, call, ends_at), follower)
         return None
 
     async def _send(self, request: Request) -> Outcome:

@@ -25,6 +25,7 @@ from airflow_provider_telecom.calls.endpoint import (
     Exclusive,
     LoadToken,
     SaveToken,
+    Shared,
     Sleep,
     Step,
     TakeTurn,
@@ -181,6 +182,8 @@ class SyncTransport:
                 return self._turns.take(step)
             case Exclusive(call, timeout):
                 return self._run_exclusively(call, timeout, ends_at)
+            case Shared(call):
+                return self.run(call, ends_at)
         return None
 
     def _send(self, request: Request) -> Outcome:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,7 @@ class TelecomPollTrigger(BaseEventTrigger):
             if poller.subscription:
                 signal.topics = frozenset(poller.subscription.topics)
             woken = await signal.wait(first_delay)
-            async with new_hook.async_session() as hook:
+            async with new_hook.async_session(signal) as hook:
                 end = await _poll_until_final(hook, poller, signal, woken)
         except TelecomError as error:
             end = error
@@ -116,25 +117,53 @@ class TelecomPollTrigger(BaseEventTrigger):
 
 
 class WakeSignal:
-    """Wakes a trigger when a webhook has arrived under one of its topics."""
+    """Wakes a trigger: a webhook has arrived under one of its topics, or another trigger has polled for it.
+
+    It is a `Follower` of shared calls.
+    """
 
     def __init__(self) -> None:
         self.topics: frozenset[str] = frozenset()
-        self._event = asyncio.Event()
+        self.keys: set[Hashable] = set()
+        self.since = time.monotonic()
+        self._has_webhook = False
+        self._pause: asyncio.Future[None] | None = None
+        self._wakes_from = math.inf
 
     async def listen(self, stream: AsyncIterator[Collection[str]]) -> None:
         """Read the topics of new webhooks, until cancelled."""
         async for topics in stream:
             if not self.topics.isdisjoint(topics):
-                self._event.set()
+                self._has_webhook, self.since = True, time.monotonic()
+                self._end_pause()
+
+    def wake(self) -> None:
+        """End a pause of which half is over: the result of a shared call is there.
+
+        Not earlier: each one who begins to wait makes a call, and one who polls for several things would make
+        all its other calls again.
+        """
+        if time.monotonic() >= self._wakes_from:
+            self._end_pause()
+
+    def _end_pause(self) -> None:
+        if self._pause is not None and not self._pause.done():
+            self._pause.set_result(None)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait so long, or until a webhook arrives; return whether one has arrived."""
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._event.wait(), seconds)
-        woken = self._event.is_set()
-        self._event.clear()
-        return woken
+        """Wait so long, or until something wakes it; return whether a webhook has arrived."""
+        if not self._has_webhook:
+            loop = asyncio.get_running_loop()
+            self._wakes_from = time.monotonic() + seconds / 2
+            self._pause = loop.create_future()
+            timer = loop.call_later(seconds, self._end_pause)
+            try:
+                await self._pause
+            finally:
+                timer.cancel()
+                self._pause = None
+        has_webhook, self._has_webhook = self._has_webhook, False
+        return has_webhook
 
 
 def trigger_kwargs(config: PollConfig, private: Sequence[str] = ()) -> dict[str, Any]:

@@ -166,12 +166,12 @@ class Poller:
         self._progress.log_error(error, self._errors, self._config.tolerated_errors)
 
     def next_delay(self, retry_after: float | None = None) -> float:
-        """Return the seconds until the next poll: jittered by a tenth, and never less than `retry_after`."""
+        """Return the seconds until the next poll: the interval and up to a tenth; at least `retry_after`."""
         interval = self._config.poll_interval
         if self._config.exponential_backoff:
             longest = self._config.max_interval or max(interval, _MAX_INTERVAL)
             interval = min(interval * 2.0 ** min(self._polls, 32), longest)
-        return max(retry_after or 0.0, interval * random.uniform(1 - _JITTER, 1 + _JITTER))
+        return max(retry_after or 0.0, interval * random.uniform(1, 1 + _JITTER))
 
 
 class _ProgressLog:

@@ -40,12 +40,11 @@ def ketchup(reference: str, **settings: Any) -> TelecomPollTrigger:
 def test_many_triggers_share_a_token_and_connections(
     telecom_simulator: Any, hook_for: Callable[..., Any]
 ) -> None:
-    sent = hook_for("kyivstar_open_telecom").send_sms("380670000200", "Hi").message_id
+    hook = hook_for("kyivstar_open_telecom")
+    sent = [hook.send_sms("380670000200", "Hi").message_id for _ in range(MANY)]
     base._clients.clear()  # the triggerer is another process
     telecom_simulator.state.requests.clear()
-    telecom_simulator.state.set_transition(
-        "kyivstar_open_telecom.sms", "after_polls", MANY // 2
-    )  # two stages: after 200 polls
+    telecom_simulator.state.set_transition("kyivstar_open_telecom.sms", "after_polls", 2)
     connections: list[int] = []
 
     async def count_connections() -> None:
@@ -54,7 +53,7 @@ def test_many_triggers_share_a_token_and_connections(
             await asyncio.sleep(0.005)
 
     async def triggerer() -> list[Any]:
-        triggers = [kyivstar(sent, poll_interval=1.0) for _ in range(MANY)]
+        triggers = [kyivstar(each, poll_interval=1.0) for each in sent]
         counting = asyncio.create_task(count_connections())
         try:
             return await asyncio.gather(*(events(each) for each in triggers))
@@ -97,12 +96,15 @@ def test_one_that_gets_no_answer_does_not_hold_up_the_others(
 def test_cancelled_while_it_pauses_or_asks_it_leaves_nothing(
     telecom_simulator: Any, hook_for: Callable[..., Any]
 ) -> None:
-    hook_for("ketchup_loyalty").send_sms("380670000200", "Hi", reference="a1")
+    hook = hook_for("ketchup_loyalty")
+    references = [f"a{number}" for number in range(10)]
+    for reference in references:
+        hook.send_sms("380670000200", "Hi", reference=reference)
     telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_polls", 10_000)
     telecom_simulator.state.requests.clear()
 
     async def triggerer() -> None:
-        tasks = [asyncio.create_task(events(ketchup("a1", poll_interval=0.5))) for _ in range(10)]
+        tasks = [asyncio.create_task(events(ketchup(each, poll_interval=0.5))) for each in references]
         assert await eventually_async(lambda: len(telecom_simulator.state.requests) >= 10)
         telecom_simulator.fault("silence", "ketchup_loyalty", times=10, seconds=2.0)
         seen = len(telecom_simulator.state.requests)

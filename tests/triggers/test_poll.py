@@ -142,8 +142,8 @@ def test_the_next_poll_gets_the_next_arguments() -> None:
 def test_it_polls_with_jitter() -> None:
     poller = Poller(config(poll_interval=100.0))
     pauses = [poller.next_delay() for _ in range(200)]
-    assert all(90 <= pause <= 110 for pause in pauses)
-    assert max(pauses) - min(pauses) > 10
+    assert all(100 <= pause <= 110 for pause in pauses)
+    assert max(pauses) - min(pauses) > 5
 
 
 @pytest.mark.parametrize(("poll_interval", "spread"), [(5.0, 5.0), (3600.0, 10.0)])
@@ -183,7 +183,7 @@ def test_back_off_grows_to_its_bound() -> None:
         pauses.append(poller.next_delay())
         poller.record(WAITING)
     assert [round(pause / 10) for pause in pauses][:2] == [1, 2]
-    assert all(54 <= pause <= 66 for pause in pauses[3:])
+    assert all(60 <= pause <= 66 for pause in pauses[3:])
 
 
 # Errors.

@@ -10,7 +10,7 @@ from collections import Counter
 from decimal import Decimal
 
 from airflow_provider_telecom.calls.checks import one_of, percent
-from airflow_provider_telecom.calls.endpoint import Call, call_of
+from airflow_provider_telecom.calls.endpoint import Call, call_of, shared
 from airflow_provider_telecom.calls.errors import TelecomNotFoundError
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     MessageState,
@@ -33,18 +33,18 @@ _RUNNING = (PromoState.WAITING, PromoState.ACTIVE)
 
 def sms(api: SmsCalls, message_id: str) -> Call[PollResult]:
     """Check whether an SMS is delivered. It has failed if it has expired."""
-    return (yield from _message(call_of(api.get_sms, message_id), "delivered"))
+    return (yield from _message(shared(api.get_sms, message_id), "delivered"))
 
 
 def viber(api: ViberCalls, message_id: str, until: str = "delivered") -> Call[PollResult]:
     """Check whether a Viber message is delivered, or `seen`. It has failed if it has expired."""
     one_of("until", until, ("delivered", "seen"))
-    return (yield from _message(call_of(api.get_viber, message_id), until))
+    return (yield from _message(shared(api.get_viber, message_id), until))
 
 
 def rcs(api: RcsCalls, message_id: str) -> Call[PollResult]:
     """Check whether an RCS message is delivered. It has failed if it has expired."""
-    return (yield from _message(call_of(api.get_rcs, message_id), "delivered"))
+    return (yield from _message(shared(api.get_rcs, message_id), "delivered"))
 
 
 def multichannel(api: MultichannelCalls, message_id: str) -> Call[PollResult]:
@@ -53,7 +53,7 @@ def multichannel(api: MultichannelCalls, message_id: str) -> Call[PollResult]:
     A channel that has expired does not end the check: the vendor goes on to the next one.
     """
     try:
-        found = yield from call_of(api.get_multichannel, message_id)
+        found = yield from shared(api.get_multichannel, message_id)
     except TelecomNotFoundError:
         return PollResult(Stage.WAITING, {"status": None, "date": None})
     reports = [
@@ -99,14 +99,14 @@ def promo(
     minimum = (
         None if min_delivered_percent is None else percent("min_delivered_percent", min_delivered_percent)
     )
-    found = yield from call_of(api.get_promo, promo_id)
+    found = yield from shared(api.get_promo, promo_id)
     if found.state is PromoState.SUSPENDED:
         log.info("The promo is suspended%s", "" if fail_on_suspended else "; waiting until it continues")
         stage = Stage.FAILED if fail_on_suspended else Stage.WAITING
         return PollResult(stage, {"status": found.status, "note": "somebody has suspended it"})
     if found.state is not PromoState.COMPLETED:
         return PollResult(Stage.WAITING, {"status": found.status})
-    statistics = yield from call_of(api.get_promo_statistics, promo_id)
+    statistics = yield from shared(api.get_promo_statistics, promo_id)
     facts = {"status": found.status, **counts(statistics)}
     if minimum is None or _is_enough(statistics, minimum):
         return PollResult(Stage.SUCCEEDED, facts)
@@ -121,7 +121,7 @@ def promos(api: PromoCalls, promo_ids: list[str], stop_ids: list[str] | None = N
     del stop_ids
     states = Counter[str]()
     for promo_id in promo_ids:
-        found = yield from call_of(api.get_promo, promo_id)
+        found = yield from shared(api.get_promo, promo_id)
         states[found.status if found.state is not PromoState.COMPLETED else PromoState.COMPLETED.value] += 1
     facts: dict[str, object] = {"statuses": dict(states)}
     if states[PromoState.SUSPENDED.value]:
@@ -130,7 +130,7 @@ def promos(api: PromoCalls, promo_ids: list[str], stop_ids: list[str] | None = N
         return PollResult(Stage.WAITING, facts)
     whole = Counter[str]()
     for promo_id in promo_ids:
-        whole.update(counts((yield from call_of(api.get_promo_statistics, promo_id))))
+        whole.update(counts((yield from shared(api.get_promo_statistics, promo_id))))
     return PollResult(Stage.SUCCEEDED, {**facts, **whole})
 
 

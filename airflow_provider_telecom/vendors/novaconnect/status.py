@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import Any, TypedDict
 
 from airflow_provider_telecom.calls.checks import one_of
-from airflow_provider_telecom.calls.endpoint import Call, call_of
+from airflow_provider_telecom.calls.endpoint import Call, shared
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.vendors.columns import decimal_text
 from airflow_provider_telecom.vendors.novaconnect.arguments import (
@@ -141,7 +141,7 @@ def _from_sims(
     been like that for some polls in a row (`added` is how many), or if the vendor reports that the operation
     is done.
     """
-    found = {sim.id: sim for sim in (yield from call_of(api.all_sims))}
+    found = {sim.id: sim for sim in (yield from shared(api.all_sims))}
     left = [one for one in sim_ids if one not in found or not operation.is_reached(found[one])]
     is_final = bool(webhook.get("final"))
     failed = set(webhook.get("failed") or ()) if is_final else set()
@@ -171,7 +171,7 @@ def blocked_sims(api: SimCalls) -> Call[PollResult]:
     It never ends, like `bills`: both replace account notices in networks that the vendor cannot reach. Reads
     the blocked SIMs once. Source: "Список сим-карт", "Сим-карта".
     """
-    blocked = yield from call_of(api.all_sims, blocked=True)
+    blocked = yield from shared(api.all_sims, blocked=True)
     blocks = {NoticeType.MSU_LOCK: SimBlock.MSU, NoticeType.PACKAGE_EMPTY: SimBlock.PACKAGE}
     facts = {kind.value: [sim.id for sim in blocked if sim.block == block] for kind, block in blocks.items()}
     return PollResult(Stage.WAITING, facts)
@@ -212,7 +212,7 @@ def company_balance(
     """
     one_of("balance", balance, BALANCES)
     low, high = thresholds(below, above)
-    company = yield from call_of(api.get_company)
+    company = yield from shared(api.get_company)
     facts = dict(amounts_of(company))
     found = company.balance_amount if balance == "balance" else company.preliminary_balance_amount
     if found is None:
@@ -235,7 +235,7 @@ def unpaid_bills(
     wanted = None if bill_ids is None else rendered_nonempty_ids("bill_ids", bill_ids)
     one_of("until", until, UNTIL)
     days = age_days(older_than_days)
-    found = yield from call_of(api.all_bills)
+    found = yield from shared(api.all_bills)
     if unknown := [one for one in wanted or () if one not in {bill.id for bill in found}]:
         return PollResult(Stage.FAILED, {"unknown_bill_ids": unknown})
     newest = datetime.now(UTC) - timedelta(days=days)
@@ -254,5 +254,5 @@ def bills(api: BillCalls) -> Call[PollResult]:
 
     Notices of unpaid bills (unpaid_bill_3, 5 and 6) cannot be replaced: they depend on the vendor's calendar.
     """
-    found = yield from call_of(api.all_bills)
+    found = yield from shared(api.all_bills)
     return PollResult(Stage.WAITING, {NoticeType.GENERATE_BILL.value: [bill.id for bill in found]})

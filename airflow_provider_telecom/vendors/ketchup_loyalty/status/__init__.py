@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_telecom.calls.checks import one_of, percent
-from airflow_provider_telecom.calls.endpoint import Call, call_of
+from airflow_provider_telecom.calls.endpoint import Call, shared
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments, models
 from airflow_provider_telecom.vendors.ketchup_loyalty.hlr import HlrCalls
@@ -137,7 +137,7 @@ def _count_tasks(api: SmsCalls, names: Sequence[str], seen: _Seen) -> Call[bool]
     done_before = set(seen.done)
     for name in (each for each in names if each not in done_before):
         try:
-            counts = TaskCounts.of((yield from call_of(api.get_sms_task, name)))
+            counts = TaskCounts.of((yield from shared(api.get_sms_task, name)))
         except TelecomError as error:
             is_lost = error.temporary and error.outcome_unknown
             may_pass = is_lost or isinstance(error, TelecomNotFoundError)
@@ -177,7 +177,7 @@ def hlr(
     names = arguments.parse_distinct(*given)
     found = dict(results or {})
     for name in (each for each in names if each not in found):
-        status = yield from call_of(read, name)
+        status = yield from shared(read, name)
         if status.has_result(unknown_is_final):
             found[name] = _result(status)
     facts: dict[str, object] = {"statuses": dict(Counter(one["status"] for one in found.values()))}
@@ -193,7 +193,7 @@ def stat_file(api: StatisticsCalls, file_key: str, callback_key: str | None = No
     wakes the poll.
     """
     try:
-        has_rows = yield from call_of(api.has_statistics_file, file_key)
+        has_rows = yield from shared(api.has_statistics_file, file_key)
     except KetchUpNotReadyError:
         return PollResult(Stage.WAITING, {"file_key": file_key, "empty": False})
     return PollResult(Stage.SUCCEEDED, {"file_key": file_key, "empty": not has_rows})
@@ -205,7 +205,7 @@ def _message_status(
     message_id: str | None,
     reference: str | None,
 ) -> Call[models.MessageStatus]:
-    return call_of(by_key, str(reference)) if message_id is None else call_of(by_id, message_id)
+    return shared(by_key, str(reference)) if message_id is None else shared(by_id, message_id)
 
 
 def _delivery(status: models.MessageStatus, until: str, message_id: str | None) -> PollResult:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from airflow_provider_telecom.calls.checks import aware_datetime, parse_datetime
-from airflow_provider_telecom.calls.endpoint import Call, call_of
+from airflow_provider_telecom.calls.endpoint import Call, shared
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotFoundError
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageState
 from airflow_provider_telecom.vendors.ketchup_loyalty.viber import ViberCalls
@@ -57,9 +57,9 @@ def _state(api: ViberCalls, message: Mapping[str, str | None]) -> Call[MessageSt
     message_id, reference = message.get("message_id"), message.get("reference")
     try:
         if message_id is not None:
-            status = yield from call_of(api.get_viber, message_id)
+            status = yield from shared(api.get_viber, message_id)
         else:
-            status = yield from call_of(api.get_viber_by_reference, str(reference))
+            status = yield from shared(api.get_viber_by_reference, str(reference))
     except TelecomNotFoundError:
         return None
     is_ours = reference == status.reference or message.get("to") in (None, number_hash(status.msisdn))
