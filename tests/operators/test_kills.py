@@ -89,6 +89,8 @@ def _no_other_system(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _killing(monkeypatch: pytest.MonkeyPatch, hook_for: Callable[..., Any]) -> None:
+    global process
+    process = Process()  # the one of the test before may still be about to die
     send = Transport.send
 
     def killing(self: Transport, request: Any) -> Any:
