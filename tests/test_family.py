@@ -32,6 +32,11 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
         "KyivstarSendSmsOperator": {"msisdn": "380670000200", "text": "Hi"},
         "KyivstarSendViberOperator": {"msisdn": "380670000200", "text": "Hi", "kind": "promotion"},
         "KyivstarSendBulkSmsOperator": {"recipients": ["380670000200"], "text": "Hi"},
+        "KyivstarSendBulkMultichannelOperator": {
+            "recipients": ["380670000200"],
+            "viber_text": "Hi",
+            "sms_text": "Hi",
+        },
         "KyivstarSendMultichannelOperator": {"msisdn": "380670000200", "sms_text": "Hi"},
         "KyivstarSendRcsOperator": {"msisdn": "380670000200", "text": "Hi"},
         "KyivstarCollectReceiptsOperator": {"outcomes": "outcomes.parquet"},
@@ -205,6 +210,7 @@ def transfers() -> Iterator[Any]:
 
 PARTS_OF_THE_SDK = {"airflow.sdk.bases.operatorlink", "airflow.sdk.definitions.retry_policy"}
 WITHOUT_A_KEY = {
+    "KyivstarSendBulkMultichannelOperator",
     "KyivstarSendSmsOperator",
     "KyivstarSendViberOperator",
     "KyivstarSendBulkSmsOperator",

@@ -107,7 +107,7 @@ class RecipientsOperator(JournaledOperator):
         if shard is not None:
             check_if_literal(shard, check_shard)
         if variants is not None or shard is not None:
-            _check_can_be_audience(recipients, "variants" if shard is None else "shard")
+            check_can_be_audience(recipients, "variants" if shard is None else "shard")
         self.msisdn_column = non_blank("msisdn_column", msisdn_column)
         self.on_bad_rows = one_of("on_bad_rows", on_bad_rows, get_args(OnBadRows))
         self.rejects_path = rejects_path
@@ -316,7 +316,7 @@ class CampaignOperator(RecipientsOperator):
             from airflow_provider_telecom.bulk.text_template import check_text
 
             check_text(text, has_columns=False)
-            _check_can_be_audience(self.recipients, "text")
+            check_can_be_audience(self.recipients, "text")
             if self.variants is not None and is_literal(self.variants):
                 for name in _check_names("variants", self.variants):
                     if name not in text:
@@ -360,12 +360,14 @@ def _check_names(field: str, names: str | Sequence[str]) -> Sequence[str]:
     return found
 
 
-def _check_can_be_audience(recipients: object, field: str) -> None:
+def check_can_be_audience(recipients: object, field: str) -> None:
     """Raise TelecomInputError if it is known, when the Dag is parsed, that recipients are no audience."""
     from airflow_provider_telecom.bulk.audience_folder import audience_reference
 
     if recipients is not None and is_literal(recipients) and audience_reference(recipients) is None:
-        rule = "is one per variant, which only an audience has" if field == "text" else "is for an audience"
+        rule = "is for an audience"
+        if field.endswith("text"):
+            rule = "is one per variant, which only an audience has"
         raise TelecomInputError(field, f"{rule}: the recipients are a list or a file")
 
 

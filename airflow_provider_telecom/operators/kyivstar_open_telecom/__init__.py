@@ -1,6 +1,9 @@
 """Operators of Kyivstar Open Telecom."""
 
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_multichannel import (
+    KyivstarSendBulkMultichannelOperator,
+)
 from airflow_provider_telecom.operators.kyivstar_open_telecom.bulk_sms import KyivstarSendBulkSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.check_subscribers import (
     KyivstarCheckSubscribersOperator,
@@ -42,6 +45,7 @@ __all__ = [
     "KyivstarOperator",
     "KyivstarPromoStatisticsOperator",
     "KyivstarScoreOperator",
+    "KyivstarSendBulkMultichannelOperator",
     "KyivstarSendBulkSmsOperator",
     "KyivstarSendMultichannelOperator",
     "KyivstarSendRcsOperator",
