@@ -82,6 +82,8 @@ class Fallback:
     """Codes of refusals which say that the channel does not reach the recipient. `not_sent` always does."""
     climb_on: Sequence[str] = ()
     """Of `CLIMB_ON`."""
+    only_not_sent: bool = False
+    """Whether only those move on of whom it is certain that nothing has left."""
 
 
 @dataclass
@@ -228,7 +230,7 @@ def _judge(
 def _judging(rule: Fallback) -> str:
     """Return the statement that makes the table of recipients with their reasons."""
     codes = _texts(sorted({NOT_SENT, *rule.codes}))
-    failed = _texts([UNDELIVERED, EXPIRED, *rule.climb_on])
+    failed = _texts([] if rule.only_not_sent else [UNDELIVERED, EXPIRED, *rule.climb_on]) or "NULL"
     is_own = f"channel = {quoted_text(rule.channel)} AND conn_id IN ({_texts(rule.conn_ids)})"
     is_failure = (
         f"coalesce(({is_own}) AND (state IN ({failed}) OR (state = {quoted_text(REFUSED)} "

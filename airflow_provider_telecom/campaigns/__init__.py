@@ -3,6 +3,14 @@
 from airflow_provider_telecom.bulk.budget import Budget
 from airflow_provider_telecom.bulk.failover import Failover
 from airflow_provider_telecom.campaigns.ladder import message_ladder
-from airflow_provider_telecom.campaigns.rungs import SmsRung, ViberRung
+from airflow_provider_telecom.campaigns.rungs import CallRung, KyivstarSmsRung, SmsRung, ViberRung
 
-__all__ = ["Budget", "Failover", "SmsRung", "ViberRung", "message_ladder"]
+__all__ = [
+    "Budget",
+    "CallRung",
+    "Failover",
+    "KyivstarSmsRung",
+    "SmsRung",
+    "ViberRung",
+    "message_ladder",
+]

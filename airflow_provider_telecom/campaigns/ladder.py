@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk import TaskGroup, XComArg
 
@@ -78,38 +78,73 @@ def message_ladder(
     if quiet_hours is None and timezone is not None:
         raise TelecomInputError("timezone", "is for quiet_hours, which is not given")
     common = {"budget": check_budget(budget), "max_segments": max_segments, **windows}
-    waiting = {"deferrable": deferrable}
     steps: list[dict[str, Any]] = []
-    before: BaseOperator | None = None
     with TaskGroup(group_id=group_id) as group:
         for place, rung in enumerate(rungs):
-            path = f"{outcomes.rstrip('/')}/{group_id}-{rung.name}.parquet"
             with TaskGroup(group_id=rung.name):
                 people = source
-                if before is not None:
-                    previous = rungs[place - 1]
-                    select = SelectFallbackOperator(
+                if steps:
+                    people = SelectFallbackOperator(
                         task_id="audience",
                         audience=steps[-1]["audience"],
                         outcomes=steps[-1]["outcomes"],
-                        channel=previous.channel,
-                        conn_ids=[previous.connection],
-                        unreachable_codes=previous.unreachable_codes,
                         climb_on=states,
+                        unreachable_codes=rungs[place - 1].unreachable_codes,
                         output=f"{folder.rstrip('/')}/{group_id}-{rung.name}",
-                    )
-                    before >> select
-                    people = select.output
-                send = rung.send({"recipients": people, "results_path": path, **common, **waiting})
-                before = rung.receipts(path, waiting)
-                send >> before
-            steps.append({"name": rung.name, "audience": people, "outcomes": path})
-        last = LadderReportOperator(
-            task_id="report", rungs=steps, report_path=report, trigger_rule="none_failed"
-        )
-        if before is not None:
-            before >> last
+                        **_sender(rungs[place - 1], rungs[place - 1].conn_ids),
+                    ).output
+                names = _Names(group_id, rung.name, outcomes.rstrip("/"), folder.rstrip("/"))
+                receipts = _sends(rung, people, names, {**common, "deferrable": deferrable})
+            steps.append({"name": rung.name, "audience": people, "outcomes": receipts})
+        LadderReportOperator(task_id="report", rungs=steps, report_path=report, trigger_rule="none_failed")
     return group
+
+
+class _Names(NamedTuple):
+    """What the files of a rung are named by."""
+
+    group_id: str
+    rung: str
+    outcomes: str
+    audiences: str
+
+
+def _sends(rung: Rung, people: Any, names: _Names, common: Mapping[str, Any]) -> list[XComArg]:
+    """Make the tasks that send by a rung's connections; return the outputs of those that collect receipts.
+
+    Each connection after the first sends to those to whom the one before it has certainly not sent.
+    """
+    from airflow_provider_telecom.operators.next_rung import SelectFallbackOperator
+
+    receipts: list[XComArg] = []
+    before: BaseOperator | None = None
+    for place in range(len(rung.conn_ids)):
+        suffix = f"_{place + 1}" if place else ""
+        path = f"{names.outcomes}/{names.group_id}-{rung.name}{suffix}.parquet"
+        if before is not None:
+            people = SelectFallbackOperator(
+                task_id=f"audience{suffix}",
+                audience=people,
+                outcomes=before.output,
+                move_on="not_sent",
+                output=f"{names.audiences}/{names.group_id}-{rung.name}{suffix}",
+                **_sender(rung, [rung.conn_ids[place - 1]]),
+            ).output
+        send = rung.send_by(place, {"recipients": people, "results_path": path, **common})
+        collect = rung.receipts_of(place, {"outcomes": path, "deferrable": common["deferrable"]})
+        send >> collect
+        receipts.append(collect.output)
+        before = send
+    return receipts
+
+
+def _sender(rung: Rung, conn_ids: Sequence[str]) -> dict[str, Any]:
+    """Return what says by whom the messages of a rung were sent.
+
+    A task that selects from several connections runs if at least one of them has sent.
+    """
+    rule = "none_failed_min_one_success" if len(conn_ids) > 1 else "all_success"
+    return {"channel": rung.channel, "conn_ids": list(conn_ids), "trigger_rule": rule}
 
 
 def _check_rungs(rungs: Sequence[Rung]) -> None:
@@ -124,7 +159,7 @@ def _check_rungs(rungs: Sequence[Rung]) -> None:
         if rung.name in names:
             raise TelecomInputError("rungs", f"two have the name {rung.name}: give one another name=")
         names.add(rung.name)
-        for sender in sorted(rung.senders):
+        for sender in rung.senders:
             if sender in senders:
                 vendor, channel, conn_id = sender
                 raise TelecomInputError(

@@ -10,18 +10,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from math import ceil
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from airflow_provider_telecom.calls.checks import non_blank, percent
+from airflow_provider_telecom.bulk.failover import Failover
+from airflow_provider_telecom.calls.checks import non_blank, one_of, percent
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.tasks.literals import is_literal
+from airflow_provider_telecom.tasks.parameters import parameter_names
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
 Text = str | Mapping[str, str]
 """A text, or one for each variant of the audience."""
+CallVendor = Literal["kyivstar_fmc", "sunsim"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -39,6 +43,10 @@ class Rung(ABC):
     before that if `min_final_percent` of the messages have a final state. `poll_interval` is the number of
     seconds between the first two questions. `options` are other parameters of the sending operator.
 
+    `connections` in place of `conn_id` are several connections of the vendor: if one fails for everybody (no
+    money, invalid credentials, not reachable; `failover` says when), the next one sends to those of whom it
+    is certain that they have got nothing.
+
     Raises TelecomInputError when the Dag is parsed.
     """
 
@@ -50,8 +58,10 @@ class Rung(ABC):
     min_final_percent: float = 100
     poll_interval: float = 60.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    connections: Sequence[str] = ()
+    failover: Failover | None = None
 
-    vendor: ClassVar[str]
+    of_vendor: ClassVar[str]
     """The connection type."""
     channel: ClassVar[str]
     """The channel in the file of outcomes."""
@@ -71,6 +81,7 @@ class Rung(ABC):
                 self._refuse(name, "must be a timedelta, and longer than 0")
         if self.conn_id is not None:
             non_blank("conn_id", self.conn_id)
+        self._check_connections()
         percent("min_final_percent", self.min_final_percent)
         if isinstance(self.poll_interval, bool) or not self.poll_interval > 0:
             self._refuse("poll_interval", "must be a number of seconds above 0")
@@ -81,14 +92,19 @@ class Rung(ABC):
         _check_texts(self)
 
     @property
-    def connection(self) -> str:
-        """The connection that sends."""
-        return self.conn_id or f"{self.vendor}_default"
+    def vendor(self) -> str:
+        """The connection type."""
+        return self.of_vendor
 
     @property
-    def senders(self) -> set[tuple[str, str, str]]:
+    def conn_ids(self) -> Sequence[str]:
+        """The connections, in their order."""
+        return tuple(self.connections) or (self.conn_id or f"{self.vendor}_default",)
+
+    @property
+    def senders(self) -> Sequence[tuple[str, str, str]]:
         """What sends to the recipients: vendor, channel and connection."""
-        return {(self.vendor, self.channel, self.connection)}
+        return [(self.vendor, self.channel, conn_id) for conn_id in self.conn_ids]
 
     @property
     @abstractmethod
@@ -101,33 +117,47 @@ class Rung(ABC):
         """The codes of refusals which say that the channel does not reach the recipient."""
 
     @abstractmethod
-    def send(self, common: Mapping[str, Any]) -> BaseOperator:
-        """Return the task that sends; `common` are the parameters that all rungs share."""
+    def send(self, given: Mapping[str, Any]) -> BaseOperator:
+        """Return the task that sends, with parameters that all rungs have."""
 
     @abstractmethod
-    def receipts(self, outcomes: str, common: Mapping[str, Any]) -> BaseOperator:
-        """Return the task that collects the receipts of a file of outcomes."""
+    def receipts(self, given: Mapping[str, Any]) -> BaseOperator:
+        """Return the task that collects receipts, with parameters that all rungs have."""
 
-    def _receipts_arguments(self, outcomes: str, common: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "task_id": "receipts",
-            "outcomes": outcomes,
-            "conn_id": self.connection,
+    def send_by(self, place: int, common: Mapping[str, Any]) -> BaseOperator:
+        """Return the task that sends by one of the connections; `common` is what all rungs share."""
+        own: dict[str, Any] = {"task_id": _numbered("send", place), "conn_id": self.conn_ids[place]}
+        if place < len(self.conn_ids) - 1:
+            own["failover"] = self.failover or Failover()
+        return self.send({
+            **own,
+            "on_no_recipients": "skip",
+            "max_rejected": _ALL,
+            **{name: value for name, value in common.items() if value is not None},
+            **self.options,
+        })
+
+    def receipts_of(self, place: int, common: Mapping[str, Any]) -> BaseOperator:
+        """Return the task that collects the receipts of one of the connections."""
+        return self.receipts({
+            "task_id": _numbered("receipts", place),
+            "conn_id": self.conn_ids[place],
             "wait_timeout": self.wait + self.grace,
             "min_final_percent": self.min_final_percent,
             "poll_interval": self.poll_interval,
             **common,
-        }
+        })
 
-    def _send_arguments(self, common: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "task_id": "send",
-            "conn_id": self.connection,
-            "on_no_recipients": "skip",
-            "max_rejected": _ALL,
-            **common,
-            **self.options,
-        }
+    def _check_connections(self) -> None:
+        names = self.connections
+        if isinstance(names, str) or not all(isinstance(name, str) and name.strip() for name in names):
+            self._refuse("connections", "must be a list of connections")
+        if names and self.conn_id is not None:
+            self._refuse("connections", "goes without conn_id: the first one sends first")
+        if len(set(names)) < len(names):
+            self._refuse("connections", "names a connection twice: it would fall back to itself")
+        if self.failover is not None and len(names) < 2:
+            self._refuse("failover", "needs connections: another one must take over")
 
     def _refuse(self, name: str, rule: str) -> None:
         raise TelecomInputError(name, f"of the rung {self.name} {rule}")
@@ -135,7 +165,7 @@ class Rung(ABC):
 
 _SET_BY_ALL = frozenset({
     *("task_id", "conn_id", "recipients", "results_path", "text", "budget", "quiet_hours", "timezone"),
-    *("deferrable", "wait_for_completion", "dry_run", "variants", "on_no_recipients"),
+    *("deferrable", "wait_for_completion", "dry_run", "variants", "on_no_recipients", "failover"),
 })
 
 
@@ -153,7 +183,7 @@ class ViberRung(Rung):
     sender: str | None = None
     wait: timedelta = timedelta(minutes=15)
 
-    vendor: ClassVar[str] = "ketchup_loyalty"
+    of_vendor: ClassVar[str] = "ketchup_loyalty"
     channel: ClassVar[str] = "viber"
     default_name: ClassVar[str] = "viber"
     sets: ClassVar[tuple[str, ...]] = ("sender", "reference", "undelivered_path", "on_wait_timeout")
@@ -170,18 +200,17 @@ class ViberRung(Rung):
 
         return UNREACHABLE_CODES[self.channel]
 
-    def send(self, common: Mapping[str, Any]) -> BaseOperator:
+    def send(self, given: Mapping[str, Any]) -> BaseOperator:
         """Return `KetchUpSendViberOperator`."""
         from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendViberOperator
 
         seconds = min(max(60, ceil(self.wait.total_seconds())), 86_400)
-        given = {"validity_seconds": seconds, "on_unknown": "assume_sent", **self._send_arguments(common)}
-        given.pop("max_segments", None)
-        return KetchUpSendViberOperator(text=self.text, sender=self.sender, **given)
+        arguments = {"validity_seconds": seconds, "on_unknown": "assume_sent", **_without_segments(given)}
+        return KetchUpSendViberOperator(text=self.text, sender=self.sender, **arguments)
 
-    def receipts(self, outcomes: str, common: Mapping[str, Any]) -> BaseOperator:
+    def receipts(self, given: Mapping[str, Any]) -> BaseOperator:
         """Return `KetchUpCollectReceiptsOperator`."""
-        return _ketchup_receipts(self._receipts_arguments(outcomes, common))
+        return _ketchup_receipts(given)
 
 
 @dataclass(frozen=True)
@@ -196,7 +225,7 @@ class SmsRung(Rung):
     _: KW_ONLY
     originator: str | None = None
 
-    vendor: ClassVar[str] = "ketchup_loyalty"
+    of_vendor: ClassVar[str] = "ketchup_loyalty"
     channel: ClassVar[str] = "sms"
     default_name: ClassVar[str] = "sms"
     sets: ClassVar[tuple[str, ...]] = ("originator",)
@@ -213,17 +242,145 @@ class SmsRung(Rung):
 
         return UNREACHABLE_CODES[self.channel]
 
-    def send(self, common: Mapping[str, Any]) -> BaseOperator:
+    def send(self, given: Mapping[str, Any]) -> BaseOperator:
         """Return `KetchUpSendBulkSmsOperator`."""
         from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 
-        hours = min(max(1, ceil(self.wait / _HOUR)), 72)
-        given = {"validity_hours": hours, **self._send_arguments(common)}
-        return KetchUpSendBulkSmsOperator(text=self.text, originator=self.originator, **given)
+        arguments = {"validity_hours": min(max(1, ceil(self.wait / _HOUR)), 72), **given}
+        return KetchUpSendBulkSmsOperator(text=self.text, originator=self.originator, **arguments)
 
-    def receipts(self, outcomes: str, common: Mapping[str, Any]) -> BaseOperator:
+    def receipts(self, given: Mapping[str, Any]) -> BaseOperator:
         """Return `KetchUpCollectReceiptsOperator`."""
-        return _ketchup_receipts(self._receipts_arguments(outcomes, common))
+        return _ketchup_receipts(given)
+
+
+@dataclass(frozen=True)
+class KyivstarSmsRung(Rung):
+    """An SMS through Kyivstar Open Telecom.
+
+    `text` is the message, or one for each variant. `sender` is the alpha name; by default the connection's.
+    `price_per_message` is what a message costs, for a budget: Kyivstar has no prices in its API. The vendor
+    knows no idempotency key: a message whose response is lost is of unknown outcome, and does not move on.
+    """
+
+    text: Text
+    _: KW_ONLY
+    sender: str | None = None
+    price_per_message: Decimal | str | int | None = None
+
+    of_vendor: ClassVar[str] = "kyivstar_open_telecom"
+    channel: ClassVar[str] = "sms"
+    default_name: ClassVar[str] = "kyivstar_sms"
+    sets: ClassVar[tuple[str, ...]] = ("sender", "price_per_message")
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """The text of the message."""
+        return (self.text,)
+
+    @property
+    def unreachable_codes(self) -> Sequence[str]:
+        """None are known."""
+        return ()
+
+    def send(self, given: Mapping[str, Any]) -> BaseOperator:
+        """Return `KyivstarSendBulkSmsOperator`."""
+        from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendBulkSmsOperator
+
+        arguments = _known(KyivstarSendBulkSmsOperator, {"on_unknown": "assume_sent", **given})
+        return KyivstarSendBulkSmsOperator(
+            text=self.text, sender=self.sender, price_per_message=self.price_per_message, **arguments
+        )
+
+    def receipts(self, given: Mapping[str, Any]) -> BaseOperator:
+        """Return `KyivstarCollectReceiptsOperator`."""
+        from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarCollectReceiptsOperator
+
+        return KyivstarCollectReceiptsOperator(**given)
+
+
+@dataclass(frozen=True)
+class CallRung(Rung):
+    """A telephone call: through Kyivstar FMC, or with `by="sunsim"` through SunSim.
+
+    `caller` is the number that calls (FMC: the subscriber who is called first; by default the connection's).
+    Who answers for at least `min_duration_seconds` is reached; who does not answer is not. `price_per_call`
+    is what a call costs, for a budget. The vendors know no idempotency key: a call whose response is lost is
+    of unknown outcome.
+    """
+
+    _: KW_ONLY
+    min_duration_seconds: int
+    by: CallVendor = "kyivstar_fmc"
+    caller: str | None = None
+    price_per_call: Decimal | str | int | None = None
+    wait: timedelta = timedelta(hours=1)
+
+    channel: ClassVar[str] = "call"
+    default_name: ClassVar[str] = "call"
+    sets: ClassVar[tuple[str, ...]] = ("calling_number", "phone_from", "price_per_message")
+
+    def __post_init__(self) -> None:
+        one_of("by", self.by, get_args(CallVendor))
+        super().__post_init__()
+        if self.by == "sunsim" and self.caller is None:
+            self._refuse("caller", "is needed for SunSim: the number that calls")
+
+    @property
+    def vendor(self) -> str:
+        """The connection type."""
+        return self.by
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """A call has no text."""
+        return ()
+
+    @property
+    def unreachable_codes(self) -> Sequence[str]:
+        """None are known."""
+        return ()
+
+    def send(self, given: Mapping[str, Any]) -> BaseOperator:
+        """Return `KyivstarFmcBulkCallOperator` or `SunSimBulkCallbackOperator`."""
+        from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcBulkCallOperator
+        from airflow_provider_telecom.operators.sunsim import SunSimBulkCallbackOperator
+
+        arguments: dict[str, Any] = {
+            "on_unknown": "assume_sent",
+            "price_per_message": self.price_per_call,
+            **_without_segments(given),
+        }
+        if self.by == "sunsim":
+            return SunSimBulkCallbackOperator(phone_from=str(self.caller), **arguments)
+        return KyivstarFmcBulkCallOperator(calling_number=self.caller, **arguments)
+
+    def receipts(self, given: Mapping[str, Any]) -> BaseOperator:
+        """Return `KyivstarFmcCollectReceiptsOperator` or `SunSimCollectReceiptsOperator`."""
+        from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcCollectReceiptsOperator
+        from airflow_provider_telecom.operators.sunsim import SunSimCollectReceiptsOperator
+
+        arguments = {"min_duration_seconds": self.min_duration_seconds, **given}
+        if self.by == "sunsim":
+            return SunSimCollectReceiptsOperator(**arguments)
+        return KyivstarFmcCollectReceiptsOperator(**arguments)
+
+
+def _without_segments(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name != "max_segments"}
+
+
+def _known(operator: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters without `deferrable`, if an operator never waits."""
+    return {
+        name: value
+        for name, value in given.items()
+        if name != "deferrable" or name in parameter_names(operator)
+    }
+
+
+def _numbered(name: str, place: int) -> str:
+    return f"{name}_{place + 1}" if place else name
 
 
 def _ketchup_receipts(given: Mapping[str, Any]) -> BaseOperator:

@@ -10,6 +10,7 @@ from airflow_provider_telecom.bulk.extra import check_library
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import HideTraceback
+from airflow_provider_telecom.operators.next_rung import outcome_paths
 from airflow_provider_telecom.tasks.arguments import TaskArguments
 from airflow_provider_telecom.tasks.base import LocalOperator
 from airflow_provider_telecom.tasks.literals import is_literal
@@ -79,8 +80,8 @@ class LadderReportOperator(LocalOperator):
     nothing. Raises TelecomInputError. Source: no vendor; docs/howto/ladder.md describes it.
 
     :param rungs: the rungs in their order, each with `name`, `audience` (the XCom or the path) and `outcomes`
-        (a file, a glob or a folder, or a list of them): `[{"name": "viber", "audience": audience.output,
-        "outcomes": "s3://..."}]`.
+        (as `SelectFallbackOperator` takes them): `[{"name": "viber", "audience": audience.output, "outcomes":
+        receipts.output}]`.
     :param report_path: the file of the report (it contains numbers): Parquet, JSON lines or CSV, by the end
         of its name. Without it there are only the counts.
     :param memory_limit: the memory of DuckDB; what does not fit is spilled to a temporary folder.
@@ -148,9 +149,7 @@ class LadderReportOperator(LocalOperator):
             reference = audience_reference(rung["audience"])
             if reference is None:
                 raise TelecomInputError("rungs", f"{rung['name']}: audience must be an audience")
-            outcomes = rung["outcomes"]
-            paths = [outcomes] if isinstance(outcomes, str) else list(outcomes)
-            path = str(reference.path).rstrip("/")
+            path, paths = str(reference.path).rstrip("/"), outcome_paths(rung["outcomes"])
             found.append(RungFiles(rung["name"], path, reference.sha256, paths))
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 from airflow_provider_telecom.bulk.extra import check_library
 from airflow_provider_telecom.calls.checks import non_blank, one_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHANNELS = ("sms", "viber", "rcs", "multichannel", "call")
 CLIMB_ON = ("silent", "unknown")
+MoveOn = Literal["failed", "not_sent"]
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,16 @@ class SelectFallbackOperator(LocalOperator):
 
     :param audience: the audience that was sent to: the output of `PrepareAudienceOperator` or of this
         operator, or the path of its folder.
-    :param outcomes: the file of outcomes of the send, after its receipts, or a glob, a folder, or a list of
-        them.
+    :param outcomes: the file of outcomes of the send, after its receipts: its path, a glob or a folder, or
+        the output of the task that has collected the receipts; or a list of them, in which a skipped task
+        counts as nothing.
     :param channel: the channel of the messages, as in the column `channel`: `sms`, `viber`, `rcs`,
         `multichannel` or `call`.
     :param conn_ids: the connections that have sent, as in the column `conn_id`.
     :param output: the folder for the new audience, which is written to a folder in it.
     :param unreachable_codes: codes of refusals which say that the channel does not reach the recipient.
+    :param move_on: `failed` (default), or `not_sent`: only those of whom it is certain that nothing has left,
+        because the connection has failed for everybody (`failover`). For another connection of the channel.
     :param climb_on: also move on in these states: `silent` (sent, no receipt so far: the message may still
         arrive), `unknown` (it may have been sent). Both can mean two messages and two bills.
     :param memory_limit: the memory of DuckDB; what does not fit is spilled to a temporary folder.
@@ -68,11 +72,12 @@ class SelectFallbackOperator(LocalOperator):
         self,
         *,
         audience: Any,
-        outcomes: str | Sequence[str],
+        outcomes: Any,
         channel: str,
         conn_ids: Sequence[str],
         output: str,
         unreachable_codes: Sequence[str] = (),
+        move_on: MoveOn = "failed",
         climb_on: Sequence[str] = (),
         memory_limit: str = "600MB",
         **kwargs: Unpack[TaskArguments],
@@ -82,13 +87,17 @@ class SelectFallbackOperator(LocalOperator):
         self.channel = one_of("channel", channel, CHANNELS)
         self.output_path = output  # a task's `output` is its XCom
         self.unreachable_codes = _names("unreachable_codes", unreachable_codes)
+        self.move_on = one_of("move_on", move_on, get_args(MoveOn))
         self.climb_on = check_climb_on(climb_on)
+        if move_on == "not_sent" and (climb_on or unreachable_codes):
+            raise TelecomInputError("move_on", "not_sent goes without climb_on and unreachable_codes")
         self.memory_limit = non_blank("memory_limit", memory_limit)
         if isinstance(conn_ids, str) or (is_literal(conn_ids) and not conn_ids):
             raise TelecomInputError("conn_ids", "must be a list of at least one connection")
-        for field, value in (("outcomes", outcomes), ("output", output)):
-            if is_literal(value) and not value:
-                raise TelecomInputError(field, "must not be empty")
+        if is_literal(outcomes):
+            outcome_paths(outcomes)
+        if is_literal(output):
+            non_blank("output", output)
         for library in ("duckdb", "pyarrow"):
             check_library("output", library)
 
@@ -135,10 +144,11 @@ class SelectFallbackOperator(LocalOperator):
         return Fallback(
             audience=str(reference.path).rstrip("/"),
             sha256=sha256,
-            outcomes=_names("outcomes", self.outcomes),
+            outcomes=outcome_paths(self.outcomes),
             channel=self.channel,
             conn_ids=_names("conn_ids", self.conn_ids),
             codes=self.unreachable_codes,
+            only_not_sent=self.move_on == "not_sent",
             climb_on=self.climb_on,
         )
 
@@ -181,6 +191,21 @@ _LOUD: Mapping[str, str] = {
     "refused": "their messages were refused for reasons that another channel does not cure",
 }
 """What is a warning, and not only a number."""
+
+
+def outcome_paths(outcomes: Any) -> list[str]:
+    """Return the paths of outcomes. Raises TelecomInputError for something else, and if there are none.
+
+    They are given as paths, or as the XComs of tasks that have sent or collected receipts.
+    """
+    found = []
+    for one in outcomes if isinstance(outcomes, (list, tuple)) else [outcomes]:
+        path = one.get("outcomes") or one.get("results") if isinstance(one, Mapping) else one
+        if one is not None:
+            found.append(non_blank("outcomes", path))
+    if not found:
+        raise TelecomInputError("outcomes", "are missing: no task has written any")
+    return found
 
 
 def check_climb_on(states: Sequence[str]) -> Sequence[str]:

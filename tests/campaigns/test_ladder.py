@@ -14,7 +14,15 @@ from airflow.sdk import DAG, task
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.campaigns import Budget, SmsRung, ViberRung, message_ladder
+from airflow_provider_telecom.campaigns import (
+    Budget,
+    CallRung,
+    Failover,
+    KyivstarSmsRung,
+    SmsRung,
+    ViberRung,
+    message_ladder,
+)
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
 
 BUDGET = Budget("marketing", "EUR", per_day="2000")
@@ -40,7 +48,7 @@ def ladder(rungs: Any, audience: Any = None, **more: Any) -> DAG:
 
 
 def test_three_tasks_for_each_rung_and_a_report() -> None:
-    rungs = [ViberRung("Hi {name}"), SmsRung("Hi"), SmsRung("Hi", name="last", conn_id="second")]
+    rungs = [ViberRung("Hi {name}"), SmsRung("Hi"), KyivstarSmsRung("Hi", price_per_message="0.5")]
     dag = ladder(rungs, budget=BUDGET, report="reports/{{ run_id }}.csv", deferrable=True)
     above = {one.task_id: one.upstream_task_ids for one in dag.tasks}
     assert above == {
@@ -50,18 +58,61 @@ def test_three_tasks_for_each_rung_and_a_report() -> None:
         "spring.sms.audience": {"audience", "spring.viber.receipts"},
         "spring.sms.send": {"spring.sms.audience"},
         "spring.sms.receipts": {"spring.sms.send"},
-        "spring.last.audience": {"spring.sms.audience", "spring.sms.receipts"},
-        "spring.last.send": {"spring.last.audience"},
-        "spring.last.receipts": {"spring.last.send"},
+        "spring.kyivstar_sms.audience": {"spring.sms.audience", "spring.sms.receipts"},
+        "spring.kyivstar_sms.send": {"spring.kyivstar_sms.audience"},
+        "spring.kyivstar_sms.receipts": {"spring.kyivstar_sms.send"},
         "spring.report": {
-            *("audience", "spring.sms.audience", "spring.last.audience"),
-            "spring.last.receipts",
+            *("audience", "spring.sms.audience", "spring.kyivstar_sms.audience"),
+            *("spring.viber.receipts", "spring.sms.receipts", "spring.kyivstar_sms.receipts"),
         },
     }
     rules = {one.task_id: one.trigger_rule for one in dag.tasks if one.trigger_rule != "all_success"}
     assert rules == {"spring.report": "none_failed"}
     read = DagSerialization.deserialize_dag(json.loads(json.dumps(DagSerialization.serialize_dag(dag))))
     assert set(read.task_dict) == set(above)
+
+
+def test_a_second_connection_takes_over() -> None:
+    """It sends to those who have certainly got nothing; the next rung to those whom neither has reached."""
+    sms = SmsRung("Hi", connections=["first", "second"], failover=Failover(failures=2))
+    dag = ladder([sms, CallRung(min_duration_seconds=5)])
+    above = {one.task_id: one.upstream_task_ids for one in dag.tasks}
+    assert above == {
+        "audience": set(),
+        "spring.sms.send": {"audience"},
+        "spring.sms.receipts": {"spring.sms.send"},
+        "spring.sms.audience_2": {"audience", "spring.sms.send"},
+        "spring.sms.send_2": {"spring.sms.audience_2"},
+        "spring.sms.receipts_2": {"spring.sms.send_2"},
+        "spring.call.audience": {"audience", "spring.sms.receipts", "spring.sms.receipts_2"},
+        "spring.call.send": {"spring.call.audience"},
+        "spring.call.receipts": {"spring.call.send"},
+        "spring.report": {
+            *("audience", "spring.call.audience"),
+            *("spring.sms.receipts", "spring.sms.receipts_2", "spring.call.receipts"),
+        },
+    }
+    tasks: dict[str, Any] = dag.task_dict
+    assert (tasks["spring.sms.send"].conn_id, tasks["spring.sms.send_2"].conn_id) == ("first", "second")
+    assert tasks["spring.sms.send"].failover == Failover(failures=2)
+    assert tasks["spring.sms.send_2"].failover is None
+    assert tasks["spring.sms.receipts_2"].conn_id == "second"
+    assert (tasks["spring.sms.audience_2"].move_on, tasks["spring.sms.audience_2"].conn_ids) == (
+        "not_sent",
+        ["first"],
+    )
+    assert tasks["spring.call.audience"].conn_ids == ["first", "second"]
+    assert tasks["spring.call.audience"].trigger_rule == "none_failed_min_one_success"
+
+
+def test_calls_by_either_vendor() -> None:
+    fmc = CallRung(min_duration_seconds=5, caller="380670000100")
+    sunsim = CallRung(by="sunsim", name="sunsim", min_duration_seconds=5, caller="79000000000")
+    names = {one.task_id: type(one).__name__ for one in ladder([fmc, sunsim]).tasks}
+    assert names["spring.call.send"] == "KyivstarFmcBulkCallOperator"
+    assert names["spring.call.receipts"] == "KyivstarFmcCollectReceiptsOperator"
+    assert names["spring.sunsim.send"] == "SunSimBulkCallbackOperator"
+    assert names["spring.sunsim.receipts"] == "SunSimCollectReceiptsOperator"
 
 
 def test_the_wait_is_also_the_validity() -> None:
@@ -175,6 +226,30 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "a_csv": (lambda: ladder([SMS], "people/spring.csv"), "audience: must be the output of Prepare"),
     "a_part_of_an_output": (lambda: ladder([SMS], _not_the_whole_output), "audience: must be the whole"),
     "no_folder": (lambda: ladder([SMS], outcomes=" "), "outcomes: must be a folder"),
+    "a_budget_without_a_price": (
+        lambda: ladder([KyivstarSmsRung("Hi")], budget=BUDGET),
+        "price_per_message: goes with budget",
+    ),
+    "a_call_by_nobody": (
+        lambda: CallRung(by="sunsim", min_duration_seconds=5),
+        "caller: of the rung call is needed for SunSim",
+    ),
+    "a_failover_to_nobody": (
+        lambda: SmsRung("Hi", failover=Failover()),
+        "failover: of the rung sms needs connections",
+    ),
+    "a_connection_twice": (
+        lambda: SmsRung("Hi", connections=["a", "a"]),
+        "connections: of the rung sms names a connection twice: it would fall back to itself",
+    ),
+    "two_ways_to_name_a_connection": (
+        lambda: SmsRung("Hi", conn_id="a", connections=["a", "b"]),
+        "connections: of the rung sms goes without conn_id",
+    ),
+    "a_connection_of_two_rungs": (
+        lambda: ladder([SmsRung("Hi", connections=["a", "b"]), SmsRung("Hi", name="c", conn_id="b")]),
+        "rungs: c falls back to sms itself: both send by sms of ketchup_loyalty with the connection b",
+    ),
     "a_timezone_without_quiet_hours": (
         lambda: ladder([SMS], timezone="Europe/Kyiv"),
         "timezone: is for quiet_hours",

@@ -152,7 +152,9 @@ def play_and_check(world: World, killers: list[Killer], folder: Path, seed: int,
     killers.append(Killer(chance, 0.02, kills))
     run = KillingRun(ladder_dag(folder, PEOPLE), f"manual__{seed}", lambda: killers[-1])
     begun = play(run, world, folder, chance)
-    assert max(world.sent("viber").values()) == 1, seed
+    killers[-1].left = 0
+    run.run("spring.report")  # tasks may have been cleared alone, without the report
+    assert max(world.sent("viber").values(), default=0) <= 1, seed
     viber = outcomes(folder, "viber")
     assert [row["msisdn"] for row in viber] == numbers(PEOPLE), seed
     unknown = {row["msisdn"] for row in viber if row["state"] == "unknown"}

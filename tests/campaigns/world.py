@@ -126,8 +126,8 @@ def ladder_dag(folder: Path, count: int, **more: Any) -> DAG:
         "group_id": "spring",
         "audience": audience,
         "rungs": [
-            ViberRung(text, wait=timedelta(minutes=15)),
-            SmsRung(text, wait=timedelta(hours=2)),
+            ViberRung(text, wait=timedelta(minutes=15), poll_interval=300),
+            SmsRung(text, wait=timedelta(hours=2), poll_interval=900),
         ],
         "outcomes": str(folder / "outcomes"),
         "report": str(folder / "report.jsonl"),

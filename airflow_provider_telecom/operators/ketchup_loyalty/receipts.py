@@ -85,15 +85,20 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
         self._exports: ReceiptExports | None = None
         self._gets_left = self._noted = 0
         self._others = 0
+        self._open_by_key = 0
+        """Messages without an id and without a final state: their GETs come before those of final ones."""
 
     def _begin_survey(self) -> None:
-        self._open, self._noted = {}, 0
+        self._open, self._noted, self._open_by_key = {}, 0, 0
 
     def _note(self, line: Line) -> None:
         self._noted += 1
+        from airflow_provider_telecom.bulk.receipts import FINAL
         from airflow_provider_telecom.operators.ketchup_loyalty.receipt_exports import OpenMessages
 
-        if line["message_id"] is not None:
+        if line["message_id"] is None:
+            self._open_by_key += line["state"] not in FINAL
+        else:
             self._open.setdefault(line["channel"], OpenMessages()).add(line)
 
     @contextmanager
@@ -177,7 +182,12 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
         from airflow_provider_telecom.bulk.receipts import FINAL
 
         if listed is None:
-            if not self._gets_left or (line["state"] in FINAL and not self.recheck_final):
+            is_final = line["state"] in FINAL
+            if is_final and (not self.recheck_final or self._gets_left <= self._open_by_key):
+                return None
+            if not is_final and line["message_id"] is None:
+                self._open_by_key -= 1
+            if not self._gets_left:
                 return None
             self._gets_left -= 1
             listed = self._get(line)
