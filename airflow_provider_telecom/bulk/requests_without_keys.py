@@ -189,7 +189,7 @@ class SingleRequests(Generic[MessageT]):
                 stopped = self._collect(block, {each: running.pop(each) for each in done})
                 failure = failure or stopped
                 if failure is None:
-                    answered()
+                    failure = _raised_by(answered)
         if failure is not None:
             raise failure.with_traceback(None)  # its frames hold numbers
 
@@ -227,6 +227,15 @@ class SingleRequests(Generic[MessageT]):
             if self._on_unknown == "resend":
                 raise
             return Result(UNKNOWN, at, _code(error))
+
+
+def _raised_by(function: Callable[[], None]) -> BaseException | None:
+    """Return what a function raises, so that requests under way can be finished first."""
+    try:
+        function()
+    except BaseException as error:
+        return error
+    return None
 
 
 def is_not_sent(error: BaseException) -> bool:

@@ -280,3 +280,18 @@ def test_whatever_happens_nobody_is_contacted_twice(tmp_path: Path, seed: int) -
     assert len(task.states) == len(NUMBERS)
     for number, state in zip(NUMBERS, task.states, strict=True):
         assert state == "unknown" or (state == "accepted") == bool(vendor.contacted[number])
+
+
+def test_a_journal_that_fails_loses_no_request_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one result is stored, three others are under way: they are finished, and then it stops."""
+    vendor, task = Vendor(), Task(tmp_path, Vendor())
+    task.vendor = vendor
+    with monkeypatch.context() as failing:
+        failing.setattr(Checkpoint, "is_due", True)
+        failing.setattr(Checkpoint, "advance", lambda self, facts: (_ for _ in ()).throw(ValueError("down")))
+        with pytest.raises(ValueError, match="down"):
+            task.attempt(concurrency=4)
+    assert task.attempt(concurrency=4).unknown == 0
+    assert vendor.contacted == Counter(NUMBERS)
