@@ -29,6 +29,7 @@ Line = dict[str, Any]
 Found = dict[int, "MessageStatus"]
 """Statuses by the places of their lines."""
 _MAX_CONCURRENCY = 64
+_LONGEST_WORD = 40
 _ONLY_V1 = {"multichannel": "multichannel messages", "rcs": "RCS messages"}
 
 
@@ -45,7 +46,7 @@ class KyivstarCollectReceiptsOperator(CollectReceiptsOperator, KyivstarOperator)
     Final are delivered, seen (`read`) and expired; every other word is not, as the document names none. A
     message that the vendor does not know (404, code 1040) may be on its way: it is asked for again. Messages
     of unknown outcome have no id and can't be asked for. A row of a multichannel message also has
-    `bearer_type`: the channel that has delivered it, in the vendor's words.
+    `bearer_type`: the channel that has delivered it, such as `viber`.
 
     **Of a promo the vendor has counts only.** Its rows stay `accepted`; the XCom has its deliveries in
     `delivered`, `read`, `undelivered`, `expired` and `refused` (not sent when the promo was completed), and
@@ -161,9 +162,9 @@ class KyivstarCollectReceiptsOperator(CollectReceiptsOperator, KyivstarOperator)
         if single and len(refused) == len(single) and all(error.status == 404 for error in refused):
             raise refused[0]  # the server does not know the address, whatever the message
         self._bearers = {
-            place: status.delivered_by
+            place: channel.casefold()
             for place, status in found.items()
-            if isinstance(status, MultichannelStatus) and status.delivered_by is not None
+            if isinstance(status, MultichannelStatus) and (channel := status.delivered_by) is not None
         }
         return found
 
@@ -213,7 +214,7 @@ class KyivstarCollectReceiptsOperator(CollectReceiptsOperator, KyivstarOperator)
             MessageState.EXPIRED: EXPIRED,
         }
         if status.state is MessageState.UNKNOWN:
-            self._unknown_words[status.status] += 1
+            self._unknown_words[status.status[:_LONGEST_WORD]] += 1
         at = None if status.moment is None else time_text(status.moment)
         return Receipt(states.get(status.state), status.status, at)
 

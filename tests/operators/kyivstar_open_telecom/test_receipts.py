@@ -162,6 +162,7 @@ def test_the_channel_that_delivered_a_multichannel_message(
     hook = hook_for(VENDOR, api_version="v1")
     state = state_of(telecom_simulator)
     telecom_simulator.state.set_switch(f"{VENDOR}.channel_reports", shown)
+    telecom_simulator.state.set_switch(f"{VENDOR}.status_case", "swapped" if shown == "both" else "found")
     telecom_simulator.state.set_switch(f"{VENDOR}.expired", "on")
     state.without_viber.add(NUMBERS[1])
     state.unreachable.add(NUMBERS[2])
