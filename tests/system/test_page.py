@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -16,6 +20,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from airflow_provider_telecom.calls.privacy import Secret
+from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.webhooks.address import ReceiverSettings, WebhookAddress
 from tests.system.browser import Page, browser
 from tests.system.running import LONG_SECONDS, RunningAirflow, running_airflow
@@ -35,9 +40,27 @@ COLOURS = f"""(() => {{
 GROUND = f"{FRAME}.defaultView.getComputedStyle({FRAME}.body).backgroundColor"
 
 
+PEOPLE = 400
+FATES = {
+    "viber": ("delivered", "delivered", "read", "delivered", "not-viber-user", "read", "expired"),
+    "sms": ("delivered", "delivered", "delivered", "undeliverable"),
+}
+"""What becomes of a message, by a hash of its number."""
+STEPS = f"[...{FRAME}.querySelectorAll('#campaign .steps tbody tr')].map(row => row.innerText)"
+
+
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
+def airflow(
+    telecom_simulator_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningAirflow]:
+    pytest.importorskip("duckdb")
     home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
+    files = tmp_path_factory.mktemp("files")
+    shutil.copy(Path(__file__).parent / "page" / "ladder_dag.py", dags)
+    numbers = [f"{380670000000 + place}" for place in range(PEOPLE)]
+    (files / "people.csv").write_text("\n".join(["msisdn", *numbers]) + "\n")
+    slow = telecom_simulator_server.connection("ketchup_loyalty")
+    slow["extra"] = {**slow["extra"], "rate_limit": "1/s"}
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps({"looker": PASSWORD}))
     settings = {
@@ -48,6 +71,8 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow
         "TELECOM__WEBHOOK_SECRET": WEBHOOK_SECRET,
     }
     extra = {f"AIRFLOW__{name}": value for name, value in settings.items()}
+    extra |= telecom_simulator_server.environment()
+    extra |= {"AIRFLOW_CONN_SLOW_SMS": json.dumps(slow), "TELECOM_CAMPAIGN_FILES": str(files)}
     with running_airflow(home, dags, **extra) as deployment:
         yield deployment
 
@@ -141,6 +166,65 @@ def test_progress_is_seen_as_it_comes_in(
     assert "********02" in rows[-3]
     assert not [row for row in rows if "3806700002" in row]
     assert page.evaluate(f"{COLOURS}.size") >= 4, "nothing is plotted"
+
+
+def test_a_running_ladder_is_seen(
+    airflow: RunningAirflow,
+    page: Page,
+    pictured: Callable[[str], Path],
+    telecom_simulator: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create = VendorState.create
+
+    def fated(state: VendorState, draft: Any, stages: Any, *args: Any, **facts: Any) -> Any:
+        fates = FATES[draft.module]
+        place = int(hashlib.sha256(draft.msisdn.encode()).hexdigest(), 16) % len(fates)
+        return create(state, draft, ("accepted", fates[place]), *args, **facts)
+
+    monkeypatch.setattr(VendorState, "create", fated)
+    serialized = "select count(*) from serialized_dag where dag_id = 'spring_sale'"
+    assert airflow.wait_until(lambda: airflow.value(serialized)), airflow.logs()
+    airflow.airflow("dags", "trigger", "spring_sale", "--run-id", "first")
+    page.set_window(height=1250)
+    page.open(f"{airflow.url}/plugin/telecom")
+    page.wait_for(f"{FRAME}.querySelector('button.name').innerText === 'spring_sale'")
+    page.evaluate(f"{FRAME}.querySelector('button.name').click()")
+    sending = f"Number({FRAME}.querySelector('#campaign [role=progressbar]')?.ariaValueNow)"
+    sms = f"{STEPS}.some(text => text.startsWith('spring.sms') && text.includes('running'))"
+    plots = f"{FRAME}.querySelectorAll('#campaign canvas').length === 2"
+    page.wait_for(f"{sms} && {sending} > 20 && {sending} < 100 && {plots}")
+    running = page.evaluate(STEPS)
+    pictured("campaign")
+    for theme in ("light", "dark"):
+        set_theme(page, theme)
+        page.wait_for(f"{FRAME}.querySelector('button.name').innerText === 'spring_sale'")
+        page.evaluate(f"{FRAME}.querySelector('button.name').click()")
+        page.wait_for(plots)
+        pictured(f"campaign-{theme}")
+        page.set_window(width=430, height=1700)
+        fits = f"{FRAME}.documentElement.scrollWidth <= {FRAME}.documentElement.clientWidth"
+        page.wait_for(f"{FRAME}.documentElement.clientWidth < 430 && {fits}")
+        pictured(f"campaign-{theme}-narrow")
+        page.set_window(height=1250)
+    names = ["audience", "spring.viber", "spring.sms", "spring.report"]
+    assert [text.split()[0] for text in running] == names
+    ended = ("success", "failed")
+    assert airflow.wait_until(lambda: airflow.state("spring_sale", "first") in ended)
+    assert airflow.state("spring_sale", "first") == "success", airflow.task_logs()[-5000:]
+    page.wait_for(f"{FRAME}.querySelector('#campaigns td.in-state').innerText === 'success'")
+    page.wait_for(f"!{FRAME}.querySelector('#campaign .reports').parentElement.hidden")
+    pictured("campaign-ended")
+    ledger = telecom_simulator.state.ledger
+    effects = [one for channel in FATES for one in ledger.of("ketchup_loyalty", channel)]
+    paid = sum((Decimal(one.facts["price"]) for one in effects), Decimal(0))
+    found = page.evaluate("fetch('/telecom/page/campaigns').then(answer => answer.json())")
+    row = found["rows"][0]
+    assert (row["recipients"], row["sent"], row["failed"]) == (PEOPLE, len(effects), 0)
+    assert {currency: Decimal(value) for currency, value in row["spent"].items()} == {"EUR": paid}
+    assert sum(Decimal(budget["spent"]) for budget in row["budgets"]) == paid
+    text = page.evaluate(f"{FRAME}.documentElement.innerHTML")
+    assert not re.search(r"38067\d{7}|Sale until", text)
 
 
 def test_it_follows_airflows_theme_and_fits_a_telephone(

@@ -70,6 +70,7 @@ const format = (options) => {
 };
 const dayText = format({ day: "numeric", month: "short" });
 const clockText = format({ hour: "2-digit", minute: "2-digit" });
+const secondText = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const exactText = format({
   year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
 });

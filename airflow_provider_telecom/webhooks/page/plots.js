@@ -17,9 +17,9 @@ function timeAxis(moments, width) {
     time: true,
     labels: (splits) => splits.map((split) => {
       const clock = clockText(split * 1000);
-      return clock === "00:00" ? dayText(split * 1000) : clock;
+      return splits[1] - splits[0] < 60 ? secondText(split * 1000) : clock === "00:00" ? dayText(split * 1000) : clock;
     }),
-    title: (at) => `${dayText(moments[at])}, ${clockText(moments[at])}–${clockText(moments[at] + width)}`,
+    title: (at) => `${dayText(moments[at])}, ${[moments[at], moments[at] + width].map(width < 60000 ? secondText : clockText).join("–")}`,
   };
 }
 
