@@ -45,7 +45,7 @@ class NotReadyError(Exception):
 
 
 @dataclass
-class _Progress:
+class Progress:
     """What the tries of a task share. All of it is JSON, for the journal."""
 
     ends_at: float
@@ -62,6 +62,8 @@ class _Progress:
     """Receipts of messages that are not in the file, in the last round."""
     before: dict[str, int] = field(default_factory=dict)
     """The messages by channel and state when the task began, for the metrics."""
+    webhooks: int | None = None
+    """The number of the next post in the receiver's log."""
     costs_before: dict[str, str] = field(default_factory=dict)
     """What they cost then, by currency."""
 
@@ -151,6 +153,8 @@ class CollectReceiptsOperator(TelecomOperator):
                 return self._finish(journal, progress, totals, states)
             progress.is_due = True
             self._wait(journal, progress, wait)
+            if self._complete_early(progress):
+                totals, states = self._survey(progress)
             wait = self._round(context, journal, progress, totals)
 
     def continue_collecting(self, context: Context, event: object) -> Line:
@@ -174,6 +178,10 @@ class CollectReceiptsOperator(TelecomOperator):
         """
         return nullcontext()
 
+    def _complete_early(self, progress: Progress) -> bool:
+        """Complete what is known without a request; return whether the file has changed."""
+        return False
+
     def _is_asked(self, line: Line) -> bool:
         """Return whether a message is asked for in this round."""
         from airflow_provider_telecom.bulk.receipts import FINAL, OPEN
@@ -192,23 +200,23 @@ class CollectReceiptsOperator(TelecomOperator):
     def _recount(self, totals: Totals, by_channel: Counter[str]) -> None:
         """Correct what was counted by what the vendor says of many messages together."""
 
-    def _begin(self, journal: Journal) -> _Progress:
+    def _begin(self, journal: Journal) -> Progress:
         """Return the progress of earlier tries, or begin."""
         entry = journal.read(_ENTRY)
         if entry is not None and entry.state is State.INTENT and entry.body == self._identity():
-            return _Progress(**entry.facts)
-        self._final_states(_Progress(0.0)).forget()
-        progress = _Progress(type(self).now().timestamp() + self._wait_seconds)
+            return Progress(**entry.facts)
+        self._final_states(Progress(0.0)).forget()
+        progress = Progress(type(self).now().timestamp() + self._wait_seconds)
         self._store(journal, progress)
         return progress
 
     def _identity(self) -> str:
         return fingerprint([self.conn_id, _path_of(self.outcomes), self.results_path])
 
-    def _store(self, journal: Journal, progress: _Progress, state: State = State.INTENT) -> None:
+    def _store(self, journal: Journal, progress: Progress, state: State = State.INTENT) -> None:
         journal.write(_ENTRY, Entry(state, self._identity(), asdict(progress)))
 
-    def _survey(self, progress: _Progress) -> tuple[Totals, Mapping[str, int]]:
+    def _survey(self, progress: Progress) -> tuple[Totals, Mapping[str, int]]:
         """Read the file: check each row, count them, and note what is open."""
         from airflow_provider_telecom.bulk.receipts import FINAL, OPEN, OutcomeCheck, Totals
 
@@ -226,7 +234,7 @@ class CollectReceiptsOperator(TelecomOperator):
         self._recount(totals, by_channel)
         return totals, by_channel
 
-    def _round(self, context: Context, journal: Journal, progress: _Progress, totals: Totals) -> float:
+    def _round(self, context: Context, journal: Journal, progress: Progress, totals: Totals) -> float:
         """Ask for all open messages and complete the file; return the seconds until the next round."""
         try:
             with self._asking(context, totals):
@@ -264,7 +272,7 @@ class CollectReceiptsOperator(TelecomOperator):
 
     def _complete(
         self,
-        progress: _Progress,
+        progress: Progress,
         is_open: Callable[[Line], bool],
         updates: Callable[[Sequence[Line]], Sequence[Mapping[str, object]]],
     ) -> None:
@@ -274,7 +282,7 @@ class CollectReceiptsOperator(TelecomOperator):
             states.record(updates(group))
         states.finish()
 
-    def _is_anything_open(self, totals: Totals, progress: _Progress) -> bool:
+    def _is_anything_open(self, totals: Totals, progress: Progress) -> bool:
         """Return whether there is anything to ask for. Messages of unknown outcome are asked for once."""
         from airflow_provider_telecom.bulk.outcomes import UNKNOWN
 
@@ -283,7 +291,7 @@ class CollectReceiptsOperator(TelecomOperator):
         may_ask = self.recheck_final or (self.asks_unknown and totals.states[UNKNOWN])
         return bool(may_ask and not progress.rounds)
 
-    def _is_over(self, totals: Totals, progress: _Progress) -> bool:
+    def _is_over(self, totals: Totals, progress: Progress) -> bool:
         """Return whether there are enough receipts, or no time is left."""
         if progress.is_due:
             return False
@@ -297,11 +305,11 @@ class CollectReceiptsOperator(TelecomOperator):
         least = percent("min_final_percent", self.min_final_percent)
         return totals.reaches(least) or self._left(progress) <= 0
 
-    def _left(self, progress: _Progress) -> float:
+    def _left(self, progress: Progress) -> float:
         return progress.ends_at - type(self).now().timestamp()
 
     def _finish(
-        self, journal: Journal, progress: _Progress, totals: Totals, states: Mapping[str, int]
+        self, journal: Journal, progress: Progress, totals: Totals, states: Mapping[str, int]
     ) -> Line:
         """Mark what has no receipt as `silent`, and return the XCom."""
         from airflow_provider_telecom.bulk.outcomes import ACCEPTED, KNOWN_BEFORE, SILENT
@@ -327,7 +335,7 @@ class CollectReceiptsOperator(TelecomOperator):
         self._emit_metrics(progress, totals, states)
         return facts
 
-    def _emit_metrics(self, progress: _Progress, totals: Totals, states: Mapping[str, int]) -> None:
+    def _emit_metrics(self, progress: Progress, totals: Totals, states: Mapping[str, int]) -> None:
         """Emit what this task has found out."""
         from airflow_provider_telecom.bulk.outcomes import DELIVERED, READ, SILENT
         from airflow_provider_telecom.tasks.metrics import emit_costs, emit_count, emit_delay
@@ -344,7 +352,7 @@ class CollectReceiptsOperator(TelecomOperator):
         for percentile in (50, 95):
             emit_delay(f"p{percentile}", totals.delay(percentile), conn_id=self.conn_id, channel=channel)
 
-    def _wait(self, journal: Journal, progress: _Progress, seconds: float) -> None:
+    def _wait(self, journal: Journal, progress: Progress, seconds: float) -> None:
         """Wait in the triggerer, which resumes the task, or here. May raise TaskDeferred."""
         self._store(journal, progress)
         if seconds <= 0:
@@ -366,7 +374,7 @@ class CollectReceiptsOperator(TelecomOperator):
     def _sleep(seconds: float) -> None:
         time.sleep(seconds)
 
-    def _final_states(self, progress: _Progress) -> FinalStates:
+    def _final_states(self, progress: Progress) -> FinalStates:
         from airflow_provider_telecom.bulk.receipts import FinalStates
 
         target = self._target()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowRuntimeError
@@ -80,6 +81,44 @@ def delete_webhook(topic: str) -> None:
         _store().delete(ENTRY + topic)
     except AirflowRuntimeError as error:
         log.warning("The webhook stored under %s is not deleted yet: %s", topic, error)
+
+
+def log_since(number: int | None, since: datetime) -> tuple[Iterator[LogLine], int]:
+    """Return the posts of the log from a number on, or else from a time on, and the number of the next post.
+
+    The log is read page by page, with one request for each. A page that was swept away is left out.
+    Raises TelecomNotSentError if Airflow does not answer.
+    """
+    end = (_log_read(HEAD) or Head(next=0))["next"]
+    first = _first_since(since, end) if number is None else number
+    return _log_lines(first, end), end
+
+
+def _log_lines(number: int, end: int) -> Iterator[LogLine]:
+    while number < end:
+        page: list[LogLine] = _log_read(log_page_key(number)) or []
+        yield from page[number % PAGE_SIZE :]
+        number += PAGE_SIZE - number % PAGE_SIZE
+
+
+def _first_since(since: datetime, end: int) -> int:
+    """Return the number of the first post of the page in which posts of that time begin."""
+    low, high = 0, end // PAGE_SIZE
+    while low < high:
+        middle = (low + high) // 2
+        page: list[LogLine] = _log_read(log_page_key(middle * PAGE_SIZE)) or []
+        if page and datetime.fromisoformat(page[-1]["at"]) >= since:
+            high = middle
+        else:
+            low = middle + 1
+    return low * PAGE_SIZE
+
+
+def _log_read(key: str) -> Any:
+    try:
+        return _store().get(key)
+    except AirflowRuntimeError:
+        raise _not_read() from None
 
 
 async def new_topics() -> AsyncIterator[frozenset[str]]:

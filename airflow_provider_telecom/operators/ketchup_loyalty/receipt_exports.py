@@ -260,6 +260,12 @@ class SentTimes:
         minute = int(datetime.fromisoformat(sent_at).timestamp()) // 60
         (self._known_before if is_known_before else self._minutes).add(minute)
 
+    @property
+    def first(self) -> datetime | None:
+        """When the first message was sent, or a little earlier."""
+        minutes = self._minutes | self._known_before
+        return _utc(min(minutes) * 60 - _BEFORE) if minutes else None
+
     def periods(self) -> Sequence[tuple[datetime, datetime]]:
         """Return periods (UTC) in which all messages have come in at the vendor: few, and not longer than
         necessary."""
@@ -276,9 +282,11 @@ class SentTimes:
         while len(merged) > MAX_WINDOWS:
             place = min(range(1, len(merged)), key=lambda one: merged[one][0] - merged[one - 1][1])
             merged[place - 1 : place + 1] = [(merged[place - 1][0], merged[place][1])]
-        return [
-            (datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)) for start, end in merged
-        ]
+        return [(_utc(start), _utc(end)) for start, end in merged]
+
+
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def by_periods(

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
-from airflow_provider_telecom.calls.errors import TelecomNotFoundError, TelecomRejectedError
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomNotFoundError, TelecomRejectedError
 from airflow_provider_telecom.journal.journal import Journal
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.receipts import (
     CollectReceiptsOperator,
     NotReadyError,
+    Progress,
     ReceiptsArguments,
 )
+from airflow_provider_telecom.tasks.base import with_inbox
+from airflow_provider_telecom.vendors.webhooks import topic_prefix
+from airflow_provider_telecom.webhooks.address import read_receiver_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     )
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import MessageStatus
     from airflow_provider_telecom.vendors.ketchup_loyalty.schema import MessageReceipt
+    from airflow_provider_telecom.webhooks.keys import LogLine
 
 Line = dict[str, Any]
 OnFull = Literal["wait", "fail"]
@@ -35,6 +42,7 @@ _MAX_GETS = 1_000
 _IN_WORKER = 10.0
 """Seconds that a deferrable task waits in its worker for an export."""
 _ALTERNATIVE = "alternative_sms"
+_VIBER = "viber"
 
 
 class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
@@ -58,6 +66,8 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
     receipt was read, and exports cover a day more.
 
     :param max_gets: up to so many messages are asked for one by one in a round; 0 to 1000.
+    :param use_webhook: complete Viber messages by KetchUp's webhooks as well, if the receiver is open
+        (docs/webhooks.md). What no webhook has reported is asked for.
     :param on_full: what to do if all five places for exports are taken: `wait` (default) or `fail`.
 
     Raises TelecomInputError before anything is asked (a message of another connection or channel),
@@ -74,10 +84,14 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
         *,
         outcomes: str | Mapping[str, Any],
         max_gets: int = 30,
+        use_webhook: bool = False,
         on_full: OnFull = "wait",
         **kwargs: Unpack[ReceiptsArguments],
     ) -> None:
+        if use_webhook and read_receiver_settings() is not None:
+            kwargs["inlets"] = with_inbox(kwargs.get("inlets"))
         super().__init__(outcomes=outcomes, **kwargs)
+        self.use_webhook = use_webhook
         self.max_gets = in_range("max_gets", max_gets, 0, _MAX_GETS)
         self.on_full: OnFull = one_of("on_full", on_full, get_args(OnFull))
         self._open: dict[str, OpenMessages] = {}
@@ -100,6 +114,40 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
             self._open_by_key += line["state"] not in FINAL
         else:
             self._open.setdefault(line["channel"], OpenMessages()).add(line)
+
+    def _complete_early(self, progress: Progress) -> bool:
+        """Complete the Viber messages that webhooks have reported since the last round."""
+        found = self._open.get(_VIBER)
+        if not self.use_webhook or read_receiver_settings() is None or not found or not found.times.first:
+            return False
+        from airflow_provider_telecom.bulk.receipt_index import open_receipt_index
+        from airflow_provider_telecom.webhooks.inbox_client import log_since
+
+        with open_receipt_index() as index:
+            try:
+                lines, end = log_since(progress.webhooks, found.times.first)
+                count = index.add(_receipts_in_log(lines, topic_prefix(self.vendor.id, _VIBER, self.conn_id)))
+            except TelecomError as error:
+                self.log.warning("webhooks are not read: %s", error)
+                return False
+            if count:
+                self._final_states(progress).forget()  # of a round that was killed
+                self._complete(
+                    progress,
+                    lambda line: line["channel"] == _VIBER and line["reference"] is not None,
+                    partial(self._reported, index),
+                )
+                progress.is_written = True
+        progress.webhooks = end
+        self.log.info("webhooks have reported %s states", f"{count:,}")
+        return bool(count)
+
+    def _reported(self, index: ReceiptIndex, lines: Sequence[Line]) -> Sequence[Mapping[str, object]]:
+        from airflow_provider_telecom.bulk.outcomes import time_text
+        from airflow_provider_telecom.bulk.receipts import receipt_update
+
+        found, read_at = index.find([line["reference"] for line in lines]), time_text(type(self).now())
+        return [receipt_update(line, found.get(line["reference"]), read_at) for line in lines]
 
     @contextmanager
     def _asking(self, context: Context, totals: Totals) -> Iterator[None]:
@@ -242,6 +290,19 @@ def _receipt(record: MessageReceipt) -> Receipt:
             price += sms.price
     time = None if at is None else time_text(at)
     return Receipt(state, record.status, time, price, record.currency, code, record.msisdn)
+
+
+def _receipts_in_log(lines: Iterable[LogLine], scope: str) -> Iterator[tuple[str, Receipt]]:
+    """Yield the receipts in the log of webhooks, by our keys. They came when they were posted."""
+    from airflow_provider_telecom.bulk.outcomes import time_text
+    from airflow_provider_telecom.bulk.receipts import Receipt
+
+    for line in lines:
+        for topic in line["topics"]:
+            prefix, _, reference = topic.rpartition("/")
+            if prefix == scope and line["state"] is not None:
+                at = time_text(datetime.fromisoformat(line["at"]))
+                yield reference, Receipt(_final_state(line["state"]), line["state"], at)
 
 
 def _final_state(status: str) -> str | None:
