@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 Entry = tuple[str, ...]
 """A canonical number and the values of the wanted columns."""
+Columns = Sequence[Sequence[str]]
+"""The same of many recipients: their numbers, and their values of each column."""
+_ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Group:
     sha256: str
     read: Callable[[int], Iterator[Entry]]
     """Returns the recipients without the first `skip`."""
+    read_columns: Callable[[int], Iterator[Columns]] | None = None
+    """The same by columns, where that takes less time."""
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -34,6 +39,15 @@ class Group:
     def entries(self, skip: int = 0) -> Iterator[Entry]:
         """Return the recipients in their order, without the first `skip`."""
         return self.read(skip)
+
+    def columns(self, skip: int = 0) -> Iterator[Columns]:
+        """Return the recipients by columns, some at a time, without the first `skip`."""
+        if self.read_columns is not None:
+            yield from self.read_columns(skip)
+            return
+        entries = self.read(skip)
+        while rows := list(islice(entries, _ROWS_AT_ONCE)):
+            yield list(zip(*rows, strict=True))
 
 
 class Audience(Protocol):
@@ -58,6 +72,9 @@ class Audience(Protocol):
     def entries(self, skip: int = 0) -> Iterator[Entry]:
         """Return the recipients in their order, without the first `skip`."""
 
+    def columns(self, skip: int = 0) -> Iterator[Columns]:
+        """Return the recipients by columns, some at a time, without the first `skip`."""
+
     def groups(self, zone_of: Callable[[Entry], str] | None = None) -> Sequence[Group]:
         """Return the recipients by their time zones, in the order of their first appearance.
 
@@ -71,6 +88,20 @@ class Audience(Protocol):
     def __enter__(self) -> Audience: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def cut(batches: Iterator[Columns], size: Callable[[], int]) -> Iterator[Columns]:
+    """Yield the same rows, as many at a time as `size` returns; it is called before each time."""
+    batch, place = next(batches, None), 0
+    while batch is not None:
+        wanted, parts = size(), []
+        while batch is not None and wanted:
+            part = [column[place : place + wanted] for column in batch]
+            parts.append(part)
+            wanted, place = wanted - len(part[0]), place + len(part[0])
+            if place == len(batch[0]):
+                batch, place = next(batches, None), 0
+        yield parts[0] if len(parts) == 1 else [list(chain(*columns)) for columns in zip(*parts, strict=True)]
 
 
 def groups_by_zone(

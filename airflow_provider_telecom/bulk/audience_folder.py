@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
-from airflow_provider_telecom.bulk.audience import Entry, Group
+from airflow_provider_telecom.bulk.audience import Columns, Entry, Group
 from airflow_provider_telecom.bulk.extra import check_library
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -223,7 +223,12 @@ class FolderAudience:
 
     def entries(self, skip: int = 0) -> Iterator[Entry]:
         """Return the recipients in their order, without the first `skip`."""
-        return self._entries(self._filters, skip)
+        for columns in self.columns(skip):
+            yield from zip(*columns, strict=True)
+
+    def columns(self, skip: int = 0) -> Iterator[Columns]:
+        """Return the recipients by columns, some at a time, without the first `skip`."""
+        return self._read(self._filters, skip)
 
     def groups(self, zone_of: Callable[[Entry], str] | None = None) -> Sequence[Group]:
         """Return the recipients by the texts of their time zones, in the order of their first appearance."""
@@ -235,13 +240,18 @@ class FolderAudience:
         def group(name: str, count: int) -> Group:
             sha256 = hashlib.sha256(f"{self.sha256} {name}".encode()).hexdigest()
             filters = {**self._filters, TIMEZONE: [name]}
-            return Group(name, count, sha256, lambda skip: self._entries(filters, skip))
+
+            def read(skip: int) -> Iterator[Entry]:
+                for columns in self._read(filters, skip):
+                    yield from zip(*columns, strict=True)
+
+            return Group(name, count, sha256, read, lambda skip: self._read(filters, skip))
 
         return [group(name, count) for name, count in counts.items()]
 
-    def _entries(self, filters: Mapping[str, Sequence[object]], skip: int) -> Iterator[Entry]:
+    def _read(self, filters: Mapping[str, Sequence[object]], skip: int) -> Iterator[Columns]:
         for batch in self._batches(self._columns, filters, skip):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            yield [column.to_pylist() for column in batch.columns]
 
     def _batches(
         self, names: Sequence[str], filters: Mapping[str, Sequence[object]], skip: int = 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
 
 T = TypeVar("T")
 R = TypeVar("R")
+Items = TypeVar("Items", bound=Sequence[Any])
 
 
 def in_chunks(
@@ -31,7 +32,7 @@ def in_chunks(
 
 
 def in_halves(
-    items: Sequence[T], call: Callable[[Sequence[T]], R], is_too_large: Callable[[TelecomRejectedError], bool]
+    items: Items, call: Callable[[Items], R], is_too_large: Callable[[TelecomRejectedError], bool]
 ) -> Iterator[tuple[int, R]]:
     """Make one call for all items, or one for each half if they are too large; yield sizes and results."""
     try:
@@ -43,5 +44,5 @@ def in_halves(
         yield len(items), result
         return
     half = -(-len(items) // 2)
-    yield from in_halves(items[:half], call, is_too_large)
-    yield from in_halves(items[half:], call, is_too_large)
+    yield from in_halves(cast("Items", items[:half]), call, is_too_large)
+    yield from in_halves(cast("Items", items[half:]), call, is_too_large)

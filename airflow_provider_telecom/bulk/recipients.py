@@ -19,7 +19,7 @@ from operator import itemgetter
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_telecom.bulk.audience import Entry, Group, groups_by_zone
+from airflow_provider_telecom.bulk.audience import Columns, Entry, Group, groups_by_zone
 from airflow_provider_telecom.bulk.parquet_rows import read_rows
 from airflow_provider_telecom.calls.checks import encodable
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -34,6 +34,7 @@ Line = tuple[int, Sequence[object] | Exception]
 MAX_NAMED_BAD_ROWS = 20
 _BATCH = 300
 """So many rows are checked at once. Thousands of lists at a time make Python's garbage collector slow."""
+_LINES_READ = 1_000
 _DELIMITERS = (",", ";", "\t")
 _CSV, _JSON_LINES, _PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), (".parquet",)
 SUFFIXES = (*_CSV, *_JSON_LINES, *_PARQUET)
@@ -84,10 +85,15 @@ class Audience:
 
     def entries(self, skip: int = 0) -> Iterator[Entry]:
         """Return the recipients in their order, without the first `skip`."""
+        for columns in self.columns(skip):
+            yield from zip(*columns, strict=True)
+
+    def columns(self, skip: int = 0) -> Iterator[Columns]:
+        """Return the recipients by columns, some at a time, without the first `skip`."""
         place = 0
         while True:
             self.spool.seek(place)
-            lines = list(islice(self.spool, _BATCH))
+            lines = list(islice(self.spool, _LINES_READ))
             if not lines:
                 return
             place += sum(map(len, lines))
@@ -96,13 +102,14 @@ class Audience:
                 continue
             width = lines[0].count(_SEPARATOR.encode()) + 1
             cells = b"".join(lines[skip:]).decode().replace("\n", _SEPARATOR).split(_SEPARATOR)
+            del cells[-1]
             skip = 0
-            yield from zip(*[iter(cells[:-1])] * width, strict=True)
+            yield [cells[column::width] for column in range(width)]
 
     def groups(self, zone_of: Callable[[Entry], str] | None = None) -> Sequence[Group]:
         """Return the recipients by the text of their time zones; without `zone_of` in one group."""
         if zone_of is None:
-            return [Group("", self.count, self.sha256, self.entries)]
+            return [Group("", self.count, self.sha256, self.entries, self.columns)]
         return groups_by_zone(self.entries, zone_of)
 
 

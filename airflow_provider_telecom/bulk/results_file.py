@@ -21,6 +21,7 @@ from airflow_provider_telecom.bulk.outcomes import (
     write_parquet,
 )
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.json_columns import json_objects
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -84,12 +85,19 @@ class ResultsFile:
 
     def add(self, lines: Iterable[Mapping[str, object]]) -> None:
         """Write results to the present part."""
+        following = iter(lines)
+        while rows := list(islice(following, _ROWS_AT_ONCE)):  # not millions in memory
+            self._write(_json_lines(rows))
+
+    def add_columns(self, columns: Mapping[str, Sequence[object]]) -> None:
+        """Write results to the present part, given by their columns, which are equally long."""
+        self._write(json_objects(columns, "\n", (", ", ": ")))
+
+    def _write(self, lines: str) -> None:
         try:
             if self._file is None:
                 self._file = self._part(self._row).open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
-            following = iter(lines)
-            while rows := list(islice(following, _ROWS_AT_ONCE)):  # not millions in memory
-                self._file.write(_json_lines(rows))
+            self._file.write(lines)
         except Exception as error:
             self._failure = error
             raise

@@ -56,11 +56,11 @@ class TextTemplate:
         """Return the text for one recipient, from a number and the values of `columns`."""
         return self._of_row(*row)
 
-    def fill_all(self, rows: Sequence[Sequence[str]]) -> list[str]:
-        """Return the texts for many recipients: `fill` of each row without its first cell."""
+    def fill_all(self, columns: Sequence[Sequence[str]]) -> list[str]:
+        """Return the texts for many recipients, whose numbers are the first column: `fill` of each."""
         if not self.columns:
-            return [self.fill(())] * len(rows)
-        return [self._of_row(*row) for row in rows]
+            return [self.fill(())] * len(columns[0])
+        return list(map(self._of_row, *columns))
 
 
 class VariantTexts:
@@ -87,10 +87,10 @@ class VariantTexts:
         """Return the text for one recipient, from the values of `columns`."""
         return self._templates[values[0]].fill(values)
 
-    def fill_all(self, rows: Sequence[Sequence[str]]) -> list[str]:
-        """Return the texts for many recipients: `fill` of each row without its first cell."""
+    def fill_all(self, columns: Sequence[Sequence[str]]) -> list[str]:
+        """Return the texts for many recipients, whose numbers are the first column: `fill` of each."""
         templates = self._templates
-        return [templates[row[1]].fill_row(row) for row in rows]
+        return [templates[row[1]].fill_row(row) for row in zip(*columns, strict=True)]
 
 
 Text = TextTemplate | VariantTexts

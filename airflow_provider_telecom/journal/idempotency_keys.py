@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
 
 
 def fingerprint(content: object) -> str:
@@ -30,18 +31,21 @@ class IdempotencyKeys:
         """Return the key of a message to a number in E.164 digits, or of its lookup."""
         return self.of_all([(msisdn, *content)])[0]
 
-    def of_all(self, messages: Sequence[Sequence[str]]) -> list[str]:
+    def of_all(self, messages: Iterable[Sequence[str]]) -> list[str]:
         """Return the keys of many messages, each given as its number and its content."""
-        copy, digests = self._start.copy, []
-        for message in messages:
-            state = copy()
-            if len(message) == 3:  # the same as _joined; most messages have a number, a sender and a text
-                one, two, three = message
-                state.update(f"{len(one)}:{one}{len(two)}:{two}{len(three)}:{three}".encode())
-            else:
-                state.update(_joined(*message).encode())
-            digests.append(state.digest())
-        return ["t" + text[:31] for text in _base32(digests)]
+        copy, keys, following = self._start.copy, list[str](), iter(messages)
+        while batch := list(islice(following, _AT_ONCE)):
+            digests = []
+            for message in batch:
+                state = copy()
+                if len(message) == 3:  # the same as _joined; most messages have a number, a sender and a text
+                    one, two, three = message
+                    state.update(f"{len(one)}:{one}{len(two)}:{two}{len(three)}:{three}".encode())
+                else:
+                    state.update(_joined(*message).encode())
+                digests.append(state.digest())
+            keys += ["t" + text[:31] for text in _base32(digests)]
+        return keys
 
 
 def _joined(*parts: str) -> str:
@@ -50,6 +54,7 @@ def _joined(*parts: str) -> str:
 
 _ALPHABET = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567")
 _KEPT = 20
+_AT_ONCE = 500
 _HALVES = ((80, 128), (40, 64), (20, 32), (10, 16), (5, 8))
 """How many bits half of a text has, before and after its groups of 5 bits become bytes."""
 

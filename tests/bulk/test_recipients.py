@@ -191,12 +191,12 @@ def test_personal_texts() -> None:
     text = TextTemplate("{name}, замовлення {order no}: {name}!")
     assert text.columns == ("name", "order no")
     assert text.fill(("Олена", "7")) == "Олена, замовлення 7: Олена!"
-    assert text.fill_all([("380670000200", "Ann", "7"), ("380670000201", "{0}", "}")]) == [
+    assert text.fill_all([("380670000200", "380670000201"), ("Ann", "{0}"), ("7", "}")]) == [
         "Ann, замовлення 7: Ann!",
         "{0}, замовлення }: {0}!",
     ]
-    assert TextTemplate("{{{a}}} {{b}} %s").fill_all([("1", "{")]) == ["{{} {b} %s"]
-    assert TextTemplate("Hi").fill_all([("1",), ("2",)]) == ["Hi", "Hi"]
+    assert TextTemplate("{{{a}}} {{b}} %s").fill_all([("1",), ("{",)]) == ["{{} {b} %s"]
+    assert TextTemplate("Hi").fill_all([("1", "2")]) == ["Hi", "Hi"]
     assert TextTemplate("100% {}".replace("{}", "sure")).fill(()) == "100% sure"
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property, partial
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
 
 from airflow_provider_telecom.bulk.text_template import Text, blank_check
 from airflow_provider_telecom.calls.checks import non_blank
@@ -19,16 +18,16 @@ from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.bulk.audience import Entry
+    from airflow_provider_telecom.bulk.audience import Columns, Entry
     from airflow_provider_telecom.bulk.outcomes import Origin
     from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
     from airflow_provider_telecom.journal.checkpoint import AudienceIdentity
     from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import SmsTerms, ViberTerms
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
-        IndividualSms,
         Price,
         Recipient,
         SendResult,
+        SmsColumns,
         ViberMessage,
         ViberRecipient,
     )
@@ -37,13 +36,51 @@ if TYPE_CHECKING:
 
 
 class Message(NamedTuple):
-    """A message to one recipient, or a look-up of a number. `row` has the recipient's number and columns."""
+    """A message to one recipient, or a look-up of a number."""
 
     msisdn: str
     reference: str
-    row: Entry
-    text: str = ""
-    sender: str = ""
+    text: str
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Messages(Sequence[Message]):
+    """Messages by columns: so a send makes no object for each. `rows` are the recipients' columns."""
+
+    rows: Columns
+    references: Sequence[str]
+    texts: Sequence[str]
+    senders: Sequence[str]
+
+    @property
+    def numbers(self) -> Sequence[str]:
+        """The recipients' numbers."""
+        return self.rows[0]
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+    @overload
+    def __getitem__(self, place: int) -> Message: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Messages: ...
+
+    def __getitem__(self, place: int | slice) -> Message | Messages:
+        if isinstance(place, slice):
+            rows = [column[place] for column in self.rows]
+            return Messages(rows, self.references[place], self.texts[place], self.senders[place])
+        return Message(self.numbers[place], self.references[place], self.texts[place], self.senders[place])
+
+    def at(self, places: Sequence[int]) -> Messages:
+        """Return the messages at some places."""
+
+        def chosen(column: Sequence[str]) -> Sequence[str]:
+            return [column[place] for place in places]
+
+        rows = [chosen(column) for column in self.rows]
+        return Messages(rows, chosen(self.references), chosen(self.texts), chosen(self.senders))
 
 
 @dataclass(frozen=True)
@@ -120,73 +157,63 @@ class MessageKind(ABC):
             return {}
         return {name: partial(type(self).check_key, field=name)}
 
-    def messages(self, entries: Sequence[Entry]) -> list[Message]:
+    def messages(self, rows: Columns) -> Messages:
         """Return the messages to some recipients, in their order."""
-        numbers = [entry[0] for entry in entries]
-        texts, senders = self._contents(entries)
+        texts, senders = self._contents(rows)
         if (place := self._reference_place) is None:
-            keys = self._derived_keys(numbers, texts, senders)
+            keys = self._derived_keys(rows[0], texts, senders)
         else:
-            keys = [entry[place] for entry in entries]
-        return list(map(Message._make, zip(numbers, keys, entries, texts, senders, strict=True)))
+            keys = rows[place]
+        return Messages(rows, keys, texts, senders)
 
     def text(self, values: Sequence[str]) -> str:
         """Return the text for the values of a recipient; "" for what has none."""
         return ""
 
     @abstractmethod
-    def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
+    def _contents(self, rows: Columns) -> tuple[Sequence[str], Sequence[str]]:
         """Return the texts and the senders of the messages to some recipients."""
 
     @abstractmethod
-    def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+    def send(self, messages: Messages) -> Sequence[SendResult]:
         """Send messages by one call, and return a result for each."""
 
     @abstractmethod
-    def price(self, messages: Sequence[Message]) -> Price:
+    def price(self, messages: Messages) -> Price:
         """Return the price of messages."""
 
-    def identity(self, message: Message) -> str:
+    def identities(self, messages: Messages) -> Sequence[str]:
         """Return what must be the same in each try. A user's own key does not say what the content is."""
         if self._reference_place is None:
-            return message.reference
-        (derived,) = self._derived_keys([message.msisdn], [message.text], [message.sender])
-        return f"{message.reference} {derived}"
+            return messages.references
+        derived = self._derived_keys(messages.numbers, messages.texts, messages.senders)
+        return [f"{own} {key}" for own, key in zip(messages.references, derived, strict=True)]
 
-    def identities(self, messages: Sequence[Message]) -> list[str]:
-        """Return the `identity` of each message."""
-        if self._reference_place is None:
-            return [message.reference for message in messages]
-        return [self.identity(message) for message in messages]
+    def result_columns(self, messages: Messages) -> Mapping[str, Sequence[str]]:
+        """Return the recipients' columns that are copied to the file of results."""
+        return {name: messages.rows[place] for name, place in self._result_places}
 
-    def line(self, message: Message) -> dict[str, str]:
-        """Return the recipient's part of a line in the file of results: number, key, wanted columns."""
-        line = {"msisdn": message.msisdn, "reference": message.reference}
-        for name, place in self._result_places:
-            line[name] = message.row[place]
-        return line
+    def variants(self, messages: Messages) -> Sequence[str | None]:
+        """Return the variants of recipients of an audience."""
+        return [None] * len(messages) if self.variant_place is None else messages.rows[self.variant_place]
 
-    def variant(self, message: Message) -> str | None:
-        """Return the variant of a recipient of an audience."""
-        return None if self.variant_place is None else message.row[self.variant_place]
-
-    def segments(self, message: Message) -> int | None:
-        """Return how many segments a message has; None for one that is no SMS."""
-        return None
+    def segments(self, messages: Messages) -> Sequence[int | None]:
+        """Return how many segments each message has; None for those that are no SMS."""
+        return [None] * len(messages)
 
     @property
     def is_keyed(self) -> bool:
         """Whether the vendor is known to recognise keys, from the responses so far."""
         return True
 
-    def keys_work(self, messages: Sequence[Message]) -> bool:
+    def keys_work(self, messages: Messages) -> bool:
         """Return the same; if it is not known, after looking the first three messages up by their keys."""
         return True
 
     def _derived_keys(
         self, numbers: Sequence[str], texts: Sequence[str], senders: Sequence[str]
     ) -> Sequence[str]:
-        return self._keys.of_all(list(zip(numbers, senders, texts, strict=True)))
+        return self._keys.of_all(zip(numbers, senders, texts, strict=True))
 
 
 class SmsKind(MessageKind):
@@ -215,9 +242,11 @@ class SmsKind(MessageKind):
         self.content = text.source
         self._common_segments = None if self._common_text is None else sms_segments(self._common_text)
 
-    def segments(self, message: Message) -> int:
-        """Return how many segments an SMS has."""
-        return sms_segments(message.text) if self._common_segments is None else self._common_segments
+    def segments(self, messages: Messages) -> Sequence[int]:
+        """Return how many segments each SMS has."""
+        if self._common_segments is None:
+            return list(map(sms_segments, messages.texts))
+        return [self._common_segments] * len(messages)
 
     @property
     def checks(self) -> Mapping[str, Check]:
@@ -230,20 +259,20 @@ class SmsKind(MessageKind):
         """Return the text for the values of a recipient."""
         return self._text.fill(values)
 
-    def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
+    def _contents(self, rows: Columns) -> tuple[Sequence[str], Sequence[str]]:
         default = self._originator or ""
         if (place := self._sender_place) is None:
-            return self._text.fill_all(entries), [default] * len(entries)
-        return self._text.fill_all(entries), [entry[place] or default for entry in entries]
+            return self._text.fill_all(rows), [default] * len(rows[0])
+        return self._text.fill_all(rows), [own or default for own in rows[place]]
 
-    def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+    def send(self, messages: Messages) -> Sequence[SendResult]:
         """Send SMS by one call."""
         if self._is_individual:
             return self.hook.send_individual_sms(self._individual(messages), **self._terms).results
         people, text = self._people(messages), str(self._common_text)
         return self.hook.send_sms_to_many(people, text, originator=self._originator, **self._terms).results
 
-    def price(self, messages: Sequence[Message]) -> Price:
+    def price(self, messages: Messages) -> Price:
         """Return the price of SMS, asked for under other keys: the vendor knows those that were sent."""
         asked = _under_other_keys(messages)
         if self._is_individual:
@@ -255,16 +284,15 @@ class SmsKind(MessageKind):
     def _is_individual(self) -> bool:
         return self._common_text is None or self._sender_place is not None
 
-    def _people(self, messages: Sequence[Message]) -> Sequence[Recipient]:
+    def _people(self, messages: Messages) -> Sequence[Recipient]:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import Recipient
 
-        return [Recipient(each.msisdn, each.reference) for each in messages]
+        return list(map(Recipient, messages.numbers, messages.references))
 
-    def _individual(self, messages: Sequence[Message]) -> Sequence[IndividualSms]:
-        from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms
+    def _individual(self, messages: Messages) -> SmsColumns:
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import SmsColumns
 
-        fields = itemgetter(*map(Message._fields.index, ("msisdn", "text", "reference", "sender")))
-        return list(map(IndividualSms._make, map(fields, messages)))
+        return SmsColumns(messages.numbers, messages.texts, messages.references, messages.senders)
 
 
 class ViberKind(MessageKind):
@@ -305,12 +333,12 @@ class ViberKind(MessageKind):
         """Return the text for the values of a recipient."""
         return self._text.fill(values)
 
-    def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
-        return self._text.fill_all(entries), [self._sender] * len(entries)
+    def _contents(self, rows: Columns) -> tuple[Sequence[str], Sequence[str]]:
+        return self._text.fill_all(rows), [self._sender] * len(rows[0])
 
-    def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+    def send(self, messages: Messages) -> Sequence[SendResult]:
         """Send messages by one call, and learn whether the vendor returns their keys."""
-        url = self._callback_url([each.reference for each in messages])
+        url = self._callback_url(messages.references)
         results = self.hook.send_viber_messages(
             self._objects(messages, url), without_keys=not self._use_keys, **self._terms
         ).results
@@ -318,7 +346,7 @@ class ViberKind(MessageKind):
             self._is_keyed = self._use_keys and all(one.key_returned for one in accepted)
         return results
 
-    def price(self, messages: Sequence[Message]) -> Price:
+    def price(self, messages: Messages) -> Price:
         """Return the price of messages, asked for under other keys."""
         return self.hook.price_viber_messages(self._objects(_under_other_keys(messages), None), **self._terms)
 
@@ -327,7 +355,7 @@ class ViberKind(MessageKind):
         """Whether the vendor has returned the keys of the last messages, or found one by its key."""
         return self._is_keyed
 
-    def keys_work(self, messages: Sequence[Message]) -> bool:
+    def keys_work(self, messages: Messages) -> bool:
         """Return whether the vendor is known to recognise keys; looks up to three messages up."""
         if not self._is_keyed and self._use_keys:
             self._is_keyed = self.hook.viber_keys_work(self._people(messages[:3]))
@@ -339,12 +367,12 @@ class ViberKind(MessageKind):
         contents = zip(numbers, senders, texts, strict=True)
         return self._keys.of_all([(*content, *self._extras) for content in contents])
 
-    def _people(self, messages: Sequence[Message]) -> Sequence[ViberRecipient]:
+    def _people(self, messages: Messages) -> Sequence[ViberRecipient]:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberRecipient
 
-        return [ViberRecipient(each.msisdn, each.reference) for each in messages]
+        return list(map(ViberRecipient, messages.numbers, messages.references))
 
-    def _objects(self, messages: Sequence[Message], url: str | None) -> Sequence[ViberMessage]:
+    def _objects(self, messages: Messages, url: str | None) -> Sequence[ViberMessage]:
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import ViberMessage
 
         people = self._people(messages)
@@ -352,7 +380,8 @@ class ViberKind(MessageKind):
         if self._common_text is not None:
             return [ViberMessage(people, self._common_text, **common)]
         return [
-            ViberMessage([person], each.text, **common) for person, each in zip(people, messages, strict=True)
+            ViberMessage([person], text, **common)
+            for person, text in zip(people, messages.texts, strict=True)
         ]
 
 
@@ -375,20 +404,20 @@ class HlrKind(MessageKind):
         super().__init__(hook, keys, columns)
         self._tariff, self._callback_url = tariff, callback_url
 
-    def _contents(self, entries: Sequence[Entry]) -> tuple[Sequence[str], Sequence[str]]:
-        return [""] * len(entries), [""] * len(entries)
+    def _contents(self, rows: Columns) -> tuple[Sequence[str], Sequence[str]]:
+        return [""] * len(rows[0]), [""] * len(rows[0])
 
-    def send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+    def send(self, messages: Messages) -> Sequence[SendResult]:
         """Create look-ups by one call."""
         from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery
 
         queries = [
-            HlrQuery(each.msisdn, each.reference, self._tariff, self._callback_url(each.reference))
-            for each in messages
+            HlrQuery(msisdn, key, self._tariff, self._callback_url(key))
+            for msisdn, key in zip(messages.numbers, messages.references, strict=True)
         ]
         return self.hook.create_hlrs(queries).results
 
-    def price(self, messages: Sequence[Message]) -> Price:
+    def price(self, messages: Messages) -> Price:
         """Return the price of look-ups by the price list, since there is no call for it.
 
         A number whose country is not in the list counts with the highest price: it is never too little.
@@ -398,7 +427,7 @@ class HlrKind(MessageKind):
 
         prices, currency = self._price_list
         highest = max(prices.values())
-        countries = Counter(country_of(each.msisdn) for each in messages)
+        countries = Counter(map(country_of, messages.numbers))
         total = sum(
             (prices.get(country, highest) * count for country, count in countries.items()), Decimal(0)
         )
@@ -431,8 +460,8 @@ def key_extras(content: Mapping[str, Any]) -> Sequence[str]:
     return [f"{name}={content[name]}" for name in ("image_url", "caption", "action_url") if content[name]]
 
 
-def _under_other_keys(messages: Sequence[Message]) -> Sequence[Message]:
-    return [each._replace(reference=f"p{place}") for place, each in enumerate(messages)]
+def _under_other_keys(messages: Messages) -> Messages:
+    return replace(messages, references=[f"p{place}" for place in range(len(messages))])
 
 
 def _check_sender(column: str, default: str | None, value: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.bulk.failover import check_failover
@@ -168,7 +169,7 @@ class KetchUpBulkOperator(
                 with counting_sends(self.conn_id, kind.channel, lambda: progress.counts.for_metrics):
                     self._send_or_hand_over(context, kind, sender, audience, progress, max_cost)
             if self.wait_for_completion and kind.has_states:
-                self._check_results(each.reference for each in sender.messages(audience))
+                self._check_results(_references(sender, [audience]))
         return self._summarize(kind, audience, progress.counts)
 
     def _send_or_hand_over(
@@ -336,7 +337,7 @@ class KetchUpBulkOperator(
             self._settle_budget(context, counts())
         groups.finish()
         if self.wait_for_completion and kind.has_states:
-            self._check_results(each.reference for group in groups.all for each in sender.messages(group))
+            self._check_results(_references(sender, groups.all))
         return self._summarize(kind, audience, counts())
 
     def _cost_of_groups(
@@ -380,7 +381,7 @@ class KetchUpBulkOperator(
 
         return BulkProgress(
             Checkpoint(journal, name, self.conn_id, audience=kind.audience),
-            lambda: map(kind.identity, sender.messages(recipients)),
+            lambda: chain.from_iterable(map(kind.identities, sender.messages(recipients))),
             None if path is None else ResultsFile(path),
         )
 
@@ -392,9 +393,13 @@ class KetchUpBulkOperator(
         It has sent nothing, but another place may have sent to these.
         """
         if kind.must_prove_keys:
-            first = kind.identity(next(sender.messages(audience)))
+            (first,) = kind.identities(sender.first_messages(audience, 0, 1))
             content = {"recipients": audience.sha256, "text": self.reveal("text"), "first": first}
             journal.earlier_entry(self._entry_name("bulk_audience"), self._fingerprint(content))
+
+
+def _references(sender: BulkSender, recipients: Iterable[Audience | Group]) -> Iterator[str]:
+    return (key for each in recipients for messages in sender.messages(each) for key in messages.references)
 
 
 def _amount(value: Decimal | str | int | None) -> Decimal | None:

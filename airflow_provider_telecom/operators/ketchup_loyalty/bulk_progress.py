@@ -74,10 +74,10 @@ class BulkProgress:
         left = f", about {(recipients - rows) / rate:,.0f} s left" if rate else ""
         return f"{rows:,} of {recipients:,} recipients, {rate:,.1f} a second{left}"
 
-    def add_lines(self, lines: Iterable[Mapping[str, object]]) -> bool:
+    def add_results(self, columns: Callable[[], Mapping[str, Sequence[object]]]) -> bool:
         """Write the results that were counted last; store the counts if it is time. Return whether it was."""
         if self._results:
-            self._results.add(lines)
+            self._results.add_columns(columns())
         if is_due := self._checkpoint.is_due:
             self._checkpoint.advance(self._saved_counts())
         return is_due

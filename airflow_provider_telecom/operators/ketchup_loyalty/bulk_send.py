@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.bulk.failover import NOT_SENT
 from airflow_provider_telecom.bulk.receipts import FinalStates
 from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import outcome_unknown
-from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import outcome_lines
+from airflow_provider_telecom.operators.ketchup_loyalty.outcome_lines import outcome_columns
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _is_assumed_sent(
         return False
     rows = progress.counts.rows
     known = min(rows, 2) if progress.counts.announced_keyed else 0
-    sample = list(islice(sender.messages(audience, rows - known), 3))
+    sample = sender.first_messages(audience, rows - known, 3)
     if kind.keys_work(sample) or sender.on_unknown == "resend":
         return False
     if sender.on_unknown == "fail":
@@ -113,21 +113,25 @@ def _record_unsent(
     """Count the next messages, which this task does not send, with this result; None: of unknown outcome."""
     if not size:
         return
-    messages = list(islice(sender.messages(audience, progress.counts.rows), size))
-    progress.announce([kind.identity(message) for message in messages])
-    progress.counts.add([result] * len(messages))
-    progress.add_lines(outcome_lines(kind, [(message, result) for message in messages], sender.read_at))
+    messages = sender.first_messages(audience, progress.counts.rows, size)
+    progress.announce(kind.identities(messages))
+    results = [result] * len(messages)
+    progress.counts.add(results)
+    progress.add_results(partial(outcome_columns, kind, messages, results, sender.read_at))
 
 
 def _send_blocks(
     kind: MessageKind, sender: BulkSender, audience: Audience | Group, progress: BulkProgress
 ) -> None:
-    messages = sender.messages(audience, progress.counts.rows)
-    while block := list(islice(messages, progress.block_size(sender.chunk_size, kind.is_keyed))):
+
+    def size() -> int:
+        return progress.block_size(sender.chunk_size, kind.is_keyed)
+
+    for block in sender.messages(audience, progress.counts.rows, size):
         progress.counts.announced_keyed = kind.must_prove_keys and kind.is_keyed
         with sender.window():
             pass  # nothing is announced that would not be sent
         progress.announce(kind.identities(block))
-        for part in sender.send(block, progress.counts):
-            if progress.add_lines(outcome_lines(kind, part, sender.read_at)):
+        for part, results in sender.send(block, progress.counts):
+            if progress.add_results(partial(outcome_columns, kind, part, results, sender.read_at)):
                 log.info(progress.text(audience.count))

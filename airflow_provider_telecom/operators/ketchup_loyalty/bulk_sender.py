@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import count, islice
-from typing import TYPE_CHECKING, TypeVar
+from itertools import count
+from typing import TYPE_CHECKING
 
+from airflow_provider_telecom.bulk.audience import cut
 from airflow_provider_telecom.bulk.chunks import in_halves
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
@@ -29,16 +30,15 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     is_too_large,
     raise_if_out_of_funds,
 )
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import AcceptedResults
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.audience import Audience, Group
-    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import Message, MessageKind
-    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind, Messages
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import Price, SendResult
 
     Results = Sequence[SendResult | None]
     """One for each message; None if nobody can know whether it was sent."""
-
-R = TypeVar("R")
 
 _BATCH = 500
 """So many keys and texts are made at once."""
@@ -84,11 +84,18 @@ class BulkSender:
         self.possibly_sent = 0
         """How many messages after the counted ones may have been sent, if an error is raised now."""
 
-    def messages(self, audience: Audience | Group, skip: int = 0) -> Iterator[Message]:
-        """Return the messages to all recipients in their order, without the first `skip`."""
-        entries = audience.entries(skip)
-        while batch := list(islice(entries, _BATCH)):
-            yield from self._kind.messages(batch)
+    def messages(
+        self, audience: Audience | Group, skip: int = 0, size: Callable[[], int] = lambda: _BATCH
+    ) -> Iterator[Messages]:
+        """Yield the messages to all recipients in their order, without the first `skip`.
+
+        `size` says how many come next.
+        """
+        return map(self._kind.messages, cut(audience.columns(skip), size))
+
+    def first_messages(self, audience: Audience | Group, skip: int, count: int) -> Messages:
+        """Return the first messages after the first `skip`."""
+        return next(self.messages(audience, skip, lambda: count))
 
     def cost(
         self, audience: Audience | Group, max_cost: Decimal | None, after: SendCounts
@@ -101,7 +108,7 @@ class BulkSender:
         total = Decimal(after.price)
         currencies = set(after.currencies)
         self.quotes.clear()
-        for size, price in self._in_chunks(self.messages(audience, after.rows), self._kind.price):
+        for size, price in self._prices(audience, after.rows):
             self.quotes.append((size, price.total_price))
             total += price.total_price
             currencies.add(price.currency)
@@ -112,9 +119,7 @@ class BulkSender:
                 raise TelecomInputError("max_cost", f"{rule}; nothing was sent", shown=str(max_cost))
         return total, next(iter(currencies), None)
 
-    def send(
-        self, messages: Sequence[Message], counts: SendCounts
-    ) -> Iterator[list[tuple[Message, SendResult | None]]]:
+    def send(self, messages: Messages, counts: SendCounts) -> Iterator[tuple[Messages, Results]]:
         """Send messages chunk by chunk, and add the results to `counts`.
 
         Yields the results of each part of a chunk once they are counted. Messages that are refused only for
@@ -128,7 +133,7 @@ class BulkSender:
                 for part, results in self._send_chunk(chunk):
                     place += len(part)
                     counts.add(results)
-                    yield list(zip(part, results, strict=True))
+                    yield part, results
             except TelecomUnknownError as error:
                 unknown = messages[place : place + self.possibly_sent]
                 if not self._is_assumed_sent(unknown, error):
@@ -136,11 +141,11 @@ class BulkSender:
                 self.possibly_sent = 0
                 place += len(unknown)
                 counts.add([None] * len(unknown))
-                yield [(message, None) for message in unknown]
+                yield unknown, [None] * len(unknown)
             if self._delay:
                 self._sleep(self._delay)
 
-    def _is_assumed_sent(self, messages: Sequence[Message], error: TelecomUnknownError) -> bool:
+    def _is_assumed_sent(self, messages: Messages, error: TelecomUnknownError) -> bool:
         """Return whether messages of unknown outcome count as sent. Raises OutcomeUnknownError.
 
         Not if keys work or `on_unknown` is "resend": then the next try sends them again.
@@ -151,14 +156,14 @@ class BulkSender:
             raise outcome_unknown(error.summary)
         return True
 
-    def _keys_work(self, messages: Sequence[Message]) -> bool:
+    def _keys_work(self, messages: Messages) -> bool:
         """Return whether the vendor is known to recognise keys; not if it does not answer."""
         try:
             return self._kind.keys_work(messages)
         except TelecomError:
             return False
 
-    def _send_chunk(self, chunk: Sequence[Message]) -> Iterator[tuple[Sequence[Message], Results]]:
+    def _send_chunk(self, chunk: Messages) -> Iterator[tuple[Messages, Results]]:
         """Send a chunk, and yield its parts with their results, in order."""
         parts, place = in_halves(chunk, self._send, is_too_large), 0
         while place < len(chunk):
@@ -174,13 +179,17 @@ class BulkSender:
             place += size
 
     def _until_final(
-        self, part: Sequence[Message], results: Sequence[SendResult]
-    ) -> Iterator[tuple[Sequence[Message], Results]]:
+        self, part: Messages, results: Sequence[SendResult]
+    ) -> Iterator[tuple[Messages, Results]]:
         """Yield the results of a part, after sending again what was refused only for now.
 
         If keys are not known to work, the results before the first such message are yielded at once: they
         must not be in doubt after a later error.
         """
+        if isinstance(results, AcceptedResults):
+            self._count_down()
+            yield part, results
+            return
         found: list[SendResult | None] = list(results)
         start = 0
         for round_ in count():
@@ -188,8 +197,7 @@ class BulkSender:
                 place for place, one in enumerate(found) if one and one.code and _is_open(one)
             ]
             if not open_places:
-                self._delay = self._delay / 2 if self._delay > 0.1 else 0.0
-                self.possibly_sent = 0
+                self._count_down()
                 yield part[start:], found[start:]
                 return
             self.possibly_sent = len(part) - start
@@ -211,13 +219,18 @@ class BulkSender:
             self._sleep(self._delay)
             self._send_again(part, found, open_places, len(part) - start)
 
+    def _count_down(self) -> None:
+        """All messages of a part have their results: none is in doubt, and the next pause is shorter."""
+        self._delay = self._delay / 2 if self._delay > 0.1 else 0.0
+        self.possibly_sent = 0
+
     def _send_again(
-        self, part: Sequence[Message], found: list[SendResult | None], places: Sequence[int], uncounted: int
+        self, part: Messages, found: list[SendResult | None], places: Sequence[int], uncounted: int
     ) -> None:
         """Send some messages of a part again, and replace their results."""
         self._may_be_sent = False
         try:
-            calls = list(in_halves([part[place] for place in places], self._send, is_too_large))
+            calls = list(in_halves(part.at(places), self._send, is_too_large))
         except BaseException:
             if self._may_be_sent:
                 self.possibly_sent = uncounted
@@ -237,16 +250,14 @@ class BulkSender:
             found[place] = None
         return [place for place in places if place not in unknown]
 
-    def _in_chunks(
-        self, messages: Iterator[Message], call: Callable[[Sequence[Message]], R]
-    ) -> Iterator[tuple[int, R]]:
-        while chunk := list(islice(messages, self.chunk_size)):
-            for size, result in in_halves(chunk, call, is_too_large):
+    def _prices(self, audience: Audience | Group, skip: int) -> Iterator[tuple[int, Price]]:
+        for chunk in self.messages(audience, skip, lambda: self.chunk_size):
+            for size, price in in_halves(chunk, self._kind.price, is_too_large):
                 if size < len(chunk):
                     self.chunk_size = min(self.chunk_size, size)
-                yield size, result
+                yield size, price
 
-    def _send(self, messages: Sequence[Message]) -> Sequence[SendResult]:
+    def _send(self, messages: Messages) -> Sequence[SendResult]:
         with self.window():
             may_be_sent_before, self._may_be_sent = self._may_be_sent, True
             self._call_size = len(messages)

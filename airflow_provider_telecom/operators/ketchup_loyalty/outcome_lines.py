@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.bulk.failover import NOT_SENT
 from airflow_provider_telecom.bulk.outcomes import (
@@ -21,9 +21,10 @@ from airflow_provider_telecom.bulk.outcomes import (
     UNKNOWN,
     time_text,
 )
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import AcceptedResults
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import Message, MessageKind
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind, Messages
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
 
 COLUMNS = frozenset({
@@ -33,35 +34,49 @@ COLUMNS = frozenset({
 """All names in the lines, except for those of the recipients' columns."""
 
 
-def outcome_lines(
-    kind: MessageKind,
-    part: Iterable[tuple[Message, SendResult | None]],
-    read_at: datetime,
-) -> Iterator[dict[str, Any]]:
-    """Return the lines of messages with their results; None for one that nobody can know.
+def outcome_columns(
+    kind: MessageKind, messages: Messages, results: Sequence[SendResult | None], read_at: datetime
+) -> Mapping[str, Sequence[object]]:
+    """Return the columns of the lines of messages with their results; None for one that nobody can know.
 
     `read_at` is when the response was read, or when the task gave up waiting for it.
     """
-    at = time_text(read_at)
-    common = {**kind.origin.line("", UNKNOWN, sent_at=at), "id": None}
-    for message, result in part:
-        line = {
-            **common,
-            "msisdn": message.msisdn,
-            "reference": message.reference,
-            "variant": kind.variant(message),
-            "segments": kind.segments(message),
-        }
-        if result is not None:
-            state = KNOWN_BEFORE if result.duplicate else ACCEPTED if result.code is None else REFUSED
-            line["state"], line["message_id"], line["code"] = state, result.id, result.code
-            line["price"] = None if result.price is None else str(result.price)
-            line["currency"], line["id"], line["task_id"] = result.currency, result.id, result.task_id
-            if state == REFUSED:
-                line["final_at"] = at
-                if result.code == NOT_SENT:
-                    line["sent_at"] = None
-        yield line | kind.line(message) if kind.columns.results else line
+    at, count = time_text(read_at), len(messages)
+    line = {**kind.origin.line("", UNKNOWN, sent_at=at), "id": None, "task_id": None}
+    columns: dict[str, Sequence[object]] = {name: [value] * count for name, value in line.items()}
+    columns["msisdn"], columns["reference"] = messages.numbers, messages.references
+    columns["variant"], columns["segments"] = kind.variants(messages), kind.segments(messages)
+    columns |= _accepted(results) if isinstance(results, AcceptedResults) else _any(results, at)
+    return {**columns, **kind.result_columns(messages)}
+
+
+def _accepted(results: AcceptedResults) -> Mapping[str, Sequence[object]]:
+    prices = {price: None if price is None else str(price) for price in set(results.prices)}
+    return {
+        "message_id": results.ids,
+        "state": [ACCEPTED] * len(results),
+        "price": [prices[price] for price in results.prices],
+        "currency": results.currencies,
+        "id": results.ids,
+        "task_id": [results.task_id] * len(results),
+    }
+
+
+def _any(results: Sequence[SendResult | None], at: str) -> Mapping[str, Sequence[object]]:
+    names = ("message_id", "state", "code", "price", "currency", "sent_at", "final_at", "id", "task_id")
+    rows = [_cells(result, at) for result in results]
+    return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _cells(result: SendResult | None, at: str) -> Sequence[str | None]:
+    if result is None:
+        return (None, UNKNOWN, None, None, None, at, None, None, None)
+    state = KNOWN_BEFORE if result.duplicate else ACCEPTED if result.code is None else REFUSED
+    price = None if result.price is None else str(result.price)
+    sent_at = None if result.code == NOT_SENT else at
+    final_at = at if state == REFUSED else None
+    paid = price, result.currency
+    return result.id, state, result.code, *paid, sent_at, final_at, result.id, result.task_id
 
 
 def final_state(status: str | None) -> str:

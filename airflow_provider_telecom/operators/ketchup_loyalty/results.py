@@ -19,7 +19,7 @@ from airflow_provider_telecom.calls.errors import (
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.journal.journal import Facts
-    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult
+    from airflow_provider_telecom.vendors.ketchup_loyalty.models import AcceptedResults, SendResult
 
 T = TypeVar("T")
 
@@ -55,6 +55,11 @@ class SendCounts:
 
     def add(self, results: Sequence[SendResult | None]) -> None:
         """Count the results of the next recipients; None for one that nobody can know."""
+        from airflow_provider_telecom.vendors.ketchup_loyalty.models import AcceptedResults
+
+        if isinstance(results, AcceptedResults):
+            self._add_accepted(results)
+            return
         known = [result for result in results if result is not None]
         new = [result for result in known if result.code is None]
         coded = [result for result in known if result.code is not None]  # duplicates and refused ones
@@ -74,6 +79,19 @@ class SendCounts:
         self.currency = ",".join(sorted(currencies)) or None
         task_ids = [result.task_id for result in known if result.task_id is not None]
         self.task_ids += dict.fromkeys(task_ids)
+
+    def _add_accepted(self, results: AcceptedResults) -> None:
+        self.rows += len(results)
+        self.accepted += len(results)
+        amounts, currencies = Counter(results.prices), set(self.currencies)
+        self.unpriced += amounts.pop(None, 0)
+        whole = sum((price * times for price, times in amounts.items() if price), Decimal(self.price))
+        self.price = str(whole)
+        pairs = set(zip(results.prices, results.currencies, strict=True))
+        currencies.update(currency for price, currency in pairs if currency and price is not None)
+        self.currency = ",".join(sorted(currencies)) or None
+        if results.task_id is not None:
+            self.task_ids.append(results.task_id)
 
     @property
     def currencies(self) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -153,6 +153,10 @@ class AcceptedResults(Sequence[SendResult]):
             self.currencies[place],
             task_id=self.task_id,
         )
+
+    def __iter__(self) -> Iterator[SendResult]:
+        for cells in zip(self.references, self.ids, self.prices, self.currencies, strict=True):
+            yield SendResult(*cells, task_id=self.task_id)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

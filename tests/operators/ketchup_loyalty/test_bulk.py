@@ -508,5 +508,5 @@ def test_throttling_without_end_is_an_error(telecom_simulator: Any, bulk: Any) -
     kind = SmsKind(bulk().hook, keys, RowColumns(), text, "test", {})
     campaign = BulkSender(kind, 10, pause=waits.append)
     with read_recipients(NUMBERS[:1], RecipientColumns()) as audience, pytest.raises(TelecomThrottledError):
-        list(campaign.send(list(campaign.messages(audience)), SendCounts()))
+        list(campaign.send(next(campaign.messages(audience)), SendCounts()))
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
