@@ -212,11 +212,12 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         if self._results:
             self._results.begin(self.counts.rows)
         unsent = Result(REFUSED, now_text(), NOT_SENT)
+        in_doubt = Result(UNKNOWN, self._announced_at or unsent.at)
         try:
             for block in self._blocks_left():
                 self._announce(block)
                 for place in block.missing:
-                    block.settle(place, Result(UNKNOWN, unsent.at) if place in block.in_doubt else unsent)
+                    block.settle(place, in_doubt if place in block.in_doubt else unsent)
                 self._count()
         except BaseException:
             self._stop()

@@ -91,13 +91,13 @@ class Task:
     def __init__(self, folder: Path, vendor: Vendor, numbers: list[str] = NUMBERS) -> None:
         self.path, self.vendor, self.numbers, self.store = folder / "out.jsonl", vendor, numbers, Store()
 
-    def attempt(
+    def sender(
         self, on_unknown: OnUnknown = "fail", *, block: int = 4, concurrency: int = 1, max_unknown: int = 3
-    ) -> Counts:
+    ) -> SenderWithoutKeys[str, Counts]:
         requests = SingleRequests(
             self.vendor.request, on_unknown, max_unknown=max_unknown, concurrency=concurrency
         )
-        sender = SenderWithoutKeys(
+        return SenderWithoutKeys(
             People(self.numbers),
             requests,
             Checkpoint(Journal(self.store), "bulk", "fmc"),
@@ -107,6 +107,9 @@ class Task:
             lambda: None,
             Counts,
         )
+
+    def attempt(self, on_unknown: OnUnknown = "fail", **more: int) -> Counts:
+        sender = self.sender(on_unknown, **more)
         sender.run()
         return sender.counts
 
@@ -295,3 +298,21 @@ def test_a_journal_that_fails_loses_no_request_under_way(
             task.attempt(concurrency=4)
     assert task.attempt(concurrency=4).unknown == 0
     assert vendor.contacted == Counter(NUMBERS)
+
+
+def test_who_is_in_doubt_when_all_are_handed_over_has_the_time_of_the_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call record is looked for from that time on."""
+    task = Task(tmp_path, Vendor(_06="killed"))
+    with monkeypatch.context() as killed:
+        killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+        with pytest.raises(KilledError):
+            task.attempt(block=1)
+    (entry,) = map(json.loads, task.store.texts.values())
+    sender = task.sender(block=1)
+    sender.resume()
+    sender.hand_over()
+    lines = [json.loads(line) for line in task.path.read_text().splitlines()]
+    assert Counter(line["state"] for line in lines) == {"accepted": 6, "unknown": 1, "refused": 5}
+    assert lines[6]["sent_at"] == entry["facts"]["announced_at"]
