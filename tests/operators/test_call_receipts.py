@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_telecom.bulk.outcomes import read_outcomes
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.kyivstar_fmc import (
     KyivstarFmcBulkCallOperator,
@@ -287,3 +289,18 @@ class TestSunSim:
         world.call(recipients=PEOPLE[SUNSIM][:1])
         with pytest.raises(TelecomInputError, match="vendor_timezone"):
             world.collect()
+
+
+def test_shards_in_parquet_become_one_file(world: World) -> None:
+    """Two tasks of two callers; their numbers stay with their rows."""
+    other = {FMC: {"calling_number": "0670000101"}, SUNSIM: {"phone_from": "9000000001"}}[world.vendor]
+    folder = world.path.parent / "shards"
+    for place, caller in enumerate(({}, other)):
+        world.path = folder / f"{place}.parquet"
+        world.call(recipients=[PEOPLE[world.vendor][place]], **caller)
+    joined = folder.parent / "all.parquet"
+    facts = world.collect(outcomes=str(folder), results_path=str(joined))
+    assert (facts["messages"], facts["delivered"], facts["outcomes"]) == (2, 2, str(joined))
+    lines = list(read_outcomes(ObjectStoragePath(str(joined))))
+    assert len({line["caller"] for line in lines}) == 2
+    assert {line["state"] for line in lines} == {"delivered"}
