@@ -98,7 +98,7 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
     channel: ClassVar[str]
     noun: ClassVar[str]
     """What is sent, in the plural."""
-    call: ClassVar[str]
+    call: str
     """The label of the vendor's call."""
     chunk_size: int | None = 1
     """How many recipients the journal names before they are contacted."""
@@ -343,8 +343,8 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         if counts.unknown and self.on_unknown != "assume_sent":
             raise OutcomeUnknownError(
                 f"all recipients are done, but it is unknown whether {counts.unknown} of {counts.rows} "
-                f"{self.noun} happened ({where}); they are not repeated. on_unknown='assume_sent' accepts "
-                "that"
+                f"{self.noun} were accepted ({where}); they are not repeated. on_unknown='assume_sent' "
+                "accepts that"
             )
         facts = {name: count for name, count in asdict(counts).items() if name not in ("rows", "resent")}
         facts["refused"] = codes_of_refused

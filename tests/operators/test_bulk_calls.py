@@ -135,7 +135,7 @@ def test_a_lost_response_is_one_unknown_recipient(
     run.execute(vendor.made(results_path=str(results), recipients=list(vendor.numbers[:2])))
     telecom_simulator.fault(fault, vendor.conn_type, path=vendor.path)
     for _ in range(2):
-        with pytest.raises(OutcomeUnknownError, match="whether 1 of 6 calls happened"):
+        with pytest.raises(OutcomeUnknownError, match="whether 1 of 6 calls were accepted"):
             run.execute(vendor.made(results_path=str(results)))
     assert run.execute(vendor.made(results_path=str(results), on_unknown="assume_sent"))["unknown"] == 1
     called = vendor.once() if fault == "reset_after" else vendor.once(0, 1, 3, 4, 5)

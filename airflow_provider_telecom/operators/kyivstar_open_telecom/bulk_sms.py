@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.bulk.text_template import blank_check, check_text
 from airflow_provider_telecom.calls.checks import in_range, non_blank
-from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
+from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
-from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
 from airflow_provider_telecom.operators.one_by_one import Kind, OneByOneArguments, OneByOneOperator
 from airflow_provider_telecom.operators.recipients import (
@@ -94,7 +93,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, OneByOneOp
         "sender",
     )
     private_fields: ClassVar[Sequence[str]] = CampaignOperator.private_fields
-    noun, channel = "SMS", "sms"
+    noun, channel, call = "SMS", "sms", "POST /sms"
 
     def __init__(
         self,
@@ -125,6 +124,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, OneByOneOp
             single_request,
         )
 
+        self.call = "POST /sms/batch" if self._has_batches else "POST /sms"
         text, region = self._text(), self.hook.options.default_region
         columns = self._columns(text.columns)
         with self._read_recipients(
@@ -170,23 +170,5 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, OneByOneOp
 
     def _complete(self, audience: Audience, counts: Counts) -> dict[str, Any]:
         """Return the summary of a send, or raise an error if too few messages were accepted."""
-        refused, where = sum(counts.refused.values()), f"see {self.results_path or 'results_path'}"
-        facts = {name: count for name, count in asdict(counts).items() if name not in ("rows", "resent")}
-        self.log.info(
-            "%s of %s SMS accepted, %s refused, %s unknown; %s segments",
-            *(f"{counts.accepted:,}", f"{counts.rows:,}", f"{refused:,}", f"{counts.unknown:,}"),
-            f"{facts['reserved_segments']:,}",
-        )
-        if refused > (counts.rows - 1 if self.max_rejected is None else self.max_rejected):
-            codes = ", ".join(f"code {code}: {count}" for code, count in counts.refused.items())
-            raise TelecomRejectedError(
-                f"{refused} of {counts.rows} SMS were refused ({codes}); {where}",
-                call="POST /sms/batch" if self._has_batches else "POST /sms",
-                code=next(iter(counts.refused)),
-            )
-        if counts.unknown and self.on_unknown != "assume_sent":
-            raise OutcomeUnknownError(
-                f"all was sent, but it is unknown whether {counts.unknown} of {counts.rows} SMS "
-                f"were accepted ({where}); they are not sent again. on_unknown='assume_sent' accepts that"
-            )
-        return {**self._recipient_counts(audience), **facts, "results": self.results_path}
+        self.log.info("%s segments", f"{asdict(counts)['reserved_segments']:,}")
+        return super()._complete(audience, counts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_telecom.bulk.failover import Failover
 from airflow_provider_telecom.bulk.outcomes import read_outcomes
 from airflow_provider_telecom.calls.errors import (
     TelecomInputError,
@@ -302,6 +303,33 @@ def test_random_kills_with_concurrency(telecom_simulator: Any, hook: Any, tmp_pa
             Counter(states.values())["unknown"],
         )
     assert killed > 15
+
+
+@pytest.mark.parametrize("version", ["v1beta", "v1"])
+def test_failover_hands_over_who_has_got_nothing(
+    telecom_simulator: Any, hook_for: Callable[..., Any], tmp_path: Path, version: str
+) -> None:
+    """After a lost response the credentials are refused: the others are for another connection."""
+    hook_for(VENDOR, api_version=version)
+    path, run = tmp_path / "out.jsonl", Run()
+    failover = Failover(failures=2, within=timedelta(milliseconds=20))
+    arguments = {
+        "results_path": str(path),
+        "failover": failover,
+        "on_unknown": "assume_sent",
+        "chunk_size": 4,
+    }
+    telecom_simulator.fault("reset_after", VENDOR, method="POST", path="/sms(/batch)?$")
+    telecom_simulator.fault("status", VENDOR, method="POST", path="/sms(/batch)?$", status=403, times=99)
+    found = run.execute(bulk(**arguments))
+    lost = 1 if version == "v1beta" else 4
+    assert (found["accepted"], found["unknown"], found["handed_over"]) == (0, lost, 12 - lost)
+    assert found["refused"] == {}
+    telecom_simulator.state.faults.clear()
+    rest = [row["msisdn"] for row in rows(path) if row["code"] == "not_sent"]
+    assert Run("other").execute(bulk(recipients=rest, text="Hi"))["accepted"] == 12 - lost
+    assert run.execute(bulk(**arguments)) == found
+    assert sent(telecom_simulator) == Counter(NUMBERS)
 
 
 @pytest.mark.parametrize(("field", "value"), [("concurrency", 0), ("concurrency", 33), ("max_unknown", 0)])
