@@ -8,6 +8,8 @@ from itertools import chain, repeat
 from typing import Any, overload
 
 _COMPACT = (",", ":")
+_CONSTANTS = ({str}, {int}, {type(None)})
+"""Types of which equal values have the same JSON."""
 
 
 class JsonColumns(Sequence[Mapping[str, object]]):
@@ -63,7 +65,7 @@ def json_objects(
     for name, values in columns.items():
         before += f"{_text(name, separators)}{colon}"
         first = values[0]
-        if (first is None or type(first) is str) and values.count(first) == count:
+        if values.count(first) == count and set(map(type, values)) in _CONSTANTS:
             before += _text(first, separators)
         else:
             pieces += repeat(before, count), _texts(values)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 
 GSM_7, UCS_2 = "GSM-7", "UCS-2"
+_GSM_7_SINGLE, _UCS_2_SINGLE = 160, 70
 
 _BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -48,15 +50,24 @@ def encode_sms(text: str) -> Encoded:
     """Return the encoding of a text and its number of segments."""
     other = _ANY_BUT_BASIC.search(text)
     if other is None:
-        return Encoded(GSM_7, _count(text, 160, 153, None))
+        return Encoded(GSM_7, _count(text, _GSM_7_SINGLE, 153, None))
     if _ANY_BUT_GSM_7.search(text, other.start()) is None:
-        return Encoded(GSM_7, _count(text, 160, 153, _ESCAPED))
-    return Encoded(UCS_2, _count(text, 70, 67, _SURROGATE_PAIR))
+        return Encoded(GSM_7, _count(text, _GSM_7_SINGLE, 153, _ESCAPED))
+    return Encoded(UCS_2, _count(text, _UCS_2_SINGLE, 67, _SURROGATE_PAIR))
 
 
 def sms_segments(text: str) -> int:
     """Return the number of segments of a text."""
     return encode_sms(text).segments
+
+
+def segments_of_all(texts: Sequence[str]) -> list[int]:
+    """Return the number of segments of each text. If all are short, they are looked at together."""
+    longest, joined = max(map(len, texts), default=0), "".join(texts)
+    are_short = longest <= _UCS_2_SINGLE and not _SURROGATE_PAIR.search(joined)
+    if are_short or (longest <= _GSM_7_SINGLE and not _ANY_BUT_BASIC.search(joined)):
+        return [1] * len(texts)
+    return list(map(sms_segments, texts))
 
 
 def characters_outside_gsm_7(text: str) -> list[OtherCharacter]:

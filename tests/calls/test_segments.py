@@ -13,6 +13,7 @@ from airflow_provider_telecom.calls.segments import (
     OtherCharacter,
     characters_outside_gsm_7,
     encode_sms,
+    segments_of_all,
     sms_segments,
 )
 from airflow_provider_telecom.simulator.sms import segments
@@ -61,6 +62,16 @@ def test_no_pair_is_split_between_segments(text: str) -> None:
 def test_any_text_is_counted_alike(text: str) -> None:
     """ESC is excluded: smsutil takes it for a character of GSM-7, where it is only the escape itself."""
     compare(text)
+
+
+@given(st.lists(texts() | st.text(ONE_SEPTET + TWO_SEPTETS + ONE_UNIT + TWO_UNITS), max_size=4))
+@example(["x" * 160, ""])
+@example(["x" * 159 + "€"])
+@example(["ї" * 70])
+@example(["x" * 71, "ї"])
+@example(["ї" * 69 + "\U0001f600"])
+def test_many_texts_are_counted_as_one_by_one(several: list[str]) -> None:
+    assert segments_of_all(several) == list(map(sms_segments, several))
 
 
 def random_texts(count: int) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
 from airflow_provider_telecom.bulk.text_template import Text, blank_check
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.segments import sms_segments
+from airflow_provider_telecom.calls.segments import segments_of_all, sms_segments
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 
@@ -245,7 +245,7 @@ class SmsKind(MessageKind):
     def segments(self, messages: Messages) -> Sequence[int]:
         """Return how many segments each SMS has."""
         if self._common_segments is None:
-            return list(map(sms_segments, messages.texts))
+            return segments_of_all(messages.texts)
         return [self._common_segments] * len(messages)
 
     @property

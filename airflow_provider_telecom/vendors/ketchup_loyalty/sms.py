@@ -62,7 +62,8 @@ class SmsCalls(KetchUpRequests):
     ) -> Call[models.BatchResult]:
         """Send each recipient a text of their own and return a result for each, in order.
 
-        Otherwise as `send_sms_to_many`. Source: "Отправка SMS", destination individual.
+        `messages` are a list, or `SmsColumns`, which take less time if they are many. Otherwise as
+        `send_sms_to_many`. Source: "Отправка SMS", destination individual.
         """
         return (yield from self._send_batch(*self._individual(messages, **terms)))
 

@@ -39,8 +39,8 @@ _STATUS_DECIDES = (401, 403, 408, 425, 429, 499)
 """Statuses about credentials, too many requests and unknown outcomes: they count more than a code."""
 _TEXTS = frozenset({"body", "text", "caption"})
 _LISTS = ("result", "messages")
-_MAYBE_BLANKS = (b'" ', b' "', b"\\")
-"""One of these is in each ASCII body with a text that begins or ends with a blank."""
+_BLANKS = (b'" ', b' "')
+"""One of these, or a backslash, is in each ASCII body with a text that begins or ends with a blank."""
 
 
 def strip_blanks(value: Any, key: str = "") -> Any:
@@ -68,7 +68,9 @@ def _is_plain_batch(found: object, body: bytes) -> bool:
 
     Looking for blanks in the body takes less time than in each value of hundreds of results.
     """
-    if not isinstance(found, dict) or not body.isascii() or any(map(body.__contains__, _MAYBE_BLANKS)):
+    if not isinstance(found, dict) or not body.isascii() or b"\\" in body:
+        return False
+    if b" " in body and any(map(body.__contains__, _BLANKS)):
         return False
     items = next((value for value in found.values() if isinstance(value, list)), [])
     return body.count(b"[") == 1 and body.count(b"{") == 1 + sum(map(isinstance, items, repeat(dict)))
