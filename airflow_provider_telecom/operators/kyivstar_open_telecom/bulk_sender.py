@@ -131,10 +131,13 @@ def batch_requests(
     return BatchRequests(request, lambda error: error.status == _TOO_LARGE, on_unknown, SmsMessages.noun)
 
 
-def single_request(hook: KyivstarOpenTelecomHook, max_segments: int | None, message: Message) -> Result:
+def single_request(
+    hook: KyivstarOpenTelecomHook, max_segments: int | None, ttl_seconds: int | None, message: Message
+) -> Result:
     """Send one SMS."""
     at, sms = now_text(), message.sms
-    accepted = hook.send_sms(sms.msisdn, sms.text, sender=sms.sender, max_segments=max_segments)
+    limits = {"max_segments": max_segments, "ttl_seconds": ttl_seconds}
+    accepted = hook.send_sms(sms.msisdn, sms.text, sender=sms.sender, **limits)
     extra = {"reserved_segments": accepted.reserved_segments, "units": accepted.reserved_units}
     return Result(ACCEPTED, at, message_id=accepted.message_id, extra=extra)
 

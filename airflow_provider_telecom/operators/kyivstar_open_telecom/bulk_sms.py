@@ -75,6 +75,8 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, OneByOneOp
         at a time.
     :param max_segments: how many SMS (segments) a text may take, 1 to 6 (6 by default). If a text takes
         more, nothing is sent.
+    :param ttl_seconds: v1beta: how long the vendor tries to deliver a message, 0 to 86400. Batches of v1 have
+        no such field: it is refused.
     :param price_per_message: what one message costs, with all its segments, in the currency of the budget:
         the vendor has no call that returns a price.
     :param max_rejected: fail the task, after all was sent, if more messages than that were refused; by
@@ -102,6 +104,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, OneByOneOp
         chunk_size: int | None = None,
         concurrency: int = 1,
         max_segments: int | None = None,
+        ttl_seconds: int | None = None,
         **kwargs: Unpack[BulkSmsArguments],
     ) -> None:
         super().__init__(**kwargs)
@@ -110,7 +113,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, OneByOneOp
             in_range("chunk_size", chunk_size, 1, arguments.MAX_BATCH_SIZE)
         self.chunk_size = chunk_size
         self.concurrency = in_range("concurrency", concurrency, 1, MAX_CONCURRENCY)
-        self.max_segments = max_segments
+        self.max_segments, self.ttl_seconds = max_segments, arguments.sms_ttl(ttl_seconds)
         check_max_segments(arguments.segments_allowed(max_segments), text=self.text)
         check_if_literal(sender, partial(non_blank, "sender"))
         check_text(self.text)
@@ -125,6 +128,10 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, OneByOneOp
         )
 
         self.call = "POST /sms/batch" if self._has_batches else "POST /sms"
+        if self.ttl_seconds is not None and self._has_batches:
+            raise TelecomInputError(
+                "ttl_seconds", "is for connections with api_version v1beta: a batch has none"
+            )
         text, region = self._text(), self.hook.options.default_region
         columns = self._columns(text.columns)
         with self._read_recipients(
@@ -142,7 +149,7 @@ class KyivstarSendBulkSmsOperator(KyivstarOperator, CampaignOperator, OneByOneOp
             campaign = CampaignText(self.reveal("text"), text.fill, place)
             allowed = arguments.segments_allowed(self.max_segments)
             self._check_segments(campaign, audience, allowed, text.columns, region)
-            request = partial(single_request, self.hook, self.max_segments)
+            request = partial(single_request, self.hook, self.max_segments, self.ttl_seconds)
             kind = Kind(messages, request, {"text": text.source, "sender": sender}, SmsCounts)
             return self._contact_all(
                 context, audience, columns, kind, lambda: texts_facts(campaign.previews(audience))

@@ -181,6 +181,19 @@ def test_a_dry_run_sends_nothing(telecom_simulator: Any, hook: Any) -> None:
     assert posts(telecom_simulator) == 0
 
 
+def test_how_long_the_vendor_tries(telecom_simulator: Any, hook_for: Callable[..., Any]) -> None:
+    """Batches have no such field, so it is refused there, not ignored."""
+    hook_for(VENDOR)
+    telecom_simulator.state.record_content = True
+    Run().execute(bulk(ttl_seconds=3_600))
+    bodies = [r.body for r in telecom_simulator.state.requests if r.path.endswith("/sms")]
+    assert len(bodies) == 12
+    assert all('"messageTtlSec":3600' in body.replace(" ", "") for body in bodies)
+    hook_for(VENDOR, api_version="v1")
+    with pytest.raises(TelecomInputError, match="ttl_seconds"):
+        Run("2").execute(bulk(ttl_seconds=3_600))
+
+
 def test_a_text_that_is_too_long_and_nothing_is_sent(telecom_simulator: Any, hook: Any) -> None:
     people = [*PEOPLE, {"msisdn": "380670000300", "name": "x" * 160}]
     with pytest.raises(TelecomInputError, match="max_segments"):
@@ -332,7 +345,9 @@ def test_failover_hands_over_who_has_got_nothing(
     assert sent(telecom_simulator) == Counter(NUMBERS)
 
 
-@pytest.mark.parametrize(("field", "value"), [("concurrency", 0), ("concurrency", 33), ("max_unknown", 0)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("concurrency", 0), ("concurrency", 33), ("max_unknown", 0), ("ttl_seconds", 86_401)]
+)
 def test_wrong_arguments_are_refused_when_the_dag_is_parsed(field: str, value: int) -> None:
     with pytest.raises(TelecomInputError) as caught:
         bulk(**{field: value})
