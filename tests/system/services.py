@@ -14,8 +14,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,13 @@ class Postgres:
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     """Run a PostgreSQL whose data is thrown away afterwards."""
+    with restartable_postgres() as (server, _):
+        yield server
+
+
+@contextmanager
+def restartable_postgres() -> Iterator[tuple[Postgres, Callable[[], None]]]:
+    """Run a PostgreSQL, and give a function that lets it crash and starts it again with its data."""
     binaries, port = _postgres_binaries(), free_port()
     with _folder() as (folder, user):
         data = folder / "data"
@@ -67,22 +74,47 @@ def running_postgres() -> Iterator[Postgres]:
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [binaries / "postgres", "-D", data, "-p", str(port), *words]
-        with _process(command, folder, user, signal.SIGQUIT):
-            _wait_for([binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], folder)
-            yield Postgres(port, binaries)
+        with ExitStack() as running:
+
+            def start() -> None:
+                running.enter_context(_process(command, folder, user, signal.SIGQUIT))
+                _wait_for([binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], folder)
+
+            def restart() -> None:
+                running.close()
+                start()
+
+            start()
+            yield Postgres(port, binaries), restart
 
 
 @contextmanager
 def running_redis() -> Iterator[str]:
     """Run a Redis that keeps nothing, and return its address."""
+    with restartable_redis() as (url, _):
+        yield url
+
+
+@contextmanager
+def restartable_redis() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Run a Redis, and give a function that kills it and starts it again with its last snapshot, if any."""
     program, port = shutil.which("redis-server"), free_port()
     if program is None:
         raise MissingServiceError("redis-server is not installed")
     with _folder() as (folder, user):
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        with _process(command, folder, user, signal.SIGTERM):
-            _wait_for_port(port, folder)
-            yield f"redis://127.0.0.1:{port}/0"
+        with ExitStack() as running:
+
+            def start() -> None:
+                running.enter_context(_process(command, folder, user, signal.SIGKILL))
+                _wait_for_port(port, folder)
+
+            def restart() -> None:
+                running.close()
+                start()
+
+            start()
+            yield f"redis://127.0.0.1:{port}/0", restart
 
 
 def free_port() -> int:
