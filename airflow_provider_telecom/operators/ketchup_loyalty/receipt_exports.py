@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,6 +63,7 @@ class ReceiptExports:
         self, hook: KetchUpHook, journal: Journal, on_full: str, wait: Callable[[float], None]
     ) -> None:
         self._hook, self._journal, self._on_full, self._wait = hook, journal, on_full, wait
+        self._current: str | None = None
         self.requests = 0
         """How many requests were made."""
 
@@ -90,6 +92,12 @@ class ReceiptExports:
             log.warning("an export that may belong to somebody else is not deleted")
             self._forget()
 
+    def delete_at_vendor(self) -> None:
+        """Delete the present export, as a task does that is being ended: its journal may not answer."""
+        if self._current is not None:
+            with suppress(TelecomError):
+                delete_export(self._hook, self._current)
+
     def delete(self) -> None:
         """Delete the export that this task has at the vendor, if it has one."""
         entry = self._journal.read(_ENTRY)
@@ -105,6 +113,7 @@ class ReceiptExports:
         self._forget()
 
     def _forget(self) -> None:
+        self._current = None
         self._journal.write(_ENTRY, Entry(State.PLANNED, ""))
 
     def _key(self, filters: Filters) -> tuple[str, bool]:
@@ -112,6 +121,7 @@ class ReceiptExports:
         entry, body = self._journal.read(_ENTRY), fingerprint(filters)
         if entry is not None and entry.state is State.DONE:
             if entry.body == body:
+                self._current = None if entry.facts["adopted"] else entry.facts["key"]
                 return str(entry.facts["key"]), bool(entry.facts["adopted"])
             self.delete()
         elif (
@@ -140,6 +150,7 @@ class ReceiptExports:
         return self._keep(body, key, is_adopted=False)
 
     def _keep(self, body: str, key: str, is_adopted: bool) -> tuple[str, bool]:
+        self._current = None if is_adopted else key
         self._journal.write(_ENTRY, Entry(State.DONE, body, {"key": key, "adopted": is_adopted}))
         return key, is_adopted
 

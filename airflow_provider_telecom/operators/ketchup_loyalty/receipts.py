@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
@@ -97,7 +100,9 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
         self._open: dict[str, OpenMessages] = {}
         self._index: ReceiptIndex | None = None
         self._exports: ReceiptExports | None = None
-        self._gets_left = self._noted = 0
+        self._gets_left = self._noted = self._without_id = 0
+        self._places = count()
+        self._step = 1
         self._others = 0
         self._open_by_key = 0
         """Messages without an id and without a final state: their GETs come before those of final ones."""
@@ -126,11 +131,11 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
         with open_receipt_index() as index:
             try:
                 lines, end = log_since(progress.webhooks, found.times.first)
-                count = index.add(_receipts_in_log(lines, topic_prefix(self.vendor.id, _VIBER, self.conn_id)))
+                added = index.add(_receipts_in_log(lines, topic_prefix(self.vendor.id, _VIBER, self.conn_id)))
             except TelecomError as error:
                 self.log.warning("webhooks are not read: %s", error)
                 return False
-            if count:
+            if added:
                 self._final_states(progress).forget()  # of a round that was killed
                 self._complete(
                     progress,
@@ -139,8 +144,8 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
                 )
                 progress.is_written = True
         progress.webhooks = end
-        self.log.info("webhooks have reported %s states", f"{count:,}")
-        return bool(count)
+        self.log.info("webhooks have reported %s states", f"{added:,}")
+        return bool(added)
 
     def _reported(self, index: ReceiptIndex, lines: Sequence[Line]) -> Sequence[Mapping[str, object]]:
         from airflow_provider_telecom.bulk.outcomes import time_text
@@ -156,6 +161,7 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
 
         exports = self._new_exports(context)
         self._gets_left, self._others, self._ignored = self.max_gets, 0, 0
+        self._step = 1
         if self._noted <= self.max_gets:
             yield
         else:
@@ -164,6 +170,7 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
                     for filters in found.exports(channel, self.hook.options.vendor_timezone):
                         self._add(self._index, exports, filters, found.ids)
                 exports.delete()
+                self._begin_gets(self._index, totals)
                 yield
                 self._ignored = self._index.unused
             self._index = None
@@ -174,6 +181,22 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
             exports.requests,
             self.max_gets - self._gets_left,
         )
+
+    def _begin_gets(self, index: ReceiptIndex, totals: Totals) -> None:
+        """Spread the single reads over the messages that no export lists: not always the same have a turn."""
+        from airflow_provider_telecom.bulk.outcomes import UNKNOWN
+
+        missing = float(self._without_id + totals.states[UNKNOWN])
+        for found in self._open.values():
+            listed = len(index.find(found.ids))
+            missing += found.count * (len(found.ids) - listed) / len(found.ids)
+        self._step = max(1, math.ceil(missing / max(1, self.max_gets)))
+        self._places = count(random.randrange(self._step))
+
+    def on_kill(self) -> None:
+        """Delete the export that the task has at the vendor."""
+        if self._exports is not None:
+            self._exports.delete_at_vendor()
 
     def _new_exports(self, context: Context) -> ReceiptExports:
         from airflow_provider_telecom.operators.ketchup_loyalty.receipt_exports import ReceiptExports
@@ -236,6 +259,8 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
             if not is_final and line["message_id"] is None:
                 self._open_by_key -= 1
             if not self._gets_left:
+                return None
+            if next(self._places) % self._step:
                 return None
             self._gets_left -= 1
             listed = self._get(line)

@@ -216,6 +216,31 @@ def test_what_an_export_does_not_list_is_asked_for_alone_or_stays_open(
     assert collected(path, Run("later"))["silent"] == 0
 
 
+def test_a_task_that_a_person_ends_deletes_its_export(telecom_simulator: Any, tmp_path: Path) -> None:
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 10_000)
+    path, run = sent(tmp_path / "out.jsonl"), Run()
+    operator = KetchUpCollectReceiptsOperator(task_id="receipts", outcomes=path, max_gets=0, deferrable=True)
+    with pytest.raises(TaskDeferred):
+        run.execute(operator) if operator.has_dag() else operator.execute(run.context(operator))
+    assert len(state_of(telecom_simulator).exports) == 1
+    operator.on_kill()
+    assert state_of(telecom_simulator).exports == {}
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "immediate")
+    assert collected(path, run, max_gets=0)["silent"] == 0
+
+
+def test_messages_that_are_not_listed_have_turns(telecom_simulator: Any, tmp_path: Path) -> None:
+    """Those that never get a final state do not keep the others from being asked for."""
+    for name, value in (("statistics_missing", "all"), ("new_status", "on")):
+        telecom_simulator.state.set_switch(f"ketchup_loyalty.{name}", value)
+    telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_seconds", 1_000_000)
+    numbers = [str(380670001004 + 10 * place) for place in range(8)]
+    path = sent(tmp_path / "out.jsonl", numbers)
+    collected(path, max_gets=2, poll_interval=1, wait_timeout=1_000)
+    asked = {one.path for one in telecom_simulator.state.requests if "/sms/" in one.path}
+    assert len(asked) > 1 + 6  # of 8, and the send
+
+
 def test_what_an_export_by_period_does_not_list_is_looked_up_by_id(
     telecom_simulator: Any, tmp_path: Path
 ) -> None:
