@@ -189,6 +189,7 @@ def test_a_running_ladder_is_seen(
     page.set_window(height=1250)
     page.open(f"{airflow.url}/plugin/telecom")
     page.wait_for(f"{FRAME}.querySelector('button.name').innerText === 'spring_sale'")
+    assert page.evaluate(f"{FRAME}.querySelector('#campaign').offsetHeight") == 0
     page.evaluate(f"{FRAME}.querySelector('button.name').click()")
     sending = f"Number({FRAME}.querySelector('#campaign [role=progressbar]')?.ariaValueNow)"
     sms = f"{STEPS}.some(text => text.startsWith('spring.sms') && text.includes('running'))"

@@ -5,6 +5,7 @@ const CAMPAIGN = ["campaign", "state", "started", "recipients", "sent", "deliver
 const CAMPAIGN_CLASSES = CAMPAIGN.map((name, at) => `in-${name}${at > 2 && name !== "budget" ? " number" : ""}`);
 const NO_CAMPAIGN = "No campaign yet. A Dag run with a task that writes to many people is shown here.";
 const FORBIDDEN = "You may not read task instances and XComs, which campaigns are shown from.";
+const LEAST_BARS = 15;
 const ENDED = ["success", "failed", "skipped"];
 
 let chosen = null; // the campaign whose details are shown: its Dag and its run
@@ -180,8 +181,9 @@ function plotsDrawn({ delivered_at: delivered, delays }) {
   waits.parentElement.hidden = !delays;
   if (delivered) {
     const width = delivered.seconds * 1000;
-    const moments = delivered.counts.map((_, at) => Date.parse(delivered.start) + at * width);
-    deliveries.delivered = plotDrawn(times, deliveries.delivered, timeAxis(moments, width), [{ colour: 1, counts: delivered.counts }], (at) => [`delivered: ${exact(delivered.counts[at])}`]);
+    const counts = [...delivered.counts, ...Array(Math.max(0, LEAST_BARS - delivered.counts.length)).fill(0)];
+    const moments = counts.map((_, at) => Date.parse(delivered.start) + at * width);
+    deliveries.delivered = plotDrawn(times, deliveries.delivered, timeAxis(moments, width), [{ colour: 1, counts }], (at) => [`delivered: ${exact(counts[at])}`]);
     times.setAttribute("aria-label", `Deliveries over time, ${exact(sum(delivered.counts))} in all`);
   }
   if (delays) {
