@@ -56,21 +56,25 @@ class WindowClosedError(Exception):
 
 @dataclass(frozen=True)
 class SendWindow:
-    """When recipients of the same time zones may be written to. `now` returns the time."""
+    """When recipients of the same time zones may be written to. `now` returns the time.
+
+    The last request begins at least `margin` before the window closes.
+    """
 
     quiet_hours: QuietHours
     zones: Sequence[str]
     now: Callable[[], datetime]
+    margin: timedelta = MARGIN
 
     @property
     def opens_at(self) -> datetime:
         """The first instant from now on at which there is time for a call. Raises TelecomInputError."""
-        return self.quiet_hours.opens_at(self.zones, self.now(), MARGIN)
+        return self.quiet_hours.opens_at(self.zones, self.now(), self.margin)
 
     @property
     def is_open(self) -> bool:
         """Whether there is time for a call now."""
-        return self.closes_at - self.now() > MARGIN
+        return self.closes_at - self.now() > self.margin
 
     @contextmanager
     def call(self, hook: AnyHook) -> Iterator[None]:
@@ -94,7 +98,7 @@ class SendWindow:
     def seconds_left(self) -> float:
         """Return how long it stays open. Raises WindowClosedError if there is no time for another call."""
         left = self.closes_at - self.now()
-        if left <= MARGIN:
+        if left <= self.margin:
             raise WindowClosedError
         return left.total_seconds()
 
@@ -148,7 +152,13 @@ class SendWindowOperator(TelecomOperator):
         if self.quiet_hours is None:
             return None
         quiet_hours, now = _parsed(self.quiet_hours), type(self).now
-        return lambda zones: SendWindow(quiet_hours, zones, now)
+        margin = self._margin
+        return lambda zones: SendWindow(quiet_hours, zones, now, margin)
+
+    @property
+    def _margin(self) -> timedelta:
+        """How long before a window closes the last request begins."""
+        return MARGIN
 
     @property
     def _zone_checks(self) -> Mapping[str, Callable[[str], object]]:

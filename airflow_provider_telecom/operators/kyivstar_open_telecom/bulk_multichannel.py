@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, Unpack
 
@@ -46,6 +47,9 @@ class KyivstarSendBulkMultichannelOperator(KyivstarOperator, OneByOneOperator):
     each recipient. A killed or retried task continues where it was. **The vendor cannot detect a duplicate:**
     a message whose response was lost is `unknown` in the results and never sent again by itself; the others
     are sent, and the task fails at its end. After `max_unknown` of them in a row it stops.
+
+    With `quiet_hours` the last messages leave so early that the second channel begins before the quiet hours
+    do: with a `viber_ttl_seconds` of an hour, an hour before.
 
     Once anything may have been sent, the recipients and their texts must begin with the same ones; further
     ones may follow, also after success. Returns
@@ -168,6 +172,12 @@ class KyivstarSendBulkMultichannelOperator(KyivstarOperator, OneByOneOperator):
             }
             kind = Kind(messages, partial(send_one, self.hook), content, MultichannelCounts)
             return self._contact_all(context, audience, columns, kind, lambda: _previews(texts, audience))
+
+    @property
+    def _margin(self) -> timedelta:
+        """The second channel, which the vendor tries after the time of the first one, must be in time too."""
+        seconds = self.viber_ttl_seconds if self.first == "viber" else self.sms_ttl_seconds
+        return super()._margin + timedelta(seconds=seconds)
 
     @property
     def _block_size(self) -> int:

@@ -131,6 +131,20 @@ def test_quiet_hours(telecom_simulator: Any, fake_clock: World) -> None:
     assert f"{min(at).astimezone(ZoneInfo('Europe/Kyiv')):%H:%M}" == "09:00"
 
 
+def test_the_second_channel_is_no_message_at_night_either(telecom_simulator: Any, fake_clock: World) -> None:
+    """At 20:30 an SMS after an hour of Viber would come at 21:30, so it waits until the morning."""
+    evening = datetime(2026, 12, 1, 18, 30, tzinfo=UTC)
+    quiet = {"quiet_hours": ("21:00", "09:00"), "deferrable": True}
+    for seconds, shown in ((3_600, "09:00"), (600, "20:30")):
+        telecom_simulator.state.ledger.effects.clear()
+        fake_clock.at = evening
+        one_try(Run(str(seconds)), multichannel(**quiet, viber_ttl_seconds=seconds), fake_clock)
+        at = min(effect.at for effect in telecom_simulator.state.ledger.of(VENDOR, "multichannel"))
+        assert f"{at.astimezone(ZoneInfo('Europe/Kyiv')):%H:%M}" == shown
+    with pytest.raises(TelecomInputError, match=r"leave no time .* for more than 86460 s"):
+        one_try(Run("3"), multichannel(**quiet, first="sms"), fake_clock)
+
+
 def test_killed_at_each_step_nobody_gets_it_twice(telecom_simulator: Any) -> None:
     unknown = 0
     arguments = {"recipients": [A, B, C], "viber_text": "Hi", "sms_text": "Hi", "chunk_size": 1}
