@@ -100,7 +100,7 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
         self._open: dict[str, OpenMessages] = {}
         self._index: ReceiptIndex | None = None
         self._exports: ReceiptExports | None = None
-        self._gets_left = self._noted = self._without_id = 0
+        self._gets_left = self._noted = 0
         self._places = count()
         self._step = 1
         self._others = 0
@@ -186,7 +186,7 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
         """Spread the single reads over the messages that no export lists: not always the same have a turn."""
         from airflow_provider_telecom.bulk.outcomes import UNKNOWN
 
-        missing = float(self._without_id + totals.states[UNKNOWN])
+        missing = float(self._open_by_key + totals.states[UNKNOWN])
         for found in self._open.values():
             listed = len(index.find(found.ids))
             missing += found.count * (len(found.ids) - listed) / len(found.ids)
