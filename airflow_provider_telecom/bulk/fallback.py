@@ -54,7 +54,10 @@ if TYPE_CHECKING:
 CLIMB_ON = (SILENT, UNKNOWN)
 """The states that move on only on request: the message may still arrive, or may have been sent."""
 NO_OUTCOME, OTHER_SENDER = "no_outcome", "other_sender"
-REASONS = (DELIVERED, READ, UNKNOWN, SILENT, ACCEPTED, KNOWN_BEFORE, REFUSED, OTHER_SENDER, NO_OUTCOME)
+REASONS = (
+    *(DELIVERED, READ, UNKNOWN, SILENT, ACCEPTED, KNOWN_BEFORE, REFUSED, UNDELIVERED, EXPIRED),
+    *(OTHER_SENDER, NO_OUTCOME),
+)
 """Why a recipient does not move on; of several rows the first reason counts."""
 STARTED_FILE = "started.json"
 MEMORY_LIMIT = "600MB"
@@ -240,10 +243,12 @@ def _judging(rule: Fallback) -> str:
     ranks = " ".join(f"WHEN {quoted_text(reason)} THEN {rank}" for rank, reason in enumerate(REASONS))
     return (
         f"CREATE TEMP TABLE {_JUDGED} AS WITH found AS (SELECT msisdn, "
-        f"min_by(why, CASE why {ranks} END) FILTER (WHERE NOT is_failure) AS reason, "
+        f"min_by(why, CASE why {ranks} ELSE {len(REASONS)} END) FILTER (WHERE NOT is_failure) AS reason, "
+        "bool_and(is_failure) AS has_failed, "
         "min(coalesce(code, '')) FILTER (WHERE NOT is_failure AND why = 'refused') AS code FROM "
         f"(SELECT msisdn, code, {is_failure} AS is_failure, {why} AS why FROM {_ROWS}) GROUP BY msisdn) "
-        f"SELECT p.id, p.msisdn, CASE WHEN f.msisdn IS NULL THEN {quoted_text(NO_OUTCOME)} ELSE f.reason END "
+        f"SELECT p.id, p.msisdn, CASE WHEN f.msisdn IS NULL THEN {quoted_text(NO_OUTCOME)} "
+        f"WHEN NOT f.has_failed THEN coalesce(f.reason, {quoted_text(NO_OUTCOME)}) END "
         f"AS reason, f.code FROM {_PEOPLE} AS p LEFT JOIN found AS f ON p.msisdn = f.msisdn"
     )
 

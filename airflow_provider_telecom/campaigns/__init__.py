@@ -3,13 +3,20 @@
 from airflow_provider_telecom.bulk.budget import Budget
 from airflow_provider_telecom.bulk.failover import Failover
 from airflow_provider_telecom.campaigns.ladder import message_ladder
-from airflow_provider_telecom.campaigns.rungs import CallRung, KyivstarSmsRung, SmsRung, ViberRung
+from airflow_provider_telecom.campaigns.rungs import (
+    CallRung,
+    KyivstarSmsRung,
+    MultichannelRung,
+    SmsRung,
+    ViberRung,
+)
 
 __all__ = [
     "Budget",
     "CallRung",
     "Failover",
     "KyivstarSmsRung",
+    "MultichannelRung",
     "SmsRung",
     "ViberRung",
     "message_ladder",

@@ -18,7 +18,6 @@ from airflow_provider_telecom.bulk.failover import Failover
 from airflow_provider_telecom.calls.checks import non_blank, one_of, percent
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.tasks.literals import is_literal
-from airflow_provider_telecom.tasks.parameters import parameter_names
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -287,9 +286,85 @@ class KyivstarSmsRung(Rung):
         """Return `KyivstarSendBulkSmsOperator`."""
         from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendBulkSmsOperator
 
-        arguments = _known(KyivstarSendBulkSmsOperator, {"on_unknown": "assume_sent", **given})
-        return KyivstarSendBulkSmsOperator(
-            text=self.text, sender=self.sender, price_per_message=self.price_per_message, **arguments
+        arguments = {
+            "on_unknown": "assume_sent",
+            "price_per_message": self.price_per_message,
+            **given,
+        }
+        return KyivstarSendBulkSmsOperator(text=self.text, sender=self.sender, **arguments)
+
+    def receipts(self, given: Mapping[str, Any]) -> BaseOperator:
+        """Return `KyivstarCollectReceiptsOperator`."""
+        from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarCollectReceiptsOperator
+
+        return KyivstarCollectReceiptsOperator(**given)
+
+
+@dataclass(frozen=True)
+class MultichannelRung(Rung):
+    """A Viber message through Kyivstar Open Telecom, API v1; if it does not arrive, the vendor sends an SMS.
+
+    `viber_text` and `sms_text` are the messages, or one for each variant. The vendor itself goes on to the
+    SMS after `viber_wait`; the rung as a whole has `wait`. `viber_sender` and `sms_sender` are the alpha
+    names; by default the connection's. `price_per_message` is what a recipient costs at most, for a budget.
+    """
+
+    viber_text: Text
+    sms_text: Text
+    _: KW_ONLY
+    viber_wait: timedelta = timedelta(minutes=15)
+    viber_sender: str | None = None
+    sms_sender: str | None = None
+    price_per_message: Decimal | str | int | None = None
+
+    of_vendor: ClassVar[str] = "kyivstar_open_telecom"
+    channel: ClassVar[str] = "multichannel"
+    default_name: ClassVar[str] = "multichannel"
+    sets: ClassVar[tuple[str, ...]] = (
+        *("viber_text", "sms_text", "first", "viber_sender", "sms_sender", "price_per_message"),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.viber_wait, timedelta) or not timedelta(0) < self.viber_wait < self.wait:
+            self._refuse("viber_wait", "must be a timedelta, longer than 0 and shorter than wait")
+
+    @property
+    def senders(self) -> Sequence[tuple[str, str, str]]:
+        """Both channels of the vendor, and the connections."""
+        channels = ("multichannel", "viber", "sms")
+        return [(self.vendor, channel, conn_id) for conn_id in self.conn_ids for channel in channels]
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """The texts of both channels."""
+        return (self.viber_text, self.sms_text)
+
+    @property
+    def unreachable_codes(self) -> Sequence[str]:
+        """None are known."""
+        return ()
+
+    def send(self, given: Mapping[str, Any]) -> BaseOperator:
+        """Return `KyivstarSendBulkMultichannelOperator`."""
+        from airflow_provider_telecom.operators.kyivstar_open_telecom import (
+            KyivstarSendBulkMultichannelOperator,
+        )
+
+        viber = ceil(self.viber_wait.total_seconds())
+        arguments = {
+            "viber_ttl_seconds": min(max(30, viber), 1_209_600),
+            "sms_ttl_seconds": min(ceil(self.wait.total_seconds()) - viber, 86_400),
+            "on_unknown": "assume_sent",
+            "price_per_message": self.price_per_message,
+            **given,
+        }
+        return KyivstarSendBulkMultichannelOperator(
+            viber_text=self.viber_text,
+            sms_text=self.sms_text,
+            viber_sender=self.viber_sender,
+            sms_sender=self.sms_sender,
+            **arguments,
         )
 
     def receipts(self, given: Mapping[str, Any]) -> BaseOperator:
@@ -368,15 +443,6 @@ class CallRung(Rung):
 
 def _without_segments(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name != "max_segments"}
-
-
-def _known(operator: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters without `deferrable`, if an operator never waits."""
-    return {
-        name: value
-        for name, value in given.items()
-        if name != "deferrable" or name in parameter_names(operator)
-    }
 
 
 def _numbered(name: str, place: int) -> str:

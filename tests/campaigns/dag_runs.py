@@ -47,7 +47,9 @@ class DagRun(Run):
         if FAILED in before or "upstream_failed" in before:
             self.states[task_id] = "upstream_failed"
             return None
-        if SKIPPED in before and task.trigger_rule == "all_success":
+        is_skipped = SKIPPED in before and task.trigger_rule == "all_success"
+        needs_one = task.trigger_rule == "none_failed_min_one_success"
+        if is_skipped or (needs_one and SUCCESS not in before):
             self.states[task_id] = SKIPPED
             self.xcoms.pop(task_id, None)
             return None

@@ -19,6 +19,7 @@ from airflow_provider_telecom.campaigns import (
     CallRung,
     Failover,
     KyivstarSmsRung,
+    MultichannelRung,
     SmsRung,
     ViberRung,
     message_ladder,
@@ -113,6 +114,13 @@ def test_calls_by_either_vendor() -> None:
     assert names["spring.call.receipts"] == "KyivstarFmcCollectReceiptsOperator"
     assert names["spring.sunsim.send"] == "SunSimBulkCallbackOperator"
     assert names["spring.sunsim.receipts"] == "SunSimCollectReceiptsOperator"
+
+
+def test_the_vendor_falls_back_by_itself_in_one_rung() -> None:
+    rung = MultichannelRung("Hi", "Hello", viber_wait=timedelta(minutes=20), wait=timedelta(hours=2))
+    send: Any = ladder([rung], max_segments=2).get_task("spring.multichannel.send")
+    assert (send.viber_text, send.sms_text, send.first) == ("Hi", "Hello", "viber")
+    assert (send.viber_ttl_seconds, send.sms_ttl_seconds, send.max_segments) == (1200, 6000, 2)
 
 
 def test_the_wait_is_also_the_validity() -> None:
@@ -233,6 +241,18 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "a_call_by_nobody": (
         lambda: CallRung(by="sunsim", min_duration_seconds=5),
         "caller: of the rung call is needed for SunSim",
+    ),
+    "a_text_of_one_of_two_channels": (
+        lambda: MultichannelRung("Hi", ""),
+        "text: of the rung multichannel is missing",
+    ),
+    "a_viber_wait_as_long_as_the_whole": (
+        lambda: MultichannelRung("Hi", "Hi", viber_wait=timedelta(days=1)),
+        "viber_wait: of the rung multichannel must be a timedelta, longer than 0 and shorter than wait",
+    ),
+    "the_vendor_has_tried_that_already": (
+        lambda: ladder([MultichannelRung("Hi", "Hi"), KyivstarSmsRung("Hi")]),
+        "rungs: kyivstar_sms falls back to multichannel itself: both send by sms of kyivstar_open_telecom",
     ),
     "a_failover_to_nobody": (
         lambda: SmsRung("Hi", failover=Failover()),

@@ -104,6 +104,19 @@ def test_two_bills_on_request(tmp_path: Path) -> None:
         assert [row["msisdn"] for row in chosen(Run().execute(operator))] == moved
 
 
+def test_only_those_of_whom_it_is_certain_that_nothing_has_left(tmp_path: Path) -> None:
+    rows = [
+        outcome(A, "refused", code="not_sent", sent_at=None),
+        outcome(B, "refused", code="41"),
+        outcome(C, "expired"),
+        outcome(D, "undelivered"),
+    ]
+    people = audience(tmp_path, [A, B, C, D])
+    found = Run().execute(selecting(tmp_path, people, rows, move_on="not_sent", unreachable_codes=[]))
+    assert [row["msisdn"] for row in chosen(found)] == [A]
+    assert found["excluded"] == {"refused": 1, "undelivered": 1, "expired": 1}
+
+
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     rows = [outcome(number, "expired") for number in NUMBERS]
     people = audience(tmp_path, NUMBERS)
