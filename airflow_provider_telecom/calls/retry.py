@@ -121,7 +121,7 @@ def send_with_retry(
             ends += yield from _wait_for_turn(limits)
             left = max(0.1, ends - limits.clock())
             began = limits.clock()
-            outcome = yield from auth.flow(replace(request, deadline=min(request.deadline or left, left)))
+            outcome = yield from auth.flow(request.with_deadline(min(request.deadline or left, left)))
         except TelecomError as error:
             raise _final_error(error, request, None, in_doubt) from None
         try:

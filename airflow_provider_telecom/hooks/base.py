@@ -137,6 +137,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         self.conn_id = conn_id or self.default_conn_name
         self._settings: Settings[OptionsT] | None = None
         self._own_client: AccountClient | None = None
+        self._session_transport: AsyncTransport | None = None
         self._follower: Follower | None = None
 
     def __repr__(self) -> str:
@@ -177,8 +178,10 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
     async def arun(self, call: Call[T], /) -> T:
         """Make a call without blocking the event loop."""
         try:
+            if self._session_transport is not None:
+                return await self._session_transport.run(call, follower=self._follower)
             await self._aconnect()
-            return await self._client().async_transport().run(call, follower=self._follower)
+            return await self._client().async_transport().run(call)
         except TelecomError as error:
             self._add_connection(error)
             raise
@@ -208,9 +211,12 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         await self._aconnect()
         # In a thread: the import takes 0.1 s, which would block the event loop.
         await asyncio.to_thread(import_module, "airflow_provider_telecom.transport.async_transport")
-        self._follower = follower
         async with self._client().async_session(follower):
-            yield self
+            self._session_transport, self._follower = self._client().async_transport(), follower
+            try:
+                yield self
+            finally:
+                self._session_transport = self._follower = None
 
     async def aclose(self) -> None:
         """Close this account's connections of the running event loop."""

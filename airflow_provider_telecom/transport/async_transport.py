@@ -13,11 +13,11 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
@@ -42,9 +42,11 @@ from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
 from airflow_provider_telecom.transport.addresses import reject_private_address
 from airflow_provider_telecom.transport.deadline import Deadline
 from airflow_provider_telecom.transport.outcome import InvalidBodyError, outcome_of
+from airflow_provider_telecom.transport.plain_reads import PlainReads
 from airflow_provider_telecom.transport.shared_calls import Follower, SharedCalls
 from airflow_provider_telecom.transport.wire import (
     CHUNK,
+    EncodedRequest,
     LockFactory,
     NoTurnStore,
     TokenStore,
@@ -112,9 +114,20 @@ class Transport:
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
         self._tls = _tls(options)
-        # Once: all requests go to the same host, and the environment of a process hardly changes.
-        self._proxy = _proxy_for(URL(options.base_url)) if options.trust_env else None
         self._session: aiohttp.ClientSession | None = None
+        self._plain_reads: PlainReads | None = None
+        self._reads_plainly = True
+
+    @cached_property
+    def _address(self) -> str | None:
+        """The vendor's IP address, if the connection has one instead of a name."""
+        host = URL(self._options.base_url).host
+        return host if host and _is_address(host) else None
+
+    @cached_property
+    def _proxy(self) -> str | None:
+        """The proxy for the vendor. It is looked up once: the environment of a process hardly changes."""
+        return _proxy_for(URL(self._options.base_url)) if self._options.trust_env else None
 
     def _new_session(self, **connector: Any) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
@@ -159,28 +172,57 @@ class Transport:
         exchange = _Exchange()
         _exchange.set(exchange)
         try:
+            if self._reads_plainly and self._proxy is None and _is_plain_read(request):
+                try:
+                    async with asyncio.timeout(in_all):
+                        return await self._read(request, silence, exchange)
+                except (AttributeError, TypeError):  # raised by another version of aiohttp
+                    self._reads_plainly = False
+                    log.warning("aiohttp %s: polls take more time than usual", aiohttp.__version__)
             async with self._session_for(request) as session:
                 return await self._send_through(session, request, limits)
         except Exception as error:
             return outcome_of(error, exchange.may_have_left)
 
+    def _new_plain_reads(self) -> PlainReads:
+        self._session = self._session or self._new_session()
+        if self._session.connector is None:  # it is closed
+            raise ConnectionResetError
+        options = self._options
+        return PlainReads(self._session.connector, options.base_url, options.connect_timeout, _MAX_LINE)
+
+    async def _read(self, request: Request, silence: float, exchange: _Exchange) -> Outcome:
+        encoded = self._encode(request)
+        reads = self._plain_reads = self._plain_reads or self._new_plain_reads()
+        connection = await reads.connect()
+        try:
+            message, body = await reads.send(connection, encoded, silence)
+            with receive_body(request, message.code, _headers(message.headers)) as reader:
+                while chunk := await body.readany():
+                    reader.feed(chunk)
+                if reader.ends_with_connection and not _was_tls_closed(exchange.tls):
+                    raise InvalidBodyError("cut off: TLS was not closed")
+                response = reader.finish()
+        except BaseException:
+            connection.close()
+            raise
+        connection.release()
+        return response
+
     async def _send_through(
         self, session: aiohttp.ClientSession, request: Request, limits: aiohttp.ClientTimeout
     ) -> Outcome:
-        encoded = encode_request(request, self._options.base_url)
-        url = URL(encoded.url, encoded=True)
-        if url.host and _is_address(url.host):  # aiohttp does not resolve addresses
-            reject_private_address(url.host, self._options.allow_private_hosts)
+        encoded = self._encode(request)
         async with session.request(
             request.method,
-            url,
+            URL(encoded.url, encoded=True),
             data=encoded.content,
             headers=encoded.headers,
             timeout=limits,
             allow_redirects=False,
             proxy=self._proxy and check_proxy(self._proxy),
         ) as response:
-            with receive_body(request, response.status, _headers(response)) as reader:
+            with receive_body(request, response.status, _headers(response.headers)) as reader:
                 async for chunk in response.content.iter_chunked(CHUNK):
                     reader.feed(chunk)
                     if reader.has_enough:
@@ -189,15 +231,30 @@ class Transport:
                     raise InvalidBodyError("cut off: TLS was not closed")
                 return reader.finish()
 
+    def _encode(self, request: Request) -> EncodedRequest:
+        encoded = encode_request(request, self._options.base_url)
+        if self._address is not None:  # aiohttp does not resolve addresses
+            reject_private_address(self._address, self._options.allow_private_hosts)
+        return encoded
+
     async def close(self) -> None:
         """Close the pooled connections."""
         if self._session is not None:
             await self._session.close()
 
 
-def _headers(response: aiohttp.ClientResponse) -> Iterator[tuple[str, str]]:
+def _is_plain_read(request: Request) -> bool:
+    return (
+        request.idempotency is Idempotency.READ
+        and request.method == "GET"
+        and request.body is None
+        and request.save is None
+    )
+
+
+def _headers(received: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield headers in Latin-1, as requests does. aiohttp writes surrogates for bytes that are not UTF-8."""
-    for name, value in response.headers.items():
+    for name, value in received.items():
         yield name, value.encode("utf-8", "surrogateescape").decode("latin-1")
 
 

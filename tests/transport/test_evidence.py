@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -371,11 +371,29 @@ def test_the_environments_proxies_are_read_once(through: Callable[..., None]) ->
 
         async def polls() -> list[str]:
             transport = async_transport.Transport(route_of(vendor.url, {}))
+            found = [await transport.send(get())]
             through(proxy.port)
-            try:
-                return [type(await transport.send(get())).__name__ for _ in range(2)]
-            finally:
-                await transport.close()
+            found.append(await transport.send(get()))
+            await transport.close()
+            return [type(outcome).__name__ for outcome in found]
 
         assert asyncio.run(polls()) == ["Response", "Response"]
         assert (vendor.seen, proxy.seen) == (2, 0)
+
+
+def test_reads_go_through_the_session_of_another_aiohttp() -> None:
+    """A read uses a part of aiohttp that may change with its version."""
+    with scripted(on.say(on.answer(b"{}"))) as vendor:
+
+        async def polls() -> list[str]:
+            transport = async_transport.Transport(route_of(vendor.url, {}))
+            found = [type(await transport.send(get())).__name__]
+            transport._plain_reads = cast("Any", object())
+            found += [type(await transport.send(get())).__name__ for _ in range(2)]
+            await transport.close()
+            return found
+
+        assert asyncio.run(polls()) == ["Response"] * 3
+        assert vendor.seen == 3
+        assert [head.partition(b"\r\n")[0] for head in vendor.heads] == [b"GET /x HTTP/1.1"] * 3
+        assert len({frozenset(head.split(b"\r\n")) for head in vendor.heads}) == 1  # the same headers

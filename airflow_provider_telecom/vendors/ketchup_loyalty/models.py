@@ -262,7 +262,7 @@ class MessageState(Enum):
     @classmethod
     def of(cls, word: str) -> MessageState:
         """Return the state that a vendor's word means, in any case."""
-        return next((state for state in cls if state.value == word.strip().casefold()), cls.UNKNOWN)
+        return _STATES.get(word.strip().casefold(), cls.UNKNOWN)
 
     @property
     def is_final(self) -> bool:
@@ -270,6 +270,7 @@ class MessageState(Enum):
         return self not in _NOT_FINAL
 
 
+_STATES = {state.value: state for state in MessageState}
 _NOT_FINAL = {
     MessageState(word) for word in ["scheduled", "moderation", "accepted", "sending", "sent", "unknown"]
 }

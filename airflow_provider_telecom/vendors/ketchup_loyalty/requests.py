@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -59,8 +59,7 @@ class KetchUpRequests(Api[KetchUpOptions]):
         the first error if no address exists.
         """
         learned, errors = self.account.learned, []
-        addresses = [other for request in requests for other in self._with_and_without_rest(request)]
-        for request in sorted(addresses, key=lambda each: _exists(each) not in learned):
+        for request in self._addresses(requests):
             try:
                 result = yield from super()._call(request, read)
             except TelecomRejectedError as error:
@@ -89,12 +88,23 @@ class KetchUpRequests(Api[KetchUpOptions]):
             return isinstance(error, TelecomRejectedError) and is_wrong_address(error)
         return False
 
-    def _with_and_without_rest(self, request: Request) -> Sequence[Request]:
+    def _addresses(self, requests: Iterable[Request]) -> Iterator[Request]:
+        """Yield the requests with and without `/rest`, those first whose address is known to exist."""
+        others = []
+        for request in requests:
+            for each in self._with_and_without_rest(request):
+                if _exists(each) in self.account.learned:
+                    yield each
+                else:
+                    others.append(each)
+        yield from others
+
+    def _with_and_without_rest(self, request: Request) -> Iterator[Request]:
+        yield request
         prefix = self.options.base_path
-        if prefix not in _BASE_PATHS:
-            return [request]
-        path = request.path.removeprefix(prefix)
-        return [request, *(replace(request, path=other + path) for other in _BASE_PATHS if other != prefix)]
+        if prefix in _BASE_PATHS:
+            path = request.path.removeprefix(prefix)
+            yield from (replace(request, path=other + path) for other in _BASE_PATHS if other != prefix)
 
     def _call_first_variant(
         self,
