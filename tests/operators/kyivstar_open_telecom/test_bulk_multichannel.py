@@ -166,10 +166,11 @@ def test_killed_at_each_step_nobody_gets_it_twice(telecom_simulator: Any) -> Non
     assert unknown > 2
 
 
-def test_random_kills(telecom_simulator: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [10, pytest.param(150, marks=pytest.mark.long)])
+def test_random_kills(telecom_simulator: Any, tmp_path: Path, rounds: int) -> None:
     """The ledger has nobody twice, and everybody who may have been lost is `unknown`."""
     chance, killed = random.Random(11), 0
-    for round_ in range(10):
+    for round_ in range(rounds):
         telecom_simulator.state.reset()
         base._clients.clear()
         path, run = tmp_path / f"{round_}.parquet", Run()
@@ -185,7 +186,7 @@ def test_random_kills(telecom_simulator: Any, tmp_path: Path) -> None:
         assert all(states[number] == "unknown" for number in NUMBERS if number not in happened)
         counted = Counter(states.values())
         assert (found["accepted"], found["unknown"]) == (counted["accepted"], counted["unknown"])
-    assert killed > 10
+    assert killed > rounds
 
 
 @pytest.mark.parametrize(
