@@ -74,7 +74,7 @@ def test_the_package_index_gets_absolute_links_to_pages_of_the_site() -> None:
     assert f"{site}/tasks.html" in found
     assert f"{site}/vendors/index.html" in found
     assert f"{site}/examples/example_ketchup_messaging.html" in found
-    assert f"{site}/_images/page.png" in found
+    assert f"{site}/_images/campaign-page-light.png" in found
     assert not [link for link in found if link and not re.match(r"https?://", link)]
 
 

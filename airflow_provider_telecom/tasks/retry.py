@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,12 @@ from airflow_provider_telecom.calls.retry_after import MAX_RETRY_AFTER
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+log = logging.getLogger(__name__)
+
+ERROR_KEY = "telecom.error"
+"""Under which the last error of a task is in its state store."""
+_MAX_CHARACTERS = 1000
+_LONG_NUMBER = re.compile(r"\d{9,}")
 _FIRST_SECONDS = 5.0
 
 
@@ -30,9 +38,10 @@ class TelecomRetryPolicy(RetryPolicy):
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """Return what to do after `exception`."""
+        """Return what to do after `exception`. Airflow calls this once for each failure of a task."""
         if not isinstance(exception, TelecomError):
             return RetryDecision.default()
+        _store(exception, try_number, context)
         kind = type(exception).__name__
         if not exception.temporary:
             return RetryDecision.fail(reason=f"{kind} is not temporary")
@@ -42,6 +51,18 @@ class TelecomRetryPolicy(RetryPolicy):
             timedelta(seconds=max(exception.retry_after, _min_delay(try_number, context))),
             reason=f"{kind}: retry after {exception.retry_after:g} s",
         )
+
+
+def _store(error: TelecomError, try_number: int, context: Context | None) -> None:
+    """Store a task's error for the page "Telecom": Airflow has it in the task's log only."""
+    store = (context or {}).get("task_state_store")
+    if store is None:
+        return
+    text = _LONG_NUMBER.sub("***", str(error))[:_MAX_CHARACTERS]
+    try:
+        store.set(ERROR_KEY, {"kind": type(error).__name__, "text": text, "try": try_number})
+    except Exception as failure:  # the error itself is what matters, and it is in the log
+        log.debug("The error could not be stored for the page: %s", type(failure).__name__)
 
 
 def is_final(error: BaseException, context: Context) -> bool:

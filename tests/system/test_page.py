@@ -228,6 +228,20 @@ def test_a_running_ladder_is_seen(
     assert not re.search(r"38067\d{7}|Sale until", text)
 
 
+def test_an_error_is_seen_with_its_class(
+    airflow: RunningAirflow, page: Page, pictured: Callable[[str], Path]
+) -> None:
+    serialized = "select count(*) from serialized_dag where dag_id = 'broken_sale'"
+    assert airflow.wait_until(lambda: airflow.value(serialized)), airflow.logs()
+    airflow.airflow("dags", "trigger", "broken_sale", "--run-id", "broken")
+    page.open(f"{airflow.url}/plugin/telecom")
+    name = f"[...{FRAME}.querySelectorAll('button.name')].find(one => one.innerText === 'broken_sale')"
+    page.wait_for(f"{name}.closest('tr').innerText.includes('failed')")
+    page.evaluate(f"{name}.click()")
+    page.wait_for(f"{FRAME}.querySelector('.errors').innerText.includes('TelecomInputError: recipients')")
+    pictured("campaign-error")
+
+
 def test_it_follows_airflows_theme_and_fits_a_telephone(
     airflow: RunningAirflow, page: Page, pictured: Callable[[str], Path]
 ) -> None:

@@ -130,6 +130,33 @@ def test_the_least_is_not_more_than_the_tasks_own(asked: float, waited: float) -
     assert decision.retry_delay == timedelta(seconds=waited)
 
 
+class Store:
+    """A task's state store, which may be out of order."""
+
+    def __init__(self, is_broken: bool = False) -> None:
+        self.values: dict[str, Any] = {}
+        self.is_broken = is_broken
+
+    def set(self, key: str, value: Any, **_: Any) -> None:
+        if self.is_broken:
+            raise RuntimeError("no answer")
+        self.values[key] = value
+
+
+def test_the_error_is_stored_for_the_page_without_numbers() -> None:
+    store = Store()
+    context: Any = {"task_state_store": store}
+    POLICY.evaluate(TelecomFundsError("no money for 380670000200", call="POST /sms"), 2, 3, context)
+    text = "POST /sms: no money for ***"
+    assert store.values == {"telecom.error": {"kind": "TelecomFundsError", "text": text, "try": 2}}
+
+
+def test_a_store_that_fails_changes_no_decision() -> None:
+    context: Any = {"task_state_store": Store(is_broken=True)}
+    assert POLICY.evaluate(TelecomFundsError("no"), 1, 3, context).action is RetryAction.FAIL
+    assert POLICY.evaluate(TelecomServerError("no"), 1, 3, context).action is RetryAction.DEFAULT
+
+
 # How operators come to it.
 
 

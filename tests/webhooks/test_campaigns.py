@@ -240,11 +240,13 @@ def test_what_is_not_a_count_is_left_out(served: Served, token: str, value: Any)
 
 
 def test_an_error_is_shown_with_its_class(served: Served, token: str) -> None:
-    error = {"kind": "TelecomFundsError", "text": "the account is out of money"}
+    error = {"kind": "TelecomFundsError", "text": "the account is out of money", "try": 1}
     tasks = [
         Row("send", SMS, "failed", entries={"telecom.error": error, **checkpoint(rows=7, accepted=6)}),
         Row("again", SMS, "up_for_retry", reason="TelecomThrottledError: retry after 5 s"),
         Row("fine", SMS, entries={"telecom.error": error}),
+        Row("of an earlier try", SMS, "failed", entries={"telecom.error": {**error, "try": 0}}),
+        Row("in doubt", SMS, "failed", entries=checkpoint(rows=7)),
     ]
     write_campaigns([("dag", "r", "failed", tasks)])
     found = details_of(served, token, "dag")
@@ -252,8 +254,10 @@ def test_an_error_is_shown_with_its_class(served: Served, token: str) -> None:
     assert faults == {
         "send": ("TelecomFundsError", "the account is out of money"),
         "again": (None, "TelecomThrottledError: retry after 5 s"),
+        "of an earlier try": (None, None),
+        "in doubt": (None, "Nobody can know whether all of it was sent. The task's log says more."),
     }
-    assert (found["campaign"]["failed"], found["campaign"]["sent"]) == (1, 6)
+    assert (found["campaign"]["failed"], found["campaign"]["sent"]) == (3, 6)
 
 
 def test_a_budgets_day_counts_what_others_have_claimed(served: Served, token: str) -> None:

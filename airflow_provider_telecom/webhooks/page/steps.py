@@ -19,6 +19,7 @@ _PARTS = (AUDIENCE, "send", RECEIPTS)
 _STATES = ("delivered", "read", "undelivered", "expired", "silent", "unknown", "refused")
 _SENT = ("accepted", "known_before", "unknown", "refused", "handed_over")
 _MAX_BUCKETS = 240
+_IN_DOUBT = ("intent", "unknown")
 _FAILED = ("failed", "upstream_failed")
 _RUNNING = ("running", "queued", "scheduled", "deferred", "up_for_retry", "up_for_reschedule", "restarting")
 
@@ -91,6 +92,10 @@ class Task:
         if self.state not in ("failed", "up_for_retry"):
             return []
         error = self.entries.get("error", {})
+        if error.get("try") != self.try_number:  # of another try: Airflow stores no error of this one
+            error = {}
+            if any(entry.get("state") in _IN_DOUBT for entry in self.entries.values() if "body" in entry):
+                error = {"text": "Nobody can know whether all of it was sent. The task's log says more."}
         return [
             {
                 "task_id": self.task_id,

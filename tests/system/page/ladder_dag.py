@@ -1,4 +1,4 @@
-"""A ladder whose second rung is slow: its connection may send one request a second."""
+"""A ladder whose second rung is slow: its connection may send one request a second. And a send that fails."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_telecom.campaigns import Budget, SmsRung, ViberRung, message_ladder
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 
 FILES = os.environ.get("TELECOM_CAMPAIGN_FILES", "")
 WAIT: dict[str, Any] = {"wait": timedelta(hours=1), "poll_interval": 2, "min_final_percent": 95}
@@ -34,3 +35,6 @@ with DAG("spring_sale", schedule=None):
             ),
         ],
     )
+
+with DAG("broken_sale", schedule=None):
+    KetchUpSendBulkSmsOperator(task_id="send", recipients=f"{FILES}/missing.csv", text="Sale", retries=1)
