@@ -22,6 +22,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNoAnswerError,
     TelecomNotFoundError,
     TelecomNotSentError,
+    TelecomRateLimitStoreError,
     TelecomRedirectError,
     TelecomRejectedError,
     TelecomServerError,
@@ -39,6 +40,7 @@ PASSING = {
     TelecomServerError,
     TelecomAnswerError,
     TelecomNotSentError,
+    TelecomRateLimitStoreError,
     TelecomNoAnswerError,
     TelecomUnknownError,
 }
