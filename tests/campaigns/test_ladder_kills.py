@@ -148,9 +148,9 @@ def play(run: KillingRun, world: World, folder: Path, chance: random.Random) -> 
 def play_and_check(world: World, killers: list[Killer], folder: Path, seed: int, kills: int) -> None:
     world.simulator.reset()
     world.forget_what_was_learned()
-    chance = random.Random(seed)
+    chance, dag = random.Random(seed), ladder_dag(folder, PEOPLE)
     killers.append(Killer(chance, 0.02, kills))
-    run = KillingRun(ladder_dag(folder, PEOPLE), f"manual__{seed}", lambda: killers[-1])
+    run = KillingRun(dag, f"manual__{seed}", lambda: killers[-1])
     begun = play(run, world, folder, chance)
     killers[-1].left = 0
     run.run("spring.report")  # tasks may have been cleared alone, without the report
