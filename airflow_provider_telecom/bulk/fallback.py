@@ -11,6 +11,7 @@ task has begun to send; that one is kept.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -144,19 +145,27 @@ def started_audience(folder: ObjectStoragePath) -> AudienceInfo | None:
     return None if sha256 is None else read_info(folder / sha256[:_NAME_LENGTH])
 
 
-def begin_sending(path: str, info: AudienceInfo) -> None:
+def begin_sending(path: str, info: AudienceInfo, run: str) -> None:
     """Store that a task begins to send from an audience folder, right before its first message.
 
-    Does nothing for an audience that is no fallback. Raises TelecomInputError, and stores nothing, if a
-    recipient would not move on any more, such as after a late receipt, and if a task has begun to send from
-    another selection.
+    `run` is the task, as in the column of outcomes. For an audience that is no fallback, nothing is stored.
+    Raises TelecomInputError, and stores nothing, if a recipient would not move on any more, such as after a
+    late receipt; if a task has begun to send from another selection; and if recipients of this very task have
+    moved on already, because all its messages were refused.
     """
     from airflow.sdk import ObjectStoragePath
 
+    folder = ObjectStoragePath(path).parent
+    if (folder / _moved_on(run)).exists():
+        raise TelecomInputError(
+            "recipients",
+            f"{path}: another task has begun to send to those whose messages of this task have failed. "
+            "Nothing was sent now: they could get two messages",
+        )
     stored = info.policy.get(_POLICY)
     if not isinstance(stored, Mapping):
         return
-    folder = ObjectStoragePath(path).parent.parent
+    folder = folder.parent
     if (started := _started(folder)) is not None:
         if started != info.sha256:
             raise TelecomInputError(
@@ -165,11 +174,21 @@ def begin_sending(path: str, info: AudienceInfo) -> None:
                 "now. Clear the task that selects the recipients: it returns the one that counts",
             )
         return
-    _check_still_failed(Fallback(**stored), path, info)
+    rule = Fallback(**stored)
+    runs = _check_still_failed(rule, path, info)
+    source = ObjectStoragePath(rule.audience)
+    contents = {source / _moved_on(one): {"run": one, "to": str(folder)} for one in runs}
+    contents[folder / STARTED_FILE] = {"sha256": info.sha256}  # the last one
     with TemporaryDirectory(prefix="telecom-fallback-") as own:
-        file = Path(own) / STARTED_FILE
-        file.write_text(json.dumps({"sha256": info.sha256}) + "\n", "utf-8")
-        place(file, folder / STARTED_FILE)
+        for target, content in contents.items():
+            file = Path(own) / "content.json"
+            file.write_text(json.dumps(content) + "\n", "utf-8")
+            place(file, target)
+
+
+def _moved_on(run: str) -> str:
+    """Return the file in an audience folder which says that recipients of a task have moved on."""
+    return f"moved_on/{hashlib.sha256(run.encode()).hexdigest()[:_NAME_LENGTH]}.json"
 
 
 def _started(folder: ObjectStoragePath) -> str | None:
@@ -183,8 +202,11 @@ def _started(folder: ObjectStoragePath) -> str | None:
         raise TelecomInputError("recipients", rule) from None
 
 
-def _check_still_failed(rule: Fallback, path: str, info: AudienceInfo) -> None:
-    """Raise TelecomInputError if a recipient of the audience would not be selected any more."""
+def _check_still_failed(rule: Fallback, path: str, info: AudienceInfo) -> Sequence[str]:
+    """Return the tasks that have sent to the recipients before.
+
+    Raises TelecomInputError if a recipient of the audience would not be selected any more.
+    """
     with private_database(MEMORY_LIMIT) as (database, copies):
         _judge(database, rule, read_info(rule.audience), copies)
         file = local_audience(path.rpartition("/")[0], info.sha256, copies)
@@ -196,6 +218,8 @@ def _check_still_failed(rule: Fallback, path: str, info: AudienceInfo) -> None:
             f"SELECT count(*) FROM {_CHOSEN} AS c JOIN {_JUDGED} AS j ON c.msisdn = j.msisdn "
             "WHERE j.reason IS NOT NULL",
         )
+        runs = database.execute(f"SELECT DISTINCT run FROM {_ROWS} WHERE run IS NOT NULL ORDER BY run")
+        before = [str(run) for (run,) in runs.fetchall()]
     if late:
         raise TelecomInputError(
             "recipients",
@@ -203,6 +227,7 @@ def _check_still_failed(rule: Fallback, path: str, info: AudienceInfo) -> None:
             "have changed since, for example by a late receipt. Nothing was sent now. Clear the task that "
             "selects the recipients, and this one",
         )
+    return before
 
 
 def _judge(
@@ -259,7 +284,7 @@ def _read_rows(database: DuckDBPyConnection, rule: Fallback, copies: Path) -> No
     for place_, path in enumerate(rule.outcomes):
         table = f"{_ROWS}_{place_}"
         create_outcomes(database, table, path, copies)
-        tables.append(f"SELECT msisdn, channel, conn_id, state, code, final FROM {table}")
+        tables.append(f"SELECT msisdn, channel, conn_id, state, code, run, final FROM {table}")
     database.execute(f"CREATE TEMP VIEW {_ROWS} AS {' UNION ALL '.join(tables)}")
 
 

@@ -253,7 +253,7 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         from airflow_provider_telecom.bulk.sender_without_keys import SenderWithoutKeys
         from airflow_provider_telecom.journal.checkpoint import Checkpoint
 
-        identity = self._audience_identity(audience, kind.content.get("text"))
+        identity = self._audience_identity(context, audience, kind.content.get("text"))
         path = groups.results(group)
         sender = SenderWithoutKeys(
             kind.messages(group),

@@ -212,7 +212,9 @@ class RecipientsOperator(JournaledOperator):
         info = self._audience_info()
         return VARIANT if info is not None and info.variants else None
 
-    def _audience_identity(self, audience: Audience, text: object = None) -> AudienceIdentity | None:
+    def _audience_identity(
+        self, context: Context, audience: Audience, text: object = None
+    ) -> AudienceIdentity | None:
         """Return what must stay the same in each try; None if the recipients are a list or a file."""
         from airflow_provider_telecom.bulk.audience_folder import FolderAudience
         from airflow_provider_telecom.journal.checkpoint import AudienceIdentity
@@ -220,12 +222,13 @@ class RecipientsOperator(JournaledOperator):
 
         if not isinstance(audience, FolderAudience):
             return None
-        path, info = audience.path, audience.info
+        path, info, ti = audience.path, audience.info, context["ti"]
 
         def begin() -> None:
             from airflow_provider_telecom.bulk.fallback import begin_sending
+            from airflow_provider_telecom.bulk.outcomes import run_text
 
-            begin_sending(path, info)
+            begin_sending(path, info, run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
 
         about_text = "" if text is None else fingerprint(text)
         return AudienceIdentity(path, info.sha256, audience.selection, about_text, begin)

@@ -14,7 +14,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_telecom.bulk.audience_folder import read_info
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
-from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
+from airflow_provider_telecom.operators.ketchup_loyalty import (
+    KetchUpSendBulkSmsOperator,
+    KetchUpSendViberOperator,
+)
 from airflow_provider_telecom.operators.next_rung import SelectFallbackOperator
 from tests.bulk.audiences import prepare_audience
 from tests.bulk.outcome_files import outcome, write_outcomes
@@ -229,3 +232,26 @@ def test_late_receipts_before_and_after_the_next_send(
     with pytest.raises(TelecomInputError, match="sending has begun from another selection"):
         run.execute(sending(stale, tmp_path / "other", task_id="other"))
     assert sent(telecom_simulator) == [B]
+
+
+def test_a_send_whose_messages_were_all_refused_is_not_repeated_after_they_have_moved_on(
+    telecom_simulator: Any, hook_for: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A cleared task sends refused messages again if all were: now they could be accepted."""
+    hook_for("ketchup_loyalty", viber_sender="Shop")
+    people, run = audience(tmp_path, [A, B]), Run()
+
+    def viber(**more: Any) -> KetchUpSendViberOperator:
+        path = str(tmp_path / "viber.parquet")
+        given = {"task_id": "viber", "recipients": people, "results_path": path, **more}
+        return KetchUpSendViberOperator(text="Hi", **given)
+
+    refused = [outcome(number, "refused", code="41", run="dag/manual__1/viber") for number in (A, B)]
+    found = run.execute(selecting(tmp_path, people, refused))
+    run.execute(sending(found, tmp_path))
+    with pytest.raises(TelecomInputError, match="another task has begun to send to those"):
+        run.execute(viber())
+    assert telecom_simulator.state.ledger.of("ketchup_loyalty", "viber") == []
+    run.execute(viber(task_id="another", results_path=str(tmp_path / "another.parquet")))
+    assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "viber")) == 2
+    assert sent(telecom_simulator) == [A, B]

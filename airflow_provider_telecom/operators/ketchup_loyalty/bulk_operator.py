@@ -153,7 +153,7 @@ class KetchUpBulkOperator(
         with self._read_recipients(
             names, region, kind.text_values, checks, unique, kind.is_blank
         ) as audience:
-            kind.audience = self._audience_identity(audience, kind.content)
+            kind.audience = self._audience_identity(context, audience, kind.content)
             sender = BulkSender(kind, self.chunk_size, on_unknown)
             self._check_segments(self._campaign_text(kind), audience, self.max_segments, names, region)
             self._check_prefixes(audience)

@@ -137,7 +137,7 @@ class KyivstarCheckSubscribersOperator(KyivstarOperator, RecipientsOperator):
             from airflow_provider_telecom.bulk.results_file import ResultsFile
             from airflow_provider_telecom.operators.kyivstar_open_telecom.checking import Checking
 
-            journal, identity = self._journal(context), self._audience_identity(audience)
+            journal, identity = self._journal(context), self._audience_identity(context, audience)
             checkpoint = Checkpoint(journal, self._entry_name("checks"), self.conn_id, audience=identity)
             counts = Checking(self, audience, checkpoint, ResultsFile(path)).run()
         return {**planned, **counts.facts(), "results": self.results_path}
