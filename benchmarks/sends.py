@@ -160,7 +160,7 @@ def compared(name: str, count: int, rounds: int, folder: Path) -> dict[str, Any]
 LIMITS = {
     "personal_sms": 2.0,
     "personal_sms_of_audience": 2.0,
-    "personal_sms_with_results": 3.0,
+    "personal_sms_with_results": 2.5,
     "promo": 2.5,
 }
 """How many times the peer's CPU time a send may take."""
