@@ -1,17 +1,22 @@
-"""A campaign from a file to a report: whom may we write to, what will it send, what does it cost, send it.
+"""A campaign from a file to a report: whom may we write to, what will it cost, send it, who was reached.
 
-Needs the connection `ketchup_loyalty_default` and the extra `campaigns`. Each run costs what the task
-`preview` returns. Nothing is sent if that is more than `max_cost`, or if a text takes more than
-`max_segments` SMS. A killed or retried task sends nothing twice: each message has an idempotency key.
+Needs the connection `ketchup_loyalty_default` and the extra `campaigns`. Each run costs a Viber message for
+each recipient, and an SMS for each whom Viber does not reach; `preview` says what the first part costs.
+`BUDGET` limits what a task and what all runs of a day may spend. A killed or retried task sends nothing
+twice: each message has an idempotency key.
 
 `audience` leaves out duplicates, the stop list, and a control group of 10 % that gets no message (the
 holdout). The same number is always in the same group, as long as `salt` is the same. `excluded.parquet` in
-the folder of the run has everybody who is left out, with the reason. `preview` is the same task as `send`
-with `dry_run=True`: its log has the table to show before a campaign is approved. `BUDGET` limits what all
-runs together may spend in a day. The folder `outcomes` has a file for each run: what became of each message.
+the folder of the run has everybody who is left out, with the reason. `preview` has the table to show before a
+campaign is approved: texts, prices, what is left of the budget.
 
-For a real campaign add `quiet_hours=("21:00", "09:00")` to `message`, so that nobody is woken at night, and
-that folder as `history` with `frequency_cap="2/7d"` to `audience`, so that nobody gets too many messages.
+`spring` is a ladder: Viber first, then an SMS to those whom Viber certainly did not reach. Nobody whose
+message may still arrive gets a second one. `report` says for each recipient by which channel they were
+reached and what it cost. The folder `outcomes` has what became of each message.
+
+For a real campaign add `quiet_hours=("21:00", "09:00")` to the ladder, so that nobody is woken at night, and
+the folder of all outcomes as `history` with `frequency_cap="2/7d"` to `audience`, so that nobody gets too
+many messages.
 """
 
 from __future__ import annotations
@@ -19,19 +24,18 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from airflow.sdk import Param, chain, dag, task
+from airflow.sdk import Param, chain, dag
 
-from airflow_provider_telecom.campaigns import Budget
+from airflow_provider_telecom.campaigns import Budget, SmsRung, ViberRung, message_ladder
 from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
-from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
-from airflow_provider_telecom.sensors.ketchup_loyalty import KetchUpSmsTaskFinishedSensor
+from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendViberOperator
 
 DATA = Path(__file__).parent / "data"
 OUTPUT = str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "telecom")
 FOLDER = "{{ params.output }}/{{ run_id }}"
-BUDGET = Budget("example_campaign", "EUR", per_task="50", per_day="200", timezone="Europe/Kyiv")
+BUDGET = Budget("example_campaign", "EUR", per_task="50", per_day="2000", timezone="Europe/Kyiv")
+VIBER = {"A": "{{ params.text_a }}", "B": "{{ params.text_b }}"}
 
 
 @dag(
@@ -46,9 +50,10 @@ BUDGET = Budget("example_campaign", "EUR", per_task="50", per_day="200", timezon
         ),
         "text_a": Param("{name}, ваш подарунок чекає. Завітайте до 31.12!", type="string"),
         "text_b": Param("{name}, завітайте до 31.12 і оберіть подарунок.", type="string"),
+        "sms": Param("{name}, ваш подарунок чекає до 31.12.", type="string"),
         "salt": Param("spring", type="string", description="Another one makes other groups"),
-        "originator": Param("test", type="string", maxLength=14, description="Sender agreed with the vendor"),
-        "max_cost": Param("50", type="string", description="Maximum cost, in the account's currency"),
+        "viber_sender": Param("test", type="string", description="Viber sender agreed with the vendor"),
+        "originator": Param("test", type="string", maxLength=14, description="SMS sender agreed as well"),
         "output": Param(
             OUTPUT, type="string", description="Folder of results; a path, or a URL like s3://..."
         ),
@@ -67,49 +72,28 @@ def example_campaign() -> None:
         salt="{{ params.salt }}",
         output=f"{FOLDER}/audience",
     )
-    message: dict[str, Any] = {
-        "recipients": audience.output,
-        "text": {"A": "{{ params.text_a }}", "B": "{{ params.text_b }}"},
-        "originator": "{{ params.originator }}",
-        "max_segments": 2,
-        "max_cost": "{{ params.max_cost }}",
-        "budget": BUDGET,
-    }
-    preview = KetchUpSendBulkSmsOperator(task_id="preview", dry_run=True, **message)
-    send = KetchUpSendBulkSmsOperator(
-        task_id="send",
-        results_path="{{ params.output }}/outcomes/{{ run_id }}.jsonl",
-        multiple_outputs=True,
-        **message,
+    preview = KetchUpSendViberOperator(
+        task_id="preview",
+        dry_run=True,
+        recipients=audience.output,
+        text=VIBER,
+        sender="{{ params.viber_sender }}",
+        budget=BUDGET,
     )
-    wait = KetchUpSmsTaskFinishedSensor(
-        task_id="wait_for_receipts",
-        sms_task_ids=send.output["task_ids"],
-        expected=send.output["accepted"],
+    ladder = message_ladder(
+        "spring",
+        audience,
+        [
+            ViberRung(VIBER, sender="{{ params.viber_sender }}", wait=timedelta(hours=1), poll_interval=5),
+            SmsRung("{{ params.sms }}", originator="{{ params.originator }}", poll_interval=5),
+        ],
+        outcomes=f"{FOLDER}/outcomes",
+        report=f"{FOLDER}/report.csv",
+        budget=BUDGET,
+        max_segments=2,
         deferrable=True,
-        poke_interval=1,
-        exponential_backoff=True,
-        max_wait=timedelta(minutes=5),
-        timeout=timedelta(days=4),
     )
-
-    @task
-    def report(audience: dict[str, Any], sent: dict[str, Any], received: dict[str, Any]) -> None:
-        """Print a table into the task's log."""
-        rows = {
-            "rows": f"{audience['rows']:,}",
-            **{f"left out: {reason}": f"{count:,}" for reason, count in audience["excluded"].items()},
-            **{f"variant {name}": f"{count:,}" for name, count in audience["variants"].items()},
-            "sent": f"{sent['accepted'] + sent['known_before']:,}",
-            "delivered": f"{received['delivered']:,}",
-            "paid": f"{sent['price']} {sent['currency']}",
-        }
-        width = max(map(len, rows))
-        for name, value in rows.items():
-            print(f"| {name:<{width}} | {value:>12} |")
-
-    chain(audience, preview, send)
-    report(audience.output, send.output, wait.output)
+    chain(audience, preview, ladder)
 
 
 example_campaign()

@@ -1,12 +1,13 @@
 """`make demo`: a campaign in a real Airflow with the simulator, on this machine only.
 
-Starts the simulator and an Airflow with its own home and SQLite, runs the Dag `example_ketchup_messaging`,
+Starts the simulator and an Airflow with its own home and SQLite, runs the Dag `example_campaign`,
 shows its progress and its report, and ends every process that it started.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -22,16 +23,21 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".demo"
 DAGS = ROOT / "example_dags"
-DAG_ID = "example_ketchup_messaging"
+DAG_ID = "example_campaign"
 LOG = HOME / "airflow.log"
 TIMEOUT_SECONDS = 170
 TASK_STARTS = "[DAG TEST] starting task_id="
+TABLE_LINE = re.compile(r"(?:\S+ \[info +\] dry run: |  )(?P<text> *\S.*?) *(?:\[airflow[._].*)?$")
+"""The tables of the dry run and of the report: the first has a line in the log for each of its own."""
 TASKS = {
-    "price": "price: reads the recipients and asks what the Viber messages cost",
-    "viber": "viber: sends each recipient an individual Viber message, 500 in one request, and waits",
-    "sms": "sms: sends an SMS to those whom Viber certainly did not reach",
-    "wait_for_receipts": "wait_for_receipts: waits for the delivery reports of the SMS",
-    "report": "report:",
+    "audience": "audience: leaves out duplicates, the stop list and a control group, and writes why",
+    "preview": "preview: a dry run; the texts, their price, and what is left of the budget",
+    "spring.viber.send": "spring.viber.send: a Viber message to each recipient, 500 in one request",
+    "spring.viber.receipts": "spring.viber.receipts: waits for the receipts",
+    "spring.sms.audience": "spring.sms.audience: selects those whom Viber certainly did not reach",
+    "spring.sms.send": "spring.sms.send: an SMS to these",
+    "spring.sms.receipts": "spring.sms.receipts: waits for the receipts",
+    "spring.report": "spring.report: who was reached by which channel, and what it cost",
 }
 
 
@@ -100,8 +106,8 @@ def airflow(*words: str, env: dict[str, str], deadline: float) -> int:
                 if TASK_STARTS in line:
                     task_id = line.split(TASK_STARTS, 1)[1].split()[0]
                     show(TASKS.get(task_id, task_id))
-                elif line.startswith(("| ", "+-")):
-                    show(f"  {line.rstrip()}")
+                elif (found := TABLE_LINE.match(line)) is not None:
+                    show(f"  {found['text']}")
             return process.wait()
         except BaseException:
             process.kill()

@@ -23,16 +23,16 @@ from pathlib import Path
 
 assert Path(os.environ["AIRFLOW_HOME"]).name == ".demo"
 print("to the log only", flush=True)
-if sys.argv[1:] == ["dags", "test", "example_ketchup_messaging"]:
+if sys.argv[1:] == ["dags", "test", "example_campaign"]:
     connection = json.loads(os.environ["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
     request = urllib.request.Request(
         connection["host"] + "/rest/sms/create",
         json.dumps({"msisdn": "380670000200", "body": "Hi", "originator": "Shop"}).encode(),
         {"X-API-KEY": connection["password"], "Content-Type": "application/json"},
     )
-    print("[DAG TEST] starting task_id=price map_index=-1", flush=True)
+    print("[DAG TEST] starting task_id=preview map_index=-1", flush=True)
     print("the vendor says", urllib.request.urlopen(request).status, flush=True)
-    print("| SMS sent | 1 |", flush=True)
+    print("  delivered to 1 of 1 recipients", flush=True)
     sys.exit(int(os.environ.get("DEMO_FAILS", "0")))
 assert sys.argv[1:] == ["db", "migrate"]
 """
@@ -66,9 +66,9 @@ def test_the_demo_runs_the_dag_against_its_simulator_and_leaves_no_process(
     python_path = os.pathsep.join([str(tmp_path), str(ROOT)])
     code, output, errors = demo(PYTHONPATH=python_path, DEMO_FAILS=fails)
     assert code == int(fails), errors
-    assert "price: reads the recipients" in output
+    assert "preview: a dry run" in output
     assert "the vendor says 200" in (ROOT / ".demo" / "airflow.log").read_text()
-    assert "| SMS sent | 1 |" in output
+    assert "  delivered to 1 of 1 recipients\n" in output
     assert "to the log only" not in output
     assert ("Done in" in output) == (fails == "0")
     assert ("the campaign failed" in errors and "to the log only" in errors) == (fails == "1")
@@ -79,16 +79,21 @@ def test_the_demo_runs_the_dag_against_its_simulator_and_leaves_no_process(
 def test_the_demo_prints_progress_and_a_report() -> None:
     code, output, errors = demo()
     assert code == 0, errors
-    tasks = [output.index(f"{task}:") for task in ("price", "viber", "sms", "wait_for_receipts", "report")]
+    steps = (
+        "audience",
+        "preview",
+        "spring.viber.send",
+        "spring.sms.audience",
+        "spring.sms.send",
+        "spring.report",
+    )
+    tasks = [output.index(f"  {task}: ") for task in steps]
     assert tasks == sorted(tasks)
-    assert "the vendor has 1,190 messages, 1,190 of them with a final receipt" in output
-    rows = [line.strip(" |").split("|") for line in output.splitlines() if line.strip().startswith("| ")]
-    assert {name.strip(): value.strip() for name, value in rows} == {
-        "recipients": "1,000",
-        "Viber delivered": "810",
-        "Viber unknown": "0",
-        "SMS sent": "190",
-        "SMS delivered": "80",
-        "paid for Viber": "10.00 EUR",
-        "paid for SMS": "3.80 EUR",
-    }
+    assert "the vendor has 1,051 messages, 1,051 of them with a final receipt" in output
+    for line in (
+        "excluded: holdout 85, suppressed 40",
+        "budget example_campaign: a task may spend 50 EUR",
+        "delivered to 774 of 875 recipients",
+        "price in all: 12.27 EUR; for each of them 0.0159 EUR",
+    ):
+        assert f"  {line}\n" in output

@@ -21,9 +21,11 @@ _KEPT = timedelta(days=30)  # the document says a month
 
 
 async def create(state: VendorState, request: Request) -> JsonObject:
-    """Request a file; its rows have the present statuses."""
+    """Request a file; its rows have the present statuses. For each message it counts as a poll."""
     body = await arguments.json_object(request, 7)
     messages = filters.find_messages(state, body)
+    for message in messages:
+        message.delivery.poll()
     if len(_kept(state)) >= _MAX_EXPORTS:
         raise VendorError(92)
     key = f"{state.simulator.random.getrandbits(64):016x}"
