@@ -52,11 +52,11 @@ def failed(folder: Path, rung: str) -> set[str]:
 def test_over_three_vendors(world: World, tmp_path: Path) -> None:
     rungs = [
         ViberRung("Hi", poll_interval=300),
-        SmsRung("Hi", poll_interval=3600),
-        MultichannelRung("Hi", "Hello", poll_interval=3600),
+        SmsRung("Hi", poll_interval=20_000),
+        MultichannelRung("Hi", "Hello", poll_interval=20_000),
         CallRung(min_duration_seconds=1, poll_interval=600),
     ]
-    run = DagRun(ladder_dag(tmp_path, 300, rungs=rungs))
+    run = DagRun(ladder_dag(tmp_path, 100, rungs=rungs))
     run.run_all()
     assert run.errors == {}
     names = [rung.name for rung in rungs]
@@ -73,8 +73,8 @@ def test_over_three_vendors(world: World, tmp_path: Path) -> None:
 
 
 def test_kyivstar_sms_after_ketchup(world: World, tmp_path: Path) -> None:
-    rungs = [SmsRung("Hi", poll_interval=3600), KyivstarSmsRung("Hi", poll_interval=3600)]
-    run = DagRun(ladder_dag(tmp_path, 100, rungs=rungs))
+    rungs = [SmsRung("Hi", poll_interval=20_000), KyivstarSmsRung("Hi", poll_interval=20_000)]
+    run = DagRun(ladder_dag(tmp_path, 40, rungs=rungs))
     run.run_all()
     assert run.errors == {}
     ledger = world.simulator.state.ledger.of("kyivstar_open_telecom", "sms")
@@ -89,18 +89,18 @@ def test_another_connection_takes_over(
     another_connection(telecom_simulator, monkeypatch, "first", password="revoked-in-the-meantime")
     another_connection(telecom_simulator, monkeypatch, "second")
     rungs = [
-        SmsRung("Hi", connections=["first", "second"], failover=QUICK, poll_interval=3600),
+        SmsRung("Hi", connections=["first", "second"], failover=QUICK, poll_interval=20_000),
         ViberRung("Hi", poll_interval=300),
     ]
-    run = DagRun(ladder_dag(tmp_path, 60, rungs=rungs))
+    run = DagRun(ladder_dag(tmp_path, 30, rungs=rungs))
     run.run_all()
     assert run.errors == {}
     assert {row["code"] for row in outcomes(tmp_path, "sms")} == {"not_sent"}
-    assert set(states(tmp_path, "sms_2")) == set(numbers(60))
-    assert world.sent("sms") == Counter(numbers(60))
+    assert set(states(tmp_path, "sms_2")) == set(numbers(30))
+    assert world.sent("sms") == Counter(numbers(30))
     assert world.sent("viber") == Counter(failed(tmp_path, "sms_2"))
     found = run.xcoms["spring.report"]
-    assert (found["recipients"], Decimal(found["prices"]["EUR"])) == (60, world.paid())
+    assert (found["recipients"], Decimal(found["prices"]["EUR"])) == (30, world.paid())
     sent = world.sent("sms"), world.sent("viber")
     run.clear(["spring.sms.send"])
     run.run_all()
@@ -114,8 +114,8 @@ def test_a_connection_that_works_is_not_taken_over_from(
     """Also after its receipts: what has expired is for the next rung, not for the next connection."""
     for name in ("first", "second"):
         another_connection(telecom_simulator, monkeypatch, name)
-    sms = SmsRung("Hi", connections=["first", "second"], failover=QUICK, poll_interval=3600)
-    run = DagRun(ladder_dag(tmp_path, 60, rungs=[sms, ViberRung("Hi", poll_interval=300)]))
+    sms = SmsRung("Hi", connections=["first", "second"], failover=QUICK, poll_interval=20_000)
+    run = DagRun(ladder_dag(tmp_path, 30, rungs=[sms, ViberRung("Hi", poll_interval=300)]))
     run.run_all()
     run.clear(["spring.sms.audience_2"])
     run.run_all()
@@ -123,5 +123,5 @@ def test_a_connection_that_works_is_not_taken_over_from(
     for task in ("audience_2", "send_2", "receipts_2"):
         assert run.states[f"spring.sms.{task}"] == SKIPPED
     assert run.states["spring.viber.send"] == SUCCESS
-    assert world.sent("sms") == Counter(numbers(60))
+    assert world.sent("sms") == Counter(numbers(30))
     assert world.sent("viber") == Counter(failed(tmp_path, "sms"))
