@@ -25,7 +25,7 @@ help:
 	@echo "                  kills, thousands of sensors, webhooks, the example Dags under two executors (half an hour)"
 	@echo "make fuzz         50,000 random responses through all endpoints, different ones each time (ten minutes)"
 	@echo "make bench        a million recipients through both campaign operators, an audience of ten million rows,"
-	@echo "                  long call lists to disk, webhooks, import times; prints JSON lines"
+	@echo "                  long call lists to disk, status polls, webhooks, import times; prints JSON lines"
 	@echo "make demo         an SMS campaign from recipients to delivery report, in Airflow, with the simulator"
 	@echo "make up           Airflow in the browser, with the simulator, the example Dags and your own in dags/"
 	@echo "make docs         the documentation site, in build/docs/html; a warning or a broken link is an error"
@@ -89,6 +89,7 @@ bench: $(READY)
 	@$(BIN)/python benchmarks/sends.py
 	@$(BIN)/python benchmarks/audience.py
 	@$(BIN)/python benchmarks/records.py
+	@$(BIN)/python benchmarks/polls.py
 	@$(BIN)/python benchmarks/receiver.py --only sqlite
 	@$(BIN)/python benchmarks/page.py --only sqlite
 	@$(BIN)/python benchmarks/imports.py

@@ -67,3 +67,12 @@ def test_an_audience_has_the_counts_of_plain_sql(rows: int) -> None:
         "holdout",
     }
     assert figures["peak_over_idle_mb"] < 300
+
+
+@pytest.mark.parametrize("waiters", [40, pytest.param(2_000, marks=pytest.mark.long)])
+def test_waiters_of_a_task_share_a_call(waiters: int) -> None:
+    """A hundred wait for each task: one call for each task in an interval."""
+    words = ["--waiters", str(waiters), "--only", "shared", "--scheme", "http"]
+    figures = figures_of("polls.py", *words, "--interval", "1" if waiters < 100 else "10")
+    assert figures["waiters"] == 100 * figures["tasks"]
+    assert 0 < figures["calls_in_an_interval"] <= figures["tasks"] * 4 / 3  # one more in three intervals

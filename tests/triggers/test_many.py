@@ -56,7 +56,8 @@ def test_many_triggers_share_a_token_and_connections(
         triggers = [kyivstar(each, poll_interval=1.0) for each in sent]
         counting = asyncio.create_task(count_connections())
         try:
-            return await asyncio.gather(*(events(each) for each in triggers))
+            async with triggers[0]._config().new_hook().async_session():
+                return await asyncio.gather(*(events(each) for each in triggers))
         finally:
             counting.cancel()
 
