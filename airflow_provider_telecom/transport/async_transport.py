@@ -96,11 +96,15 @@ _exchange: ContextVar[_Exchange] = ContextVar("exchange")
 class _Connector(aiohttp.TCPConnector):
     """Notes when a request gets its connection. No byte of the request can have been sent before.
 
-    By then the TLS handshake and the CONNECT to a proxy are done.
+    By then the TLS handshake and the CONNECT to a proxy are done. A pooled connection that has received
+    something since its last response is not used: aiohttp would take that for the next response.
     """
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         connection = await super().connect(*args, **kwargs)
+        while connection.protocol is not None and connection.protocol.should_close:
+            connection.close()
+            connection = await super().connect(*args, **kwargs)
         exchange = _exchange.get()
         exchange.may_have_left = True
         if connection.transport is not None:

@@ -50,16 +50,22 @@ def route_of(base_url: str, route: dict[str, Any]) -> TransportOptions:
     return TransportOptions(base_url, **{**patient, **route})
 
 
-def twice(send: Send, base_url: str, what: Request) -> list[str]:
+def twice(send: Send, base_url: str, what: Request, between: Callable[[], None] = lambda: None) -> list[Any]:
     """Send twice over one transport, so that the second uses the first one's connection."""
     if send.__name__ == "block":
         transport = sync_transport.Transport(route_of(base_url, {}))
-        return [type(transport.send(what)).__name__ for _ in range(2)]
+        first = transport.send(what)
+        between()
+        return [first, transport.send(what)]
 
-    async def run() -> list[str]:
+    async def run() -> list[Any]:
         transport = async_transport.Transport(route_of(base_url, {}))
-        names = [type(await transport.send(what)).__name__ for _ in range(2)]
+        first = await transport.send(what)
+        between()
+        for _ in range(10):  # the loop reads what has arrived
+            await asyncio.sleep(0)
+        outcomes = [first, await transport.send(what)]
         await transport.close()
-        return names
+        return outcomes
 
     return asyncio.run(run())
