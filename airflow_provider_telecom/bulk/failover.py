@@ -14,7 +14,9 @@ from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomFundsError,
     TelecomInputError,
+    TelecomRateLimitStoreError,
     TelecomThrottledError,
+    TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 
@@ -61,13 +63,15 @@ def send_or_hand_over(
     send: Callable[[], None],
     resume: Callable[[], int],
     hand_over: Callable[[], None],
+    has_keys: Callable[[], bool] = lambda: True,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Send, again and again while the connection fails for everybody, and at last hand over.
 
     `resume` reads from the journal how far the send is, as another try of the task would, and returns the
-    number of recipients whose outcome is known. `hand_over` records the others. Other errors are raised.
+    number of recipients whose outcome is known. `hand_over` records the others. Other errors are raised; so
+    is an unknown outcome unless `has_keys`: only the next try of the task may send that again.
     """
     if failover is None:
         return send()
@@ -77,7 +81,8 @@ def send_or_hand_over(
         try:
             return send()
         except TelecomError as error:
-            if not is_connection_failure(error):
+            may_be_sent_again = not isinstance(error, TelecomUnknownError) or has_keys()
+            if not (is_connection_failure(error) and may_be_sent_again):
                 raise
             failure = error
         if (now_known := resume()) > known:
@@ -97,9 +102,9 @@ def send_or_hand_over(
 def is_connection_failure(error: TelecomError) -> bool:
     """Return whether an error says that the connection fails for everybody, and a request may succeed later.
 
-    Errors of Airflow itself have no connection.
+    Errors of Airflow itself have no connection. The store of the rate limit is that of all connections.
     """
-    if isinstance(error, OutcomeUnknownError):  # a person must decide
+    if isinstance(error, (OutcomeUnknownError, TelecomRateLimitStoreError)):  # a person must decide
         return False
     by_vendor = isinstance(error, (TelecomAuthError, TelecomFundsError, TelecomThrottledError))
     return by_vendor or (error.temporary and error.conn_id is not None)

@@ -227,7 +227,7 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
         """Send; with `failover`, record who is left if the connection fails for everybody."""
         from airflow_provider_telecom.bulk.failover import send_or_hand_over
 
-        send_or_hand_over(self.failover, send, sender.resume, sender.hand_over)
+        send_or_hand_over(self.failover, send, sender.resume, sender.hand_over, has_keys=lambda: False)
 
     def _check_results_path(
         self, context: Context, senders: Mapping[Group, SenderWithoutKeys[MessageT, Counts]]

@@ -14,6 +14,7 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_telecom.bulk.failover import Failover
 from airflow_provider_telecom.bulk.outcomes import read_outcomes
+from airflow_provider_telecom.calls.errors import TelecomUnknownError
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from tests.operators import test_kills
 from tests.operators.test_bulk_calls import FMC, SUNSIM, Vendor
@@ -86,6 +87,19 @@ def test_a_lost_response_is_unknown_and_the_others_are_handed_over(
     assert vendor.called_by(telecom_simulator) == vendor.once()
     with pytest.raises(OutcomeUnknownError, match="on_unknown='assume_sent' accepts that"):
         run.execute(made(vendor, path))
+
+
+@VENDORS
+def test_resend_waits_for_the_next_try_of_the_task(
+    telecom_simulator: Any, vendor: Vendor, tmp_path: Path
+) -> None:
+    """A lost response is no failure of the connection: otherwise one try would contact somebody often."""
+    path, run = tmp_path / "calls.jsonl", Run()
+    telecom_simulator.fault("reset_after", vendor.conn_type, path=vendor.path, times=1000)
+    for times in (1, 2):
+        with pytest.raises(TelecomUnknownError):
+            run.execute(made(vendor, path, on_unknown="resend"))
+        assert list(vendor.called_by(telecom_simulator).values()) == [times]
 
 
 @pytest.mark.usefixtures("_killing")

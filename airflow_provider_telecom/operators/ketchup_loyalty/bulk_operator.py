@@ -201,7 +201,7 @@ class KetchUpBulkOperator(
             hand_over(kind, sender, audience, progress, self._results_object())
             self._settle_budget(context, progress.counts)
 
-        send_or_hand_over(self.failover, send, progress.resume, record_left)
+        send_or_hand_over(self.failover, send, progress.resume, record_left, has_keys=lambda: kind.is_keyed)
 
     def _summarize(
         self, kind: MessageKind, audience: Audience, counts: SendCounts
@@ -309,6 +309,7 @@ class KetchUpBulkOperator(
                 partial(send_rest, *parts, results),
                 progress.resume,
                 lambda: hand_over(*parts, self._results_object()),
+                has_keys=lambda: kind.is_keyed,
             )
 
         if self.is_dry_run:

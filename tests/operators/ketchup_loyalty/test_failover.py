@@ -20,7 +20,9 @@ from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomInputError,
     TelecomNotSentError,
+    TelecomRateLimitStoreError,
     TelecomServerError,
+    TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.ketchup_loyalty import (
@@ -207,6 +209,8 @@ def test_the_rule_counts_failures_in_a_row_within_the_time() -> None:
     assert run([(1, 0, by_vendor(TelecomAuthError("key")))]) == (1, True)
     with pytest.raises(TelecomNotSentError):  # of Airflow's own API: no connection
         run([(1, 0, TelecomNotSentError("another try has taken over"))])
+    with pytest.raises(TelecomRateLimitStoreError):  # the next connection uses the same store
+        run([(1, 0, by_vendor(TelecomRateLimitStoreError("down")))] * 9)
 
 
 @pytest.mark.parametrize("policy", ["fail", "assume_sent"])
@@ -224,6 +228,17 @@ def test_viber_without_proven_keys(telecom_simulator: Any, send: Send, path: Pat
     assert found["handed_over"] + found["unknown"] == len(NUMBERS)
     by_another_connection(telecom_simulator, path)
     assert set(not_sent(path)).isdisjoint(NUMBERS[:CHUNK])
+
+
+def test_resend_of_viber_without_proven_keys_waits_for_the_next_try(
+    telecom_simulator: Any, send: Send
+) -> None:
+    """A lost response is no failure of the connection: otherwise one try would write to somebody often."""
+    telecom_simulator.fault("status_after", VENDOR, status=500, path="viber/create", times=1000)
+    telecom_simulator.fault("status", VENDOR, status=503, path="viber/reference", times=1000)
+    with pytest.raises(TelecomUnknownError):
+        send(KetchUpSendViberOperator, on_unknown="resend")
+    assert len(telecom_simulator.state.ledger.of(VENDOR, "viber")) == CHUNK
 
 
 @pytest.mark.usefixtures("_killing")
